@@ -1,0 +1,89 @@
+"""storecore: the storage layer that trading systems plug into.
+
+One protocol, `DataStore`, with written laws; backends that are chosen by one word in a config. All
+that a user needs is here. Names are imported when they are first used: `import storecore` loads
+neither pyarrow nor pluggy nor any plugin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storecore.capabilities import AuditReport as AuditReport
+    from storecore.capabilities import AuditTrail as AuditTrail
+    from storecore.capabilities import Catalog as Catalog
+    from storecore.capabilities import Coverage as Coverage
+    from storecore.capabilities import DiskUsage as DiskUsage
+    from storecore.capabilities import Finding as Finding
+    from storecore.capabilities import Footprint as Footprint
+    from storecore.capabilities import Report as Report
+    from storecore.config import StoreConfig as StoreConfig
+    from storecore.config import find_config as find_config
+    from storecore.config import load_config as load_config
+    from storecore.discovery import BackendInfo as BackendInfo
+    from storecore.discovery import backends as backends
+    from storecore.errors import ApiMismatch as ApiMismatch
+    from storecore.errors import BackendLoadError as BackendLoadError
+    from storecore.errors import ConfigError as ConfigError
+    from storecore.errors import CorruptData as CorruptData
+    from storecore.errors import DuplicateBackend as DuplicateBackend
+    from storecore.errors import InvalidData as InvalidData
+    from storecore.errors import InvalidName as InvalidName
+    from storecore.errors import LockTimeout as LockTimeout
+    from storecore.errors import NotSerializable as NotSerializable
+    from storecore.errors import StateConflict as StateConflict
+    from storecore.errors import StorageError as StorageError
+    from storecore.errors import StoreClosed as StoreClosed
+    from storecore.errors import StoreError as StoreError
+    from storecore.errors import UnknownBackend as UnknownBackend
+    from storecore.hooks import BackendSpec as BackendSpec
+    from storecore.hooks import hookimpl as hookimpl
+    from storecore.models import Action as Action
+    from storecore.models import Decision as Decision
+    from storecore.models import DecisionRecord as DecisionRecord
+    from storecore.models import Event as Event
+    from storecore.models import FundamentalData as FundamentalData
+    from storecore.models import Order as Order
+    from storecore.models import OrderRecord as OrderRecord
+    from storecore.models import OrderResult as OrderResult
+    from storecore.models import PriceBar as PriceBar
+    from storecore.opening import open_store as open_store
+    from storecore.protocol import DataStore as DataStore
+
+_EXPORTS = {
+    "capabilities": "AuditReport AuditTrail Catalog Coverage DiskUsage Finding Footprint Report",
+    "config": "StoreConfig find_config load_config",
+    "discovery": "BackendInfo backends",
+    "errors": (
+        "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
+        "InvalidName LockTimeout NotSerializable StateConflict StorageError StoreClosed "
+        "StoreError UnknownBackend"
+    ),
+    "hooks": "BackendSpec hookimpl",
+    "models": (
+        "Action Decision DecisionRecord Event FundamentalData Order OrderRecord OrderResult "
+        "PriceBar"
+    ),
+    "opening": "open_store",
+    "protocol": "DataStore",
+}
+_HOME = {name: module for module, names in _EXPORTS.items() for name in names.split()}
+
+__all__ = sorted(_HOME)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name from its module when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'storecore' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"storecore.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,107 @@
+"""The audit laws: one line a record, each carrying its number and the hash of the one before.
+
+The hash is the SHA-256 of the line's exact bytes before `,"hash":`; it covers `prev`, and so the
+whole log up to there. Every backend keeps these same bytes, so that a log proves itself anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from storecore.capabilities import AuditReport, Finding
+from storecore.instants import TimeRange, instant
+from storecore.lossless import checked
+from storecore.models import Decision, DecisionRecord, Order, OrderRecord, OrderResult
+
+_Record = TypeVar("_Record", DecisionRecord, OrderRecord)
+_OPEN_END = b',"hash":""}'
+
+
+class Link(NamedTuple):
+    """The end of a chain: the number and the hash of its last record."""
+
+    seq: int
+    hash: str
+
+
+GENESIS = Link(0, "")
+
+
+def decision_entry(strategy: str, decision: Decision) -> DecisionRecord:
+    """Return a checked decision as a record that has no place in the chain yet."""
+    plain = checked(decision, Decision, "decision")
+    return DecisionRecord(0, datetime.now(UTC), strategy, plain, "", "")
+
+
+def order_entry(strategy: str, order: Order, result: OrderResult) -> OrderRecord:
+    """Return a checked order and its result as a record that has no place in the chain yet."""
+    plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
+    return OrderRecord(0, datetime.now(UTC), strategy, *plain, "", "")
+
+
+def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Link]:
+    """Return the line of the record that follows `last`, and the new end of the chain."""
+    unsealed = replace(record, seq=last.seq + 1, prev=last.hash, hash="")
+    body = msgspec.json.encode(unsealed).removesuffix(_OPEN_END)
+    digest = sha256(body).hexdigest()
+    return b'%b,"hash":"%b"}\n' % (body, digest.encode()), Link(last.seq + 1, digest)
+
+
+def decode_record(line: bytes, kind: type[_Record]) -> _Record:
+    """Return the record of a line. Raises `ValueError` where the line is none."""
+    return msgspec.json.decode(line, type=kind)
+
+
+def select_records(
+    lines: Iterable[bytes], kind: type[_Record], span: TimeRange, strategy: str | None
+) -> list[_Record]:
+    """Return the records of a span and a strategy (None: all), in the order of `seq` (law A4).
+
+    Raises `ValueError` where a line is none.
+    """
+    records = (decode_record(line, kind) for line in lines)
+    kept = [
+        record if span.aware else replace(record, timestamp=record.timestamp.replace(tzinfo=None))
+        for record in records
+        if strategy in (None, record.strategy)
+        and span.first <= instant(record.timestamp, "timestamp") <= span.last
+    ]
+    return sorted(kept, key=lambda record: record.seq)
+
+
+def follow_chain(lines: Iterable[tuple[str, bytes]]) -> tuple[Link, Finding | None]:
+    """Return the end of a chain of (place, line), and the first break where there is one."""
+    last = GENESIS
+    for place, line in lines:
+        broken = _break_at(line, last)
+        if broken is not None:
+            kind, detail = broken
+            return last, Finding(kind, place, detail)
+        last = Link(last.seq + 1, line[-67:-3].decode())
+    return last, None
+
+
+def audit_report(logs: Mapping[str, Iterable[tuple[str, bytes]]]) -> AuditReport:
+    """Follow the chain of each log, given as (place, line) by the log's name."""
+    followed = {name: follow_chain(lines) for name, lines in logs.items()}
+    return AuditReport(
+        checked=sum(end.seq for end, _ in followed.values()),
+        findings=tuple(broken for _, broken in followed.values() if broken),
+        heads={name: end.hash for name, (end, _) in followed.items()},
+    )
+
+
+def _break_at(line: bytes, last: Link) -> tuple[str, str] | None:
+    body, _, end = line.rpartition(b',"hash":"')
+    if end != sha256(body).hexdigest().encode() + b'"}\n':
+        return "edited", "the line is not the one that its hash was made of"
+    fields = msgspec.json.decode(line)
+    if (fields["seq"], fields["prev"]) != (last.seq + 1, last.hash):
+        return "out of place", f"expected record {last.seq + 1}, found record {fields['seq']}"
+    return None

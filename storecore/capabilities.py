@@ -1,0 +1,115 @@
+"""What a backend may do beyond the ten methods: small protocols that it declares by name.
+
+A backend lists the names in its `BackendSpec`, as data, so that a wrapper can forward exactly
+those. `isinstance(store, Catalog)` asks a store itself.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from storecore.models import DecisionRecord, OrderRecord
+
+
+class Coverage(Struct, frozen=True):
+    """What a series holds: its first and last date (aware UTC; None when empty) and its bars."""
+
+    first: datetime | None
+    last: datetime | None
+    count: int
+
+
+class Footprint(Struct, frozen=True):
+    """What a series takes on disk: data files and their bytes."""
+
+    files: int
+    bytes: int
+
+
+class Finding(Struct, frozen=True):
+    """One thing that a check found: its kind, where it lies and what is wrong."""
+
+    kind: str
+    place: str
+    detail: str
+
+
+class Report(Struct, frozen=True):
+    """What a check or a maintenance run did: how many things it looked at, and what it found.
+
+    `actions` says in words what was changed.
+    """
+
+    checked: int
+    findings: tuple[Finding, ...] = ()
+    actions: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing wrong was found."""
+        return not self.findings
+
+
+class AuditReport(Report, frozen=True):
+    """A report on the audit log; `heads` holds the last hash of each log, to keep elsewhere."""
+
+    heads: dict[str, str] = {}
+
+
+@runtime_checkable
+class Catalog(Protocol):
+    """Tells what is stored."""
+
+    def symbols(self, timeframe: str | None = None) -> list[str]:
+        """Return the symbols that have bars (of that timeframe; None: of any), sorted."""
+        ...
+
+    def timeframes(self, symbol: str) -> list[str]:
+        """Return the timeframes in which a symbol has bars, sorted."""
+        ...
+
+    def bar_coverage(self, symbol: str, *, timeframe: str = "1d") -> Coverage:
+        """Return first and last date and the number of bars of a series."""
+        ...
+
+    def strategies(self) -> list[str]:
+        """Return the names of the strategies that have a saved state, sorted."""
+        ...
+
+
+@runtime_checkable
+class AuditTrail(Protocol):
+    """Reads the audit log back and proves it."""
+
+    def read_decisions(
+        self, start: date, end: date, strategy_name: str | None = None
+    ) -> list[DecisionRecord]:
+        """Return the decisions logged from `start` to `end`, in the order of `seq`."""
+        ...
+
+    def read_orders(
+        self, start: date, end: date, strategy_name: str | None = None
+    ) -> list[OrderRecord]:
+        """Return the orders logged from `start` to `end`, in the order of `seq`."""
+        ...
+
+    def verify_audit(self) -> AuditReport:
+        """Follow both chains from the first record to the last and report the first break."""
+        ...
+
+
+@runtime_checkable
+class DiskUsage(Protocol):
+    """Tells what a series costs on disk."""
+
+    def bar_footprint(self, symbol: str, *, timeframe: str = "1d") -> Footprint:
+        """Return how many data files a series has and how many bytes they take."""
+        ...
+
+
+CAPABILITIES: dict[str, type] = {
+    protocol.__name__: protocol for protocol in (Catalog, AuditTrail, DiskUsage)
+}

@@ -1,0 +1,158 @@
+"""Finds the installed backends and loads the one that is asked for, by its name only.
+
+Three steps: *find* reads the metadata of installed distributions and imports nothing; *load*
+imports one plugin and gives it to pluggy; *classify* turns what it said into a `BackendSpec`. Every
+failure names the backend, the distribution and version, the entry point and the cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from storecore.capabilities import CAPABILITIES
+from storecore.errors import (
+    ApiMismatch,
+    BackendLoadError,
+    DuplicateBackend,
+    StoreError,
+    UnknownBackend,
+)
+from storecore.hooks import API_VERSION, BACKENDS, BackendSpec
+from storecore.options import did_you_mean
+from storecore.plugins import Plugin, PluginError, load_plugin
+
+INSTALLED = "installed"
+
+
+class BackendInfo(NamedTuple):
+    """What the metadata tell of a backend: nothing was imported to know it.
+
+    `status` is "installed", or says what is wrong ("duplicate: …", "missing extra: pip install …").
+    """
+
+    name: str
+    distribution: str
+    version: str
+    entry_point: str
+    status: str
+
+
+def backends() -> list[BackendInfo]:
+    """Return the backends that installed packages provide, sorted by name and distribution."""
+    found = find(BACKENDS)
+    names = [plugin.name for plugin in found]
+    return [
+        BackendInfo(
+            plugin.name,
+            plugin.distribution,
+            plugin.version,
+            plugin.entry_point.value,
+            _status(plugin, names.count(plugin.name)),
+        )
+        for plugin in found
+    ]
+
+
+def find(group: str) -> list[Plugin]:
+    """Return the plugins of an entry-point group, sorted, importing nothing."""
+    return sorted(Plugin.of(entry_point) for entry_point in entry_points(group=group))
+
+
+def load_spec(name: str) -> BackendSpec:
+    """Import the backend of that name, and no other, and return its spec.
+
+    Raises `UnknownBackend`, `DuplicateBackend`, `ApiMismatch` or `BackendLoadError`.
+    """
+    found = find(BACKENDS)
+    plugin = _the_one(name, found)
+    try:
+        manager = load_plugin(plugin)
+        return _classify(plugin, manager.hook.storecore_backend())
+    except PluginError as error:
+        raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
+    except StoreError:
+        raise
+    except Exception as error:
+        raise BackendLoadError(
+            f"{plugin.described}: its storecore_backend raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def _the_one(name: str, found: list[Plugin]) -> Plugin:
+    matches = [plugin for plugin in found if plugin.name == name]
+    if not matches:
+        names = sorted({plugin.name for plugin in found})
+        raise UnknownBackend(
+            f"no backend {name!r}{did_you_mean(str(name), names)}; installed: "
+            f"{', '.join(names) or 'none (is storecore itself installed with pip?)'}"
+        )
+    if len(matches) > 1:
+        raise DuplicateBackend(
+            f"backend {name!r} is provided twice, by "
+            f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
+        )
+    return matches[0]
+
+
+def _classify(plugin: Plugin, answers: list[object]) -> BackendSpec:
+    """Return the one spec that a plugin answered with, or raise what is wrong with it."""
+    if len(answers) != 1:
+        raise BackendLoadError(
+            f"{plugin.described}: expected a hook storecore_backend that returns a BackendSpec, "
+            "found none; is it marked with @storecore.hookimpl?"
+        )
+    spec = answers[0]
+    if not isinstance(spec, BackendSpec):
+        raise BackendLoadError(
+            f"{plugin.described}: expected its storecore_backend to return a BackendSpec, "
+            f"got {type(spec).__name__}"
+        )
+    if spec.api != API_VERSION:
+        raise ApiMismatch(
+            f"{plugin.described}: written for version {spec.api} of the plugin interface, this "
+            f"storecore has version {API_VERSION}; "
+            f"upgrade {'storecore' if _newer(spec.api) else plugin.distribution}"
+        )
+    for problem in _problems(plugin, spec):
+        raise BackendLoadError(f"{plugin.described}: {problem}")
+    return spec
+
+
+def _newer(api: object) -> bool:
+    return isinstance(api, int) and api > API_VERSION
+
+
+def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
+    if spec.name != plugin.name:
+        yield f"its spec is named {spec.name!r}, expected {plugin.name!r}, its entry point's name"
+    if not (isinstance(spec.config, type) and issubclass(spec.config, Struct)):
+        yield f"expected its spec's config to be a msgspec.Struct class, got {spec.config!r}"
+    if not callable(spec.open):
+        yield f"expected its spec's open to be callable, got {spec.open!r}"
+    for name in sorted(frozenset(spec.capabilities) - CAPABILITIES.keys()):
+        yield f"unknown capability {name!r}{did_you_mean(name, CAPABILITIES)}"
+
+
+def _status(plugin: Plugin, namesakes: int) -> str:
+    if namesakes > 1:
+        return "duplicate: provided by more than one distribution"
+    missing = next((extra for extra in plugin.entry_point.extras if _lacks(plugin, extra)), None)
+    return INSTALLED if missing is None else f"missing extra: {plugin.pip_command(missing)}"
+
+
+def _lacks(plugin: Plugin, extra: str) -> bool:
+    """Tell whether a requirement of an extra is not installed (its version is pip's business)."""
+    return any(not _is_installed(name) for name in plugin.requirements(extra))
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(re.split(r"[^\w.-]", name)[0])
+    except PackageNotFoundError:
+        return False
+    return True

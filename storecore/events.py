@@ -1,0 +1,82 @@
+"""The event laws: an event checked before it is written, and the types that a reader asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import attrgetter
+
+import msgspec
+from msgspec.structs import replace
+
+from storecore.errors import InvalidData
+from storecore.instants import TimeRange, exact_instant, to_datetime
+from storecore.lossless import checked, decode_document, encode_document
+from storecore.models import Event
+from storecore.names import check_name
+
+_DECODER = msgspec.json.Decoder(Event)
+
+
+def checked_event(event: Event) -> Event:
+    """Return an event of plain values, its own copy of the payload, its times as aware UTC.
+
+    Raises `InvalidData` naming the field, `InvalidName` for its symbol, `NotSerializable` for its
+    payload.
+    """
+    if not isinstance(event, Event):
+        raise InvalidData(f"event: expected an Event, got {type(event).__name__}")
+    if event.symbol is not None:
+        check_name(event.symbol, "event.symbol")
+    payload = decode_document(encode_document(event.payload, "event.payload"))
+    times = {
+        field: to_datetime(exact_instant(getattr(event, field), f"event.{field}"), aware=True)
+        for field in ("timestamp", "ingested_at")
+    }
+    return replace(checked(replace(event, payload={}, **times), Event, "event"), payload=payload)
+
+
+def event_types(types: Iterable[str] | None) -> frozenset[str] | None:
+    """Return the types asked for as a set, None for all (law E2). Raises `InvalidData`."""
+    if types is None:
+        return None
+    if isinstance(types, str):
+        raise InvalidData(f"types={types!r}: expected a list of types; give [{types!r}]")
+    try:
+        return frozenset(types)
+    except TypeError:
+        raise InvalidData(f"types={types!r}: expected a list of str, or None for all") from None
+
+
+def encode_event(event: Event) -> bytes:
+    """Return a checked event as one JSON object."""
+    return msgspec.json.encode(event)
+
+
+def decode_event(encoded: bytes) -> Event:
+    """Return the event that was encoded, its times aware UTC. Raises `ValueError` if it is none."""
+    return _DECODER.decode(encoded)
+
+
+def select_events(
+    events: Iterable[Event], span: TimeRange, wanted: frozenset[str] | None
+) -> list[Event]:
+    """Return the events of a span and of wanted types by timestamp, else in the order given (E1).
+
+    Their times are of the kind that was asked for (law T2).
+    """
+    first, last = (to_datetime(at, aware=True) for at in span[:2])
+    kept = [
+        event
+        for event in events
+        if first <= event.timestamp <= last and (wanted is None or event.type in wanted)
+    ]
+    kept.sort(key=attrgetter("timestamp"))
+    return kept if span.aware else [_naive(event) for event in kept]
+
+
+def _naive(event: Event) -> Event:
+    return replace(
+        event,
+        timestamp=event.timestamp.replace(tzinfo=None),
+        ingested_at=event.ingested_at.replace(tzinfo=None),
+    )

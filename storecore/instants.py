@@ -1,0 +1,138 @@
+"""The time laws: what a user may give as a time, and the microsecond that it stands for.
+
+Inside a store an instant is an `int`: microseconds since 1970-01-01 in UTC. It is exact over all
+of `datetime`'s years, it compares and sorts as a number, and it is what Parquet keeps.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple, cast
+
+from storecore.errors import InvalidData
+
+_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = 86_400_000_000
+
+EARLIEST = (datetime.min - _EPOCH) // _MICROSECOND
+LATEST = (datetime.max - _EPOCH) // _MICROSECOND
+
+
+class TimeRange(NamedTuple):
+    """The instants from `first` to `last`, both included; `aware` is the kind to answer in."""
+
+    first: int
+    last: int
+    aware: bool
+
+
+def time_range(start: date, end: date) -> TimeRange:
+    """Return the range that two bounds stand for (laws T2 and T3).
+
+    Two dates ask for naive answers; a date beside a datetime takes that one's kind. Raises
+    `InvalidData` for one naive and one aware bound, or for what is no time.
+    """
+    start, end = _native(start, "start"), _native(end, "end")
+    kinds = {_is_aware(bound) for bound in (start, end) if isinstance(bound, datetime)}
+    if len(kinds) > 1:
+        raise InvalidData(
+            f"start={start!r} and end={end!r}: one is naive and one is aware of its time zone; "
+            "give both without tzinfo (taken as UTC) or both with it"
+        )
+    return TimeRange(_micros(start, "start"), _end_micros(end), kinds == {True})
+
+
+def instant(value: date, what: str) -> int:
+    """Return the instant of a datetime, or of the midnight of a date.
+
+    `what` names the value in an error. pandas Timestamps and numpy datetime64 are taken where they
+    hold whole microseconds. Raises `InvalidData`.
+    """
+    return _micros(_native(value, what), what)
+
+
+def exact_datetime(value: datetime, what: str) -> datetime:
+    """Return value as a plain `datetime`, its time zone kept, refusing a bare date.
+
+    Law T3: where one moment is meant, a date would stand for a whole day.
+    """
+    native = _native(value, what)
+    if not isinstance(native, datetime):
+        raise InvalidData(
+            f"{what}={native!r}: expected a datetime, got a date, which does not say which moment "
+            "of that day is meant; give datetime(year, month, day, hour, minute)"
+        )
+    return native
+
+
+def exact_instant(value: datetime, what: str) -> int:
+    """Return the instant of a datetime, refusing a bare date."""
+    return _micros(exact_datetime(value, what), what)
+
+
+def instants(values: list[Any], what: str) -> list[int]:
+    """Return the instants of many values; `what`, with the row put in for `{}`, names one."""
+    if set(map(type, values)) <= {datetime} and not any(value.tzinfo for value in values):
+        return [(value - _EPOCH) // _MICROSECOND for value in values]
+    return [instant(value, what.format(row)) for row, value in enumerate(values)]
+
+
+def to_datetime(micros: int, aware: bool) -> datetime:
+    """Return an instant as a datetime in UTC, naive or aware."""
+    return (_EPOCH_UTC if aware else _EPOCH) + timedelta(microseconds=micros)
+
+
+def _native(value: Any, what: str) -> date:
+    """Return value as a plain date or datetime, refusing what finer or no time would change."""
+    if type(value) in (datetime, date):
+        return cast(date, value)
+    if type(value).__module__ == "numpy" and hasattr(value, "astype"):
+        value = _from_numpy(value, what)
+    if not isinstance(value, date) or value != value:  # NaT is a datetime, but not itself
+        raise InvalidData(
+            f"{what}={value!r}: expected a datetime or date, got {type(value).__name__}"
+        )
+    if getattr(value, "nanosecond", 0):
+        raise _not_kept(value, what)
+    to_pydatetime = getattr(value, "to_pydatetime", None)
+    return value if to_pydatetime is None else cast(datetime, to_pydatetime())
+
+
+def _from_numpy(value: Any, what: str) -> Any:
+    """Return a datetime64 as date or datetime; other numpy values as they are."""
+    if value.dtype.kind != "M":
+        return value
+    micros = value.astype("datetime64[us]")
+    if micros.astype(value.dtype) != value:  # NaT, too, differs from itself
+        raise _not_kept(value, what)
+    coarse = value.item()
+    return coarse if isinstance(coarse, date) else micros.item()
+
+
+def _not_kept(value: Any, what: str) -> InvalidData:
+    return InvalidData(
+        f"{what}={value!r}: a store keeps whole microseconds of the years 1 to 9999 and rounds "
+        "nothing; floor a finer time before writing it"
+    )
+
+
+def _is_aware(value: datetime) -> bool:
+    return value.utcoffset() is not None
+
+
+def _micros(value: date, what: str) -> int:
+    if not isinstance(value, datetime):
+        return (value - _EPOCH.date()).days * _DAY
+    if not _is_aware(value):
+        return (value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
+    micros = (value - _EPOCH_UTC) // _MICROSECOND
+    if not EARLIEST <= micros <= LATEST:
+        raise InvalidData(f"{what}={value!r}: outside the years 1 to 9999 when converted to UTC")
+    return micros
+
+
+def _end_micros(value: date) -> int:
+    whole_day = 0 if isinstance(value, datetime) else _DAY - 1
+    return _micros(value, "end") + whole_day

@@ -1,0 +1,126 @@
+"""The state law: what is loaded equals what was saved, or the save is refused (law S1).
+
+A value is encoded, decoded and compared: whatever JSON would change cannot pass. Only a value that
+did not pass is walked, to name the place.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from storecore.errors import InvalidData, NotSerializable
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder()
+_Record = TypeVar("_Record", bound=msgspec.Struct)
+
+
+def encode_document(value: dict[str, Any], what: str) -> bytes:
+    """Return a dict of JSON values as JSON in UTF-8 that decodes to an equal dict.
+
+    Subclasses of the JSON types (numpy's float64, an OrderedDict) are kept as the plain ones.
+    Raises `NotSerializable` with the path of the value that JSON would change.
+    """
+    if not isinstance(value, dict):
+        raise NotSerializable(f"{what}: $: expected a dict, got {type(value).__name__}")
+    try:
+        encoded = _ENCODER.encode(value)
+        if _DECODER.decode(encoded) == value:
+            return encoded
+    except (TypeError, ValueError, RecursionError):
+        pass  # the walk below finds where, and says it
+    try:
+        return _ENCODER.encode(_plain(value, "$", what))
+    except RecursionError:
+        raise NotSerializable(
+            f"{what}: $: nested too deeply, or holding itself; store a flatter dict"
+        ) from None
+
+
+def decode_document(encoded: bytes) -> Any:
+    """Return the value that `encode_document` was given."""
+    return _DECODER.decode(encoded)
+
+
+def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
+    """Return a record of plain values, each of its field's type, or raise `InvalidData`.
+
+    Its datetimes must be plain ones already, and any dict in it already checked.
+    """
+    if not isinstance(record, kind):
+        raise InvalidData(f"{what}: expected a {kind.__name__}, got {type(record).__name__}")
+    try:
+        encoded = msgspec.json.encode(record, enc_hook=_unwrapped)
+        plain = msgspec.json.decode(encoded, type=kind)
+    except (TypeError, ValueError) as error:  # msgspec's ValidationError is a ValueError
+        raise InvalidData(f"{what}: {error}") from None
+    for field in record.__struct_fields__:
+        given, kept = getattr(record, field), getattr(plain, field)
+        if given != kept:
+            raise InvalidData(f"{what}.{field}={given!r}: it would be kept as {kept!r}")
+    return plain
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return a numpy scalar as the plain value that it equals."""
+    if type(value).__module__ != "numpy" or not hasattr(value, "item"):
+        raise TypeError(f"expected a plain value, got {type(value).__name__}")
+    return value.item()
+
+
+def _plain(value: Any, path: str, what: str) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _plain_text(value, path, what)
+    if isinstance(value, (int, float)):
+        return _plain_number(value, path, what)
+    if isinstance(value, dict):
+        return {
+            _plain_key(key, path, what): _plain(item, _below(path, key), what)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_plain(item, f"{path}[{index}]", what) for index, item in enumerate(value)]
+    return _refuse(value, path, what, f"JSON cannot carry a {type(value).__name__}")
+
+
+def _below(path: str, key: Any) -> str:
+    return f"{path}.{key}" if str(key).isidentifier() else f"{path}[{key!r}]"
+
+
+def _plain_text(value: str, path: str, what: str) -> str:
+    text = str.__str__(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _refuse(value, path, what, "a lone surrogate is no text")
+    return text
+
+
+def _plain_number(value: int | float, path: str, what: str) -> int | float:
+    if isinstance(value, int):
+        number = int.__int__(value)
+        try:
+            _ENCODER.encode(number)
+        except ValueError:
+            _refuse(f"an int of {number.bit_length()} bits", path, what, "too long a number")
+        return number
+    if value != value or value in (float("inf"), float("-inf")):
+        _refuse(value, path, what, "JSON has no such number")
+    return float.__float__(value)
+
+
+def _plain_key(key: Any, path: str, what: str) -> str:
+    if not isinstance(key, str):
+        _refuse(key, path, what, f"a key must be a str, got {type(key).__name__}")
+    return _plain_text(key, path, what)
+
+
+def _refuse(value: Any, path: str, what: str, why: str) -> NoReturn:
+    raise NotSerializable(
+        f"{what}: {path}: {value!r}: {why}; store a str, int, finite float, bool, None, list or "
+        "dict that says the same"
+    )

@@ -1,0 +1,34 @@
+"""The name laws: what may name a symbol, a strategy or a timeframe (laws N1 to N3)."""
+
+from __future__ import annotations
+
+from storecore.errors import InvalidData, InvalidName
+
+
+def check_name(name: str, what: str) -> str:
+    """Return name as a plain `str`; any text will do but the empty one, NUL and lone surrogates.
+
+    `what` says in an error what the name was for. Raises `InvalidName`.
+    """
+    if not isinstance(name, str):
+        raise InvalidName(f"{what}: expected a str, got {name!r} ({type(name).__name__})")
+    if not name:
+        raise InvalidName(f"{what} is empty: expected at least one character")
+    if "\0" in name:
+        raise InvalidName(f"{what} {name!r} holds a NUL character: no store can keep it")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidName(
+            f"{what} {name!r} holds a lone surrogate at position {error.start}: it is no text; "
+            "decode the bytes that it came from as UTF-8"
+        ) from None
+    return name if type(name) is str else str.__str__(name)
+
+
+def check_owner(symbol: str, own: str, what: str) -> None:
+    """Refuse a record that names another symbol than the one it is filed under (law N3)."""
+    if own != symbol:
+        raise InvalidData(
+            f"{what}.symbol={own!r}: expected {symbol!r}, the symbol that it is filed under"
+        )

@@ -1,0 +1,141 @@
+"""Observers: plugins that are told of stores opened, written and closed, and can harm none.
+
+With no observer installed a user holds the backend's own store and pays nothing. With one, the
+store is wrapped in a class made for its capabilities, so that `isinstance` answers as before.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, NamedTuple, cast
+
+import pluggy
+
+from storecore.capabilities import CAPABILITIES
+from storecore.discovery import find
+from storecore.hooks import OBSERVERS, BackendSpec
+from storecore.plugins import PluginError, load_plugin
+from storecore.protocol import DataStore
+
+_log = logging.getLogger("storecore")
+_lock = threading.Lock()
+_loaded: Observers | None = None
+
+
+class Observers(NamedTuple):
+    """The installed observers, each in a pluggy manager of its own."""
+
+    managers: tuple[pluggy.PluginManager, ...]
+
+    def watch(self, store: DataStore, spec: BackendSpec) -> DataStore:
+        """Return the store, wrapped if anyone is watching, and tell of its opening."""
+        if not self.managers:
+            return store
+        watched = _watched_class(type(store), spec)(store, self)
+        self.tell("storecore_opened", store=watched, spec=spec)
+        return cast(DataStore, watched)
+
+    def tell(self, hook: str, **what: Any) -> None:
+        """Call a hook of every observer; one that raises is logged, and the next is called."""
+        for manager in self.managers:
+            try:
+                getattr(manager.hook, hook)(**what)
+            except Exception:
+                names = ", ".join(name for name, _ in manager.list_name_plugin())
+                _log.exception("observer %s failed in %s; the store goes on", names, hook)
+
+
+def load_observers() -> Observers:
+    """Return the installed observers, loaded when first asked for."""
+    global _loaded
+    with _lock:
+        if _loaded is None:
+            _loaded = Observers(tuple(_load()))
+        return _loaded
+
+
+def _load() -> Iterable[pluggy.PluginManager]:
+    for plugin in find(OBSERVERS):
+        try:
+            yield load_plugin(plugin)
+        except PluginError as error:
+            _log.error("%s is left out: %s", plugin.described, error, exc_info=error.__cause__)
+
+
+class _Watched:
+    """A store that forwards to another and tells observers of what succeeded."""
+
+    def __init__(self, store: DataStore, observers: Observers) -> None:
+        self._store = store
+        self._observers = observers
+        self._told_closed = False
+
+    def close(self) -> None:
+        self._store.close()
+        if not self._told_closed:
+            self._told_closed = True
+            self._observers.tell("storecore_closed", store=self)
+
+    def __enter__(self) -> _Watched:
+        self._store.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)  # what a backend offers beyond the protocols
+
+    def __repr__(self) -> str:
+        return repr(self._store)
+
+
+def _watched_class(inner: type, spec: BackendSpec) -> type[_Watched]:
+    """Return a class with the ten methods and those of the declared capabilities."""
+    protocols = (DataStore, *(CAPABILITIES[name] for name in spec.capabilities))
+    names = {
+        name
+        for protocol in protocols
+        for name in vars(protocol)
+        if not name.startswith("_") and not hasattr(_Watched, name)
+    }
+    methods = {name: _forward(name, getattr(inner, name)) for name in names}
+    return type(f"Watched{inner.__name__}", (_Watched,), methods)
+
+
+def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method with the same signature that calls the wrapped store's."""
+    summarize = _WRITES.get(name)
+    signature = inspect.signature(method)
+
+    if summarize is None:
+        return wraps(method)(
+            lambda self, *args, **kwargs: getattr(self._store, name)(*args, **kwargs)
+        )
+
+    @wraps(method)
+    def write(self: _Watched, *args: Any, **kwargs: Any) -> None:
+        bound = signature.bind(self, *args, **kwargs)
+        given = bound.arguments
+        if isinstance(given.get("bars"), Iterable):
+            given["bars"] = list(given["bars"])  # a generator could be counted only by using it up
+        getattr(self._store, name)(*bound.args[1:], **bound.kwargs)
+        kind, key, count = summarize(given)
+        if count:
+            self._observers.tell("storecore_written", store=self, kind=kind, key=key, count=count)
+
+    return write
+
+
+_WRITES: dict[str, Callable[[dict[str, Any]], tuple[str, str, int]]] = {
+    "write_bars": lambda given: ("bars", given["symbol"], len(given["bars"])),
+    "write_fundamental": lambda given: ("fundamentals", given["symbol"], 1),
+    "write_event": lambda given: ("events", given["event"].type, 1),
+    "save_strategy_state": lambda given: ("state", given["strategy_name"], 1),
+    "log_decision": lambda given: ("decisions", given["strategy_name"], 1),
+    "log_order": lambda given: ("orders", given["strategy_name"], 1),
+}

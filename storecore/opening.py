@@ -1,0 +1,77 @@
+"""`open_store`: from what a user gives to an open store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from storecore.capabilities import CAPABILITIES
+from storecore.config import TABLE, StoreConfig, find_config, load_config
+from storecore.discovery import load_spec
+from storecore.errors import BackendLoadError, ConfigError, StoreError
+from storecore.hooks import BackendSpec
+from storecore.observers import load_observers
+from storecore.options import build_config
+from storecore.protocol import DataStore
+
+_METHODS = [name for name in vars(DataStore) if callable(getattr(DataStore, name))]
+
+
+def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> DataStore:
+    """Open a store: a backend's name with its options, one mapping, or the config file found.
+
+    Without arguments the `[store]` table of the nearest `storecore.toml`, here or above, is used.
+    Options beside a mapping override its values. Raises `ConfigError` for options that do not fit,
+    `UnknownBackend` or `BackendLoadError` for a backend that cannot be had, and what the backend
+    raises when it opens.
+    """
+    config = _config(store, options)
+    name = config.get("backend")
+    place = f"{config.source}: [{TABLE}]" if config.source else f"[{TABLE}]"
+    if not isinstance(name, str):
+        got = "it is missing" if name is None else f"got {name!r}"
+        raise ConfigError(f"{place} backend: expected the name of a backend, {got}")
+    spec = load_spec(name)
+    folder = config.source.parent if config.source else None
+    given = {key: value for key, value in config.items() if key != "backend"}
+    observers = load_observers()
+    opened = _open(spec, build_config(spec.config, given, place=place, folder=folder))
+    return observers.watch(opened, spec)
+
+
+def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> StoreConfig:
+    """Return all that was given as one config."""
+    if isinstance(store, str):
+        return StoreConfig({**options, "backend": store})
+    if store is None:
+        store = StoreConfig({}) if "backend" in options else load_config(find_config())
+    if not isinstance(store, Mapping):
+        raise ConfigError(
+            f"open_store: expected a backend's name or a mapping, got {type(store).__name__}; "
+            "for a config file give open_store(load_config(path))"
+        )
+    return StoreConfig({**store, **options}, getattr(store, "source", None))
+
+
+def _open(spec: BackendSpec, config: Any) -> DataStore:
+    try:
+        opened = spec.open(config)
+    except StoreError:
+        raise
+    except Exception as error:
+        raise BackendLoadError(
+            f"backend {spec.name!r} failed to open: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(opened, DataStore):
+        missing = [name for name in _METHODS if not hasattr(opened, name)]
+        raise BackendLoadError(
+            f"backend {spec.name!r} opened a {type(opened).__name__}, which is no DataStore: "
+            f"it lacks {', '.join(missing)}"
+        )
+    for name in sorted(spec.capabilities):
+        if not isinstance(opened, CAPABILITIES[name]):
+            raise BackendLoadError(
+                f"backend {spec.name!r} declares the capability {name}, but the "
+                f"{type(opened).__name__} that it opened does not satisfy it"
+            )
+    return opened

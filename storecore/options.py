@@ -1,0 +1,78 @@
+"""Turns the options that a user wrote into a backend's config, or says all that is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import FieldInfo, fields
+
+from storecore.errors import ConfigError
+
+_Config = TypeVar("_Config", bound=Struct)
+
+
+def build_config(
+    kind: type[_Config], options: Mapping[str, Any], *, place: str, folder: Path | None = None
+) -> _Config:
+    """Return the config that options say.
+
+    A relative path is taken from `folder`, where one is given. Raises one `ConfigError` that names
+    every unknown key (with the nearest), missing key and wrong type after `place`.
+    """
+    known = {field.encode_name: field for field in fields(kind)}
+    problems = [_unknown(key, known) for key in options if key not in known]
+    values: dict[str, Any] = {}
+    for key, field in known.items():
+        if key in options:
+            _convert(field, options[key], folder, values, problems)
+        elif field.required:
+            problems.append(f"{key}: missing; expected {_type_name(field)}")
+    if problems:
+        raise ConfigError("; ".join(f"{place} {problem}" for problem in problems))
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{place}: {error}") from error
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean …?)` for the nearest spelling, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _unknown(key: object, known: Iterable[str]) -> str:
+    names = sorted(known)
+    expected = f"expected one of {', '.join(names)}" if names else "it takes no options"
+    return f"{key}: unknown option{did_you_mean(str(key), names)}; {expected}"
+
+
+def _convert(
+    field: FieldInfo,
+    value: Any,
+    folder: Path | None,
+    values: dict[str, Any],
+    problems: list[str],
+) -> None:
+    """Put the value of one field into `values`, or what is wrong with it into `problems`."""
+
+    def path(kind: type, given: Any) -> Any:
+        if kind is not Path or not isinstance(given, str | Path):
+            raise ValueError(f"Expected a path, got `{type(given).__name__}`")
+        expanded = Path(given).expanduser()
+        return expanded if folder is None else folder / expanded
+
+    try:
+        values[field.name] = msgspec.convert(value, field.type, dec_hook=path)
+    except msgspec.ValidationError as error:
+        where, _, inside = str(error).partition(" - at `$")
+        problems.append(f"{field.encode_name}{inside.rstrip('`')}: {where} ({value!r})")
+
+
+def _type_name(field: FieldInfo) -> str:
+    return getattr(field.type, "__name__", str(field.type))
