@@ -54,18 +54,17 @@ def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Li
 
 
 def decode_record(line: bytes, kind: type[_Record]) -> _Record:
-    """Return the record of a line. Raises `ValueError` where the line is none."""
-    return msgspec.json.decode(line, type=kind)
+    """Return the record of a line. Raises `ValueError` where it is not the line that was logged."""
+    if not _is_whole(line):
+        raise ValueError("the line is not the one that its hash was made of")
+    record: _Record = msgspec.json.decode(line, type=kind)
+    return record
 
 
 def select_records(
-    lines: Iterable[bytes], kind: type[_Record], span: TimeRange, strategy: str | None
+    records: Iterable[_Record], span: TimeRange, strategy: str | None
 ) -> list[_Record]:
-    """Return the records of a span and a strategy (None: all), in the order of `seq` (law A4).
-
-    Raises `ValueError` where a line is none.
-    """
-    records = (decode_record(line, kind) for line in lines)
+    """Return the records of a span and a strategy (None: all), in the order of `seq` (law A4)."""
     kept = [
         record if span.aware else replace(record, timestamp=record.timestamp.replace(tzinfo=None))
         for record in records
@@ -98,10 +97,15 @@ def audit_report(logs: Mapping[str, Iterable[tuple[str, bytes]]]) -> AuditReport
 
 
 def _break_at(line: bytes, last: Link) -> tuple[str, str] | None:
-    body, _, end = line.rpartition(b',"hash":"')
-    if end != sha256(body).hexdigest().encode() + b'"}\n':
+    """Return kind and detail of what is wrong with the line that should follow `last`."""
+    if not _is_whole(line):
         return "edited", "the line is not the one that its hash was made of"
     fields = msgspec.json.decode(line)
     if (fields["seq"], fields["prev"]) != (last.seq + 1, last.hash):
         return "out of place", f"expected record {last.seq + 1}, found record {fields['seq']}"
     return None
+
+
+def _is_whole(line: bytes) -> bool:
+    body, _, end = line.rpartition(b',"hash":"')
+    return end == sha256(body).hexdigest().encode() + b'"}\n'

@@ -20,6 +20,7 @@ from storecore.audit import (
     audit_report,
     chained,
     decision_entry,
+    decode_record,
     order_entry,
     select_records,
 )
@@ -169,16 +170,16 @@ class MemoryDataStore(Closing):
     ) -> list[DecisionRecord]:
         """Return the logged decisions of a range, in the order of `seq`."""
         self._check_open()
-        lines = self._logs["decisions"]
-        return select_records(lines, DecisionRecord, time_range(start, end), strategy_name)
+        records = [decode_record(line, DecisionRecord) for line in self._logs["decisions"]]
+        return select_records(records, time_range(start, end), strategy_name)
 
     def read_orders(
         self, start: date, end: date, strategy_name: str | None = None
     ) -> list[OrderRecord]:
         """Return the logged orders of a range, in the order of `seq`."""
         self._check_open()
-        lines = self._logs["orders"]
-        return select_records(lines, OrderRecord, time_range(start, end), strategy_name)
+        records = [decode_record(line, OrderRecord) for line in self._logs["orders"]]
+        return select_records(records, time_range(start, end), strategy_name)
 
     def verify_audit(self) -> AuditReport:
         """Follow both chains and report the first break."""

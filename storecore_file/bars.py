@@ -1,0 +1,152 @@
+"""The room of bars: a folder a series, a Parquet file a calendar month (UTC) of it.
+
+    prices/AAPL/2026-01.parquet          timeframe "1d"
+    prices/AAPL/1m/2026-01.parquet       any other, one folder down
+
+A write replaces the files of the months it touches, one by one, under the lock of the series. A
+reader takes whole files as they are: each is the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from calendar import monthrange
+from collections.abc import Iterator
+from datetime import datetime, time
+from pathlib import Path
+
+import pyarrow as pa
+
+from storecore.bars import BarColumns
+from storecore.capabilities import Coverage, Footprint
+from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, to_datetime
+from storecore_file import bar_file
+from storecore_file.bar_table import columns_of, table_of, upserted
+from storecore_file.floor.disk import Disk
+from storecore_file.floor.locks import locked
+from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
+
+_PART = re.compile(r"(\d{4})-(\d{2})\.parquet")
+_DAILY = "1d"
+
+
+class Bars:
+    """The bars of a store, in one folder. Symbols and timeframes are checked names."""
+
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._lock_timeout = lock_timeout
+
+    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
+        """Upsert columns that are checked, sorted and unique."""
+        if not columns.date:
+            return
+        folder = self._series(symbol, timeframe)
+        self._disk.make_folder(folder)
+        table = table_of(columns)
+        with locked(folder / ".lock", self._lock_timeout):
+            for start, stop in _months(columns.date):
+                path = folder / _part_name(columns.date[start])
+                self._replace(path, symbol, timeframe, table.slice(start, stop - start))
+
+    def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
+        """Return the bars of a range."""
+        tables = []
+        for part in self._parts(self._series(symbol, timeframe), span.first, span.last):
+            content = self._disk.read(part)
+            if content is not None:
+                tables.append(bar_file.decode(content, part, symbol, timeframe))
+        return columns_of(tables, span.first, span.last)
+
+    def symbols(self, timeframe: str | None) -> list[str]:
+        """Return the symbols that have bars, of one timeframe or of any."""
+        symbols = []
+        for folder in self._disk.folders(self._folder):
+            part = self._first_part(self._series_in(folder, timeframe))
+            if part is not None:
+                symbols.append(SYMBOLS.decode(folder.name) or self._note(part).symbol)
+        return sorted(symbols)
+
+    def timeframes(self, symbol: str) -> list[str]:
+        """Return the timeframes in which a symbol has bars."""
+        timeframes = []
+        for folder in self._series_in(self._series(symbol, _DAILY), None):
+            part = self._first_part([folder])
+            if part is not None:
+                timeframes.append(self._note(part).timeframe)
+        return sorted(timeframes)
+
+    def coverage(self, symbol: str, timeframe: str) -> Coverage:
+        """Return first and last date and the number of bars."""
+        parts = self._parts(self._series(symbol, timeframe))
+        contents = [(path, content) for path in parts if (content := self._disk.read(path))]
+        if not contents:
+            return Coverage(None, None, 0)
+        count = sum(bar_file.read_note(content, path)[1] for path, content in contents)
+        ends = [
+            bar_file.decode(content, path, symbol, timeframe)
+            for path, content in (contents[0], contents[-1])
+        ]
+        first, last = ends[0]["date"][0].value, ends[1]["date"][-1].value
+        return Coverage(to_datetime(first, aware=True), to_datetime(last, aware=True), count)
+
+    def footprint(self, symbol: str, timeframe: str) -> Footprint:
+        """Return the number of files and their bytes."""
+        parts = self._parts(self._series(symbol, timeframe))
+        return Footprint(len(parts), sum(self._disk.size(path) or 0 for path in parts))
+
+    def _replace(self, path: Path, symbol: str, timeframe: str, new: pa.Table) -> None:
+        content = self._disk.read(path)
+        table = new
+        if content is not None:
+            table = upserted(bar_file.decode(content, path, symbol, timeframe), new)
+        self._disk.replace(path, bar_file.encode(symbol, timeframe, table))
+
+    def _series(self, symbol: str, timeframe: str) -> Path:
+        return self._in_timeframe(self._folder / SYMBOLS.encode(symbol), timeframe)
+
+    def _in_timeframe(self, folder: Path, timeframe: str) -> Path:
+        return folder if timeframe == _DAILY else folder / TIMEFRAMES.encode(timeframe)
+
+    def _series_in(self, folder: Path, timeframe: str | None) -> list[Path]:
+        """Return the folders of a symbol's series, of one timeframe or all that there may be."""
+        if timeframe is not None:
+            return [self._in_timeframe(folder, timeframe)]
+        return [folder, *self._disk.folders(folder)]
+
+    def _parts(self, folder: Path, first: int = EARLIEST, last: int = LATEST) -> list[Path]:
+        """Return the parts whose month overlaps the range, in time order."""
+        low, high = _part_name(first), _part_name(last)
+        return [
+            folder / name
+            for name in self._disk.names(folder)
+            if _PART.fullmatch(name) and low <= name <= high
+        ]
+
+    def _first_part(self, folders: list[Path]) -> Path | None:
+        return next((part for folder in folders for part in self._parts(folder)), None)
+
+    def _note(self, part: Path) -> bar_file.FileNote:
+        return bar_file.read_note(self._disk.read(part) or b"", part)[0]
+
+
+def _part_name(instant: int) -> str:
+    moment = to_datetime(instant, aware=False)
+    return f"{moment.year:04}-{moment.month:02}.parquet"
+
+
+def _months(dates: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop) of the rows of each month in sorted instants."""
+    start = 0
+    while start < len(dates):
+        stop = bisect_right(dates, _end_of_month(dates[start]), start)
+        yield start, stop
+        start = stop
+
+
+def _end_of_month(instant: int) -> int:
+    moment = to_datetime(instant, aware=False)
+    last_day = datetime(moment.year, moment.month, monthrange(moment.year, moment.month)[1])
+    return exact_instant(datetime.combine(last_day, time.max), "date")

@@ -1,0 +1,75 @@
+"""One sealed day of events as a Parquet file, its rows in the order of writing.
+
+The payload is a column of JSON text. `storecore` in the file's metadata holds the version of this
+format and `through`, the number of the last event that was sealed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storecore.errors import CorruptData
+from storecore.models import Event
+
+_KEY = b"storecore"
+_STAMP = pa.timestamp("us", "UTC")
+_SCHEMA = pa.schema(
+    [
+        pa.field("type", pa.string(), nullable=False),
+        pa.field("symbol", pa.string()),
+        pa.field("timestamp", _STAMP, nullable=False),
+        pa.field("ingested_at", _STAMP, nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("payload", pa.string(), nullable=False),
+    ]
+)
+
+
+class SealedDay(NamedTuple):
+    """The sealed events of a day and the number of the last of them (0: none was sealed)."""
+
+    through: int
+    events: list[Event]
+
+
+class _Note(msgspec.Struct, frozen=True):
+    version: int
+    through: int
+
+
+def encode(day: SealedDay) -> bytes:
+    """Return a sealed day as the bytes of a Parquet file."""
+    rows = [_row(event) for event in day.events]
+    note = msgspec.json.encode(_Note(1, day.through))
+    table = pa.Table.from_pylist(rows, schema=_SCHEMA.with_metadata({_KEY: note}))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def decode(content: bytes, path: Path) -> SealedDay:
+    """Return a sealed day. Raises `CorruptData` naming the file where it is none."""
+    try:
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            table = file.read()
+        note = msgspec.json.decode((table.schema.metadata or {}).get(_KEY, b"{}"), type=_Note)
+        if not table.schema.equals(_SCHEMA, check_metadata=False):
+            raise ValueError(f"its columns are {table.schema.names}")
+        events = [_event(row) for row in table.to_pylist()]
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise CorruptData(f"{path}: not a whole file of events: {error}", path) from error
+    return SealedDay(note.through, events)
+
+
+def _row(event: Event) -> dict[str, Any]:
+    row = msgspec.structs.asdict(event)
+    return {**row, "payload": msgspec.json.encode(event.payload).decode()}
+
+
+def _event(row: dict[str, Any]) -> Event:
+    return Event(**{**row, "payload": msgspec.json.decode(row["payload"])})

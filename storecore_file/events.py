@@ -1,0 +1,129 @@
+"""The room of events: a file a day (UTC) of the event's timestamp, in two forms read as one.
+
+    events/2026-01-05.jsonl     the day being written: an append costs the same whatever its length
+    events/2026-01-05.parquet   the day sealed by `compact()`: small and quick
+
+Each event carries `n`, its number within its day. A sealed day says up to which number it holds;
+lines up to there that a crash left behind in the JSONL are not counted twice. So a late event is
+appended like any other, and sealing can be interrupted anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict, astuple
+
+from storecore.errors import CorruptData
+from storecore.events import select_events
+from storecore.instants import TimeRange, to_datetime
+from storecore.models import Event
+from storecore_file import event_file
+from storecore_file.event_file import SealedDay
+from storecore_file.floor.appending import append, settle, whole_lines
+from storecore_file.floor.disk import Disk
+from storecore_file.floor.locks import locked
+from storecore_file.floor.sealing import sealed, unsealed
+
+_DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
+
+
+class Events:
+    """The events of a store, in one folder."""
+
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._lock_timeout = lock_timeout
+
+    def write(self, event: Event) -> None:
+        """Append a checked event to its day."""
+        day = str(event.timestamp.date())
+        log = self._log(day)
+
+        def line_after(last: bytes | None) -> bytes:
+            number = self._sealed(day).through if last is None else _decode(last, log).n
+            return sealed(msgspec.json.encode(_Line(**asdict(event), n=number + 1)))
+
+        with self._locked():
+            append(self._disk, log, line_after)
+
+    def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
+        """Return the events of a range and of some types (None: all), in order."""
+        first, last = (str(to_datetime(at, aware=False).date()) for at in span[:2])
+        days = [day for day in self._days() if first <= day <= last]
+        return select_events((event for day in days for event in self._day(day)), span, types)
+
+    def compact(self) -> list[str]:
+        """Seal every day that is being written, and return those days."""
+        with self._locked():
+            return [day for day in self._days() if self._seal(day)]
+
+    def _seal(self, day: str) -> bool:
+        log = self._log(day)
+        if self._disk.size(log) is None:
+            return False
+        settle(self._disk, log)
+        lines = self._lines(day)
+        through = max([self._sealed(day).through, *(line.n for line in lines)])
+        content = event_file.encode(SealedDay(through, self._day(day)))
+        self._disk.replace(self._sealed_path(day), content)
+        self._disk.remove(log)
+        return True
+
+    def _day(self, day: str) -> list[Event]:
+        """Return the events of a day in the order of writing."""
+        # The lines first: sealing removes them after it has put them into the sealed file.
+        lines = self._lines(day)
+        through, events = self._sealed(day)
+        return events + [Event(*astuple(line)[:-1]) for line in lines if line.n > through]
+
+    def _days(self) -> list[str]:
+        matches = map(_DAY_FILE.fullmatch, self._disk.names(self._folder))
+        return sorted({match[1] for match in matches if match})
+
+    def _lines(self, day: str) -> list[_Line]:
+        log = self._log(day)
+        return [_decode(line, log) for line in whole_lines(self._disk.read(log))]
+
+    def _sealed(self, day: str) -> SealedDay:
+        path = self._sealed_path(day)
+        content = self._disk.read(path)
+        return SealedDay(0, []) if content is None else event_file.decode(content, path)
+
+    def _log(self, day: str) -> Path:
+        return self._folder / f"{day}.jsonl"
+
+    def _sealed_path(self, day: str) -> Path:
+        return self._folder / f"{day}.parquet"
+
+    def _locked(self) -> AbstractContextManager[None]:
+        return locked(self._folder / ".lock", self._lock_timeout)
+
+
+class _Line(Struct, frozen=True):
+    """A line of a day being written: an event and its number within the day, from 1."""
+
+    type: str
+    symbol: str | None
+    timestamp: datetime
+    ingested_at: datetime
+    source: str
+    payload: dict[str, Any]
+    n: int
+
+
+_LINES = msgspec.json.Decoder(_Line)
+
+
+def _decode(line: bytes, log: Path) -> _Line:
+    try:
+        return _LINES.decode(unsealed(line))
+    except ValueError as error:
+        raise CorruptData(f"{log}: a line is not whole: {error}: {line[:80]!r}", log) from error

@@ -1,0 +1,164 @@
+"""Replaces, reads and removes whole files, so that a crash leaves the old one or the new one.
+
+A file is written under a temporary name in the same folder, synced, renamed and its folder synced:
+the only order in which neither a kill nor a power cut can leave a torn or empty file. A failed sync
+is not retried: the file is given up, and the old one stands.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from storecore.errors import StorageError
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync stops at the drive
+_counter = itertools.count()
+
+
+@contextmanager
+def naming(path: Path, doing: str) -> Iterator[None]:
+    """Turn an `OSError` inside into a `StorageError` that names the file and the cause."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise StorageError(f"{path}: cannot {doing}: {cause}", path, error.errno) from error
+
+
+class Disk:
+    """Whole files, durable to a level: "full" survives power loss, "os" only the process."""
+
+    def __init__(self, durability: str) -> None:
+        self.durable = durability == "full"
+
+    def read(self, path: Path) -> bytes | None:
+        """Return the bytes of a file, or None where there is none."""
+        with naming(path, "read"):
+            try:
+                return path.read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def names(self, folder: Path) -> list[str]:
+        """Return the names in a folder that are not hidden, sorted; none where it is missing."""
+        with naming(folder, "list"):
+            try:
+                with os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries]
+            except FileNotFoundError:
+                return []
+        return sorted(name for name in names if not name.startswith("."))
+
+    def folders(self, folder: Path) -> list[Path]:
+        """Return the folders in a folder that are not hidden, sorted; none where it is missing."""
+        with naming(folder, "list"):
+            try:
+                with os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries if entry.is_dir()]
+            except FileNotFoundError:
+                return []
+        return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+    def size(self, path: Path) -> int | None:
+        """Return the bytes of a file, or None where there is none."""
+        with naming(path, "look at"):
+            try:
+                return path.stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def replace(self, path: Path, content: bytes) -> None:
+        """Put content where the path says: all of it or, on an error, what was there before."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.tmp")
+        with naming(path, "write"):
+            try:
+                self._write_new(temporary, content)
+                temporary.replace(path)
+            except BaseException:
+                with suppress(OSError):  # the error that matters is on its way
+                    temporary.unlink()
+                raise
+            self._sync_folder(path.parent)
+
+    def note(self, path: Path, content: bytes, durable: bool) -> None:
+        """Write a small file in place: for what can be made again from other files.
+
+        A crash may leave it torn, so its content proves itself.
+        """
+        with naming(path, "write"):
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                write_all(file, content)
+                os.ftruncate(file, len(content))
+                if durable:
+                    self.sync(file)
+            finally:
+                os.close(file)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file; fine where it is gone already."""
+        with naming(path, "remove"):
+            path.unlink(missing_ok=True)
+            self._sync_folder(path.parent)
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it, each durable before what is put into it."""
+        if folder.is_dir():
+            return
+        with naming(folder, "make this folder"):
+            self.make_folder(folder.parent)
+            with suppress(FileExistsError):
+                folder.mkdir()
+            if not folder.is_dir():
+                raise StorageError(f"{folder}: expected a folder, found a file", folder)
+            self._sync_folder(folder.parent)
+
+    def sync(self, file: int) -> None:
+        """Bring a file's data and length to the medium, where the level asks for it."""
+        if self.durable:
+            flush_data(file)
+
+    def created(self, path: Path) -> None:
+        """Bring the name of a new file to the medium, where the level asks for it."""
+        self._sync_folder(path.parent)
+
+    def _write_new(self, path: Path, content: bytes) -> None:
+        file = os.open(path, _NEW_FILE, 0o666)
+        try:
+            write_all(file, content)
+            self.sync(file)
+        finally:
+            os.close(file)
+
+    def _sync_folder(self, folder: Path) -> None:
+        if not self.durable:
+            return
+        file = os.open(folder, _FOLDER)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+
+def write_all(file: int, content: bytes) -> None:
+    """Write all of content: `write` may take a part only, near a full disk for one."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def flush_data(file: int) -> None:
+    """Sync a file's data as deep as the platform can."""
+    if _FULL_SYNC is not None:
+        fcntl.fcntl(file, _FULL_SYNC)
+    else:
+        os.fdatasync(file)

@@ -1,0 +1,37 @@
+"""What the entry point `file` names: the spec of the file backend and its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from storecore.hooks import BackendSpec, hookimpl
+from storecore_file.store import FileDataStore
+
+
+class FileConfig(Struct, frozen=True, kw_only=True):
+    """The options of the file backend; `FileDataStore` says what they mean."""
+
+    base_path: Path
+    durability: Literal["full", "os"] = "full"
+    lock_timeout: float = 30.0
+
+
+@hookimpl
+def storecore_backend() -> BackendSpec:
+    """Return the spec of the `file` backend."""
+    return BackendSpec(
+        name="file",
+        config=FileConfig,
+        open=_open,
+        capabilities=frozenset({"Catalog", "AuditTrail", "DiskUsage"}),
+        summary="a folder of Parquet, JSON and JSONL files",
+    )
+
+
+def _open(config: FileConfig) -> FileDataStore:
+    return FileDataStore(
+        config.base_path, durability=config.durability, lock_timeout=config.lock_timeout
+    )
