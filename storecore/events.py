@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from operator import attrgetter
 
 import msgspec
@@ -14,6 +15,7 @@ from storecore.lossless import checked, decode_document, encode_document
 from storecore.models import Event
 from storecore.names import check_name
 
+_ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Event)
 
 
@@ -27,12 +29,16 @@ def checked_event(event: Event) -> Event:
         raise InvalidData(f"event: expected an Event, got {type(event).__name__}")
     if event.symbol is not None:
         check_name(event.symbol, "event.symbol")
-    payload = decode_document(encode_document(event.payload, "event.payload"))
-    times = {
-        field: to_datetime(exact_instant(getattr(event, field), f"event.{field}"), aware=True)
-        for field in ("timestamp", "ingested_at")
-    }
-    return replace(checked(replace(event, payload={}, **times), Event, "event"), payload=payload)
+    timed = replace(
+        event,
+        timestamp=_utc(event.timestamp, "event.timestamp"),
+        ingested_at=_utc(event.ingested_at, "event.ingested_at"),
+    )
+    try:
+        plain = decode_event(encode_event(timed))
+    except (TypeError, ValueError, RecursionError):
+        return _checked_by_part(timed)
+    return plain if plain == timed else _checked_by_part(timed)
 
 
 def event_types(types: Iterable[str] | None) -> frozenset[str] | None:
@@ -49,7 +55,7 @@ def event_types(types: Iterable[str] | None) -> frozenset[str] | None:
 
 def encode_event(event: Event) -> bytes:
     """Return a checked event as one JSON object."""
-    return msgspec.json.encode(event)
+    return _ENCODER.encode(event)
 
 
 def decode_event(encoded: bytes) -> Event:
@@ -72,6 +78,16 @@ def select_events(
     ]
     kept.sort(key=attrgetter("timestamp"))
     return kept if span.aware else [_naive(event) for event in kept]
+
+
+def _checked_by_part(event: Event) -> Event:
+    """Return an event that is not plain as a whole made plain, or say which part cannot be."""
+    payload = decode_document(encode_document(event.payload, "event.payload"))
+    return replace(checked(replace(event, payload={}), Event, "event"), payload=payload)
+
+
+def _utc(value: datetime, what: str) -> datetime:
+    return to_datetime(exact_instant(value, what), aware=True)
 
 
 def _naive(event: Event) -> Event:

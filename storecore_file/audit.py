@@ -28,7 +28,7 @@ from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
 from storecore_file.floor.appending import append, last_line, whole_lines
 from storecore_file.floor.disk import Disk
-from storecore_file.floor.locks import locked
+from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import sealed, unsealed
 
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
@@ -53,11 +53,12 @@ class AuditLog(Generic[_Record]):
         self._folder = folder
         self._kind: type[_Record] = kind
         self._disk = disk
+        self._lock_path = folder / ".lock"
         self._lock_timeout = lock_timeout
 
     def write(self, entry: _Record) -> None:
         """Append a checked record to the file of today's local date."""
-        with locked(self._folder / ".lock", self._lock_timeout):
+        with Locked(self._lock_path, self._lock_timeout):
             now = datetime.now(UTC)
             path = self._folder / f"{now.astimezone().date()}.jsonl"
             last = self._last(path)

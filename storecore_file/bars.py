@@ -24,7 +24,7 @@ from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, to_da
 from storecore_file import bar_file
 from storecore_file.bar_table import columns_of, table_of, upserted
 from storecore_file.floor.disk import Disk
-from storecore_file.floor.locks import locked
+from storecore_file.floor.locks import Locked
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
 
 _PART = re.compile(r"(\d{4})-(\d{2})\.parquet")
@@ -46,7 +46,7 @@ class Bars:
         folder = self._series(symbol, timeframe)
         self._disk.make_folder(folder)
         table = table_of(columns)
-        with locked(folder / ".lock", self._lock_timeout):
+        with Locked(folder / ".lock", self._lock_timeout):
             for start, stop in _months(columns.date):
                 path = folder / _part_name(columns.date[start])
                 self._replace(path, symbol, timeframe, table.slice(start, stop - start))

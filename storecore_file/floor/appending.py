@@ -27,8 +27,11 @@ def append(disk: Disk, path: Path, line_after: Callable[[bytes | None], bytes]) 
     with naming(path, "append to"):
         file = os.open(path, _APPEND, 0o666)
         try:
-            before = _without_torn_tail(disk, file, path)
-            line = line_after(_line_before(file, before))
+            size = os.fstat(file).st_size
+            before, last = _tail(file, size)
+            if before < size:
+                _set_aside(disk, file, path, before, size)
+            line = line_after(last)
             _append(disk, file, line, before)
             if before == 0:
                 disk.created(path)
@@ -52,7 +55,7 @@ def last_line(path: Path) -> bytes | None:
     with naming(path, "read"):
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return _line_before(file, _after_last_newline(file, os.fstat(file).st_size))
+            return _tail(file, os.fstat(file).st_size)[1]
         finally:
             os.close(file)
 
@@ -67,31 +70,23 @@ def _append(disk: Disk, file: int, line: bytes, before: int) -> None:
         raise
 
 
-def _without_torn_tail(disk: Disk, file: int, path: Path) -> int:
-    """Return the length of a log up to its last newline, what follows moved to the sidecar."""
-    size = os.fstat(file).st_size
-    end = _after_last_newline(file, size)
-    if end < size:
-        torn = os.pread(file, size - end, end) + b"\n"
-        sidecar = path.with_name(f"{path.name}.torn")
-        append(disk, sidecar, lambda _: torn)
-        os.ftruncate(file, end)
-        _log.warning("%s: a torn line of %d bytes was moved to %s", path, size - end, sidecar.name)
-    return end
+def _set_aside(disk: Disk, file: int, path: Path, end: int, size: int) -> None:
+    """Move what follows the last newline of a log to its sidecar."""
+    torn = os.pread(file, size - end, end) + b"\n"
+    sidecar = path.with_name(f"{path.name}.torn")
+    append(disk, sidecar, lambda _: torn)
+    os.ftruncate(file, end)
+    _log.warning("%s: a torn line of %d bytes was moved to %s", path, size - end, sidecar.name)
 
 
-def _line_before(file: int, end: int) -> bytes | None:
-    """Return the whole line that ends at `end`, a position after a newline."""
-    start = _after_last_newline(file, end - 1)
-    return os.pread(file, end - start, start) or None
-
-
-def _after_last_newline(file: int, end: int) -> int:
-    """Return the position after the last newline before `end`, looked for from there backwards."""
-    while end > 0:
-        start = max(0, end - _BLOCK)
-        found = os.pread(file, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
+def _tail(file: int, size: int) -> tuple[int, bytes | None]:
+    """Return where the last whole line of a log ends, and that line, read from the log's end."""
+    length = _BLOCK
+    while True:
+        start = max(0, size - length)
+        block = os.pread(file, size - start, start)
+        end = block.rfind(b"\n") + 1
+        begin = block.rfind(b"\n", 0, max(0, end - 1)) + 1
+        if begin > 0 or start == 0:
+            return start + end, block[begin:end] or None
+        length *= 4

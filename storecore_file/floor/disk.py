@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from storecore.errors import StorageError
+from storecore.errors import StorageError, StoreError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -27,7 +27,7 @@ def naming(path: Path, doing: str) -> Iterator[None]:
     """Turn an `OSError` inside into a `StorageError` that names the file and the cause."""
     try:
         yield
-    except StorageError:
+    except StoreError:
         raise
     except OSError as error:
         cause = error.strerror or str(error)

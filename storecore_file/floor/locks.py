@@ -11,8 +11,6 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from storecore.errors import LockTimeout
@@ -25,47 +23,56 @@ _threads: dict[str, threading.Lock] = {}
 os.register_at_fork(after_in_child=_threads.clear)
 
 
-@contextmanager
-def locked(path: Path, timeout: float) -> Iterator[None]:
-    """Hold the lock that lies at `path` (its folder exists).
+class Locked:
+    """Holds, as a context manager, the lock that lies at `path` (its folder exists).
 
-    Raises `LockTimeout` when another holds it for `timeout` seconds, `StorageError` when the file
-    cannot be made.
+    Entering raises `LockTimeout` when another holds it for `timeout` seconds, `StorageError` when
+    the file cannot be made.
     """
-    deadline = time.monotonic() + timeout
-    thread_lock = _threads.setdefault(str(path), threading.Lock())
-    if not thread_lock.acquire(timeout=timeout):
-        raise _timed_out(path, timeout)
-    try:
-        with naming(path, "lock"):
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+    __slots__ = ("_file", "_path", "_thread_lock", "_timeout")
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._thread_lock = _threads.setdefault(str(path), threading.Lock())
+        self._file = -1
+
+    def __enter__(self) -> None:
+        deadline = time.monotonic() + self._timeout
+        if not self._thread_lock.acquire(timeout=self._timeout):
+            raise self._timed_out()
         try:
-            _lock_file(file, path, deadline, timeout)
-            yield
-        finally:
-            # Not by closing alone: a child forked meanwhile has the file open, and would keep it.
-            fcntl.flock(file, fcntl.LOCK_UN)
-            os.close(file)
-    finally:
-        thread_lock.release()
+            with naming(self._path, "lock"):
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                self._lock_file(deadline)
+        except BaseException:
+            self._release()
+            raise
 
+    def __exit__(self, *exc: object) -> None:
+        # Not by closing alone: a child forked meanwhile has the file open, and would keep it.
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._release()
 
-def _lock_file(file: int, path: Path, deadline: float, timeout: float) -> None:
-    wait = _FIRST_WAIT
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise _timed_out(path, timeout) from None
-            time.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)
-        else:
-            return
+    def _lock_file(self, deadline: float) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise self._timed_out() from None
+                time.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
 
+    def _release(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._thread_lock.release()
 
-def _timed_out(path: Path, timeout: float) -> LockTimeout:
-    return LockTimeout(
-        f"{path}: another writer has held this lock for {timeout:g} s; end it, or open the store "
-        "with a longer lock_timeout"
-    )
+    def _timed_out(self) -> LockTimeout:
+        return LockTimeout(
+            f"{self._path}: another writer has held this lock for {self._timeout:g} s; end it, or "
+            "open the store with a longer lock_timeout"
+        )
