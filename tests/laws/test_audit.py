@@ -1,0 +1,148 @@
+"""Laws A1 to A4 as far as every backend shares them: one record a call, in order, in a chain."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from storecore import Decision, InvalidData, OrderResult
+
+ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def test_a1_each_call_is_one_record_with_what_was_logged(store, decision, order):
+    before = datetime.now(UTC)
+    store.log_decision("value", decision())
+    store.log_order("value", *order())
+    (decided,) = store.read_decisions(*ALWAYS)
+    (ordered,) = store.read_orders(*ALWAYS)
+    assert (decided.strategy, decided.decision) == ("value", decision())
+    assert (ordered.strategy, ordered.order, ordered.result) == ("value", *order())
+    assert before <= decided.timestamp <= ordered.timestamp <= datetime.now(UTC)
+
+
+def test_a1_identical_records_are_kept_each(store, decision):
+    for _ in range(3):
+        store.log_decision("value", decision())
+    assert len(store.read_decisions(*ALWAYS)) == 3
+
+
+def test_a3_records_are_numbered_and_chained(store, decision, order):
+    for _ in range(3):
+        store.log_decision("value", decision())
+        store.log_order("momentum", *order())
+    for records in (store.read_decisions(*ALWAYS), store.read_orders(*ALWAYS)):
+        assert [record.seq for record in records] == [1, 2, 3]
+        assert [record.prev for record in records] == ["", *(each.hash for each in records[:2])]
+
+
+def test_a3_a_log_that_nobody_touched_verifies(store, decision, order):
+    for _ in range(3):
+        store.log_decision("value", decision())
+    store.log_order("value", *order())
+    report = store.verify_audit()
+    assert (report.ok, report.checked) == (True, 4)
+    assert report.heads == {
+        "decisions": store.read_decisions(*ALWAYS)[-1].hash,
+        "orders": store.read_orders(*ALWAYS)[-1].hash,
+    }
+
+
+def test_a3_an_empty_log_verifies(store):
+    report = store.verify_audit()
+    assert (report.ok, report.checked, report.heads) == (True, 0, {"decisions": "", "orders": ""})
+
+
+def test_records_are_read_by_strategy(store, decision, order):
+    for name in ("value", "momentum", "value"):
+        store.log_decision(name, decision())
+        store.log_order(name, *order())
+    assert [each.seq for each in store.read_decisions(*ALWAYS, "value")] == [1, 3]
+    assert [each.seq for each in store.read_orders(*ALWAYS, "momentum")] == [2]
+    assert store.read_orders(*ALWAYS, "unknown") == []
+
+
+def test_records_are_read_by_time_both_ends_included(store, decision):
+    for _ in range(3):
+        store.log_decision("value", decision())
+    first, second, third = (each.timestamp for each in store.read_decisions(*ALWAYS))
+    assert [each.seq for each in store.read_decisions(second, third)] == [2, 3]
+    assert store.read_decisions(first - timedelta(9), first - timedelta(1)) == []
+
+
+def test_t2_records_come_back_in_the_kind_asked_for(store, decision):
+    store.log_decision("value", decision())
+    (in_utc,) = store.read_decisions(*ALWAYS)
+    (naive,) = store.read_decisions(date.min, date.max)
+    assert in_utc.timestamp.tzinfo is UTC
+    assert naive.timestamp == in_utc.timestamp.replace(tzinfo=None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"target_weight": 1.5},
+        {"target_weight": -0.1},
+        {"target_weight": True},
+        {"confidence": float("nan")},
+        {"confidence": "high"},
+        {"action": "buy"},
+        {"action": None},
+        {"reasoning": None},
+        {"symbol": 7},
+    ],
+    ids=repr,
+)
+def test_a_decision_that_is_none_is_refused_and_not_logged(store, decision, wrong):
+    with pytest.raises(InvalidData, match="decision"):
+        store.log_decision("value", decision(**wrong))
+    assert store.read_decisions(*ALWAYS) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"action": "HOLD"},
+        {"quantity": "10"},
+        {"quantity": float("inf")},
+        {"quantity": None},
+        {"limit_price": float("nan")},
+        {"order_type": None},
+    ],
+    ids=repr,
+)
+def test_an_order_that_is_none_is_refused_and_not_logged(store, order, wrong):
+    with pytest.raises(InvalidData, match="order"):
+        store.log_order("value", *order(**wrong))
+    assert store.read_orders(*ALWAYS) == []
+
+
+def test_a_result_that_is_none_is_refused_and_not_logged(store, order):
+    with pytest.raises(InvalidData, match=r"result.*fill_price"):
+        store.log_order("value", order()[0], OrderResult("1", "filled", fill_price="10"))
+    assert store.read_orders(*ALWAYS) == []
+
+
+@pytest.mark.parametrize("what", [None, {}, "buy"])
+def test_what_is_no_decision_is_refused(store, what):
+    with pytest.raises(InvalidData, match="expected a Decision"):
+        store.log_decision("value", what)
+
+
+def test_whole_quantities_stay_whole_and_numpy_numbers_become_plain(store, order):
+    quantities = [10, 0.5, np.int64(7), np.float64(2.5), 2**60 + 1]
+    for quantity in quantities:
+        store.log_order("value", *order(quantity=quantity, limit_price=np.float64(9.5)))
+    read = [record.order for record in store.read_orders(*ALWAYS)]
+    assert [each.quantity for each in read] == [10, 0.5, 7, 2.5, 2**60 + 1]
+    assert [type(each.quantity) for each in read] == [int, float, int, float, int]
+    assert {type(each.limit_price) for each in read} == {float}
+
+
+def test_a_decision_of_numpy_numbers_comes_back_plain(store, decision):
+    store.log_decision("value", decision(target_weight=np.float64(0.25), confidence=1))
+    (record,) = store.read_decisions(*ALWAYS)
+    assert record.decision == decision(target_weight=0.25, confidence=1.0)
+    assert isinstance(record.decision, Decision)
