@@ -7,9 +7,10 @@ neither pyarrow nor pluggy nor any plugin.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own would have to be imported, the slowest part of all this
 if TYPE_CHECKING:
+    from typing import Any
+
     from storecore.capabilities import AuditReport as AuditReport
     from storecore.capabilities import AuditTrail as AuditTrail
     from storecore.capabilities import Catalog as Catalog

@@ -12,15 +12,25 @@ from hashlib import sha256
 from typing import NamedTuple, TypeVar
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from storecore.capabilities import AuditReport, Finding
 from storecore.instants import TimeRange, instant
 from storecore.lossless import checked
 from storecore.models import Decision, DecisionRecord, Order, OrderRecord, OrderResult
+from storecore.names import check_name
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 _OPEN_END = b',"hash":""}'
+
+
+class _Place(Struct):
+    """What a line says of its place in the chain, whatever else it records."""
+
+    seq: int
+    prev: str
+    hash: str
 
 
 class Link(NamedTuple):
@@ -53,6 +63,22 @@ def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Li
     return b'%b,"hash":"%b"}\n' % (body, digest.encode()), Link(last.seq + 1, digest)
 
 
+def line_after(last: bytes | None, record: DecisionRecord | OrderRecord) -> bytes:
+    """Return the line of the record that follows a line (None: the log is empty).
+
+    Raises `ValueError` where `last` is not a line that was logged.
+    """
+    return chained(record, GENESIS if last is None else end_of(last))[0]
+
+
+def end_of(line: bytes) -> Link:
+    """Return the end of a chain whose last line this is. Raises `ValueError` if it is none."""
+    if not _is_whole(line):
+        raise ValueError("the line is not the one that its hash was made of")
+    place = msgspec.json.decode(line, type=_Place)
+    return Link(place.seq, place.hash)
+
+
 def decode_record(line: bytes, kind: type[_Record]) -> _Record:
     """Return the record of a line. Raises `ValueError` where it is not the line that was logged."""
     if not _is_whole(line):
@@ -65,6 +91,8 @@ def select_records(
     records: Iterable[_Record], span: TimeRange, strategy: str | None
 ) -> list[_Record]:
     """Return the records of a span and a strategy (None: all), in the order of `seq` (law A4)."""
+    if strategy is not None:
+        check_name(strategy, "strategy_name")
     kept = [
         record if span.aware else replace(record, timestamp=record.timestamp.replace(tzinfo=None))
         for record in records
@@ -100,9 +128,12 @@ def _break_at(line: bytes, last: Link) -> tuple[str, str] | None:
     """Return kind and detail of what is wrong with the line that should follow `last`."""
     if not _is_whole(line):
         return "edited", "the line is not the one that its hash was made of"
-    fields = msgspec.json.decode(line)
-    if (fields["seq"], fields["prev"]) != (last.seq + 1, last.hash):
-        return "out of place", f"expected record {last.seq + 1}, found record {fields['seq']}"
+    try:
+        found = msgspec.json.decode(line, type=_Place)
+    except ValueError as error:
+        return "edited", f"the line is no record, though its hash is right: {error}"
+    if (found.seq, found.prev) != (last.seq + 1, last.hash):
+        return "out of place", f"expected record {last.seq + 1}, found record {found.seq}"
     return None
 
 

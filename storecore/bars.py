@@ -12,7 +12,7 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
-from storecore.errors import InvalidData
+from storecore.errors import InvalidData, shown
 from storecore.instants import instants, to_datetime
 from storecore.models import PriceBar
 from storecore.names import check_owner
@@ -65,11 +65,12 @@ def _batch(bars: Iterable[PriceBar]) -> list[PriceBar]:
             "bars: expected an iterable of PriceBar, got one PriceBar; put it in a list"
         )
     try:
-        batch = list(bars)
+        given = iter(bars)
     except TypeError:
         raise InvalidData(
             f"bars: expected an iterable of PriceBar, got {type(bars).__name__}"
         ) from None
+    batch = list(given)
     for row, bar in enumerate(batch):
         if not isinstance(bar, PriceBar):
             raise InvalidData(f"bars[{row}]: expected a PriceBar, got {type(bar).__name__}")
@@ -93,7 +94,7 @@ def price(value: Any, what: str) -> float:
     _check_finite(value, what)
     number = _nearest_float(value)
     if number != value:
-        raise InvalidData(f"{what}={value!r}: no 64-bit float equals it; round it first")
+        raise InvalidData(f"{what}={shown(value)}: no 64-bit float equals it; round it first")
     return number
 
 
@@ -101,10 +102,12 @@ def volume(value: Any, what: str) -> int | float:
     """Return a volume as `int` where it is whole and below 2**63, else as `float`."""
     _check_finite(value, what)
     if value < 0:
-        raise InvalidData(f"{what}={value!r}: expected a volume of 0 or more")
+        raise InvalidData(f"{what}={shown(value)}: expected a volume of 0 or more")
     if isinstance(value, Integral):
         if int(value) > MAX_WHOLE:
-            raise InvalidData(f"{what}={value!r}: out of range, at most {MAX_WHOLE} (2**63 - 1)")
+            raise InvalidData(
+                f"{what}={shown(value)}: out of range, at most {MAX_WHOLE} (2**63 - 1)"
+            )
         return int(value)
     number = price(value, what)
     return int(number) if number.is_integer() and number <= MAX_WHOLE else number
@@ -112,10 +115,10 @@ def volume(value: Any, what: str) -> int | float:
 
 def _check_finite(value: Any, what: str) -> None:
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise InvalidData(f"{what}={value!r}: expected a number, got {type(value).__name__}")
-    if not isinstance(value, Integral) and not isfinite(value):
+        raise InvalidData(f"{what}={shown(value)}: expected a number, got {type(value).__name__}")
+    if not isinstance(value, Integral) and not isfinite(_nearest_float(value)):
         raise InvalidData(
-            f"{what}={value!r}: expected a finite number; leave a bar out if it has none"
+            f"{what}={shown(value)}: expected a finite number; leave a bar out if it has none"
         )
 
 

@@ -13,7 +13,7 @@ from storecore.errors import ConfigError
 
 FILE_NAME = "storecore.toml"
 TABLE = "store"
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class StoreConfig(dict[str, Any]):
@@ -56,7 +56,7 @@ def find_config(start: str | os.PathLike[str] | None = None) -> Path:
 
 def _parse(source: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(source.read_bytes().decode())
+        return tomllib.loads(source.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{source}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -8,7 +8,7 @@ failure names the backend, the distribution and version, the entry point and the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from typing import NamedTuple
 
@@ -19,7 +19,6 @@ from storecore.errors import (
     ApiMismatch,
     BackendLoadError,
     DuplicateBackend,
-    StoreError,
     UnknownBackend,
 )
 from storecore.hooks import API_VERSION, BACKENDS, BackendSpec
@@ -68,19 +67,21 @@ def load_spec(name: str) -> BackendSpec:
 
     Raises `UnknownBackend`, `DuplicateBackend`, `ApiMismatch` or `BackendLoadError`.
     """
-    found = find(BACKENDS)
-    plugin = _the_one(name, found)
+    plugin = _the_one(name, find(BACKENDS))
     try:
-        manager = load_plugin(plugin)
-        return _classify(plugin, manager.hook.storecore_backend())
+        answers = load_plugin(plugin).hook.storecore_backend()
     except PluginError as error:
         raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
-    except StoreError:
-        raise
     except Exception as error:
         raise BackendLoadError(
             f"{plugin.described}: its storecore_backend raised {type(error).__name__}: {error}"
         ) from error
+    return _classify(plugin, answers)
+
+
+def described(name: str) -> str:
+    """Return a backend's name and where it comes from, the beginning of every error about it."""
+    return _the_one(name, find(BACKENDS)).described
 
 
 def _the_one(name: str, found: list[Plugin]) -> Plugin:
@@ -134,14 +135,16 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         yield f"expected its spec's config to be a msgspec.Struct class, got {spec.config!r}"
     if not callable(spec.open):
         yield f"expected its spec's open to be callable, got {spec.open!r}"
-    for name in sorted(frozenset(spec.capabilities) - CAPABILITIES.keys()):
+    if not isinstance(spec.capabilities, Set):
+        yield f"expected its spec's capabilities to be a frozenset, got {spec.capabilities!r}"
+    for name in sorted(map(str, spec.capabilities - CAPABILITIES.keys())):
         yield f"unknown capability {name!r}{did_you_mean(name, CAPABILITIES)}"
 
 
 def _status(plugin: Plugin, namesakes: int) -> str:
     if namesakes > 1:
         return "duplicate: provided by more than one distribution"
-    missing = next((extra for extra in plugin.entry_point.extras if _lacks(plugin, extra)), None)
+    missing = next((extra for extra in plugin.extras if _lacks(plugin, extra)), None)
     return INSTALLED if missing is None else f"missing extra: {plugin.pip_command(missing)}"
 
 

@@ -9,6 +9,17 @@ from __future__ import annotations
 
 import os
 
+_SHOWN = 200
+
+
+def shown(value: object) -> str:
+    """Return what a value looks like in a message: its repr, cut where it would fill the screen."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of thousands of digits has none
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
 
 class StoreError(Exception):
     """The base of all errors of storecore and its backends."""

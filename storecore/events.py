@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 
 import msgspec
 from msgspec.structs import replace
 
-from storecore.errors import InvalidData
+from storecore.errors import InvalidData, shown
 from storecore.instants import TimeRange, exact_instant, to_datetime
 from storecore.lossless import checked, decode_document, encode_document
 from storecore.models import Event
@@ -47,10 +47,10 @@ def event_types(types: Iterable[str] | None) -> frozenset[str] | None:
         return None
     if isinstance(types, str):
         raise InvalidData(f"types={types!r}: expected a list of types; give [{types!r}]")
-    try:
-        return frozenset(types)
-    except TypeError:
-        raise InvalidData(f"types={types!r}: expected a list of str, or None for all") from None
+    wanted = list(types) if isinstance(types, Iterable) else [types]
+    if not all(isinstance(kind, str) for kind in wanted):
+        raise InvalidData(f"types={shown(types)}: expected a list of str, or None for all")
+    return frozenset(wanted)
 
 
 def encode_event(event: Event) -> bytes:
@@ -87,6 +87,8 @@ def _checked_by_part(event: Event) -> Event:
 
 
 def _utc(value: datetime, what: str) -> datetime:
+    if type(value) is datetime and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
     return to_datetime(exact_instant(value, what), aware=True)
 
 

@@ -1,10 +1,12 @@
-"""The fundamental laws: a document checked against its model before it is written."""
+"""The fundamental laws: a document checked before it is written, and its exact form as JSON."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec.structs import replace
+import msgspec
+from msgspec.structs import asdict, replace
 
 from storecore.errors import InvalidData
 from storecore.instants import exact_datetime, exact_instant
@@ -29,3 +31,36 @@ def checked_fundamental(symbol: str, data: FundamentalData) -> FundamentalData:
     # The timestamp stays out of the JSON check, which would turn its time zone into an offset.
     plain = checked(replace(data, timestamp=_PLACEHOLDER), FundamentalData, what)
     return replace(plain, timestamp=timestamp)
+
+
+def encode_fundamental(data: FundamentalData) -> bytes:
+    """Return checked data as JSON: its timestamp with the offset, its zone's name beside it."""
+    zone = getattr(data.timestamp.tzinfo, "key", None)
+    stamp = {"timestamp": data.timestamp.isoformat(), "timezone": zone}
+    return msgspec.json.encode({**asdict(data), **stamp})
+
+
+def decode_fundamental(encoded: bytes) -> FundamentalData:
+    """Return the data that was encoded. Raises `ValueError` where it is none."""
+    try:
+        fields = msgspec.json.decode(encoded)
+        zone = fields.pop("timezone")
+        stamp = datetime.fromisoformat(fields.pop("timestamp"))
+        return FundamentalData(timestamp=_in_zone(stamp, zone), **fields)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not the fields of a fundamental: {error}") from error
+
+
+def _in_zone(stamp: datetime, zone: str | None) -> datetime:
+    """Return a moment in its named zone, or with its offset alone where no such zone is known."""
+    if zone is None:
+        return stamp
+    try:
+        there = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
+        return stamp
+    for fold in (0, 1):  # only the offset tells which hour of a clock change was meant
+        local = stamp.replace(tzinfo=there, fold=fold)
+        if local.utcoffset() == stamp.utcoffset():
+            return local
+    return stamp.astimezone(there)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
-from storecore.errors import InvalidData
+from storecore.errors import InvalidData, shown
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1)
@@ -61,8 +61,8 @@ def exact_datetime(value: datetime, what: str) -> datetime:
     native = _native(value, what)
     if not isinstance(native, datetime):
         raise InvalidData(
-            f"{what}={native!r}: expected a datetime, got a date, which does not say which moment "
-            "of that day is meant; give datetime(year, month, day, hour, minute)"
+            f"{what}={shown(native)}: expected a datetime, got a date, which does not say which "
+            "moment of that day is meant; give datetime(year, month, day, hour, minute)"
         )
     return native
 
@@ -88,11 +88,11 @@ def _native(value: Any, what: str) -> date:
     """Return value as a plain date or datetime, refusing what finer or no time would change."""
     if type(value) in (datetime, date):
         return cast(date, value)
-    if type(value).__module__ == "numpy" and hasattr(value, "astype"):
+    if (type(value).__module__, type(value).__name__) == ("numpy", "datetime64"):
         value = _from_numpy(value, what)
     if not isinstance(value, date) or value != value:  # NaT is a datetime, but not itself
         raise InvalidData(
-            f"{what}={value!r}: expected a datetime or date, got {type(value).__name__}"
+            f"{what}={shown(value)}: expected a datetime or date, got {type(value).__name__}"
         )
     if getattr(value, "nanosecond", 0):
         raise _not_kept(value, what)
@@ -101,20 +101,21 @@ def _native(value: Any, what: str) -> date:
 
 
 def _from_numpy(value: Any, what: str) -> Any:
-    """Return a datetime64 as date or datetime; other numpy values as they are."""
-    if value.dtype.kind != "M":
+    """Return a datetime64 as date or datetime, NaT as it is."""
+    if value != value:
         return value
     micros = value.astype("datetime64[us]")
-    if micros.astype(value.dtype) != value:  # NaT, too, differs from itself
+    exact = micros.item()  # an int where Python has no such year
+    if micros.astype(value.dtype) != value or not isinstance(exact, datetime):
         raise _not_kept(value, what)
     coarse = value.item()
-    return coarse if isinstance(coarse, date) else micros.item()
+    return coarse if isinstance(coarse, date) else exact
 
 
 def _not_kept(value: Any, what: str) -> InvalidData:
     return InvalidData(
-        f"{what}={value!r}: a store keeps whole microseconds of the years 1 to 9999 and rounds "
-        "nothing; floor a finer time before writing it"
+        f"{what}={shown(value)}: a store keeps whole microseconds of the years 1 to 9999 and "
+        "rounds nothing; floor a finer time before writing it"
     )
 
 
@@ -129,7 +130,9 @@ def _micros(value: date, what: str) -> int:
         return (value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
     micros = (value - _EPOCH_UTC) // _MICROSECOND
     if not EARLIEST <= micros <= LATEST:
-        raise InvalidData(f"{what}={value!r}: outside the years 1 to 9999 when converted to UTC")
+        raise InvalidData(
+            f"{what}={shown(value)}: outside the years 1 to 9999 when converted to UTC"
+        )
     return micros
 
 

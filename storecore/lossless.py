@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from storecore.errors import InvalidData, NotSerializable
+from storecore.errors import InvalidData, NotSerializable, shown
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder()
@@ -54,18 +54,18 @@ def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
     try:
         encoded = msgspec.json.encode(record, enc_hook=_unwrapped)
         plain = msgspec.json.decode(encoded, type=kind)
-    except (TypeError, ValueError) as error:  # msgspec's ValidationError is a ValueError
+    except (TypeError, ValueError, RecursionError) as error:  # a ValidationError is a ValueError
         raise InvalidData(f"{what}: {error}") from None
     for field in record.__struct_fields__:
-        given, kept = getattr(record, field), getattr(plain, field)
+        given, kept = getattr(record, field), getattr(plain, field, None)  # a subclass has more
         if given != kept:
-            raise InvalidData(f"{what}.{field}={given!r}: it would be kept as {kept!r}")
+            raise InvalidData(f"{what}.{field}={shown(given)}: it would be kept as {shown(kept)}")
     return plain
 
 
 def _unwrapped(value: Any) -> Any:
     """Return a numpy scalar as the plain value that it equals."""
-    if type(value).__module__ != "numpy" or not hasattr(value, "item"):
+    if type(value).__module__ != "numpy" or getattr(value, "shape", None) != ():
         raise TypeError(f"expected a plain value, got {type(value).__name__}")
     return value.item()
 
@@ -106,7 +106,7 @@ def _plain_number(value: int | float, path: str, what: str) -> int | float:
         try:
             _ENCODER.encode(number)
         except ValueError:
-            _refuse(f"an int of {number.bit_length()} bits", path, what, "too long a number")
+            _refuse(number, path, what, "too long a number")
         return number
     if value != value or value in (float("inf"), float("-inf")):
         _refuse(value, path, what, "JSON has no such number")
@@ -121,6 +121,6 @@ def _plain_key(key: Any, path: str, what: str) -> str:
 
 def _refuse(value: Any, path: str, what: str, why: str) -> NoReturn:
     raise NotSerializable(
-        f"{what}: {path}: {value!r}: {why}; store a str, int, finite float, bool, None, list or "
-        "dict that says the same"
+        f"{what}: {path}: {shown(value)}: {why}; "
+        "store a str, int, finite float, bool, None, list or dict that says the same"
     )

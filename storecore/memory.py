@@ -145,12 +145,12 @@ class MemoryDataStore(Closing):
         """Return the symbols that have bars (of a timeframe), sorted."""
         self._check_open()
         wanted = None if timeframe is None else self._name(timeframe, "timeframe")
-        return sorted({symbol for symbol, kept in self._bars if wanted in (None, kept)})
+        return sorted({symbol for symbol, kept in list(self._bars) if wanted in (None, kept)})
 
     def timeframes(self, symbol: str) -> list[str]:
         """Return the timeframes in which a symbol has bars, sorted."""
         symbol = self._name(symbol, "symbol")
-        return sorted(timeframe for kept, timeframe in self._bars if kept == symbol)
+        return sorted(timeframe for kept, timeframe in list(self._bars) if kept == symbol)
 
     def bar_coverage(self, symbol: str, *, timeframe: str = "1d") -> Coverage:
         """Return first and last date and the number of bars of a series."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storecore.errors import InvalidData, InvalidName
+from storecore.errors import InvalidData, InvalidName, shown
 
 
 def check_name(name: str, what: str) -> str:
@@ -11,17 +11,17 @@ def check_name(name: str, what: str) -> str:
     `what` says in an error what the name was for. Raises `InvalidName`.
     """
     if not isinstance(name, str):
-        raise InvalidName(f"{what}: expected a str, got {name!r} ({type(name).__name__})")
+        raise InvalidName(f"{what}: expected a str, got {shown(name)} ({type(name).__name__})")
     if not name:
         raise InvalidName(f"{what} is empty: expected at least one character")
     if "\0" in name:
-        raise InvalidName(f"{what} {name!r} holds a NUL character: no store can keep it")
+        raise InvalidName(f"{what} {shown(name)} holds a NUL character: no store can keep it")
     try:
         name.encode()
     except UnicodeEncodeError as error:
         raise InvalidName(
-            f"{what} {name!r} holds a lone surrogate at position {error.start}: it is no text; "
-            "decode the bytes that it came from as UTF-8"
+            f"{what} {shown(name)} holds a lone surrogate at position {error.start}: "
+            "it is no text; decode the bytes that it came from as UTF-8"
         ) from None
     return name if type(name) is str else str.__str__(name)
 
@@ -30,5 +30,6 @@ def check_owner(symbol: str, own: str, what: str) -> None:
     """Refuse a record that names another symbol than the one it is filed under (law N3)."""
     if own != symbol:
         raise InvalidData(
-            f"{what}.symbol={own!r}: expected {symbol!r}, the symbol that it is filed under"
+            f"{what}.symbol={shown(own)}: expected {shown(symbol)}, "
+            "the symbol that it is filed under"
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from functools import wraps
 from typing import Any, NamedTuple, cast
 
@@ -22,7 +22,7 @@ from storecore.plugins import PluginError, load_plugin
 from storecore.protocol import DataStore
 
 _log = logging.getLogger("storecore")
-_lock = threading.Lock()
+_lock = threading.RLock()
 _loaded: Observers | None = None
 
 
@@ -54,6 +54,7 @@ def load_observers() -> Observers:
     global _loaded
     with _lock:
         if _loaded is None:
+            _loaded = Observers(())  # for an observer that opens a store while it is imported
             _loaded = Observers(tuple(_load()))
         return _loaded
 
@@ -103,8 +104,23 @@ def _watched_class(inner: type, spec: BackendSpec) -> type[_Watched]:
         for name in vars(protocol)
         if not name.startswith("_") and not hasattr(_Watched, name)
     }
-    methods = {name: _forward(name, getattr(inner, name)) for name in names}
+    methods = {name: _forward(name, _method(inner, name, protocols)) for name in names}
     return type(f"Watched{inner.__name__}", (_Watched,), methods)
+
+
+def _method(inner: type, name: str, protocols: tuple[type, ...]) -> Callable[..., Any]:
+    """Return the method of a class, or the protocol's where the class does not say as much.
+
+    A store may pass its calls on by `__getattr__` or `*args`, which name no parameters.
+    """
+    declared = next(getattr(protocol, name) for protocol in protocols if hasattr(protocol, name))
+    own = getattr(inner, name, declared)
+    says_as_much = _parameters(own) >= _parameters(declared)
+    return cast(Callable[..., Any], own if says_as_much else declared)
+
+
+def _parameters(method: Callable[..., Any]) -> set[str]:
+    return set(inspect.signature(method).parameters)
 
 
 def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,7 +137,7 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     def write(self: _Watched, *args: Any, **kwargs: Any) -> None:
         bound = signature.bind(self, *args, **kwargs)
         given = bound.arguments
-        if isinstance(given.get("bars"), Iterable):
+        if isinstance(given.get("bars"), Iterable) and not isinstance(given["bars"], Sized):
             given["bars"] = list(given["bars"])  # a generator could be counted only by using it up
         getattr(self._store, name)(*bound.args[1:], **bound.kwargs)
         kind, key, count = summarize(given)

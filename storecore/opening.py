@@ -7,7 +7,7 @@ from typing import Any
 
 from storecore.capabilities import CAPABILITIES
 from storecore.config import TABLE, StoreConfig, find_config, load_config
-from storecore.discovery import load_spec
+from storecore.discovery import described, load_spec
 from storecore.errors import BackendLoadError, ConfigError, StoreError
 from storecore.hooks import BackendSpec
 from storecore.observers import load_observers
@@ -60,18 +60,18 @@ def _open(spec: BackendSpec, config: Any) -> DataStore:
         raise
     except Exception as error:
         raise BackendLoadError(
-            f"backend {spec.name!r} failed to open: {type(error).__name__}: {error}"
+            f"{described(spec.name)}: its open raised {type(error).__name__}: {error}"
         ) from error
     if not isinstance(opened, DataStore):
         missing = [name for name in _METHODS if not hasattr(opened, name)]
         raise BackendLoadError(
-            f"backend {spec.name!r} opened a {type(opened).__name__}, which is no DataStore: "
+            f"{described(spec.name)}: it opened a {type(opened).__name__}, which is no DataStore: "
             f"it lacks {', '.join(missing)}"
         )
     for name in sorted(spec.capabilities):
         if not isinstance(opened, CAPABILITIES[name]):
             raise BackendLoadError(
-                f"backend {spec.name!r} declares the capability {name}, but the "
+                f"{described(spec.name)}: it declares the capability {name}, but the "
                 f"{type(opened).__name__} that it opened does not satisfy it"
             )
     return opened

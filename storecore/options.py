@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
-from storecore.errors import ConfigError
+from storecore.errors import ConfigError, shown
 
 _Config = TypeVar("_Config", bound=Struct)
 
@@ -61,17 +61,26 @@ def _convert(
 ) -> None:
     """Put the value of one field into `values`, or what is wrong with it into `problems`."""
 
-    def path(kind: type, given: Any) -> Any:
-        if kind is not Path or not isinstance(given, str | Path):
-            raise ValueError(f"Expected a path, got `{type(given).__name__}`")
-        expanded = Path(given).expanduser()
-        return expanded if folder is None else folder / expanded
+    def native(kind: type, given: Any) -> Any:
+        if kind is Path and isinstance(given, str | Path):
+            return _path(given, folder)
+        if kind is not Path and isinstance(given, kind):
+            return given
+        raise ValueError(f"Expected `{kind.__name__}`, got `{type(given).__name__}`")
 
     try:
-        values[field.name] = msgspec.convert(value, field.type, dec_hook=path)
+        values[field.name] = msgspec.convert(value, field.type, dec_hook=native)
     except msgspec.ValidationError as error:
         where, _, inside = str(error).partition(" - at `$")
-        problems.append(f"{field.encode_name}{inside.rstrip('`')}: {where} ({value!r})")
+        problems.append(f"{field.encode_name}{inside.rstrip('`')}: {where} ({shown(value)})")
+
+
+def _path(given: str | Path, folder: Path | None) -> Path:
+    try:
+        expanded = Path(given).expanduser()
+    except RuntimeError as error:  # ~name where there is no such user
+        raise ValueError(str(error)) from error
+    return expanded if folder is None else folder / expanded
 
 
 def _type_name(field: FieldInfo) -> str:

@@ -32,7 +32,9 @@ class Plugin(NamedTuple):
         dist = entry_point.dist
         if dist is None:  # an entry point that was made by hand
             return cls(entry_point.name, "unknown", "unknown", entry_point)
-        return cls(entry_point.name, str(dist.name), str(dist.version), entry_point)
+        # A folder that a broken uninstall left behind has neither name nor version.
+        name, version = dist.name or "unknown", dist.version or "unknown"
+        return cls(entry_point.name, name, version, entry_point)
 
     @property
     def origin(self) -> str:
@@ -45,9 +47,16 @@ class Plugin(NamedTuple):
         kind = "backend" if self.entry_point.group == hooks.BACKENDS else "plugin"
         return f"{kind} {self.name!r} from {self.origin}"
 
+    @property
+    def extras(self) -> list[str]:
+        """The extras that the entry point declares; Python 3.11 would split `my-extra` in two."""
+        declared = re.search(r"\[(.*)\]", self.entry_point.value)
+        return re.findall(r"[\w.-]+", declared[1]) if declared else []
+
     def requirements(self, extra: str) -> list[str]:
         """Return the names of the distributions that an extra of this one requires."""
-        return [name for name, wanted_by in self._optional() if wanted_by == extra]
+        wanted = _normalized(extra)
+        return [name for name, wanted_by in self._optional() if _normalized(wanted_by) == wanted]
 
     def extra_for(self, module: str) -> str | None:
         """Return the extra whose absence explains that a module is missing, if one does."""
@@ -56,7 +65,7 @@ class Plugin(NamedTuple):
             if _normalized(name) == _normalized(wanted):
                 return extra
         own = self.entry_point.module.partition(".")[0]
-        return None if wanted == own else next(iter(self.entry_point.extras), None)
+        return None if wanted == own else next(iter(self.extras), None)
 
     def pip_command(self, extra: str) -> str:
         """Return the command that installs an extra."""
@@ -82,6 +91,8 @@ def load_plugin(plugin: Plugin) -> pluggy.PluginManager:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"{_misspelt(manager) or error}") from error
+    except Exception as error:  # pluggy looks at all attributes; lazy ones may fail
+        raise PluginError(f"it cannot be registered: {type(error).__name__}: {error}") from error
     return manager
 
 

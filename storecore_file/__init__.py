@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own would have to be imported, the slowest part of all this
 if TYPE_CHECKING:
+    from typing import Any
+
     from storecore_file.store import FileDataStore as FileDataStore
 
 __all__ = ["FileDataStore"]

@@ -21,7 +21,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from storecore.audit import GENESIS, Link, chained, decode_record, follow_chain, select_records
+from storecore.audit import (
+    GENESIS,
+    Link,
+    chained,
+    decode_record,
+    end_of,
+    follow_chain,
+    select_records,
+)
 from storecore.capabilities import Finding
 from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
@@ -73,10 +81,10 @@ class AuditLog(Generic[_Record]):
 
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end and its first break, or a cut behind its end."""
+        head = self._head()  # before the records: a writer may add some meanwhile, and move it
         files = [self._placed_lines(path) for path in self._files()]
         # Days follow each other, but for a clock that was set back: then seq tells the order.
         end, broken = follow_chain(merge(*files, key=_seq))
-        head = self._head()
         if broken is None and head is not None and head.seq > end.seq:
             place = str(self._folder / head.file)
             broken = Finding("truncated", place, f"ends at record {end.seq} of {head.seq}")
@@ -101,10 +109,10 @@ class AuditLog(Generic[_Record]):
 
     def _end_of(self, path: Path) -> Link:
         line = last_line(path)
-        if line is None:
-            return GENESIS
-        record = self._decoded(line, path)
-        return Link(record.seq, record.hash)
+        try:
+            return GENESIS if line is None else end_of(line)
+        except ValueError as error:
+            raise CorruptData(f"{path}: its last line: {error}", path) from error
 
     def _head(self) -> _Head | None:
         """Return the head, or None where there is none or a crash has torn it."""

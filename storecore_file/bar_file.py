@@ -2,7 +2,7 @@
 
 The symbol is a column, so that a file read alone says whose bars it holds. `storecore` in the
 file's metadata holds what the columns cannot: the version of this format, the timeframe, and whole
-volumes beyond 2**53 by row. Pages carry checksums, which every read verifies.
+volumes beyond 2**53 by row. Pages and footer carry checksums, which every read verifies.
 Format: https://parquet.apache.org/docs/file-format/
 """
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from storecore.errors import CorruptData
 from storecore_file.bar_table import COLUMNS, PRICES, SCHEMA
+from storecore_file.floor.sealing import check_parquet, sealed_parquet
 
 _KEY = b"storecore"
 _FILE_SCHEMA = COLUMNS.insert(0, pa.field("symbol", pa.string(), nullable=False))
@@ -55,12 +56,13 @@ def encode(symbol: str, timeframe: str, table: pa.Table) -> bytes:
         },
         write_page_checksum=True,
     )
-    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+    return sealed_parquet(sink.getvalue().to_pybytes())
 
 
 def decode(content: bytes, path: Path, symbol: str, timeframe: str) -> pa.Table:
     """Return the bars of a file. Raises `CorruptData` naming it where it is not of that series."""
     try:
+        check_parquet(content)
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             note = _note(file)
             bars = file.read(COLUMNS.names)
@@ -81,6 +83,7 @@ def decode(content: bytes, path: Path, symbol: str, timeframe: str) -> pa.Table:
 def read_note(content: bytes, path: Path) -> tuple[FileNote, int]:
     """Return what a file's metadata say, and its number of bars. Raises `CorruptData`."""
     try:
+        check_parquet(content)
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             return _note(file), file.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -81,7 +81,8 @@ class Bars:
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars."""
         parts = self._parts(self._series(symbol, timeframe))
-        contents = [(path, content) for path in parts if (content := self._disk.read(path))]
+        read = [(path, self._disk.read(path)) for path in parts]
+        contents = [(path, content) for path, content in read if content is not None]
         if not contents:
             return Coverage(None, None, 0)
         count = sum(bar_file.read_note(content, path)[1] for path, content in contents)

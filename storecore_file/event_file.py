@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from storecore.errors import CorruptData
 from storecore.models import Event
+from storecore_file.floor.sealing import check_parquet, sealed_parquet
 
 _KEY = b"storecore"
 _STAMP = pa.timestamp("us", "UTC")
@@ -49,12 +50,13 @@ def encode(day: SealedDay) -> bytes:
     table = pa.Table.from_pylist(rows, schema=_SCHEMA.with_metadata({_KEY: note}))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+    return sealed_parquet(sink.getvalue().to_pybytes())
 
 
 def decode(content: bytes, path: Path) -> SealedDay:
     """Return a sealed day. Raises `CorruptData` naming the file where it is none."""
     try:
+        check_parquet(content)
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             table = file.read()
         note = msgspec.json.decode((table.schema.metadata or {}).get(_KEY, b"{}"), type=_Note)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,13 @@ class Events:
 
     def compact(self) -> list[str]:
         """Seal every day that is being written, and return those days."""
-        with Locked(self._lock_path, self._lock_timeout):
-            return [day for day in self._days() if self._seal(day)]
+        return [day for day in self._days() if self._seal(day)]
 
     def _seal(self, day: str) -> bool:
+        with Locked(self._lock_path, self._lock_timeout):  # a day at a time: writers come between
+            return self._seal_locked(day)
+
+    def _seal_locked(self, day: str) -> bool:
         log = self._log(day)
         if self._disk.size(log) is None:
             return False
@@ -99,10 +103,16 @@ class Events:
         return SealedDay(0, []) if content is None else event_file.decode(content, path)
 
     def _log(self, day: str) -> Path:
-        return self._folder / f"{day}.jsonl"
+        return _day_path(self._folder, f"{day}.jsonl")
 
     def _sealed_path(self, day: str) -> Path:
-        return self._folder / f"{day}.parquet"
+        return _day_path(self._folder, f"{day}.parquet")
+
+
+@lru_cache(maxsize=64)
+def _day_path(folder: Path, name: str) -> Path:
+    # Cached: joining a path costs as much as encoding an event.
+    return folder / name
 
 
 class _Line(Struct, frozen=True):

@@ -8,21 +8,20 @@ document replaces that of the same instant whole, so writers need no lock.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import msgspec
-from msgspec.structs import asdict
 
 from storecore.errors import CorruptData
+from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.instants import LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.names import SYMBOLS
 from storecore_file.floor.sealing import sealed, unsealed
 
+_DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
 _STAMP = len("2026-01-05T21-30-00.000000Z.json")
 
@@ -39,19 +38,19 @@ class Fundamentals:
         folder = self._folder / SYMBOLS.encode(data.symbol)
         self._disk.make_folder(folder)
         name = _document_name(exact_instant(data.timestamp, "timestamp"))
-        self._disk.replace(folder / name, sealed(_encode(data)))
+        self._disk.replace(folder / name, sealed(encode_fundamental(data)))
 
     def read(self, symbol: str, as_of: datetime | None) -> FundamentalData | None:
         """Return the latest document not after `as_of`, or None."""
         limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
         folder = self._folder / SYMBOLS.encode(symbol)
-        names = [name for name in self._disk.names(folder) if len(name) == _STAMP]
+        names = [name for name in self._disk.names(folder) if _DOCUMENT.fullmatch(name)]
         known = bisect_right(names, _document_name(limit))
         return self._document(folder / names[known - 1], symbol) if known else None
 
     def _document(self, path: Path, symbol: str) -> FundamentalData:
         try:
-            data = _decode(unsealed(self._disk.read(path) or b""))
+            data = decode_fundamental(unsealed(self._disk.read(path) or b""))
         except ValueError as error:
             raise CorruptData(f"{path}: not a whole document: {error}", path) from error
         if data.symbol != symbol:
@@ -62,27 +61,3 @@ class Fundamentals:
 def _document_name(instant: int) -> str:
     # strftime does not pad years before 1000 on every platform
     return to_datetime(instant, aware=False).strftime(_NAME).rjust(_STAMP, "0")
-
-
-def _encode(data: FundamentalData) -> bytes:
-    """Return a document as JSON: the timestamp with its offset, the time zone by name beside it."""
-    zone = getattr(data.timestamp.tzinfo, "key", None)
-    stamp = {"timestamp": data.timestamp.isoformat(), "timezone": zone}
-    return msgspec.json.encode({**asdict(data), **stamp})
-
-
-def _decode(encoded: bytes) -> FundamentalData:
-    fields = msgspec.json.decode(encoded)
-    stamp = datetime.fromisoformat(fields["timestamp"])
-    fields["timestamp"] = _in_zone(stamp, fields.pop("timezone"))
-    return FundamentalData(**fields)
-
-
-def _in_zone(stamp: datetime, zone: str | None) -> datetime:
-    """Return a moment in its named zone, or with its offset alone where the zone is not known."""
-    if zone is None:
-        return stamp
-    try:
-        return stamp.astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
-        return stamp

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from storecore.errors import CorruptData
-from storecore.lossless import decode_document, encode_document
+from storecore.lossless import encode_document
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.names import STRATEGIES
 from storecore_file.floor.sealing import sealed, unsealed
@@ -38,12 +39,11 @@ class States:
         if content is None:
             return None
         document = _document(content, path)
-        if document["strategy"] != strategy:
+        if document.strategy != strategy:
             raise CorruptData(
-                f"{path}: expected the state of {strategy!r}, found {document['strategy']!r}", path
+                f"{path}: expected the state of {strategy!r}, found {document.strategy!r}", path
             )
-        state: dict[str, Any] = document["state"]
-        return state
+        return document.state
 
     def strategies(self) -> list[str]:
         """Return the names of the strategies that have a state."""
@@ -53,15 +53,21 @@ class States:
     def _strategy_of(self, name: str) -> str:
         path = self._folder / name
         strategy = STRATEGIES.decode(name.removesuffix(_SUFFIX))
-        return strategy or str(_document(self._disk.read(path) or b"", path)["strategy"])
+        return strategy or _document(self._disk.read(path) or b"", path).strategy
 
     def _path(self, strategy: str) -> Path:
         return self._folder / f"{STRATEGIES.encode(strategy)}{_SUFFIX}"
 
 
-def _document(content: bytes, path: Path) -> dict[str, Any]:
+class _Document(Struct, frozen=True):
+    """A strategy's state, and whose it is."""
+
+    strategy: str
+    state: dict[str, Any]
+
+
+def _document(content: bytes, path: Path) -> _Document:
     try:
-        document: dict[str, Any] = decode_document(unsealed(content))
+        return msgspec.json.decode(unsealed(content), type=_Document)
     except ValueError as error:
         raise CorruptData(f"{path}: not a whole document: {error}", path) from error
-    return document

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import Any
 
 from storecore.audit import decision_entry, order_entry
@@ -57,7 +58,12 @@ class FileDataStore(Closing):
     ) -> None:
         if durability not in DURABILITIES:
             raise ConfigError(f"durability={durability!r}: expected one of {DURABILITIES}")
-        self.base_path = Path(base_path).expanduser()
+        if not 0 <= lock_timeout <= TIMEOUT_MAX:
+            raise ConfigError(
+                f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}"
+            )
+        # Absolute: the process may change its folder while the store is open.
+        self.base_path = Path(base_path).expanduser().absolute()
         disk = Disk(durability)
         decisions, orders = (self.base_path / "audit" / name for name in ("decisions", "orders"))
         self._bars = Bars(self.base_path / "prices", disk, lock_timeout)

@@ -32,9 +32,7 @@ def append(disk: Disk, path: Path, line_after: Callable[[bytes | None], bytes]) 
             if before < size:
                 _set_aside(disk, file, path, before, size)
             line = line_after(last)
-            _append(disk, file, line, before)
-            if before == 0:
-                disk.created(path)
+            _append(disk, file, path, line, before)
         finally:
             os.close(file)
     return before + len(line)
@@ -60,10 +58,12 @@ def last_line(path: Path) -> bytes | None:
             os.close(file)
 
 
-def _append(disk: Disk, file: int, line: bytes, before: int) -> None:
+def _append(disk: Disk, file: int, path: Path, line: bytes, before: int) -> None:
     try:
         write_all(file, line)
         disk.sync(file)
+        if before == 0:
+            disk.created(path)
     except BaseException:
         with suppress(OSError):  # what cannot be cut off now is a torn tail to the next writer
             os.ftruncate(file, before)

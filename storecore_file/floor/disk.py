@@ -8,30 +8,35 @@ is not retried: the file is given up, and the old one stands.
 from __future__ import annotations
 
 import fcntl
-import itertools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 from storecore.errors import StorageError, StoreError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync stops at the drive
-_counter = itertools.count()
 
 
-@contextmanager
-def naming(path: Path, doing: str) -> Iterator[None]:
-    """Turn an `OSError` inside into a `StorageError` that names the file and the cause."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except OSError as error:
-        cause = error.strerror or str(error)
-        raise StorageError(f"{path}: cannot {doing}: {cause}", path, error.errno) from error
+class naming:
+    """Turns an `OSError` inside into a `StorageError` that names the file and the cause."""
+
+    __slots__ = ("_doing", "_path")
+
+    def __init__(self, path: Path, doing: str) -> None:
+        self._path = path
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        """Go on."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, StoreError):
+            cause = error.strerror or str(error)
+            message = f"{self._path}: cannot {self._doing}: {cause}"
+            raise StorageError(message, self._path, error.errno) from error
 
 
 class Disk:
@@ -78,7 +83,8 @@ class Disk:
 
     def replace(self, path: Path, content: bytes) -> None:
         """Put content where the path says: all of it or, on an error, what was there before."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.tmp")
+        # Not by process id: containers reuse them, and one may have been killed while it wrote.
+        temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
         with naming(path, "write"):
             try:
                 self._write_new(temporary, content)
@@ -112,9 +118,9 @@ class Disk:
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder and those above it, each durable before what is put into it."""
-        if folder.is_dir():
-            return
         with naming(folder, "make this folder"):
+            if folder.is_dir():
+                return
             self.make_folder(folder.parent)
             with suppress(FileExistsError):
                 folder.mkdir()

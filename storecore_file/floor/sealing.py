@@ -1,8 +1,11 @@
-"""Lets a line of JSON prove that it is whole: its last member is the CRC-32 of all before it.
+"""Lets a file prove that it is whole, beyond what its format does.
+
+A line of JSON: its last member is the CRC-32 of all before it; `jq` and others see one more member.
 
     {"type":"split","symbol":"AAPL",…,"crc32":"1c291ca3"}
 
-The checksum covers the bytes before `,"crc32"`. `jq` and others see one more member.
+A Parquet file: its pages carry checksums, its footer (schema, row counts, metadata) none. The
+CRC-32 of the footer lies in the four bytes before it, where no reader looks.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from zlib import crc32
 
 _MARK = b',"crc32":"'
+_CHECKSUM = 4
 _LENGTH = len(_MARK) + len('01234567"}\n')
 
 
@@ -25,3 +29,26 @@ def unsealed(line: bytes) -> bytes:
     if line[-_LENGTH:] != b'%b%08x"}\n' % (_MARK, crc32(body)):
         raise ValueError("its checksum does not match")
     return body + b"}"
+
+
+def sealed_parquet(content: bytes) -> bytes:
+    """Return a Parquet file with the checksum of its footer put in before it."""
+    start = _footer(content)
+    footer = content[start:]
+    return b"%b%b%b" % (content[:start], _checksum(footer), footer)
+
+
+def check_parquet(content: bytes) -> None:
+    """Raise `ValueError` where the footer of a Parquet file is not the one that was sealed."""
+    start = _footer(content)
+    if start < _CHECKSUM or content[start - _CHECKSUM : start] != _checksum(content[start:]):
+        raise ValueError("the checksum of its footer does not match")
+
+
+def _footer(content: bytes) -> int:
+    """Return where the footer begins; its length is in the file's last bytes, before `PAR1`."""
+    return len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+
+
+def _checksum(footer: bytes) -> bytes:
+    return crc32(footer).to_bytes(_CHECKSUM, "little")

@@ -1,0 +1,65 @@
+"""From the cells of one row to a `PriceBar`, by the laws of bars, or what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from storecore.bars import price, volume
+from storecore.cli.columns import Columns
+from storecore.cli.stamps import parse_time, to_utc
+from storecore.errors import InvalidData
+from storecore.models import PriceBar
+from storecore.names import check_name
+
+# Narrower than float() and int(), which take "nan", "1_000" and the digits of any script.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_LONGEST_NUMBER = 400
+
+
+class RowReader:
+    """Reads the rows of one file; `symbol` is that of all rows where no column tells it."""
+
+    def __init__(self, columns: Columns, symbol: str | None, zone: tzinfo) -> None:
+        self._columns = columns
+        self._symbol = symbol
+        self._zone = zone
+
+    def bar(self, cells: Sequence[Any]) -> PriceBar:
+        """Return the bar of a row. Raises `InvalidData` or `InvalidName` naming the field."""
+        if len(cells) != self._columns.width:
+            raise InvalidData(f"expected {self._columns.width} cells, found {len(cells)}")
+        cell = {field: cells[position] for field, position in self._columns.at.items()}
+        symbol: Any = cell.get("symbol", self._symbol)
+        return PriceBar(
+            check_name(symbol, "symbol"),
+            self._date(cell["date"]),
+            price(number(cell["open"], "open"), "open"),
+            price(number(cell["high"], "high"), "high"),
+            price(number(cell["low"], "low"), "low"),
+            price(number(cell["close"], "close"), "close"),
+            volume(number(cell["volume"], "volume"), "volume"),
+        )
+
+    def _date(self, cell: Any) -> datetime:
+        if not isinstance(cell, str):
+            raise InvalidData(f"date={cell!r}: expected a date or a time")
+        return to_utc(parse_time(cell, "date"), self._zone, "date")
+
+
+def number(cell: Any, what: str) -> Any:
+    """Return the number that a text says, an `int` where it is written as one.
+
+    What is no text is returned as it is, for the law to judge. Raises `InvalidData` naming `what`.
+    """
+    if isinstance(cell, Decimal):
+        cell = str(cell)
+    if not isinstance(cell, str):
+        return cell
+    if len(cell) > _LONGEST_NUMBER or not _NUMBER.fullmatch(cell):
+        raise InvalidData(f"{what}={cell[:40]!r}: expected a number, as 1234.5")
+    return int(cell) if _WHOLE.fullmatch(cell) else float(cell)

@@ -1,0 +1,113 @@
+"""Which store a command works on: a config file, or a backend and its options."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from storecore.cli.wording import printable
+from storecore.config import StoreConfig, find_config, load_config
+from storecore.errors import ConfigError
+from storecore.opening import open_store
+from storecore.protocol import DataStore
+
+
+class StoreChoice(NamedTuple):
+    """The store that the options of a command name."""
+
+    options: StoreConfig
+
+    def open(self) -> DataStore:
+        """Open the store; raises what `storecore.open_store` raises."""
+        try:
+            return open_store(self.options)
+        except ConfigError as error:
+            hint = "" if self.options.source else "; options are given as --set KEY=VALUE"
+            raise ConfigError(f"{error}{hint}") from error
+
+    @property
+    def named(self) -> str:
+        """The backend and its config file; never an option's value, which may be a secret."""
+        source = self.options.source
+        backend = f"backend {self.options.get('backend')!r}"
+        return backend if source is None else f"{backend} of {printable(str(source))}"
+
+
+def store_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command --config, --backend and --set, and what they say as the argument `choice`."""
+
+    @click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        help="A config file [default: the storecore.toml here or in the nearest folder above].",
+    )
+    @click.option("--backend", metavar="NAME", help="A backend by name, instead of a config.")
+    @click.option(
+        "--set",
+        "settings",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_parsed,
+        help="An option of the backend, as a TOML value or else as text; may be "
+        "repeated. It overrides the config's.",
+    )
+    @functools.wraps(command)
+    def with_choice(
+        config: Path | None, backend: str | None, settings: dict[str, Any], **given: Any
+    ) -> None:
+        command(choice=_choice(config, backend, settings), **given)
+
+    return with_choice
+
+
+def examples(*commands: str) -> str:
+    """Return the end of a help page: commands to copy, which click leaves as they are."""
+    return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
+
+
+def _choice(config: Path | None, backend: str | None, settings: dict[str, Any]) -> StoreChoice:
+    if backend is None:
+        loaded = load_config(config or _nearest_config())
+        return StoreChoice(StoreConfig({**loaded, **settings}, loaded.source))
+    if config is not None:
+        raise click.UsageError("--config and --backend exclude each other: give one of them")
+    return StoreChoice(StoreConfig({**settings, "backend": backend}))
+
+
+def _nearest_config() -> Path:
+    try:
+        return find_config()
+    except ConfigError as error:
+        raise click.UsageError(
+            f"no storecore.toml in {Path.cwd()} or above: give --config FILE, "
+            "or --backend NAME with its options as --set KEY=VALUE"
+        ) from error
+
+
+def _parsed(
+    context: click.Context, parameter: click.Parameter, settings: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the values of --set by their keys."""
+    parsed = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not (key.strip() and equals):
+            raise click.BadParameter(f"expected KEY=VALUE, as in base_path=data, got {setting!r}")
+        if key.strip() == "backend":
+            raise click.BadParameter("a backend is chosen by --backend NAME")
+        parsed[key.strip()] = _toml_value(value)
+    return parsed
+
+
+def _toml_value(text: str) -> Any:
+    """Return a text as the TOML value that it is, or as it is."""
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return document["value"] if document.keys() == {"value"} else text

@@ -1,0 +1,123 @@
+"""`storecore demo`: a trader's day on the file backend, with real bars.
+
+To be read as an example too: what it does with a store are calls of the public API.
+"""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+
+from storecore import DataStore, load_config, open_store
+from storecore.cli import demo_facts
+from storecore.cli.choosing import examples
+from storecore.cli.demo_report import Timing, print_report
+from storecore.cli.demo_strategy import NAME, MovingAverage, Sitting
+from storecore.cli.importing import read_series, write_series
+from storecore.cli.screen import console
+from storecore.cli.wording import counted
+from storecore.config import FILE_NAME
+
+DAYS_A_SITTING = 60
+CONFIG = """\
+# The store of the demo. `backend` is the one word that chooses where everything lies;
+# the other lines are the options of that backend.
+[store]
+backend = "file"
+base_path = "data"
+"""
+
+
+@click.command(
+    short_help="Live a trader's day, with real bars.",
+    epilog=examples("storecore demo", "storecore demo desk"),
+)
+@click.argument(
+    "folder", metavar="[DIR]", default="storecore-demo", type=click.Path(path_type=Path)
+)
+def demo(folder: Path) -> None:
+    """Live a trader's day on the file backend in DIR (default ./storecore-demo).
+
+    Real daily bars of three companies are imported, a small strategy trades 2 x 60 days of them and
+    saves its state in between, and what is stored is shown. Run again it goes on where it stopped.
+    """
+    say = console().print
+    say(f"A trader's day, in {folder}")
+    config = _config_in(folder)
+    timings: list[Timing] = []
+    with open_store(load_config(config)) as store:
+        _fill(store, timings)
+        _sit(store, "first sitting", timings)
+    say("closed the store; opening it again, as tomorrow's process would")
+    with open_store(load_config(config)) as store:
+        if store.load_strategy_state(NAME) is None:
+            raise click.ClickException(
+                f"the store of {config} was empty when opened again: "
+                "the demo needs a backend that keeps what it is given"
+            )
+        _sit(store, "second sitting", timings)
+        print_report(store, load_config(config), timings)
+    _say_what_next(folder, config)
+
+
+def _config_in(folder: Path) -> Path:
+    """Return the config file in a folder, written where there is none yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / FILE_NAME
+    if config.exists():
+        console().print(f"found {config}")
+    else:
+        config.write_text(CONFIG, encoding="utf-8")
+        console().print(f"wrote {config}")
+    return config
+
+
+def _fill(store: DataStore, timings: list[Timing]) -> None:
+    """Write what is known of the world: bars and filings replace themselves, splits are once."""
+    say = console().print
+    read = read_series(demo_facts.BARS, None, UTC)
+    bars = sum(map(len, read.series.values()))
+    begun = perf_counter()
+    write_series(store, read.series, "1d")
+    timings.append(Timing("write bars", bars, "bar", perf_counter() - begun))
+    say(f"imported {counted(bars, 'bar')} of {', '.join(read.series)}")
+    say(f"  {demo_facts.CREDIT}")
+    filings, splits = demo_facts.write_fundamentals(store), demo_facts.write_splits(store)
+    say(f"wrote {counted(filings, 'filing')} and {counted(splits, 'split')} not yet there")
+
+
+def _sit(store: DataStore, what: str, timings: list[Timing]) -> None:
+    """Let the strategy trade its next days, and say what came of it."""
+    strategy = MovingAverage(store, demo_facts.SYMBOLS)
+    begun = perf_counter()
+    sitting = strategy.trade(DAYS_A_SITTING)
+    timings.append(Timing(what, len(sitting.days), "day", perf_counter() - begun))
+    console().print(f"{what}: {_traded(sitting, strategy.state)}")
+    console().print(f"  {_portfolio(strategy.state)}")
+
+
+def _traded(sitting: Sitting, state: dict[str, Any]) -> str:
+    if not sitting.days:
+        return f"the bars end on {state['last_day']}: nothing is left to trade"
+    span = f"{sitting.days[0]} to {sitting.days[-1]}"
+    return f"{counted(len(sitting.days), 'day')}, {span}, {counted(sitting.orders, 'order')}"
+
+
+def _portfolio(state: dict[str, Any]) -> str:
+    held = [f"{count:,} {symbol}" for symbol, count in sorted(state["positions"].items()) if count]
+    parts = [f"{state['cash']:,.2f} in cash", *held]
+    return f"saved state: worth {state['worth']:,.2f}: {', '.join(parts)}"
+
+
+def _say_what_next(folder: Path, config: Path) -> None:
+    place, file = shlex.quote(str(folder)), shlex.quote(str(config))
+    say = console().print
+    say("\nTry next:")
+    say(f"  storecore info --config {file}")
+    say(f"  storecore show AAPL --start 2008-01-01 --end 2008-06-30 --config {file}")
+    say(f"  storecore demo {place}    # goes on where this one stopped")

@@ -1,0 +1,129 @@
+"""A small strategy, as an example of one that lives on a store: two moving averages.
+
+In the evening of a day it reads the bars up to that day's close, and no later ones. Where the fast
+average is above the slow one it wants to hold the symbol, else not. What it orders is filled at the
+next trading day's open. After each day its whole state is saved, so that it can stop and go on.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from storecore import Action, DataStore, Decision, Event, Order, OrderResult, PriceBar
+
+NAME = "moving_average"
+FAST, SLOW = 10, 30  # trading days
+# Bars are as traded; from here to the end of the data none of the three symbols was split.
+FIRST_DAY = date(2008, 1, 2)
+CASH = 100_000.0
+_WINDOW = timedelta(days=60)  # holds SLOW trading days, whatever the holidays
+_AFTER_CLOSE = time(21)  # UTC; New York closes at 20:00 or, in winter, at 21:00
+_SURE = 0.05  # averages this far apart, as a part of the slow one, give a confidence of 1
+
+
+class Sitting(NamedTuple):
+    """The days that were traded at one go, and how many orders were executed on them."""
+
+    days: list[date]
+    orders: int
+
+
+class MovingAverage:
+    """Trades some symbols, an equal share each, from the state that the store has, or anew."""
+
+    def __init__(self, store: DataStore, symbols: tuple[str, ...]) -> None:
+        self._store = store
+        self._symbols = symbols
+        self.state = store.load_strategy_state(NAME) or {
+            "last_day": None,
+            "cash": CASH,
+            "positions": {},
+            "pending": [],
+            "worth": CASH,
+        }
+
+    def trade(self, most_days: int) -> Sitting:
+        """Trade the next days that the store has bars of, one by one."""
+        days = self._next_days(most_days)
+        orders = sum(self._trade_day(day) for day in days)
+        return Sitting(days, orders)
+
+    def _next_days(self, most: int) -> list[date]:
+        """Return the next days on which all symbols traded: the calendar, not the prices."""
+        last = self.state["last_day"]
+        first = FIRST_DAY if last is None else date.fromisoformat(last) + timedelta(days=1)
+        until = first + timedelta(days=2 * most)
+        traded = [
+            {bar.date.date() for bar in self._store.read_bars(symbol, first, until)}
+            for symbol in self._symbols
+        ]
+        return sorted(set.intersection(*traded))[:most]
+
+    def _trade_day(self, day: date) -> int:
+        """Live one day: fill at its open, decide at its close, save. Return the orders filled."""
+        bars = {
+            symbol: self._store.read_bars(symbol, day - _WINDOW, day) for symbol in self._symbols
+        }
+        orders = self.state["pending"]
+        for order in orders:
+            self._fill(order, bars[order["symbol"]][-1].open, day)
+        self.state["worth"] = self._worth({symbol: bars[symbol][-1].close for symbol in bars})
+        decided = [self._decide(symbol, bars[symbol], day) for symbol in self._symbols]
+        self.state["pending"] = [order for order in decided if order is not None]
+        self.state["last_day"] = str(day)
+        self._store.save_strategy_state(NAME, self.state)
+        return len(orders)
+
+    def _decide(self, symbol: str, bars: list[PriceBar], day: date) -> dict[str, Any] | None:
+        """Log what to do with a symbol; return the order for tomorrow, if there is one."""
+        held = self.state["positions"].get(symbol, 0)
+        decision = decide(symbol, [bar.close for bar in bars], bool(held), 1 / len(self._symbols))
+        self._store.log_decision(NAME, decision)
+        if decision.action is Action.HOLD:
+            return None
+        self._store.write_event(_signal(decision, day))
+        if decision.action is Action.EXIT:
+            return {"symbol": symbol, "action": "SELL", "quantity": held}
+        quantity = int(self.state["worth"] * decision.target_weight // bars[-1].close)
+        return {"symbol": symbol, "action": "BUY", "quantity": quantity}
+
+    def _fill(self, pending: dict[str, Any], price: float, day: date) -> None:
+        """Execute yesterday's order at today's open, as far as the cash goes, and log it."""
+        symbol, quantity = pending["symbol"], pending["quantity"]
+        positions = self.state["positions"]
+        if pending["action"] == "BUY":
+            quantity = min(quantity, int(self.state["cash"] // price))
+            positions[symbol] = quantity
+            self.state["cash"] -= quantity * price
+        else:
+            del positions[symbol]
+            self.state["cash"] += quantity * price
+        order = Order(NAME, symbol, pending["action"], pending["quantity"], "MARKET")
+        status = "filled" if quantity else "rejected"
+        result = OrderResult(f"{day:%Y%m%d}-{symbol}", status, price, quantity)
+        self._store.log_order(NAME, order, result)
+
+    def _worth(self, closes: dict[str, float]) -> float:
+        held: dict[str, int] = self.state["positions"]
+        total = sum(quantity * closes[symbol] for symbol, quantity in held.items())
+        return float(self.state["cash"] + total)
+
+
+def decide(symbol: str, closes: list[float], held: bool, share: float) -> Decision:
+    """Return what to do after the last of some closes; `share` is the weight of a holding."""
+    if len(closes) < SLOW:
+        return Decision(symbol, Action.HOLD, 0.0, 0.0, f"{len(closes)} bars, {SLOW} are needed")
+    fast, slow = fmean(closes[-FAST:]), fmean(closes[-SLOW:])
+    wanted = fast > slow
+    action = Action.HOLD if wanted == held else Action.BUY if wanted else Action.EXIT
+    confidence = min(1.0, abs(fast / slow - 1) / _SURE)
+    reasoning = f"{FAST}-day average {fast:.2f}, {SLOW}-day {slow:.2f}"
+    return Decision(symbol, action, share if wanted else 0.0, round(confidence, 4), reasoning)
+
+
+def _signal(decision: Decision, day: date) -> Event:
+    payload = {"action": decision.action.value, "reasoning": decision.reasoning}
+    moment = datetime.combine(day, _AFTER_CLOSE, UTC)
+    return Event("signal", decision.symbol, moment, datetime.now(UTC), NAME, payload)

@@ -1,0 +1,57 @@
+"""Errors of the command line: one readable line on stderr, exit status 1, no traceback."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable
+from typing import Any, NoReturn, TextIO
+
+import click
+
+from storecore.errors import StoreError
+
+INTERRUPTED = 130
+
+
+class PlainErrors(click.Group):
+    """A group that ends every error, a wrong option included, with one line and status 1."""
+
+    def main(self, *args: Any, **options: Any) -> NoReturn:
+        """Run the command line and exit: 0, 1 for an error, 130 when interrupted."""
+        _never_fail_to_print((sys.stdout, sys.stderr))
+        try:
+            status = super().main(*args, **{**options, "standalone_mode": False})
+        except click.Abort:
+            sys.exit(INTERRUPTED)
+        except Exception as error:
+            click.echo(f"Error: {one_line(error)}", err=True)
+            sys.exit(1)
+        sys.exit(status)
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error says, on one line."""
+    return " ".join(part.strip() for part in _message(error).splitlines() if part.strip())
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{error.format_message().rstrip('.')}. See '{error.ctx.command_path} --help'."
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, StoreError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    name = type(error).__name__
+    return f"unexpected {name}: {error} (in {place.filename}, line {place.lineno})"
+
+
+def _never_fail_to_print(streams: Iterable[TextIO]) -> None:
+    """Make a character that the terminal's encoding lacks come out escaped."""
+    for stream in streams:
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:  # a stream put in their place may be any file
+            reconfigure(errors="backslashreplace")

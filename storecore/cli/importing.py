@@ -1,0 +1,168 @@
+"""`storecore import`: bars from a CSV or Parquet file into a store, all checked before any."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from storecore.cli.bar_files import BarTable, read_table
+from storecore.cli.bar_rows import RowReader
+from storecore.cli.choosing import StoreChoice, examples, store_options
+from storecore.cli.columns import recognize
+from storecore.cli.screen import console, date_text, progress
+from storecore.cli.stamps import find_zone
+from storecore.cli.wording import counted, listed
+from storecore.errors import StoreError
+from storecore.models import PriceBar
+from storecore.names import check_name
+from storecore.protocol import DataStore
+
+_MOST_SHOWN = 20
+_ROWS_A_STEP = 1000
+
+Series = dict[str, list[PriceBar]]
+
+
+class Read(NamedTuple):
+    """What a file held: the good bars by symbol, the bad rows, how many rows were repeated."""
+
+    series: Series
+    bad: list[str]
+    repeated: int
+    ignored: list[str]
+
+
+@click.command(
+    "import",
+    short_help="Import bars from a CSV or Parquet file.",
+    epilog=examples(
+        "storecore import bars.csv",
+        "storecore import aapl.csv --symbol AAPL --backend file --set base_path=data",
+        "storecore import minutes.parquet --timeframe 1m --timezone America/New_York",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--symbol", help="The symbol of all rows, where the file has no such column.")
+@click.option("--timeframe", default="1d", show_default=True, help="The timeframe of the bars.")
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    help="Where times without an offset are local, as America/New_York.",
+)
+@click.option(
+    "--delimiter",
+    metavar="CHARACTER",
+    help="What is between the cells of a CSV [default: as in the header: , ; | or tab].",
+)
+@click.option("--skip-bad", is_flag=True, help="Write the good rows though there are bad ones.")
+@store_options
+def import_bars(
+    choice: StoreChoice,
+    file: Path,
+    symbol: str | None,
+    timeframe: str,
+    timezone: str,
+    delimiter: str | None,
+    skip_bad: bool,
+) -> None:
+    """Import bars from FILE, CSV or Parquet, into a store.
+
+    Columns are found by their names in any case: symbol or ticker; date, datetime, timestamp, time
+    or day; open; high; low; close; volume or vol. Others are ignored. Bars that are there already
+    are replaced.
+
+    A date without a time is a day: it stands for its midnight in UTC, whatever the time zone. Of a
+    local time that came twice, when the clocks went back, the first is meant; one that they skipped
+    is a bad row.
+
+    Every row is checked before the first is written; with a bad one nothing is.
+    """
+    check_name(timeframe, "--timeframe")
+    if symbol is not None:
+        check_name(symbol, "--symbol")
+    zone = find_zone(timezone)
+    read = read_series(file, symbol, zone, _one_character(delimiter))
+    _report_bad(read, file, skip_bad)
+    with choice.open() as store:
+        write_series(store, read.series, timeframe)
+    _summarize(read, file, timeframe, choice)
+
+
+def read_series(file: Path, symbol: str | None, zone: tzinfo, delimiter: str | None = None) -> Read:
+    """Read and check a whole file. Raises `click.ClickException` where its columns do not do."""
+    table = read_table(file, delimiter)
+    columns = recognize(table.header, symbol)
+    series, bad = _bars(table, RowReader(columns, symbol, zone), f"reading {file.name}")
+    repeated = sum(len(bars) - len({bar.date for bar in bars}) for bars in series.values())
+    return Read(series, bad, repeated, columns.ignored)
+
+
+def write_series(store: DataStore, series: Series, timeframe: str) -> None:
+    """Write bars a year of a symbol at a time, with a progress bar."""
+    total = sum(map(len, series.values()))
+    with progress("writing bars", total) as advance:
+        for symbol, bars in series.items():
+            by_date = sorted(bars, key=attrgetter("date"))  # stable: the last duplicate stays last
+            for _, year in groupby(by_date, key=lambda bar: bar.date.year):
+                batch = list(year)
+                store.write_bars(symbol, batch, timeframe=timeframe)
+                advance(len(batch))
+
+
+def _bars(table: BarTable, reader: RowReader, what: str) -> tuple[Series, list[str]]:
+    series: Series = {}
+    bad: list[str] = []
+    with progress(what, table.length) as advance:
+        for count, (place, cells) in enumerate(table.rows, 1):
+            try:
+                bar = reader.bar(cells)
+                series.setdefault(bar.symbol, []).append(bar)
+            except StoreError as error:
+                bad.append(f"{table.place} {place}: {error}")
+            if count % _ROWS_A_STEP == 0:
+                advance(_ROWS_A_STEP)
+    return series, bad
+
+
+def _one_character(delimiter: str | None) -> str | None:
+    if delimiter in (r"\t", "tab"):
+        return "\t"
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n '):
+        raise click.BadParameter(f"--delimiter: expected one character, or tab, got {delimiter!r}")
+    return delimiter
+
+
+def _report_bad(read: Read, file: Path, skip_bad: bool) -> None:
+    """Print the first bad rows on stderr, and stop where nothing is to be written."""
+    screen = console(stderr=True)
+    for problem in read.bad[:_MOST_SHOWN]:
+        screen.print(problem)
+    if len(read.bad) > _MOST_SHOWN:
+        screen.print(f"and {len(read.bad) - _MOST_SHOWN:,} more")
+    found = f"{file}: {counted(len(read.bad), 'bad row')}"
+    if read.bad and not read.series:
+        raise click.ClickException(f"{found} and no good one: nothing was written")
+    if read.bad and not skip_bad:
+        raise click.ClickException(f"{found}: nothing was written; --skip-bad writes the others")
+
+
+def _summarize(read: Read, file: Path, timeframe: str, choice: StoreChoice) -> None:
+    screen = console()
+    if read.ignored:
+        screen.print(f"ignored columns: {listed(read.ignored)}")
+    if read.repeated:
+        screen.print(f"{counted(read.repeated, 'row')} repeated the date of another: the last won")
+    if read.bad:
+        screen.print(f"{counted(len(read.bad), 'bad row')} skipped")
+    dates = [bar.date for bars in read.series.values() for bar in bars]
+    count = counted(len(dates) - read.repeated, f"{timeframe} bar")
+    symbols = counted(len(read.series), "symbol")
+    span = f", {date_text(min(dates))} to {date_text(max(dates))}," if dates else ""
+    screen.print(f"{count} of {symbols}{span} from {file} into {choice.named}")

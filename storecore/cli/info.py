@@ -1,0 +1,124 @@
+"""`storecore info`: what a store holds, series by series, strategy by strategy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
+
+import click
+from rich.filesize import decimal
+
+from storecore.capabilities import AuditTrail, Catalog, Coverage, DiskUsage, Footprint
+from storecore.cli.choosing import StoreChoice, examples, store_options
+from storecore.cli.screen import console, date_text, table
+from storecore.cli.wording import counted, printable
+from storecore.protocol import DataStore
+
+UNKNOWN = "–"
+_SERIES = ("symbol", "timeframe", "first", "last", "bars", "files", "bytes")
+_STRATEGIES = ("strategy", "state", "decisions", "orders")
+
+
+class SeriesInfo(NamedTuple):
+    """One series and what it takes; `footprint` is None where the backend cannot tell."""
+
+    symbol: str
+    timeframe: str
+    coverage: Coverage
+    footprint: Footprint | None
+
+
+@click.command(
+    short_help="Show what a store holds.",
+    epilog=examples(
+        "storecore info",
+        "storecore info --config desk/storecore.toml",
+        "storecore info --backend file --set base_path=data",
+    ),
+)
+@store_options
+def info(choice: StoreChoice) -> None:
+    """Show what a store holds: every series of bars, the strategies, the audit log."""
+    with choice.open() as store:
+        if not isinstance(store, Catalog):
+            raise click.ClickException(
+                f"the {choice.named} cannot list what it holds: it lacks the capability Catalog"
+            )
+        console().print(choice.named)
+        print_series(list(series_of(store)))
+        print_strategies(store, store.strategies())
+
+
+def series_of(store: Catalog) -> Iterator[SeriesInfo]:
+    """Yield every series of a store, by symbol and timeframe."""
+    for symbol in store.symbols():
+        for timeframe in store.timeframes(symbol):
+            coverage = store.bar_coverage(symbol, timeframe=timeframe)
+            footprint = None
+            if isinstance(store, DiskUsage):
+                footprint = store.bar_footprint(symbol, timeframe=timeframe)
+            yield SeriesInfo(symbol, timeframe, coverage, footprint)
+
+
+def print_series(series: list[SeriesInfo]) -> None:
+    """Print a table of series and their sum."""
+    screen = console()
+    if series:
+        rows = [_series_row(one) for one in series]
+        screen.print(table(_SERIES, rows, right=("bars", "files", "bytes")))
+    screen.print(f"bars: {sum_of(series)}")
+
+
+def print_strategies(store: DataStore, saved: list[str]) -> None:
+    """Print a table of strategies, and what the audit log counts and whether it is whole."""
+    screen = console()
+    decisions: Counter[str] = Counter()
+    orders: Counter[str] = Counter()
+    if isinstance(store, AuditTrail):
+        decisions.update(record.strategy for record in store.read_decisions(date.min, date.max))
+        orders.update(record.strategy for record in store.read_orders(date.min, date.max))
+    names = sorted({*saved, *decisions, *orders})
+    rows = [
+        (printable(name), "saved" if name in saved else UNKNOWN, *_counts(name, decisions, orders))
+        for name in names
+    ]
+    if rows:
+        screen.print(table(_STRATEGIES, rows, right=("decisions", "orders")))
+    screen.print(f"audit log: {audit_state(store, decisions.total(), orders.total())}")
+
+
+def _counts(name: str, decisions: Counter[str], orders: Counter[str]) -> tuple[str, str]:
+    return f"{decisions[name]:,}", f"{orders[name]:,}"
+
+
+def audit_state(store: DataStore, decisions: int, orders: int) -> str:
+    """Return the counts of the audit log and the first break of each chain."""
+    if not isinstance(store, AuditTrail):
+        return "this backend cannot read it back"
+    report = store.verify_audit()
+    breaks = [f"{found.kind} at {found.place}: {found.detail}" for found in report.findings]
+    state = "; ".join(("BROKEN", *breaks)) if breaks else "its chains are whole"
+    return f"{counted(decisions, 'decision')}, {counted(orders, 'order')}; {state}"
+
+
+def _series_row(one: SeriesInfo) -> tuple[str, ...]:
+    first, last = (
+        date_text(at) if at else UNKNOWN for at in (one.coverage.first, one.coverage.last)
+    )
+    files, size = UNKNOWN, UNKNOWN
+    if one.footprint is not None:
+        files, size = f"{one.footprint.files:,}", decimal(one.footprint.bytes)
+    name, count = printable(one.symbol), f"{one.coverage.count:,}"
+    return name, printable(one.timeframe), first, last, count, files, size
+
+
+def sum_of(series: list[SeriesInfo]) -> str:
+    """Return how many bars some series hold, and what they take."""
+    text = f"{sum(one.coverage.count for one in series):,} in {counted(len(series), 'series')}"
+    prints = [one.footprint for one in series if one.footprint is not None]
+    if not prints:
+        return text
+    size = decimal(sum(footprint.bytes for footprint in prints))
+    return f"{text}, {counted(sum(footprint.files for footprint in prints), 'file')}, {size}"

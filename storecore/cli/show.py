@@ -1,0 +1,102 @@
+"""`storecore show`: a table of the last bars of a series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import click
+from rich.table import Table
+
+from storecore.capabilities import Catalog
+from storecore.cli.choosing import StoreChoice, examples, store_options
+from storecore.cli.screen import console, date_text, date_texts, price_texts, table
+from storecore.cli.stamps import time_option
+from storecore.cli.wording import counted, listed, nearest, printable
+from storecore.models import PriceBar
+from storecore.protocol import DataStore
+
+_PRICES = ("open", "high", "low", "close")
+
+
+@click.command(
+    short_help="Show the last bars of a series.",
+    epilog=examples(
+        "storecore show AAPL",
+        "storecore show AAPL --start 2008-01-01 --end 2008-03-31 --last 100",
+        "storecore show BTC:USDT --timeframe 1m --backend file --set base_path=data",
+    ),
+)
+@click.argument("symbol")
+@click.option("--timeframe", default="1d", show_default=True, help="The timeframe of the bars.")
+@click.option(
+    "--start",
+    metavar="TIME",
+    callback=time_option,
+    help="The first date or time [default: the first bar's].",
+)
+@click.option(
+    "--end",
+    metavar="TIME",
+    callback=time_option,
+    help="The last, included: a date is its whole day.",
+)
+@click.option(
+    "--last",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many bars, counted from the end.",
+)
+@store_options
+def show(
+    choice: StoreChoice,
+    symbol: str,
+    timeframe: str,
+    start: date | None,
+    end: date | None,
+    last: int,
+) -> None:
+    """Show the last bars of SYMBOL. Times are in UTC."""
+    with choice.open() as store:
+        bars = store.read_bars(symbol, start or date.min, end or date.max, timeframe=timeframe)
+        if not bars:
+            raise click.ClickException(_why_none(store, symbol, timeframe))
+    shown = bars[-last:]
+    of_all = f"the last {len(shown):,} of {counted(len(bars), 'bar')}"
+    console().print(f"{printable(symbol)}, {timeframe}: {of_all}")
+    console().print(bar_table(shown))
+
+
+def bar_table(bars: Sequence[PriceBar], *, with_symbol: bool = False) -> Table:
+    """Return a table of bars: exact prices, UTC dates."""
+    columns = [
+        date_texts([bar.date for bar in bars]),
+        *(price_texts([getattr(bar, field) for bar in bars]) for field in _PRICES),
+        [f"{bar.volume:,}" for bar in bars],
+    ]
+    headings = ["date (UTC)", *_PRICES, "volume"]
+    if with_symbol:
+        columns.insert(0, [printable(bar.symbol) for bar in bars])
+        headings.insert(0, "symbol")
+    return table(headings, list(zip(*columns, strict=True)), right=(*_PRICES, "volume"))
+
+
+def _why_none(store: DataStore, symbol: str, timeframe: str) -> str:
+    """Return why a series has no bars to show, with what there is instead."""
+    missing = f"no {timeframe} bars of {symbol!r}"
+    if not isinstance(store, Catalog):
+        return missing
+    coverage = store.bar_coverage(symbol, timeframe=timeframe)
+    if coverage.first is not None and coverage.last is not None:
+        span = f"{date_text(coverage.first)} to {date_text(coverage.last)}"
+        return f"{missing} in that range; there are {coverage.count:,}, from {span}"
+    others = store.timeframes(symbol)
+    if others:
+        return f"{missing}; it has {listed(others)}: give --timeframe"
+    known = store.symbols()
+    near = nearest(symbol, known)
+    if near:
+        return f"{missing}; did you mean {' or '.join(map(repr, near))}?"
+    return f"{missing}; the store has {listed(known) or 'no bars at all'}"

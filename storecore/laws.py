@@ -1,0 +1,65 @@
+"""What a backend author calls to keep the laws: core's checks and codecs, under one name.
+
+    from storecore import BackendSpec, hookimpl, laws
+
+A backend passes what it is given through these before it writes, and what it has read through
+these before it answers; `storecore.memory` shows each in use.
+"""
+
+from storecore.audit import (
+    GENESIS,
+    Link,
+    audit_report,
+    chained,
+    decision_entry,
+    decode_record,
+    line_after,
+    order_entry,
+    select_records,
+)
+from storecore.bars import BarColumns, bar_columns, price_bars
+from storecore.closing import Closing
+from storecore.events import (
+    checked_event,
+    decode_event,
+    encode_event,
+    event_types,
+    select_events,
+)
+from storecore.fundamentals import checked_fundamental, decode_fundamental, encode_fundamental
+from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_range, to_datetime
+from storecore.lossless import decode_document, encode_document
+from storecore.names import check_name
+
+__all__ = [
+    "EARLIEST",
+    "GENESIS",
+    "LATEST",
+    "BarColumns",
+    "Closing",
+    "Link",
+    "TimeRange",
+    "audit_report",
+    "bar_columns",
+    "chained",
+    "check_name",
+    "checked_event",
+    "checked_fundamental",
+    "decision_entry",
+    "decode_document",
+    "decode_event",
+    "decode_fundamental",
+    "decode_record",
+    "encode_document",
+    "encode_event",
+    "encode_fundamental",
+    "event_types",
+    "exact_instant",
+    "line_after",
+    "order_entry",
+    "price_bars",
+    "select_events",
+    "select_records",
+    "time_range",
+    "to_datetime",
+]

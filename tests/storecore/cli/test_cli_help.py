@@ -1,0 +1,26 @@
+"""What `--help` says, and what the command prints when nothing is asked of it."""
+
+from __future__ import annotations
+
+import pytest
+
+COMMANDS = ("demo", "backends", "import", "show", "info")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_ends_with_examples_to_copy(cli, command):
+    printed = cli(command, "--help").stdout
+    assert f"  storecore {command}" in printed.partition("Examples:")[2]
+
+
+def test_the_help_lists_every_command(cli):
+    listed = cli("--help").stdout.partition("Commands:")[2]
+    assert all(f"\n  {command} " in listed for command in COMMANDS)
+
+
+def test_without_a_command_the_help_is_printed(cli):
+    assert cli().stdout == cli("--help").stdout
+
+
+def test_help_is_no_error(cli):
+    assert cli("show", "--help").exit_code == 0

@@ -1,0 +1,491 @@
+"""`storecore import` reads bars from CSV and Parquet: all of a file, or none of it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timezone
+from datetime import timedelta as delta
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+GOOD = "AAPL,2026-01-05,1.5,2.5,0.5,2.25,100"
+JAN_5 = datetime(2026, 1, 5)
+FIELDS = {"open": [1.5], "high": [2.5], "low": [0.5], "close": [2.25], "volume": [100]}
+
+
+@pytest.fixture
+def parquet_file(tmp_path):
+    """Write a Parquet file of one bar of AAPL; any column can be given."""
+
+    def write(**columns):
+        file = tmp_path / "bars.parquet"
+        pq.write_table(pa.table({"symbol": ["AAPL"], "date": [JAN_5], **FIELDS, **columns}), file)
+        return file
+
+    return write
+
+
+def last_line(result):
+    return result.stdout.splitlines()[-1]
+
+
+# What is written.
+
+
+def test_a_row_of_a_csv_becomes_a_bar(cli, at, csv_file, stored, bar):
+    cli("import", csv_file(GOOD), *at)
+    assert stored() == [bar(JAN_5, open=1.5, high=2.5, low=0.5, close=2.25, volume=100)]
+
+
+def test_a_row_of_a_parquet_file_becomes_a_bar(cli, at, parquet_file, stored, bar):
+    cli("import", parquet_file(), *at)
+    assert stored() == [bar(JAN_5, open=1.5, high=2.5, low=0.5, close=2.25, volume=100)]
+
+
+def test_bars_of_many_symbols_go_to_each(cli, at, csv_file, stored):
+    cli("import", csv_file(GOOD, GOOD.replace("AAPL", "IBM")), *at)
+    assert [bar.symbol for bar in stored("IBM")] == ["IBM"]
+
+
+def test_bars_of_many_years_and_in_any_order_are_written_all(cli, at, csv_file, stored):
+    rows = [GOOD.replace("2026", str(year)) for year in (2024, 2026, 2025)]
+    cli("import", csv_file(*rows), *at)
+    assert [bar.date.year for bar in stored()] == [2024, 2025, 2026]
+
+
+def test_a_file_of_thousands_of_rows_is_written_whole(cli, at, csv_file, stored):
+    rows = [GOOD.replace("2026-01-05", str(date(2020, 1, 1) + delta(day))) for day in range(2500)]
+    cli("import", csv_file(*rows), *at)
+    assert len(stored()) == 2500
+
+
+def test_an_import_again_replaces_and_does_not_double(cli, at, csv_file, stored):
+    for close in ("2.25", "9.75"):
+        cli("import", csv_file(GOOD.replace("2.25", close)), *at)
+    assert [bar.close for bar in stored()] == [9.75]
+
+
+def test_the_timeframe_is_the_one_given(cli, at, csv_file, stored):
+    cli("import", csv_file(GOOD), "--timeframe", "1m", *at)
+    assert len(stored(timeframe="1m")) == 1
+
+
+def test_an_empty_timeframe_is_refused(cli, at, csv_file):
+    assert "--timeframe" in cli("import", csv_file(GOOD), "--timeframe", "", *at).stderr
+
+
+# Columns.
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "SYMBOL,DATE,OPEN,HIGH,LOW,CLOSE,VOLUME",
+        "Ticker,Datetime,Open,High,Low,Close,Vol",
+        "ticker,timestamp,open,high,low,close,vol",
+        " Symbol , Time , Open , High , Low , Close , Volume ",
+        "symbol,day,open,high,low,close,volume",
+    ],
+)
+def test_columns_are_found_by_their_names_in_any_case(cli, at, csv_file, stored, header):
+    cli("import", csv_file(GOOD, header=header), *at)
+    assert len(stored()) == 1
+
+
+def test_columns_may_stand_in_any_order(cli, at, csv_file, stored):
+    file = csv_file(
+        "100,2.25,0.5,2.5,1.5,2026-01-05,AAPL", header="vol,close,low,high,open,day,symbol"
+    )
+    cli("import", file, *at)
+    assert stored()[0].close == 2.25
+
+
+def test_other_columns_are_ignored_and_named(cli, at, csv_file):
+    file = csv_file(f"{GOOD},9", header="Ticker,Date,Open,High,Low,Close,Volume,Adj Close")
+    assert "ignored columns: Adj Close\n" in cli("import", file, *at).stdout
+
+
+def test_a_missing_column_is_told_with_those_found(cli, at, csv_file):
+    told = cli("import", csv_file(header="Symbol,Date,Open,High,Low,Close"), *at).stderr
+    assert "missing columns: volume; found 'Symbol', 'Date', 'Open'" in told
+
+
+def test_a_misspelt_column_is_told_as_the_nearest(cli, at, csv_file):
+    told = cli("import", csv_file(header="Symbol,Date,Open,High,Low,Clsoe,Volume"), *at).stderr
+    assert "missing columns: close (is it 'Clsoe'?)" in told
+
+
+def test_a_missing_date_column_is_told_with_the_names_it_may_have(cli, at, csv_file):
+    told = cli("import", csv_file(header="Symbol,When,Open,High,Low,Close,Volume"), *at).stderr
+    assert "date (date or datetime or timestamp or time or day)" in told
+
+
+def test_two_columns_of_one_meaning_are_refused_by_name(cli, at, csv_file):
+    file = csv_file(header="Symbol,Date,Time,Open,High,Low,Close,Volume")
+    assert "the columns 'Date' and 'Time' both name the date" in cli("import", file, *at).stderr
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "﻿"])
+def test_a_file_without_a_header_is_refused(cli, at, tmp_path, content):
+    file = tmp_path / "bars.csv"
+    file.write_text(content, encoding="utf-8")
+    assert "expected a header line" in cli("import", file, *at).stderr
+
+
+# The symbol.
+
+
+def test_a_file_without_symbols_takes_the_one_given(cli, at, csv_file, stored):
+    file = csv_file(GOOD.removeprefix("AAPL,"), header="Date,Open,High,Low,Close,Volume")
+    cli("import", file, "--symbol", "BRK/B", *at)
+    assert [bar.symbol for bar in stored("BRK/B")] == ["BRK/B"]
+
+
+def test_a_file_without_symbols_needs_one(cli, at, csv_file):
+    file = csv_file(header="Date,Open,High,Low,Close,Volume")
+    assert "symbol (or give --symbol)" in cli("import", file, *at).stderr
+
+
+def test_a_symbol_beside_a_column_of_symbols_is_refused(cli, at, csv_file):
+    told = cli("import", csv_file(GOOD), "--symbol", "IBM", *at).stderr
+    assert "--symbol IBM is given, but the file has its own column 'Symbol'" in told
+
+
+def test_an_empty_symbol_is_refused(cli, at, csv_file):
+    assert "--symbol" in cli("import", csv_file(GOOD), "--symbol", "", *at).stderr
+
+
+# How a CSV is written.
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_seen_in_the_header(cli, at, csv_file, stored, delimiter):
+    header = "Symbol,Date,Open,High,Low,Close,Volume".replace(",", delimiter)
+    cli("import", csv_file(GOOD.replace(",", delimiter), header=header), *at)
+    assert len(stored()) == 1
+
+
+@pytest.mark.parametrize(("option", "between"), [("!", "!"), ("tab", "\t"), (r"\t", "\t")])
+def test_a_delimiter_can_be_given(cli, at, csv_file, stored, option, between):
+    header = "Symbol,Date,Open,High,Low,Close,Volume".replace(",", between)
+    file = csv_file(GOOD.replace(",", between), header=header)
+    cli("import", file, "--delimiter", option, *at)
+    assert len(stored()) == 1
+
+
+@pytest.mark.parametrize("option", [",,", "", '"', "\n"])
+def test_a_delimiter_that_cannot_be_one_is_refused(cli, at, csv_file, option):
+    told = cli("import", csv_file(GOOD), "--delimiter", option, *at).stderr
+    assert "--delimiter: expected one character" in told
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(cli, at, csv_file, stored):
+    cli("import", csv_file(GOOD, encoding="utf-8-sig"), *at)
+    assert len(stored()) == 1
+
+
+def test_blanks_around_cells_are_no_part_of_them(cli, at, csv_file, stored):
+    cli("import", csv_file(GOOD.replace(",", " , ")), *at)
+    assert len(stored("AAPL")) == 1
+
+
+def test_empty_lines_are_passed_over(cli, at, csv_file, stored):
+    cli("import", csv_file("", GOOD, "  ", ""), *at)
+    assert len(stored()) == 1
+
+
+def test_text_that_is_not_utf_8_is_refused_with_its_line(cli, at, csv_file):
+    file = csv_file(GOOD, "Ü" + GOOD, encoding="latin-1")
+    assert "neither Parquet nor text in UTF-8 (line 3" in cli("import", file, *at).stderr
+
+
+def test_a_quote_that_is_never_closed_is_refused_with_its_line(cli, at, csv_file):
+    told = cli("import", csv_file(GOOD, 'AAPL,"2026-01-06,1,1,1,1,1'), *at).stderr
+    assert "line 3: not CSV with ',' between cells" in told
+
+
+# Numbers.
+
+
+@pytest.mark.parametrize(
+    ("text", "volume"),
+    [
+        ("100", 100),
+        ("+100", 100),
+        ("100.0", 100),
+        ("1e3", 1000),
+        ("0.5", 0.5),
+        (".5", 0.5),
+        ("9007199254740993", 9007199254740993),
+    ],
+)
+def test_a_volume_is_a_whole_number_where_its_text_is(cli, at, csv_file, stored, text, volume):
+    cli("import", csv_file(f"AAPL,2026-01-05,1,1,1,1,{text}"), *at)
+    assert repr(stored()[0].volume) == repr(volume)
+
+
+def test_a_price_is_the_float_that_its_text_says(cli, at, csv_file, stored):
+    cli("import", csv_file("AAPL,2026-01-05,0.1,438.1799,-37.63,1e-7,1"), *at)
+    (bar,) = stored()
+    assert (bar.open, bar.high, bar.low, bar.close) == (0.1, 438.1799, -37.63, 1e-7)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nan",
+        "inf",
+        "-inf",
+        "1_000",
+        "1,5",
+        "$5",
+        "0x10",
+        "٣",
+        "1e999",
+        "abc",
+        "9" * 5000,
+        "--1",
+    ],
+)
+def test_a_price_that_is_no_number_is_a_bad_row(cli, at, csv_file, text):
+    told = cli("import", csv_file(f'AAPL,2026-01-05,1,1,1,"{text}",1'), *at).stderr
+    assert told.startswith("line 2: close=")
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "1_000", "", "99999999999999999999"])
+def test_a_volume_that_is_none_is_a_bad_row(cli, at, csv_file, text):
+    told = cli("import", csv_file(f"AAPL,2026-01-05,1,1,1,1,{text}"), *at).stderr
+    assert told.startswith("line 2: volume=")
+
+
+@pytest.mark.parametrize("number", [pa.scalar(Decimal("130.31")), "130.31", 130.31])
+def test_a_price_in_parquet_may_be_a_decimal_a_text_or_a_float(
+    cli, at, parquet_file, stored, number
+):
+    cli("import", parquet_file(close=pa.array([number])), *at)
+    assert stored()[0].close == 130.31
+
+
+@pytest.mark.parametrize("number", [None, True, float("nan"), [1.0]])
+def test_a_price_in_parquet_that_is_no_number_is_a_bad_row(cli, at, parquet_file, number):
+    told = cli("import", parquet_file(close=pa.array([number])), *at).stderr
+    assert told.startswith("row 1: close=")
+
+
+# Dates and times.
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "expected"),
+    [
+        ("2026-01-05", "UTC", JAN_5),
+        ("20260105", "UTC", JAN_5),
+        ("2026-01-05", "America/New_York", JAN_5),
+        ("2026-01-05 14:30", "UTC", JAN_5 + delta(hours=14.5)),
+        ("2026-01-05T14:30:00.000001", "utc", JAN_5 + delta(hours=14.5, microseconds=1)),
+        ("2026-01-05T14:30:00.000001000", "UTC", JAN_5 + delta(hours=14.5, microseconds=1)),
+        ("2026-01-05 09:30", "America/New_York", JAN_5 + delta(hours=14.5)),
+        ("2026-07-06 09:30", "America/New_York", datetime(2026, 7, 6, 13, 30)),
+        ("2026-01-05T15:30+01:00", "America/New_York", JAN_5 + delta(hours=14.5)),
+        ("2026-01-05T14:30Z", "America/New_York", JAN_5 + delta(hours=14.5)),
+        ("2026-11-01 01:30", "America/New_York", datetime(2026, 11, 1, 5, 30)),
+    ],
+    ids=[
+        "a date",
+        "a date without dashes",
+        "a date has no time zone",
+        "a time",
+        "a microsecond",
+        "nanoseconds that are zero",
+        "a local time in winter",
+        "a local time in summer",
+        "a time with an offset",
+        "a time in UTC",
+        "the first of a time that came twice",
+    ],
+)
+def test_a_date_or_time_is_kept_as_utc(cli, at, csv_file, stored, text, zone, expected):
+    cli("import", csv_file(GOOD.replace("2026-01-05", text)), "--timezone", zone, *at)
+    assert [bar.date for bar in stored()] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("", "UTC"),
+        ("05/01/2026", "UTC"),
+        ("1767571200", "UTC"),
+        ("2026-02-30", "UTC"),
+        ("2026-01-05T14:30:00.0000001", "UTC"),
+        ("2026-03-08 02:30", "America/New_York"),
+        ("0001-01-01T00:30", "Asia/Tokyo"),
+        ("9999-12-31T23:30", "America/New_York"),
+    ],
+    ids=[
+        "nothing",
+        "not ISO",
+        "seconds since 1970",
+        "no day of the calendar",
+        "finer than a microsecond",
+        "a time that the clocks skipped",
+        "before the year 1 in UTC",
+        "after the year 9999 in UTC",
+    ],
+)
+def test_a_date_that_is_none_is_a_bad_row(cli, at, csv_file, text, zone):
+    file = csv_file(GOOD.replace("2026-01-05", text))
+    told = cli("import", file, "--timezone", zone, *at).stderr
+    assert told.startswith("line 2: date=")
+
+
+@pytest.mark.parametrize("zone", ["America/New_Yrok", "america", "../UTC", ""])
+def test_an_unknown_time_zone_is_a_wrong_use(cli, at, csv_file, zone):
+    told = cli("import", csv_file(GOOD), "--timezone", zone, *at).stderr
+    assert f"no time zone {zone!r}" in told
+
+
+def test_an_unknown_time_zone_gets_the_nearest(cli, at, csv_file):
+    told = cli("import", csv_file(GOOD), "--timezone", "America/New_Yrok", *at).stderr
+    assert "did you mean 'America/New_York'" in told
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_timestamp_of_parquet_is_local_to_the_time_zone(cli, at, parquet_file, stored, unit):
+    file = parquet_file(date=pa.array([datetime(2026, 1, 5, 9, 30)], pa.timestamp(unit)))
+    cli("import", file, "--timezone", "America/New_York", *at)
+    assert stored()[0].date == JAN_5 + delta(hours=14.5)
+
+
+def test_a_timestamp_of_parquet_with_its_zone_is_an_instant(cli, at, parquet_file, stored):
+    tokyo = timezone(delta(hours=9))
+    when = pa.array([datetime(2026, 1, 5, 23, 30, tzinfo=tokyo)], pa.timestamp("us", "Asia/Tokyo"))
+    cli("import", parquet_file(date=when), "--timezone", "America/New_York", *at)
+    assert stored()[0].date == JAN_5 + delta(hours=14.5)
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64(), pa.string()])
+def test_a_date_of_parquet_stays_that_date(cli, at, parquet_file, stored, kind):
+    day = "2026-01-05" if kind == pa.string() else date(2026, 1, 5)
+    cli("import", parquet_file(date=pa.array([day], kind)), "--timezone", "Asia/Tokyo", *at)
+    assert stored()[0].date == JAN_5
+
+
+def test_a_nanosecond_of_parquet_is_a_bad_row_and_never_rounded(cli, at, parquet_file):
+    when = pa.array([1767571200000000001], pa.timestamp("ns"))
+    told = cli("import", parquet_file(date=when), *at).stderr
+    assert told.startswith("row 1: date='2026-01-05 00:00:00.000000001': finer than a microsecond")
+
+
+@pytest.mark.parametrize(
+    "value", [pa.scalar(None, pa.timestamp("us")), 1767571200, time(9, 30)], ids=repr
+)
+def test_a_date_of_parquet_that_is_none_is_a_bad_row(cli, at, parquet_file, value):
+    told = cli("import", parquet_file(date=pa.array([value])), *at).stderr
+    assert told.startswith("row 1: date=")
+
+
+def test_a_damaged_parquet_file_is_refused(cli, at, parquet_file):
+    file = parquet_file()
+    file.write_bytes(file.read_bytes()[:-20])
+    assert "not a whole Parquet file" in cli("import", file, *at).stderr
+
+
+# Bad rows.
+
+
+def test_with_a_bad_row_nothing_is_written(cli, at, csv_file, base_path):
+    cli("import", csv_file(GOOD, GOOD.replace("1.5", "x")), *at)
+    assert not base_path.exists()
+
+
+def test_with_a_bad_row_the_status_is_1(cli, at, csv_file):
+    assert cli("import", csv_file(GOOD, GOOD.replace("1.5", "x")), *at).exit_code == 1
+
+
+def test_a_bad_row_is_told_by_its_line_in_the_file(cli, at, csv_file):
+    told = cli("import", csv_file(GOOD, "", GOOD.replace("1.5", "x")), *at).stderr
+    assert told.startswith("line 4: open='x': expected a number")
+
+
+def test_a_row_with_cells_missing_is_bad(cli, at, csv_file):
+    told = cli("import", csv_file("AAPL,2026-01-05,1"), *at).stderr
+    assert told.startswith("line 2: expected 7 cells, found 3")
+
+
+def test_a_row_without_its_symbol_is_bad(cli, at, csv_file):
+    assert cli("import", csv_file(GOOD.removeprefix("AAPL")), *at).stderr.startswith(
+        "line 2: symbol"
+    )
+
+
+def test_the_first_twenty_bad_rows_are_told(cli, at, csv_file):
+    told = cli("import", csv_file(GOOD, *["bad"] * 25), *at).stderr
+    assert told.count("line ") == 20
+
+
+def test_further_bad_rows_are_counted(cli, at, csv_file):
+    assert "\nand 5 more\n" in cli("import", csv_file(GOOD, *["bad"] * 25), *at).stderr
+
+
+def test_the_error_says_how_to_write_the_others(cli, at, csv_file):
+    told = cli("import", csv_file(GOOD, "bad"), *at).stderr.splitlines()[-1]
+    assert told.endswith("bars.csv: 1 bad row: nothing was written; --skip-bad writes the others")
+
+
+def test_with_skip_bad_the_good_rows_are_written(cli, at, csv_file, stored):
+    cli("import", csv_file("bad", GOOD), "--skip-bad", *at)
+    assert len(stored()) == 1
+
+
+def test_with_skip_bad_the_skipped_rows_are_counted(cli, at, csv_file):
+    result = cli("import", csv_file("bad", GOOD, "bad"), "--skip-bad", *at)
+    assert "2 bad rows skipped\n" in result.stdout
+
+
+def test_with_skip_bad_a_file_of_bad_rows_alone_is_an_error(cli, at, csv_file):
+    told = cli("import", csv_file("bad"), "--skip-bad", *at).stderr
+    assert "1 bad row and no good one: nothing was written" in told
+
+
+# The summary.
+
+
+def test_the_last_line_sums_up(cli, at, csv_file):
+    file = csv_file(GOOD, GOOD.replace("01-05", "01-06"), GOOD.replace("AAPL", "IBM"))
+    assert last_line(cli("import", file, *at)) == (
+        f"3 1d bars of 2 symbols, 2026-01-05 to 2026-01-06, from {file} into backend 'file'"
+    )
+
+
+def test_the_summary_names_the_config(cli, csv_file, tmp_path):
+    config = tmp_path / "storecore.toml"
+    config.write_text('[store]\nbackend = "memory"\n')
+    result = cli("import", csv_file(GOOD), "--config", config)
+    assert last_line(result).endswith(f"into backend 'memory' of {config}")
+
+
+def test_rows_of_one_date_are_counted_once(cli, at, csv_file):
+    assert last_line(cli("import", csv_file(GOOD, GOOD), *at)).startswith("1 1d bar of 1 symbol,")
+
+
+def test_of_rows_of_one_date_the_last_wins(cli, at, csv_file, stored):
+    cli("import", csv_file(GOOD, GOOD.replace("2.25", "9.75")), *at)
+    assert [bar.close for bar in stored()] == [9.75]
+
+
+def test_rows_of_one_date_are_mentioned(cli, at, csv_file):
+    printed = cli("import", csv_file(GOOD, GOOD), *at).stdout
+    assert "1 row repeated the date of another: the last won\n" in printed
+
+
+def test_a_file_without_rows_is_no_error(cli, at, csv_file):
+    assert last_line(cli("import", csv_file(), *at)).startswith("0 1d bars of 0 symbols from ")
+
+
+def test_times_are_summed_up_in_utc(cli, at, csv_file):
+    file = csv_file(GOOD.replace("2026-01-05", "2026-01-05 09:30"))
+    result = cli("import", file, "--timezone", "America/New_York", *at)
+    assert "2026-01-05 14:30:00 to 2026-01-05 14:30:00" in last_line(result)

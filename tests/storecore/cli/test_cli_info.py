@@ -1,0 +1,83 @@
+"""`storecore info` tells what a store holds, as far as its backend can."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from storecore import Action, Decision, Order, OrderResult, PriceBar
+
+
+@pytest.fixture
+def a_log(opened):
+    """Log a decision and an order of the strategy `value`."""
+    with opened() as store:
+        store.log_decision("value", Decision("AAPL", Action.BUY, 0.5, 0.9, "cheap"))
+        order = Order("value", "AAPL", "BUY", 10, "MARKET")
+        store.log_order("value", order, OrderResult("1", "filled", 100.0, 10))
+
+
+def row_of(name, result):
+    return next(line for line in result.stdout.splitlines() if line.split()[:1] == [name]).split()
+
+
+def test_a_series_is_listed_with_its_first_and_last_date_and_its_bars(cli, at, ten_bars):
+    row = row_of("AAPL", cli("info", *at))
+    assert row[:5] == ["AAPL", "1d", "2026-01-01", "2026-01-10", "10"]
+
+
+def test_a_series_is_listed_with_its_files_and_bytes(cli, at, base_path, ten_bars):
+    (part,) = (base_path / "prices").rglob("*.parquet")
+    files, size = row_of("AAPL", cli("info", *at))[5:7]
+    assert (files, float(size)) == ("1", round(part.stat().st_size / 1000, 1))
+
+
+def test_every_timeframe_of_a_symbol_is_a_series(cli, at, opened, ten_bars):
+    with opened() as store:
+        bar = PriceBar("AAPL", datetime(2026, 1, 5, 14, 30), 1, 1, 1, 1, 1)
+        store.write_bars("AAPL", [bar], timeframe="1m")
+    assert "bars: 11 in 2 series, 2 files" in cli("info", *at).stdout
+
+
+def test_a_backend_without_files_has_a_dash_for_them(cli, backend_with):
+    assert row_of("AAPL", cli("info", *backend_with("Catalog")))[5:] == ["–", "–"]
+
+
+def test_an_empty_store_is_told_as_empty(cli, at):
+    assert "bars: 0 in 0 series" in cli("info", *at).stdout
+
+
+def test_a_strategy_is_listed_with_its_state_and_its_counts(cli, at, opened, a_log):
+    with opened() as store:
+        store.save_strategy_state("value", {"cash": 1})
+    assert row_of("value", cli("info", *at)) == ["value", "saved", "1", "1"]
+
+
+def test_a_strategy_that_only_logged_is_listed_without_a_state(cli, at, a_log):
+    assert row_of("value", cli("info", *at)) == ["value", "–", "1", "1"]
+
+
+def test_a_whole_audit_log_is_told_so(cli, at, a_log):
+    assert "audit log: 1 decision, 1 order; its chains are whole" in cli("info", *at).stdout
+
+
+def test_a_broken_audit_log_is_told_with_its_place(cli, at, base_path, a_log):
+    (log,) = (base_path / "audit" / "orders").glob("*.jsonl")
+    log.unlink()
+    printed = cli("info", *at).stdout
+    assert f"BROKEN; truncated at {log}" in printed
+
+
+def test_a_backend_that_cannot_list_is_an_error_that_says_so(cli, backend_with):
+    told = cli("info", *backend_with()).stderr
+    assert told.startswith("Error: the backend 'partial' cannot list what it holds")
+
+
+def test_a_backend_that_cannot_read_its_log_says_so(cli, backend_with):
+    printed = cli("info", *backend_with("Catalog")).stdout
+    assert "audit log: this backend cannot read it back" in printed
+
+
+def test_options_of_a_store_are_not_printed(cli, at, base_path):
+    assert str(base_path) not in cli("info", *at).stdout

@@ -1,0 +1,37 @@
+"""Capabilities: protocols that are known by name, and the reports that they return."""
+
+from __future__ import annotations
+
+import pytest
+
+from storecore import AuditReport, Finding, Report
+from storecore.capabilities import CAPABILITIES
+from storecore.memory import MemoryDataStore
+
+METHODS = {
+    "Catalog": {"symbols", "timeframes", "bar_coverage", "strategies"},
+    "AuditTrail": {"read_decisions", "read_orders", "verify_audit"},
+    "DiskUsage": {"bar_footprint"},
+}
+FINDING = Finding("edited", "line 1", "the hash is another")
+
+
+def methods(protocol):
+    return {name for name in vars(protocol) if not name.startswith("_")}
+
+
+def test_the_capabilities_and_their_methods():
+    assert {name: methods(protocol) for name, protocol in CAPABILITIES.items()} == METHODS
+
+
+@pytest.mark.parametrize(
+    ("name", "satisfied"), [("Catalog", True), ("AuditTrail", True), ("DiskUsage", False)]
+)
+def test_a_store_is_asked_for_a_capability_with_isinstance(name, satisfied):
+    assert isinstance(MemoryDataStore(), CAPABILITIES[name]) is satisfied
+
+
+@pytest.mark.parametrize(("findings", "ok"), [((), True), ((FINDING,), False)])
+@pytest.mark.parametrize("kind", [Report, AuditReport])
+def test_a_report_is_ok_where_nothing_was_found(kind, findings, ok):
+    assert kind(checked=3, findings=findings).ok is ok

@@ -1,0 +1,282 @@
+"""Backends are found in metadata, loaded by name alone, and no broken one spoils another."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from storecore import (
+    ApiMismatch,
+    BackendInfo,
+    BackendLoadError,
+    DuplicateBackend,
+    UnknownBackend,
+    backends,
+    open_store,
+)
+from storecore.discovery import described, find, load_spec
+from storecore.hooks import API_VERSION, BACKENDS
+from storecore.memory import MemoryDataStore
+
+IMPL = """
+from storecore import hookimpl, BackendSpec
+from storecore.memory import MemoryConfig, MemoryDataStore
+
+spec = dict(name="broken", config=MemoryConfig, open=lambda config: MemoryDataStore())
+
+@hookimpl
+def storecore_backend():
+    {answer}
+"""
+NEEDS_REDIS = """
+Provides-Extra: redis
+Requires-Dist: no-such-redis>=5 ; extra == "redis"
+"""
+ORIGIN = "backend 'broken' from acme-broken 1.5 (entry point 'acme_broken')"
+
+
+def answering(answer):
+    return IMPL.format(answer=answer)
+
+
+def status(name):
+    (info,) = (info for info in backends() if info.name == name)
+    return info.status
+
+
+@pytest.fixture
+def failure(site):
+    """Install a broken backend, ask for it, and return the error; `memory` still opens."""
+
+    def fail(source, kind=BackendLoadError, entry_point=None, metadata=""):
+        site.backend(source, entry_point=entry_point, metadata=metadata)
+        with pytest.raises(kind) as caught:
+            load_spec("broken")
+        assert isinstance(open_store("memory"), MemoryDataStore)
+        return caught.value
+
+    return fail
+
+
+def test_the_metadata_tell_name_distribution_version_entry_point_and_status(site):
+    site.backend("", name="acme")
+    assert BackendInfo("acme", "acme-acme", "1.5", "acme_acme", "installed") in backends()
+
+
+def test_backends_are_sorted_and_those_of_storecore_are_among_them(site):
+    site.backend("", name="aaa")
+    assert [info.name for info in backends()] == ["aaa", "file", "memory"]
+
+
+def test_listing_backends_imports_none(site):
+    site.backend("raise OSError('imported')")
+    assert status("broken") == "installed"
+    assert "acme_broken" not in sys.modules
+
+
+def test_asking_for_a_backend_imports_no_other(site):
+    site.backend("raise OSError('imported')")
+    load_spec("memory")
+    assert "acme_broken" not in sys.modules
+
+
+def test_a_backend_of_another_package_is_opened_by_its_name(site):
+    site.backend(answering("return BackendSpec(**spec, capabilities={'Catalog'})"))
+    assert isinstance(open_store("broken"), MemoryDataStore)
+
+
+def test_a_backend_is_described_for_errors_after_it_was_loaded(site):
+    site.backend(answering("return BackendSpec(**spec)"))
+    assert described("broken") == ORIGIN
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("memry", r"^no backend 'memry' \(did you mean 'memory'\?\); installed: .*file, memory$"),
+        ("postgres", r"^no backend 'postgres'; installed: .*file, memory$"),
+        ("Memory", r"^no backend 'Memory' \(did you mean 'memory'\?\)"),
+        ("", r"^no backend ''; installed: "),
+    ],
+)
+def test_an_unknown_backend_is_told_with_the_nearest_and_what_is_installed(name, message):
+    with pytest.raises(UnknownBackend, match=message):
+        load_spec(name)
+
+
+def test_where_nothing_is_installed_the_error_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(UnknownBackend, match=r"installed: none \(is storecore itself installed"):
+        load_spec("memory")
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("raise OSError('no licence')", "its import failed: OSError: no licence"),
+        ("def broken(:", "its import failed: SyntaxError: "),
+        ("import no_such_module", "its import failed: No module named 'no_such_module'"),
+        ("", "expected a hook storecore_backend that returns a BackendSpec, found none"),
+        ("def storecore_backend(): pass", "expected a hook storecore_backend that returns"),
+        (answering("return None"), "expected a hook storecore_backend that returns"),
+        (
+            answering("return {}"),
+            "expected its storecore_backend to return a BackendSpec, got dict",
+        ),
+        (answering("raise KeyError('x')"), "its storecore_backend raised KeyError: 'x'"),
+        (
+            answering("from storecore import ConfigError; raise ConfigError('no home')"),
+            "its storecore_backend raised ConfigError: no home",
+        ),
+        (answering("return BackendSpec()"), "its storecore_backend raised TypeError: Missing"),
+        (
+            answering("return BackendSpec(**spec)").replace("backend():", "backnd():"),
+            "unknown hook 'storecore_backnd' (did you mean 'storecore_backend'?)",
+        ),
+        (
+            answering("return BackendSpec(**spec)").replace("backend():", "backend(config):"),
+            "Plugin 'broken' for hook 'storecore_backend'",
+        ),
+        (
+            answering("return BackendSpec(**{**spec, 'name': 'other'})"),
+            "its spec is named 'other', expected 'broken', its entry point's name",
+        ),
+        (
+            answering("return BackendSpec(**{**spec, 'config': dict})"),
+            "expected its spec's config to be a msgspec.Struct class, got <class 'dict'>",
+        ),
+        (
+            answering("return BackendSpec(**{**spec, 'config': MemoryConfig()})"),
+            "expected its spec's config to be a msgspec.Struct class, got MemoryConfig()",
+        ),
+        (
+            answering("return BackendSpec(**{**spec, 'open': 'MemoryDataStore'})"),
+            "expected its spec's open to be callable, got 'MemoryDataStore'",
+        ),
+        (
+            answering("return BackendSpec(**spec, capabilities=frozenset({'Catalogue'}))"),
+            "unknown capability 'Catalogue' (did you mean 'Catalog'?)",
+        ),
+        (
+            answering("return BackendSpec(**spec, capabilities=frozenset({'BarTables', 3}))"),
+            "unknown capability '3'",
+        ),
+        (
+            answering("return BackendSpec(**spec, capabilities='Catalog')"),
+            "expected its spec's capabilities to be a frozenset, got 'Catalog'",
+        ),
+        (
+            answering("return BackendSpec(**spec, capabilities=None)"),
+            "expected its spec's capabilities to be a frozenset, got None",
+        ),
+    ],
+)
+def test_a_broken_backend_is_told_with_its_origin_and_the_cause(failure, source, cause):
+    assert str(failure(source)).startswith(f"{ORIGIN}: {cause}")
+
+
+def test_a_hook_without_its_marker_says_what_to_add(failure):
+    error = failure("def storecore_backend(): pass")
+    assert str(error).endswith("is it marked with @storecore.hookimpl?")
+
+
+def test_wrong_arguments_of_a_hook_are_named(failure):
+    source = answering("return BackendSpec(**spec)").replace("backend():", "backend(config):")
+    assert "Argument(s) {'config'} are declared in the hookimpl" in str(failure(source))
+
+
+def test_the_exception_behind_a_failure_is_its_cause(failure):
+    assert isinstance(failure("1 / 0").__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("api", "upgrade"),
+    [(API_VERSION - 1, "acme-broken"), (API_VERSION + 1, "storecore"), ("'2'", "acme-broken")],
+)
+def test_another_version_of_the_interface_says_which_side_to_upgrade(failure, api, upgrade):
+    error = failure(answering(f"return BackendSpec(**spec, api={api})"), kind=ApiMismatch)
+    assert str(error) == (
+        f"{ORIGIN}: written for version {str(api).strip(chr(39))} of the plugin interface, "
+        f"this storecore has version {API_VERSION}; upgrade {upgrade}"
+    )
+
+
+def test_a_missing_extra_gives_the_pip_command(failure):
+    error = failure("import no_such_redis", metadata=NEEDS_REDIS)
+    cause = "it needs 'no_such_redis': pip install 'acme-broken[redis]'"
+    assert str(error) == f"{ORIGIN}: {cause}"
+
+
+def test_a_missing_extra_is_known_by_the_entry_point_where_its_module_has_another_name(failure):
+    error = failure(
+        "import no_such_client", entry_point="acme_broken [redis]", metadata=NEEDS_REDIS
+    )
+    assert str(error).endswith("it needs 'no_such_client': pip install 'acme-broken[redis]'")
+
+
+@pytest.mark.parametrize("extra", ["redis", "my-extra"])
+def test_a_missing_extra_is_a_status_and_nothing_is_imported_to_know_it(site, extra):
+    metadata = f'Requires-Dist: no-such-redis>=5 ; extra == "{extra}"\n'
+    site.backend("raise OSError", entry_point=f"acme_broken [{extra}]", metadata=metadata)
+    assert status("broken") == f"missing extra: pip install 'acme-broken[{extra}]'"
+    assert "acme_broken" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "metadata"),
+    [
+        ("acme_broken", NEEDS_REDIS),
+        ("acme_broken [fast]", NEEDS_REDIS),
+        ("acme_broken [fast]", "Requires-Dist: MsgSpec>=99; extra == 'fast'\n"),
+        ("not a value", NEEDS_REDIS),
+    ],
+)
+def test_nothing_is_missing_where_no_declared_extra_lacks_a_distribution(
+    site, entry_point, metadata
+):
+    site.backend("", entry_point=entry_point, metadata=metadata)
+    assert status("broken") == "installed"
+
+
+@pytest.fixture
+def namesakes(site):
+    """Two distributions that each provide the backend `twin`."""
+    site.install("acme-one", "1.0", backends={"twin": "acme_one"})
+    site.install("acme-two", "2.0", backends={"twin": "acme_two"})
+
+
+@pytest.mark.usefixtures("namesakes")
+def test_two_distributions_of_one_name_are_both_told():
+    with pytest.raises(DuplicateBackend) as caught:
+        load_spec("twin")
+    assert str(caught.value) == (
+        "backend 'twin' is provided twice, by acme-one 1.0 (entry point 'acme_one') "
+        "and by acme-two 2.0 (entry point 'acme_two'); uninstall one of them"
+    )
+
+
+@pytest.mark.usefixtures("namesakes")
+def test_two_distributions_of_one_name_are_a_status_of_both():
+    twins = [info for info in backends() if info.name == "twin"]
+    assert [(info.distribution, info.status) for info in twins] == [
+        ("acme-one", "duplicate: provided by more than one distribution"),
+        ("acme-two", "duplicate: provided by more than one distribution"),
+    ]
+
+
+@pytest.mark.usefixtures("namesakes")
+def test_two_distributions_of_one_name_spoil_no_other_backend():
+    assert isinstance(open_store("memory"), MemoryDataStore)
+    assert status("memory") == "installed"
+
+
+def test_a_namesake_of_a_backend_of_storecore_is_told_too(site):
+    site.install("acme", backends={"memory": "acme"})
+    with pytest.raises(DuplicateBackend, match=r"by acme 1\.0 .* and by storecore "):
+        open_store("memory")
+
+
+def test_the_plugins_of_one_group_are_found(site):
+    site.install("acme", backends={"acme": "acme"}, plugins={"watch": "acme"})
+    assert "watch" not in [plugin.name for plugin in find(BACKENDS)]

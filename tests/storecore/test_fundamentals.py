@@ -1,0 +1,164 @@
+"""Laws T2, T3 and N3 of fundamentals: checked, and kept exactly as they were given."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storecore import FundamentalData, InvalidData
+from storecore.fundamentals import (
+    checked_fundamental,
+    decode_fundamental,
+    encode_fundamental,
+)
+
+NEW_YORK = ZoneInfo("America/New_York")
+text = st.text(st.characters(exclude_categories=["Cs"]))
+numbers = st.none() | st.integers(0, 2**70) | st.floats(0, allow_nan=False, allow_infinity=False)
+offsets = st.integers(-86_399, 86_399).map(lambda seconds: timezone(timedelta(seconds=seconds)))
+moments = st.datetimes(
+    datetime(1, 1, 2),
+    datetime(9999, 12, 30),
+    timezones=st.none() | st.timezones() | offsets,
+)
+documents = st.builds(
+    FundamentalData,
+    symbol=st.just("AAPL"),
+    timestamp=moments,
+    company_name=text,
+    cik=text,
+    employees=st.none() | st.integers(),
+    shares_outstanding=numbers,
+    float_shares=numbers,
+    industry=st.none() | text,
+    category=st.none() | text,
+    subcategory=st.none() | text,
+    raw_xml=text,
+)
+
+
+@given(data=documents)
+def test_t2_every_fundamental_is_kept_as_given(data):
+    kept = checked_fundamental("AAPL", data)
+    assert (kept, kept.timestamp.tzinfo) == (data, data.timestamp.tzinfo)
+
+
+@given(data=documents)
+def test_t2_every_fundamental_comes_back_from_its_json_as_it_was(data):
+    back = decode_fundamental(encode_fundamental(data))
+    assert back == data
+    assert back.timestamp.isoformat() == data.timestamp.isoformat()
+    assert back.timestamp.tzinfo == data.timestamp.tzinfo
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        datetime(2026, 3, 8, 2, 30, tzinfo=NEW_YORK),
+        datetime(2026, 3, 8, 2, 30, fold=1, tzinfo=NEW_YORK),
+        datetime(2026, 11, 1, 1, 30, tzinfo=NEW_YORK),
+        datetime(2026, 11, 1, 1, 30, fold=1, tzinfo=NEW_YORK),
+    ],
+)
+def test_t2_an_hour_that_a_clock_change_skips_or_repeats_comes_back_as_it_was(fundamental, stamp):
+    back = decode_fundamental(encode_fundamental(fundamental(stamp))).timestamp
+    assert (back, back.utcoffset(), back.fold, back.tzinfo) == (
+        stamp,
+        stamp.utcoffset(),
+        stamp.fold,
+        NEW_YORK,
+    )
+
+
+@pytest.mark.parametrize("zone", [b"Mars/Olympus", b"America", b"../passwd", b""])
+def test_t2_in_a_zone_that_is_not_known_here_a_moment_keeps_its_offset(fundamental, zone):
+    encoded = encode_fundamental(fundamental(datetime(2026, 1, 5, tzinfo=NEW_YORK)))
+    stamp = decode_fundamental(encoded.replace(b"America/New_York", zone)).timestamp
+    assert stamp.isoformat() == "2026-01-05T00:00:00-05:00"
+
+
+def test_t2_where_a_zone_has_other_rules_here_a_moment_is_the_same_instant(fundamental):
+    encoded = encode_fundamental(fundamental(datetime(2026, 1, 5, tzinfo=NEW_YORK)))
+    stamp = decode_fundamental(encoded.replace(b"-05:00", b"-07:00")).timestamp
+    assert stamp.isoformat() == "2026-01-05T02:00:00-05:00"
+
+
+@pytest.mark.parametrize(
+    ("given_as", "kept"),
+    [
+        (pd.Timestamp("2026-01-05 12:00", tz=NEW_YORK), datetime(2026, 1, 5, 12, tzinfo=NEW_YORK)),
+        (np.datetime64("2026-01-05T12", "ns"), datetime(2026, 1, 5, 12)),
+        (datetime(2026, 1, 5, 12, tzinfo=UTC), datetime(2026, 1, 5, 12, tzinfo=UTC)),
+    ],
+)
+def test_t1_a_timestamp_of_any_kind_is_kept_as_the_plain_one(fundamental, given_as, kept):
+    stamp = checked_fundamental("AAPL", fundamental(given_as)).timestamp
+    assert (stamp, stamp.tzinfo, type(stamp)) == (kept, kept.tzinfo, datetime)
+
+
+@pytest.mark.parametrize(
+    ("field", "given_as", "kept"),
+    [
+        ("employees", np.int64(5), 5),
+        ("shares_outstanding", np.float64(1.5), 1.5),
+        ("float_shares", 7, 7),
+        ("industry", np.str_("tech"), "tech"),
+    ],
+)
+def test_values_of_other_types_are_kept_as_the_plain_ones_that_they_equal(
+    fundamental, field, given_as, kept
+):
+    value = getattr(checked_fundamental("AAPL", fundamental(**{field: given_as})), field)
+    assert (value, type(value)) == (kept, type(kept))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"symbol": "MSFT"}, r"^data\.symbol='MSFT': expected 'AAPL'"),
+        ({"timestamp": date(2026, 1, 5)}, r"^data\.timestamp=.*expected a datetime, got a date"),
+        ({"timestamp": "2026-01-05"}, r"^data\.timestamp='2026-01-05': expected a datetime"),
+        ({"timestamp": pd.NaT}, r"^data\.timestamp=NaT"),
+        (
+            {"timestamp": datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))},
+            r"^data\.timestamp=.*outside the years",
+        ),
+        ({"company_name": None}, r"^data: Expected `str`, got `null` - at `\$\.company_name`"),
+        ({"employees": 1.5}, r"^data: Expected `int \| null`, got `float` - at `\$\.employees`"),
+        ({"employees": True}, r"^data: Expected `int \| null`, got `bool`"),
+        ({"float_shares": float("inf")}, r"^data\.float_shares=inf: it would be kept as None"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_with_its_field(fundamental, fields, message):
+    with pytest.raises(InvalidData, match=message):
+        checked_fundamental("AAPL", fundamental(**fields))
+
+
+@pytest.mark.parametrize("data", [None, {}, "AAPL"])
+def test_what_is_no_fundamental_is_refused(data):
+    with pytest.raises(InvalidData, match=r"^data: expected a FundamentalData, got "):
+        checked_fundamental("AAPL", data)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        b"",
+        b"[]",
+        b"5",
+        b"{}",
+        b'{"timezone":null,"timestamp":5}',
+        b'{"timezone":null,"timestamp":"soon"}',
+        b'{"timezone":null,"timestamp":"2026-01-05"}',
+        b'{"timezone":null,"timestamp":"2026-01-05","other":1}',
+    ],
+)
+def test_what_was_no_encoded_fundamental_is_a_value_error(encoded):
+    with pytest.raises(ValueError, match=r"."):
+        decode_fundamental(encoded)

@@ -1,0 +1,31 @@
+"""`storecore.laws` gives a backend's author what the memory backend keeps the laws with."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+from storecore import laws, memory
+
+ELSEWHERE = {"storecore.capabilities", "storecore.hooks", "storecore.models", "storecore.errors"}
+
+
+@pytest.mark.parametrize("name", laws.__all__)
+def test_every_name_is_there_and_says_what_it_does(name):
+    value = getattr(laws, name)
+    assert not (inspect.isroutine(value) or inspect.isclass(value)) or value.__doc__
+
+
+def test_all_that_keeps_the_laws_of_the_memory_backend_is_there():
+    tree = ast.parse(Path(memory.__file__).read_text())
+    used = {
+        alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("storecore.")
+        for alias in node.names
+        if node.module not in ELSEWHERE
+    }
+    assert used <= set(laws.__all__)

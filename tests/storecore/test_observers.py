@@ -1,0 +1,351 @@
+"""Observers are told of what succeeded, harm nobody, and cost nothing where there is none."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+
+import pytest
+
+from storecore import DataStore, InvalidData, StoreClosed, open_store
+from storecore.capabilities import CAPABILITIES
+from storecore.memory import MemoryDataStore, storecore_backend
+from storecore.observers import load_observers
+
+WATCH = """
+from storecore import hookimpl
+
+calls = []
+
+@hookimpl
+def storecore_opened(store, spec):
+    calls.append(("opened", spec.name))
+
+@hookimpl
+def storecore_written(store, kind, key, count):
+    calls.append((kind, key, count))
+
+@hookimpl
+def storecore_closed(store):
+    calls.append(("closed",))
+"""
+FAILING = """
+from storecore import hookimpl
+
+@hookimpl
+def {hook}({arguments}):
+    raise RuntimeError("observer bug")
+"""
+HOOKS = {
+    "storecore_opened": "store, spec",
+    "storecore_written": "store, kind, key, count",
+    "storecore_closed": "store",
+}
+TOLD = {
+    "write_bars": ("bars", "AAPL", 1),
+    "write_fundamental": ("fundamentals", "AAPL", 1),
+    "write_event": ("events", "news", 1),
+    "save_strategy_state": ("state", "value", 1),
+    "log_decision": ("decisions", "value", 1),
+    "log_order": ("orders", "value", 1),
+}
+BACKEND = """
+from msgspec import Struct
+from storecore import BackendSpec, hookimpl
+from storecore.memory import MemoryDataStore
+
+class Config(Struct):
+    pass
+
+{store}
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(name="acme", config=Config, open=lambda config: Store())
+"""
+EXTENDED = """
+class Store(MemoryDataStore):
+    extra = "more"
+
+    def write_bars(self, symbol, bars, *, timeframe="1d", source=None):
+        self.source = source
+        super().write_bars(symbol, bars, timeframe=timeframe)
+
+    def __repr__(self):
+        return "the store itself"
+"""
+FORWARDING = """
+class Store:
+    def __init__(self):
+        self._inner = MemoryDataStore()
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def write_event(self, *args, **kwargs):
+        self._inner.write_event(*args, **kwargs)
+"""
+
+
+@pytest.fixture
+def calls(site):
+    """Install an observer and return the list of what it is told."""
+    site.install("acme-watch", modules={"acme_watch": WATCH}, plugins={"watch": "acme_watch"})
+    load_observers()
+    import acme_watch
+
+    return acme_watch.calls
+
+
+@pytest.fixture
+def store(calls):
+    """A watched store, its opening forgotten."""
+    with open_store("memory") as opened:
+        calls.clear()
+        yield opened
+
+
+def acme(site, store):
+    """Open a watched store of another backend."""
+    site.backend(BACKEND.format(store=store), name="acme")
+    return open_store("acme")
+
+
+@pytest.mark.usefixtures("site")
+def test_with_no_observer_the_user_holds_the_backends_own_store():
+    assert type(open_store("memory")) is MemoryDataStore
+
+
+def test_an_observer_is_told_of_an_opening(calls):
+    open_store("memory")
+    assert calls == [("opened", "memory")]
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_an_observer_is_told_of_a_write_by_keyword(calls, store, writes, name):
+    getattr(store, name)(**writes[name])
+    assert calls == [TOLD[name]]
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_an_observer_is_told_of_a_write_by_position(calls, store, writes, name):
+    getattr(store, name)(*writes[name].values())
+    assert calls == [TOLD[name]]
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_write_reaches_the_store_itself(store, writes, name):
+    getattr(store, name)(**writes[name])
+    held = [store._bars, store._fundamentals, store._events, store._states, *store._logs.values()]
+    assert [bool(each) for each in held] == [each == name for each in TOLD]
+
+
+def test_a_timeframe_reaches_the_store_itself(store, bar):
+    store.write_bars("AAPL", [bar()], timeframe="1m")
+    assert store.timeframes("AAPL") == ["1m"]
+
+
+def test_bars_of_a_generator_are_counted_and_written(calls, store, bar):
+    store.write_bars("AAPL", (bar(volume=row) for row in range(3)))
+    assert calls == [("bars", "AAPL", 3)]
+    assert store.bar_coverage("AAPL").count == 1
+
+
+@pytest.mark.parametrize("bars", [[], iter(())])
+def test_an_empty_batch_is_not_told(calls, store, bars):
+    store.write_bars("AAPL", bars)
+    assert calls == []
+
+
+@pytest.mark.parametrize("bars", [None, [None]])
+def test_a_write_that_fails_is_not_told(calls, store, bars):
+    with pytest.raises(InvalidData):
+        store.write_bars("AAPL", bars)
+    assert calls == []
+
+
+def test_a_write_with_wrong_arguments_is_a_type_error(store):
+    with pytest.raises(TypeError, match="missing a required argument: 'bars'"):
+        store.write_bars("AAPL")
+
+
+def test_a_read_is_not_told(calls, store):
+    assert store.load_strategy_state("value") is None
+    assert calls == []
+
+
+def test_closing_twice_tells_once(calls, store):
+    store.close()
+    store.close()
+    assert calls == [("closed",)]
+
+
+def test_a_closed_store_says_so(store):
+    store.close()
+    with pytest.raises(StoreClosed):
+        store.symbols()
+
+
+def test_as_a_context_manager_it_gives_itself_and_tells_of_its_closing(calls, store):
+    with store as entered:
+        assert entered is store
+    assert calls == [("closed",)]
+
+
+def test_a_closed_store_cannot_be_entered(store):
+    store.close()
+    with pytest.raises(StoreClosed), store:
+        pass
+
+
+def test_an_error_inside_the_context_closes_and_passes(calls, store):
+    with pytest.raises(KeyError, match="mine"), store:
+        raise KeyError("mine")
+    assert calls == [("closed",)]
+
+
+@pytest.mark.parametrize("protocol", [DataStore, *CAPABILITIES.values()])
+def test_a_watched_store_satisfies_what_the_store_itself_does(store, protocol):
+    assert isinstance(store, protocol) is isinstance(MemoryDataStore(), protocol)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for protocol in (DataStore, *(CAPABILITIES[each] for each in ("Catalog", "AuditTrail")))
+        for name in vars(protocol)
+        if not name.startswith("_")
+    ],
+)
+def test_the_signatures_are_those_of_the_store_itself(store, name):
+    assert inspect.signature(getattr(store, name)) == inspect.signature(
+        getattr(MemoryDataStore(), name)
+    )
+
+
+def test_the_class_of_a_watched_store_holds_the_declared_capabilities(store):
+    declared = storecore_backend().capabilities
+    held = {
+        name
+        for name, protocol in CAPABILITIES.items()
+        if {each for each in vars(protocol) if not each.startswith("_")} <= vars(type(store)).keys()
+    }
+    assert held == declared
+
+
+@pytest.mark.usefixtures("calls")
+def test_what_a_backend_offers_beyond_the_protocols_is_there_too(site, bar):
+    store = acme(site, EXTENDED)
+    store.write_bars("AAPL", [bar()], source="feed")
+    assert (store.extra, store.source, repr(store)) == ("more", "feed", "the store itself")
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_store_that_passes_its_calls_on_can_be_watched(site, calls, writes, name):
+    store = acme(site, FORWARDING)
+    calls.clear()
+    getattr(store, name)(**writes[name])
+    assert calls == [TOLD[name]]
+
+
+@pytest.mark.usefixtures("calls")
+@pytest.mark.parametrize("name", ["write_event", "read_events"])
+def test_a_store_that_passes_its_calls_on_has_the_signatures_of_the_protocol(site, name):
+    store = acme(site, FORWARDING)
+    assert inspect.signature(getattr(store, name)) == inspect.signature(
+        getattr(MemoryDataStore(), name)
+    )
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_an_observer_that_raises_is_logged_and_the_others_are_told(site, writes, caplog, hook):
+    source = FAILING.format(hook=hook, arguments=HOOKS[hook])
+    site.install("acme-bad", modules={"acme_bad": source}, plugins={"a_bad": "acme_bad"})
+    site.install("acme-watch", modules={"acme_watch": WATCH}, plugins={"watch": "acme_watch"})
+    with open_store("memory") as store:
+        store.write_event(**writes["write_event"])
+    import acme_watch
+
+    assert acme_watch.calls == [("opened", "memory"), ("events", "news", 1), ("closed",)]
+    (record,) = caplog.records
+    assert (record.name, record.levelno, record.getMessage()) == (
+        "storecore",
+        logging.ERROR,
+        f"observer a_bad failed in {hook}; the store goes on",
+    )
+    assert "observer bug" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("1 / 0", "its import failed: ZeroDivisionError: division by zero"),
+        ("import no_such_module", "its import failed: No module named 'no_such_module'"),
+        (
+            WATCH.replace("storecore_written", "storecore_writen"),
+            "unknown hook 'storecore_writen' (did you mean 'storecore_written'?)",
+        ),
+        ("def __dir__(): raise OSError('lazy')", "it cannot be registered: OSError: lazy"),
+    ],
+)
+def test_an_observer_that_cannot_be_loaded_is_logged_and_left_out(site, caplog, source, cause):
+    site.install("acme-bad", "1.5", modules={"acme_bad": source}, plugins={"bad": "acme_bad"})
+    assert type(open_store("memory")) is MemoryDataStore
+    assert caplog.messages == [
+        f"plugin 'bad' from acme-bad 1.5 (entry point 'acme_bad') is left out: {cause}"
+    ]
+
+
+def test_an_observer_that_cannot_be_loaded_spoils_no_other(site, calls, monkeypatch):
+    site.install("acme-bad", modules={"acme_bad": "1 / 0"}, plugins={"bad": "acme_bad"})
+    monkeypatch.setattr("storecore.observers._loaded", None)
+    open_store("memory")
+    assert calls == [("opened", "memory")]
+
+
+def test_observers_are_loaded_once(site, calls):
+    open_store("memory")
+    site.install("acme-late", modules={"acme_late": WATCH}, plugins={"late": "acme_late"})
+    open_store("memory")
+    assert [plugin.list_name_plugin()[0][0] for plugin in load_observers().managers] == ["watch"]
+
+
+def test_listing_backends_loads_no_observer(site):
+    from storecore import backends, observers
+
+    site.install("acme-bad", modules={"acme_bad": "1 / 0"}, plugins={"bad": "acme_bad"})
+    backends()
+    assert observers._loaded is None
+
+
+def test_an_observer_that_opens_a_store_while_it_is_imported_does_not_block(site):
+    source = "import storecore\nstore = storecore.open_store('memory')\n" + WATCH
+    site.install("acme-watch", modules={"acme_watch": source}, plugins={"watch": "acme_watch"})
+    opened = []
+    thread = threading.Thread(target=lambda: opened.append(open_store("memory")), daemon=True)
+    thread.start()
+    thread.join(20)
+    import acme_watch
+
+    assert type(acme_watch.store) is MemoryDataStore
+    assert acme_watch.calls == [("opened", "memory")]
+    assert len(opened) == 1
+
+
+def test_a_namesake_of_an_observer_is_told_too(site):
+    for name in ("acme-one", "acme-two"):
+        module = name.replace("-", "_")
+        site.install(name, modules={module: WATCH}, plugins={"watch": module})
+    open_store("memory")
+    import acme_one
+    import acme_two
+
+    assert acme_one.calls == acme_two.calls == [("opened", "memory")]

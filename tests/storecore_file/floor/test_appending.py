@@ -1,0 +1,214 @@
+"""Laws A2, D2 and D3 on the floor: logs grow by whole lines, and a torn one is set aside."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storecore.errors import StorageError
+from storecore_file.floor.appending import append, last_line, settle, whole_lines
+from storecore_file.floor.disk import Disk
+
+lines = st.binary(max_size=9_000).map(lambda line: line.replace(b"\n", b"") + b"\n")
+
+
+@pytest.fixture
+def disk():
+    return Disk("full")
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log.jsonl"
+
+
+def add(disk, log, line):
+    """Append a line; return what it was told to follow."""
+    followed = []
+    append(disk, log, lambda last: (followed.append(last), line)[1])
+    return followed[0]
+
+
+def test_lines_follow_each_other(disk, log):
+    for line in (b"one\n", b"two\n", b"three\n"):
+        add(disk, log, line)
+    assert log.read_bytes() == b"one\ntwo\nthree\n"
+
+
+def test_the_length_of_the_log_is_returned(disk, log):
+    assert [append(disk, log, lambda _: b"four\n") for _ in range(3)] == [5, 10, 15]
+
+
+def test_the_first_line_follows_none(disk, log):
+    assert add(disk, log, b"one\n") is None
+
+
+@given(written=st.lists(lines, min_size=1, max_size=4))
+def test_a_line_is_told_which_one_it_follows_however_long_that_is(tmp_path_factory, written):
+    log = tmp_path_factory.mktemp("log") / "log.jsonl"
+    assert [add(Disk("os"), log, line) for line in written] == [None, *written[:-1]]
+
+
+@pytest.mark.parametrize("length", [1, 4_095, 4_096, 4_097, 16_384, 100_000])
+@pytest.mark.parametrize("before", [b"", b"one\n"])
+def test_the_last_line_is_found_across_blocks(disk, log, length, before):
+    long = b"x" * (length - 1) + b"\n"
+    log.write_bytes(before + long)
+    assert last_line(log) == long
+
+
+@pytest.mark.parametrize("torn", [1, 4_096, 5_000, 100_000])
+def test_the_last_whole_line_is_found_before_a_torn_tail(log, torn):
+    log.write_bytes(b"one\ntwo\n" + b"x" * torn)
+    assert last_line(log) == b"two\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", b"x" * 100_000])
+def test_a_log_without_a_whole_line_has_no_last_one(log, content):
+    log.write_bytes(content)
+    assert last_line(log) is None
+
+
+def test_a_missing_log_has_no_last_line_to_read(log):
+    with pytest.raises(StorageError, match=r"log\.jsonl: cannot read"):
+        last_line(log)
+
+
+@pytest.mark.parametrize("torn", [b"x", b'{"half', b"x" * 5_000, b"x" * 100_000])
+@pytest.mark.parametrize("before", [b"", b"one\n"])
+def test_d3_a_torn_line_is_moved_aside_before_the_next_is_written(disk, log, caplog, before, torn):
+    log.write_bytes(before + torn)
+    assert add(disk, log, b"next\n") == (before or None)
+    assert log.read_bytes() == before + b"next\n"
+    assert log.with_name("log.jsonl.torn").read_bytes() == torn + b"\n"
+
+
+def test_d3_a_torn_line_is_told_of(disk, log, caplog):
+    log.write_bytes(b"one\ntorn")
+    add(disk, log, b"next\n")
+    assert caplog.messages == [f"{log}: a torn line of 4 bytes was moved to log.jsonl.torn"]
+
+
+def test_d3_every_torn_line_is_kept(disk, log, caplog):
+    for torn in (b"first", b"second"):
+        with log.open("ab") as file:
+            file.write(torn)
+        add(disk, log, b"next\n")
+    assert log.with_name("log.jsonl.torn").read_bytes() == b"first\nsecond\n"
+
+
+def test_d3_settling_moves_a_torn_line_aside_and_adds_nothing(disk, log, caplog):
+    log.write_bytes(b"one\ntorn")
+    settle(disk, log)
+    assert log.read_bytes() == b"one\n"
+
+
+def test_d3_a_torn_line_is_synced_aside_before_it_is_cut_off(disk, log, syscalls, caplog):
+    log.write_bytes(b"one\ntorn")
+    add(disk, log, b"next\n")
+    cut = syscalls.index(("ftruncate", "log.jsonl"))
+    assert {("fdatasync", "log.jsonl.torn"), ("fsync", log.parent.name)} <= set(syscalls[:cut])
+
+
+def test_d3_a_torn_line_that_cannot_be_moved_aside_stays(disk, log, failing):
+    log.write_bytes(b"one\ntorn")
+    failing("write", errno.ENOSPC)
+    with pytest.raises(StorageError, match="No space left"):
+        add(disk, log, b"next\n")
+    assert log.read_bytes() == b"one\ntorn"
+
+
+def test_d1_a_line_is_synced_and_the_name_of_a_new_log_too(disk, log, syscalls):
+    add(disk, log, b"one\n")
+    assert syscalls == [
+        ("write", "log.jsonl"),
+        ("fdatasync", "log.jsonl"),
+        ("fsync", log.parent.name),
+    ]
+
+
+def test_d1_the_name_of_an_old_log_is_not_synced_again(disk, log, syscalls):
+    log.write_bytes(b"one\n")
+    add(disk, log, b"two\n")
+    assert syscalls == [("write", "log.jsonl"), ("fdatasync", "log.jsonl")]
+
+
+@pytest.mark.parametrize(("call", "code"), [("write", errno.ENOSPC), ("fdatasync", errno.EIO)])
+def test_d2_a_line_that_cannot_be_written_leaves_the_log_as_it_was(disk, log, failing, call, code):
+    log.write_bytes(b"one\n")
+    failing(call, code)
+    with pytest.raises(StorageError) as caught:
+        add(disk, log, b"two\n")
+    assert (caught.value.path, caught.value.errno) == (str(log), code)
+    assert log.read_bytes() == b"one\n"
+
+
+def test_d2_a_first_line_whose_log_cannot_be_made_durable_is_not_there(disk, log, failing):
+    failing("fsync")
+    with pytest.raises(StorageError):
+        add(disk, log, b"one\n")
+    assert log.read_bytes() == b""
+
+
+def test_d2_a_line_that_was_written_in_part_is_cut_off(disk, log, monkeypatch):
+    log.write_bytes(b"one\n")
+    real, calls = os.write, []
+
+    def half(file, content):
+        calls.append(content)
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(file, content[:2])
+
+    monkeypatch.setattr(os, "write", half)
+    with pytest.raises(StorageError):
+        add(disk, log, b"two\n")
+    assert log.read_bytes() == b"one\n"
+
+
+def test_d2_what_cannot_be_cut_off_either_is_a_torn_line_to_the_next_writer(
+    disk, log, monkeypatch, caplog
+):
+    log.write_bytes(b"one\n")
+    real = os.write
+
+    def broken(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as faults:
+        faults.setattr(os, "write", lambda file, content: real(file, content[:2]) and broken())
+        faults.setattr(os, "ftruncate", broken)
+        with pytest.raises(StorageError):
+            add(disk, log, b"two\n")
+    add(disk, log, b"three\n")
+    assert log.read_bytes() == b"one\nthree\n"
+
+
+def test_a_line_that_cannot_be_made_changes_nothing(disk, log):
+    log.write_bytes(b"one\n")
+
+    def refuse(last):
+        raise ValueError(last)
+
+    with pytest.raises(ValueError, match="one"):
+        append(disk, log, refuse)
+    assert log.read_bytes() == b"one\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [
+        (None, []),
+        (b"", []),
+        (b"torn", []),
+        (b"one\n", [b"one\n"]),
+        (b"one\ntwo\ntorn", [b"one\n", b"two\n"]),
+        (b"\n\n", [b"\n", b"\n"]),
+    ],
+)
+def test_d3_a_reader_takes_whole_lines_only(content, whole):
+    assert whole_lines(content) == whole

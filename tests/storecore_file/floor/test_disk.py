@@ -1,0 +1,305 @@
+"""Laws D1 and D2 on the floor: whole files that are the old ones or the new ones."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+
+import pytest
+
+from storecore.errors import CorruptData, StorageError
+from storecore_file.floor import disk as floor
+from storecore_file.floor.disk import Disk, naming
+
+
+@pytest.fixture
+def disk():
+    return Disk("full")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.json"
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+def test_a_file_that_was_replaced_holds_the_new_content(disk, path):
+    for content in (b"old", b"new", b""):
+        disk.replace(path, content)
+        assert disk.read(path) == content
+
+
+def test_d1_a_file_is_synced_before_its_name_and_its_name_before_the_write_returns(
+    disk, path, syscalls
+):
+    disk.replace(path, b"new")
+    temporary = syscalls[0][1]
+    assert syscalls == [
+        ("write", temporary),
+        ("fdatasync", temporary),
+        ("replace", "a.json"),
+        ("fsync", path.parent.name),
+    ]
+    assert temporary != "a.json"
+
+
+def test_d1_durability_os_syncs_nothing(path, syscalls):
+    disk = Disk("os")
+    disk.make_folder(path.parent / "b")
+    disk.replace(path, b"new")
+    disk.note(path, b"newer", durable=True)
+    disk.remove(path)
+    assert {name for name, _ in syscalls} == {"write", "replace", "ftruncate", "unlink"}
+
+
+def test_d1_a_platform_with_a_deeper_sync_is_asked_for_it(disk, path, syscalls, monkeypatch):
+    asked = []
+    monkeypatch.setattr(floor, "_FULL_SYNC", fcntl.F_GETFD)
+    monkeypatch.setattr(fcntl, "fcntl", lambda file, command: asked.append(command))
+    disk.replace(path, b"new")
+    assert asked == [fcntl.F_GETFD]
+    assert "fdatasync" not in {name for name, _ in syscalls}
+
+
+FAULTS = [("open", errno.EMFILE), ("write", errno.ENOSPC), ("fdatasync", errno.EIO)]
+FAULTS += [("replace", errno.EIO), ("close", errno.EIO)]
+
+
+@pytest.mark.parametrize(("call", "code"), FAULTS)
+def test_d2_a_write_that_fails_leaves_the_old_content_and_nothing_else(
+    disk, path, failing, call, code, monkeypatch
+):
+    path.write_bytes(b"old")
+    failing(call, code)
+    with pytest.raises(StorageError):
+        disk.replace(path, b"new")
+    monkeypatch.undo()
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == {"a.json": b"old"}
+
+
+@pytest.mark.parametrize(("call", "code"), FAULTS)
+def test_d2_the_error_names_the_file_and_the_cause(disk, path, failing, call, code):
+    failing(call, code)
+    with pytest.raises(StorageError) as caught:
+        disk.replace(path, b"new")
+    assert (caught.value.path, caught.value.errno) == (str(path), code)
+    assert str(caught.value) == f"{path}: cannot write: {os.strerror(code)}"
+
+
+def test_d2_a_failed_sync_is_not_tried_again(disk, path, syscalls, monkeypatch):
+    tried = []
+
+    def broken(file):
+        tried.append(file)
+        raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    with pytest.raises(StorageError):
+        disk.replace(path, b"new")
+    assert len(tried) == 1
+
+
+def test_d2_a_folder_that_cannot_be_synced_is_an_error_and_the_file_is_whole(disk, path, failing):
+    path.write_bytes(b"old")
+    failing("fsync")
+    with pytest.raises(StorageError, match="cannot write"):
+        disk.replace(path, b"new")
+    assert [each.name for each in path.parent.iterdir()] == ["a.json"]
+    assert path.read_bytes() in (b"old", b"new")
+
+
+def test_d2_a_full_disk_leaves_the_old_content(path, script):
+    path.write_bytes(b"old")
+    process = script(
+        """if True:
+        import resource, sys
+        from pathlib import Path
+        from storecore_file.floor.disk import Disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+        try:
+            Disk("full").replace(Path(sys.argv[1]), bytes(5_000))
+        except OSError as error:
+            print(error)
+        """,
+        path,
+    )
+    assert process.communicate()[0] == f"{path}: cannot write: {os.strerror(errno.EFBIG)}\n"
+    assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == {"a.json": b"old"}
+
+
+KILLED_BEFORE_THE_RENAME = """if True:
+    import os, sys
+    from pathlib import Path
+    from storecore_file.floor.disk import Disk
+    os.getpid = lambda: 1
+    os.replace = lambda *_: os._exit(9)
+    Disk("full").replace(Path(sys.argv[1]), b"new")
+"""
+
+
+def test_d2_a_writer_that_was_killed_leaves_the_old_content(disk, path, script):
+    path.write_bytes(b"old")
+    assert script(KILLED_BEFORE_THE_RENAME, path).wait() == 9
+    assert disk.read(path) == b"old"
+    assert disk.names(path.parent) == ["a.json"]
+
+
+def test_what_a_killed_writer_left_stops_no_other_of_the_same_process_id(path, script):
+    # The first process of every container has the same one.
+    assert [script(KILLED_BEFORE_THE_RENAME, path).wait() for _ in range(2)] == [9, 9]
+    assert len(list(path.parent.iterdir())) == 2
+
+
+def test_a_write_that_takes_a_part_only_is_completed(disk, path, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda file, content: real(file, content[:7]))
+    disk.replace(path, bytes(range(100)))
+    assert path.read_bytes() == bytes(range(100))
+
+
+def test_a_temporary_file_matches_no_glob_for_data(disk, path, syscalls):
+    disk.replace(path, b"new")
+    temporary = syscalls[0][1]
+    assert temporary.startswith(".")
+    assert temporary.endswith(".tmp")
+
+
+def test_the_umask_is_respected(disk, path, umask):
+    disk.replace(path, b"new")
+    disk.note(path.parent / "note", b"new", durable=False)
+    disk.make_folder(path.parent / "folder")
+    modes = {each.name: oct(stat.S_IMODE(each.stat().st_mode)) for each in path.parent.iterdir()}
+    assert modes == {"a.json": "0o640", "note": "0o640", "folder": "0o750"}
+
+
+def test_a_note_is_written_in_place(disk, path):
+    disk.note(path, b"a longer one", durable=True)
+    number = path.stat().st_ino
+    disk.note(path, b"short", durable=True)
+    assert (path.read_bytes(), path.stat().st_ino) == (b"short", number)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_note_is_synced_where_it_has_to_last(disk, path, syscalls, durable):
+    disk.note(path, b"new", durable)
+    assert (("fdatasync", "a.json") in syscalls) is durable
+
+
+def test_a_note_that_cannot_be_written_is_an_error_that_names_it(disk, path, failing):
+    failing("write", errno.ENOSPC)
+    with pytest.raises(StorageError, match=r"a\.json: cannot write: No space"):
+        disk.note(path, b"new", durable=False)
+
+
+def test_a_missing_file_has_no_content_and_no_size(disk, path):
+    assert (disk.read(path), disk.size(path)) == (None, None)
+
+
+def test_an_empty_file_has_content(disk, path):
+    path.touch()
+    assert (disk.read(path), disk.size(path)) == (b"", 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "doing"),
+    [("read", "read"), ("size", "look at"), ("names", "list"), ("folders", "list")],
+)
+def test_what_cannot_be_read_is_an_error_and_never_taken_as_missing(disk, path, method, doing):
+    path.touch()
+    below = path / "below" if method in ("read", "size") else path
+    with pytest.raises(StorageError, match=f"cannot {doing}: Not a directory") as caught:
+        getattr(disk, method)(below)
+    assert caught.value.path == str(below)
+
+
+def test_names_are_sorted_and_hide_dotfiles(disk, tmp_path):
+    for name in ("b", "a", ".lock", ".b.1.tmp"):
+        (tmp_path / name).touch()
+    assert disk.names(tmp_path) == ["a", "b"]
+
+
+def test_folders_are_sorted_and_hide_dotfiles_and_files(disk, tmp_path):
+    for name in ("b", "a", ".hidden"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").touch()
+    assert disk.folders(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+
+
+def test_a_missing_folder_holds_nothing(disk, path):
+    assert (disk.names(path), disk.folders(path)) == ([], [])
+
+
+def test_a_removed_file_is_gone_and_the_folder_synced(disk, path, syscalls):
+    path.touch()
+    disk.remove(path)
+    assert not path.exists()
+    assert syscalls == [("unlink", "a.json"), ("fsync", path.parent.name)]
+
+
+def test_a_file_that_is_gone_already_is_removed(disk, path):
+    disk.remove(path)
+    assert not path.exists()
+
+
+def test_a_file_that_cannot_be_removed_is_an_error_that_names_it(disk, path):
+    path.mkdir()
+    with pytest.raises(StorageError, match=r"a\.json: cannot remove"):
+        disk.remove(path)
+
+
+def test_d1_folders_are_made_from_the_top_each_synced_into_the_one_above(disk, tmp_path, syscalls):
+    disk.make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert syscalls == [("fsync", tmp_path.name), ("fsync", "a")]
+
+
+def test_a_folder_that_is_there_stays_as_it_is(disk, tmp_path, syscalls):
+    disk.make_folder(tmp_path)
+    assert syscalls == []
+
+
+@pytest.mark.parametrize("below", ["", "b", "b/c"])
+def test_a_file_where_a_folder_is_needed_is_an_error_that_names_it(disk, path, below):
+    path.write_bytes(b"mine")
+    with pytest.raises(StorageError, match="expected a folder, found a file") as caught:
+        disk.make_folder(path / below)
+    assert caught.value.path == str(path)
+    assert path.read_bytes() == b"mine"
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(disk, tmp_path):
+    too_long = tmp_path / ("x" * 300)
+    with pytest.raises(StorageError, match="cannot make this folder: File name too long"):
+        disk.make_folder(too_long)
+
+
+def test_a_folder_that_another_made_meanwhile_is_taken(disk, tmp_path, monkeypatch):
+    real = os.mkdir
+
+    def late(folder, *args):
+        real(folder, *args)
+        real(folder, *args)
+
+    monkeypatch.setattr(os, "mkdir", late)
+    disk.make_folder(tmp_path / "a")
+    assert (tmp_path / "a").is_dir()
+
+
+def test_an_error_that_names_its_file_already_passes_as_it_is(path):
+    damaged = CorruptData("b.json: damaged")
+    with pytest.raises(CorruptData) as caught, naming(path, "read"):
+        raise damaged
+    assert caught.value is damaged
+
+
+def test_an_error_without_a_cause_of_the_system_is_told_in_its_own_words(path):
+    with pytest.raises(StorageError, match=r"a\.json: cannot read: odd"), naming(path, "read"):
+        raise OSError("odd")

@@ -1,0 +1,203 @@
+"""Law D4 on the floor: one writer at a time, whether it is a thread or a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from storecore.errors import LockTimeout, StorageError
+from storecore_file.floor.locks import Locked
+
+HOLDER = """if True:
+    import sys
+    from pathlib import Path
+    from storecore_file.floor.locks import Locked
+    with Locked(Path(sys.argv[1]), 5):
+        print("held", flush=True)
+        sys.stdin.readline()
+    print("free", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / ".lock"
+
+
+@pytest.fixture
+def holder(path, script):
+    """Another process, which holds the lock until it is sent a line."""
+    process = script(HOLDER, path)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def is_free(path):
+    try:
+        with Locked(path, 0):
+            return True
+    except LockTimeout:
+        return False
+
+
+def from_another_thread(call):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(call()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def test_threads_exclude_each_other(path):
+    with Locked(path, 1):
+        assert not from_another_thread(lambda: is_free(path))
+    assert from_another_thread(lambda: is_free(path))
+
+
+def test_processes_exclude_each_other(path, holder):
+    assert not is_free(path)
+    print(file=holder.stdin, flush=True)
+    assert holder.stdout.readline() == "free\n"
+    assert is_free(path)
+
+
+def test_locks_of_different_files_do_not_meet(path, holder):
+    assert is_free(path.with_name(".other"))
+
+
+def test_a_writer_waits_for_a_process_and_then_goes_on(path, holder):
+    timer = threading.Timer(0.05, print, kwargs={"file": holder.stdin, "flush": True})
+    timer.start()
+    with Locked(path, 10):
+        timer.join()
+        assert holder.stdout.readline() == "free\n"
+
+
+def test_no_two_threads_are_ever_inside(path):
+    inside, most = [], []
+
+    def work():
+        for _ in range(20):
+            with Locked(path, 10):
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0)
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 80
+
+
+@pytest.mark.parametrize("who", ["thread", "process"])
+def test_waiting_too_long_is_an_error_that_says_what_to_do(path, who, request):
+    if who == "process":
+        request.getfixturevalue("holder")
+        with pytest.raises(LockTimeout) as caught:
+            Locked(path, 0.01).__enter__()
+    else:
+        with Locked(path, 1), pytest.raises(LockTimeout) as caught:
+            Locked(path, 0.01).__enter__()
+    assert str(caught.value) == (
+        f"{path}: another writer has held this lock for 0.01 s; end it, or "
+        "open the store with a longer lock_timeout"
+    )
+
+
+def test_a_writer_that_waited_too_long_holds_up_nobody(path, holder):
+    assert not is_free(path)
+    print(file=holder.stdin, flush=True)
+    assert holder.stdout.readline() == "free\n"
+    assert from_another_thread(lambda: is_free(path))
+
+
+def test_the_lock_file_is_never_removed(path):
+    with Locked(path, 1):
+        number = path.stat().st_ino
+    assert path.stat().st_ino == number
+
+
+def test_a_lock_is_free_when_its_holder_was_killed(path, holder):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert is_free(path)
+
+
+def test_a_lock_is_free_after_an_error_inside(path):
+    with pytest.raises(ZeroDivisionError), Locked(path, 1):
+        raise ZeroDivisionError
+    assert is_free(path)
+
+
+def test_a_lock_that_cannot_be_made_is_an_error_that_names_it_and_holds_up_nobody(tmp_path):
+    path = tmp_path / "missing" / ".lock"
+    for _ in range(2):
+        with pytest.raises(StorageError, match="cannot lock: No such file") as caught:
+            Locked(path, 0).__enter__()
+        assert caught.value.path == str(path)
+
+
+def test_an_error_of_the_file_system_is_one_that_names_the_lock(path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    with pytest.raises(StorageError, match="cannot lock: Operation not supported"):
+        Locked(path, 0).__enter__()
+
+
+FORKING = """if True:
+    import os, sys, threading
+    from pathlib import Path
+    from storecore_file.floor.locks import Locked
+    path = Path(sys.argv[1])
+"""
+
+
+def test_a_child_that_was_forked_meanwhile_does_not_keep_the_lock(path, script):
+    process = script(
+        f"""{FORKING}
+    with Locked(path, 1):
+        child = os.fork()
+        if not child:
+            sys.stdin.readline()
+            os._exit(0)
+    with Locked(path, 1):
+        print("locked again", flush=True)
+    """,
+        path,
+    )
+    assert process.stdout.readline() == "locked again\n"
+
+
+def test_a_child_waits_for_a_thread_of_its_parent_and_not_for_ever(path, script):
+    process = script(
+        f"""{FORKING}
+    held, done = threading.Event(), threading.Event()
+    def hold():
+        with Locked(path, 1):
+            held.set()
+            done.wait()
+    threading.Thread(target=hold).start()
+    held.wait()
+    end, start = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(start, b"waiting")
+        with Locked(path, 10):
+            os._exit(0)
+    os.read(end, 9)
+    done.set()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """,
+        path,
+    )
+    assert process.communicate()[0] == "0\n"

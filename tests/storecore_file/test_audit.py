@@ -1,0 +1,442 @@
+"""The room of audit (laws A1 to A4): a line a call, a file a day, and a chain through all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import time
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+
+from storecore.errors import CorruptData, StorageError
+from storecore_file.floor.disk import Disk
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def folder(base):
+    return base / "audit" / "decisions"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Set the clock that records are stamped with."""
+
+    def set_to(moment):
+        monkeypatch.setattr(
+            "storecore_file.audit.datetime",
+            type("Clock", (), {"now": staticmethod(lambda zone: moment.astimezone(zone))}),
+        )
+
+    set_to(NOON)
+    return set_to
+
+
+@pytest.fixture
+def zone(monkeypatch):
+    """Move this machine to another time zone."""
+    with monkeypatch.context() as elsewhere:
+
+        def move(name):
+            elsewhere.setenv("TZ", name)
+            time.tzset()
+
+        move("UTC")
+        yield move
+    time.tzset()
+
+
+@pytest.fixture
+def log(store, clock, zone, decision):
+    """Log decisions at given days (0: that of `clock`), one each."""
+
+    def write(*days):
+        for day in days:
+            clock(NOON + day * DAY)
+            store.log_decision("value", decision())
+
+    return write
+
+
+@pytest.fixture
+def seqs(store, always):
+    return lambda: [record.seq for record in store.read_decisions(*always)]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def lines(folder, name="2026-01-05.jsonl"):
+    return (folder / name).read_bytes().splitlines(keepends=True)
+
+
+def put(folder, *records, name="2026-01-05.jsonl"):
+    (folder / name).write_bytes(b"".join(records))
+
+
+def findings(store):
+    return [(each.kind, each.place, each.detail) for each in store.verify_audit().findings]
+
+
+# Where records lie.
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("UTC", "2026-01-05.jsonl"),
+        ("Pacific/Kiritimati", "2026-01-06.jsonl"),
+        ("Etc/GMT+12", "2026-01-04.jsonl"),
+    ],
+)
+def test_a1_the_day_is_the_local_date(store, folder, clock, zone, decision, place, name):
+    zone(place)
+    clock(datetime(2026, 1, 5, 11, tzinfo=UTC))
+    store.log_decision("value", decision())
+    assert names(folder) == [name]
+
+
+@pytest.mark.parametrize("place", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12"])
+def test_a_record_is_read_by_its_instant_in_whatever_file_it_lies(
+    store, clock, zone, decision, place
+):
+    zone(place)
+    moment = datetime(2026, 1, 5, 11, tzinfo=UTC)
+    clock(moment)
+    store.log_decision("value", decision())
+    (record,) = store.read_decisions(moment, moment)
+    assert record.timestamp == moment
+
+
+def test_a1_a_record_is_a_line_that_any_json_reader_takes(store, folder, log):
+    log(0)
+    (line,) = lines(folder)
+    fields = json.loads(line)
+    assert fields.pop("hash") == sha256(line[: line.rindex(b',"hash":')]).hexdigest()
+    assert fields == {
+        "seq": 1,
+        "timestamp": "2026-01-05T12:00:00Z",
+        "strategy": "value",
+        "decision": {
+            "symbol": "AAPL",
+            "action": "buy",
+            "target_weight": 0.5,
+            "confidence": 0.9,
+            "reasoning": "cheap",
+        },
+        "prev": "",
+    }
+
+
+def test_a1_orders_have_a_log_of_their_own(store, base, clock, zone, order):
+    store.log_order("value", *order())
+    (line,) = lines(base / "audit" / "orders")
+    fields = json.loads(line)
+    assert (fields["order"]["action"], fields["result"]["status"]) == ("BUY", "filled")
+    assert names(base / "audit" / "decisions") == []
+
+
+def test_a2_a_record_is_never_written_again(folder, log):
+    log(0)
+    before = (folder / "2026-01-05.jsonl").read_bytes()
+    log(0, 1)
+    after = (folder / "2026-01-05.jsonl").read_bytes()
+    assert after.startswith(before)
+
+
+def test_a3_the_chain_goes_on_from_day_to_day(store, folder, log, always):
+    log(0, 0, 1, 3)
+    assert names(folder) == ["2026-01-05.jsonl", "2026-01-06.jsonl", "2026-01-08.jsonl"]
+    records = store.read_decisions(*always)
+    assert [record.prev for record in records] == ["", *(each.hash for each in records[:-1])]
+    assert store.verify_audit().ok
+
+
+@pytest.mark.parametrize("days", [(0, 1, 0, 1), (3, 2, 1, 0), (0, 0, -40, -40, 0)])
+def test_a4_a_clock_that_was_set_back_forks_no_chain(store, log, seqs, days):
+    log(*days)
+    assert seqs() == list(range(1, len(days) + 1))
+    assert store.verify_audit().ok
+
+
+def test_only_the_files_near_a_range_are_read(store, folder, log):
+    log(-3, 0, 3)
+    for name in ("2026-01-02.jsonl", "2026-01-08.jsonl"):
+        put(folder, b"garbage\n", name=name)
+    assert len(store.read_decisions(NOON, NOON)) == 1
+
+
+def test_a_file_that_is_not_named_like_a_day_is_no_record(store, folder, log, seqs):
+    log(0)
+    for name in ("notes.jsonl", "2026-01-05.jsonl.torn", "2026-01-05.jsonl.gz"):
+        put(folder, b"garbage\n", name=name)
+    assert seqs() == [1]
+    assert store.verify_audit().ok
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "count"),
+    [(date.min, date.max, 1), (date(2026, 1, 5), date(2026, 1, 5), 1), (date.min, date.min, 0)],
+)
+def test_t3_the_ends_of_time_are_bounds_too(store, log, start, end, count):
+    log(0)
+    assert len(store.read_decisions(start, end)) == count
+
+
+# The head, which anchors the chain's end, after crashes.
+
+
+@pytest.mark.parametrize("head", [None, b"", b"garbage", b"\0" * 150], ids=repr)
+@pytest.mark.parametrize("days", [(0, 0), (0, 1), (1, 0)])
+def test_a_head_that_a_crash_took_is_made_again_from_the_log(store, folder, log, seqs, head, days):
+    log(*days)
+    if head is None:
+        (folder / ".head").unlink()
+    else:
+        (folder / ".head").write_bytes(head)
+    log(days[-1])
+    assert seqs() == [1, 2, 3]
+    assert store.verify_audit().ok
+
+
+def test_a_log_without_a_head_verifies(store, folder, log):
+    log(0, 0)
+    (folder / ".head").unlink()
+    assert store.verify_audit().ok
+
+
+@pytest.mark.parametrize("then", [0, 1, -1])
+@pytest.mark.parametrize("behind", [1, 2])
+def test_a_head_that_is_behind_the_log_follows_it(store, folder, log, seqs, behind, then):
+    log(0)
+    head = (folder / ".head").read_bytes()
+    log(*[0] * behind)
+    (folder / ".head").write_bytes(head)
+    assert store.verify_audit().ok
+    log(then)
+    assert seqs() == list(range(1, behind + 3))
+    assert store.verify_audit().ok
+
+
+@pytest.mark.parametrize("then", [1, 2])
+def test_a_crash_right_after_the_first_record_of_a_day_loses_it_from_no_chain(
+    store, folder, log, seqs, then, monkeypatch
+):
+    log(0)
+    with monkeypatch.context() as crash:
+        note = Disk.note
+
+        def only_before_the_record(self, path, content, durable):
+            if not durable:
+                raise KeyboardInterrupt
+            note(self, path, content, durable)
+
+        crash.setattr(Disk, "note", only_before_the_record)
+        with pytest.raises(KeyboardInterrupt):
+            log(1)
+    log(then)
+    assert seqs() == [1, 2, 3]
+    assert store.verify_audit().ok
+
+
+def test_a_crash_before_the_first_record_of_a_day_leaves_no_gap(
+    store, log, seqs, failing, monkeypatch
+):
+    log(0)
+    failing("fdatasync", errno.EIO, after=1)
+    with pytest.raises(StorageError, match=r"2026-01-06\.jsonl"):
+        log(1)
+    monkeypatch.undo()
+    log(1)
+    assert seqs() == [1, 2]
+    assert store.verify_audit().ok
+
+
+def test_d3_a_torn_record_is_set_aside_and_leaves_no_gap(store, folder, log, seqs, caplog):
+    log(0)
+    with (folder / "2026-01-05.jsonl").open("ab") as file:
+        file.write(b'{"seq":2,"time')
+    assert seqs() == [1]
+    assert store.verify_audit().ok
+    log(0)
+    assert seqs() == [1, 2]
+    assert store.verify_audit().ok
+
+
+@pytest.mark.parametrize("call", ["write", "fdatasync"])
+def test_d2_a_record_that_cannot_be_written_is_not_in_the_log(
+    store, folder, log, seqs, failing, call, monkeypatch
+):
+    log(0)
+    failing(call)
+    with pytest.raises(StorageError, match=r"2026-01-05\.jsonl: cannot append to"):
+        log(0)
+    monkeypatch.undo()
+    log(0)
+    assert seqs() == [1, 2]
+    assert store.verify_audit().ok
+
+
+def test_a_record_that_is_written_while_the_log_is_verified_is_no_cut_tail(
+    store, log, decision, monkeypatch
+):
+    log(0)
+    read, written = Disk.read, []
+
+    def then_logged(self, path):
+        content = read(self, path)
+        if path.suffix == ".jsonl" and not written:
+            written.append(path)
+            store.log_decision("value", decision())
+        return content
+
+    monkeypatch.setattr(Disk, "read", then_logged)
+    assert findings(store) == []
+
+
+# What was tampered with.
+
+
+def test_a3_an_edited_record_is_found(store, folder, log):
+    log(0, 0, 0)
+    one, two, three = lines(folder)
+    put(folder, one, two.replace(b'"buy"', b'"hold"'), three)
+    place = f"{folder / '2026-01-05.jsonl'}, line 2"
+    detail = "the line is not the one that its hash was made of"
+    assert findings(store) == [("edited", place, detail)]
+
+
+def test_a3_an_edited_record_whose_hash_was_made_again_is_found_by_the_next(store, folder, log):
+    log(0, 0)
+    one, two = lines(folder)
+    body = one[: one.rindex(b',"hash":')].replace(b'"buy"', b'"hold"')
+    put(folder, b'%b,"hash":"%b"}\n' % (body, sha256(body).hexdigest().encode()), two)
+    assert [(kind, place[-6:]) for kind, place, _ in findings(store)] == [
+        ("out of place", "line 2")
+    ]
+
+
+def test_a3_a_removed_record_is_found(store, folder, log):
+    log(0, 0, 0)
+    one, _, three = lines(folder)
+    put(folder, one, three)
+    place = f"{folder / '2026-01-05.jsonl'}, line 2"
+    assert findings(store) == [("out of place", place, "expected record 2, found record 3")]
+
+
+def test_a3_swapped_records_are_found(store, folder, log):
+    log(0, 0, 0)
+    one, two, three = lines(folder)
+    put(folder, one, three, two)
+    place = f"{folder / '2026-01-05.jsonl'}, line 2"
+    assert findings(store) == [("out of place", place, "expected record 2, found record 3")]
+
+
+def test_a3_a_record_that_was_put_in_twice_is_found(store, folder, log):
+    log(0, 0)
+    one, two = lines(folder)
+    put(folder, one, two, two)
+    place = f"{folder / '2026-01-05.jsonl'}, line 3"
+    assert findings(store) == [("out of place", place, "expected record 3, found record 2")]
+
+
+def test_a3_a_removed_day_is_found(store, folder, log):
+    log(0, 1, 2)
+    (folder / "2026-01-06.jsonl").unlink()
+    place = f"{folder / '2026-01-07.jsonl'}, line 1"
+    assert findings(store) == [("out of place", place, "expected record 2, found record 3")]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_a3_a_cut_tail_is_found(store, folder, log, kept):
+    log(0, 0, 0)
+    put(folder, *lines(folder)[:kept])
+    place = str(folder / "2026-01-05.jsonl")
+    assert findings(store) == [("truncated", place, f"ends at record {kept} of 3")]
+
+
+@pytest.mark.parametrize(
+    "removed", [["2026-01-06.jsonl"], ["2026-01-05.jsonl", "2026-01-06.jsonl"]]
+)
+def test_a3_removed_last_days_are_found(store, folder, log, removed):
+    log(0, 1)
+    for name in removed:
+        (folder / name).unlink()
+    assert [kind for kind, _, _ in findings(store)] == ["truncated"]
+
+
+@pytest.mark.parametrize("then", [0, 1])
+def test_a3_a_record_after_a_cut_tail_goes_on_after_the_cut_number(store, folder, log, seqs, then):
+    log(0, 0, 0)
+    put(folder, *lines(folder)[:2])
+    log(then)
+    assert seqs() == [1, 2, 4]
+    assert [detail for _, _, detail in findings(store)] == ["expected record 3, found record 4"]
+
+
+def test_a3_garbage_between_records_is_found(store, folder, log):
+    log(0, 0)
+    one, two = lines(folder)
+    put(folder, one, b"garbage\n", two)
+    assert [(kind, place[-6:]) for kind, place, _ in findings(store)] == [("edited", "line 2")]
+
+
+def test_a3_both_logs_are_followed(store, base, log, order):
+    log(0)
+    store.log_order("value", *order())
+    for kind in ("decisions", "orders"):
+        put(base / "audit" / kind, b"garbage\n")
+    report = store.verify_audit()
+    assert [each.place.split("/")[-2] for each in report.findings] == ["decisions", "orders"]
+    assert (report.ok, report.checked, report.heads) == (False, 0, {"decisions": "", "orders": ""})
+
+
+def test_the_heads_of_a_log_that_was_rewritten_whole_are_others(store, folder, log, tmp_path):
+    log(0, 0)
+    known = store.verify_audit().heads["decisions"]
+    shutil.rmtree(folder)
+    folder.mkdir()
+    log(1, 1)
+    report = store.verify_audit()
+    assert report.ok
+    assert report.heads["decisions"] != known
+
+
+def test_d5_every_flipped_bit_of_a_log_is_found(store, folder, log, flipped_bytes):
+    log(0, 0)
+    path = folder / "2026-01-05.jsonl"
+    unnoticed = [position for position in flipped_bytes(path) if store.verify_audit().ok]
+    assert unnoticed == []
+
+
+def test_d5_a_log_with_an_edited_record_is_not_read(store, folder, log, always):
+    log(0, 0)
+    one, two = lines(folder)
+    put(folder, one.replace(b'"buy"', b'"hold"'), two)
+    with pytest.raises(CorruptData, match="not the one that its hash was made of") as caught:
+        store.read_decisions(*always)
+    assert caught.value.path == str(folder / "2026-01-05.jsonl")
+
+
+def test_d5_a_record_of_the_other_log_is_not_taken_for_one_of_this(store, base, log, order, always):
+    log(0)
+    store.log_order("value", *order())
+    put(base / "audit" / "decisions", *lines(base / "audit" / "orders"))
+    with pytest.raises(CorruptData):
+        store.read_decisions(*always)
+
+
+def test_d5_a_chain_is_not_continued_after_a_last_record_that_was_edited(store, folder, log):
+    log(0, 0)
+    (folder / ".head").unlink()
+    one, two = lines(folder)
+    put(folder, one, two.replace(b'"buy"', b'"hold"'))
+    with pytest.raises(CorruptData) as caught:
+        log(0)
+    assert caught.value.path == str(folder / "2026-01-05.jsonl")

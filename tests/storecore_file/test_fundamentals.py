@@ -1,0 +1,160 @@
+"""The room of fundamentals: a document a moment, and the moment exactly as it was written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from storecore.errors import CorruptData, StorageError
+from storecore_file.floor.sealing import sealed, unsealed
+
+JAN_5 = datetime(2026, 1, 5)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.fixture
+def folder(base):
+    return base / "fundamentals" / "AAPL"
+
+
+def documents(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def read_back(store, data):
+    store.write_fundamental("AAPL", data)
+    return store.read_fundamental("AAPL")
+
+
+@pytest.mark.parametrize(
+    ("moment", "name"),
+    [
+        (datetime(2026, 1, 5, 21, 30), "2026-01-05T21-30-00.000000Z.json"),
+        (datetime(2026, 1, 5, 21, 30, tzinfo=BERLIN), "2026-01-05T20-30-00.000000Z.json"),
+        (datetime.min, "0001-01-01T00-00-00.000000Z.json"),
+        (datetime(999, 12, 31), "0999-12-31T00-00-00.000000Z.json"),
+        (datetime.max, "9999-12-31T23-59-59.999999Z.json"),
+    ],
+)
+def test_a_document_is_named_after_its_instant_in_utc(store, folder, fundamental, moment, name):
+    store.write_fundamental("AAPL", fundamental(moment))
+    assert documents(folder) == [name]
+
+
+def test_f2_one_instant_is_one_document_in_whatever_zone(store, folder, fundamental):
+    moment = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    store.write_fundamental("AAPL", fundamental(moment))
+    store.write_fundamental("AAPL", fundamental(moment.astimezone(BERLIN), employees=1))
+    assert len(documents(folder)) == 1
+    assert store.read_fundamental("AAPL").employees == 1
+
+
+def test_a_document_is_json_with_its_offset_and_zone(store, folder, fundamental):
+    store.write_fundamental("AAPL", fundamental(datetime(2026, 1, 5, tzinfo=BERLIN)))
+    (document,) = folder.iterdir()
+    fields = json.loads(document.read_text())
+    assert fields["timestamp"] == "2026-01-05T00:00:00+01:00"
+    assert fields["timezone"] == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 1, 5),
+        datetime(2026, 1, 5, tzinfo=UTC),
+        datetime(2026, 1, 5, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+        datetime(2026, 1, 5, tzinfo=timezone(timedelta(seconds=-3_661))),
+        datetime(1, 1, 1),
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(1, 1, 2, tzinfo=BERLIN),
+        datetime(1900, 1, 1, tzinfo=ZoneInfo("Europe/Amsterdam")),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999),
+    ],
+    ids=str,
+)
+def test_t2_a_moment_comes_back_exactly_as_it_was_written(store, fundamental, moment):
+    stamp = read_back(store, fundamental(moment)).timestamp
+    assert (stamp, stamp.utcoffset()) == (moment, moment.utcoffset())
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_t2_an_hour_that_a_clock_showed_twice_comes_back_as_the_same_one(store, fundamental, fold):
+    moment = datetime(2025, 10, 26, 2, 30, tzinfo=BERLIN, fold=fold)
+    stamp = read_back(store, fundamental(moment)).timestamp
+    assert (stamp.tzinfo, stamp.fold, stamp.utcoffset()) == (BERLIN, fold, moment.utcoffset())
+
+
+def test_a_zone_that_this_machine_does_not_know_is_read_by_its_offset(store, folder, fundamental):
+    store.write_fundamental("AAPL", fundamental(datetime(2026, 1, 5, tzinfo=BERLIN)))
+    (document,) = folder.iterdir()
+    fields = json.loads(unsealed(document.read_bytes()))
+    document.write_bytes(sealed(json.dumps(fields | {"timezone": "Mars/Olympus"}).encode()))
+    stamp = store.read_fundamental("AAPL").timestamp
+    assert stamp.isoformat() == "2026-01-05T00:00:00+01:00"
+
+
+def test_a_file_that_is_not_named_like_an_instant_is_no_document(store, folder, fundamental):
+    store.write_fundamental("AAPL", fundamental())
+    for name in ("notes.json", "2026-01-06T00-00-00.000000Z.jsonx", ".2027-01-01.tmp"):
+        (folder / name).write_bytes(b"garbage")
+    assert store.read_fundamental("AAPL") == fundamental()
+
+
+def test_the_latest_is_found_without_reading_the_others(store, folder, fundamental):
+    for day in range(1, 4):
+        store.write_fundamental("AAPL", fundamental(datetime(2026, 1, day)))
+    for document in sorted(folder.iterdir())[:2]:
+        document.write_bytes(b"garbage")
+    assert store.read_fundamental("AAPL") == fundamental(datetime(2026, 1, 3))
+
+
+def test_d5_every_flipped_bit_of_a_document_is_noticed(store, folder, fundamental, flipped_bytes):
+    store.write_fundamental("AAPL", fundamental())
+    (document,) = folder.iterdir()
+    for _ in flipped_bytes(document):
+        with pytest.raises(CorruptData, match="not a whole document"):
+            store.read_fundamental("AAPL")
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"{}"])
+def test_d5_what_is_no_document_is_corrupt_and_named(store, folder, fundamental, content):
+    store.write_fundamental("AAPL", fundamental())
+    (document,) = folder.iterdir()
+    document.write_bytes(content)
+    with pytest.raises(CorruptData) as caught:
+        store.read_fundamental("AAPL")
+    assert caught.value.path == str(document)
+
+
+def test_d5_the_document_of_another_symbol_is_not_taken_for_this_one(
+    store, base, folder, fundamental
+):
+    store.write_fundamental("MSFT", fundamental(symbol="MSFT"))
+    shutil.copytree(base / "fundamentals" / "MSFT", folder)
+    with pytest.raises(CorruptData, match="expected 'AAPL', found 'MSFT'"):
+        store.read_fundamental("AAPL")
+
+
+def test_d5_a_document_of_another_kind_is_not_taken_for_this_one(store, base, folder, fundamental):
+    store.write_fundamental("AAPL", fundamental())
+    store.save_strategy_state("value", {"n": 1})
+    (document,) = folder.iterdir()
+    shutil.copy(base / "state" / "value.json", document)
+    with pytest.raises(CorruptData, match="not a whole document"):
+        store.read_fundamental("AAPL")
+
+
+@pytest.mark.parametrize("call", ["write", "fdatasync", "replace"])
+def test_d2_a_document_that_cannot_be_replaced_stays(
+    store, fundamental, failing, call, monkeypatch
+):
+    store.write_fundamental("AAPL", fundamental())
+    failing(call)
+    with pytest.raises(StorageError, match=r"2026-01-05T00-00-00\.000000Z\.json: cannot write"):
+        store.write_fundamental("AAPL", fundamental(employees=1))
+    monkeypatch.undo()
+    assert store.read_fundamental("AAPL") == fundamental()
