@@ -72,7 +72,8 @@ def _batch(bars: Iterable[PriceBar]) -> list[PriceBar]:
         ) from None
     batch = list(given)
     for row, bar in enumerate(batch):
-        if not isinstance(bar, PriceBar):
+        # A subclass with fields of its own would lose them.
+        if getattr(bar, "__struct_fields__", None) != PriceBar.__struct_fields__:
             raise InvalidData(f"bars[{row}]: expected a PriceBar, got {type(bar).__name__}")
     return batch
 
@@ -91,6 +92,8 @@ def _volumes(values: list[Any]) -> list[int | float]:
 
 def price(value: Any, what: str) -> float:
     """Return a price as the `float` that equals it; raises `InvalidData` where there is none."""
+    if type(value) is float and isfinite(value):
+        return value
     _check_finite(value, what)
     number = _nearest_float(value)
     if number != value:

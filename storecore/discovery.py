@@ -7,9 +7,16 @@ failure names the backend, the distribution and version, the entry point and the
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Set
-from importlib.metadata import PackageNotFoundError, distribution, entry_points
+from importlib.metadata import (
+    EntryPoint,
+    PackageNotFoundError,
+    distribution,
+    distributions,
+    entry_points,
+)
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -26,6 +33,7 @@ from storecore.options import did_you_mean
 from storecore.plugins import Plugin, PluginError, load_plugin
 
 INSTALLED = "installed"
+_log = logging.getLogger("storecore")
 
 
 class BackendInfo(NamedTuple):
@@ -59,7 +67,19 @@ def backends() -> list[BackendInfo]:
 
 def find(group: str) -> list[Plugin]:
     """Return the plugins of an entry-point group, sorted, importing nothing."""
-    return sorted(Plugin.of(entry_point) for entry_point in entry_points(group=group))
+    try:
+        found: Iterable[EntryPoint] = entry_points(group=group)
+    except Exception:  # one distribution with broken metadata must not hide all the others
+        found = _find_one_by_one(group)
+    return sorted(map(Plugin.of, found))
+
+
+def _find_one_by_one(group: str) -> Iterable[EntryPoint]:
+    for dist in distributions():
+        try:
+            yield from dist.entry_points.select(group=group)
+        except Exception as error:
+            _log.warning("the entry points of %s cannot be read: %s", dist.name, error)
 
 
 def load_spec(name: str) -> BackendSpec:

@@ -50,7 +50,7 @@ def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
     Its datetimes must be plain ones already, and any dict in it already checked.
     """
     if not isinstance(record, kind):
-        raise InvalidData(f"{what}: expected a {kind.__name__}, got {type(record).__name__}")
+        raise InvalidData(f"{what}: expected {kind.__name__}, got {type(record).__name__}")
     try:
         encoded = msgspec.json.encode(record, enc_hook=_unwrapped)
         plain = msgspec.json.decode(encoded, type=kind)

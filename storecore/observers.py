@@ -89,6 +89,8 @@ class _Watched:
         self.close()
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_store":  # of a copy that is still being made
+            raise AttributeError(name)
         return getattr(self._store, name)  # what a backend offers beyond the protocols
 
     def __repr__(self) -> str:

@@ -21,7 +21,8 @@ def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) 
     """Open a store: a backend's name with its options, one mapping, or the config file found.
 
     Without arguments the `[store]` table of the nearest `storecore.toml`, here or above, is used.
-    Options beside a mapping override its values. Raises `ConfigError` for options that do not fit,
+    Options beside a mapping override its values. Relative paths of a config file are taken from its
+    folder, those given here from the current one. Raises `ConfigError` for options that do not fit,
     `UnknownBackend` or `BackendLoadError` for a backend that cannot be had, and what the backend
     raises when it opens.
     """
@@ -32,17 +33,19 @@ def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) 
         got = "it is missing" if name is None else f"got {name!r}"
         raise ConfigError(f"{place} backend: expected the name of a backend, {got}")
     spec = load_spec(name)
-    folder = config.source.parent if config.source else None
+    folders = {}
+    if config.source:
+        folders = dict.fromkeys(config.keys() - options.keys(), config.source.parent)
     given = {key: value for key, value in config.items() if key != "backend"}
     observers = load_observers()
-    opened = _open(spec, build_config(spec.config, given, place=place, folder=folder))
+    opened = _open(spec, build_config(spec.config, given, place=place, folders=folders))
     return observers.watch(opened, spec)
 
 
 def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> StoreConfig:
     """Return all that was given as one config."""
     if isinstance(store, str):
-        return StoreConfig({**options, "backend": store})
+        return _named(store, options)
     if store is None:
         store = StoreConfig({}) if "backend" in options else load_config(find_config())
     if not isinstance(store, Mapping):
@@ -51,6 +54,19 @@ def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> S
             "for a config file give open_store(load_config(path))"
         )
     return StoreConfig({**store, **options}, getattr(store, "source", None))
+
+
+def _named(name: str, options: dict[str, Any]) -> StoreConfig:
+    if "backend" in options:
+        raise ConfigError(
+            f"open_store: two backends, {name!r} and {options['backend']!r}; give one"
+        )
+    if name.endswith(".toml"):
+        raise ConfigError(
+            f"open_store: expected a backend's name, got {name!r}; for a config file give "
+            f"open_store(load_config({name!r}))"
+        )
+    return StoreConfig({**options, "backend": name})
 
 
 def _open(spec: BackendSpec, config: Any) -> DataStore:

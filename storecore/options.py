@@ -5,38 +5,44 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
-from storecore.errors import ConfigError, shown
+from storecore.errors import ConfigError
 
 _Config = TypeVar("_Config", bound=Struct)
 
 
 def build_config(
-    kind: type[_Config], options: Mapping[str, Any], *, place: str, folder: Path | None = None
+    kind: type[_Config],
+    options: Mapping[str, Any],
+    *,
+    place: str,
+    folders: Mapping[str, Path] = MappingProxyType({}),
 ) -> _Config:
     """Return the config that options say.
 
-    A relative path is taken from `folder`, where one is given. Raises one `ConfigError` that names
-    every unknown key (with the nearest), missing key and wrong type after `place`.
+    `folders` says from which folder an option's relative path is taken, where not from here.
+    Raises one `ConfigError` that names every unknown key (with the nearest), missing key and wrong
+    type after `place`. It does not repeat values, which may be secrets.
     """
     known = {field.encode_name: field for field in fields(kind)}
     problems = [_unknown(key, known) for key in options if key not in known]
     values: dict[str, Any] = {}
     for key, field in known.items():
         if key in options:
-            _convert(field, options[key], folder, values, problems)
+            _convert(field, options[key], folders.get(key), values, problems)
         elif field.required:
             problems.append(f"{key}: missing; expected {_type_name(field)}")
     if problems:
         raise ConfigError("; ".join(f"{place} {problem}" for problem in problems))
     try:
         return kind(**values)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # whatever the backend's own check raises
         raise ConfigError(f"{place}: {error}") from error
 
 
@@ -64,7 +70,7 @@ def _convert(
     def native(kind: type, given: Any) -> Any:
         if kind is Path and isinstance(given, str | Path):
             return _path(given, folder)
-        if kind is not Path and isinstance(given, kind):
+        if isinstance(given, kind):
             return given
         raise ValueError(f"Expected `{kind.__name__}`, got `{type(given).__name__}`")
 
@@ -72,7 +78,10 @@ def _convert(
         values[field.name] = msgspec.convert(value, field.type, dec_hook=native)
     except msgspec.ValidationError as error:
         where, _, inside = str(error).partition(" - at `$")
-        problems.append(f"{field.encode_name}{inside.rstrip('`')}: {where} ({shown(value)})")
+        choices = [str(choice) for choice in get_args(field.type)]
+        if get_origin(field.type) is Literal:
+            where = f"expected one of {', '.join(choices)}{did_you_mean(str(value), choices)}"
+        problems.append(f"{field.encode_name}{inside.rstrip('`')}: {where}")
 
 
 def _path(given: str | Path, folder: Path | None) -> Path:

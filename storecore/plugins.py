@@ -104,7 +104,7 @@ def _import(plugin: Plugin) -> object:
         if extra is None:
             raise PluginError(f"its import failed: {error}") from error
         raise PluginError(f"it needs {error.name!r}: {plugin.pip_command(extra)}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"its import failed: {type(error).__name__}: {error}") from error
 
 

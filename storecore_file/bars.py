@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from storecore.bars import BarColumns
 from storecore.capabilities import Coverage, Footprint
+from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, to_datetime
 from storecore_file import bar_file
 from storecore_file.bar_table import columns_of, table_of, upserted
@@ -47,18 +48,21 @@ class Bars:
         self._disk.make_folder(folder)
         table = table_of(columns)
         with Locked(folder / ".lock", self._lock_timeout):
+            # All that can be refused, a damaged file for one, is refused before the first write.
+            contents = []
             for start, stop in _months(columns.date):
                 path = folder / _part_name(columns.date[start])
-                self._replace(path, symbol, timeframe, table.slice(start, stop - start))
+                rows = table.slice(start, stop - start)
+                contents.append((path, self._upserted(path, symbol, timeframe, rows)))
+            for path, content in contents:
+                self._disk.replace(path, content)
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         """Return the bars of a range."""
-        tables = []
-        for part in self._parts(self._series(symbol, timeframe), span.first, span.last):
-            content = self._disk.read(part)
-            if content is not None:
-                tables.append(bar_file.decode(content, part, symbol, timeframe))
-        return columns_of(tables, span.first, span.last)
+        parts = self._parts(self._series(symbol, timeframe), span.first, span.last)
+        tables = [self._table(part, symbol, timeframe) for part in parts]
+        there = [table for table in tables if table is not None]
+        return columns_of(there, span.first, span.last)
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars, of one timeframe or of any."""
@@ -98,12 +102,22 @@ class Bars:
         parts = self._parts(self._series(symbol, timeframe))
         return Footprint(len(parts), sum(self._disk.size(path) or 0 for path in parts))
 
-    def _replace(self, path: Path, symbol: str, timeframe: str, new: pa.Table) -> None:
+    def _upserted(self, path: Path, symbol: str, timeframe: str, new: pa.Table) -> bytes:
+        """Return what the part at `path` will be with new rows in it."""
+        old = self._table(path, symbol, timeframe)
+        table = new if old is None else upserted(old, new)
+        return bar_file.encode(symbol, timeframe, table)
+
+    def _table(self, path: Path, symbol: str, timeframe: str) -> pa.Table | None:
+        """Return the bars of a part, None where there is none. Raises `CorruptData`."""
         content = self._disk.read(path)
-        table = new
-        if content is not None:
-            table = upserted(bar_file.decode(content, path, symbol, timeframe), new)
-        self._disk.replace(path, bar_file.encode(symbol, timeframe, table))
+        if content is None:
+            return None
+        table = bar_file.decode(content, path, symbol, timeframe)
+        ends = {_part_name(date.value) for date in (*table["date"][:1], *table["date"][-1:])}
+        if ends != {path.name}:
+            raise CorruptData(f"{path}: expected bars of its month, found {sorted(ends)}", path)
+        return table
 
     def _series(self, symbol: str, timeframe: str) -> Path:
         return self._in_timeframe(self._folder / SYMBOLS.encode(symbol), timeframe)

@@ -6,6 +6,7 @@ format and `through`, the number of the last event that was sealed.
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,14 +59,28 @@ def decode(content: bytes, path: Path) -> SealedDay:
     try:
         check_parquet(content)
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            through = _note(file).through
             table = file.read()
-        note = msgspec.json.decode((table.schema.metadata or {}).get(_KEY, b"{}"), type=_Note)
         if not table.schema.equals(_SCHEMA, check_metadata=False):
             raise ValueError(f"its columns are {table.schema.names}")
         events = [_event(row) for row in table.to_pylist()]
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CorruptData(f"{path}: not a whole file of events: {error}", path) from error
-    return SealedDay(note.through, events)
+    return SealedDay(through, events)
+
+
+def read_through(content: bytes, path: Path) -> int:
+    """Return the number of the last sealed event, from the footer alone. Raises `CorruptData`."""
+    try:
+        check_parquet(content)
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            return _note(file).through
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise CorruptData(f"{path}: not a whole file of events: {error}", path) from error
+
+
+def _note(file: pq.ParquetFile) -> _Note:
+    return msgspec.json.decode((file.schema_arrow.metadata or {}).get(_KEY, b"{}"), type=_Note)
 
 
 def _row(event: Event) -> dict[str, Any]:
@@ -74,4 +89,5 @@ def _row(event: Event) -> dict[str, Any]:
 
 
 def _event(row: dict[str, Any]) -> Event:
-    return Event(**{**row, "payload": msgspec.json.decode(row["payload"])})
+    times = {name: row[name].replace(tzinfo=UTC) for name in ("timestamp", "ingested_at")}
+    return Event(**{**row, **times, "payload": msgspec.json.decode(row["payload"])})

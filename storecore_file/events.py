@@ -11,7 +11,8 @@ appended like any other, and sealing can be interrupted anywhere.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ class Events:
         encoded = encode_event(event)
 
         def line_after(last: bytes | None) -> bytes:
-            number = self._sealed(day).through if last is None else _number(last, log)
+            number = self._sealed_through(day) if last is None else _number(last, log)
             return sealed(b'%b,"n":%d}' % (encoded[:-1], number + 1))
 
         with Locked(self._lock_path, self._lock_timeout):
@@ -60,7 +61,8 @@ class Events:
         """Return the events of a range and of some types (None: all), in order."""
         first, last = (str(to_datetime(at, aware=False).date()) for at in span[:2])
         days = [day for day in self._days() if first <= day <= last]
-        return select_events((event for day in days for event in self._day(day)), span, types)
+        events = (event for day in days for event in self._day(day).events)
+        return select_events(events, span, types)
 
     def compact(self) -> list[str]:
         """Seal every day that is being written, and return those days."""
@@ -75,19 +77,18 @@ class Events:
         if self._disk.size(log) is None:
             return False
         settle(self._disk, log)
-        lines = self._lines(day)
-        through = max([self._sealed(day).through, *(line.n for line in lines)])
-        content = event_file.encode(SealedDay(through, self._day(day)))
-        self._disk.replace(self._sealed_path(day), content)
+        self._disk.replace(self._sealed_path(day), event_file.encode(self._day(day)))
         self._disk.remove(log)
         return True
 
-    def _day(self, day: str) -> list[Event]:
-        """Return the events of a day in the order of writing."""
+    def _day(self, day: str) -> SealedDay:
+        """Return a day as it would be sealed now: its events in the order of writing."""
         # The lines first: sealing removes them after it has put them into the sealed file.
         lines = self._lines(day)
         through, events = self._sealed(day)
-        return events + [Event(*astuple(line)[:-1]) for line in lines if line.n > through]
+        late = [line for line in lines if line.n > through]
+        last = late[-1].n if late else through
+        return SealedDay(last, events + [Event(*astuple(line)[:-1]) for line in late])
 
     def _days(self) -> list[str]:
         matches = map(_DAY_FILE.fullmatch, self._disk.names(self._folder))
@@ -95,12 +96,23 @@ class Events:
 
     def _lines(self, day: str) -> list[_Line]:
         log = self._log(day)
-        return [_decode(line, log) for line in whole_lines(self._disk.read(log))]
+        lines = [_decode(line, log) for line in whole_lines(self._disk.read(log))]
+        _check_day(lines, day, log)
+        return lines
 
     def _sealed(self, day: str) -> SealedDay:
         path = self._sealed_path(day)
         content = self._disk.read(path)
-        return SealedDay(0, []) if content is None else event_file.decode(content, path)
+        if content is None:
+            return SealedDay(0, [])
+        sealed_day = event_file.decode(content, path)
+        _check_day(sealed_day.events, day, path)
+        return sealed_day
+
+    def _sealed_through(self, day: str) -> int:
+        path = self._sealed_path(day)
+        content = self._disk.read(path)
+        return 0 if content is None else event_file.read_through(content, path)
 
     def _log(self, day: str) -> Path:
         return _day_path(self._folder, f"{day}.jsonl")
@@ -128,6 +140,15 @@ class _Line(Struct, frozen=True):
 
 
 _LINES = msgspec.json.Decoder(_Line)
+
+
+def _check_day(events: Iterable[Event | _Line], day: str, path: Path) -> None:
+    """Refuse a file that holds events of another day: a copy under a wrong name, say."""
+    days = {event.timestamp.date() for event in events}
+    if days - {date.fromisoformat(day)}:
+        raise CorruptData(
+            f"{path}: expected events of its day, found {sorted(map(str, days))}", path
+        )
 
 
 def _number(line: bytes, log: Path) -> int:

@@ -18,23 +18,24 @@ from storecore.protocol import DataStore
 
 
 class StoreChoice(NamedTuple):
-    """The store that the options of a command name."""
+    """The store that the options of a command name: a config, and what --set adds to it."""
 
-    options: StoreConfig
+    config: StoreConfig
+    settings: dict[str, Any]
 
     def open(self) -> DataStore:
         """Open the store; raises what `storecore.open_store` raises."""
         try:
-            return open_store(self.options)
+            return open_store(self.config, **self.settings)
         except ConfigError as error:
-            hint = "" if self.options.source else "; options are given as --set KEY=VALUE"
+            hint = "" if self.config.source else "; options are given as --set KEY=VALUE"
             raise ConfigError(f"{error}{hint}") from error
 
     @property
     def named(self) -> str:
         """The backend and its config file; never an option's value, which may be a secret."""
-        source = self.options.source
-        backend = f"backend {self.options.get('backend')!r}"
+        source = self.config.source
+        backend = f"backend {self.config.get('backend')!r}"
         return backend if source is None else f"{backend} of {printable(str(source))}"
 
 
@@ -72,11 +73,10 @@ def examples(*commands: str) -> str:
 
 def _choice(config: Path | None, backend: str | None, settings: dict[str, Any]) -> StoreChoice:
     if backend is None:
-        loaded = load_config(config or _nearest_config())
-        return StoreChoice(StoreConfig({**loaded, **settings}, loaded.source))
+        return StoreChoice(load_config(config or _nearest_config()), settings)
     if config is not None:
         raise click.UsageError("--config and --backend exclude each other: give one of them")
-    return StoreChoice(StoreConfig({**settings, "backend": backend}))
+    return StoreChoice(StoreConfig({"backend": backend}), settings)
 
 
 def _nearest_config() -> Path:

@@ -12,14 +12,14 @@ from storecore import Decision, InvalidData, OrderResult
 ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
-def test_a1_each_call_is_one_record_with_what_was_logged(store, decision, order):
+def test_a1_each_call_is_one_record_with_what_was_logged(store, decision, sent):
     before = datetime.now(UTC)
     store.log_decision("value", decision())
-    store.log_order("value", *order())
+    store.log_order("value", *sent())
     (decided,) = store.read_decisions(*ALWAYS)
     (ordered,) = store.read_orders(*ALWAYS)
     assert (decided.strategy, decided.decision) == ("value", decision())
-    assert (ordered.strategy, ordered.order, ordered.result) == ("value", *order())
+    assert (ordered.strategy, ordered.order, ordered.result) == ("value", *sent())
     assert before <= decided.timestamp <= ordered.timestamp <= datetime.now(UTC)
 
 
@@ -29,19 +29,19 @@ def test_a1_identical_records_are_kept_each(store, decision):
     assert len(store.read_decisions(*ALWAYS)) == 3
 
 
-def test_a3_records_are_numbered_and_chained(store, decision, order):
+def test_a3_records_are_numbered_and_chained(store, decision, sent):
     for _ in range(3):
         store.log_decision("value", decision())
-        store.log_order("momentum", *order())
+        store.log_order("momentum", *sent())
     for records in (store.read_decisions(*ALWAYS), store.read_orders(*ALWAYS)):
         assert [record.seq for record in records] == [1, 2, 3]
         assert [record.prev for record in records] == ["", *(each.hash for each in records[:2])]
 
 
-def test_a3_a_log_that_nobody_touched_verifies(store, decision, order):
+def test_a3_a_log_that_nobody_touched_verifies(store, decision, sent):
     for _ in range(3):
         store.log_decision("value", decision())
-    store.log_order("value", *order())
+    store.log_order("value", *sent())
     report = store.verify_audit()
     assert (report.ok, report.checked) == (True, 4)
     assert report.heads == {
@@ -55,10 +55,10 @@ def test_a3_an_empty_log_verifies(store):
     assert (report.ok, report.checked, report.heads) == (True, 0, {"decisions": "", "orders": ""})
 
 
-def test_records_are_read_by_strategy(store, decision, order):
+def test_records_are_read_by_strategy(store, decision, sent):
     for name in ("value", "momentum", "value"):
         store.log_decision(name, decision())
-        store.log_order(name, *order())
+        store.log_order(name, *sent())
     assert [each.seq for each in store.read_decisions(*ALWAYS, "value")] == [1, 3]
     assert [each.seq for each in store.read_orders(*ALWAYS, "momentum")] == [2]
     assert store.read_orders(*ALWAYS, "unknown") == []
@@ -113,28 +113,28 @@ def test_a_decision_that_is_none_is_refused_and_not_logged(store, decision, wron
     ],
     ids=repr,
 )
-def test_an_order_that_is_none_is_refused_and_not_logged(store, order, wrong):
+def test_an_order_that_is_none_is_refused_and_not_logged(store, sent, wrong):
     with pytest.raises(InvalidData, match="order"):
-        store.log_order("value", *order(**wrong))
+        store.log_order("value", *sent(**wrong))
     assert store.read_orders(*ALWAYS) == []
 
 
-def test_a_result_that_is_none_is_refused_and_not_logged(store, order):
+def test_a_result_that_is_none_is_refused_and_not_logged(store, sent):
     with pytest.raises(InvalidData, match=r"result.*fill_price"):
-        store.log_order("value", order()[0], OrderResult("1", "filled", fill_price="10"))
+        store.log_order("value", sent()[0], OrderResult("1", "filled", fill_price="10"))
     assert store.read_orders(*ALWAYS) == []
 
 
 @pytest.mark.parametrize("what", [None, {}, "buy"])
 def test_what_is_no_decision_is_refused(store, what):
-    with pytest.raises(InvalidData, match="expected a Decision"):
+    with pytest.raises(InvalidData, match="expected Decision"):
         store.log_decision("value", what)
 
 
-def test_whole_quantities_stay_whole_and_numpy_numbers_become_plain(store, order):
+def test_whole_quantities_stay_whole_and_numpy_numbers_become_plain(store, sent):
     quantities = [10, 0.5, np.int64(7), np.float64(2.5), 2**60 + 1]
     for quantity in quantities:
-        store.log_order("value", *order(quantity=quantity, limit_price=np.float64(9.5)))
+        store.log_order("value", *sent(quantity=quantity, limit_price=np.float64(9.5)))
     read = [record.order for record in store.read_orders(*ALWAYS)]
     assert [each.quantity for each in read] == [10, 0.5, 7, 2.5, 2**60 + 1]
     assert [type(each.quantity) for each in read] == [int, float, int, float, int]

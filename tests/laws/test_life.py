@@ -19,7 +19,7 @@ def test_l1_close_twice_is_fine(store):
     store.close()
 
 
-def test_l1_any_use_after_close_is_store_closed(store, bar, fundamental, event, decision, order):
+def test_l1_any_use_after_close_is_store_closed(store, bar, fundamental, event, decision, sent):
     store.close()
     calls = [
         lambda: store.write_bars("AAPL", [bar()]),
@@ -31,7 +31,7 @@ def test_l1_any_use_after_close_is_store_closed(store, bar, fundamental, event, 
         lambda: store.save_strategy_state("value", {}),
         lambda: store.load_strategy_state("value"),
         lambda: store.log_decision("value", decision()),
-        lambda: store.log_order("value", *order()),
+        lambda: store.log_order("value", *sent()),
         lambda: store.read_decisions(date.min, date.max),
         lambda: store.read_orders(date.min, date.max),
         store.verify_audit,
@@ -54,7 +54,7 @@ def test_l1_the_context_manager_closes_even_when_its_body_raises(store):
 
 
 def test_l2_a_store_opened_again_holds_what_was_written(
-    tmp_path, bar, fundamental, event, decision, order
+    tmp_path, bar, fundamental, event, decision, sent
 ):
     with storecore.open_store("file", base_path=tmp_path) as store:
         store.write_bars("AAPL", [bar()])
@@ -62,14 +62,14 @@ def test_l2_a_store_opened_again_holds_what_was_written(
         store.write_event(event())
         store.save_strategy_state("value", {"cash": 1.5})
         store.log_decision("value", decision())
-        store.log_order("value", *order())
+        store.log_order("value", *sent())
     with storecore.open_store("file", base_path=tmp_path) as store:
         assert store.read_bars("AAPL", date.min, date.max) == [bar()]
         assert store.read_fundamental("AAPL") == fundamental()
         assert store.read_events(date.min, date.max) == [event()]
         assert store.load_strategy_state("value") == {"cash": 1.5}
         assert store.read_decisions(date.min, date.max)[0].decision == decision()
-        assert store.read_orders(date.min, date.max)[0].order == order()[0]
+        assert store.read_orders(date.min, date.max)[0].order == sent()[0]
 
 
 def test_l2_opening_a_store_changes_nothing_that_is_there(tmp_path, bar, event):

@@ -116,7 +116,7 @@ def test_n1_two_different_names_never_share_a_state(store, first, second):
 
 
 @pytest.mark.parametrize("name", ["", "\0", "A\0", "\ud800", "x\udfff", None, 7, b"AAPL"])
-def test_n2_what_is_no_name_is_refused_everywhere(store, bar, fundamental, decision, order, name):
+def test_n2_what_is_no_name_is_refused_everywhere(store, bar, fundamental, decision, sent, name):
     calls = [
         lambda: store.write_bars(name, [bar(symbol=name)]),
         lambda: store.write_bars("AAPL", [bar()], timeframe=name),
@@ -126,7 +126,7 @@ def test_n2_what_is_no_name_is_refused_everywhere(store, bar, fundamental, decis
         lambda: store.save_strategy_state(name, {}),
         lambda: store.load_strategy_state(name),
         lambda: store.log_decision(name, decision()),
-        lambda: store.log_order(name, *order()),
+        lambda: store.log_order(name, *sent()),
         lambda: store.timeframes(name),
         lambda: store.bar_coverage(name),
     ]

@@ -93,7 +93,9 @@ def test_a_line_continues_the_log_that_it_is_given(decision):
     assert follow_chain([("1", first), ("2", second)]) == (end_of(second), None)
 
 
-@pytest.mark.parametrize("line", [b"", b"{}\n", forged(b"no json"), forged(b'{"seq":1')])
+@pytest.mark.parametrize(
+    "line", [b"", b'{"seq":1,"prev":"","hash":"00"}\n', forged(b"no json"), forged(b'{"seq":1')]
+)
 def test_what_was_not_logged_ends_no_chain(line):
     with pytest.raises(ValueError, match=r"."):
         end_of(line)
@@ -156,6 +158,12 @@ def test_a3_an_edit_a_removal_and_a_reordering_are_found_where_they_begin(change
     lines, _ = log(3)
     _, broken = follow_chain(change(lines))
     assert (broken.kind, broken.place) == (kind, place)
+
+
+def test_a3_a_record_out_of_place_is_told_with_the_one_that_was_expected():
+    lines, _ = log(3)
+    _, broken = follow_chain([lines[0], lines[2]])
+    assert broken.detail == "expected record 2, found record 3"
 
 
 def test_a3_the_chain_ends_before_its_first_break():
@@ -238,7 +246,7 @@ def test_a_decision_is_checked(decision):
         ({"action": "HOLD"}, OrderResult("1", "filled"), r"^order: Invalid enum value 'HOLD'"),
         ({"quantity": "10"}, OrderResult("1", "filled"), r"^order: .*\$\.quantity"),
         ({}, OrderResult(1, "filled"), r"^result: .*\$\.order_id"),
-        ({}, None, r"^result: expected an? OrderResult, got NoneType"),
+        ({}, None, r"^result: expected OrderResult, got NoneType"),
     ],
 )
 def test_an_order_and_its_result_are_checked(order, fields, result, message):

@@ -108,7 +108,7 @@ def test_b2_a_price_of_any_number_type_is_the_float_that_equals_it(bar, field, g
         (5.0, 5),
         (-0.0, 0),
         (2**53 + 1, 2**53 + 1),
-        (MAX_WHOLE, MAX_WHOLE),
+        (2**63 - 1, 2**63 - 1),
         (float(2**63), float(2**63)),
         (1e300, 1e300),
         (Fraction(6, 2), 3),
@@ -167,10 +167,10 @@ def test_b2_a_negative_volume_is_refused(bar, value):
 
 
 @pytest.mark.parametrize(
-    "value", [MAX_WHOLE + 1, np.uint64(2**64 - 1), pytest.param(10**5000, id="no repr")]
+    "value", [2**63, np.uint64(2**64 - 1), pytest.param(10**5000, id="no repr")]
 )
 def test_b2_a_whole_volume_beyond_64_bits_is_refused(bar, value):
-    with pytest.raises(InvalidData, match=rf"^bars\[0\]\.volume=.*at most {MAX_WHOLE}"):
+    with pytest.raises(InvalidData, match=rf"^bars\[0\]\.volume=.*at most {2**63 - 1} "):
         bar_columns("AAPL", [bar(volume=value)])
 
 

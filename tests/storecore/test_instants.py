@@ -144,6 +144,12 @@ def test_t1_a_time_that_leaves_the_calendar_in_utc_is_refused(value):
         instant(value, "t")
 
 
+@pytest.mark.parametrize("value", [datetime.min, datetime.max])
+def test_t1_the_first_and_the_last_moment_of_the_calendar_are_kept(value):
+    aware_value = value.replace(tzinfo=UTC)
+    assert to_datetime(instant(aware_value, "t"), aware=True) == aware_value
+
+
 def test_a_time_among_many_is_named_by_its_row():
     with pytest.raises(InvalidData, match=r"^bars\[1\]\.date='soon'"):
         instants([NOON, "soon"], "bars[{}].date")

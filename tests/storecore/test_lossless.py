@@ -255,5 +255,5 @@ def test_what_a_subclass_adds_is_refused_not_dropped(decision):
 
 
 def test_another_kind_of_record_is_refused(decision):
-    with pytest.raises(InvalidData, match=r"^order: expected a Order, got Decision"):
+    with pytest.raises(InvalidData, match=r"^order: expected Order, got Decision"):
         checked(decision(), Order, "order")

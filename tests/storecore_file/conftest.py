@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
 from storecore_file import FileDataStore
 
 JAN_5 = datetime(2026, 1, 5)
@@ -33,61 +32,6 @@ def store(base):
 def always():
     """Bounds that take in everything, in UTC."""
     return datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-
-@pytest.fixture
-def bar():
-    """Make a bar of AAPL; any field can be given."""
-
-    def make(date=JAN_5, close=100.0, **fields):
-        plain = {"symbol": "AAPL", "open": 99.0, "high": 101.0, "low": 98.0, "volume": 1000}
-        return PriceBar(**{**plain, "date": date, "close": close, **fields})
-
-    return make
-
-
-@pytest.fixture
-def fundamental():
-    """Make a fundamental of AAPL; any field can be given."""
-
-    def make(timestamp=JAN_5, **fields):
-        plain = {"symbol": "AAPL", "company_name": "Apple", "cik": "320193", "raw_xml": "<x/>"}
-        return FundamentalData(**{**plain, "timestamp": timestamp, **fields})
-
-    return make
-
-
-@pytest.fixture
-def event():
-    """Make an event; any field can be given."""
-
-    def make(timestamp=JAN_5, **fields):
-        plain = {"type": "news", "symbol": "AAPL", "source": "feed", "payload": {"text": "up"}}
-        return Event(**{**plain, "timestamp": timestamp, "ingested_at": timestamp, **fields})
-
-    return make
-
-
-@pytest.fixture
-def decision():
-    """Make a decision; any field can be given."""
-
-    def make(**fields):
-        plain = {"symbol": "AAPL", "action": Action.BUY, "target_weight": 0.5, "confidence": 0.9}
-        return Decision(**{**plain, "reasoning": "cheap", **fields})
-
-    return make
-
-
-@pytest.fixture
-def order():
-    """Make an order and its result; any field of the order can be given."""
-
-    def make(**fields):
-        plain = {"strategy_name": "value", "symbol": "AAPL", "action": "BUY", "quantity": 10}
-        return Order(**{**plain, "order_type": "MARKET", **fields}), OrderResult("1", "filled")
-
-    return make
 
 
 @pytest.fixture
@@ -157,7 +101,7 @@ def syscalls(monkeypatch):
 
 @pytest.fixture
 def script(tmp_path):
-    """Start Python on a script, its arguments in `sys.argv`; whatever still runs is killed."""
+    """Start Python on a script, its arguments in `sys.argv`; it should end with its stdin."""
     started = []
 
     def start(source, *args):
@@ -172,5 +116,8 @@ def script(tmp_path):
 
     yield start
     for process in started:
-        process.kill()
-        process.communicate()
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()

@@ -134,8 +134,8 @@ def test_a1_a_record_is_a_line_that_any_json_reader_takes(store, folder, log):
     }
 
 
-def test_a1_orders_have_a_log_of_their_own(store, base, clock, zone, order):
-    store.log_order("value", *order())
+def test_a1_orders_have_a_log_of_their_own(store, base, clock, zone, sent):
+    store.log_order("value", *sent())
     (line,) = lines(base / "audit" / "orders")
     fields = json.loads(line)
     assert (fields["order"]["action"], fields["result"]["status"]) == ("BUY", "filled")
@@ -256,6 +256,19 @@ def test_a_crash_before_the_first_record_of_a_day_leaves_no_gap(
     log(1)
     assert seqs() == [1, 2]
     assert store.verify_audit().ok
+
+
+def test_d3_a_torn_first_record_of_a_day_does_not_begin_the_chain_anew(
+    folder, log, seqs, failing, monkeypatch, caplog
+):
+    log(0)
+    failing("fdatasync", errno.EIO, after=1)
+    with pytest.raises(StorageError):
+        log(1)
+    monkeypatch.undo()
+    put(folder, b'{"seq":2,"time', name="2026-01-06.jsonl")
+    log(1)
+    assert seqs() == [1, 2]
 
 
 def test_d3_a_torn_record_is_set_aside_and_leaves_no_gap(store, folder, log, seqs, caplog):
@@ -387,9 +400,9 @@ def test_a3_garbage_between_records_is_found(store, folder, log):
     assert [(kind, place[-6:]) for kind, place, _ in findings(store)] == [("edited", "line 2")]
 
 
-def test_a3_both_logs_are_followed(store, base, log, order):
+def test_a3_both_logs_are_followed(store, base, log, sent):
     log(0)
-    store.log_order("value", *order())
+    store.log_order("value", *sent())
     for kind in ("decisions", "orders"):
         put(base / "audit" / kind, b"garbage\n")
     report = store.verify_audit()
@@ -424,9 +437,9 @@ def test_d5_a_log_with_an_edited_record_is_not_read(store, folder, log, always):
     assert caught.value.path == str(folder / "2026-01-05.jsonl")
 
 
-def test_d5_a_record_of_the_other_log_is_not_taken_for_one_of_this(store, base, log, order, always):
+def test_d5_a_record_of_the_other_log_is_not_taken_for_one_of_this(store, base, log, sent, always):
     log(0)
-    store.log_order("value", *order())
+    store.log_order("value", *sent())
     put(base / "audit" / "decisions", *lines(base / "audit" / "orders"))
     with pytest.raises(CorruptData):
         store.read_decisions(*always)

@@ -148,12 +148,12 @@ def test_d4_events_are_neither_lost_nor_doubled_while_days_are_sealed(store, bas
     assert seen == [list(range(number + 1)) for number in range(60)]
 
 
-def test_d4_threads_may_share_a_store_and_its_logs(store, event, decision, order, always):
+def test_d4_threads_may_share_a_store_and_its_logs(store, event, decision, sent, always):
     def work(thread):
         for number in range(10):
             store.write_event(event(payload={"number": thread * 10 + number}))
             store.log_decision("value", decision())
-            store.log_order("value", *order())
+            store.log_order("value", *sent())
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:

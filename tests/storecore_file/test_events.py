@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -143,6 +143,13 @@ def test_compacting_replaces_the_lines_of_each_day_by_a_sealed_file(store, base,
 def test_a_sealed_day_is_read_as_before(store, day):
     store.compact()
     assert written(store) == day
+
+
+def test_t2_the_times_of_a_sealed_event_are_in_the_same_utc_as_before(store, event, always):
+    store.write_event(event(JAN_5))
+    store.compact()
+    (read,) = store.read_events(*always)
+    assert (read.timestamp.tzinfo, read.ingested_at.tzinfo) == (UTC, UTC)
 
 
 @given(

@@ -71,6 +71,7 @@ def test_a_document_is_json_with_its_offset_and_zone(store, folder, fundamental)
         datetime(1, 1, 1),
         datetime(1, 1, 1, tzinfo=UTC),
         datetime(1, 1, 2, tzinfo=BERLIN),
+        datetime(2026, 3, 29, 2, 30, tzinfo=BERLIN),  # clocks went from 2 to 3
         datetime(1900, 1, 1, tzinfo=ZoneInfo("Europe/Amsterdam")),
         datetime(9999, 12, 31, 23, 59, 59, 999_999),
     ],
@@ -102,6 +103,24 @@ def test_a_file_that_is_not_named_like_an_instant_is_no_document(store, folder, 
     for name in ("notes.json", "2026-01-06T00-00-00.000000Z.jsonx", ".2027-01-01.tmp"):
         (folder / name).write_bytes(b"garbage")
     assert store.read_fundamental("AAPL") == fundamental()
+
+
+@pytest.mark.parametrize(
+    ("as_of", "day"),
+    [
+        (datetime(2025, 12, 31), None),
+        (datetime(2026, 1, 1), 1),
+        (datetime(2026, 1, 1, 23, 59, 59, 999_999), 1),
+        (datetime(2026, 1, 3), 3),
+        (datetime.max, 3),
+        (None, 3),
+    ],
+)
+def test_f1_the_latest_not_after_a_moment_is_found_by_its_name(store, fundamental, as_of, day):
+    for written in (3, 1, 2):
+        store.write_fundamental("AAPL", fundamental(datetime(2026, 1, written)))
+    found = store.read_fundamental("AAPL", as_of)
+    assert found == (fundamental(datetime(2026, 1, day)) if day else None)
 
 
 def test_the_latest_is_found_without_reading_the_others(store, folder, fundamental):

@@ -32,19 +32,21 @@ def test_its_options_are_those_of_the_store(tmp_path, syscalls, bar):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "named"),
     [
-        ({}, "base_path: missing"),
+        ({}, "base_path"),
         ({"base_pth": "data"}, "did you mean 'base_path'"),
-        ({"base_path": 5}, "base_path: .*got `int`"),
-        ({"base_path": "data", "durability": "none"}, "durability: Invalid enum value 'none'"),
-        ({"base_path": "data", "lock_timeout": "30"}, "lock_timeout: Expected `float`"),
-        ({"base_path": "data", "lock_timeout": -1}, "lock_timeout=-1"),
+        ({"base_path": 5}, "base_path"),
+        ({"base_path": "data", "durability": "none"}, "durability"),
+        ({"base_path": "data", "lock_timeout": "30"}, "lock_timeout"),
+        ({"base_path": "data", "lock_timeout": -1}, "lock_timeout"),
     ],
 )
-def test_options_that_do_not_fit_are_a_config_error(options, message, tmp_path, monkeypatch):
+def test_an_option_that_does_not_fit_is_a_config_error_that_names_it(
+    options, named, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=named):
         storecore.open_store("file", **options)
     assert list(tmp_path.iterdir()) == []
 

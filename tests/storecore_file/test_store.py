@@ -21,14 +21,14 @@ FOLDERS = ["audit/decisions", "audit/orders", "events", "fundamentals", "prices"
 
 
 @pytest.fixture
-def filled(store, bar, fundamental, event, decision, order):
+def filled(store, bar, fundamental, event, decision, sent):
     """The store with one of everything in it."""
     store.write_bars("AAPL", [bar()])
     store.write_fundamental("AAPL", fundamental())
     store.write_event(event())
     store.save_strategy_state("value", {"cash": 1})
     store.log_decision("value", decision())
-    store.log_order("value", *order())
+    store.log_order("value", *sent())
     return store
 
 
@@ -139,7 +139,7 @@ def test_d1_durability_os_syncs_nothing(base, syscalls, bar, event, decision):
         ("events", lambda store, make: store.write_event(make("event"))),
         ("events", lambda store, make: store.compact()),
         ("audit/decisions", lambda store, make: store.log_decision("value", make("decision"))),
-        ("audit/orders", lambda store, make: store.log_order("value", *make("order"))),
+        ("audit/orders", lambda store, make: store.log_order("value", *make("sent"))),
     ],
 )
 def test_d4_a_writer_waits_for_another_as_long_as_it_was_told(filled, base, request, lock, write):

@@ -123,11 +123,13 @@ def test_d2_a_full_disk_leaves_the_old_content(path, script):
         import resource, sys
         from pathlib import Path
         from storecore_file.floor.disk import Disk
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, unlimited[1]))
         try:
             Disk("full").replace(Path(sys.argv[1]), bytes(5_000))
         except OSError as error:
             print(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
         """,
         path,
     )

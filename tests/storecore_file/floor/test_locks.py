@@ -170,8 +170,11 @@ def test_a_child_that_was_forked_meanwhile_does_not_keep_the_lock(path, script):
         if not child:
             sys.stdin.readline()
             os._exit(0)
-    with Locked(path, 1):
-        print("locked again", flush=True)
+    try:
+        with Locked(path, 0.1):
+            print("locked again", flush=True)
+    except TimeoutError as error:
+        print(error, flush=True)
     """,
         path,
     )
