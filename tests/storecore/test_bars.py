@@ -212,3 +212,13 @@ def test_t1_a_date_that_is_none_is_refused_with_its_row(bar):
 def test_n3_a_bar_of_another_symbol_is_refused_with_its_row(bar):
     with pytest.raises(InvalidData, match=r"^bars\[1\]\.symbol='MSFT': expected 'AAPL'"):
         bar_columns("AAPL", [bar(), bar(symbol="MSFT")])
+
+
+class NotedBar(PriceBar, frozen=True):
+    note: str = ""
+
+
+def test_b2_a_bar_with_fields_of_its_own_is_refused_rather_than_cut(bar):
+    noted = NotedBar(**{name: getattr(bar(), name) for name in PriceBar.__struct_fields__})
+    with pytest.raises(InvalidData, match=r"bars\[0\]: expected a PriceBar, got NotedBar"):
+        bar_columns("AAPL", [noted])

@@ -280,3 +280,10 @@ def test_a_namesake_of_a_backend_of_storecore_is_told_too(site):
 def test_the_plugins_of_one_group_are_found(site):
     site.install("acme", backends={"acme": "acme"}, plugins={"watch": "acme"})
     assert "watch" not in [plugin.name for plugin in find(BACKENDS)]
+
+
+def test_a_distribution_with_broken_metadata_hides_no_other(site, caplog):
+    info = site.install("acme-torn")
+    (info / "entry_points.txt").write_bytes(b"[storecore.backends]\n\xff\n")
+    assert {"file", "memory"} <= {each.name for each in backends()}
+    assert "the entry points of acme-torn cannot be read" in caplog.text

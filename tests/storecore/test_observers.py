@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 import threading
@@ -349,3 +350,7 @@ def test_a_namesake_of_an_observer_is_told_too(site):
     import acme_two
 
     assert acme_one.calls == acme_two.calls == [("opened", "memory")]
+
+
+def test_a_watched_store_can_be_copied_like_the_store_itself(store):
+    assert copy.copy(store).symbols() == store.symbols()

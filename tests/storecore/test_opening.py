@@ -223,3 +223,26 @@ def test_an_error_of_storecore_from_a_backend_passes_as_it_is(acme):
     )
     with pytest.raises(StorageError, match=r"^disk full$"):
         open_store("acme")
+
+
+def test_a_relative_path_given_beside_a_config_file_is_taken_from_here(opened, toml):
+    assert opened(load_config(toml), base_path="mine")[0] == Path("mine")
+
+
+def test_a_backend_given_twice_is_refused():
+    with pytest.raises(ConfigError, match="two backends, 'memory' and 'file'"):
+        open_store("memory", backend="file")
+
+
+def test_a_config_files_name_in_place_of_a_backends_says_what_to_do():
+    with pytest.raises(ConfigError, match=r"open_store\(load_config\('desk\.toml'\)\)"):
+        open_store("desk.toml")
+
+
+def test_no_value_of_an_option_is_repeated_in_an_error(acme, monkeypatch, tmp_path):
+    acme()
+    monkeypatch.setenv("SECRET", "hunter2")
+    (tmp_path / "storecore.toml").write_text('[store]\nbackend = "acme"\nlimit = "${SECRET}"\n')
+    with pytest.raises(ConfigError, match="limit: Expected `int`, got `str`") as caught:
+        open_store(load_config(tmp_path / "storecore.toml"))
+    assert "hunter2" not in str(caught.value)

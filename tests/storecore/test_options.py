@@ -106,6 +106,7 @@ def test_an_object_of_a_type_that_no_file_can_say_is_kept(name, value):
         ({"base_path": 3}, "base_path: Expected `Path`, got `int`"),
         ({"base_path": "~no-such-user/x"}, "base_path: Could not determine home directory"),
         ({"durability": "none"}, "durability: expected one of full, os"),
+        ({"durability": "ful"}, "durability: expected one of full, os (did you mean 'full'?)"),
         ({"timeout": "5"}, "timeout: Expected `float`, got `str`"),
         ({"limit": 1.5}, "limit: Expected `int | null`, got `float`"),
         ({"limit": True}, "limit: Expected `int | null`, got `bool`"),

@@ -119,6 +119,7 @@ def test_an_object_of_a_module_may_be_the_plugin(install):
     ("source", "cause"),
     [
         ("raise OSError('no licence')", "its import failed: OSError: no licence"),
+        ("raise SystemExit('no licence')", "its import failed: SystemExit: no licence"),
         ("def broken(:", "its import failed: SyntaxError: "),
         ("import no_such_module", "its import failed: No module named 'no_such_module'"),
         ("import hiredis", "it needs 'hiredis': pip install 'acme-acme[redis]'"),

@@ -298,3 +298,19 @@ def test_the_footprint_is_files_and_bytes(store, bar, january):
 
 def test_the_footprint_of_nothing_is_nothing(store):
     assert store.bar_footprint("AAPL") == Footprint(0, 0)
+
+
+def test_d5_a_month_copied_under_the_name_of_another_is_corrupt(store, base, bar):
+    store.write_bars("AAPL", [bar(datetime(2026, 1, 5))])
+    part = base / "prices" / "AAPL" / "2026-01.parquet"
+    part.with_name("2026-02.parquet").write_bytes(part.read_bytes())
+    with pytest.raises(CorruptData, match=r"2026-02\.parquet: expected bars of its month"):
+        store.read_bars("AAPL", date.min, date.max)
+
+
+def test_d2_a_batch_that_meets_a_damaged_month_writes_none_of_its_months(store, base, bar):
+    store.write_bars("AAPL", [bar(datetime(2026, 2, 5))])
+    (base / "prices" / "AAPL" / "2026-02.parquet").write_bytes(b"damaged")
+    with pytest.raises(CorruptData):
+        store.write_bars("AAPL", [bar(datetime(2026, 1, 5)), bar(datetime(2026, 2, 6))])
+    assert not (base / "prices" / "AAPL" / "2026-01.parquet").exists()

@@ -328,3 +328,22 @@ def test_d5_a_damaged_sealed_day_is_corrupt_and_named(store, day, sealed, conten
     with pytest.raises(CorruptData) as caught:
         written(store)
     assert caught.value.path == str(sealed)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_d5_a_day_copied_under_the_name_of_another_is_corrupt(store, base, event, kind):
+    store.write_event(event(datetime(2026, 1, 5)))
+    if kind == "parquet":
+        store.compact()
+    day = base / "events" / f"2026-01-05.{kind}"
+    day.with_name(f"2026-01-06.{kind}").write_bytes(day.read_bytes())
+    with pytest.raises(CorruptData, match=rf"2026-01-06\.{kind}: expected events of its day"):
+        store.read_events(date.min, date.max)
+
+
+def test_d5_a_late_event_to_a_damaged_sealed_day_is_refused(store, base, event):
+    store.write_event(event(datetime(2026, 1, 5)))
+    store.compact()
+    (base / "events" / "2026-01-05.parquet").write_bytes(b"damaged")
+    with pytest.raises(CorruptData, match=r"2026-01-05\.parquet"):
+        store.write_event(event(datetime(2026, 1, 5)))
