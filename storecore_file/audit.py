@@ -34,7 +34,7 @@ from storecore.capabilities import Finding
 from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
-from storecore_file.floor.appending import append, last_line, whole_lines
+from storecore_file.floor.appending import Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import sealed, unsealed
@@ -62,6 +62,7 @@ class AuditLog(Generic[_Record]):
         self._kind: type[_Record] = kind
         self._disk = disk
         self._lock_path = folder / ".lock"
+        self._log = Log(disk, folder / "no day yet")  # the day that is written stays open
         self._lock_timeout = lock_timeout
 
     def write(self, entry: _Record) -> None:
@@ -71,8 +72,13 @@ class AuditLog(Generic[_Record]):
             path = self._folder / f"{now.astimezone().date()}.jsonl"
             last = self._last(path)
             line, link = chained(replace(entry, timestamp=now), last)
-            length = append(self._disk, path, lambda _: line)
+            self._log = log = self._log.at(path)
+            length = log.append(lambda _: line)
             self._note(_Head(*link, path.name, length), durable=False)
+
+    def close(self) -> None:
+        """Let go of the day that is open, once nobody is writing to it any more."""
+        self._log = Log(self._disk, self._folder / "closed")
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""

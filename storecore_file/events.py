@@ -27,7 +27,7 @@ from storecore.instants import TimeRange, to_datetime
 from storecore.models import Event
 from storecore_file import event_file
 from storecore_file.event_file import SealedDay
-from storecore_file.floor.appending import append, settle, whole_lines
+from storecore_file.floor.appending import Log, settle, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import sealed, unsealed
@@ -42,20 +42,26 @@ class Events:
         self._folder = folder
         self._disk = disk
         self._lock_path = folder / ".lock"
+        self._log = Log(disk, folder / "no day yet")  # the day that is written stays open
         self._lock_timeout = lock_timeout
 
     def write(self, event: Event) -> None:
         """Append a checked event to its day."""
         day = event.timestamp.date().isoformat()
-        log = self._log(day)
+        path = self._log_path(day)
         encoded = encode_event(event)
 
         def line_after(last: bytes | None) -> bytes:
-            number = self._sealed_through(day) if last is None else _number(last, log)
+            number = self._sealed_through(day) if last is None else _number(last, path)
             return sealed(b'%b,"n":%d}' % (encoded[:-1], number + 1))
 
         with Locked(self._lock_path, self._lock_timeout):
-            append(self._disk, log, line_after)
+            self._log = log = self._log.at(path)
+            log.append(line_after)
+
+    def close(self) -> None:
+        """Let go of the day that is open, once nobody is writing to it any more."""
+        self._log = Log(self._disk, self._folder / "closed")
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and of some types (None: all), in order."""
@@ -73,7 +79,7 @@ class Events:
             return self._seal_locked(day)
 
     def _seal_locked(self, day: str) -> bool:
-        log = self._log(day)
+        log = self._log_path(day)
         if self._disk.size(log) is None:
             return False
         settle(self._disk, log)
@@ -95,7 +101,7 @@ class Events:
         return sorted({match[1] for match in matches if match})
 
     def _lines(self, day: str) -> list[_Line]:
-        log = self._log(day)
+        log = self._log_path(day)
         lines = [_decode(line, log) for line in whole_lines(self._disk.read(log))]
         _check_day(lines, day, log)
         return lines
@@ -114,7 +120,7 @@ class Events:
         content = self._disk.read(path)
         return 0 if content is None else event_file.read_through(content, path)
 
-    def _log(self, day: str) -> Path:
+    def _log_path(self, day: str) -> Path:
         return _day_path(self._folder, f"{day}.jsonl")
 
     def _sealed_path(self, day: str) -> Path:

@@ -80,6 +80,12 @@ class FileDataStore(Closing):
     def __repr__(self) -> str:
         return f"FileDataStore(base_path={str(self.base_path)!r})"
 
+    def close(self) -> None:
+        """Let go of the files that are open. A second call does nothing."""
+        super().close()
+        for room in (self._events, self._decisions, self._orders):
+            room.close()
+
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
         """Insert or replace bars; they lie in their months' files when this returns."""
         symbol, timeframe = self._series(symbol, timeframe)

@@ -16,31 +16,91 @@ from storecore_file.floor.disk import Disk, naming, write_all
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _BLOCK = 4_096
+_NOTHING = (-1, -1)
 _log = logging.getLogger("storecore")
 
 
-def append(disk: Disk, path: Path, line_after: Callable[[bytes | None], bytes]) -> int:
-    """Append the line that follows the last one (None: there is none); return the log's length.
+class Log:
+    """A log that stays open between appends, each of which makes sure that it still is the log.
 
-    On an error the log is as it was before. Raises `StorageError`.
+    Opening a file and reading its tail cost about as much as all else but the sync. Not for threads
+    at once: the lock that callers hold is what keeps them apart.
     """
-    with naming(path, "append to"):
-        file = os.open(path, _APPEND, 0o666)
+
+    def __init__(self, disk: Disk, path: Path) -> None:
+        self._path = path
+        self._disk = disk
+        self._file = -1
+        self._seen = _NOTHING  # inode and length of the file that ends with `_last`
+        self._last: bytes | None = None
+
+    def at(self, path: Path) -> Log:
+        """Return this log if it is the one at a path, else that one."""
+        return self if path == self._path else Log(self._disk, path)
+
+    def append(self, line_after: Callable[[bytes | None], bytes]) -> int:
+        """Append the line that follows the last one (None: there is none); return the length.
+
+        On an error the log is as it was before. Raises `StorageError`.
+        """
+        with naming(self._path, "append to"):
+            inode, length = self._settled()
+            line = line_after(self._last)
+            self._seen = _NOTHING
+            self._write(line, length)
+            self._seen, self._last = (inode, length + len(line)), line or self._last
+            return length + len(line)
+
+    def close(self) -> None:
+        """Close the file. A later append opens it again."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._seen = -1, _NOTHING
+
+    __del__ = close
+
+    def _settled(self) -> tuple[int, int]:
+        """Return inode and length of the log, opened and without a torn tail."""
         try:
-            size = os.fstat(file).st_size
-            before, last = _tail(file, size)
-            if before < size:
-                _set_aside(disk, file, path, before, size)
-            line = line_after(last)
-            _append(disk, file, path, line, before)
-        finally:
-            os.close(file)
-    return before + len(line)
+            found = self._path.stat()
+            current = (found.st_ino, found.st_size) == self._seen
+        except FileNotFoundError:
+            current = False
+        return self._seen if current else self._open()
+
+    def _open(self) -> tuple[int, int]:
+        self.close()
+        self._file = os.open(self._path, _APPEND, 0o666)
+        found = os.fstat(self._file)
+        length, self._last = _tail(self._file, found.st_size)
+        if length < found.st_size:
+            self._set_aside(length, found.st_size)
+        return found.st_ino, length
+
+    def _set_aside(self, end: int, size: int) -> None:
+        """Move what follows the last newline to the sidecar."""
+        torn = os.pread(self._file, size - end, end) + b"\n"
+        sidecar = self._path.with_name(f"{self._path.name}.torn")
+        Log(self._disk, sidecar).append(lambda _: torn)
+        os.ftruncate(self._file, end)
+        torn_of, moved_to = self._path, sidecar.name
+        _log.warning("%s: a torn line of %d bytes was moved to %s", torn_of, size - end, moved_to)
+
+    def _write(self, line: bytes, before: int) -> None:
+        try:
+            write_all(self._file, line)
+            self._disk.sync(self._file)
+            if before == 0:
+                self._disk.created(self._path)
+        except BaseException:
+            with suppress(OSError):  # what cannot be cut off now is a torn tail to the next writer
+                os.ftruncate(self._file, before)
+            raise
 
 
 def settle(disk: Disk, path: Path) -> None:
     """Move a torn line at the end of a log aside, as the next append would."""
-    append(disk, path, lambda _: b"")
+    Log(disk, path).append(lambda _: b"")
 
 
 def whole_lines(content: bytes | None) -> list[bytes]:
@@ -56,27 +116,6 @@ def last_line(path: Path) -> bytes | None:
             return _tail(file, os.fstat(file).st_size)[1]
         finally:
             os.close(file)
-
-
-def _append(disk: Disk, file: int, path: Path, line: bytes, before: int) -> None:
-    try:
-        write_all(file, line)
-        disk.sync(file)
-        if before == 0:
-            disk.created(path)
-    except BaseException:
-        with suppress(OSError):  # what cannot be cut off now is a torn tail to the next writer
-            os.ftruncate(file, before)
-        raise
-
-
-def _set_aside(disk: Disk, file: int, path: Path, end: int, size: int) -> None:
-    """Move what follows the last newline of a log to its sidecar."""
-    torn = os.pread(file, size - end, end) + b"\n"
-    sidecar = path.with_name(f"{path.name}.torn")
-    append(disk, sidecar, lambda _: torn)
-    os.ftruncate(file, end)
-    _log.warning("%s: a torn line of %d bytes was moved to %s", path, size - end, sidecar.name)
 
 
 def _tail(file: int, size: int) -> tuple[int, bytes | None]:

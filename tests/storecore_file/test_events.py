@@ -304,12 +304,12 @@ def test_d5_a_day_with_a_damaged_line_is_not_sealed(store, damaged, sealed):
     assert (damaged.read_bytes(), sealed.exists()) == (before, False)
 
 
-def test_d5_an_event_is_not_numbered_after_a_damaged_line(store, day, event, log):
+def test_d5_an_event_is_not_numbered_after_a_damaged_line(base, day, event, log):
     content = bytearray(log.read_bytes())
     content[-30] ^= 1
     log.write_bytes(content)
-    with pytest.raises(CorruptData) as caught:
-        store.write_event(event(JAN_5))
+    with FileDataStore(base) as another, pytest.raises(CorruptData) as caught:
+        another.write_event(event(JAN_5))
     assert caught.value.path == str(log)
     assert log.read_bytes() == content
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -194,3 +195,13 @@ def test_the_package_offers_the_store_and_nothing_else():
     assert storecore_file.FileDataStore is FileDataStore
     with pytest.raises(AttributeError, match="'storecore_file' has no attribute 'FileStore'"):
         storecore_file.FileStore  # noqa: B018
+
+
+def test_l1_a_closed_store_holds_no_file_open(base, event, decision, sent):
+    store = FileDataStore(base)
+    store.write_event(event())
+    store.log_decision("value", decision())
+    store.log_order("value", *sent())
+    store.close()
+    held = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
+    assert [path for path in held if path.startswith(str(base))] == []

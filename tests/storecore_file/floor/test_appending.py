@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore.errors import StorageError
-from storecore_file.floor.appending import append, last_line, settle, whole_lines
+from storecore_file.floor.appending import Log, last_line, settle, whole_lines
 from storecore_file.floor.disk import Disk
 
 lines = st.binary(max_size=9_000).map(lambda line: line.replace(b"\n", b"") + b"\n")
@@ -29,7 +29,7 @@ def log(tmp_path):
 def add(disk, log, line):
     """Append a line; return what it was told to follow."""
     followed = []
-    append(disk, log, lambda last: (followed.append(last), line)[1])
+    Log(disk, log).append(lambda last: (followed.append(last), line)[1])
     return followed[0]
 
 
@@ -40,7 +40,7 @@ def test_lines_follow_each_other(disk, log):
 
 
 def test_the_length_of_the_log_is_returned(disk, log):
-    assert [append(disk, log, lambda _: b"four\n") for _ in range(3)] == [5, 10, 15]
+    assert [Log(disk, log).append(lambda _: b"four\n") for _ in range(3)] == [5, 10, 15]
 
 
 def test_the_first_line_follows_none(disk, log):
@@ -195,7 +195,7 @@ def test_a_line_that_cannot_be_made_changes_nothing(disk, log):
         raise ValueError(last)
 
     with pytest.raises(ValueError, match="one"):
-        append(disk, log, refuse)
+        Log(disk, log).append(refuse)
     assert log.read_bytes() == b"one\n"
 
 
@@ -212,3 +212,36 @@ def test_a_line_that_cannot_be_made_changes_nothing(disk, log):
 )
 def test_d3_a_reader_takes_whole_lines_only(content, whole):
     assert whole_lines(content) == whole
+
+
+def test_a_log_that_stays_open_follows_what_another_appended(disk, log):
+    kept = Log(disk, log)
+    kept.append(lambda _: b"one\n")
+    Log(disk, log).append(lambda _: b"two\n")
+    lasts = []
+    kept.append(lambda last: lasts.append(last) or b"three\n")
+    assert lasts == [b"two\n"]
+    assert log.read_bytes() == b"one\ntwo\nthree\n"
+
+
+def test_a_log_that_stays_open_does_not_follow_a_file_that_was_moved_away(disk, log):
+    kept = Log(disk, log)
+    kept.append(lambda _: b"one\n")
+    log.rename(log.with_name("archived"))
+    assert kept.append(lambda last: b"new\n" if last is None else b"old\n") == 4
+    assert log.read_bytes() == b"new\n"
+
+
+def test_a_log_that_stays_open_reads_its_tail_once(disk, log, monkeypatch):
+    kept = Log(disk, log)
+    kept.append(lambda _: b"one\n")
+    monkeypatch.setattr(os, "pread", None)
+    assert kept.append(lambda last: last) == 8
+
+
+def test_a_closed_log_opens_again(disk, log):
+    kept = Log(disk, log)
+    kept.append(lambda _: b"one\n")
+    kept.close()
+    kept.close()
+    assert kept.append(lambda last: last) == 8
