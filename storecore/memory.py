@@ -14,30 +14,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from storecore.audit import (
-    GENESIS,
-    Link,
-    audit_report,
-    chained,
-    decision_entry,
-    decode_record,
-    order_entry,
-    select_records,
-)
-from storecore.bars import BarColumns, bar_columns, price_bars
+from storecore import laws
 from storecore.capabilities import AuditReport, Coverage
-from storecore.closing import Closing
-from storecore.events import (
-    checked_event,
-    decode_event,
-    encode_event,
-    event_types,
-    select_events,
-)
-from storecore.fundamentals import checked_fundamental
 from storecore.hooks import BackendSpec, hookimpl
-from storecore.instants import LATEST, exact_instant, time_range, to_datetime
-from storecore.lossless import decode_document, encode_document
 from storecore.models import (
     Decision,
     DecisionRecord,
@@ -48,14 +27,13 @@ from storecore.models import (
     OrderResult,
     PriceBar,
 )
-from storecore.names import check_name
 
 
 class MemoryConfig(Struct, frozen=True):
     """The memory backend takes no options."""
 
 
-class MemoryDataStore(Closing):
+class MemoryDataStore(laws.Closing):
     """A `DataStore` of dictionaries. Threads may share it."""
 
     def __init__(self) -> None:
@@ -65,12 +43,12 @@ class MemoryDataStore(Closing):
         self._events: list[bytes] = []
         self._states: dict[str, bytes] = {}
         self._logs: dict[str, list[bytes]] = {"decisions": [], "orders": []}
-        self._ends: dict[str, Link] = {"decisions": GENESIS, "orders": GENESIS}
+        self._ends: dict[str, laws.Link] = {"decisions": laws.GENESIS, "orders": laws.GENESIS}
 
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
         """Insert or replace bars: a new dict a write, so that a reader sees all or none of it."""
         key = self._series(symbol, timeframe)
-        columns = bar_columns(key[0], bars)
+        columns = laws.bar_columns(key[0], bars)
         if columns.date:
             rows = dict(zip(columns.date, zip(*columns, strict=True), strict=True))
             with self._lock:
@@ -81,19 +59,19 @@ class MemoryDataStore(Closing):
     ) -> list[PriceBar]:
         """Return the bars of a range, sorted by date."""
         key = self._series(symbol, timeframe)
-        span = time_range(start, end)
+        span = laws.time_range(start, end)
         series = self._bars.get(key, {})
         rows = [series[at] for at in sorted(series) if span.first <= at <= span.last]
         columns = map(list, zip(*rows, strict=True))
-        return price_bars(key[0], BarColumns(*columns), span.aware) if rows else []
+        return laws.price_bars(key[0], laws.BarColumns(*columns), span.aware) if rows else []
 
     def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
         """Insert or replace the fundamental of (symbol, timestamp)."""
         symbol = self._name(symbol, "symbol")
-        plain = checked_fundamental(symbol, data)
+        plain = laws.checked_fundamental(symbol, data)
         with self._lock:
             history = self._fundamentals.get(symbol, {})
-            at = exact_instant(plain.timestamp, "timestamp")
+            at = laws.exact_instant(plain.timestamp, "timestamp")
             self._fundamentals[symbol] = history | {at: plain}
 
     def read_fundamental(
@@ -102,42 +80,42 @@ class MemoryDataStore(Closing):
         """Return the latest fundamental not after `as_of`, or None."""
         symbol = self._name(symbol, "symbol")
         history = self._fundamentals.get(symbol, {})
-        limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
+        limit = laws.LATEST if as_of is None else laws.exact_instant(as_of, "as_of")
         known = [at for at in history if at <= limit]
         return history[max(known)] if known else None
 
     def write_event(self, event: Event) -> None:
         """Append an event, as bytes that nobody else holds."""
         self._check_open()
-        self._events.append(encode_event(checked_event(event)))
+        self._events.append(laws.encode_event(laws.checked_event(event)))
 
     def read_events(
         self, start: date, end: date, types: Iterable[str] | None = None
     ) -> list[Event]:
         """Return the events of a range by timestamp, then by order of writing."""
         self._check_open()
-        span, wanted = time_range(start, end), event_types(types)
-        return select_events(map(decode_event, self._events), span, wanted)
+        span, wanted = laws.time_range(start, end), laws.event_types(types)
+        return laws.select_events(map(laws.decode_event, self._events), span, wanted)
 
     def save_strategy_state(self, strategy_name: str, state: dict[str, Any]) -> None:
         """Replace the state of a strategy, kept as the JSON that it must equal."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._states[strategy_name] = encode_document(state, "state")
+        self._states[strategy_name] = laws.encode_document(state, "state")
 
     def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
         """Return the state as saved, the caller's own copy, or None."""
         encoded = self._states.get(self._name(strategy_name, "strategy_name"))
-        return None if encoded is None else decode_document(encoded)
+        return None if encoded is None else laws.decode_document(encoded)
 
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Append a decision to the chain of decisions."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("decisions", decision_entry(strategy_name, decision))
+        self._log("decisions", laws.decision_entry(strategy_name, decision))
 
     def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
         """Append an order and its result to the chain of orders."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("orders", order_entry(strategy_name, order, result))
+        self._log("orders", laws.order_entry(strategy_name, order, result))
 
     # What follows is the capabilities Catalog and AuditTrail.
 
@@ -157,7 +135,7 @@ class MemoryDataStore(Closing):
         series = self._bars.get(self._series(symbol, timeframe))
         if not series:
             return Coverage(None, None, 0)
-        first, last = (to_datetime(at, aware=True) for at in (min(series), max(series)))
+        first, last = (laws.to_datetime(at, aware=True) for at in (min(series), max(series)))
         return Coverage(first, last, len(series))
 
     def strategies(self) -> list[str]:
@@ -170,21 +148,21 @@ class MemoryDataStore(Closing):
     ) -> list[DecisionRecord]:
         """Return the logged decisions of a range, in the order of `seq`."""
         self._check_open()
-        records = [decode_record(line, DecisionRecord) for line in self._logs["decisions"]]
-        return select_records(records, time_range(start, end), strategy_name)
+        records = [laws.decode_record(line, DecisionRecord) for line in self._logs["decisions"]]
+        return laws.select_records(records, laws.time_range(start, end), strategy_name)
 
     def read_orders(
         self, start: date, end: date, strategy_name: str | None = None
     ) -> list[OrderRecord]:
         """Return the logged orders of a range, in the order of `seq`."""
         self._check_open()
-        records = [decode_record(line, OrderRecord) for line in self._logs["orders"]]
-        return select_records(records, time_range(start, end), strategy_name)
+        records = [laws.decode_record(line, OrderRecord) for line in self._logs["orders"]]
+        return laws.select_records(records, laws.time_range(start, end), strategy_name)
 
     def verify_audit(self) -> AuditReport:
         """Follow both chains and report the first break."""
         self._check_open()
-        return audit_report(
+        return laws.audit_report(
             {
                 kind: [(f"{kind}, record {row}", line) for row, line in enumerate(lines, 1)]
                 for kind, lines in self._logs.items()
@@ -196,11 +174,11 @@ class MemoryDataStore(Closing):
 
     def _name(self, name: str, what: str) -> str:
         self._check_open()
-        return check_name(name, what)
+        return laws.check_name(name, what)
 
     def _log(self, kind: str, entry: DecisionRecord | OrderRecord) -> None:
         with self._lock:
-            line, self._ends[kind] = chained(entry, self._ends[kind])
+            line, self._ends[kind] = laws.chained(entry, self._ends[kind])
             self._logs[kind].append(line)
 
 
