@@ -73,7 +73,7 @@ def line_after(last: bytes | None, record: DecisionRecord | OrderRecord) -> byte
 
 def end_of(line: bytes) -> Link:
     """Return the end of a chain whose last line this is. Raises `ValueError` if it is none."""
-    if not _is_whole(line):
+    if not is_whole(line):
         raise ValueError("the line is not the one that its hash was made of")
     place = msgspec.json.decode(line, type=_Place)
     return Link(place.seq, place.hash)
@@ -81,7 +81,7 @@ def end_of(line: bytes) -> Link:
 
 def decode_record(line: bytes, kind: type[_Record]) -> _Record:
     """Return the record of a line. Raises `ValueError` where it is not the line that was logged."""
-    if not _is_whole(line):
+    if not is_whole(line):
         raise ValueError("the line is not the one that its hash was made of")
     record: _Record = msgspec.json.decode(line, type=kind)
     return record
@@ -126,7 +126,7 @@ def audit_report(logs: Mapping[str, Iterable[tuple[str, bytes]]]) -> AuditReport
 
 def _break_at(line: bytes, last: Link) -> tuple[str, str] | None:
     """Return kind and detail of what is wrong with the line that should follow `last`."""
-    if not _is_whole(line):
+    if not is_whole(line):
         return "edited", "the line is not the one that its hash was made of"
     try:
         found = msgspec.json.decode(line, type=_Place)
@@ -137,6 +137,7 @@ def _break_at(line: bytes, last: Link) -> tuple[str, str] | None:
     return None
 
 
-def _is_whole(line: bytes) -> bool:
+def is_whole(line: bytes) -> bool:
+    """Tell whether a line, its newline included, is the one that its hash was made of."""
     body, _, end = line.rpartition(b',"hash":"')
     return end == sha256(body).hexdigest().encode() + b'"}\n'

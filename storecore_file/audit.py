@@ -28,6 +28,7 @@ from storecore.audit import (
     decode_record,
     end_of,
     follow_chain,
+    is_whole,
     select_records,
 )
 from storecore.capabilities import Finding
@@ -145,11 +146,11 @@ class AuditLog(Generic[_Record]):
         return [self._folder / name for name in names]
 
     def _records(self, path: Path) -> Iterator[_Record]:
-        for line in whole_lines(self._disk.read(path)):
+        for line in whole_lines(self._disk.read(path), is_whole):
             yield self._decoded(line, path)
 
     def _placed_lines(self, path: Path) -> Iterator[tuple[str, bytes]]:
-        for row, line in enumerate(whole_lines(self._disk.read(path)), 1):
+        for row, line in enumerate(whole_lines(self._disk.read(path), is_whole), 1):
             yield f"{path}, line {row}", line
 
     def _decoded(self, line: bytes, path: Path) -> _Record:

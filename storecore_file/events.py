@@ -30,7 +30,7 @@ from storecore_file.event_file import SealedDay
 from storecore_file.floor.appending import Log, settle, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
-from storecore_file.floor.sealing import sealed, unsealed
+from storecore_file.floor.sealing import is_sealed, sealed, unsealed
 
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
 
@@ -82,8 +82,9 @@ class Events:
         log = self._log_path(day)
         if self._disk.size(log) is None:
             return False
+        content = event_file.encode(self._day(day))
         settle(self._disk, log)
-        self._disk.replace(self._sealed_path(day), event_file.encode(self._day(day)))
+        self._disk.replace(self._sealed_path(day), content)
         self._disk.remove(log)
         return True
 
@@ -102,7 +103,7 @@ class Events:
 
     def _lines(self, day: str) -> list[_Line]:
         log = self._log_path(day)
-        lines = [_decode(line, log) for line in whole_lines(self._disk.read(log))]
+        lines = [_decode(line, log) for line in whole_lines(self._disk.read(log), is_sealed)]
         _check_day(lines, day, log)
         return lines
 

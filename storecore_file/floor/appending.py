@@ -103,9 +103,15 @@ def settle(disk: Disk, path: Path) -> None:
     Log(disk, path).append(lambda _: b"")
 
 
-def whole_lines(content: bytes | None) -> list[bytes]:
-    """Return the lines of a log, newlines kept, without one that is still being written."""
-    return [line + b"\n" for line in (content or b"").split(b"\n")[:-1]]
+def whole_lines(content: bytes | None, is_whole: Callable[[bytes], bool]) -> list[bytes]:
+    """Return the lines of a log, newlines kept, without one that is still being written.
+
+    A last line that is whole but for another byte in place of its newline is not being written, it
+    is damaged: it is among the lines, for the caller to refuse.
+    """
+    *lines, tail = (content or b"").split(b"\n")
+    damaged = [tail] if is_whole(tail[:-1] + b"\n") else []
+    return [line + b"\n" for line in lines] + damaged
 
 
 def last_line(path: Path) -> bytes | None:

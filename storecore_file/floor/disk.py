@@ -54,11 +54,14 @@ class Disk:
                 return None
 
     def names(self, folder: Path) -> list[str]:
-        """Return the names in a folder that are not hidden, sorted; none where it is missing."""
+        """Return the names in a folder that are not hidden, sorted; none where it is missing.
+
+        Some may be gone by now. None that was there all the time is left out: the folder is listed
+        twice, since a listing may miss a file that is replaced by another while it runs.
+        """
         with naming(folder, "list"):
             try:
-                with os.scandir(folder) as entries:
-                    names = [entry.name for entry in entries]
+                names = {*os.listdir(folder), *os.listdir(folder)}  # noqa: PTH208 - names only
             except FileNotFoundError:
                 return []
         return sorted(name for name in names if not name.startswith("."))

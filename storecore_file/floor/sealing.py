@@ -25,10 +25,15 @@ def sealed(json_object: bytes) -> bytes:
 
 def unsealed(line: bytes) -> bytes:
     """Return the JSON object that was sealed. Raises `ValueError` where the line is not whole."""
-    body = line[:-_LENGTH]
-    if line[-_LENGTH:] != b'%b%08x"}\n' % (_MARK, crc32(body)):
+    if not is_sealed(line):
         raise ValueError("its checksum does not match")
-    return body + b"}"
+    return line[:-_LENGTH] + b"}"
+
+
+def is_sealed(line: bytes) -> bool:
+    """Tell whether a line is whole."""
+    body = line[:-_LENGTH]
+    return line[-_LENGTH:] == b'%b%08x"}\n' % (_MARK, crc32(body))
 
 
 def sealed_parquet(content: bytes) -> bytes:

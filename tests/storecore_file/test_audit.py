@@ -453,3 +453,12 @@ def test_d5_a_chain_is_not_continued_after_a_last_record_that_was_edited(store, 
     with pytest.raises(CorruptData) as caught:
         log(0)
     assert caught.value.path == str(folder / "2026-01-05.jsonl")
+
+
+def test_d5_a_damaged_newline_at_the_end_is_noticed(store, base, decision, always):
+    store.log_decision("value", decision())
+    (log,) = (base / "audit" / "decisions").glob("*.jsonl")
+    log.write_bytes(log.read_bytes()[:-1] + b"\x0b")
+    with pytest.raises(CorruptData):
+        store.read_decisions(*always)
+    assert [finding.kind for finding in store.verify_audit().findings] == ["edited"]

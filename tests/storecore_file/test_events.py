@@ -347,3 +347,26 @@ def test_d5_a_late_event_to_a_damaged_sealed_day_is_refused(store, base, event):
     (base / "events" / "2026-01-05.parquet").write_bytes(b"damaged")
     with pytest.raises(CorruptData, match=r"2026-01-05\.parquet"):
         store.write_event(event(datetime(2026, 1, 5)))
+
+
+def test_d5_a_damaged_newline_at_the_end_is_noticed(store, day, log):
+    log.write_bytes(log.read_bytes()[:-1] + b"\x0b")
+    with pytest.raises(CorruptData):
+        store.read_events(date.min, date.max)
+    with pytest.raises(CorruptData):
+        store.compact()
+    assert log.read_bytes().endswith(b"\x0b")
+
+
+def test_e1_a_day_that_is_sealed_while_the_folder_is_listed_is_not_missed(store, day, monkeypatch):
+    real, listings = os.listdir, []
+
+    def raced(folder):
+        # What POSIX allows: the new file is not listed yet, the old one not any more.
+        names = real(folder) if listings else []
+        listings.append(folder)
+        return names
+
+    store.compact()
+    monkeypatch.setattr(os, "listdir", raced)
+    assert len(store.read_events(date.min, date.max)) == len(day)

@@ -211,7 +211,11 @@ def test_a_line_that_cannot_be_made_changes_nothing(disk, log):
     ],
 )
 def test_d3_a_reader_takes_whole_lines_only(content, whole):
-    assert whole_lines(content) == whole
+    assert whole_lines(content, is_whole=lambda line: False) == whole
+
+
+def test_d5_a_last_line_whose_newline_is_damaged_is_not_taken_for_torn():
+    assert whole_lines(b"one\ntwo\x0b", lambda line: line == b"two\n") == [b"one\n", b"two\x0b"]
 
 
 def test_a_log_that_stays_open_follows_what_another_appended(disk, log):
