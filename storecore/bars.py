@@ -128,7 +128,7 @@ def _check_finite(value: Any, what: str) -> None:
 def _nearest_float(value: Any) -> float:
     try:
         return float(value)
-    except OverflowError:
+    except (OverflowError, TypeError, ValueError):  # too large, or a Real that has no float at all
         return float("inf")
 
 

@@ -26,16 +26,24 @@ def checked_fundamental(symbol: str, data: FundamentalData) -> FundamentalData:
     if not isinstance(data, FundamentalData):
         raise InvalidData(f"{what}: expected a FundamentalData, got {type(data).__name__}")
     check_owner(symbol, data.symbol, what)
-    exact_instant(data.timestamp, f"{what}.timestamp")
     timestamp = exact_datetime(data.timestamp, f"{what}.timestamp")
+    _check_offset(timestamp, f"{what}.timestamp")
     # The timestamp stays out of the JSON check, which would turn its time zone into an offset.
     plain = checked(replace(data, timestamp=_PLACEHOLDER), FundamentalData, what)
     return replace(plain, timestamp=timestamp)
 
 
+def _check_offset(timestamp: datetime, what: str) -> None:
+    """Refuse an offset that does not come back from text: below a second, `fromisoformat` errs."""
+    text = timestamp.isoformat()
+    if exact_instant(datetime.fromisoformat(text), what) != exact_instant(timestamp, what):
+        raise InvalidData(f"{what}={text}: its UTC offset cannot be kept; convert it to UTC first")
+
+
 def encode_fundamental(data: FundamentalData) -> bytes:
     """Return checked data as JSON: its timestamp with the offset, its zone's name beside it."""
-    zone = getattr(data.timestamp.tzinfo, "key", None)
+    tzinfo = data.timestamp.tzinfo
+    zone = tzinfo.key if isinstance(tzinfo, ZoneInfo) else None
     stamp = {"timestamp": data.timestamp.isoformat(), "timezone": zone}
     return msgspec.json.encode({**asdict(data), **stamp})
 

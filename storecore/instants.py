@@ -74,7 +74,7 @@ def exact_instant(value: datetime, what: str) -> int:
 
 def instants(values: list[Any], what: str) -> list[int]:
     """Return the instants of many values; `what`, with the row put in for `{}`, names one."""
-    if set(map(type, values)) <= {datetime} and not any(value.tzinfo for value in values):
+    if set(map(type, values)) <= {datetime} and all(value.tzinfo is None for value in values):
         return [(value - _EPOCH) // _MICROSECOND for value in values]
     return [instant(value, what.format(row)) for row, value in enumerate(values)]
 

@@ -222,3 +222,15 @@ def test_b2_a_bar_with_fields_of_its_own_is_refused_rather_than_cut(bar):
     noted = NotedBar(**{name: getattr(bar(), name) for name in PriceBar.__struct_fields__})
     with pytest.raises(InvalidData, match=r"bars\[0\]: expected a PriceBar, got NotedBar"):
         bar_columns("AAPL", [noted])
+
+
+class Unreal(int):
+    """A number, it says, that no float is made of."""
+
+    def __float__(self):
+        raise TypeError("no float")
+
+
+def test_b2_a_number_that_no_float_is_made_of_is_refused(bar):
+    with pytest.raises(InvalidData, match=r"bars\[0\]\.close"):
+        bar_columns("AAPL", [bar(close=Unreal(3))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -162,3 +162,23 @@ def test_what_is_no_fundamental_is_refused(data):
 def test_what_was_no_encoded_fundamental_is_a_value_error(encoded):
     with pytest.raises(ValueError, match=r"."):
         decode_fundamental(encoded)
+
+
+def test_t2_an_offset_that_text_cannot_carry_is_refused(fundamental):
+    odd = timezone(-timedelta(microseconds=1))
+    with pytest.raises(InvalidData, match=r"data\.timestamp=.*convert it to UTC first"):
+        checked_fundamental("AAPL", fundamental(datetime(2026, 1, 5).replace(tzinfo=odd)))
+
+
+class Keyed(tzinfo):
+    """A time zone of another library, with a key that is none of ZoneInfo's."""
+
+    key = ("not", "a", "zone")
+
+    def utcoffset(self, moment):
+        return timedelta(hours=2)
+
+
+def test_t2_a_time_zone_of_another_library_comes_back_as_its_offset(fundamental):
+    data = fundamental(datetime(2026, 1, 5).replace(tzinfo=Keyed()))
+    assert decode_fundamental(encode_fundamental(data)) == data

@@ -226,3 +226,19 @@ def test_t2_one_naive_and_one_aware_bound_are_refused(start, end):
 def test_a_bound_that_is_no_time_is_named(start, end, named):
     with pytest.raises(InvalidData, match=f"^{named}="):
         time_range(start, end)
+
+
+class Falsy(tzinfo):
+    """A time zone that is false as a condition."""
+
+    def __bool__(self):
+        return False
+
+    def utcoffset(self, moment):
+        return timedelta(hours=5)
+
+
+def test_t1_a_time_zone_that_is_false_is_one():
+    assert instants([datetime(2026, 1, 5, 5, tzinfo=Falsy())], "{}") == [
+        instant(date(2026, 1, 5), "")
+    ]
