@@ -8,10 +8,10 @@ from typing import Any
 from storecore.capabilities import CAPABILITIES
 from storecore.config import TABLE, StoreConfig, find_config, load_config
 from storecore.discovery import described, load_spec
-from storecore.errors import BackendLoadError, ConfigError, StoreError
+from storecore.errors import BackendLoadError, ConfigError, StoreError, UnknownBackend
 from storecore.hooks import BackendSpec
 from storecore.observers import load_observers
-from storecore.options import build_config
+from storecore.options import build_config, did_you_mean
 from storecore.protocol import DataStore
 
 _METHODS = [name for name in vars(DataStore) if callable(getattr(DataStore, name))]
@@ -30,9 +30,8 @@ def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) 
     name = config.get("backend")
     place = f"{config.source}: [{TABLE}]" if config.source else f"[{TABLE}]"
     if not isinstance(name, str):
-        got = "it is missing" if name is None else f"got {name!r}"
-        raise ConfigError(f"{place} backend: expected the name of a backend, {got}")
-    spec = load_spec(name)
+        raise ConfigError(f"{place} backend: expected the name of a backend, {_got(config)}")
+    spec = _spec(name, f"{place} backend: " if config.source else "")
     folders = {}
     if config.source:
         folders = dict.fromkeys(config.keys() - options.keys(), config.source.parent)
@@ -40,6 +39,20 @@ def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) 
     observers = load_observers()
     opened = _open(spec, build_config(spec.config, given, place=place, folders=folders))
     return observers.watch(opened, spec)
+
+
+def _got(config: StoreConfig) -> str:
+    if "backend" in config:
+        return f"got {config['backend']!r}"
+    near = [key for key in config if did_you_mean(str(key), ["backend"])]
+    return f"it is missing; is it {near[0]!r}?" if near else "it is missing"
+
+
+def _spec(name: str, place: str) -> BackendSpec:
+    try:
+        return load_spec(name)
+    except UnknownBackend as error:
+        raise UnknownBackend(f"{place}{error}") from None
 
 
 def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> StoreConfig:

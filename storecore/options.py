@@ -85,6 +85,8 @@ def _convert(
 
 
 def _path(given: str | Path, folder: Path | None) -> Path:
+    if given == "":  # of an environment variable that is set to nothing, say
+        raise ValueError("Expected a path, got an empty text")
     try:
         expanded = Path(given).expanduser()
     except RuntimeError as error:  # ~name where there is no such user

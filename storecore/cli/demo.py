@@ -6,6 +6,8 @@ To be read as an example too: what it does with a store are calls of the public 
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from datetime import UTC
 from pathlib import Path
 from time import perf_counter
@@ -24,9 +26,9 @@ from storecore.cli.wording import counted
 from storecore.config import FILE_NAME
 
 DAYS_A_SITTING = 60
-CONFIG = """\
-# The store of the demo. `backend` is the one word that chooses where everything lies;
-# the other lines are the options of that backend.
+MARK = "# The store of the demo.\n"
+CONFIG = f"""\
+{MARK}# `backend` is the one word that chooses where everything lies; the rest are its options.
 [store]
 backend = "file"
 base_path = "data"
@@ -66,11 +68,18 @@ def demo(folder: Path) -> None:
 
 
 def _config_in(folder: Path) -> Path:
-    """Return the config file in a folder, written where there is none yet."""
+    """Return the demo's config file in a folder, written where the folder is new or empty.
+
+    Any other folder is refused: the demo trades, and an audit log keeps what was logged for good.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / FILE_NAME
-    if config.exists():
+    if config.exists() and config.read_bytes().startswith(MARK.encode()):
         console().print(f"found {config}")
+    elif any(folder.iterdir()):
+        raise click.ClickException(
+            f"{folder} holds something that is not the demo's: give a new or empty folder"
+        )
     else:
         config.write_text(CONFIG, encoding="utf-8")
         console().print(f"wrote {config}")
@@ -116,8 +125,10 @@ def _portfolio(state: dict[str, Any]) -> str:
 
 def _say_what_next(folder: Path, config: Path) -> None:
     place, file = shlex.quote(str(folder)), shlex.quote(str(config))
+    # Without an activated environment the command is known by its path only.
+    program = "storecore" if shutil.which("storecore") else shlex.quote(sys.argv[0])
     say = console().print
     say("\nTry next:")
-    say(f"  storecore info --config {file}")
-    say(f"  storecore show AAPL --start 2008-01-01 --end 2008-06-30 --config {file}")
-    say(f"  storecore demo {place}    # goes on where this one stopped")
+    say(f"  {program} info --config {file}")
+    say(f"  {program} show AAPL --start 2008-01-01 --end 2008-06-30 --config {file}")
+    say(f"  {program} demo {place}    # goes on where this one stopped")

@@ -4,8 +4,9 @@ A line of JSON: its last member is the CRC-32 of all before it; `jq` and others 
 
     {"type":"split","symbol":"AAPL",…,"crc32":"1c291ca3"}
 
-A Parquet file: its pages carry checksums, its footer (schema, row counts, metadata) none. The
-CRC-32 of the footer lies in the four bytes before it, where no reader looks.
+A Parquet file: its pages carry checksums, but its footer (schema, row counts, metadata) and the
+headers of its pages do not, and a damaged header may hide the checksum of its page. The CRC-32 of
+all other bytes lies in the four before the footer, where no reader looks.
 """
 
 from __future__ import annotations
@@ -37,17 +38,19 @@ def is_sealed(line: bytes) -> bool:
 
 
 def sealed_parquet(content: bytes) -> bytes:
-    """Return a Parquet file with the checksum of its footer put in before it."""
+    """Return a Parquet file with the checksum of its bytes put in before its footer."""
     start = _footer(content)
-    footer = content[start:]
-    return b"%b%b%b" % (content[:start], _checksum(footer), footer)
+    data, footer = content[:start], content[start:]
+    return b"%b%b%b" % (data, _checksum(data, footer), footer)
 
 
 def check_parquet(content: bytes) -> None:
-    """Raise `ValueError` where the footer of a Parquet file is not the one that was sealed."""
+    """Raise `ValueError` where a Parquet file is not the one that was sealed."""
     start = _footer(content)
-    if start < _CHECKSUM or content[start - _CHECKSUM : start] != _checksum(content[start:]):
-        raise ValueError("the checksum of its footer does not match")
+    end = start - _CHECKSUM
+    data, footer = memoryview(content)[: max(end, 0)], memoryview(content)[max(start, 0) :]
+    if end < 0 or content[end:start] != _checksum(data, footer):
+        raise ValueError("its checksum does not match")
 
 
 def _footer(content: bytes) -> int:
@@ -55,5 +58,5 @@ def _footer(content: bytes) -> int:
     return len(content) - 8 - int.from_bytes(content[-8:-4], "little")
 
 
-def _checksum(footer: bytes) -> bytes:
-    return crc32(footer).to_bytes(_CHECKSUM, "little")
+def _checksum(data: bytes | memoryview, footer: bytes | memoryview) -> bytes:
+    return crc32(footer, crc32(data)).to_bytes(_CHECKSUM, "little")

@@ -60,7 +60,7 @@ def test_t1_every_aware_moment_comes_back_to_the_microsecond(store, bar, fresh_n
         pd.Timestamp("2026-01-05 12:00:00.000000001"),
         np.datetime64("2026-01-05T12:00:00.000000001"),
         pd.NaT,
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "us"),
         datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))),
         "2026-01-05",
         1_767_571_200,

@@ -113,7 +113,7 @@ def test_t1_what_microseconds_cannot_say_is_refused_not_rounded(value):
     "value",
     [
         pd.NaT,
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "us"),
         np.datetime64("NaT", "ns"),
         np.timedelta64(1, "s"),
         np.float64(1.0),

@@ -246,3 +246,17 @@ def test_no_value_of_an_option_is_repeated_in_an_error(acme, monkeypatch, tmp_pa
     with pytest.raises(ConfigError, match="limit: Expected `int`, got `str`") as caught:
         open_store(load_config(tmp_path / "storecore.toml"))
     assert "hunter2" not in str(caught.value)
+
+
+def test_an_unknown_backend_in_a_config_file_is_told_with_its_place(toml):
+    toml.write_text('[store]\nbackend = "fiel"\n')
+    with pytest.raises(
+        UnknownBackend, match=r"storecore\.toml: \[store\] backend: no backend 'fiel'"
+    ):
+        open_store(load_config(toml))
+
+
+def test_a_misspelt_backend_key_is_told_with_the_nearest(toml):
+    toml.write_text('[store]\nbacknd = "file"\n')
+    with pytest.raises(ConfigError, match="it is missing; is it 'backnd'"):
+        open_store(load_config(toml))

@@ -103,6 +103,7 @@ def test_an_object_of_a_type_that_no_file_can_say_is_kept(name, value):
         ({"zzz": "a"}, "zzz: unknown option; expected one of as, base_path, client"),
         ({3: "a"}, "3: unknown option; expected one of"),
         ({}, "base_path: missing; expected Path"),
+        ({"base_path": ""}, "base_path: Expected a path, got an empty text"),
         ({"base_path": 3}, "base_path: Expected `Path`, got `int`"),
         ({"base_path": "~no-such-user/x"}, "base_path: Could not determine home directory"),
         ({"durability": "none"}, "durability: expected one of full, os"),

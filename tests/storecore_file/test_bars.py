@@ -314,3 +314,16 @@ def test_d2_a_batch_that_meets_a_damaged_month_writes_none_of_its_months(store, 
     with pytest.raises(CorruptData):
         store.write_bars("AAPL", [bar(datetime(2026, 1, 5)), bar(datetime(2026, 2, 6))])
     assert not (base / "prices" / "AAPL" / "2026-01.parquet").exists()
+
+
+def test_d5_no_byte_set_to_zero_changes_what_a_read_returns(store, base, bar):
+    # A zero in a page's header ends it before its checksum: the page's own would not be looked at.
+    store.write_bars("AAPL", [bar(datetime(2026, 1, day)) for day in (5, 6)])
+    part = base / "prices" / "AAPL" / "2026-01.parquet"
+    whole = part.read_bytes()
+    for position in range(len(whole)):
+        damaged = whole[:position] + b"\0" + whole[position + 1 :]
+        if damaged != whole:
+            part.write_bytes(damaged)
+            with pytest.raises(CorruptData):
+                store.read_bars("AAPL", date.min, date.max)

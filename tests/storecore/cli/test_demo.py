@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, datetime
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 import storecore
 from storecore.cli.app import app
+from storecore.cli.demo import MARK, _say_what_next
 from storecore.cli.demo_facts import BARS, FUNDAMENTALS, SYMBOLS
 from storecore.cli.demo_report import file_tree
 from storecore.cli.demo_strategy import NAME
@@ -156,11 +158,27 @@ def test_it_shows(first, part):
 
 def test_it_ends_with_three_commands_to_try(first):
     last = first.printed.partition("Try next:\n")[2].splitlines()
-    assert [line.split()[:2] for line in last] == [
-        ["storecore", "info"],
-        ["storecore", "show"],
-        ["storecore", "demo"],
-    ]
+    assert [line.split()[1] for line in last] == ["info", "show", "demo"]
+
+
+@pytest.mark.parametrize(("found", "program"), [("/usr/bin/storecore", "storecore"), (None, "it")])
+def test_the_commands_to_try_begin_with_what_a_shell_finds(capsys, monkeypatch, found, program):
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    monkeypatch.setattr("sys.argv", ["it"])
+    _say_what_next(Path("desk"), Path("desk/storecore.toml"))
+    assert f"  {program} info --config desk/storecore.toml" in capsys.readouterr().out
+
+
+def test_a_config_of_the_users_own_is_not_traded_in(cli, tmp_path):
+    config = tmp_path / "storecore.toml"
+    config.write_text('[store]\nbackend = "file"\nbase_path = "real"\n')
+    assert "holds something that is not the demo's" in cli("demo", tmp_path).stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["storecore.toml"]
+
+
+def test_a_folder_of_other_things_is_left_alone(cli, tmp_path):
+    (tmp_path / "prices").mkdir()
+    assert "give a new or empty folder" in cli("demo", tmp_path).stderr
 
 
 def test_a_folder_with_a_blank_in_its_name_is_quoted_in_the_commands(first):
@@ -206,13 +224,13 @@ def test_without_a_folder_it_uses_storecore_demo_here(cli, tmp_path, monkeypatch
 
 def test_a_config_that_is_there_is_kept(cli, tmp_path):
     config = tmp_path / "storecore.toml"
-    config.write_text('[store]\nbackend = "memory"\n# mine\n')
+    config.write_text(MARK + '[store]\nbackend = "memory"\n# mine\n')
     cli("demo", tmp_path)
     assert config.read_text().endswith("# mine\n")
 
 
 def test_a_backend_that_forgets_is_told_as_an_error(cli, tmp_path):
-    (tmp_path / "storecore.toml").write_text('[store]\nbackend = "memory"\n')
+    (tmp_path / "storecore.toml").write_text(MARK + '[store]\nbackend = "memory"\n')
     assert "was empty when opened again" in cli("demo", tmp_path).stderr
 
 
@@ -223,7 +241,7 @@ def test_a_folder_that_is_a_file_is_an_error(cli, tmp_path):
 
 def test_a_backend_without_capabilities_is_shown_as_far_as_it_tells(cli, tmp_path, backend_with):
     backend_with()
-    (tmp_path / "storecore.toml").write_text('[store]\nbackend = "partial"\n')
+    (tmp_path / "storecore.toml").write_text(MARK + '[store]\nbackend = "partial"\n')
     result = cli("demo", tmp_path)
     assert (result.exit_code, "The last bars:" in result.stdout, "files" in result.stdout) == (
         0,
@@ -236,7 +254,7 @@ def test_a_backend_without_capabilities_is_shown_as_far_as_it_tells(cli, tmp_pat
 def nearly_done(tmp_path):
     """A folder in which the demo has traded all but the last three days."""
     (tmp_path / "storecore.toml").write_text(
-        '[store]\nbackend = "file"\nbase_path = "data"\ndurability = "os"\n'
+        MARK + '[store]\nbackend = "file"\nbase_path = "data"\ndurability = "os"\n'
     )
     with storecore.open_store(storecore.load_config(tmp_path / "storecore.toml")) as store:
         store.save_strategy_state(
