@@ -79,7 +79,7 @@ def _find_one_by_one(group: str) -> Iterable[EntryPoint]:
         try:
             yield from dist.entry_points.select(group=group)
         except Exception as error:
-            _log.warning("the entry points of %s cannot be read: %s", dist.name, error)
+            _log.warning("the entry points of %s cannot be read: %s", dist.metadata["Name"], error)
 
 
 def load_spec(name: str) -> BackendSpec:

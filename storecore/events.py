@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from storecore.errors import InvalidData, shown
 from storecore.instants import TimeRange, exact_instant, to_datetime
-from storecore.lossless import checked, decode_document, encode_document
+from storecore.lossless import checked, decode_document, encode_document, is_shallow
 from storecore.models import Event
 from storecore.names import check_name
 
@@ -35,10 +35,12 @@ def checked_event(event: Event) -> Event:
         ingested_at=_utc(event.ingested_at, "event.ingested_at"),
     )
     try:
-        plain = decode_event(encode_event(timed))
+        encoded = encode_event(timed)
+        if is_shallow(timed.payload, encoded) and (plain := decode_event(encoded)) == timed:
+            return plain
     except (TypeError, ValueError, RecursionError):
-        return _checked_by_part(timed)
-    return plain if plain == timed else _checked_by_part(timed)
+        pass  # what is wrong is found part by part
+    return _checked_by_part(timed)
 
 
 def event_types(types: Iterable[str] | None) -> frozenset[str] | None:

@@ -6,6 +6,7 @@ of `datetime`'s years, it compares and sorts as a number, and it is what Parquet
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -15,6 +16,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400_000_000
+_FINER = re.compile(r"\[\d*(ns|ps|fs|as)\]")  # numpy's units below a microsecond
 
 EARLIEST = (datetime.min - _EPOCH) // _MICROSECOND
 LATEST = (datetime.max - _EPOCH) // _MICROSECOND
@@ -97,19 +99,24 @@ def _native(value: Any, what: str) -> date:
     if getattr(value, "nanosecond", 0):
         raise _not_kept(value, what)
     to_pydatetime = getattr(value, "to_pydatetime", None)
-    return value if to_pydatetime is None else cast(datetime, to_pydatetime())
+    try:
+        return value if to_pydatetime is None else cast(datetime, to_pydatetime())
+    except ValueError:  # pandas has years that Python has not
+        raise _not_kept(value, what) from None
 
 
 def _from_numpy(value: Any, what: str) -> Any:
     """Return a datetime64 as date or datetime, NaT as it is."""
     if value != value:
         return value
-    micros = value.astype("datetime64[us]")
-    exact = micros.item()  # an int where Python has no such year
+    coarse = value.item()  # an int where Python has no such moment
+    if isinstance(coarse, date):
+        return coarse
+    micros = value.astype("datetime64[us]") if _FINER.search(value.dtype.str) else value
+    exact = micros.item()
     if micros.astype(value.dtype) != value or not isinstance(exact, datetime):
         raise _not_kept(value, what)
-    coarse = value.item()
-    return coarse if isinstance(coarse, date) else exact
+    return exact
 
 
 def _not_kept(value: Any, what: str) -> InvalidData:

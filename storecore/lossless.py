@@ -12,6 +12,7 @@ import msgspec
 
 from storecore.errors import InvalidData, NotSerializable, shown
 
+MAX_DEPTH = 100
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder()
 _Record = TypeVar("_Record", bound=msgspec.Struct)
@@ -27,16 +28,39 @@ def encode_document(value: dict[str, Any], what: str) -> bytes:
         raise NotSerializable(f"{what}: $: expected a dict, got {type(value).__name__}")
     try:
         encoded = _ENCODER.encode(value)
-        if _DECODER.decode(encoded) == value:
+        if is_shallow(value, encoded) and _DECODER.decode(encoded) == value:
             return encoded
     except (TypeError, ValueError, RecursionError):
         pass  # the walk below finds where, and says it
-    try:
-        return _ENCODER.encode(_plain(value, "$", what))
-    except RecursionError:
+    if not is_shallow(value, None):
         raise NotSerializable(
-            f"{what}: $: nested too deeply, or holding itself; store a flatter dict"
-        ) from None
+            f"{what}: $: nested more than {MAX_DEPTH} deep, or holding itself; store a flatter dict"
+        )
+    return _ENCODER.encode(_plain(value, "$", what))
+
+
+def is_shallow(value: Any, encoded: bytes | None) -> bool:
+    """Tell whether a value is nested at most `MAX_DEPTH` deep.
+
+    What is deeper may be written from a shallow stack and then not be readable from a deep one.
+    """
+    if encoded is not None and encoded.count(b"{") + encoded.count(b"[") <= MAX_DEPTH:
+        return True  # it has not even so many containers
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        children = (child for item in level for child in _children(item))
+        level = list(
+            {id(child): child for child in children}.values()
+        )  # each once: it may be a web
+        if not level:
+            return True
+    return False
+
+
+def _children(value: Any) -> list[Any]:
+    """Return the containers in a container."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [item for item in items if isinstance(item, dict | list)]
 
 
 def decode_document(encoded: bytes) -> Any:

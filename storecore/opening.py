@@ -14,8 +14,6 @@ from storecore.observers import load_observers
 from storecore.options import build_config, did_you_mean
 from storecore.protocol import DataStore
 
-_METHODS = [name for name in vars(DataStore) if callable(getattr(DataStore, name))]
-
 
 def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> DataStore:
     """Open a store: a backend's name with its options, one mapping, or the config file found.
@@ -91,16 +89,26 @@ def _open(spec: BackendSpec, config: Any) -> DataStore:
         raise BackendLoadError(
             f"{described(spec.name)}: its open raised {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(opened, DataStore):
-        missing = [name for name in _METHODS if not hasattr(opened, name)]
+    missing = _lacking(opened, DataStore)
+    if missing:
         raise BackendLoadError(
             f"{described(spec.name)}: it opened a {type(opened).__name__}, which is no DataStore: "
             f"it lacks {', '.join(missing)}"
         )
     for name in sorted(spec.capabilities):
-        if not isinstance(opened, CAPABILITIES[name]):
+        if _lacking(opened, CAPABILITIES[name]):
             raise BackendLoadError(
                 f"{described(spec.name)}: it declares the capability {name}, but the "
                 f"{type(opened).__name__} that it opened does not satisfy it"
             )
     return opened
+
+
+def _lacking(store: object, protocol: type) -> list[str]:
+    """Return the methods of a protocol that a store lacks.
+
+    Not `isinstance`: from Python 3.12 on that does not see what a wrapper forwards.
+    """
+    public = [name for name in vars(protocol) if not name.startswith("_")]
+    context = [name for name in ("__enter__", "__exit__") if name in vars(protocol)]
+    return [name for name in (*public, *context) if not hasattr(store, name)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from typing import NamedTuple, Self
 
 import pluggy
@@ -33,7 +33,7 @@ class Plugin(NamedTuple):
         if dist is None:  # an entry point that was made by hand
             return cls(entry_point.name, "unknown", "unknown", entry_point)
         # A folder that a broken uninstall left behind has neither name nor version.
-        name, version = dist.name or "unknown", dist.version or "unknown"
+        name, version = _field(dist, "Name"), _field(dist, "Version")
         return cls(entry_point.name, name, version, entry_point)
 
     @property
@@ -115,6 +115,12 @@ def _misspelt(manager: pluggy.PluginManager) -> str | None:
         if not name.startswith("_") and name not in specified:
             return f"unknown hook {name!r}{did_you_mean(name, specified)}"
     return None
+
+
+def _field(dist: Distribution, field: str) -> str:
+    fields = dist.metadata
+    # Asked for first: from Python 3.12 on a missing field warns, and is to become an error.
+    return fields[field] if field in fields else "unknown"  # noqa: SIM401 - typed without a get
 
 
 def _normalized(name: str) -> str:

@@ -10,6 +10,7 @@ it is ahead of the log only where the log's tail was cut. Lines are never rewrit
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from storecore.audit import (
     select_records,
 )
 from storecore.capabilities import Finding
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
 from storecore_file.floor.appending import Log, last_line, whole_lines
@@ -43,6 +44,7 @@ from storecore_file.floor.sealing import sealed, unsealed
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 _SEQ = re.compile(rb'\{"seq":(\d+),')
 _DAY = 86_400_000_000
+_log = logging.getLogger("storecore")
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 
 
@@ -75,7 +77,7 @@ class AuditLog(Generic[_Record]):
             line, link = chained(replace(entry, timestamp=now), last)
             self._log = log = self._log.at(path)
             length = log.append(lambda _: line)
-            self._note(_Head(*link, path.name, length), durable=False)
+            self._note_end(_Head(*link, path.name, length))
 
     def close(self) -> None:
         """Let go of the day that is open, once nobody is writing to it any more."""
@@ -88,10 +90,13 @@ class AuditLog(Generic[_Record]):
 
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end and its first break, or a cut behind its end."""
-        head = self._head()  # before the records: a writer may add some meanwhile, and move it
+        with Locked(self._lock_path, self._lock_timeout):  # a writer would change it meanwhile
+            head = self._head()
         files = [self._placed_lines(path) for path in self._files()]
         # Days follow each other, but for a clock that was set back: then seq tells the order.
         end, broken = follow_chain(merge(*files, key=_seq))
+        if broken is None and head is None and end.seq:
+            broken = Finding("headless", str(self._head_path), "the head is missing or damaged")
         if broken is None and head is not None and head.seq > end.seq:
             place = str(self._folder / head.file)
             broken = Finding("truncated", place, f"ends at record {end.seq} of {head.seq}")
@@ -129,6 +134,13 @@ class AuditLog(Generic[_Record]):
             )
         except ValueError:
             return None
+
+    def _note_end(self, head: _Head) -> None:
+        """Let the head follow a record that is written: a head left behind is healed by the log."""
+        try:
+            self._note(head, durable=False)
+        except StorageError as error:
+            _log.warning("the head of the audit log stays behind: %s", error)
 
     def _note(self, head: _Head, durable: bool) -> None:
         self._disk.note(self._head_path, sealed(msgspec.json.encode(head)), durable)

@@ -45,7 +45,7 @@ class Bars:
         if not columns.date:
             return
         folder = self._series(symbol, timeframe)
-        self._disk.make_folder(folder)
+        self._disk.make_folder(folder, within=self._folder)
         table = table_of(columns)
         with Locked(folder / ".lock", self._lock_timeout):
             # All that can be refused, a damaged file for one, is refused before the first write.
@@ -85,16 +85,12 @@ class Bars:
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars."""
         parts = self._parts(self._series(symbol, timeframe))
-        read = [(path, self._disk.read(path)) for path in parts]
-        contents = [(path, content) for path, content in read if content is not None]
-        if not contents:
+        tables = [self._table(path, symbol, timeframe) for path in parts]
+        dates = [table["date"] for table in tables if table is not None]
+        if not dates:
             return Coverage(None, None, 0)
-        count = sum(bar_file.read_note(content, path)[1] for path, content in contents)
-        ends = [
-            bar_file.decode(content, path, symbol, timeframe)
-            for path, content in (contents[0], contents[-1])
-        ]
-        first, last = ends[0]["date"][0].value, ends[1]["date"][-1].value
+        first, last = dates[0][0].value, dates[-1][-1].value
+        count = sum(map(len, dates))
         return Coverage(to_datetime(first, aware=True), to_datetime(last, aware=True), count)
 
     def footprint(self, symbol: str, timeframe: str) -> Footprint:

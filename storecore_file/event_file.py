@@ -30,6 +30,9 @@ _SCHEMA = pa.schema(
         pa.field("payload", pa.string(), nullable=False),
     ]
 )
+_NAIVE = pa.schema(
+    [field.with_type(pa.timestamp("us")) if field.type == _STAMP else field for field in _SCHEMA]
+)
 
 
 class SealedDay(NamedTuple):
@@ -63,7 +66,8 @@ def decode(content: bytes, path: Path) -> SealedDay:
             table = file.read()
         if not table.schema.equals(_SCHEMA, check_metadata=False):
             raise ValueError(f"its columns are {table.schema.names}")
-        events = [_event(row) for row in table.to_pylist()]
+        # Without its time zone: Arrow would ask for a database of zones to name UTC.
+        events = [_event(row) for row in table.cast(_NAIVE).to_pylist()]
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CorruptData(f"{path}: not a whole file of events: {error}", path) from error
     return SealedDay(through, events)

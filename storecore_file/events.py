@@ -93,6 +93,9 @@ class Events:
         # The lines first: sealing removes them after it has put them into the sealed file.
         lines = self._lines(day)
         through, events = self._sealed(day)
+        if lines and lines[0].n > through + 1:
+            lost = self._sealed_path(day)
+            raise CorruptData(f"{lost}: events {through + 1} to {lines[0].n - 1} are missing", lost)
         late = [line for line in lines if line.n > through]
         last = late[-1].n if late else through
         return SealedDay(last, events + [Event(*astuple(line)[:-1]) for line in late])
@@ -105,6 +108,9 @@ class Events:
         log = self._log_path(day)
         lines = [_decode(line, log) for line in whole_lines(self._disk.read(log), is_sealed)]
         _check_day(lines, day, log)
+        numbers = [line.n for line in lines]
+        if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+            raise CorruptData(f"{log}: lines are missing, doubled or out of order", log)
         return lines
 
     def _sealed(self, day: str) -> SealedDay:

@@ -36,7 +36,7 @@ class Fundamentals:
     def write(self, data: FundamentalData) -> None:
         """Insert or replace a checked document."""
         folder = self._folder / SYMBOLS.encode(data.symbol)
-        self._disk.make_folder(folder)
+        self._disk.make_folder(folder, within=self._folder)
         name = _document_name(exact_instant(data.timestamp, "timestamp"))
         self._disk.replace(folder / name, sealed(encode_fundamental(data)))
 
@@ -53,8 +53,9 @@ class Fundamentals:
             data = decode_fundamental(unsealed(self._disk.read(path) or b""))
         except ValueError as error:
             raise CorruptData(f"{path}: not a whole document: {error}", path) from error
-        if data.symbol != symbol:
-            raise CorruptData(f"{path}: expected {symbol!r}, found {data.symbol!r}", path)
+        own_name = _document_name(exact_instant(data.timestamp, "timestamp"))
+        if (data.symbol, own_name) != (symbol, path.name):
+            raise CorruptData(f"{path}: found the document {own_name} of {data.symbol!r}", path)
         return data
 
 

@@ -58,7 +58,7 @@ class FileDataStore(Closing):
     ) -> None:
         if durability not in DURABILITIES:
             raise ConfigError(f"durability={durability!r}: expected one of {DURABILITIES}")
-        if not 0 <= lock_timeout <= TIMEOUT_MAX:
+        if not isinstance(lock_timeout, int | float) or not 0 <= lock_timeout <= TIMEOUT_MAX:
             raise ConfigError(
                 f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}"
             )

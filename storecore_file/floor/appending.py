@@ -31,7 +31,8 @@ class Log:
         self._path = path
         self._disk = disk
         self._file = -1
-        self._seen = _NOTHING  # inode and length of the file that ends with `_last`
+        self._identity = _NOTHING  # device and inode of the file that is open
+        self._length = 0  # of that file, when it ended with `_last`
         self._last: bytes | None = None
 
     def at(self, path: Path) -> Log:
@@ -44,38 +45,51 @@ class Log:
         On an error the log is as it was before. Raises `StorageError`.
         """
         with naming(self._path, "append to"):
-            inode, length = self._settled()
+            if not self._is_current():
+                self._open()
             line = line_after(self._last)
-            self._seen = _NOTHING
-            self._write(line, length)
-            self._seen, self._last = (inode, length + len(line)), line or self._last
-            return length + len(line)
+            before, self._length = self._length, -1  # not current, should the write fail
+            self._write(line, before)
+            self._length, self._last = before + len(line), line or self._last
+            return self._length
 
     def close(self) -> None:
         """Close the file. A later append opens it again."""
-        if self._file >= 0:
+        if self._holds_file():
             os.close(self._file)
-        self._file, self._seen = -1, _NOTHING
+        self._file, self._identity = -1, _NOTHING
 
     __del__ = close
 
-    def _settled(self) -> tuple[int, int]:
-        """Return inode and length of the log, opened and without a torn tail."""
+    def __reduce__(self) -> tuple[type[Log], tuple[Disk, Path]]:
+        # A copy, in this process or another, opens the file for itself.
+        return Log, (self._disk, self._path)
+
+    def _holds_file(self) -> bool:
+        """Tell whether the descriptor still is that of the file: others may have closed it."""
+        try:
+            return self._file >= 0 and _identity(os.fstat(self._file)) == self._identity
+        except OSError:
+            return False
+
+    def _is_current(self) -> bool:
+        """Tell whether the open file is the one at the path, and as it was left."""
         try:
             found = self._path.stat()
-            current = (found.st_ino, found.st_size) == self._seen
         except FileNotFoundError:
-            current = False
-        return self._seen if current else self._open()
+            return False
+        same = (_identity(found), found.st_size) == (self._identity, self._length)
+        return same and self._holds_file()
 
-    def _open(self) -> tuple[int, int]:
+    def _open(self) -> None:
+        """Open the log, its torn tail moved aside."""
         self.close()
         self._file = os.open(self._path, _APPEND, 0o666)
         found = os.fstat(self._file)
-        length, self._last = _tail(self._file, found.st_size)
-        if length < found.st_size:
-            self._set_aside(length, found.st_size)
-        return found.st_ino, length
+        self._identity = _identity(found)
+        self._length, self._last = _tail(self._file, found.st_size)
+        if self._length < found.st_size:
+            self._set_aside(self._length, found.st_size)
 
     def _set_aside(self, end: int, size: int) -> None:
         """Move what follows the last newline to the sidecar."""
@@ -96,6 +110,10 @@ class Log:
             with suppress(OSError):  # what cannot be cut off now is a torn tail to the next writer
                 os.ftruncate(self._file, before)
             raise
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def settle(disk: Disk, path: Path) -> None:

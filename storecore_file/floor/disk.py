@@ -7,6 +7,7 @@ is not retried: the file is given up, and the old one stands.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -119,12 +120,20 @@ class Disk:
             path.unlink(missing_ok=True)
             self._sync_folder(path.parent)
 
-    def make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it, each durable before what is put into it."""
+    def make_folder(self, folder: Path, within: Path | None = None) -> None:
+        """Make a folder and those above it, each durable before what is put into it.
+
+        `within` is one that was there when the store was opened, and is not made again: where it
+        has vanished, its disk is not mounted any more, say.
+        """
         with naming(folder, "make this folder"):
             if folder.is_dir():
                 return
-            self.make_folder(folder.parent)
+            if folder == within:
+                raise StorageError(
+                    f"{folder}: the store's folder has vanished", folder, errno.ENOENT
+                )
+            self.make_folder(folder.parent, within)
             with suppress(FileExistsError):
                 folder.mkdir()
             if not folder.is_dir():

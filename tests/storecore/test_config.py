@@ -173,3 +173,11 @@ def test_no_config_at_all_says_where_it_was_sought_and_what_to_do(tmp_path):
         ConfigError, match=rf"^no storecore\.toml in {tmp_path} or above; write one"
     ):
         find_config(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 5000 + "]" * 5000])
+def test_toml_that_python_cannot_hold_is_told_with_its_file(tmp_path, value):
+    file = tmp_path / "storecore.toml"
+    file.write_text(f"[store]\nx = {value}\n")
+    with pytest.raises(ConfigError, match=r"storecore\.toml: not valid TOML"):
+        load_config(file)

@@ -131,7 +131,7 @@ def test_what_cannot_be_kept_is_refused_with_its_place(event, fields, kind, mess
 def test_a_payload_that_holds_itself_is_refused(event):
     loop = {}
     loop["me"] = loop
-    with pytest.raises(NotSerializable, match=r"^event\.payload: \$: nested too deeply"):
+    with pytest.raises(NotSerializable, match=r"^event\.payload: \$: nested more than 100 deep"):
         checked_event(event(payload=loop))
 
 

@@ -242,3 +242,8 @@ def test_t1_a_time_zone_that_is_false_is_one():
     assert instants([datetime(2026, 1, 5, 5, tzinfo=Falsy())], "{}") == [
         instant(date(2026, 1, 5), "")
     ]
+
+
+def test_t1_a_pandas_year_that_python_has_not_is_refused():
+    with pytest.raises(InvalidData, match=r"^date="):
+        instant(pd.Timestamp(np.datetime64("20000-01-01", "s")), "date")

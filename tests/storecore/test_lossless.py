@@ -181,7 +181,7 @@ def test_s1_a_subclass_of_a_json_type_is_kept_as_the_plain_one(value, plain):
 def test_s1_a_value_that_holds_itself_is_refused():
     loop = {}
     loop["me"] = loop
-    with pytest.raises(NotSerializable, match=r"^state: \$: nested too deeply"):
+    with pytest.raises(NotSerializable, match=r"^state: \$: nested more than 100 deep"):
         encode_document(loop, "state")
 
 
@@ -189,7 +189,7 @@ def test_s1_a_document_nested_too_deeply_is_refused():
     deep = {}
     for _ in range(100_000):
         deep = {"in": deep}
-    with pytest.raises(NotSerializable, match=r"^state: \$: nested too deeply"):
+    with pytest.raises(NotSerializable, match=r"^state: \$: nested more than 100 deep"):
         encode_document(deep, "state")
 
 
@@ -257,3 +257,28 @@ def test_what_a_subclass_adds_is_refused_not_dropped(decision):
 def test_another_kind_of_record_is_refused(decision):
     with pytest.raises(InvalidData, match=r"^order: expected Order, got Decision"):
         checked(decision(), Order, "order")
+
+
+def nested(depth):
+    value = {}
+    for _ in range(depth - 1):
+        value = {"in": value, "other": [1]}
+    return value
+
+
+def test_s1_a_document_is_kept_as_deep_as_the_limit_and_no_deeper():
+    assert decode_document(encode_document(nested(100), "state")) == nested(100)
+    with pytest.raises(NotSerializable, match="more than 100 deep"):
+        encode_document(nested(101), "state")
+
+
+def test_s1_many_shallow_containers_are_no_depth():
+    wide = {"rows": [[1]] * 1000}
+    assert decode_document(encode_document(wide, "state")) == wide
+
+
+def test_s1_a_value_that_holds_itself_many_times_is_refused_at_once():
+    web = {}
+    web.update(a=web, b=web, c=[web])
+    with pytest.raises(NotSerializable, match="holding itself"):
+        encode_document(web, "state")

@@ -205,10 +205,27 @@ def test_a_head_that_a_crash_took_is_made_again_from_the_log(store, folder, log,
     assert store.verify_audit().ok
 
 
-def test_a_log_without_a_head_verifies(store, folder, log):
+def test_a3_a_log_whose_head_is_gone_could_have_been_cut(store, folder, log):
     log(0, 0)
     (folder / ".head").unlink()
-    assert store.verify_audit().ok
+    assert [finding.kind for finding in store.verify_audit().findings] == ["headless"]
+
+
+def test_a3_a_damaged_head_is_found(store, folder, log):
+    log(0, 0)
+    head = folder / ".head"
+    head.write_bytes(head.read_bytes().replace(b"seq", b"sex"))
+    assert [finding.kind for finding in store.verify_audit().findings] == ["headless"]
+
+
+def test_d2_a_record_that_is_written_is_logged_though_the_head_cannot_follow(
+    log, caplog, seqs, failing
+):
+    log(0)
+    failing("ftruncate")
+    log(0)
+    assert seqs() == [1, 2]
+    assert "the head of the audit log stays behind" in caplog.text
 
 
 @pytest.mark.parametrize("then", [0, 1, -1])

@@ -370,3 +370,18 @@ def test_e1_a_day_that_is_sealed_while_the_folder_is_listed_is_not_missed(store,
     store.compact()
     monkeypatch.setattr(os, "listdir", raced)
     assert len(store.read_events(date.min, date.max)) == len(day)
+
+
+@pytest.mark.parametrize("change", [lambda a, b, c: a + c, lambda a, b, c: a + c + b])
+def test_d5_a_line_that_is_missing_or_out_of_order_is_noticed(store, day, log, change):
+    log.write_bytes(change(*log.read_bytes().splitlines(keepends=True)))
+    with pytest.raises(CorruptData, match="missing, doubled or out of order"):
+        store.read_events(date.min, date.max)
+
+
+def test_d5_a_sealed_day_that_is_gone_beside_its_late_events_is_noticed(store, day, event, sealed):
+    store.compact()
+    store.write_event(event(JAN_5))
+    sealed.unlink()
+    with pytest.raises(CorruptData, match="events 1 to 3 are missing"):
+        store.read_events(date.min, date.max)

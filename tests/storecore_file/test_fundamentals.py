@@ -154,7 +154,7 @@ def test_d5_the_document_of_another_symbol_is_not_taken_for_this_one(
 ):
     store.write_fundamental("MSFT", fundamental(symbol="MSFT"))
     shutil.copytree(base / "fundamentals" / "MSFT", folder)
-    with pytest.raises(CorruptData, match="expected 'AAPL', found 'MSFT'"):
+    with pytest.raises(CorruptData, match=r"found the document .* of 'MSFT'"):
         store.read_fundamental("AAPL")
 
 
@@ -177,3 +177,11 @@ def test_d2_a_document_that_cannot_be_replaced_stays(
         store.write_fundamental("AAPL", fundamental(employees=1))
     monkeypatch.undo()
     assert store.read_fundamental("AAPL") == fundamental()
+
+
+def test_f1_a_document_under_the_name_of_an_earlier_moment_is_corrupt(store, base, fundamental):
+    store.write_fundamental("AAPL", fundamental(datetime(2026, 3, 1)))
+    (march,) = (base / "fundamentals" / "AAPL").iterdir()
+    march.rename(march.with_name(march.name.replace("-03-", "-01-")))
+    with pytest.raises(CorruptData, match="found the document 2026-03-01"):
+        store.read_fundamental("AAPL", as_of=datetime(2026, 1, 15))

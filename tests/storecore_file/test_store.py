@@ -205,3 +205,16 @@ def test_l1_a_closed_store_holds_no_file_open(base, event, decision, sent):
     store.close()
     held = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
     assert [path for path in held if path.startswith(str(base))] == []
+
+
+def test_a_store_whose_folder_has_vanished_is_not_made_again(store, base, bar):
+    base.rename(base.with_name("unmounted"))
+    with pytest.raises(StorageError, match="has vanished"):
+        store.write_bars("AAPL", [bar()])
+    assert not base.exists()
+
+
+@pytest.mark.parametrize("lock_timeout", ["5", None])
+def test_a_lock_timeout_that_is_no_number_is_a_config_error(base, lock_timeout):
+    with pytest.raises(ConfigError, match="expected seconds"):
+        FileDataStore(base, lock_timeout=lock_timeout)

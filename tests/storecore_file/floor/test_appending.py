@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 
@@ -248,4 +249,31 @@ def test_a_closed_log_opens_again(disk, log):
     kept.append(lambda _: b"one\n")
     kept.close()
     kept.close()
+    assert kept.append(lambda last: last) == 8
+
+
+def test_d1_a_log_whose_descriptor_was_closed_and_reused_writes_into_no_other_file(
+    disk, log, tmp_path
+):
+    kept = Log(disk, log)
+    kept.append(lambda _: b"one\n")
+    os.close(kept._file)
+    with (tmp_path / "other").open("wb") as other:
+        assert other.fileno() == kept._file
+        kept.append(lambda _: b"two\n")
+        assert (tmp_path / "other").read_bytes() == b""
+    assert log.read_bytes() == b"one\ntwo\n"
+
+
+def test_d1_a_copy_of_a_log_has_a_file_of_its_own(disk, log):
+    kept = Log(disk, log)
+    kept.append(lambda _: b"one\n")
+    copy.copy(kept).close()
+    assert kept.append(lambda last: last) == 8
+
+
+def test_d1_a_log_whose_descriptor_was_closed_opens_again(disk, log):
+    kept = Log(disk, log)
+    kept.append(lambda _: b"one\n")
+    os.close(kept._file)
     assert kept.append(lambda last: last) == 8

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from storecore.errors import LockTimeout, StorageError
-from storecore_file.floor.locks import Locked
+from storecore_file.floor.locks import Locked, _forget_all
 
 HOLDER = """if True:
     import sys
@@ -204,3 +204,12 @@ def test_a_child_waits_for_a_thread_of_its_parent_and_not_for_ever(path, script)
         path,
     )
     assert process.communicate()[0] == "0\n"
+
+
+def test_what_a_child_does_first_is_to_let_go_of_the_locks_of_its_parent(path):
+    held = Locked(path, 1)
+    with held:
+        _forget_all()  # called after a fork: here it leaves no one with the file open
+        with Locked(path, 0):
+            pass
+    held.forget()
