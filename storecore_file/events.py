@@ -42,6 +42,7 @@ class Events:
         self._folder = folder
         self._disk = disk
         self._lock_path = folder / ".lock"
+        self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
         self._log = Log(disk, folder / "no day yet")  # the day that is written stays open
         self._lock_timeout = lock_timeout
 
@@ -52,8 +53,10 @@ class Events:
         encoded = encode_event(event)
 
         def line_after(last: bytes | None) -> bytes:
-            number = self._sealed_through(day) if last is None else _number(last, path)
-            return sealed(b'%b,"n":%d}' % (encoded[:-1], number + 1))
+            number = self._number(last, day) + 1
+            line = sealed(b'%b,"n":%d}' % (encoded[:-1], number))
+            self._newest = (line, number)
+            return line
 
         with Locked(self._lock_path, self._lock_timeout):
             self._log = log = self._log.at(path)
@@ -73,6 +76,13 @@ class Events:
     def compact(self) -> list[str]:
         """Seal every day that is being written, and return those days."""
         return [day for day in self._days() if self._seal(day)]
+
+    def _number(self, last: bytes | None, day: str) -> int:
+        """Return the number of the last event of a day, whose last line is given."""
+        if last is None:
+            return self._sealed_through(day)
+        line, number = self._newest
+        return number if line is last else _number(last, self._log_path(day))
 
     def _seal(self, day: str) -> bool:
         with Locked(self._lock_path, self._lock_timeout):  # a day at a time: writers come between
