@@ -23,15 +23,17 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.000_1, 0.002
 class _LockFile:
     """An open file, closed when nothing refers to it any more: as Python's own are, but quicker."""
 
-    __slots__ = ("_number",)
+    _number = -1
 
     def __init__(self, number: int) -> None:
         self._number = number
 
     def fileno(self) -> int:
+        """Return the descriptor, for `flock`."""
         return self._number
 
     def close(self) -> None:
+        """Close the file; fine where it is closed already."""
         number, self._number = self._number, -1
         if number >= 0:
             os.close(number)

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -210,6 +211,33 @@ def test_what_a_child_does_first_is_to_let_go_of_the_locks_of_its_parent(path):
     held = Locked(path, 1)
     with held:
         _forget_all()  # called after a fork: here it leaves no one with the file open
+        entered = []
         with Locked(path, 0):
-            pass
+            entered.append(path)
     held.forget()
+    assert entered == [path]
+
+
+class Interrupt(Exception):
+    """What a handler of a signal raises."""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_d4_an_exception_from_a_signal_leaves_no_lock_behind(path):
+    def interrupt(*_):
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for step in range(300):
+            with suppress(Interrupt):
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 + step * 2e-7)
+                with Locked(path, 5):
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except Interrupt:  # it came late, between two steps of this test
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    with Locked(path, 0):
+        assert path.exists()
