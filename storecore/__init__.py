@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from storecore.capabilities import AuditReport as AuditReport
     from storecore.capabilities import AuditTrail as AuditTrail
+    from storecore.capabilities import BarStream as BarStream
+    from storecore.capabilities import BarTables as BarTables
     from storecore.capabilities import Catalog as Catalog
     from storecore.capabilities import Coverage as Coverage
     from storecore.capabilities import DiskUsage as DiskUsage
@@ -51,9 +53,15 @@ if TYPE_CHECKING:
     from storecore.models import PriceBar as PriceBar
     from storecore.opening import open_store as open_store
     from storecore.protocol import DataStore as DataStore
+    from storecore.tables import iter_bar_tables as iter_bar_tables
+    from storecore.tables import read_bar_table as read_bar_table
+    from storecore.tables import write_bar_table as write_bar_table
 
 _EXPORTS = {
-    "capabilities": "AuditReport AuditTrail Catalog Coverage DiskUsage Finding Footprint Report",
+    "capabilities": (
+        "AuditReport AuditTrail BarStream BarTables Catalog Coverage DiskUsage Finding Footprint "
+        "Report"
+    ),
     "config": "StoreConfig find_config load_config",
     "discovery": "BackendInfo backends",
     "errors": (
@@ -68,6 +76,7 @@ _EXPORTS = {
     ),
     "opening": "open_store",
     "protocol": "DataStore",
+    "tables": "iter_bar_tables read_bar_table write_bar_table",
 }
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 

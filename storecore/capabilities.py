@@ -6,12 +6,16 @@ those. `isinstance(store, Catalog)` asks a store itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from storecore.models import DecisionRecord, OrderRecord
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Coverage(Struct, frozen=True):
@@ -57,6 +61,52 @@ class AuditReport(Report, frozen=True):
     """A report on the audit log; `heads` holds the last hash of each log, to keep elsewhere."""
 
     heads: dict[str, str] = {}
+
+
+@runtime_checkable
+class BarTables(Protocol):
+    """Reads and writes bars as Arrow tables of many symbols.
+
+    `storecore.read_bar_table(store, …)` and `storecore.write_bar_table(store, …)` do the same with
+    any store, and say what the tables hold.
+    """
+
+    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
+        """Insert or replace the bars of a table of many symbols; it is checked whole before."""
+        ...
+
+    def read_bar_table(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+    ) -> pa.Table:
+        """Return the bars of many symbols as one table, sorted by symbol, then date."""
+        ...
+
+
+@runtime_checkable
+class BarStream(Protocol):
+    """Reads more bars than fit in memory, in order of time."""
+
+    def iter_bar_tables(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+        max_bytes: int = 64 * 2**20,
+    ) -> Iterator[pa.Table]:
+        """Yield tables that follow each other in time, each sorted by date, then symbol.
+
+        At most about `max_bytes` of bars are held at once.
+        """
+        ...
 
 
 @runtime_checkable
@@ -111,5 +161,6 @@ class DiskUsage(Protocol):
 
 
 CAPABILITIES: dict[str, type] = {
-    protocol.__name__: protocol for protocol in (Catalog, AuditTrail, DiskUsage)
+    protocol.__name__: protocol
+    for protocol in (BarTables, BarStream, Catalog, AuditTrail, DiskUsage)
 }

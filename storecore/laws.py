@@ -30,12 +30,14 @@ from storecore.fundamentals import checked_fundamental, decode_fundamental, enco
 from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_range, to_datetime
 from storecore.lossless import decode_document, encode_document
 from storecore.names import check_name
+from storecore.tables import BarTablesByBars
 
 __all__ = [
     "EARLIEST",
     "GENESIS",
     "LATEST",
     "BarColumns",
+    "BarTablesByBars",
     "Closing",
     "Link",
     "TimeRange",

@@ -33,7 +33,7 @@ class MemoryConfig(Struct, frozen=True):
     """The memory backend takes no options."""
 
 
-class MemoryDataStore(laws.Closing):
+class MemoryDataStore(laws.BarTablesByBars):
     """A `DataStore` of dictionaries. Threads may share it."""
 
     def __init__(self) -> None:
@@ -117,7 +117,20 @@ class MemoryDataStore(laws.Closing):
         strategy_name = self._name(strategy_name, "strategy_name")
         self._log("orders", laws.order_entry(strategy_name, order, result))
 
-    # What follows is the capabilities Catalog and AuditTrail.
+    # What follows is the capabilities Catalog and AuditTrail; BarTables is inherited.
+
+    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
+        """Remove the bars of a range; return how many there were."""
+        key = self._series(symbol, timeframe)
+        first, last, _ = laws.time_range(start, end)
+        with self._lock:
+            series = self._bars.get(key, {})
+            kept = {at: row for at, row in series.items() if not first <= at <= last}
+            if kept:
+                self._bars[key] = kept
+            else:
+                self._bars.pop(key, None)
+        return len(series) - len(kept)
 
     def symbols(self, timeframe: str | None = None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""
@@ -189,6 +202,6 @@ def storecore_backend() -> BackendSpec:
         name="memory",
         config=MemoryConfig,
         open=lambda config: MemoryDataStore(),
-        capabilities=frozenset({"Catalog", "AuditTrail"}),
+        capabilities=frozenset({"BarTables", "Catalog", "AuditTrail"}),
         summary="keeps everything in this process and forgets it at the end",
     )

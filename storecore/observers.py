@@ -20,6 +20,7 @@ from storecore.discovery import find
 from storecore.hooks import OBSERVERS, BackendSpec
 from storecore.plugins import PluginError, load_plugin
 from storecore.protocol import DataStore
+from storecore.tables import bars_by_symbol, kept_table
 
 _log = logging.getLogger("storecore")
 _lock = threading.RLock()
@@ -141,19 +142,27 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         given = bound.arguments
         if isinstance(given.get("bars"), Iterable) and not isinstance(given["bars"], Sized):
             given["bars"] = list(given["bars"])  # a generator could be counted only by using it up
+        if "table" in given:
+            given["table"] = kept_table(given["table"])
         getattr(self._store, name)(*bound.args[1:], **bound.kwargs)
-        kind, key, count = summarize(given)
-        if count:
-            self._observers.tell("storecore_written", store=self, kind=kind, key=key, count=count)
+        for kind, key, count in summarize(given):
+            if count:
+                what = {"kind": kind, "key": key, "count": count}
+                self._observers.tell("storecore_written", store=self, **what)
 
     return write
 
 
-_WRITES: dict[str, Callable[[dict[str, Any]], tuple[str, str, int]]] = {
-    "write_bars": lambda given: ("bars", given["symbol"], len(given["bars"])),
-    "write_fundamental": lambda given: ("fundamentals", given["symbol"], 1),
-    "write_event": lambda given: ("events", given["event"].type, 1),
-    "save_strategy_state": lambda given: ("state", given["strategy_name"], 1),
-    "log_decision": lambda given: ("decisions", given["strategy_name"], 1),
-    "log_order": lambda given: ("orders", given["strategy_name"], 1),
+_Written = list[tuple[str, str, int]]  # kind, key, count
+
+_WRITES: dict[str, Callable[[dict[str, Any]], _Written]] = {
+    "write_bars": lambda given: [("bars", given["symbol"], len(given["bars"]))],
+    "write_bar_table": lambda given: [
+        ("bars", symbol, count) for symbol, count in bars_by_symbol(given["table"])
+    ],
+    "write_fundamental": lambda given: [("fundamentals", given["symbol"], 1)],
+    "write_event": lambda given: [("events", given["event"].type, 1)],
+    "save_strategy_state": lambda given: [("state", given["strategy_name"], 1)],
+    "log_decision": lambda given: [("decisions", given["strategy_name"], 1)],
+    "log_order": lambda given: [("orders", given["strategy_name"], 1)],
 }

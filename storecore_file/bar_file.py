@@ -1,95 +1,328 @@
-"""One Parquet file of bars: a calendar month of one series, its columns those of `PriceBar`.
+"""One part of a series as a Parquet file: its columns those of `PriceBar`.
 
-The symbol is a column, so that a file read alone says whose bars it holds. `storecore` in the
-file's metadata holds what the columns cannot: the version of this format, the timeframe, and whole
-volumes beyond 2**53 by row. Pages and footer carry checksums, which every read verifies.
+The symbol is a column, so that a file read alone says whose bars it holds. What the columns cannot
+say lies in a *note*, JSON between the last column and the footer, where no reader of Parquet looks:
+
+    PAR1 | column chunks | note | its length | CRC-32 of note and footer | footer | length | PAR1
+
+The note holds the series, the rows and dates of each row group, length and CRC-32 of each column
+chunk, whole volumes beyond 2**53, and how far the journal was folded in. So every byte is
+checked when it is used, the range and count of a part are known from its end alone, and a few
+columns of a few row groups are read without the rest.
 Format: https://parquet.apache.org/docs/file-format/
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple, Protocol
+from zlib import crc32
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storecore.errors import CorruptData
-from storecore_file.bar_table import COLUMNS, PRICES, SCHEMA
-from storecore_file.floor.sealing import check_parquet, sealed_parquet
+from storecore.bar_table import EMPTY, EXACT, FIELDS, SERIES, between, instants_of, with_exact
+from storecore.errors import CorruptData, StoreError
+from storecore.instants import to_datetime
+from storecore_file.floor.disk import OpenFile
 
-_KEY = b"storecore"
-_FILE_SCHEMA = COLUMNS.insert(0, pa.field("symbol", pa.string(), nullable=False))
+MAGIC = b"PAR1"
+VERSION = 2
+GROUP_ROWS = 2_560
+_SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
+_SMALL = 2**12  # up to here, some 80 bars, a part is kept decoded
+_NUMBERS = {name: number for number, name in enumerate(FIELDS)}
+_WHOLE = 2**18  # a file up to this size is read at once
+_TAIL = 2**16
+_END = 8  # of the file: length of the footer, and the magic
+_SEAL = 8  # before the footer: length of the note, and its checksum
 
 
-class FileNote(msgspec.Struct, frozen=True):
-    """What a file's metadata say: format version, series, exact whole volumes by row."""
+class Group(NamedTuple):
+    """A row group: its bars, and the first and last of their dates."""
+
+    rows: int
+    first: int
+    last: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What a part says of itself; `chunks` has length and CRC-32 of each column of each group."""
 
     version: int
     symbol: str
     timeframe: str
-    exact_volumes: dict[int, int]
+    groups: list[Group]
+    chunks: list[tuple[int, int]] = []
+    exact: dict[int, int] = {}
+    folded: dict[str, int] = {}
+
+    @property
+    def rows(self) -> int:
+        """The number of bars."""
+        return sum(group.rows for group in self.groups)
 
 
-def encode(symbol: str, timeframe: str, table: pa.Table) -> bytes:
-    """Return a table of bars as the bytes of a Parquet file."""
-    exact = {
-        row: value
-        for row, value in enumerate(table["exact_volume"].to_pylist())
-        if value is not None
-    }
-    note = msgspec.json.encode(FileNote(1, symbol, timeframe, exact))
+_NOTES = msgspec.json.Decoder(Note)
+
+
+def encode(symbol: str, timeframe: str, table: pa.Table, folded: dict[str, int]) -> bytes:
+    """Return a series table as the bytes of a part; `folded` says how far each journal is in it."""
     names = pa.repeat(pa.scalar(symbol, pa.string()), len(table))
-    bars = pa.Table.from_arrays(
-        [names, *(table[name] for name in COLUMNS.names)],
-        schema=_FILE_SCHEMA.with_metadata({_KEY: note}),
-    )
-    sink = pa.BufferOutputStream()
+    bars = pa.Table.from_arrays([names, *(table[name] for name in SERIES.names)], schema=_SCHEMA)
+    sink, written = pa.BufferOutputStream(), list[pq.FileMetaData]()
     pq.write_table(
         bars,
         sink,
+        row_group_size=GROUP_ROWS,
         compression="lz4",
         use_dictionary=["symbol"],
-        column_encoding={
-            "date": "DELTA_BINARY_PACKED",
-            **dict.fromkeys((*PRICES, "volume"), "BYTE_STREAM_SPLIT"),
-        },
+        column_encoding={"date": "DELTA_BINARY_PACKED", "volume": "BYTE_STREAM_SPLIT"},
+        write_statistics=["symbol", "date"],
         write_page_checksum=True,
+        store_schema=False,
+        metadata_collector=written,
     )
-    return sealed_parquet(sink.getvalue().to_pybytes())
+    content = memoryview(sink.getvalue())
+    note = Note(VERSION, symbol, timeframe, _groups(table), exact=_exact(table), folded=folded)
+    return _sealed(content, written[0], note)
 
 
-def decode(content: bytes, path: Path, symbol: str, timeframe: str) -> pa.Table:
-    """Return the bars of a file. Raises `CorruptData` naming it where it is not of that series."""
-    try:
-        check_parquet(content)
-        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
-            note = _note(file)
-            bars = file.read(COLUMNS.names)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise CorruptData(f"{path}: not a whole file of bars: {error}", path) from error
-    if (note.symbol, note.timeframe) != (symbol, timeframe):
-        raise CorruptData(
-            f"{path}: expected bars of {symbol!r} ({timeframe}), found those of {note.symbol!r} "
-            f"({note.timeframe})",
-            path,
-        )
-    if not bars.schema.equals(COLUMNS, check_metadata=False):
-        raise CorruptData(f"{path}: not the columns of bars: {bars.schema.names}", path)
-    exact = [note.exact_volumes.get(row) for row in range(len(bars))]
-    return bars.append_column(SCHEMA.field("exact_volume"), pa.array(exact, pa.int64()))
+class Source(Protocol):
+    """The bytes of a file: one that is open, or has been read."""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        ...
+
+    def fill(self, view: memoryview, start: int) -> None:
+        """Read the bytes from `start` on into a view, which they fill."""
+        ...
 
 
-def read_note(content: bytes, path: Path) -> tuple[FileNote, int]:
-    """Return what a file's metadata say, and its number of bars. Raises `CorruptData`."""
-    try:
-        check_parquet(content)
-        with pq.ParquetFile(pa.BufferReader(content)) as file:
-            return _note(file), file.metadata.num_rows
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise CorruptData(f"{path}: not a whole file of bars: {error}", path) from error
+class _Content(NamedTuple):
+    """A file that has been read whole."""
+
+    path: Path
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def fill(self, view: memoryview, start: int) -> None:
+        view[:] = self.content[start : start + len(view)]
 
 
-def _note(file: pq.ParquetFile) -> FileNote:
-    metadata = file.schema_arrow.metadata or {}
-    return msgspec.json.decode(metadata.get(_KEY, b"{}"), type=FileNote)
+def bars_in(file: OpenFile) -> BarFile:
+    """Return the part that is open. What is small is kept decoded, by its very bytes.
+
+    So a read of many series, each with a small last part, costs little more than without these.
+    """
+    if file.size > _SMALL:
+        return BarFile(file)
+    content = bytearray(file.size)
+    file.fill(memoryview(content), 0)
+    return _small(file.path, bytes(content))
+
+
+@lru_cache(maxsize=1_024)
+def _small(path: Path, content: bytes) -> BarFile:
+    return BarFile(_Content(path, content))
+
+
+class BarFile:
+    """A part: its note is read, its columns when they are asked for.
+
+    Raises `CorruptData` naming the file where it is damaged.
+    """
+
+    def __init__(self, file: Source) -> None:
+        self._file = file
+        self._kept: dict[tuple[str, ...], pa.Table] = {}
+        self._buffer = pa.allocate_buffer(file.size)
+        self._view = memoryview(self._buffer).cast("B")
+        self._read_from = file.size
+        self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
+        with _proving(file.path):
+            self.note, self._footer = self._opened()
+
+    def check_series(self, symbol: str, timeframe: str) -> None:
+        """Refuse a file that holds the bars of another series: a copy in a wrong place, say."""
+        own = self.note
+        if (own.symbol, own.timeframe) != (symbol, timeframe):
+            raise self._corrupt(
+                f"expected bars of {symbol!r} ({timeframe}), found those of {own.symbol!r} "
+                f"({own.timeframe})"
+            )
+
+    def check_range(self, first: int, last: int) -> None:
+        """Refuse a file whose bars are not of the range that its name tells."""
+        groups = self.note.groups
+        if groups and not first <= groups[0].first <= groups[-1].last <= last:
+            found = ", ".join(str(to_datetime(at, aware=False)) for at in _ends(groups))
+            raise self._corrupt(f"expected bars of the range that its name tells, found {found}")
+
+    def rows(self, first: int, last: int, columns: Iterable[str] = SERIES.names) -> pa.Table:
+        """Return the bars from instant `first` to `last` as a series table of some columns."""
+        return self.load(first, last, columns)()
+
+    def load(
+        self, first: int, last: int, columns: Iterable[str] = SERIES.names
+    ) -> Callable[[], pa.Table]:
+        """Read and prove what `rows` needs; what is returned decodes it, on any thread."""
+        names = tuple(name for name in SERIES.names if name == "date" or name in columns)
+        groups = [
+            number
+            for number, group in enumerate(self.note.groups)
+            if group.first <= last and first <= group.last
+        ]
+        if not groups:
+            return lambda: EMPTY
+        if self._file.size <= _SMALL:
+            return lambda: between(self._kept_table(names), first, last)
+        self._prove(groups, names)
+        return lambda: between(self._table(groups, names), first, last)
+
+    def _kept_table(self, names: tuple[str, ...]) -> pa.Table:
+        if names not in self._kept:
+            groups = list(range(len(self.note.groups)))
+            self._prove(groups, names)
+            self._kept[names] = self._table(groups, names)
+        return self._kept[names]
+
+    def _opened(self) -> tuple[Note, bytes]:
+        """Return the note and the footer, both proven whole."""
+        view, size = self._view, len(self._view)
+        footer = size - _END - int.from_bytes(view[-_END:-4], "little")
+        note = footer - _SEAL - int.from_bytes(view[max(0, footer - _SEAL) : footer - 4], "little")
+        if note < len(MAGIC):
+            raise ValueError("its end is not that of a part")
+        self._read(min(note, self._read_from))
+        if _checksum(view[note : footer - 4], view[footer:]) != bytes(view[footer - 4 : footer]):
+            raise ValueError("the checksum of its end does not match")
+        return _NOTES.decode(view[note : footer - _SEAL]), bytes(view[footer:])
+
+    def _prove(self, groups: list[int], names: tuple[str, ...]) -> None:
+        """Read the columns of some groups, where they are not read yet, and check each."""
+        numbers = [_NUMBERS[name] for name in names]
+        chunks = self.note.chunks
+        starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))
+        with _proving(self._file.path):
+            for group in groups:
+                for number in numbers:
+                    chunk = group * len(FIELDS) + number
+                    start, (size, checksum) = starts[chunk], chunks[chunk]
+                    view = self._view[start : start + size]
+                    if start < self._read_from:
+                        self._file.fill(view, start)
+                    if crc32(view) != checksum:
+                        raise ValueError(
+                            f"the checksum of bytes {start} to {start + size} is wrong"
+                        )
+
+    def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
+        with _proving(self._file.path):
+            source = pa.BufferReader(self._buffer)
+            with pq.ParquetFile(source, metadata=_metadata(self._footer)) as file:
+                table = file.read_row_groups(groups, names, use_threads=False)
+            if table.schema != _schema(*names):
+                raise ValueError(f"its columns are {table.schema}")
+        if not self.note.exact or "volume" not in names:
+            return table
+        return with_exact(table, self._exact_volumes(groups))
+
+    def _exact_volumes(self, groups: list[int]) -> list[int | None]:
+        ends = list(accumulate((group.rows for group in self.note.groups), initial=0))
+        exact = self.note.exact
+        return [exact.get(row) for group in groups for row in range(ends[group], ends[group + 1])]
+
+    def _read(self, start: int) -> None:
+        """Read the file from a position on, to where it has been read already."""
+        if start < self._read_from:
+            self._file.fill(self._view[start : self._read_from], start)
+            self._read_from = start
+
+    def _corrupt(self, problem: str) -> CorruptData:
+        return CorruptData(f"{self._file.path}: {problem}", self._file.path)
+
+
+class _proving:
+    """Turns what goes wrong in reading damaged bytes into `CorruptData` that names the file."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Go on."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        wrong = (pa.ArrowException, OSError, ValueError, LookupError)
+        if isinstance(error, wrong) and not isinstance(error, StoreError):
+            message = f"{self._path}: not a whole file of bars: {error}"
+            raise CorruptData(message, self._path) from error
+
+
+@lru_cache(maxsize=4_096)
+def _metadata(footer: bytes) -> pq.FileMetaData:
+    """Return a footer as Arrow's reader wants it; by its bytes, so that none is out of date."""
+    return pq.read_metadata(pa.BufferReader(footer))
+
+
+@lru_cache
+def _schema(*names: str) -> pa.Schema:
+    return pa.schema([SERIES.field(name) for name in names])
+
+
+def _groups(table: pa.Table) -> list[Group]:
+    dates = instants_of(table)
+    starts = range(0, len(dates), GROUP_ROWS)
+    ends = [min(start + GROUP_ROWS, len(dates)) for start in starts]
+    return [
+        Group(end - start, dates[start], dates[end - 1])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _ends(groups: list[Group]) -> tuple[int, int]:
+    return groups[0].first, groups[-1].last
+
+
+def _exact(table: pa.Table) -> dict[int, int]:
+    exact = table[EXACT].to_pylist() if EXACT in table.column_names else []
+    return {row: value for row, value in enumerate(exact) if value is not None}
+
+
+def _sealed(content: memoryview, metadata: pq.FileMetaData, note: Note) -> bytes:
+    """Return a Parquet file with a note, completed with its chunks, before its footer."""
+    start = len(content) - _END - int.from_bytes(content[-_END:-4], "little")
+    chunks = [(len(chunk), crc32(chunk)) for chunk in _chunks(content, metadata)]
+    text = msgspec.json.encode(msgspec.structs.replace(note, chunks=chunks))
+    seal = b"%b%b" % (text, len(text).to_bytes(4, "little"))
+    footer = content[start:]
+    return b"".join((content[:start], seal, _checksum(seal, footer), footer))
+
+
+def _chunks(content: memoryview, metadata: pq.FileMetaData) -> Iterator[memoryview]:
+    for group in range(metadata.num_row_groups):
+        columns = metadata.row_group(group)
+        for number in range(metadata.num_columns):
+            column = columns.column(number)
+            start = column.dictionary_page_offset or column.data_page_offset
+            yield content[start : start + column.total_compressed_size]
+
+
+def _checksum(seal: bytes | memoryview, footer: bytes | memoryview) -> bytes:
+    return crc32(footer, crc32(seal)).to_bytes(4, "little")

@@ -1,35 +1,43 @@
-"""The room of bars: a folder a series, a Parquet file a calendar month (UTC) of it.
+"""The room of bars: a folder a series, in it Parquet files of whole months.
 
-    prices/AAPL/2026-01.parquet          timeframe "1d"
-    prices/AAPL/1m/2026-01.parquet       any other, one folder down
+    prices/AAPL/2006-01--2025-12.parquet     timeframe "1d"
+    prices/AAPL/1m/2026-01.parquet           any other, one folder down
+    prices/.journal/                         batches of a few bars for many symbols, to be folded
 
-A write replaces the files of the months it touches, one by one, under the lock of the series. A
-reader takes whole files as they are: each is the old one or the new one.
+Bars of one symbol lie in its files when a write returns. A batch of a few bars for many symbols is
+appended to the journal, which is read together with the files, and is folded into them when it is
+large, by `compact()` and at `close()`.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
-from calendar import monthrange
-from collections.abc import Iterator
-from datetime import datetime, time
+import logging
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 
-from storecore.bars import BarColumns
+from storecore.bar_table import EMPTY
 from storecore.capabilities import Coverage, Footprint
-from storecore.errors import CorruptData
-from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, to_datetime
-from storecore_file import bar_file
-from storecore_file.bar_table import columns_of, table_of, upserted
+from storecore.errors import StorageError, StoreError
+from storecore.instants import TimeRange
+from storecore_file.bar_file import Note
 from storecore_file.floor.disk import Disk
-from storecore_file.floor.locks import Locked
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
+from storecore_file.journal import Journal
+from storecore_file.parallel import batch_by_batch, in_parallel
+from storecore_file.parts import parsed
+from storecore_file.series import Series, any_note
+from storecore_file.series_writer import SeriesWriter
+from storecore_file.streaming import stream
 
-_PART = re.compile(r"(\d{4})-(\d{2})\.parquet")
 _DAILY = "1d"
+FEW_ROWS = 32  # a symbol with more is written into its own files at once
+MANY_SERIES = 4
+JOURNAL_BYTES = 16 * 2**20
+WRITERS = 4  # they wait for the disk more than they work
+_log = logging.getLogger("storecore")
 
 
 class Bars:
@@ -39,125 +47,155 @@ class Bars:
         self._folder = folder
         self._disk = disk
         self._lock_timeout = lock_timeout
+        self._journal = Journal(folder / ".journal", disk, lock_timeout)
+        self._appended = False
 
-    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
-        """Upsert columns that are checked, sorted and unique."""
-        if not columns.date:
-            return
-        folder = self._series(symbol, timeframe)
-        self._disk.make_folder(folder, within=self._folder)
-        table = table_of(columns)
-        with Locked(folder / ".lock", self._lock_timeout):
-            # All that can be refused, a damaged file for one, is refused before the first write.
-            contents = []
-            for start, stop in _months(columns.date):
-                path = folder / _part_name(columns.date[start])
-                rows = table.slice(start, stop - start)
-                contents.append((path, self._upserted(path, symbol, timeframe, rows)))
-            for path, content in contents:
-                self._disk.replace(path, content)
+    def write(self, symbol: str, timeframe: str, bars: pa.Table) -> None:
+        """Upsert a series table; it lies in the series' files when this returns."""
+        self.write_many(timeframe, [(symbol, bars)])
 
-    def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
-        """Return the bars of a range."""
-        parts = self._parts(self._series(symbol, timeframe), span.first, span.last)
-        tables = [self._table(part, symbol, timeframe) for part in parts]
-        there = [table for table in tables if table is not None]
-        return columns_of(there, span.first, span.last)
+    def write_many(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
+        """Upsert a series table a symbol, each whole or, where its disk fails, not at all."""
+        few = [(symbol, bars) for symbol, bars in series if len(bars) <= FEW_ROWS]
+        if len(few) < MANY_SERIES:
+            few = []
+        journaled = {symbol for symbol, _ in few}
+        own = [(symbol, bars) for symbol, bars in series if len(bars) and symbol not in journaled]
+        folders = [self._path(symbol, timeframe) for symbol, _ in own]
+        self._disk.make_folders(folders, within=self._folder)
+        in_parallel(lambda each: self._writer(each[0], timeframe).write(each[1]), own, WRITERS)
+        if few:
+            self._appended = True
+            if self._journal.append(timeframe, few) > JOURNAL_BYTES:
+                self.fold()
+
+    def read(self, symbol: str, timeframe: str, span: TimeRange) -> pa.Table:
+        """Return the bars of a range as a series table."""
+        return self._series(symbol, timeframe).read(span)
+
+    def read_many(
+        self, symbols: list[str], timeframe: str, span: TimeRange, columns: Iterable[str]
+    ) -> list[tuple[str, pa.Table]]:
+        """Return a series table (of some columns) a symbol."""
+        loaded = (self._series(symbol, timeframe).load(span, columns) for symbol in symbols)
+        return list(zip(symbols, batch_by_batch(loaded), strict=True))
+
+    def stream(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        columns: Iterable[str],
+        max_bytes: int,
+    ) -> Iterator[list[tuple[str, pa.Table]]]:
+        """Yield a series table a symbol for windows that follow each other in time."""
+        series = [self._series(symbol, timeframe) for symbol in symbols]
+        return stream(series, span, columns, max_bytes)
+
+    def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
+        """Remove the bars of a range; return how many there were."""
+        key = (symbol, timeframe)
+        if key in self._journal.series():
+            self.fold()
+        if span.first > span.last or not self._disk.is_folder(self._path(*key)):
+            return 0
+        deleted = self._writer(*key).delete(span.first, span.last)
+        if key in self._journal.series():  # written meanwhile: its rows may hold an empty part
+            self.fold()
+        self._writer(*key).drop_empty()
+        return deleted
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars, of one timeframe or of any."""
-        symbols = []
+        symbols = {key[0] for key in self._journal.series() if timeframe in (None, key[1])}
         for folder in self._disk.folders(self._folder):
-            part = self._first_part(self._series_in(folder, timeframe))
-            if part is not None:
-                symbols.append(SYMBOLS.decode(folder.name) or self._note(part).symbol)
+            found = next(filter(self._has_parts, self._series_in(folder, timeframe)), None)
+            if found is not None:
+                symbols.add(SYMBOLS.decode(folder.name) or self._note(found).symbol)
         return sorted(symbols)
 
     def timeframes(self, symbol: str) -> list[str]:
         """Return the timeframes in which a symbol has bars."""
-        timeframes = []
-        for folder in self._series_in(self._series(symbol, _DAILY), None):
-            part = self._first_part([folder])
-            if part is not None:
-                timeframes.append(self._note(part).timeframe)
+        timeframes = {key[1] for key in self._journal.series() if key[0] == symbol}
+        daily = self._path(symbol, _DAILY)
+        for folder in filter(self._has_parts, self._series_in(daily, None)):
+            name = _DAILY if folder == daily else TIMEFRAMES.decode(folder.name)
+            timeframes.add(name or self._note(folder).timeframe)
         return sorted(timeframes)
 
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars."""
-        parts = self._parts(self._series(symbol, timeframe))
-        tables = [self._table(path, symbol, timeframe) for path in parts]
-        dates = [table["date"] for table in tables if table is not None]
-        if not dates:
-            return Coverage(None, None, 0)
-        first, last = dates[0][0].value, dates[-1][-1].value
-        count = sum(map(len, dates))
-        return Coverage(to_datetime(first, aware=True), to_datetime(last, aware=True), count)
+        return self._series(symbol, timeframe).coverage()
 
     def footprint(self, symbol: str, timeframe: str) -> Footprint:
-        """Return the number of files and their bytes."""
-        parts = self._parts(self._series(symbol, timeframe))
-        return Footprint(len(parts), sum(self._disk.size(path) or 0 for path in parts))
+        """Return the number of files and their bytes, without the journal's."""
+        return self._series(symbol, timeframe).footprint()
 
-    def _upserted(self, path: Path, symbol: str, timeframe: str, new: pa.Table) -> bytes:
-        """Return what the part at `path` will be with new rows in it."""
-        old = self._table(path, symbol, timeframe)
-        table = new if old is None else upserted(old, new)
-        return bar_file.encode(symbol, timeframe, table)
+    def fold(self) -> int:
+        """Fold the journal into the files of its series; return how many there were."""
+        if not self._journal.series():
+            return 0
+        with self._journal.folding():
+            names = self._journal.rotate()
+            keys = sorted(self._journal.series(names))
+            self._disk.make_folders((self._path(*key) for key in keys), within=self._folder)
+            in_parallel(lambda key: self._writer(*key).write(EMPTY), keys, WRITERS)
+            self._journal.retire(names)
+        return len(keys)
 
-    def _table(self, path: Path, symbol: str, timeframe: str) -> pa.Table | None:
-        """Return the bars of a part, None where there is none. Raises `CorruptData`."""
-        content = self._disk.read(path)
-        if content is None:
-            return None
-        table = bar_file.decode(content, path, symbol, timeframe)
-        ends = {_part_name(date.value) for date in (*table["date"][:1], *table["date"][-1:])}
-        if ends != {path.name}:
-            raise CorruptData(f"{path}: expected bars of its month, found {sorted(ends)}", path)
-        return table
+    def compact(self) -> int:
+        """Fold the journal and merge all that is small; return how many files went away."""
+        self.fold()
+        writers = [
+            SeriesWriter(series, self._lock_timeout)
+            for symbol in self.symbols(None)
+            for timeframe in self.timeframes(symbol)
+            for series in [self._series(symbol, timeframe)]
+        ]
+        return sum(in_parallel(lambda writer: writer.merge(patient=False), writers, WRITERS))
 
-    def _series(self, symbol: str, timeframe: str) -> Path:
-        return self._in_timeframe(self._folder / SYMBOLS.encode(symbol), timeframe)
+    def close(self) -> None:
+        """Fold what this store has put into the journal, and let go of it."""
+        if self._appended:
+            self._appended = False
+            try:
+                self.fold()
+            except StoreError as error:
+                _log.warning("%s: the journal is folded later: %s", self._folder, error)
+        self._journal.close()
 
-    def _in_timeframe(self, folder: Path, timeframe: str) -> Path:
-        return folder if timeframe == _DAILY else folder / TIMEFRAMES.encode(timeframe)
+    def _series(self, symbol: str, timeframe: str) -> Series:
+        folder = self._path(symbol, timeframe)
+        return Series(folder, symbol, timeframe, self._disk, self._journal)
+
+    def _writer(self, symbol: str, timeframe: str) -> SeriesWriter:
+        return SeriesWriter(self._series(symbol, timeframe), self._lock_timeout)
+
+    def _path(self, symbol: str, timeframe: str) -> Path:
+        return _in_timeframe(_symbol_folder(self._folder, symbol), timeframe)
 
     def _series_in(self, folder: Path, timeframe: str | None) -> list[Path]:
         """Return the folders of a symbol's series, of one timeframe or all that there may be."""
         if timeframe is not None:
-            return [self._in_timeframe(folder, timeframe)]
+            return [_in_timeframe(folder, timeframe)]
         return [folder, *self._disk.folders(folder)]
 
-    def _parts(self, folder: Path, first: int = EARLIEST, last: int = LATEST) -> list[Path]:
-        """Return the parts whose month overlaps the range, in time order."""
-        low, high = _part_name(first), _part_name(last)
-        return [
-            folder / name
-            for name in self._disk.names(folder)
-            if _PART.fullmatch(name) and low <= name <= high
-        ]
+    def _has_parts(self, folder: Path) -> bool:
+        return any(map(parsed, self._disk.names(folder)))
 
-    def _first_part(self, folders: list[Path]) -> Path | None:
-        return next((part for folder in folders for part in self._parts(folder)), None)
-
-    def _note(self, part: Path) -> bar_file.FileNote:
-        return bar_file.read_note(self._disk.read(part) or b"", part)[0]
+    def _note(self, folder: Path) -> Note:
+        """Return the note of a part, for a name too long for a folder's (law N1)."""
+        note = any_note(self._disk, folder)
+        if note is None:
+            raise StorageError(f"{folder}: its files vanished while they were read", folder)
+        return note
 
 
-def _part_name(instant: int) -> str:
-    moment = to_datetime(instant, aware=False)
-    return f"{moment.year:04}-{moment.month:02}.parquet"
+@lru_cache(maxsize=32_768)
+def _symbol_folder(prices: Path, symbol: str) -> Path:
+    # Cached: joining a path costs as much as opening the file.
+    return prices / SYMBOLS.encode(symbol)
 
 
-def _months(dates: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of the rows of each month in sorted instants."""
-    start = 0
-    while start < len(dates):
-        stop = bisect_right(dates, _end_of_month(dates[start]), start)
-        yield start, stop
-        start = stop
-
-
-def _end_of_month(instant: int) -> int:
-    moment = to_datetime(instant, aware=False)
-    last_day = datetime(moment.year, moment.month, monthrange(moment.year, moment.month)[1])
-    return exact_instant(datetime.combine(last_day, time.max), "date")
+def _in_timeframe(folder: Path, timeframe: str) -> Path:
+    return folder if timeframe == _DAILY else folder / TIMEFRAMES.encode(timeframe)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import Any
 
+import pyarrow as pa
+
 from storecore.audit import decision_entry, order_entry
-from storecore.bars import bar_columns, price_bars
+from storecore.bar_answers import answer, in_time_order, wanted
+from storecore.bar_checks import checked_series
+from storecore.bar_table import bars_of, series_table
+from storecore.bars import bar_columns
 from storecore.capabilities import AuditReport, Coverage, Footprint, Report
 from storecore.closing import Closing
 from storecore.errors import ConfigError
@@ -28,6 +33,7 @@ from storecore.models import (
     PriceBar,
 )
 from storecore.names import check_name
+from storecore.tables import MAX_BYTES
 from storecore_file.audit import AuditLog
 from storecore_file.bars import Bars
 from storecore_file.events import Events
@@ -83,13 +89,13 @@ class FileDataStore(Closing):
     def close(self) -> None:
         """Let go of the files that are open. A second call does nothing."""
         super().close()
-        for room in (self._events, self._decisions, self._orders):
+        for room in (self._bars, self._events, self._decisions, self._orders):
             room.close()
 
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
         """Insert or replace bars; they lie in their months' files when this returns."""
         symbol, timeframe = self._series(symbol, timeframe)
-        self._bars.write(symbol, timeframe, bar_columns(symbol, bars))
+        self._bars.write(symbol, timeframe, series_table(bar_columns(symbol, bars)))
 
     def read_bars(
         self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
@@ -97,7 +103,7 @@ class FileDataStore(Closing):
         """Return the bars of a range, sorted by date."""
         symbol, timeframe = self._series(symbol, timeframe)
         span = time_range(start, end)
-        return price_bars(symbol, self._bars.read(symbol, timeframe, span), span.aware)
+        return bars_of(symbol, self._bars.read(symbol, timeframe, span), span.aware)
 
     def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
         """Insert or replace the fundamental of (symbol, timestamp)."""
@@ -140,7 +146,56 @@ class FileDataStore(Closing):
         strategy_name = self._name(strategy_name, "strategy_name")
         self._orders.write(order_entry(strategy_name, order, result))
 
-    # What follows is the capabilities Catalog, AuditTrail and DiskUsage, and `compact`.
+    # What follows is the capabilities, beginning with BarTables.
+
+    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
+        """Insert or replace the bars of a table of many symbols; it is checked whole before.
+
+        Each symbol's bars are written whole or, where the disk fails, not at all. A few bars for
+        each of many symbols cost one append to a journal, which is read together with the files
+        and folded into them when it is large, by `compact()` and at `close()`.
+        """
+        self._bars.write_many(self._name(timeframe, "timeframe"), checked_series(table))
+
+    def read_bar_table(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+    ) -> pa.Table:
+        """Return the bars of many symbols as one table, sorted by symbol, then date."""
+        timeframe = self._name(timeframe, "timeframe")
+        asked, span = wanted(symbols, columns), time_range(start, end)
+        series = self._bars.read_many(asked.symbols, timeframe, span, asked.columns)
+        return answer(series, asked.columns, span.aware)
+
+    def iter_bar_tables(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> Iterator[pa.Table]:
+        """Yield tables that follow each other in time, each sorted by date, then symbol.
+
+        At most about `max_bytes` of bars are held at once (and a row group of each file that is
+        being read). The time is cut before the first table: bars written later may be missed.
+        """
+        timeframe = self._name(timeframe, "timeframe")
+        asked, span = wanted(symbols, columns), time_range(start, end)
+        found = self._bars.stream(asked.symbols, timeframe, span, asked.columns, max_bytes)
+        return (in_time_order(series, asked.columns, span.aware) for series in found)
+
+    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
+        """Remove the bars of a range; return how many there were."""
+        symbol, timeframe = self._series(symbol, timeframe)
+        return self._bars.delete(symbol, timeframe, time_range(start, end))
 
     def symbols(self, timeframe: str | None = None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""
@@ -190,13 +245,16 @@ class FileDataStore(Closing):
         )
 
     def compact(self) -> Report:
-        """Seal each day of events that is being written into a Parquet file.
+        """Bring all bars into few Parquet files, and seal each day of events into one.
 
         May run at any time, beside readers and writers; killed, it is done again by the next.
         """
         self._check_open()
+        merged = self._bars.compact()
         days = self._events.compact()
-        return Report(len(days), actions=tuple(f"sealed the events of {day}" for day in days))
+        actions = [f"merged {merged} files of bars into others"] if merged else []
+        actions += [f"sealed the events of {day}" for day in days]
+        return Report(len(actions), actions=tuple(actions))
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
         return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")

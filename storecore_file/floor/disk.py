@@ -10,14 +10,19 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
+from typing import NamedTuple, Self
 
 from storecore.errors import StorageError, StoreError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_LISTINGS = 30_000
+_TICK, _SLOW_TICK = 50_000_000, 3_000_000_000  # ns
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync stops at the drive
 
 
@@ -40,17 +45,77 @@ class naming:
             raise StorageError(message, self._path, error.errno) from error
 
 
+class OpenFile:
+    """A file to read parts of. It is the file that was opened, whatever replaces it meanwhile."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        self.path = path
+        self._number = number
+        self.size = os.fstat(number).st_size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self._number)
+
+    def fill(self, view: memoryview, start: int) -> None:
+        """Read the bytes from `start` on into a view, which they fill."""
+        with naming(self.path, "read"):
+            while view:
+                count = os.preadv(self._number, [view], start)
+                if not count:
+                    raise StorageError(
+                        f"{self.path}: it became shorter while it was read", self.path
+                    )
+                view, start = view[count:], start + count
+
+
+class Changed(NamedTuple):
+    """When a file or folder had last changed (ns), and whether any change from then on shows.
+
+    A change shows when it gives another time than this: once the clock that the kernel keeps for
+    files, which ticks each 1 to 10 ms (an old file system's each 1 or 2 s), has gone on.
+    """
+
+    at: int
+    settled: bool
+
+    @classmethod
+    def of(cls, path: Path) -> Changed:
+        now = time.time_ns()  # before the look: this thread may be held up after it
+        at = os.stat(path).st_mtime_ns  # noqa: PTH116 - the quicker, before every read
+        return cls(at, now - at > (_TICK if at % 1_000_000_000 else _SLOW_TICK))
+
+
+class Listing(NamedTuple):
+    """The names in a folder, and when it had last changed."""
+
+    changed: int
+    names: list[str]
+
+
+class Staged(NamedTuple):
+    """A file that is written, not yet in its place."""
+
+    path: Path
+    temporary: Path
+
+
 class Disk:
     """Whole files, durable to a level: "full" survives power loss, "os" only the process."""
 
     def __init__(self, durability: str) -> None:
         self.durable = durability == "full"
+        self._listings: dict[Path, Listing] = {}
 
-    def read(self, path: Path) -> bytes | None:
-        """Return the bytes of a file, or None where there is none."""
+    def read(self, path: Path, start: int = 0) -> bytes | None:
+        """Return the bytes of a file from `start` on, or None where there is none."""
         with naming(path, "read"):
             try:
-                return path.read_bytes()
+                with path.open("rb", buffering=0) as file:
+                    file.seek(start)
+                    return file.readall()
             except FileNotFoundError:
                 return None
 
@@ -58,14 +123,27 @@ class Disk:
         """Return the names in a folder that are not hidden, sorted; none where it is missing.
 
         Some may be gone by now. None that was there all the time is left out: the folder is listed
-        twice, since a listing may miss a file that is replaced by another while it runs.
+        twice, since a listing may miss a file that is replaced by another while it runs. A folder
+        that has not changed since is not listed again.
         """
         with naming(folder, "list"):
             try:
+                changed = Changed.of(folder)
+                known = self._listings.get(folder)
+                if known is not None and known.changed == changed.at:
+                    return known.names
                 names = {*os.listdir(folder), *os.listdir(folder)}  # noqa: PTH208 - names only
             except FileNotFoundError:
                 return []
-        return sorted(name for name in names if not name.startswith("."))
+        listed = sorted(name for name in names if not name.startswith("."))
+        if changed.settled:
+            self._keep(folder, Listing(changed.at, listed))
+        return listed
+
+    def _keep(self, folder: Path, listing: Listing) -> None:
+        if len(self._listings) >= _LISTINGS:
+            self._listings.clear()
+        self._listings[folder] = listing
 
     def folders(self, folder: Path) -> list[Path]:
         """Return the folders in a folder that are not hidden, sorted; none where it is missing."""
@@ -85,19 +163,57 @@ class Disk:
             except FileNotFoundError:
                 return None
 
+    def changed(self, path: Path) -> Changed | None:
+        """Return when a file has last changed, or None where there is none."""
+        with naming(path, "look at"):
+            try:
+                return Changed.of(path)
+            except FileNotFoundError:
+                return None
+
+    def opened(self, path: Path) -> OpenFile | None:
+        """Return a file to read parts of, as a context manager, or None where there is none."""
+        with naming(path, "read"):
+            try:
+                return OpenFile(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            except FileNotFoundError:
+                return None
+
     def replace(self, path: Path, content: bytes) -> None:
         """Put content where the path says: all of it or, on an error, what was there before."""
+        self.put([self.stage(path, content)])
+
+    def stage(self, path: Path, content: bytes) -> Staged:
+        """Write content, durably, beside where it shall be; `put` or `discard` it then."""
         # Not by process id: containers reuse them, and one may have been killed while it wrote.
         temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
         with naming(path, "write"):
             try:
                 self._write_new(temporary, content)
-                temporary.replace(path)
             except BaseException:
-                with suppress(OSError):  # the error that matters is on its way
-                    temporary.unlink()
+                self.discard([Staged(path, temporary)])
                 raise
+        return Staged(path, temporary)
+
+    def put(self, staged: Iterable[Staged]) -> None:
+        """Put staged files, all of one folder, in their places."""
+        waiting = list(staged)
+        path = waiting[0].path
+        try:
+            for path, temporary in waiting:
+                with naming(path, "write"):
+                    temporary.replace(path)
+        except BaseException:
+            self.discard(waiting)
+            raise
+        with naming(path, "write"):
             self._sync_folder(path.parent)
+
+    def discard(self, staged: Iterable[Staged]) -> None:
+        """Remove staged files that shall not be put after all."""
+        for _, temporary in staged:
+            with suppress(OSError):  # the error that matters is on its way
+                temporary.unlink()
 
     def note(self, path: Path, content: bytes, durable: bool) -> None:
         """Write a small file in place: for what can be made again from other files.
@@ -114,11 +230,19 @@ class Disk:
             finally:
                 os.close(file)
 
-    def remove(self, path: Path) -> None:
-        """Remove a file; fine where it is gone already."""
-        with naming(path, "remove"):
-            path.unlink(missing_ok=True)
-            self._sync_folder(path.parent)
+    def remove(self, *paths: Path) -> None:
+        """Remove files, all of one folder; fine where they are gone already."""
+        for path in paths:
+            with naming(path, "remove"):
+                path.unlink(missing_ok=True)
+        if paths:
+            with naming(paths[0], "remove"):
+                self._sync_folder(paths[0].parent)
+
+    def is_folder(self, folder: Path) -> bool:
+        """Tell whether there is a folder."""
+        with naming(folder, "look at"):
+            return folder.is_dir()
 
     def make_folder(self, folder: Path, within: Path | None = None) -> None:
         """Make a folder and those above it, each durable before what is put into it.
@@ -126,19 +250,26 @@ class Disk:
         `within` is one that was there when the store was opened, and is not made again: where it
         has vanished, its disk is not mounted any more, say.
         """
-        with naming(folder, "make this folder"):
-            if folder.is_dir():
-                return
-            if folder == within:
-                raise StorageError(
-                    f"{folder}: the store's folder has vanished", folder, errno.ENOENT
-                )
-            self.make_folder(folder.parent, within)
-            with suppress(FileExistsError):
-                folder.mkdir()
-            if not folder.is_dir():
-                raise StorageError(f"{folder}: expected a folder, found a file", folder)
-            self._sync_folder(folder.parent)
+        self.make_folders([folder], within)
+
+    def make_folders(self, folders: Iterable[Path], within: Path | None = None) -> None:
+        """Make many folders, those above them synced once each, not once a folder."""
+        missing = {folder for folder in folders if not self.is_folder(folder)}
+        if not missing:
+            return
+        if within in missing:
+            raise StorageError(f"{within}: the store's folder has vanished", within, errno.ENOENT)
+        parents = {folder.parent for folder in missing}
+        self.make_folders(parents, within)
+        for folder in missing:
+            with naming(folder, "make this folder"):
+                with suppress(FileExistsError):
+                    folder.mkdir()
+                if not folder.is_dir():
+                    raise StorageError(f"{folder}: expected a folder, found a file", folder)
+        for parent in parents:
+            with naming(parent, "make a folder in"):
+                self._sync_folder(parent)
 
     def sync(self, file: int) -> None:
         """Bring a file's data and length to the medium, where the level asks for it."""

@@ -9,6 +9,8 @@ from storecore.capabilities import CAPABILITIES
 from storecore.memory import MemoryDataStore
 
 METHODS = {
+    "BarTables": {"write_bar_table", "read_bar_table"},
+    "BarStream": {"iter_bar_tables"},
     "Catalog": {"symbols", "timeframes", "bar_coverage", "strategies"},
     "AuditTrail": {"read_decisions", "read_orders", "verify_audit"},
     "DiskUsage": {"bar_footprint"},
@@ -25,7 +27,14 @@ def test_the_capabilities_and_their_methods():
 
 
 @pytest.mark.parametrize(
-    ("name", "satisfied"), [("Catalog", True), ("AuditTrail", True), ("DiskUsage", False)]
+    ("name", "satisfied"),
+    [
+        ("BarTables", True),
+        ("BarStream", False),
+        ("Catalog", True),
+        ("AuditTrail", True),
+        ("DiskUsage", False),
+    ],
 )
 def test_a_store_is_asked_for_a_capability_with_isinstance(name, satisfied):
     assert isinstance(MemoryDataStore(), CAPABILITIES[name]) is satisfied

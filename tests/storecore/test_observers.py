@@ -6,7 +6,10 @@ import copy
 import inspect
 import logging
 import threading
+from datetime import datetime
 
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from storecore import DataStore, InvalidData, StoreClosed, open_store
@@ -354,3 +357,52 @@ def test_a_namesake_of_an_observer_is_told_too(site):
 
 def test_a_watched_store_can_be_copied_like_the_store_itself(store):
     assert copy.copy(store).symbols() == store.symbols()
+
+
+# Tables of bars.
+
+
+def bar_table(bar):
+    bars = [bar(), bar(symbol="MSFT"), bar(date=datetime(2026, 1, 6))]
+    names = type(bars[0]).__struct_fields__
+    return pa.table({name: [getattr(each, name) for each in bars] for name in names})
+
+
+class OneArray:
+    """Gives its rows by the interface of a single array alone."""
+
+    def __init__(self, table):
+        self._batch = table.to_batches()[0]
+
+    def __arrow_c_array__(self, requested_schema=None):
+        return self._batch.__arrow_c_array__(requested_schema)
+
+
+@pytest.mark.parametrize(
+    "given_as",
+    [
+        lambda table: table,
+        lambda table: table.to_reader(),
+        lambda table: table.to_batches()[0],
+        lambda table: table.to_pandas(),
+        pl.from_arrow,
+        OneArray,
+    ],
+    ids=["table", "reader", "record batch", "pandas", "polars", "one array"],
+)
+def test_an_observer_is_told_of_a_table_by_symbol(calls, store, bar, given_as):
+    store.write_bar_table(given_as(bar_table(bar)))
+    assert sorted(calls) == [("bars", "AAPL", 2), ("bars", "MSFT", 1)]
+    assert store.symbols() == ["AAPL", "MSFT"]
+
+
+@pytest.mark.parametrize("bad", [7, None, "AAPL"])
+def test_an_observer_is_not_told_of_what_is_no_table(calls, store, bad):
+    with pytest.raises(InvalidData, match="expected a pyarrow"):
+        store.write_bar_table(bad)
+    assert calls == []
+
+
+def test_an_observer_is_not_told_of_an_empty_table(calls, store, bar):
+    store.write_bar_table(bar_table(bar).slice(0, 0))
+    assert calls == []

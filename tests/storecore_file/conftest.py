@@ -8,9 +8,11 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import pyarrow.parquet as pq
 import pytest
 
-from storecore_file import FileDataStore
+from storecore_file import FileDataStore, bar_file, bars, series_writer, streaming, tiling
+from storecore_file.parts import layout_of
 
 JAN_5 = datetime(2026, 1, 5)
 
@@ -32,6 +34,46 @@ def store(base):
 def always():
     """Bounds that take in everything, in UTC."""
     return datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Make sizes so small that a few bars are split, merged, journaled and folded."""
+    sizes = {
+        tiling: {
+            "PART_ROWS": 20,
+            "OPEN_ROWS": 5,
+            "PART_BYTES": 6_000,
+            "SMALL_BYTES": 2_400,
+            "RATIO": 1,
+        },
+        series_writer: {"PART_ROWS": 20},
+        bar_file: {"GROUP_ROWS": 8},
+        bars: {"FEW_ROWS": 3, "MANY_SERIES": 2, "JOURNAL_BYTES": 2_000},
+        streaming: {"_AT_ONCE": 2},
+    }
+    for module, values in sizes.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+
+
+@pytest.fixture
+def whole_layout():
+    """Check the folders of a store: parts that hold what they say, and nothing beside them."""
+
+    def check(base, torn=False):
+        hidden = [path.name for path in (base / "prices").rglob(".*.tmp")]
+        assert not hidden or torn, f"left behind: {hidden}"
+        for folder in {path.parent for path in (base / "prices").rglob("*.parquet")}:
+            layout = layout_of(os.listdir(folder), folder)
+            assert not layout.leftovers, f"left behind: {layout.leftovers}"
+            for part in layout.parts:
+                dates = pq.read_table(folder / part.name, columns=["date"])["date"]
+                instants = dates.cast("int64").to_pylist()
+                assert instants == sorted(set(instants)), part
+                assert all(part.first <= at <= part.last for at in instants), part
+
+    return check
 
 
 @pytest.fixture

@@ -1,24 +1,32 @@
-"""A Parquet file of bars: its columns, and law D5 for every byte of it."""
+"""A part as a Parquet file: its columns, its note, and law D5 for every byte of it."""
 
 from __future__ import annotations
 
 import io
 import json
-from datetime import datetime
-from pathlib import Path
+import random
+from contextlib import suppress
+from datetime import datetime, timedelta
+from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storecore.bars import bar_columns
-from storecore.errors import CorruptData
-from storecore.instants import EARLIEST, LATEST
+from storecore.bar_table import EMPTY, SERIES, bar_columns_of, series_table
+from storecore.bars import BarColumns, bar_columns
+from storecore.errors import CorruptData, StorageError
+from storecore.instants import EARLIEST, LATEST, exact_instant
 from storecore_file import bar_file
-from storecore_file.bar_table import columns_of, table_of
-from storecore_file.floor.sealing import sealed_parquet
+from storecore_file.bar_file import BarFile, Group, encode
+from storecore_file.floor.disk import Disk, OpenFile
 
-PATH = Path("prices/AAPL/2026-01.parquet")
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "2026-01.parquet"
 
 
 @pytest.fixture
@@ -30,15 +38,41 @@ def columns(bar):
 
 @pytest.fixture
 def content(columns):
-    return bar_file.encode("AAPL", "1d", table_of(columns))
+    return encode("AAPL", "1d", series_table(columns), {"00000001-0.jsonl": 3})
 
 
-def decoded(content, symbol="AAPL", timeframe="1d"):
-    return columns_of([bar_file.decode(content, PATH, symbol, timeframe)], EARLIEST, LATEST)
+@pytest.fixture(scope="module")
+def large():
+    """A part of several row groups that is larger than what is read at once, and its columns."""
+    chosen = random.Random(7)
+    dates = [
+        exact_instant(datetime(2026, 1, 1), "date") + 60_000_000 * row for row in range(12_000)
+    ]
+    prices = [[chosen.uniform(1, 100) for _ in dates] for _ in range(4)]
+    volumes = [2**53 + 1 if row == 9_000 else chosen.randrange(2**40) for row in range(len(dates))]
+    columns = BarColumns(dates, *prices, volumes)
+    encoded = encode("AAPL", "1d", series_table(columns), {})
+    assert len(encoded) > bar_file._WHOLE
+    return encoded, columns
 
 
-def test_bars_come_back_as_they_were_given(columns, content):
-    assert decoded(content) == columns
+def looked(path, content, look):
+    """Return what a look at a part of these bytes gives."""
+    path.write_bytes(content)
+    with Disk("os").opened(path) as file:
+        return look(BarFile(file))
+
+
+def all_rows(file, names=SERIES.names):
+    return file.rows(EARLIEST, LATEST, names)
+
+
+def decoded(path, content):
+    return looked(path, content, lambda file: bar_columns_of(all_rows(file)))
+
+
+def test_bars_come_back_as_they_were_given(path, columns, content):
+    assert decoded(path, content) == columns
 
 
 def test_its_columns_are_those_of_a_price_bar(content):
@@ -62,65 +96,182 @@ def test_it_says_whose_bars_it_holds(content):
     assert set(pq.read_table(io.BytesIO(content))["symbol"].to_pylist()) == {"AAPL"}
 
 
-def test_its_note_tells_version_series_and_exact_volumes(content):
-    note = json.loads(pq.read_schema(io.BytesIO(content)).metadata[b"storecore"])
-    assert note == {
-        "version": 1,
-        "symbol": "AAPL",
-        "timeframe": "1d",
-        "exact_volumes": {"0": 2**53 + 1, "3": 2**63 - 1},
-    }
+def test_its_statistics_tell_its_dates(content):
+    statistics = pq.read_metadata(io.BytesIO(content)).row_group(0).column(1).statistics
+    days = [moment.replace(tzinfo=None) for moment in (statistics.min, statistics.max)]
+    assert days == [datetime(2026, 1, 5), datetime(2026, 1, 8)]
 
 
-def test_its_note_is_read_without_its_bars(content):
-    note, count = bar_file.read_note(content, PATH)
-    assert (note.symbol, note.timeframe, count) == ("AAPL", "1d", 4)
+def test_its_note_tells_series_groups_exact_volumes_and_what_was_folded(path, content):
+    note = looked(path, content, lambda file: file.note)
+    days = [exact_instant(datetime(2026, 1, day), "date") for day in (5, 8)]
+    assert (note.version, note.symbol, note.timeframe) == (2, "AAPL", "1d")
+    assert (note.groups, note.rows) == ([Group(4, *days)], 4)
+    assert note.exact == {0: 2**53 + 1, 3: 2**63 - 1}
+    assert note.folded == {"00000001-0.jsonl": 3}
 
 
-def test_d5_no_flipped_bit_changes_what_is_read(columns, content):
-    unnoticed = []
-    for position in range(len(content)):
-        damaged = bytearray(content)
-        damaged[position] ^= 1 << position % 8
+def test_its_note_lies_as_json_before_the_footer(content):
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    length = int.from_bytes(content[footer - 8 : footer - 4], "little")
+    note = json.loads(content[footer - 8 - length : footer - 8])
+    assert note["symbol"] == "AAPL"
+    assert sum(size for size, _ in note["chunks"]) + 4 == footer - 8 - length
+    assert next(crc for _, crc in note["chunks"]) == crc32(content[4 : 4 + note["chunks"][0][0]])
+
+
+def test_a_part_may_be_without_bars(path):
+    content = encode("AAPL", "1d", EMPTY, {"00000001-0.jsonl": 3})
+    assert decoded(path, content).date == []
+    assert looked(path, content, lambda file: (file.note.rows, file.note.folded)) == (
+        0,
+        {"00000001-0.jsonl": 3},
+    )
+    looked(path, content, lambda file: file.check_range(0, 1))
+
+
+# Some of it.
+
+
+@pytest.mark.parametrize("names", [["close"], ["date"], ["volume"], ["low", "open"], []])
+def test_some_columns_are_read_without_the_rest(path, content, names):
+    whole = looked(path, content, all_rows)
+    some = looked(path, content, lambda file: all_rows(file, names))
+    own = [name for name in whole.column_names if name in {"date", *names}]
+    exact = ["exact_volume"] if "volume" in names else []
+    assert some.equals(whole.select([*own, *exact]))
+
+
+@pytest.mark.parametrize("names", [SERIES.names, ["close"], ["volume"]])
+@pytest.mark.parametrize("rows", [(0, 0), (8_191, 8_192), (9_000, 9_000), (100, 11_999)])
+def test_a_range_of_a_large_file_is_that_of_the_whole(path, large, rows, names):
+    content, columns = large
+    first, last = (columns.date[row] for row in rows)
+    found = looked(path, content, lambda file: file.rows(first, last, names))
+    assert found["date"].cast("int64").to_pylist() == columns.date[rows[0] : rows[1] + 1]
+    if "volume" in names:
+        exact = found["exact_volume"].to_pylist()
+        assert [value for value in exact if value] == [2**53 + 1] * (rows[0] <= 9_000 <= rows[1])
+
+
+def test_all_of_a_large_file_comes_back(path, large):
+    content, columns = large
+    assert decoded(path, content) == columns
+
+
+@pytest.mark.parametrize("bounds", [(EARLIEST, 0), (LATEST, LATEST), (1, 0)])
+def test_a_range_without_bars_is_empty(path, content, bounds):
+    assert len(looked(path, content, lambda file: file.rows(*bounds))) == 0
+
+
+def test_a_few_columns_of_a_large_file_are_read_without_the_rest(path, large, monkeypatch):
+    content, columns = large
+    path.write_bytes(content)
+    read, fill = [], OpenFile.fill
+
+    def counted(self, view, start):
+        read.append(len(view))
+        fill(self, view, start)
+
+    monkeypatch.setattr(OpenFile, "fill", counted)
+    with Disk("os").opened(path) as file:
+        bars = BarFile(file)
+        assert sum(read) <= 2**17
+        bars.rows(columns.date[0], columns.date[0], ["close"])
+    assert sum(read) < len(content) / 2
+
+
+# Damage (law D5).
+
+
+def damages(content, positions):
+    """Yield the bytes with one bit flipped, and with one byte zeroed, at each position."""
+    for position in positions:
+        for byte in (content[position] ^ 1 << position % 8, 0):
+            if byte != content[position]:
+                yield position, content[:position] + bytes([byte]) + content[position + 1 :]
+
+
+LOOKS = {
+    "whole": all_rows,
+    "a column": lambda file: all_rows(file, ["close"]),
+    "volumes": lambda file: all_rows(file, ["volume"]),
+    "note": lambda file: file.note,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_d5_no_damaged_byte_changes_what_is_read(path, content, look):
+    expected, unnoticed = looked(path, content, LOOKS[look]), []
+    for position, damaged in damages(content, range(len(content))):
         try:
-            if decoded(bytes(damaged)) != columns:
+            if looked(path, damaged, LOOKS[look]) != expected:
                 unnoticed.append(position)
         except CorruptData:
-            pass
+            continue
     assert unnoticed == []
 
 
-@pytest.mark.parametrize("reader", [decoded, lambda content: bar_file.read_note(content, PATH)])
+def test_d5_a_whole_read_notices_each_damaged_byte_behind_the_column_of_symbols(path, content):
+    # The symbol is read from the note: the column is there for others.
+    symbols, _ = looked(path, content, lambda file: file.note.chunks[0])
+    for _, damaged in damages(content, range(4 + symbols, len(content))):
+        with pytest.raises(CorruptData):
+            looked(path, damaged, all_rows)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_d5_a_file_that_was_cut_anywhere_is_corrupt(path, content, look):
+    for length in range(len(content)):
+        with pytest.raises(CorruptData):
+            looked(path, content[:length], LOOKS[look])
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_d5_no_damaged_byte_of_a_large_file_changes_what_is_read(path, large, look):
+    content, _ = large
+    expected, chosen = looked(path, content, LOOKS[look]), random.Random(look)
+    tail = range(len(content) - 6_000, len(content), 97)
+    positions = [*(chosen.randrange(len(content)) for _ in range(40)), *tail]
+    for position, damaged in damages(content, positions):
+        with suppress(CorruptData):
+            assert looked(path, damaged, LOOKS[look]) == expected, position
+    for length in (chosen.randrange(len(content)) for _ in range(20)):
+        with pytest.raises(CorruptData):
+            looked(path, content[:length], LOOKS[look])
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda content: b"",
         lambda content: b"garbage",
         lambda content: b"PAR1" + bytes(100) + b"PAR1",
-        lambda content: content[:-1],
-        lambda content: content[: len(content) // 2],
+        lambda content: bytes(len(content)),
         lambda content: content + b"\n",
+        lambda content: content[:-8] + b"\xff" * 4 + b"PAR1",
     ],
-    ids=["emptied", "garbage", "hollow", "one short", "cut", "one more"],
+    ids=["emptied", "garbage", "hollow", "zeroed", "one more", "endless footer"],
 )
-def test_d5_a_file_that_is_not_whole_is_corrupt_and_named(content, reader, damage):
+def test_d5_a_file_that_is_not_whole_is_corrupt_and_named(path, content, damage):
     with pytest.raises(CorruptData, match="not a whole file of bars") as caught:
-        reader(damage(content))
-    assert caught.value.path == str(PATH)
+        looked(path, damage(content), all_rows)
+    assert caught.value.path == str(path)
 
 
 @pytest.mark.parametrize("series", [("MSFT", "1d"), ("aapl", "1d"), ("AAPL", "1m")])
-def test_d5_bars_of_another_series_are_not_taken_for_this_one(content, series):
+def test_d5_bars_of_another_series_are_not_taken_for_this_one(path, content, series):
     with pytest.raises(CorruptData, match=r"2026-01\.parquet: expected bars of .* found those of"):
-        decoded(content, *series)
+        looked(path, content, lambda file: file.check_series(*series))
+    looked(path, content, lambda file: file.check_series("AAPL", "1d"))
 
 
-def rewritten(content, change):
-    """Return the file as another program would write it after changing its table."""
-    table = change(pq.read_table(io.BytesIO(content)))
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
-    return sealed_parquet(sink.getvalue())
+def test_d5_bars_of_another_range_than_the_name_tells_are_refused(path, columns, content):
+    first, last = columns.date[0], columns.date[-1]
+    looked(path, content, lambda file: file.check_range(first, last))
+    for bounds in [(first + 1, last), (first, last - 1), (last + 1, last + 2)]:
+        with pytest.raises(CorruptData, match="the range that its name tells, found 2026-01-05"):
+            looked(path, content, lambda file, bounds=bounds: file.check_range(*bounds))
 
 
 @pytest.mark.parametrize(
@@ -129,18 +280,35 @@ def rewritten(content, change):
         lambda table: table.set_column(6, "volume", table["volume"].cast(pa.float32())),
         lambda table: table.set_column(1, "date", table["date"].cast(pa.timestamp("ms", "UTC"))),
         lambda table: table.drop_columns("close"),
-        lambda table: pa.table(
-            table.columns,
-            schema=pa.schema([(f.name, f.type) for f in table.schema], table.schema.metadata),
-        ),
+        lambda table: pa.table(dict(zip(table.column_names, table.columns, strict=True))),
     ],
     ids=["narrower", "coarser", "fewer", "nullable"],
 )
-def test_d5_other_columns_are_not_taken_for_bars(content, change):
-    with pytest.raises(CorruptData, match="not the columns of bars"):
-        decoded(rewritten(content, change))
-
-
-def test_d5_a_file_without_a_note_is_not_taken_for_ours(content):
+def test_d5_other_columns_are_not_taken_for_bars(path, content, change):
+    """A file of other columns, its note and checksums as if it were ours."""
+    note = looked(path, content, lambda file: file.note)
+    sink = pa.BufferOutputStream()
+    pq.write_table(change(pq.read_table(io.BytesIO(content))), sink)
+    rewritten = memoryview(sink.getvalue())
+    metadata = pq.read_metadata(pa.BufferReader(rewritten))
+    sealed = bar_file._sealed(rewritten, metadata, note)
     with pytest.raises(CorruptData, match="not a whole file of bars"):
-        decoded(rewritten(content, lambda table: table.replace_schema_metadata(None)))
+        looked(path, sealed, all_rows)
+
+
+def test_d5_a_file_without_a_note_is_not_taken_for_ours(path, content):
+    table = pq.read_table(io.BytesIO(content))
+    pq.write_table(table, path)
+    with pytest.raises(CorruptData, match="not a whole file of bars"):
+        looked(path, path.read_bytes(), all_rows)
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error_that_names_it(path, large):
+    content, columns = large
+    path.write_bytes(content)
+    with Disk("os").opened(path) as file:
+        bars = BarFile(file)
+        path.write_bytes(content[:100])
+        with pytest.raises(StorageError, match="shorter while it was read") as caught:
+            bars.rows(columns.date[0], columns.date[-1])
+    assert caught.value.path == str(path)

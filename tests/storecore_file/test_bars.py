@@ -6,12 +6,17 @@ import shutil
 import threading
 from datetime import UTC, date, datetime, timedelta
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from storecore.capabilities import Coverage, Footprint
 from storecore.errors import CorruptData, StorageError
 from storecore_file import FileDataStore
+from storecore_file.floor.disk import Disk
+from storecore_file.series_writer import SeriesWriter
+from storecore_file.tiling import OPEN_ROWS, PART_ROWS
 
 FIRST, LAST = datetime.min, datetime.max
 MICROSECOND = timedelta(microseconds=1)
@@ -75,9 +80,10 @@ def test_the_month_is_that_of_utc(store, files, bar, moment, part):
     assert list(files()) == [f"AAPL/{part}.parquet"]
 
 
-def test_a_batch_is_split_at_the_microsecond(store, base, bar):
+def test_a_month_ends_at_the_microsecond(store, base, bar):
     march = datetime(2026, 3, 1)
-    store.write_bars("AAPL", [bar(march - MICROSECOND), bar(march), bar(march + MICROSECOND)])
+    store.write_bars("AAPL", [bar(march - MICROSECOND)])
+    store.write_bars("AAPL", [bar(march), bar(march + MICROSECOND)])
     parts = sorted((base / "prices" / "AAPL").glob("*.parquet"))
     assert [pq.read_metadata(part).num_rows for part in parts] == [1, 2]
 
@@ -96,20 +102,74 @@ def test_b3_an_empty_batch_makes_no_folder(store, base):
 # What a write and a read touch.
 
 
-def test_an_append_touches_the_file_of_its_month_only(store, files, bar):
-    store.write_bars("AAPL", [bar(datetime(2026, month, 5)) for month in range(1, 13)])
-    store.write_bars("AAPL", [bar()], timeframe="1m")
-    before = files()
-    store.write_bars("AAPL", [bar(datetime(2026, 12, 6))])
-    after = files()
-    assert [part for part in before if before[part] != after[part]] == ["AAPL/2026-12.parquet"]
+def test_a_bulk_write_makes_one_part_of_whole_months(store, files, bar):
+    store.write_bars("AAPL", [bar(datetime(2006, 1, 5) + timedelta(day)) for day in range(7_300)])
+    assert list(files()) == ["AAPL/2006-01--2025-12.parquet"]
 
 
-def test_a_read_opens_the_files_of_its_range_only(store, base, bar, monkeypatch):
-    store.write_bars("AAPL", [bar(datetime(2026, month, 5)) for month in range(1, 13)])
-    for month in (1, 2, 5, 12):
-        (base / "prices" / "AAPL" / f"2026-{month:02}.parquet").write_bytes(b"")
-    assert len(store.read_bars("AAPL", datetime(2026, 3, 1), datetime(2026, 4, 30))) == 2
+def test_a_bulk_write_of_more_makes_parts_of_about_as_many_bars(store, base, files):
+    minutes = 250_000
+    dates = pc.multiply(pa.array(range(minutes)), 60).cast(pa.timestamp("s"))
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume"), pc.random(minutes))
+    table = pa.table({"symbol": ["AAPL"] * minutes, "date": dates, **prices})
+    store.write_bar_table(table, timeframe="1m")
+    counts = [pq.read_metadata(base / "prices" / name).num_rows for name in files()]
+    assert sum(counts) == minutes
+    assert all(count <= PART_ROWS for count in counts)
+    assert len(counts) == 3
+
+
+def test_an_append_to_a_long_series_touches_a_small_part_only(store, base, files, bar):
+    minutes = [bar(datetime(2026, 1, 5) + timedelta(minutes=at)) for at in range(30_000)]
+    store.write_bars("AAPL", minutes, timeframe="1m")
+    for at in range(30_000, 30_003):
+        before = files()
+        store.write_bars(
+            "AAPL", [bar(datetime(2026, 1, 5) + timedelta(minutes=at))], timeframe="1m"
+        )
+        after = files()
+    touched = [name for name in after if before.get(name) != after[name]]
+    assert len(touched) == 1
+    assert pq.read_metadata(base / "prices" / touched[0]).num_rows <= OPEN_ROWS
+    assert store.bar_coverage("AAPL", timeframe="1m").count == 30_003
+
+
+def test_a_series_that_grew_a_day_at_a_time_is_a_handful_of_files(base, files, bar):
+    days = [datetime(2016, 1, 4) + timedelta(day) for day in range(2_500)]
+    with FileDataStore(base, durability="os") as store:
+        for number, day in enumerate(days):
+            store.write_bars("AAPL", [bar(day, float(number))])
+        assert len(files()) <= 5
+        assert [each.date for each in store.read_bars("AAPL", FIRST, LAST)] == days
+        assert store.bar_coverage("AAPL").count == 2_500
+
+
+def test_a_universe_that_grew_a_day_at_a_time_is_a_handful_of_files_a_symbol(base, files, bar):
+    days = [datetime(2016, 1, 4) + timedelta(day) for day in range(300)]
+    with FileDataStore(base, durability="os") as store:
+        for day in days:
+            bars = [bar(day, symbol=f"S{number}") for number in range(5)]
+            names = type(bars[0]).__struct_fields__
+            columns = {name: [getattr(each, name) for each in bars] for name in names}
+            store.write_bar_table(pa.table(columns))
+    assert len(files()) <= 5 * 2
+    with FileDataStore(base) as store:
+        assert (
+            len(store.read_bar_table([f"S{number}" for number in range(5)], FIRST, LAST)) == 1_500
+        )
+
+
+def test_a_read_opens_the_files_of_its_range_only(store, base, bar):
+    folder = base / "prices" / "AAPL"
+    for year in (2020, 2022, 2024, 2026):
+        with FileDataStore(base.with_name(str(year))) as other:
+            other.write_bars("AAPL", [bar(datetime(year, 3, 5))])
+        folder.mkdir(exist_ok=True)
+        name = f"{year}-03.parquet"
+        shutil.copy(base.with_name(str(year)) / "prices" / "AAPL" / name, folder)
+    for year in (2020, 2026):
+        (folder / f"{year}-03.parquet").write_bytes(b"")
+    assert len(store.read_bars("AAPL", datetime(2021, 1, 1), datetime(2025, 4, 30))) == 2
 
 
 def test_a_file_that_is_not_named_like_a_month_is_no_bars(store, base, bar, january):
@@ -119,17 +179,31 @@ def test_a_file_that_is_not_named_like_a_month_is_no_bars(store, base, bar, janu
     assert store.read_bars("AAPL", FIRST, LAST) == [bar()]
 
 
-def test_a_file_that_was_removed_while_it_was_listed_is_no_error(store, bar, january, monkeypatch):
-    store.write_bars("AAPL", [bar(), bar(datetime(2026, 2, 5))])
-    names = type(store._bars._disk).names
+def test_b4_a_part_that_was_merged_away_while_it_was_listed_is_read_from_the_other(
+    store, base, bar, monkeypatch, small
+):
+    store.write_bars("AAPL", [bar(datetime(2026, 1, day)) for day in range(1, 7)])
+    store.write_bars("AAPL", [bar(datetime(2026, 2, 5))])
+    names = Disk.names
 
-    def then_removed(self, folder):
+    def then_merged(self, folder):
         listed = names(self, folder)
-        january.unlink()
+        if folder.name == "AAPL":
+            monkeypatch.setattr(Disk, "names", names)
+            with FileDataStore(base) as other:
+                other.write_bars("AAPL", [bar(datetime(2026, 3, 5))])
+            assert names(self, folder) != listed
         return listed
 
-    monkeypatch.setattr(type(store._bars._disk), "names", then_removed)
-    assert store.read_bars("AAPL", FIRST, LAST) == [bar(datetime(2026, 2, 5))]
+    monkeypatch.setattr(Disk, "names", then_merged)
+    assert len(store.read_bars("AAPL", FIRST, LAST)) == 8
+
+
+def test_a_folder_whose_parts_vanish_again_and_again_is_an_error(store, bar, monkeypatch):
+    store.write_bars("AAPL", [bar()])
+    monkeypatch.setattr(Disk, "opened", lambda self, path: None)
+    with pytest.raises(StorageError, match="AAPL: its files vanished 100 times while they were"):
+        store.read_bars("AAPL", FIRST, LAST)
 
 
 def test_b4_a_reader_beside_a_writer_never_misses_a_bar(store, base, bar):
@@ -205,8 +279,9 @@ DAMAGE = {
 @pytest.fixture(params=DAMAGE)
 def damaged(request, store, bar, january):
     """The file of January, damaged, beside a February that is whole."""
-    store.write_bars("AAPL", [bar(), bar(datetime(2026, 2, 5))])
-    store.write_bars("AAPL", [bar(), bar(datetime(2026, 2, 5))], timeframe="1m")
+    for day in (datetime(2026, 1, 5), datetime(2026, 2, 5)):
+        store.write_bars("AAPL", [bar(day)])
+        store.write_bars("AAPL", [bar(day)], timeframe="1m")
     store.write_bars("MSFT", [bar(symbol="MSFT")])
     DAMAGE[request.param](january)
     return january
@@ -228,6 +303,16 @@ def test_d5_a_write_to_a_damaged_month_is_refused_and_leaves_it(store, damaged, 
 def test_d5_the_other_months_of_a_damaged_one_are_read_and_written(store, damaged, bar):
     store.write_bars("AAPL", [bar(datetime(2026, 2, 6))])
     assert len(store.read_bars("AAPL", datetime(2026, 2, 1), LAST)) == 2
+
+
+def test_d5_bars_that_lie_in_a_new_part_are_written_beside_a_damaged_one(store, damaged, bar):
+    store.write_bars("AAPL", [bar(datetime(2026, 3, 5))])
+    assert len(store.read_bars("AAPL", datetime(2026, 2, 1), LAST)) == 2
+
+
+def test_d5_a_column_of_a_damaged_series_is_no_guess(store, damaged):
+    with pytest.raises(CorruptData):
+        store.read_bar_table("AAPL", FIRST, LAST, columns=["volume"])
 
 
 def test_d5_the_coverage_of_a_damaged_series_is_no_guess(store, damaged):
@@ -291,7 +376,8 @@ def test_nothing_is_covered_where_nothing_is(store):
 
 
 def test_the_footprint_is_files_and_bytes(store, bar, january):
-    store.write_bars("AAPL", [bar(), bar(datetime(2026, 2, 5))])
+    store.write_bars("AAPL", [bar()])
+    store.write_bars("AAPL", [bar(datetime(2026, 2, 5))])
     bytes_ = sum(part.stat().st_size for part in january.parent.glob("*.parquet"))
     assert store.bar_footprint("AAPL") == Footprint(2, bytes_)
 
@@ -304,7 +390,9 @@ def test_d5_a_month_copied_under_the_name_of_another_is_corrupt(store, base, bar
     store.write_bars("AAPL", [bar(datetime(2026, 1, 5))])
     part = base / "prices" / "AAPL" / "2026-01.parquet"
     part.with_name("2026-02.parquet").write_bytes(part.read_bytes())
-    with pytest.raises(CorruptData, match=r"2026-02\.parquet: expected bars of its month"):
+    with pytest.raises(
+        CorruptData, match=r"2026-02\.parquet: expected bars of the range that its name tells"
+    ):
         store.read_bars("AAPL", date.min, date.max)
 
 
@@ -316,14 +404,62 @@ def test_d2_a_batch_that_meets_a_damaged_month_writes_none_of_its_months(store, 
     assert not (base / "prices" / "AAPL" / "2026-01.parquet").exists()
 
 
-def test_d5_no_byte_set_to_zero_changes_what_a_read_returns(store, base, bar):
-    # A zero in a page's header ends it before its checksum: the page's own would not be looked at.
+# The same bars, wherever they lie.
+
+
+def test_a_name_too_long_is_read_from_a_part_that_was_merged_meanwhile(store, bar, monkeypatch):
+    long = "x" * 300
+    store.write_bars(long, [bar(symbol=long)])
+    monkeypatch.setattr("storecore_file.bars.any_note", lambda disk, folder: None)
+    with pytest.raises(StorageError, match="vanished while they were read"):
+        store.symbols()
+
+
+def test_deleting_leaves_no_empty_part(store, files, bar):
     store.write_bars("AAPL", [bar(datetime(2026, 1, day)) for day in (5, 6)])
-    part = base / "prices" / "AAPL" / "2026-01.parquet"
-    whole = part.read_bytes()
-    for position in range(len(whole)):
-        damaged = whole[:position] + b"\0" + whole[position + 1 :]
-        if damaged != whole:
-            part.write_bytes(damaged)
-            with pytest.raises(CorruptData):
-                store.read_bars("AAPL", date.min, date.max)
+    store.write_bars("AAPL", [bar(datetime(2026, 2, 5))])
+    assert store.delete_bars("AAPL", datetime(2026, 1, 1), datetime(2026, 1, 31)) == 2
+    assert list(files()) == ["AAPL/2026-02.parquet"]
+
+
+def test_bars_that_come_to_the_journal_while_others_are_deleted_are_kept(
+    store, base, bar, monkeypatch
+):
+    def batch(close):
+        bars = [bar(datetime(2026, 1, 9), close, symbol=f"S{number}") for number in range(5)]
+        names = type(bars[0]).__struct_fields__
+        return pa.table({name: [getattr(each, name) for each in bars] for name in names})
+
+    store.write_bars("S1", [bar(datetime(2026, 1, 5), symbol="S1")])
+    delete = SeriesWriter.delete
+
+    def beside(self, first, last):
+        monkeypatch.undo()
+        store.write_bar_table(batch(1.0))
+        gone = delete(self, first, last)
+        store.write_bar_table(batch(2.0))
+        return gone
+
+    monkeypatch.setattr(SeriesWriter, "delete", beside)
+    assert store.delete_bars("S1", FIRST, LAST) == 2
+    assert [each.close for each in store.read_bars("S1", FIRST, LAST)] == [2.0]
+    assert store.symbols() == [f"S{number}" for number in range(5)]
+
+
+def test_compact_says_how_many_files_it_merged(store, bar, files, small):
+    for month in range(1, 8):
+        store.write_bars("AAPL", [bar(datetime(2026, month, day)) for day in range(1, 16)])
+    before = len(files())
+    report = store.compact()
+    assert before > len(files())
+    assert report.actions == (f"merged {before - len(files())} files of bars into others",)
+
+
+def test_a_merge_that_fails_is_put_off(store, bar, failing, monkeypatch, caplog):
+    store.write_bars("AAPL", [bar(datetime(2026, 1, 5))])
+    store.write_bars("AAPL", [bar(datetime(2026, 2, 5))])
+    failing("replace", after=1)
+    store.write_bars("AAPL", [bar(datetime(2026, 3, 5))])
+    monkeypatch.undo()
+    assert "merging its parts is put off" in caplog.text
+    assert len(store.read_bars("AAPL", FIRST, LAST)) == 3

@@ -10,8 +10,10 @@ import threading
 from collections import Counter
 from datetime import date, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 
+from storecore import PriceBar
 from storecore_file import FileDataStore
 
 PROCESSES, THREADS, ROUNDS = 4, 2, 8
@@ -164,3 +166,118 @@ def test_d4_threads_may_share_a_store_and_its_logs(store, event, decision, sent,
     assert numbers == list(range(40))
     assert [each.seq for each in store.read_decisions(*always)] == list(range(1, 41))
     assert [each.seq for each in store.read_orders(*always)] == list(range(1, 41))
+
+
+# Law B4 beside splits, merges, folds and deletes: what was there is never missed.
+
+BUSY = """if True:
+    import sys, random
+    import pyarrow as pa
+    from datetime import datetime, timedelta
+    from storecore import PriceBar
+    from storecore_file import FileDataStore, bar_file, bars, series_writer, tiling
+
+    tiling.PART_ROWS = series_writer.PART_ROWS = 20
+    tiling.OPEN_ROWS, tiling.PART_BYTES, tiling.SMALL_BYTES, tiling.RATIO = 5, 6_000, 2_400, 1
+    bar_file.GROUP_ROWS, bars.FEW_ROWS, bars.MANY_SERIES, bars.JOURNAL_BYTES = 8, 3, 2, 3_000
+    base, seed, rounds = sys.argv[1], *map(int, sys.argv[2:])
+    chosen, start = random.Random(seed), datetime(2026, 1, 5)
+    names = PriceBar.__struct_fields__
+
+    def bar(symbol, day, close):
+        return PriceBar(symbol, start + timedelta(day), 1.0, 2.0, 0.5, float(close), 7.0)
+
+    def table(rows):
+        return pa.table({name: [getattr(row, name) for row in rows] for name in names})
+
+    with FileDataStore(base, durability="os") as store:
+        sys.stdin.readline()
+        for round in range(1, rounds):
+            days = chosen.sample(range(seed % 2, 140, 2), chosen.choice([1, 2, 12]))
+            close = 1_000 * round + seed
+            act = chosen.random()
+            if act < 0.5:
+                store.write_bars("A", [bar("A", day, close) for day in days])
+            else:
+                rows = [bar(symbol, day, close) for symbol in "ABC" for day in days]
+                store.write_bar_table(table(rows))
+            print(*(f"{day}:{close}" for day in days), flush=True)
+            if act < 0.1 or act > 0.95:
+                store.compact()
+            if 0.3 < act < 0.4:
+                store.delete_bars("A", start - timedelta(900), start - timedelta(1))
+                store.write_bars("A", [bar("A", -round, 1.0)])
+    print("end", flush=True)
+"""
+
+
+def acknowledgements(process, newest):
+    """Take in what a writer says it has written, until it ends."""
+    for line in iter(process.stdout.readline, ""):
+        if line.strip() == "end":
+            return
+        for pair in line.split():
+            day, close = map(int, pair.split(":"))
+            newest[day] = close
+
+
+@pytest.mark.parametrize("rounds", [40, pytest.param(1_500, marks=pytest.mark.soak)])
+def test_b4_a_reader_misses_no_bar_beside_processes_that_split_merge_fold_and_delete(
+    base, script, rounds, whole_layout
+):
+    newest, wrong = [{}, {}], []  # each writer has days of its own
+    writers = [script(BUSY, base, seed, rounds) for seed in range(2)]
+    followers = [
+        threading.Thread(target=acknowledgements, args=each)
+        for each in zip(writers, newest, strict=True)
+    ]
+    for writer, follower in zip(writers, followers, strict=True):
+        print(file=writer.stdin, flush=True)
+        follower.start()
+    with FileDataStore(base) as store:
+        reads = 0
+        while any(follower.is_alive() for follower in followers):
+            known = {day: close for each in newest for day, close in each.copy().items()}
+            bars = store.read_bars("A", JAN_5, date.max)
+            found = {(bar.date - JAN_5).days: bar.close for bar in bars}
+            wrong += [(day, found.get(day)) for day in known if found.get(day, 0) < known[day]]
+            covered = store.bar_coverage("A").count
+            wrong += [("count", covered)] * (covered < len(known))
+            reads += 1
+        assert reads > 3
+        assert wrong == []
+        for writer in writers:
+            writer.communicate()
+            assert writer.returncode == 0
+        store.compact()
+        found = {
+            (bar.date - JAN_5).days: bar.close for bar in store.read_bars("A", JAN_5, date.max)
+        }
+    assert found == newest[0] | newest[1]
+    whole_layout(base)
+
+
+def test_b4_threads_of_one_store_read_and_write_tables_at_once(store, small):
+    def table(day, close):
+        bars = [[symbol, JAN_5 + timedelta(day), 1.0, 2.0, 0.5, close, 7.0] for symbol in "ABCD"]
+        columns = dict(zip(PriceBar.__struct_fields__, zip(*bars, strict=True), strict=True))
+        return pa.table(columns)
+
+    def write(thread):
+        for number in range(15):
+            store.write_bar_table(table(thread * 15 + number, 1.0))
+            written.append(4)
+
+    written, wrong = [], []
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        known = sum(written)
+        found = len(store.read_bar_table(["A", "B", "C", "D"], *ALL))
+        wrong += [(known, found)] * (found < known)
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert len(store.read_bar_table(["A", "B", "C", "D"], *ALL)) == 180
+    assert store.symbols() == ["A", "B", "C", "D"]

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 
 import pytest
 
@@ -279,7 +280,9 @@ def test_a_file_where_a_folder_is_needed_is_an_error_that_names_it(disk, path, b
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(disk, tmp_path):
     too_long = tmp_path / ("x" * 300)
-    with pytest.raises(StorageError, match="cannot make this folder: File name too long"):
+    with pytest.raises(
+        StorageError, match=r"cannot (make this folder|look at): File name too long"
+    ):
         disk.make_folder(too_long)
 
 
@@ -305,3 +308,201 @@ def test_an_error_that_names_its_file_already_passes_as_it_is(path):
 def test_an_error_without_a_cause_of_the_system_is_told_in_its_own_words(path):
     with pytest.raises(StorageError, match=r"a\.json: cannot read: odd"), naming(path, "read"):
         raise OSError("odd")
+
+
+# Files that are staged, put together, and read in parts.
+
+
+def test_d2_staged_files_are_put_together_and_the_folder_is_synced_once(disk, tmp_path, syscalls):
+    staged = [disk.stage(tmp_path / name, name.encode()) for name in "ab"]
+    assert disk.names(tmp_path) == []
+    syscalls.clear()
+    disk.put(staged)
+    assert syscalls == [("replace", "a"), ("replace", "b"), ("fsync", tmp_path.name)]
+    assert [disk.read(tmp_path / name) for name in "ab"] == [b"a", b"b"]
+
+
+def test_staged_files_that_are_discarded_leave_nothing(disk, tmp_path):
+    disk.discard([disk.stage(tmp_path / name, b"new") for name in "ab"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_d2_a_staged_file_that_cannot_be_put_is_discarded_with_those_after_it(
+    disk, tmp_path, failing, monkeypatch
+):
+    staged = [disk.stage(tmp_path / name, b"new") for name in "abc"]
+    failing("replace", after=1)
+    with pytest.raises(StorageError, match="b: cannot write"):
+        disk.put(staged)
+    monkeypatch.undo()
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_is_read_from_a_position_on(disk, path):
+    path.write_bytes(b"0123456789")
+    assert [disk.read(path, start) for start in (0, 7, 10, 99)] == [b"0123456789", b"789", b"", b""]
+
+
+def test_an_open_file_is_the_one_that_was_opened_whatever_replaces_it(disk, path):
+    disk.replace(path, b"the old one")
+    with disk.opened(path) as file:
+        disk.replace(path, b"new")
+        disk.remove(path)
+        content = bytearray(file.size)
+        file.fill(memoryview(content)[4:], 4)
+        file.fill(memoryview(content)[:4], 0)
+    assert bytes(content) == b"the old one"
+
+
+def test_an_open_file_is_closed_at_the_end(disk, path):
+    path.write_bytes(b"x")
+    with disk.opened(path) as file:
+        number = file._number
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+
+
+def test_a_missing_file_is_not_opened(disk, path):
+    assert disk.opened(path) is None
+
+
+def test_what_cannot_be_opened_or_read_is_an_error_that_names_it(disk, path, failing):
+    path.write_bytes(b"x" * 10)
+    with pytest.raises(StorageError, match=r"below: cannot read: Not a directory"):
+        disk.opened(path / "below")
+    with disk.opened(path) as file:
+        failing("preadv")
+        with pytest.raises(StorageError, match=r"a\.json: cannot read: Input/output error"):
+            file.fill(memoryview(bytearray(10)), 0)
+
+
+def test_a_read_that_gives_a_part_only_is_completed(disk, path, monkeypatch):
+    path.write_bytes(bytes(range(100)))
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda file, views, at: real(file, [views[0][:7]], at))
+    content = bytearray(100)
+    with disk.opened(path) as file:
+        file.fill(memoryview(content), 0)
+    assert content == bytes(range(100))
+
+
+def test_a_file_that_becomes_shorter_is_an_error_and_no_endless_read(disk, path):
+    path.write_bytes(bytes(100))
+    with disk.opened(path) as file:
+        path.write_bytes(b"short")
+        with pytest.raises(StorageError, match="became shorter while it was read"):
+            file.fill(memoryview(bytearray(100)), 0)
+
+
+def test_files_of_a_folder_are_removed_with_one_sync(disk, tmp_path, syscalls):
+    for name in "ab":
+        (tmp_path / name).touch()
+    disk.remove(*(tmp_path / name for name in "axb"))
+    assert [name for name, _ in syscalls] == ["unlink", "unlink", "fsync"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_to_remove_is_nothing_to_sync(disk, syscalls):
+    disk.remove()
+    assert syscalls == []
+
+
+def test_a_folder_is_told_from_a_file_and_from_nothing(disk, tmp_path, path):
+    path.touch()
+    assert [disk.is_folder(each) for each in (tmp_path, path, tmp_path / "none")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_d1_many_folders_sync_each_folder_above_them_once(disk, tmp_path, syscalls):
+    disk.make_folders([tmp_path / name / "1m" for name in "abc"])
+    assert sorted(syscalls) == [
+        ("fsync", "a"),
+        ("fsync", "b"),
+        ("fsync", "c"),
+        ("fsync", tmp_path.name),
+    ]
+    syscalls.clear()
+    disk.make_folders(tmp_path / name for name in "abc")
+    assert syscalls == []
+
+
+def test_a_store_whose_folder_vanished_is_not_made_again(disk, tmp_path):
+    base = tmp_path / "store"
+    with pytest.raises(StorageError, match="the store's folder has vanished") as caught:
+        disk.make_folders([base / "AAPL" / "1m", base / "MSFT"], within=base)
+    assert (caught.value.path, caught.value.errno) == (str(base), errno.ENOENT)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Listings that are kept.
+
+
+@pytest.fixture
+def listed(monkeypatch):
+    """The folders that were listed."""
+    folders, real = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: folders.append(folder) or real(folder))
+    return folders
+
+
+def settle(folder, seconds=60.5):
+    """Let a folder have changed some time ago."""
+    ago = time.time_ns() - int(seconds * 10**9)
+    os.utime(folder, ns=(ago, ago))
+
+
+def test_a_folder_that_has_not_changed_is_not_listed_again(disk, tmp_path, listed):
+    (tmp_path / "a").touch()
+    settle(tmp_path)
+    assert [disk.names(tmp_path) for _ in range(3)] == [["a"]] * 3
+    assert listed == [tmp_path] * 2
+
+
+def test_a_folder_that_has_changed_is_listed_again(disk, tmp_path):
+    settle(tmp_path)
+    assert disk.names(tmp_path) == []
+    disk.replace(tmp_path / "a", b"new")
+    assert disk.names(tmp_path) == ["a"]
+    settle(tmp_path)
+    disk.remove(tmp_path / "a")
+    assert disk.names(tmp_path) == []
+
+
+def test_a_folder_that_has_just_changed_is_not_taken_as_known(disk, tmp_path, listed):
+    # Another change may come within the same tick of the clock.
+    for seconds in (0.0, 0.01):
+        settle(tmp_path, seconds)
+        for _ in range(2):
+            disk.names(tmp_path)
+    assert listed == [tmp_path] * 8
+
+
+def test_a_change_within_the_tick_of_a_clock_is_seen(disk, tmp_path):
+    for number in range(200):
+        assert len(disk.names(tmp_path)) == number
+        disk.replace(tmp_path / str(number), b"")
+
+
+def test_a_file_system_that_counts_whole_seconds_is_given_more_time(disk, tmp_path, listed):
+    second = time.time_ns() // 10**9 - 1
+    os.utime(tmp_path, (second, second))
+    for _ in range(2):
+        disk.names(tmp_path)
+    assert listed == [tmp_path] * 4
+
+
+def test_only_so_many_listings_are_kept(disk, tmp_path, listed, monkeypatch):
+    monkeypatch.setattr(floor, "_LISTINGS", 2)
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+        settle(folder)
+    for folder in folders:
+        disk.names(folder)
+    listed.clear()
+    for folder in (folders[2], folders[0]):  # the last is known, the first is forgotten
+        disk.names(folder)
+    assert set(listed) == {folders[0]}

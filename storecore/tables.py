@@ -1,0 +1,160 @@
+"""Bars as tables from any store: its own `BarTables` where it has them, else its ten methods.
+
+A caller who wants columns calls these functions and never has to ask what a backend can do. A
+backend without a better way inherits `BarTablesByBars` to have them as methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any, cast
+
+from storecore.bars import bar_columns
+from storecore.capabilities import BarStream, BarTables
+from storecore.closing import Closing
+from storecore.instants import time_range
+from storecore.names import check_name
+from storecore.protocol import DataStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_BYTES = 64 * 2**20
+_ROW_BYTES = 64  # of a bar in all columns
+
+
+def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> None:
+    """Insert or replace the bars of a table of many symbols; it is checked whole before.
+
+    `table` has the columns of `PriceBar` (symbol, date, open, high, low, close, volume) and may be
+    a `pyarrow.Table` or anything that speaks the Arrow C data interface. Raises `InvalidData`
+    naming row and field.
+    """
+    if isinstance(store, BarTables):
+        return store.write_bar_table(table, timeframe=timeframe)
+    return _write_by_bars(store, table, timeframe)
+
+
+def read_bar_table(
+    store: DataStore,
+    symbols: str | Iterable[str],
+    start: date,
+    end: date,
+    *,
+    timeframe: str = "1d",
+    columns: Iterable[str] | None = None,
+) -> pa.Table:
+    """Return the bars of many symbols as one table, sorted by symbol, then date.
+
+    Its columns are symbol (string), date (timestamp in microseconds, of UTC or naive as the bounds
+    are), open, high, low, close and volume (float64), or those of them that `columns` names. A
+    symbol without bars has no rows. `volume` is int64 where the answer holds a whole volume that
+    no float64 equals and no fractional one.
+    """
+    if isinstance(store, BarTables):
+        return store.read_bar_table(symbols, start, end, timeframe=timeframe, columns=columns)
+    return _read_by_bars(store, symbols, start, end, timeframe, columns)
+
+
+def iter_bar_tables(
+    store: DataStore,
+    symbols: str | Iterable[str],
+    start: date,
+    end: date,
+    *,
+    timeframe: str = "1d",
+    columns: Iterable[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[pa.Table]:
+    """Yield the bars of many symbols in order of time, for what does not fit in memory.
+
+    Each table holds the bars of the next stretch of time, sorted by date, then symbol; none is
+    empty. A store that is a `BarStream` holds at most about `max_bytes` at once; for others the
+    bars are read whole first, and come in tables of about that size.
+    """
+    if isinstance(store, BarStream):
+        yield from store.iter_bar_tables(
+            symbols, start, end, timeframe=timeframe, columns=columns, max_bytes=max_bytes
+        )
+        return
+    from storecore.bar_answers import wanted
+
+    asked = wanted(symbols, columns)
+    chosen = {*asked.columns, "date", "symbol"}
+    table = read_bar_table(store, symbols, start, end, timeframe=timeframe, columns=chosen)
+    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(asked.columns)
+    rows = max(1, max_bytes // _ROW_BYTES)
+    for first in range(0, len(ordered), rows):
+        yield ordered.slice(first, rows)
+
+
+class BarTablesByBars(Closing):
+    """What a backend inherits, in place of `Closing`, to be a `BarTables` by its ten methods."""
+
+    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
+        """Insert or replace the bars of a table of many symbols, checked whole before."""
+        self._check_open()
+        _write_by_bars(cast(DataStore, self), table, timeframe)
+
+    def read_bar_table(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+    ) -> pa.Table:
+        """Return the bars of many symbols as one table, sorted by symbol, then date."""
+        self._check_open()
+        return _read_by_bars(cast(DataStore, self), symbols, start, end, timeframe, columns)
+
+
+# What follows loads pyarrow when it is called: `import storecore` does not.
+
+
+def kept_table(table: Any) -> Any:
+    """Return a table that may be read twice: a stream is read into memory."""
+    import pyarrow as pa
+
+    is_arrow = hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__")
+    return pa.table(table) if is_arrow and not isinstance(table, pa.Table) else table
+
+
+def bars_by_symbol(table: pa.Table) -> list[tuple[str, int]]:
+    """Return how many bars of each symbol a table has that was written."""
+    import pyarrow.compute as pc
+
+    counts = pc.value_counts(pc.cast(table["symbol"], "string"))
+    return [(each["values"], each["counts"]) for each in counts.to_pylist()]
+
+
+def _write_by_bars(store: DataStore, table: Any, timeframe: str) -> None:
+    from storecore.bar_checks import checked_series
+    from storecore.bar_table import bars_of
+
+    check_name(timeframe, "timeframe")
+    for symbol, series in checked_series(table):
+        store.write_bars(symbol, bars_of(symbol, series, aware=True), timeframe=timeframe)
+
+
+def _read_by_bars(
+    store: DataStore,
+    symbols: str | Iterable[str],
+    start: date,
+    end: date,
+    timeframe: str,
+    columns: Iterable[str] | None,
+) -> pa.Table:
+    from storecore.bar_answers import answer, wanted
+    from storecore.bar_table import series_table
+
+    asked, span = wanted(symbols, columns), time_range(start, end)
+    check_name(timeframe, "timeframe")
+    series = (
+        (symbol, series_table(bar_columns(symbol, bars)))
+        for symbol in asked.symbols
+        for bars in [store.read_bars(symbol, start, end, timeframe=timeframe)]
+    )
+    return answer(series, asked.columns, span.aware)

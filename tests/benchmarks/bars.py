@@ -1,0 +1,177 @@
+"""Measures bars beside ArcticDB, DuckDB, SQLite, bare pyarrow and the plain month-file design.
+
+    pip install -e '.[benchmarks]'
+    python tests/benchmarks/bars.py [--symbols 500] [--days 5040] [--chart FILE.svg]
+
+Each figure is the median time of a peer over that of storecore, measured in turn in this one run,
+storecore's writes synced to the disk. More is better. Absolute times depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from chart import bar_chart
+from peers import Arctic, Bare, Duck, Months, Sqlite, Storecore
+from timing import END, START, YEAR, in_turn
+from universe import DAY, bar_table, names, one_day, random_columns, weekdays
+
+
+class Figure(NamedTuple):
+    """A work, the peer beside it, the peer's time / storecore's, and what is asked."""
+
+    work: str
+    beside: str
+    ratio: float
+    asked: float | None
+
+
+def main() -> None:
+    """Measure everything and print a table; draw a chart where one is asked for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--symbols", type=int, default=500)
+    parser.add_argument("--days", type=int, default=5_040)
+    parser.add_argument("--chart", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        figures = measure(Path(folder), options.symbols, options.days)
+    for figure in figures:
+        asked = "" if figure.asked is None else f"(asked: {figure.asked:g})"
+        print(f"{figure.work:45} {figure.beside:22} {figure.ratio:7.2f} x {asked}")
+    if options.chart:
+        options.chart.write_text(bar_chart([figure for figure in figures if figure.asked]))
+
+
+def measure(folder: Path, count: int, days: int) -> list[Figure]:
+    """Return all figures; the stores are made in a folder."""
+    symbols, dates = names(count), weekdays(days)
+    table = bar_table(symbols, dates)
+    figures = bulk_writes(folder, table)
+    some = min(100, count)
+    ours, arctic = Storecore(folder / "ours"), Arctic(folder / "arctic")
+    duck, lite = Duck(folder / "duck"), Sqlite(folder / "sqlite")
+    bare, months = Bare(folder / "bare"), Months(folder / "months")
+    for store in (ours, arctic, duck, lite, bare):
+        store.write(table)
+    months.write(table.slice(0, some * days))
+    figures += sizes(folder, ours, arctic, symbols, dates)
+    figures += reads(ours, {"ArcticDB": arctic, "DuckDB": duck, "SQLite": lite}, symbols)
+    figures += files(ours, bare, months, symbols[:some])
+    figures += objects(ours, arctic, months, symbols[7])
+    figures += appends(ours, arctic, symbols, dates[-1])
+    return figures
+
+
+def bulk_writes(folder: Path, table) -> list[Figure]:
+    """Write the universe into a new store, each time."""
+    number = iter(range(1_000))
+
+    def write(kind) -> None:
+        kind(folder / f"bulk-{next(number)}").write(table)
+
+    arctic, ours = in_turn(3, lambda: write(Arctic), lambda: write(Storecore))
+    return [Figure("bulk write of the universe", "ArcticDB", arctic / ours, 1.5)]
+
+
+def sizes(folder: Path, ours: Storecore, arctic: Arctic, symbols, dates) -> list[Figure]:
+    """Compare the bytes on disk, of real prices and of random ones."""
+    ratio = disk_usage(arctic.folder) / disk_usage(ours.folder)
+    table = bar_table(symbols[:50], dates, random_columns)
+    pair = [Arctic(folder / "arctic-random"), Storecore(folder / "ours-random")]
+    for store in pair:
+        store.write(table)
+    noise = disk_usage(pair[0].folder) / disk_usage(pair[1].folder)
+    print(f"storecore takes {disk_usage(ours.folder) / len(dates) / len(symbols):.1f} bytes a bar")
+    return [
+        Figure("bytes on disk, real prices", "ArcticDB", ratio, 3),
+        Figure("bytes on disk, random prices", "ArcticDB", noise, None),
+    ]
+
+
+def disk_usage(folder: Path) -> int:
+    """Return the bytes that a folder takes on the disk, in whole blocks."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*"))
+
+
+def reads(ours: Storecore, peers: dict, symbols: list[str]) -> list[Figure]:
+    """Read columns: one symbol, all, a panel."""
+    some, one = symbols[:100], symbols[len(symbols) // 2]
+    works = [
+        ("read one symbol, 20 years, columns", 60, 2.0, one, START, END),
+        ("read one symbol, 1 year of 20, columns", 60, 2.0, one, *YEAR),
+        ("read all symbols, 20 years", 5, 1.5, symbols, START, END),
+        ("read 100 symbols, 1 year", 15, 2.0, some, *YEAR),
+    ]
+    figures = []
+    for work, rounds, asked, chosen, start, end in works:
+        stores = (*peers.values(), ours)
+        *times, own = in_turn(rounds, *(partial(each.read, chosen, start, end) for each in stores))
+        for name, took in zip(peers, times, strict=True):
+            figures.append(Figure(work, name, took / own, asked if name == "ArcticDB" else None))
+    return figures
+
+
+def files(ours: Storecore, bare: Bare, months: Months, symbols: list[str]) -> list[Figure]:
+    """Read beside bare pyarrow on one file, and beside a file a month."""
+    one = symbols[3]
+    works = [partial(store.read, one, START, END) for store in (bare, months, ours)]
+    plain, monthly, own = in_turn(30, *works)
+    panels = [partial(store.read, symbols, *YEAR) for store in (months, ours)]
+    monthly_panel, own_panel = in_turn(5, *panels)
+    return [
+        Figure("read one symbol, 20 years, columns", "bare pyarrow, one file", plain / own, 0.6),
+        Figure("read one symbol, 20 years, columns", "a file a month", monthly / own, None),
+        Figure("read 100 symbols, 1 year", "a file a month", monthly_panel / own_panel, None),
+    ]
+
+
+def objects(ours: Storecore, arctic: Arctic, months: Months, symbol: str) -> list[Figure]:
+    """Read 20 years as `PriceBar`."""
+    works = [partial(store.objects, symbol, START, END) for store in (arctic, ours, months)]
+    peer, own = in_turn(20, *works[:2])
+    monthly, again = in_turn(5, works[2], works[1])
+    count = len(ours.objects(symbol, START, END))
+    print(f"storecore reads {count:,} bars as objects at {own / count * 1e6:.2f} µs a bar")
+    return [
+        Figure("20 years as PriceBar objects", "ArcticDB", peer / own, 4),
+        Figure("20 years as PriceBar objects", "a file a month", monthly / again, None),
+    ]
+
+
+def appends(ours: Storecore, arctic: Arctic, symbols: list[str], last: np.datetime64) -> list:
+    """Append one bar, then one day for all symbols, in one call."""
+    dates = {store: iter(last + DAY * np.arange(1, 200)) for store in (arctic, ours)}
+
+    def append(store) -> None:
+        store.append(symbols[0], next(dates[store]))
+
+    peer, own = in_turn(25, *(partial(append, store) for store in dates))
+    tables = {
+        store: iter([one_day(symbols, next(dates[store])) for _ in range(6)]) for store in dates
+    }
+
+    def day(store) -> None:
+        store.day(next(tables[store]))
+
+    peer_day, own_day = in_turn(5, *(partial(day, store) for store in dates))
+    begin = time.perf_counter()
+    ours.store.close()
+    print(f"close() folds 6 days for {len(symbols)} symbols in {time.perf_counter() - begin:.2f} s")
+    return [
+        Figure("append one bar", "ArcticDB update", peer / own, 2),
+        Figure(
+            "one day for the universe, one call", "ArcticDB update_batch", peer_day / own_day, 20
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    main()

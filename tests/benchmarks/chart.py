@@ -1,0 +1,57 @@
+"""Draws ratios as an SVG of bars on a logarithmic scale, with a mark where each should reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from math import log10
+from typing import Protocol
+
+WIDTH, ROW, LEFT, TOP = 860, 24, 400, 44
+LOW, HIGH = 0.1, 1_000.0
+
+
+class Measured(Protocol):
+    """A ratio: of which work, beside whom, and what it should be at least."""
+
+    work: str
+    beside: str
+    ratio: float
+    asked: float
+
+
+def bar_chart(figures: Sequence[Measured]) -> str:
+    """Return an SVG of one bar a figure."""
+    rows = [_row(number, figure) for number, figure in enumerate(figures)]
+    height = TOP + ROW * len(figures) + 12
+    grid = [
+        f'<line x1="{_at(tick):.0f}" x2="{_at(tick):.0f}" y1="{TOP - 8}" y2="{height - 8}" '
+        f'stroke="#ccc"/><text x="{_at(tick):.0f}" y="{TOP - 14}" text-anchor="middle">{tick:g}'
+        "</text>"
+        for tick in (0.1, 1, 10, 100, 1_000)
+    ]
+    style = 'font-family="sans-serif" font-size="12" fill="#222"'
+    title = '<text x="8" y="16">peer time / storecore time; the mark is what is asked</text>'
+    body = "\n".join([title, *grid, *rows])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" {style}>\n'
+        f'<rect width="100%" height="100%" fill="#fff"/>\n{body}\n</svg>\n'
+    )
+
+
+def _row(number: int, figure: Measured) -> str:
+    top = TOP + ROW * number
+    begin, end, mark = _at(1), _at(figure.ratio), _at(figure.asked)
+    left, width = min(begin, end), abs(end - begin)
+    return (
+        f'<text x="{LEFT - 10}" y="{top + 14}" text-anchor="end">{escape(figure.work)}, '
+        f"{escape(figure.beside)}</text>"
+        f'<rect x="{left:.1f}" y="{top + 3}" width="{width:.1f}" height="14" fill="#4a7fb5"/>'
+        f'<line x1="{mark:.1f}" x2="{mark:.1f}" y1="{top}" y2="{top + 20}" stroke="#c33"/>'
+        f'<text x="{max(end, mark) + 6:.1f}" y="{top + 14}">{figure.ratio:.1f}</text>'
+    )
+
+
+def _at(ratio: float) -> float:
+    share = (log10(min(max(ratio, LOW), HIGH)) - log10(LOW)) / (log10(HIGH) - log10(LOW))
+    return LEFT + share * (WIDTH - LEFT - 60)

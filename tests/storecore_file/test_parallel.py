@@ -1,0 +1,52 @@
+"""The same work for many things at once: answers in order, and the first error."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from storecore_file.parallel import in_parallel
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 50])
+def test_answers_come_in_the_order_of_the_items(count):
+    assert in_parallel(lambda number: number * 2, range(count)) == [2 * n for n in range(count)]
+
+
+def test_few_items_are_done_where_they_are_asked_for():
+    here = threading.get_ident()
+    assert in_parallel(lambda _: threading.get_ident(), range(3)) == [here] * 3
+
+
+def test_many_are_done_by_as_many_threads_as_asked_for_at_once():
+    barrier = threading.Barrier(4, timeout=10)
+    threads = in_parallel(lambda _: barrier.wait() and threading.get_ident(), range(8), 4)
+    assert len({*threads} - {0}) <= 4
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_an_error_is_raised_and_the_threads_are_gone(count):
+    before = threading.active_count()
+
+    def fail(number):
+        if number == 1:
+            raise LookupError(f"number {number}")
+        return number
+
+    with pytest.raises(LookupError, match="number 1"):
+        in_parallel(fail, range(count), 3)
+    assert threading.active_count() == before
+
+
+def test_what_other_threads_do_is_done_though_one_fails():
+    done = []
+
+    def fail_first(number):
+        if number == 0:
+            raise LookupError
+        done.append(number)
+
+    with pytest.raises(LookupError):
+        in_parallel(fail_first, range(30), 3)
+    assert sorted(done) == [*range(1, 30)]
