@@ -1,4 +1,4 @@
-"""One part of a series as a Parquet file: its columns those of `PriceBar`.
+"""The format of a part: a Parquet file whose columns are those of `PriceBar`.
 
 The symbol is a column, so that a file read alone says whose bars it holds. What the columns cannot
 say lies in a *note*, JSON between the last column and the footer, where no reader of Parquet looks:
@@ -14,32 +14,22 @@ Format: https://parquet.apache.org/docs/file-format/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from itertools import accumulate
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storecore.bar_table import EMPTY, EXACT, FIELDS, SERIES, between, instants_of, with_exact
-from storecore.errors import CorruptData, StoreError
-from storecore.instants import to_datetime
-from storecore_file.floor.disk import OpenFile
+from storecore.bar_table import EXACT, SERIES, instants_of
 
 MAGIC = b"PAR1"
 VERSION = 2
 GROUP_ROWS = 2_560
 _SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
-_SMALL = 2**12  # up to here, some 80 bars, a part is kept decoded
-_NUMBERS = {name: number for number, name in enumerate(FIELDS)}
-_WHOLE = 2**18  # a file up to this size is read at once
-_TAIL = 2**16
-_END = 8  # of the file: length of the footer, and the magic
-_SEAL = 8  # before the footer: length of the note, and its checksum
+END = 8  # of the file: length of the footer, and the magic
+SEAL = 8  # before the footer: length of the note, and its checksum
 
 
 class Group(NamedTuple):
@@ -67,9 +57,6 @@ class Note(msgspec.Struct, frozen=True):
         return sum(group.rows for group in self.groups)
 
 
-_NOTES = msgspec.json.Decoder(Note)
-
-
 def encode(symbol: str, timeframe: str, table: pa.Table, folded: dict[str, int]) -> bytes:
     """Return a series table as the bytes of a part; `folded` says how far each journal is in it."""
     names = pa.repeat(pa.scalar(symbol, pa.string()), len(table))
@@ -92,200 +79,6 @@ def encode(symbol: str, timeframe: str, table: pa.Table, folded: dict[str, int])
     return _sealed(content, written[0], note)
 
 
-class Source(Protocol):
-    """The bytes of a file: one that is open, or has been read."""
-
-    @property
-    def path(self) -> Path:
-        """Where it lies."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Its bytes."""
-        ...
-
-    def fill(self, view: memoryview, start: int) -> None:
-        """Read the bytes from `start` on into a view, which they fill."""
-        ...
-
-
-class _Content(NamedTuple):
-    """A file that has been read whole."""
-
-    path: Path
-    content: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-    def fill(self, view: memoryview, start: int) -> None:
-        view[:] = self.content[start : start + len(view)]
-
-
-def bars_in(file: OpenFile) -> BarFile:
-    """Return the part that is open. What is small is kept decoded, by its very bytes.
-
-    So a read of many series, each with a small last part, costs little more than without these.
-    """
-    if file.size > _SMALL:
-        return BarFile(file)
-    content = bytearray(file.size)
-    file.fill(memoryview(content), 0)
-    return _small(file.path, bytes(content))
-
-
-@lru_cache(maxsize=1_024)
-def _small(path: Path, content: bytes) -> BarFile:
-    return BarFile(_Content(path, content))
-
-
-class BarFile:
-    """A part: its note is read, its columns when they are asked for.
-
-    Raises `CorruptData` naming the file where it is damaged.
-    """
-
-    def __init__(self, file: Source) -> None:
-        self._file = file
-        self._kept: dict[tuple[str, ...], pa.Table] = {}
-        self._buffer = pa.allocate_buffer(file.size)
-        self._view = memoryview(self._buffer).cast("B")
-        self._read_from = file.size
-        self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
-        with _proving(file.path):
-            self.note, self._footer = self._opened()
-
-    def check_series(self, symbol: str, timeframe: str) -> None:
-        """Refuse a file that holds the bars of another series: a copy in a wrong place, say."""
-        own = self.note
-        if (own.symbol, own.timeframe) != (symbol, timeframe):
-            raise self._corrupt(
-                f"expected bars of {symbol!r} ({timeframe}), found those of {own.symbol!r} "
-                f"({own.timeframe})"
-            )
-
-    def check_range(self, first: int, last: int) -> None:
-        """Refuse a file whose bars are not of the range that its name tells."""
-        groups = self.note.groups
-        if groups and not first <= groups[0].first <= groups[-1].last <= last:
-            found = ", ".join(str(to_datetime(at, aware=False)) for at in _ends(groups))
-            raise self._corrupt(f"expected bars of the range that its name tells, found {found}")
-
-    def rows(self, first: int, last: int, columns: Iterable[str] = SERIES.names) -> pa.Table:
-        """Return the bars from instant `first` to `last` as a series table of some columns."""
-        return self.load(first, last, columns)()
-
-    def load(
-        self, first: int, last: int, columns: Iterable[str] = SERIES.names
-    ) -> Callable[[], pa.Table]:
-        """Read and prove what `rows` needs; what is returned decodes it, on any thread."""
-        names = tuple(name for name in SERIES.names if name == "date" or name in columns)
-        groups = [
-            number
-            for number, group in enumerate(self.note.groups)
-            if group.first <= last and first <= group.last
-        ]
-        if not groups:
-            return lambda: EMPTY
-        if self._file.size <= _SMALL:
-            return lambda: between(self._kept_table(names), first, last)
-        self._prove(groups, names)
-        return lambda: between(self._table(groups, names), first, last)
-
-    def _kept_table(self, names: tuple[str, ...]) -> pa.Table:
-        if names not in self._kept:
-            groups = list(range(len(self.note.groups)))
-            self._prove(groups, names)
-            self._kept[names] = self._table(groups, names)
-        return self._kept[names]
-
-    def _opened(self) -> tuple[Note, bytes]:
-        """Return the note and the footer, both proven whole."""
-        view, size = self._view, len(self._view)
-        footer = size - _END - int.from_bytes(view[-_END:-4], "little")
-        note = footer - _SEAL - int.from_bytes(view[max(0, footer - _SEAL) : footer - 4], "little")
-        if note < len(MAGIC):
-            raise ValueError("its end is not that of a part")
-        self._read(min(note, self._read_from))
-        if _checksum(view[note : footer - 4], view[footer:]) != bytes(view[footer - 4 : footer]):
-            raise ValueError("the checksum of its end does not match")
-        return _NOTES.decode(view[note : footer - _SEAL]), bytes(view[footer:])
-
-    def _prove(self, groups: list[int], names: tuple[str, ...]) -> None:
-        """Read the columns of some groups, where they are not read yet, and check each."""
-        numbers = [_NUMBERS[name] for name in names]
-        chunks = self.note.chunks
-        starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))
-        with _proving(self._file.path):
-            for group in groups:
-                for number in numbers:
-                    chunk = group * len(FIELDS) + number
-                    start, (size, checksum) = starts[chunk], chunks[chunk]
-                    view = self._view[start : start + size]
-                    if start < self._read_from:
-                        self._file.fill(view, start)
-                    if crc32(view) != checksum:
-                        raise ValueError(
-                            f"the checksum of bytes {start} to {start + size} is wrong"
-                        )
-
-    def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
-        with _proving(self._file.path):
-            source = pa.BufferReader(self._buffer)
-            with pq.ParquetFile(source, metadata=_metadata(self._footer)) as file:
-                table = file.read_row_groups(groups, names, use_threads=False)
-            if table.schema != _schema(*names):
-                raise ValueError(f"its columns are {table.schema}")
-        if not self.note.exact or "volume" not in names:
-            return table
-        return with_exact(table, self._exact_volumes(groups))
-
-    def _exact_volumes(self, groups: list[int]) -> list[int | None]:
-        ends = list(accumulate((group.rows for group in self.note.groups), initial=0))
-        exact = self.note.exact
-        return [exact.get(row) for group in groups for row in range(ends[group], ends[group + 1])]
-
-    def _read(self, start: int) -> None:
-        """Read the file from a position on, to where it has been read already."""
-        if start < self._read_from:
-            self._file.fill(self._view[start : self._read_from], start)
-            self._read_from = start
-
-    def _corrupt(self, problem: str) -> CorruptData:
-        return CorruptData(f"{self._file.path}: {problem}", self._file.path)
-
-
-class _proving:
-    """Turns what goes wrong in reading damaged bytes into `CorruptData` that names the file."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        """Go on."""
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        wrong = (pa.ArrowException, OSError, ValueError, LookupError)
-        if isinstance(error, wrong) and not isinstance(error, StoreError):
-            message = f"{self._path}: not a whole file of bars: {error}"
-            raise CorruptData(message, self._path) from error
-
-
-@lru_cache(maxsize=4_096)
-def _metadata(footer: bytes) -> pq.FileMetaData:
-    """Return a footer as Arrow's reader wants it; by its bytes, so that none is out of date."""
-    return pq.read_metadata(pa.BufferReader(footer))
-
-
-@lru_cache
-def _schema(*names: str) -> pa.Schema:
-    return pa.schema([SERIES.field(name) for name in names])
-
-
 def _groups(table: pa.Table) -> list[Group]:
     dates = instants_of(table)
     starts = range(0, len(dates), GROUP_ROWS)
@@ -296,10 +89,6 @@ def _groups(table: pa.Table) -> list[Group]:
     ]
 
 
-def _ends(groups: list[Group]) -> tuple[int, int]:
-    return groups[0].first, groups[-1].last
-
-
 def _exact(table: pa.Table) -> dict[int, int]:
     exact = table[EXACT].to_pylist() if EXACT in table.column_names else []
     return {row: value for row, value in enumerate(exact) if value is not None}
@@ -307,12 +96,12 @@ def _exact(table: pa.Table) -> dict[int, int]:
 
 def _sealed(content: memoryview, metadata: pq.FileMetaData, note: Note) -> bytes:
     """Return a Parquet file with a note, completed with its chunks, before its footer."""
-    start = len(content) - _END - int.from_bytes(content[-_END:-4], "little")
+    start = len(content) - END - int.from_bytes(content[-END:-4], "little")
     chunks = [(len(chunk), crc32(chunk)) for chunk in _chunks(content, metadata)]
     text = msgspec.json.encode(msgspec.structs.replace(note, chunks=chunks))
     seal = b"%b%b" % (text, len(text).to_bytes(4, "little"))
     footer = content[start:]
-    return b"".join((content[:start], seal, _checksum(seal, footer), footer))
+    return b"".join((content[:start], seal, checksum(seal, footer), footer))
 
 
 def _chunks(content: memoryview, metadata: pq.FileMetaData) -> Iterator[memoryview]:
@@ -324,5 +113,6 @@ def _chunks(content: memoryview, metadata: pq.FileMetaData) -> Iterator[memoryvi
             yield content[start : start + column.total_compressed_size]
 
 
-def _checksum(seal: bytes | memoryview, footer: bytes | memoryview) -> bytes:
+def checksum(seal: bytes | memoryview, footer: bytes | memoryview) -> bytes:
+    """Return the checksum of a part's end: of its note and the note's length, and the footer."""
     return crc32(footer, crc32(seal)).to_bytes(4, "little")

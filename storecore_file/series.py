@@ -18,7 +18,8 @@ from storecore.bar_table import SERIES, joined, upserted
 from storecore.capabilities import Coverage, Footprint
 from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
-from storecore_file.bar_file import BarFile, Group, Note, bars_in
+from storecore_file.bar_file import Group, Note
+from storecore_file.bar_reader import BarFile, bars_in
 from storecore_file.floor.disk import Disk, OpenFile
 from storecore_file.journal import Journal, Pending
 from storecore_file.parts import Layout, Part, layout_of

@@ -19,7 +19,8 @@ import pyarrow as pa
 from storecore.bar_table import EMPTY, between, instants_of, joined, upserted
 from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST
-from storecore_file.bar_file import BarFile, encode
+from storecore_file.bar_file import encode
+from storecore_file.bar_reader import BarFile
 from storecore_file.floor.disk import Staged
 from storecore_file.floor.locks import Locked
 from storecore_file.journal import Folded, Pending

@@ -83,6 +83,7 @@ class Changed(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Changed:
+        """Look at a file or folder. Raises `FileNotFoundError`."""
         now = time.time_ns()  # before the look: this thread may be held up after it
         at = os.stat(path).st_mtime_ns  # noqa: PTH116 - the quicker, before every read
         return cls(at, now - at > (_TICK if at % 1_000_000_000 else _SLOW_TICK))

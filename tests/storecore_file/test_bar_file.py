@@ -17,8 +17,9 @@ from storecore.bar_table import EMPTY, SERIES, bar_columns_of, series_table
 from storecore.bars import BarColumns, bar_columns
 from storecore.errors import CorruptData, StorageError
 from storecore.instants import EARLIEST, LATEST, exact_instant
-from storecore_file import bar_file
-from storecore_file.bar_file import BarFile, Group, encode
+from storecore_file import bar_file, bar_reader
+from storecore_file.bar_file import Group, encode
+from storecore_file.bar_reader import BarFile
 from storecore_file.floor.disk import Disk, OpenFile
 
 HOUR = timedelta(hours=1)
@@ -52,7 +53,7 @@ def large():
     volumes = [2**53 + 1 if row == 9_000 else chosen.randrange(2**40) for row in range(len(dates))]
     columns = BarColumns(dates, *prices, volumes)
     encoded = encode("AAPL", "1d", series_table(columns), {})
-    assert len(encoded) > bar_file._WHOLE
+    assert len(encoded) > bar_reader._WHOLE
     return encoded, columns
 
 
