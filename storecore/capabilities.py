@@ -6,12 +6,13 @@ those. `isinstance(store, Catalog)` asks a store itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from storecore.models import DecisionRecord, OrderRecord
+from storecore.models import DecisionRecord, Event, FundamentalData, OrderRecord
 
 
 class Coverage(Struct, frozen=True):
@@ -102,6 +103,26 @@ class AuditTrail(Protocol):
 
 
 @runtime_checkable
+class Bulk(Protocol):
+    """Writes and removes many records in one call, each batch checked whole before the first byte.
+
+    A batch costs few syncs where its records one by one would cost as many as they are.
+    """
+
+    def write_events(self, events: Iterable[Event]) -> None:
+        """Append events in the order given. Identical ones are kept, each."""
+        ...
+
+    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace fundamentals, each under its own symbol; the last of one key wins."""
+        ...
+
+    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> None:
+        """Remove the bars from `start` to `end`, both included."""
+        ...
+
+
+@runtime_checkable
 class DiskUsage(Protocol):
     """Tells what a series costs on disk."""
 
@@ -111,5 +132,5 @@ class DiskUsage(Protocol):
 
 
 CAPABILITIES: dict[str, type] = {
-    protocol.__name__: protocol for protocol in (Catalog, AuditTrail, DiskUsage)
+    protocol.__name__: protocol for protocol in (Catalog, AuditTrail, Bulk, DiskUsage)
 }

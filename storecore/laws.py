@@ -21,12 +21,18 @@ from storecore.bars import BarColumns, bar_columns, price_bars
 from storecore.closing import Closing
 from storecore.events import (
     checked_event,
+    checked_events,
     decode_event,
     encode_event,
     event_types,
     select_events,
 )
-from storecore.fundamentals import checked_fundamental, decode_fundamental, encode_fundamental
+from storecore.fundamentals import (
+    checked_fundamental,
+    checked_fundamentals,
+    decode_fundamental,
+    encode_fundamental,
+)
 from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_range, to_datetime
 from storecore.lossless import decode_document, encode_document
 from storecore.names import check_name
@@ -44,7 +50,9 @@ __all__ = [
     "chained",
     "check_name",
     "checked_event",
+    "checked_events",
     "checked_fundamental",
+    "checked_fundamentals",
     "decision_entry",
     "decode_document",
     "decode_event",

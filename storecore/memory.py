@@ -117,7 +117,18 @@ class MemoryDataStore(laws.Closing):
         strategy_name = self._name(strategy_name, "strategy_name")
         self._log("orders", laws.order_entry(strategy_name, order, result))
 
-    # What follows is the capabilities Catalog and AuditTrail.
+    # What follows is the capabilities.
+
+    def write_events(self, events: Iterable[Event]) -> None:
+        """Append a batch of events, checked whole."""
+        self._check_open()
+        self._events.extend([laws.encode_event(event) for event in laws.checked_events(events)])
+
+    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace a batch of fundamentals, checked whole."""
+        self._check_open()
+        for plain in laws.checked_fundamentals(fundamentals):
+            self.write_fundamental(plain.symbol, plain)
 
     def symbols(self, timeframe: str | None = None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""

@@ -65,7 +65,7 @@ class AuditLog(Generic[_Record]):
         self._kind: type[_Record] = kind
         self._disk = disk
         self._lock_path = folder / ".lock"
-        self._log = Log(disk, folder / "no day yet")  # the day that is written stays open
+        self._log = Log(disk, folder / "no day yet", is_whole)  # the day that is written stays open
         self._lock_timeout = lock_timeout
 
     def write(self, entry: _Record) -> None:
@@ -76,12 +76,12 @@ class AuditLog(Generic[_Record]):
             last = self._last(path)
             line, link = chained(replace(entry, timestamp=now), last)
             self._log = log = self._log.at(path)
-            length = log.append(lambda _: line)
+            length = log.append(lambda _: [line])
             self._note_end(_Head(*link, path.name, length))
 
     def close(self) -> None:
         """Let go of the day that is open, once nobody is writing to it any more."""
-        self._log = Log(self._disk, self._folder / "closed")
+        self._log = Log(self._disk, self._folder / "closed", is_whole)
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""

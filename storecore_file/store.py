@@ -14,8 +14,8 @@ from storecore.bars import bar_columns, price_bars
 from storecore.capabilities import AuditReport, Coverage, Footprint, Report
 from storecore.closing import Closing
 from storecore.errors import ConfigError
-from storecore.events import checked_event, event_types
-from storecore.fundamentals import checked_fundamental
+from storecore.events import checked_event, checked_events, event_types
+from storecore.fundamentals import checked_fundamental, checked_fundamentals
 from storecore.instants import time_range
 from storecore.models import (
     Decision,
@@ -140,7 +140,18 @@ class FileDataStore(Closing):
         strategy_name = self._name(strategy_name, "strategy_name")
         self._orders.write(order_entry(strategy_name, order, result))
 
-    # What follows is the capabilities Catalog, AuditTrail and DiskUsage, and `compact`.
+    # What follows is the capabilities, and `compact`.
+
+    def write_events(self, events: Iterable[Event]) -> None:
+        """Append a batch of events, one sync for each of their days."""
+        self._check_open()
+        self._events.write_all(checked_events(events))
+
+    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace a batch of fundamentals, checked whole."""
+        self._check_open()
+        for data in checked_fundamentals(fundamentals):
+            self._fundamentals.write(data)
 
     def symbols(self, timeframe: str | None = None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""
