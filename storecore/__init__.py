@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from storecore.capabilities import AuditReport as AuditReport
     from storecore.capabilities import AuditTrail as AuditTrail
     from storecore.capabilities import Bulk as Bulk
+    from storecore.capabilities import BulkAudit as BulkAudit
     from storecore.capabilities import Catalog as Catalog
     from storecore.capabilities import Coverage as Coverage
     from storecore.capabilities import DiskUsage as DiskUsage
@@ -54,7 +55,9 @@ if TYPE_CHECKING:
     from storecore.protocol import DataStore as DataStore
 
 _EXPORTS = {
-    "capabilities": "AuditReport AuditTrail Bulk Catalog Coverage DiskUsage Finding Footprint Report",
+    "capabilities": (
+        "AuditReport AuditTrail Bulk BulkAudit Catalog Coverage DiskUsage Finding Footprint Report"
+    ),
     "config": "StoreConfig find_config load_config",
     "discovery": "BackendInfo backends",
     "errors": (

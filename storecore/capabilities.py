@@ -12,7 +12,15 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from storecore.models import DecisionRecord, Event, FundamentalData, OrderRecord
+from storecore.models import (
+    Decision,
+    DecisionRecord,
+    Event,
+    FundamentalData,
+    Order,
+    OrderRecord,
+    OrderResult,
+)
 
 
 class Coverage(Struct, frozen=True):
@@ -31,11 +39,17 @@ class Footprint(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """One thing that a check found: its kind, where it lies and what is wrong."""
+    """One thing that a check found: its kind, where it lies and what is wrong.
+
+    Where it lies in a file, `file`, `line` (from 1) and `offset` (in bytes) say so too.
+    """
 
     kind: str
     place: str
     detail: str
+    file: str | None = None
+    line: int | None = None
+    offset: int | None = None
 
 
 class Report(Struct, frozen=True):
@@ -98,7 +112,28 @@ class AuditTrail(Protocol):
         ...
 
     def verify_audit(self) -> AuditReport:
-        """Follow both chains from the first record to the last and report the first break."""
+        """Follow both chains from the first record to the last and report the first break.
+
+        Its kind is "edited", "missing", "reordered", "duplicated" or "truncated" (the tail was cut
+        off), or "headless": what says where the chain ends is missing or damaged, so that a cut
+        cannot be ruled out.
+        """
+        ...
+
+
+@runtime_checkable
+class BulkAudit(Protocol):
+    """Logs many records in one call, each batch checked whole, in the order given.
+
+    A batch is logged with one time and one sync.
+    """
+
+    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
+        """Append decisions to the audit log."""
+        ...
+
+    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
+        """Append orders, each with what the broker answered, to the audit log."""
         ...
 
 
@@ -132,5 +167,5 @@ class DiskUsage(Protocol):
 
 
 CAPABILITIES: dict[str, type] = {
-    protocol.__name__: protocol for protocol in (Catalog, AuditTrail, Bulk, DiskUsage)
+    protocol.__name__: protocol for protocol in (Catalog, AuditTrail, Bulk, BulkAudit, DiskUsage)
 }

@@ -9,15 +9,20 @@ these before it answers; `storecore.memory` shows each in use.
 from storecore.audit import (
     GENESIS,
     Link,
-    audit_report,
+    chain,
     chained,
+    decision_bodies,
+    decision_body,
     decision_entry,
     decode_record,
     line_after,
+    order_bodies,
+    order_body,
     order_entry,
     select_records,
 )
 from storecore.bars import BarColumns, bar_columns, price_bars
+from storecore.chain import audit_report
 from storecore.closing import Closing
 from storecore.events import (
     checked_event,
@@ -47,12 +52,15 @@ __all__ = [
     "TimeRange",
     "audit_report",
     "bar_columns",
+    "chain",
     "chained",
     "check_name",
     "checked_event",
     "checked_events",
     "checked_fundamental",
     "checked_fundamentals",
+    "decision_bodies",
+    "decision_body",
     "decision_entry",
     "decode_document",
     "decode_event",
@@ -64,6 +72,8 @@ __all__ = [
     "event_types",
     "exact_instant",
     "line_after",
+    "order_bodies",
+    "order_body",
     "order_entry",
     "price_bars",
     "select_events",

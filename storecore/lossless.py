@@ -87,6 +87,19 @@ def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
     return plain
 
 
+def checked_all(records: list[_Record], kind: type[_Record], what: str) -> list[_Record]:
+    """Return a batch of records as `checked` does; `what` has a place for the row: `orders[{}]`."""
+    if set(map(type, records)) <= {kind}:
+        try:
+            encoded = msgspec.json.encode(records, enc_hook=_unwrapped)
+            plain: list[_Record] = msgspec.json.decode(encoded, type=list[kind])  # type: ignore[valid-type]
+            if plain == records:
+                return plain
+        except (TypeError, ValueError, RecursionError):
+            pass  # which of them is wrong is found one by one
+    return [checked(record, kind, what.format(row)) for row, record in enumerate(records)]
+
+
 def _unwrapped(value: Any) -> Any:
     """Return a numpy scalar as the plain value that it equals."""
     if type(value).__module__ != "numpy" or getattr(value, "shape", None) != ():

@@ -8,7 +8,7 @@ nobody else can change.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from threading import RLock
 from typing import Any
 
@@ -110,14 +110,24 @@ class MemoryDataStore(laws.Closing):
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Append a decision to the chain of decisions."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("decisions", laws.decision_entry(strategy_name, decision))
+        self._log("decisions", [laws.decision_body(strategy_name, decision)])
 
     def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
         """Append an order and its result to the chain of orders."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("orders", laws.order_entry(strategy_name, order, result))
+        self._log("orders", [laws.order_body(strategy_name, order, result)])
 
     # What follows is the capabilities.
+
+    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
+        """Append a batch of decisions, checked whole."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._log("decisions", laws.decision_bodies(strategy_name, decisions))
+
+    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
+        """Append a batch of orders with their results, checked whole."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._log("orders", laws.order_bodies(strategy_name, orders))
 
     def write_events(self, events: Iterable[Event]) -> None:
         """Append a batch of events, checked whole."""
@@ -187,10 +197,10 @@ class MemoryDataStore(laws.Closing):
         self._check_open()
         return laws.check_name(name, what)
 
-    def _log(self, kind: str, entry: DecisionRecord | OrderRecord) -> None:
+    def _log(self, kind: str, bodies: list[bytes]) -> None:
         with self._lock:
-            line, self._ends[kind] = laws.chained(entry, self._ends[kind])
-            self._logs[kind].append(line)
+            lines, self._ends[kind] = laws.chain(bodies, datetime.now(UTC), self._ends[kind])
+            self._logs[kind] += lines
 
 
 @hookimpl
@@ -200,6 +210,6 @@ def storecore_backend() -> BackendSpec:
         name="memory",
         config=MemoryConfig,
         open=lambda config: MemoryDataStore(),
-        capabilities=frozenset({"Catalog", "AuditTrail"}),
+        capabilities=frozenset({"Catalog", "AuditTrail", "BulkAudit"}),
         summary="keeps everything in this process and forgets it at the end",
     )

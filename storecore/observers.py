@@ -157,7 +157,7 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     return write
 
 
-_BATCHES = {"bars", "events", "fundamentals"}
+_BATCHES = {"bars", "events", "fundamentals", "decisions", "orders"}
 _WRITES: dict[str, Callable[[dict[str, Any]], tuple[str, Mapping[str, int]]]] = {
     "write_bars": lambda given: ("bars", {given["symbol"]: len(given["bars"])}),
     "write_fundamental": lambda given: ("fundamentals", {given["symbol"]: 1}),
@@ -170,5 +170,10 @@ _WRITES: dict[str, Callable[[dict[str, Any]], tuple[str, Mapping[str, int]]]] = 
     "delete_bars": lambda given: ("deletions", {given["symbol"]: 1}),
     "save_strategy_state": lambda given: ("state", {given["strategy_name"]: 1}),
     "log_decision": lambda given: ("decisions", {given["strategy_name"]: 1}),
+    "log_decisions": lambda given: (
+        "decisions",
+        {given["strategy_name"]: len(given["decisions"])},
+    ),
     "log_order": lambda given: ("orders", {given["strategy_name"]: 1}),
+    "log_orders": lambda given: ("orders", {given["strategy_name"]: len(given["orders"])}),
 }

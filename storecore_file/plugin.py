@@ -26,7 +26,7 @@ def storecore_backend() -> BackendSpec:
         name="file",
         config=FileConfig,
         open=_open,
-        capabilities=frozenset({"Catalog", "AuditTrail", "DiskUsage"}),
+        capabilities=frozenset({"Catalog", "AuditTrail", "BulkAudit", "DiskUsage"}),
         summary="a folder of Parquet, JSON and JSONL files",
     )
 

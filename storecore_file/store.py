@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import Any
 
-from storecore.audit import decision_entry, order_entry
+from storecore.audit import decision_bodies, decision_body, order_bodies, order_body
 from storecore.bars import bar_columns, price_bars
 from storecore.capabilities import AuditReport, Coverage, Footprint, Report
 from storecore.closing import Closing
@@ -133,12 +133,12 @@ class FileDataStore(Closing):
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Append a decision to today's file of the decision log."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._decisions.write(decision_entry(strategy_name, decision))
+        self._decisions.write([decision_body(strategy_name, decision)])
 
     def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
         """Append an order and its result to today's file of the order log."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._orders.write(order_entry(strategy_name, order, result))
+        self._orders.write([order_body(strategy_name, order, result)])
 
     # What follows is the capabilities, and `compact`.
 
@@ -152,6 +152,16 @@ class FileDataStore(Closing):
         self._check_open()
         for data in checked_fundamentals(fundamentals):
             self._fundamentals.write(data)
+
+    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
+        """Append a batch of decisions, all of one time, in one sync."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._decisions.write(decision_bodies(strategy_name, decisions))
+
+    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
+        """Append a batch of orders with their results, all of one time, in one sync."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._orders.write(order_bodies(strategy_name, orders))
 
     def symbols(self, timeframe: str | None = None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""

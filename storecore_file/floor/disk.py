@@ -99,18 +99,15 @@ class Disk:
                 raise
             self._sync_folder(path.parent)
 
-    def note(self, path: Path, content: bytes, durable: bool) -> None:
-        """Write a small file in place: for what can be made again from other files.
+    def note(self, path: Path, content: bytes, offset: int) -> None:
+        """Write a little into a file in place, without a sync: what can be made again from others.
 
         A crash may leave it torn, so its content proves itself.
         """
         with naming(path, "write"):
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
-                write_all(file, content)
-                os.ftruncate(file, len(content))
-                if durable:
-                    self.sync(file)
+                os.pwrite(file, content, offset)
             finally:
                 os.close(file)
 

@@ -1,8 +1,9 @@
 """Lets threads that write at once share a commit: one lock, one write and one sync for all of them.
 
 Each thread puts its item down. The first to do so leads: it waits for the commit that is running,
-takes all that has been put down by then, commits it and tells the next, who tells the next. A thread
-that is told nothing, since one before it was interrupted, looks for itself, and leads if it must.
+takes all that has been put down by then, commits it and tells the next, who tells the next. A
+thread that is told nothing, since one before it was interrupted, looks for itself, and leads if it
+must.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from storecore.memory import MemoryDataStore
 METHODS = {
     "Catalog": {"symbols", "timeframes", "bar_coverage", "strategies"},
     "AuditTrail": {"read_decisions", "read_orders", "verify_audit"},
+    "BulkAudit": {"log_decisions", "log_orders"},
     "Bulk": {"write_events", "write_fundamentals", "delete_bars"},
     "DiskUsage": {"bar_footprint"},
 }

@@ -247,6 +247,7 @@ def test_d2_a_log_whose_disk_takes_no_fresh_copy_yet_takes_one_before_the_next_l
 ):
     add(disk, log, b"one\n")
     old = log.stat().st_ino
+
     def broken(*_):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
