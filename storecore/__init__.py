@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from storecore.capabilities import Finding as Finding
     from storecore.capabilities import Footprint as Footprint
     from storecore.capabilities import Report as Report
+    from storecore.capabilities import StateVersion as StateVersion
+    from storecore.capabilities import VersionedState as VersionedState
     from storecore.config import StoreConfig as StoreConfig
     from storecore.config import find_config as find_config
     from storecore.config import load_config as load_config
@@ -56,7 +58,8 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "capabilities": (
-        "AuditReport AuditTrail Bulk BulkAudit Catalog Coverage DiskUsage Finding Footprint Report"
+        "AuditReport AuditTrail Bulk BulkAudit Catalog Coverage DiskUsage Finding Footprint Report "
+        "StateVersion VersionedState"
     ),
     "config": "StoreConfig find_config load_config",
     "discovery": "BackendInfo backends",

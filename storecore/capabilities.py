@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -72,6 +72,13 @@ class AuditReport(Report, frozen=True):
     """A report on the audit log; `heads` holds the last hash of each log, to keep elsewhere."""
 
     heads: dict[str, str] = {}
+
+
+class StateVersion(Struct, frozen=True):
+    """A state as it was saved, and its version: they count from 1, and 0 is none, without state."""
+
+    version: int
+    state: dict[str, Any] | None
 
 
 @runtime_checkable
@@ -158,6 +165,32 @@ class Bulk(Protocol):
 
 
 @runtime_checkable
+class VersionedState(Protocol):
+    """Counts the versions of a strategy's state, so that two writers do not overwrite each other.
+
+    loaded = store.load_versioned_state("value")
+    store.save_strategy_state("value", changed(loaded.state), expect=loaded.version)
+    """
+
+    def save_strategy_state(
+        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    ) -> None:
+        """Replace the state of a strategy; with `expect`, only that version of it (0: none).
+
+        Raises `StateConflict` where another version is stored, which stays as it is.
+        """
+        ...
+
+    def load_versioned_state(self, strategy_name: str) -> StateVersion:
+        """Return the state as it was last saved and its version."""
+        ...
+
+    def state_history(self, strategy_name: str) -> list[StateVersion]:
+        """Return the last few versions of a state that are kept, the newest first."""
+        ...
+
+
+@runtime_checkable
 class DiskUsage(Protocol):
     """Tells what a series costs on disk."""
 
@@ -167,5 +200,6 @@ class DiskUsage(Protocol):
 
 
 CAPABILITIES: dict[str, type] = {
-    protocol.__name__: protocol for protocol in (Catalog, AuditTrail, Bulk, BulkAudit, DiskUsage)
+    protocol.__name__: protocol
+    for protocol in (Catalog, AuditTrail, Bulk, BulkAudit, VersionedState, DiskUsage)
 }

@@ -41,10 +41,12 @@ from storecore.fundamentals import (
 from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_range, to_datetime
 from storecore.lossless import decode_document, encode_document
 from storecore.names import check_name
+from storecore.states import KEPT_VERSIONS, check_expected
 
 __all__ = [
     "EARLIEST",
     "GENESIS",
+    "KEPT_VERSIONS",
     "LATEST",
     "BarColumns",
     "Closing",
@@ -54,6 +56,7 @@ __all__ = [
     "bar_columns",
     "chain",
     "chained",
+    "check_expected",
     "check_name",
     "checked_event",
     "checked_events",

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from storecore import laws
-from storecore.capabilities import AuditReport, Coverage
+from storecore.capabilities import AuditReport, Coverage, StateVersion
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.models import (
     Decision,
@@ -41,7 +41,7 @@ class MemoryDataStore(laws.Closing):
         self._bars: dict[tuple[str, str], dict[int, tuple[Any, ...]]] = {}
         self._fundamentals: dict[str, dict[int, FundamentalData]] = {}
         self._events: list[bytes] = []
-        self._states: dict[str, bytes] = {}
+        self._states: dict[str, list[tuple[int, bytes]]] = {}
         self._logs: dict[str, list[bytes]] = {"decisions": [], "orders": []}
         self._ends: dict[str, laws.Link] = {"decisions": laws.GENESIS, "orders": laws.GENESIS}
 
@@ -97,15 +97,22 @@ class MemoryDataStore(laws.Closing):
         span, wanted = laws.time_range(start, end), laws.event_types(types)
         return laws.select_events(map(laws.decode_event, self._events), span, wanted)
 
-    def save_strategy_state(self, strategy_name: str, state: dict[str, Any]) -> None:
+    def save_strategy_state(
+        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    ) -> None:
         """Replace the state of a strategy, kept as the JSON that it must equal."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._states[strategy_name] = laws.encode_document(state, "state")
+        encoded = laws.encode_document(state, "state")
+        with self._lock:
+            versions = self._states.get(strategy_name, [])
+            stored = versions[0][0] if versions else 0
+            laws.check_expected(strategy_name, expect, stored)
+            kept = versions[: laws.KEPT_VERSIONS - 1]
+            self._states[strategy_name] = [(stored + 1, encoded), *kept]
 
     def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
         """Return the state as saved, the caller's own copy, or None."""
-        encoded = self._states.get(self._name(strategy_name, "strategy_name"))
-        return None if encoded is None else laws.decode_document(encoded)
+        return self.load_versioned_state(strategy_name).state
 
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Append a decision to the chain of decisions."""
@@ -139,6 +146,15 @@ class MemoryDataStore(laws.Closing):
         self._check_open()
         for plain in laws.checked_fundamentals(fundamentals):
             self.write_fundamental(plain.symbol, plain)
+
+    def load_versioned_state(self, strategy_name: str) -> StateVersion:
+        """Return the state as saved and its version."""
+        return next(iter(self.state_history(strategy_name)), StateVersion(0, None))
+
+    def state_history(self, strategy_name: str) -> list[StateVersion]:
+        """Return the last versions of a state, the newest first."""
+        versions = self._states.get(self._name(strategy_name, "strategy_name"), [])
+        return [StateVersion(number, laws.decode_document(each)) for number, each in versions]
 
     def symbols(self, timeframe: str | None = None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""
@@ -210,6 +226,6 @@ def storecore_backend() -> BackendSpec:
         name="memory",
         config=MemoryConfig,
         open=lambda config: MemoryDataStore(),
-        capabilities=frozenset({"Catalog", "AuditTrail", "BulkAudit"}),
+        capabilities=frozenset({"Catalog", "AuditTrail", "BulkAudit", "VersionedState"}),
         summary="keeps everything in this process and forgets it at the end",
     )

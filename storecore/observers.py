@@ -103,7 +103,8 @@ class _Watched:
 
 def _watched_class(inner: type, spec: BackendSpec) -> type[_Watched]:
     """Return a class with the ten methods and those of the declared capabilities."""
-    protocols = (DataStore, *(CAPABILITIES[name] for name in spec.capabilities))
+    # A capability may say more of a method than the protocol that every store has.
+    protocols = (*(CAPABILITIES[name] for name in spec.capabilities), DataStore)
     names = {
         name
         for protocol in protocols

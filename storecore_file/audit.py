@@ -95,7 +95,7 @@ class AuditLog(Generic[_Record]):
     def _commit(self, _: str, calls: list[Sequence[bytes]]) -> None:
         with Locked(self._lock_path, self._lock_timeout):
             now = datetime.now(UTC)
-            path = _day_path(self._folder, now.astimezone().date())
+            path = _day_path(self._folder, date.fromtimestamp(now.timestamp()))  # local
 
             def lines_after(last: bytes | None) -> list[bytes]:
                 # Not equal, the same: then nobody else has written since.

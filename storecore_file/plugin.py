@@ -26,7 +26,9 @@ def storecore_backend() -> BackendSpec:
         name="file",
         config=FileConfig,
         open=_open,
-        capabilities=frozenset({"Catalog", "AuditTrail", "BulkAudit", "DiskUsage"}),
+        capabilities=frozenset(
+            {"Catalog", "AuditTrail", "BulkAudit", "VersionedState", "DiskUsage"}
+        ),
         summary="a folder of Parquet, JSON and JSONL files",
     )
 

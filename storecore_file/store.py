@@ -11,7 +11,7 @@ from typing import Any
 
 from storecore.audit import decision_bodies, decision_body, order_bodies, order_body
 from storecore.bars import bar_columns, price_bars
-from storecore.capabilities import AuditReport, Coverage, Footprint, Report
+from storecore.capabilities import AuditReport, Coverage, Footprint, Report, StateVersion
 from storecore.closing import Closing
 from storecore.errors import ConfigError
 from storecore.events import checked_event, checked_events, event_types
@@ -69,7 +69,7 @@ class FileDataStore(Closing):
         self._bars = Bars(self.base_path / "prices", disk, lock_timeout)
         self._fundamentals = Fundamentals(self.base_path / "fundamentals", disk)
         self._events = Events(self.base_path / "events", disk, lock_timeout)
-        self._states = States(self.base_path / "state", disk)
+        self._states = States(self.base_path / "state", disk, lock_timeout)
         self._decisions = AuditLog(decisions, DecisionRecord, disk, lock_timeout)
         self._orders = AuditLog(orders, OrderRecord, disk, lock_timeout)
         for room in ("prices", "fundamentals", "events", "state"):
@@ -122,13 +122,15 @@ class FileDataStore(Closing):
         self._check_open()
         return self._events.read(time_range(start, end), event_types(types))
 
-    def save_strategy_state(self, strategy_name: str, state: dict[str, Any]) -> None:
+    def save_strategy_state(
+        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    ) -> None:
         """Replace the state of a strategy, or refuse and leave the old one."""
-        self._states.save(self._name(strategy_name, "strategy_name"), state)
+        self._states.save(self._name(strategy_name, "strategy_name"), state, expect)
 
     def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
         """Return the state as saved, or None."""
-        return self._states.load(self._name(strategy_name, "strategy_name"))
+        return self.load_versioned_state(strategy_name).state
 
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Append a decision to today's file of the decision log."""
@@ -162,6 +164,14 @@ class FileDataStore(Closing):
         """Append a batch of orders with their results, all of one time, in one sync."""
         strategy_name = self._name(strategy_name, "strategy_name")
         self._orders.write(order_bodies(strategy_name, orders))
+
+    def load_versioned_state(self, strategy_name: str) -> StateVersion:
+        """Return the state as saved and its version."""
+        return self._states.load(self._name(strategy_name, "strategy_name"))
+
+    def state_history(self, strategy_name: str) -> list[StateVersion]:
+        """Return the last versions of a state, the newest first."""
+        return self._states.history(self._name(strategy_name, "strategy_name"))
 
     def symbols(self, timeframe: str | None = None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""

@@ -99,6 +99,25 @@ class Disk:
                 raise
             self._sync_folder(path.parent)
 
+    def keep(self, path: Path, name: str) -> None:
+        """Give a file a second name in its folder, under which it stays when it is replaced.
+
+        The name lasts once the file itself is replaced. Where the file system has no such names,
+        the file is copied.
+        """
+        second = path.with_name(name)
+        with naming(second, "write"):
+            second.unlink(missing_ok=True)
+            try:
+                second.hardlink_to(path)
+            except OSError:
+                self.replace(second, path.read_bytes())
+
+    def drop(self, path: Path) -> None:
+        """Remove a file without a sync, for what may come back; fine where it is gone already."""
+        with naming(path, "remove"):
+            path.unlink(missing_ok=True)
+
     def note(self, path: Path, content: bytes, offset: int) -> None:
         """Write a little into a file in place, without a sync: what can be made again from others.
 
