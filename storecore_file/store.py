@@ -32,6 +32,7 @@ from storecore_file.audit import AuditLog
 from storecore_file.bars import Bars
 from storecore_file.events import Events
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.mounts import warn_of_network
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.state import States
 
@@ -76,6 +77,7 @@ class FileDataStore(Closing):
             disk.make_folder(self.base_path / room)
         disk.make_folder(decisions)
         disk.make_folder(orders)
+        warn_of_network(self.base_path)
 
     def __repr__(self) -> str:
         return f"FileDataStore(base_path={str(self.base_path)!r})"

@@ -15,6 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from storecore.errors import StorageError, StoreError
+from storecore_file.floor.renaming import put_in_place
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -92,7 +93,7 @@ class Disk:
         with naming(path, "write"):
             try:
                 self._write_new(temporary, content)
-                temporary.replace(path)
+                put_in_place(temporary, path)
             except BaseException:
                 with suppress(OSError):  # the error that matters is on its way
                     temporary.unlink()
