@@ -80,6 +80,8 @@ def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
         plain = msgspec.json.decode(encoded, type=kind)
     except (TypeError, ValueError, RecursionError) as error:  # a ValidationError is a ValueError
         raise InvalidData(f"{what}: {error}") from None
+    if plain == record:
+        return plain
     for field in record.__struct_fields__:
         given, kept = getattr(record, field), getattr(plain, field, None)  # a subclass has more
         if given != kept:

@@ -60,6 +60,7 @@ class AuditLog(Generic[_Record]):
     def close(self) -> None:
         """Let go of the day that is open, once nobody is writing to it any more."""
         self._log = self._closed_log()
+        self._head.close()
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""

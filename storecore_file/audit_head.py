@@ -20,6 +20,7 @@ from msgspec import Struct
 from storecore.audit import Link
 from storecore.errors import StorageError
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.keeping import Note
 from storecore_file.floor.sealing import sealed, unsealed
 
 _ENTRY = 512  # bytes, a sector: what a disk writes whole or not at all
@@ -69,10 +70,16 @@ class HeadFile:
     def __init__(self, path: Path, disk: Disk) -> None:
         self.path = path
         self._disk = disk
+        self._note = Note(path)
         self._next_entry = 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._note.close()
 
     def read(self) -> Heads:
         """Return what is known of the chain's end."""
+        self._note.close()  # another process may have begun a new one
         content = self._disk.read(self.path) or b""
         entries = [content[:_ENTRY], content[_ENTRY : 2 * _ENTRY]]
         heads = [_decoded(entry) for entry in entries]
@@ -84,13 +91,14 @@ class HeadFile:
 
     def begin(self, head: Head) -> None:
         """Put a head in the place of all entries, whole and durable: before a file is begun."""
+        self._note.close()
         self._disk.replace(self.path, _encoded(head))
         self._next_entry = 1
 
     def follow(self, head: Head) -> None:
         """Let the head follow a record that is written: one left behind is healed by the log."""
         try:
-            self._disk.note(self.path, _encoded(head), self._next_entry * _ENTRY)
+            self._note.write(_encoded(head), self._next_entry * _ENTRY)
         except StorageError as error:
             _log.warning("the head of the audit log stays behind: %s", error)
         self._next_entry = 1 - self._next_entry

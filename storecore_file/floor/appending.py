@@ -18,10 +18,10 @@ from pathlib import Path
 
 from storecore.errors import CorruptData
 from storecore_file.floor.disk import Disk, naming, write_all
+from storecore_file.floor.keeping import KeptFile, identity
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _BLOCK = 4_096
-_NOTHING = (-1, -1)
 _log = logging.getLogger("storecore")
 _doubtful: set[tuple[int, int]] = set()  # files whose sync failed, until a fresh one replaced them
 
@@ -38,8 +38,7 @@ class Log:
         self._path = path
         self._disk = disk
         self._is_whole = is_whole
-        self._file = -1
-        self._identity = _NOTHING  # device and inode of the file that is open
+        self._kept = KeptFile(path, _APPEND)
         self._length = 0  # of that file, when it ended with `_last`
         self._last: bytes | None = None
 
@@ -73,22 +72,11 @@ class Log:
 
     def close(self) -> None:
         """Close the file. A later append opens it again."""
-        if self._holds_file():
-            os.close(self._file)
-        self._file, self._identity = -1, _NOTHING
-
-    __del__ = close
+        self._kept.close()
 
     def __reduce__(self) -> tuple[type[Log], tuple[Disk, Path, Callable[[bytes], bool]]]:
         # A copy, in this process or another, opens the file for itself.
         return Log, (self._disk, self._path, self._is_whole)
-
-    def _holds_file(self) -> bool:
-        """Tell whether the descriptor still is that of the file: others may have closed it."""
-        try:
-            return self._file >= 0 and _identity(os.fstat(self._file)) == self._identity
-        except OSError:
-            return False
 
     def _is_current(self) -> bool:
         """Tell whether the open file is the one at the path, and as it was left."""
@@ -96,41 +84,33 @@ class Log:
             found = os.stat(self._path)  # noqa: PTH116 - the quicker, before every append
         except FileNotFoundError:
             return False
-        same = (_identity(found), found.st_size) == (self._identity, self._length)
-        return same and self._holds_file()
+        same = (identity(found), found.st_size) == (self._kept.identity, self._length)
+        return same and self._kept.is_open()
 
     def _open(self) -> None:
         """Open the log, its torn tail moved aside."""
-        size = self._open_file()
-        if self._identity in _doubtful:
+        size = self._kept.open()
+        if self._kept.identity in _doubtful:
             self._renew(size)
-            size = self._open_file()
-        self._length, self._last = _tail(self._file, size)
+            size = self._kept.open()
+        self._length, self._last = _tail(self._kept.number, size)
         if self._length < size:
             self._set_aside(self._length, size)
 
-    def _open_file(self) -> int:
-        """Open the file that is at the path now, and return its size."""
-        self.close()
-        self._file = os.open(self._path, _APPEND, 0o666)
-        found = os.fstat(self._file)
-        self._identity = _identity(found)
-        return found.st_size
-
     def _set_aside(self, end: int, size: int) -> None:
         """Move what follows the last newline to the sidecar."""
-        torn = os.pread(self._file, size - end, end)
+        torn = os.pread(self._kept.number, size - end, end)
         if self._is_whole(torn[:-1] + b"\n"):
             raise CorruptData(f"{self._path}: the newline of its last line is damaged", self._path)
         sidecar = self._path.with_name(f"{self._path.name}.torn")
         Log(self._disk, sidecar, self._is_whole).append(lambda _: [torn + b"\n"])
-        os.ftruncate(self._file, end)
+        os.ftruncate(self._kept.number, end)
         torn_of, moved_to = self._path, sidecar.name
         _log.warning("%s: a torn line of %d bytes was moved to %s", torn_of, size - end, moved_to)
 
     def _write(self, content: bytes, before: int) -> None:
         try:
-            write_all(self._file, content)
+            write_all(self._kept.number, content)
             self._sync()
             if before == 0:
                 self._disk.created(self._path)
@@ -141,28 +121,24 @@ class Log:
 
     def _sync(self) -> None:
         try:
-            self._disk.sync(self._file)
+            self._disk.sync(self._kept.number)
         except OSError:
-            _doubtful.add(self._identity)
+            _doubtful.add(self._kept.identity)
             raise
 
     def _take_back(self, before: int) -> None:
         """Leave the log as it was, in a file whose syncs can be believed."""
         if before == 0:
             self._path.unlink()  # the next one is a new name, which is synced anew
-            return _doubtful.discard(self._identity)
-        os.ftruncate(self._file, before)
-        return self._renew(before) if self._identity in _doubtful else None
+            return _doubtful.discard(self._kept.identity)
+        os.ftruncate(self._kept.number, before)
+        return self._renew(before) if self._kept.identity in _doubtful else None
 
     def _renew(self, length: int) -> None:
         """Put a fresh file with the same bytes in the place of this one."""
         self._disk.replace(self._path, self._path.read_bytes()[:length])
-        _doubtful.discard(self._identity)
+        _doubtful.discard(self._kept.identity)
         _log.warning("%s: its sync failed; the log goes on in a fresh copy of it", self._path)
-
-
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
 
 
 def whole_lines(content: bytes | None, is_whole: Callable[[bytes], bool]) -> list[bytes]:

@@ -119,18 +119,6 @@ class Disk:
         with naming(path, "remove"):
             path.unlink(missing_ok=True)
 
-    def note(self, path: Path, content: bytes, offset: int) -> None:
-        """Write a little into a file in place, without a sync: what can be made again from others.
-
-        A crash may leave it torn, so its content proves itself.
-        """
-        with naming(path, "write"):
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
-                os.pwrite(file, content, offset)
-            finally:
-                os.close(file)
-
     def remove(self, path: Path) -> None:
         """Remove a file; fine where it is gone already."""
         with naming(path, "remove"):

@@ -87,6 +87,8 @@ class GroupCommit(Generic[_Item]):
     def _commit_all(self, own: _Waiting[_Item]) -> None:
         with self._putting:
             taken, self._waiting = self._waiting, []
+        if taken == [own]:
+            return self._commit_group(own.key, taken)
         taken = [own, *(each for each in taken if each is not own)]
         for each, following in pairwise(taken):
             each.following = following
@@ -95,6 +97,7 @@ class GroupCommit(Generic[_Item]):
             by_key.setdefault(each.key, []).append(each)
         for key, group in by_key.items():
             self._commit_group(key, group)
+        return None
 
     def _commit_group(self, key: str, group: list[_Waiting[_Item]]) -> None:
         error: Exception | None = StorageError(

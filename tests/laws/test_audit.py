@@ -174,4 +174,6 @@ def test_b2_one_wrong_record_refuses_the_batch(store, decision, sent):
         store.log_decisions("value", decision())
     with pytest.raises(InvalidData, match=r"^orders\[1\]\.result: .*\$\.status"):
         store.log_orders("value", [sent(), (sent()[0], OrderResult("1", None))])
+    with pytest.raises(InvalidData, match=r"^orders\[1\]\.limit_price=nan: it would be kept as"):
+        store.log_orders("value", [sent(), sent(limit_price=float("nan"))])
     assert store.verify_audit().checked == 0

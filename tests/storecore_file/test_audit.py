@@ -14,6 +14,7 @@ import pytest
 from storecore.errors import CorruptData, StorageError
 from storecore_file import FileDataStore
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.keeping import Note
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -274,12 +275,14 @@ def test_a3_a_cut_is_not_hidden_by_a_head_of_which_one_entry_is_damaged(
     assert store.verify_audit().findings
 
 
-def test_a_writer_that_knows_the_end_goes_on_though_the_head_is_gone(store, folder, log, seqs):
+def test_a_head_that_is_taken_from_a_writer_is_told_of_and_the_log_goes_on(
+    store, folder, log, seqs
+):
     log(0, 0)
     (folder / ".head").unlink()
-    log(0)
-    assert seqs() == [1, 2, 3]
-    assert store.verify_audit().ok
+    log(0, 1)
+    assert seqs() == [1, 2, 3, 4]
+    assert [found.kind for found in store.verify_audit().findings] == ["headless"]
 
 
 @pytest.mark.parametrize("records", [1, 2, 3])
@@ -367,7 +370,7 @@ def test_a_crash_right_after_the_first_record_of_a_day_loses_it_from_no_chain(
         def killed(*_):
             raise KeyboardInterrupt
 
-        crash.setattr(Disk, "note", killed)
+        crash.setattr(Note, "write", killed)
         with pytest.raises(KeyboardInterrupt):
             log(1)
     log(then)

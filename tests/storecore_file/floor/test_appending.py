@@ -342,9 +342,9 @@ def test_d1_a_log_whose_descriptor_was_closed_and_reused_writes_into_no_other_fi
 ):
     kept = opened(disk, log)
     kept.append(lambda _: [b"one\n"])
-    os.close(kept._file)
+    os.close(kept._kept.number)
     with (tmp_path / "other").open("wb") as other:
-        assert other.fileno() == kept._file
+        assert other.fileno() == kept._kept.number
         kept.append(lambda _: [b"two\n"])
         assert (tmp_path / "other").read_bytes() == b""
     assert log.read_bytes() == b"one\ntwo\n"
@@ -360,7 +360,7 @@ def test_d1_a_copy_of_a_log_has_a_file_of_its_own(disk, log):
 def test_d1_a_log_whose_descriptor_was_closed_opens_again(disk, log):
     kept = opened(disk, log)
     kept.append(lambda _: [b"one\n"])
-    os.close(kept._file)
+    os.close(kept._kept.number)
     assert kept.append(lambda last: [last]) == 8
 
 

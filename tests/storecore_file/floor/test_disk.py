@@ -55,9 +55,8 @@ def test_d1_durability_os_syncs_nothing(path, syscalls):
     disk = Disk("os")
     disk.make_folder(path.parent / "b")
     disk.replace(path, b"new")
-    disk.note(path, b"newer", 0)
     disk.remove(path)
-    assert {name for name, _ in syscalls} == {"write", "replace", "pwrite", "unlink"}
+    assert {name for name, _ in syscalls} == {"write", "replace", "unlink"}
 
 
 def test_d1_a_platform_with_a_deeper_sync_is_asked_for_it(disk, path, syscalls, monkeypatch):
@@ -176,24 +175,9 @@ def test_a_temporary_file_matches_no_glob_for_data(disk, path, syscalls):
 
 def test_the_umask_is_respected(disk, path, umask):
     disk.replace(path, b"new")
-    disk.note(path.parent / "note", b"new", 0)
     disk.make_folder(path.parent / "folder")
     modes = {each.name: oct(stat.S_IMODE(each.stat().st_mode)) for each in path.parent.iterdir()}
-    assert modes == {"a.json": "0o640", "note": "0o640", "folder": "0o750"}
-
-
-def test_a_note_is_written_in_place_and_not_synced(disk, path, syscalls):
-    disk.note(path, b"a longer one", 0)
-    number = path.stat().st_ino
-    disk.note(path, b"short", 2)
-    assert (path.read_bytes(), path.stat().st_ino) == (b"a shortr one", number)
-    assert {name for name, _ in syscalls} == {"pwrite"}
-
-
-def test_a_note_that_cannot_be_written_is_an_error_that_names_it(disk, path, failing):
-    failing("pwrite", errno.ENOSPC)
-    with pytest.raises(StorageError, match=r"a\.json: cannot write: No space"):
-        disk.note(path, b"new", 0)
+    assert modes == {"a.json": "0o640", "folder": "0o750"}
 
 
 def test_a_missing_file_has_no_content_and_no_size(disk, path):

@@ -167,6 +167,16 @@ def test_two_threads_that_waited_in_vain_commit_their_items_once(group, commits,
     assert sorted(map(str, committed[:])) == [*"01234", "of a thread that was interrupted"]
 
 
+def test_a_leader_whose_item_another_committed_meanwhile_commits_nothing(group, commits, start):
+    with group._turn:
+        outcome = start("own")
+        until(lambda: group._waiting)
+        time.sleep(0.05)  # it waits for its turn by now
+        group._waiting.pop().done = True
+    until(lambda: outcome)
+    assert (outcome, commits.groups) == (["written"], [])
+
+
 @pytest.mark.parametrize(
     "copied", [copy.copy, copy.deepcopy, lambda group: pickle.loads(pickle.dumps(group))]
 )
@@ -174,6 +184,14 @@ def test_a_copy_has_threads_of_its_own(copied):
     group = GroupCommit(print)
     with group._turn, group._putting:
         copied(group).write("log", 1)
+
+
+def test_turns_that_are_held_by_threads_that_do_not_exist_are_forgotten(group, commits):
+    group._turn.acquire()
+    group._waiting.append(None)
+    grouping._start_all_anew()
+    group.write("log", 1)
+    assert commits.groups == [("log", [1])]
 
 
 def test_a_child_does_not_wait_for_a_thread_of_its_parent(group):
