@@ -75,14 +75,16 @@ class GroupCommit(Generic[_Item]):
             self._waiting.append(own)
         if not leads:
             own.wait(_PATIENCE)
+        led = False
         if not own.done:
             with self._turn:
-                if not own.done:
+                led = not own.done
+                if led:
                     self._commit_all(own)
         own.tell_following()
         if own.error is not None:
             # An exception for each thread, whose traceback no other one changes.
-            raise copy(own.error) from own.error
+            raise own.error if led else copy(own.error)
 
     def _commit_all(self, own: _Waiting[_Item]) -> None:
         with self._putting:
