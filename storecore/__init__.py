@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from storecore.capabilities import AuditTrail as AuditTrail
     from storecore.capabilities import BarStream as BarStream
     from storecore.capabilities import BarTables as BarTables
+    from storecore.capabilities import Bulk as Bulk
+    from storecore.capabilities import BulkAudit as BulkAudit
     from storecore.capabilities import Catalog as Catalog
     from storecore.capabilities import Coverage as Coverage
     from storecore.capabilities import DiskUsage as DiskUsage
     from storecore.capabilities import Finding as Finding
     from storecore.capabilities import Footprint as Footprint
     from storecore.capabilities import Report as Report
+    from storecore.capabilities import StateVersion as StateVersion
+    from storecore.capabilities import VersionedState as VersionedState
     from storecore.config import StoreConfig as StoreConfig
     from storecore.config import find_config as find_config
     from storecore.config import load_config as load_config
@@ -59,8 +63,8 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "capabilities": (
-        "AuditReport AuditTrail BarStream BarTables Catalog Coverage DiskUsage Finding Footprint "
-        "Report"
+        "AuditReport AuditTrail BarStream BarTables Bulk BulkAudit Catalog Coverage DiskUsage "
+        "Finding Footprint Report StateVersion VersionedState"
     ),
     "config": "StoreConfig find_config load_config",
     "discovery": "BackendInfo backends",

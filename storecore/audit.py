@@ -6,7 +6,7 @@ whole log up to there. Every backend keeps these same bytes, so that a log prove
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
@@ -15,17 +15,20 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from storecore.capabilities import AuditReport, Finding
+from storecore.batches import listed
+from storecore.errors import InvalidData
 from storecore.instants import TimeRange, instant
-from storecore.lossless import checked
+from storecore.lossless import checked, checked_all
 from storecore.models import Decision, DecisionRecord, Order, OrderRecord, OrderResult
 from storecore.names import check_name
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
-_OPEN_END = b',"hash":""}'
+_ENCODER = msgspec.json.Encoder()
+_STRATEGY = b'"strategy":'
+_NO_PLACE = b'"prev":"","hash":""}'
 
 
-class _Place(Struct):
+class Place(Struct):
     """What a line says of its place in the chain, whatever else it records."""
 
     seq: int
@@ -55,12 +58,55 @@ def order_entry(strategy: str, order: Order, result: OrderResult) -> OrderRecord
     return OrderRecord(0, datetime.now(UTC), strategy, *plain, "", "")
 
 
+def decision_body(strategy: str, decision: Decision) -> bytes:
+    """Return a checked decision as its line will have it, but for its place and time."""
+    return _decision(_ENCODER.encode(strategy), checked(decision, Decision, "decision"))
+
+
+def decision_bodies(strategy: str, decisions: Iterable[Decision]) -> list[bytes]:
+    """Return a batch of decisions, checked whole, as their lines will have them."""
+    plain = checked_all(listed(decisions, "Decision", "decisions"), Decision, "decisions[{}]")
+    encoded = _ENCODER.encode(strategy)
+    return [_decision(encoded, decision) for decision in plain]
+
+
+def order_body(strategy: str, order: Order, result: OrderResult) -> bytes:
+    """Return a checked order and its result as their line will have them."""
+    plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
+    return _order(_ENCODER.encode(strategy), *plain)
+
+
+def order_bodies(strategy: str, orders: Iterable[tuple[Order, OrderResult]]) -> list[bytes]:
+    """Return a batch of orders with their results, checked whole, as their lines will have them."""
+    pairs = listed(orders, "(Order, OrderResult)", "orders")
+    for row, pair in enumerate(pairs):
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise InvalidData(
+                f"orders[{row}]: expected (Order, OrderResult), got {type(pair).__name__}"
+            )
+    sent = checked_all([order for order, _ in pairs], Order, "orders[{}]")
+    results = checked_all([result for _, result in pairs], OrderResult, "orders[{}].result")
+    encoded = _ENCODER.encode(strategy)
+    return [_order(encoded, *pair) for pair in zip(sent, results, strict=True)]
+
+
+def chain(bodies: Iterable[bytes], logged_at: datetime, last: Link) -> tuple[list[bytes], Link]:
+    """Return the lines of the records that follow `last`, and the new end of the chain."""
+    lines, seq, prev = [], last.seq, last.hash.encode()
+    stamp = _ENCODER.encode(logged_at)
+    for seq, body in enumerate(bodies, last.seq + 1):
+        line = b'{"seq":%d,"timestamp":%b,%b"prev":"%b"' % (seq, stamp, body, prev)
+        prev = sha256(line).hexdigest().encode()
+        lines.append(b'%b,"hash":"%b"}\n' % (line, prev))
+    return lines, Link(seq, prev.decode())
+
+
 def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Link]:
     """Return the line of the record that follows `last`, and the new end of the chain."""
-    unsealed = replace(record, seq=last.seq + 1, prev=last.hash, hash="")
-    body = msgspec.json.encode(unsealed).removesuffix(_OPEN_END)
-    digest = sha256(body).hexdigest()
-    return b'%b,"hash":"%b"}\n' % (body, digest.encode()), Link(last.seq + 1, digest)
+    encoded = _ENCODER.encode(replace(record, prev="", hash=""))
+    body = encoded[encoded.index(_STRATEGY) : -len(_NO_PLACE)]
+    (line,), end = chain([body], record.timestamp, last)
+    return line, end
 
 
 def line_after(last: bytes | None, record: DecisionRecord | OrderRecord) -> bytes:
@@ -75,7 +121,7 @@ def end_of(line: bytes) -> Link:
     """Return the end of a chain whose last line this is. Raises `ValueError` if it is none."""
     if not is_whole(line):
         raise ValueError("the line is not the one that its hash was made of")
-    place = msgspec.json.decode(line, type=_Place)
+    place = msgspec.json.decode(line, type=Place)
     return Link(place.seq, place.hash)
 
 
@@ -102,42 +148,16 @@ def select_records(
     return sorted(kept, key=lambda record: record.seq)
 
 
-def follow_chain(lines: Iterable[tuple[str, bytes]]) -> tuple[Link, Finding | None]:
-    """Return the end of a chain of (place, line), and the first break where there is one."""
-    last = GENESIS
-    for place, line in lines:
-        broken = _break_at(line, last)
-        if broken is not None:
-            kind, detail = broken
-            return last, Finding(kind, place, detail)
-        last = Link(last.seq + 1, line[-67:-3].decode())
-    return last, None
-
-
-def audit_report(logs: Mapping[str, Iterable[tuple[str, bytes]]]) -> AuditReport:
-    """Follow the chain of each log, given as (place, line) by the log's name."""
-    followed = {name: follow_chain(lines) for name, lines in logs.items()}
-    return AuditReport(
-        checked=sum(end.seq for end, _ in followed.values()),
-        findings=tuple(broken for _, broken in followed.values() if broken),
-        heads={name: end.hash for name, (end, _) in followed.items()},
-    )
-
-
-def _break_at(line: bytes, last: Link) -> tuple[str, str] | None:
-    """Return kind and detail of what is wrong with the line that should follow `last`."""
-    if not is_whole(line):
-        return "edited", "the line is not the one that its hash was made of"
-    try:
-        found = msgspec.json.decode(line, type=_Place)
-    except ValueError as error:
-        return "edited", f"the line is no record, though its hash is right: {error}"
-    if (found.seq, found.prev) != (last.seq + 1, last.hash):
-        return "out of place", f"expected record {last.seq + 1}, found record {found.seq}"
-    return None
-
-
 def is_whole(line: bytes) -> bool:
     """Tell whether a line, its newline included, is the one that its hash was made of."""
     body, _, end = line.rpartition(b',"hash":"')
     return end == sha256(body).hexdigest().encode() + b'"}\n'
+
+
+def _decision(strategy: bytes, decision: Decision) -> bytes:
+    return b'%b%b,"decision":%b,' % (_STRATEGY, strategy, _ENCODER.encode(decision))
+
+
+def _order(strategy: bytes, order: Order, result: OrderResult) -> bytes:
+    parts = _STRATEGY, strategy, _ENCODER.encode(order), _ENCODER.encode(result)
+    return b'%b%b,"order":%b,"result":%b,' % parts

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from storecore.models import DecisionRecord, OrderRecord
+from storecore.models import (
+    Decision,
+    DecisionRecord,
+    Event,
+    FundamentalData,
+    Order,
+    OrderRecord,
+    OrderResult,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,11 +42,17 @@ class Footprint(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """One thing that a check found: its kind, where it lies and what is wrong."""
+    """One thing that a check found: its kind, where it lies and what is wrong.
+
+    Where it lies in a file, `file`, `line` (from 1) and `offset` (in bytes) say so too.
+    """
 
     kind: str
     place: str
     detail: str
+    file: str | None = None
+    line: int | None = None
+    offset: int | None = None
 
 
 class Report(Struct, frozen=True):
@@ -61,6 +75,13 @@ class AuditReport(Report, frozen=True):
     """A report on the audit log; `heads` holds the last hash of each log, to keep elsewhere."""
 
     heads: dict[str, str] = {}
+
+
+class StateVersion(Struct, frozen=True):
+    """A state as it was saved, and its version: they count from 1, and 0 is none, without state."""
+
+    version: int
+    state: dict[str, Any] | None
 
 
 @runtime_checkable
@@ -147,7 +168,74 @@ class AuditTrail(Protocol):
         ...
 
     def verify_audit(self) -> AuditReport:
-        """Follow both chains from the first record to the last and report the first break."""
+        """Follow both chains from the first record to the last and report the first break.
+
+        Its kind is "edited", "missing", "reordered", "duplicated" or "truncated" (the tail was cut
+        off), or "headless": what says where the chain ends is missing or damaged, so that a cut
+        cannot be ruled out.
+        """
+        ...
+
+
+@runtime_checkable
+class BulkAudit(Protocol):
+    """Logs many records in one call, each batch checked whole, in the order given.
+
+    A batch is logged with one time and one sync.
+    """
+
+    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
+        """Append decisions to the audit log."""
+        ...
+
+    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
+        """Append orders, each with what the broker answered, to the audit log."""
+        ...
+
+
+@runtime_checkable
+class Bulk(Protocol):
+    """Writes and removes many records in one call, each batch checked whole before the first byte.
+
+    A batch costs few syncs where its records one by one would cost as many as they are.
+    """
+
+    def write_events(self, events: Iterable[Event]) -> None:
+        """Append events in the order given. Identical ones are kept, each."""
+        ...
+
+    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace fundamentals, each under its own symbol; the last of one key wins."""
+        ...
+
+    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
+        """Remove the bars from `start` to `end`, both included; return how many there were."""
+        ...
+
+
+@runtime_checkable
+class VersionedState(Protocol):
+    """Counts the versions of a strategy's state, so that two writers do not overwrite each other.
+
+    loaded = store.load_versioned_state("value")
+    store.save_strategy_state("value", changed(loaded.state), expect=loaded.version)
+    """
+
+    def save_strategy_state(
+        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    ) -> None:
+        """Replace the state of a strategy; with `expect`, only that version of it (0: none).
+
+        Raises `StateConflict` where another version is stored, which stays as it is.
+        """
+        ...
+
+    def load_versioned_state(self, strategy_name: str) -> StateVersion:
+        """Return the state as it was last saved and its version."""
+        ...
+
+    def state_history(self, strategy_name: str) -> list[StateVersion]:
+        """Return the last few versions of a state that are kept, the newest first."""
         ...
 
 
@@ -162,5 +250,14 @@ class DiskUsage(Protocol):
 
 CAPABILITIES: dict[str, type] = {
     protocol.__name__: protocol
-    for protocol in (BarTables, BarStream, Catalog, AuditTrail, DiskUsage)
+    for protocol in (
+        BarTables,
+        BarStream,
+        Catalog,
+        AuditTrail,
+        Bulk,
+        BulkAudit,
+        VersionedState,
+        DiskUsage,
+    )
 }

@@ -9,6 +9,7 @@ from operator import attrgetter
 import msgspec
 from msgspec.structs import replace
 
+from storecore.batches import listed
 from storecore.errors import InvalidData, shown
 from storecore.instants import TimeRange, exact_instant, to_datetime
 from storecore.lossless import checked, decode_document, encode_document, is_shallow
@@ -19,20 +20,20 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Event)
 
 
-def checked_event(event: Event) -> Event:
+def checked_event(event: Event, what: str = "event") -> Event:
     """Return an event of plain values, its own copy of the payload, its times as aware UTC.
 
     Raises `InvalidData` naming the field, `InvalidName` for its symbol, `NotSerializable` for its
     payload.
     """
     if not isinstance(event, Event):
-        raise InvalidData(f"event: expected an Event, got {type(event).__name__}")
+        raise InvalidData(f"{what}: expected an Event, got {type(event).__name__}")
     if event.symbol is not None:
-        check_name(event.symbol, "event.symbol")
+        check_name(event.symbol, f"{what}.symbol")
     timed = replace(
         event,
-        timestamp=_utc(event.timestamp, "event.timestamp"),
-        ingested_at=_utc(event.ingested_at, "event.ingested_at"),
+        timestamp=_utc(event.timestamp, f"{what}.timestamp"),
+        ingested_at=_utc(event.ingested_at, f"{what}.ingested_at"),
     )
     try:
         encoded = encode_event(timed)
@@ -40,7 +41,13 @@ def checked_event(event: Event) -> Event:
             return plain
     except (TypeError, ValueError, RecursionError):
         pass  # what is wrong is found part by part
-    return _checked_by_part(timed)
+    return _checked_by_part(timed, what)
+
+
+def checked_events(events: Iterable[Event]) -> list[Event]:
+    """Return a batch of events, each checked, before any is written; an error names its row."""
+    batch = listed(events, "Event", "events")
+    return [checked_event(event, f"events[{row}]") for row, event in enumerate(batch)]
 
 
 def event_types(types: Iterable[str] | None) -> frozenset[str] | None:
@@ -82,10 +89,10 @@ def select_events(
     return kept if span.aware else [_naive(event) for event in kept]
 
 
-def _checked_by_part(event: Event) -> Event:
+def _checked_by_part(event: Event, what: str) -> Event:
     """Return an event that is not plain as a whole made plain, or say which part cannot be."""
-    payload = decode_document(encode_document(event.payload, "event.payload"))
-    return replace(checked(replace(event, payload={}), Event, "event"), payload=payload)
+    payload = decode_document(encode_document(event.payload, f"{what}.payload"))
+    return replace(checked(replace(event, payload={}), Event, what), payload=payload)
 
 
 def _utc(value: datetime, what: str) -> datetime:

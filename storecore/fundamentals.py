@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec.structs import asdict, replace
 
+from storecore.batches import listed
 from storecore.errors import InvalidData
 from storecore.instants import exact_datetime, exact_instant
 from storecore.lossless import checked
 from storecore.models import FundamentalData
-from storecore.names import check_owner
+from storecore.names import check_name, check_owner
 
 _PLACEHOLDER = datetime(1970, 1, 1)
 
 
-def checked_fundamental(symbol: str, data: FundamentalData) -> FundamentalData:
+def checked_fundamental(symbol: str, data: FundamentalData, what: str = "data") -> FundamentalData:
     """Return data with plain values and its timestamp as given, time zone and all (law T2).
 
     Raises `InvalidData` naming the field (laws N3, T1, T3).
     """
-    what = "data"
     if not isinstance(data, FundamentalData):
         raise InvalidData(f"{what}: expected a FundamentalData, got {type(data).__name__}")
     check_owner(symbol, data.symbol, what)
@@ -31,6 +32,19 @@ def checked_fundamental(symbol: str, data: FundamentalData) -> FundamentalData:
     # The timestamp stays out of the JSON check, which would turn its time zone into an offset.
     plain = checked(replace(data, timestamp=_PLACEHOLDER), FundamentalData, what)
     return replace(plain, timestamp=timestamp)
+
+
+def checked_fundamentals(fundamentals: Iterable[FundamentalData]) -> list[FundamentalData]:
+    """Return a batch, each checked and filed under its own symbol, before any is written."""
+    batch = listed(fundamentals, "FundamentalData", "fundamentals")
+    return [_checked_row(data, f"fundamentals[{row}]") for row, data in enumerate(batch)]
+
+
+def _checked_row(data: FundamentalData, what: str) -> FundamentalData:
+    own = getattr(data, "symbol", "")
+    plain = checked_fundamental(own, data, what)
+    check_name(plain.symbol, f"{what}.symbol")
+    return plain
 
 
 def _check_offset(timestamp: datetime, what: str) -> None:

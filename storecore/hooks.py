@@ -64,7 +64,8 @@ def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None
     """Take note of a write that has succeeded.
 
     `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` the symbol,
-    the event's type or the strategy's name; `count` the records given.
+    the event's type or the strategy's name; `count` the records given. A batch is told of once for
+    each key in it. Bars that were deleted are of the kind "deletions", with a count of 1.
     """
 
 

@@ -9,32 +9,45 @@ these before it answers; `storecore.memory` shows each in use.
 from storecore.audit import (
     GENESIS,
     Link,
-    audit_report,
+    chain,
     chained,
+    decision_bodies,
+    decision_body,
     decision_entry,
     decode_record,
     line_after,
+    order_bodies,
+    order_body,
     order_entry,
     select_records,
 )
 from storecore.bars import BarColumns, bar_columns, price_bars
+from storecore.chain import audit_report
 from storecore.closing import Closing
 from storecore.events import (
     checked_event,
+    checked_events,
     decode_event,
     encode_event,
     event_types,
     select_events,
 )
-from storecore.fundamentals import checked_fundamental, decode_fundamental, encode_fundamental
+from storecore.fundamentals import (
+    checked_fundamental,
+    checked_fundamentals,
+    decode_fundamental,
+    encode_fundamental,
+)
 from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_range, to_datetime
 from storecore.lossless import decode_document, encode_document
 from storecore.names import check_name
+from storecore.states import KEPT_VERSIONS, check_expected
 from storecore.tables import BarTablesByBars
 
 __all__ = [
     "EARLIEST",
     "GENESIS",
+    "KEPT_VERSIONS",
     "LATEST",
     "BarColumns",
     "BarTablesByBars",
@@ -43,10 +56,16 @@ __all__ = [
     "TimeRange",
     "audit_report",
     "bar_columns",
+    "chain",
     "chained",
+    "check_expected",
     "check_name",
     "checked_event",
+    "checked_events",
     "checked_fundamental",
+    "checked_fundamentals",
+    "decision_bodies",
+    "decision_body",
     "decision_entry",
     "decode_document",
     "decode_event",
@@ -58,6 +77,8 @@ __all__ = [
     "event_types",
     "exact_instant",
     "line_after",
+    "order_bodies",
+    "order_body",
     "order_entry",
     "price_bars",
     "select_events",

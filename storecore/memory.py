@@ -8,14 +8,14 @@ nobody else can change.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from threading import RLock
 from typing import Any
 
 from msgspec import Struct
 
 from storecore import laws
-from storecore.capabilities import AuditReport, Coverage
+from storecore.capabilities import AuditReport, Coverage, StateVersion
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.models import (
     Decision,
@@ -41,7 +41,7 @@ class MemoryDataStore(laws.BarTablesByBars):
         self._bars: dict[tuple[str, str], dict[int, tuple[Any, ...]]] = {}
         self._fundamentals: dict[str, dict[int, FundamentalData]] = {}
         self._events: list[bytes] = []
-        self._states: dict[str, bytes] = {}
+        self._states: dict[str, list[tuple[int, bytes]]] = {}
         self._logs: dict[str, list[bytes]] = {"decisions": [], "orders": []}
         self._ends: dict[str, laws.Link] = {"decisions": laws.GENESIS, "orders": laws.GENESIS}
 
@@ -97,27 +97,64 @@ class MemoryDataStore(laws.BarTablesByBars):
         span, wanted = laws.time_range(start, end), laws.event_types(types)
         return laws.select_events(map(laws.decode_event, self._events), span, wanted)
 
-    def save_strategy_state(self, strategy_name: str, state: dict[str, Any]) -> None:
+    def save_strategy_state(
+        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    ) -> None:
         """Replace the state of a strategy, kept as the JSON that it must equal."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._states[strategy_name] = laws.encode_document(state, "state")
+        encoded = laws.encode_document(state, "state")
+        with self._lock:
+            versions = self._states.get(strategy_name, [])
+            stored = versions[0][0] if versions else 0
+            laws.check_expected(strategy_name, expect, stored)
+            kept = versions[: laws.KEPT_VERSIONS - 1]
+            self._states[strategy_name] = [(stored + 1, encoded), *kept]
 
     def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
         """Return the state as saved, the caller's own copy, or None."""
-        encoded = self._states.get(self._name(strategy_name, "strategy_name"))
-        return None if encoded is None else laws.decode_document(encoded)
+        return self.load_versioned_state(strategy_name).state
 
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Append a decision to the chain of decisions."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("decisions", laws.decision_entry(strategy_name, decision))
+        self._log("decisions", [laws.decision_body(strategy_name, decision)])
 
     def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
         """Append an order and its result to the chain of orders."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("orders", laws.order_entry(strategy_name, order, result))
+        self._log("orders", [laws.order_body(strategy_name, order, result)])
 
-    # What follows is the capabilities Catalog and AuditTrail; BarTables is inherited.
+    # What follows is the capabilities; BarTables is inherited.
+
+    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
+        """Append a batch of decisions, checked whole."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._log("decisions", laws.decision_bodies(strategy_name, decisions))
+
+    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
+        """Append a batch of orders with their results, checked whole."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._log("orders", laws.order_bodies(strategy_name, orders))
+
+    def write_events(self, events: Iterable[Event]) -> None:
+        """Append a batch of events, checked whole."""
+        self._check_open()
+        self._events.extend([laws.encode_event(event) for event in laws.checked_events(events)])
+
+    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace a batch of fundamentals, checked whole."""
+        self._check_open()
+        for plain in laws.checked_fundamentals(fundamentals):
+            self.write_fundamental(plain.symbol, plain)
+
+    def load_versioned_state(self, strategy_name: str) -> StateVersion:
+        """Return the state as saved and its version."""
+        return next(iter(self.state_history(strategy_name)), StateVersion(0, None))
+
+    def state_history(self, strategy_name: str) -> list[StateVersion]:
+        """Return the last versions of a state, the newest first."""
+        versions = self._states.get(self._name(strategy_name, "strategy_name"), [])
+        return [StateVersion(number, laws.decode_document(each)) for number, each in versions]
 
     def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
         """Remove the bars of a range; return how many there were."""
@@ -189,10 +226,10 @@ class MemoryDataStore(laws.BarTablesByBars):
         self._check_open()
         return laws.check_name(name, what)
 
-    def _log(self, kind: str, entry: DecisionRecord | OrderRecord) -> None:
+    def _log(self, kind: str, bodies: list[bytes]) -> None:
         with self._lock:
-            line, self._ends[kind] = laws.chained(entry, self._ends[kind])
-            self._logs[kind].append(line)
+            lines, self._ends[kind] = laws.chain(bodies, datetime.now(UTC), self._ends[kind])
+            self._logs[kind] += lines
 
 
 @hookimpl
@@ -202,6 +239,8 @@ def storecore_backend() -> BackendSpec:
         name="memory",
         config=MemoryConfig,
         open=lambda config: MemoryDataStore(),
-        capabilities=frozenset({"BarTables", "Catalog", "AuditTrail"}),
+        capabilities=frozenset(
+            {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit", "VersionedState"}
+        ),
         summary="keeps everything in this process and forgets it at the end",
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sized
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sized
 from functools import wraps
 from typing import Any, NamedTuple, cast
 
@@ -89,6 +90,9 @@ class _Watched:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _tell_written(self, kind: str, key: str, count: int) -> None:
+        self._observers.tell("storecore_written", store=self, kind=kind, key=key, count=count)
+
     def __getattr__(self, name: str) -> Any:
         if name == "_store":  # of a copy that is still being made
             raise AttributeError(name)
@@ -100,7 +104,8 @@ class _Watched:
 
 def _watched_class(inner: type, spec: BackendSpec) -> type[_Watched]:
     """Return a class with the ten methods and those of the declared capabilities."""
-    protocols = (DataStore, *(CAPABILITIES[name] for name in spec.capabilities))
+    # A capability may say more of a method than the protocol that every store has.
+    protocols = (*(CAPABILITIES[name] for name in spec.capabilities), DataStore)
     names = {
         name
         for protocol in protocols
@@ -137,32 +142,43 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         )
 
     @wraps(method)
-    def write(self: _Watched, *args: Any, **kwargs: Any) -> None:
+    def write(self: _Watched, *args: Any, **kwargs: Any) -> Any:
         bound = signature.bind(self, *args, **kwargs)
         given = bound.arguments
-        if isinstance(given.get("bars"), Iterable) and not isinstance(given["bars"], Sized):
-            given["bars"] = list(given["bars"])  # a generator could be counted only by using it up
+        for batch in _BATCHES & given.keys():
+            if isinstance(given[batch], Iterable) and not isinstance(given[batch], Sized):
+                # A generator could be counted only by using it up.
+                given[batch] = list(given[batch])
         if "table" in given:
             given["table"] = kept_table(given["table"])
-        getattr(self._store, name)(*bound.args[1:], **bound.kwargs)
-        for kind, key, count in summarize(given):
+        answer = getattr(self._store, name)(*bound.args[1:], **bound.kwargs)
+        kind, counts = summarize(given)
+        for key, count in counts.items():
             if count:
-                what = {"kind": kind, "key": key, "count": count}
-                self._observers.tell("storecore_written", store=self, **what)
+                self._tell_written(kind, key, count)
+        return answer
 
     return write
 
 
-_Written = list[tuple[str, str, int]]  # kind, key, count
-
-_WRITES: dict[str, Callable[[dict[str, Any]], _Written]] = {
-    "write_bars": lambda given: [("bars", given["symbol"], len(given["bars"]))],
-    "write_bar_table": lambda given: [
-        ("bars", symbol, count) for symbol, count in bars_by_symbol(given["table"])
-    ],
-    "write_fundamental": lambda given: [("fundamentals", given["symbol"], 1)],
-    "write_event": lambda given: [("events", given["event"].type, 1)],
-    "save_strategy_state": lambda given: [("state", given["strategy_name"], 1)],
-    "log_decision": lambda given: [("decisions", given["strategy_name"], 1)],
-    "log_order": lambda given: [("orders", given["strategy_name"], 1)],
+_BATCHES = {"bars", "events", "fundamentals", "decisions", "orders"}
+_WRITES: dict[str, Callable[[dict[str, Any]], tuple[str, Mapping[str, int]]]] = {
+    "write_bars": lambda given: ("bars", {given["symbol"]: len(given["bars"])}),
+    "write_bar_table": lambda given: ("bars", bars_by_symbol(given["table"])),
+    "write_fundamental": lambda given: ("fundamentals", {given["symbol"]: 1}),
+    "write_fundamentals": lambda given: (
+        "fundamentals",
+        Counter(data.symbol for data in given["fundamentals"]),
+    ),
+    "write_event": lambda given: ("events", {given["event"].type: 1}),
+    "write_events": lambda given: ("events", Counter(event.type for event in given["events"])),
+    "delete_bars": lambda given: ("deletions", {given["symbol"]: 1}),
+    "save_strategy_state": lambda given: ("state", {given["strategy_name"]: 1}),
+    "log_decision": lambda given: ("decisions", {given["strategy_name"]: 1}),
+    "log_decisions": lambda given: (
+        "decisions",
+        {given["strategy_name"]: len(given["decisions"])},
+    ),
+    "log_order": lambda given: ("orders", {given["strategy_name"]: 1}),
+    "log_orders": lambda given: ("orders", {given["strategy_name"]: len(given["orders"])}),
 }

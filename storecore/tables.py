@@ -122,12 +122,12 @@ def kept_table(table: Any) -> Any:
     return pa.table(table) if is_arrow and not isinstance(table, pa.Table) else table
 
 
-def bars_by_symbol(table: pa.Table) -> list[tuple[str, int]]:
+def bars_by_symbol(table: pa.Table) -> dict[str, int]:
     """Return how many bars of each symbol a table has that was written."""
     import pyarrow.compute as pc
 
     counts = pc.value_counts(pc.cast(table["symbol"], "string"))
-    return [(each["values"], each["counts"]) for each in counts.to_pylist()]
+    return {each["values"]: each["counts"] for each in counts.to_pylist()}
 
 
 def _write_by_bars(store: DataStore, table: Any, timeframe: str) -> None:

@@ -1,60 +1,37 @@
 """The room of audit: two logs, of decisions and of orders, each a chain over files of a day.
 
     audit/decisions/2026-01-05.jsonl     one record a line; the day is the machine's local date
-    audit/decisions/.head                where the chain ends: number, hash, file and its length
+    audit/decisions/.head                where the chain ends, so that a cut tail is found
 
-The head names the file before the first record goes into it, and follows each record without a
-sync of its own: after a crash it may be behind the log, which is healed by the log's last line, but
-it is ahead of the log only where the log's tail was cut. Lines are never rewritten.
+Lines are never rewritten. After a crash the head may be behind the log, which is healed by the
+log's last line, but it is ahead of the log only where the log's tail was cut.
 """
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from heapq import merge
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from itertools import chain as joined
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
-
-from storecore.audit import (
-    GENESIS,
-    Link,
-    chained,
-    decode_record,
-    end_of,
-    follow_chain,
-    is_whole,
-    select_records,
-)
+from storecore.audit import GENESIS, Link, chain, decode_record, end_of, is_whole, select_records
 from storecore.capabilities import Finding
-from storecore.errors import CorruptData, StorageError
+from storecore.chain import LogFile, follow
+from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
+from storecore_file.audit_head import Head, HeadFile, Heads
 from storecore_file.floor.appending import Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
-from storecore_file.floor.sealing import sealed, unsealed
 
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
-_SEQ = re.compile(rb'\{"seq":(\d+),')
 _DAY = 86_400_000_000
-_log = logging.getLogger("storecore")
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
-
-
-class _Head(Struct, frozen=True):
-    """The end of the chain, and the file and length at which it was."""
-
-    seq: int
-    hash: str
-    file: str
-    length: int
 
 
 class AuditLog(Generic[_Record]):
@@ -65,23 +42,25 @@ class AuditLog(Generic[_Record]):
         self._kind: type[_Record] = kind
         self._disk = disk
         self._lock_path = folder / ".lock"
-        self._log = Log(disk, folder / "no day yet")  # the day that is written stays open
+        self._head = HeadFile(folder / ".head", disk)
+        self._unproven = 0  # as in the head
+        self._newest, self._end = b"", GENESIS  # the last line that was written here, and its place
+        self._log = self._closed_log()  # the day that is written stays open
+        self._together = GroupCommit(self._commit)
         self._lock_timeout = lock_timeout
 
-    def write(self, entry: _Record) -> None:
-        """Append a checked record to the file of today's local date."""
-        with Locked(self._lock_path, self._lock_timeout):
-            now = datetime.now(UTC)
-            path = self._folder / f"{now.astimezone().date()}.jsonl"
-            last = self._last(path)
-            line, link = chained(replace(entry, timestamp=now), last)
-            self._log = log = self._log.at(path)
-            length = log.append(lambda _: line)
-            self._note_end(_Head(*link, path.name, length))
+    def write(self, bodies: Sequence[bytes]) -> None:
+        """Append checked records to the file of today's local date, all of them or none.
+
+        They share one sync, with those of other threads too.
+        """
+        if bodies:
+            self._together.write(str(self._folder), bodies)
 
     def close(self) -> None:
         """Let go of the day that is open, once nobody is writing to it any more."""
-        self._log = Log(self._disk, self._folder / "closed")
+        self._log = self._closed_log()
+        self._head.close()
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
@@ -91,33 +70,65 @@ class AuditLog(Generic[_Record]):
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end and its first break, or a cut behind its end."""
         with Locked(self._lock_path, self._lock_timeout):  # a writer would change it meanwhile
-            head = self._head()
-        files = [self._placed_lines(path) for path in self._files()]
-        # Days follow each other, but for a clock that was set back: then seq tells the order.
-        end, broken = follow_chain(merge(*files, key=_seq))
-        if broken is None and head is None and end.seq:
-            broken = Finding("headless", str(self._head_path), "the head is missing or damaged")
-        if broken is None and head is not None and head.seq > end.seq:
-            place = str(self._folder / head.file)
-            broken = Finding("truncated", place, f"ends at record {end.seq} of {head.seq}")
+            heads = self._head.read()
+        files = [LogFile(str(path), _lines(self._disk.read(path))) for path in self._files()]
+        end, broken = follow(files, [head.link for head in heads.whole if head.seq])
+        broken = broken or self._cut(heads, end)
         return end, [] if broken is None else [broken]
 
-    def _last(self, path: Path) -> Link:
+    def _cut(self, heads: Heads, end: Link) -> Finding | None:
+        """Return what the heads say of a chain that is whole up to its end."""
+        head = heads.newest
+        if head is not None and head.seq > end.seq:
+            path = self._folder / head.file
+            content = _lines(self._disk.read(path))
+            row, detail = content.count(b"\n") + 1, f"ends at record {end.seq} of {head.seq}"
+            return Finding("truncated", str(path), detail, str(path), row, len(content))
+        if heads.may_hide_a_cut(end):
+            detail = f"it is missing or damaged: whether records followed {end.seq} is not known"
+        elif head is not None and head.unproven:
+            followed = f"whether records were cut off before record {head.unproven} is not known"
+            detail = f"it was missing or damaged once: {followed}"
+        else:
+            return None
+        return Finding("headless", str(self._head.path), detail)
+
+    def _commit(self, _: str, calls: list[Sequence[bytes]]) -> None:
+        with Locked(self._lock_path, self._lock_timeout):
+            now = datetime.now(UTC)
+            path = _day_path(self._folder, date.fromtimestamp(now.timestamp()))  # local
+
+            def lines_after(last: bytes | None) -> list[bytes]:
+                # Not equal, the same: then nobody else has written since.
+                end = self._end if last is self._newest else self._end_before(path)
+                lines, self._end = chain(joined.from_iterable(calls), now, end)
+                self._newest = lines[-1]
+                return lines
+
+            self._log = log = self._log.at(path)
+            length = log.append(lines_after)
+            self._head.follow(Head(*self._end, path.name, length, self._unproven))
+
+    def _end_before(self, path: Path) -> Link:
         """Return the end of the chain before a record goes to the file at `path`."""
-        head = self._head()
-        link = self._healed(head)
+        heads = self._head.read()
+        head = heads.newest
+        end = self._healed(head)
+        self._unproven = head.unproven if head else 0
+        if heads.may_hide_a_cut(end):
+            self._unproven = self._unproven or end.seq + 1
         if head is None or head.file != path.name:
             # Before the record: else a crash right after it would hide it from the next writer.
-            self._note(_Head(*link, path.name, self._disk.size(path) or 0), durable=True)
-        return link
+            self._head.begin(Head(*end, path.name, self._disk.size(path) or 0, self._unproven))
+        return end
 
-    def _healed(self, head: _Head | None) -> Link:
+    def _healed(self, head: Head | None) -> Link:
         if head is None:
             return max((self._end_of(path) for path in self._files()), default=GENESIS)
         path = self._folder / head.file
         if (self._disk.size(path) or 0) <= head.length:
-            return Link(head.seq, head.hash)
-        return max(Link(head.seq, head.hash), self._end_of(path))
+            return head.link
+        return max(head.link, self._end_of(path))
 
     def _end_of(self, path: Path) -> Link:
         line = last_line(path)
@@ -126,28 +137,8 @@ class AuditLog(Generic[_Record]):
         except ValueError as error:
             raise CorruptData(f"{path}: its last line: {error}", path) from error
 
-    def _head(self) -> _Head | None:
-        """Return the head, or None where there is none or a crash has torn it."""
-        try:
-            return msgspec.json.decode(
-                unsealed(self._disk.read(self._head_path) or b""), type=_Head
-            )
-        except ValueError:
-            return None
-
-    def _note_end(self, head: _Head) -> None:
-        """Let the head follow a record that is written: a head left behind is healed by the log."""
-        try:
-            self._note(head, durable=False)
-        except StorageError as error:
-            _log.warning("the head of the audit log stays behind: %s", error)
-
-    def _note(self, head: _Head, durable: bool) -> None:
-        self._disk.note(self._head_path, sealed(msgspec.json.encode(head)), durable)
-
-    @property
-    def _head_path(self) -> Path:
-        return self._folder / ".head"
+    def _closed_log(self) -> Log:
+        return Log(self._disk, self._folder / "no day", is_whole)
 
     def _files(self, span: TimeRange | None = None) -> list[Path]:
         """Return the files that may hold records of a range; local dates are a day off at most."""
@@ -161,10 +152,6 @@ class AuditLog(Generic[_Record]):
         for line in whole_lines(self._disk.read(path), is_whole):
             yield self._decoded(line, path)
 
-    def _placed_lines(self, path: Path) -> Iterator[tuple[str, bytes]]:
-        for row, line in enumerate(whole_lines(self._disk.read(path), is_whole), 1):
-            yield f"{path}, line {row}", line
-
     def _decoded(self, line: bytes, path: Path) -> _Record:
         try:
             return decode_record(line, self._kind)
@@ -176,6 +163,13 @@ def _date(instant: int) -> str:
     return str(to_datetime(min(max(instant, EARLIEST), LATEST), aware=False).date())
 
 
-def _seq(placed: tuple[str, bytes]) -> int:
-    match = _SEQ.match(placed[1])
-    return int(match[1]) if match else 0
+def _lines(content: bytes | None) -> bytes:
+    """Return the content of a log without a line that is still being written."""
+    content = content or b""
+    end = content.rfind(b"\n") + 1
+    return content if is_whole(content[end:-1] + b"\n") else content[:end]
+
+
+@lru_cache(maxsize=16)
+def _day_path(folder: Path, day: date) -> Path:
+    return folder / f"{day}.jsonl"

@@ -17,7 +17,7 @@ from storecore.bar_table import EMPTY, FIELDS, SERIES, between, with_exact
 from storecore.errors import CorruptData, StoreError
 from storecore.instants import to_datetime
 from storecore_file.bar_file import END, MAGIC, SEAL, Group, Note, checksum
-from storecore_file.floor.disk import OpenFile
+from storecore_file.floor.looking import OpenFile
 
 _SMALL = 2**12  # up to here, some 80 bars, a part is kept decoded
 _WHOLE = 2**18  # a file up to this size is read at once

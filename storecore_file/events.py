@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -27,8 +28,9 @@ from storecore.instants import TimeRange, to_datetime
 from storecore.models import Event
 from storecore_file import event_file
 from storecore_file.event_file import SealedDay
-from storecore_file.floor.appending import Log, settle, whole_lines
+from storecore_file.floor.appending import Log, whole_lines
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
 
@@ -43,28 +45,51 @@ class Events:
         self._disk = disk
         self._lock_path = folder / ".lock"
         self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
-        self._log = Log(disk, folder / "no day yet")  # the day that is written stays open
+        self._log = self._closed_log()  # the day that is written stays open
+        self._together = GroupCommit(self._commit)
         self._lock_timeout = lock_timeout
 
     def write(self, event: Event) -> None:
-        """Append a checked event to its day."""
-        day = event.timestamp.date().isoformat()
-        path = self._log_path(day)
-        encoded = encode_event(event)
+        """Append a checked event to its day, in one sync with those of other threads."""
+        self._together.write(event.timestamp.date().isoformat(), encode_event(event))
 
-        def line_after(last: bytes | None) -> bytes:
-            number = self._number(last, day) + 1
-            line = sealed(b'%b,"n":%d}' % (encoded[:-1], number))
-            self._newest = (line, number)
-            return line
-
-        with Locked(self._lock_path, self._lock_timeout):
-            self._log = log = self._log.at(path)
-            log.append(line_after)
+    def write_all(self, events: Iterable[Event]) -> None:
+        """Append checked events to their days, all or, on an error, none."""
+        by_day: dict[str, list[bytes]] = {}
+        for event in events:
+            by_day.setdefault(event.timestamp.date().isoformat(), []).append(encode_event(event))
+        with Locked(self._lock_path, self._lock_timeout), ExitStack() as undo:
+            for day, encoded in by_day.items():
+                length = self._append(day, encoded)
+                undo.callback(self._log.cut, length)
+            undo.pop_all()
 
     def close(self) -> None:
         """Let go of the day that is open, once nobody is writing to it any more."""
-        self._log = Log(self._disk, self._folder / "closed")
+        self._log = self._closed_log()
+
+    def _commit(self, day: str, encoded: list[bytes]) -> None:
+        with Locked(self._lock_path, self._lock_timeout):
+            self._append(day, encoded)
+
+    def _append(self, day: str, encoded: list[bytes]) -> int:
+        """Append events to their day, under the lock; return how long it was before."""
+        added = 0
+
+        def lines_after(last: bytes | None) -> list[bytes]:
+            nonlocal added
+            first = self._number(last, day) + 1
+            numbered = enumerate(encoded, first)
+            lines = [sealed(b'%b,"n":%d}' % (each[:-1], number)) for number, each in numbered]
+            self._newest = lines[-1], first + len(lines) - 1
+            added = sum(map(len, lines))
+            return lines
+
+        self._log = log = self._log.at(self._log_path(day))
+        return log.append(lines_after) - added
+
+    def _closed_log(self) -> Log:
+        return Log(self._disk, self._folder / "no day", is_sealed)
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and of some types (None: all), in order."""
@@ -93,7 +118,7 @@ class Events:
         if self._disk.size(log) is None:
             return False
         content = event_file.encode(self._day(day))
-        settle(self._disk, log)
+        Log(self._disk, log, is_sealed).append(lambda _: [])  # settles a torn line
         self._disk.replace(self._sealed_path(day), content)
         self._disk.remove(log)
         return True

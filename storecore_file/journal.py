@@ -111,7 +111,7 @@ class Journal:
         self._disk = disk
         self._lock_path = folder / ".lock"
         self._lock_timeout = lock_timeout
-        self._log = Log(disk, folder / "none yet")
+        self._log = Log(disk, folder / "none yet", is_sealed)
         self._known: dict[str, _Known] = {}
         self._reading = RLock()  # threads read the new lines one after another
 
@@ -120,9 +120,9 @@ class Journal:
         columns = bar_columns_of(joined(table for _, table in series))
         symbols = [name for symbol, table in series for name in repeat(symbol, len(table))]
 
-        def line_after(last: bytes | None) -> bytes:
+        def line_after(last: bytes | None) -> list[bytes]:
             batch = _Batch(timeframe, symbols, *columns, n=_number(last) + 1)
-            return sealed(msgspec.json.encode(batch))
+            return [sealed(msgspec.json.encode(batch))]
 
         self._disk.make_folder(self._folder, within=self._folder.parent)
         with Locked(self._lock_path, self._lock_timeout):
@@ -166,11 +166,15 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file that is open."""
-        self._log = Log(self._disk, self._folder / "closed")
+        self._log.close()
 
     def are_there(self, pending: Pending) -> bool:
         """Tell whether the files of some rows have not been retired since these were read."""
         return {row.journal for row in pending.rows} <= set(self.files())
+
+    def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float]]:
+        # A copy, in another process, reads and opens for itself.
+        return Journal, (self._folder, self._disk, self._lock_timeout)
 
     def _refresh(self) -> None:
         """Read what has been written since the last time."""

@@ -26,7 +26,18 @@ def storecore_backend() -> BackendSpec:
         name="file",
         config=FileConfig,
         open=_open,
-        capabilities=frozenset({"BarTables", "BarStream", "Catalog", "AuditTrail", "DiskUsage"}),
+        capabilities=frozenset(
+            {
+                "BarTables",
+                "BarStream",
+                "Catalog",
+                "AuditTrail",
+                "Bulk",
+                "BulkAudit",
+                "VersionedState",
+                "DiskUsage",
+            }
+        ),
         summary="a folder of Parquet, JSON and JSONL files",
     )
 

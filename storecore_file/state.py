@@ -1,6 +1,10 @@
 """The room of state: one JSON document a strategy, replaced whole.
 
-state/value_strategy.json
+    state/value_strategy.json         the state, whose it is and its version, counted from 1
+    state/.value_strategy.json.7      a version before: the last few are kept
+
+A writer holds the strategy's lock, so that the version that it was told to expect is the one that
+it replaces.
 """
 
 from __future__ import annotations
@@ -11,9 +15,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from storecore.capabilities import StateVersion
 from storecore.errors import CorruptData
 from storecore.lossless import encode_document
+from storecore.states import KEPT_VERSIONS, check_expected
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.locks import Locked
 from storecore_file.floor.names import STRATEGIES
 from storecore_file.floor.sealing import sealed, unsealed
 
@@ -23,27 +30,36 @@ _SUFFIX = ".json"
 class States:
     """The states of a store's strategies, in one folder. Strategies are checked names."""
 
-    def __init__(self, folder: Path, disk: Disk) -> None:
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
         self._folder = folder
         self._disk = disk
+        self._lock_timeout = lock_timeout
 
-    def save(self, strategy: str, state: dict[str, Any]) -> None:
-        """Replace a state, or raise `NotSerializable` and leave the old one."""
-        document = {"strategy": strategy, "state": msgspec.Raw(encode_document(state, "state"))}
-        self._disk.replace(self._path(strategy), sealed(msgspec.json.encode(document)))
-
-    def load(self, strategy: str) -> dict[str, Any] | None:
-        """Return a state, or None where none was saved."""
+    def save(self, strategy: str, state: dict[str, Any], expect: int | None) -> None:
+        """Replace a state, or raise `NotSerializable` or `StateConflict` and leave the old one."""
+        encoded = msgspec.Raw(encode_document(state, "state"))
         path = self._path(strategy)
-        content = self._disk.read(path)
-        if content is None:
-            return None
-        document = _document(content, path)
-        if document.strategy != strategy:
-            raise CorruptData(
-                f"{path}: expected the state of {strategy!r}, found {document.strategy!r}", path
-            )
-        return document.state
+        with Locked(path.with_name(f".{path.name}.lock"), self._lock_timeout):
+            stored = self.load(strategy).version
+            check_expected(strategy, expect, stored)
+            if stored:
+                self._disk.keep(path, _kept(path, stored).name)
+                self._disk.drop(_kept(path, stored + 1 - KEPT_VERSIONS))
+            document = {"strategy": strategy, "version": stored + 1, "state": encoded}
+            self._disk.replace(path, sealed(msgspec.json.encode(document)))
+
+    def load(self, strategy: str) -> StateVersion:
+        """Return a state and its version, 0 where none was saved."""
+        return self._read(self._path(strategy), strategy) or StateVersion(0, None)
+
+    def history(self, strategy: str) -> list[StateVersion]:
+        """Return the versions that are kept, the newest first."""
+        path = self._path(strategy)
+        newest = self.load(strategy)
+        first = max(newest.version - KEPT_VERSIONS, 0)
+        older = [_kept(path, version) for version in range(newest.version - 1, first, -1)]
+        found = (self._read(each, strategy) for each in older)
+        return [each for each in (newest, *found) if each and each.version]
 
     def strategies(self) -> list[str]:
         """Return the names of the strategies that have a state."""
@@ -55,15 +71,27 @@ class States:
         strategy = STRATEGIES.decode(name.removesuffix(_SUFFIX))
         return strategy or _document(self._disk.read(path) or b"", path).strategy
 
+    def _read(self, path: Path, strategy: str) -> StateVersion | None:
+        content = self._disk.read(path)
+        if content is None:
+            return None
+        document = _document(content, path)
+        if document.strategy != strategy:
+            raise CorruptData(
+                f"{path}: expected the state of {strategy!r}, found {document.strategy!r}", path
+            )
+        return StateVersion(document.version, document.state)
+
     def _path(self, strategy: str) -> Path:
         return self._folder / f"{STRATEGIES.encode(strategy)}{_SUFFIX}"
 
 
 class _Document(Struct, frozen=True):
-    """A strategy's state, and whose it is."""
+    """A strategy's state, whose it is, and its version."""
 
     strategy: str
     state: dict[str, Any]
+    version: int = 1
 
 
 def _document(content: bytes, path: Path) -> _Document:
@@ -71,3 +99,7 @@ def _document(content: bytes, path: Path) -> _Document:
         return msgspec.json.decode(unsealed(content), type=_Document)
     except ValueError as error:
         raise CorruptData(f"{path}: not a whole document: {error}", path) from error
+
+
+def _kept(path: Path, version: int) -> Path:
+    return path.with_name(f".{path.name}.{version}")

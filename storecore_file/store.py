@@ -11,16 +11,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from storecore.audit import decision_entry, order_entry
+from storecore.audit import decision_bodies, decision_body, order_bodies, order_body
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_series
 from storecore.bar_table import bars_of, series_table
 from storecore.bars import bar_columns
-from storecore.capabilities import AuditReport, Coverage, Footprint, Report
+from storecore.capabilities import AuditReport, Coverage, Footprint, Report, StateVersion
 from storecore.closing import Closing
 from storecore.errors import ConfigError
-from storecore.events import checked_event, event_types
-from storecore.fundamentals import checked_fundamental
+from storecore.events import checked_event, checked_events, event_types
+from storecore.fundamentals import checked_fundamental, checked_fundamentals
 from storecore.instants import time_range
 from storecore.models import (
     Decision,
@@ -38,6 +38,7 @@ from storecore_file.audit import AuditLog
 from storecore_file.bars import Bars
 from storecore_file.events import Events
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.mounts import warn_of_network
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.state import States
 
@@ -75,13 +76,14 @@ class FileDataStore(Closing):
         self._bars = Bars(self.base_path / "prices", disk, lock_timeout)
         self._fundamentals = Fundamentals(self.base_path / "fundamentals", disk)
         self._events = Events(self.base_path / "events", disk, lock_timeout)
-        self._states = States(self.base_path / "state", disk)
+        self._states = States(self.base_path / "state", disk, lock_timeout)
         self._decisions = AuditLog(decisions, DecisionRecord, disk, lock_timeout)
         self._orders = AuditLog(orders, OrderRecord, disk, lock_timeout)
         for room in ("prices", "fundamentals", "events", "state"):
             disk.make_folder(self.base_path / room)
         disk.make_folder(decisions)
         disk.make_folder(orders)
+        warn_of_network(self.base_path)
 
     def __repr__(self) -> str:
         return f"FileDataStore(base_path={str(self.base_path)!r})"
@@ -128,23 +130,25 @@ class FileDataStore(Closing):
         self._check_open()
         return self._events.read(time_range(start, end), event_types(types))
 
-    def save_strategy_state(self, strategy_name: str, state: dict[str, Any]) -> None:
+    def save_strategy_state(
+        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    ) -> None:
         """Replace the state of a strategy, or refuse and leave the old one."""
-        self._states.save(self._name(strategy_name, "strategy_name"), state)
+        self._states.save(self._name(strategy_name, "strategy_name"), state, expect)
 
     def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
         """Return the state as saved, or None."""
-        return self._states.load(self._name(strategy_name, "strategy_name"))
+        return self.load_versioned_state(strategy_name).state
 
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Append a decision to today's file of the decision log."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._decisions.write(decision_entry(strategy_name, decision))
+        self._decisions.write([decision_body(strategy_name, decision)])
 
     def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
         """Append an order and its result to today's file of the order log."""
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._orders.write(order_entry(strategy_name, order, result))
+        self._orders.write([order_body(strategy_name, order, result)])
 
     # What follows is the capabilities, beginning with BarTables.
 
@@ -196,6 +200,35 @@ class FileDataStore(Closing):
         """Remove the bars of a range; return how many there were."""
         symbol, timeframe = self._series(symbol, timeframe)
         return self._bars.delete(symbol, timeframe, time_range(start, end))
+
+    def write_events(self, events: Iterable[Event]) -> None:
+        """Append a batch of events, one sync for each of their days."""
+        self._check_open()
+        self._events.write_all(checked_events(events))
+
+    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace a batch of fundamentals, checked whole."""
+        self._check_open()
+        for data in checked_fundamentals(fundamentals):
+            self._fundamentals.write(data)
+
+    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
+        """Append a batch of decisions, all of one time, in one sync."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._decisions.write(decision_bodies(strategy_name, decisions))
+
+    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
+        """Append a batch of orders with their results, all of one time, in one sync."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._orders.write(order_bodies(strategy_name, orders))
+
+    def load_versioned_state(self, strategy_name: str) -> StateVersion:
+        """Return the state as saved and its version."""
+        return self._states.load(self._name(strategy_name, "strategy_name"))
+
+    def state_history(self, strategy_name: str) -> list[StateVersion]:
+        """Return the last versions of a state, the newest first."""
+        return self._states.history(self._name(strategy_name, "strategy_name"))
 
     def symbols(self, timeframe: str | None = None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""

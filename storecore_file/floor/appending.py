@@ -2,75 +2,82 @@
 
 Callers hold the log's lock. A line that was being written when its process died has no newline: it
 is moved to a sidecar before the next line is written (law D3) and was never data to a reader.
+
+A sync that failed is not tried again on the same file: the system may have forgotten what it could
+not write, and would say that all is well. The lines that were acknowledged are copied to a fresh
+file, which takes the place of the old one, and the log goes on there.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from storecore_file.floor.disk import Disk, naming, write_all
+from storecore.errors import CorruptData
+from storecore_file.floor.disk import Disk, write_all
+from storecore_file.floor.keeping import KeptFile, identity
+from storecore_file.floor.naming import naming
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _BLOCK = 4_096
-_NOTHING = (-1, -1)
 _log = logging.getLogger("storecore")
+_doubtful: set[tuple[int, int]] = set()  # files whose sync failed, until a fresh one replaced them
 
 
 class Log:
     """A log that stays open between appends, each of which makes sure that it still is the log.
 
     Opening a file and reading its tail cost about as much as all else but the sync. Not for threads
-    at once: the lock that callers hold is what keeps them apart.
+    at once: the lock that callers hold is what keeps them apart. `is_whole` tells whether a line
+    proves itself.
     """
 
-    def __init__(self, disk: Disk, path: Path) -> None:
+    def __init__(self, disk: Disk, path: Path, is_whole: Callable[[bytes], bool]) -> None:
         self._path = path
         self._disk = disk
-        self._file = -1
-        self._identity = _NOTHING  # device and inode of the file that is open
+        self._is_whole = is_whole
+        self._kept = KeptFile(path, _APPEND)
         self._length = 0  # of that file, when it ended with `_last`
         self._last: bytes | None = None
 
     def at(self, path: Path) -> Log:
         """Return this log if it is the one at a path, else that one."""
-        return self if path == self._path else Log(self._disk, path)
+        return self if path == self._path else Log(self._disk, path, self._is_whole)
 
-    def append(self, line_after: Callable[[bytes | None], bytes]) -> int:
-        """Append the line that follows the last one (None: there is none); return the length.
+    def append(self, lines_after: Callable[[bytes | None], Sequence[bytes]]) -> int:
+        """Append the lines that follow the last one (None: there is none); return the length.
 
-        On an error the log is as it was before. Raises `StorageError`.
+        On an error the log is as it was before. Raises `StorageError`, `CorruptData` where its last
+        line is a damaged one.
         """
         with naming(self._path, "append to"):
             if not self._is_current():
                 self._open()
-            line = line_after(self._last)
+            lines = lines_after(self._last)
+            content = lines[0] if len(lines) == 1 else b"".join(lines)
             before, self._length = self._length, -1  # not current, should the write fail
-            self._write(line, before)
-            self._length, self._last = before + len(line), line or self._last
+            self._write(content, before)
+            self._length, self._last = before + len(content), lines[-1] if lines else self._last
             return self._length
+
+    def cut(self, length: int) -> None:
+        """Take back what was appended after a length, none of which was acknowledged."""
+        with naming(self._path, "take lines back from"):
+            if length:
+                os.truncate(self._path, length)
+            else:
+                self._path.unlink()
 
     def close(self) -> None:
         """Close the file. A later append opens it again."""
-        if self._holds_file():
-            os.close(self._file)
-        self._file, self._identity = -1, _NOTHING
+        self._kept.close()
 
-    __del__ = close
-
-    def __reduce__(self) -> tuple[type[Log], tuple[Disk, Path]]:
+    def __reduce__(self) -> tuple[type[Log], tuple[Disk, Path, Callable[[bytes], bool]]]:
         # A copy, in this process or another, opens the file for itself.
-        return Log, (self._disk, self._path)
-
-    def _holds_file(self) -> bool:
-        """Tell whether the descriptor still is that of the file: others may have closed it."""
-        try:
-            return self._file >= 0 and _identity(os.fstat(self._file)) == self._identity
-        except OSError:
-            return False
+        return Log, (self._disk, self._path, self._is_whole)
 
     def _is_current(self) -> bool:
         """Tell whether the open file is the one at the path, and as it was left."""
@@ -78,47 +85,61 @@ class Log:
             found = os.stat(self._path)  # noqa: PTH116 - the quicker, before every append
         except FileNotFoundError:
             return False
-        same = (_identity(found), found.st_size) == (self._identity, self._length)
-        return same and self._holds_file()
+        same = (identity(found), found.st_size) == (self._kept.identity, self._length)
+        return same and self._kept.is_open()
 
     def _open(self) -> None:
         """Open the log, its torn tail moved aside."""
-        self.close()
-        self._file = os.open(self._path, _APPEND, 0o666)
-        found = os.fstat(self._file)
-        self._identity = _identity(found)
-        self._length, self._last = _tail(self._file, found.st_size)
-        if self._length < found.st_size:
-            self._set_aside(self._length, found.st_size)
+        size = self._kept.open()
+        if self._kept.identity in _doubtful:
+            self._renew(size)
+            size = self._kept.open()
+        self._length, self._last = _tail(self._kept.number, size)
+        if self._length < size:
+            self._set_aside(self._length, size)
 
     def _set_aside(self, end: int, size: int) -> None:
         """Move what follows the last newline to the sidecar."""
-        torn = os.pread(self._file, size - end, end) + b"\n"
+        torn = os.pread(self._kept.number, size - end, end)
+        if self._is_whole(torn[:-1] + b"\n"):
+            raise CorruptData(f"{self._path}: the newline of its last line is damaged", self._path)
         sidecar = self._path.with_name(f"{self._path.name}.torn")
-        Log(self._disk, sidecar).append(lambda _: torn)
-        os.ftruncate(self._file, end)
+        Log(self._disk, sidecar, self._is_whole).append(lambda _: [torn + b"\n"])
+        os.ftruncate(self._kept.number, end)
         torn_of, moved_to = self._path, sidecar.name
         _log.warning("%s: a torn line of %d bytes was moved to %s", torn_of, size - end, moved_to)
 
-    def _write(self, line: bytes, before: int) -> None:
+    def _write(self, content: bytes, before: int) -> None:
         try:
-            write_all(self._file, line)
-            self._disk.sync(self._file)
+            write_all(self._kept.number, content)
+            self._sync()
             if before == 0:
                 self._disk.created(self._path)
         except BaseException:
-            with suppress(OSError):  # what cannot be cut off now is a torn tail to the next writer
-                os.ftruncate(self._file, before)
+            with suppress(OSError):  # what cannot be taken back now is met by the next writer
+                self._take_back(before)
             raise
 
+    def _sync(self) -> None:
+        try:
+            self._disk.sync(self._kept.number)
+        except OSError:
+            _doubtful.add(self._kept.identity)
+            raise
 
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
+    def _take_back(self, before: int) -> None:
+        """Leave the log as it was, in a file whose syncs can be believed."""
+        if before == 0:
+            self._path.unlink()  # the next one is a new name, which is synced anew
+            return _doubtful.discard(self._kept.identity)
+        os.ftruncate(self._kept.number, before)
+        return self._renew(before) if self._kept.identity in _doubtful else None
 
-
-def settle(disk: Disk, path: Path) -> None:
-    """Move a torn line at the end of a log aside, as the next append would."""
-    Log(disk, path).append(lambda _: b"")
+    def _renew(self, length: int) -> None:
+        """Put a fresh file with the same bytes in the place of this one."""
+        self._disk.replace(self._path, self._path.read_bytes()[:length])
+        _doubtful.discard(self._kept.identity)
+        _log.warning("%s: its sync failed; the log goes on in a fresh copy of it", self._path)
 
 
 def whole_lines(content: bytes | None, is_whole: Callable[[bytes], bool]) -> list[bytes]:

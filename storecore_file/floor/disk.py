@@ -10,90 +10,21 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from storecore.errors import StorageError, StoreError
+from storecore.errors import StorageError
+from storecore_file.floor.looking import Changed, Listing, OpenFile
+from storecore_file.floor.naming import naming
+from storecore_file.floor.renaming import put_in_place
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _LISTINGS = 30_000
-_TICK, _SLOW_TICK = 50_000_000, 3_000_000_000  # ns
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync stops at the drive
-
-
-class naming:
-    """Turns an `OSError` inside into a `StorageError` that names the file and the cause."""
-
-    __slots__ = ("_doing", "_path")
-
-    def __init__(self, path: Path, doing: str) -> None:
-        self._path = path
-        self._doing = doing
-
-    def __enter__(self) -> None:
-        """Go on."""
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, StoreError):
-            cause = error.strerror or str(error)
-            message = f"{self._path}: cannot {self._doing}: {cause}"
-            raise StorageError(message, self._path, error.errno) from error
-
-
-class OpenFile:
-    """A file to read parts of. It is the file that was opened, whatever replaces it meanwhile."""
-
-    def __init__(self, path: Path, number: int) -> None:
-        self.path = path
-        self._number = number
-        self.size = os.fstat(number).st_size
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        os.close(self._number)
-
-    def fill(self, view: memoryview, start: int) -> None:
-        """Read the bytes from `start` on into a view, which they fill."""
-        with naming(self.path, "read"):
-            while view:
-                count = os.preadv(self._number, [view], start)
-                if not count:
-                    raise StorageError(
-                        f"{self.path}: it became shorter while it was read", self.path
-                    )
-                view, start = view[count:], start + count
-
-
-class Changed(NamedTuple):
-    """When a file or folder had last changed (ns), and whether any change from then on shows.
-
-    A change shows when it gives another time than this: once the clock that the kernel keeps for
-    files, which ticks each 1 to 10 ms (an old file system's each 1 or 2 s), has gone on.
-    """
-
-    at: int
-    settled: bool
-
-    @classmethod
-    def of(cls, path: Path) -> Changed:
-        """Look at a file or folder. Raises `FileNotFoundError`."""
-        now = time.time_ns()  # before the look: this thread may be held up after it
-        at = os.stat(path).st_mtime_ns  # noqa: PTH116 - the quicker, before every read
-        return cls(at, now - at > (_TICK if at % 1_000_000_000 else _SLOW_TICK))
-
-
-class Listing(NamedTuple):
-    """The names in a folder, and when it had last changed."""
-
-    changed: int
-    names: list[str]
 
 
 class Staged(NamedTuple):
@@ -203,7 +134,7 @@ class Disk:
         try:
             for path, temporary in waiting:
                 with naming(path, "write"):
-                    temporary.replace(path)
+                    put_in_place(temporary, path)
         except BaseException:
             self.discard(waiting)
             raise
@@ -216,20 +147,24 @@ class Disk:
             with suppress(OSError):  # the error that matters is on its way
                 temporary.unlink()
 
-    def note(self, path: Path, content: bytes, durable: bool) -> None:
-        """Write a small file in place: for what can be made again from other files.
+    def keep(self, path: Path, name: str) -> None:
+        """Give a file a second name in its folder, under which it stays when it is replaced.
 
-        A crash may leave it torn, so its content proves itself.
+        The name lasts once the file itself is replaced. Where the file system has no such names,
+        the file is copied.
         """
-        with naming(path, "write"):
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        second = path.with_name(name)
+        with naming(second, "write"):
+            second.unlink(missing_ok=True)
             try:
-                write_all(file, content)
-                os.ftruncate(file, len(content))
-                if durable:
-                    self.sync(file)
-            finally:
-                os.close(file)
+                second.hardlink_to(path)
+            except OSError:
+                self.replace(second, path.read_bytes())
+
+    def drop(self, path: Path) -> None:
+        """Remove a file without a sync, for what may come back; fine where it is gone already."""
+        with naming(path, "remove"):
+            path.unlink(missing_ok=True)
 
     def remove(self, *paths: Path) -> None:
         """Remove files, all of one folder; fine where they are gone already."""

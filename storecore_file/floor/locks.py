@@ -14,7 +14,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from storecore.errors import LockTimeout
-from storecore_file.floor.disk import naming
+from storecore_file.floor.naming import naming
 
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 _FIRST_WAIT, _LONGEST_WAIT = 0.000_1, 0.002

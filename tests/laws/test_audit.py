@@ -146,3 +146,34 @@ def test_a_decision_of_numpy_numbers_comes_back_plain(store, decision):
     (record,) = store.read_decisions(*ALWAYS)
     assert record.decision == decision(target_weight=0.25, confidence=1.0)
     assert isinstance(record.decision, Decision)
+
+
+def test_a1_a_batch_is_a_record_each_in_the_order_given(store, decision, sent):
+    store.log_decision("value", decision(symbol="A"))
+    store.log_decisions("value", (decision(symbol=symbol) for symbol in "BC"))
+    store.log_decision("momentum", decision(symbol="D"))
+    store.log_orders("value", [sent(symbol=symbol) for symbol in "AB"])
+    records = store.read_decisions(*ALWAYS)
+    assert [(each.seq, each.decision.symbol) for each in records] == [*enumerate("ABCD", 1)]
+    assert [each.order.symbol for each in store.read_orders(*ALWAYS)] == ["A", "B"]
+    assert store.verify_audit().ok
+
+
+def test_b3_an_empty_batch_of_records_does_nothing(store):
+    store.log_decisions("value", [])
+    store.log_orders("value", iter(()))
+    assert store.verify_audit().checked == 0
+
+
+def test_b2_one_wrong_record_refuses_the_batch(store, decision, sent):
+    with pytest.raises(InvalidData, match=r"^decisions\[1\]: .*\$\.confidence"):
+        store.log_decisions("value", [decision(), decision(confidence=2)])
+    with pytest.raises(InvalidData, match=r"^decisions\[1\]: expected Decision, got NoneType"):
+        store.log_decisions("value", [decision(), None])
+    with pytest.raises(InvalidData, match=r"^decisions: expected an iterable .* put it in a list"):
+        store.log_decisions("value", decision())
+    with pytest.raises(InvalidData, match=r"^orders\[1\]\.result: .*\$\.status"):
+        store.log_orders("value", [sent(), (sent()[0], OrderResult("1", None))])
+    with pytest.raises(InvalidData, match=r"^orders\[1\]\.limit_price=nan: it would be kept as"):
+        store.log_orders("value", [sent(), sent(limit_price=float("nan"))])
+    assert store.verify_audit().checked == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import threading
 from collections import OrderedDict, namedtuple
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore import Action, NotSerializable
+from storecore import Action, InvalidData, NotSerializable, StateConflict, StateVersion
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 json_values = st.recursive(
@@ -135,3 +136,69 @@ def test_the_catalog_lists_strategies_with_a_state(store):
     for name in ("value", "Momentum", "value"):
         store.save_strategy_state(name, {})
     assert store.strategies() == ["Momentum", "value"]
+
+
+# Versions, with which two writers do not overwrite each other.
+
+
+def test_a_strategy_that_never_saved_is_at_version_0(store):
+    assert store.load_versioned_state("value") == StateVersion(0, None)
+    assert store.state_history("value") == []
+
+
+def test_each_save_is_the_next_version(store):
+    for number in (1, 2, 3):
+        store.save_strategy_state("value", {"number": number})
+        assert store.load_versioned_state("value") == StateVersion(number, {"number": number})
+    assert store.load_versioned_state("momentum").version == 0
+
+
+def test_the_last_few_versions_can_be_read_the_newest_first(store):
+    for number in range(1, 9):
+        store.save_strategy_state("value", {"number": number})
+    assert store.state_history("value") == [StateVersion(n, {"number": n}) for n in (8, 7, 6, 5, 4)]
+
+
+def test_a_state_is_replaced_where_the_version_is_the_expected_one(store):
+    for number in range(7):
+        store.save_strategy_state("value", {"number": number}, expect=number)
+    assert store.load_strategy_state("value") == {"number": 6}
+
+
+@pytest.mark.parametrize("saved", [0, 1, 3])
+def test_a_state_is_not_replaced_where_another_version_is_expected(store, saved):
+    for number in range(saved):
+        store.save_strategy_state("value", {"number": number})
+    before = store.load_versioned_state("value"), store.state_history("value")
+    for expect in {0, 1, 2, 3, 4} - {saved}:
+        with pytest.raises(StateConflict, match=f"is at version {saved}, not {expect}: another"):
+            store.save_strategy_state("value", {"mine": True}, expect=expect)
+    assert (store.load_versioned_state("value"), store.state_history("value")) == before
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.0, True, "1"], ids=repr)
+def test_what_is_no_version_is_refused(store, wrong):
+    store.save_strategy_state("value", {})
+    with pytest.raises(InvalidData, match="expected the version of a state"):
+        store.save_strategy_state("value", {"mine": True}, expect=wrong)
+    assert store.load_versioned_state("value") == StateVersion(1, {})
+
+
+def test_threads_that_expect_what_they_loaded_lose_no_change(store):
+    def count():
+        done = 0
+        while done < 10:
+            loaded = store.load_versioned_state("value")
+            state = {"count": (loaded.state or {"count": 0})["count"] + 1}
+            try:
+                store.save_strategy_state("value", state, expect=loaded.version)
+                done += 1
+            except StateConflict:
+                continue
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.load_versioned_state("value") == StateVersion(40, {"count": 40})

@@ -15,16 +15,20 @@ from storecore import Action, Decision, DecisionRecord, InvalidData, InvalidName
 from storecore.audit import (
     GENESIS,
     Link,
-    audit_report,
+    chain,
     chained,
+    decision_bodies,
+    decision_body,
     decision_entry,
     decode_record,
     end_of,
-    follow_chain,
     line_after,
+    order_bodies,
+    order_body,
     order_entry,
     select_records,
 )
+from storecore.chain import audit_report, follow_chain
 from storecore.instants import time_range
 from storecore.models import OrderResult
 
@@ -127,26 +131,29 @@ def test_a3_an_unchanged_log_is_followed_to_its_end(count):
 @pytest.mark.parametrize(
     ("change", "kind", "place"),
     [
-        (lambda lines: lines[1:], "out of place", "line 2"),
-        (lambda lines: [lines[0], *lines[2:]], "out of place", "line 3"),
-        (lambda lines: [lines[0], lines[2], lines[1]], "out of place", "line 3"),
-        (lambda lines: [lines[0], *lines], "out of place", "line 1"),
+        (lambda lines: lines[1:], "missing", "line 2"),
+        (lambda lines: [lines[0], *lines[2:]], "missing", "line 3"),
+        (lambda lines: [lines[0], lines[2], lines[1]], "reordered", "line 3"),
+        (lambda lines: [lines[0], *lines], "duplicated", "line 1"),
+        (lambda lines: [*lines, lines[0]], "duplicated", "line 1"),
+        (lambda lines: [*lines, ("line 4", log(2, "dear")[0][1][1])], "edited", "line 4"),
         (lambda lines: [lines[0], ("line 2", b"\n"), lines[2]], "edited", "line 2"),
         (
             lambda lines: [lines[0], ("line 2", lines[1][1].replace(b"0.5", b"0.6")), lines[2]],
             "edited",
             "line 2",
         ),
+        (
+            lambda lines: [lines[0], ("line 2", log(2, "dear")[0][1][1]), lines[2]],
+            "edited",
+            "line 1",
+        ),
+        (lambda lines: [("line 1", log(1, "dear")[0][0][1]), *lines[1:]], "edited", "line 1"),
         (lambda lines: [("line 1", forged(b"no json"))], "edited", "line 1"),
         (lambda lines: [("line 1", forged(b"[1"))], "edited", "line 1"),
         (lambda lines: [("line 1", forged(b'{"seq":"1","prev":""'))], "edited", "line 1"),
         (lambda lines: [("line 1", forged(b'{"prev":""'))], "edited", "line 1"),
-        (lambda lines: [lines[0], ("line 2", log(1)[0][0][1])], "out of place", "line 2"),
-        (
-            lambda lines: [lines[0], ("line 2", forged(b'{"seq":2,"prev":"00"'))],
-            "out of place",
-            "line 2",
-        ),
+        (lambda lines: [("line 1", forged(b'{"seq":1,"prev":"00"'))], "edited", "line 1"),
         (
             lambda lines: [("line 1", sha256(b"").hexdigest().encode() + b'"}\n')],
             "edited",
@@ -252,3 +259,36 @@ def test_a_decision_is_checked(decision):
 def test_an_order_and_its_result_are_checked(order, fields, result, message):
     with pytest.raises(InvalidData, match=message):
         order_entry("value", order(**fields), result)
+
+
+@given(strategy=text, reasonings=st.lists(text, max_size=4))
+def test_a1_a_batch_has_the_lines_that_its_records_have_one_by_one(strategy, reasonings):
+    decisions = [Decision("AAPL", Action.BUY, 0.5, 1, each) for each in reasonings]
+    lines, end = chain(decision_bodies(strategy, decisions), NOON, Link(6, "ab"))
+    last = Link(6, "ab")
+    for line, decision in zip(lines, decisions, strict=True):
+        record = replace(decision_entry(strategy, decision), timestamp=NOON)
+        assert ([line], chained(record, last)[1]) == chain(
+            [decision_body(strategy, decision)], NOON, last
+        )
+        alone, last = chained(record, last)
+        assert line == alone
+    assert end == last
+
+
+def test_a1_a_batch_of_orders_has_the_lines_that_they_have_one_by_one(order):
+    pairs = [(order(quantity=n), OrderResult(str(n), "filled", n)) for n in (1, 2)]
+    assert order_bodies("value", pairs) == [order_body("value", *pair) for pair in pairs]
+
+
+@pytest.mark.parametrize(
+    ("orders", "message"),
+    [
+        ([None], r"^orders\[0\]: expected \(Order, OrderResult\), got NoneType"),
+        ([()], r"^orders\[0\]: expected \(Order, OrderResult\), got tuple"),
+        ([("order", OrderResult("1", "filled"))], r"^orders\[0\]: expected Order, got str"),
+    ],
+)
+def test_a_batch_of_what_are_no_orders_is_refused(orders, message):
+    with pytest.raises(InvalidData, match=message):
+        order_bodies("value", orders)

@@ -13,6 +13,9 @@ METHODS = {
     "BarStream": {"iter_bar_tables"},
     "Catalog": {"symbols", "timeframes", "bar_coverage", "strategies"},
     "AuditTrail": {"read_decisions", "read_orders", "verify_audit"},
+    "BulkAudit": {"log_decisions", "log_orders"},
+    "Bulk": {"write_events", "write_fundamentals", "delete_bars"},
+    "VersionedState": {"save_strategy_state", "load_versioned_state", "state_history"},
     "DiskUsage": {"bar_footprint"},
 }
 FINDING = Finding("edited", "line 1", "the hash is another")

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore import Action, Decision, InvalidData, NotSerializable, Order
-from storecore.lossless import checked, decode_document, encode_document
+from storecore.lossless import checked, checked_all, decode_document, encode_document
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 exact = st.one_of(
@@ -282,3 +282,12 @@ def test_s1_a_value_that_holds_itself_many_times_is_refused_at_once():
     web.update(a=web, b=web, c=[web])
     with pytest.raises(NotSerializable, match="holding itself"):
         encode_document(web, "state")
+
+
+def test_a_record_of_a_subclass_without_fields_of_its_own_is_kept_as_what_it_is_one_of():
+    class OwnDecision(Decision, frozen=True):
+        pass
+
+    own = OwnDecision("AAPL", Action.BUY, 0.5, 0.9, "cheap")
+    assert checked(own, Decision, "decision") == Decision("AAPL", Action.BUY, 0.5, 0.9, "cheap")
+    assert checked_all([own], Decision, "decisions[{}]") == [checked(own, Decision, "decision")]

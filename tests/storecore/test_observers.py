@@ -6,7 +6,7 @@ import copy
 import inspect
 import logging
 import threading
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 import pyarrow as pa
@@ -250,6 +250,40 @@ def test_what_a_backend_offers_beyond_the_protocols_is_there_too(site, bar):
     store = acme(site, EXTENDED)
     store.write_bars("AAPL", [bar()], source="feed")
     assert (store.extra, store.source, repr(store)) == ("more", "feed", "the store itself")
+
+
+BULKY = """
+class Store(MemoryDataStore):
+    def delete_bars(self, symbol, start, end, *, timeframe="1d"):
+        pass
+"""
+
+
+@pytest.fixture
+def bulky(site, calls):
+    """A watched store with the capability Bulk, its opening forgotten."""
+    source = BACKEND.format(store=BULKY).replace("Store())", "Store(), capabilities={bulk})")
+    site.backend(source.replace("{bulk}", "frozenset({'Bulk'})"), name="acme")
+    with open_store("acme") as opened:
+        calls.clear()
+        yield opened
+
+
+def test_an_observer_is_told_of_a_batch_by_type_and_by_symbol(bulky, calls, event, fundamental):
+    bulky.write_events(event(type=kind) for kind in ("news", "split", "news"))
+    bulky.write_fundamentals(iter([fundamental(), fundamental(symbol="MSFT")]))
+    bulky.write_events([])
+    assert calls == [
+        ("events", "news", 2),
+        ("events", "split", 1),
+        ("fundamentals", "AAPL", 1),
+        ("fundamentals", "MSFT", 1),
+    ]
+
+
+def test_an_observer_is_told_of_bars_that_were_deleted(bulky, calls):
+    bulky.delete_bars("AAPL", date.min, date.max)
+    assert calls == [("deletions", "AAPL", 1)]
 
 
 @pytest.mark.parametrize("name", TOLD)

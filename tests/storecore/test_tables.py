@@ -137,4 +137,4 @@ def test_a_stream_is_read_into_memory_where_it_is_needed_twice():
 def test_bars_are_counted_by_symbol(kind):
     bars = table(*ROWS, ("AAPL", 3, 1.0))
     bars = bars.set_column(0, "symbol", bars["symbol"].cast(kind))
-    assert sorted(bars_by_symbol(bars)) == [("AAPL", 3), ("MSFT", 2)]
+    assert bars_by_symbol(bars) == {"AAPL": 3, "MSFT": 2}

@@ -132,7 +132,7 @@ def syscalls(monkeypatch):
         return file
 
     monkeypatch.setattr(os, "open", open_file)
-    for name in ("write", "fsync", "fdatasync", "ftruncate"):
+    for name in ("write", "pwrite", "fsync", "fdatasync", "ftruncate"):
         watch(name, lambda args, _: opened[args[0]])
     for name in ("rename", "replace"):
         watch(name, lambda args, _: os.path.basename(args[1]))

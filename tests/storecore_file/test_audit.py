@@ -12,7 +12,9 @@ from hashlib import sha256
 import pytest
 
 from storecore.errors import CorruptData, StorageError
+from storecore_file import FileDataStore
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.keeping import Note
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -78,6 +80,12 @@ def lines(folder, name="2026-01-05.jsonl"):
 
 def put(folder, *records, name="2026-01-05.jsonl"):
     (folder / name).write_bytes(b"".join(records))
+
+
+def forged(line):
+    """Return a record that was edited, its hash made again."""
+    body = line[: line.rindex(b',"hash":')].replace(b'"buy"', b'"hold"')
+    return b'%b,"hash":"%b"}\n' % (body, sha256(body).hexdigest().encode())
 
 
 def findings(store):
@@ -189,40 +197,151 @@ def test_t3_the_ends_of_time_are_bounds_too(store, log, start, end, count):
     assert len(store.read_decisions(start, end)) == count
 
 
-# The head, which anchors the chain's end, after crashes.
+# The head, which anchors the chain's end.
+
+NO_HEAD = [None, b"", b"garbage", b"\0" * 1024, b"garbage".ljust(1024)]
 
 
-@pytest.mark.parametrize("head", [None, b"", b"garbage", b"\0" * 150], ids=repr)
+def spoil(head, content):
+    """Put other bytes in the place of a head, or nothing."""
+    head.unlink() if content is None else head.write_bytes(content)
+
+
+@pytest.fixture
+def reopened(base, decision):
+    """Log a decision as another process does, which knows nothing but the files."""
+
+    def log_one():
+        with FileDataStore(base) as other:
+            other.log_decision("value", decision())
+
+    return log_one
+
+
+@pytest.mark.parametrize("content", NO_HEAD, ids=repr)
+def test_a3_a_log_whose_head_is_gone_could_have_been_cut(store, folder, log, content):
+    log(0, 0)
+    spoil(folder / ".head", content)
+    (found,) = store.verify_audit().findings
+    assert (found.kind, found.place) == ("headless", str(folder / ".head"))
+    assert "whether records followed 2 is not known" in found.detail
+
+
+@pytest.mark.parametrize("content", NO_HEAD, ids=repr)
 @pytest.mark.parametrize("days", [(0, 0), (0, 1), (1, 0)])
-def test_a_head_that_a_crash_took_is_made_again_from_the_log(store, folder, log, seqs, head, days):
+def test_a3_a_log_that_went_on_without_its_head_says_so_for_ever(
+    store, folder, log, seqs, reopened, content, days
+):
     log(*days)
-    if head is None:
-        (folder / ".head").unlink()
-    else:
-        (folder / ".head").write_bytes(head)
-    log(days[-1])
-    assert seqs() == [1, 2, 3]
-    assert store.verify_audit().ok
+    spoil(folder / ".head", content)
+    reopened()
+    reopened()
+    log(2, 3)
+    assert seqs() == [1, 2, 3, 4, 5, 6]
+    (found,) = store.verify_audit().findings
+    assert found.kind == "headless"
+    assert "cut off before record 3 is not known" in found.detail
 
 
-def test_a3_a_log_whose_head_is_gone_could_have_been_cut(store, folder, log):
+def test_a3_a_cut_is_not_hidden_by_what_is_logged_after_it_without_a_head(
+    store, folder, log, reopened
+):
+    log(0, 0, 0)
+    put(folder, *lines(folder)[:2])
+    (folder / ".head").unlink()
+    reopened()
+    assert [found.kind for found in store.verify_audit().findings] == ["headless"]
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a3_a_cut_is_not_hidden_by_a_head_of_which_one_entry_is_damaged(
+    store, folder, log, reopened, cut
+):
+    log(0, 0, 0, 0)
+    head = folder / ".head"
+    for entry in (slice(0, 512), slice(512, 1024)):
+        content = bytearray(head.read_bytes())
+        content[entry] = b"garbage".ljust(512)
+        with_four = lines(folder)
+        put(folder, *with_four[:-cut])
+        whole = head.read_bytes()
+        head.write_bytes(content)
+        assert store.verify_audit().findings
+        put(folder, *with_four)
+        head.write_bytes(whole)
+    put(folder, *lines(folder)[:-cut])
+    head.write_bytes(content)
+    reopened()
+    assert store.verify_audit().findings
+
+
+def test_a_head_that_is_taken_from_a_writer_is_told_of_and_the_log_goes_on(
+    store, folder, log, seqs
+):
     log(0, 0)
     (folder / ".head").unlink()
-    assert [finding.kind for finding in store.verify_audit().findings] == ["headless"]
+    log(0, 1)
+    assert seqs() == [1, 2, 3, 4]
+    assert [found.kind for found in store.verify_audit().findings] == ["headless"]
 
 
-def test_a3_a_damaged_head_is_found(store, folder, log):
+@pytest.mark.parametrize("records", [1, 2, 3])
+@pytest.mark.parametrize("torn", [1, 60, 511])
+def test_a_head_that_a_crash_tore_is_healed_by_the_log(
+    store, folder, log, seqs, reopened, records, torn
+):
+    log(*[0] * records)
+    before = (folder / ".head").read_bytes().ljust(1024, b"\0")
+    log(0)
+    after = (folder / ".head").read_bytes().ljust(1024, b"\0")
+    changed = next(at for at in (0, 512) if before[at : at + 512] != after[at : at + 512])
+    (folder / ".head").write_bytes(after[: changed + torn] + before[changed + torn :])
+    assert store.verify_audit().ok
+    reopened()
+    assert store.verify_audit().ok
+    assert seqs() == [*range(1, records + 3)]
+
+
+def test_d5_no_flipped_bit_of_a_head_makes_a_whole_log_a_cut_one(store, folder, log, flipped_bytes):
+    log(0, 0, 0)
+    kinds = {
+        tuple(found.kind for found in store.verify_audit().findings)
+        for _ in flipped_bytes(folder / ".head")
+    }
+    assert kinds == {("headless",), ()}  # the newest entry damaged is what a crash leaves
+
+
+def test_a3_a_last_record_that_was_made_again_with_its_hash_is_found_by_the_head(
+    store, folder, log
+):
+    log(0, 0)
+    one, two = lines(folder)
+    put(folder, one, forged(two))
+    (found,) = store.verify_audit().findings
+    assert (found.kind, found.line, found.detail) == (
+        "edited",
+        2,
+        "record 2 is not the one that the head names",
+    )
+    assert store.verify_audit().checked == 1
+
+
+def test_a_head_of_one_entry_without_padding_is_read(store, folder, log, seqs, reopened):
     log(0, 0)
     head = folder / ".head"
-    head.write_bytes(head.read_bytes().replace(b"seq", b"sex"))
-    assert [finding.kind for finding in store.verify_audit().findings] == ["headless"]
+    entries = [head.read_bytes()[at : at + 512].strip(b" ") for at in (0, 512)]
+    head.write_bytes(max(entries, key=lambda entry: json.loads(entry)["seq"]))
+    assert store.verify_audit().ok
+    reopened()
+    assert seqs() == [1, 2, 3]
+    assert store.verify_audit().ok
 
 
 def test_d2_a_record_that_is_written_is_logged_though_the_head_cannot_follow(
     log, caplog, seqs, failing
 ):
     log(0)
-    failing("ftruncate")
+    failing("pwrite")
     log(0)
     assert seqs() == [1, 2]
     assert "the head of the audit log stays behind" in caplog.text
@@ -247,14 +366,11 @@ def test_a_crash_right_after_the_first_record_of_a_day_loses_it_from_no_chain(
 ):
     log(0)
     with monkeypatch.context() as crash:
-        note = Disk.note
 
-        def only_before_the_record(self, path, content, durable):
-            if not durable:
-                raise KeyboardInterrupt
-            note(self, path, content, durable)
+        def killed(*_):
+            raise KeyboardInterrupt
 
-        crash.setattr(Disk, "note", only_before_the_record)
+        crash.setattr(Note, "write", killed)
         with pytest.raises(KeyboardInterrupt):
             log(1)
     log(then)
@@ -343,13 +459,21 @@ def test_a3_an_edited_record_is_found(store, folder, log):
 
 
 def test_a3_an_edited_record_whose_hash_was_made_again_is_found_by_the_next(store, folder, log):
-    log(0, 0)
-    one, two = lines(folder)
-    body = one[: one.rindex(b',"hash":')].replace(b'"buy"', b'"hold"')
-    put(folder, b'%b,"hash":"%b"}\n' % (body, sha256(body).hexdigest().encode()), two)
-    assert [(kind, place[-6:]) for kind, place, _ in findings(store)] == [
-        ("out of place", "line 2")
-    ]
+    log(0, 0, 0)
+    one, *others = lines(folder)
+    put(folder, forged(one), *others)
+    place = f"{folder / '2026-01-05.jsonl'}, line 1"
+    detail = "it is not the record 1 that record 2 follows"
+    assert findings(store) == [("edited", place, detail)]
+
+
+def test_a3_a_finding_says_file_line_and_offset(store, folder, log):
+    log(0, 1, 1, 1)
+    path = folder / "2026-01-06.jsonl"
+    two, three, four = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(two + three.replace(b"cheap", b"cheep") + four)
+    (found,) = store.verify_audit().findings
+    assert (found.file, found.line, found.offset) == (str(path), 2, len(two))
 
 
 def test_a3_a_removed_record_is_found(store, folder, log):
@@ -357,7 +481,7 @@ def test_a3_a_removed_record_is_found(store, folder, log):
     one, _, three = lines(folder)
     put(folder, one, three)
     place = f"{folder / '2026-01-05.jsonl'}, line 2"
-    assert findings(store) == [("out of place", place, "expected record 2, found record 3")]
+    assert findings(store) == [("missing", place, "expected record 2, found record 3")]
 
 
 def test_a3_swapped_records_are_found(store, folder, log):
@@ -365,7 +489,7 @@ def test_a3_swapped_records_are_found(store, folder, log):
     one, two, three = lines(folder)
     put(folder, one, three, two)
     place = f"{folder / '2026-01-05.jsonl'}, line 2"
-    assert findings(store) == [("out of place", place, "expected record 2, found record 3")]
+    assert findings(store) == [("reordered", place, "expected record 2, found record 3")]
 
 
 def test_a3_a_record_that_was_put_in_twice_is_found(store, folder, log):
@@ -373,14 +497,14 @@ def test_a3_a_record_that_was_put_in_twice_is_found(store, folder, log):
     one, two = lines(folder)
     put(folder, one, two, two)
     place = f"{folder / '2026-01-05.jsonl'}, line 3"
-    assert findings(store) == [("out of place", place, "expected record 3, found record 2")]
+    assert findings(store) == [("duplicated", place, "expected record 3, found record 2")]
 
 
 def test_a3_a_removed_day_is_found(store, folder, log):
     log(0, 1, 2)
     (folder / "2026-01-06.jsonl").unlink()
     place = f"{folder / '2026-01-07.jsonl'}, line 1"
-    assert findings(store) == [("out of place", place, "expected record 2, found record 3")]
+    assert findings(store) == [("missing", place, "expected record 2, found record 3")]
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2])

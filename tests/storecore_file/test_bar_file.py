@@ -20,7 +20,8 @@ from storecore.instants import EARLIEST, LATEST, exact_instant
 from storecore_file import bar_file, bar_reader
 from storecore_file.bar_file import Group, encode
 from storecore_file.bar_reader import BarFile
-from storecore_file.floor.disk import Disk, OpenFile
+from storecore_file.floor.disk import Disk
+from storecore_file.floor.looking import OpenFile
 
 HOUR = timedelta(hours=1)
 

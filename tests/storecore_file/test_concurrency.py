@@ -16,7 +16,7 @@ import pytest
 from storecore import PriceBar
 from storecore_file import FileDataStore
 
-PROCESSES, THREADS, ROUNDS = 4, 2, 8
+PROCESSES, THREADS, ROUNDS = 4, 4, 5
 JAN_5 = datetime(2026, 1, 5)
 ALL = date.min, date.max
 

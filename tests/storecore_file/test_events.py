@@ -385,3 +385,27 @@ def test_d5_a_sealed_day_that_is_gone_beside_its_late_events_is_noticed(store, d
     sealed.unlink()
     with pytest.raises(CorruptData, match="events 1 to 3 are missing"):
         store.read_events(date.min, date.max)
+
+
+def test_a_batch_is_one_write_and_one_sync_a_day(store, base, event, syscalls):
+    store.write_event(event(JAN_5))
+    store.write_event(event(JAN_5 - timedelta(1)))
+    syscalls.clear()
+    store.write_events(event(JAN_5 - timedelta(number % 2)) for number in range(10))
+    days = ("2026-01-05.jsonl", "2026-01-04.jsonl")
+    assert syscalls == [(call, day) for day in days for call in ("write", "fdatasync")]
+
+
+@pytest.mark.parametrize("old", [0, 1])
+def test_d2_a_batch_that_cannot_be_written_to_its_last_day_is_in_none(
+    store, event, old, failing, monkeypatch
+):
+    for _ in range(old):
+        store.write_event(event(JAN_5))
+    failing("write", errno.ENOSPC, after=1)
+    with pytest.raises(StorageError, match=r"2026-01-06\.jsonl: cannot append to: No space left"):
+        store.write_events([event(JAN_5), event(JAN_5), event(JAN_5 + timedelta(1))])
+    monkeypatch.undo()
+    assert store.read_events(JAN_5, JAN_5 + timedelta(9)) == [event(JAN_5)] * old
+    store.write_events([event(JAN_5), event(JAN_5 + timedelta(1))])
+    assert len(store.read_events(JAN_5, JAN_5 + timedelta(9))) == old + 2

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 
 import pytest
 
+from storecore import StateVersion
 from storecore.errors import CorruptData, NotSerializable, StorageError
+from storecore_file.floor.sealing import sealed
 
 
 @pytest.fixture
 def folder(base):
     return base / "state"
+
+
+def visible(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 @pytest.mark.parametrize(
@@ -26,14 +33,14 @@ def folder(base):
 )
 def test_a_state_is_a_document_named_after_its_strategy(store, folder, strategy, name):
     store.save_strategy_state(strategy, {})
-    assert [path.name for path in folder.iterdir()] == [name]
+    assert visible(folder) == [name]
 
 
 def test_a_state_is_json_that_says_whose_it_is(store, folder):
     store.save_strategy_state("value", {"positions": ["AAPL"]})
     fields = json.loads((folder / "value.json").read_text())
     assert len(fields.pop("crc32")) == 8
-    assert fields == {"strategy": "value", "state": {"positions": ["AAPL"]}}
+    assert fields == {"strategy": "value", "version": 1, "state": {"positions": ["AAPL"]}}
 
 
 def test_a_state_that_was_never_saved_is_none(store):
@@ -88,7 +95,8 @@ def test_d5_a_document_of_another_kind_is_not_taken_for_a_state(store, base, fol
 
 def test_d5_a_strategy_whose_name_only_a_damaged_document_tells_is_no_guess(store, folder):
     store.save_strategy_state("x" * 300, {})
-    (document,) = folder.iterdir()
+    (name,) = visible(folder)
+    document = folder / name
     document.write_bytes(b"")
     with pytest.raises(CorruptData) as caught:
         store.strategies()
@@ -109,3 +117,96 @@ def test_s1_a_state_that_is_refused_touches_no_file(store, folder):
     with pytest.raises(NotSerializable):
         store.save_strategy_state("value", {"when": {1}})
     assert list(folder.iterdir()) == []
+
+
+# Versions.
+
+
+def test_a_version_before_is_a_document_beside_the_state_that_no_glob_matches(store, folder):
+    for cash in range(7):
+        store.save_strategy_state("value", {"cash": cash})
+    assert visible(folder) == ["value.json"]
+    kept = {path.name: json.loads(path.read_text()) for path in folder.glob(".value.json.[0-9]")}
+    assert sorted(kept) == [f".value.json.{version}" for version in (3, 4, 5, 6)]
+    assert [kept[name]["state"]["cash"] for name in sorted(kept)] == [2, 3, 4, 5]
+
+
+def test_a_state_that_was_saved_without_a_version_is_the_first(store, folder):
+    document = sealed(b'{"strategy":"value","state":{"cash":1}}')
+    (folder / "value.json").write_bytes(document)
+    assert store.load_versioned_state("value") == StateVersion(1, {"cash": 1})
+    store.save_strategy_state("value", {"cash": 2}, expect=1)
+    assert [each.version for each in store.state_history("value")] == [2, 1]
+
+
+def test_d1_a_save_is_one_sync_of_the_document_and_one_of_its_folder(store, folder, syscalls):
+    for cash in range(7):
+        syscalls.clear()
+        store.save_strategy_state("value", {"cash": cash})
+    calls = [name for name, _ in syscalls]
+    assert (calls.count("fdatasync"), calls.count("fsync")) == (1, 1)
+    assert calls.index("fdatasync") < calls.index("replace") < calls.index("fsync")
+
+
+def test_versions_are_kept_where_a_file_can_have_no_second_name(store, failing):
+    failing("link", errno.EPERM)
+    for cash in range(3):
+        store.save_strategy_state("value", {"cash": cash})
+    assert [each.state["cash"] for each in store.state_history("value")] == [2, 1, 0]
+
+
+def test_d2_a_save_that_was_killed_before_the_state_was_replaced_is_done_again(
+    store, failing, monkeypatch
+):
+    store.save_strategy_state("value", {"cash": 1})
+    failing("replace")
+    with pytest.raises(StorageError):
+        store.save_strategy_state("value", {"cash": 2})
+    monkeypatch.undo()
+    store.save_strategy_state("value", {"cash": 3}, expect=1)
+    assert [each.state["cash"] for each in store.state_history("value")] == [3, 1]
+
+
+def test_d5_a_version_before_that_is_damaged_is_corrupt_and_named(store, folder):
+    for cash in range(2):
+        store.save_strategy_state("value", {"cash": cash})
+    (folder / ".value.json.1").write_bytes(b"garbage")
+    assert store.load_strategy_state("value") == {"cash": 1}
+    with pytest.raises(CorruptData, match=r"\.value\.json\.1: not a whole document"):
+        store.state_history("value")
+
+
+def test_d5_a_damaged_state_is_not_overwritten(store, folder):
+    store.save_strategy_state("value", {"cash": 1})
+    (folder / "value.json").write_bytes(b"garbage")
+    with pytest.raises(CorruptData, match=r"value\.json: not a whole document"):
+        store.save_strategy_state("value", {"cash": 2})
+    assert (folder / "value.json").read_bytes() == b"garbage"
+
+
+COUNTER = """if True:
+    import sys
+    from storecore import StateConflict
+    from storecore_file import FileDataStore
+
+    with FileDataStore(sys.argv[1]) as store:
+        sys.stdin.readline()
+        done = 0
+        while done < 20:
+            loaded = store.load_versioned_state("value")
+            count = (loaded.state or {"count": 0})["count"]
+            try:
+                store.save_strategy_state("value", {"count": count + 1}, expect=loaded.version)
+                done += 1
+            except StateConflict:
+                pass
+"""
+
+
+def test_d4_processes_that_expect_what_they_loaded_lose_no_change(store, base, script):
+    processes = [script(COUNTER, base) for _ in range(3)]
+    for process in processes:
+        print(file=process.stdin, flush=True)
+    for process in processes:
+        process.communicate(timeout=60)
+    assert store.load_versioned_state("value") == StateVersion(60, {"count": 60})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import pickle
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -218,3 +219,13 @@ def test_a_store_whose_folder_has_vanished_is_not_made_again(store, base, bar):
 def test_a_lock_timeout_that_is_no_number_is_a_config_error(base, lock_timeout):
     with pytest.raises(ConfigError, match="expected seconds"):
         FileDataStore(base, lock_timeout=lock_timeout)
+
+
+def test_a_store_can_be_sent_to_another_process(store, event, decision):
+    copied = pickle.loads(pickle.dumps(store))
+    for each in (copied, store):
+        each.write_event(event())
+        each.log_decision("value", decision())
+    assert len(store.read_events(date.min, date.max)) == 2
+    assert store.verify_audit().checked == 2
+    copied.close()

@@ -17,7 +17,7 @@ def test_a_backend_that_loads_is_healthy(cli):
 
 
 def test_a_backend_that_loads_is_shown_with_its_capabilities(cli):
-    assert "AuditTrail, BarTables, Catalog" in row_of("memory", cli("backends"))
+    assert "AuditTrail, BarTables, Bulk" in row_of("memory", cli("backends"))
 
 
 def test_a_backend_that_fails_to_import_is_listed_with_the_cause(cli, site):

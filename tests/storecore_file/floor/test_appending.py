@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.errors import StorageError
-from storecore_file.floor.appending import Log, last_line, settle, whole_lines
+from storecore.errors import CorruptData, StorageError
+from storecore_file.floor import appending
+from storecore_file.floor.appending import Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk
 
 lines = st.binary(max_size=9_000).map(lambda line: line.replace(b"\n", b"") + b"\n")
@@ -22,15 +23,26 @@ def disk():
     return Disk("full")
 
 
+@pytest.fixture(autouse=True)
+def nothing_doubtful(monkeypatch):
+    """A file of another test may have had the same inode."""
+    monkeypatch.setattr(appending, "_doubtful", set())
+
+
 @pytest.fixture
 def log(tmp_path):
     return tmp_path / "log.jsonl"
 
 
-def add(disk, log, line):
-    """Append a line; return what it was told to follow."""
+def opened(disk, log):
+    """Return a log whose lines prove themselves by their first word."""
+    return Log(disk, log, is_whole=lambda line: line.startswith(b"whole") and line[-1:] == b"\n")
+
+
+def add(disk, log, *lines):
+    """Append lines; return what they were told to follow."""
     followed = []
-    Log(disk, log).append(lambda last: (followed.append(last), line)[1])
+    opened(disk, log).append(lambda last: (followed.append(last), lines)[1])
     return followed[0]
 
 
@@ -41,7 +53,7 @@ def test_lines_follow_each_other(disk, log):
 
 
 def test_the_length_of_the_log_is_returned(disk, log):
-    assert [Log(disk, log).append(lambda _: b"four\n") for _ in range(3)] == [5, 10, 15]
+    assert [opened(disk, log).append(lambda _: [b"four\n"]) for _ in range(3)] == [5, 10, 15]
 
 
 def test_the_first_line_follows_none(disk, log):
@@ -102,9 +114,9 @@ def test_d3_every_torn_line_is_kept(disk, log, caplog):
     assert log.with_name("log.jsonl.torn").read_bytes() == b"first\nsecond\n"
 
 
-def test_d3_settling_moves_a_torn_line_aside_and_adds_nothing(disk, log, caplog):
+def test_d3_appending_nothing_moves_a_torn_line_aside(disk, log, caplog):
     log.write_bytes(b"one\ntorn")
-    settle(disk, log)
+    add(disk, log)
     assert log.read_bytes() == b"one\n"
 
 
@@ -152,7 +164,7 @@ def test_d2_a_first_line_whose_log_cannot_be_made_durable_is_not_there(disk, log
     failing("fsync")
     with pytest.raises(StorageError):
         add(disk, log, b"one\n")
-    assert log.read_bytes() == b""
+    assert not log.exists()
 
 
 def test_d2_a_line_that_was_written_in_part_is_cut_off(disk, log, monkeypatch):
@@ -189,6 +201,79 @@ def test_d2_what_cannot_be_cut_off_either_is_a_torn_line_to_the_next_writer(
     assert log.read_bytes() == b"one\nthree\n"
 
 
+def test_lines_of_one_append_are_written_and_synced_at_once(disk, log, syscalls):
+    log.write_bytes(b"one\n")
+    assert add(disk, log, b"two\n", b"three\n") == b"one\n"
+    assert add(disk, log, b"four\n") == b"three\n"
+    assert log.read_bytes() == b"one\ntwo\nthree\nfour\n"
+    assert syscalls == [("write", "log.jsonl"), ("fdatasync", "log.jsonl")] * 2
+
+
+@pytest.mark.parametrize("before", [b"", b"one\n"])
+def test_d2_lines_can_be_taken_back(disk, log, before):
+    log.write_bytes(before)
+    kept = opened(disk, log)
+    length = kept.append(lambda _: [b"two\n", b"three\n"])
+    kept.cut(length - len(b"two\nthree\n"))
+    assert (log.read_bytes() if log.exists() else b"") == before
+    assert kept.append(lambda last: [last or b"new\n"]) == len(before) + 4
+
+
+def test_d2_a_sync_that_failed_is_not_tried_again_on_the_same_file(
+    disk, log, monkeypatch, syscalls
+):
+    synced = []
+
+    def sync(file):
+        number = os.fstat(file).st_ino
+        synced.append(number)
+        if number == broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    add(disk, log, b"one\n")
+    broken = log.stat().st_ino
+    monkeypatch.setattr(os, "fdatasync", sync)
+    kept = opened(disk, log)
+    with pytest.raises(StorageError, match=r"log\.jsonl: cannot append to: Input/output error"):
+        kept.append(lambda _: [b"two\n"])
+    assert log.read_bytes() == b"one\n"
+    kept.append(lambda last: [b"three\n" if last == b"one\n" else b"lost\n"])
+    assert log.read_bytes() == b"one\nthree\n"
+    assert synced.count(broken) == 1
+
+
+def test_d2_a_log_whose_disk_takes_no_fresh_copy_yet_takes_one_before_the_next_line(
+    disk, log, monkeypatch
+):
+    add(disk, log, b"one\n")
+    old = log.stat().st_ino
+
+    def broken(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as faults:
+        for call in ("fdatasync", "ftruncate"):
+            faults.setattr(os, call, broken)
+        with pytest.raises(StorageError):
+            add(disk, log, b"two\n")
+    assert log.stat().st_ino == old
+    assert add(disk, log, b"three\n") == b"two\n"  # it could not be taken back
+    assert log.stat().st_ino != old
+    assert log.read_bytes() == b"one\ntwo\nthree\n"
+    assert appending._doubtful == set()
+
+
+def test_d2_a_new_log_whose_sync_failed_is_begun_anew(disk, log, monkeypatch, failing):
+    with monkeypatch.context():
+        failing("fdatasync")
+        with pytest.raises(StorageError):
+            add(disk, log, b"one\n")
+    monkeypatch.undo()
+    assert not log.exists()
+    assert add(disk, log, b"two\n") is None
+    assert appending._doubtful == set()
+
+
 def test_a_line_that_cannot_be_made_changes_nothing(disk, log):
     log.write_bytes(b"one\n")
 
@@ -196,7 +281,7 @@ def test_a_line_that_cannot_be_made_changes_nothing(disk, log):
         raise ValueError(last)
 
     with pytest.raises(ValueError, match="one"):
-        Log(disk, log).append(refuse)
+        opened(disk, log).append(refuse)
     assert log.read_bytes() == b"one\n"
 
 
@@ -220,60 +305,82 @@ def test_d5_a_last_line_whose_newline_is_damaged_is_not_taken_for_torn():
 
 
 def test_a_log_that_stays_open_follows_what_another_appended(disk, log):
-    kept = Log(disk, log)
-    kept.append(lambda _: b"one\n")
-    Log(disk, log).append(lambda _: b"two\n")
+    kept = opened(disk, log)
+    kept.append(lambda _: [b"one\n"])
+    opened(disk, log).append(lambda _: [b"two\n"])
     lasts = []
-    kept.append(lambda last: lasts.append(last) or b"three\n")
+    kept.append(lambda last: lasts.append(last) or [b"three\n"])
     assert lasts == [b"two\n"]
     assert log.read_bytes() == b"one\ntwo\nthree\n"
 
 
 def test_a_log_that_stays_open_does_not_follow_a_file_that_was_moved_away(disk, log):
-    kept = Log(disk, log)
-    kept.append(lambda _: b"one\n")
+    kept = opened(disk, log)
+    kept.append(lambda _: [b"one\n"])
     log.rename(log.with_name("archived"))
-    assert kept.append(lambda last: b"new\n" if last is None else b"old\n") == 4
+    assert kept.append(lambda last: [b"new\n" if last is None else b"old\n"]) == 4
     assert log.read_bytes() == b"new\n"
 
 
 def test_a_log_that_stays_open_reads_its_tail_once(disk, log, monkeypatch):
-    kept = Log(disk, log)
-    kept.append(lambda _: b"one\n")
+    kept = opened(disk, log)
+    kept.append(lambda _: [b"one\n"])
     monkeypatch.setattr(os, "pread", None)
-    assert kept.append(lambda last: last) == 8
+    assert kept.append(lambda last: [last]) == 8
 
 
 def test_a_closed_log_opens_again(disk, log):
-    kept = Log(disk, log)
-    kept.append(lambda _: b"one\n")
+    kept = opened(disk, log)
+    kept.append(lambda _: [b"one\n"])
     kept.close()
     kept.close()
-    assert kept.append(lambda last: last) == 8
+    assert kept.append(lambda last: [last]) == 8
 
 
 def test_d1_a_log_whose_descriptor_was_closed_and_reused_writes_into_no_other_file(
     disk, log, tmp_path
 ):
-    kept = Log(disk, log)
-    kept.append(lambda _: b"one\n")
-    os.close(kept._file)
+    kept = opened(disk, log)
+    kept.append(lambda _: [b"one\n"])
+    os.close(kept._kept.number)
     with (tmp_path / "other").open("wb") as other:
-        assert other.fileno() == kept._file
-        kept.append(lambda _: b"two\n")
+        assert other.fileno() == kept._kept.number
+        kept.append(lambda _: [b"two\n"])
         assert (tmp_path / "other").read_bytes() == b""
     assert log.read_bytes() == b"one\ntwo\n"
 
 
 def test_d1_a_copy_of_a_log_has_a_file_of_its_own(disk, log):
-    kept = Log(disk, log)
-    kept.append(lambda _: b"one\n")
+    kept = opened(disk, log)
+    kept.append(lambda _: [b"one\n"])
     copy.copy(kept).close()
-    assert kept.append(lambda last: last) == 8
+    assert kept.append(lambda last: [last]) == 8
 
 
 def test_d1_a_log_whose_descriptor_was_closed_opens_again(disk, log):
-    kept = Log(disk, log)
-    kept.append(lambda _: b"one\n")
-    os.close(kept._file)
-    assert kept.append(lambda last: last) == 8
+    kept = opened(disk, log)
+    kept.append(lambda _: [b"one\n"])
+    os.close(kept._kept.number)
+    assert kept.append(lambda last: [last]) == 8
+
+
+def test_d3_a_last_line_whose_newline_is_damaged_is_no_torn_one(disk, log):
+    log.write_bytes(b"one\nwhole\x0b")
+    with pytest.raises(CorruptData, match=r"log\.jsonl: the newline of its last line is damaged"):
+        add(disk, log, b"two\n")
+    assert log.read_bytes() == b"one\nwhole\x0b"
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"half'])
+def test_d3_the_tail_of_a_log_of_300_mb_is_found_by_reading_its_end_alone(
+    disk, log, torn, monkeypatch, caplog
+):
+    line = b"x" * 299 + b"\n"
+    with log.open("wb") as file:
+        file.truncate(300_000_000)  # a hole costs no disk
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n" + line + torn)
+    real, read = os.pread, []
+    monkeypatch.setattr(os, "pread", lambda *args: read.append(args[1]) or real(*args))
+    assert add(disk, log, b"next\n") == line
+    assert sum(read) < 20_000

@@ -12,7 +12,8 @@ import pytest
 
 from storecore.errors import CorruptData, StorageError
 from storecore_file.floor import disk as floor
-from storecore_file.floor.disk import Disk, naming
+from storecore_file.floor.disk import Disk
+from storecore_file.floor.naming import naming
 
 
 @pytest.fixture
@@ -56,9 +57,8 @@ def test_d1_durability_os_syncs_nothing(path, syscalls):
     disk = Disk("os")
     disk.make_folder(path.parent / "b")
     disk.replace(path, b"new")
-    disk.note(path, b"newer", durable=True)
     disk.remove(path)
-    assert {name for name, _ in syscalls} == {"write", "replace", "ftruncate", "unlink"}
+    assert {name for name, _ in syscalls} == {"write", "replace", "unlink"}
 
 
 def test_d1_a_platform_with_a_deeper_sync_is_asked_for_it(disk, path, syscalls, monkeypatch):
@@ -177,29 +177,9 @@ def test_a_temporary_file_matches_no_glob_for_data(disk, path, syscalls):
 
 def test_the_umask_is_respected(disk, path, umask):
     disk.replace(path, b"new")
-    disk.note(path.parent / "note", b"new", durable=False)
     disk.make_folder(path.parent / "folder")
     modes = {each.name: oct(stat.S_IMODE(each.stat().st_mode)) for each in path.parent.iterdir()}
-    assert modes == {"a.json": "0o640", "note": "0o640", "folder": "0o750"}
-
-
-def test_a_note_is_written_in_place(disk, path):
-    disk.note(path, b"a longer one", durable=True)
-    number = path.stat().st_ino
-    disk.note(path, b"short", durable=True)
-    assert (path.read_bytes(), path.stat().st_ino) == (b"short", number)
-
-
-@pytest.mark.parametrize("durable", [True, False])
-def test_a_note_is_synced_where_it_has_to_last(disk, path, syscalls, durable):
-    disk.note(path, b"new", durable)
-    assert (("fdatasync", "a.json") in syscalls) is durable
-
-
-def test_a_note_that_cannot_be_written_is_an_error_that_names_it(disk, path, failing):
-    failing("write", errno.ENOSPC)
-    with pytest.raises(StorageError, match=r"a\.json: cannot write: No space"):
-        disk.note(path, b"new", durable=False)
+    assert modes == {"a.json": "0o640", "folder": "0o750"}
 
 
 def test_a_missing_file_has_no_content_and_no_size(disk, path):

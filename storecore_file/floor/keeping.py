@@ -1,0 +1,75 @@
+"""Files that stay open between writes: opening one costs about as much as all else but the sync."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from storecore_file.floor.naming import naming
+
+_NOTE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+_NOTHING = (-1, -1)
+
+
+class KeptFile:
+    """A file that stays open, and makes sure that its descriptor still is its own."""
+
+    def __init__(self, path: Path, flags: int) -> None:
+        self._path = path
+        self._flags = flags
+        self.number = -1
+        self.identity = _NOTHING  # device and inode of the file that is open
+
+    def open(self) -> int:
+        """Open the file that is at the path now, made if need be, and return its size."""
+        self.close()
+        self.number = os.open(self._path, self._flags, 0o666)
+        found = os.fstat(self.number)
+        self.identity = identity(found)
+        return found.st_size
+
+    def is_open(self) -> bool:
+        """Tell whether the descriptor still is that of the file: others may have closed it."""
+        try:
+            return self.number >= 0 and identity(os.fstat(self.number)) == self.identity
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Close the file; fine where it is closed already."""
+        if self.is_open():
+            os.close(self.number)
+        self.number, self.identity = -1, _NOTHING
+
+    __del__ = close
+
+    def __reduce__(self) -> tuple[type[KeptFile], tuple[Path, int]]:
+        # A copy, in this process or another, opens the file for itself.
+        return KeptFile, (self._path, self._flags)
+
+
+class Note:
+    """A small file that is written in place, without a sync: it can be made again from others.
+
+    A crash may leave it torn, so its content proves itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept = KeptFile(path, _NOTE)
+
+    def write(self, content: bytes, offset: int) -> None:
+        """Write at an offset. Raises `StorageError`."""
+        with naming(self._path, "write"):
+            if not self._kept.is_open():
+                self._kept.open()
+            os.pwrite(self._kept.number, content, offset)
+
+    def close(self) -> None:
+        """Let go of the file: the next write opens what is at the path then."""
+        self._kept.close()
+
+
+def identity(found: os.stat_result) -> tuple[int, int]:
+    """Return what tells a file from every other one that exists."""
+    return found.st_dev, found.st_ino

@@ -1,0 +1,64 @@
+"""Looks at files and folders: parts of a file, and whether anything has changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from storecore.errors import StorageError
+from storecore_file.floor.naming import naming
+
+_TICK, _SLOW_TICK = 50_000_000, 3_000_000_000  # ns
+
+
+class OpenFile:
+    """A file to read parts of. It is the file that was opened, whatever replaces it meanwhile."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        self.path = path
+        self._number = number
+        self.size = os.fstat(number).st_size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self._number)
+
+    def fill(self, view: memoryview, start: int) -> None:
+        """Read the bytes from `start` on into a view, which they fill."""
+        with naming(self.path, "read"):
+            while view:
+                count = os.preadv(self._number, [view], start)
+                if not count:
+                    raise StorageError(
+                        f"{self.path}: it became shorter while it was read", self.path
+                    )
+                view, start = view[count:], start + count
+
+
+class Changed(NamedTuple):
+    """When a file or folder had last changed (ns), and whether any change from then on shows.
+
+    A change shows when it gives another time than this: once the clock that the kernel keeps for
+    files, which ticks each 1 to 10 ms (an old file system's each 1 or 2 s), has gone on.
+    """
+
+    at: int
+    settled: bool
+
+    @classmethod
+    def of(cls, path: Path) -> Changed:
+        """Look at a file or folder. Raises `FileNotFoundError`."""
+        now = time.time_ns()  # before the look: this thread may be held up after it
+        at = os.stat(path).st_mtime_ns  # noqa: PTH116 - the quicker, before every read
+        return cls(at, now - at > (_TICK if at % 1_000_000_000 else _SLOW_TICK))
+
+
+class Listing(NamedTuple):
+    """The names in a folder, and when it had last changed."""
+
+    changed: int
+    names: list[str]

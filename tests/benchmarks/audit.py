@@ -1,0 +1,102 @@
+"""Measures the audit log: `python tests/benchmarks/audit.py [ROUNDS]`.
+
+Printed are the rate of durable `log_decision` calls beside a bare loop of write and fdatasync of
+lines as long; of 16 threads beside one thread; of batches without syncs; and the time to verify a
+million records. Each pair is measured in turn on the same disk, and the medians of the ratios are
+the result: absolute times depend on the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from threading import Thread
+
+import storecore
+from storecore import Action, Decision
+
+THREADS, TIMES, BATCH = 16, 400, 1_000
+DECISION = Decision("AAPL", Action.BUY, 0.5, 0.9, "cheap against its own history")
+
+
+def rate(action, times: int) -> float:
+    """Return how often a second an action can be done."""
+    begin = time.perf_counter()
+    for _ in range(times):
+        action()
+    return times / (time.perf_counter() - begin)
+
+
+def threaded_rate(action) -> float:
+    """Return how often a second an action can be done by many threads at once."""
+    threads = [Thread(target=rate, args=(action, TIMES)) for _ in range(THREADS)]
+    begin = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return THREADS * TIMES / (time.perf_counter() - begin)
+
+
+def durable(folder: str, rounds: int) -> None:
+    """Compare one thread with a bare loop, and many threads with one."""
+    store = storecore.open_store("file", base_path=folder)
+    log(store)
+    (day,) = (Path(folder) / "audit" / "decisions").glob("*.jsonl")
+    line = day.read_bytes()
+    bare = os.open(Path(folder) / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def write_bare():
+        os.write(bare, line)
+        os.fdatasync(bare)
+
+    measured = [
+        (
+            rate(write_bare, TIMES),
+            rate(lambda: log(store), TIMES),
+            threaded_rate(lambda: log(store)),
+        )
+        for _ in range(rounds)
+    ]
+    one = statistics.median(single / known for known, single, _ in measured)
+    many = statistics.median(all_of_them / single for _, single, all_of_them in measured)
+    known, single, all_of_them = map(statistics.median, zip(*measured, strict=True))
+    print(f"bare write+fdatasync       {known:9,.0f}/s, lines of {len(line)} bytes")
+    print(f"durable log_decision       {single:9,.0f}/s, ratio to the bare loop {one:.2f}")
+    print(
+        f"the same from {THREADS} threads   {all_of_them:9,.0f}/s, ratio to one thread {many:.2f}"
+    )
+
+
+def log(store) -> None:
+    """Log one decision."""
+    store.log_decision("value", DECISION)
+
+
+def batched(folder: str, rounds: int) -> None:
+    """Log batches that the operating system is left to write, then verify a million records."""
+    store = storecore.open_store("file", base_path=folder, durability="os")
+    batch = [DECISION] * BATCH
+    rates = [rate(lambda: store.log_decisions("value", batch), 100) for _ in range(rounds)]
+    print(f'log_decisions, durability="os" {statistics.median(rates) * BATCH:,.0f} records/s')
+    while store.verify_audit().checked < 1_000_000:
+        rate(lambda: store.log_decisions("value", batch), 100)
+    begin = time.perf_counter()
+    report = store.verify_audit()
+    print(f"verify_audit, {report.checked:,} records: {time.perf_counter() - begin:.1f} s")
+
+
+def main() -> None:
+    """Run all of it."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    for measure in (durable, batched):
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            measure(folder, rounds)
+
+
+if __name__ == "__main__":
+    main()

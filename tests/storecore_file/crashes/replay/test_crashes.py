@@ -1,0 +1,184 @@
+"""Laws D1 to D3 and A3 after every crash: what was acknowledged is there, all is whole, it goes on.
+
+A kind of data joins by a line in `KINDS`: how the nth write is done, and of which writes there are
+records. Of a batch of events that was not acknowledged a crash may leave a part.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult
+from storecore_file import FileDataStore
+from storecore_file.floor.disk import Disk, write_all
+
+ALL = datetime.min, datetime.max
+JAN_5 = datetime(2026, 1, 5)
+ROUNDS = 4
+
+
+def write_event(store, n, day=JAN_5):
+    store.write_event(Event("tick", "AAPL", day, day, "test", {"n": n}))
+
+
+def write_events(store, n):
+    days = [JAN_5 + timedelta(n % 2 * each) for each in range(2)]
+    store.write_events([Event("tick", None, day, day, "test", {"n": n}) for day in days])
+
+
+def read_events(store):
+    return [each.payload["n"] for each in store.read_events(*ALL)]
+
+
+def log_decision(store, n):
+    store.log_decision(str(n), Decision("AAPL", Action.HOLD, 0, 0, "test"))
+
+
+def log_decision_of_a_new_day(store, n):
+    now = datetime.now(UTC) + timedelta(n)
+    clock = type("Clock", (), {"now": staticmethod(lambda zone: now)})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("storecore_file.audit.datetime", clock)
+        log_decision(store, n)
+
+
+def log_order(store, n):
+    order = Order("test", "AAPL", "BUY", 1, "MARKET")
+    store.log_orders(str(n), [(order, OrderResult(str(n), "filled"))])
+
+
+def read_strategies(records):
+    return [int(each.strategy) for each in records]
+
+
+def write_fundamental(store, n):
+    at = JAN_5 + timedelta(n % 2)
+    data = {"company_name": "Apple", "cik": "1", "employees": n, "raw_xml": ""}
+    store.write_fundamental("AAPL", FundamentalData(symbol="AAPL", timestamp=at, **data))
+
+
+def read_fundamentals(store):
+    found = [store.read_fundamental("AAPL", JAN_5 + timedelta(day)) for day in (0, 1)]
+    newest = max((each.employees for each in found if each), default=-1)
+    return list(range(newest + 1))
+
+
+def read_state(store):
+    newest = store.load_versioned_state("value")
+    assert newest.version == (newest.state["n"] + 1 if newest.state else 0)
+    return list(range(newest.version))
+
+
+KINDS = {
+    "events": (write_event, read_events),
+    "event batches": (write_events, read_events),
+    "decisions": (log_decision, lambda store: read_strategies(store.read_decisions(*ALL))),
+    "decisions of new days": (
+        log_decision_of_a_new_day,
+        lambda store: read_strategies(store.read_decisions(*ALL)),
+    ),
+    "orders in batches": (log_order, lambda store: read_strategies(store.read_orders(*ALL))),
+    "fundamentals": (write_fundamental, read_fundamentals),
+    "states": (lambda store, n: store.save_strategy_state("value", {"n": n}), read_state),
+}
+
+
+@pytest.fixture
+def crashed(base, record, after_crashes):
+    """Write some records; yield what is wrong after each crash, None where nothing is."""
+
+    def judge(kind, already):
+        write, read = KINDS[kind]
+        with FileDataStore(base) as store:
+            for number in range(already):
+                write(store, number)
+        with FileDataStore(base) as store, record(base) as recorder:
+            for number in range(already, already + ROUNDS):
+                write(store, number)
+                recorder.mark(number)
+        for steps, folder in after_crashes(recorder):
+            acknowledged = already + sum(step.what == "mark" for step in steps)
+            yield wrong_after(folder, write, read, acknowledged)
+            shutil.rmtree(folder)
+
+    return judge
+
+
+def wrong_after(folder, write, read, acknowledged):
+    """Return what is wrong with a store after a crash, None where nothing is."""
+    size = 2 if write is write_events else 1
+    try:
+        with FileDataStore(folder) as store:
+            found = Counter(read(store))
+            begun = found.pop(acknowledged, 0)
+            if begun > size or found != dict.fromkeys(range(acknowledged), size):
+                return f"{acknowledged} were acknowledged, found {begun} and {found}"
+            if not store.verify_audit().ok:
+                return str(store.verify_audit().findings)
+            following = acknowledged + (begun > 0)
+            write(store, following)
+            written = {acknowledged: begun, following: size} if begun else {following: size}
+            if Counter(read(store)) != {**found, **written}:
+                return f"after the next write: {read(store)}"
+            if not store.verify_audit().ok:
+                return f"after the next write: {store.verify_audit().findings}"
+    except Exception as error:  # any is a fault here
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+@pytest.mark.parametrize("already", [0, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_d1_no_crash_takes_what_was_acknowledged(crashed, kind, already):
+    outcomes = list(crashed(kind, already))
+    print(f"{len(outcomes)} states after a crash")
+    assert len(outcomes) > 10
+    assert [each for each in outcomes if each] == []
+
+
+# A floor with a fault must be found out.
+
+
+def in_place(self, path, content):
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    write_all(file, content)
+    self.sync(file)
+    os.close(file)
+    self.created(path)
+
+
+def rename_before_sync(self, path, content):
+    temporary = path.with_name(".temporary")
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT)
+    write_all(file, content)
+    os.replace(temporary, path)
+    self.sync(file)
+    os.close(file)
+    self.created(path)
+
+
+FAULTS = {
+    "no file sync": ("sync", lambda self, file: None),
+    "no folder sync": ("_sync_folder", lambda self, folder: None),
+    "in-place write": ("replace", in_place),
+    "rename before sync": ("replace", rename_before_sync),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        *itertools.product(["decisions", "fundamentals", "states"], FAULTS),
+        ("events", "no file sync"),
+        ("events", "no folder sync"),
+    ],
+)
+def test_a_floor_with_a_fault_is_found_out(crashed, monkeypatch, kind, fault):
+    monkeypatch.setattr(Disk, *FAULTS[fault])
+    assert any(crashed(kind, 0))

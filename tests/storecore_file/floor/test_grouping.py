@@ -1,0 +1,212 @@
+"""Threads that write at once share a commit, and no thread depends on the luck of another."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import threading
+import time
+
+import pytest
+
+from storecore.errors import StorageError
+from storecore_file.floor import grouping
+from storecore_file.floor.grouping import GroupCommit
+
+
+class Commits:
+    """Remembers what was committed together; waits, fails or is interrupted where it is told to."""
+
+    def __init__(self):
+        self.groups = []
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.raises = None
+
+    def __call__(self, key, items):
+        self.goes_on.wait(10)
+        if self.raises is not None:
+            raise self.raises
+        self.groups.append((key, items))
+
+
+@pytest.fixture
+def commits():
+    return Commits()
+
+
+@pytest.fixture
+def group(commits):
+    return GroupCommit(commits)
+
+
+@pytest.fixture
+def start(group):
+    """Write an item in a thread of its own; return what came of it, once it is known."""
+    threads = []
+
+    def write(item, key="log"):
+        outcome = []
+
+        def work():
+            try:
+                group.write(key, item)
+                outcome.append("written")
+            except BaseException as error:
+                outcome.append(error)
+
+        threads.append(threading.Thread(target=work, daemon=True))
+        threads[-1].start()
+        return outcome
+
+    yield write
+    for thread in threads:
+        thread.join(10)
+
+
+def until(condition):
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def gathered(group, commits, start):
+    """Let items gather while a first one is being committed; return the outcomes of all."""
+
+    def gather(*items, then=lambda: None):
+        commits.goes_on.clear()
+        outcomes = [start("first")]
+        until(lambda: group._turn.locked() and not group._waiting)
+        for number, (key, item) in enumerate(items, 1):
+            outcomes.append(start(item, key))
+            until(lambda number=number: len(group._waiting) == number)
+        then()
+        commits.goes_on.set()
+        until(lambda: all(outcomes))
+        return [outcome[0] for outcome in outcomes]
+
+    return gather
+
+
+def test_one_thread_commits_at_once(group, commits):
+    for item in (1, 2):
+        group.write("log", item)
+    assert commits.groups == [("log", [1]), ("log", [2])]
+
+
+def test_what_gathers_during_a_commit_is_committed_together_in_its_order(gathered, commits):
+    assert gathered(("log", 1), ("log", 2), ("log", 3)) == ["written"] * 4
+    assert commits.groups == [("log", ["first"]), ("log", [1, 2, 3])]
+
+
+def test_items_of_different_keys_are_committed_apart(gathered, commits):
+    gathered(("a", 1), ("b", 2), ("a", 3))
+    assert commits.groups[1:] == [("a", [1, 3]), ("b", [2])]
+
+
+def test_an_error_of_one_key_is_raised_to_its_threads_alone(group, start, gathered, commits):
+    failure = StorageError("a: disk full", "a", 28)
+
+    def commit(key, items):
+        commits(key, items)
+        if key == "a":
+            raise failure
+
+    group._commit = commit
+    outcomes = gathered(("a", 1), ("b", 2), ("a", 3))
+    assert [str(each) for each in outcomes] == [
+        "written",
+        "a: disk full",
+        "written",
+        "a: disk full",
+    ]
+    assert [(each.path, each.errno) for each in outcomes[1::2]] == [("a", 28)] * 2
+    assert len({id(each) for each in outcomes[1::2]}) == 2
+
+
+def test_an_interrupted_leader_is_no_leader_for_ever(group, commits):
+    commits.raises = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        group.write("log", 1)
+    commits.raises = None
+    group.write("log", 2)
+    assert commits.groups == [("log", [2])]
+
+
+def test_those_whose_leader_was_interrupted_are_told_so(gathered, commits):
+    def interrupt():
+        commits.raises = KeyboardInterrupt()
+
+    first, leader, other = gathered(("log", 1), ("log", 2), then=interrupt)
+    assert {type(first), type(leader)} == {KeyboardInterrupt}
+    assert isinstance(other, StorageError)
+    assert "log: the thread that wrote this with its own was interrupted" in str(other)
+
+
+@pytest.mark.parametrize("lost", ["put down and forgotten", "taken and forgotten"])
+def test_a_thread_that_nobody_tells_anything_leads_by_itself(group, commits, start, lost):
+    group._waiting.append(grouping._Waiting("log", "of a thread that was interrupted"))
+    outcome = start("own")
+    until(lambda: len(group._waiting) == 2 or outcome)
+    if lost == "taken and forgotten":
+        group._waiting.clear()
+    until(lambda: outcome)
+    assert outcome == ["written"]
+    assert "own" in commits.groups[0][1]
+
+
+def test_two_threads_that_waited_in_vain_commit_their_items_once(group, commits, start):
+    group._waiting.append(grouping._Waiting("log", "of a thread that was interrupted"))
+    outcomes = [start(number) for number in range(5)]
+    until(lambda: all(outcomes))
+    committed = [item for _, items in commits.groups for item in items]
+    assert sorted(map(str, committed[:])) == [*"01234", "of a thread that was interrupted"]
+
+
+def test_a_leader_whose_item_another_committed_meanwhile_commits_nothing(group, commits, start):
+    with group._turn:
+        outcome = start("own")
+        until(lambda: group._waiting)
+        time.sleep(0.05)  # it waits for its turn by now
+        group._waiting.pop().done = True
+    until(lambda: outcome)
+    assert (outcome, commits.groups) == (["written"], [])
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda group: pickle.loads(pickle.dumps(group))]
+)
+def test_a_copy_has_threads_of_its_own(copied):
+    group = GroupCommit(print)
+    with group._turn, group._putting:
+        copied(group).write("log", 1)
+
+
+def test_turns_that_are_held_by_threads_that_do_not_exist_are_forgotten(group, commits):
+    group._turn.acquire()
+    group._waiting.append(None)
+    grouping._start_all_anew()
+    group.write("log", 1)
+    assert commits.groups == [("log", [1])]
+
+
+def test_a_child_does_not_wait_for_a_thread_of_its_parent(group):
+    with group._turn, group._putting:
+        child = os.fork()
+        if child == 0:
+            group.write("log", 1)
+            os._exit(0)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+        time.sleep(0.01)
+    else:
+        os.kill(child, 9)
+        pytest.fail("the child hangs")
+    assert os.waitstatus_to_exitcode(status) == 0
