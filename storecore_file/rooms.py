@@ -1,0 +1,73 @@
+"""The rooms of a store, opened and closed together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from threading import TIMEOUT_MAX
+
+from storecore.closing import Closing
+from storecore.errors import ConfigError
+from storecore.models import (
+    DecisionRecord,
+    OrderRecord,
+)
+from storecore.names import check_name
+from storecore_file.audit import AuditLog
+from storecore_file.bars import Bars
+from storecore_file.events import Events
+from storecore_file.floor.disk import Disk
+from storecore_file.floor.mounts import warn_of_network
+from storecore_file.fundamentals import Fundamentals
+from storecore_file.state import States
+
+DURABILITIES = ("full", "os")
+
+
+class Rooms(Closing):
+    """What a store of files consists of: a room a kind of data, in the folder `base_path`."""
+
+    def __init__(
+        self,
+        base_path: str | os.PathLike[str],
+        *,
+        durability: str = "full",
+        lock_timeout: float = 30.0,
+    ) -> None:
+        if durability not in DURABILITIES:
+            raise ConfigError(f"durability={durability!r}: expected one of {DURABILITIES}")
+        if not isinstance(lock_timeout, int | float) or not 0 <= lock_timeout <= TIMEOUT_MAX:
+            raise ConfigError(
+                f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}"
+            )
+        # Absolute: the process may change its folder while the store is open.
+        self.base_path = Path(base_path).expanduser().absolute()
+        disk = Disk(durability)
+        decisions, orders = (self.base_path / "audit" / name for name in ("decisions", "orders"))
+        self._bars = Bars(self.base_path / "prices", disk, lock_timeout)
+        self._fundamentals = Fundamentals(self.base_path / "fundamentals", disk)
+        self._events = Events(self.base_path / "events", disk, lock_timeout)
+        self._states = States(self.base_path / "state", disk, lock_timeout)
+        self._decisions = AuditLog(decisions, DecisionRecord, disk, lock_timeout)
+        self._orders = AuditLog(orders, OrderRecord, disk, lock_timeout)
+        for room in ("prices", "fundamentals", "events", "state"):
+            disk.make_folder(self.base_path / room)
+        disk.make_folder(decisions)
+        disk.make_folder(orders)
+        warn_of_network(self.base_path)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_path={str(self.base_path)!r})"
+
+    def close(self) -> None:
+        """Let go of the files that are open. A second call does nothing."""
+        super().close()
+        for room in (self._bars, self._events, self._decisions, self._orders):
+            room.close()
+
+    def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
+        return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")
+
+    def _name(self, name: str, what: str) -> str:
+        self._check_open()
+        return check_name(name, what)
