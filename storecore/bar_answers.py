@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import accumulate
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bar_table import DATE, EXACT, FIELDS, NAIVE, all_whole, joined
+from storecore.bar_table import DATE, EXACT, FIELDS, NAIVE, all_whole, joined, repeated
 from storecore.errors import InvalidData, shown
 from storecore.names import check_name
 from storecore.options import did_you_mean
@@ -88,13 +87,8 @@ def _schema(columns: tuple[str, ...], aware: bool, whole: bool) -> pa.Schema:
     )
 
 
-def _symbols(named: list[tuple[str, pa.Table]]) -> pa.Array:
-    if len(named) == 1:
-        return pa.repeat(pa.scalar(named[0][0], pa.string()), len(named[0][1]))
-    ends = list(accumulate(len(table) for _, table in named))
-    symbols = pa.array([symbol for symbol, _ in named], pa.string())
-    runs = pa.RunEndEncodedArray.from_arrays(pa.array(ends, pa.int32()), symbols)
-    return pc.run_end_decode(runs)
+def _symbols(named: list[tuple[str, pa.Table]]) -> pa.ChunkedArray:
+    return pa.chunked_array([repeated(name, len(table)) for name, table in named], pa.string())
 
 
 def _dates(rows: pa.Table, aware: bool) -> pa.ChunkedArray:

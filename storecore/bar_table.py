@@ -7,9 +7,11 @@ equals is kept beside, in a column `exact_volume` that only tables with such vol
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, Literal, cast
 
@@ -34,6 +36,7 @@ SERIES = pa.schema(
 )
 EMPTY = SERIES.empty_table()
 MAX_EXACT = 2**53  # up to here float64 holds every whole number
+_MOST_ROWS, _MOST_BYTES = 8_192, 256
 _DAY = 86_400_000_000
 _MIDNIGHTS: dict[bool, dict[int, datetime]] = {False: {}, True: {}}
 _MOST_MIDNIGHTS = 50_000  # of 136 years
@@ -102,6 +105,15 @@ def upserted(old: pa.Table, new: pa.Table) -> pa.Table:
     return joined([before, joined([kept, new]).sort_by("date"), after])
 
 
+def repeated(symbol: str, rows: int) -> pa.Array:
+    """Return a symbol as a column of so many rows."""
+    text = symbol.encode()
+    if rows > _MOST_ROWS or len(text) > _MOST_BYTES:
+        return pa.repeat(pa.scalar(symbol, pa.string()), rows)
+    # Five times as quick: the offsets of texts of one length are the same for every symbol.
+    return pa.StringArray.from_buffers(rows, _offsets(len(text)), pa.py_buffer(text * rows))
+
+
 def with_exact(table: pa.Table, exact: list[int | None]) -> pa.Table:
     """Return a series table with its exact volumes (`[]`: it has none)."""
     column = pa.array(exact, pa.int64()) if exact else pa.nulls(len(table), pa.int64())
@@ -143,6 +155,11 @@ def _through_text(column: pa.ChunkedArray, aware: bool) -> list[datetime]:
     between_them = 'Z","' if aware else '","'
     joint = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), between_them)
     return _DATETIMES.decode(f'["{joint[0].as_py()}{"Z" if aware else ""}"]')
+
+
+@lru_cache(maxsize=128)
+def _offsets(length: int) -> pa.Buffer:
+    return pa.py_buffer(array("i", range(0, (_MOST_ROWS + 1) * length, length)))
 
 
 def _large(volumes: list[int | float]) -> bool:

@@ -22,7 +22,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storecore.bar_table import EXACT, SERIES, instants_of
+from storecore.bar_table import EXACT, SERIES, instants_of, repeated
 
 MAGIC = b"PAR1"
 VERSION = 2
@@ -59,7 +59,7 @@ class Note(msgspec.Struct, frozen=True):
 
 def encode(symbol: str, timeframe: str, table: pa.Table, folded: dict[str, int]) -> bytes:
     """Return a series table as the bytes of a part; `folded` says how far each journal is in it."""
-    names = pa.repeat(pa.scalar(symbol, pa.string()), len(table))
+    names = repeated(symbol, len(table))
     bars = pa.Table.from_arrays([names, *(table[name] for name in SERIES.names)], schema=_SCHEMA)
     sink, written = pa.BufferOutputStream(), list[pq.FileMetaData]()
     pq.write_table(

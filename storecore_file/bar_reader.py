@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from zlib import crc32
 
 import msgspec
@@ -17,9 +17,8 @@ from storecore.bar_table import EMPTY, FIELDS, SERIES, between, with_exact
 from storecore.errors import CorruptData, StoreError
 from storecore.instants import to_datetime
 from storecore_file.bar_file import END, MAGIC, SEAL, Group, Note, checksum
-from storecore_file.floor.looking import OpenFile
 
-_SMALL = 2**12  # up to here, some 80 bars, a part is kept decoded
+SMALL = 2**12  # up to here, some 80 bars, a part is kept decoded
 _WHOLE = 2**18  # a file up to this size is read at once
 _TAIL = 2**16
 _NOTES = msgspec.json.Decoder(Note)
@@ -42,37 +41,6 @@ class Source(Protocol):
     def fill(self, view: memoryview, start: int) -> None:
         """Read the bytes from `start` on into a view, which they fill."""
         ...
-
-
-class _Content(NamedTuple):
-    """A file that has been read whole."""
-
-    path: Path
-    content: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-    def fill(self, view: memoryview, start: int) -> None:
-        view[:] = self.content[start : start + len(view)]
-
-
-def bars_in(file: OpenFile) -> BarFile:
-    """Return the part that is open. What is small is kept decoded, by its very bytes.
-
-    So a read of many series, each with a small last part, costs little more than without these.
-    """
-    if file.size > _SMALL:
-        return BarFile(file)
-    content = bytearray(file.size)
-    file.fill(memoryview(content), 0)
-    return _small(file.path, bytes(content))
-
-
-@lru_cache(maxsize=1_024)
-def _small(path: Path, content: bytes) -> BarFile:
-    return BarFile(_Content(path, content))
 
 
 class BarFile:
@@ -123,10 +91,14 @@ class BarFile:
         ]
         if not groups:
             return lambda: EMPTY
-        if self._file.size <= _SMALL:
+        if self._file.size <= SMALL:
             return lambda: between(self._kept_table(names), first, last)
         self._prove(groups, names)
         return lambda: between(self._table(groups, names), first, last)
+
+    def hold(self, bars: pa.Table) -> None:
+        """Take the bars of the whole part as they are known already."""
+        self._kept[tuple(SERIES.names)] = bars.combine_chunks()
 
     def _kept_table(self, names: tuple[str, ...]) -> pa.Table:
         if names not in self._kept:

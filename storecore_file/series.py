@@ -19,10 +19,11 @@ from storecore.capabilities import Coverage, Footprint
 from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_file.bar_file import Group, Note
-from storecore_file.bar_reader import BarFile, bars_in
+from storecore_file.bar_reader import BarFile
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import OpenFile
 from storecore_file.journal import Journal, Pending
+from storecore_file.kept_parts import bars_in
 from storecore_file.parts import Layout, Part, layout_of
 
 _ATTEMPTS = 100

@@ -24,6 +24,7 @@ from storecore_file.bar_reader import BarFile
 from storecore_file.floor.disk import Staged
 from storecore_file.floor.locks import Locked
 from storecore_file.journal import Folded, Pending
+from storecore_file.kept_parts import keep
 from storecore_file.parts import Part, part_of
 from storecore_file.series import Series
 from storecore_file.tiling import PART_ROWS, Tile, mergeable, split_last, tiles
@@ -148,6 +149,7 @@ class SeriesWriter:
             for part, bars, folded in put:
                 content = encode(self._series.symbol, self._series.timeframe, bars, folded)
                 staged.append(self._disk.stage(self._series.path(part), content))
+                keep(self._series.path(part), content, bars)
         except BaseException:
             self._disk.discard(staged)
             raise

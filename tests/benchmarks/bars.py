@@ -13,6 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,19 @@ class Figure(NamedTuple):
     beside: str
     ratio: float
     asked: float | None
+
+
+def beside(
+    name: str,
+    work: str,
+    rounds: int,
+    asked: float | None,
+    peer: Callable[[], object],
+    own: Callable[[], object],
+) -> Figure:
+    """Measure a work of storecore beside that of one peer, the two in turn."""
+    theirs, ours = in_turn(rounds, peer, own)
+    return Figure(work, name, theirs / ours, asked)
 
 
 def main() -> None:
@@ -111,38 +125,41 @@ def reads(ours: Storecore, peers: dict, symbols: list[str]) -> list[Figure]:
     ]
     figures = []
     for work, rounds, asked, chosen, start, end in works:
-        stores = (*peers.values(), ours)
-        *times, own = in_turn(rounds, *(partial(each.read, chosen, start, end) for each in stores))
-        for name, took in zip(peers, times, strict=True):
-            figures.append(Figure(work, name, took / own, asked if name == "ArcticDB" else None))
+        for name, peer in peers.items():
+            pair = [partial(store.read, chosen, start, end) for store in (peer, ours)]
+            figures.append(beside(name, work, rounds, asked if name == "ArcticDB" else None, *pair))
     return figures
 
 
 def files(ours: Storecore, bare: Bare, months: Months, symbols: list[str]) -> list[Figure]:
     """Read beside bare pyarrow on one file, and beside a file a month."""
-    one = symbols[3]
-    works = [partial(store.read, one, START, END) for store in (bare, months, ours)]
-    plain, monthly, own = in_turn(30, *works)
-    panels = [partial(store.read, symbols, *YEAR) for store in (months, ours)]
-    monthly_panel, own_panel = in_turn(5, *panels)
+    one, panel = (symbols[3], START, END), (symbols, *YEAR)
+    history, year = "read one symbol, 20 years, columns", "read 100 symbols, 1 year"
+    works = [
+        ("bare pyarrow, one file", history, 60, 0.6, bare, one),
+        ("a file a month", history, 20, None, months, one),
+        ("a file a month", year, 5, None, months, panel),
+    ]
     return [
-        Figure("read one symbol, 20 years, columns", "bare pyarrow, one file", plain / own, 0.6),
-        Figure("read one symbol, 20 years, columns", "a file a month", monthly / own, None),
-        Figure("read 100 symbols, 1 year", "a file a month", monthly_panel / own_panel, None),
+        beside(name, work, rounds, asked, partial(peer.read, *what), partial(ours.read, *what))
+        for name, work, rounds, asked, peer, what in works
     ]
 
 
 def objects(ours: Storecore, arctic: Arctic, months: Months, symbol: str) -> list[Figure]:
     """Read 20 years as `PriceBar`."""
-    works = [partial(store.objects, symbol, START, END) for store in (arctic, ours, months)]
-    peer, own = in_turn(20, *works[:2])
-    monthly, again = in_turn(5, works[2], works[1])
-    count = len(ours.objects(symbol, START, END))
-    print(f"storecore reads {count:,} bars as objects at {own / count * 1e6:.2f} µs a bar")
-    return [
-        Figure("20 years as PriceBar objects", "ArcticDB", peer / own, 4),
-        Figure("20 years as PriceBar objects", "a file a month", monthly / again, None),
+    work, mine = "20 years as PriceBar objects", partial(ours.objects, symbol, START, END)
+    figures = [
+        beside(name, work, rounds, asked, partial(peer.objects, symbol, START, END), mine)
+        for name, peer, rounds, asked in (
+            ("ArcticDB", arctic, 30, 4),
+            ("a file a month", months, 5, None),
+        )
     ]
+    (alone,) = in_turn(30, mine)
+    count = len(mine())
+    print(f"storecore reads {count:,} bars as objects at {alone / count * 1e6:.2f} µs a bar")
+    return figures
 
 
 def appends(ours: Storecore, arctic: Arctic, symbols: list[str], last: np.datetime64) -> list:
@@ -152,7 +169,9 @@ def appends(ours: Storecore, arctic: Arctic, symbols: list[str], last: np.dateti
     def append(store) -> None:
         store.append(symbols[0], next(dates[store]))
 
-    peer, own = in_turn(25, *(partial(append, store) for store in dates))
+    one = beside(
+        "ArcticDB update", "append one bar", 40, 2, *(partial(append, each) for each in dates)
+    )
     tables = {
         store: iter([one_day(symbols, next(dates[store])) for _ in range(6)]) for store in dates
     }
@@ -160,16 +179,12 @@ def appends(ours: Storecore, arctic: Arctic, symbols: list[str], last: np.dateti
     def day(store) -> None:
         store.day(next(tables[store]))
 
-    peer_day, own_day = in_turn(5, *(partial(day, store) for store in dates))
+    work, pair = "one day for the universe, one call", [partial(day, each) for each in dates]
+    whole = beside("ArcticDB update_batch", work, 5, 20, *pair)
     begin = time.perf_counter()
     ours.store.close()
     print(f"close() folds 6 days for {len(symbols)} symbols in {time.perf_counter() - begin:.2f} s")
-    return [
-        Figure("append one bar", "ArcticDB update", peer / own, 2),
-        Figure(
-            "one day for the universe, one call", "ArcticDB update_batch", peer_day / own_day, 20
-        ),
-    ]
+    return [one, whole]
 
 
 if __name__ == "__main__":
