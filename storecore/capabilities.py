@@ -121,7 +121,7 @@ class BarStream(Protocol):
         *,
         timeframe: str = "1d",
         columns: Iterable[str] | None = None,
-        max_bytes: int = 64 * 2**20,
+        max_bytes: int = 32 * 2**20,
     ) -> Iterator[pa.Table]:
         """Yield tables that follow each other in time, each sorted by date, then symbol.
 

@@ -20,7 +20,7 @@ from storecore.protocol import DataStore
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 32 * 2**20
 _ROW_BYTES = 64  # of a bar in all columns
 
 

@@ -21,6 +21,7 @@ from storecore_file.bar_file import END, MAGIC, SEAL, Group, Note, checksum
 SMALL = 2**12  # up to here, some 80 bars, a part is kept decoded
 _WHOLE = 2**18  # a file up to this size is read at once
 _TAIL = 2**16
+_SHORT = 2**12  # of a footer: some seven row groups
 _NOTES = msgspec.json.Decoder(Note)
 _NUMBERS = {name: number for number, name in enumerate(FIELDS)}
 
@@ -140,13 +141,20 @@ class BarFile:
     def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
         with _proving(self._file.path):
             source = pa.BufferReader(self._buffer)
-            with pq.ParquetFile(source, metadata=_metadata(self._footer)) as file:
+            with pq.ParquetFile(source, metadata=self._metadata()) as file:
                 table = file.read_row_groups(groups, names, use_threads=False)
             if table.schema != _schema(*names):
                 raise ValueError(f"its columns are {table.schema}")
         if not self.note.exact or "volume" not in names:
             return table
         return with_exact(table, self._exact_volumes(groups))
+
+    def _metadata(self) -> pq.FileMetaData:
+        """Return the footer as Arrow's reader wants it; kept by its bytes: none is out of date.
+
+        A long one, of many row groups, takes more memory than it saves time.
+        """
+        return (_parsed_before if len(self._footer) <= _SHORT else _parsed)(self._footer)
 
     def _exact_volumes(self, groups: list[int]) -> list[int | None]:
         ends = list(accumulate((group.rows for group in self.note.groups), initial=0))
@@ -181,10 +189,11 @@ class _proving:
             raise CorruptData(message, self._path) from error
 
 
-@lru_cache(maxsize=4_096)
-def _metadata(footer: bytes) -> pq.FileMetaData:
-    """Return a footer as Arrow's reader wants it; by its bytes, so that none is out of date."""
+def _parsed(footer: bytes) -> pq.FileMetaData:
     return pq.read_metadata(pa.BufferReader(footer))
+
+
+_parsed_before = lru_cache(maxsize=4_096)(_parsed)
 
 
 @lru_cache
