@@ -29,6 +29,8 @@ def wanted(symbols: str | Iterable[str], columns: Iterable[str] | None) -> Wante
     """
     given = [symbols] if isinstance(symbols, str) else _listed(symbols, "symbols")
     names = sorted({check_name(name, f"symbols[{row}]") for row, name in enumerate(given)})
+    if isinstance(columns, str):
+        raise InvalidData(f"columns={columns!r}: expected a list of names; give [{columns!r}]")
     chosen = FIELDS if columns is None else tuple(_listed(columns, "columns"))
     for name in chosen:
         if name not in FIELDS:

@@ -49,7 +49,13 @@ def _as_table(table: Any) -> pa.Table:
     if isinstance(table, pa.Table):
         return table
     if hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__"):
-        return pa.table(table)
+        try:
+            return pa.table(table)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise InvalidData(
+                f"table: its {type(table).__name__} cannot be read as columns of one type each: "
+                f"{error}"
+            ) from error
     raise InvalidData(
         "table: expected a pyarrow.Table, or what speaks the Arrow C data interface (Polars, "
         f"pandas, DuckDB), got {type(table).__name__}; for a list of PriceBar use write_bars"
@@ -57,6 +63,11 @@ def _as_table(table: Any) -> pa.Table:
 
 
 def _with_columns(table: pa.Table) -> pa.Table:
+    if any(map(_PANDAS_INDEX.fullmatch, table.column_names)) and "date" not in table.column_names:
+        raise InvalidData(
+            "table: expected one column 'date', got an index without a name; name it, as in "
+            "frame.rename_axis('date')"
+        )
     names = [name for name in table.column_names if not _PANDAS_INDEX.fullmatch(name)]
     for name in FIELDS:
         if names.count(name) != 1:
@@ -81,7 +92,7 @@ def _symbols(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
     if not any(is_text(kind) for is_text in texts):
-        raise InvalidData(f"table.symbol: expected text, got {column.type}")
+        raise InvalidData(f"table.symbol: expected text, got {column.type}; cast it")
     if pa.types.is_dictionary(column.type):
         decoded = [pc.cast(one.dictionary, pa.string()).take(one.indices) for one in column.chunks]
         column = pa.chunked_array(decoded, pa.string())
@@ -94,7 +105,7 @@ def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return dates as instants; a naive one is UTC (law T1)."""
     kind = column.type
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        raise InvalidData(f"table.date: expected timestamps or dates, got {kind}")
+        raise InvalidData(f"table.date: expected timestamps or dates, got {kind}; parse it")
     _refuse_nulls(column, "date")
     if pa.types.is_date(kind):
         column = pc.cast(column, pa.timestamp("s" if pa.types.is_date32(kind) else "ms"))
@@ -131,7 +142,7 @@ def _floats(column: pa.ChunkedArray, name: str, check: _Check) -> pa.ChunkedArra
     """Return a column of numbers as the float64s that equal them, each finite."""
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise InvalidData(f"table.{name}: expected numbers, got {kind}; cast it to float64")
+        raise InvalidData(f"table.{name}: expected numbers, got {kind}; make it float64")
     _refuse_nulls(column, name)
     floats = pc.cast(column, pa.float64(), safe=False)
     sound = pc.is_finite(floats)
@@ -157,4 +168,6 @@ def _exact_volumes(column: pa.ChunkedArray) -> list[int | None]:
 def _refuse_nulls(column: pa.ChunkedArray, name: str) -> None:
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
-        raise InvalidData(f"table[{row}].{name}=null: expected a value; leave the bar out")
+        raise InvalidData(
+            f"table[{row}].{name}=null: expected a value; leave the bar out (in pandas a NaN is one)"
+        )

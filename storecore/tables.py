@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from storecore.bars import bar_columns
 from storecore.capabilities import BarStream, BarTables
 from storecore.closing import Closing
+from storecore.errors import InvalidData
 from storecore.instants import time_range
 from storecore.names import check_name
 from storecore.protocol import DataStore
@@ -81,12 +82,19 @@ def iter_bar_tables(
     from storecore.bar_answers import wanted
 
     asked = wanted(symbols, columns)
+    check_max_bytes(max_bytes)
     chosen = {*asked.columns, "date", "symbol"}
     table = read_bar_table(store, symbols, start, end, timeframe=timeframe, columns=chosen)
     ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(asked.columns)
     rows = max(1, max_bytes // _ROW_BYTES)
     for first in range(0, len(ordered), rows):
         yield ordered.slice(first, rows)
+
+
+def check_max_bytes(max_bytes: int) -> None:
+    """Refuse a bound that is none."""
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
+        raise InvalidData(f"max_bytes={max_bytes!r}: expected a number of bytes, 1 or more")
 
 
 class BarTablesByBars(Closing):

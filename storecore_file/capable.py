@@ -24,7 +24,7 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
 )
-from storecore.tables import MAX_BYTES
+from storecore.tables import MAX_BYTES, check_max_bytes
 from storecore_file.rooms import Rooms
 
 
@@ -72,6 +72,7 @@ class Capable(Rooms):
         """
         timeframe = self._name(timeframe, "timeframe")
         asked, span = wanted(symbols, columns), time_range(start, end)
+        check_max_bytes(max_bytes)
         found = self._bars.stream(asked.symbols, timeframe, span, asked.columns, max_bytes)
         return (in_time_order(series, asked.columns, span.aware) for series in found)
 

@@ -52,7 +52,7 @@ def test_what_is_no_list_of_names_is_refused(symbols, columns):
         (["Close"], r"unknown column 'Close' \(did you mean 'close'\?\)"),
         (["clsoe"], "did you mean 'close'"),
         (["vwap"], "unknown column 'vwap'.* has symbol, date, open, high, low, close, volume"),
-        ("close", "unknown column 'c'"),
+        ("close", r"='close': expected a list of names; give \['close'\]"),
         ([7], "unknown column 7"),
         ([["close"]], "unknown column"),
         ([], "expected some columns, each once"),

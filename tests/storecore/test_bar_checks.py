@@ -454,3 +454,20 @@ def test_a_frame_of_pandas_with_an_index_of_dates_in_a_zone_is_taken():
 
 def test_a_column_of_python_dates_is_one_of_midnights():
     assert taken(bars_table(date=pa.array([date(2026, 1, day) for day in (5, 6, 7)]))) == GOOD
+
+
+@pytest.mark.parametrize(
+    "column",
+    [{"close": [1.0, "2", 3.0]}, {"symbol": ["A", 5, "A"]}, {"date": [1, "x", None]}],
+    ids=str,
+)
+def test_b2_a_frame_whose_columns_mix_types_is_refused_by_column(column):
+    frame = bars_table().to_pandas().assign(**{name: values for name, values in column.items()})
+    with pytest.raises(InvalidData, match=f"columns of one type each: .*{next(iter(column))}"):
+        checked_series(frame)
+
+
+def test_a_frame_whose_index_has_no_name_is_refused_with_what_to_do():
+    frame = bars_table().to_pandas().set_index("date").rename_axis(None)
+    with pytest.raises(InvalidData, match=r"an index without a name; name it.*rename_axis"):
+        checked_series(frame)

@@ -138,3 +138,9 @@ def test_bars_are_counted_by_symbol(kind):
     bars = table(*ROWS, ("AAPL", 3, 1.0))
     bars = bars.set_column(0, "symbol", bars["symbol"].cast(kind))
     assert bars_by_symbol(bars) == {"AAPL": 3, "MSFT": 2}
+
+
+@pytest.mark.parametrize("max_bytes", [0, -1, "1MB", True, 1.5])
+def test_a_bound_that_is_none_is_refused(any_store, max_bytes):
+    with pytest.raises(InvalidData, match=r"max_bytes=.*: expected a number of bytes, 1 or more"):
+        list(storecore.iter_bar_tables(any_store, "AAPL", *ALWAYS, max_bytes=max_bytes))
