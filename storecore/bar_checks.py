@@ -169,5 +169,5 @@ def _refuse_nulls(column: pa.ChunkedArray, name: str) -> None:
     if column.null_count:
         row = pc.index(pc.is_null(column), True).as_py()
         raise InvalidData(
-            f"table[{row}].{name}=null: expected a value; leave the bar out (in pandas a NaN is one)"
+            f"table[{row}].{name}=null: expected a value, found none or a NaN; leave the bar out"
         )
