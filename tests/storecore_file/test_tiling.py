@@ -105,6 +105,14 @@ def test_an_hour_is_not_cut_whatever_it_holds():
     assert (only.start, only.stop) == (0, 100)
 
 
+def test_whole_months_are_preferred_to_days_and_days_to_hours():
+    dates = every(timedelta(hours=3), 30, datetime(2026, 1, 5, 3))
+    for low, preferred in [(at(2026, 1, 1), "2026-01-01"), (dates[0], "2026-01-05T03")]:
+        choices = list(tiling._tiles_at(dates, 0, low, LATEST))
+        assert names(choices)[0].startswith(preferred)
+        assert all(tile.start == 0 < tile.stop <= tiling.PART_ROWS for tile in choices)
+
+
 def test_a_part_ends_where_the_next_begins():
     dates = every(timedelta(1), 3, datetime(2026, 1, 2))
     (only,) = tiles(dates, at(2026, 1, 2), at(2026, 1, 10) - 1)
