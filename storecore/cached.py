@@ -56,8 +56,9 @@ class CachedStore(Wrapper):
     Of each series the range that was last read from the inner store is held, and any range within
     it is answered from memory. Where all held bars would take more than `max_bytes`, those of the
     series that was not read for the longest time go first. A write through this store drops the
-    series, or all of them where it is not told which. What another process writes is not noticed:
-    this store does not promise to be shared, whatever the inner one does.
+    series, or all of them where it is not told which, as by a table. A table that is read is the
+    inner store's, and is not held. What another process writes is not noticed: this store does not
+    promise to be shared, whatever the inner one does.
     """
 
     def __init__(self, inner: DataStore, max_bytes: int) -> None:
@@ -110,7 +111,8 @@ class CachedStore(Wrapper):
 
 
 _LEAVING_BARS = frozenset(
-    {"write_fundamental", "write_event", "save_strategy_state", "log_decision", "log_order"}
+    {"write_fundamental", "write_fundamentals", "write_event", "write_events"}
+    | {"save_strategy_state", "log_decision", "log_decisions", "log_order", "log_orders"}
 )
 
 

@@ -22,6 +22,7 @@ from storecore.errors import StorageError
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.inner import InnerStore
 from storecore.protocol import DataStore
+from storecore.tables import kept_table
 from storecore.wrapping import Wrapper, is_read, methods_of, wrapper_class
 
 _log = logging.getLogger("storecore")
@@ -48,7 +49,8 @@ class MirrorStore(Wrapper):
     it is a `StorageError` too, after all were tried: it says that the primary holds the write, so
     that nobody writes an event twice. A replica that has missed a write is not caught up by itself.
 
-    Records of the audit log get their time and hash in each store; a replica's chain is its own.
+    Records of the audit log get their time and hash in each store; a replica's chain is its own. So
+    are its versions of a state: whether the expected one is stored, the primary alone decides.
     """
 
     def __init__(self, primary: DataStore, replicas: list[DataStore], on_failure: str) -> None:
@@ -67,6 +69,7 @@ class MirrorStore(Wrapper):
         args = tuple(map(_reusable, args))
         kwargs = {name: _reusable(value) for name, value in kwargs.items()}
         answer = super()._write(method, args, kwargs)
+        kwargs.pop("expect", None)
         failed = [
             f"{replica!r}: {error}"
             for replica in self._replicas
@@ -94,7 +97,8 @@ def _failure(
 
 def _reusable(value: Any) -> Any:
     """Return an argument that each store can go through; a generator can be gone through once."""
-    return list(value) if isinstance(value, Iterator) else value
+    kept = kept_table(value)  # a stream of Arrow is an iterator too
+    return list(kept) if isinstance(kept, Iterator) else kept
 
 
 @hookimpl

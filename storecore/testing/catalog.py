@@ -38,6 +38,12 @@ class CatalogLaws(Givens):
         assert catalog.timeframes("AAPL") == sorted({*HOSTILE, "1d"})
         assert catalog.strategies() == sorted(HOSTILE)
 
+    def test_catalog_lists_a_strategy_once_however_often_it_saved(self, catalog: Witness) -> None:
+        """Capitals before small letters, as text is sorted."""
+        for name in ("value", "Momentum", "value"):
+            catalog.save_strategy_state(name, {})
+        assert catalog.strategies() == ["Momentum", "value"]
+
     def test_catalog_lists_the_symbols_of_a_timeframe(self, catalog: Witness) -> None:
         """And none that has bars in another one only, or none at all."""
         catalog.write_bars("AAPL", [bar()])

@@ -163,6 +163,10 @@ def _answers(reopen: Callable[[], Any], declared: frozenset[str]) -> dict[str, A
     if "AuditTrail" in declared:
         reads["read_decisions"] = lambda store: store.read_decisions(*EVER)
         reads["read_orders"] = lambda store: store.read_orders(*EVER)
+    if "BarTables" in declared:
+        reads["read_bar_table"] = lambda store: store.read_bar_table("AAPL", *EVER).to_pylist()
+    if "VersionedState" in declared:
+        reads["state_history"] = lambda store: store.state_history("value")
     try:
         store = reopen()
     except StoreError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -77,6 +77,23 @@ def bar(at: date = NOON, close: Any = 100.0, **fields: Any) -> PriceBar:
     """Return a bar of AAPL; any field can be given."""
     plain = {"symbol": "AAPL", "open": 99.0, "high": 101.0, "low": 98.0, "volume": 1000}
     return PriceBar(**{**plain, "date": at, "close": close, **fields})
+
+
+def bar_table(bars: Iterable[PriceBar], volumes: str = "float64") -> Any:
+    """Return bars as an Arrow table of naive dates, their volumes of an Arrow type."""
+    import pyarrow as pa  # here alone: a suite without tables does without it
+
+    kinds = {"symbol": "string", "date": "timestamp[us]", "volume": volumes}
+    rows, names = list(bars), PriceBar.__struct_fields__
+    return pa.table(
+        {
+            name: pa.array(
+                [getattr(each, name) for each in rows],
+                pa.type_for_alias(kinds.get(name, "float64")),
+            )
+            for name in names
+        }
+    )
 
 
 def fundamental(at: date = NOON, **fields: Any) -> FundamentalData:

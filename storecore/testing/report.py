@@ -68,7 +68,7 @@ class SuiteReport(NamedTuple):
         level = "sound"
         for name, prefixes in LEVELS.items():
             kept = [o for test, o in outcomes.items() if test.startswith(prefixes)]
-            if HELD not in kept or KNOWN in kept:
+            if set(kept) != {HELD}:
                 break
             level = name
         return level

@@ -33,7 +33,11 @@ from typing import Any
 
 from storecore.options import did_you_mean
 from storecore.testing.audit import AuditLaws
+from storecore.testing.bar_stream import BarStreamLaws
+from storecore.testing.bar_tables import BarTableLaws
 from storecore.testing.bars import BarLaws
+from storecore.testing.bulk import BulkLaws
+from storecore.testing.bulk_audit import BulkAuditLaws
 from storecore.testing.catalog import CatalogLaws
 from storecore.testing.disk_usage import DiskUsageLaws
 from storecore.testing.durability import DurabilityLaws
@@ -47,6 +51,7 @@ from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.states import StateLaws
 from storecore.testing.threads import ThreadLaws
 from storecore.testing.times import TimeLaws
+from storecore.testing.versioned_state import VersionedStateLaws
 
 BASE_LAWS: tuple[type[Givens], ...] = (
     ProtocolLaws,
@@ -62,8 +67,13 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     DurabilityLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Givens]] = {
+    "BarTables": BarTableLaws,
+    "BarStream": BarStreamLaws,
     "Catalog": CatalogLaws,
     "AuditTrail": AuditLaws,
+    "Bulk": BulkLaws,
+    "BulkAudit": BulkAuditLaws,
+    "VersionedState": VersionedStateLaws,
     "DiskUsage": DiskUsageLaws,
 }
 

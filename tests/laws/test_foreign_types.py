@@ -1,14 +1,17 @@
-"""Laws T1, B2, B5 and S1 for values of numpy and pandas, which the kit does without."""
+"""Laws T1, B2, B5 and S1 for what numpy, pandas, Polars and DuckDB make; the kit does without."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from storecore import Decision, InvalidData, NotSerializable
+from storecore.testing.records import bar_table
 
 NOON = datetime(2026, 1, 5, 12)
 EVER = datetime.min, datetime.max
@@ -88,6 +91,18 @@ def test_b5_volumes_come_back_plain(store, bar, given_as, value):
     store.write_bars("AAPL", [bar(volume=given_as)])
     read = only_bar(store)
     assert (type(read.volume), read.volume) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    "frame_of",
+    [pl.from_arrow, lambda table: table.to_pandas(), duckdb.from_arrow, lambda t: t.to_reader()],
+    ids=["Polars", "pandas", "DuckDB", "a stream of Arrow"],
+)
+def test_a_frame_of_another_library_is_written(store, bar, frame_of):
+    bars = [bar(symbol="AAPL"), bar(symbol="MSFT", volume=0.5)]
+    store.write_bar_table(frame_of(bar_table(bars)))
+    assert store.symbols() == ["AAPL", "MSFT"]
+    assert [each for name in store.symbols() for each in store.read_bars(name, *EVER)] == bars
 
 
 def test_s1_numpy_values_that_are_no_json_are_refused(store):

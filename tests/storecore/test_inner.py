@@ -6,6 +6,7 @@ import pytest
 from msgspec import Struct
 
 from storecore import BackendLoadError, ConfigError, load_config, open_store
+from storecore.capabilities import CAPABILITIES
 from storecore.inner import InnerStore, holds_stores
 from storecore.opening import prepare
 
@@ -74,7 +75,7 @@ def test_what_is_wrong_outside_is_told_before_what_is_inside_is_looked_at():
 def test_a_prepared_store_tells_what_it_can_before_it_is_opened(tmp_path):
     file = {"backend": "file", "base_path": tmp_path / "data"}
     spec = prepare("cached", store=file).spec
-    assert spec.capabilities == {"Catalog", "AuditTrail", "DiskUsage"}
+    assert spec.capabilities == CAPABILITIES.keys()
     assert spec.promises == {"durable", "sealed"}
     assert not (tmp_path / "data").exists()
 

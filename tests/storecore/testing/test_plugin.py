@@ -118,7 +118,7 @@ def test_a_report_of_another_ending_is_refused_before_anything_runs(suite_run):
 
 
 def test_the_kit_needs_no_code(no_code):
-    run = no_code("--storecore-backend", "memory", only="b3 or d1 or l2")
+    run = no_code("--storecore-backend", "memory", only="b3_an_empty_batch_does or d1 or l2")
     run.assert_outcomes(passed=1, skipped=3)
     run.stdout.fnmatch_lines(["memory: level none; 1 held, 2 skipped*", "*storecore 0*"])
 
@@ -127,7 +127,7 @@ def test_tmp_in_a_setting_is_a_fresh_place_for_each_test(no_code):
     run = no_code(
         *("--storecore-backend", "file", "--storecore-set", "base_path={tmp}/data"),
         *("--storecore-set", "lock_timeout=5.5", "--storecore-set", "durability=os"),
-        only="b3 or l2 or n1_nothing",
+        only="b3_an_empty_batch_does or l2 or n1_nothing",
     )
     run.assert_outcomes(passed=4)
     run.stdout.fnmatch_lines("*storecore 0*")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import storecore.testing
@@ -34,8 +37,15 @@ def test_each_test_is_named_after_a_law_or_a_capability(name):
     assert set(proven) <= {*LAWS, *CAPABILITIES}
 
 
-def test_each_capability_has_its_laws():
-    assert suite.CAPABILITY_LAWS.keys() == CAPABILITIES.keys()
+@pytest.mark.parametrize("name", CAPABILITIES)
+def test_each_capability_has_its_laws_and_a_test_named_after_it(name):
+    assert name in suite.CAPABILITY_LAWS
+    assert [test for test in suite.tests() if proves(test, frozenset(CAPABILITIES)) == (name,)]
+
+
+def test_a_suite_of_no_tables_loads_no_arrow():
+    program = "import sys, storecore.testing.suite; sys.exit('pyarrow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_suite_may_give_all_that_it_may_give():
@@ -82,7 +92,7 @@ def test_a_suite_without_a_store_fails_and_says_what_it_needs(pytester):
             pass
         """
     )
-    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "b3")
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "b3_an_empty_batch_does")
     run.assert_outcomes(errors=1)
     run.stdout.fnmatch_lines("*TestNone gives no fixture `store`*")
 

@@ -171,31 +171,32 @@ class ReturnsItsOwnEvents(MemoryDataStore):
 class TuplesBecomeLists(MemoryDataStore):
     law = "S1"
 
-    def save_strategy_state(self, strategy_name, state):
+    def save_strategy_state(self, strategy_name, state, *, expect=None):
         if isinstance(state, dict) and any(isinstance(each, list) for each in state.values()):
             state = json.loads(json.dumps(state, default=list))
-        super().save_strategy_state(strategy_name, state)
+        super().save_strategy_state(strategy_name, state, expect=expect)
 
 
 class TimesBecomeTexts(MemoryDataStore):
     law = "S1"
 
-    def save_strategy_state(self, strategy_name, state):
+    def save_strategy_state(self, strategy_name, state, *, expect=None):
         if isinstance(state, dict):
             dated = {k: str(v) if isinstance(v, datetime) else v for k, v in state.items()}
             state = dated
-        super().save_strategy_state(strategy_name, state)
+        super().save_strategy_state(strategy_name, state, expect=expect)
 
 
 class PicklesStates(MemoryDataStore):
     law = "S1"
 
-    def save_strategy_state(self, strategy_name, state):
-        self._states[self._name(strategy_name, "strategy_name")] = pickle.dumps(state)
+    def save_strategy_state(self, strategy_name, state, *, expect=None):
+        super().save_strategy_state(strategy_name, {}, expect=expect)
+        self.pickled = {**getattr(self, "pickled", {}), strategy_name: pickle.dumps(state)}
 
     def load_strategy_state(self, strategy_name):
-        pickled = self._states.get(self._name(strategy_name, "strategy_name"))
-        return None if pickled is None else pickle.loads(pickled)
+        saved = super().load_strategy_state(strategy_name)
+        return None if saved is None else pickle.loads(self.pickled[strategy_name])
 
 
 class NumbersBecomeFloats(MemoryDataStore):
@@ -203,8 +204,8 @@ class NumbersBecomeFloats(MemoryDataStore):
 
     def load_strategy_state(self, strategy_name):
         self._name(strategy_name, "strategy_name")
-        encoded = self._states.get(strategy_name)
-        return None if encoded is None else json.loads(encoded, parse_int=self.through_float)
+        versions = self._states.get(strategy_name)
+        return json.loads(versions[0][1], parse_int=self.through_float) if versions else None
 
     def through_float(self, text):
         return int(float(text)) if abs(int(text)) > 2**53 else int(text)
@@ -213,29 +214,31 @@ class NumbersBecomeFloats(MemoryDataStore):
 class KeepsTheCallersDict(MemoryDataStore):
     law = "S1"
 
-    def save_strategy_state(self, strategy_name, state):
-        super().save_strategy_state(strategy_name, state)
-        self._states[strategy_name] = state
+    def save_strategy_state(self, strategy_name, state, *, expect=None):
+        super().save_strategy_state(strategy_name, state, expect=expect)
+        self.given = {**getattr(self, "given", {}), strategy_name: state}
 
     def load_strategy_state(self, strategy_name):
-        return self._states.get(self._name(strategy_name, "strategy_name"))
+        return super().load_strategy_state(strategy_name) and self.given[strategy_name]
 
 
 class MergesStates(MemoryDataStore):
     law = "S1"
 
-    def save_strategy_state(self, strategy_name, state):
+    def save_strategy_state(self, strategy_name, state, *, expect=None):
         if isinstance(state, dict) and isinstance(strategy_name, str):
             state = {**(self.load_strategy_state(strategy_name) or {}), **state}
-        super().save_strategy_state(strategy_name, state)
+        super().save_strategy_state(strategy_name, state, expect=expect)
 
 
 class LosesTheOldStateWhenItRefuses(MemoryDataStore):
     law = "S1"
 
-    def save_strategy_state(self, strategy_name, state):
-        self._states.pop(strategy_name, None)
-        super().save_strategy_state(strategy_name, state)
+    def save_strategy_state(self, strategy_name, state, *, expect=None):
+        old = self._states.pop(strategy_name, [])
+        laws.encode_document(state, "state")
+        self._states[strategy_name] = old
+        super().save_strategy_state(strategy_name, state, expect=expect)
 
 
 class AnEmptyStateIsNone(MemoryDataStore):
@@ -248,10 +251,10 @@ class AnEmptyStateIsNone(MemoryDataStore):
 class NaNBecomesNull(MemoryDataStore):
     law = "S1"
 
-    def save_strategy_state(self, strategy_name, state):
+    def save_strategy_state(self, strategy_name, state, *, expect=None):
         if isinstance(state, dict):
             state = {key: None if value != value else value for key, value in state.items()}
-        super().save_strategy_state(strategy_name, state)
+        super().save_strategy_state(strategy_name, state, expect=expect)
 
 
 class LogsOnlyWhatIsNew(MemoryDataStore):
@@ -303,9 +306,9 @@ class CorrectsTheFirstRecord(MemoryDataStore):
 class ChainsNothing(MemoryDataStore):
     law = "A3"
 
-    def _log(self, kind, entry):
+    def _log(self, kind, bodies):
         self._ends[kind] = laws.Link(self._ends[kind].seq, "")
-        super()._log(kind, entry)
+        super()._log(kind, bodies)
 
 
 class CountsFromZero(MemoryDataStore):

@@ -7,6 +7,7 @@ import os
 import pickle
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from threading import RLock
 
@@ -20,6 +21,10 @@ WRITES = (
     "save_strategy_state",
     "log_decision",
     "log_order",
+    "write_events",
+    "log_decisions",
+    "log_orders",
+    "delete_bars",
 )
 KEPT = ("_bars", "_fundamentals", "_events", "_states", "_logs", "_ends")
 
@@ -59,12 +64,13 @@ def saving(name):
     def write(self, *args, **kwargs):
         with self.saving:
             before = self.kept()
-            getattr(super(SavedStore, self), name)(*args, **kwargs)
+            answer = getattr(super(SavedStore, self), name)(*args, **kwargs)
             try:
                 self.save()
             except OSError as error:
                 vars(self).update({each: pickle.loads(old) for each, old in before.items()})
                 raise StorageError(f"{self.path}: {error}", self.path) from error
+        return answer
 
     write.__signature__ = __import__("inspect").signature(getattr(MemoryDataStore, name))
     return write
@@ -154,12 +160,11 @@ class ChecksNothing(SavedStore):
     law = "D5"
 
     def load(self):
-        state = json.loads(self.path.with_suffix(".json").read_bytes())
-        self._states = {name: document.encode() for name, document in state.items()}
+        json.loads(self.path.with_suffix(".json").read_bytes())
         super().load()
 
     def save(self):
-        state = {name: document.decode() for name, document in self._states.items()}
+        state = {name: versions[0][1].decode() for name, versions in self._states.items()}
         self.path.with_suffix(".json").write_text(json.dumps(state))
         super().save()
 
@@ -210,8 +215,8 @@ class ReadsThenWritesUnlocked(MemoryDataStore):
 class ChainsUnlocked(MemoryDataStore):
     law = "D4"
 
-    def _log(self, kind, entry):
+    def _log(self, kind, bodies):
         last = self._ends[kind]
         time.sleep(0.001)
-        line, self._ends[kind] = laws.chained(entry, last)
-        self._logs[kind].append(line)
+        lines, self._ends[kind] = laws.chain(bodies, datetime.now(UTC), last)
+        self._logs[kind] += lines

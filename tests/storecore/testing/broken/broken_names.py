@@ -28,9 +28,9 @@ class Renaming(MemoryDataStore):
         read = super().read_bars(kept[0], start, end, timeframe=kept[1])
         return [replace(bar, symbol=symbol) for bar in read]
 
-    def save_strategy_state(self, strategy_name, state):
+    def save_strategy_state(self, strategy_name, state, *, expect=None):
         kept = self.renamed(self._name(strategy_name, "strategy_name"))
-        super().save_strategy_state(kept, state)
+        super().save_strategy_state(kept, state, expect=expect)
 
     def load_strategy_state(self, strategy_name):
         kept = self.renamed(self._name(strategy_name, "strategy_name"))
