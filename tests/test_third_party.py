@@ -16,7 +16,7 @@ SOURCE = (PROJECT / "storecore_sqlite.py").read_text()
 PAGE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
 FEW = """
 from hypothesis import settings
-settings.register_profile("few", max_examples=3)
+settings.register_profile("few", max_examples=2)
 settings.load_profile("few")
 """
 HERE = ("--no-index", "--no-deps", "--no-build-isolation", "--no-cache-dir")

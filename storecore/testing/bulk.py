@@ -71,6 +71,11 @@ class BulkLaws(Givens):
         bulk.write_event(event())
         assert bulk.read_events(*EVER) == [event()] * 5
 
+    def test_e1_events_of_a_batch_and_one_microsecond_keep_their_order(self, bulk: Witness) -> None:
+        """Also where the payload would sort otherwise."""
+        bulk.write_events([event(payload={"n": number}) for number in (3, 1, 2)])
+        assert [each.payload["n"] for each in bulk.read_events(*EVER)] == [3, 1, 2]
+
     def test_b2_one_wrong_event_refuses_the_batch(self, bulk: Witness) -> None:
         """The error names row and field; none of the batch is kept."""
         for wrong, kind, field in NO_EVENTS:

@@ -8,7 +8,8 @@ import pytest
 
 from storecore import StorageError
 from storecore.cached import BYTES_A_BAR, CachedStore
-from storecore.memory import MemoryDataStore
+from storecore.memory import MemoryDataStore, storecore_backend
+from storecore.testing.records import bar_table
 from storecore.wrapping import wrapper_class
 
 JAN_1, JAN_31 = datetime(2026, 1, 1), datetime(2026, 1, 31)
@@ -47,7 +48,8 @@ def inner(bar):
 @pytest.fixture
 def cached(inner):
     """Make a cached store of a budget in bars."""
-    return lambda bars=1000: wrapper_class(CachedStore, ())(inner, bars * BYTES_A_BAR)
+    kind = wrapper_class(CachedStore, storecore_backend().capabilities)
+    return lambda bars=1000: kind(inner, bars * BYTES_A_BAR)
 
 
 def closes(store, first=1, last=31, symbol="AAPL", **options):
@@ -112,6 +114,44 @@ def test_a_write_of_something_else_drops_nothing(cached, inner, writes, name):
     getattr(store, name)(**writes[name])
     closes(store)
     assert inner.reads == 1
+
+
+def test_a_batch_of_something_else_drops_nothing(cached, inner, event, fundamental, decision, sent):
+    store = cached()
+    closes(store)
+    store.write_events([event()])
+    store.write_fundamentals([fundamental()])
+    store.log_decisions("value", [decision()])
+    store.log_orders("value", [sent()])
+    closes(store)
+    assert inner.reads == 1
+
+
+def test_a_table_that_is_written_drops_what_is_held(cached, bar):
+    store = cached()
+    assert closes(store, 1, 1) == [1.0]
+    store.write_bar_table(bar_table([bar(JAN_1, 7.5)]))
+    assert closes(store, 1, 1) == [7.5]
+
+
+def test_a_table_that_is_read_is_never_stale(cached, bar):
+    store = cached()
+    for close in (7.5, 8.5):
+        closes(store)
+        store.read_bar_table("AAPL", JAN_1, JAN_31)
+        store.write_bars("AAPL", [bar(JAN_1, close)])
+        table = store.read_bar_table("AAPL", JAN_1, JAN_1)
+        assert table["close"].to_pylist() == [close]
+
+
+def test_bars_that_are_deleted_are_gone_and_no_other_series_is_dropped(cached, inner):
+    store = cached()
+    for symbol in ("AAPL", "MSFT"):
+        closes(store, symbol=symbol)
+    assert store.delete_bars("AAPL", JAN_1, JAN_31.replace(day=30)) == 30
+    assert closes(store) == [31.0]
+    closes(store, symbol="MSFT")
+    assert inner.reads == 3
 
 
 def test_a_write_of_an_unknown_kind_drops_everything(cached, inner):

@@ -9,15 +9,17 @@ import pytest
 from storecore import (
     Catalog,
     InvalidData,
+    StateConflict,
     StorageError,
     StoreClosed,
     UnknownBackend,
     open_store,
     opening,
 )
-from storecore.capabilities import DiskUsage
+from storecore.capabilities import CAPABILITIES, DiskUsage
 from storecore.memory import MemoryDataStore
 from storecore.mirror import MirrorStore, storecore_backend
+from storecore.testing.records import bar_table
 from storecore.wrapping import wrapper_class
 
 EVER = date.min, date.max
@@ -38,7 +40,7 @@ def mirror():
 
     def make(*stores, on_failure="log"):
         primary, *replicas = stores
-        return wrapper_class(MirrorStore, {"Catalog"})(primary, replicas, on_failure)
+        return wrapper_class(MirrorStore, CAPABILITIES)(primary, replicas, on_failure)
 
     return make
 
@@ -62,6 +64,36 @@ def test_each_write_goes_to_all(mirror, stores, writes):
 def test_a_generator_reaches_all(mirror, stores, bar):
     mirror(*stores).write_bars("AAPL", (each for each in [bar()]))
     assert [each.read_bars("AAPL", *EVER) for each in stores] == [[bar()]] * 3
+
+
+def test_a_table_reaches_all_also_as_a_stream(mirror, stores, bar):
+    mirror(*stores).write_bar_table(bar_table([bar()]).to_reader())
+    assert [each.read_bars("AAPL", *EVER) for each in stores] == [[bar()]] * 3
+
+
+def test_batches_and_deletions_reach_all(mirror, stores, bar, event, fundamental, decision, sent):
+    store = mirror(*stores)
+    store.write_events(iter([event(), event()]))
+    store.write_fundamentals(iter([fundamental()]))
+    store.log_decisions("value", iter([decision()]))
+    store.log_orders("value", iter([sent(), sent()]))
+    store.write_bars("AAPL", [bar()])
+    assert store.delete_bars("AAPL", *EVER) == 1
+    for each in stores:
+        assert each.read_events(*EVER) == [event(), event()]
+        assert each.read_fundamental("AAPL") == fundamental()
+        assert each.verify_audit().checked == 3
+        assert each.symbols() == []
+
+
+def test_which_version_of_a_state_is_stored_the_primary_decides(mirror, stores, caplog):
+    store = mirror(*stores)
+    stores[1].save_strategy_state("value", {"old": 1})
+    store.save_strategy_state("value", {"cash": 1}, expect=0)
+    with pytest.raises(StateConflict):
+        store.save_strategy_state("value", {"cash": 2}, expect=0)
+    assert [each.load_strategy_state("value") for each in stores] == [{"cash": 1}] * 3
+    assert caplog.records == []
 
 
 def test_reads_are_the_primarys(mirror, stores, bar):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from datetime import date
 
 import pytest
 
@@ -11,6 +12,7 @@ from storecore.capabilities import DiskUsage
 
 WRITES = ["write_bars", "write_fundamental", "write_event", "save_strategy_state"]
 LOGS = ["log_decision", "log_order"]
+EVER = date.min, date.max
 
 
 @pytest.fixture
@@ -31,6 +33,36 @@ def test_every_write_is_refused_whatever_it_is_given(readonly, writes, name):
     with pytest.raises(StorageError, match=rf"{name}: ReadonlyStore\(FileDataStore.*") as caught:
         getattr(readonly, name)(**writes[name])
     assert caught.value.errno == errno.EROFS
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("write_bar_table", (None,)),
+        ("write_events", ([],)),
+        ("write_fundamentals", ([],)),
+        ("delete_bars", ("AAPL", *EVER)),
+        ("log_decisions", ("value", [])),
+        ("log_orders", ("value", [])),
+    ],
+)
+def test_every_write_of_a_capability_is_refused_too(readonly, bar, name, given):
+    with pytest.raises(StorageError, match=f"{name}: ReadonlyStore"):
+        getattr(readonly, name)(*given)
+    assert readonly.read_bars("AAPL", *EVER) == [bar()]
+
+
+def test_a_state_is_not_saved_whatever_version_is_expected(readonly):
+    with pytest.raises(StorageError, match="save_strategy_state: ReadonlyStore"):
+        readonly.save_strategy_state("value", {}, expect=0)
+    assert readonly.load_versioned_state("value").version == 0
+    assert readonly.state_history("value") == []
+
+
+def test_tables_and_streams_are_read(readonly, bar):
+    assert readonly.read_bar_table("AAPL", *EVER)["close"].to_pylist() == [bar().close]
+    (table,) = readonly.iter_bar_tables("AAPL", *EVER)
+    assert table["close"].to_pylist() == [bar().close]
 
 
 def test_it_has_the_capabilities_of_the_store_in_it(readonly):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import broken_bars
+import broken_batches
 import broken_facts
 import broken_files
 import broken_names
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from storecore.memory import storecore_backend
 from storecore.testing import DataStoreSuite
 
-MODULES = (broken_bars, broken_times, broken_names, broken_facts, broken_files)
+MODULES = (broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files)
 BROKEN = {
     name: cls
     for module in MODULES
