@@ -63,19 +63,26 @@ class Givens:
         return Witness(store, writer)
 
     @pytest.fixture
-    def declared(self, store: Any, spec: ResolvedSpec | None) -> frozenset[str]:
+    def declared(self, request: pytest.FixtureRequest, spec: ResolvedSpec | None) -> frozenset[str]:
         """The capabilities that the spec declares; without a spec, those that the store has."""
         if spec is not None:
             return spec.capabilities
+        store = request.getfixturevalue("store")
         return frozenset(name for name, each in CAPABILITIES.items() if isinstance(store, each))
 
     @pytest.fixture
-    def having(self, subject: Witness, declared: frozenset[str]) -> Callable[[str], Witness]:
-        """Return the subject if it declares a capability; else the test is skipped, and says so."""
+    def having(
+        self, request: pytest.FixtureRequest, declared: frozenset[str]
+    ) -> Callable[[str], Witness]:
+        """Return the subject if it declares a capability; else the test is skipped, and says so.
+
+        Where it is skipped no store is opened: opening may be what a test costs.
+        """
 
         def with_capability(name: str) -> Witness:
             if name not in declared:
                 pytest.skip(f"the backend does not declare the capability {name}")
+            subject: Witness = request.getfixturevalue("subject")
             return subject
 
         return with_capability

@@ -35,7 +35,7 @@ class HistoryLaws(Givens):
             cast(Any, lambda: _Beside(subject, fresh_name())),
             settings=settings(
                 deadline=None,
-                max_examples=HISTORIES,
+                max_examples=min(HISTORIES, settings().max_examples),
                 stateful_step_count=STEPS,
                 suppress_health_check=list(HealthCheck),
             ),

@@ -93,9 +93,8 @@ def pytest_runtest_makereport(
     if report.failed:
         said = [f"{law}: {LAWS[law].says}" for law in laws if law in LAWS]
         report.sections.append(("the law", "\n".join([*said, str(_doc(item))])))
-        subject = getattr(item, "funcargs", {}).get("subject")
-        if subject is not None:
-            report.sections.append(("what was done, and what came back", subject.testimony()))
+        for witness in _witnesses(item)[:1]:
+            report.sections.append(("what was done, and what came back", witness.testimony()))
     return report
 
 
@@ -133,6 +132,14 @@ def _suite_of(item: pytest.Item) -> Any:
     suite, cls = _suite(), getattr(item, "cls", None)
     known = suite is not None and cls is not None and issubclass(cls, suite.DataStoreSuite)
     return cls if known and _name(item) in suite.tests() else None
+
+
+def _witnesses(item: pytest.Item) -> list[Any]:
+    """Return the witnesses that a test was given, by whatever name: all are one."""
+    from storecore.testing.witness import Witness
+
+    given = getattr(item, "funcargs", {}).values()
+    return [each for each in given if isinstance(each, Witness)]
 
 
 def _name(item: pytest.Item) -> str:
