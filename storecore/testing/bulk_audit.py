@@ -37,51 +37,51 @@ class BulkAuditLaws(Givens):
         return having("BulkAudit")
 
     @pytest.fixture
-    def trail(self, batches: Witness, having: Callable[[str], Witness]) -> Witness:
+    def logged(self, batches: Witness, having: Callable[[str], Witness]) -> Witness:
         """The same, if its audit log can be read back too."""
         return having("AuditTrail")
 
-    def test_a1_a_batch_is_a_record_each_in_the_order_given(self, trail: Witness) -> None:
+    def test_a1_a_batch_is_a_record_each_in_the_order_given(self, logged: Witness) -> None:
         """Among single ones; identical ones are kept, each."""
-        trail.log_decision("value", decision(symbol="A"))
-        trail.log_decisions("value", (decision(symbol=symbol) for symbol in "BCC"))
-        trail.log_decision("momentum", decision(symbol="D"))
-        trail.log_orders("value", [sent(symbol=symbol) for symbol in "AB"])
-        records = trail.read_decisions(*EVER)
+        logged.log_decision("value", decision(symbol="A"))
+        logged.log_decisions("value", (decision(symbol=symbol) for symbol in "BCC"))
+        logged.log_decision("momentum", decision(symbol="D"))
+        logged.log_orders("value", [sent(symbol=symbol) for symbol in "AB"])
+        records = logged.read_decisions(*EVER)
         assert [(each.seq, each.decision.symbol) for each in records] == [*enumerate("ABCCD", 1)]
         assert [each.strategy for each in records] == [*["value"] * 4, "momentum"]
-        orders = trail.read_orders(*EVER)
+        orders = logged.read_orders(*EVER)
         assert [(each.order, each.result) for each in orders] == [
             sent(symbol="A"),
             sent(symbol="B"),
         ]
 
-    def test_a3_a_batch_is_chained_record_by_record(self, trail: Witness) -> None:
+    def test_a3_a_batch_is_chained_record_by_record(self, logged: Witness) -> None:
         """Each to the one before it, within the batch too."""
-        trail.log_decision("value", decision())
-        trail.log_decisions("value", [decision()] * 3)
-        trail.log_orders("value", [sent()] * 2)
-        for records in (trail.read_decisions(*EVER), trail.read_orders(*EVER)):
+        logged.log_decision("value", decision())
+        logged.log_decisions("value", [decision()] * 3)
+        logged.log_orders("value", [sent()] * 2)
+        for records in (logged.read_decisions(*EVER), logged.read_orders(*EVER)):
             hashes = [each.hash for each in records]
             assert [each.prev for each in records] == ["", *hashes[:-1]]
-        report = trail.verify_audit()
+        report = logged.verify_audit()
         assert (report.ok, report.checked) == (True, 6), report
 
-    def test_b2_one_wrong_record_refuses_the_batch(self, trail: Witness) -> None:
+    def test_b2_one_wrong_record_refuses_the_batch(self, logged: Witness) -> None:
         """The error names row and field; none of the batch is logged."""
         for wrong, words in NO_DECISIONS:
             with refused(InvalidData, *words, value=wrong):
-                trail.log_decisions("value", wrong)
+                logged.log_decisions("value", wrong)
         for wrong, words in NO_ORDERS:
             with refused(InvalidData, *words, value=wrong):
-                trail.log_orders("value", wrong)
-        assert trail.verify_audit().checked == 0
+                logged.log_orders("value", wrong)
+        assert logged.verify_audit().checked == 0
 
-    def test_b3_an_empty_batch_of_records_does_nothing(self, trail: Witness) -> None:
+    def test_b3_an_empty_batch_of_records_does_nothing(self, logged: Witness) -> None:
         """It is no error, and no record."""
-        trail.log_decisions("value", [])
-        trail.log_orders("value", iter(()))
-        assert trail.verify_audit().checked == 0
+        logged.log_decisions("value", [])
+        logged.log_orders("value", iter(()))
+        assert logged.verify_audit().checked == 0
 
     def test_n2_a_batch_of_no_strategy_is_refused(self, batches: Witness) -> None:
         """As one record of none is, and the empty batch too."""

@@ -6,7 +6,8 @@ import pytest
 
 from storecore import CorruptData
 from storecore.memory import MemoryDataStore
-from storecore.testing import DataStoreSuite, durability, worker
+from storecore.testing import DataStoreSuite, audit, durability, worker
+from storecore.testing.records import NOON
 
 
 class Odd(MemoryDataStore):
@@ -22,6 +23,13 @@ def test_a_missing_method_and_another_signature_are_told():
         test(None, Odd(), frozenset())
     assert "it lacks log_order" in str(caught.value)
     assert "read_bars(ticker, start, end" in str(caught.value)
+
+
+def test_the_clock_that_is_set_back_takes_every_time_for_one_of_its_own():
+    clock = audit._ClockSetBack
+    assert clock.now() > clock.now()
+    assert isinstance(NOON, clock)
+    assert not isinstance(NOON.date(), clock)
 
 
 def test_a_place_that_cannot_be_opened_answers_every_read_with_its_error():

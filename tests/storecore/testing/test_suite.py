@@ -43,6 +43,12 @@ def test_each_capability_has_its_laws_and_a_test_named_after_it(name):
     assert [test for test in suite.tests() if proves(test, frozenset(CAPABILITIES)) == (name,)]
 
 
+def test_no_name_stands_for_two_things():
+    bases = (*suite.BASE_LAWS, *suite.CAPABILITY_LAWS.values())
+    names = [name for base in bases for name in vars(base) if not name.startswith("__")]
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_a_suite_of_no_tables_loads_no_arrow():
     program = "import sys, storecore.testing.suite; sys.exit('pyarrow' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
