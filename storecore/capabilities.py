@@ -125,7 +125,8 @@ class BarStream(Protocol):
     ) -> Iterator[pa.Table]:
         """Yield tables that follow each other in time, each sorted by date, then symbol.
 
-        At most about `max_bytes` of bars are held at once.
+        At most about `max_bytes` of bars are held at once. What is wrong with the question is an
+        error at once, not when the stream is gone through.
         """
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from importlib.metadata import (
     EntryPoint,
     PackageNotFoundError,
@@ -28,11 +28,13 @@ from storecore.errors import (
     DuplicateBackend,
     UnknownBackend,
 )
-from storecore.hooks import API_VERSION, BACKENDS, BackendSpec
+from storecore.hooks import API_VERSION, BACKENDS, PROMISES, BackendSpec
 from storecore.options import did_you_mean
 from storecore.plugins import Plugin, PluginError, load_plugin
 
 INSTALLED = "installed"
+KNOWN_PACKAGES = dict.fromkeys(("cached", "file", "memory", "mirror", "readonly"), "storecore")
+"""What to install for a backend that is known to exist: its name, and what pip is given."""
 _log = logging.getLogger("storecore")
 
 
@@ -109,8 +111,8 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
     if not matches:
         names = sorted({plugin.name for plugin in found})
         raise UnknownBackend(
-            f"no backend {name!r}{did_you_mean(str(name), names)}; installed: "
-            f"{', '.join(names) or 'none (is storecore itself installed with pip?)'}"
+            f"no backend {name!r}{_provided(str(name)) or did_you_mean(str(name), names)}; "
+            f"installed: {', '.join(names) or 'none (is storecore itself installed with pip?)'}"
         )
     if len(matches) > 1:
         raise DuplicateBackend(
@@ -118,6 +120,12 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
             f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
         )
     return matches[0]
+
+
+def _provided(name: str) -> str:
+    """Return ` (… provides it: …)` for a backend of a known package, or nothing."""
+    package = KNOWN_PACKAGES.get(name)
+    return f" (a known package provides it: pip install '{package}')" if package else ""
 
 
 def _classify(plugin: Plugin, answers: list[object]) -> BackendSpec:
@@ -155,10 +163,20 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         yield f"expected its spec's config to be a msgspec.Struct class, got {spec.config!r}"
     if not callable(spec.open):
         yield f"expected its spec's open to be callable, got {spec.open!r}"
-    if not isinstance(spec.capabilities, Set):
-        yield f"expected its spec's capabilities to be a frozenset, got {spec.capabilities!r}"
-    for name in sorted(map(str, spec.capabilities - CAPABILITIES.keys())):
-        yield f"unknown capability {name!r}{did_you_mean(name, CAPABILITIES)}"
+    yield from _name_problems("capability", spec.capabilities, CAPABILITIES)
+    yield from _name_problems("promise", spec.promises, PROMISES)
+
+
+def _name_problems(kind: str, declared: object, known: Mapping[str, object]) -> Iterable[str]:
+    """Yield what is wrong with declared names; a function of the config is asked when opening."""
+    if callable(declared):
+        return
+    if isinstance(declared, Set):
+        for name in sorted(map(str, declared - known.keys())):
+            yield f"unknown {kind} {name!r}{did_you_mean(name, known)}"
+    else:
+        plural = "capabilities" if kind == "capability" else "promises"
+        yield f"expected its spec's {plural} to be a frozenset, got {declared!r}"
 
 
 def _status(plugin: Plugin, namesakes: int) -> str:

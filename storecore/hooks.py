@@ -27,6 +27,11 @@ PROJECT = "storecore"
 BACKENDS = "storecore.backends"
 OBSERVERS = "storecore.plugins"
 API_VERSION = 1
+PROMISES = {
+    "durable": "what a write returned from is there after kill -9, for whoever opens it next",
+    "shared": "several processes may have the same place open at once, to read and to write",
+    "sealed": "no damaged byte in its files changes an answer without an error",
+}
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -37,16 +42,44 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
 
     `name` is its entry point's name. `config` is a msgspec Struct: its fields are the options, a
     field of type `Path` is taken from the folder of the config file. `open` makes a store of a
-    config. `capabilities` names the protocols of `storecore.capabilities` that its stores satisfy.
-    `api` is the version of the plugin interface that it was written for.
+    config. `capabilities` names the protocols of `storecore.capabilities` that its stores satisfy,
+    `promises` what it keeps beyond its own process (`PROMISES`); of a wrapper, whose stores can do
+    what is inside them, either may be a function of the config. `api` is the version of the plugin
+    interface that it was written for.
     """
 
     name: str
     config: type[Struct]
     open: Callable[[Any], DataStore]
     api: int = API_VERSION
-    capabilities: frozenset[str] = frozenset()
+    capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
+    promises: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     summary: str = ""
+
+    def resolved(self, config: Any) -> ResolvedSpec:
+        """Return the spec as it is for a config: its capabilities and promises as sets."""
+        return ResolvedSpec(
+            name=self.name,
+            config=self.config,
+            open=self.open,
+            api=self.api,
+            capabilities=_names(self.capabilities, config),
+            promises=_names(self.promises, config),
+            summary=self.summary,
+        )
+
+
+class ResolvedSpec(BackendSpec, frozen=True, kw_only=True):
+    """A spec for one config: what observers are told of, and what the conformance kit proves."""
+
+    capabilities: frozenset[str] = frozenset()
+    promises: frozenset[str] = frozenset()
+
+
+def _names(
+    declared: frozenset[str] | Callable[[Any], frozenset[str]], config: Any
+) -> frozenset[str]:
+    return frozenset(declared(config) if callable(declared) else declared)
 
 
 @hookspec

@@ -18,7 +18,7 @@ import pluggy
 
 from storecore.capabilities import CAPABILITIES
 from storecore.discovery import find
-from storecore.hooks import OBSERVERS, BackendSpec
+from storecore.hooks import OBSERVERS, ResolvedSpec
 from storecore.plugins import PluginError, load_plugin
 from storecore.protocol import DataStore
 from storecore.tables import bars_by_symbol, kept_table
@@ -33,7 +33,7 @@ class Observers(NamedTuple):
 
     managers: tuple[pluggy.PluginManager, ...]
 
-    def watch(self, store: DataStore, spec: BackendSpec) -> DataStore:
+    def watch(self, store: DataStore, spec: ResolvedSpec) -> DataStore:
         """Return the store, wrapped if anyone is watching, and tell of its opening."""
         if not self.managers:
             return store
@@ -102,7 +102,7 @@ class _Watched:
         return repr(self._store)
 
 
-def _watched_class(inner: type, spec: BackendSpec) -> type[_Watched]:
+def _watched_class(inner: type, spec: ResolvedSpec) -> type[_Watched]:
     """Return a class with the ten methods and those of the declared capabilities."""
     # A capability may say more of a method than the protocol that every store has.
     protocols = (*(CAPABILITIES[name] for name in spec.capabilities), DataStore)

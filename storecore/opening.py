@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from storecore.capabilities import CAPABILITIES
 from storecore.config import TABLE, StoreConfig, find_config, load_config
 from storecore.discovery import described, load_spec
-from storecore.errors import BackendLoadError, ConfigError, StoreError, UnknownBackend
+from storecore.errors import ConfigError, UnknownBackend
 from storecore.hooks import BackendSpec
+from storecore.inner import InnerStore
 from storecore.observers import load_observers
 from storecore.options import build_config, did_you_mean
 from storecore.protocol import DataStore
@@ -24,22 +25,46 @@ def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) 
     `UnknownBackend` or `BackendLoadError` for a backend that cannot be had, and what the backend
     raises when it opens.
     """
+    prepared = prepare(store, **options)
+    observers = load_observers()
+    return observers.watch(prepared.open(), prepared.spec)
+
+
+def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> InnerStore:
+    """Return the store that `open_store` would open, its options checked, without opening it."""
     config = _config(store, options)
+    source = config.source
+    folders = {}
+    if source:
+        folders = dict.fromkeys(config.keys() - options.keys(), source.parent)
+    return _prepared(config, f"{source}: " if source else "", TABLE, folders)
+
+
+def _prepared(
+    config: Mapping[str, Any], source: str, table: str, folders: Mapping[str, Path]
+) -> InnerStore:
+    """Return the store of a table of options, and so of the tables in it."""
+    place = f"{source}[{table}]"
     name = config.get("backend")
-    place = f"{config.source}: [{TABLE}]" if config.source else f"[{TABLE}]"
     if not isinstance(name, str):
         raise ConfigError(f"{place} backend: expected the name of a backend, {_got(config)}")
-    spec = _spec(name, f"{place} backend: " if config.source else "")
-    folders = {}
-    if config.source:
-        folders = dict.fromkeys(config.keys() - options.keys(), config.source.parent)
+    spec = _spec(name, f"{place} backend: " if source or table != TABLE else "")
+
+    def inner(given: Any, key: str, folder: Path | None) -> InnerStore:
+        if not isinstance(given, Mapping):
+            raise ConfigError(
+                f'{place} {key}: expected a store, as in {{ backend = "file", … }}, '
+                f"got {type(given).__name__}"
+            )
+        inside = dict.fromkeys(given, folder) if folder else {}
+        return _prepared(given, source, f"{table}.{key}", inside)
+
     given = {key: value for key, value in config.items() if key != "backend"}
-    observers = load_observers()
-    opened = _open(spec, build_config(spec.config, given, place=place, folders=folders))
-    return observers.watch(opened, spec)
+    settings = build_config(spec.config, given, place=place, folders=folders, inner=inner)
+    return InnerStore(spec.resolved(settings), described(name), settings)
 
 
-def _got(config: StoreConfig) -> str:
+def _got(config: Mapping[str, Any]) -> str:
     if "backend" in config:
         return f"got {config['backend']!r}"
     near = [key for key in config if did_you_mean(str(key), ["backend"])]
@@ -78,37 +103,3 @@ def _named(name: str, options: dict[str, Any]) -> StoreConfig:
             f"open_store(load_config({name!r}))"
         )
     return StoreConfig({**options, "backend": name})
-
-
-def _open(spec: BackendSpec, config: Any) -> DataStore:
-    try:
-        opened = spec.open(config)
-    except StoreError:
-        raise
-    except Exception as error:
-        raise BackendLoadError(
-            f"{described(spec.name)}: its open raised {type(error).__name__}: {error}"
-        ) from error
-    missing = _lacking(opened, DataStore)
-    if missing:
-        raise BackendLoadError(
-            f"{described(spec.name)}: it opened a {type(opened).__name__}, which is no DataStore: "
-            f"it lacks {', '.join(missing)}"
-        )
-    for name in sorted(spec.capabilities):
-        if _lacking(opened, CAPABILITIES[name]):
-            raise BackendLoadError(
-                f"{described(spec.name)}: it declares the capability {name}, but the "
-                f"{type(opened).__name__} that it opened does not satisfy it"
-            )
-    return opened
-
-
-def _lacking(store: object, protocol: type) -> list[str]:
-    """Return the methods of a protocol that a store lacks.
-
-    Not `isinstance`: from Python 3.12 on that does not see what a wrapper forwards.
-    """
-    public = [name for name in vars(protocol) if not name.startswith("_")]
-    context = [name for name in ("__enter__", "__exit__") if name in vars(protocol)]
-    return [name for name in (*public, *context) if not hasattr(store, name)]

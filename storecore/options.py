@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -13,8 +13,11 @@ from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
 from storecore.errors import ConfigError
+from storecore.inner import InnerStore, holds_stores
 
 _Config = TypeVar("_Config", bound=Struct)
+MakeInner = Callable[[Any, str, Path | None], InnerStore]
+"""Makes a store of an option's value, given its key and the folder of its relative paths."""
 
 
 def build_config(
@@ -23,23 +26,28 @@ def build_config(
     *,
     place: str,
     folders: Mapping[str, Path] = MappingProxyType({}),
+    inner: MakeInner | None = None,
 ) -> _Config:
     """Return the config that options say.
 
-    `folders` says from which folder an option's relative path is taken, where not from here.
-    Raises one `ConfigError` that names every unknown key (with the nearest), missing key and wrong
-    type after `place`. It does not repeat values, which may be secrets.
+    `folders` says from which folder an option's relative path is taken, where not from here;
+    `inner` makes a store of an option that is one. Raises one `ConfigError` that names every
+    unknown key (with the nearest), missing key and wrong type after `place`. It does not repeat
+    values, which may be secrets.
     """
     known = {field.encode_name: field for field in fields(kind)}
     problems = [_unknown(key, known) for key in options if key not in known]
     values: dict[str, Any] = {}
     for key, field in known.items():
-        if key in options:
+        if key in options and not holds_stores(field.type):
             _convert(field, options[key], folders.get(key), values, problems)
-        elif field.required:
+        elif key not in options and field.required:
             problems.append(f"{key}: missing; expected {_type_name(field)}")
     if problems:
         raise ConfigError("; ".join(f"{place} {problem}" for problem in problems))
+    for key, field in known.items():
+        if key in options and holds_stores(field.type):
+            values[field.name] = _stores(field, options[key], folders.get(key), place, inner)
     try:
         return kind(**values)
     except Exception as error:  # whatever the backend's own check raises
@@ -82,6 +90,19 @@ def _convert(
         if get_origin(field.type) is Literal:
             where = f"expected one of {', '.join(choices)}{did_you_mean(str(value), choices)}"
         problems.append(f"{field.encode_name}{inside.rstrip('`')}: {where}")
+
+
+def _stores(
+    field: FieldInfo, value: Any, folder: Path | None, place: str, inner: MakeInner | None
+) -> Any:
+    """Return the value of a field that is a store, or a list of them."""
+    assert inner is not None, "a config that holds stores is made by storecore.opening alone"
+    key = field.encode_name
+    if field.type is InnerStore:
+        return inner(value, key, folder)
+    if isinstance(value, list | tuple):
+        return [inner(each, f"{key}[{index}]", folder) for index, each in enumerate(value)]
+    raise ConfigError(f"{place} {key}: expected a list of stores, got {type(value).__name__}")
 
 
 def _path(given: str | Path, folder: Path | None) -> Path:

@@ -124,10 +124,11 @@ class BarTablesByBars(Closing):
 
 def kept_table(table: Any) -> Any:
     """Return a table that may be read twice: a stream is read into memory."""
+    if not (hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__")):
+        return table
     import pyarrow as pa
 
-    is_arrow = hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__")
-    return pa.table(table) if is_arrow and not isinstance(table, pa.Table) else table
+    return table if isinstance(table, pa.Table) else pa.table(table)
 
 
 def bars_by_symbol(table: pa.Table) -> dict[str, int]:

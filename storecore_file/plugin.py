@@ -38,6 +38,7 @@ def storecore_backend() -> BackendSpec:
                 "DiskUsage",
             }
         ),
+        promises=frozenset({"durable", "shared", "sealed"}),
         summary="a folder of Parquet, JSON and JSONL files",
     )
 

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 import storecore
 from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
 
+pytest_plugins = ["pytester"]
+collect_ignore = ["third_party"]  # tests of its own, for where it is installed
 JAN_5 = datetime(2026, 1, 5)
 
 # The machine that runs this may be busy: a slow example is no failure.

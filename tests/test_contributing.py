@@ -1,138 +1,119 @@
-"""What CONTRIBUTING.md shows works: its backend is installed, opened by name and obeys laws."""
+"""CONTRIBUTING.md tells backend authors of every law, hook, capability, promise and option."""
 
 from __future__ import annotations
 
 import re
 import sys
-from datetime import date, datetime
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from msgspec.structs import fields
 
 import storecore
-from storecore import (
-    Action,
-    ConfigError,
-    DataStore,
-    Decision,
-    Event,
-    FundamentalData,
-    InvalidData,
-    NotSerializable,
-    Order,
-    OrderResult,
-    PriceBar,
-    StoreClosed,
-)
+from storecore import hooks
+from storecore.capabilities import CAPABILITIES
+from storecore.testing import DataStoreSuite
+from storecore.testing.givens import GIVEN
+from storecore.testing.lawbook import LAWS
 
-PAGE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
-SOURCE = next(code for code in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "sqlite3" in code)
-ENTRY_POINT = next(
-    re.finditer(r'```toml\n\[project\.entry-points\."(.+?)"\]\n(.*?)```', PAGE, re.S)
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "CONTRIBUTING.md").read_text()
+AUTHORS = PAGE.partition("## Writing a backend")[2].partition("## Decisions")[0]
+SHORT = re.search(r"### A backend in under 70 lines.*?```python\n(.*?)```", PAGE, re.S)[1]
+ENTRY_POINT = re.search(r'```toml\n\[project\.entry-points\."(.+?)"\]\n(.*?)```', PAGE, re.S)
+HOOKS = [name for name in vars(hooks) if name.startswith("storecore_")]
+OPTIONS = re.findall(r'"(--storecore-[a-z-]+)"', (ROOT / "storecore/testing/plugin.py").read_text())
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_each_law_stands_there_with_its_reason_as_the_kit_has_them(name):
+    assert f"| {name} | {LAWS[name].says} | {LAWS[name].why} |\n" in PAGE
+
+
+def test_no_law_stands_there_that_the_kit_does_not_have():
+    assert set(re.findall(r"^\| ([A-Z]\d) \|", PAGE, re.M)) == LAWS.keys()
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_each_hook_is_told_to_backend_authors(name):
+    assert f"`{name}(" in AUTHORS
+
+
+@pytest.mark.parametrize(
+    "name", [*hooks.BackendSpec.__struct_fields__, *CAPABILITIES, *hooks.PROMISES]
 )
-DAY = datetime(2026, 1, 5)
+def test_each_field_capability_and_promise_is_told_to_backend_authors(name):
+    assert f"`{name}`" in AUTHORS
+
+
+@pytest.mark.parametrize("name", sorted(GIVEN))
+def test_each_fixture_that_a_suite_may_give_is_told(name):
+    assert re.search(rf"`{name}`|def {name}\(", AUTHORS)
+
+
+@pytest.mark.parametrize("option", sorted(set(OPTIONS)))
+def test_each_option_of_the_kit_is_told(option):
+    assert f"`{option} " in AUTHORS
+
+
+def test_the_spec_has_no_field_without_a_word():
+    assert len(fields(hooks.BackendSpec)) == AUTHORS.partition("**Config.**")[0].count("\n| `")
+
+
+def test_the_suite_on_the_page_is_the_one_of_the_package():
+    tests = ROOT / "tests" / "third_party" / "storecore-sqlite" / "tests" / "test_laws.py"
+    code = re.sub(r"\s+#.*|    known_failures = .*\n\n", "", AUTHORS)
+    for line in tests.read_text().splitlines()[2:]:
+        assert line in code
+
+
+def test_the_short_backend_is_short():
+    assert len(SHORT.splitlines()) < 70
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """The page's backend as an installed distribution, found through its entry point."""
-    site = tmp_path / "site"
-    info = site / "storecore_sqlite-1.0.dist-info"
+    """The page's short backend as an installed distribution, found through its entry point."""
+    info = tmp_path / "site" / "storecore_sqlite-1.0.dist-info"
     info.mkdir(parents=True)
-    (site / "storecore_sqlite.py").write_text(SOURCE)
+    (info.parent / "storecore_sqlite.py").write_text(SHORT)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: storecore-sqlite\nVersion: 1.0\n")
     group, declared = ENTRY_POINT.groups()
     (info / "entry_points.txt").write_text(f"[{group}]\n{declared.replace(chr(34), '')}")
-    monkeypatch.syspath_prepend(site)
+    monkeypatch.syspath_prepend(info.parent)
     yield
     sys.modules.pop("storecore_sqlite", None)
 
 
-@pytest.fixture
-def sqlite(installed, tmp_path):
-    """An open store of the page's backend."""
-    with storecore.open_store("sqlite", path=tmp_path / "desk.db") as store:
-        yield store
-    store._file.close()
+def test_the_short_backend_is_found_by_its_name_and_keeps_what_it_is_given(installed, tmp_path):
+    for expected in (None, {"cash": 1.5}):
+        with storecore.open_store("sqlite", path=tmp_path / "desk.db") as store:
+            assert store.load_strategy_state("value") == expected
+            store.save_strategy_state("value", {"cash": 1.5})
+        store._file.close()
 
 
-def bar(day, close, volume=1000):
-    return PriceBar("AAPL", date(2026, 1, day), 99.0, 101.0, 98.0, close, volume)
-
-
-def test_the_page_keeps_its_promise_of_70_lines():
-    assert len(SOURCE.splitlines()) < 70
-
-
-def test_the_backend_is_a_data_store_and_is_listed(sqlite):
-    assert isinstance(sqlite, DataStore)
-    listed = {each.name: each.distribution for each in storecore.backends()}
-    assert listed["sqlite"] == "storecore-sqlite"
-
-
-def test_its_bars_are_upserted_sorted_and_exact(sqlite):
-    sqlite.write_bars("AAPL", [bar(6, 1.0), bar(5, 2.0, volume=2**60 + 1)])
-    sqlite.write_bars("AAPL", [bar(6, 3.0, volume=0.5)])
-    read = sqlite.read_bars("AAPL", date(2026, 1, 5), date(2026, 1, 6))
-    assert [(each.close, each.volume) for each in read] == [(2.0, 2**60 + 1), (3.0, 0.5)]
-    assert sqlite.read_bars("NONE", date.min, date.max) == []
-
-
-def test_its_batches_are_checked_whole(sqlite):
-    with pytest.raises(InvalidData, match=r"bars\[1\]\.close"):
-        sqlite.write_bars("AAPL", [bar(5, 1.0), bar(6, float("nan"))])
-    assert sqlite.read_bars("AAPL", date.min, date.max) == []
-
-
-def test_its_fundamentals_are_read_as_of(sqlite):
-    for day in (6, 5):
-        sqlite.write_fundamental(
-            "AAPL",
-            FundamentalData(
-                symbol="AAPL",
-                timestamp=datetime(2026, 1, day),
-                company_name="Apple",
-                cik="320193",
-                employees=day,
-                raw_xml="",
-            ),
-        )
-    assert sqlite.read_fundamental("AAPL").employees == 6
-    assert sqlite.read_fundamental("AAPL", as_of=DAY).employees == 5
-    assert sqlite.read_fundamental("NONE") is None
-
-
-def test_its_events_keep_the_order_of_writing(sqlite):
-    for number in (2, 1):
-        sqlite.write_event(Event("news", None, DAY, DAY, "feed", {"number": number}))
-    read = sqlite.read_events(DAY, DAY, types=["news"])
-    assert [each.payload["number"] for each in read] == [2, 1]
-
-
-def test_its_state_is_lossless_or_refused(sqlite):
-    assert sqlite.load_strategy_state("value") is None
-    sqlite.save_strategy_state("value", {"cash": 1.5})
-    with pytest.raises(NotSerializable, match=r"\$\.cash"):
-        sqlite.save_strategy_state("value", {"cash": (1, 5)})
-    assert sqlite.load_strategy_state("value") == {"cash": 1.5}
-
-
-def test_its_audit_log_is_a_chain(sqlite):
-    for _ in range(3):
-        sqlite.log_decision("value", Decision("AAPL", Action.BUY, 0.5, 0.9, "cheap"))
-    sqlite.log_order(
-        "value", Order("value", "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled")
-    )
-    lines = [("", line) for _, line in sqlite._read("decision", "")]
-    assert storecore.laws.audit_report({"decisions": lines}).checked == 3
-
-
-def test_it_is_closed_after_close(sqlite):
-    sqlite.close()
-    with pytest.raises(StoreClosed):
-        sqlite.load_strategy_state("value")
-
-
-def test_its_options_are_checked(installed):
-    with pytest.raises(ConfigError, match="did you mean 'path'"):
+def test_the_options_of_the_short_backend_are_checked(installed):
+    with pytest.raises(storecore.ConfigError, match="did you mean 'path'"):
         storecore.open_store("sqlite", pth="desk.db")
+
+
+class TestShort(DataStoreSuite):
+    """The short backend obeys every law that needs no medium."""
+
+    @pytest.fixture
+    def module(self):
+        module = ModuleType("short")
+        exec(SHORT, vars(module))
+        return module
+
+    @pytest.fixture
+    def spec(self, module):
+        return module.storecore_backend()
+
+    @pytest.fixture
+    def store(self, module):
+        with module.SqliteStore(module.SqliteConfig(Path(":memory:"))) as store:
+            yield store
+        store._file.close()

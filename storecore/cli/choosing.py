@@ -48,15 +48,7 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
         help="A config file [default: the storecore.toml here or in the nearest folder above].",
     )
     @click.option("--backend", metavar="NAME", help="A backend by name, instead of a config.")
-    @click.option(
-        "--set",
-        "settings",
-        metavar="KEY=VALUE",
-        multiple=True,
-        callback=_parsed,
-        help="An option of the backend, as a TOML value or else as text; may be "
-        "repeated. It overrides the config's.",
-    )
+    @settings_option
     @functools.wraps(command)
     def with_choice(
         config: Path | None, backend: str | None, settings: dict[str, Any], **given: Any
@@ -64,6 +56,19 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
         command(choice=_choice(config, backend, settings), **given)
 
     return with_choice
+
+
+def settings_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command --set, and what it says as the argument `settings`, values by their keys."""
+    return click.option(
+        "--set",
+        "settings",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_parsed,
+        help="An option of the backend, as a TOML value or else as text; may be "
+        "repeated. It overrides the config's.",
+    )(command)
 
 
 def examples(*commands: str) -> str:

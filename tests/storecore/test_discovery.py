@@ -13,6 +13,7 @@ from storecore import (
     DuplicateBackend,
     UnknownBackend,
     backends,
+    discovery,
     open_store,
 )
 from storecore.discovery import described, find, load_spec
@@ -66,7 +67,14 @@ def test_the_metadata_tell_name_distribution_version_entry_point_and_status(site
 
 def test_backends_are_sorted_and_those_of_storecore_are_among_them(site):
     site.backend("", name="aaa")
-    assert [info.name for info in backends()] == ["aaa", "file", "memory"]
+    assert [info.name for info in backends()] == [
+        "aaa",
+        "cached",
+        "file",
+        "memory",
+        "mirror",
+        "readonly",
+    ]
 
 
 def test_listing_backends_imports_none(site):
@@ -94,8 +102,8 @@ def test_a_backend_is_described_for_errors_after_it_was_loaded(site):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("memry", r"^no backend 'memry' \(did you mean 'memory'\?\); installed: .*file, memory$"),
-        ("postgres", r"^no backend 'postgres'; installed: .*file, memory$"),
+        ("memry", r"^no backend 'memry' \(did you mean 'memory'\?\); installed: .*file, memory, "),
+        ("postgres", r"^no backend 'postgres'; installed: .*file, memory, mirror, readonly$"),
         ("Memory", r"^no backend 'Memory' \(did you mean 'memory'\?\)"),
         ("", r"^no backend ''; installed: "),
     ],
@@ -287,3 +295,17 @@ def test_a_distribution_with_broken_metadata_hides_no_other(site, caplog):
     (info / "entry_points.txt").write_bytes(b"[storecore.backends]\n\xff\n")
     assert {"file", "memory"} <= {each.name for each in backends()}
     assert "the entry points of acme-torn cannot be read" in caplog.text
+
+
+def test_an_unknown_name_of_a_known_package_is_told_with_its_command(monkeypatch):
+    monkeypatch.setitem(discovery.KNOWN_PACKAGES, "redis", "acme-redis[fast]")
+    with pytest.raises(
+        UnknownBackend, match=r"^no backend 'redis' \(.*pip install 'acme-redis\[fast\]'\); inst"
+    ):
+        load_spec("redis")
+
+
+def test_each_backend_of_storecore_itself_is_known():
+    own = {info.name for info in backends() if info.distribution == "storecore"}
+    known = discovery.KNOWN_PACKAGES.items()
+    assert own == {name for name, package in known if package == "storecore"}

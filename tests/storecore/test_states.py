@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from storecore import InvalidData, StateConflict
-from storecore.states import check_expected
+from storecore import InvalidData, StateConflict, StateVersion
+from storecore.states import KEPT_VERSIONS, check_expected
 
 
 @pytest.mark.parametrize(("expect", "stored"), [(None, 0), (None, 7), (0, 0), (7, 7)])
@@ -24,3 +24,11 @@ def test_another_version_is_a_conflict_that_says_what_to_do(expect, stored):
 def test_what_is_no_version_is_refused(expect):
     with pytest.raises(InvalidData, match=r"^expect="):
         check_expected("value", expect, 1)
+
+
+def test_the_last_five_versions_are_kept_by_each_backend(store):
+    for number in range(1, 9):
+        store.save_strategy_state("value", {"number": number})
+    kept = [StateVersion(number, {"number": number}) for number in (8, 7, 6, 5, 4)]
+    assert store.state_history("value") == kept
+    assert len(kept) == KEPT_VERSIONS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -91,8 +92,14 @@ def flipped_bytes():
     return each
 
 
+@pytest.fixture(scope="session")
+def collected():
+    """Nothing that other tests have left open, which would be closed while a fault is in place."""
+    gc.collect()
+
+
 @pytest.fixture
-def failing(monkeypatch):
+def failing(monkeypatch, collected):
     """Make a function of `os` fail like a full disk or a broken one, from its nth call on."""
 
     def fail(name, code=errno.EIO, after=0):

@@ -35,7 +35,8 @@ WRITER = """if True:
         store.write_bars("AAPL", [bar], timeframe="1m")
         store.write_event(Event("tick", "AAPL", at, at, "test", {"number": number}))
         store.log_decision(str(number), Decision("AAPL", Action.HOLD, 0, 0, "test"))
-        print(number, flush=True)
+        sys.stdout.write(f"{number}\\n")  # in one piece: threads share it
+        sys.stdout.flush()
 
     def work(store, thread):
         for each in range(rounds):

@@ -1,0 +1,135 @@
+"""The `mirror` backend: a store that writes to several others, and reads from the first.
+
+```toml
+[store]
+backend = "mirror"
+primary = { backend = "file", base_path = "data" }
+replicas = [{ backend = "file", base_path = "/mnt/backup" }]
+on_failure = "log"
+```
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from storecore.errors import StorageError
+from storecore.hooks import BackendSpec, hookimpl
+from storecore.inner import InnerStore
+from storecore.protocol import DataStore
+from storecore.tables import kept_table
+from storecore.wrapping import Wrapper, is_read, methods_of, wrapper_class
+
+_log = logging.getLogger("storecore")
+
+
+class MirrorConfig(Struct, frozen=True, kw_only=True):
+    """The options of the `mirror` backend: the store that is read, its replicas, what if one fails.
+
+    `on_failure` is "log" or "raise"; `MirrorStore` says what they mean.
+    """
+
+    primary: InnerStore
+    replicas: list[InnerStore]
+    on_failure: Literal["log", "raise"] = "log"
+
+
+class MirrorStore(Wrapper):
+    """A `DataStore` with copies: each write goes to the primary, then to each replica in turn.
+
+    A write that the primary refuses or fails at is an error, and no replica hears of it. Once the
+    primary has it, it is done, and every read will show it. If a replica then fails, the others are
+    still written, and with `on_failure="log"`, the default, the failure is logged as an error that
+    names the replica: trading goes on, and a write that raises wrote nothing (law D2). With "raise"
+    it is a `StorageError` too, after all were tried: it says that the primary holds the write, so
+    that nobody writes an event twice. A replica that has missed a write is not caught up by itself.
+
+    Records of the audit log get their time and hash in each store; a replica's chain is its own. So
+    are its versions of a state: whether the expected one is stored, the primary alone decides.
+    """
+
+    def __init__(self, primary: DataStore, replicas: list[DataStore], on_failure: str) -> None:
+        super().__init__(primary)
+        self._replicas = replicas
+        self._on_failure = on_failure
+
+    def close(self) -> None:
+        """Close all of them, even where closing one fails. A second call does nothing."""
+        with ExitStack() as stack:
+            for replica in self._replicas:
+                stack.callback(replica.close)
+            super().close()
+
+    def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        args = tuple(map(_reusable, args))
+        kwargs = {name: _reusable(value) for name, value in kwargs.items()}
+        answer = super()._write(method, args, kwargs)
+        kwargs.pop("expect", None)
+        failed = [
+            f"{replica!r}: {error}"
+            for replica in self._replicas
+            if (error := _failure(replica, method, args, kwargs)) is not None
+        ]
+        if failed:
+            self._tell(f"{method}: the primary holds it, but not {'; nor '.join(failed)}")
+        return answer
+
+    def _tell(self, message: str) -> None:
+        _log.error("%s", message)
+        if self._on_failure == "raise":
+            raise StorageError(f"{message}; do not write it again")
+
+
+def _failure(
+    replica: DataStore, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exception | None:
+    try:
+        getattr(replica, method)(*args, **kwargs)
+    except Exception as error:
+        return error
+    return None
+
+
+def _reusable(value: Any) -> Any:
+    """Return an argument that each store can go through; a generator can be gone through once."""
+    kept = kept_table(value)  # a stream of Arrow is an iterator too
+    return list(kept) if isinstance(kept, Iterator) else kept
+
+
+@hookimpl
+def storecore_backend() -> BackendSpec:
+    """Return the spec of the `mirror` backend."""
+    return BackendSpec(
+        name="mirror",
+        config=MirrorConfig,
+        open=_open,
+        capabilities=_capabilities,
+        promises=lambda config: config.primary.spec.promises,
+        summary="writes to several stores, reads from the first",
+    )
+
+
+def _capabilities(config: MirrorConfig) -> frozenset[str]:
+    """Return what the primary can, but for what would write and a replica cannot."""
+    return frozenset(
+        name
+        for name in config.primary.spec.capabilities
+        if all(map(is_read, methods_of([name])))
+        or all(name in replica.spec.capabilities for replica in config.replicas)
+    )
+
+
+def _open(config: MirrorConfig) -> DataStore:
+    opened: list[DataStore] = []
+    with ExitStack() as stack:  # a store that cannot be opened leaves none of the others open
+        for each in (config.primary, *config.replicas):
+            opened.append(stack.enter_context(each.open()))
+        stack.pop_all()
+    primary, *replicas = opened
+    kind = wrapper_class(MirrorStore, _capabilities(config))
+    return kind(primary, replicas, config.on_failure)

@@ -1,0 +1,60 @@
+"""The `readonly` backend: a store around another that reads from it and refuses every write.
+
+```toml
+[store]
+backend = "readonly"
+store = { backend = "file", base_path = "data" }
+```
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from msgspec import Struct
+
+from storecore.errors import StorageError
+from storecore.hooks import BackendSpec, hookimpl
+from storecore.inner import InnerStore
+from storecore.protocol import DataStore
+from storecore.wrapping import Wrapper, wrapper_class
+
+
+class ReadonlyConfig(Struct, frozen=True, kw_only=True):
+    """The options of the `readonly` backend: the store that is read."""
+
+    store: InnerStore
+
+
+class ReadonlyStore(Wrapper):
+    """A `DataStore` for who may look and not touch: a report, a notebook, a backtest.
+
+    Every read is the inner store's. Every write, of the ten methods or of a capability, is a
+    `StorageError` with `errno.EROFS`, whatever it was given, and the inner store never hears of it.
+    Opening it opens the inner store, which makes what is missing in its place.
+    """
+
+    def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        raise StorageError(
+            f"{method}: {self!r} is opened for reading only; open the store itself to write",
+            errno=errno.EROFS,
+        )
+
+
+@hookimpl
+def storecore_backend() -> BackendSpec:
+    """Return the spec of the `readonly` backend."""
+    return BackendSpec(
+        name="readonly",
+        config=ReadonlyConfig,
+        open=_open,
+        capabilities=lambda config: config.store.spec.capabilities,
+        promises=lambda config: config.store.spec.promises,
+        summary="another store, of which nothing can be changed",
+    )
+
+
+def _open(config: ReadonlyConfig) -> DataStore:
+    inner = config.store
+    return wrapper_class(ReadonlyStore, inner.spec.capabilities)(inner.open())

@@ -1,0 +1,42 @@
+"""The conformance kit: proves that a backend obeys the laws. It needs `storecore[testing]`.
+
+Without any code, for an installed backend; `{tmp}` stands for a fresh place for each test:
+
+    pytest --pyargs storecore.testing --storecore-backend NAME --storecore-set key=value
+
+With a few lines, in a test module of the backend's own:
+
+```python
+from storecore.testing import DataStoreSuite
+
+class TestMine(DataStoreSuite):
+    @pytest.fixture
+    def store(self, tmp_path):
+        with MyStore(tmp_path) as store:
+            yield store
+```
+
+`storecore.testing.suite` says what else such a class may give. Nothing is imported before it is
+asked for: the kit's pytest plugin lies in this package and is loaded by every run of pytest.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from storecore.testing.suite import DataStoreSuite as DataStoreSuite
+
+__all__ = ["DataStoreSuite"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the suite when it is first asked for."""
+    if name != "DataStoreSuite":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from storecore.testing.suite import DataStoreSuite
+    except ModuleNotFoundError as error:
+        if error.name not in ("hypothesis", "pytest"):
+            raise
+        raise ImportError(f"no module {error.name!r}: pip install 'storecore[testing]'") from error
+    return DataStoreSuite

@@ -1,0 +1,180 @@
+"""Laws A1 to A4, and the capability `AuditTrail`, without which nobody could see them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from storecore import audit
+from storecore.errors import InvalidData
+from storecore.models import OrderResult
+from storecore.testing.givens import Givens
+from storecore.testing.records import EVER, EVER_UTC, HOSTILE, decision, refused, sent
+from storecore.testing.witness import Witness
+
+NO_DECISIONS: tuple[Any, ...] = (
+    *(decision(target_weight=value) for value in (1.5, -0.1, True, float("nan"))),
+    *(decision(confidence=value) for value in ("high", None)),
+    *(decision(action=value) for value in ("buy", None)),
+    *(decision(reasoning=None), decision(symbol=7), None, {}, "buy"),
+)
+NO_ORDERS: tuple[Any, ...] = (
+    *(sent(action="HOLD"), sent(order_type=None), sent(limit_price=float("nan"))),
+    *(sent(quantity=value) for value in ("10", float("inf"), None)),
+    *((sent()[0], OrderResult("1", "filled", fill_price="10")), (None, sent()[1])),  # type: ignore[arg-type]
+)
+
+
+class _AnyDatetime(type):
+    """The type of a datetime that takes every other for one of its own."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, datetime)
+
+
+class _ClockSetBack(datetime, metaclass=_AnyDatetime):
+    """A clock that goes back by an hour whenever it is read."""
+
+    reading = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        cls.reading -= timedelta(hours=1)
+        return cls.reading
+
+
+class AuditLaws(Givens):
+    """The record of every decision and order."""
+
+    @pytest.fixture
+    def trail(self, having: Callable[[str], Witness]) -> Witness:
+        """The subject, if its audit log can be read back."""
+        return having("AuditTrail")
+
+    def test_a1_what_is_no_decision_or_order_is_refused(self, subject: Witness) -> None:
+        """A weight above 1, a text in place of an Action, a quantity that is no number."""
+        for wrong in NO_DECISIONS:
+            with refused(InvalidData, "decision", value=wrong):
+                subject.log_decision("value", wrong)
+        for order, result in NO_ORDERS:
+            with refused(InvalidData, value=(order, result)):
+                subject.log_order("value", order, result)
+
+    def test_a1_what_was_refused_is_not_logged(self, trail: Witness) -> None:
+        """The log holds what was done, not what was tried."""
+        for wrong in NO_DECISIONS:
+            with refused(InvalidData, value=wrong):
+                trail.log_decision("value", wrong)
+        for order, result in NO_ORDERS:
+            with refused(InvalidData, value=(order, result)):
+                trail.log_order("value", order, result)
+        assert (trail.read_decisions(*EVER), trail.read_orders(*EVER)) == ([], [])
+
+    def test_a1_each_call_is_one_record_with_what_was_logged(self, trail: Witness) -> None:
+        """Identical ones too, each with the moment at which it was logged."""
+        before = datetime.now(UTC)
+        for _ in range(3):
+            trail.log_decision("value", decision())
+            trail.log_order("value", *sent(quantity=2**60 + 1))
+        after = datetime.now(UTC)
+        decided, ordered = trail.read_decisions(*EVER_UTC), trail.read_orders(*EVER_UTC)
+        assert [(each.strategy, each.decision) for each in decided] == [("value", decision())] * 3
+        expected = ("value", *sent(quantity=2**60 + 1))
+        assert [(each.strategy, each.order, each.result) for each in ordered] == [expected] * 3
+        assert all(before <= each.timestamp <= after for each in (*decided, *ordered))
+
+    def test_a1_quantities_stay_whole_or_fractional(self, trail: Witness) -> None:
+        """A whole number stays an int, whatever its size."""
+        quantities = [10, 0.5, 2**60 + 1]
+        for quantity in quantities:
+            trail.log_order("value", *sent(quantity=quantity))
+        read = [each.order.quantity for each in trail.read_orders(*EVER)]
+        assert (read, [type(each) for each in read]) == (quantities, [int, float, int])
+
+    def test_n1_any_strategy_name_comes_back_from_the_log(self, trail: Witness) -> None:
+        """And is told from every other."""
+        for name in HOSTILE:
+            trail.log_decision(name, decision())
+        assert [each.strategy for each in trail.read_decisions(*EVER)] == list(HOSTILE)
+        for number, name in enumerate(HOSTILE, 1):
+            assert [each.seq for each in trail.read_decisions(*EVER, name)] == [number]
+
+    def test_a2_later_records_leave_the_earlier_ones_as_they_are(self, trail: Witness) -> None:
+        """Down to their hashes."""
+        trail.log_decision("value", decision())
+        trail.log_order("value", *sent())
+        before = trail.read_decisions(*EVER), trail.read_orders(*EVER)
+        for _ in range(3):
+            trail.log_decision("value", decision(reasoning="dear"))
+            trail.log_order("value", *sent(quantity=1))
+        assert (trail.read_decisions(*EVER)[:1], trail.read_orders(*EVER)[:1]) == before
+
+    def test_a3_records_are_numbered_and_chained_by_the_hash_of_their_bytes(
+        self, trail: Witness
+    ) -> None:
+        """Each record's hash is the one that core computes from the record before it."""
+        for name in ("value", "Ünïcødé", "value"):
+            trail.log_decision(name, decision())
+            trail.log_order(name, *sent())
+        for records in (trail.read_decisions(*EVER_UTC), trail.read_orders(*EVER_UTC)):
+            last = audit.GENESIS
+            for record in records:
+                prev, (_, link) = last.hash, audit.chained(record, last)
+                assert (record.seq, record.prev, record.hash) == (link.seq, prev, link.hash)
+                last = link
+
+    def test_a3_a_log_that_nobody_touched_verifies(self, trail: Witness) -> None:
+        """Its heads are the last hashes, to be kept elsewhere."""
+        empty = trail.verify_audit()
+        assert (empty.ok, empty.checked) == (True, 0)
+        assert empty.heads == {"decisions": "", "orders": ""}
+        for _ in range(3):
+            trail.log_decision("value", decision())
+        trail.log_order("value", *sent())
+        report = trail.verify_audit()
+        assert (report.ok, report.checked) == (True, 4), report
+        decided, ordered = trail.read_decisions(*EVER), trail.read_orders(*EVER)
+        assert report.heads == {"decisions": decided[-1].hash, "orders": ordered[-1].hash}
+
+    def test_a4_order_is_seq_though_the_clock_is_set_back(
+        self, trail: Witness, writer: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As far as the time is read by core's functions, or in the module of the store's class."""
+        for module in {audit, *(sys.modules[each.__module__] for each in type(writer).__mro__)}:
+            if vars(module).get("datetime") is datetime:
+                monkeypatch.setattr(module, "datetime", _ClockSetBack)
+        for _ in range(3):
+            trail.log_decision("value", decision())
+            trail.log_order("value", *sent())
+        for records in (trail.read_decisions(*EVER), trail.read_orders(*EVER)):
+            assert [each.seq for each in records] == [1, 2, 3]
+        assert trail.verify_audit().ok
+
+    def test_audit_trail_is_read_by_strategy_and_by_time_both_ends_included(
+        self, trail: Witness
+    ) -> None:
+        """A strategy that never logged has no records."""
+        for name in ("value", "momentum", "value"):
+            trail.log_decision(name, decision())
+            trail.log_order(name, *sent())
+        assert [each.seq for each in trail.read_orders(*EVER, "momentum")] == [2]
+        assert [each.seq for each in trail.read_decisions(*EVER, "value")] == [1, 3]
+        assert trail.read_orders(*EVER, "val") == trail.read_decisions(*EVER, "Value") == []
+        first, second, third = (each.timestamp for each in trail.read_decisions(*EVER))
+        seqs = [each.seq for each in trail.read_decisions(second, third)]
+        assert seqs[-2:] == [2, 3]
+        assert trail.read_decisions(first - timedelta(9), first - timedelta(1)) == []
+
+    def test_t2_records_come_back_in_the_kind_asked_for(self, trail: Witness) -> None:
+        """Naive for naive bounds and for dates, aware UTC for aware ones."""
+        trail.log_decision("value", decision())
+        (in_utc,) = trail.read_decisions(*EVER_UTC)
+        (naive,) = trail.read_decisions(date.min, date.max)
+        assert (in_utc.timestamp.tzinfo, naive.timestamp.tzinfo) == (UTC, None)
+        assert replace(naive, timestamp=in_utc.timestamp) == in_utc
+        assert naive.timestamp == in_utc.timestamp.replace(tzinfo=None)

@@ -1,0 +1,113 @@
+"""What a suite may be given, and what its tests are given in turn: the base of every law's tests.
+
+Who inherits `DataStoreSuite` gives fixtures: `store`, and as far as they apply `reopen`, `spec`,
+`place` and `writer`. What begins with `test_`, and every other name here, is the kit's own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from storecore.capabilities import CAPABILITIES
+from storecore.hooks import BackendSpec, ResolvedSpec
+from storecore.testing.witness import Witness
+
+GIVEN = frozenset({"store", "reopen", "spec", "place", "writer", "known_failures"})
+
+
+class Givens:
+    """The fixtures that a suite may override, with what holds where it does not."""
+
+    known_failures: ClassVar[Mapping[str, str]] = {}
+    """Tests that are known to fail, each with the reason. One that passes after all is an error."""
+
+    @pytest.fixture
+    def store(self) -> Any:
+        """A fresh, open, empty store. Required; close it after its `yield`."""
+        pytest.fail(f"{type(self).__name__} gives no fixture `store`: an open, empty DataStore")
+
+    @pytest.fixture
+    def reopen(self) -> Callable[[], Any] | None:
+        """A callable that opens the place of `store` once more, or None for a store without one.
+
+        For stores that promise to be durable or shared it must be picklable, as
+        `functools.partial(MyStore, path)` is: other processes call it.
+        """
+        return None
+
+    @pytest.fixture
+    def spec(self) -> BackendSpec | None:
+        """The backend's spec, resolved for a config if it is a wrapper's; it is held to it."""
+        return None
+
+    @pytest.fixture
+    def place(self) -> Path | None:
+        """The folder in which `store`, and nothing else, keeps its files, or None."""
+        return None
+
+    @pytest.fixture
+    def writer(self, store: Any) -> Any:
+        """The store that the kit writes through: `store` itself, unless that one only reads."""
+        return store
+
+    # What follows is given to the tests.
+
+    @pytest.fixture
+    def subject(self, store: Any, writer: Any) -> Witness:
+        """The store under test; its calls are told when a law is broken."""
+        return Witness(store, writer)
+
+    @pytest.fixture
+    def declared(self, request: pytest.FixtureRequest, spec: ResolvedSpec | None) -> frozenset[str]:
+        """The capabilities that the spec declares; without a spec, those that the store has."""
+        if spec is not None:
+            return spec.capabilities
+        store = request.getfixturevalue("store")
+        return frozenset(name for name, each in CAPABILITIES.items() if isinstance(store, each))
+
+    @pytest.fixture
+    def having(
+        self, request: pytest.FixtureRequest, declared: frozenset[str]
+    ) -> Callable[[str], Witness]:
+        """Return the subject if it declares a capability; else the test is skipped, and says so.
+
+        Where it is skipped no store is opened: opening may be what a test costs.
+        """
+
+        def with_capability(name: str) -> Witness:
+            if name not in declared:
+                pytest.skip(f"the backend does not declare the capability {name}")
+            subject: Witness = request.getfixturevalue("subject")
+            return subject
+
+        return with_capability
+
+    @pytest.fixture
+    def promised(
+        self, spec: ResolvedSpec | None, reopen: Callable[[], Any] | None
+    ) -> Callable[[str], Callable[[], Any]]:
+        """Return `reopen` if the spec makes a promise; else the test is skipped, and says so."""
+
+        def with_promise(name: str) -> Callable[[], Any]:
+            if spec is None or name not in spec.promises:
+                pytest.skip(f"the backend does not promise to be {name}")
+            assert reopen is not None, f"a backend that is {name} needs the fixture `reopen`"
+            return reopen
+
+        return with_promise
+
+    @pytest.fixture
+    def fresh_name(self, subject: Witness) -> Callable[[], str]:
+        """Give a name that no other example of the test has used; a new example begins."""
+        numbers = itertools.count()
+
+        def fresh() -> str:
+            subject.forget()
+            return f"S{next(numbers)}"
+
+        return fresh

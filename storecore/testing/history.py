@@ -1,0 +1,98 @@
+"""Law P3: any history of writes and reads, beside the memory backend: both answer alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any, cast
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from storecore.errors import StoreError
+from storecore.memory import MemoryDataStore
+from storecore.testing.givens import Givens
+from storecore.testing.records import NOON, bar, event, fundamental, json_values, text
+from storecore.testing.witness import Witness
+
+HISTORIES, STEPS = 15, 20
+moments = st.integers(-6, 60).map(lambda step: NOON + step * timedelta(hours=6))
+bounds = moments | moments.map(lambda moment: moment.date())
+closes = st.floats()  # NaN and infinity too: both must refuse them
+series = st.sampled_from(["A", "a"])
+kinds = st.sampled_from(["news", "split"])
+
+
+class HistoryLaws(Givens):
+    """All laws at once, against the reference."""
+
+    def test_p3_any_history_reads_as_in_the_memory_backend(
+        self, subject: Witness, fresh_name: Callable[[], str]
+    ) -> None:
+        """Whatever is written in whatever order, good or bad, is answered alike."""
+        run_state_machine_as_test(
+            cast(Any, lambda: _Beside(subject, fresh_name())),
+            settings=settings(
+                deadline=None,
+                max_examples=min(HISTORIES, settings().max_examples),
+                stateful_step_count=STEPS,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+
+class _Beside(RuleBasedStateMachine):
+    """The store under test and the reference, of which each is told the same."""
+
+    def __init__(self, subject: Witness, own: str) -> None:
+        super().__init__()
+        self._subject, self._own = subject, own
+        self._reference = MemoryDataStore()
+
+    def _both(self, method: str, *args: Any) -> None:
+        answers = [_answer(store, method, args) for store in (self._reference, self._subject)]
+        expected, got = answers
+        assert got == expected, f"{method}{args} gave {got}, the memory backend {expected}"
+
+    @rule(name=series, rows=st.lists(st.tuples(moments, closes), max_size=4))
+    def write_bars(self, name: str, rows: list[Any]) -> None:
+        symbol = self._own + name
+        self._both("write_bars", symbol, [bar(at, close, symbol=symbol) for at, close in rows])
+
+    @rule(name=series, start=bounds, end=bounds)
+    def read_bars(self, name: str, start: date, end: date) -> None:
+        self._both("read_bars", self._own + name, start, end)
+
+    @rule(name=series, at=moments, employees=st.none() | st.integers(0, 9))
+    def write_fundamental(self, name: str, at: Any, employees: int | None) -> None:
+        data = fundamental(at, symbol=self._own + name, employees=employees)
+        self._both("write_fundamental", data.symbol, data)
+
+    @rule(name=series, as_of=st.none() | bounds)
+    def read_fundamental(self, name: str, as_of: Any) -> None:
+        self._both("read_fundamental", self._own + name, as_of)
+
+    @rule(kind=kinds, at=moments, value=json_values)
+    def write_event(self, kind: str, at: Any, value: Any) -> None:
+        self._both("write_event", event(at, type=self._own + kind, payload={"value": value}))
+
+    @rule(start=bounds, end=bounds, asked=st.lists(kinds, max_size=2))
+    def read_events(self, start: date, end: date, asked: list[str]) -> None:
+        self._both("read_events", start, end, [self._own + kind for kind in asked])
+
+    @rule(name=series, state=st.dictionaries(text, json_values, max_size=2))
+    def save_strategy_state(self, name: str, state: dict[str, Any]) -> None:
+        self._both("save_strategy_state", self._own + name, state)
+
+    @rule(name=series)
+    def load_strategy_state(self, name: str) -> None:
+        self._both("load_strategy_state", self._own + name)
+
+
+def _answer(store: Any, method: str, args: tuple[Any, ...]) -> Any:
+    """Return what a store answers, or the kind of its refusal."""
+    try:
+        return getattr(store, method)(*args)
+    except StoreError as error:
+        return type(error).__name__

@@ -1,0 +1,156 @@
+"""The laws as the kit names them: what each says, and why it is one.
+
+CONTRIBUTING.md shows this table to backend authors. A test is named after the laws that it proves
+(`test_b1_last_write_wins`, `test_d1_d3_…`), or after the capability (`test_catalog_…`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Law(NamedTuple):
+    """One law: what it says and why."""
+
+    says: str
+    why: str
+
+
+LAWS: dict[str, Law] = {
+    "P1": Law(
+        "A store has the ten methods, `close` and the context manager, each with the protocol's "
+        "signature.",
+        "A call that works on one backend works on all.",
+    ),
+    "P2": Law(
+        "A capability is declared if and only if the store satisfies it, with its signatures.",
+        "Programs and wrappers choose by what is declared.",
+    ),
+    "P3": Law(
+        "Any history of writes and reads, good and bad, is answered as `memory` answers it.",
+        "The laws hold together, not only one by one.",
+    ),
+    "N1": Law(
+        "Two different symbols or strategy names never share data, and a name comes back exactly "
+        "as given: `BRK/B`, `CON`, `aapl` beside `AAPL`, `../../x`. Nothing outside the store's "
+        "place is touched.",
+        "A feed names its symbols, not we; and a disk that folds case must not mix two companies.",
+    ),
+    "N2": Law(
+        "An empty name, a NUL or a lone surrogate is `InvalidName`.",
+        "They are no text that every medium can keep.",
+    ),
+    "N3": Law(
+        "A bar or fundamental whose own symbol is not the one it is filed under is refused.",
+        "It is a bug at the caller, and it would be found months later.",
+    ),
+    "T1": Law(
+        "A store keeps instants, to the microsecond; a naive datetime is UTC; finer is refused, "
+        "never rounded.",
+        "A rounded time is a wrong time that nobody notices.",
+    ),
+    "T2": Law(
+        "Bars, events and records come back in the kind that `start` and `end` have, naive or "
+        "aware UTC; one of each is a `ValueError`. A fundamental comes back as it was written.",
+        "Comparing naive with aware raises far from the cause.",
+    ),
+    "T3": Law(
+        "Ranges include both ends. A `date` is its midnight as a start or a bar's date, its last "
+        "microsecond as an end. `as_of` takes a datetime only.",
+        "A bare date would let a morning see the evening's filing.",
+    ),
+    "B1": Law(
+        "One bar per (symbol, timeframe, date); the last write wins, and within a batch the last; "
+        "reads are sorted and unique.",
+        "Feeds correct themselves.",
+    ),
+    "B2": Law(
+        "A batch is checked whole before the first byte is written; an error names row and field. "
+        "Odd but real bars are kept as given.",
+        "Half a batch is worse than none.",
+    ),
+    "B3": Law("An empty batch does nothing.", "A holiday is no error."),
+    "B4": Law(
+        "A reader sees each bar old or new, never torn, never waits, never misses one that was "
+        "there.",
+        "Strategies read while collectors write.",
+    ),
+    "B5": Law(
+        "Equal floats come back bit for bit; whole volumes come back as `int`.",
+        "Backtests must repeat.",
+    ),
+    "F1": Law(
+        "`read_fundamental(symbol, as_of)` is the one with the latest timestamp not after "
+        "`as_of`, in whatever order they were written.",
+        "No look-ahead.",
+    ),
+    "F2": Law("The same (symbol, timestamp) again replaces.", "Filings are corrected."),
+    "E1": Law(
+        "Every event comes back, identical ones too, by timestamp and then by order of writing.",
+        "Two equal trades are two trades.",
+    ),
+    "E2": Law(
+        "`types=None` is all, `types=[]` is none.",
+        "An empty filter computed by a program must not mean all.",
+    ),
+    "E3": Law("A late event costs what a new one costs.", "Feeds are late at the worst moment."),
+    "S1": Law(
+        "What is loaded equals what was saved, or the save is refused with the path of the value "
+        "that JSON would change, and the old state stays. The same holds for an event's payload.",
+        "A tuple that comes back as a list is a bug that shows at 9:30.",
+    ),
+    "A1": Law(
+        "One call is one record: a JSON line in the file of its local day, where there are files.",
+        "Evidence must be readable without us.",
+    ),
+    "A2": Law("Append-only: nothing rewrites a record.", "Else it is no evidence."),
+    "A3": Law(
+        "A record carries `seq`, the hash of the one before and its own; beside the log lies where "
+        "it ends.",
+        "An edit, a removal, a reordering, a double or a cut tail is found.",
+    ),
+    "A4": Law("Order is `seq`, not the clock.", "Clocks are set back."),
+    "D1": Law(
+        "When a write returns, it survives `kill -9` (and power loss, unless told otherwise).",
+        "It is the record of every order that you sent.",
+    ),
+    "D2": Law(
+        "A write that fails leaves what was there before, readable, and raises a `StoreError`.",
+        "Disks fill up on the busiest day.",
+    ),
+    "D3": Law(
+        "What a killed writer left torn is never glued to the next record, never counted as data.",
+        "A crash must not spoil what comes after it.",
+    ),
+    "D4": Law(
+        "Threads and processes may write the same store at once: nothing is lost, nothing "
+        "interleaves.",
+        "A collector, a strategy and a repair script run side by side.",
+    ),
+    "D5": Law(
+        "A corrupt file is `CorruptData`; it is never treated as empty, and no flipped bit changes "
+        "what a read returns without being noticed.",
+        "Disks and copies err silently.",
+    ),
+    "L1": Law(
+        "`close()` twice is fine; any use after it is `StoreClosed`.",
+        "A write that goes nowhere must say so.",
+    ),
+    "L2": Law(
+        "Opening creates what is missing and changes nothing that is there.",
+        "Restarting is safe, always.",
+    ),
+}
+
+_IDS = re.compile(r"test((?:_[a-z][1-9])+)_")
+
+
+def proves(test: str, capabilities: frozenset[str]) -> tuple[str, ...]:
+    """Return the laws or the capability that a test's name says it proves."""
+    match = _IDS.match(test)
+    if match:
+        return tuple(match[1].upper().split("_")[1:])
+    plain = test.removeprefix("test_").replace("_", "")
+    named = [name for name in capabilities if plain.startswith(name.lower())]
+    return tuple(sorted(named, key=len)[-1:])  # `test_bulk_audit_…` speaks of no Bulk

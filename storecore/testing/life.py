@@ -1,0 +1,128 @@
+"""Laws L1 and L2: closing, and opening what is there."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storecore.capabilities import CAPABILITIES
+from storecore.errors import StoreClosed
+from storecore.testing.givens import Givens
+from storecore.testing.records import (
+    EVER,
+    bar,
+    decision,
+    event,
+    fundamental,
+    refused,
+    sent,
+)
+from storecore.testing.witness import Witness
+
+
+class LifeLaws(Givens):
+    """From opening to closing, and to opening again."""
+
+    def test_l1_close_twice_is_fine(self, store: Any) -> None:
+        """The second does nothing."""
+        store.close()
+        store.close()
+
+    def test_l1_any_use_after_close_is_store_closed(
+        self, store: Any, declared: frozenset[str]
+    ) -> None:
+        """Each of the ten methods, the context manager, and what is declared beyond them."""
+        store.close()
+        for name, call in {**_calls(store), **_declared_calls(store, declared)}.items():
+            with refused(StoreClosed, value=f"{name} after close()"):
+                call()
+
+    def test_l1_the_context_manager_closes_even_when_its_body_raises(self, store: Any) -> None:
+        """And lets the error through."""
+        with pytest.raises(ZeroDivisionError), store:
+            raise ZeroDivisionError
+        with refused(StoreClosed, value="a read after the end of `with`"):
+            store.load_strategy_state("value")
+
+    def test_l2_a_store_opened_again_holds_what_was_written(
+        self, subject: Witness, store: Any, reopen: Callable[[], Any] | None
+    ) -> None:
+        """Every kind of record."""
+        if reopen is None:
+            pytest.skip("the suite gives no `reopen`, so nothing is said to outlive a store")
+        _write_one_of_each(subject)
+        store.close()
+        for _ in range(2):
+            with closing(reopen()) as again:
+                assert again.read_bars("AAPL", *EVER) == [bar()]
+                assert again.read_fundamental("AAPL") == fundamental()
+                assert again.read_events(*EVER) == [event()]
+                assert again.load_strategy_state("value") == {"cash": 1.5}
+
+    def test_l2_opening_a_store_changes_no_file(
+        self, subject: Witness, store: Any, reopen: Callable[[], Any] | None, place: Path | None
+    ) -> None:
+        """No byte of what is there, and nothing beside it."""
+        if reopen is None or place is None:
+            pytest.skip("the suite gives no `reopen` or no `place`")
+        _write_one_of_each(subject)
+        store.close()
+        before = _files(place)
+        reopen().close()
+        assert _files(place) == before, "opening and closing has changed files"
+
+
+def _write_one_of_each(subject: Witness) -> None:
+    subject.write_bars("AAPL", [bar()])
+    subject.write_fundamental("AAPL", fundamental())
+    subject.write_event(event())
+    subject.save_strategy_state("value", {"cash": 1.5})
+    subject.log_decision("value", decision())
+    subject.log_order("value", *sent())
+
+
+def _files(place: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+
+
+def _calls(store: Any) -> dict[str, Callable[[], Any]]:
+    return {
+        "write_bars": lambda: store.write_bars("AAPL", [bar()]),
+        "write_bars of nothing": lambda: store.write_bars("AAPL", []),
+        "read_bars": lambda: store.read_bars("AAPL", *EVER),
+        "write_fundamental": lambda: store.write_fundamental("AAPL", fundamental()),
+        "read_fundamental": lambda: store.read_fundamental("AAPL"),
+        "write_event": lambda: store.write_event(event()),
+        "read_events": lambda: store.read_events(*EVER),
+        "save_strategy_state": lambda: store.save_strategy_state("value", {}),
+        "load_strategy_state": lambda: store.load_strategy_state("value"),
+        "log_decision": lambda: store.log_decision("value", decision()),
+        "log_order": lambda: store.log_order("value", *sent()),
+        "with": lambda: type(store).__enter__(store),
+    }
+
+
+def _declared_calls(store: Any, declared: frozenset[str]) -> dict[str, Callable[[], Any]]:
+    """Return a call of each method of the declared capabilities, whatever it takes."""
+    methods = (
+        (name, getattr(CAPABILITIES[capability], name))
+        for capability in declared
+        for name in vars(CAPABILITIES[capability])
+        if not name.startswith("_")
+    )
+    return {name: _call(getattr(store, name), method) for name, method in methods}
+
+
+def _call(method: Any, declared: Any) -> Callable[[], Any]:
+    given = {"start": EVER[0], "end": EVER[1], "symbol": "AAPL", "symbols": ["AAPL"]}
+    required = [
+        each.name
+        for each in list(inspect.signature(declared).parameters.values())[1:]
+        if each.default is each.empty
+    ]
+    return lambda: method(**{name: given.get(name, []) for name in required})

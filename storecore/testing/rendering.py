@@ -1,0 +1,77 @@
+"""A report as lines for the screen, as JSON for programs, as Markdown for a backend's README."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from storecore.capabilities import CAPABILITIES
+from storecore.testing.lawbook import LAWS
+from storecore.testing.report import BROKEN, HELD, KNOWN, SuiteReport, laws_and_capabilities
+
+_COUNTED = (HELD, BROKEN, KNOWN, "skipped", "not run")
+
+
+def lines(suites: list[SuiteReport], versions: dict[str, str]) -> list[str]:
+    """Return a line a suite, and under it one for each law that is not held in full."""
+    return [
+        *(line for suite in suites for line in (_headline(suite), *_remarks(suite))),
+        _versions(versions),
+    ]
+
+
+def as_json(suites: list[SuiteReport], versions: dict[str, str]) -> str:
+    """Return all of it as JSON: versions, and for each suite level, laws and tests."""
+    document = {"versions": versions, "suites": [_document(suite) for suite in suites]}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_markdown(suites: list[SuiteReport], versions: dict[str, str]) -> str:
+    """Return a table of the laws a suite, to be shown on a page."""
+    parts = []
+    for suite in suites:
+        rows = [
+            f"| {law} | {_says(law)} | {suite.verdict(law)} | {_cell(suite.details(law))} |"
+            for law in laws_and_capabilities()
+        ]
+        head = ("| law | what it says | verdict | remarks |", "|---|---|---|---|")
+        parts += [f"## {_headline(suite)}", "", *head, *rows, ""]
+    return "\n".join([*parts, _versions(versions), ""])
+
+
+def _headline(suite: SuiteReport) -> str:
+    verdicts = [suite.verdict(law) for law in laws_and_capabilities()]
+    counts = [f"{verdicts.count(each)} {each}" for each in _COUNTED if each in verdicts]
+    return f"{suite.title}: level {suite.level}; {', '.join(counts)}"
+
+
+def _remarks(suite: SuiteReport) -> list[str]:
+    return [
+        f"  {law} {suite.verdict(law)}: {detail}"
+        for law in laws_and_capabilities()
+        for detail in suite.details(law)
+        if suite.verdict(law) != HELD
+    ]
+
+
+def _document(suite: SuiteReport) -> dict[str, Any]:
+    laws = {
+        law: {"verdict": suite.verdict(law), "says": _says(law), "remarks": suite.details(law)}
+        for law in laws_and_capabilities()
+    }
+    tests = {each.test: {"outcome": each.outcome, "detail": each.detail} for each in suite.results}
+    return {"suite": suite.title, "level": suite.level, "laws": laws, "tests": tests}
+
+
+def _says(law: str) -> str:
+    if law in LAWS:
+        return LAWS[law].says
+    return f"the capability: {str(CAPABILITIES[law].__doc__).splitlines()[0]}"
+
+
+def _cell(details: list[str]) -> str:
+    return "; ".join(details).replace("|", "\\|").replace("\n", " ")
+
+
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in versions.items())

@@ -1,0 +1,127 @@
+"""What a run of the kit came to: each law held, broken, skipped or known to fail, and the level."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import storecore
+from storecore.capabilities import CAPABILITIES
+from storecore.testing.lawbook import LAWS
+
+HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"
+LEVELS = {
+    "durable": ("test_d1_", "test_d2_", "test_d3_", "test_l2_a_store"),
+    "shared": ("test_d4_processes_",),
+    "sealed": ("test_d5_",),
+}
+_OPTIONAL = ("A", "D", "L2")  # laws that a store shows only by a capability or a promise
+
+
+class Result(NamedTuple):
+    """What one test came to, and why it did not hold."""
+
+    test: str
+    laws: tuple[str, ...]
+    outcome: str
+    detail: str
+
+
+class SuiteReport(NamedTuple):
+    """All results of one suite."""
+
+    title: str
+    results: tuple[Result, ...]
+
+    def verdict(self, law: str) -> str:
+        """Return what a law or capability came to; it is broken if one of its tests is."""
+        outcomes = [each.outcome for each in self.results if law in each.laws]
+        for outcome in (BROKEN, KNOWN, HELD, SKIPPED):
+            if outcome in outcomes:
+                return outcome
+        return NOT_RUN
+
+    def details(self, law: str) -> list[str]:
+        """Return why a law is not held, or not in full: test and reason, or the bare reasons."""
+        worst = self.verdict(law)
+        of_law = [each for each in self.results if law in each.laws]
+        if worst in (HELD, SKIPPED):
+            return sorted({each.detail for each in of_law if each.outcome == SKIPPED})
+        return [f"{each.test}: {each.detail}" for each in of_law if each.outcome == worst]
+
+    @property
+    def level(self) -> str:
+        """How far a backend is proven: none, sound, durable, shared or sealed.
+
+        *sound*: every law that needs no medium; *durable*: and what it wrote outlives it; *shared*:
+        and by several processes; *sealed*: and no damage goes unnoticed.
+        """
+        outcomes = {each.test: each.outcome for each in self.results}
+        promised = tuple(prefix for prefixes in LEVELS.values() for prefix in prefixes)
+        base = {o for test, o in outcomes.items() if not test.startswith(promised)}
+        complete = all(self.verdict(law) == HELD for law in LAWS if not law.startswith(_OPTIONAL))
+        if BROKEN in outcomes.values() or KNOWN in base or not complete:
+            return "none"
+        level = "sound"
+        for name, prefixes in LEVELS.items():
+            kept = [o for test, o in outcomes.items() if test.startswith(prefixes)]
+            if set(kept) != {HELD}:
+                break
+            level = name
+        return level
+
+
+def suite_reports(reports: Iterable[tuple[list[Any], Any]]) -> list[SuiteReport]:
+    """Return the results of pytest's reports, suite by suite in the order of their running."""
+    suites: dict[str, list[Result]] = {}
+    for (title, test, laws), report in reports:
+        result = Result(test, tuple(laws), *_outcome(report))
+        suites.setdefault(title, []).append(result)
+    return [SuiteReport(title, tuple(results)) for title, results in suites.items()]
+
+
+def laws_and_capabilities() -> list[str]:
+    """Return all that a suite proves: the laws' names, then the capabilities'."""
+    return [*LAWS, *CAPABILITIES]
+
+
+def versions(titles: Iterable[str]) -> dict[str, str]:
+    """Return the versions of all that took part, the named backends' distributions included."""
+    found = {"python": platform.python_version(), "storecore": storecore.__version__}
+    found |= {name: version(name) for name in ("pytest", "hypothesis")}
+    for backend in storecore.backends():
+        if backend.name in titles:
+            found[backend.distribution] = backend.version
+    return found
+
+
+def publish(reports: Iterable[tuple[list[Any], Any]], screen: Any, config: Any) -> None:
+    """Print the report and write it to the paths that were asked for."""
+    from storecore.testing import rendering
+
+    suites = suite_reports(reports)
+    used = versions([suite.title for suite in suites])
+    screen.section("storecore: the laws")
+    for line in rendering.lines(suites, used):
+        screen.write_line(line)
+    for path in config.getoption("storecore_report"):
+        render = rendering.as_json if path.endswith(".json") else rendering.as_markdown
+        Path(path).write_text(render(suites, used), encoding="utf-8")
+
+
+def _outcome(report: Any) -> tuple[str, str]:
+    if report.skipped and hasattr(report, "wasxfail"):
+        return KNOWN, report.wasxfail.removeprefix("reason: ")
+    if report.skipped:
+        return SKIPPED, report.longrepr[2].removeprefix("Skipped: ")
+    return (HELD, "") if report.passed else (BROKEN, _why(report.longrepr))
+
+
+def _why(longrepr: Any) -> str:
+    """Return the first line of what was raised."""
+    crash = getattr(longrepr, "reprcrash", None)
+    text = crash.message if crash is not None else str(longrepr)
+    return text.strip().splitlines()[0] if text.strip() else "no reason given"

@@ -1,0 +1,122 @@
+"""`DataStoreSuite`: every law's tests, to be inherited by the tests of a backend.
+
+```python
+class TestMine(DataStoreSuite):
+    known_failures = {"test_d5_no_flipped_bit_changes_an_answer_unnoticed": "no checksums yet"}
+
+    @pytest.fixture
+    def spec(self):
+        return storecore_backend()
+
+    @pytest.fixture
+    def place(self, tmp_path):
+        return tmp_path / "place"
+
+    @pytest.fixture
+    def reopen(self, place):
+        return partial(MyStore, place)
+
+    @pytest.fixture
+    def store(self, reopen):
+        with reopen() as store:
+            yield store
+```
+
+Only `store` is required; `storecore.testing.givens` says what each is for. A law cannot be taken
+out: overriding a test, or a fixture that is the kit's own, is an error.
+"""
+
+from __future__ import annotations
+
+from inspect import getattr_static
+from typing import Any
+
+from storecore.options import did_you_mean
+from storecore.testing.audit import AuditLaws
+from storecore.testing.bar_stream import BarStreamLaws
+from storecore.testing.bar_tables import BarTableLaws
+from storecore.testing.bars import BarLaws
+from storecore.testing.bulk import BulkLaws
+from storecore.testing.bulk_audit import BulkAuditLaws
+from storecore.testing.catalog import CatalogLaws
+from storecore.testing.disk_usage import DiskUsageLaws
+from storecore.testing.durability import DurabilityLaws
+from storecore.testing.events import EventLaws
+from storecore.testing.fundamentals import FundamentalLaws
+from storecore.testing.givens import GIVEN, Givens
+from storecore.testing.history import HistoryLaws
+from storecore.testing.life import LifeLaws
+from storecore.testing.names import NameLaws
+from storecore.testing.protocol import ProtocolLaws
+from storecore.testing.states import StateLaws
+from storecore.testing.threads import ThreadLaws
+from storecore.testing.times import TimeLaws
+from storecore.testing.versioned_state import VersionedStateLaws
+
+BASE_LAWS: tuple[type[Givens], ...] = (
+    ProtocolLaws,
+    NameLaws,
+    TimeLaws,
+    BarLaws,
+    FundamentalLaws,
+    EventLaws,
+    StateLaws,
+    LifeLaws,
+    ThreadLaws,
+    HistoryLaws,
+    DurabilityLaws,
+)
+CAPABILITY_LAWS: dict[str, type[Givens]] = {
+    "BarTables": BarTableLaws,
+    "BarStream": BarStreamLaws,
+    "Catalog": CatalogLaws,
+    "AuditTrail": AuditLaws,
+    "Bulk": BulkLaws,
+    "BulkAudit": BulkAuditLaws,
+    "VersionedState": VersionedStateLaws,
+    "DiskUsage": DiskUsageLaws,
+}
+
+
+class DataStoreSuite(*BASE_LAWS, *CAPABILITY_LAWS.values()):  # type: ignore[misc]
+    """All laws, to be proven of the store that the fixture `store` gives."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        overridden = [name for name in own_names() if _differs(cls, name)]
+        if overridden:
+            raise TypeError(
+                f"{cls.__name__} overrides {', '.join(overridden)}: a law cannot be taken out; "
+                "list a test that is known to fail in `known_failures`, with the reason"
+            )
+        check_known_failures(cls.known_failures, f"{cls.__name__}.known_failures")
+
+    @classmethod
+    def title(cls, backend: str | None) -> str:
+        """Return what a report calls the suite; `backend` is the one of the command line."""
+        return cls.__name__
+
+
+def tests() -> list[str]:
+    """Return the names of all tests of the suite, sorted."""
+    return sorted(name for name in dir(DataStoreSuite) if name.startswith("test_"))
+
+
+def own_names() -> list[str]:
+    """Return the names of the suite that who inherits it must leave as they are."""
+    free = {*GIVEN, "title"}
+    return sorted(name for name in dir(DataStoreSuite) if name[0] != "_" and name not in free)
+
+
+def check_known_failures(known: Any, place: str) -> None:
+    """Refuse a list of known failures that names no test, or gives no reason."""
+    for name, reason in dict(known).items():
+        if name not in tests():
+            raise TypeError(f"{place}: no test {name!r}{did_you_mean(name, tests())}")
+        if not (isinstance(reason, str) and reason.strip()):
+            raise TypeError(f"{place}: {name} needs the reason why it is known to fail")
+
+
+def _differs(cls: type, name: str) -> bool:
+    # Statically: pytest makes a fixture anew whenever one is looked up.
+    return getattr_static(cls, name) is not getattr_static(DataStoreSuite, name)

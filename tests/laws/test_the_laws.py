@@ -1,0 +1,139 @@
+"""The conformance kit run on storecore's own backends: each law, proven of each."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from msgspec.structs import replace
+
+from storecore import open_store
+from storecore.memory import MemoryDataStore, storecore_backend
+from storecore.opening import prepare
+from storecore.readonly import ReadonlyStore
+from storecore.testing import DataStoreSuite
+from storecore.wrapping import wrapper_class
+from storecore_file import FileDataStore, plugin
+
+
+class TestMemory(DataStoreSuite):
+    @pytest.fixture
+    def spec(self):
+        return storecore_backend()
+
+    @pytest.fixture
+    def store(self):
+        with MemoryDataStore() as store:
+            yield store
+
+
+class TestFile(DataStoreSuite):
+    @pytest.fixture
+    def spec(self):
+        return plugin.storecore_backend()
+
+    @pytest.fixture
+    def place(self, tmp_path):
+        return tmp_path / "data"
+
+    @pytest.fixture
+    def reopen(self, place):
+        return partial(FileDataStore, place)
+
+    @pytest.fixture
+    def store(self, reopen):
+        with reopen() as store:
+            yield store
+
+
+class Composed(DataStoreSuite):
+    """A store that a config composes; `config` is its table, given the folder of the test.
+
+    Which laws of the medium it keeps is proven in the soak runs: they are the file backend's, which
+    is asked for them in every run.
+    """
+
+    @pytest.fixture
+    def prepared(self, place):
+        return prepare(self.config(place))
+
+    @pytest.fixture
+    def spec(self, prepared):
+        return replace(prepared.spec, promises=frozenset())
+
+    @pytest.fixture
+    def place(self, tmp_path):
+        return tmp_path / "data"
+
+    @pytest.fixture
+    def reopen(self, prepared, place):
+        durable = "durable" in prepared.spec.promises
+        return partial(open_store, self.config(place)) if durable else None
+
+    @pytest.fixture
+    def store(self, prepared):
+        with prepared.open() as store:
+            yield store
+
+
+def file(path):
+    return {"backend": "file", "base_path": path, "durability": "os"}
+
+
+class TestMirrorOfFiles(Composed):
+    def config(self, place):
+        replicas = [file(place / "copy"), {"backend": "memory"}]
+        return {"backend": "mirror", "primary": file(place / "first"), "replicas": replicas}
+
+
+@pytest.mark.soak
+class TestDurableMirror(TestMirrorOfFiles):
+    @pytest.fixture
+    def spec(self, prepared):
+        return prepared.spec
+
+
+class TestCachedMemory(Composed):
+    def config(self, place):
+        return {"backend": "cached", "store": {"backend": "memory"}, "max_bytes": 50_000}
+
+
+@pytest.mark.soak
+class TestCachedFile(Composed):
+    def config(self, place):
+        return {"backend": "cached", "store": file(place)}
+
+    @pytest.fixture
+    def spec(self, prepared):
+        return prepared.spec
+
+
+class TestReadonlyMemory(DataStoreSuite):
+    """A store that refuses to write is written to by another hand: the one that it reads from."""
+
+    @pytest.fixture
+    def spec(self):
+        return prepare("readonly", store={"backend": "memory"}).spec
+
+    @pytest.fixture
+    def writer(self):
+        return MemoryDataStore()
+
+    @pytest.fixture
+    def store(self, writer, spec):
+        return wrapper_class(ReadonlyStore, spec.capabilities)(writer)
+
+
+@pytest.mark.soak
+class TestReadonlyFile(Composed):
+    def config(self, place):
+        return {"backend": "readonly", "store": file(place)}
+
+    @pytest.fixture
+    def reopen(self):
+        return None
+
+    @pytest.fixture
+    def writer(self, place):
+        with open_store(file(place)) as writer:
+            yield writer

@@ -1,0 +1,57 @@
+"""All broken backends, and the suite of each."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import broken_bars
+import broken_batches
+import broken_facts
+import broken_files
+import broken_names
+import broken_times
+import pytest
+from msgspec.structs import replace
+
+from storecore.memory import storecore_backend
+from storecore.testing import DataStoreSuite
+
+MODULES = (broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files)
+BROKEN = {
+    name: cls
+    for module in MODULES
+    for name, cls in vars(module).items()
+    if isinstance(cls, type) and hasattr(cls, "law")
+}
+
+
+def suite_of(cls):
+    """Return the suite of a backend, which any other may be put in place of."""
+    on_disk = issubclass(cls, broken_files.SavedStore)
+
+    class Suite(DataStoreSuite):
+        law = getattr(cls, "law", None)
+
+        @pytest.fixture
+        def spec(self):
+            spec = replace(storecore_backend(), promises=getattr(cls, "promises", frozenset()))
+            return replace(spec, capabilities=getattr(cls, "capabilities", spec.capabilities))
+
+        @pytest.fixture
+        def place(self, tmp_path):
+            folder = tmp_path / "place"
+            folder.mkdir()
+            return folder if on_disk else None
+
+        @pytest.fixture
+        def reopen(self, place):
+            return partial(cls, place / "saved") if on_disk else None
+
+        @pytest.fixture
+        def store(self, reopen):
+            store = reopen() if on_disk else cls()
+            yield store
+            store.close()
+
+    Suite.__name__ = Suite.__qualname__ = f"Test{cls.__name__}"
+    return Suite

@@ -1,0 +1,75 @@
+"""The kit catches the wrong: each broken backend fails a test of the law that it breaks.
+
+`broken/` holds them, each the memory backend with one fault. They run in a pytest of their own: it
+collects the whole suite of each and runs the tests of the law concerned; under `-m soak`, all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storecore.testing.report import BROKEN
+
+FOLDER = Path(__file__).parent / "broken"
+UNTRACED = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+QUIET = ("-q", "--tb=no", "-p", "no:cacheprovider")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run pytest in the folder of the test, where the broken backends can be imported."""
+
+    def start(source, *args):
+        (tmp_path / "test_suites.py").write_text(source)
+        command = (sys.executable, "-m", "pytest", *QUIET, *args, "test_suites.py")
+        env = {**UNTRACED, "PYTHONPATH": str(FOLDER)}
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    return start
+
+
+@pytest.fixture
+def told(run, tmp_path, capsys):
+    """Run the suites of all broken backends, print the score, and return what was told of each."""
+
+    def tell(*args):
+        done = run(
+            "from choosing import SUITES\nglobals().update(SUITES)\n", "-p", "choosing", *args
+        )
+        assert (tmp_path / "told.json").exists(), done.stdout + done.stderr
+        all_told = json.loads((tmp_path / "told.json").read_text())
+        caught = sum(each["verdict"] == BROKEN for each in all_told.values())
+        with capsys.disabled():
+            print(f"\nbroken backends caught: {caught} of {len(all_told)}")
+        return all_told
+
+    return tell
+
+
+def missed(all_told):
+    return [name for name, each in all_told.items() if each["verdict"] != BROKEN]
+
+
+def test_each_broken_backend_breaks_its_law(told):
+    all_told = told()
+    assert missed(all_told) == []
+    assert len(all_told) >= 40
+    assert all(each["whole"] for each in all_told.values())
+
+
+@pytest.mark.soak
+def test_each_broken_backend_breaks_its_law_in_a_run_of_the_whole_suite(told):
+    assert missed(told("--whole")) == []
+
+
+@pytest.mark.soak
+def test_the_saved_store_that_the_faults_on_disk_are_put_into_breaks_none(run):
+    source = "import broken_files, gathering\n"
+    done = run(f"{source}TestSaved = gathering.suite_of(broken_files.SavedStore)\n")
+    assert done.returncode == 0, done.stdout

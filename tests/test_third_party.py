@@ -1,0 +1,87 @@
+"""A backend by someone else, installed by pip from its own folder, is found, opened and proven."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent / "third_party" / "storecore-sqlite"
+SOURCE = (PROJECT / "storecore_sqlite.py").read_text()
+PAGE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
+FEW = """
+from hypothesis import settings
+settings.register_profile("few", max_examples=2)
+settings.load_profile("few")
+"""
+HERE = ("--no-index", "--no-deps", "--no-build-isolation", "--no-cache-dir")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder into which pip has installed the distribution, of a copy of its sources."""
+    folder = tmp_path_factory.mktemp("third_party")
+    project = shutil.copytree(PROJECT, folder / "project")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    subprocess.run([*pip, *HERE, "--target", folder / "site", project], check=True)
+    (folder / "site" / "few_examples.py").write_text(FEW)
+    return folder / "site"
+
+
+@pytest.fixture
+def python(site, tmp_path):
+    """Run Python where the distribution is installed, and return what it printed."""
+
+    def run(*args):
+        untraced = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+        env = {**untraced, "PYTHONPATH": str(site)}
+        command = [sys.executable, *map(str, args)]
+        done = subprocess.run(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    return run
+
+
+def test_it_is_short_and_the_one_that_the_page_for_backend_authors_shows():
+    assert len(SOURCE.splitlines()) < 150
+    assert f"```python\n{SOURCE}```" in PAGE
+    assert '[project.entry-points."storecore.backends"]\nsqlite = "storecore_sqlite"' in PAGE
+
+
+def test_it_is_listed_through_its_entry_point(python):
+    assert "storecore-sqlite 1.0" in python("-m", "storecore.cli", "backends")
+
+
+def test_its_options_are_checked(python):
+    program = """
+import storecore
+try:
+    storecore.open_store("sqlite", pth="desk.db")
+except storecore.ConfigError as error:
+    print(error)
+"""
+    assert "pth: unknown option (did you mean 'path'?)" in python("-c", program)
+
+
+def test_the_command_that_needs_no_code_proves_it(python, tmp_path):
+    kit = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "few_examples")
+    backend = ("--storecore-backend", "sqlite", "--storecore-set", "path={tmp}/desk.db")
+    report = tmp_path / "laws.json"
+    python(*kit, "--pyargs", "storecore.testing", *backend, "--storecore-report", report)
+    told = json.loads(report.read_text())
+    (suite,) = told["suites"]
+    assert told["versions"]["storecore-sqlite"] == "1.0"
+    assert (suite["suite"], suite["level"]) == ("sqlite", "shared")
+    assert suite["laws"]["D5"]["verdict"] == "skipped"
+    assert suite["laws"]["D4"]["verdict"] == "held"
+
+
+@pytest.mark.soak
+def test_its_own_tests_pass(python, site):
+    python("-m", "pytest", "-q", "-p", "no:cacheprovider", site.parent / "project" / "tests")

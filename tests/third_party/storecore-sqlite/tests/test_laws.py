@@ -1,0 +1,23 @@
+"""The laws, proven of this backend by storecore's conformance kit."""
+
+from functools import partial
+
+import pytest
+from storecore_sqlite import SqliteConfig, SqliteStore, storecore_backend
+
+from storecore.testing import DataStoreSuite
+
+
+class TestSqlite(DataStoreSuite):
+    @pytest.fixture
+    def spec(self):
+        return storecore_backend()
+
+    @pytest.fixture
+    def reopen(self, tmp_path):
+        return partial(SqliteStore, SqliteConfig(tmp_path / "desk.db"))
+
+    @pytest.fixture
+    def store(self, reopen):
+        with reopen() as store:
+            yield store
