@@ -114,6 +114,14 @@ def repeated(symbol: str, rows: int) -> pa.Array:
     return pa.StringArray.from_buffers(rows, _offsets(len(text)), pa.py_buffer(text * rows))
 
 
+def owned(table: pa.Table) -> pa.Table:
+    """Return a table in memory of its own: a slice would hold all that it was cut from."""
+    if not len(table):
+        return table
+    copies = [pa.concat_arrays(column.chunks) for column in table.columns]
+    return pa.Table.from_arrays(copies, schema=table.schema)
+
+
 def with_exact(table: pa.Table, exact: list[int | None]) -> pa.Table:
     """Return a series table with its exact volumes (`[]`: it has none)."""
     column = pa.array(exact, pa.int64()) if exact else pa.nulls(len(table), pa.int64())

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storecore.bar_table import EMPTY, FIELDS, SERIES, between, with_exact
+from storecore.bar_table import EMPTY, FIELDS, SERIES, between, owned, with_exact
 from storecore.errors import CorruptData, StoreError
 from storecore.instants import to_datetime
 from storecore_file.bar_file import END, MAGIC, SEAL, Group, Note, checksum
@@ -99,7 +99,7 @@ class BarFile:
 
     def hold(self, bars: pa.Table) -> None:
         """Take the bars of the whole part as they are known already."""
-        self._kept[tuple(SERIES.names)] = bars.combine_chunks()
+        self._kept[tuple(SERIES.names)] = owned(bars)
 
     def _kept_table(self, names: tuple[str, ...]) -> pa.Table:
         if names not in self._kept:
@@ -112,10 +112,13 @@ class BarFile:
         """Return the note and the footer, both proven whole."""
         view, size = self._view, len(self._view)
         footer = size - END - int.from_bytes(view[-END:-4], "little")
-        note = footer - SEAL - int.from_bytes(view[max(0, footer - SEAL) : footer - 4], "little")
+        if footer - SEAL < len(MAGIC):
+            raise ValueError("its end is not that of a part")
+        self._read(footer - SEAL)
+        note = footer - SEAL - int.from_bytes(view[footer - SEAL : footer - 4], "little")
         if note < len(MAGIC):
             raise ValueError("its end is not that of a part")
-        self._read(min(note, self._read_from))
+        self._read(note)
         if checksum(view[note : footer - 4], view[footer:]) != bytes(view[footer - 4 : footer]):
             raise ValueError("the checksum of its end does not match")
         return _NOTES.decode(view[note : footer - SEAL]), bytes(view[footer:])

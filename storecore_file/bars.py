@@ -67,7 +67,7 @@ class Bars:
         if few:
             self._appended = True
             if self._journal.append(timeframe, few) > JOURNAL_BYTES:
-                self.fold()
+                self._try_to_fold()
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> pa.Table:
         """Return the bars of a range as a series table."""
@@ -96,12 +96,13 @@ class Bars:
         """Remove the bars of a range; return how many there were."""
         key = (symbol, timeframe)
         if key in self._journal.series():
-            self.fold()
+            self._try_to_fold()
+            self._disk.make_folders([self._path(*key)], within=self._folder)
         if span.first > span.last or not self._disk.is_folder(self._path(*key)):
             return 0
         deleted = self._writer(*key).delete(span.first, span.last)
-        if key in self._journal.series():  # written meanwhile: its rows may hold an empty part
-            self.fold()
+        if key in self._journal.series():  # its rows hold on to a part that is empty now
+            self._try_to_fold()
         self._writer(*key).drop_empty()
         return deleted
 
@@ -139,9 +140,26 @@ class Bars:
             names = self._journal.rotate()
             keys = sorted(self._journal.series(names))
             self._disk.make_folders((self._path(*key) for key in keys), within=self._folder)
-            in_parallel(lambda key: self._writer(*key).write(EMPTY), keys, WRITERS)
+            failed = [error for error in in_parallel(self._folded, keys, WRITERS) if error]
+            if failed:
+                raise failed[0]
             self._journal.retire(names)
         return len(keys)
+
+    def _folded(self, key: tuple[str, str]) -> StoreError | None:
+        """Fold one series; return what went wrong, so that it holds up no other."""
+        try:
+            self._writer(*key).write(EMPTY)
+        except StoreError as error:
+            return error
+        return None
+
+    def _try_to_fold(self) -> None:
+        """Fold the journal where that can be done: its bars are safe, and read, where they are."""
+        try:
+            self.fold()
+        except StoreError as error:
+            _log.warning("%s: the journal is folded later: %s", self._folder, error)
 
     def compact(self) -> int:
         """Fold the journal and merge all that is small; return how many files went away."""
@@ -158,10 +176,7 @@ class Bars:
         """Fold what this store has put into the journal, and let go of it."""
         if self._appended:
             self._appended = False
-            try:
-                self.fold()
-            except StoreError as error:
-                _log.warning("%s: the journal is folded later: %s", self._folder, error)
+            self._try_to_fold()
         self._journal.close()
 
     def _series(self, symbol: str, timeframe: str) -> Series:

@@ -74,7 +74,13 @@ class Capable(Rooms):
         asked, span = wanted(symbols, columns), time_range(start, end)
         check_max_bytes(max_bytes)
         found = self._bars.stream(asked.symbols, timeframe, span, asked.columns, max_bytes)
-        return (in_time_order(series, asked.columns, span.aware) for series in found)
+
+        def tables() -> Iterator[pa.Table]:
+            for series in found:
+                self._check_open()
+                yield in_time_order(series, asked.columns, span.aware)
+
+        return tables()
 
     def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
         """Remove the bars of a range; return how many there were."""

@@ -28,6 +28,7 @@ from storecore.bars import BarColumns
 from storecore.errors import CorruptData
 from storecore_file.floor.appending import Log, whole_lines
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.forking import begin_anew_in_children
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
 from storecore_file.parts import Part
@@ -114,6 +115,7 @@ class Journal:
         self._log = Log(disk, folder / "none yet", is_sealed)
         self._known: dict[str, _Known] = {}
         self._reading = RLock()  # threads read the new lines one after another
+        begin_anew_in_children(self)
 
     def append(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> int:
         """Append the bars of many symbols as one line; return the length of its file."""
@@ -138,6 +140,8 @@ class Journal:
         """Let appends go to a new file from now on; return those before it."""
         with Locked(self._lock_path, self._lock_timeout):
             names = self.files()
+            if names and not self._disk.size(self._folder / names[-1]):
+                return names[:-1]  # nothing was appended since the last time
             if names:
                 self._disk.replace(self._folder / _new_name(names), b"")
             return names
@@ -152,6 +156,23 @@ class Journal:
             self._refresh()
             rows = [row for file in self._known.values() for row in file.rows.get(key, ())]
             return Pending(rows, tuple(self._known))
+
+    def settled(self, key: Key) -> Pending:
+        """Return the rows of a series once none of them is still being written.
+
+        A line may be seen before its sync; where that fails it is cut off, and its number is that
+        of another line then: a part must not have taken it in.
+        """
+        found = self.pending(key)
+        if not found.rows:
+            return found
+        with Locked(self._lock_path, self._lock_timeout):
+            return self.pending(key)
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: a thread that is not there may have been reading."""
+        self._reading = RLock()
+        self._known = {}
 
     def series(self, names: Iterable[str] | None = None) -> set[Key]:
         """Return the symbol and timeframe of each series that has rows (in some of the files)."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from storecore_file.bar_reader import SMALL, BarFile
+from storecore_file.floor.forking import begin_anew_in_children
 from storecore_file.floor.looking import OpenFile
 
 _MOST = 1_024
@@ -33,6 +34,11 @@ class _Kept:
     """The small parts that were read or written last, decoded, by their very bytes."""
 
     def __init__(self) -> None:
+        self.after_fork()
+        begin_anew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: a thread that is not there may have held the lock."""
         self._parts: OrderedDict[tuple[Path, bytes], BarFile] = OrderedDict()
         self._lock = Lock()
 

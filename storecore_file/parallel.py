@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -32,8 +34,9 @@ def in_parallel(
 
     count = min(len(items), threads or os.cpu_count() or 1)
     with ThreadPoolExecutor(count) as pool:
-        running = [pool.submit(go_on) for _ in range(count)]
-    for thread in running:
+        helping = _started(pool, [go_on] * (count - 1))
+        go_on()
+    for thread in helping:
         thread.result()
     return [results[number] for number in range(len(items))]
 
@@ -55,11 +58,22 @@ def batch_by_batch(works: Iterable[Callable[[], _Result]]) -> list[_Result]:
             batch[len(batch) * n // count : len(batch) * (n + 1) // count] for n in range(count)
         ]
         with ThreadPoolExecutor(count) as pool:
-            others = [pool.submit(_done, share) for share in shares[1:]]
+            others = _started(pool, [partial(_done, share) for share in shares[1:]])
             results += _done(shares[0])
             for other in others:
                 results += other.result()
+            for share in shares[1 + len(others) :]:
+                results += _done(share)
     return results
+
+
+def _started(pool: ThreadPoolExecutor, works: list[Callable[[], _Result]]) -> list[Future[_Result]]:
+    """Return the works that threads have taken on: none once the interpreter is ending."""
+    started: list[Future[_Result]] = []
+    with suppress(RuntimeError):
+        for work in works:
+            started.append(pool.submit(work))
+    return started
 
 
 def _done(works: list[Callable[[], _Result]]) -> list[_Result]:

@@ -157,6 +157,10 @@ class Series:
         """Return the journal's rows of the series."""
         return self._journal.pending((self.symbol, self.timeframe))
 
+    def settled(self) -> Pending:
+        """Return those of them that last, for a writer to take in."""
+        return self._journal.settled((self.symbol, self.timeframe))
+
 
 def any_note(disk: Disk, folder: Path) -> Note | None:
     """Return what one of the parts in a folder says of itself, None where there are none."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -27,9 +27,10 @@ from storecore_file.journal import Folded, Pending
 from storecore_file.kept_parts import keep
 from storecore_file.parts import Part, part_of
 from storecore_file.series import Series
-from storecore_file.tiling import PART_ROWS, Tile, mergeable, split_last, tiles
+from storecore_file.tiling import BAR_BYTES, PART_ROWS, Tile, mergeable, split_last, tiles
 
 _log = logging.getLogger("storecore")
+_Answer = TypeVar("_Answer")
 
 
 class _Filled(NamedTuple):
@@ -71,7 +72,7 @@ class SeriesWriter:
         """
         with self._lock:
             self._upsert(EMPTY)
-            parts, pending = self._parts(), self._series.pending()
+            parts, pending = self._parts(), self._series.settled()
             touched = [self._filled(part, pending) for part in parts if _overlap(part, first, last)]
             kept = [_without(filled, first, last) for filled in touched]
             put = [filled for filled in kept if len(filled.bars) or filled.folded]
@@ -90,12 +91,12 @@ class SeriesWriter:
     def drop_empty(self) -> None:
         """Remove parts without bars that the journal does not need any more."""
         with self._lock:
-            pending = self._series.pending()
+            pending = self._series.settled()
             filled = [self._filled(part, pending) for part in self._parts()]
             self._remove([part for part, bars, folded in filled if not len(bars) and not folded])
 
     def _upsert(self, new: pa.Table) -> None:
-        parts, pending = self._parts(), self._series.pending()
+        parts, pending = self._parts(), self._series.settled()
         batch = upserted(self._unfolded(pending), new)
         if not len(batch):
             return
@@ -140,7 +141,11 @@ class SeriesWriter:
         def filled(part: Part, file: BarFile) -> _Filled:
             return _Filled(part, file.rows(EARLIEST, LATEST), pending.live(file.note.folded))
 
-        return self._series.open(part, filled)
+        return self._opened(part, filled)
+
+    def _opened(self, part: Part, look: Callable[[Part, BarFile], _Answer]) -> _Answer:
+        """Return what `look` answers for a part, which no other writer can take away."""
+        return self._series.each(look, part.first, part.last)[0]
 
     def _replace(self, put: list[_Filled], parts: list[Part]) -> None:
         """Put filled parts in the place of those that they overlap: all, or on an error none."""
@@ -173,12 +178,16 @@ class SeriesWriter:
         except StorageError as error:
             _log.warning("%s: merging its parts is put off: %s", self._series.folder, error)
 
+    def _weight(self, part: Part) -> int:
+        """Return the bytes of a part, or of as many usual bars where its own are very small."""
+        rows = self._opened(part, lambda _, file: file.note.rows)
+        return max(self._disk.size(self._series.path(part)) or 0, rows * BAR_BYTES)
+
     def _merge(self, patient: bool) -> int:
         merged = 0
         while True:
-            closed, pending = self._parts()[:-1], self._series.pending()
-            sizes = [self._disk.size(self._series.path(part)) or 0 for part in closed]
-            run = mergeable(sizes, patient)
+            closed, pending = self._parts()[:-1], self._series.settled()
+            run = mergeable([self._weight(part) for part in closed], patient)
             if run is None:
                 return merged
             filled = [self._filled(part, pending) for part in closed[run]]

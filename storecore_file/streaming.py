@@ -11,7 +11,7 @@ from math import ceil
 
 import pyarrow as pa
 
-from storecore.bar_table import SERIES
+from storecore.bar_table import SERIES, owned
 from storecore.instants import TimeRange
 from storecore_file.bar_file import Group
 from storecore_file.parallel import in_parallel
@@ -60,7 +60,7 @@ def _window(
     for start in range(0, len(series), _AT_ONCE):
         some = series[start : start + _AT_ONCE]
         for each, bars in zip(
-            some, in_parallel(lambda one: _own(one, span, columns), some), strict=True
+            some, in_parallel(lambda one: owned(one.read(span, columns)), some), strict=True
         ):
             found.append((each.symbol, bars))
             held += len(bars)
@@ -71,12 +71,3 @@ def _window(
             return
     if held:
         yield found
-
-
-def _own(series: Series, span: TimeRange, columns: list[str]) -> pa.Table:
-    """Return the bars of a window in memory of their own: a slice would hold its whole group."""
-    bars = series.read(span, columns)
-    if not len(bars):
-        return bars
-    copies = [pa.concat_arrays(column.chunks) for column in bars.columns]
-    return pa.Table.from_arrays(copies, schema=bars.schema)

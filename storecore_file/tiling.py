@@ -19,6 +19,7 @@ from storecore_file.parts import UNITS, Part, ceiling, floor, part_of
 PART_ROWS = 100_000
 OPEN_ROWS = 2_000  # more than that, and the last part is split before it grows
 PART_BYTES = 3 * 2**20
+BAR_BYTES = 24  # of a usual bar on the disk
 SMALL_BYTES = 2**19  # merged without asking: a few milliseconds, once a month
 RATIO = 8
 

@@ -24,6 +24,7 @@ from storecore_file.floor.renaming import put_in_place
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _LISTINGS = 30_000
+_LISTED_AGAIN = 50
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync stops at the drive
 
 
@@ -54,9 +55,9 @@ class Disk:
     def names(self, folder: Path) -> list[str]:
         """Return the names in a folder that are not hidden, sorted; none where it is missing.
 
-        Some may be gone by now. None that was there all the time is left out: the folder is listed
-        twice, since a listing may miss a file that is replaced by another while it runs. A folder
-        that has not changed since is not listed again.
+        Some may be gone by now. None that was there all the time is left out, and all were there at
+        one time: the folder is listed until two listings agree, since one may miss a file that is
+        replaced by another while it runs. A folder that has not changed since is not listed again.
         """
         with naming(folder, "list"):
             try:
@@ -64,7 +65,7 @@ class Disk:
                 known = self._listings.get(folder)
                 if known is not None and known.changed == changed.at:
                     return known.names
-                names = {*os.listdir(folder), *os.listdir(folder)}  # noqa: PTH208 - names only
+                names = _steady_names(folder)
             except FileNotFoundError:
                 return []
         listed = sorted(name for name in names if not name.startswith("."))
@@ -232,6 +233,17 @@ class Disk:
             os.fsync(file)
         finally:
             os.close(file)
+
+
+def _steady_names(folder: Path) -> set[str]:
+    """Return the names in a folder as two listings agree on, or all that many have found."""
+    found, names = set[str](), set(os.listdir(folder))  # noqa: PTH208 - names only
+    for _ in range(_LISTED_AGAIN):
+        again = set(os.listdir(folder))  # noqa: PTH208
+        if again == names:
+            return names
+        found, names = found | names, again
+    return found | names
 
 
 def write_all(file: int, content: bytes) -> None:

@@ -37,7 +37,10 @@ class NameCodec(NamedTuple):
         if _HASHED in encoded:
             return None
         name = self._unescaped(encoded)
-        return name if self.encode(name) == encoded else None  # None: no name of ours
+        try:
+            return name if self.encode(name) == encoded else None  # None: no name of ours
+        except UnicodeEncodeError:  # a folder of somebody else's, its name no UTF-8
+            return None
 
     def _unescaped(self, encoded: str) -> str:
         decoded, shifted = [], False

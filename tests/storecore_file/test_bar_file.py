@@ -314,3 +314,22 @@ def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error_that_names_it(
         with pytest.raises(StorageError, match="shorter while it was read") as caught:
             bars.rows(columns.date[0], columns.date[-1])
     assert caught.value.path == str(path)
+
+
+def test_a_part_whose_end_is_longer_than_what_is_read_of_it_first_is_read_whole(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(bar_file, "GROUP_ROWS", 20)
+    monkeypatch.setattr(bar_reader, "_WHOLE", 2**10)
+    monkeypatch.setattr(bar_reader, "_TAIL", 2**8)
+    rows = 1_000
+    ones = [1.0] * rows
+    columns = BarColumns(
+        [60_000_000 * row for row in range(rows)], ones, ones, ones, ones, [1] * rows
+    )
+    path = tmp_path / "1970-01.parquet"
+    path.write_bytes(encode("A", "1m", series_table(columns), {}))
+    with Disk("os").opened(path) as file:
+        part = BarFile(file)
+        assert part.note.rows == rows
+        assert bar_columns_of(part.rows(EARLIEST, LATEST)) == columns

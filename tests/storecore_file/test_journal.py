@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from storecore import PriceBar
 from storecore.bar_table import bar_columns_of, series_table
 from storecore.bars import BarColumns
-from storecore.errors import CorruptData, StorageError
+from storecore.errors import CorruptData, LockTimeout, StorageError
 from storecore.instants import EARLIEST, LATEST, exact_instant
 from storecore_file import FileDataStore, bars
 from storecore_file.floor.disk import Disk
@@ -474,3 +474,40 @@ def test_rows_of_a_range_that_no_part_has_yet():
 def part_range(year, month):
     first = exact_instant(datetime(year, month, 1), "date")
     return first, ceiling(first, "month")
+
+
+def test_d2_a_line_that_is_not_synced_yet_is_taken_into_no_part(store, base, bar, monkeypatch):
+    """Were it, and its sync failed, its number would be that of another line."""
+    with FileDataStore(base, lock_timeout=0.05) as other:
+        store.write_bar_table(table(1.0))
+        sync, direct = os.fdatasync, bar(DAY + timedelta(5), 5.0, symbol="S0")
+
+        def broken(file):
+            with pytest.raises(LockTimeout):
+                other.write_bars("S0", [direct])
+            raise OSError(errno.EIO, "I/O error")
+
+        monkeypatch.setattr(os, "fdatasync", broken)
+        with pytest.raises(StorageError):
+            store.write_bar_table(table(2.0, 1))
+        monkeypatch.setattr(os, "fdatasync", sync)
+        store.write_bar_table(table(3.0, 2))
+        other.write_bars("S0", [direct])
+        assert closes(other) == closes(store) == [1.0, 3.0, 5.0]
+
+
+def test_d2_a_batch_whose_fold_fails_is_written_and_its_writer_told_nothing(
+    store, base, monkeypatch, caplog
+):
+    store.write_bar_table(table(1.0))
+    store.compact()
+    next((base / "prices" / "S1").glob("*.parquet")).write_bytes(b"damaged")
+    monkeypatch.setattr(bars, "JOURNAL_BYTES", 10)
+    for day in (1, 2, 3):
+        store.write_bar_table(table(2.0, day))
+    assert closes(store) == [1.0, 2.0, 2.0, 2.0]
+    assert "the journal is folded later" in caplog.text
+    with pytest.raises(CorruptData):
+        store.compact()
+    assert len(list((base / "prices" / ".journal").glob("*.jsonl"))) <= 4
+    assert store.delete_bars("S0", *ALWAYS) == 4

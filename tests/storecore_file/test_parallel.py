@@ -50,3 +50,39 @@ def test_what_other_threads_do_is_done_though_one_fails():
     with pytest.raises(LookupError):
         in_parallel(fail_first, range(30), 3)
     assert sorted(done) == [*range(1, 30)]
+
+
+ENDING = """if True:
+    import atexit, sys, threading
+    from datetime import datetime
+    from storecore import PriceBar, write_bar_table, read_bar_table
+    from storecore_file import FileDataStore
+    import pyarrow as pa
+
+    def table(rows):
+        names = [f"S{number}" for number in range(6) for _ in range(rows)]
+        dates = [datetime(2026, 1, 1 + row % 28, row // 28) for row in range(rows)] * 6
+        ones = [1.0] * len(names)
+        columns = [names, dates, ones, ones, ones, ones, ones]
+        return pa.table(dict(zip(PriceBar.__struct_fields__, columns)))
+
+    store = FileDataStore(sys.argv[1])
+    main = threading.current_thread()
+
+    def collect():
+        main.join()
+        store.write_bar_table(table(40))
+        store.write_bar_table(table(1))
+        names = [f"S{number}" for number in range(6)]
+        print(len(store.read_bar_table(names, datetime.min, datetime.max)), flush=True)
+
+    atexit.register(store.close)
+    threading.Thread(target=collect).start()
+"""
+
+
+def test_a_thread_that_outlives_the_main_one_reads_and_writes_on(base, script):
+    assert script(ENDING, base).communicate(timeout=60)[0] == "240\n"
+    assert not list((base / "prices" / ".journal").glob("*-*.jsonl")) or all(
+        not path.stat().st_size for path in (base / "prices" / ".journal").glob("*.jsonl")
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import os
 import stat
 import time
@@ -486,3 +487,25 @@ def test_only_so_many_listings_are_kept(disk, tmp_path, listed, monkeypatch):
     for folder in (folders[2], folders[0]):  # the last is known, the first is forgotten
         disk.names(folder)
     assert set(listed) == {folders[0]}
+
+
+def test_b4_a_listing_is_of_one_time_though_files_come_and_go(tmp_path, monkeypatch):
+    (tmp_path / "old").touch()
+    listed, calls = os.listdir, []
+
+    def then_replaced(folder):
+        names = listed(folder)
+        if not calls:
+            (tmp_path / "new").touch()
+            (tmp_path / "old").unlink()
+        calls.append(folder)
+        return names
+
+    monkeypatch.setattr(os, "listdir", then_replaced)
+    assert floor.Disk("os").names(tmp_path) == ["new"]
+
+
+def test_b4_a_folder_that_never_stands_still_gives_all_that_was_seen(tmp_path, monkeypatch):
+    numbers = itertools.count()
+    monkeypatch.setattr(os, "listdir", lambda folder: ["always", str(next(numbers))])
+    assert {"always", "0", "50"} <= set(floor.Disk("os").names(tmp_path))

@@ -1,0 +1,31 @@
+"""What a forked child must not inherit: a lock that a thread of its parent held, for one."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+from weakref import WeakSet
+
+
+class Forking(Protocol):
+    """An object that begins anew in a forked child."""
+
+    def after_fork(self) -> None:
+        """Make locks, and what they guard, anew."""
+        ...
+
+
+_owners: WeakSet[Forking] = WeakSet()
+
+
+def begin_anew_in_children(owner: Forking) -> None:
+    """Call `owner.after_fork()` in each child that is forked from now on."""
+    _owners.add(owner)
+
+
+def _begin_anew() -> None:
+    for owner in list(_owners):
+        owner.after_fork()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
