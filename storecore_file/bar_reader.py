@@ -44,7 +44,7 @@ class Source(Protocol):
         ...
 
 
-class _Content(NamedTuple):
+class Content(NamedTuple):
     """A file that has been read whole."""
 
     path: Path
@@ -52,9 +52,11 @@ class _Content(NamedTuple):
 
     @property
     def size(self) -> int:
+        """Its bytes."""
         return len(self.content)
 
     def fill(self, view: memoryview, start: int) -> None:
+        """Copy the bytes from `start` on into a view, which they fill."""
         view[:] = self.content[start : start + len(view)]
 
 
@@ -72,7 +74,7 @@ def bars_in(file: OpenFile) -> BarFile:
 
 @lru_cache(maxsize=1_024)
 def _small(path: Path, content: bytes) -> BarFile:
-    return BarFile(_Content(path, content))
+    return BarFile(Content(path, content))
 
 
 class BarFile:
@@ -137,9 +139,8 @@ class BarFile:
 
     def _opened(self) -> tuple[Note, bytes]:
         """Return the note and the footer, both proven whole."""
-        view, size = self._view, len(self._view)
-        footer = size - END - int.from_bytes(view[-END:-4], "little")
-        note = footer - SEAL - int.from_bytes(view[max(0, footer - SEAL) : footer - 4], "little")
+        view = self._view
+        footer, note = _ends_of(view)
         if note < len(MAGIC):
             raise ValueError("its end is not that of a part")
         self._read(min(note, self._read_from))
@@ -218,6 +219,18 @@ def _metadata(footer: bytes) -> pq.FileMetaData:
 @lru_cache
 def _schema(*names: str) -> pa.Schema:
     return pa.schema([SERIES.field(name) for name in names])
+
+
+def note_start(content: bytes) -> int:
+    """Return where the note of a part begins."""
+    return _ends_of(memoryview(content))[1]
+
+
+def _ends_of(view: memoryview) -> tuple[int, int]:
+    """Return where the footer of a part begins, and its note."""
+    footer = len(view) - END - int.from_bytes(view[-END:-4], "little")
+    length = int.from_bytes(view[max(0, footer - SEAL) : footer - 4], "little")
+    return footer, footer - SEAL - length
 
 
 def _ends(groups: list[Group]) -> tuple[int, int]:

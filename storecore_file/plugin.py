@@ -36,6 +36,7 @@ def storecore_backend() -> BackendSpec:
                 "BulkAudit",
                 "VersionedState",
                 "DiskUsage",
+                "Maintenance",
             }
         ),
         summary="a folder of Parquet, JSON and JSONL files",

@@ -42,7 +42,8 @@ class Rooms(Closing):
             )
         # Absolute: the process may change its folder while the store is open.
         self.base_path = Path(base_path).expanduser().absolute()
-        disk = Disk(durability)
+        self._disk = disk = Disk(durability)
+        self._lock_timeout = lock_timeout
         decisions, orders = (self.base_path / "audit" / name for name in ("decisions", "orders"))
         self._bars = Bars(self.base_path / "prices", disk, lock_timeout)
         self._fundamentals = Fundamentals(self.base_path / "fundamentals", disk)

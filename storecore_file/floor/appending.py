@@ -163,6 +163,19 @@ def last_line(path: Path) -> bytes | None:
             os.close(file)
 
 
+def torn_bytes(path: Path, is_whole: Callable[[bytes], bool]) -> int:
+    """Return how many bytes of a log lie behind its last whole line: of one that a crash tore."""
+    with naming(path, "read"):
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(file).st_size
+            end = _tail(file, size)[0]
+            torn = os.pread(file, size - end, end)
+        finally:
+            os.close(file)
+    return 0 if is_whole(torn[:-1] + b"\n") else len(torn)
+
+
 def _tail(file: int, size: int) -> tuple[int, bytes | None]:
     """Return where the last whole line of a log ends, and that line, read from the log's end."""
     length = _BLOCK
