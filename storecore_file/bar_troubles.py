@@ -15,7 +15,7 @@ from storecore.errors import CorruptData
 from storecore_file.bar_file import Note
 from storecore_file.bar_proof import proven
 from storecore_file.floor.disk import Disk
-from storecore_file.floor.looking import entries
+from storecore_file.floor.looking import Entry, entries
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
 from storecore_file.parts import Layout, Part, layout_of, parsed
 from storecore_file.troubles import ASIDE, Trouble, problem_of, unexpected
@@ -36,7 +36,7 @@ def symbol_troubles(disk: Disk, folder: Path) -> Iterator[Trouble | None]:
     """Yield for each file of a symbol, in all timeframes, what is wrong; odd bars too."""
     yield from _series_troubles(disk, folder, Own(folder.name, DAILY))
     for entry in entries(folder):
-        if entry.is_folder and parsed(entry.name) is None:
+        if _may_be_series(entry) and parsed(entry.name) is None:
             yield from _series_troubles(disk, folder / entry.name, Own(folder.name, entry.name))
 
 
@@ -46,12 +46,12 @@ def _series_troubles(disk: Disk, folder: Path, own: Own) -> Iterator[Trouble | N
     For a leftover lies inside the range of another part: were that one moved away, it would count.
     """
     for entry in entries(folder):
-        if parsed(entry.name) is None and not (entry.is_folder and own.timeframe == DAILY):
+        if parsed(entry.name) is None and not (own.timeframe == DAILY and _may_be_series(entry)):
             yield unexpected(folder / entry.name, entry)
     try:
         parts, leftovers = _layout(folder)
     except CorruptData as error:
-        yield Trouble("overlapping", folder, str(error))
+        yield Trouble("overlapping", Path(str(error.path)), str(error))
         parts, leftovers = [part for part in map(parsed, _names(folder)) if part], []
     lock = folder / ".lock"
     for part in leftovers:
@@ -65,6 +65,10 @@ def _series_troubles(disk: Disk, folder: Path, own: Own) -> Iterator[Trouble | N
     for kind, detail in oddities(bars for _, bars in found):
         note = found[0][0]
         yield Trouble(kind, folder, f"{note.symbol} ({note.timeframe}): {detail}")
+
+
+def _may_be_series(entry: Entry) -> bool:
+    return entry.is_folder and not entry.name.startswith(".")
 
 
 def _names(folder: Path) -> list[str]:
