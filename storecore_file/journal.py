@@ -147,6 +147,10 @@ class Journal:
         """Remove files whose rows have all been folded."""
         self._disk.remove(*(self.folder / name for name in names))
 
+    def settle(self) -> None:
+        """Make durable which files there are; a process may have been killed while it retired."""
+        self._disk.settle(self.folder)
+
     def pending(self, key: Key) -> Pending:
         """Return the rows of a series, those that are folded already too."""
         with self._reading:

@@ -113,8 +113,7 @@ class Log:
         try:
             write_all(self._kept.number, content)
             self._sync()
-            if before == 0:
-                self._disk.created(self._path)
+            self._disk.named(self._path, self._kept.identity)
         except BaseException:
             with suppress(OSError):  # what cannot be taken back now is met by the next writer
                 self._take_back(before)

@@ -486,3 +486,10 @@ def test_only_so_many_listings_are_kept(disk, tmp_path, listed, monkeypatch):
     for folder in (folders[2], folders[0]):  # the last is known, the first is forgotten
         disk.names(folder)
     assert set(listed) == {folders[0]}
+
+
+def test_d1_a_folder_that_another_process_has_made_is_made_durable_once(disk, tmp_path, syscalls):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for _ in range(2):
+        disk.make_folder(tmp_path / "a" / "b", within=tmp_path)
+    assert syscalls == [("fsync", tmp_path.name), ("fsync", "a")]
