@@ -183,3 +183,13 @@ def test_what_was_moved_can_be_put_back(store, base, two_parts):
     (moved,) = (base / "aside").rglob("*.parquet")
     moved.rename(two_parts[0])
     assert two_parts[0].read_bytes() == content
+
+
+def test_a_leftover_that_has_become_a_part_is_left_alone(store, base, two_parts):
+    """A writer may have split the part around it meanwhile, into parts of the same name."""
+    left = two_parts[0].with_name("2026-01-05.parquet")
+    shutil.copy(two_parts[0], left)
+    (trouble,) = [each for each in store._bars.troubles() if each and each.kind == "leftover"]
+    two_parts[0].unlink()
+    assert Repairs(base, store._disk, 1, dry_run=False).mend(trouble) is None
+    assert left.exists()

@@ -493,3 +493,7 @@ def test_d1_a_folder_that_another_process_has_made_is_made_durable_once(disk, tm
     for _ in range(2):
         disk.make_folder(tmp_path / "a" / "b", within=tmp_path)
     assert syscalls == [("fsync", tmp_path.name), ("fsync", "a")]
+
+
+def test_a_file_that_is_not_there_has_never_changed(disk, tmp_path):
+    assert disk.changed(tmp_path / "none") is None
