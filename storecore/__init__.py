@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from storecore.capabilities import DiskUsage as DiskUsage
     from storecore.capabilities import Finding as Finding
     from storecore.capabilities import Footprint as Footprint
+    from storecore.capabilities import Maintenance as Maintenance
     from storecore.capabilities import Report as Report
     from storecore.capabilities import StateVersion as StateVersion
     from storecore.capabilities import VersionedState as VersionedState
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "capabilities": (
         "AuditReport AuditTrail BarStream BarTables Bulk BulkAudit Catalog Coverage DiskUsage "
-        "Finding Footprint Report StateVersion VersionedState"
+        "Finding Footprint Maintenance Report StateVersion VersionedState"
     ),
     "config": "StoreConfig find_config load_config",
     "discovery": "BackendInfo backends",

@@ -58,12 +58,14 @@ class Finding(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """What a check or a maintenance run did: how many things it looked at, and what it found.
 
-    `actions` says in words what was changed.
+    `actions` says in words what was changed. `notes` are worth a look and nothing wrong: a bar with
+    its high below its low, what a killed writer has left behind.
     """
 
     checked: int
     findings: tuple[Finding, ...] = ()
     actions: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -249,6 +251,30 @@ class DiskUsage(Protocol):
         ...
 
 
+@runtime_checkable
+class Maintenance(Protocol):
+    """Looks over a whole store, mends what can be mended, and brings it into its best form.
+
+    All three may run beside readers and writers.
+    """
+
+    def verify(self) -> Report:
+        """Prove every file; change nothing. What is damaged is a finding, what is odd a note."""
+        ...
+
+    def repair(self, *, dry_run: bool = False) -> Report:
+        """Move aside, never delete, what keeps the rest from being read or was left behind.
+
+        The report says what was done (with `dry_run`, what would be), and finds what it could not
+        mend: a damaged line in the middle of a log, say.
+        """
+        ...
+
+    def compact(self) -> Report:
+        """Bring what is stored into fewer and smaller files. No answer changes."""
+        ...
+
+
 CAPABILITIES: dict[str, type] = {
     protocol.__name__: protocol
     for protocol in (
@@ -260,5 +286,6 @@ CAPABILITIES: dict[str, type] = {
         BulkAudit,
         VersionedState,
         DiskUsage,
+        Maintenance,
     )
 }

@@ -28,8 +28,10 @@ from storecore_file.floor.appending import Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
+from storecore_file.troubles import Kind, Trouble, folder_lock, troubles_in
 
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
+_HEAD_FILE = re.compile(r"\.head")
 _DAY = 86_400_000_000
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 
@@ -92,6 +94,12 @@ class AuditLog(Generic[_Record]):
         else:
             return None
         return Finding("headless", str(self._head.path), detail)
+
+    def troubles(self) -> Iterator[Trouble | None]:
+        """Yield for each file what is wrong with it as a file; `verify` follows the chain."""
+        days = Kind(_DAY_FILE, lambda path: self._disk.size(path), None, folder_lock, is_whole)
+        heads = Kind(_HEAD_FILE, lambda path: self._head.read())
+        return troubles_in(self._folder, [days, heads])
 
     def _commit(self, _: str, calls: list[Sequence[bytes]]) -> None:
         with Locked(self._lock_path, self._lock_timeout):

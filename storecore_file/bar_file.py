@@ -27,7 +27,7 @@ from storecore.bar_table import EXACT, SERIES, instants_of, repeated
 MAGIC = b"PAR1"
 VERSION = 2
 GROUP_ROWS = 2_560
-_SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
+SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
 END = 8  # of the file: length of the footer, and the magic
 SEAL = 8  # before the footer: length of the note, and its checksum
 
@@ -60,7 +60,7 @@ class Note(msgspec.Struct, frozen=True):
 def encode(symbol: str, timeframe: str, table: pa.Table, folded: dict[str, int]) -> bytes:
     """Return a series table as the bytes of a part; `folded` says how far each journal is in it."""
     names = repeated(symbol, len(table))
-    bars = pa.Table.from_arrays([names, *(table[name] for name in SERIES.names)], schema=_SCHEMA)
+    bars = pa.Table.from_arrays([names, *(table[name] for name in SERIES.names)], schema=SCHEMA)
     sink, written = pa.BufferOutputStream(), list[pq.FileMetaData]()
     pq.write_table(
         bars,
@@ -75,11 +75,12 @@ def encode(symbol: str, timeframe: str, table: pa.Table, folded: dict[str, int])
         metadata_collector=written,
     )
     content = memoryview(sink.getvalue())
-    note = Note(VERSION, symbol, timeframe, _groups(table), exact=_exact(table), folded=folded)
+    note = Note(VERSION, symbol, timeframe, groups_of(table), exact=_exact(table), folded=folded)
     return _sealed(content, written[0], note)
 
 
-def _groups(table: pa.Table) -> list[Group]:
+def groups_of(table: pa.Table) -> list[Group]:
+    """Return the row groups in which a series table is written."""
     dates = instants_of(table)
     starts = range(0, len(dates), GROUP_ROWS)
     ends = [min(start + GROUP_ROWS, len(dates)) for start in starts]

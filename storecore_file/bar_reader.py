@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from zlib import crc32
 
 import msgspec
@@ -42,6 +42,22 @@ class Source(Protocol):
     def fill(self, view: memoryview, start: int) -> None:
         """Read the bytes from `start` on into a view, which they fill."""
         ...
+
+
+class Content(NamedTuple):
+    """A file that has been read whole."""
+
+    path: Path
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.content)
+
+    def fill(self, view: memoryview, start: int) -> None:
+        """Copy the bytes from `start` on into a view, which they fill."""
+        view[:] = self.content[start : start + len(view)]
 
 
 class BarFile:
@@ -202,6 +218,18 @@ _parsed_before = lru_cache(maxsize=4_096)(_parsed)
 @lru_cache
 def _schema(*names: str) -> pa.Schema:
     return pa.schema([SERIES.field(name) for name in names])
+
+
+def note_start(content: bytes) -> int:
+    """Return where the note of a part begins."""
+    return _ends_of(memoryview(content))[1]
+
+
+def _ends_of(view: memoryview) -> tuple[int, int]:
+    """Return where the footer of a part begins, and its note."""
+    footer = len(view) - END - int.from_bytes(view[-END:-4], "little")
+    length = int.from_bytes(view[max(0, footer - SEAL) : footer - 4], "little")
+    return footer, footer - SEAL - length
 
 
 def _ends(groups: list[Group]) -> tuple[int, int]:

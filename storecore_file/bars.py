@@ -23,7 +23,9 @@ from storecore.capabilities import Coverage, Footprint
 from storecore.errors import StorageError, StoreError
 from storecore.instants import TimeRange
 from storecore_file.bar_file import Note
+from storecore_file.bar_troubles import symbol_troubles
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.looking import entries
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
 from storecore_file.journal import Journal
 from storecore_file.parallel import batch_by_batch, in_parallel
@@ -31,6 +33,7 @@ from storecore_file.parts import parsed
 from storecore_file.series import Series, any_note
 from storecore_file.series_writer import SeriesWriter
 from storecore_file.streaming import stream
+from storecore_file.troubles import Trouble, unexpected
 
 _DAILY = "1d"
 FEW_ROWS = 32  # a symbol with more is written into its own files at once
@@ -171,6 +174,17 @@ class Bars:
             for series in [self._series(symbol, timeframe)]
         ]
         return sum(in_parallel(lambda writer: writer.merge(patient=False), writers, WRITERS))
+
+    def troubles(self) -> Iterator[Trouble | None]:
+        """Yield for each file what is wrong with it, None where nothing is; odd bars too."""
+        for entry in entries(self._folder):
+            path = self._folder / entry.name
+            if path == self._journal.folder and entry.is_folder:
+                yield from self._journal.troubles()
+            elif entry.is_folder:
+                yield from symbol_troubles(self._disk, path)
+            else:
+                yield unexpected(path, entry)
 
     def close(self) -> None:
         """Fold what this store has put into the journal, and let go of it."""

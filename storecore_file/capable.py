@@ -7,11 +7,13 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_series
-from storecore.capabilities import AuditReport, Coverage, Footprint, Report, StateVersion
+from storecore.capabilities import AuditReport, Coverage, Finding, Footprint, Report, StateVersion
+from storecore.errors import StorageError
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
 from storecore.instants import time_range
@@ -25,7 +27,10 @@ from storecore.models import (
     OrderResult,
 )
 from storecore.tables import MAX_BYTES, check_max_bytes
+from storecore_file.repairing import Repairs, mendable
 from storecore_file.rooms import Rooms
+from storecore_file.troubles import Trouble
+from storecore_file.verifying import looked_over, report
 
 
 class Capable(Rooms):
@@ -162,6 +167,40 @@ class Capable(Rooms):
             findings=(*broken_decisions, *broken_orders),
             heads={"decisions": decisions.hash, "orders": orders.hash},
         )
+
+    def verify(self) -> Report:
+        """Prove every file of the store, both chains of the audit log, and look at all bars.
+
+        Findings are of a kind "damaged", "overlapping" or one of `verify_audit()`. Notes are
+        "temporary" and "leftover" files of killed writers, the "torn" end of a log, an "unknown"
+        file, and what is odd about bars. Every byte is read.
+        """
+        checked, troubles = self._looked_over()
+        return report(checked, troubles, self._audit_findings())
+
+    def repair(self, *, dry_run: bool = False) -> Report:
+        """Move aside, into `aside/<time>/` under the same path, what is damaged or left behind.
+
+        So reads of the rest work again. Left where they are and reported: a log that is damaged in
+        its middle, parts that overlap, and a strategy's state, which would count as never saved.
+        """
+        checked, troubles = self._looked_over()
+        repairs = Repairs(self.base_path, self._disk, self._lock_timeout, dry_run)
+        actions = tuple(map(repairs.mend, filter(mendable, troubles)))
+        left = report(checked, troubles, self._audit_findings()) if dry_run else self.verify()
+        return replace(left, actions=tuple(filter(None, actions)))
+
+    def _audit_findings(self) -> tuple[Finding, ...]:
+        try:
+            return self.verify_audit().findings
+        except StorageError as error:
+            return (Finding("damaged", str(error.path), str(error), error.path),)
+
+    def _looked_over(self) -> tuple[int, list[Trouble]]:
+        """Return how many files were looked at, and all that is wrong."""
+        self._check_open()
+        rooms = (self._bars, self._fundamentals, self._events, self._states)
+        return looked_over(self.base_path, (*rooms, self._decisions, self._orders))
 
     def compact(self) -> Report:
         """Bring all bars into few Parquet files, and seal each day of events into one.

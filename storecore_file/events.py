@@ -11,7 +11,7 @@ appended like any other, and sealing can be interrupted anywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import date, datetime
 from functools import lru_cache
@@ -33,8 +33,11 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
+from storecore_file.troubles import ASIDE, Kind, Trouble, folder_lock, problem_of, troubles_in
 
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
+_LOG_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
+_SEALED_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.parquet")
 
 
 class Events:
@@ -101,6 +104,20 @@ class Events:
     def compact(self) -> list[str]:
         """Seal every day that is being written, and return those days."""
         return [day for day in self._days() if self._seal(day)]
+
+    def troubles(self) -> Iterator[Trouble | None]:
+        """Yield for each file what is wrong with it, None where nothing is."""
+        logs = Kind(_LOG_FILE, lambda path: self._lines(path.stem), None, folder_lock, is_sealed)
+        days = Kind(_SEALED_FILE, lambda path: self._sealed(path.stem), ASIDE, folder_lock)
+        broken = set()
+        for trouble in troubles_in(self._folder, [logs, days]):
+            broken |= {trouble.path.stem} if trouble else set()
+            yield trouble
+        for day in self._days():
+            path = self._sealed_path(day)
+            lost = problem_of(path, lambda path: self._day(path.stem))
+            if lost and day not in broken:
+                yield Trouble("damaged", path, lost)
 
     def _number(self, last: bytes | None, day: str) -> int:
         """Return the number of the last event of a day, whose last line is given."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.instants import LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.looking import entries
 from storecore_file.floor.names import SYMBOLS
 from storecore_file.floor.sealing import sealed, unsealed
+from storecore_file.troubles import ASIDE, Kind, Trouble, troubles_in, unexpected
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
@@ -46,15 +49,24 @@ class Fundamentals:
         folder = self._folder / SYMBOLS.encode(symbol)
         names = [name for name in self._disk.names(folder) if _DOCUMENT.fullmatch(name)]
         known = bisect_right(names, _document_name(limit))
-        return self._document(folder / names[known - 1], symbol) if known else None
+        return self._document(folder / names[known - 1]) if known else None
 
-    def _document(self, path: Path, symbol: str) -> FundamentalData:
+    def troubles(self) -> Iterator[Trouble | None]:
+        """Yield for each file what is wrong with it, None where nothing is."""
+        documents = Kind(_DOCUMENT, self._document, ASIDE)
+        for entry in entries(self._folder):
+            if entry.is_folder:
+                yield from troubles_in(self._folder / entry.name, [documents])
+            else:
+                yield unexpected(self._folder / entry.name, entry)
+
+    def _document(self, path: Path) -> FundamentalData:
         try:
             data = decode_fundamental(unsealed(self._disk.read(path) or b""))
         except ValueError as error:
             raise CorruptData(f"{path}: not a whole document: {error}", path) from error
         own_name = _document_name(exact_instant(data.timestamp, "timestamp"))
-        if (data.symbol, own_name) != (symbol, path.name):
+        if (SYMBOLS.encode(data.symbol), own_name) != (path.parent.name, path.name):
             raise CorruptData(f"{path}: found the document {own_name} of {data.symbol!r}", path)
         return data
 

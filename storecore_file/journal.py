@@ -12,7 +12,7 @@ counts a row twice or takes an old one for the newest.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
@@ -32,6 +32,7 @@ from storecore_file.floor.forking import begin_anew_in_children
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
 from storecore_file.parts import Part
+from storecore_file.troubles import Kind, Trouble, folder_lock, troubles_in
 
 _NAME = re.compile(r"(\d{8})-[0-9a-f]{16}\.jsonl")
 _END = 20  # the bytes of a line's checksum
@@ -108,7 +109,7 @@ class Journal:
     """The journal of a store, in one folder, which is made when it is first written."""
 
     def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
-        self._folder = folder
+        self.folder = folder
         self._disk = disk
         self._lock_path = folder / ".lock"
         self._lock_timeout = lock_timeout
@@ -126,29 +127,33 @@ class Journal:
             batch = _Batch(timeframe, symbols, *columns, n=_number(last) + 1)
             return [sealed(msgspec.json.encode(batch))]
 
-        self._disk.make_folder(self._folder, within=self._folder.parent)
+        self._disk.make_folder(self.folder, within=self.folder.parent)
         with Locked(self._lock_path, self._lock_timeout):
             names = self.files() or [_new_name([])]
-            self._log = log = self._log.at(self._folder / names[-1])
+            self._log = log = self._log.at(self.folder / names[-1])
             return log.append(line_after)
 
     def folding(self) -> Locked:
         """Return the lock of those who fold the journal, which exists."""
-        return Locked(self._folder / ".fold.lock", self._lock_timeout)
+        return Locked(self.folder / ".fold.lock", self._lock_timeout)
 
     def rotate(self) -> list[str]:
         """Let appends go to a new file from now on; return those before it."""
         with Locked(self._lock_path, self._lock_timeout):
             names = self.files()
-            if names and not self._disk.size(self._folder / names[-1]):
+            if names and not self._disk.size(self.folder / names[-1]):
                 return names[:-1]  # nothing was appended since the last time
             if names:
-                self._disk.replace(self._folder / _new_name(names), b"")
+                self._disk.replace(self.folder / _new_name(names), b"")
             return names
 
     def retire(self, names: Iterable[str]) -> None:
         """Remove files whose rows have all been folded."""
-        self._disk.remove(*(self._folder / name for name in names))
+        self._disk.remove(*(self.folder / name for name in names))
+
+    def settle(self) -> None:
+        """Make durable which files there are; a process may have been killed while it retired."""
+        self._disk.settle(self.folder)
 
     def pending(self, key: Key) -> Pending:
         """Return the rows of a series, those that are folded already too."""
@@ -183,7 +188,7 @@ class Journal:
 
     def files(self) -> list[str]:
         """Return the names of the files, in the order of writing."""
-        return [name for name in self._disk.names(self._folder) if _NAME.fullmatch(name)]
+        return [name for name in self._disk.names(self.folder) if _NAME.fullmatch(name)]
 
     def close(self) -> None:
         """Let go of the file that is open."""
@@ -193,9 +198,14 @@ class Journal:
         """Tell whether the files of some rows have not been retired since these were read."""
         return {row.journal for row in pending.rows} <= set(self.files())
 
+    def troubles(self) -> Iterator[Trouble | None]:
+        """Yield for each file what is wrong with it, None where nothing is."""
+        lines = Kind(_NAME, lambda path: self._grown(path.name, None), None, folder_lock, is_sealed)
+        return troubles_in(self.folder, [lines])
+
     def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float]]:
         # A copy, in another process, reads and opens for itself.
-        return Journal, (self._folder, self._disk, self._lock_timeout)
+        return Journal, (self.folder, self._disk, self._lock_timeout)
 
     def _refresh(self) -> None:
         """Read what has been written since the last time."""
@@ -207,7 +217,7 @@ class Journal:
         A line may have been read before its sync failed and it was cut off again: then another
         stands in its place, and all is read anew.
         """
-        path = self._folder / name
+        path = self.folder / name
         changed = self._disk.changed(path)
         known = known or _Known()
         if changed is not None and known.changed == changed.at:

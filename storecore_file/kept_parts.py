@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
 
 import pyarrow as pa
 
-from storecore_file.bar_reader import SMALL, BarFile
+from storecore_file.bar_reader import SMALL, BarFile, Content
 from storecore_file.floor.forking import begin_anew_in_children
 from storecore_file.floor.looking import OpenFile
 
 _MOST = 1_024
-
-
-class _Content(NamedTuple):
-    """A file that has been read whole."""
-
-    path: Path
-    content: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-    def fill(self, view: memoryview, start: int) -> None:
-        view[:] = self.content[start : start + len(view)]
 
 
 class _Kept:
@@ -46,7 +31,7 @@ class _Kept:
         """Return the part with these bytes. Raises `CorruptData`."""
         with self._lock:
             kept = self._parts.pop((path, content), None)
-        kept = kept or BarFile(_Content(path, content))
+        kept = kept or BarFile(Content(path, content))
         with self._lock:
             self._parts[path, content] = kept
             if len(self._parts) > _MOST:

@@ -42,7 +42,8 @@ class Rooms(Closing):
             )
         # Absolute: the process may change its folder while the store is open.
         self.base_path = Path(base_path).expanduser().absolute()
-        disk = Disk(durability)
+        self._disk = disk = Disk(durability)
+        self._lock_timeout = lock_timeout
         decisions, orders = (self.base_path / "audit" / name for name in ("decisions", "orders"))
         self._bars = Bars(self.base_path / "prices", disk, lock_timeout)
         self._fundamentals = Fundamentals(self.base_path / "fundamentals", disk)
@@ -50,10 +51,9 @@ class Rooms(Closing):
         self._states = States(self.base_path / "state", disk, lock_timeout)
         self._decisions = AuditLog(decisions, DecisionRecord, disk, lock_timeout)
         self._orders = AuditLog(orders, OrderRecord, disk, lock_timeout)
-        for room in ("prices", "fundamentals", "events", "state"):
-            disk.make_folder(self.base_path / room)
-        disk.make_folder(decisions)
-        disk.make_folder(orders)
+        rooms = [self.base_path / room for room in ("prices", "fundamentals", "events", "state")]
+        disk.make_folder(self.base_path)
+        disk.make_folders([*rooms, decisions, orders], within=self.base_path)
         warn_of_network(self.base_path)
 
     def __repr__(self) -> str:

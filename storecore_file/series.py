@@ -153,6 +153,10 @@ class Series:
         """Return the file of a part."""
         return self.folder / part.name
 
+    def settle_journal(self) -> None:
+        """Make durable that files of the journal were retired, whoever has done it."""
+        self._journal.settle()
+
     def pending(self) -> Pending:
         """Return the journal's rows of the series."""
         return self._journal.pending((self.symbol, self.timeframe))

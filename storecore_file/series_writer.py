@@ -99,6 +99,8 @@ class SeriesWriter:
         parts, pending = self._parts(), self._series.settled()
         batch = upserted(self._unfolded(pending), new)
         if not len(batch):
+            if pending.rows:  # whoever has taken them in may have been killed before a sync
+                self._disk.settle(self._series.folder)
             return
         put: list[_Filled] = []
         for group in _groups(instants_of(batch), parts):
@@ -139,7 +141,10 @@ class SeriesWriter:
 
     def _filled(self, part: Part, pending: Pending) -> _Filled:
         def filled(part: Part, file: BarFile) -> _Filled:
-            return _Filled(part, file.rows(EARLIEST, LATEST), pending.live(file.note.folded))
+            folded = pending.live(file.note.folded)
+            if folded != file.note.folded:
+                self._series.settle_journal()  # or what has been retired may come back to count
+            return _Filled(part, file.rows(EARLIEST, LATEST), folded)
 
         return self._opened(part, filled)
 

@@ -9,6 +9,8 @@ it replaces.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,11 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.names import STRATEGIES
 from storecore_file.floor.sealing import sealed, unsealed
+from storecore_file.troubles import ASIDE, Kind, Trouble, troubles_in
 
 _SUFFIX = ".json"
+_NEWEST = re.compile(r"[^.].*\.json", re.S)
+_KEPT = re.compile(r"\..+\.json\.\d+", re.S)
 
 
 class States:
@@ -65,6 +70,22 @@ class States:
         """Return the names of the strategies that have a state."""
         names = [name for name in self._disk.names(self._folder) if name.endswith(_SUFFIX)]
         return sorted(self._strategy_of(name) for name in names)
+
+    def troubles(self) -> Iterator[Trouble | None]:
+        """Yield for each file what is wrong with it, None where nothing is.
+
+        A repair leaves a state that is damaged where it is: moved away, it would count as never
+        saved, and its strategy would begin from nothing.
+        """
+        kept = Kind(_KEPT, self._check, ASIDE, lambda name: f"{name.rpartition('.')[0]}.lock")
+        return troubles_in(self._folder, [Kind(_NEWEST, self._check), kept])
+
+    def _check(self, path: Path) -> None:
+        document = _document(self._disk.read(path) or b"", path)
+        own = self._path(document.strategy)
+        if path not in (own, _kept(own, document.version)):
+            found = f"version {document.version} of the state of {document.strategy!r}"
+            raise CorruptData(f"{path}: found {found}", path)
 
     def _strategy_of(self, name: str) -> str:
         path = self._folder / name

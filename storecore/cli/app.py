@@ -11,6 +11,7 @@ from storecore.cli.failing import PlainErrors
 from storecore.cli.importing import import_bars
 from storecore.cli.info import info
 from storecore.cli.listing import list_backends
+from storecore.cli.maintaining import repair, verify
 from storecore.cli.show import show
 
 
@@ -25,6 +26,7 @@ from storecore.cli.show import show
         "storecore import bars.csv --backend file --set base_path=data",
         "storecore show AAPL --last 5 --config storecore.toml",
         "storecore info",
+        "storecore verify",
     ),
 )
 @click.version_option(__version__, prog_name="storecore")
@@ -35,5 +37,5 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (demo, list_backends, import_bars, show, info):
+for command in (demo, list_backends, import_bars, show, info, verify, repair):
     app.add_command(command)

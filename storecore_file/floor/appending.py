@@ -113,8 +113,7 @@ class Log:
         try:
             write_all(self._kept.number, content)
             self._sync()
-            if before == 0:
-                self._disk.created(self._path)
+            self._disk.named(self._path, self._kept.identity)
         except BaseException:
             with suppress(OSError):  # what cannot be taken back now is met by the next writer
                 self._take_back(before)
@@ -161,6 +160,19 @@ def last_line(path: Path) -> bytes | None:
             return _tail(file, os.fstat(file).st_size)[1]
         finally:
             os.close(file)
+
+
+def torn_bytes(path: Path, is_whole: Callable[[bytes], bool]) -> int:
+    """Return how many bytes of a log lie behind its last whole line: of one that a crash tore."""
+    with naming(path, "read"):
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(file).st_size
+            end = _tail(file, size)[0]
+            torn = os.pread(file, size - end, end)
+        finally:
+            os.close(file)
+    return 0 if is_whole(torn[:-1] + b"\n") else len(torn)
 
 
 def _tail(file: int, size: int) -> tuple[int, bytes | None]:

@@ -7,7 +7,6 @@ is not retried: the file is given up, and the old one stands.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterable
@@ -16,12 +15,11 @@ from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
 
-from storecore.errors import StorageError
+from storecore_file.floor.folders import Folders
 from storecore_file.floor.looking import Changed, Listing, OpenFile
 from storecore_file.floor.naming import naming
 from storecore_file.floor.renaming import put_in_place
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _LISTINGS = 30_000
 _LISTED_AGAIN = 50
@@ -35,11 +33,11 @@ class Staged(NamedTuple):
     temporary: Path
 
 
-class Disk:
+class Disk(Folders):
     """Whole files, durable to a level: "full" survives power loss, "os" only the process."""
 
     def __init__(self, durability: str) -> None:
-        self.durable = durability == "full"
+        super().__init__(durability)
         self._listings: dict[Path, Listing] = {}
 
     def read(self, path: Path, start: int = 0) -> bytes | None:
@@ -176,61 +174,16 @@ class Disk:
             with naming(paths[0], "remove"):
                 self._sync_folder(paths[0].parent)
 
-    def is_folder(self, folder: Path) -> bool:
-        """Tell whether there is a folder."""
-        with naming(folder, "look at"):
-            return folder.is_dir()
-
-    def make_folder(self, folder: Path, within: Path | None = None) -> None:
-        """Make a folder and those above it, each durable before what is put into it.
-
-        `within` is one that was there when the store was opened, and is not made again: where it
-        has vanished, its disk is not mounted any more, say.
-        """
-        self.make_folders([folder], within)
-
-    def make_folders(self, folders: Iterable[Path], within: Path | None = None) -> None:
-        """Make many folders, those above them synced once each, not once a folder."""
-        missing = {folder for folder in folders if not self.is_folder(folder)}
-        if not missing:
-            return
-        if within in missing:
-            raise StorageError(f"{within}: the store's folder has vanished", within, errno.ENOENT)
-        parents = {folder.parent for folder in missing}
-        self.make_folders(parents, within)
-        for folder in missing:
-            with naming(folder, "make this folder"):
-                with suppress(FileExistsError):
-                    folder.mkdir()
-                if not folder.is_dir():
-                    raise StorageError(f"{folder}: expected a folder, found a file", folder)
-        for parent in parents:
-            with naming(parent, "make a folder in"):
-                self._sync_folder(parent)
-
     def sync(self, file: int) -> None:
         """Bring a file's data and length to the medium, where the level asks for it."""
         if self.durable:
             flush_data(file)
-
-    def created(self, path: Path) -> None:
-        """Bring the name of a new file to the medium, where the level asks for it."""
-        self._sync_folder(path.parent)
 
     def _write_new(self, path: Path, content: bytes) -> None:
         file = os.open(path, _NEW_FILE, 0o666)
         try:
             write_all(file, content)
             self.sync(file)
-        finally:
-            os.close(file)
-
-    def _sync_folder(self, folder: Path) -> None:
-        if not self.durable:
-            return
-        file = os.open(folder, _FOLDER)
-        try:
-            os.fsync(file)
         finally:
             os.close(file)
 

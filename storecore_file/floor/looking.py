@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -62,3 +63,26 @@ class Listing(NamedTuple):
 
     changed: int
     names: list[str]
+
+
+class Entry(NamedTuple):
+    """One entry of a folder, and when it has last changed (s since 1970)."""
+
+    name: str
+    is_folder: bool
+    changed: float
+
+
+def entries(folder: Path) -> list[Entry]:
+    """Return all entries of a folder, hidden ones too, sorted; none where it is missing."""
+    found = []
+    with naming(folder, "list"):
+        try:
+            listed = list(os.scandir(folder))
+        except FileNotFoundError:
+            return []
+        for each in listed:
+            with suppress(FileNotFoundError):  # gone by now
+                changed = each.stat(follow_symlinks=False).st_mtime
+                found.append(Entry(each.name, each.is_dir(), changed))
+    return sorted(found)

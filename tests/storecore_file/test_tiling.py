@@ -216,3 +216,9 @@ def test_a_bar_is_rewritten_a_few_times_in_all(monkeypatch):
             sizes[run] = [sum(sizes[run])]
     assert len(sizes) < 60
     assert written / sum(sizes) < 10
+
+
+def test_a_part_may_be_of_months_days_or_hours():
+    """The next is what the first fits; all are there for the one that needs them."""
+    dates = every(timedelta(days=1), 3)
+    assert len(list(tiling._tiles_at(dates, 0, EARLIEST, LATEST))) == 3

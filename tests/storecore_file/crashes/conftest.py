@@ -30,6 +30,7 @@ class Recorder:
         self.content: dict[int, bytes] = {}  # files as a running process sees them
         self.names: dict[Path, dict[str, Any]] = {}  # folder: name: file's number or folder
         self.open: dict[int, Any] = {}
+        self.killed_after: int | None = None  # so many steps, and then nothing is done any more
         for folder, folders, files in os.walk(root):
             here = Path(folder)
             self.names[here] = {name: here / name for name in folders}
@@ -89,13 +90,26 @@ def record():
     return recording
 
 
+class Killed(BaseException):
+    """The process is no more: whatever it still asks for is not done."""
+
+
 def watched(recorder, name, real):
     def call(*args, **kwargs):
+        limit = recorder.killed_after
+        if name != "close" and limit is not None and len(recorder.steps) >= limit:
+            raise Killed
         result = real(*args, **kwargs)
         WATCHED[name](recorder, result, *args)
         return result
 
     return call
+
+
+@pytest.fixture
+def killed():
+    """What a recorder raises in a process that it has killed."""
+    return Killed
 
 
 def on_open(recorder, file, path, flags, *_):

@@ -509,3 +509,14 @@ def test_b4_a_folder_that_never_stands_still_gives_all_that_was_seen(tmp_path, m
     numbers = itertools.count()
     monkeypatch.setattr(os, "listdir", lambda folder: ["always", str(next(numbers))])
     assert {"always", "0", "50"} <= set(floor.Disk("os").names(tmp_path))
+
+
+def test_d1_a_folder_that_another_process_has_made_is_made_durable_once(disk, tmp_path, syscalls):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for _ in range(2):
+        disk.make_folder(tmp_path / "a" / "b", within=tmp_path)
+    assert syscalls == [("fsync", tmp_path.name), ("fsync", "a")]
+
+
+def test_a_file_that_is_not_there_has_never_changed(disk, tmp_path):
+    assert disk.changed(tmp_path / "none") is None

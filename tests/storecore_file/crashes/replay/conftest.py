@@ -102,10 +102,10 @@ def lay_out(tree, root):
 def after_crashes(tmp_path):
     """Yield (steps before the crash, folder) for every state that a crash may leave."""
 
-    def each(recorder):
+    def each(recorder, since=0):
         seen, numbers = set(), itertools.count()
         marks = 0
-        for count in range(len(recorder.steps) + 1):
+        for count in range(since, len(recorder.steps) + 1):
             marks += count > 0 and recorder.steps[count - 1].what == "mark"
             for tree in crash_states(recorder, count):
                 key = (marks, frozenset(tree.items()))

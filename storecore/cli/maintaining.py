@@ -1,0 +1,78 @@
+"""`storecore verify` and `storecore repair`: is all of a store whole, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from storecore.capabilities import Finding, Maintenance, Report
+from storecore.cli.choosing import StoreChoice, examples, store_options
+from storecore.cli.screen import console, table
+from storecore.cli.wording import counted, printable
+from storecore.protocol import DataStore
+
+_HEADINGS = ("kind", "where", "what")
+
+
+@click.command(
+    short_help="Prove that all of a store is whole.",
+    epilog=examples(
+        "storecore verify",
+        "storecore verify --backend file --set base_path=data",
+    ),
+)
+@store_options
+def verify(choice: StoreChoice) -> None:
+    """Prove every file of a store and look at its bars; change nothing.
+
+    The exit status is 1 where something is damaged. What is only odd, a high below a low or a gap,
+    is told and is no error.
+    """
+    with choice.open() as store:
+        _tell(_maintained(store, choice).verify())
+
+
+@click.command(
+    short_help="Move aside what is damaged or left behind.",
+    epilog=examples("storecore repair --dry-run", "storecore repair"),
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@store_options
+def repair(choice: StoreChoice, dry_run: bool) -> None:
+    """Move aside, never delete, what keeps the rest of a store from being read or was left behind.
+
+    The exit status is 1 where something stays damaged.
+    """
+    with choice.open() as store:
+        report = _maintained(store, choice).repair(dry_run=dry_run)
+        for action in report.actions:
+            console().print(printable(action))
+        if not report.actions:
+            console().print("nothing to repair")
+        _tell(report)
+
+
+def _maintained(store: DataStore, choice: StoreChoice) -> Maintenance:
+    if not isinstance(store, Maintenance):
+        raise click.ClickException(
+            f"the {choice.named} cannot do that: it lacks the capability Maintenance"
+        )
+    return store
+
+
+def _tell(report: Report) -> None:
+    """Print a report; end with status 1 where something is wrong."""
+    screen = console()
+    for title, found in (("wrong", report.findings), ("to look at", report.notes)):
+        if found:
+            screen.print(f"{title}:")
+            screen.print(table(_HEADINGS, _rows(found), right=()))
+    state = "all is whole" if report.ok else f"{counted(len(report.findings), 'finding')}"
+    screen.print(f"{counted(report.checked, 'file')} checked: {state}")
+    if not report.ok:
+        raise SystemExit(1)
+
+
+def _rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
+    return [(each.kind, printable(each.place), printable(each.detail)) for each in findings]

@@ -1,0 +1,88 @@
+"""Makes folders, and makes names durable: those of new files, and those that a killed process left.
+
+What a process sees in a folder may be the work of one that was killed before it had synced it. So a
+name counts as durable only once this process has synced its folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from storecore.errors import StorageError
+from storecore_file.floor.naming import naming
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_Identity = tuple[int, int]
+
+
+class Folders:
+    """Folders, durable to a level: "full" survives power loss, "os" only the process."""
+
+    def __init__(self, durability: str) -> None:
+        self.durable = durability == "full"
+        self._folders: set[Path] = set()  # whose names are known to be durable
+        self._files: set[tuple[Path, _Identity]] = set()
+
+    def is_folder(self, folder: Path) -> bool:
+        """Tell whether there is a folder."""
+        with naming(folder, "look at"):
+            return folder.is_dir()
+
+    def make_folder(self, folder: Path, within: Path | None = None) -> None:
+        """Make a folder and those above it, each durable before what is put into it.
+
+        `within` is one that was there when the store was opened, and is not made again: where it
+        has vanished, its disk is not mounted any more, say. Those in it that are there already
+        are made durable too, once.
+        """
+        self.make_folders([folder], within)
+
+    def make_folders(self, folders: Iterable[Path], within: Path | None = None) -> None:
+        """Make many folders, those above them synced once each, not once a folder."""
+        asked = set(folders)
+        missing = {folder for folder in asked if not self.is_folder(folder)}
+        if within in missing:
+            raise StorageError(f"{within}: the store's folder has vanished", within, errno.ENOENT)
+        found = asked - self._folders - {within} if within is not None else set[Path]()
+        wanted = missing | found
+        if not wanted:
+            return
+        self.make_folders({folder.parent for folder in wanted}, within)
+        for folder in missing:
+            with naming(folder, "make this folder"):
+                with suppress(FileExistsError):
+                    folder.mkdir()
+                if not folder.is_dir():
+                    raise StorageError(f"{folder}: expected a folder, found a file", folder)
+        for parent in {folder.parent for folder in wanted}:
+            with naming(parent, "make a folder in"):
+                self._sync_folder(parent)
+        self._folders |= wanted
+
+    def settle(self, folder: Path) -> None:
+        """Bring to the medium what names a folder has and has lost, whoever has done it."""
+        with naming(folder, "sync"):
+            self._sync_folder(folder)
+
+    def created(self, path: Path) -> None:
+        """Bring the name of a new file to the medium, where the level asks for it."""
+        self._sync_folder(path.parent)
+
+    def named(self, path: Path, identity: _Identity) -> None:
+        """Bring the name of a file to the medium, unless this process has done so before."""
+        if (path, identity) not in self._files:
+            self.created(path)
+            self._files.add((path, identity))
+
+    def _sync_folder(self, folder: Path) -> None:
+        if not self.durable:
+            return
+        file = os.open(folder, _FOLDER)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)

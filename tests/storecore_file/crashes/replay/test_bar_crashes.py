@@ -1,0 +1,210 @@
+"""Laws B1, B4, D1 and D2 for bars after every crash: each bar is the acknowledged one, or newer.
+
+Sizes are so small that appends split and merge parts, and tables of many symbols go through the
+journal. Each operation is done to a store in memory too, which says what must be there: after a
+crash, of what was not acknowledged any bar may be there or not. Then the operation is done again,
+all is brought into few files and at last removed: nothing that was left over comes back to life.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from storecore import PriceBar
+from storecore.memory import MemoryDataStore
+from storecore_file import FileDataStore, bars
+from storecore_file.floor.disk import Disk, Staged, write_all
+from storecore_file.series_writer import SeriesWriter
+
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+SYMBOLS = ["AAPL", "MSFT", "BRK/B"]
+
+
+def days(first, count, close, symbol="AAPL"):
+    dates = [DAY + timedelta(first + each) for each in range(count)]
+    return [PriceBar(symbol, date, 1.0, 2.0, 0.5, float(close), 7) for date in dates]
+
+
+def write(first, count, close, symbol="AAPL"):
+    return lambda store: store.write_bars(symbol, days(first, count, close, symbol))
+
+
+def table(first, count, close, symbols=SYMBOLS):
+    rows = [bar for symbol in symbols for bar in days(first, count, close, symbol)]
+    columns = {name: [getattr(bar, name) for bar in rows] for name in PriceBar.__struct_fields__}
+    return lambda store: store.write_bar_table(pa.table(columns))
+
+
+def delete(first, last, symbol="AAPL"):
+    bounds = DAY + timedelta(first), DAY + timedelta(last)
+    return lambda store: store.delete_bars(symbol, *bounds)
+
+
+def compact(store):
+    store.compact()
+
+
+SCENARIOS = {  # what was there, and what the crash comes into
+    "appends that split and merge": (
+        [write(0, 30, 1)],
+        [write(30 + 8 * each, 8, 2 + each) for each in range(5)],
+    ),
+    "a batch that cuts a part": ([write(0, 19, 1)], [write(0, 75, 2), write(20, 1, 3)]),
+    "a batch on both sides of a part": ([write(40, 9, 1)], [write(0, 110, 2), write(45, 2, 3)]),
+    "tables through the journal": (
+        [table(0, 2, 1)],
+        [table(1, 2, 2), write(2, 1, 3), table(2, 1, 4), compact],
+    ),
+    "a journal that is full": ([table(0, 3, 1)], [table(3 * n, 3, n) for n in range(1, 5)]),
+    "bars that are deleted": (
+        [write(0, 75, 1), write(75, 8, 2)],
+        [delete(3, 5), delete(0, 40), delete(60, 200), delete(0, 400)],
+    ),
+    "journaled bars that are deleted": (
+        [write(0, 10, 1), table(4, 3, 2)],
+        [delete(5, 5), table(5, 2, 3), delete(0, 100), table(6, 1, 4)],
+    ),
+    "parts that are merged": (
+        [write(31 * each, 8, each) for each in (8, 6, 4, 2, 0)],
+        [compact, write(0, 1, 9), delete(0, 100), compact],
+    ),
+}
+
+
+def held(store):
+    """Return the bars of a store by series and date; all ways to ask for them must agree."""
+    found = {}
+    for symbol in SYMBOLS:
+        read = store.read_bars(symbol, *ALWAYS)
+        coverage = store.bar_coverage(symbol)
+        ends = (read[0].date, read[-1].date) if read else (None, None)
+        assert (coverage.first, coverage.last, coverage.count) == (*ends, len(read))
+        assert (symbol in store.symbols()) == bool(read)
+        found.update({(symbol, bar.date): bar for bar in read})
+        assert len(read) == len({bar.date for bar in read})
+    return found
+
+
+@pytest.fixture
+def crashed(base, record, after_crashes, small, monkeypatch):
+    """Do a scenario; yield what is wrong after each crash, None where nothing is."""
+    monkeypatch.setattr(bars, "WRITERS", 1)  # one after another, as they are recorded
+
+    def judge(name):
+        before, during = SCENARIOS[name]
+        model = MemoryDataStore()
+        with FileDataStore(base) as store:
+            for step in before:
+                step(store), step(model)
+        models = [held(model)]
+        store = FileDataStore(base)
+        with record(base) as recorder:
+            for number, step in enumerate(during):
+                step(store)
+                recorder.mark(number)
+        for step in during:
+            if step is not compact:
+                step(model)
+            models.append(held(model))
+        store.close()
+        for steps, folder in after_crashes(recorder):
+            done = sum(step.what == "mark" for step in steps)
+            yield wrong_after(folder, models[done : done + 2], during[done:])
+            shutil.rmtree(folder)
+
+    return judge
+
+
+def wrong_after(folder, models, undone):
+    """Return what is wrong with a store after a crash, None where nothing is."""
+    try:
+        with FileDataStore(folder, durability="os") as store:
+            found = held(store)
+            for key in found.keys() | models[0].keys() | models[-1].keys():
+                if found.get(key) not in [model.get(key) for model in models]:
+                    return f"{key}: found {found.get(key)}"
+            for step in undone[:1]:
+                step(store)
+            for _ in range(2):
+                if held(store) != models[-1]:
+                    return "the next write left something else"
+                store.compact()
+            for symbol in SYMBOLS:
+                store.delete_bars(symbol, *ALWAYS)
+            if held(store) or list(folder.rglob("[!.]*.parquet")):
+                return f"something came back to life: {held(store)}"
+    except Exception as error:  # any is a fault here
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_d1_no_crash_takes_an_acknowledged_bar_or_brings_one_back(crashed, name):
+    outcomes = list(crashed(name))
+    print(f"{len(outcomes)} states after a crash")
+    assert len(outcomes) > 10
+    assert [each for each in outcomes if each] == []
+
+
+# A floor, or a room, with a fault must be found out.
+
+
+def staged_in_place(self, path, content):
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    write_all(file, content)
+    self.sync(file)
+    os.close(file)
+    return Staged(path, path)
+
+
+def put_nothing(self, staged):
+    self.created(staged[0].path)
+
+
+def removed_too_early(replace, self, put, parts):
+    kept = {filled.part for filled in put}
+    self._remove([part for part in parts if part not in kept])
+    replace(self, put, parts)
+
+
+def retired_too_early(fold, self):
+    self._journal.retire(self._journal.rotate())
+    return fold(self)
+
+
+REPLACE, FOLD = SeriesWriter._replace, bars.Bars.fold
+FAULTS = {
+    "no file sync": [(Disk, "sync", lambda self, file: None)],
+    "no folder sync": [(Disk, "_sync_folder", lambda self, folder: None)],
+    "in-place write": [(Disk, "stage", staged_in_place), (Disk, "put", put_nothing)],
+    "old parts removed before": [
+        (SeriesWriter, "_replace", lambda *given: removed_too_early(REPLACE, *given))
+    ],
+}
+
+
+JOURNAL_FAULTS = {
+    "a journal retired before": [(bars.Bars, "fold", lambda self: retired_too_early(FOLD, self))]
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        *itertools.product(["appends that split and merge", "a batch that cuts a part"], FAULTS),
+        ("tables through the journal", "no file sync"),
+        ("tables through the journal", "no folder sync"),
+        ("tables through the journal", "a journal retired before"),
+    ],
+)
+def test_a_floor_with_a_fault_is_found_out(crashed, monkeypatch, name, fault):
+    for each in {**FAULTS, **JOURNAL_FAULTS}[fault]:
+        monkeypatch.setattr(*each)
+    assert any(crashed(name))
