@@ -14,7 +14,8 @@ import pytest
 
 _MODULES = (
     "protocol names times bars fundamentals events states audit life threads history durability "
-    "bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage records givens worker"
+    "bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage maintenance "
+    "records givens worker"
 )
 pytest.register_assert_rewrite(*(f"storecore.testing.{name}" for name in _MODULES.split()))
 _PROPERTY = "storecore"

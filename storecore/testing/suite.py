@@ -46,6 +46,7 @@ from storecore.testing.fundamentals import FundamentalLaws
 from storecore.testing.givens import GIVEN, Givens
 from storecore.testing.history import HistoryLaws
 from storecore.testing.life import LifeLaws
+from storecore.testing.maintenance import MaintenanceLaws
 from storecore.testing.names import NameLaws
 from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.states import StateLaws
@@ -75,6 +76,7 @@ CAPABILITY_LAWS: dict[str, type[Givens]] = {
     "BulkAudit": BulkAuditLaws,
     "VersionedState": VersionedStateLaws,
     "DiskUsage": DiskUsageLaws,
+    "Maintenance": MaintenanceLaws,
 }
 
 

@@ -122,9 +122,11 @@ class GluesToATornLine(SavedStore):
 
     def log_decision(self, strategy_name, decision):
         super().log_decision(strategy_name, decision)
-        if len(self._logs["decisions"]) == 20:  # the moment at which the machine stops
-            self.stopped = True
-            with self.saving, open(f"{self.path}l", "ab") as log:
+        with self.saving:
+            if len(self._logs["decisions"]) < 20 or self.stopped:
+                return
+            self.stopped = True  # the moment at which the machine stops
+            with open(f"{self.path}l", "ab") as log:
                 log.write(b'{"type": "tic')
 
     def read_events(self, start, end, types=None):
