@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from storecore_file.floor.forking import _begin_anew
+
 FORKING = """if True:
     import os, sys, threading
     from datetime import datetime
@@ -34,8 +36,8 @@ def test_a_child_does_not_wait_for_a_thread_that_only_its_parent_has(base, scrip
     assert script(FORKING, base).communicate(timeout=60)[0] == "0\n"
 
 
-def test_what_guards_itself_begins_anew_when_it_is_told(store):
+def test_what_guards_itself_begins_anew_in_a_child(store):
     journal = store._bars._journal
     before = journal._reading
-    journal.after_fork()
+    _begin_anew()  # what is called after a fork: here it is what a child would have
     assert journal._reading is not before

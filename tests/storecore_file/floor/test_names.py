@@ -165,3 +165,7 @@ def test_long_names_that_differ_at_their_end_have_different_file_names(codec):
 )
 def test_a_file_name_that_is_none_of_ours_is_no_name(foreign):
     assert SYMBOLS.decode(foreign) is None
+
+
+def test_a_folder_whose_name_is_no_text_is_no_name_of_ours():
+    assert SYMBOLS.decode("\udcff") is None
