@@ -111,9 +111,14 @@ def failing(monkeypatch, collected):
                 raise OSError(code, os.strerror(code))
             return real(*args, **kwargs)
 
+        if name == "close":
+            gc.collect()
+        gc.disable()  # what others have left must not meet the fault
         monkeypatch.setattr(os, name, broken)
 
-    return fail
+    yield fail
+    monkeypatch.undo()
+    gc.enable()
 
 
 @pytest.fixture
