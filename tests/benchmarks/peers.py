@@ -46,18 +46,18 @@ class Arctic:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.library = arcticdb.Arctic(f"lmdb://{folder}?map_size=4GB").create_library("bars")
+        self.kept = arcticdb.Arctic(f"lmdb://{folder}?map_size=4GB").create_library("bars")
 
     def write(self, table: pa.Table) -> None:
         frames = _frames(table)
-        self.library.write_batch([arcticdb.WritePayload(*each) for each in frames.items()])
+        self.kept.write_batch([arcticdb.WritePayload(*each) for each in frames.items()])
 
     def read(self, symbols, start: datetime, end: datetime):
         span = (start, end)
         if isinstance(symbols, str):
-            return self.library.read(symbols, date_range=span).data
+            return self.kept.read(symbols, date_range=span).data
         requests = [arcticdb.ReadRequest(symbol, date_range=span) for symbol in symbols]
-        return [each.data for each in self.library.read_batch(requests)]
+        return [each.data for each in self.kept.read_batch(requests)]
 
     def objects(self, symbol: str, start: datetime, end: datetime) -> list[PriceBar]:
         frame = self.read(symbol, start, end)
@@ -69,11 +69,11 @@ class Arctic:
     def append(self, symbol: str, date: np.datetime64) -> None:
         index = pd.DatetimeIndex([date], name="date")
         row = [[1.0, 1.0, 1.0, 1.0, 5.0]]
-        self.library.update(symbol, pd.DataFrame(row, index=index, columns=FIELDS))
+        self.kept.update(symbol, pd.DataFrame(row, index=index, columns=FIELDS))
 
     def day(self, table: pa.Table) -> None:
         frames = _frames(table)
-        self.library.update_batch([arcticdb.UpdatePayload(*each) for each in frames.items()])
+        self.kept.update_batch([arcticdb.UpdatePayload(*each) for each in frames.items()])
 
 
 class Duck:
