@@ -70,6 +70,11 @@ def parsed(name: str) -> Part | None:
 
 def layout_of(names: Iterable[str], folder: Path) -> Layout:
     """Return the layout of a series' folder. Raises `CorruptData` where parts overlap."""
+    return _layout_of(tuple(names), folder)
+
+
+@lru_cache(maxsize=256)  # an append to a long series changes no name
+def _layout_of(names: tuple[str, ...], folder: Path) -> Layout:
     found = [part for part in map(parsed, names) if part is not None]
     layout = Layout([], [])
     for part in sorted(found, key=lambda part: (part.first, -part.last, part.name)):

@@ -30,7 +30,7 @@ _ATTEMPTS = 100
 _Answer = TypeVar("_Answer")
 
 
-class _Gone(Exception):
+class _Gone(StorageError):
     """A part that was listed is not there any more."""
 
 
@@ -116,7 +116,7 @@ class Series:
             pending = self.pending()
             found = self.each(look, first, last)
             if pending.rows and not self._journal.are_there(pending):
-                raise _Gone
+                raise _Gone(f"{self.folder}: its journal was folded meanwhile", self.folder)
             return pending, found
 
         return _steadily(self.folder, look_at_both)
@@ -192,7 +192,7 @@ def _steadily(folder: Path, look: Callable[[], _Answer]) -> _Answer:
 def _opened(disk: Disk, path: Path) -> OpenFile:
     file = disk.opened(path)
     if file is None:
-        raise _Gone
+        raise _Gone(f"{path}: the file has vanished", path)
     return file
 
 

@@ -150,7 +150,7 @@ class SeriesWriter:
 
     def _opened(self, part: Part, look: Callable[[Part, BarFile], _Answer]) -> _Answer:
         """Return what `look` answers for a part, which no other writer can take away."""
-        return self._series.each(look, part.first, part.last)[0]
+        return self._series.open(part, look)
 
     def _replace(self, put: list[_Filled], parts: list[Part]) -> None:
         """Put filled parts in the place of those that they overlap: all, or on an error none."""
