@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from storecore.tables import iter_bar_tables as iter_bar_tables
     from storecore.tables import read_bar_table as read_bar_table
     from storecore.tables import write_bar_table as write_bar_table
+    from storecore.transfer import AuditLine as AuditLine
+    from storecore.transfer import Transfer as Transfer
 
 _EXPORTS = {
     "capabilities": (
@@ -82,6 +84,7 @@ _EXPORTS = {
     "opening": "open_store",
     "protocol": "DataStore",
     "tables": "iter_bar_tables read_bar_table write_bar_table",
+    "transfer": "AuditLine Transfer",
 }
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 

@@ -113,6 +113,7 @@ class CachedStore(Wrapper):
 _LEAVING_BARS = frozenset(
     {"write_fundamental", "write_fundamentals", "write_event", "write_events"}
     | {"save_strategy_state", "log_decision", "log_decisions", "log_order", "log_orders"}
+    | {"restore_state", "append_audit"}
 )
 
 

@@ -21,6 +21,7 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
 )
+from storecore.transfer import Transfer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -286,6 +287,7 @@ CAPABILITIES: dict[str, type] = {
         BulkAudit,
         VersionedState,
         DiskUsage,
+        Transfer,
         Maintenance,
     )
 }

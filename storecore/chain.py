@@ -91,6 +91,11 @@ def follow_chain(lines: Iterable[tuple[str, bytes]]) -> tuple[Link, Finding | No
     return end, broken
 
 
+def links(lines: Sequence[bytes], end: Link) -> int:
+    """Return how many whole lines, from the first, go on a chain that ends here."""
+    return _run(b"".join(lines), 0, end, inf)[1].seq - end.seq
+
+
 def audit_report(logs: Mapping[str, Iterable[tuple[str, bytes]]]) -> AuditReport:
     """Follow the chain of each log, given as (place, line) by the log's name."""
     followed = {name: follow_chain(lines) for name, lines in logs.items()}

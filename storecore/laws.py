@@ -23,6 +23,7 @@ from storecore.audit import (
 )
 from storecore.bars import BarColumns, bar_columns, price_bars
 from storecore.chain import audit_report
+from storecore.chain_moves import check_log, moved_end, moved_lines
 from storecore.closing import Closing
 from storecore.events import (
     checked_event,
@@ -41,14 +42,16 @@ from storecore.fundamentals import (
 from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_range, to_datetime
 from storecore.lossless import decode_document, encode_document
 from storecore.names import check_name
-from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.states import KEPT_VERSIONS, check_expected, checked_versions
 from storecore.tables import BarTablesByBars
+from storecore.transfer import AuditLine
 
 __all__ = [
     "EARLIEST",
     "GENESIS",
     "KEPT_VERSIONS",
     "LATEST",
+    "AuditLine",
     "BarColumns",
     "BarTablesByBars",
     "Closing",
@@ -59,11 +62,13 @@ __all__ = [
     "chain",
     "chained",
     "check_expected",
+    "check_log",
     "check_name",
     "checked_event",
     "checked_events",
     "checked_fundamental",
     "checked_fundamentals",
+    "checked_versions",
     "decision_bodies",
     "decision_body",
     "decision_entry",
@@ -77,6 +82,8 @@ __all__ = [
     "event_types",
     "exact_instant",
     "line_after",
+    "moved_end",
+    "moved_lines",
     "order_bodies",
     "order_body",
     "order_entry",

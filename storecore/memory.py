@@ -17,6 +17,7 @@ from msgspec import Struct
 from storecore import laws
 from storecore.capabilities import AuditReport, Coverage, StateVersion
 from storecore.hooks import BackendSpec, hookimpl
+from storecore.memory_transfer import MemoryTransfer
 from storecore.models import (
     Decision,
     DecisionRecord,
@@ -33,7 +34,7 @@ class MemoryConfig(Struct, frozen=True):
     """The memory backend takes no options."""
 
 
-class MemoryDataStore(laws.BarTablesByBars):
+class MemoryDataStore(MemoryTransfer):
     """A `DataStore` of dictionaries. Threads may share it."""
 
     def __init__(self) -> None:
@@ -43,6 +44,7 @@ class MemoryDataStore(laws.BarTablesByBars):
         self._events: list[bytes] = []
         self._states: dict[str, list[tuple[int, bytes]]] = {}
         self._logs: dict[str, list[bytes]] = {"decisions": [], "orders": []}
+        self._days: dict[str, list[date]] = {"decisions": [], "orders": []}
         self._ends: dict[str, laws.Link] = {"decisions": laws.GENESIS, "orders": laws.GENESIS}
 
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
@@ -124,7 +126,7 @@ class MemoryDataStore(laws.BarTablesByBars):
         strategy_name = self._name(strategy_name, "strategy_name")
         self._log("orders", [laws.order_body(strategy_name, order, result)])
 
-    # What follows is the capabilities; BarTables is inherited.
+    # What follows is the capabilities; BarTables and Transfer are inherited.
 
     def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
         """Append a batch of decisions, checked whole."""
@@ -228,8 +230,10 @@ class MemoryDataStore(laws.BarTablesByBars):
 
     def _log(self, kind: str, bodies: list[bytes]) -> None:
         with self._lock:
-            lines, self._ends[kind] = laws.chain(bodies, datetime.now(UTC), self._ends[kind])
+            now = datetime.now(UTC)
+            lines, self._ends[kind] = laws.chain(bodies, now, self._ends[kind])
             self._logs[kind] += lines
+            self._days[kind] += [date.fromtimestamp(now.timestamp())] * len(lines)  # local
 
 
 @hookimpl
@@ -241,6 +245,7 @@ def storecore_backend() -> BackendSpec:
         open=lambda config: MemoryDataStore(),
         capabilities=frozenset(
             {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit", "VersionedState"}
+            | {"Transfer"}
         ),
         summary="keeps everything in this process and forgets it at the end",
     )

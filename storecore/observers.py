@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 import pluggy
 
 from storecore.capabilities import CAPABILITIES
+from storecore.chain_moves import strategies_of
 from storecore.discovery import find
 from storecore.hooks import OBSERVERS, ResolvedSpec
 from storecore.plugins import PluginError, load_plugin
@@ -161,7 +162,7 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     return write
 
 
-_BATCHES = {"bars", "events", "fundamentals", "decisions", "orders"}
+_BATCHES = {"bars", "events", "fundamentals", "decisions", "orders", "lines", "versions"}
 _WRITES: dict[str, Callable[[dict[str, Any]], tuple[str, Mapping[str, int]]]] = {
     "write_bars": lambda given: ("bars", {given["symbol"]: len(given["bars"])}),
     "write_bar_table": lambda given: ("bars", bars_by_symbol(given["table"])),
@@ -179,6 +180,8 @@ _WRITES: dict[str, Callable[[dict[str, Any]], tuple[str, Mapping[str, int]]]] = 
         "decisions",
         {given["strategy_name"]: len(given["decisions"])},
     ),
+    "restore_state": lambda given: ("state", {given["strategy_name"]: len(given["versions"])}),
+    "append_audit": lambda given: (given["log"], strategies_of(given["lines"])),
     "log_order": lambda given: ("orders", {given["strategy_name"]: 1}),
     "log_orders": lambda given: ("orders", {given["strategy_name"]: len(given["orders"])}),
 }

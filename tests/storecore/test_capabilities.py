@@ -17,6 +17,10 @@ METHODS = {
     "Bulk": {"write_events", "write_fundamentals", "delete_bars"},
     "VersionedState": {"save_strategy_state", "load_versioned_state", "state_history"},
     "DiskUsage": {"bar_footprint"},
+    "Transfer": {
+        *("iter_fundamentals", "iter_events", "iter_audit"),
+        *("append_audit", "restore_state"),
+    },
     "Maintenance": {"verify", "repair", "compact"},
 }
 FINDING = Finding("edited", "line 1", "the hash is another")

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from storecore import laws, memory
+from storecore import laws, memory, memory_transfer
 
-ELSEWHERE = {"storecore.capabilities", "storecore.hooks", "storecore.models", "storecore.errors"}
+ELSEWHERE = {
+    f"storecore.{name}" for name in ("capabilities", "hooks", "models", "errors", "memory_transfer")
+}
 
 
 @pytest.mark.parametrize("name", laws.__all__)
@@ -19,8 +21,9 @@ def test_every_name_is_there_and_says_what_it_does(name):
     assert not (inspect.isroutine(value) or inspect.isclass(value)) or value.__doc__
 
 
-def test_all_that_keeps_the_laws_of_the_memory_backend_is_there():
-    tree = ast.parse(Path(memory.__file__).read_text())
+@pytest.mark.parametrize("module", [memory, memory_transfer])
+def test_all_that_keeps_the_laws_of_the_memory_backend_is_there(module):
+    tree = ast.parse(Path(module.__file__).read_text())
     used = {
         alias.name
         for node in tree.body
