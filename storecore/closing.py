@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from storecore.errors import StoreClosed
+
+_Item = TypeVar("_Item")
 
 
 class Closing:
@@ -23,6 +26,12 @@ class Closing:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed(f"{type(self).__name__} is closed; open the store again to use it")
+
+    def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield items as long as the store is open: what an iterator of it goes through."""
+        for item in items:
+            self._check_open()
+            yield item
 
     def __enter__(self) -> Self:
         self._check_open()

@@ -72,9 +72,8 @@ class MemoryDataStore(MemoryTransfer):
         symbol = self._name(symbol, "symbol")
         plain = laws.checked_fundamental(symbol, data)
         with self._lock:
-            history = self._fundamentals.get(symbol, {})
             at = laws.exact_instant(plain.timestamp, "timestamp")
-            self._fundamentals[symbol] = history | {at: plain}
+            self._fundamentals[symbol] = self._fundamentals.get(symbol, {}) | {at: plain}
 
     def read_fundamental(
         self, symbol: str, as_of: datetime | None = None
@@ -244,8 +243,8 @@ def storecore_backend() -> BackendSpec:
         config=MemoryConfig,
         open=lambda config: MemoryDataStore(),
         capabilities=frozenset(
-            {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit", "VersionedState"}
-            | {"Transfer"}
+            {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit"}
+            | {"VersionedState", "Transfer"}
         ),
         summary="keeps everything in this process and forgets it at the end",
     )

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 from threading import RLock
-from typing import TypeVar
 
 from storecore import laws
 from storecore.capabilities import StateVersion
 from storecore.models import Event, FundamentalData
-
-_Item = TypeVar("_Item")
 
 
 class MemoryTransfer(laws.BarTablesByBars):
@@ -67,8 +64,3 @@ class MemoryTransfer(laws.BarTablesByBars):
             laws.check_expected(strategy_name, expect, stored)
             if restored:
                 self._states[strategy_name] = restored
-
-    def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
-        for item in items:
-            self._check_open()
-            yield item

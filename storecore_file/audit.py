@@ -10,7 +10,7 @@ log's last line, but it is ahead of the log only where the log's tail was cut.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import chain as joined
@@ -20,10 +20,13 @@ from typing import Generic, TypeVar
 from storecore.audit import GENESIS, Link, chain, decode_record, end_of, is_whole, select_records
 from storecore.capabilities import Finding
 from storecore.chain import LogFile, follow
+from storecore.chain_moves import moved_end
 from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
+from storecore.transfer import AuditLine
 from storecore_file.audit_head import Head, HeadFile, Heads
+from storecore_file.audit_stream import stream
 from storecore_file.floor.appending import Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
@@ -58,6 +61,21 @@ class AuditLog(Generic[_Record]):
         """
         if bodies:
             self._together.write(str(self._folder), bodies)
+
+    def take(self, day: date, lines: list[bytes]) -> None:
+        """Append checked records of another store to the file of the day that they have there.
+
+        Raises `StateConflict` where they do not follow the last record.
+        """
+        name = self._folder.name
+        with Locked(self._lock_path, self._lock_timeout):
+            # Before a file of the day is made.
+            moved_end(name, lines, self._healed(self._head.read().newest))
+            self._append(day, lambda end: (lines, moved_end(name, lines, end)))
+
+    def lines(self, after: int) -> Iterator[AuditLine]:
+        """Yield all lines behind record `after` in the order of `seq`, a block at a time."""
+        return stream(self._disk, self._files(), after)
 
     def close(self) -> None:
         """Let go of the day that is open, once nobody is writing to it any more."""
@@ -104,18 +122,23 @@ class AuditLog(Generic[_Record]):
     def _commit(self, _: str, calls: list[Sequence[bytes]]) -> None:
         with Locked(self._lock_path, self._lock_timeout):
             now = datetime.now(UTC)
-            path = _day_path(self._folder, date.fromtimestamp(now.timestamp()))  # local
+            today = date.fromtimestamp(now.timestamp())  # local
+            self._append(today, lambda end: chain(joined.from_iterable(calls), now, end))
 
-            def lines_after(last: bytes | None) -> list[bytes]:
-                # Not equal, the same: then nobody else has written since.
-                end = self._end if last is self._newest else self._end_before(path)
-                lines, self._end = chain(joined.from_iterable(calls), now, end)
-                self._newest = lines[-1]
-                return lines
+    def _append(self, day: date, following: Callable[[Link], tuple[list[bytes], Link]]) -> None:
+        """Append lines that follow the chain's end to the file of a day, under the lock."""
+        path = _day_path(self._folder, day)
 
-            self._log = log = self._log.at(path)
-            length = log.append(lines_after)
-            self._head.follow(Head(*self._end, path.name, length, self._unproven))
+        def lines_after(last: bytes | None) -> list[bytes]:
+            # Not equal, the same: then nobody else has written since.
+            end = self._end if last is self._newest else self._end_before(path)
+            lines, self._end = following(end)
+            self._newest = lines[-1]
+            return lines
+
+        self._log = log = self._log.at(path)
+        length = log.append(lines_after)
+        self._head.follow(Head(*self._end, path.name, length, self._unproven))
 
     def _end_before(self, path: Path) -> Link:
         """Return the end of the chain before a record goes to the file at `path`."""

@@ -13,6 +13,7 @@ from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_series
 from storecore.capabilities import AuditReport, Coverage, Finding, Footprint, Report, StateVersion
+from storecore.chain_moves import check_log, moved_lines
 from storecore.errors import StorageError
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
@@ -26,7 +27,9 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
 )
+from storecore.states import checked_versions
 from storecore.tables import MAX_BYTES, check_max_bytes
+from storecore.transfer import AuditLine
 from storecore_file.repairing import Repairs, mendable
 from storecore_file.rooms import Rooms
 from storecore_file.troubles import Trouble
@@ -120,6 +123,35 @@ class Capable(Rooms):
     def state_history(self, strategy_name: str) -> list[StateVersion]:
         """Return the last versions of a state, the newest first."""
         return self._states.history(self._name(strategy_name, "strategy_name"))
+
+    def iter_fundamentals(self) -> Iterator[FundamentalData]:
+        """Yield all fundamentals by symbol, then by timestamp, one document at a time."""
+        self._check_open()
+        return self._while_open(self._fundamentals.all())
+
+    def iter_events(self) -> Iterator[Event]:
+        """Yield all events by timestamp, then by order of writing; a day of them is held."""
+        self._check_open()
+        return self._while_open(self._events.all())
+
+    def iter_audit(self, log: str, after: int = 0) -> Iterator[AuditLine]:
+        """Yield the records of a log from number `after` + 1 on, with the day of their file."""
+        self._check_open()
+        return self._while_open(self._logs[check_log(log, after)].lines(after))
+
+    def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:
+        """Append records that were logged elsewhere to the file of their day, in one sync."""
+        self._check_open()
+        moved = moved_lines(log, day, lines)
+        if moved:
+            self._logs[log].take(day, moved)
+
+    def restore_state(
+        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int
+    ) -> None:
+        """Replace a state and its history by versions that another store has, newest first."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._states.restore(strategy_name, checked_versions(versions), expect)
 
     def symbols(self, timeframe: str | None = None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""

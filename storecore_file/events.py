@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import date, datetime
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,11 @@ class Events:
         days = [day for day in self._days() if first <= day <= last]
         events = (event for day in days for event in self._day(day).events)
         return select_events(events, span, types)
+
+    def all(self) -> Iterator[Event]:
+        """Yield all events in order, a day at a time."""
+        for day in self._days():
+            yield from sorted(self._day(day).events, key=attrgetter("timestamp"))
 
     def compact(self) -> list[str]:
         """Seal every day that is being written, and return those days."""

@@ -47,9 +47,20 @@ class Fundamentals:
         """Return the latest document not after `as_of`, or None."""
         limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
         folder = self._folder / SYMBOLS.encode(symbol)
-        names = [name for name in self._disk.names(folder) if _DOCUMENT.fullmatch(name)]
+        names = self._names(folder)
         known = bisect_right(names, _document_name(limit))
         return self._document(folder / names[known - 1]) if known else None
+
+    def all(self) -> Iterator[FundamentalData]:
+        """Yield all documents by symbol, then by timestamp."""
+        symbols: dict[str, Path] = {}
+        for folder in self._disk.folders(self._folder):
+            for first in self._names(folder)[:1]:
+                symbol = SYMBOLS.decode(folder.name) or self._document(folder / first).symbol
+                symbols[symbol] = folder
+        for _, folder in sorted(symbols.items()):
+            for name in self._names(folder):
+                yield self._document(folder / name)
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is."""
@@ -59,6 +70,9 @@ class Fundamentals:
                 yield from troubles_in(self._folder / entry.name, [documents])
             else:
                 yield unexpected(self._folder / entry.name, entry)
+
+    def _names(self, folder: Path) -> list[str]:
+        return [name for name in self._disk.names(folder) if _DOCUMENT.fullmatch(name)]
 
     def _document(self, path: Path) -> FundamentalData:
         try:

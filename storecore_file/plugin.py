@@ -36,6 +36,7 @@ def storecore_backend() -> BackendSpec:
                 "BulkAudit",
                 "VersionedState",
                 "DiskUsage",
+                "Transfer",
                 "Maintenance",
             }
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from threading import TIMEOUT_MAX
+from typing import Any
 
 from storecore.closing import Closing
 from storecore.errors import ConfigError
@@ -51,6 +52,10 @@ class Rooms(Closing):
         self._states = States(self.base_path / "state", disk, lock_timeout)
         self._decisions = AuditLog(decisions, DecisionRecord, disk, lock_timeout)
         self._orders = AuditLog(orders, OrderRecord, disk, lock_timeout)
+        self._logs: dict[str, AuditLog[Any]] = {
+            "decisions": self._decisions,
+            "orders": self._orders,
+        }
         rooms = [self.base_path / room for room in ("prices", "fundamentals", "events", "state")]
         disk.make_folder(self.base_path)
         disk.make_folders([*rooms, decisions, orders], within=self.base_path)

@@ -42,7 +42,7 @@ class States:
 
     def save(self, strategy: str, state: dict[str, Any], expect: int | None) -> None:
         """Replace a state, or raise `NotSerializable` or `StateConflict` and leave the old one."""
-        encoded = msgspec.Raw(encode_document(state, "state"))
+        encoded = encode_document(state, "state")
         path = self._path(strategy)
         with Locked(path.with_name(f".{path.name}.lock"), self._lock_timeout):
             stored = self.load(strategy).version
@@ -50,8 +50,26 @@ class States:
             if stored:
                 self._disk.keep(path, _kept(path, stored).name)
                 self._disk.drop(_kept(path, stored + 1 - KEPT_VERSIONS))
-            document = {"strategy": strategy, "version": stored + 1, "state": encoded}
-            self._disk.replace(path, sealed(msgspec.json.encode(document)))
+            self._disk.replace(path, _encoded(strategy, stored + 1, encoded))
+
+    def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int) -> None:
+        """Replace a state and its history by checked versions, newest first.
+
+        Raises `StateConflict` and leaves the old ones.
+        """
+        path = self._path(strategy)
+        with Locked(path.with_name(f".{path.name}.lock"), self._lock_timeout):
+            check_expected(strategy, expect, self.load(strategy).version)
+            if not versions:
+                return
+            newest = versions[0][0]
+            documents = {number: _encoded(strategy, number, each) for number, each in versions}
+            places = {number: _kept(path, number) for number in documents} | {newest: path}
+            staged = [self._disk.stage(places[each], documents[each]) for each in sorted(documents)]
+            self._disk.put(staged)  # the newest last: until then it shows the old history
+            for number in range(newest + 1 - KEPT_VERSIONS, newest):
+                if number not in documents:
+                    self._disk.drop(_kept(path, number))
 
     def load(self, strategy: str) -> StateVersion:
         """Return a state and its version, 0 where none was saved."""
@@ -113,6 +131,11 @@ class _Document(Struct, frozen=True):
     strategy: str
     state: dict[str, Any]
     version: int = 1
+
+
+def _encoded(strategy: str, version: int, state: bytes) -> bytes:
+    document = {"strategy": strategy, "version": version, "state": msgspec.Raw(state)}
+    return sealed(msgspec.json.encode(document))
 
 
 def _document(content: bytes, path: Path) -> _Document:

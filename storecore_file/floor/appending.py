@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from storecore.errors import CorruptData
 from storecore_file.floor.disk import Disk, write_all
 from storecore_file.floor.keeping import KeptFile, identity
+from storecore_file.floor.looking import OpenFile
 from storecore_file.floor.naming import naming
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-_BLOCK = 4_096
+_BLOCK, _LARGE_BLOCK = 4_096, 2**20
 _log = logging.getLogger("storecore")
 _doubtful: set[tuple[int, int]] = set()  # files whose sync failed, until a fresh one replaced them
 
@@ -150,6 +151,19 @@ def whole_lines(content: bytes | None, is_whole: Callable[[bytes], bool]) -> lis
     *lines, tail = (content or b"").split(b"\n")
     damaged = [tail] if is_whole(tail[:-1] + b"\n") else []
     return [line + b"\n" for line in lines] + damaged
+
+
+def lines_in(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """Yield the lines of an open log as `whole_lines` returns them, a block at a time."""
+    rest = b""
+    for start in range(0, file.size, _LARGE_BLOCK):
+        block = bytearray(min(_LARGE_BLOCK, file.size - start))
+        file.fill(memoryview(block), start)
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    if is_whole(rest[:-1] + b"\n"):
+        yield rest
 
 
 def last_line(path: Path) -> bytes | None:
