@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from storecore.config import StoreConfig as StoreConfig
     from storecore.config import find_config as find_config
     from storecore.config import load_config as load_config
+    from storecore.copying import CopyReport as CopyReport
+    from storecore.copying import copy_store as copy_store
     from storecore.discovery import BackendInfo as BackendInfo
     from storecore.discovery import backends as backends
     from storecore.errors import ApiMismatch as ApiMismatch
@@ -70,6 +72,7 @@ _EXPORTS = {
         "Finding Footprint Maintenance Report StateVersion VersionedState"
     ),
     "config": "StoreConfig find_config load_config",
+    "copying": "CopyReport copy_store",
     "discovery": "BackendInfo backends",
     "errors": (
         "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "

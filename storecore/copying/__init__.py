@@ -1,0 +1,49 @@
+"""`copy_store`: all that a store holds into another one, lossless, streamed, again and again.
+
+A module a kind of record. Each goes through the source's records beside the target's, adds what the
+target lacks, goes through the target's once more and says what it found on both sides. So a copy
+that was killed is run again, and one that is equal writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+
+from storecore.copying.audit import copy_audit
+from storecore.copying.bars import copy_bars
+from storecore.copying.events import copy_events
+from storecore.copying.fundamentals import copy_fundamentals
+from storecore.copying.report import Copied, CopyReport, LeftOut, Tally
+from storecore.copying.states import copy_states
+from storecore.protocol import DataStore
+
+__all__ = ["Copied", "CopyReport", "LeftOut", "Tally", "copy_store"]
+
+_KINDS = (copy_bars, copy_fundamentals, copy_events, copy_states, copy_audit)
+
+
+def copy_store(
+    source: DataStore,
+    target: DataStore,
+    *,
+    progress: Callable[[str, str, int], None] | None = None,
+) -> CopyReport:
+    """Copy all that an open store holds into another one, and report on both sides.
+
+    What both hold under one key (a bar, a fundamental, a state) and differs becomes the source's;
+    nothing else in the target is changed, and nothing is deleted. Events and audit records are only
+    ever appended, where what the target has is how the source's begin. What is in the target alone
+    is a difference in the report.
+
+    `progress` is called with the kind of records, as observers are told of them, the symbol or
+    strategy, and how many more were gone through. What cannot be listed, or put in unchanged, by a
+    backend without the capability (`Catalog`, `VersionedState`, `Transfer`) is `left_out`. Raises
+    what either store raises; the next copy goes on from there.
+    """
+    tell = progress or (lambda kind, key, count: None)
+    found = list(chain.from_iterable(copy(source, target, tell) for copy in _KINDS))
+    return CopyReport(
+        copied=tuple(each for each in found if isinstance(each, Copied)),
+        left_out=tuple(each for each in found if isinstance(each, LeftOut)),
+    )

@@ -1,0 +1,92 @@
+"""The audit log: both chains, byte for byte, so that they prove themselves in the target too.
+
+A chain goes on where the target's ends, if all that the target has is how the source's begins.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
+
+from storecore.audit import GENESIS, Link, end_of
+from storecore.capabilities import Transfer
+from storecore.chain import links
+from storecore.chain_moves import LOGS
+from storecore.copying.report import Copied, Digest, LeftOut, Tell, batches, tally
+from storecore.protocol import DataStore
+from storecore.transfer import AuditLine
+
+_AT_ONCE = 5_000
+_LACKS = "it lacks the capability Transfer"
+
+
+def copy_audit(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copied | LeftOut]:
+    """Copy the log of decisions, then that of orders."""
+    for log in LOGS:
+        if not isinstance(source, Transfer):
+            yield LeftOut(log, f"the source cannot give its records as they are: {_LACKS}")
+        elif isinstance(target, Transfer):
+            yield from _Log(log, source, target, tell).copy()
+        elif next(source.iter_audit(log), None) is not None:
+            yield LeftOut(log, f"the target cannot take records as they are: {_LACKS}")
+
+
+class _Log:
+    """One log of both stores."""
+
+    def __init__(self, log: str, source: Transfer, target: Transfer, tell: Tell) -> None:
+        self._log = log
+        self._source = source
+        self._target = target
+        self._tell = tell
+        self._digest = Digest()
+        self._added = 0
+
+    def copy(self) -> Iterator[Copied]:
+        """Append what the target lacks, and report on both sides."""
+        note = self._append()
+        given = self._digest.tally()
+        kept = tally(each.line for each in self._target.iter_audit(self._log))
+        if given.count or kept.count:
+            yield Copied(self._log, "", given, kept, added=self._added, note=note)
+
+    def _append(self) -> str:
+        """Append the records behind the target's last; return what keeps that from being done."""
+        given = self._given()
+        end, note = self._common(given)
+        note = note or self._go_on(given, end)
+        deque(given, maxlen=0)  # what is left is counted
+        return note
+
+    def _given(self) -> Iterator[AuditLine]:
+        for each in self._source.iter_audit(self._log):
+            self._digest.add(each.line)
+            self._tell(self._log, "", 1)
+            yield each
+
+    def _common(self, given: Iterator[AuditLine]) -> tuple[Link, str]:
+        """Go through what the target has, beside the source; return its end, or what is amiss."""
+        last = None
+        for number, kept in enumerate(self._target.iter_audit(self._log), 1):
+            line = next(given, None)
+            if line is None:
+                return GENESIS, f"the target goes on behind record {number - 1}, the source's last"
+            if line.line != kept.line:
+                return GENESIS, f"the target's record {number} is another: its chain is left alone"
+            last = kept.line
+        return (GENESIS if last is None else end_of(last)), ""
+
+    def _go_on(self, given: Iterator[AuditLine], end: Link) -> str:
+        """Append the records that follow; return where the source's chain breaks, if it does."""
+        for day, records in groupby(given, key=attrgetter("day")):
+            for batch in batches((each.line for each in records), _AT_ONCE):
+                whole = batch[: links(batch, end)]
+                if whole:
+                    self._target.append_audit(self._log, day, whole)
+                    self._added += len(whole)
+                    end = end_of(whole[-1])
+                if len(whole) < len(batch):
+                    return f"the source's chain is broken at record {end.seq + 1}, and ends there"
+        return ""

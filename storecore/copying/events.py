@@ -1,0 +1,91 @@
+"""Events, in their order: the target's of each instant are how the source's of it begin.
+
+Both stores are gone through side by side. Where the target lacks events of an instant, or the last
+of them, they are appended, so that the order of writing is the source's. Where it holds others at
+an instant nothing is added there: it would never come out in the source's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from storecore.capabilities import Bulk, Transfer
+from storecore.copying.report import Copied, Digest, LeftOut, Tell, batches, tally
+from storecore.instants import EARLIEST, LATEST, to_datetime
+from storecore.models import Event
+from storecore.protocol import DataStore
+
+_AT_ONCE = 2_000
+_ENCODER = msgspec.json.Encoder(order="sorted")  # a dict is equal in whatever order its keys are
+_EVER = to_datetime(EARLIEST, aware=True), to_datetime(LATEST, aware=True)
+
+
+class _Kept(NamedTuple):
+    """An event and its bytes."""
+
+    event: Event
+    encoded: bytes
+
+    @property
+    def at(self) -> datetime:
+        return self.event.timestamp
+
+
+class _Missing:
+    """Goes through both sides at once, and yields the events that the target lacks."""
+
+    def __init__(self, given: Iterator[Event], kept: Iterator[Event], tell: Tell) -> None:
+        self.digest = Digest()
+        self.conflicts = list[datetime]()  # the first is told, the last is the newest
+        self._given, self._kept, self._tell = given, _encoded(kept), tell
+
+    def __iter__(self) -> Iterator[Event]:
+        head = next(self._kept, None)
+        for each in _encoded(self._given):
+            self.digest.add(each.encoded)
+            self._tell("events", each.event.type, 1)
+            while head is not None and head.at < each.at:
+                head = next(self._kept, None)
+            if head is None or head.at > each.at:
+                if each.at not in self.conflicts[-1:]:
+                    yield each.event
+            elif head.encoded == each.encoded and each.at not in self.conflicts[-1:]:
+                head = next(self._kept, None)
+            elif each.at not in self.conflicts[-1:]:
+                self.conflicts = [*self.conflicts[:1], each.at]
+
+
+def copy_events(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copied | LeftOut]:
+    """Copy all events, identical ones each."""
+    missing, added = _Missing(_all(source), _all(target), tell), 0
+    for batch in batches(missing, _AT_ONCE):
+        _write(target, batch)
+        added += len(batch)
+    given, kept = missing.digest.tally(), tally(each.encoded for each in _encoded(_all(target)))
+    note = ""
+    if missing.conflicts:
+        at = missing.conflicts[0].isoformat()
+        note = f"from {at} on there are instants at which the target holds others: none were added"
+    if given.count or kept.count:
+        yield Copied("events", "", given, kept, added=added, note=note)
+
+
+def _all(store: DataStore) -> Iterator[Event]:
+    """Return all events of a store; of one that cannot stream them, read at once."""
+    return store.iter_events() if isinstance(store, Transfer) else iter(store.read_events(*_EVER))
+
+
+def _encoded(events: Iterator[Event]) -> Iterator[_Kept]:
+    return (_Kept(event, _ENCODER.encode(event)) for event in events)
+
+
+def _write(store: DataStore, events: list[Event]) -> None:
+    if isinstance(store, Bulk):
+        return store.write_events(events)
+    for event in events:
+        store.write_event(event)
+    return None

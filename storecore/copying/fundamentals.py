@@ -1,0 +1,78 @@
+"""Fundamentals, symbol by symbol: all that the source has, each exactly as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from storecore.capabilities import Bulk, Catalog, Transfer
+from storecore.copying.report import Copied, Digest, LeftOut, Tally, Tell, batches
+from storecore.fundamentals import encode_fundamental
+from storecore.instants import EARLIEST, exact_instant, to_datetime
+from storecore.models import FundamentalData
+from storecore.protocol import DataStore
+
+_AT_ONCE = 64  # a filing may be long
+_WITH_BARS = "; those of symbols that have bars were copied"
+_NONE = Tally(0, "")
+
+
+def copy_fundamentals(
+    source: DataStore, target: DataStore, tell: Tell
+) -> Iterator[Copied | LeftOut]:
+    """Copy all fundamentals that can be found in the source."""
+    symbols = source.symbols() if isinstance(source, Catalog) else []
+    if not isinstance(source, Transfer):
+        why = "the source cannot list them: it lacks the capability Transfer"
+        yield LeftOut("fundamentals", f"{why}{_WITH_BARS if symbols else ''}")
+    given, added = dict[str, Digest](), dict[str, int]()
+    for batch in batches(_all(source, symbols), _AT_ONCE):
+        for data in batch:
+            given.setdefault(data.symbol, Digest()).add(encode_fundamental(data))
+            tell("fundamentals", data.symbol, 1)
+        missing = [data for data in batch if not _holds(target, data)]
+        _write(target, missing)
+        for data in missing:
+            added[data.symbol] = added.get(data.symbol, 0) + 1
+    kept = dict[str, Digest]()
+    for data in _all(target, given):
+        kept.setdefault(data.symbol, Digest()).add(encode_fundamental(data))
+    for symbol in sorted({*given, *kept}):
+        sides = [side[symbol].tally() if symbol in side else _NONE for side in (given, kept)]
+        yield Copied("fundamentals", symbol, *sides, added=added.get(symbol, 0))
+
+
+def _all(store: DataStore, symbols: Iterable[str]) -> Iterator[FundamentalData]:
+    """Return all fundamentals of a store, or those of some symbols where it cannot list them."""
+    if isinstance(store, Transfer):
+        return store.iter_fundamentals()
+    return (data for symbol in symbols for data in reversed(_backwards(store, symbol)))
+
+
+def _backwards(store: DataStore, symbol: str) -> list[FundamentalData]:
+    """Return the fundamentals of a symbol, the latest first, each found before the one after."""
+    found, as_of = list[FundamentalData](), None
+    while (data := store.read_fundamental(symbol, as_of)) is not None:
+        found.append(data)
+        instant = exact_instant(data.timestamp, "timestamp")
+        if instant == EARLIEST:
+            break
+        as_of = to_datetime(instant - 1, aware=True)
+    return found
+
+
+def _holds(store: DataStore, data: FundamentalData) -> bool:
+    kept = store.read_fundamental(data.symbol, _moment(data))
+    return kept is not None and encode_fundamental(kept) == encode_fundamental(data)
+
+
+def _moment(data: FundamentalData) -> datetime:
+    return to_datetime(exact_instant(data.timestamp, "timestamp"), aware=True)
+
+
+def _write(store: DataStore, fundamentals: list[FundamentalData]) -> None:
+    if isinstance(store, Bulk):
+        return store.write_fundamentals(fundamentals)
+    for data in fundamentals:
+        store.write_fundamental(data.symbol, data)
+    return None

@@ -1,0 +1,83 @@
+"""States, with their versions and the history that is kept, where both stores count them.
+
+The source's state takes the place of the target's where it is the later version of it. One that
+the target has saved on its own, at the same version or a later one, stays and is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from storecore.capabilities import Catalog, StateVersion, Transfer, VersionedState
+from storecore.copying.report import Copied, LeftOut, Tell, tally
+from storecore.protocol import DataStore
+
+_ENCODER = msgspec.json.Encoder(order="sorted")  # a dict is equal in whatever order its keys are
+_OWN = "the target has saved this state itself since: it is left as it is"
+
+
+def copy_states(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copied | LeftOut]:
+    """Copy the states of all strategies that the source can list."""
+    if not isinstance(source, Catalog):
+        why = "the source cannot list its strategies: it lacks the capability Catalog"
+        yield LeftOut("state", why)
+        return
+    listed = target.strategies() if isinstance(target, Catalog) else []
+    names = source.strategies()
+    uncounted = _uncounted(source, target)
+    if names and uncounted:
+        yield LeftOut("state", f"the states were copied without their versions: {uncounted}")
+    for name in sorted({*names, *listed}):
+        copy = _copy_state if uncounted else _copy_versions
+        yield copy(source, target, name)
+        tell("state", name, 1)
+
+
+def _uncounted(source: DataStore, target: DataStore) -> str:
+    """Return why versions cannot be copied; empty where they can be."""
+    if not isinstance(source, VersionedState):
+        return "the source lacks the capability VersionedState"
+    if not (isinstance(target, VersionedState) and isinstance(target, Transfer)):
+        return "the target lacks the capability VersionedState or Transfer"
+    return ""
+
+
+def _copy_state(source: DataStore, target: DataStore, name: str) -> Copied:
+    """Copy a state as it is now."""
+    given, kept = source.load_strategy_state(name), target.load_strategy_state(name)
+    changed = given is not None and _encoded(given) != _encoded(kept)
+    if changed:
+        target.save_strategy_state(name, cast(dict[str, Any], given))
+        kept = target.load_strategy_state(name)
+    sides = [tally([] if state is None else [_encoded(state)]) for state in (given, kept)]
+    return Copied("state", name, *sides, added=int(changed))
+
+
+def _copy_versions(source: Any, target: Any, name: str) -> Copied:
+    """Copy a state, its version and the ones before it that are kept."""
+    given, kept = source.state_history(name), target.state_history(name)
+    note, added = "", 0
+    if given and given != kept:
+        if _goes_on(given, kept):
+            target.restore_state(name, given, expect=kept[0].version if kept else 0)
+            kept, added = target.state_history(name), 1
+        else:
+            note = _OWN
+    sides = [tally(map(_encoded, side)) for side in (given, kept)]
+    return Copied("state", name, *sides, added=added, note=note)
+
+
+def _goes_on(given: Sequence[StateVersion], kept: Sequence[StateVersion]) -> bool:
+    """Tell whether a history may be how another one goes on: no version of both is another."""
+    if not kept:
+        return True
+    known = {each.version: each.state for each in given}
+    same = all(known.get(each.version, each.state) == each.state for each in kept)
+    return same and given[0].version >= kept[0].version
+
+
+def _encoded(state: Any) -> bytes:
+    return _ENCODER.encode(state)
