@@ -21,7 +21,7 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
 )
-from storecore.transfer import Transfer
+from storecore.transfer import Transfer as Transfer
 
 if TYPE_CHECKING:
     import pyarrow as pa

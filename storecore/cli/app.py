@@ -6,6 +6,7 @@ import click
 
 from storecore import __version__
 from storecore.cli.choosing import examples
+from storecore.cli.copying import copy
 from storecore.cli.demo import demo
 from storecore.cli.failing import PlainErrors
 from storecore.cli.importing import import_bars
@@ -26,6 +27,7 @@ from storecore.cli.show import show
         "storecore import bars.csv --backend file --set base_path=data",
         "storecore show AAPL --last 5 --config storecore.toml",
         "storecore info",
+        "storecore copy storecore.toml other.toml",
         "storecore verify",
     ),
 )
@@ -37,5 +39,5 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (demo, list_backends, import_bars, show, info, verify, repair):
+for command in (demo, list_backends, import_bars, show, info, copy, verify, repair):
     app.add_command(command)

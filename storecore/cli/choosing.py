@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,19 +17,24 @@ from storecore.errors import ConfigError
 from storecore.opening import open_store
 from storecore.protocol import DataStore
 
+_KEY = re.compile(r"\w+")
+_NEXT_OPTION = re.compile(r",(?=\w+=)")
+_FORMS = "a store is a config file, or NAME:KEY=VALUE,… as in file:base_path=data"
+
 
 class StoreChoice(NamedTuple):
     """The store that the options of a command name: a config, and what --set adds to it."""
 
     config: StoreConfig
     settings: dict[str, Any]
+    how: str = "options are given as --set KEY=VALUE"
 
     def open(self) -> DataStore:
         """Open the store; raises what `storecore.open_store` raises."""
         try:
             return open_store(self.config, **self.settings)
         except ConfigError as error:
-            hint = "" if self.config.source else "; options are given as --set KEY=VALUE"
+            hint = "" if self.config.source else f"; {self.how}"
             raise ConfigError(f"{error}{hint}") from error
 
     @property
@@ -58,6 +64,11 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_choice
 
 
+def store_argument(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an argument that names a store: a config file or NAME:KEY=VALUE,…."""
+    return click.argument(name, callback=_named)
+
+
 def settings_option(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command --set, and what it says as the argument `settings`, values by their keys."""
     return click.option(
@@ -82,6 +93,22 @@ def _choice(config: Path | None, backend: str | None, settings: dict[str, Any]) 
     if config is not None:
         raise click.UsageError("--config and --backend exclude each other: give one of them")
     return StoreChoice(StoreConfig({"backend": backend}), settings)
+
+
+def _named(context: click.Context, parameter: click.Parameter, text: str) -> StoreChoice:
+    """Return the store that an argument names. What it says of options is never told: secrets."""
+    name, colon, options = text.partition(":")
+    if Path(text).is_file() or not colon:
+        if not Path(text).is_file():
+            raise click.BadParameter(f"no config file {text!r}: {_FORMS}")
+        return StoreChoice(load_config(text), {})
+    settings = {}
+    for setting in filter(None, _NEXT_OPTION.split(options)):
+        key, equals, value = setting.partition("=")
+        if not (_KEY.fullmatch(key) and equals) or key == "backend":
+            raise click.BadParameter(f"expected KEY=VALUE,… after {name + colon!r}: {_FORMS}")
+        settings[key] = _toml_value(value)
+    return StoreChoice(StoreConfig({"backend": name}), settings, _FORMS)
 
 
 def _nearest_config() -> Path:

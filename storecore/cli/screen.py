@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time
 from decimal import Decimal
@@ -11,7 +11,14 @@ from functools import partial
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 _WIDE = 10_000
@@ -64,6 +71,28 @@ def date_text(moment: datetime) -> str:
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on stderr, if it is a terminal; what is yielded is called with each advance."""
+    with _progress() as bars:
+        yield partial(bars.advance, bars.add_task(what, total=total))
+
+
+@contextmanager
+def progresses(totals: Mapping[str, int]) -> Iterator[Callable[[str, int], None]]:
+    """Show a bar for each thing once it begins; what is yielded is called with it and its advance.
+
+    A thing without a total shows how far it has come.
+    """
+    tasks: dict[str, TaskID] = {}
+    with _progress() as bars:
+
+        def advance(what: str, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=totals.get(what))
+            bars.advance(tasks[what], count)
+
+        yield advance
+
+
+def _progress() -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -71,7 +100,4 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         TimeElapsedColumn(),
     )
     hidden = not sys.stderr.isatty()
-    with Progress(
-        *columns, console=console(stderr=True), transient=True, disable=hidden
-    ) as progress_bar:
-        yield partial(progress_bar.advance, progress_bar.add_task(what, total=total))
+    return Progress(*columns, console=console(stderr=True), transient=True, disable=hidden)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from storecore.capabilities import Bulk, Catalog, Transfer
-from storecore.copying.report import Copied, Digest, LeftOut, Tally, Tell, batches
+from storecore.copying.report import Copied, Digest, LeftOut, Tell, batches
 from storecore.fundamentals import encode_fundamental
 from storecore.instants import EARLIEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
@@ -14,7 +14,6 @@ from storecore.protocol import DataStore
 
 _AT_ONCE = 64  # a filing may be long
 _WITH_BARS = "; those of symbols that have bars were copied"
-_NONE = Tally(0, "")
 
 
 def copy_fundamentals(
@@ -38,8 +37,8 @@ def copy_fundamentals(
     for data in _all(target, given):
         kept.setdefault(data.symbol, Digest()).add(encode_fundamental(data))
     for symbol in sorted({*given, *kept}):
-        sides = [side[symbol].tally() if symbol in side else _NONE for side in (given, kept)]
-        yield Copied("fundamentals", symbol, *sides, added=added.get(symbol, 0))
+        ours, theirs = (side.get(symbol, Digest()).tally() for side in (given, kept))
+        yield Copied("fundamentals", symbol, ours, theirs, added=added.get(symbol, 0))
 
 
 def _all(store: DataStore, symbols: Iterable[str]) -> Iterator[FundamentalData]:

@@ -52,8 +52,10 @@ def _copy_state(source: DataStore, target: DataStore, name: str) -> Copied:
     if changed:
         target.save_strategy_state(name, cast(dict[str, Any], given))
         kept = target.load_strategy_state(name)
-    sides = [tally([] if state is None else [_encoded(state)]) for state in (given, kept)]
-    return Copied("state", name, *sides, added=int(changed))
+    ours, theirs = (
+        tally(_encoded(each) for each in [side] if side is not None) for side in (given, kept)
+    )
+    return Copied("state", name, ours, theirs, added=int(changed))
 
 
 def _copy_versions(source: Any, target: Any, name: str) -> Copied:
@@ -66,8 +68,8 @@ def _copy_versions(source: Any, target: Any, name: str) -> Copied:
             kept, added = target.state_history(name), 1
         else:
             note = _OWN
-    sides = [tally(map(_encoded, side)) for side in (given, kept)]
-    return Copied("state", name, *sides, added=added, note=note)
+    ours, theirs = (tally(map(_encoded, side)) for side in (given, kept))
+    return Copied("state", name, ours, theirs, added=added, note=note)
 
 
 def _goes_on(given: Sequence[StateVersion], kept: Sequence[StateVersion]) -> bool:

@@ -1,0 +1,83 @@
+"""`storecore copy`: all that a store holds into another one, and what both hold then."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from storecore.capabilities import Catalog
+from storecore.cli.choosing import StoreChoice, examples, store_argument
+from storecore.cli.info import series_of
+from storecore.cli.screen import console, progresses, table
+from storecore.cli.wording import counted, printable
+from storecore.copying import Copied, CopyReport, copy_store
+from storecore.protocol import DataStore
+
+_HEADINGS = ("kind", "name", "timeframe", "source", "target", "checksums", "")
+_SHOWN = 12
+
+
+@click.command(
+    short_help="Copy all that a store holds into another.",
+    epilog=examples(
+        "storecore copy storecore.toml other.toml",
+        "storecore copy file:base_path=data file:base_path=/mnt/backup",
+    ),
+)
+@store_argument("source")
+@store_argument("target")
+def copy(source: StoreChoice, target: StoreChoice) -> None:
+    """Copy all that the store SOURCE holds into the store TARGET, lossless.
+
+    Each is a config file, or a backend with its options as NAME:KEY=VALUE,KEY=VALUE. Run again, it
+    adds what is missing. Nothing in TARGET is deleted; what only it holds is told as a difference.
+    The exit status is 1 where the two are not equal in the end.
+    """
+    with source.open() as given, target.open() as kept, progresses(_totals(given)) as advance:
+        report = copy_store(given, kept, progress=lambda kind, _, count: advance(kind, count))
+    _tell(report, target)
+
+
+def _totals(store: DataStore) -> dict[str, int]:
+    """Return how many bars there are to come, if anyone will see it."""
+    if not (sys.stderr.isatty() and isinstance(store, Catalog)):
+        return {}
+    return {"bars": sum(each.coverage.count for each in series_of(store))}
+
+
+def _tell(report: CopyReport, target: StoreChoice) -> None:
+    """Print a report; end with status 1 where the two are not equal."""
+    screen = console()
+    if report.copied:
+        rows = [_row(each) for each in report.copied]
+        screen.print(table(_HEADINGS, rows, right=("source", "target")))
+    for each in report.differences:
+        if each.note:
+            screen.print(f"{' '.join(filter(None, (each.kind, printable(each.key))))}: {each.note}")
+    for left in report.left_out:
+        screen.print(f"left out: {left.kind}: {left.why}")
+    added = sum(each.added for each in report.copied)
+    screen.print(f"{counted(added, 'record')} written to {target.named}: {_verdict(report)}")
+    if not report.ok:
+        raise SystemExit(1)
+
+
+def _row(each: Copied) -> tuple[str, ...]:
+    sums = each.source.checksum[:_SHOWN], each.target.checksum[:_SHOWN]
+    return (
+        each.kind,
+        printable(each.key),
+        printable(each.timeframe),
+        f"{each.source.count:,}",
+        f"{each.target.count:,}",
+        " ".join(checksum or "–" for checksum in sums),
+        "equal" if each.equal else "DIFFERENT",
+    )
+
+
+def _verdict(report: CopyReport) -> str:
+    if report.ok:
+        return "both are equal"
+    differences = counted(len(report.differences), "difference")
+    return f"{differences}, {counted(len(report.left_out), 'kind')} left out"
