@@ -1,0 +1,192 @@
+"""The room of bars: one row a bar, keyed by (symbol, timeframe, date).
+
+A question is answered with one row a symbol, whose values the server has put together column by
+column: no row is taken apart here, and none becomes a Python object.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from math import ceil
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.bar_table import EXACT, SERIES, instants_of, joined
+from storecore.capabilities import Coverage
+from storecore.instants import TimeRange, to_datetime
+from storecore_postgres.bar_writer import BarWriter
+from storecore_postgres.database import Database
+from storecore_postgres.distribution import Distribution
+from storecore_postgres.wire import date_column, float_column, instant, moment, whole_column
+
+ROW_BYTES = 320  # of a bar that is read, copied, sorted and handed out: some six copies
+_PAGE = 1_000_000  # bars; the server gives at most 1 GB at once
+_NUMBERS = tuple(SERIES.names[1:])
+Named = list[tuple[str, pa.Table]]
+
+_READ = """
+SELECT symbol, {columns}
+FROM (
+    SELECT {names} FROM {schema}.bars
+    WHERE symbol {among} AND timeframe = %s AND date BETWEEN %s AND %s
+    ORDER BY symbol, date LIMIT {page}
+) AS found
+GROUP BY symbol ORDER BY symbol
+"""
+_IF_EXACT = "FILTER (WHERE exact_volume IS NOT NULL)"
+_EXACT = f"""string_agg(timestamptz_send(date), '') {_IF_EXACT},
+string_agg(int8send(exact_volume), '') {_IF_EXACT}"""
+
+_SYMBOLS = {
+    # One look into the index a symbol, where DISTINCT reads all of it ("loose index scan").
+    "none": """
+WITH RECURSIVE found AS (
+    (SELECT symbol FROM {schema}.bars ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT symbol FROM {schema}.bars WHERE symbol > found.symbol ORDER BY symbol LIMIT 1
+    ) FROM found WHERE symbol IS NOT NULL
+)
+SELECT symbol FROM found WHERE symbol IS NOT NULL""",
+    "citus": "SELECT DISTINCT symbol FROM {schema}.bars",
+    "timescale": "SELECT DISTINCT symbol FROM {schema}.bars",
+}
+
+
+class Bars:
+    """All series of a store."""
+
+    def __init__(self, database: Database, schema: str, distribution: Distribution) -> None:
+        self._database = database
+        self._schema = schema
+        self._symbols = _SYMBOLS[distribution].format(schema=schema)
+        self.write = BarWriter(database, schema).write
+
+    def read(
+        self, symbols: list[str], timeframe: str, span: TimeRange, columns: Iterable[str] = _NUMBERS
+    ) -> Named:
+        """Return a series table for each symbol that has bars, sorted by symbol."""
+        wanted = [name for name in _NUMBERS if name in columns]
+        found: Named = []
+        while symbols:
+            page = self._page(symbols, timeframe, span, wanted)
+            found += page
+            if sum(len(table) for _, table in page) < _PAGE:
+                break
+            last, table = found.pop()  # of which there may be more
+            rest = span._replace(first=instants_of(table)[-1] + 1)
+            more = self.read([last], timeframe, rest, wanted)
+            found.append((last, joined([table, *(each for _, each in more)])))
+            symbols = symbols[bisect_right(symbols, last) :]
+        return found
+
+    def stream(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        columns: Iterable[str],
+        max_bytes: int,
+    ) -> Iterator[Named]:
+        """Yield series tables for windows that follow each other in time."""
+        max_rows = max(1, max_bytes // ROW_BYTES)
+        for window in self._windows(symbols, timeframe, span, max_rows):
+            yield self.read(symbols, timeframe, window, columns)
+
+    def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
+        """Remove the bars of a range; return how many there were."""
+        statement = (
+            f"DELETE FROM {self._schema}.bars "
+            "WHERE symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s"
+        )
+        asked = [symbol, timeframe, moment(span.first), moment(span.last)]
+        return self._database.once(
+            f"deleting bars of {symbol!r}", lambda linked: linked.execute(statement, asked).rowcount
+        )
+
+    def symbols(self, timeframe: str | None) -> list[str]:
+        """Return the symbols that have bars (of a timeframe), sorted."""
+        statement, asked = self._symbols, []
+        if timeframe is not None:
+            statement = f"""SELECT symbol FROM ({statement}) AS every WHERE EXISTS (
+                SELECT FROM {self._schema}.bars
+                WHERE bars.symbol = every.symbol AND timeframe = %s)"""
+            asked = [timeframe]
+        return sorted(name for (name,) in self._database.rows("reading symbols", statement, asked))
+
+    def timeframes(self, symbol: str) -> list[str]:
+        """Return the timeframes in which a symbol has bars, sorted."""
+        statement = f"SELECT DISTINCT timeframe FROM {self._schema}.bars WHERE symbol = %s"
+        return sorted(
+            name for (name,) in self._database.rows("reading timeframes", statement, [symbol])
+        )
+
+    def coverage(self, symbol: str, timeframe: str) -> Coverage:
+        """Return first and last date and the number of bars of a series."""
+        count, first, last = self._extent([symbol], timeframe, None)
+        if not count:
+            return Coverage(None, None, 0)
+        return Coverage(to_datetime(first, aware=True), to_datetime(last, aware=True), count)
+
+    def _page(
+        self, symbols: list[str], timeframe: str, span: TimeRange, columns: list[str]
+    ) -> Named:
+        names = ["symbol", "date", *columns]
+        sends = [f"string_agg(float8send({name}), '')" for name in columns]
+        if "volume" in columns:
+            sends.append(_EXACT)
+            names.append("exact_volume")
+        one = len(symbols) == 1
+        statement = _READ.format(
+            schema=self._schema,
+            names=", ".join(names),
+            among="= %s" if one else "= ANY(%s::text[])",
+            columns=", ".join(["string_agg(timestamptz_send(date), '')", *sends]),
+            page=_PAGE,
+        )
+        asked = [symbols[0] if one else symbols, timeframe, moment(span.first), moment(span.last)]
+        rows = self._database.rows("reading bars", statement, asked)
+        return [(symbol, _series(columns, *sent)) for symbol, *sent in rows]
+
+    def _windows(
+        self, symbols: list[str], timeframe: str, span: TimeRange, max_rows: int
+    ) -> Iterator[TimeRange]:
+        """Yield ranges that follow each other, with at most so many bars, or of one instant."""
+        count, first, last = self._extent(symbols, timeframe, span)
+        pieces = min(ceil(count / max_rows), last - first + 1)
+        if not count:
+            return
+        if pieces == 1:
+            yield TimeRange(first, last, span.aware)
+            return
+        width = -(-(last - first + 1) // pieces)
+        for start in range(first, last + 1, width):
+            piece = TimeRange(start, min(start + width - 1, last), span.aware)
+            yield from self._windows(symbols, timeframe, piece, max_rows)
+
+    def _extent(
+        self, symbols: list[str], timeframe: str, span: TimeRange | None
+    ) -> tuple[int, int, int]:
+        """Return how many bars series have in a range, and the first and last instant of them."""
+        within = "" if span is None else "AND date BETWEEN %s AND %s"
+        statement = f"""
+SELECT count(*), timestamptz_send(min(date)), timestamptz_send(max(date))
+FROM {self._schema}.bars WHERE symbol = ANY(%s::text[]) AND timeframe = %s {within}"""
+        asked = [symbols, timeframe, *(moment(at) for at in (span or ())[:2])]
+        ((count, first, last),) = self._database.rows("counting bars", statement, asked)
+        return (count, instant(first), instant(last)) if count else (0, 0, 0)
+
+
+def _series(columns: list[str], dates: bytes, *sent: bytes) -> pa.Table:
+    """Return the series table of what the server sent of one symbol."""
+    date = date_column(dates)
+    numbers = map(float_column, sent[: len(columns)])
+    schema = pa.schema([SERIES.field(name) for name in ("date", *columns)])
+    table = pa.Table.from_arrays([date, *numbers], schema=schema)
+    exact_dates, exact = sent[len(columns) :] or (None, None)
+    if exact_dates is None or exact is None:
+        return table
+    rows = pc.index_in(date, date_column(exact_dates))
+    return table.append_column(EXACT, whole_column(exact).take(rows))

@@ -1,0 +1,189 @@
+"""The floor: connections to a database, what is tried again, and what is done exactly once.
+
+A statement by itself is one round trip and a transaction of its own. What several statements do
+together is done in a transaction. After a lost connection nobody knows whether its last commit was
+carried out; the server is asked then, by the number of the transaction.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any, TypeVar
+
+import psycopg
+from msgspec import Struct
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from storecore.errors import StorageError
+from storecore_postgres.failing import is_lost, is_passing, translated, unreachable
+from storecore_postgres.wire import ADAPTERS
+
+Connection = psycopg.Connection[Any]
+_Result = TypeVar("_Result")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
+_CONNECT_SECONDS = 10
+
+
+class Pool(Struct, frozen=True, kw_only=True):
+    """How many connections a store keeps, and how many seconds a call waits for one, or tries."""
+
+    min_size: int = 1
+    max_size: int = 10
+    timeout: float = 30.0
+
+
+class Database:
+    """The connections of one store. Threads may share it."""
+
+    def __init__(
+        self,
+        dsn: str,
+        pool: Pool,
+        *,
+        prepare_threshold: int | None = 5,
+        statement_timeout: float | None = None,
+    ) -> None:
+        self._dsn = dsn
+        self._patience = pool.timeout
+        self._statement_timeout = statement_timeout
+        self._settings: dict[str, Any] = {
+            "autocommit": True,
+            "prepare_threshold": prepare_threshold,
+            "context": ADAPTERS,
+            "client_encoding": "utf8",
+            "connect_timeout": _CONNECT_SECONDS,
+            "fallback_application_name": "storecore",
+        }
+        self._pool = ConnectionPool(
+            dsn,
+            kwargs=self._settings,
+            min_size=pool.min_size,
+            max_size=pool.max_size,
+            timeout=pool.timeout,
+            configure=self._configure,
+            num_workers=1,
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Let connections be made from now on."""
+        self._pool.open()
+
+    def close(self) -> None:
+        """Let go of all connections. A second call does nothing."""
+        self._pool.close()
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """Lend a connection beside the pool, to set things up; its failure says why."""
+        try:
+            connection = psycopg.connect(self._dsn, **self._settings)
+        except psycopg.Error as error:
+            raise unreachable(error) from None
+        with connection:
+            yield connection
+
+    def retried(self, what: str, work: Callable[[Connection], _Result]) -> _Result:
+        """Do what may be done twice, and again where a connection is lost or others got in the way.
+
+        Tried for as long as `Pool.timeout`. Raises `StorageError` with `what` was being done.
+        """
+        for last in self._tries():
+            try:
+                with self._lent() as connection:
+                    return work(connection)
+            except psycopg.Error as error:
+                if last or not is_passing(error):
+                    raise self._failed(error, what) from error
+        raise AssertionError("a last try returns or raises")
+
+    def rows(self, what: str, statement: str, asked: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Return the rows that a question is answered with."""
+
+        def read(connection: Connection) -> list[tuple[Any, ...]]:
+            return connection.execute(statement, asked, binary=True).fetchall()
+
+        return self.retried(what, read)
+
+    def once(self, what: str, work: Callable[[Connection], _Result]) -> _Result:
+        """Do several statements as one transaction, exactly once, whatever happens to connections.
+
+        Where a connection is lost at the commit the server is asked whether it was carried out; if
+        nobody can be asked in time, the `StorageError` says that it is not known.
+        """
+        for last in self._tries():
+            number = None
+            try:
+                with self._lent() as connection:
+                    connection.execute("BEGIN")
+                    result = work(connection)
+                    number = _transaction_number(connection)
+                    connection.execute("COMMIT")
+                    return result
+            except psycopg.Error as error:
+                if number is not None and is_lost(error):
+                    if self._was_committed(number, what):
+                        return result
+                elif last or not is_passing(error):
+                    raise self._failed(error, what) from error
+        raise self._in_doubt(what)
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
+        with self._pool.connection() as connection:
+            yield connection
+
+    def _tries(self) -> Iterator[bool]:
+        """Yield for each try whether it is the last one, after ever longer pauses."""
+        deadline, pause = monotonic() + self._patience, _FIRST_PAUSE
+        yield False
+        while monotonic() + pause < deadline:
+            sleep(pause * random.uniform(0.5, 1.0))
+            yield False
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        yield True
+
+    def _was_committed(self, number: str, what: str) -> bool:
+        """Ask what became of a transaction whose connection was lost at its commit."""
+        for last in self._tries():
+            try:
+                with self._lent() as connection:
+                    asked = connection.execute("SELECT pg_xact_status(%s::xid8)", [number])
+                    (status,) = asked.fetchone() or (None,)
+            except psycopg.Error as error:
+                if last or not is_passing(error):
+                    raise self._in_doubt(what) from error
+            else:
+                if status != "in progress":
+                    return bool(status == "committed")
+        raise self._in_doubt(what)
+
+    def _in_doubt(self, what: str) -> StorageError:
+        return StorageError(
+            f"{what}: the connection was lost at the commit, and for {self._patience:g} seconds no "
+            "server could be asked whether it was carried out; read it back before writing it again"
+        )
+
+    def _failed(self, error: psycopg.Error, what: str) -> Exception:
+        if not isinstance(error, PoolTimeout):
+            return translated(error, what)
+        with self.connected():  # says why, if there is no server
+            return StorageError(
+                f"{what}: no connection became free in {self._patience:g} seconds; let fewer "
+                "threads share the store, or give it a larger pool.max_size"
+            )
+
+    def _configure(self, connection: Connection) -> None:
+        if self._statement_timeout is not None:
+            milliseconds = max(1, round(self._statement_timeout * 1000))
+            connection.execute(f"SET statement_timeout = {milliseconds}")
+
+
+def _transaction_number(connection: Connection) -> str | None:
+    """Return the number of the open transaction, None if it has changed nothing."""
+    asked = connection.execute("SELECT pg_current_xact_id_if_assigned()::text")
+    (number,) = asked.fetchone() or (None,)
+    return None if number is None else str(number)

@@ -1,0 +1,107 @@
+"""The room of events: a row an event, a JSON document as it was written.
+
+    id          gives events of one timestamp the order in which they were written
+    timestamp   when it happened; beside it the beginning of its type, both to be found by
+    symbol      '' for a system event
+
+A type may be any text; the column has as much of it as an index can keep, the document all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from storecore.errors import CorruptData
+from storecore.events import decode_event, encode_event, select_events
+from storecore.instants import EARLIEST, TimeRange, exact_instant
+from storecore.models import Event
+from storecore_postgres.database import Connection, Database
+from storecore_postgres.paging import PAGE, Row, damage, pages
+from storecore_postgres.wire import Moment, instant, moment, moments
+
+_LONGEST_TYPE = 200
+_INSERT = """
+INSERT INTO {schema}.events (timestamp, type, symbol, document)
+SELECT timestamp, type, symbol, document::json
+FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[])
+    WITH ORDINALITY AS given (timestamp, type, symbol, document, number)
+ORDER BY number
+"""
+_READ = """
+SELECT id, timestamptz_send(timestamp), type, document::text FROM {schema}.events
+WHERE timestamp BETWEEN %s AND %s {of_types} ORDER BY timestamp, id
+"""
+_AFTER = f"""
+SELECT id, timestamptz_send(timestamp), type, document::text FROM {{schema}}.events
+WHERE (timestamp, id) > (%s, %s) ORDER BY timestamp, id LIMIT {PAGE}
+"""
+
+
+class Events:
+    """All events of a store."""
+
+    def __init__(self, database: Database, schema: str) -> None:
+        self._database = database
+        self._table = f"{schema}.events"
+        self._insert, self._after = (each.format(schema=schema) for each in (_INSERT, _AFTER))
+        self._read = _READ.replace("{schema}", schema)
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Append checked events in the order given, all of them or none, exactly once."""
+        if not events:
+            return
+        asked = [
+            moments(map(_instant, events)),
+            [found_by(event.type) for event in events],
+            [event.symbol or "" for event in events],
+            [encode_event(event).decode() for event in events],
+        ]
+
+        def put(connection: Connection) -> None:
+            connection.execute(self._insert, asked)
+
+        self._database.once(f"writing events of type {events[0].type!r}", put)
+
+    def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
+        """Return the events of a range and of types (None: all) by timestamp, then by writing."""
+        asked: list[object] = [moment(span.first), moment(span.last)]
+        of_types = ""
+        if types is not None:
+            of_types = "AND type = ANY(%s::text[])"
+            asked.append(sorted(map(found_by, types)))
+        rows = self._database.rows("reading events", self._read.format(of_types=of_types), asked)
+        return select_events((self._decoded(*row) for row in rows), span, types)
+
+    def all(self) -> Iterator[Event]:
+        """Yield all events by timestamp, then by order of writing."""
+        return (self._decoded(*row) for row in self._rows())
+
+    def damages(self) -> Iterator[CorruptData | None]:
+        """Yield for each row what is wrong with it, None where nothing is."""
+        return (damage(self._decoded, row) for row in self._rows())
+
+    def _rows(self) -> Iterator[Row]:
+        def key_of(row: Row) -> list[object]:
+            return [Moment(row[1]), row[0]]
+
+        start = [moment(EARLIEST), 0]
+        return pages(self._database, "reading events", self._after, start, key_of)
+
+    def _decoded(self, number: int, timestamp: bytes, kind: str, document: str) -> Event:
+        place = f"{self._table}, id {number}"
+        try:
+            event = decode_event(document.encode())
+        except ValueError as error:
+            raise CorruptData(f"{place}: {error}", place) from error
+        if (_instant(event), found_by(event.type)) != (instant(timestamp), kind):
+            raise CorruptData(f"{place}: its document is of another time or type", place)
+        return event
+
+
+def _instant(event: Event) -> int:
+    return exact_instant(event.timestamp, "timestamp")
+
+
+def found_by(kind: str) -> str:
+    """Return what of a type its column has: the server's text has no NUL, an index no long one."""
+    return kind[:_LONGEST_TYPE].replace("\0", "␀")

@@ -1,0 +1,85 @@
+"""What a database says is wrong, as the errors of storecore: what to do, and never a secret.
+
+SQLSTATEs are those of PostgreSQL's documentation, appendix A.
+"""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+
+from storecore.errors import ConfigError, InvalidName, LockTimeout, StorageError, StoreError
+
+OLDEST = 14
+_PASSING = {
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "23505",  # unique_violation: another writer has made the next version of a state meanwhile
+    "53300",  # too_many_connections
+    "57P01",  # admin_shutdown
+    "57P02",  # crash_shutdown
+    "57P03",  # cannot_connect_now
+}
+_ADVICE = {
+    "3F000": "the schema is missing; make it with `storecore init`",
+    "42P01": "a table is missing; make it with `storecore init`, or name another schema",
+    "42501": "this role may not; grant it what `storecore init` prints",
+    "25006": "this server or role only reads; connect to the one that writes",
+    "53100": "the server's disk is full; make room, then write again",
+    "53200": "the server is out of memory",
+    "53300": "the server has no connection left; give each store a smaller pool.max_size",
+}
+_WORDS = {
+    "refused": "nothing listens there; is the server running, are host and port right?",
+    "translate host name": "its host name is not known",
+    "not known": "its host name is not known",
+    "No such file": "it has no such socket; is the server running, is the host right?",
+    "timeout": "no answer in time",
+    "no password": "it asks for a password and the dsn has none",
+    "SSL": "no encrypted connection could be agreed on; see sslmode of the dsn",
+    "server closed the connection": "the server closed the connection",
+}
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Tell whether a connection is gone, so that what it was doing may have been done or not."""
+    state = error.sqlstate or ""
+    if state:
+        return state.startswith("08") or state in {"57P01", "57P02"}
+    return isinstance(error, psycopg.OperationalError)
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """Tell whether another try may help."""
+    return is_lost(error) or error.sqlstate in _PASSING
+
+
+def unreachable(error: psycopg.Error) -> StoreError:
+    """Return why there is no connection, without a word of the dsn that might be its password."""
+    text = str(error)
+    if isinstance(error, psycopg.ProgrammingError):
+        return ConfigError(
+            "dsn: not a connection string; expected postgresql://user:password@host:port/database "
+            "with special characters as %XX, or host=… dbname=…"
+        )
+    fatal = re.search(r"FATAL:\s+(.*)", text)
+    if fatal:
+        why = fatal[1].strip()
+    else:
+        why = next((why for word, why in _WORDS.items() if word in text), "no connection was made")
+    return StorageError(f"the database cannot be reached: {why}")
+
+
+def translated(error: psycopg.Error, what: str) -> StoreError:
+    """Return an error of the server as one of storecore; `what` is what was being done."""
+    state = error.sqlstate or ""
+    said = error.diag.message_primary or ""
+    if state == "54000":
+        return InvalidName(f"{what}: a name is too long to be found again: {said}")
+    if state == "57014":
+        return LockTimeout(f"{what}: {said}; nothing was written; see statement_timeout")
+    if not state:
+        return unreachable(error)
+    advice = _ADVICE.get(state)
+    return StorageError(f"{what}: {said}" + (f"; {advice}" if advice else f" (SQLSTATE {state})"))

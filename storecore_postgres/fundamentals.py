@@ -1,0 +1,92 @@
+"""The room of fundamentals: one row a (symbol, timestamp), a JSON document as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from storecore.errors import CorruptData
+from storecore.fundamentals import decode_fundamental, encode_fundamental
+from storecore.instants import EARLIEST, LATEST, exact_instant, to_datetime
+from storecore.models import FundamentalData
+from storecore_postgres.database import Connection, Database
+from storecore_postgres.paging import PAGE, Row, damage, pages
+from storecore_postgres.wire import Moment, instant, moment, moments
+
+_UPSERT = """
+INSERT INTO {schema}.fundamentals (symbol, timestamp, document)
+SELECT symbol, timestamp, document::json
+FROM unnest(%s::text[], %s::timestamptz[], %s::text[]) AS given (symbol, timestamp, document)
+ON CONFLICT (symbol, timestamp) DO UPDATE SET document = excluded.document
+"""
+_LATEST = """
+SELECT symbol, timestamptz_send(timestamp), document::text FROM {schema}.fundamentals
+WHERE symbol = %s AND timestamp <= %s ORDER BY timestamp DESC LIMIT 1
+"""
+_AFTER = f"""
+SELECT symbol, timestamptz_send(timestamp), document::text FROM {{schema}}.fundamentals
+WHERE (symbol, timestamp) > (%s, %s) ORDER BY symbol, timestamp LIMIT {PAGE}
+"""
+
+
+class Fundamentals:
+    """All fundamentals of a store."""
+
+    def __init__(self, database: Database, schema: str) -> None:
+        self._database = database
+        self._table = f"{schema}.fundamentals"
+        self._upsert, self._latest, self._after = (
+            statement.format(schema=schema) for statement in (_UPSERT, _LATEST, _AFTER)
+        )
+
+    def write(self, fundamentals: Sequence[FundamentalData]) -> None:
+        """Insert or replace checked fundamentals, all of them or none; the last of a key wins."""
+        if not fundamentals:
+            return
+        # In the order of the key, so that writers cannot wait for each other in a circle.
+        by_key = {(each.symbol, exact_instant(each.timestamp, "")): each for each in fundamentals}
+        keys = sorted(by_key)
+        documents = [encode_fundamental(by_key[key]).decode() for key in keys]
+        asked = [[symbol for symbol, _ in keys], moments(at for _, at in keys), documents]
+
+        def put(connection: Connection) -> None:
+            connection.execute(self._upsert, asked)
+
+        self._database.retried(f"writing fundamentals of {keys[0][0]!r}", put)
+
+    def read(self, symbol: str, as_of: datetime | None) -> FundamentalData | None:
+        """Return the latest fundamental not after `as_of`, or None."""
+        limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
+        what = f"reading fundamentals of {symbol!r}"
+        rows = self._database.rows(what, self._latest, [symbol, moment(limit)])
+        return self._decoded(*rows[0]) if rows else None
+
+    def all(self) -> Iterator[FundamentalData]:
+        """Yield all fundamentals by symbol, then by timestamp."""
+        return (self._decoded(*row) for row in self._rows())
+
+    def damages(self) -> Iterator[CorruptData | None]:
+        """Yield for each row what is wrong with it, None where nothing is."""
+        return (damage(self._decoded, row) for row in self._rows())
+
+    def _rows(self) -> Iterator[Row]:
+        def key_of(row: Row) -> list[object]:
+            return [row[0], Moment(row[1])]
+
+        start = ["", moment(EARLIEST)]
+        return pages(self._database, "reading fundamentals", self._after, start, key_of)
+
+    def _decoded(self, symbol: str, timestamp: bytes, document: str) -> FundamentalData:
+        place = (
+            f"{self._table}, symbol {symbol!r}, timestamp {to_datetime(instant(timestamp), True)}"
+        )
+        try:
+            data = decode_fundamental(document.encode())
+        except ValueError as error:
+            raise CorruptData(f"{place}: {error}", place) from error
+        if (data.symbol, exact_instant(data.timestamp, "timestamp")) != (
+            symbol,
+            instant(timestamp),
+        ):
+            raise CorruptData(f"{place}: its document is of another symbol or time", place)
+        return data

@@ -1,0 +1,73 @@
+"""What the entry point `postgres` names: the spec of the postgres backend and its options."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from storecore.errors import ConfigError
+from storecore.hooks import BackendSpec, hookimpl
+from storecore_postgres.database import Pool
+from storecore_postgres.store import PostgresDataStore
+
+
+class PostgresConfig(Struct, frozen=True, kw_only=True):
+    """The options of the postgres backend; `PostgresDataStore` says what they mean."""
+
+    dsn: str
+    schema: str = "storecore"
+    distribution: Literal["auto", "none", "citus", "timescale"] = "auto"
+    pool: Pool = Pool()
+    prepare_threshold: int | Literal["never"] | None = 5
+    statement_timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.pool.min_size <= self.pool.max_size:
+            raise ConfigError("pool: expected 1 <= min_size <= max_size")
+        for name, seconds in (
+            ("pool.timeout", self.pool.timeout),
+            ("statement_timeout", self.statement_timeout),
+        ):
+            if seconds is not None and not 0 < seconds <= 1e6:
+                raise ConfigError(f"{name}: expected seconds, more than 0")
+
+    def __repr__(self) -> str:
+        return f"PostgresConfig(schema={self.schema!r})"  # the dsn is a secret
+
+
+@hookimpl
+def storecore_backend() -> BackendSpec:
+    """Return the spec of the `postgres` backend."""
+    return BackendSpec(
+        name="postgres",
+        config=PostgresConfig,
+        open=_open,
+        capabilities=frozenset(
+            {
+                "BarTables",
+                "BarStream",
+                "Catalog",
+                "AuditTrail",
+                "Bulk",
+                "BulkAudit",
+                "VersionedState",
+                "Maintenance",
+                "Transfer",
+            }
+        ),
+        promises=frozenset({"durable", "shared"}),
+        summary="a schema of a PostgreSQL database, for many machines at once",
+    )
+
+
+def _open(config: PostgresConfig) -> PostgresDataStore:
+    threshold = config.prepare_threshold
+    return PostgresDataStore(
+        config.dsn,
+        schema=config.schema,
+        distribution=config.distribution,
+        pool=config.pool,
+        prepare_threshold=None if threshold == "never" else threshold,
+        statement_timeout=config.statement_timeout,
+    )

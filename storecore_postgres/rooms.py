@@ -1,0 +1,85 @@
+"""The rooms of a store, opened and closed together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from storecore.closing import Closing
+from storecore.errors import ConfigError, InvalidName
+from storecore.models import DecisionRecord, OrderRecord
+from storecore.names import check_name
+from storecore_postgres.audit import AuditLog
+from storecore_postgres.bars import Bars
+from storecore_postgres.database import Database, Pool
+from storecore_postgres.events import Events
+from storecore_postgres.fundamentals import Fundamentals
+from storecore_postgres.grants import grants
+from storecore_postgres.schema import prepared, quoted
+from storecore_postgres.states import States
+
+DISTRIBUTIONS = ("auto", "none", "citus", "timescale")
+_LONGEST = 1_300  # bytes; two such names and a date fit into an entry of an index
+_POOL = Pool()
+
+
+class Rooms(Closing):
+    """What a store in a database consists of: a room a kind of data, in one schema."""
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        schema: str = "storecore",
+        distribution: str = "auto",
+        pool: Pool = _POOL,
+        prepare_threshold: int | None = 5,
+        statement_timeout: float | None = None,
+    ) -> None:
+        if distribution not in DISTRIBUTIONS:
+            raise ConfigError(f"distribution={distribution!r}: expected one of {DISTRIBUTIONS}")
+        self._schema = schema
+        self._quoted = place = quoted(schema)
+        self._database = database = Database(
+            dsn, pool, prepare_threshold=prepare_threshold, statement_timeout=statement_timeout
+        )
+        layout = prepared(database, place, distribution)
+        self._bars = Bars(database, place, layout)
+        self._fundamentals = Fundamentals(database, place)
+        self._events = Events(database, place)
+        self._states = States(database, place)
+        self._decisions = AuditLog(database, place, "decisions", DecisionRecord)
+        self._orders = AuditLog(database, place, "orders", OrderRecord)
+        self._logs: dict[str, AuditLog[Any]] = {
+            "decisions": self._decisions,
+            "orders": self._orders,
+        }
+        database.open()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(schema={self._schema!r})"
+
+    def close(self) -> None:
+        """Let go of all connections. A second call does nothing."""
+        super().close()
+        self._database.close()
+
+    def grants(self) -> str:
+        """Return the SQL that lets one role read the store and another write to it too."""
+        return grants(self._quoted)
+
+    def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
+        return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")
+
+    def _name(self, name: str, what: str) -> str:
+        self._check_open()
+        return checked_length(check_name(name, what), what)
+
+
+def checked_length(name: str, what: str) -> str:
+    """Return a name that an index can keep. Raises `InvalidName`."""
+    if len(name) * 4 > _LONGEST and len(name.encode()) > _LONGEST:
+        raise InvalidName(
+            f"{what}={name[:50]!r}…: {len(name.encode()):,} bytes; a database keeps names of at "
+            f"most {_LONGEST:,} bytes in UTF-8; give it a shorter one"
+        )
+    return name

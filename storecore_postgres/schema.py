@@ -1,0 +1,188 @@
+"""The tables of a store: made on first open, versioned, and brought up to date, under a lock.
+
+Several processes may open an empty database at once; one of them makes the tables. A role that may
+not make any can open a store that is there.
+"""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+from storecore.errors import ConfigError, StorageError
+from storecore_postgres.database import Connection, Database
+from storecore_postgres.distribution import Distribution, chosen, key_of, spread
+from storecore_postgres.failing import OLDEST, translated
+
+VERSION = 1
+TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "audit_heads", "about")
+_LONGEST = 63  # bytes; the server cuts a longer identifier, and two might become one
+
+_PLACE = """
+CREATE SCHEMA IF NOT EXISTS {schema};
+CREATE TABLE IF NOT EXISTS {schema}.about (key text PRIMARY KEY, value text NOT NULL)
+"""
+
+_TABLES = """
+CREATE TABLE {schema}.bars (
+    symbol text COLLATE "C" NOT NULL,
+    timeframe text COLLATE "C" NOT NULL,
+    date timestamptz NOT NULL,
+    open float8 NOT NULL,
+    high float8 NOT NULL,
+    low float8 NOT NULL,
+    close float8 NOT NULL,
+    volume float8 NOT NULL,
+    exact_volume int8,
+    PRIMARY KEY (symbol, timeframe, date)
+);
+CREATE TABLE {schema}.fundamentals (
+    symbol text COLLATE "C" NOT NULL,
+    timestamp timestamptz NOT NULL,
+    document json NOT NULL,
+    PRIMARY KEY (symbol, timestamp)
+);
+CREATE TABLE {schema}.events (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    timestamp timestamptz NOT NULL,
+    type text COLLATE "C" NOT NULL,
+    symbol text COLLATE "C" NOT NULL,
+    document json NOT NULL,
+    PRIMARY KEY ({event_key})
+);
+CREATE INDEX ON {schema}.events (type, timestamp, id);
+CREATE TABLE {schema}.states (
+    strategy text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    document json NOT NULL,
+    PRIMARY KEY (strategy, version)
+);
+CREATE TABLE {schema}.audit_heads (
+    log text PRIMARY KEY,
+    seq bigint NOT NULL,
+    hash text NOT NULL
+);
+INSERT INTO {schema}.audit_heads VALUES ('decisions', 0, ''), ('orders', 0, '')
+"""
+
+_LOG = """
+CREATE TABLE {schema}.{log} (
+    seq bigint NOT NULL,
+    day date NOT NULL,
+    strategy text COLLATE "C" NOT NULL,
+    logged_at timestamptz NOT NULL,
+    record json NOT NULL,
+    PRIMARY KEY ({key})
+);
+CREATE INDEX ON {schema}.{log} USING brin (logged_at);
+REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{log} FROM PUBLIC, CURRENT_USER
+"""
+
+_GUARD = """
+CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is only ever appended to'
+        USING ERRCODE = 'insufficient_privilege';
+END $$
+"""
+
+_GUARDED = """
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.{log}
+FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
+"""
+
+
+def quoted(schema: str) -> str:
+    """Return the name of a schema as SQL has it. Raises `ConfigError` where it cannot be one."""
+    if not schema or "\0" in schema or len(schema.encode(errors="replace")) > _LONGEST:
+        raise ConfigError(f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes")
+    return sql.Identifier(schema).as_string()
+
+
+def prepared(database: Database, schema: str, asked: str) -> Distribution:
+    """Make what is missing of a store and return how its tables are laid out.
+
+    `schema` is quoted. Raises `ConfigError` or `StorageError` where the server, the role or what is
+    there cannot be used.
+    """
+    with database.connected() as connection:
+        try:
+            _check_server(connection)
+            found = _found(connection, schema)
+            if found.get("version") != str(VERSION):
+                found = _made(connection, schema, asked)
+        except psycopg.Error as error:
+            raise translated(error, f"opening the schema {schema}") from error
+    return _agreed(found, asked, schema)
+
+
+def _check_server(connection: Connection) -> None:
+    number = connection.info.server_version
+    if number < OLDEST * 10_000:
+        raise StorageError(
+            f"the server is PostgreSQL {number // 10_000}; expected {OLDEST} or later; upgrade it"
+        )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StorageError(
+            f"the database is encoded in {encoding}, which cannot keep every name; expected UTF8; "
+            "make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
+
+
+def _found(connection: Connection, schema: str) -> dict[str, str]:
+    """Return what a store says of itself; nothing where there is none."""
+    (there,) = connection.execute("SELECT to_regclass(%s)", [f"{schema}.about"]).fetchone() or ("",)
+    if there is None:
+        return {}
+    return dict(connection.execute(f"SELECT key, value FROM {schema}.about").fetchall())
+
+
+def _made(connection: Connection, schema: str, asked: str) -> dict[str, str]:
+    """Make the tables of a store, unless another process has meanwhile, and return what they say.
+
+    A later version is brought up to date here.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [schema])
+        found = _found(connection, schema)
+        version = found.get("version", "0")
+        if version == str(VERSION):
+            return found
+        if version != "0":
+            raise StorageError(
+                f"the schema {schema} is of version {version}, this storecore knows {VERSION}; "
+                "upgrade storecore"
+            )
+        extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
+        distribution = chosen(asked, {name for (name,) in extensions})
+        for statement in statements(schema, distribution):
+            connection.execute(statement)
+        return _found(connection, schema)
+
+
+def statements(schema: str, distribution: Distribution) -> list[str]:
+    """Return the SQL that makes the tables of a store in a schema, quoted."""
+    event_key = key_of("events", "timestamp, id", distribution)
+    made = [_PLACE.format(schema=schema), _TABLES.format(schema=schema, event_key=event_key)]
+    for log in ("decisions", "orders"):
+        key = key_of(log, "seq", distribution)
+        made.append(_LOG.format(schema=schema, log=log, key=key))
+    made += spread(schema, distribution)
+    if distribution != "citus":  # it has no triggers on distributed tables
+        made.append(_GUARD.format(schema=schema))
+        made += [_GUARDED.format(schema=schema, log=log) for log in ("decisions", "orders")]
+    about = {"version": str(VERSION), "distribution": distribution}
+    rows = ", ".join(f"('{key}', '{value}')" for key, value in about.items())
+    return [*made, f"INSERT INTO {schema}.about VALUES {rows}"]
+
+
+def _agreed(found: dict[str, str], asked: str, schema: str) -> Distribution:
+    kept = found["distribution"]
+    if asked not in ("auto", kept):
+        raise ConfigError(
+            f"distribution={asked!r}: the tables of {schema} were made with {kept!r}; leave it at "
+            "'auto', or copy the store into a new schema with `storecore copy`"
+        )
+    return kept  # type: ignore[return-value]

@@ -1,0 +1,89 @@
+"""The room of state: a row a version, the last few of each strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from storecore.capabilities import StateVersion
+from storecore.errors import CorruptData
+from storecore.lossless import decode_document, encode_document
+from storecore.states import KEPT_VERSIONS, check_expected
+from storecore_postgres.database import Connection, Database
+from storecore_postgres.paging import damage
+
+_NEWEST = """
+SELECT coalesce(max(version), 0) FROM {schema}.states WHERE strategy = %s
+"""
+_INSERT = "INSERT INTO {schema}.states (strategy, version, document) VALUES (%s, %s, %s)"
+_DELETE = "DELETE FROM {schema}.states WHERE strategy = %s AND version <= %s"
+_HISTORY = """
+SELECT version, document::text FROM {schema}.states
+WHERE strategy = %s ORDER BY version DESC LIMIT {kept}
+"""
+_STRATEGIES = "SELECT DISTINCT strategy FROM {schema}.states"
+
+
+class States:
+    """All states of a store."""
+
+    def __init__(self, database: Database, schema: str) -> None:
+        self._database = database
+        self._table = f"{schema}.states"
+        self._newest, self._insert, self._delete, self._strategies = (
+            each.format(schema=schema) for each in (_NEWEST, _INSERT, _DELETE, _STRATEGIES)
+        )
+        self._history = _HISTORY.format(schema=schema, kept=KEPT_VERSIONS)
+
+    def save(self, strategy: str, state: dict[str, Any], expect: int | None) -> None:
+        """Replace the state of a strategy, exactly once."""
+        encoded = encode_document(state, "state").decode()
+
+        def put(connection: Connection) -> None:
+            stored = self._stored(connection, strategy)
+            check_expected(strategy, expect, stored)
+            connection.execute(self._insert, [strategy, stored + 1, encoded])
+            connection.execute(self._delete, [strategy, stored + 1 - KEPT_VERSIONS])
+
+        self._database.once(f"saving the state of {strategy!r}", put)
+
+    def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int) -> None:
+        """Replace a state and its history by versions of another store, exactly once."""
+
+        def put(connection: Connection) -> None:
+            check_expected(strategy, expect, self._stored(connection, strategy))
+            if versions:
+                connection.execute(self._delete, [strategy, versions[0][0]])
+            for number, document in versions:
+                connection.execute(self._insert, [strategy, number, document.decode()])
+
+        self._database.once(f"restoring the state of {strategy!r}", put)
+
+    def history(self, strategy: str) -> list[StateVersion]:
+        """Return the versions that are kept, the newest first."""
+        what = f"reading the state of {strategy!r}"
+        rows = self._database.rows(what, self._history, [strategy])
+        return [self._decoded(strategy, *row) for row in rows]
+
+    def strategies(self) -> list[str]:
+        """Return the names of the strategies with a state, sorted."""
+        return sorted(
+            name for (name,) in self._database.rows("reading strategies", self._strategies, [])
+        )
+
+    def damages(self) -> Iterator[CorruptData | None]:
+        """Yield for each row what is wrong with it, None where nothing is."""
+        for strategy in self.strategies():
+            rows = self._database.rows("reading states", self._history, [strategy])
+            yield from (damage(self._decoded, (strategy, *row)) for row in rows)
+
+    def _stored(self, connection: Connection, strategy: str) -> int:
+        ((version,),) = connection.execute(self._newest, [strategy]).fetchall()
+        return int(version)
+
+    def _decoded(self, strategy: str, version: int, document: str) -> StateVersion:
+        try:
+            return StateVersion(version, decode_document(document.encode()))
+        except ValueError as error:
+            place = f"{self._table}, strategy {strategy!r}, version {version}"
+            raise CorruptData(f"{place}: {error}", place) from error
