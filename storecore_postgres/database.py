@@ -17,7 +17,7 @@ import psycopg
 from msgspec import Struct
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from storecore.errors import StorageError
+from storecore.errors import ConfigError, StorageError
 from storecore_postgres.failing import is_lost, is_passing, translated, unreachable
 from storecore_postgres.wire import ADAPTERS
 
@@ -25,6 +25,7 @@ Connection = psycopg.Connection[Any]
 _Result = TypeVar("_Result")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _CONNECT_SECONDS = 10
+_LONGEST_TIMEOUT = 1e6
 
 
 class Pool(Struct, frozen=True, kw_only=True):
@@ -33,6 +34,15 @@ class Pool(Struct, frozen=True, kw_only=True):
     min_size: int = 1
     max_size: int = 10
     timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_size <= self.max_size:
+            raise ConfigError(
+                f"min_size={self.min_size}, max_size={self.max_size}: expected 1 or more, and no "
+                "more at least than at most"
+            )
+        if not 0 < self.timeout <= _LONGEST_TIMEOUT:
+            raise ConfigError(f"timeout={self.timeout}: expected seconds, more than 0")
 
 
 class Database:
@@ -46,6 +56,12 @@ class Database:
         prepare_threshold: int | None = 5,
         statement_timeout: float | None = None,
     ) -> None:
+        if statement_timeout is not None and not 0 < statement_timeout <= _LONGEST_TIMEOUT:
+            raise ConfigError(
+                f"statement_timeout={statement_timeout!r}: expected seconds, more than 0"
+            )
+        if prepare_threshold is not None and prepare_threshold < 0:
+            raise ConfigError(f"prepare_threshold={prepare_threshold!r}: expected 0 or more")
         self._dsn = dsn
         self._patience = pool.timeout
         self._statement_timeout = statement_timeout
@@ -91,14 +107,15 @@ class Database:
 
         Tried for as long as `Pool.timeout`. Raises `StorageError` with `what` was being done.
         """
-        for last in self._tries():
+        for left in self._tries():
             try:
-                with self._lent() as connection:
+                with self._pool.connection(left) as connection:
                     return work(connection)
             except psycopg.Error as error:
-                if last or not is_passing(error):
-                    raise self._failed(error, what) from error
-        raise AssertionError("a last try returns or raises")
+                failed = error
+                if not is_passing(error):
+                    break
+        raise self._failed(failed, what) from failed
 
     def rows(self, what: str, statement: str, asked: Sequence[object]) -> list[tuple[Any, ...]]:
         """Return the rows that a question is answered with."""
@@ -114,48 +131,41 @@ class Database:
         Where a connection is lost at the commit the server is asked whether it was carried out; if
         nobody can be asked in time, the `StorageError` says that it is not known.
         """
-        for last in self._tries():
+        for left in self._tries():
             number = None
             try:
-                with self._lent() as connection:
+                with self._pool.connection(left) as connection:
                     connection.execute("BEGIN")
                     result = work(connection)
                     number = _transaction_number(connection)
                     connection.execute("COMMIT")
                     return result
             except psycopg.Error as error:
-                if number is not None and is_lost(error):
-                    if self._was_committed(number, what):
-                        return result
-                elif last or not is_passing(error):
-                    raise self._failed(error, what) from error
-        raise self._in_doubt(what)
+                failed = error
+                if not is_passing(error):
+                    break
+                if number is not None and is_lost(error) and self._was_committed(number, what):
+                    return result
+        raise self._failed(failed, what) from failed
 
-    @contextmanager
-    def _lent(self) -> Iterator[Connection]:
-        with self._pool.connection() as connection:
-            yield connection
-
-    def _tries(self) -> Iterator[bool]:
-        """Yield for each try whether it is the last one, after ever longer pauses."""
+    def _tries(self) -> Iterator[float]:
+        """Yield for each try how many seconds are left for it, after ever longer pauses."""
         deadline, pause = monotonic() + self._patience, _FIRST_PAUSE
-        yield False
-        while monotonic() + pause < deadline:
-            sleep(pause * random.uniform(0.5, 1.0))
-            yield False
+        while (left := deadline - monotonic()) > 0:
+            yield left
+            sleep(min(pause * random.uniform(0.5, 1.0), left))
             pause = min(2 * pause, _LONGEST_PAUSE)
-        yield True
 
     def _was_committed(self, number: str, what: str) -> bool:
         """Ask what became of a transaction whose connection was lost at its commit."""
-        for last in self._tries():
+        for left in self._tries():
             try:
-                with self._lent() as connection:
+                with self._pool.connection(left) as connection:
                     asked = connection.execute("SELECT pg_xact_status(%s::xid8)", [number])
                     (status,) = asked.fetchone() or (None,)
             except psycopg.Error as error:
-                if last or not is_passing(error):
-                    raise self._in_doubt(what) from error
+                if not is_passing(error):
+                    break
             else:
                 if status != "in progress":
                     return bool(status == "committed")

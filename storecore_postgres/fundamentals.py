@@ -77,16 +77,12 @@ class Fundamentals:
         return pages(self._database, "reading fundamentals", self._after, start, key_of)
 
     def _decoded(self, symbol: str, timestamp: bytes, document: str) -> FundamentalData:
-        place = (
-            f"{self._table}, symbol {symbol!r}, timestamp {to_datetime(instant(timestamp), True)}"
-        )
+        at = instant(timestamp)
+        place = f"{self._table}, symbol {symbol!r}, {to_datetime(at, aware=True)}"
         try:
             data = decode_fundamental(document.encode())
         except ValueError as error:
             raise CorruptData(f"{place}: {error}", place) from error
-        if (data.symbol, exact_instant(data.timestamp, "timestamp")) != (
-            symbol,
-            instant(timestamp),
-        ):
+        if (data.symbol, exact_instant(data.timestamp, "timestamp")) != (symbol, at):
             raise CorruptData(f"{place}: its document is of another symbol or time", place)
         return data

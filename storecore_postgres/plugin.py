@@ -6,7 +6,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from storecore.errors import ConfigError
 from storecore.hooks import BackendSpec, hookimpl
 from storecore_postgres.database import Pool
 from storecore_postgres.store import PostgresDataStore
@@ -21,16 +20,6 @@ class PostgresConfig(Struct, frozen=True, kw_only=True):
     pool: Pool = Pool()
     prepare_threshold: int | Literal["never"] | None = 5
     statement_timeout: float | None = None
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.pool.min_size <= self.pool.max_size:
-            raise ConfigError("pool: expected 1 <= min_size <= max_size")
-        for name, seconds in (
-            ("pool.timeout", self.pool.timeout),
-            ("statement_timeout", self.statement_timeout),
-        ):
-            if seconds is not None and not 0 < seconds <= 1e6:
-                raise ConfigError(f"{name}: expected seconds, more than 0")
 
     def __repr__(self) -> str:
         return f"PostgresConfig(schema={self.schema!r})"  # the dsn is a secret

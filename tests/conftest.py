@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
+import os
 from datetime import datetime
+from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,6 +18,7 @@ from storecore import Action, Decision, Event, FundamentalData, Order, OrderResu
 pytest_plugins = ["pytester"]
 collect_ignore = ["third_party"]  # tests of its own, for where it is installed
 JAN_5 = datetime(2026, 1, 5)
+_numbers = itertools.count()
 
 # The machine that runs this may be busy: a slow example is no failure.
 settings.register_profile(
@@ -24,12 +30,48 @@ settings.register_profile(
 settings.load_profile("storecore")
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "postgres"])
 def store(request, tmp_path):
     """An open store of each backend in turn."""
-    options = {"base_path": tmp_path / "data"} if request.param == "file" else {}
+    options = {}
+    if request.param == "file":
+        options = {"base_path": tmp_path / "data"}
+    elif request.param == "postgres":
+        options = request.getfixturevalue("place_in_postgres")
     with storecore.open_store(request.param, **options) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL server of the tests' own, which they may kill."""
+    server = _module("postgres").Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(request):
+    """Where a server answers: the one of STORECORE_TEST_DSN, or the tests' own."""
+    given = os.environ.get("STORECORE_TEST_DSN")
+    return given or request.getfixturevalue("postgres_server").dsn
+
+
+@pytest.fixture
+def place_in_postgres(postgres_dsn):
+    """The options of an empty place in a database: a schema of its own, removed afterwards."""
+    schema = f"test_{os.getpid()}_{next(_numbers)}"
+    yield {"dsn": postgres_dsn, "schema": schema}
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+def _module(name):
+    """Import a module beside this one."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from storecore.readonly import ReadonlyStore
 from storecore.testing import DataStoreSuite
 from storecore.wrapping import wrapper_class
 from storecore_file import FileDataStore, plugin
+from storecore_postgres import PostgresDataStore
+from storecore_postgres.plugin import storecore_backend as postgres_backend
 
 
 class TestMemory(DataStoreSuite):
@@ -39,6 +41,21 @@ class TestFile(DataStoreSuite):
     @pytest.fixture
     def reopen(self, place):
         return partial(FileDataStore, place)
+
+    @pytest.fixture
+    def store(self, reopen):
+        with reopen() as store:
+            yield store
+
+
+class TestPostgres(DataStoreSuite):
+    @pytest.fixture
+    def spec(self):
+        return postgres_backend()
+
+    @pytest.fixture
+    def reopen(self, place_in_postgres):
+        return partial(PostgresDataStore, **place_in_postgres)
 
     @pytest.fixture
     def store(self, reopen):
