@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bar_groups import grouped
+from storecore.bar_groups import Grouped, grouped
 from storecore.bar_table import DATE, FIELDS, MAX_EXACT, PRICES, SERIES, with_exact
 from storecore.bars import price, volume
 from storecore.errors import InvalidData
@@ -25,7 +25,12 @@ _Check = Callable[[Any, str], object]
 
 
 def checked_series(table: Any) -> list[tuple[str, pa.Table]]:
-    """Check a table of bars whole and return a series table a symbol, sorted by symbol.
+    """Check a table of bars whole, as `checked_rows` does, and return a series table a symbol."""
+    return checked_rows(table).series()
+
+
+def checked_rows(table: Any) -> Grouped:
+    """Check a table of bars whole and return its rows symbol by symbol, each sorted by date.
 
     The table may be anything that speaks the Arrow C data interface; its columns are those of
     `PriceBar`, in any order. Rows may come in any order; the last of a (symbol, date) wins (law

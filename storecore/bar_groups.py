@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import accumulate, pairwise
 from operator import itemgetter
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,13 +14,40 @@ from storecore.errors import InvalidName
 from storecore.names import check_name
 
 
-def grouped(symbols: pa.ChunkedArray, table: pa.Table) -> list[tuple[str, pa.Table]]:
+class Grouped(NamedTuple):
+    """The rows of some symbols, one symbol after another: where those of each end."""
+
+    names: list[str]
+    ends: list[int]
+    table: pa.Table
+
+    @property
+    def counts(self) -> list[int]:
+        """How many rows each symbol has."""
+        return [end - start for start, end in pairwise([0, *self.ends])]
+
+    def series(self) -> list[tuple[str, pa.Table]]:
+        """Return a table a symbol, sorted by symbol."""
+        starts = zip(self.names, [0, *self.ends], self.counts, strict=False)
+        series = [(name, self.table.slice(start, count)) for name, start, count in starts]
+        return sorted(series, key=itemgetter(0))
+
+    def in_order(self) -> Grouped:
+        """Return the same rows sorted by symbol; only what is not so already is moved."""
+        if all(before < after for before, after in pairwise(self.names)):
+            return self
+        series = self.series()
+        names, tables = [name for name, _ in series], [table for _, table in series]
+        return Grouped(names, list(accumulate(map(len, tables))), pa.concat_tables(tables))
+
+
+def grouped(symbols: pa.ChunkedArray, table: pa.Table) -> Grouped:
     """Return the rows of each symbol, sorted by date, the last of one date alone (law B1).
 
     Rows that come in order already, symbol by symbol, are only looked at, not moved.
     """
     if not len(table):
-        return []
+        return Grouped([], [], table)
     names, ends = _runs(symbols)
     starts = [0, *ends[:-1]]
     if len(set(names)) < len(names) or not set(_falls(table)) <= set(starts):
@@ -26,12 +55,9 @@ def grouped(symbols: pa.ChunkedArray, table: pa.Table) -> list[tuple[str, pa.Tab
         symbols, table = pc.take(symbols, order), table.take(order)
         names, ends = _runs(symbols)
         table, ends = _last_of_each_date(table, ends)
-        starts = [0, *ends[:-1]]
     for name in names:
         check_name(name, "table.symbol")
-    rows = zip(names, starts, ends, strict=True)
-    series = [(name, table.slice(start, end - start)) for name, start, end in rows]
-    return sorted(series, key=itemgetter(0))
+    return Grouped(names, ends, table)
 
 
 def _runs(symbols: pa.ChunkedArray) -> tuple[list[str], list[int]]:

@@ -3,43 +3,29 @@
     seq, day, strategy, logged_at     to be found by; the day is the local date of who logged it
     record                            the line as the `file` backend has it, byte for byte
 
-The row of a log in `audit_heads` says where its chain ends. A writer moves it on and appends in one
-transaction, so that writers on all machines come one after another, and a cut tail is found.
+The row of a log in `audit_heads` says where its chain ends, so that a cut tail is found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
-from threading import Lock
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-import msgspec
-from msgspec import Struct
-
-from storecore.audit import Link, chain, decode_record, select_records
+from storecore.audit import Link, decode_record, select_records
 from storecore.capabilities import Finding
 from storecore.chain import LogFile, follow
-from storecore.chain_moves import moved_end
 from storecore.errors import CorruptData
 from storecore.instants import TimeRange
-from storecore.instants import instant as instant_of
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.transfer import AuditLine
-from storecore_postgres.database import Connection, Database
+from storecore_postgres.audit_writer import AuditWriter
+from storecore_postgres.database import Database
+from storecore_postgres.distribution import Distribution
 from storecore_postgres.paging import PAGE, Row, pages
-from storecore_postgres.wire import moment, moments
+from storecore_postgres.wire import moment
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 _HEAD = "SELECT seq, hash FROM {schema}.audit_heads WHERE log = '{log}'"
-_HELD = _HEAD + " FOR UPDATE"
-_MOVE = "UPDATE {schema}.audit_heads SET seq = %s, hash = %s WHERE log = '{log}'"
-_INSERT = """
-INSERT INTO {schema}.{log} (seq, day, strategy, logged_at, record)
-SELECT seq, %s, strategy, logged_at, record::json
-FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[])
-    AS given (seq, strategy, logged_at, record)
-"""
 _READ = """
 SELECT seq, record::text FROM {schema}.{log}
 WHERE logged_at BETWEEN %s AND %s AND coalesce(strategy = %s, true) ORDER BY seq
@@ -50,57 +36,26 @@ WHERE seq > %s ORDER BY seq LIMIT {PAGE}
 """
 
 
-class _Found(Struct):
-    """What of a record its row is found by."""
-
-    seq: int
-    strategy: str
-    timestamp: datetime
-
-
-_FOUND = msgspec.json.Decoder(_Found)
-
-
 class AuditLog(Generic[_Record]):
     """One log: "decisions" or "orders"."""
 
-    def __init__(self, database: Database, schema: str, log: str, kind: type[_Record]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        schema: str,
+        layout: Distribution,
+        log: str,
+        kind: type[_Record],
+    ) -> None:
         self._database = database
         self._log = log
         self._table = f"{schema}.{log}"
         self._kind: type[_Record] = kind
-        # Threads of one process wait here, not each with a connection of its own.
-        self._turn = Lock()
-        self._head, self._held, self._move, self._insert, self._read, self._after = (
-            each.format(schema=schema, log=log)
-            for each in (_HEAD, _HELD, _MOVE, _INSERT, _READ, _AFTER)
+        writer = AuditWriter(database, schema, layout, log)
+        self.write, self.append = writer.write, writer.append
+        self._head, self._read, self._after = (
+            each.format(schema=schema, log=log) for each in (_HEAD, _READ, _AFTER)
         )
-
-    def write(self, bodies: Sequence[bytes]) -> None:
-        """Append checked records, all of them or none, exactly once."""
-        if not bodies:
-            return
-
-        def put(connection: Connection) -> None:
-            now = datetime.now(UTC)
-            lines, end = chain(bodies, now, self._held_end(connection))
-            today = date.fromtimestamp(now.timestamp())  # local
-            self._put(connection, today, lines, end)
-
-        with self._turn:
-            self._database.once(f"logging {self._log}", put)
-
-    def append(self, day: date, lines: Sequence[bytes]) -> None:
-        """Append records that were logged elsewhere, checked, all of them or none."""
-        if not lines:
-            return
-
-        def put(connection: Connection) -> None:
-            end = moved_end(self._log, lines, self._held_end(connection))
-            self._put(connection, day, lines, end)
-
-        with self._turn:
-            self._database.once(f"copying {self._log}", put)
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
@@ -135,28 +90,6 @@ class AuditLog(Generic[_Record]):
             missing = f"records {end.seq + 1} to {heads[0].seq} are missing"
             return Finding("truncated", place, f"{missing}, which its row in audit_heads names")
         return None
-
-    def _held_end(self, connection: Connection) -> Link:
-        """Return the end of the chain; nobody else can move it until the transaction is over."""
-        rows = connection.execute(self._held, binary=True).fetchall()
-        if not rows:
-            raise CorruptData(
-                f"{self._table}: its row in audit_heads is missing, so that nobody knows where its "
-                "chain ends; put it back with the seq and hash of the last record"
-            )
-        return Link(*rows[0])
-
-    def _put(self, connection: Connection, day: date, lines: Sequence[bytes], end: Link) -> None:
-        found = [_FOUND.decode(line) for line in lines]
-        asked = [
-            day,
-            [each.seq for each in found],
-            [each.strategy for each in found],
-            moments(instant_of(each.timestamp, "timestamp") for each in found),
-            [line[:-1].decode() for line in lines],
-        ]
-        connection.execute(self._insert, asked)
-        connection.execute(self._move, end)
 
     def _decoded(self, seq: int, record: str) -> _Record:
         try:

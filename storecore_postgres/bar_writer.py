@@ -5,13 +5,16 @@ Writers that take their rows in one order cannot wait for each other in a circle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from storecore.bar_table import EXACT, SERIES, instants_of, joined
+from storecore.bar_groups import Grouped
+from storecore.bar_table import EXACT, SERIES
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.wire import (
     COPY_END,
@@ -23,7 +26,6 @@ from storecore_postgres.wire import (
     texts,
 )
 
-Named = list[tuple[str, pa.Table]]
 _MANY = 5_000  # bars, from which on COPY is quicker, where each series has some of them
 _SOME = 50
 _BATCH = 20_000  # bars an upsert
@@ -61,52 +63,52 @@ class BarWriter:
             statement.format(schema=schema) for statement in (_UPSERT, _COPY, _ANY)
         )
 
-    def write(self, timeframe: str, series: Named) -> None:
-        """Insert or replace the bars of series, sorted by symbol: all of them or none."""
-        if not series:
+    def write(self, timeframe: str, given: Grouped) -> None:
+        """Insert or replace checked bars: all of them or none."""
+        if not len(given.table):
             return
-        what = f"writing bars of {series[0][0]!r}"
-        if len(series) > 1:
-            what += f" and {len(series) - 1} others"
-        if _is_for_copy(series) and self._database.retried(what, self._copied(timeframe, series)):
+        rows = given.in_order()
+        what = f"writing bars of {rows.names[0]!r}"
+        if len(rows.names) > 1:
+            what += f" and {len(rows.names) - 1} others"
+        if _is_for_copy(rows) and self._database.retried(what, self._copied(timeframe, rows)):
             return
-        batches = [self._parameters(timeframe, batch) for batch in _batches(series)]
+        batches = [self._parameters(timeframe, rows, start) for start in _starts(rows)]
         self._database.retried(what, lambda connection: self._put(connection, batches))
 
-    def _copied(self, timeframe: str, series: Named) -> Callable[[Connection], bool]:
+    def _copied(self, timeframe: str, rows: Grouped) -> Callable[[Connection], bool]:
         """Return what copies bars straight into place, or tells that some are there already."""
-        first = min(instants_of(table)[0] for _, table in series)
-        last = max(instants_of(table)[-1] for _, table in series)
-        asked = [[symbol for symbol, _ in series], timeframe, moment(first), moment(last)]
+        ends = pc.min_max(rows.table["date"].cast(pa.int64())).as_py()
+        asked = [rows.names, timeframe, moment(ends["min"]), moment(ends["max"])]
 
         def copied(connection: Connection) -> bool:
             ((there,),) = connection.execute(self._any, asked).fetchall()
             if there:
                 return False
             try:
-                self._copy_rows(connection, timeframe, series)
+                self._copy_rows(connection, timeframe, rows)
             except psycopg.errors.UniqueViolation:  # another writer was here meanwhile
                 return False
             return True
 
         return copied
 
-    def _copy_rows(self, connection: Connection, timeframe: str, series: Named) -> None:
+    def _copy_rows(self, connection: Connection, timeframe: str, rows: Grouped) -> None:
         with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
             copy.write(COPY_HEAD)
-            for symbol, table in series:
+            for symbol, table in rows.series():
                 columns = (table[name] for name in SERIES.names)
                 copy.write(copied_rows((symbol, timeframe), *columns))
             copy.write(COPY_END)
 
-    def _parameters(self, timeframe: str, batch: Named) -> list[object]:
-        rows = joined(table for _, table in batch)
-        exact = rows[EXACT].to_pylist() if EXACT in rows.column_names else None
+    def _parameters(self, timeframe: str, rows: Grouped, start: int) -> list[object]:
+        table = rows.table.slice(start, _BATCH)
+        exact = table[EXACT].to_pylist() if EXACT in table.column_names else None
         return [
             timeframe,
-            texts((symbol, len(table)) for symbol, table in batch),
-            instants(rows["date"]),
-            *(floats(rows[name]) for name in _NUMBERS),
+            texts(_runs(rows, start, start + len(table))),
+            instants(table["date"]),
+            *(floats(table[name]) for name in _NUMBERS),
             exact,
         ]
 
@@ -117,23 +119,20 @@ class BarWriter:
                 connection.execute(self._upsert, parameters)
 
 
-def _is_for_copy(series: Named) -> bool:
-    rows = sum(len(table) for _, table in series)
-    exact = any(EXACT in table.column_names for _, table in series)
-    return rows >= max(_MANY, _SOME * len(series)) and not exact
+def _is_for_copy(rows: Grouped) -> bool:
+    many = len(rows.table) >= max(_MANY, _SOME * len(rows.names))
+    return many and EXACT not in rows.table.column_names
 
 
-def _batches(series: Named) -> Iterator[Named]:
-    """Yield the bars of series in their order, at most `_BATCH` at once."""
-    batch: Named = []
-    room = _BATCH
-    for symbol, table in series:
-        while len(table):
-            batch.append((symbol, table.slice(0, room)))
-            taken = len(batch[-1][1])
-            table, room = table.slice(taken), room - taken
-            if not room:
-                yield batch
-                batch, room = [], _BATCH
-    if batch:
-        yield batch
+def _starts(rows: Grouped) -> Iterable[int]:
+    return range(0, len(rows.table), _BATCH)
+
+
+def _runs(rows: Grouped, start: int, stop: int) -> Iterator[tuple[str, int]]:
+    """Yield the symbols of some rows, each with how many of them are its own."""
+    first = bisect_right(rows.ends, start)
+    for name, end in zip(rows.names[first:], rows.ends[first:], strict=True):
+        yield name, min(end, stop) - start
+        start = end
+        if start >= stop:
+            return

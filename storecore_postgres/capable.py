@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
-from storecore.bar_checks import checked_series
+from storecore.bar_checks import checked_rows
 from storecore.capabilities import AuditReport, Coverage, Report, StateVersion
 from storecore.chain_moves import check_log, moved_lines
 from storecore.events import checked_events
@@ -44,10 +44,10 @@ class Capable(Rooms):
         All of them are written or none. A few thousand cost one round trip, in one statement.
         """
         timeframe = self._name(timeframe, "timeframe")
-        series = checked_series(table)
-        for symbol, _ in series:
+        rows = checked_rows(table)
+        for symbol in rows.names:
             checked_length(symbol, "table.symbol")
-        self._bars.write(timeframe, series)
+        self._bars.write(timeframe, rows)
 
     def read_bar_table(
         self,

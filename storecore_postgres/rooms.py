@@ -47,8 +47,8 @@ class Rooms(Closing):
         self._fundamentals = Fundamentals(database, place)
         self._events = Events(database, place)
         self._states = States(database, place)
-        self._decisions = AuditLog(database, place, "decisions", DecisionRecord)
-        self._orders = AuditLog(database, place, "orders", OrderRecord)
+        self._decisions = AuditLog(database, place, layout, "decisions", DecisionRecord)
+        self._orders = AuditLog(database, place, layout, "orders", OrderRecord)
         self._logs: dict[str, AuditLog[Any]] = {
             "decisions": self._decisions,
             "orders": self._orders,

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from storecore.audit import decision_body, order_body
+from storecore.bar_groups import Grouped
 from storecore.bar_table import bars_of, series_table
 from storecore.bars import bar_columns
 from storecore.events import checked_event, event_types
@@ -41,7 +42,7 @@ class PostgresDataStore(Capable):
         """Insert or replace bars; they are committed when this returns."""
         symbol, timeframe = self._series(symbol, timeframe)
         table = series_table(bar_columns(symbol, bars))
-        self._bars.write(timeframe, [(symbol, table)] if len(table) else [])
+        self._bars.write(timeframe, Grouped([symbol], [len(table)], table))
 
     def read_bars(
         self, symbol: str, start: date, end: date, *, timeframe: str = "1d"

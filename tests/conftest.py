@@ -45,7 +45,7 @@ def store(request, tmp_path):
 @pytest.fixture(scope="session")
 def postgres_server():
     """A PostgreSQL server of the tests' own, which they may kill."""
-    server = _module("postgres").Server()
+    server = _module("postgres_server").Server()
     yield server
     server.stop()
 

@@ -24,7 +24,7 @@ def taken_apart(rows, chunks=1):
     return grouped(
         pa.chunked_array([symbols.slice(*each) for each in slices]),
         pa.concat_tables([table.slice(*each) for each in slices]),
-    )
+    ).series()
 
 
 @given(rows=rows, chunks=st.integers(1, 3))

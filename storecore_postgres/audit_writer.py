@@ -1,0 +1,157 @@
+"""Appends to a log of the audit: the head of its chain is moved on in the same transaction.
+
+Who wrote last knows where the chain ends, and moves it on from there in one round trip; where
+somebody else has written meanwhile that moves nothing, and the end is looked up and held. So
+writers on all machines come one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from threading import Lock
+
+import msgspec
+from msgspec import Struct
+
+from storecore.audit import Link, chain
+from storecore.chain_moves import moved_end
+from storecore.errors import CorruptData
+from storecore.instants import instant as instant_of
+from storecore_postgres.database import Connection, Database
+from storecore_postgres.distribution import Distribution
+from storecore_postgres.wire import moments
+
+_HEAD = "SELECT seq, hash FROM {schema}.audit_heads WHERE log = '{log}'"
+_HELD = _HEAD + " FOR UPDATE"
+_MOVE = "UPDATE {schema}.audit_heads SET seq = %s, hash = %s WHERE log = '{log}'"
+_INSERT = """
+INSERT INTO {schema}.{log} (seq, day, strategy, logged_at, record)
+SELECT seq, %s, strategy, logged_at, record::json
+FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[])
+    AS given (seq, strategy, logged_at, record)
+"""
+_FOLLOW = (
+    """
+WITH moved AS (
+    UPDATE {schema}.audit_heads SET seq = %s, hash = %s
+    WHERE log = '{log}' AND seq = %s AND hash = %s RETURNING seq
+)
+"""
+    + _INSERT.rstrip()
+    + " WHERE EXISTS (SELECT FROM moved)"
+)
+_RECORD = "SELECT record::text FROM {schema}.{log} WHERE seq = %s"
+
+
+class _Found(Struct):
+    """What of a record its row is found by."""
+
+    seq: int
+    strategy: str
+    timestamp: datetime
+
+
+_FOUND = msgspec.json.Decoder(_Found)
+
+
+class AuditWriter:
+    """Writes to one log: "decisions" or "orders"."""
+
+    def __init__(self, database: Database, schema: str, layout: Distribution, log: str) -> None:
+        self._database = database
+        self._log = log
+        self._table = f"{schema}.{log}"
+        # Threads of one process wait here, not each with a connection of its own.
+        self._turn = Lock()
+        self._may_follow = layout != "citus"  # which cannot change two tables in one statement
+        self._end: Link | None = None  # of the chain, as far as it is known here
+        self._held, self._move, self._insert, self._follow, self._record = (
+            each.format(schema=schema, log=log)
+            for each in (_HELD, _MOVE, _INSERT, _FOLLOW, _RECORD)
+        )
+
+    def write(self, bodies: Sequence[bytes]) -> None:
+        """Append checked records, all of them or none, exactly once."""
+        if bodies:
+            with self._turn:
+                if not self._followed(bodies):
+                    self._end = self._database.once(f"logging {self._log}", self._held_put(bodies))
+
+    def _held_put(self, bodies: Sequence[bytes]) -> Callable[[Connection], Link | None]:
+        """Return what appends once nobody else can move the end of the chain."""
+
+        def put(connection: Connection) -> Link | None:
+            last, now = self._held_end(connection), datetime.now(UTC)
+            lines, end = chain(bodies, now, last)
+            self._put(connection, _today(now), lines, end)
+            return end if self._may_follow else None
+
+        return put
+
+    def _followed(self, bodies: Sequence[bytes]) -> bool:
+        """Append in one statement if the chain ends where it is known to; tell whether it did."""
+        if self._end is None:
+            return False
+        last, now = self._end, datetime.now(UTC)
+        lines, end = chain(bodies, now, last)
+        asked = [*end, *last, *_found(_today(now), lines)]
+        tries = 0
+
+        def put(connection: Connection) -> bool:
+            nonlocal tries
+            tries += 1
+            if connection.execute(self._follow, asked).rowcount:
+                return True
+            # A try whose connection was lost may have done it.
+            return tries > 1 and self._has(connection, last.seq + 1, lines[0])
+
+        done = self._database.retried(f"logging {self._log}", put)
+        self._end = end if done else None
+        return done
+
+    def _has(self, connection: Connection, seq: int, line: bytes) -> bool:
+        found = connection.execute(self._record, [seq]).fetchall()
+        return found == [(line[:-1].decode(),)]
+
+    def append(self, day: date, lines: Sequence[bytes]) -> None:
+        """Append records that were logged elsewhere, checked, all of them or none."""
+        if not lines:
+            return
+
+        def put(connection: Connection) -> None:
+            end = moved_end(self._log, lines, self._held_end(connection))
+            self._put(connection, day, lines, end)
+
+        with self._turn:
+            self._database.once(f"copying {self._log}", put)
+
+    def _held_end(self, connection: Connection) -> Link:
+        """Return the end of the chain; nobody else can move it until the transaction is over."""
+        rows = connection.execute(self._held, binary=True).fetchall()
+        if not rows:
+            raise CorruptData(
+                f"{self._table}: its row in audit_heads is missing, so that nobody knows where its "
+                "chain ends; put it back with the seq and hash of the last record"
+            )
+        return Link(*rows[0])
+
+    def _put(self, connection: Connection, day: date, lines: Sequence[bytes], end: Link) -> None:
+        connection.execute(self._insert, _found(day, lines))
+        connection.execute(self._move, end)
+
+
+def _today(now: datetime) -> date:
+    return date.fromtimestamp(now.timestamp())  # local
+
+
+def _found(day: date, lines: Sequence[bytes]) -> list[object]:
+    """Return the columns of records, a list each."""
+    found = [_FOUND.decode(line) for line in lines]
+    return [
+        day,
+        [each.seq for each in found],
+        [each.strategy for each in found],
+        moments(instant_of(each.timestamp, "timestamp") for each in found),
+        [line[:-1].decode() for line in lines],
+    ]
