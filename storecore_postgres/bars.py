@@ -26,18 +26,17 @@ _PAGE = 1_000_000  # bars; the server gives at most 1 GB at once
 _NUMBERS = tuple(SERIES.names[1:])
 Named = list[tuple[str, pa.Table]]
 
-_READ = """
-SELECT symbol, {columns}
+_FOUND = """
 FROM (
     SELECT {names} FROM {schema}.bars
     WHERE symbol {among} AND timeframe = %s AND date BETWEEN %s AND %s
     ORDER BY symbol, date LIMIT {page}
 ) AS found
-GROUP BY symbol ORDER BY symbol
 """
-_IF_EXACT = "FILTER (WHERE exact_volume IS NOT NULL)"
-_EXACT = f"""string_agg(timestamptz_send(date), '') {_IF_EXACT},
-string_agg(int8send(exact_volume), '') {_IF_EXACT}"""
+_ONE = "SELECT {columns}" + _FOUND  # not grouped: the server would sort once more
+_MANY = "SELECT {columns}, symbol" + _FOUND + "GROUP BY symbol ORDER BY symbol"
+_EXACT = ("timestamptz_send(date)", "int8send(exact_volume)")
+_IF_EXACT = " FILTER (WHERE exact_volume IS NOT NULL)"
 
 _SYMBOLS = {
     # One look into the index a symbol, where DISTINCT reads all of it ("loose index scan").
@@ -133,22 +132,24 @@ class Bars:
     def _page(
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: list[str]
     ) -> Named:
-        names = ["symbol", "date", *columns]
-        sends = [f"string_agg(float8send({name}), '')" for name in columns]
+        names, sent = ["symbol", "date", *columns], [_sent("timestamptz_send(date)")]
+        sent += [_sent(f"float8send({name})") for name in columns]
         if "volume" in columns:
-            sends.append(_EXACT)
             names.append("exact_volume")
+            sent += [_sent(each) + _IF_EXACT for each in _EXACT]
         one = len(symbols) == 1
-        statement = _READ.format(
+        statement = (_ONE if one else _MANY).format(
             schema=self._schema,
             names=", ".join(names),
             among="= %s" if one else "= ANY(%s::text[])",
-            columns=", ".join(["string_agg(timestamptz_send(date), '')", *sends]),
+            columns=", ".join(sent),
             page=_PAGE,
         )
         asked = [symbols[0] if one else symbols, timeframe, moment(span.first), moment(span.last)]
         rows = self._database.rows("reading bars", statement, asked)
-        return [(symbol, _series(columns, *sent)) for symbol, *sent in rows]
+        if one:
+            rows = [(*row, *symbols) for row in rows if row[0] is not None]
+        return [(symbol, _series(columns, *sent)) for *sent, symbol in rows]
 
     def _windows(
         self, symbols: list[str], timeframe: str, span: TimeRange, max_rows: int
@@ -177,6 +178,11 @@ FROM {self._schema}.bars WHERE symbol = ANY(%s::text[]) AND timeframe = %s {with
         asked = [symbols, timeframe, *(moment(at) for at in (span or ())[:2])]
         ((count, first, last),) = self._database.rows("counting bars", statement, asked)
         return (count, instant(first), instant(last)) if count else (0, 0, 0)
+
+
+def _sent(value: str) -> str:
+    """Return the SQL of a column's values, one after another by date, as they are sent."""
+    return f"string_agg({value}, '' ORDER BY date)"
 
 
 def _series(columns: list[str], dates: bytes, *sent: bytes) -> pa.Table:
