@@ -9,6 +9,7 @@ syncs. Needs the extra `benchmarks`.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from datetime import date, datetime
 from itertools import count
@@ -21,18 +22,14 @@ import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from timing import in_turn
+from universe import DAY, bar_table, names, one_day, weekdays
 
 from storecore import Action, Decision
 from storecore.bar_checks import checked_series
 from storecore.bar_table import SERIES
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.wire import COPY_END, COPY_HEAD, copied_rows
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-
-from postgres_server import Server
-from timing import in_turn
-from universe import DAY, bar_table, names, one_day, weekdays
 
 DAYS = 2_520
 FIELDS = ("symbol", "date", "open", "high", "low", "close", "volume")
@@ -108,6 +105,9 @@ def _model(database: peewee.Database) -> type[peewee.Model]:
 def main() -> None:
     """Measure, and print."""
     symbols, rounds = names(int((sys.argv[1:] or ["500"])[0])), int((sys.argv[2:] or ["9"])[0])
+    sys.path.append(str(Path(__file__).parents[1]))
+    from postgres_server import Server
+
     server = Server(fsync="on", shared_buffers="256MB", max_wal_size="4GB")
     try:
         with PostgresDataStore(server.dsn) as store:
@@ -123,12 +123,16 @@ def beside_others(store: PostgresDataStore, peer: Peer, symbols: list[str], roun
     bulk_write(store, peer, table)
     peer.connection.execute("ANALYZE")
     few = works(store, peer, symbols, rounds, dates[-1])
+    blocks = []
     for number in range(1, 10):
-        more = [f"{symbol}-{number}" for symbol in symbols]
-        store.write_bar_table(bar_table(more, dates))
+        more = bar_table([f"{symbol}-{number}" for symbol in symbols], dates)
+        begin = time.perf_counter()
+        store.write_bar_table(more)
+        blocks.append(time.perf_counter() - begin)
     peer.connection.execute("ANALYZE")
-    print(f"\n{10 * len(table):,} bars, beside itself with {len(table):,}; less is better")
     many = works(store, peer, symbols, rounds, dates[-1] + 40 * DAY, quiet=True)
+    print(f"\n{10 * len(table):,} bars, beside itself with {len(table):,}; less is better")
+    print(f"{f'bulk write of {len(table):,} bars more':46} {blocks[-1] / blocks[0]:6.2f}")
     for work, before in few.items():
         print(f"{work:46} {many[work] / before:6.2f}")
 
@@ -174,7 +178,8 @@ def works(
         lambda: store.read_bar_table(middle, *EVER),
     )
     listed = ", ".join(f"'{each}'" for each in some)
-    panel = f"symbol = ANY(ARRAY[{listed}]) AND timeframe = '1d' AND date BETWEEN '{YEAR[0]}Z' AND '{YEAR[1]}Z'"
+    within = f"date BETWEEN '{YEAR[0]}Z' AND '{YEAR[1]}Z'"
+    panel = f"symbol = ANY(ARRAY[{listed}]) AND timeframe = '1d' AND {within}"
     pair(
         f"read {len(some)} symbols, 1 year, columns",
         "ADBC",
@@ -183,10 +188,14 @@ def works(
         lambda: store.read_bar_table(some, *YEAR),
     )
     one_day_for_all(store, peer, symbols, last, pair)
-    logged = store.iter_audit("decisions")
+    log_both(store, peer, pair)
+    return found
+
+
+def log_both(store, peer, pair) -> None:
+    """Log a decision, durable, as one client."""
     store.log_decision("value", DECISION)
     line = next(store.iter_audit("decisions")).line.decode()
-    del logged
     numbers = count(
         peer.connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM peer.decisions").fetchone()[
             0
@@ -204,20 +213,19 @@ def works(
             store.log_decision("value", DECISION)
 
     pair("log_decision, durable, 50 times", "INSERT and COMMIT", 0.7, log, log_ours)
-    return found
 
 
 def one_day_for_all(store, peer, symbols, last, pair) -> None:
     """Write one new day for all symbols, each time another."""
     days = iter([one_day(symbols, last + DAY * n) for n in range(1, 100)])
     for against, write in (
-        ("an upsert a row, by peewee", peer.row_by_row),
-        ("SQLAlchemy's bulk upsert", peer.bulk),
+        ("peewee, an upsert a row", peer.row_by_row),
+        ("SQLAlchemy, a bulk upsert", peer.bulk),
     ):
         tables = (one_day(symbols, last + DAY * n) for n in range(1, 40))
         given = iter([[{**row, "timeframe": "1d"} for row in each.to_pylist()] for each in tables])
         pair(
-            f"one day for {len(symbols)} symbols ({against})",
+            f"one day for {len(symbols)} symbols, {against.split()[0]}",
             against,
             10,
             lambda write=write, given=given: write(next(given)),
