@@ -17,7 +17,7 @@ from storecore.bar_table import EXACT, SERIES, instants_of, joined
 from storecore.capabilities import Coverage
 from storecore.instants import TimeRange, to_datetime
 from storecore_postgres.bar_writer import BarWriter
-from storecore_postgres.database import Database
+from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
 from storecore_postgres.wire import date_column, float_column, instant, moment, whole_column
 
@@ -96,14 +96,19 @@ class Bars:
 
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
         """Remove the bars of a range; return how many there were."""
-        statement = (
-            f"DELETE FROM {self._schema}.bars "
-            "WHERE symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s"
-        )
+        statement = f"""
+WITH removed AS (
+    DELETE FROM {self._schema}.bars
+    WHERE symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s RETURNING 1
+)
+SELECT count(*) FROM removed"""
         asked = [symbol, timeframe, moment(span.first), moment(span.last)]
-        return self._database.once(
-            f"deleting bars of {symbol!r}", lambda linked: linked.execute(statement, asked).rowcount
-        )
+
+        def removed(connection: Connection) -> int:
+            ((count,),) = connection.execute(statement, asked).fetchall()
+            return int(count)
+
+        return self._database.once(f"deleting bars of {symbol!r}", removed)
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""

@@ -135,9 +135,10 @@ class Database:
             number = None
             try:
                 with self._pool.connection(left) as connection:
-                    connection.execute("BEGIN")
-                    result = work(connection)
-                    number = _transaction_number(connection)
+                    with connection.pipeline():  # what needs no answer waits for none
+                        connection.execute("BEGIN")
+                        result = work(connection)
+                        number = _transaction_number(connection)
                     connection.execute("COMMIT")
                     return result
             except psycopg.Error as error:
