@@ -33,7 +33,10 @@ from storecore.options import did_you_mean
 from storecore.plugins import Plugin, PluginError, load_plugin
 
 INSTALLED = "installed"
-KNOWN_PACKAGES = dict.fromkeys(("cached", "file", "memory", "mirror", "readonly"), "storecore")
+KNOWN_PACKAGES = {
+    **dict.fromkeys(("cached", "file", "memory", "mirror", "readonly"), "storecore"),
+    "postgres": "storecore[postgres]",
+}
 """What to install for a backend that is known to exist: its name, and what pip is given."""
 _log = logging.getLogger("storecore")
 
