@@ -174,8 +174,8 @@ def test_restored_versions_are_the_documents_that_saves_would_have_made(store, f
     with FileDataStore(base_path=tmp_path / "other") as other:
         other.restore_state("value", store.state_history("value"), expect=0)
     there = tmp_path / "other" / "state"
-    saved = {path.name: path.read_bytes() for path in folder.glob("*.json*")}
-    saved |= {path.name: path.read_bytes() for path in folder.glob(".*.json.[0-9]")}
+    paths = [folder / "value.json", *folder.glob(".*.json.[0-9]")]
+    saved = {path.name: path.read_bytes() for path in paths}
     assert {name: (there / name).read_bytes() for name in saved} == saved
     assert len(saved) == 5
 

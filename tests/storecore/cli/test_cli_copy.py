@@ -56,6 +56,16 @@ def test_run_again_it_writes_nothing(cli, source, target):
     assert "0 records written" in cli("copy", source, target).stdout
 
 
+def test_all_series_are_told_in_order(cli, source, target, opened):
+    with opened() as store:
+        store.write_bars("MSFT", [PriceBar("MSFT", JAN_5, 1, 1, 1, 1, 1)], timeframe="1m")
+    rows = cli("copy", source, target).stdout.splitlines()[2:4]
+    assert [row.split()[:4] for row in rows] == [
+        ["bars", "AAPL", "1d", "10"],
+        ["bars", "MSFT", "1m", "1"],
+    ]
+
+
 def test_config_files_name_stores_too(cli, source, base_path, tmp_path, config):
     old = config("old.toml", f"backend = 'file'\nbase_path = '{base_path}'")
     new = config("new.toml", "backend = 'file'\nbase_path = 'new'")

@@ -162,8 +162,12 @@ def test_a_chain_that_goes_on_in_the_target_alone_is_left_alone(
     assert (copied.equal, copied.added) == (False, 0)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 5_000])
 @pytest.mark.parametrize("broken", [1, 3])
-def test_a_chain_that_is_broken_is_copied_up_to_there(source, target, chain, found, broken):
+def test_a_chain_that_is_broken_is_copied_up_to_there(
+    source, target, chain, found, broken, at_once, monkeypatch
+):
+    monkeypatch.setattr("storecore.copying.audit._AT_ONCE", at_once)
     source.append_audit("decisions", LEAP, chain(4))
     source._logs["decisions"][broken - 1] = chain(4, "momentum")[broken - 1]
     copied = found(copy_store(source, target), "decisions")
