@@ -32,27 +32,27 @@ def full(tmp_path, fundamental, decision, sent):
     """A store of files with some thousands of records of each kind."""
     with storecore.open_store("file", base_path=tmp_path / "full", durability="os") as store:
         for symbol in ("AAPL", "MSFT"):
-            rows = range(3_000)
+            rows = range(1_000)
             bars = [PriceBar(symbol, JAN_5 + timedelta(n), 1, 2, 1, 1.5, n) for n in rows]
             store.write_bars(symbol, bars)
             for day in range(20):
                 data = fundamental(JAN_5 + timedelta(day), symbol=symbol)
                 store.write_fundamental(symbol, data)
-        days = [JAN_5 + timedelta(hours=n // 2) for n in range(6_000)]
+        days = [JAN_5 + timedelta(hours=n // 2) for n in range(2_000)]
         store.write_events(
             Event("news", None, at, at, "feed", {"n": n}) for n, at in enumerate(days)
         )
         for number in range(30):
             store.save_strategy_state(f"S{number % 10}", {"number": number})
-        store.log_decisions("value", [decision()] * 6_000)
-        store.log_orders("value", [sent()] * 6_000)
+        store.log_decisions("value", [decision()] * 2_000)
+        store.log_orders("value", [sent()] * 2_000)
         yield store
 
 
 def test_a_copy_that_is_killed_again_and_again_ends_equal(full, tmp_path):
     command = [sys.executable, "-c", COPY, str(full.base_path), str(tmp_path / "copy")]
     chance, kills, ended = random.Random(6), 0, False
-    while kills < 8 and not ended:
+    while kills < 5 and not ended:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, env=UNTRACED)
         process.stdout.readline()
         time.sleep(chance.uniform(0.0, 0.15))
