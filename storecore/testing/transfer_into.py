@@ -156,6 +156,8 @@ class TransferIntoLaws(Givens):
             with refused(StateConflict, str(expect), value=expect):
                 into.restore_state("value", [StateVersion(3, {})], expect=expect)
         assert versioned.state_history("value") == [StateVersion(1, {"mine": True})]
+        into.restore_state("value", [StateVersion(3, {})], expect=None)
+        assert versioned.load_versioned_state("value") == StateVersion(3, {})
 
     def test_b2_one_wrong_version_refuses_all(self, into: Witness) -> None:
         """The error names it; the state that was there stays."""
