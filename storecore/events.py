@@ -96,7 +96,7 @@ def _checked_by_part(event: Event, what: str) -> Event:
 
 
 def _utc(value: datetime, what: str) -> datetime:
-    if type(value) is datetime and value.tzinfo is None:
+    if type(value) is datetime and (value.tzinfo is None or value.tzinfo is UTC):
         return value.replace(tzinfo=UTC)
     return to_datetime(exact_instant(value, what), aware=True)
 

@@ -53,7 +53,7 @@ class MemoryTransfer(laws.BarTablesByBars):
                 self._days[log] += [day] * len(moved)
 
     def restore_state(
-        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int
+        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
     ) -> None:
         """Replace a state and its history by versions that another store has, newest first."""
         self._check_open()

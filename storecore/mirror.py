@@ -69,7 +69,8 @@ class MirrorStore(Wrapper):
         args = tuple(map(_reusable, args))
         kwargs = {name: _reusable(value) for name, value in kwargs.items()}
         answer = super()._write(method, args, kwargs)
-        kwargs.pop("expect", None)
+        if "expect" in kwargs:
+            kwargs["expect"] = None  # the primary has decided
         failed = [
             f"{replica!r}: {error}"
             for replica in self._replicas

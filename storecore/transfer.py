@@ -58,12 +58,12 @@ class Transfer(Protocol):
         ...
 
     def restore_state(
-        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int
+        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
     ) -> None:
         """Replace a state and its history by versions that another store has, newest first.
 
         They keep their numbers; as many are kept as the store keeps of its own. Raises
-        `StateConflict` where the stored version is not `expect` (0: none), `InvalidData` where they
-        do not fall from one to the next.
+        `StateConflict` where the stored version is not `expect` (0: none, None: whichever it is),
+        `InvalidData` where they do not fall from one to the next.
         """
         ...

@@ -52,7 +52,7 @@ class States:
                 self._disk.drop(_kept(path, stored + 1 - KEPT_VERSIONS))
             self._disk.replace(path, _encoded(strategy, stored + 1, encoded))
 
-    def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int) -> None:
+    def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
         """Replace a state and its history by checked versions, newest first.
 
         Raises `StateConflict` and leaves the old ones.

@@ -78,6 +78,6 @@ def _row(each: Copied) -> tuple[str, ...]:
 
 def _verdict(report: CopyReport) -> str:
     if report.ok:
-        return "both are equal"
+        return "both are equal" if report.copied else "both are empty"
     differences = counted(len(report.differences), "difference")
     return f"{differences}, {counted(len(report.left_out), 'kind')} left out"

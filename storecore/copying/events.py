@@ -50,12 +50,12 @@ class _Missing:
             self._tell("events", each.event.type, 1)
             while head is not None and head.at < each.at:
                 head = next(self._kept, None)
+            at_odds = each.at in self.conflicts[-1:]
             if head is None or head.at > each.at:
-                if each.at not in self.conflicts[-1:]:
-                    yield each.event
-            elif head.encoded == each.encoded and each.at not in self.conflicts[-1:]:
+                yield each.event
+            elif head.encoded == each.encoded and not at_odds:
                 head = next(self._kept, None)
-            elif each.at not in self.conflicts[-1:]:
+            elif not at_odds:
                 self.conflicts = [*self.conflicts[:1], each.at]
 
 

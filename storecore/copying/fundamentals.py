@@ -70,7 +70,7 @@ def _moment(data: FundamentalData) -> datetime:
 
 
 def _write(store: DataStore, fundamentals: list[FundamentalData]) -> None:
-    if isinstance(store, Bulk):
+    if fundamentals and isinstance(store, Bulk):
         return store.write_fundamentals(fundamentals)
     for data in fundamentals:
         store.write_fundamental(data.symbol, data)

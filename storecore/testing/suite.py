@@ -52,6 +52,7 @@ from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.states import StateLaws
 from storecore.testing.threads import ThreadLaws
 from storecore.testing.times import TimeLaws
+from storecore.testing.transfer import TransferLaws
 from storecore.testing.versioned_state import VersionedStateLaws
 
 BASE_LAWS: tuple[type[Givens], ...] = (
@@ -76,6 +77,7 @@ CAPABILITY_LAWS: dict[str, type[Givens]] = {
     "BulkAudit": BulkAuditLaws,
     "VersionedState": VersionedStateLaws,
     "DiskUsage": DiskUsageLaws,
+    "Transfer": TransferLaws,
     "Maintenance": MaintenanceLaws,
 }
 

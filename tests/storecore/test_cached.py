@@ -123,6 +123,8 @@ def test_a_batch_of_something_else_drops_nothing(cached, inner, event, fundament
     store.write_fundamentals([fundamental()])
     store.log_decisions("value", [decision()])
     store.log_orders("value", [sent()])
+    store.append_audit("orders", JAN_1.date(), [])
+    store.restore_state("value", [], expect=store.load_versioned_state("value").version)
     closes(store)
     assert inner.reads == 1
 

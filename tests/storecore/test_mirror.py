@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -10,9 +10,11 @@ from storecore import (
     Catalog,
     InvalidData,
     StateConflict,
+    StateVersion,
     StorageError,
     StoreClosed,
     UnknownBackend,
+    laws,
     open_store,
     opening,
 )
@@ -93,6 +95,20 @@ def test_which_version_of_a_state_is_stored_the_primary_decides(mirror, stores, 
     with pytest.raises(StateConflict):
         store.save_strategy_state("value", {"cash": 2}, expect=0)
     assert [each.load_strategy_state("value") for each in stores] == [{"cash": 1}] * 3
+    assert caplog.records == []
+
+
+def test_what_another_store_held_reaches_all(mirror, stores, caplog, decision):
+    store = mirror(*stores)
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+    lines, _ = laws.chain([laws.decision_body("value", decision())], now, laws.GENESIS)
+    store.append_audit("decisions", now.date(), iter(lines))
+    store.restore_state("value", iter([StateVersion(3, {"cash": 1})]), expect=0)
+    with pytest.raises(StateConflict):
+        store.restore_state("value", [StateVersion(4, {})], expect=0)
+    for each in stores:
+        assert [line for _, line in each.iter_audit("decisions")] == lines
+        assert each.load_versioned_state("value") == StateVersion(3, {"cash": 1})
     assert caplog.records == []
 
 

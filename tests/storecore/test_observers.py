@@ -6,13 +6,13 @@ import copy
 import inspect
 import logging
 import threading
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from storecore import DataStore, InvalidData, StoreClosed, open_store
+from storecore import DataStore, InvalidData, StateVersion, StoreClosed, laws, open_store
 from storecore.capabilities import CAPABILITIES
 from storecore.memory import MemoryDataStore, storecore_backend
 from storecore.observers import load_observers
@@ -279,6 +279,26 @@ def test_an_observer_is_told_of_a_batch_by_type_and_by_symbol(bulky, calls, even
         ("fundamentals", "AAPL", 1),
         ("fundamentals", "MSFT", 1),
     ]
+
+
+def test_an_observer_is_told_of_what_another_store_held_by_strategy(site, calls, decision):
+    source = BACKEND.format(store="Store = MemoryDataStore").replace(
+        "Store())", "Store(), {given})"
+    )
+    given = "capabilities=frozenset({'Transfer'})"
+    site.backend(source.replace("{given}", given), name="acme")
+    bodies = [laws.decision_body(strategy, decision()) for strategy in ("value", "momentum")]
+    lines, _ = laws.chain(bodies, datetime(2026, 1, 5, tzinfo=UTC), laws.GENESIS)
+    with open_store("acme") as store:
+        calls.clear()
+        store.append_audit("decisions", date(2026, 1, 5), iter(lines))
+        store.restore_state("value", iter([StateVersion(2, {}), StateVersion(1, {})]), expect=0)
+        store.restore_state("value", [], expect=2)
+        assert calls == [
+            ("decisions", "value", 1),
+            ("decisions", "momentum", 1),
+            ("state", "value", 2),
+        ]
 
 
 def test_an_observer_is_told_of_bars_that_were_deleted(bulky, calls):

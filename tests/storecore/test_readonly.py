@@ -44,6 +44,7 @@ def test_every_write_is_refused_whatever_it_is_given(readonly, writes, name):
         ("delete_bars", ("AAPL", *EVER)),
         ("log_decisions", ("value", [])),
         ("log_orders", ("value", [])),
+        ("append_audit", ("orders", EVER[0], [])),
     ],
 )
 def test_every_write_of_a_capability_is_refused_too(readonly, bar, name, given):
@@ -55,6 +56,8 @@ def test_every_write_of_a_capability_is_refused_too(readonly, bar, name, given):
 def test_a_state_is_not_saved_whatever_version_is_expected(readonly):
     with pytest.raises(StorageError, match="save_strategy_state: ReadonlyStore"):
         readonly.save_strategy_state("value", {}, expect=0)
+    with pytest.raises(StorageError, match="restore_state: ReadonlyStore"):
+        readonly.restore_state("value", [], expect=0)
     assert readonly.load_versioned_state("value").version == 0
     assert readonly.state_history("value") == []
 

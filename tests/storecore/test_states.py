@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from storecore import InvalidData, StateConflict, StateVersion
-from storecore.states import KEPT_VERSIONS, check_expected
+from storecore import InvalidData, NotSerializable, StateConflict, StateVersion
+from storecore.states import KEPT_VERSIONS, check_expected, checked_versions
 
 
 @pytest.mark.parametrize(("expect", "stored"), [(None, 0), (None, 7), (0, 0), (7, 7)])
@@ -32,3 +32,31 @@ def test_the_last_five_versions_are_kept_by_each_backend(store):
     kept = [StateVersion(number, {"number": number}) for number in (8, 7, 6, 5, 4)]
     assert store.state_history("value") == kept
     assert len(kept) == KEPT_VERSIONS
+
+
+def test_versions_of_another_store_are_kept_as_far_back_as_its_own():
+    given = [StateVersion(number, {"n": number}) for number in (9, 8, 6, 5, 4, 2)]
+    kept = checked_versions(iter(given))
+    assert kept == [(9, b'{"n":9}'), (8, b'{"n":8}'), (6, b'{"n":6}'), (5, b'{"n":5}')]
+    assert checked_versions([]) == []
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        ([StateVersion(2, {}), StateVersion(2, {})], r"versions\[1\]\.version=2: .* below 2"),
+        ([StateVersion(0, {})], r"versions\[0\]\.version=0: expected a number from 1"),
+        ([StateVersion("1", {})], r"versions\[0\]\.version='1'"),
+        ([(1, {})], r"versions\[0\]: expected a StateVersion, got tuple"),
+        (StateVersion(1, {}), r"versions: .* got one StateVersion; put it in a list"),
+    ],
+)
+def test_versions_that_do_not_fall_from_one_to_the_next_are_refused(versions, said):
+    with pytest.raises(InvalidData, match=said):
+        checked_versions(versions)
+
+
+@pytest.mark.parametrize("state", [None, {"x": (1,)}])
+def test_a_version_that_json_would_change_is_refused(state):
+    with pytest.raises(NotSerializable, match=r"^versions\[0\]\.state: "):
+        checked_versions([StateVersion(1, state)])

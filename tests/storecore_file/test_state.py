@@ -10,6 +10,7 @@ import pytest
 
 from storecore import StateVersion
 from storecore.errors import CorruptData, NotSerializable, StorageError
+from storecore_file import FileDataStore
 from storecore_file.floor.sealing import sealed
 
 
@@ -165,6 +166,35 @@ def test_d2_a_save_that_was_killed_before_the_state_was_replaced_is_done_again(
     monkeypatch.undo()
     store.save_strategy_state("value", {"cash": 3}, expect=1)
     assert [each.state["cash"] for each in store.state_history("value")] == [3, 1]
+
+
+def test_restored_versions_are_the_documents_that_saves_would_have_made(store, folder, tmp_path):
+    for cash in range(7):
+        store.save_strategy_state("value", {"cash": cash})
+    with FileDataStore(base_path=tmp_path / "other") as other:
+        other.restore_state("value", store.state_history("value"), expect=0)
+    there = tmp_path / "other" / "state"
+    paths = [folder / "value.json", *folder.glob(".*.json.[0-9]")]
+    saved = {path.name: path.read_bytes() for path in paths}
+    assert {name: (there / name).read_bytes() for name in saved} == saved
+    assert len(saved) == 5
+
+
+def test_d2_a_restore_that_fails_leaves_the_state_and_its_history(store, failing, monkeypatch):
+    store.save_strategy_state("value", {"cash": 1})
+    failing("replace")
+    with pytest.raises(StorageError):
+        store.restore_state("value", [StateVersion(9, {}), StateVersion(8, {})], expect=1)
+    monkeypatch.undo()
+    assert store.state_history("value") == [StateVersion(1, {"cash": 1})]
+
+
+def test_versions_of_its_own_that_a_restore_did_not_name_are_gone(store, folder):
+    for cash in range(4):
+        store.save_strategy_state("value", {"cash": cash})
+    store.restore_state("value", [StateVersion(5, {}), StateVersion(2, {})], expect=4)
+    assert [path.name for path in folder.glob(".*.json.[0-9]")] == [".value.json.2"]
+    assert [each.version for each in store.state_history("value")] == [5, 2]
 
 
 def test_d5_a_version_before_that_is_damaged_is_corrupt_and_named(store, folder):

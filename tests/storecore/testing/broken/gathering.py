@@ -10,13 +10,17 @@ import broken_facts
 import broken_files
 import broken_names
 import broken_times
+import broken_transfers
 import pytest
 from msgspec.structs import replace
 
 from storecore.memory import storecore_backend
 from storecore.testing import DataStoreSuite
 
-MODULES = (broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files)
+MODULES = (
+    *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
+    broken_transfers,
+)
 BROKEN = {
     name: cls
     for module in MODULES

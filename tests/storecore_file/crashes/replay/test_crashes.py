@@ -14,7 +14,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult
+from storecore import (
+    Action,
+    Decision,
+    Event,
+    FundamentalData,
+    Order,
+    OrderResult,
+    StateVersion,
+    laws,
+)
 from storecore_file import FileDataStore
 from storecore_file.floor.disk import Disk, write_all
 
@@ -46,6 +55,22 @@ def log_decision_of_a_new_day(store, n):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("storecore_file.audit.datetime", clock)
         log_decision(store, n)
+
+
+def moved_line(n):
+    """Return the nth line of a log of another store."""
+    decision = Decision("AAPL", Action.HOLD, 0, 0, "test")
+    bodies = [laws.decision_body(str(number), decision) for number in range(n + 1)]
+    return laws.chain(bodies, datetime(2026, 1, 5, tzinfo=UTC), laws.GENESIS)[0][n]
+
+
+def append_audit(store, n):
+    store.append_audit("decisions", JAN_5.date() + timedelta(n % 3 // 2), [moved_line(n)])
+
+
+def restore_state(store, n):
+    versions = [StateVersion(number + 1, {"n": number}) for number in range(n, max(n - 2, -1), -1)]
+    store.restore_state("value", versions, expect=n)
 
 
 def log_order(store, n):
@@ -83,6 +108,11 @@ KINDS = {
         log_decision_of_a_new_day,
         lambda store: read_strategies(store.read_decisions(*ALL)),
     ),
+    "decisions of another store": (
+        append_audit,
+        lambda store: read_strategies(store.read_decisions(*ALL)),
+    ),
+    "restored states": (restore_state, read_state),
     "orders in batches": (log_order, lambda store: read_strategies(store.read_orders(*ALL))),
     "fundamentals": (write_fundamental, read_fundamentals),
     "states": (lambda store, n: store.save_strategy_state("value", {"n": n}), read_state),

@@ -1,0 +1,151 @@
+"""The capability `Transfer`: all that a store holds, in order, and what another store held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import strategies as st
+
+from storecore.errors import InvalidData, StoreClosed
+from storecore.testing.records import (
+    EVER,
+    HOSTILE,
+    NOON,
+    TICK,
+    decision,
+    event,
+    for_all,
+    fundamental,
+    refused,
+    sent,
+)
+from storecore.testing.transfer_into import TransferIntoLaws
+from storecore.testing.witness import Witness
+
+steps = st.integers(-3, 3).map(lambda half_days: NOON + half_days * timedelta(hours=12))
+STAMPS = (
+    NOON,
+    (NOON + TICK).replace(tzinfo=UTC),
+    (NOON + timedelta(1)).replace(tzinfo=timezone(timedelta(hours=5, minutes=30))),
+    (NOON + timedelta(2)).replace(tzinfo=ZoneInfo("America/New_York")),
+)
+NO_QUESTIONS: tuple[dict[str, Any], ...] = (
+    {"log": "trades"},
+    {"log": None},
+    {"log": "orders", "after": -1},
+    {"log": "orders", "after": True},
+    {"log": "orders", "after": "1"},
+)
+
+
+class TransferLaws(TransferIntoLaws):
+    """What is given to a copy; what is taken from one is inherited."""
+
+    @pytest.fixture
+    def transfer(self, having: Callable[[str], Witness]) -> Witness:
+        """The subject, if it gives all that it holds and takes what another held."""
+        return having("Transfer")
+
+    def test_transfer_of_a_new_store_gives_nothing(self, transfer: Witness) -> None:
+        """Each iterator ends at once."""
+        assert [*transfer.iter_fundamentals(), *transfer.iter_events()] == []
+        assert [*transfer.iter_audit("decisions"), *transfer.iter_audit("orders")] == []
+
+    def test_transfer_gives_all_fundamentals_by_symbol_then_by_timestamp(
+        self, transfer: Witness
+    ) -> None:
+        """Of symbols without bars too, each exactly as it was last written, its time zone too."""
+        written = {}
+        for symbol in reversed(HOSTILE):
+            for number, stamp in enumerate(reversed(STAMPS)):
+                for name in ("old", "new"):
+                    data = fundamental(stamp, symbol=symbol, company_name=name, employees=number)
+                    transfer.write_fundamental(symbol, data)
+                    written[symbol, stamp.replace(tzinfo=stamp.tzinfo or UTC)] = data
+        given = list(transfer.iter_fundamentals())
+        assert given == [written[key] for key in sorted(written)]
+        zones = [getattr(each.timestamp.tzinfo, "key", None) for each in given]
+        assert zones == [None, None, None, "America/New_York"] * len(HOSTILE)
+
+    @for_all(moments=st.lists(steps, max_size=12))
+    def test_e1_all_events_are_given_by_timestamp_then_by_order_of_writing(
+        self, transfer: Witness, fresh_name: Callable[[], str], moments: list[datetime]
+    ) -> None:
+        """Identical ones each, their times in aware UTC."""
+        name = fresh_name()
+        for number, at in enumerate(moments):
+            transfer.write_event(event(at, type=name, payload={"n": number // 2}))
+        given = [each for each in transfer.iter_events() if each.type == name]
+        moment = sorted(enumerate(moments), key=lambda pair: pair[1])
+        expected = [(at.replace(tzinfo=UTC), number // 2) for number, at in moment]
+        assert [(each.timestamp, each.payload["n"]) for each in given] == expected
+        assert all(each.ingested_at.tzinfo is not None for each in given)
+
+    def test_transfer_goes_on_while_earlier_events_are_written(self, transfer: Witness) -> None:
+        """A copy writes behind what it has gone through in the same store."""
+        for day in range(4):
+            transfer.write_event(event(NOON + timedelta(day), payload={"n": day}))
+        seen = []
+        for each in islice(transfer.iter_events(), 8):  # it may go on for ever
+            seen.append(each.payload["n"])
+            transfer.write_event(event(NOON - timedelta(1), payload={"n": -1}))
+        assert seen == [0, 1, 2, 3]
+        assert len(transfer.read_events(*EVER)) == 8
+
+    def test_a3_the_records_of_a_log_are_given_as_they_were_logged(
+        self, transfer: Witness, having: Callable[[str], Witness]
+    ) -> None:
+        """Number, time and hashes are those that are read; the day is this machine's local one."""
+        trail = having("AuditTrail")
+        for number in range(3):
+            transfer.log_decision(f"S{number}", decision())
+            transfer.log_order("value", *sent(quantity=number))
+        for log, read in (("decisions", trail.read_decisions), ("orders", trail.read_orders)):
+            records = read(*EVER)
+            lines = [each.line for each in transfer.iter_audit(log)]
+            assert [line.rpartition(b'"hash":')[2] for line in lines] == [
+                b'"%b"}\n' % record.hash.encode() for record in records
+            ]
+            logged = [each.timestamp.replace(tzinfo=UTC).timestamp() for each in records]
+            days = [each.day for each in transfer.iter_audit(log)]
+            assert days == [date.fromtimestamp(each) for each in logged]
+
+    def test_transfer_gives_the_records_behind_a_number(self, transfer: Witness) -> None:
+        """None where there are no more."""
+        for _ in range(3):
+            transfer.log_decision("value", decision())
+        whole = list(transfer.iter_audit("decisions"))
+        for after in range(5):
+            assert list(transfer.iter_audit("decisions", after)) == whole[after:]
+            assert list(transfer.iter_audit("orders", after)) == []
+
+    def test_transfer_refuses_what_is_no_log_or_number_at_once(self, transfer: Witness) -> None:
+        """Not when the records are gone through."""
+        for wrong in NO_QUESTIONS:
+            with refused(InvalidData, next(reversed(wrong)), value=wrong):
+                transfer.iter_audit(**wrong)
+
+    def test_l1_what_is_being_gone_through_ends_with_the_store(
+        self, transfer: Witness, store: Any
+    ) -> None:
+        """An iterator of a store that is closed says so."""
+        for day in range(2):
+            transfer.write_event(event(NOON + timedelta(day)))
+            transfer.write_fundamental("AAPL", fundamental(NOON + timedelta(day)))
+            transfer.log_decision("value", decision())
+        given = (
+            transfer.iter_fundamentals(),
+            transfer.iter_events(),
+            transfer.iter_audit("decisions"),
+        )
+        for each in given:
+            next(each)
+        store.close()
+        for each in given:
+            with refused(StoreClosed, value="an iterator of a closed store"):
+                next(each)

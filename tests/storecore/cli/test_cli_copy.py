@@ -1,0 +1,154 @@
+"""`storecore copy`: what both sides hold is told, and the status says whether they are equal."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import datetime, timedelta
+
+import pytest
+
+import storecore
+from storecore import PriceBar
+
+JAN_5 = datetime(2026, 1, 5)
+
+
+@pytest.fixture
+def source(base_path, ten_bars, decision):
+    """The file store of the test, with ten bars, a decision and a state, as it is named."""
+    with storecore.open_store("file", base_path=base_path) as store:
+        store.log_decision("value", decision())
+        store.save_strategy_state("value", {"cash": 1.5})
+    return f"file:base_path={base_path},durability=os"
+
+
+@pytest.fixture
+def target(tmp_path):
+    return f"file:base_path={tmp_path / 'copy'}"
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Write a config file and return its path."""
+
+    def write(name, table):
+        path = tmp_path / name
+        path.write_text(f"[store]\n{table}\n")
+        return path
+
+    return write
+
+
+def test_a_copy_prints_counts_and_checksums_of_both_sides(cli, source, target):
+    result = cli("copy", source, target)
+    assert result.exit_code == 0, result.output
+    header, _, *rows, end = result.stdout.splitlines()
+    assert header.split() == ["kind", "name", "timeframe", "source", "target", "checksums"]
+    assert [row.split()[0] for row in rows] == ["bars", "state", "decisions"]
+    sums = r"([0-9a-f]{12}) \1"
+    assert re.fullmatch(rf"bars +AAPL +1d +10 +10 +{sums} +equal *", rows[0])
+    assert end == "12 records written to backend 'file': both are equal"
+
+
+def test_run_again_it_writes_nothing(cli, source, target):
+    cli("copy", source, target)
+    assert "0 records written" in cli("copy", source, target).stdout
+
+
+def test_all_series_are_told_in_order(cli, source, target, opened):
+    with opened() as store:
+        store.write_bars("MSFT", [PriceBar("MSFT", JAN_5, 1, 1, 1, 1, 1)], timeframe="1m")
+    rows = cli("copy", source, target).stdout.splitlines()[2:4]
+    assert [row.split()[:4] for row in rows] == [
+        ["bars", "AAPL", "1d", "10"],
+        ["bars", "MSFT", "1m", "1"],
+    ]
+
+
+def test_config_files_name_stores_too(cli, source, base_path, tmp_path, config):
+    old = config("old.toml", f"backend = 'file'\nbase_path = '{base_path}'")
+    new = config("new.toml", "backend = 'file'\nbase_path = 'new'")
+    result = cli("copy", old, new)
+    assert result.exit_code == 0
+    assert f"written to backend 'file' of {new}: both are equal" in result.stdout
+    with storecore.open_store("file", base_path=tmp_path / "new") as store:
+        assert store.symbols() == ["AAPL"]
+
+
+def test_what_is_not_equal_is_told_with_status_1(cli, source, target, tmp_path):
+    cli("copy", source, target)
+    with storecore.open_store("file", base_path=tmp_path / "copy") as store:
+        store.write_bars("AAPL", [PriceBar("AAPL", JAN_5 + timedelta(hours=1), 1, 1, 1, 1, 1)])
+        store.save_strategy_state("value", {"cash": 2})
+    result = cli("copy", source, target)
+    assert result.exit_code == 1
+    assert re.search(r"bars +AAPL +1d +10 +11 .* DIFFERENT", result.stdout)
+    assert "state value: the target has saved this state itself since" in result.stdout
+    assert result.stdout.endswith("backend 'file': 2 differences, 0 kinds left out\n")
+
+
+def test_what_cannot_be_copied_is_told_with_status_1(cli, source, backend_with):
+    _, name = backend_with("Catalog", "BarTables")
+    result = cli("copy", source, f"{name}:")
+    assert result.exit_code == 1
+    assert "left out: state: the states were copied without their versions" in result.stdout
+    assert "left out: decisions: the target cannot take records as they are" in result.stdout
+    assert "0 differences, 2 kinds left out" in result.stdout
+
+
+def test_of_an_empty_store_it_is_told_that_it_is_empty(cli, tmp_path):
+    named = [f"file:base_path={tmp_path / name}" for name in "ab"]
+    result = cli("copy", *named)
+    assert result.exit_code == 0
+    assert result.stdout == "0 records written to backend 'file': both are empty\n"
+
+
+def test_values_are_toml_or_text_and_may_have_commas(cli, base_path, source):
+    given = f"file:base_path={base_path},it,durability=os,lock_timeout=2.5"
+    assert cli("copy", source, given).exit_code == 0
+    assert base_path.with_name("data,it").is_dir()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["postgres://me:secret@host/db", "file:secret", "file:=secret", "file:backend=secret"]
+)
+def test_what_names_no_store_is_refused_and_not_told(cli, source, wrong):
+    result = cli("copy", source, wrong)
+    assert result.exit_code == 1
+    assert (
+        "a store is a config file, or NAME:KEY=VALUE,… as in file:base_path=data" in result.stderr
+    )
+    assert "secret" not in result.output
+
+
+def test_a_file_that_is_not_there_is_told(cli, source, tmp_path):
+    result = cli("copy", source, tmp_path / "none.toml")
+    assert result.exit_code == 1
+    assert f"no config file '{tmp_path / 'none.toml'}'" in result.stderr
+
+
+def test_a_wrong_option_is_told_with_how_options_are_given(cli, source):
+    result = cli("copy", source, "file:base_pth=x")
+    assert result.exit_code == 1
+    assert "did you mean 'base_path'?" in result.stderr
+    assert "a store is a config file, or NAME:KEY=VALUE,…" in result.stderr
+
+
+@pytest.mark.parametrize("catalog", [True, False])
+def test_on_a_terminal_bars_of_progress_are_shown(
+    cli, source, target, backend_with, monkeypatch, catalog
+):
+    class Terminal:
+        def __getattr__(self, name):
+            return getattr(sys.__stderr__, name)
+
+        def isatty(self):
+            return True
+
+    from storecore.cli import copying
+
+    monkeypatch.setattr(copying.sys, "stderr", Terminal())
+    _, name = backend_with(*(["Catalog"] if catalog else []))
+    store = storecore.open_store(name)
+    assert copying._totals(store) == ({"bars": 1} if catalog else {})

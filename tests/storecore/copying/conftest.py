@@ -1,0 +1,64 @@
+"""Stores to copy between: of files, in memory, by someone else, and with some capabilities only."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+import storecore
+from storecore.memory import MemoryDataStore
+from storecore.wrapping import Wrapper, wrapper_class
+
+SQLITE = Path(__file__).parents[2] / "third_party" / "storecore-sqlite" / "storecore_sqlite.py"
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Open a store of files by the name of its folder."""
+    with ExitStack() as stack:
+
+        def opened(name, **options):
+            options = {"base_path": tmp_path / name, "durability": "os", **options}
+            return stack.enter_context(storecore.open_store("file", **options))
+
+        yield opened
+
+
+@pytest.fixture
+def source():
+    return MemoryDataStore()
+
+
+@pytest.fixture
+def target():
+    return MemoryDataStore()
+
+
+@pytest.fixture
+def limited():
+    """Return a store that has the ten methods and some capabilities of another one."""
+    return lambda store, *capabilities: wrapper_class(Wrapper, capabilities)(store)
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    """A store of the ten methods alone, by someone else."""
+    spec = spec_from_file_location("storecore_sqlite", SQLITE)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.SqliteStore(module.SqliteConfig(tmp_path / "desk.db")) as store:
+        yield store
+
+
+@pytest.fixture
+def found():
+    """Return what a report says of one kind: the one thing of it that was copied."""
+
+    def of(report, kind):
+        (each,) = (each for each in report.copied if each.kind == kind)
+        return each
+
+    return of
