@@ -185,7 +185,7 @@ class TransferIntoLaws(Givens):
         assert [each.line for each in into.iter_audit("decisions")] == lines
         assert into.load_strategy_state("value") == {}
 
-    def test_d1_what_was_taken_is_there_for_who_opens_the_store_next(
+    def test_transfer_of_what_was_taken_is_there_for_who_opens_the_store_next(
         self, into: Witness, store: Any, promised: Callable[[str], Callable[[], Any]]
     ) -> None:
         """Records with their days, states with their versions."""

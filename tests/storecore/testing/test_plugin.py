@@ -119,7 +119,7 @@ def test_a_report_of_another_ending_is_refused_before_anything_runs(suite_run):
 
 def test_the_kit_needs_no_code(no_code):
     run = no_code("--storecore-backend", "memory", only="b3_an_empty_batch_does or d1 or l2")
-    run.assert_outcomes(passed=1, skipped=4)
+    run.assert_outcomes(passed=1, skipped=3)
     run.stdout.fnmatch_lines(["memory: level none; 1 held, 2 skipped*", "*storecore 0*"])
 
 
