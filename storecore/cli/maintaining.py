@@ -69,7 +69,7 @@ def _tell(report: Report) -> None:
             screen.print(f"{title}:")
             screen.print(table(_HEADINGS, _rows(found), right=()))
     state = "all is whole" if report.ok else f"{counted(len(report.findings), 'finding')}"
-    screen.print(f"{counted(report.checked, 'file')} checked: {state}")
+    screen.print(f"{report.checked:,} files or rows checked: {state}")
     if not report.ok:
         raise SystemExit(1)
 
