@@ -150,7 +150,7 @@ class Capable(Rooms):
             self._logs[log].append(day, moved)
 
     def restore_state(
-        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int
+        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
     ) -> None:
         """Replace a state and its history by versions that another store has, newest first."""
         strategy_name = self._name(strategy_name, "strategy_name")

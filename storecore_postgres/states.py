@@ -47,7 +47,7 @@ class States:
 
         self._database.once(f"saving the state of {strategy!r}", put)
 
-    def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int) -> None:
+    def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
         """Replace a state and its history by versions of another store, exactly once."""
 
         def put(connection: Connection) -> None:
