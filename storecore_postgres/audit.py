@@ -17,20 +17,23 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from storecore.audit import Link, chain, decode_record, select_records
+from storecore.audit import Link, chain, decode_record, end_of, select_records
 from storecore.capabilities import Finding
 from storecore.chain import LogFile, follow
 from storecore.chain_moves import moved_end
 from storecore.errors import CorruptData
+from storecore.forking import begin_anew_in_children
 from storecore.instants import TimeRange
 from storecore.instants import instant as instant_of
 from storecore.models import DecisionRecord, OrderRecord
+from storecore.names import check_name
 from storecore.transfer import AuditLine
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.paging import PAGE, Row, pages
 from storecore_postgres.wire import moment, moments
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
+_MISPLACED = "the columns that it is found by are not those of its record"
 _HEAD = "SELECT seq, hash FROM {schema}.audit_heads WHERE log = '{log}'"
 _HELD = _HEAD + " FOR UPDATE"
 _MOVE = "UPDATE {schema}.audit_heads SET seq = %s, hash = %s WHERE log = '{log}'"
@@ -47,6 +50,16 @@ WHERE logged_at BETWEEN %s AND %s AND coalesce(strategy = %s, true) ORDER BY seq
 _AFTER = f"""
 SELECT seq, day, record::text FROM {{schema}}.{{log}}
 WHERE seq > %s ORDER BY seq LIMIT {PAGE}
+"""
+_LAST = "SELECT record::text FROM {schema}.{log} WHERE seq = %s"
+_MISFILED = """
+SELECT seq FROM {schema}.{log}
+WHERE seq <= %s AND (
+    record->>'seq' <> seq::text
+    OR record->>'strategy' <> strategy
+    OR (record->>'timestamp')::timestamptz <> logged_at
+)
+ORDER BY seq LIMIT 1
 """
 
 
@@ -71,39 +84,48 @@ class AuditLog(Generic[_Record]):
         self._kind: type[_Record] = kind
         # Threads of one process wait here, not each with a connection of its own.
         self._turn = Lock()
-        self._head, self._held, self._move, self._insert, self._read, self._after = (
-            each.format(schema=schema, log=log)
-            for each in (_HEAD, _HELD, _MOVE, _INSERT, _READ, _AFTER)
+        begin_anew_in_children(self)
+        self._head, self._held, self._move, self._insert = (
+            each.format(schema=schema, log=log) for each in (_HEAD, _HELD, _MOVE, _INSERT)
         )
+        self._read, self._after, self._last, self._misfiled = (
+            each.format(schema=schema, log=log) for each in (_READ, _AFTER, _LAST, _MISFILED)
+        )
+
+    def after_fork(self) -> None:
+        """Forget the turn, which a thread of the parent may have."""
+        self._turn = Lock()
 
     def write(self, bodies: Sequence[bytes]) -> None:
         """Append checked records, all of them or none, exactly once."""
         if not bodies:
             return
 
-        def put(connection: Connection) -> None:
+        def put(connection: Connection) -> Link:
             now = datetime.now(UTC)
             lines, end = chain(bodies, now, self._held_end(connection))
             today = date.fromtimestamp(now.timestamp())  # local
-            self._put(connection, today, lines, end)
+            return self._put(connection, today, lines, end)
 
         with self._turn:
-            self._database.once(f"logging {self._log}", put)
+            self._database.once(f"logging {self._log}", put, self._is_kept)
 
     def append(self, day: date, lines: Sequence[bytes]) -> None:
         """Append records that were logged elsewhere, checked, all of them or none."""
         if not lines:
             return
 
-        def put(connection: Connection) -> None:
+        def put(connection: Connection) -> Link:
             end = moved_end(self._log, lines, self._held_end(connection))
-            self._put(connection, day, lines, end)
+            return self._put(connection, day, lines, end)
 
         with self._turn:
-            self._database.once(f"copying {self._log}", put)
+            self._database.once(f"copying {self._log}", put, self._is_kept)
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
+        if strategy is not None:
+            check_name(strategy, "strategy_name")  # no server takes a NUL
         asked = [moment(span.first), moment(span.last), strategy]
         rows = self._database.rows(f"reading {self._log}", self._read, asked)
         return select_records((self._decoded(*row) for row in rows), span, strategy)
@@ -120,7 +142,7 @@ class AuditLog(Generic[_Record]):
         known = [Link(*row) for row in heads]
         content = b"".join(_line(record) for _, _, record in self._rows_after(0))
         end, broken = follow([LogFile(self._table, content)], [head for head in known if head.seq])
-        broken = broken or self._cut(known, end)
+        broken = broken or self._cut(known, end) or self._hidden(end)
         return end, [] if broken is None else [broken]
 
     def _rows_after(self, seq: int) -> Iterator[Row]:
@@ -136,6 +158,12 @@ class AuditLog(Generic[_Record]):
             return Finding("truncated", place, f"{missing}, which its row in audit_heads names")
         return None
 
+    def _hidden(self, end: Link) -> Finding | None:
+        """Return a record that is found by what it is not, and so not by what it is."""
+        rows = self._database.rows(f"reading {self._log}", self._misfiled, [end.seq])
+        place = self._table
+        return next((Finding("edited", f"{place}, seq {seq}", _MISPLACED) for (seq,) in rows), None)
+
     def _held_end(self, connection: Connection) -> Link:
         """Return the end of the chain; nobody else can move it until the transaction is over."""
         rows = connection.execute(self._held, binary=True).fetchall()
@@ -146,7 +174,7 @@ class AuditLog(Generic[_Record]):
             )
         return Link(*rows[0])
 
-    def _put(self, connection: Connection, day: date, lines: Sequence[bytes], end: Link) -> None:
+    def _put(self, connection: Connection, day: date, lines: Sequence[bytes], end: Link) -> Link:
         found = [_FOUND.decode(line) for line in lines]
         asked = [
             day,
@@ -157,6 +185,12 @@ class AuditLog(Generic[_Record]):
         ]
         connection.execute(self._insert, asked)
         connection.execute(self._move, end)
+        return end
+
+    def _is_kept(self, connection: Connection, _: str, end: Link) -> bool:
+        """Tell whether the record of that number is the one of that hash."""
+        rows = connection.execute(self._last, [end.seq]).fetchall()
+        return any(end_of(_line(record)) == end for (record,) in rows)
 
     def _decoded(self, seq: int, record: str) -> _Record:
         try:

@@ -17,7 +17,7 @@ from storecore.bar_table import EXACT, SERIES, instants_of, joined
 from storecore.capabilities import Coverage
 from storecore.instants import TimeRange, to_datetime
 from storecore_postgres.bar_writer import BarWriter
-from storecore_postgres.database import Database
+from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
 from storecore_postgres.wire import date_column, float_column, instant, moment, whole_column
 
@@ -102,9 +102,15 @@ class Bars:
             "WHERE symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s"
         )
         asked = [symbol, timeframe, moment(span.first), moment(span.last)]
-        return self._database.once(
-            f"deleting bars of {symbol!r}", lambda linked: linked.execute(statement, asked).rowcount
-        )
+
+        def delete(connection: Connection) -> int:
+            return connection.execute(statement, asked).rowcount
+
+        def is_gone(connection: Connection, _: str, count: int) -> bool:
+            left = statement.replace("DELETE", "SELECT", 1) + " LIMIT 1"
+            return connection.execute(left, asked).fetchone() is None
+
+        return self._database.once(f"deleting bars of {symbol!r}", delete, is_gone)
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""
