@@ -26,9 +26,9 @@ from msgspec import Struct
 from storecore.bar_table import EMPTY, bar_columns_of, joined, series_table
 from storecore.bars import BarColumns
 from storecore.errors import CorruptData
+from storecore.forking import begin_anew_in_children
 from storecore_file.floor.appending import Log, whole_lines
 from storecore_file.floor.disk import Disk
-from storecore_file.floor.forking import begin_anew_in_children
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
 from storecore_file.parts import Part

@@ -17,6 +17,7 @@ from storecore.chain import LogFile, follow
 from storecore.errors import CorruptData
 from storecore.instants import TimeRange
 from storecore.models import DecisionRecord, OrderRecord
+from storecore.names import check_name
 from storecore.transfer import AuditLine
 from storecore_postgres.audit_writer import AuditWriter
 from storecore_postgres.database import Database
@@ -25,6 +26,7 @@ from storecore_postgres.paging import PAGE, Row, pages
 from storecore_postgres.wire import moment
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
+_MISPLACED = "the columns that it is found by are not those of its record"
 _HEAD = "SELECT seq, hash FROM {schema}.audit_heads WHERE log = '{log}'"
 _READ = """
 SELECT seq, record::text FROM {schema}.{log}
@@ -33,6 +35,15 @@ WHERE logged_at BETWEEN %s AND %s AND coalesce(strategy = %s, true) ORDER BY seq
 _AFTER = f"""
 SELECT seq, day, record::text FROM {{schema}}.{{log}}
 WHERE seq > %s ORDER BY seq LIMIT {PAGE}
+"""
+_MISFILED = """
+SELECT seq FROM {schema}.{log}
+WHERE seq <= %s AND (
+    record->>'seq' <> seq::text
+    OR record->>'strategy' <> strategy
+    OR (record->>'timestamp')::timestamptz <> logged_at
+)
+ORDER BY seq LIMIT 1
 """
 
 
@@ -53,12 +64,14 @@ class AuditLog(Generic[_Record]):
         self._kind: type[_Record] = kind
         writer = AuditWriter(database, schema, layout, log)
         self.write, self.append = writer.write, writer.append
-        self._head, self._read, self._after = (
-            each.format(schema=schema, log=log) for each in (_HEAD, _READ, _AFTER)
+        self._head, self._read, self._after, self._misfiled = (
+            each.format(schema=schema, log=log) for each in (_HEAD, _READ, _AFTER, _MISFILED)
         )
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
+        if strategy is not None:
+            check_name(strategy, "strategy_name")  # no server takes a NUL
         asked = [moment(span.first), moment(span.last), strategy]
         rows = self._database.rows(f"reading {self._log}", self._read, asked)
         return select_records((self._decoded(*row) for row in rows), span, strategy)
@@ -75,7 +88,7 @@ class AuditLog(Generic[_Record]):
         known = [Link(*row) for row in heads]
         content = b"".join(_line(record) for _, _, record in self._rows_after(0))
         end, broken = follow([LogFile(self._table, content)], [head for head in known if head.seq])
-        broken = broken or self._cut(known, end)
+        broken = broken or self._cut(known, end) or self._hidden(end)
         return end, [] if broken is None else [broken]
 
     def _rows_after(self, seq: int) -> Iterator[Row]:
@@ -90,6 +103,12 @@ class AuditLog(Generic[_Record]):
             missing = f"records {end.seq + 1} to {heads[0].seq} are missing"
             return Finding("truncated", place, f"{missing}, which its row in audit_heads names")
         return None
+
+    def _hidden(self, end: Link) -> Finding | None:
+        """Return a record that is found by what it is not, and so not by what it is."""
+        rows = self._database.rows(f"reading {self._log}", self._misfiled, [end.seq])
+        place = self._table
+        return next((Finding("edited", f"{place}, seq {seq}", _MISPLACED) for (seq,) in rows), None)
 
     def _decoded(self, seq: int, record: str) -> _Record:
         try:

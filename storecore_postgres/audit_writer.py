@@ -7,16 +7,17 @@ writers on all machines come one after another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from threading import Lock
 
 import msgspec
 from msgspec import Struct
 
-from storecore.audit import Link, chain
+from storecore.audit import Link, chain, end_of
 from storecore.chain_moves import moved_end
 from storecore.errors import CorruptData
+from storecore.forking import begin_anew_in_children
 from storecore.instants import instant as instant_of
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
@@ -64,6 +65,7 @@ class AuditWriter:
         self._table = f"{schema}.{log}"
         # Threads of one process wait here, not each with a connection of its own.
         self._turn = Lock()
+        begin_anew_in_children(self)
         self._may_follow = layout != "citus"  # which cannot change two tables in one statement
         self._end: Link | None = None  # of the chain, as far as it is known here
         self._held, self._move, self._insert, self._follow, self._record = (
@@ -71,23 +73,27 @@ class AuditWriter:
             for each in (_HELD, _MOVE, _INSERT, _FOLLOW, _RECORD)
         )
 
+    def after_fork(self) -> None:
+        """Forget the turn, which a thread of the parent may have."""
+        self._turn = Lock()
+
     def write(self, bodies: Sequence[bytes]) -> None:
         """Append checked records, all of them or none, exactly once."""
         if bodies:
             with self._turn:
                 if not self._followed(bodies):
-                    self._end = self._database.once(f"logging {self._log}", self._held_put(bodies))
+                    self._end = self._logged(bodies)
 
-    def _held_put(self, bodies: Sequence[bytes]) -> Callable[[Connection], Link | None]:
-        """Return what appends once nobody else can move the end of the chain."""
+    def _logged(self, bodies: Sequence[bytes]) -> Link | None:
+        """Append when nobody else can move the end of the chain; return the new one, if of use."""
 
-        def put(connection: Connection) -> Link | None:
+        def put(connection: Connection) -> Link:
             last, now = self._held_end(connection), datetime.now(UTC)
             lines, end = chain(bodies, now, last)
-            self._put(connection, _today(now), lines, end)
-            return end if self._may_follow else None
+            return self._put(connection, _today(now), lines, end)
 
-        return put
+        end = self._database.once(f"logging {self._log}", put, self._is_kept)
+        return end if self._may_follow else None
 
     def _followed(self, bodies: Sequence[bytes]) -> bool:
         """Append in one statement if the chain ends where it is known to; tell whether it did."""
@@ -104,27 +110,28 @@ class AuditWriter:
             if connection.execute(self._follow, asked).rowcount:
                 return True
             # A try whose connection was lost may have done it.
-            return tries > 1 and self._has(connection, last.seq + 1, lines[0])
+            return tries > 1 and self._is_kept(connection, "", end)
 
         done = self._database.retried(f"logging {self._log}", put)
         self._end = end if done else None
         return done
 
-    def _has(self, connection: Connection, seq: int, line: bytes) -> bool:
-        found = connection.execute(self._record, [seq]).fetchall()
-        return found == [(line[:-1].decode(),)]
+    def _is_kept(self, connection: Connection, _: str, end: Link) -> bool:
+        """Tell whether the record of that number is the one of that hash."""
+        rows = connection.execute(self._record, [end.seq]).fetchall()
+        return any(end_of(record.encode() + b"\n") == end for (record,) in rows)
 
     def append(self, day: date, lines: Sequence[bytes]) -> None:
         """Append records that were logged elsewhere, checked, all of them or none."""
         if not lines:
             return
 
-        def put(connection: Connection) -> None:
+        def put(connection: Connection) -> Link:
             end = moved_end(self._log, lines, self._held_end(connection))
-            self._put(connection, day, lines, end)
+            return self._put(connection, day, lines, end)
 
         with self._turn:
-            self._database.once(f"copying {self._log}", put)
+            self._database.once(f"copying {self._log}", put, self._is_kept)
 
     def _held_end(self, connection: Connection) -> Link:
         """Return the end of the chain; nobody else can move it until the transaction is over."""
@@ -136,9 +143,10 @@ class AuditWriter:
             )
         return Link(*rows[0])
 
-    def _put(self, connection: Connection, day: date, lines: Sequence[bytes], end: Link) -> None:
+    def _put(self, connection: Connection, day: date, lines: Sequence[bytes], end: Link) -> Link:
         connection.execute(self._insert, _found(day, lines))
         connection.execute(self._move, end)
+        return end
 
 
 def _today(now: datetime) -> date:

@@ -96,19 +96,21 @@ class Bars:
 
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
         """Remove the bars of a range; return how many there were."""
-        statement = f"""
-WITH removed AS (
-    DELETE FROM {self._schema}.bars
-    WHERE symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s RETURNING 1
-)
-SELECT count(*) FROM removed"""
+        these = (
+            f"FROM {self._schema}.bars "
+            "WHERE symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s"
+        )
+        statement = f"WITH gone AS (DELETE {these} RETURNING 1) SELECT count(*) FROM gone"
         asked = [symbol, timeframe, moment(span.first), moment(span.last)]
 
         def removed(connection: Connection) -> int:
             ((count,),) = connection.execute(statement, asked).fetchall()
             return int(count)
 
-        return self._database.once(f"deleting bars of {symbol!r}", removed)
+        def are_gone(connection: Connection, _: str, count: int) -> bool:
+            return not connection.execute(f"SELECT {these} LIMIT 1", asked).fetchall()
+
+        return self._database.once(f"deleting bars of {symbol!r}", removed, are_gone)
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""

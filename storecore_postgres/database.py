@@ -2,7 +2,8 @@
 
 A statement by itself is one round trip and a transaction of its own. What several statements do
 together is done in a transaction. After a lost connection nobody knows whether its last commit was
-carried out; the server is asked then, by the number of the transaction.
+carried out; the server is asked then, for the transaction by its number and for what it wrote: a
+server that has crashed may give the number of a lost transaction to another one.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from msgspec import Struct
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from storecore.errors import ConfigError, StorageError
+from storecore.forking import begin_anew_in_children
 from storecore_postgres.failing import is_lost, is_passing, translated, unreachable
 from storecore_postgres.wire import ADAPTERS
 
 Connection = psycopg.Connection[Any]
 _Result = TypeVar("_Result")
+IsKept = Callable[[Connection, str, _Result], bool]
+"""Tells whether what a transaction of that number wrote is there, given what its work returned."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _CONNECT_SECONDS = 10
 _LONGEST_TIMEOUT = 1e6
@@ -63,6 +67,7 @@ class Database:
         if prepare_threshold is not None and prepare_threshold < 0:
             raise ConfigError(f"prepare_threshold={prepare_threshold!r}: expected 0 or more")
         self._dsn = dsn
+        self._sizes = pool
         self._patience = pool.timeout
         self._statement_timeout = statement_timeout
         self._settings: dict[str, Any] = {
@@ -73,20 +78,22 @@ class Database:
             "connect_timeout": _CONNECT_SECONDS,
             "fallback_application_name": "storecore",
         }
-        self._pool = ConnectionPool(
-            dsn,
-            kwargs=self._settings,
-            min_size=pool.min_size,
-            max_size=pool.max_size,
-            timeout=pool.timeout,
-            configure=self._configure,
-            num_workers=1,
-            open=False,
-        )
+        self._pool = self._made_pool()
 
     def open(self) -> None:
-        """Let connections be made from now on."""
-        self._pool.open()
+        """Make the first connections. Raises `StorageError` where there is none in time."""
+        try:
+            self._pool.open(wait=True, timeout=self._patience)
+        except PoolTimeout as error:
+            raise self._failed(error, "connecting") from None
+        begin_anew_in_children(self)
+
+    def after_fork(self) -> None:
+        """Leave the connections to the parent, whose they are, and have others."""
+        self._of_parent = self._pool  # never let go of here: it might wait for the parent's threads
+        self._pool = self._made_pool()
+        if not self._of_parent.closed:
+            self._pool.open()
 
     def close(self) -> None:
         """Let go of all connections. A second call does nothing."""
@@ -125,14 +132,16 @@ class Database:
 
         return self.retried(what, read)
 
-    def once(self, what: str, work: Callable[[Connection], _Result]) -> _Result:
+    def once(
+        self, what: str, work: Callable[[Connection], _Result], is_kept: IsKept[_Result]
+    ) -> _Result:
         """Do several statements as one transaction, exactly once, whatever happens to connections.
 
         Where a connection is lost at the commit the server is asked whether it was carried out; if
         nobody can be asked in time, the `StorageError` says that it is not known.
         """
         for left in self._tries():
-            number = None
+            number = ""
             try:
                 with self._pool.connection(left) as connection:
                     with connection.pipeline():  # what needs no answer waits for none
@@ -145,31 +154,36 @@ class Database:
                 failed = error
                 if not is_passing(error):
                     break
-                if number is not None and is_lost(error) and self._was_committed(number, what):
+                in_doubt = number and is_lost(error)
+                if in_doubt and self._was_committed(what, number, result, is_kept):
                     return result
         raise self._failed(failed, what) from failed
 
     def _tries(self) -> Iterator[float]:
         """Yield for each try how many seconds are left for it, after ever longer pauses."""
-        deadline, pause = monotonic() + self._patience, _FIRST_PAUSE
-        while (left := deadline - monotonic()) > 0:
+        left, pause = self._patience, _FIRST_PAUSE
+        deadline = monotonic() + left
+        while left > 0:
             yield left
-            sleep(min(pause * random.uniform(0.5, 1.0), left))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            sleep(max(0.0, min(pause * random.uniform(0.5, 1.0), deadline - monotonic())))
+            left, pause = deadline - monotonic(), min(2 * pause, _LONGEST_PAUSE)
 
-    def _was_committed(self, number: str, what: str) -> bool:
+    def _was_committed(
+        self, what: str, number: str, result: _Result, is_kept: IsKept[_Result]
+    ) -> bool:
         """Ask what became of a transaction whose connection was lost at its commit."""
         for left in self._tries():
             try:
                 with self._pool.connection(left) as connection:
                     asked = connection.execute("SELECT pg_xact_status(%s::xid8)", [number])
-                    (status,) = asked.fetchone() or (None,)
+                    ((status,),) = asked.fetchall()
+                    if status != "in progress":
+                        return status != "aborted" and is_kept(connection, number, result)
+            except psycopg.errors.InvalidParameterValue:  # a crash took the number itself
+                return False
             except psycopg.Error as error:
                 if not is_passing(error):
                     break
-            else:
-                if status != "in progress":
-                    return bool(status == "committed")
         raise self._in_doubt(what)
 
     def _in_doubt(self, what: str) -> StorageError:
@@ -187,14 +201,26 @@ class Database:
                 "threads share the store, or give it a larger pool.max_size"
             )
 
+    def _made_pool(self) -> ConnectionPool[Connection]:
+        return ConnectionPool(
+            self._dsn,
+            kwargs=self._settings,
+            min_size=self._sizes.min_size,
+            max_size=self._sizes.max_size,
+            timeout=self._patience,
+            configure=self._configure,
+            num_workers=1,
+            open=False,
+        )
+
     def _configure(self, connection: Connection) -> None:
         if self._statement_timeout is not None:
             milliseconds = max(1, round(self._statement_timeout * 1000))
             connection.execute(f"SET statement_timeout = {milliseconds}")
 
 
-def _transaction_number(connection: Connection) -> str | None:
-    """Return the number of the open transaction, None if it has changed nothing."""
-    asked = connection.execute("SELECT pg_current_xact_id_if_assigned()::text")
-    (number,) = asked.fetchone() or (None,)
-    return None if number is None else str(number)
+def _transaction_number(connection: Connection) -> str:
+    """Return the number of the open transaction, nothing if it has changed nothing."""
+    asked = connection.execute("SELECT coalesce(pg_current_xact_id_if_assigned()::text, '')")
+    ((number,),) = asked.fetchall()
+    return str(number)

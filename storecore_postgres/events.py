@@ -16,6 +16,7 @@ from storecore.events import decode_event, encode_event, select_events
 from storecore.instants import EARLIEST, TimeRange, exact_instant
 from storecore.models import Event
 from storecore_postgres.database import Connection, Database
+from storecore_postgres.distribution import Distribution
 from storecore_postgres.paging import PAGE, Row, damage, pages
 from storecore_postgres.wire import Moment, instant, moment, moments
 
@@ -31,6 +32,13 @@ _READ = """
 SELECT id, timestamptz_send(timestamp), type, document::text FROM {schema}.events
 WHERE timestamp BETWEEN %s AND %s {of_types} ORDER BY timestamp, id
 """
+# A crashed server gives a number that it lost again. Citus has numbers of its own on each machine.
+_IS_KEPT = """
+SELECT EXISTS (
+    SELECT FROM {schema}.events
+    WHERE timestamp = %s AND document::text = %s AND xmin = %s::xid8::xid
+)
+"""
 _AFTER = f"""
 SELECT id, timestamptz_send(timestamp), type, document::text FROM {{schema}}.events
 WHERE (timestamp, id) > (%s, %s) ORDER BY timestamp, id LIMIT {PAGE}
@@ -40,27 +48,38 @@ WHERE (timestamp, id) > (%s, %s) ORDER BY timestamp, id LIMIT {PAGE}
 class Events:
     """All events of a store."""
 
-    def __init__(self, database: Database, schema: str) -> None:
+    def __init__(self, database: Database, schema: str, distribution: Distribution) -> None:
         self._database = database
         self._table = f"{schema}.events"
-        self._insert, self._after = (each.format(schema=schema) for each in (_INSERT, _AFTER))
+        self._are_numbered = distribution != "citus"
+        self._insert, self._after, self._kept = (
+            each.format(schema=schema) for each in (_INSERT, _AFTER, _IS_KEPT)
+        )
         self._read = _READ.replace("{schema}", schema)
 
     def write(self, events: Sequence[Event]) -> None:
         """Append checked events in the order given, all of them or none, exactly once."""
         if not events:
             return
+        documents = [encode_event(event).decode() for event in events]
         asked = [
             moments(map(_instant, events)),
             [found_by(event.type) for event in events],
             [event.symbol or "" for event in events],
-            [encode_event(event).decode() for event in events],
+            documents,
         ]
+        first = [moment(_instant(events[0])), documents[0]]
 
         def put(connection: Connection) -> None:
             connection.execute(self._insert, asked)
 
-        self._database.once(f"writing events of type {events[0].type!r}", put)
+        def is_kept(connection: Connection, number: str, _: None) -> bool:
+            if not self._are_numbered:
+                return True
+            ((kept,),) = connection.execute(self._kept, [*first, number]).fetchall()
+            return bool(kept)
+
+        self._database.once(f"writing events of type {events[0].type!r}", put, is_kept)
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and of types (None: all) by timestamp, then by writing."""
@@ -104,4 +123,4 @@ def _instant(event: Event) -> int:
 
 def found_by(kind: str) -> str:
     """Return what of a type its column has: the server's text has no NUL, an index no long one."""
-    return kind[:_LONGEST_TYPE].replace("\0", "␀")
+    return kind[:_LONGEST_TYPE].replace("\0", "␀").encode(errors="replace").decode()

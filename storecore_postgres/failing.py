@@ -8,8 +8,16 @@ from __future__ import annotations
 import re
 
 import psycopg
+from psycopg_pool import PoolClosed
 
-from storecore.errors import ConfigError, InvalidName, LockTimeout, StorageError, StoreError
+from storecore.errors import (
+    ConfigError,
+    InvalidName,
+    LockTimeout,
+    StorageError,
+    StoreClosed,
+    StoreError,
+)
 
 OLDEST = 14
 _PASSING = {
@@ -47,7 +55,7 @@ def is_lost(error: psycopg.Error) -> bool:
     state = error.sqlstate or ""
     if state:
         return state.startswith("08") or state in {"57P01", "57P02"}
-    return isinstance(error, psycopg.OperationalError)
+    return isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolClosed)
 
 
 def is_passing(error: psycopg.Error) -> bool:
@@ -73,6 +81,8 @@ def unreachable(error: psycopg.Error) -> StoreError:
 
 def translated(error: psycopg.Error, what: str) -> StoreError:
     """Return an error of the server as one of storecore; `what` is what was being done."""
+    if isinstance(error, PoolClosed):
+        return StoreClosed(f"{what}: the store was closed meanwhile; open it again to use it")
     state = error.sqlstate or ""
     said = error.diag.message_primary or ""
     if state == "54000":

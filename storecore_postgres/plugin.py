@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -23,6 +23,9 @@ class PostgresConfig(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"PostgresConfig(schema={self.schema!r})"  # the dsn is a secret
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("schema", self.schema)]
 
 
 @hookimpl

@@ -45,7 +45,7 @@ class Rooms(Closing):
         layout = prepared(database, place, distribution)
         self._bars = Bars(database, place, layout)
         self._fundamentals = Fundamentals(database, place)
-        self._events = Events(database, place)
+        self._events = Events(database, place, layout)
         self._states = States(database, place)
         self._decisions = AuditLog(database, place, layout, "decisions", DecisionRecord)
         self._orders = AuditLog(database, place, layout, "orders", OrderRecord)

@@ -6,6 +6,8 @@ not make any can open a store that is there.
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 from psycopg import sql
 
@@ -16,6 +18,7 @@ from storecore_postgres.failing import OLDEST, translated
 
 VERSION = 1
 TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "audit_heads", "about")
+_NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # or placeholders in statements
 _LONGEST = 63  # bytes; the server cuts a longer identifier, and two might become one
 
 _PLACE = """
@@ -95,8 +98,11 @@ FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 
 def quoted(schema: str) -> str:
     """Return the name of a schema as SQL has it. Raises `ConfigError` where it cannot be one."""
-    if not schema or "\0" in schema or len(schema.encode(errors="replace")) > _LONGEST:
-        raise ConfigError(f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes")
+    size = len(schema.encode(errors="replace"))
+    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema):
+        raise ConfigError(
+            f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes, without NUL, %, {{ or }}"
+        )
     return sql.Identifier(schema).as_string()
 
 

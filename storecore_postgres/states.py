@@ -9,7 +9,7 @@ from storecore.capabilities import StateVersion
 from storecore.errors import CorruptData
 from storecore.lossless import decode_document, encode_document
 from storecore.states import KEPT_VERSIONS, check_expected
-from storecore_postgres.database import Connection, Database
+from storecore_postgres.database import Connection, Database, IsKept
 from storecore_postgres.paging import damage
 
 _NEWEST = """
@@ -21,6 +21,12 @@ _HISTORY = """
 SELECT version, document::text FROM {schema}.states
 WHERE strategy = %s ORDER BY version DESC LIMIT {kept}
 """
+_IS_KEPT = """
+SELECT EXISTS (
+    SELECT FROM {schema}.states
+    WHERE strategy = %s AND (version = %s AND document::text = %s OR version >= %s)
+)
+"""
 _STRATEGIES = "SELECT DISTINCT strategy FROM {schema}.states"
 
 
@@ -30,8 +36,9 @@ class States:
     def __init__(self, database: Database, schema: str) -> None:
         self._database = database
         self._table = f"{schema}.states"
-        self._newest, self._insert, self._delete, self._strategies = (
-            each.format(schema=schema) for each in (_NEWEST, _INSERT, _DELETE, _STRATEGIES)
+        self._newest, self._insert, self._delete, self._kept, self._strategies = (
+            each.format(schema=schema)
+            for each in (_NEWEST, _INSERT, _DELETE, _IS_KEPT, _STRATEGIES)
         )
         self._history = _HISTORY.format(schema=schema, kept=KEPT_VERSIONS)
 
@@ -39,25 +46,29 @@ class States:
         """Replace the state of a strategy, exactly once."""
         encoded = encode_document(state, "state").decode()
 
-        def put(connection: Connection) -> None:
+        def put(connection: Connection) -> tuple[int, str]:
             stored = self._stored(connection, strategy)
             check_expected(strategy, expect, stored)
             connection.execute(self._insert, [strategy, stored + 1, encoded])
             connection.execute(self._delete, [strategy, stored + 1 - KEPT_VERSIONS])
+            return stored + 1, encoded
 
-        self._database.once(f"saving the state of {strategy!r}", put)
+        self._database.once(f"saving the state of {strategy!r}", put, self._is_kept(strategy))
 
     def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
         """Replace a state and its history by versions of another store, exactly once."""
 
-        def put(connection: Connection) -> None:
-            check_expected(strategy, expect, self._stored(connection, strategy))
+        def put(connection: Connection) -> tuple[int, str]:
+            stored = self._stored(connection, strategy)
+            check_expected(strategy, expect, stored)
+            newest, document = versions[0] if versions else (0, b"")
             if versions:
-                connection.execute(self._delete, [strategy, versions[0][0]])
-            for number, document in versions:
-                connection.execute(self._insert, [strategy, number, document.decode()])
+                connection.execute(self._delete, [strategy, max(stored, newest)])
+            for number, each in versions:
+                connection.execute(self._insert, [strategy, number, each.decode()])
+            return newest, document.decode()
 
-        self._database.once(f"restoring the state of {strategy!r}", put)
+        self._database.once(f"restoring the state of {strategy!r}", put, self._is_kept(strategy))
 
     def history(self, strategy: str) -> list[StateVersion]:
         """Return the versions that are kept, the newest first."""
@@ -80,6 +91,16 @@ class States:
     def _stored(self, connection: Connection, strategy: str) -> int:
         ((version,),) = connection.execute(self._newest, [strategy]).fetchall()
         return int(version)
+
+    def _is_kept(self, strategy: str) -> IsKept[tuple[int, str]]:
+        """Return what tells whether a version was saved; it may have been outlived meanwhile."""
+
+        def is_kept(connection: Connection, _: str, saved: tuple[int, str]) -> bool:
+            asked = [strategy, *saved, saved[0] + KEPT_VERSIONS]
+            ((kept,),) = connection.execute(self._kept, asked).fetchall()
+            return bool(kept)
+
+        return is_kept
 
     def _decoded(self, strategy: str, version: int, document: str) -> StateVersion:
         try:

@@ -1,8 +1,8 @@
-"""What a forked child must not inherit."""
+"""What a forked child must not inherit of a store of files."""
 
 from __future__ import annotations
 
-from storecore_file.floor.forking import _begin_anew
+from storecore.forking import _begin_anew
 
 FORKING = """if True:
     import os, sys, threading
