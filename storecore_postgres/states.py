@@ -12,6 +12,8 @@ from storecore.states import KEPT_VERSIONS, check_expected
 from storecore_postgres.database import Connection, Database, IsKept
 from storecore_postgres.paging import damage
 
+# A row cannot be held that is not there yet.
+_HOLD = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _NEWEST = """
 SELECT coalesce(max(version), 0) FROM {schema}.states WHERE strategy = %s
 """
@@ -89,6 +91,8 @@ class States:
             yield from (damage(self._decoded, (strategy, *row)) for row in rows)
 
     def _stored(self, connection: Connection, strategy: str) -> int:
+        """Return the version that is stored; nobody else can replace it in this transaction."""
+        connection.execute(_HOLD, [f"{self._table} {strategy}"])
         ((version,),) = connection.execute(self._newest, [strategy]).fetchall()
         return int(version)
 
