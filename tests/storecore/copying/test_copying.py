@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,10 +106,28 @@ def content(folder, *rooms):
     }
 
 
-@settings(max_examples=25)
-@given(st.lists(writes, max_size=15))
-def test_from_files_to_memory_and_back_every_answer_is_equal(written):
-    with TemporaryDirectory() as folder:
+@pytest.fixture(params=["memory", "postgres"])
+def opened_between(request):
+    """Open an empty store, another one each time."""
+    if request.param == "memory":
+        return MemoryDataStore
+    dsn, numbers = request.getfixturevalue("postgres_dsn"), itertools.count()
+
+    @contextmanager
+    def opened():
+        schema = f"copied_{os.getpid()}_{next(numbers)}"
+        with storecore.open_store("postgres", dsn=dsn, schema=schema) as store:
+            yield store
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+    return opened
+
+
+@settings(max_examples=20)
+@given(written=st.lists(writes, max_size=15))
+def test_from_files_to_another_and_back_every_answer_is_equal(opened_between, written):
+    with TemporaryDirectory() as folder, opened_between() as between:
         first, back = Path(folder, "first"), Path(folder, "back")
         options = {"durability": "os"}
         with (
@@ -114,7 +136,6 @@ def test_from_files_to_memory_and_back_every_answer_is_equal(written):
         ):
             for each in written:
                 write(source, *each)
-            between = MemoryDataStore()
             reports = copy_store(source, between), copy_store(between, target)
             assert answers(source) == answers(between) == answers(target)
             again = copy_store(source, target)
