@@ -107,8 +107,10 @@ class AuditLog(Generic[_Record]):
             path = _day_path(self._folder, date.fromtimestamp(now.timestamp()))  # local
 
             def lines_after(last: bytes | None) -> list[bytes]:
-                # Not equal, the same: then nobody else has written since.
-                end = self._end if last is self._newest else self._end_before(path)
+                # Not equal, the same: then nobody else has written to this file since; nor to
+                # another one, before which a head is begun.
+                known = last is self._newest and self._head.is_as_left()
+                end = self._end if known else self._end_before(path)
                 lines, self._end = chain(joined.from_iterable(calls), now, end)
                 self._newest = lines[-1]
                 return lines
@@ -128,6 +130,8 @@ class AuditLog(Generic[_Record]):
         if head is None or head.file != path.name:
             # Before the record: else a crash right after it would hide it from the next writer.
             self._head.begin(Head(*end, path.name, self._disk.size(path) or 0, self._unproven))
+        else:
+            self._head.settle()  # one that was killed may have begun it
         return end
 
     def _healed(self, head: Head | None) -> Link:
@@ -136,6 +140,9 @@ class AuditLog(Generic[_Record]):
         path = self._folder / head.file
         if (self._disk.size(path) or 0) <= head.length:
             return head.link
+        # Behind the head lies what a writer was killed over: it may not be synced yet, and a record
+        # of another file must not follow one that a power loss takes.
+        Log(self._disk, path, is_whole).append(lambda _: [])
         return max(head.link, self._end_of(path))
 
     def _end_of(self, path: Path) -> Link:

@@ -89,11 +89,19 @@ class HeadFile:
         self._next_entry = int(bool(heads[0]) and heads[0] == whole[0])
         return Heads(tuple(whole), damaged)
 
+    def is_as_left(self) -> bool:
+        """Tell whether no other writer has begun a head since: one that logs to another file."""
+        return self._note.is_at_path()
+
     def begin(self, head: Head) -> None:
         """Put a head in the place of all entries, whole and durable: before a file is begun."""
         self._note.close()
         self._disk.replace(self.path, _encoded(head))
         self._next_entry = 1
+
+    def settle(self) -> None:
+        """Make sure that a head that is there was not only renamed, by one that was killed then."""
+        self._disk.settle_name(self.path)
 
     def follow(self, head: Head) -> None:
         """Let the head follow a record that is written: one left behind is healed by the log."""

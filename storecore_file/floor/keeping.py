@@ -28,6 +28,14 @@ class KeptFile:
         self.identity = identity(found)
         return found.st_size
 
+    def is_at_path(self) -> bool:
+        """Tell whether the file that was opened still is the one at its path."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - the quicker, before every append
+        except OSError:
+            return False
+        return identity(found) == self.identity
+
     def is_open(self) -> bool:
         """Tell whether the descriptor still is that of the file: others may have closed it."""
         try:
@@ -64,6 +72,10 @@ class Note:
             if not self._kept.is_open():
                 self._kept.open()
             os.pwrite(self._kept.number, content, offset)
+
+    def is_at_path(self) -> bool:
+        """Tell whether the file that was written last still is the one at the path."""
+        return self._kept.is_at_path()
 
     def close(self) -> None:
         """Let go of the file: the next write opens what is at the path then."""
