@@ -47,6 +47,7 @@ class AuditLog(Generic[_Record]):
         self._head = HeadFile(folder / ".head", disk)
         self._unproven = 0  # as in the head
         self._newest, self._end = b"", GENESIS  # the last line that was written here, and its place
+        self._begun = 0  # how often a head had been begun by then, as the lock counts it
         self._log = self._closed_log()  # the day that is written stays open
         self._together = GroupCommit(self._commit)
         self._lock_timeout = lock_timeout
@@ -102,16 +103,17 @@ class AuditLog(Generic[_Record]):
         return troubles_in(self._folder, [days, heads])
 
     def _commit(self, _: str, calls: list[Sequence[bytes]]) -> None:
-        with Locked(self._lock_path, self._lock_timeout):
+        with Locked(self._lock_path, self._lock_timeout) as lock:
             now = datetime.now(UTC)
             path = _day_path(self._folder, date.fromtimestamp(now.timestamp()))  # local
 
             def lines_after(last: bytes | None) -> list[bytes]:
                 # Not equal, the same: then nobody else has written to this file since; nor to
-                # another one, before which a head is begun.
-                known = last is self._newest and self._head.is_as_left()
-                end = self._end if known else self._end_before(path)
-                lines, self._end = chain(joined.from_iterable(calls), now, end)
+                # another one, for which a head would have been begun.
+                known = last is self._newest and lock.count() == self._begun
+                end = self._end if known else self._end_before(path, lock)
+                bodies = calls[0] if len(calls) == 1 else joined.from_iterable(calls)
+                lines, self._end = chain(bodies, now, end)
                 self._newest = lines[-1]
                 return lines
 
@@ -119,7 +121,7 @@ class AuditLog(Generic[_Record]):
             length = log.append(lines_after)
             self._head.follow(Head(*self._end, path.name, length, self._unproven))
 
-    def _end_before(self, path: Path) -> Link:
+    def _end_before(self, path: Path, lock: Locked) -> Link:
         """Return the end of the chain before a record goes to the file at `path`."""
         heads = self._head.read()
         head = heads.newest
@@ -129,9 +131,11 @@ class AuditLog(Generic[_Record]):
             self._unproven = self._unproven or end.seq + 1
         if head is None or head.file != path.name:
             # Before the record: else a crash right after it would hide it from the next writer.
+            lock.count_up()
             self._head.begin(Head(*end, path.name, self._disk.size(path) or 0, self._unproven))
         else:
             self._head.settle()  # one that was killed may have begun it
+        self._begun = lock.count()
         return end
 
     def _healed(self, head: Head | None) -> Link:

@@ -46,6 +46,9 @@ class Head(Struct, frozen=True):
         return Link(self.seq, self.hash)
 
 
+_ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Head)
+
+
 class Heads(NamedTuple):
     """What the entries of a head file say: those that are whole, the newest first."""
 
@@ -89,10 +92,6 @@ class HeadFile:
         self._next_entry = int(bool(heads[0]) and heads[0] == whole[0])
         return Heads(tuple(whole), damaged)
 
-    def is_as_left(self) -> bool:
-        """Tell whether no other writer has begun a head since: one that logs to another file."""
-        return self._note.is_at_path()
-
     def begin(self, head: Head) -> None:
         """Put a head in the place of all entries, whole and durable: before a file is begun."""
         self._note.close()
@@ -113,11 +112,11 @@ class HeadFile:
 
 
 def _encoded(head: Head) -> bytes:
-    return sealed(msgspec.json.encode(head)).ljust(_ENTRY)
+    return sealed(_ENCODER.encode(head)).ljust(_ENTRY)
 
 
 def _decoded(entry: bytes) -> Head | None:
     try:
-        return msgspec.json.decode(unsealed(entry.rstrip(b" \0")), type=Head)
+        return _DECODER.decode(unsealed(entry.rstrip(b" \0")))
     except ValueError:
         return None
