@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from storecore.audit import GENESIS, Link, chain, decode_record, end_of, is_whole, select_records
-from storecore.capabilities import Finding
 from storecore.chain import LogFile, follow
 from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
+from storecore.reports import Finding
 from storecore_file.audit_head import Head, HeadFile, Heads
 from storecore_file.floor.appending import Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_series
-from storecore.capabilities import AuditReport, Coverage, Finding, Footprint, Report, StateVersion
 from storecore.errors import StorageError
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
@@ -26,6 +25,7 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
 )
+from storecore.reports import AuditReport, Coverage, Finding, Footprint, Report, StateVersion
 from storecore.tables import MAX_BYTES, check_max_bytes
 from storecore_file.repairing import Repairs, mendable
 from storecore_file.rooms import Rooms

@@ -15,9 +15,9 @@ from typing import TypeVar
 import pyarrow as pa
 
 from storecore.bar_table import SERIES, joined, upserted
-from storecore.capabilities import Coverage, Footprint
 from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
+from storecore.reports import Coverage, Footprint
 from storecore_file.bar_file import Group, Note
 from storecore_file.bar_reader import BarFile
 from storecore_file.floor.disk import Disk

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from storecore.capabilities import Finding, Report
+from storecore.reports import Finding, Report
 from storecore_file.floor.aside import ASIDE
 from storecore_file.floor.looking import entries
 from storecore_file.troubles import Trouble, unexpected
