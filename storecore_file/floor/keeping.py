@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from storecore_file.floor.naming import refuse
+from storecore_file.floor.disk import Disk
+from storecore_file.floor.naming import naming, refuse
 
-_NOTE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+_NOTE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 _NOTHING = (-1, -1)
 
 
@@ -78,6 +79,18 @@ class Note:
             os.pwrite(self._kept.number, content, offset)
         except OSError as error:
             refuse(error, self._path, "write")
+
+    def read(self, length: int, offset: int) -> bytes:
+        """Return bytes from an offset on, fewer at the end of the file. Raises `StorageError`."""
+        with naming(self._path, "read"):
+            if not self._kept.is_open():
+                self._kept.open()
+            return os.pread(self._kept.number, length, offset)
+
+    def sync(self, disk: Disk) -> None:
+        """Bring what was just written to the medium. Raises `StorageError`."""
+        with naming(self._path, "write"):
+            disk.sync(self._kept.number)
 
     def close(self) -> None:
         """Let go of the file: the next write opens what is at the path then."""

@@ -10,7 +10,7 @@ import pytest
 
 from storecore import laws, memory
 
-ELSEWHERE = {"storecore.capabilities", "storecore.hooks", "storecore.models", "storecore.errors"}
+ELSEWHERE = {"storecore.reports", "storecore.hooks", "storecore.models", "storecore.errors"}
 
 
 @pytest.mark.parametrize("name", laws.__all__)
