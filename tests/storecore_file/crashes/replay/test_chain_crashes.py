@@ -14,8 +14,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storecore import Action, Decision
+from storecore import Action, Decision, StoreError
+from storecore.audit import GENESIS
 from storecore_file import FileDataStore
+from storecore_file.audit import AuditLog
+from storecore_file.audit_head import HeadFile
+from storecore_file.floor.locks import Locked
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -88,25 +92,65 @@ def test_a3_no_chain_forks_where_a_writer_is_killed_at_any_step_and_others_go_on
     assert points > 5
 
 
+@pytest.fixture
+def states_after(killed_at, after_crashes):
+    """Judge every state that a power cut may leave after that; return how many there are."""
+
+    def judge(days):
+        states = 0
+        for base, recorder in killed_at(days):
+            begun = recorder.steps.index(("mark", 0, None))
+            for steps, folder in after_crashes(recorder, since=begun + 1):
+                with FileDataStore(folder, durability="os") as store:
+                    check(logged(store), {step.where for step in steps if step.what == "mark"})
+                    log(store, 4, days[0])
+                    assert logged(store)[-1] == 4
+                shutil.rmtree(folder)
+                states += 1
+            shutil.rmtree(base)
+        return states
+
+    return judge
+
+
 @pytest.mark.parametrize(
     "days",
     [*QUICK, *(pytest.param(days, marks=pytest.mark.soak) for days in DAYS if days not in QUICK)],
     ids=str,
 )
-def test_a3_no_chain_forks_where_the_power_fails_after_that(killed_at, after_crashes, days):
-    states = 0
-    for base, recorder in killed_at(days):
-        begun = recorder.steps.index(("mark", 0, None))
-        for steps, folder in after_crashes(recorder, since=begun + 1):
-            with FileDataStore(folder, durability="os") as store:
-                check(logged(store), {step.where for step in steps if step.what == "mark"})
-                log(store, 4, days[0])
-                assert logged(store)[-1] == 4
-            shutil.rmtree(folder)
-            states += 1
-        shutil.rmtree(base)
+def test_a3_no_chain_forks_where_the_power_fails_after_that(states_after, days):
+    states = states_after(days)
     print(f"{states} states after a crash")
     assert states > 100
+
+
+def healed_without_a_sync(self, head):
+    if head is None:
+        return GENESIS
+    path = self._folder / head.file
+    return max(head.link, self._end_of(path)) if self._disk.size(path) else head.link
+
+
+FAULTS = {
+    "a head begun is not looked for": ((1, 0, 1), Locked, "count", lambda self: 0),
+    "a head is not settled": ((1, 1, 0), HeadFile, "settle", lambda self: None),
+    "a record is not settled": ((0, 1, 0), AuditLog, "_healed", healed_without_a_sync),
+}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "a head begun is not looked for",
+        pytest.param("a head is not settled", marks=pytest.mark.soak),
+        pytest.param("a record is not settled", marks=pytest.mark.soak),
+    ],
+)
+def test_a_writer_with_a_fault_is_found_out(states_after, monkeypatch, fault):
+    days, *fault_in = FAULTS[fault]
+    monkeypatch.setattr(*fault_in)
+    with pytest.raises((AssertionError, StoreError)):
+        states_after(days)
 
 
 @pytest.mark.parametrize("days", DAYS, ids=str)
