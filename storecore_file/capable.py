@@ -171,7 +171,8 @@ class Capable(Rooms):
     def verify(self) -> Report:
         """Prove every file of the store, both chains of the audit log, and look at all bars.
 
-        Findings are of a kind "damaged", "overlapping" or one of `verify_audit()`. Notes are
+        Findings are of a kind "damaged", "overlapping", "truncated" (lines were cut off the end of a
+        log, or it is gone) or another of `verify_audit()`. Notes are
         "temporary" and "leftover" files of killed writers, the "torn" end of a log, an "unknown"
         file, and what is odd about bars. Every byte is read.
         """
