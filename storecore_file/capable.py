@@ -171,10 +171,10 @@ class Capable(Rooms):
     def verify(self) -> Report:
         """Prove every file of the store, both chains of the audit log, and look at all bars.
 
-        Findings are of a kind "damaged", "overlapping", "truncated" (lines were cut off the end of a
-        log, or it is gone) or another of `verify_audit()`. Notes are
-        "temporary" and "leftover" files of killed writers, the "torn" end of a log, an "unknown"
-        file, and what is odd about bars. Every byte is read.
+        Findings are of a kind "damaged", "overlapping", "truncated" (a log lost its last lines, or
+        is gone) or another of `verify_audit()`. Notes are "temporary" and "leftover" files of
+        killed writers, the "torn" end of a log, an "unknown" file, and what is odd about bars.
+        Every byte is read.
         """
         checked, troubles = self._looked_over()
         return report(checked, troubles, self._audit_findings())
