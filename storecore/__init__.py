@@ -11,20 +11,14 @@ TYPE_CHECKING = False  # typing's own would have to be imported, the slowest par
 if TYPE_CHECKING:
     from typing import Any
 
-    from storecore.capabilities import AuditReport as AuditReport
     from storecore.capabilities import AuditTrail as AuditTrail
     from storecore.capabilities import BarStream as BarStream
     from storecore.capabilities import BarTables as BarTables
     from storecore.capabilities import Bulk as Bulk
     from storecore.capabilities import BulkAudit as BulkAudit
     from storecore.capabilities import Catalog as Catalog
-    from storecore.capabilities import Coverage as Coverage
     from storecore.capabilities import DiskUsage as DiskUsage
-    from storecore.capabilities import Finding as Finding
-    from storecore.capabilities import Footprint as Footprint
     from storecore.capabilities import Maintenance as Maintenance
-    from storecore.capabilities import Report as Report
-    from storecore.capabilities import StateVersion as StateVersion
     from storecore.capabilities import VersionedState as VersionedState
     from storecore.config import StoreConfig as StoreConfig
     from storecore.config import find_config as find_config
@@ -60,6 +54,12 @@ if TYPE_CHECKING:
     from storecore.models import PriceBar as PriceBar
     from storecore.opening import open_store as open_store
     from storecore.protocol import DataStore as DataStore
+    from storecore.reports import AuditReport as AuditReport
+    from storecore.reports import Coverage as Coverage
+    from storecore.reports import Finding as Finding
+    from storecore.reports import Footprint as Footprint
+    from storecore.reports import Report as Report
+    from storecore.reports import StateVersion as StateVersion
     from storecore.tables import iter_bar_tables as iter_bar_tables
     from storecore.tables import read_bar_table as read_bar_table
     from storecore.tables import write_bar_table as write_bar_table
@@ -68,8 +68,7 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "capabilities": (
-        "AuditReport AuditTrail BarStream BarTables Bulk BulkAudit Catalog Coverage DiskUsage "
-        "Finding Footprint Maintenance Report StateVersion VersionedState"
+        "AuditTrail BarStream BarTables Bulk BulkAudit Catalog DiskUsage Maintenance VersionedState"
     ),
     "config": "StoreConfig find_config load_config",
     "copying": "CopyReport copy_store",
@@ -86,6 +85,7 @@ _EXPORTS = {
     ),
     "opening": "open_store",
     "protocol": "DataStore",
+    "reports": "AuditReport Coverage Finding Footprint Report StateVersion",
     "tables": "iter_bar_tables read_bar_table write_bar_table",
     "transfer": "AuditLine Transfer",
 }

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from storecore.audit import GENESIS, Link, Place, is_whole
-from storecore.capabilities import AuditReport, Finding
+from storecore.reports import AuditReport, Finding
 
 _END = len(',"hash":""}') + 64
 _EDITED = "the line is not the one that its hash was made of"

@@ -6,6 +6,7 @@ did not pass is walked, to name the place.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -76,8 +77,7 @@ def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
     if not isinstance(record, kind):
         raise InvalidData(f"{what}: expected {kind.__name__}, got {type(record).__name__}")
     try:
-        encoded = msgspec.json.encode(record, enc_hook=_unwrapped)
-        plain = msgspec.json.decode(encoded, type=kind)
+        plain: _Record = _decoder(kind).decode(_UNWRAPPING.encode(record))
     except (TypeError, ValueError, RecursionError) as error:  # a ValidationError is a ValueError
         raise InvalidData(f"{what}: {error}") from None
     if plain == record:
@@ -93,7 +93,7 @@ def checked_all(records: list[_Record], kind: type[_Record], what: str) -> list[
     """Return a batch of records as `checked` does; `what` has a place for the row: `orders[{}]`."""
     if set(map(type, records)) <= {kind}:
         try:
-            encoded = msgspec.json.encode(records, enc_hook=_unwrapped)
+            encoded = _UNWRAPPING.encode(records)
             plain: list[_Record] = msgspec.json.decode(encoded, type=list[kind])  # type: ignore[valid-type]
             if plain == records:
                 return plain
@@ -102,11 +102,19 @@ def checked_all(records: list[_Record], kind: type[_Record], what: str) -> list[
     return [checked(record, kind, what.format(row)) for row, record in enumerate(records)]
 
 
+@lru_cache(maxsize=64)
+def _decoder(kind: type[_Record]) -> msgspec.json.Decoder[_Record]:
+    return msgspec.json.Decoder(kind)  # to make one anew costs more than to decode a record
+
+
 def _unwrapped(value: Any) -> Any:
     """Return a numpy scalar as the plain value that it equals."""
     if type(value).__module__ != "numpy" or getattr(value, "shape", None) != ():
         raise TypeError(f"expected a plain value, got {type(value).__name__}")
     return value.item()
+
+
+_UNWRAPPING = msgspec.json.Encoder(enc_hook=_unwrapped)
 
 
 def _plain(value: Any, path: str, what: str) -> Any:

@@ -15,7 +15,6 @@ from typing import Any
 from msgspec import Struct
 
 from storecore import laws
-from storecore.capabilities import AuditReport, Coverage, StateVersion
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.memory_transfer import MemoryTransfer
 from storecore.models import (
@@ -28,6 +27,7 @@ from storecore.models import (
     OrderResult,
     PriceBar,
 )
+from storecore.reports import AuditReport, Coverage, StateVersion
 
 
 class MemoryConfig(Struct, frozen=True):

@@ -7,8 +7,8 @@ from datetime import date
 from threading import RLock
 
 from storecore import laws
-from storecore.capabilities import StateVersion
 from storecore.models import Event, FundamentalData
+from storecore.reports import StateVersion
 
 
 class MemoryTransfer(laws.BarTablesByBars):

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from storecore.batches import listed
-from storecore.capabilities import StateVersion
 from storecore.errors import InvalidData, StateConflict, shown
 from storecore.lossless import encode_document
+from storecore.reports import StateVersion
 
 KEPT_VERSIONS = 5
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from storecore.models import Event, FundamentalData
 
 if TYPE_CHECKING:
-    from storecore.capabilities import StateVersion
+    from storecore.reports import StateVersion
 
 
 class AuditLine(NamedTuple):

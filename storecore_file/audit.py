@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from storecore.audit import GENESIS, Link, chain, decode_record, end_of, is_whole, select_records
-from storecore.capabilities import Finding
 from storecore.chain import LogFile, follow
 from storecore.chain_moves import moved_end
 from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
+from storecore.reports import Finding
 from storecore.transfer import AuditLine
 from storecore_file.audit_head import Head, HeadFile, Heads
 from storecore_file.audit_stream import stream
@@ -50,6 +50,7 @@ class AuditLog(Generic[_Record]):
         self._head = HeadFile(folder / ".head", disk)
         self._unproven = 0  # as in the head
         self._newest, self._end = b"", GENESIS  # the last line that was written here, and its place
+        self._begun = 0  # how often a head had been begun by then, as the lock counts it
         self._log = self._closed_log()  # the day that is written stays open
         self._together = GroupCommit(self._commit)
         self._lock_timeout = lock_timeout
@@ -68,10 +69,10 @@ class AuditLog(Generic[_Record]):
         Raises `StateConflict` where they do not follow the last record.
         """
         name = self._folder.name
-        with Locked(self._lock_path, self._lock_timeout):
+        with Locked(self._lock_path, self._lock_timeout) as lock:
             # Before a file of the day is made.
             moved_end(name, lines, self._healed(self._head.read().newest))
-            self._append(day, lambda end: (lines, moved_end(name, lines, end)))
+            self._append(lock, day, lambda end: (lines, moved_end(name, lines, end)))
 
     def lines(self, after: int) -> Iterator[AuditLine]:
         """Yield all lines behind record `after` in the order of `seq`, a block at a time."""
@@ -120,19 +121,23 @@ class AuditLog(Generic[_Record]):
         return troubles_in(self._folder, [days, heads])
 
     def _commit(self, _: str, calls: list[Sequence[bytes]]) -> None:
-        with Locked(self._lock_path, self._lock_timeout):
+        with Locked(self._lock_path, self._lock_timeout) as lock:
             now = datetime.now(UTC)
             today = date.fromtimestamp(now.timestamp())  # local
-            self._append(today, lambda end: chain(joined.from_iterable(calls), now, end))
+            bodies = calls[0] if len(calls) == 1 else joined.from_iterable(calls)
+            self._append(lock, today, lambda end: chain(bodies, now, end))
 
-    def _append(self, day: date, following: Callable[[Link], tuple[list[bytes], Link]]) -> None:
+    def _append(
+        self, lock: Locked, day: date, following: Callable[[Link], tuple[list[bytes], Link]]
+    ) -> None:
         """Append lines that follow the chain's end to the file of a day, under the lock."""
         path = _day_path(self._folder, day)
 
         def lines_after(last: bytes | None) -> list[bytes]:
-            # Not equal, the same: then nobody else has written since.
-            end = self._end if last is self._newest else self._end_before(path)
-            lines, self._end = following(end)
+            # Not equal, the same: then nobody else has written to this file since; nor to another
+            # one, for which a head would have been begun.
+            known = last is self._newest and lock.count() == self._begun
+            lines, self._end = following(self._end if known else self._end_before(path, lock))
             self._newest = lines[-1]
             return lines
 
@@ -140,7 +145,7 @@ class AuditLog(Generic[_Record]):
         length = log.append(lines_after)
         self._head.follow(Head(*self._end, path.name, length, self._unproven))
 
-    def _end_before(self, path: Path) -> Link:
+    def _end_before(self, path: Path, lock: Locked) -> Link:
         """Return the end of the chain before a record goes to the file at `path`."""
         heads = self._head.read()
         head = heads.newest
@@ -150,7 +155,11 @@ class AuditLog(Generic[_Record]):
             self._unproven = self._unproven or end.seq + 1
         if head is None or head.file != path.name:
             # Before the record: else a crash right after it would hide it from the next writer.
+            lock.count_up()
             self._head.begin(Head(*end, path.name, self._disk.size(path) or 0, self._unproven))
+        else:
+            self._head.settle()  # one that was killed may have begun it
+        self._begun = lock.count()
         return end
 
     def _healed(self, head: Head | None) -> Link:
@@ -159,6 +168,9 @@ class AuditLog(Generic[_Record]):
         path = self._folder / head.file
         if (self._disk.size(path) or 0) <= head.length:
             return head.link
+        # Behind the head lies what a writer was killed over: it may not be synced yet, and a record
+        # of another file must not follow one that a power loss takes.
+        Log(self._disk, path, is_whole).append(lambda _: [])
         return max(head.link, self._end_of(path))
 
     def _end_of(self, path: Path) -> Link:

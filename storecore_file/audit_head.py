@@ -46,6 +46,9 @@ class Head(Struct, frozen=True):
         return Link(self.seq, self.hash)
 
 
+_ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Head)
+
+
 class Heads(NamedTuple):
     """What the entries of a head file say: those that are whole, the newest first."""
 
@@ -95,6 +98,10 @@ class HeadFile:
         self._disk.replace(self.path, _encoded(head))
         self._next_entry = 1
 
+    def settle(self) -> None:
+        """Make sure that a head that is there was not only renamed, by one that was killed then."""
+        self._disk.settle_name(self.path)
+
     def follow(self, head: Head) -> None:
         """Let the head follow a record that is written: one left behind is healed by the log."""
         try:
@@ -105,11 +112,11 @@ class HeadFile:
 
 
 def _encoded(head: Head) -> bytes:
-    return sealed(msgspec.json.encode(head)).ljust(_ENTRY)
+    return sealed(_ENCODER.encode(head)).ljust(_ENTRY)
 
 
 def _decoded(entry: bytes) -> Head | None:
     try:
-        return msgspec.json.decode(unsealed(entry.rstrip(b" \0")), type=Head)
+        return _DECODER.decode(unsealed(entry.rstrip(b" \0")))
     except ValueError:
         return None

@@ -19,9 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from storecore.bar_table import EMPTY
-from storecore.capabilities import Coverage, Footprint
 from storecore.errors import StorageError, StoreError
 from storecore.instants import TimeRange
+from storecore.reports import Coverage, Footprint
 from storecore_file.bar_file import Note
 from storecore_file.bar_troubles import symbol_troubles
 from storecore_file.floor.disk import Disk

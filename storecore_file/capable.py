@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_series
-from storecore.capabilities import AuditReport, Coverage, Finding, Footprint, Report, StateVersion
 from storecore.chain_moves import check_log, moved_lines
 from storecore.errors import StorageError
 from storecore.events import checked_events
@@ -27,6 +26,7 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
 )
+from storecore.reports import AuditReport, Coverage, Finding, Footprint, Report, StateVersion
 from storecore.states import checked_versions
 from storecore.tables import MAX_BYTES, check_max_bytes
 from storecore.transfer import AuditLine
@@ -203,9 +203,10 @@ class Capable(Rooms):
     def verify(self) -> Report:
         """Prove every file of the store, both chains of the audit log, and look at all bars.
 
-        Findings are of a kind "damaged", "overlapping" or one of `verify_audit()`. Notes are
-        "temporary" and "leftover" files of killed writers, the "torn" end of a log, an "unknown"
-        file, and what is odd about bars. Every byte is read.
+        Findings are of a kind "damaged", "overlapping", "truncated" (a log lost its last lines, or
+        is gone) or another of `verify_audit()`. Notes are "temporary" and "leftover" files of
+        killed writers, the "torn" end of a log, an "unknown" file, and what is odd about bars.
+        Every byte is read.
         """
         checked, troubles = self._looked_over()
         return report(checked, troubles, self._audit_findings())

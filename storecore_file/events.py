@@ -13,14 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from datetime import date, datetime
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import astuple
 
 from storecore.errors import CorruptData
@@ -29,15 +25,18 @@ from storecore.instants import TimeRange, to_datetime
 from storecore.models import Event
 from storecore_file import event_file
 from storecore_file.event_file import SealedDay
+from storecore_file.event_lines import Line, check_day, decode_line, number_of
 from storecore_file.floor.appending import Log, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
-from storecore_file.floor.sealing import is_sealed, sealed, unsealed
-from storecore_file.troubles import ASIDE, Kind, Trouble, folder_lock, problem_of, troubles_in
+from storecore_file.floor.sealing import is_sealed, sealed
+from storecore_file.log_ends import End, LogEnds
+from storecore_file.troubles import ASIDE, Kind, Trouble, folder_lock, troubles_in
 
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
 _LOG_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
+_ENDS_FILE = re.compile(r"\.ends")
 _SEALED_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.parquet")
 
 
@@ -50,6 +49,7 @@ class Events:
         self._lock_path = folder / ".lock"
         self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
         self._log = self._closed_log()  # the day that is written stays open
+        self._ends = LogEnds(folder / ".ends", disk)
         self._together = GroupCommit(self._commit)
         self._lock_timeout = lock_timeout
 
@@ -62,22 +62,29 @@ class Events:
         by_day: dict[str, list[bytes]] = {}
         for event in events:
             by_day.setdefault(event.timestamp.date().isoformat(), []).append(encode_event(event))
+        ends = {}
         with Locked(self._lock_path, self._lock_timeout), ExitStack() as undo:
             for day, encoded in by_day.items():
-                length = self._append(day, encoded)
+                length, ends[day] = self._append(day, encoded)
                 undo.callback(self._log.cut, length)
             undo.pop_all()
+            for day, number in ends.items():
+                self._ends.follow(day, number)
 
     def close(self) -> None:
         """Let go of the day that is open, once nobody is writing to it any more."""
         self._log = self._closed_log()
+        self._ends.close()
 
     def _commit(self, day: str, encoded: list[bytes]) -> None:
         with Locked(self._lock_path, self._lock_timeout):
-            self._append(day, encoded)
+            self._ends.follow(day, self._append(day, encoded)[1])
 
-    def _append(self, day: str, encoded: list[bytes]) -> int:
-        """Append events to their day, under the lock; return how long it was before."""
+    def _append(self, day: str, encoded: list[bytes]) -> tuple[int, int]:
+        """Append events to their day, under the lock.
+
+        Returns how long it was before, and the number of its last event now.
+        """
         added = 0
 
         def lines_after(last: bytes | None) -> list[bytes]:
@@ -90,7 +97,7 @@ class Events:
             return lines
 
         self._log = log = self._log.at(self._log_path(day))
-        return log.append(lines_after) - added
+        return log.append(lines_after) - added, self._newest[1]
 
     def _closed_log(self) -> Log:
         return Log(self._disk, self._folder / "no day", is_sealed)
@@ -113,24 +120,44 @@ class Events:
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is."""
+        ends = self._ends.known()  # before the logs, which are longer by then
         logs = Kind(_LOG_FILE, lambda path: self._lines(path.stem), None, folder_lock, is_sealed)
-        days = Kind(_SEALED_FILE, lambda path: self._sealed(path.stem), ASIDE, folder_lock)
+        days = Kind(_SEALED_FILE, self._proven, ASIDE, folder_lock, None, self._forget)
+        known = Kind(_ENDS_FILE, lambda path: self._ends.read(), ASIDE, folder_lock)
         broken = set()
-        for trouble in troubles_in(self._folder, [logs, days]):
+        for trouble in troubles_in(self._folder, [logs, days, known]):
             broken |= {trouble.path.stem} if trouble else set()
             yield trouble
-        for day in self._days():
+        for day in sorted({*self._days(), *ends} - broken):
+            yield from self._incomplete(day, ends.get(day))
+
+    def _incomplete(self, day: str, end: End | None) -> Iterator[Trouble]:
+        """Yield what a day of whole files lacks."""
+        try:
+            through = self._day(day).through
+        except CorruptData as error:
             path = self._sealed_path(day)
-            lost = problem_of(path, lambda path: self._day(path.stem))
-            if lost and day not in broken:
-                yield Trouble("damaged", path, lost)
+            yield Trouble("damaged", path, str(error).removeprefix(f"{path}: "))
+        else:
+            detail = end.trouble(through, "event") if end else None
+            if detail:
+                yield Trouble("truncated", self._log_path(day), detail)
+
+    def _proven(self, path: Path) -> SealedDay:
+        return self._sealed(path.stem)
+
+    def _forget(self, path: Path) -> None:
+        """Know nothing any more of where a day ended that is moved aside."""
+        self._ends.forget(path.stem)
 
     def _number(self, last: bytes | None, day: str) -> int:
         """Return the number of the last event of a day, whose last line is given."""
-        if last is None:
-            return self._sealed_through(day)
         line, number = self._newest
-        return number if line is last else _number(last, self._log_path(day))
+        if line is last:
+            return number
+        number = number_of(last, self._log_path(day)) if last else self._sealed_through(day)
+        self._ends.meet(day, number)
+        return number
 
     def _seal(self, day: str) -> bool:
         with Locked(self._lock_path, self._lock_timeout):  # a day at a time: writers come between
@@ -162,10 +189,10 @@ class Events:
         matches = map(_DAY_FILE.fullmatch, self._disk.names(self._folder))
         return sorted({match[1] for match in matches if match})
 
-    def _lines(self, day: str) -> list[_Line]:
+    def _lines(self, day: str) -> list[Line]:
         log = self._log_path(day)
-        lines = [_decode(line, log) for line in whole_lines(self._disk.read(log), is_sealed)]
-        _check_day(lines, day, log)
+        lines = [decode_line(line, log) for line in whole_lines(self._disk.read(log), is_sealed)]
+        check_day(lines, day, log)
         numbers = [line.n for line in lines]
         if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
             raise CorruptData(f"{log}: lines are missing, doubled or out of order", log)
@@ -177,7 +204,7 @@ class Events:
         if content is None:
             return SealedDay(0, [])
         sealed_day = event_file.decode(content, path)
-        _check_day(sealed_day.events, day, path)
+        check_day(sealed_day.events, day, path)
         return sealed_day
 
     def _sealed_through(self, day: str) -> int:
@@ -196,45 +223,3 @@ class Events:
 def _day_path(folder: Path, name: str) -> Path:
     # Cached: joining a path costs as much as encoding an event.
     return folder / name
-
-
-class _Line(Struct, frozen=True):
-    """A line of a day being written: an event and its number within the day, from 1."""
-
-    type: str
-    symbol: str | None
-    timestamp: datetime
-    ingested_at: datetime
-    source: str
-    payload: dict[str, Any]
-    n: int
-
-
-_LINES = msgspec.json.Decoder(_Line)
-
-
-def _check_day(events: Iterable[Event | _Line], day: str, path: Path) -> None:
-    """Refuse a file that holds events of another day: a copy under a wrong name, say."""
-    days = {event.timestamp.date() for event in events}
-    if days - {date.fromisoformat(day)}:
-        raise CorruptData(
-            f"{path}: expected events of its day, found {sorted(map(str, days))}", path
-        )
-
-
-def _number(line: bytes, log: Path) -> int:
-    try:
-        return int(unsealed(line).rpartition(b":")[2][:-1])
-    except ValueError as error:
-        raise _not_whole(line, log, error) from error
-
-
-def _decode(line: bytes, log: Path) -> _Line:
-    try:
-        return _LINES.decode(unsealed(line))
-    except ValueError as error:
-        raise _not_whole(line, log, error) from error
-
-
-def _not_whole(line: bytes, log: Path, error: ValueError) -> CorruptData:
-    return CorruptData(f"{log}: a line is not whole: {error}: {line[:80]!r}", log)

@@ -17,92 +17,22 @@ from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
 from threading import RLock
-from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
-from msgspec import Struct
 
-from storecore.bar_table import EMPTY, bar_columns_of, joined, series_table
-from storecore.bars import BarColumns
-from storecore.errors import CorruptData
+from storecore.bar_table import bar_columns_of, joined
 from storecore.forking import begin_anew_in_children
 from storecore_file.floor.appending import Log, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
-from storecore_file.parts import Part
-from storecore_file.troubles import Kind, Trouble, folder_lock, troubles_in
+from storecore_file.journal_rows import Batch, Key, Known, Pending, take_in
+from storecore_file.log_ends import LogEnds
+from storecore_file.troubles import ASIDE, Kind, Trouble, folder_lock, troubles_in
 
+_ENDS = re.compile(r"\.ends")
 _NAME = re.compile(r"(\d{8})-[0-9a-f]{16}\.jsonl")
-_END = 20  # the bytes of a line's checksum
-Folded = dict[str, int]
-Key = tuple[str, str]
-
-
-class Row(NamedTuple):
-    """A bar in the journal: its file and line, and its values."""
-
-    journal: str
-    line: int
-    values: tuple[int, float, float, float, float, int | float]
-
-
-class Pending(NamedTuple):
-    """The rows of a series in the journal, in the order of writing, and the files there are."""
-
-    rows: Sequence[Row]
-    journals: Sequence[str]
-
-    @property
-    def through(self) -> Folded:
-        """Up to which line of which file the rows go."""
-        return {row.journal: row.line for row in self.rows}
-
-    def live(self, folded: Folded) -> Folded:
-        """Return what a note says of the files that there still are."""
-        return {name: line for name, line in folded.items() if name in self.journals}
-
-    def table(self, parts: Iterable[tuple[Part, Folded]], first: int, last: int) -> pa.Table:
-        """Return the rows from instant `first` to `last` that are not in `parts` yet."""
-        known = list(parts)
-        newest = {
-            row.values[0]: row.values
-            for row in self.rows
-            if first <= row.values[0] <= last and not _is_in(row, known)
-        }
-        if not newest:
-            return EMPTY
-        rows = [newest[date] for date in sorted(newest)]
-        return series_table(BarColumns(*map(list, zip(*rows, strict=True))))
-
-
-class _Batch(Struct, frozen=True):
-    """A line: bars of one timeframe, as columns of equal length; `date` holds instants."""
-
-    timeframe: str
-    symbol: list[str]
-    date: list[int]
-    open: list[float]
-    high: list[float]
-    low: list[float]
-    close: list[float]
-    volume: list[int | float]
-    n: int
-
-
-_BATCHES = msgspec.json.Decoder(_Batch)
-
-
-class _Known:
-    """What has been read of one file: where to go on, and by which bytes to know that place."""
-
-    def __init__(self) -> None:
-        self.length = 0
-        self.line = 0
-        self.end = b""
-        self.changed: int | None = None  # when the file had last changed, once that is sure
-        self.rows: dict[Key, list[Row]] = {}
 
 
 class Journal:
@@ -114,7 +44,9 @@ class Journal:
         self._lock_path = folder / ".lock"
         self._lock_timeout = lock_timeout
         self._log = Log(disk, folder / "none yet", is_sealed)
-        self._known: dict[str, _Known] = {}
+        self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
+        self._ends = LogEnds(folder / ".ends", disk)
+        self._known: dict[str, Known] = {}
         self._reading = RLock()  # threads read the new lines one after another
         begin_anew_in_children(self)
 
@@ -124,14 +56,18 @@ class Journal:
         symbols = [name for symbol, table in series for name in repeat(symbol, len(table))]
 
         def line_after(last: bytes | None) -> list[bytes]:
-            batch = _Batch(timeframe, symbols, *columns, n=_number(last) + 1)
-            return [sealed(msgspec.json.encode(batch))]
+            number = self._number(last, name) + 1
+            batch = Batch(timeframe, symbols, *columns, n=number)
+            self._newest = sealed(msgspec.json.encode(batch)), number
+            return [self._newest[0]]
 
         self._disk.make_folder(self.folder, within=self.folder.parent)
         with Locked(self._lock_path, self._lock_timeout):
-            names = self.files() or [_new_name([])]
-            self._log = log = self._log.at(self.folder / names[-1])
-            return log.append(line_after)
+            name = (self.files() or [_new_name([])])[-1]
+            self._log = log = self._log.at(self.folder / name)
+            length = log.append(line_after)
+            self._ends.follow(name, self._newest[1])
+            return length
 
     def folding(self) -> Locked:
         """Return the lock of those who fold the journal, which exists."""
@@ -149,7 +85,10 @@ class Journal:
 
     def retire(self, names: Iterable[str]) -> None:
         """Remove files whose rows have all been folded."""
-        self._disk.remove(*(self.folder / name for name in names))
+        gone = list(names)
+        with Locked(self._lock_path, self._lock_timeout):
+            self._ends.forget(*gone)
+        self._disk.remove(*(self.folder / name for name in gone))
 
     def settle(self) -> None:
         """Make durable which files there are; a process may have been killed while it retired."""
@@ -191,8 +130,9 @@ class Journal:
         return [name for name in self._disk.names(self.folder) if _NAME.fullmatch(name)]
 
     def close(self) -> None:
-        """Let go of the file that is open."""
+        """Let go of the files that are open."""
         self._log.close()
+        self._ends.close()
 
     def are_there(self, pending: Pending) -> bool:
         """Tell whether the files of some rows have not been retired since these were read."""
@@ -200,18 +140,36 @@ class Journal:
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is."""
+        ends = self._ends.known()  # before the files, which are longer by then
         lines = Kind(_NAME, lambda path: self._grown(path.name, None), None, folder_lock, is_sealed)
-        return troubles_in(self.folder, [lines])
+        known = Kind(_ENDS, lambda path: self._ends.read(), ASIDE, folder_lock)
+        broken = set()
+        for trouble in troubles_in(self.folder, [lines, known]):
+            broken |= {trouble.path.name} if trouble else set()
+            yield trouble
+        for name in sorted(ends.keys() - broken):
+            detail = ends[name].trouble(self._grown(name, None).line, "line")
+            if detail and name in self._ends.known():  # not retired meanwhile
+                yield Trouble("truncated", self.folder / name, detail)
 
     def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float]]:
         # A copy, in another process, reads and opens for itself.
         return Journal, (self.folder, self._disk, self._lock_timeout)
 
+    def _number(self, last: bytes | None, name: str) -> int:
+        """Return the number of the last line of a file."""
+        line, number = self._newest
+        if line is last:
+            return number
+        number = 0 if last is None else int(unsealed(last).rpartition(b":")[2][:-1])
+        self._ends.meet(name, number)
+        return number
+
     def _refresh(self) -> None:
         """Read what has been written since the last time."""
         self._known = {name: self._grown(name, self._known.get(name)) for name in self.files()}
 
-    def _grown(self, name: str, known: _Known | None) -> _Known:
+    def _grown(self, name: str, known: Known | None) -> Known:
         """Return what is known of a file, with the lines that have come to it.
 
         A line may have been read before its sync failed and it was cut off again: then another
@@ -219,47 +177,16 @@ class Journal:
         """
         path = self.folder / name
         changed = self._disk.changed(path)
-        known = known or _Known()
+        known = known or Known()
         if changed is not None and known.changed == changed.at:
             return known
         content = self._disk.read(path, known.length - len(known.end)) or b""
         if not content.startswith(known.end):
-            known, content = _Known(), self._disk.read(path) or b""
+            known, content = Known(), self._disk.read(path) or b""
         for line in whole_lines(content[len(known.end) :], is_sealed):
-            _take_in(known, path, line)
+            take_in(known, path, line)
         known.changed = changed.at if changed is not None and changed.settled else None
         return known
-
-
-def _take_in(known: _Known, path: Path, line: bytes) -> None:
-    try:
-        batch = _BATCHES.decode(unsealed(line))
-    except ValueError as error:
-        raise CorruptData(f"{path}: a line is not whole: {error}: {line[:80]!r}", path) from error
-    if batch.n != known.line + 1:
-        raise CorruptData(f"{path}: found line {batch.n}, expected {known.line + 1}", path)
-    known.line = batch.n
-    known.length += len(line)
-    known.end = line[-_END:]
-    rows = zip(
-        batch.date, batch.open, batch.high, batch.low, batch.close, batch.volume, strict=True
-    )
-    for symbol, values in zip(batch.symbol, rows, strict=True):
-        key = (symbol, batch.timeframe)
-        known.rows.setdefault(key, []).append(Row(path.name, batch.n, values))
-
-
-def _is_in(row: Row, parts: Iterable[tuple[Part, Folded]]) -> bool:
-    """Tell whether the part in whose range a row lies has it already."""
-    date = row.values[0]
-    return any(
-        part.first <= date <= part.last and folded.get(row.journal, 0) >= row.line
-        for part, folded in parts
-    )
-
-
-def _number(last: bytes | None) -> int:
-    return 0 if last is None else int(unsealed(last).rpartition(b":")[2][:-1])
 
 
 def _new_name(names: Sequence[str]) -> str:

@@ -53,6 +53,8 @@ class Repairs:
                 return None
             else:
                 aside.set_aside(self._disk, trouble.path, into)
+                if trouble.moved is not None:
+                    trouble.moved(trouble.path)
         return done
 
     def _locked(self, trouble: Trouble) -> Locked | nullcontext[None]:

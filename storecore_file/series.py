@@ -15,14 +15,15 @@ from typing import TypeVar
 import pyarrow as pa
 
 from storecore.bar_table import SERIES, joined, upserted
-from storecore.capabilities import Coverage, Footprint
 from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
+from storecore.reports import Coverage, Footprint
 from storecore_file.bar_file import Group, Note
 from storecore_file.bar_reader import BarFile
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import OpenFile
-from storecore_file.journal import Journal, Pending
+from storecore_file.journal import Journal
+from storecore_file.journal_rows import Pending
 from storecore_file.kept_parts import bars_in
 from storecore_file.parts import Layout, Part, layout_of
 

@@ -23,7 +23,7 @@ from storecore_file.bar_file import encode
 from storecore_file.bar_reader import BarFile
 from storecore_file.floor.disk import Staged
 from storecore_file.floor.locks import Locked
-from storecore_file.journal import Folded, Pending
+from storecore_file.journal_rows import Folded, Pending
 from storecore_file.kept_parts import keep
 from storecore_file.parts import Part, part_of
 from storecore_file.series import Series

@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from storecore.capabilities import StateVersion
 from storecore.errors import CorruptData
 from storecore.lossless import encode_document
+from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked

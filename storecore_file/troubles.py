@@ -27,7 +27,8 @@ class Trouble(NamedTuple):
     """One thing that is not as it should be.
 
     `remedy` is what a repair does: `ASIDE` moves the file aside, `SETTLE` the torn end of a log,
-    under the lock at `lock` and if `check` still finds it so. None is for a human to mend.
+    under the lock at `lock` and if `check` still finds it so, and calls `moved` then. None is for a
+    human to mend.
     """
 
     kind: str
@@ -37,12 +38,14 @@ class Trouble(NamedTuple):
     lock: Path | None = None
     check: Callable[[Path], object] | None = None
     is_whole: Callable[[bytes], bool] | None = None
+    moved: Callable[[Path], object] | None = None
 
 
 class Kind(NamedTuple):
     """Files of one kind: their names, a check that raises `StoreError`, and what a repair may do.
 
-    `lock` is the name of the lock of their writers; `is_whole` tells of a log's line whether it is.
+    `lock` is the name of the lock of their writers; `is_whole` tells of a log's line whether it is;
+    `moved` is called once a repair has moved a file aside, under the lock.
     """
 
     names: re.Pattern[str]
@@ -50,6 +53,7 @@ class Kind(NamedTuple):
     remedy: str | None = None
     lock: Callable[[str], str] | None = None
     is_whole: Callable[[bytes], bool] | None = None
+    moved: Callable[[Path], object] | None = None
 
 
 def troubles_in(folder: Path, kinds: Sequence[Kind]) -> Iterator[Trouble | None]:
@@ -99,7 +103,7 @@ def problem_of(path: Path, check: Callable[[Path], object]) -> str | None:
 def _of_file(path: Path, kind: Kind) -> Iterator[Trouble | None]:
     lock = path.with_name(kind.lock(path.name)) if kind.lock else None
     problem = problem_of(path, kind.check)
-    found = Trouble("damaged", path, problem or "", kind.remedy, lock, kind.check)
+    found = Trouble("damaged", path, problem or "", kind.remedy, lock, kind.check, None, kind.moved)
     yield None if problem is None else found
     torn = torn_bytes(path, kind.is_whole) if kind.is_whole and problem is None else 0
     if torn:

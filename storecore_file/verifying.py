@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from storecore.capabilities import Finding, Report
+from storecore.reports import Finding, Report
 from storecore_file.floor.aside import ASIDE
 from storecore_file.floor.looking import entries
 from storecore_file.troubles import Trouble, unexpected
 
 _ROOMS = frozenset({"prices", "fundamentals", "events", "state", "audit", ASIDE})
 _LOGS = frozenset({"decisions", "orders"})
-WRONG = frozenset({"damaged", "overlapping"})
+WRONG = frozenset({"damaged", "overlapping", "truncated"})
 
 
 class Room(Protocol):

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from storecore.audit import Link, decode_record, select_records
-from storecore.capabilities import Finding
 from storecore.chain import LogFile, follow
 from storecore.errors import CorruptData
 from storecore.instants import TimeRange
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.names import check_name
+from storecore.reports import Finding
 from storecore.transfer import AuditLine
 from storecore_postgres.audit_writer import AuditWriter
 from storecore_postgres.database import Database

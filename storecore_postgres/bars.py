@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bar_table import EXACT, SERIES, instants_of, joined
-from storecore.capabilities import Coverage
 from storecore.instants import TimeRange, to_datetime
+from storecore.reports import Coverage
 from storecore_postgres.bar_writer import BarWriter
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution

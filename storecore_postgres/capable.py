@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_rows
-from storecore.capabilities import AuditReport, Coverage, Report, StateVersion
 from storecore.chain_moves import check_log, moved_lines
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
@@ -26,6 +25,7 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
 )
+from storecore.reports import AuditReport, Coverage, Report, StateVersion
 from storecore.states import checked_versions
 from storecore.tables import MAX_BYTES, check_max_bytes
 from storecore.transfer import AuditLine

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storecore.capabilities import StateVersion
 from storecore.errors import CorruptData
 from storecore.lossless import decode_document, encode_document
+from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
 from storecore_postgres.database import Connection, Database, IsKept
 from storecore_postgres.paging import damage

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from storecore.bar_oddities import oddities
 from storecore.bar_table import PRICES
-from storecore.capabilities import Finding, Report
 from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, TimeRange
+from storecore.reports import Finding, Report
 from storecore_postgres.bars import Bars
 
 _EVER = TimeRange(EARLIEST, LATEST, aware=True)

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import click
 from rich.filesize import decimal
 
-from storecore.capabilities import AuditTrail, Catalog, Coverage, DiskUsage, Footprint
+from storecore.capabilities import AuditTrail, Catalog, DiskUsage
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, date_text, table
 from storecore.cli.wording import counted, printable
 from storecore.protocol import DataStore
+from storecore.reports import Coverage, Footprint
 
 UNKNOWN = "–"
 _SERIES = ("symbol", "timeframe", "first", "last", "bars", "files", "bytes")

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import click
 
-from storecore.capabilities import Finding, Maintenance, Report
+from storecore.capabilities import Maintenance
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, table
 from storecore.cli.wording import counted, printable
 from storecore.protocol import DataStore
+from storecore.reports import Finding, Report
 
 _HEADINGS = ("kind", "where", "what")
 

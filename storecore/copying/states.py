@@ -11,9 +11,10 @@ from typing import Any, cast
 
 import msgspec
 
-from storecore.capabilities import Catalog, StateVersion, Transfer, VersionedState
+from storecore.capabilities import Catalog, Transfer, VersionedState
 from storecore.copying.report import Copied, LeftOut, Tell, tally
 from storecore.protocol import DataStore
+from storecore.reports import StateVersion
 
 _ENCODER = msgspec.json.Encoder(order="sorted")  # a dict is equal in whatever order its keys are
 _OWN = "the target has saved this state itself since: it is left as it is"

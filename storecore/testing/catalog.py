@@ -7,8 +7,8 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from storecore.capabilities import Coverage
 from storecore.errors import InvalidName
+from storecore.reports import Coverage
 from storecore.testing.givens import Givens
 from storecore.testing.records import HOSTILE, NO_NAMES, NOON, bar, refused
 from storecore.testing.witness import Witness

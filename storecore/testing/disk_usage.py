@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from storecore.capabilities import Footprint
+from storecore.reports import Footprint
 from storecore.testing.givens import Givens
 from storecore.testing.records import bar
 from storecore.testing.witness import Witness

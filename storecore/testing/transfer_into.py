@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from storecore import laws
-from storecore.capabilities import StateVersion
 from storecore.errors import InvalidData, InvalidName, NotSerializable, StateConflict
+from storecore.reports import StateVersion
 from storecore.testing.givens import Givens
 from storecore.testing.records import EVER, HOSTILE, NO_NAMES, decision, refused, sent
 from storecore.testing.witness import Witness

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from storecore.capabilities import StateVersion
 from storecore.errors import InvalidData, InvalidName, NotSerializable, StateConflict
+from storecore.reports import StateVersion
 from storecore.testing.givens import Givens
 from storecore.testing.records import HOSTILE, NO_NAMES, for_all, refused
 from storecore.testing.witness import Witness

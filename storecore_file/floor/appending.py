@@ -18,12 +18,13 @@ from pathlib import Path
 
 from storecore.errors import CorruptData
 from storecore_file.floor.disk import Disk, write_all
-from storecore_file.floor.keeping import KeptFile, identity
+from storecore_file.floor.keeping import KeptFile
 from storecore_file.floor.looking import OpenFile
-from storecore_file.floor.naming import naming
+from storecore_file.floor.naming import naming, refuse
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _BLOCK, _LARGE_BLOCK = 4_096, 2**20
+_UNKNOWN = -2  # no length that a file may be found to have
 _log = logging.getLogger("storecore")
 _doubtful: set[tuple[int, int]] = set()  # files whose sync failed, until a fresh one replaced them
 
@@ -41,12 +42,15 @@ class Log:
         self._disk = disk
         self._is_whole = is_whole
         self._kept = KeptFile(path, _APPEND)
-        self._length = 0  # of that file, when it ended with `_last`
+        self._length = _UNKNOWN  # of that file, when it ended with `_last`
         self._last: bytes | None = None
+        self._is_named = False  # durably
 
     def at(self, path: Path) -> Log:
         """Return this log if it is the one at a path, else that one."""
-        return self if path == self._path else Log(self._disk, path, self._is_whole)
+        if path is self._path or path == self._path:  # most often the same object: quicker
+            return self
+        return Log(self._disk, path, self._is_whole)
 
     def append(self, lines_after: Callable[[bytes | None], Sequence[bytes]]) -> int:
         """Append the lines that follow the last one (None: there is none); return the length.
@@ -54,15 +58,17 @@ class Log:
         On an error the log is as it was before. Raises `StorageError`, `CorruptData` where its last
         line is a damaged one.
         """
-        with naming(self._path, "append to"):
+        try:
             if not self._is_current():
                 self._open()
             lines = lines_after(self._last)
             content = lines[0] if len(lines) == 1 else b"".join(lines)
-            before, self._length = self._length, -1  # not current, should the write fail
+            before, self._length = self._length, _UNKNOWN  # should the write fail
             self._write(content, before)
-            self._length, self._last = before + len(content), lines[-1] if lines else self._last
-            return self._length
+        except OSError as error:
+            refuse(error, self._path, "append to")
+        self._length, self._last = before + len(content), lines[-1] if lines else self._last
+        return self._length
 
     def cut(self, length: int) -> None:
         """Take back what was appended after a length, none of which was acknowledged."""
@@ -82,16 +88,12 @@ class Log:
 
     def _is_current(self) -> bool:
         """Tell whether the open file is the one at the path, and as it was left."""
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 - the quicker, before every append
-        except FileNotFoundError:
-            return False
-        same = (identity(found), found.st_size) == (self._kept.identity, self._length)
-        return same and self._kept.is_open()
+        return self._kept.size_at_path() == self._length and self._kept.is_open()
 
     def _open(self) -> None:
         """Open the log, its torn tail moved aside."""
         size = self._kept.open()
+        self._is_named = False
         if self._kept.identity in _doubtful:
             self._renew(size)
             size = self._kept.open()
@@ -114,7 +116,9 @@ class Log:
         try:
             write_all(self._kept.number, content)
             self._sync()
-            self._disk.named(self._path, self._kept.identity)
+            if not self._is_named:
+                self._disk.named(self._path, self._kept.identity)
+                self._is_named = True
         except BaseException:
             with suppress(OSError):  # what cannot be taken back now is met by the next writer
                 self._take_back(before)

@@ -201,7 +201,10 @@ def _steady_names(folder: Path) -> set[str]:
 
 def write_all(file: int, content: bytes) -> None:
     """Write all of content: `write` may take a part only, near a full disk for one."""
-    view = memoryview(content)
+    written = os.write(file, content)
+    if written == len(content):
+        return
+    view = memoryview(content)[written:]
     while view:
         view = view[os.write(file, view) :]
 

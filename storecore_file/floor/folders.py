@@ -68,6 +68,12 @@ class Folders:
         with naming(folder, "sync"):
             self._sync_folder(folder)
 
+    def settle_name(self, path: Path) -> None:
+        """Bring the name of a file to the medium, whoever has given it; once for each file."""
+        with naming(path, "sync the name of"):
+            found = os.stat(path)  # noqa: PTH116 - as everywhere on this floor
+            self.named(path, (found.st_dev, found.st_ino))
+
     def created(self, path: Path) -> None:
         """Bring the name of a new file to the medium, where the level asks for it."""
         self._sync_folder(path.parent)

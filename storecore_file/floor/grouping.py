@@ -69,7 +69,12 @@ class GroupCommit(Generic[_Item]):
 
         Raises what the commit of its key raised. Then it was not committed.
         """
-        own = _Waiting(key, item)
+        if not self._waiting and not self._turn.locked():  # alone, as far as can be seen
+            with self._turn:
+                return self._commit(key, [item])
+        return self._write_together(_Waiting(key, item))
+
+    def _write_together(self, own: _Waiting[_Item]) -> None:
         with self._putting:
             leads = not self._waiting
             self._waiting.append(own)

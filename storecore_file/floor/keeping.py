@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from storecore_file.floor.naming import naming
+from storecore_file.floor.disk import Disk
+from storecore_file.floor.naming import naming, refuse
 
-_NOTE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+_NOTE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 _NOTHING = (-1, -1)
 
 
@@ -16,6 +17,7 @@ class KeptFile:
 
     def __init__(self, path: Path, flags: int) -> None:
         self._path = path
+        self._name = os.fspath(path)
         self._flags = flags
         self.number = -1
         self.identity = _NOTHING  # device and inode of the file that is open
@@ -28,12 +30,23 @@ class KeptFile:
         self.identity = identity(found)
         return found.st_size
 
+    def size_at_path(self) -> int:
+        """Return the bytes of the file, or -1 where it is not the one at its path any more."""
+        try:
+            found = os.stat(self._name)  # noqa: PTH116 - the quicker, before every append
+        except OSError:
+            return -1
+        return found.st_size if (found.st_dev, found.st_ino) == self.identity else -1
+
     def is_open(self) -> bool:
         """Tell whether the descriptor still is that of the file: others may have closed it."""
+        if self.number < 0:
+            return False
         try:
-            return self.number >= 0 and identity(os.fstat(self.number)) == self.identity
+            found = os.fstat(self.number)
         except OSError:
             return False
+        return (found.st_dev, found.st_ino) == self.identity
 
     def close(self) -> None:
         """Close the file; fine where it is closed already."""
@@ -60,10 +73,24 @@ class Note:
 
     def write(self, content: bytes, offset: int) -> None:
         """Write at an offset. Raises `StorageError`."""
-        with naming(self._path, "write"):
+        try:
             if not self._kept.is_open():
                 self._kept.open()
             os.pwrite(self._kept.number, content, offset)
+        except OSError as error:
+            refuse(error, self._path, "write")
+
+    def read(self, length: int, offset: int) -> bytes:
+        """Return bytes from an offset on, fewer at the end of the file. Raises `StorageError`."""
+        with naming(self._path, "read"):
+            if not self._kept.is_open():
+                self._kept.open()
+            return os.pread(self._kept.number, length, offset)
+
+    def sync(self, disk: Disk) -> None:
+        """Bring what was just written to the medium. Raises `StorageError`."""
+        with naming(self._path, "write"):
+            disk.sync(self._kept.number)
 
     def close(self) -> None:
         """Let go of the file: the next write opens what is at the path then."""

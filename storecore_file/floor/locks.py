@@ -10,83 +10,83 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
-from weakref import WeakSet
+from typing import Self
+from weakref import ref
 
 from storecore.errors import LockTimeout
-from storecore_file.floor.naming import naming
+from storecore_file.floor.naming import naming, refuse
 
-_OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+_OPEN = os.O_RDWR | os.O_CLOEXEC
+_MAKE = _OPEN | os.O_CREAT  # slower where the file is there: that locks its folder
+_TRY = fcntl.LOCK_EX | fcntl.LOCK_NB
 _FIRST_WAIT, _LONGEST_WAIT = 0.000_1, 0.002
-
-
-class _LockFile:
-    """An open file, closed when nothing refers to it any more: as Python's own are, but quicker."""
-
-    _number = -1
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def fileno(self) -> int:
-        """Return the descriptor, for `flock`."""
-        return self._number
-
-    def close(self) -> None:
-        """Close the file; fine where it is closed already."""
-        number, self._number = self._number, -1
-        if number >= 0:
-            os.close(number)
-
-    __del__ = close
 
 
 class Locked:
     """Holds, as a context manager, the lock that lies at `path` (its folder exists).
 
     Entering raises `LockTimeout` when another holds it for `timeout` seconds, `StorageError` when
-    the file cannot be made. The lock belongs to an open file object, so that it goes with it where
-    an exception from a signal handler comes between any two steps.
+    the file cannot be made. The open file goes with this object, and the lock with it, where an
+    exception from a signal handler comes between any two steps.
     """
+
+    _number = -1
 
     def __init__(self, path: Path, timeout: float) -> None:
         self._path = path
+        self._name = os.fspath(path)
         self._timeout = timeout
-        self._file: _LockFile | None = None
 
-    def __enter__(self) -> None:
-        deadline = time.monotonic() + self._timeout
-        with naming(self._path, "lock"):
-            self._file = _LockFile(os.open(self._path, _OPEN, 0o666))
-            _held.add(self)
-            self._lock(self._file, deadline)
+    def __enter__(self) -> Self:
+        try:
+            try:
+                self._number = number = os.open(self._name, _OPEN)
+            except FileNotFoundError:
+                self._number = number = os.open(self._name, _MAKE, 0o666)
+            _held[number] = ref(self)
+            try:
+                fcntl.flock(number, _TRY)
+            except BlockingIOError:
+                self._wait(number)
+        except OSError as error:
+            self.forget()
+            refuse(error, self._path, "lock")
+        return self
 
     def __exit__(self, *exc: object) -> None:
         # Not by closing alone: a child forked meanwhile may have the file open, and would keep it.
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+        if self._number >= 0:
+            fcntl.flock(self._number, fcntl.LOCK_UN)
         self.forget()
 
-    def forget(self) -> None:
-        """Close the file without unlocking it for others who have it open."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+    def count(self) -> int:
+        """Return how often those who have held this lock have counted up: the file's length."""
+        return os.lseek(self._number, 0, os.SEEK_END)
 
-    def _lock(self, file: _LockFile, deadline: float) -> None:
-        wait = _FIRST_WAIT
-        while True:
-            try:
-                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    self.forget()
-                    raise self._timed_out() from None
-                time.sleep(wait)
-                wait = min(2 * wait, _LONGEST_WAIT)
-            except OSError:
-                self.forget()
-                raise
+    def count_up(self) -> None:
+        """Let who holds this lock later know that something else than before is to be done."""
+        with naming(self._path, "write"):
+            os.ftruncate(self._number, self.count() + 1)
+
+    def forget(self) -> None:
+        """Close the file without unlocking it for others who have it open; fine where it is."""
+        number, self._number = self._number, -1
+        if number >= 0:
+            os.close(number)
+
+    __del__ = forget
+
+    def _wait(self, number: int) -> None:
+        deadline, wait = time.monotonic() + self._timeout, _FIRST_WAIT
+        while time.monotonic() < deadline:
+            time.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+            with suppress(BlockingIOError):
+                fcntl.flock(number, _TRY)
+                return
+        raise self._timed_out()
 
     def _timed_out(self) -> LockTimeout:
         return LockTimeout(
@@ -95,12 +95,13 @@ class Locked:
         )
 
 
-_held: WeakSet[Locked] = WeakSet()
+_held: dict[int, ref[Locked]] = {}  # by descriptor: no more than were ever open at once
 
 
 def _forget_all() -> None:
-    for lock in list(_held):
-        lock.forget()
+    for lock in [held() for held in _held.values()]:
+        if lock is not None:
+            lock.forget()
 
 
 # A child process must not keep the locks that its parent was holding, if the parent is killed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 from storecore.errors import StorageError, StoreError
 
@@ -20,7 +21,13 @@ class naming:
         """Go on."""
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, StoreError):
-            cause = error.strerror or str(error)
-            message = f"{self._path}: cannot {self._doing}: {cause}"
-            raise StorageError(message, self._path, error.errno) from error
+        if isinstance(error, OSError):
+            refuse(error, self._path, self._doing)
+
+
+def refuse(error: OSError, path: Path, doing: str) -> NoReturn:
+    """Raise an error of the system as a `StorageError` that names the file; one as it is."""
+    if isinstance(error, StoreError):
+        raise error
+    cause = error.strerror or str(error)
+    raise StorageError(f"{path}: cannot {doing}: {cause}", path, error.errno) from error

@@ -1,10 +1,9 @@
-"""Capabilities: protocols that are known by name, and the reports that they return."""
+"""Capabilities: protocols that are known by name."""
 
 from __future__ import annotations
 
 import pytest
 
-from storecore import AuditReport, Finding, Report
 from storecore.capabilities import CAPABILITIES
 from storecore.memory import MemoryDataStore
 
@@ -23,7 +22,6 @@ METHODS = {
     },
     "Maintenance": {"verify", "repair", "compact"},
 }
-FINDING = Finding("edited", "line 1", "the hash is another")
 
 
 def methods(protocol):
@@ -46,9 +44,3 @@ def test_the_capabilities_and_their_methods():
 )
 def test_a_store_is_asked_for_a_capability_with_isinstance(name, satisfied):
     assert isinstance(MemoryDataStore(), CAPABILITIES[name]) is satisfied
-
-
-@pytest.mark.parametrize(("findings", "ok"), [((), True), ((FINDING,), False)])
-@pytest.mark.parametrize("kind", [Report, AuditReport])
-def test_a_report_is_ok_where_nothing_was_found(kind, findings, ok):
-    assert kind(checked=3, findings=findings).ok is ok

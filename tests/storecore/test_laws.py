@@ -11,7 +11,7 @@ import pytest
 from storecore import laws, memory, memory_transfer
 
 ELSEWHERE = {
-    f"storecore.{name}" for name in ("capabilities", "hooks", "models", "errors", "memory_transfer")
+    f"storecore.{name}" for name in ("reports", "hooks", "models", "errors", "memory_transfer")
 }
 
 

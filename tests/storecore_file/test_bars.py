@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from storecore.capabilities import Coverage, Footprint
 from storecore.errors import CorruptData, StorageError
+from storecore.reports import Coverage, Footprint
 from storecore_file import FileDataStore
 from storecore_file.floor.disk import Disk
 from storecore_file.series_writer import SeriesWriter

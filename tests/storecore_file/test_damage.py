@@ -1,7 +1,6 @@
 """Law D5: a file that is damaged in any way is noticed, or no answer changes.
 
-Noticed by a read, which raises a `StoreError`, or by `verify()`. Exempt is a log of events or the
-journal that ends earlier, with a whole line: only the audit log has an anchor beside it.
+Noticed by a read, which raises a `StoreError`, or by `verify()`.
 """
 
 from __future__ import annotations
@@ -31,6 +30,8 @@ KINDS = [
     "state/.value.json.1",
     "audit/decisions/*.jsonl",
     "audit/decisions/.head",
+    "events/.ends",
+    "prices/.journal/.ends",
 ]
 
 
@@ -105,12 +106,6 @@ def flipped(content, bits):
         yield f"bit {bit} flipped", bytes(damaged)
 
 
-def ends_earlier(path, content, damaged):
-    log = path.suffix == ".jsonl" and "audit" not in path.parts
-    whole_lines = not damaged or damaged.endswith(b"\n")
-    return log and content.startswith(damaged) and whole_lines
-
-
 @pytest.fixture
 def judge(filled):
     """Return the damages of a file that have changed an answer and that nobody has noticed."""
@@ -122,7 +117,7 @@ def judge(filled):
         for what, damaged in damages:
             path.write_bytes(damaged)
             answers, noticed = looked_at(filled)
-            if answers != whole and not noticed and not ends_earlier(path, content, damaged):
+            if answers != whole and not noticed:
                 yield what
         path.write_bytes(content)
 
@@ -177,12 +172,32 @@ def test_d5_a_file_that_is_cut_anywhere_is_noticed(filled, judge, pattern):
     assert list(judge(path, cuts)) == []
 
 
+@pytest.mark.parametrize("pattern", ["events/*.jsonl", "prices/.journal/*.jsonl"])
+def test_d5_a_log_that_is_cut_at_the_end_of_a_line_is_noticed(filled, judge, pattern):
+    path = only(filled, pattern)
+    content = path.read_bytes()
+    lines = content.splitlines(keepends=True)
+    cuts = [(f"cut to {kept} lines", b"".join(lines[:kept])) for kept in range(len(lines))]
+    assert len(cuts) > 1
+    assert list(judge(path, cuts)) == []
+
+
 @pytest.mark.parametrize("pattern", KINDS)
 def test_d5_a_folder_in_the_place_of_a_file_is_noticed(filled, pattern):
     path = only(filled, pattern)
     os.unlink(path)
     path.mkdir()
     assert looked_at(filled)[1]
+
+
+@pytest.mark.parametrize(
+    "pattern", [kind for kind in KINDS if not kind.startswith(("state", "fund", "prices/AAPL"))]
+)
+def test_d5_a_log_or_sealed_day_that_is_deleted_is_noticed(filled, pattern):
+    whole, _ = looked_at(filled)
+    only(filled, pattern).unlink()
+    answers, noticed = looked_at(filled)
+    assert noticed or answers == whole
 
 
 def test_every_kind_of_file_is_among_those_that_are_damaged(filled):

@@ -20,7 +20,8 @@ from storecore.errors import CorruptData, LockTimeout, StorageError
 from storecore.instants import EARLIEST, LATEST, exact_instant
 from storecore_file import FileDataStore, bars
 from storecore_file.floor.disk import Disk
-from storecore_file.journal import Journal, Pending, Row
+from storecore_file.journal import Journal
+from storecore_file.journal_rows import Pending, Row
 from storecore_file.parts import Part, ceiling, part_of
 from storecore_file.series import Series
 
@@ -98,7 +99,7 @@ def test_d1_a_batch_is_synced_once_and_its_file_and_folder_when_it_is_new(store,
     syscalls.clear()
     store.write_bar_table(table(2.0))
     assert first.count("fdatasync") == 1
-    assert [name for name, _ in syscalls] == ["write", "fdatasync"]
+    assert [name for name, _ in syscalls] == ["write", "fdatasync", "pwrite"]
 
 
 def test_a_single_write_of_one_symbol_lies_in_its_part(store, folder, parts, bar):

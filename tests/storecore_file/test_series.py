@@ -8,9 +8,9 @@ import pytest
 
 from storecore.bar_table import bar_columns_of, instants_of, series_table
 from storecore.bars import BarColumns
-from storecore.capabilities import Coverage
 from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant
+from storecore.reports import Coverage
 from storecore_file.bar_file import encode
 from storecore_file.floor.disk import Disk
 from storecore_file.journal import Journal

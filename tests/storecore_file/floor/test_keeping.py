@@ -74,3 +74,11 @@ def test_a_copy_can_be_closed_without_harm(note, path, copied):
     copied(note._kept).close()
     note.write(b"new", 0)
     assert path.read_bytes() == b"new"
+
+
+def test_a_note_is_read_where_it_lies(note, path, failing):
+    path.write_bytes(b"some words")
+    assert [note.read(5, 5), note.read(9, 8)] == [b"words", b"ds"]
+    failing("pread")
+    with pytest.raises(StorageError, match=r"note: cannot read"):
+        note.read(1, 0)

@@ -246,3 +246,19 @@ INTERRUPTED = """if True:
 
 def test_d4_an_exception_from_a_signal_leaves_no_lock_behind(path, script):
     assert script(INTERRUPTED, path, traced=False).communicate(timeout=60)[0] == "free\n"
+
+
+def test_a_lock_counts_for_all_who_hold_it_later(path):
+    with Locked(path, 1) as lock:
+        assert lock.count() == 0
+        lock.count_up()
+    with Locked(path, 1) as lock:
+        lock.count_up()
+        assert lock.count() == 2
+
+
+def test_a_lock_that_cannot_count_is_an_error_that_names_it(path, failing):
+    with Locked(path, 1) as lock:
+        failing("ftruncate")
+        with pytest.raises(StorageError, match=r"lock: cannot write"):
+            lock.count_up()

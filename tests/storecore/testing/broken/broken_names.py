@@ -7,8 +7,8 @@ import unicodedata
 from msgspec.structs import replace
 
 from storecore import StoreClosed, laws
-from storecore.capabilities import Footprint
 from storecore.memory import MemoryDataStore
+from storecore.reports import Footprint
 
 
 class Renaming(MemoryDataStore):

@@ -130,6 +130,8 @@ def wrong_after(folder, models, undone):
             for key in found.keys() | models[0].keys() | models[-1].keys():
                 if found.get(key) not in [model.get(key) for model in models]:
                     return f"{key}: found {found.get(key)}"
+            if store.verify().findings:
+                return f"{store.verify().findings}"
             for step in undone[:1]:
                 step(store)
             for _ in range(2):

@@ -149,15 +149,15 @@ def wrong_after(folder, write, read, acknowledged):
             begun = found.pop(acknowledged, 0)
             if begun > size or found != dict.fromkeys(range(acknowledged), size):
                 return f"{acknowledged} were acknowledged, found {begun} and {found}"
-            if not store.verify_audit().ok:
-                return str(store.verify_audit().findings)
+            if not store.verify().ok:
+                return str(store.verify().findings)
             following = acknowledged + (begun > 0)
             write(store, following)
             written = {acknowledged: begun, following: size} if begun else {following: size}
             if Counter(read(store)) != {**found, **written}:
                 return f"after the next write: {read(store)}"
-            if not store.verify_audit().ok:
-                return f"after the next write: {store.verify_audit().findings}"
+            if not store.verify().ok:
+                return f"after the next write: {store.verify().findings}"
     except Exception as error:  # any is a fault here
         return f"{type(error).__name__}: {error}"
     return None
