@@ -32,7 +32,7 @@ _CONNECT_SECONDS = 10
 _LONGEST_TIMEOUT = 1e6
 
 
-class Pool(Struct, frozen=True, kw_only=True):
+class Pool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many connections a store keeps, and how many seconds a call waits for one, or tries."""
 
     min_size: int = 1
