@@ -70,6 +70,9 @@ class Server:
                 os.kill(each, signal.SIGKILL)
         while any(map(_is_alive, every)):
             time.sleep(0.005)
+        # Where nobody takes note of its end its number stays taken, and these name it.
+        for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self._data / lock).unlink()
 
     def ask_for_password(self, role: str) -> None:
         """Let a role in by its password only, from the next reload of the settings on."""
