@@ -30,7 +30,7 @@ from storecore.names import check_name
 from storecore.transfer import AuditLine
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.paging import PAGE, Row, pages
-from storecore_postgres.wire import moment, moments
+from storecore_postgres.wire import each_once, instant, moment, moments
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 _MISPLACED = "the columns that it is found by are not those of its record"
@@ -48,19 +48,10 @@ SELECT seq, record::text FROM {schema}.{log}
 WHERE logged_at BETWEEN %s AND %s AND coalesce(strategy = %s, true) ORDER BY seq
 """
 _AFTER = f"""
-SELECT seq, day, record::text FROM {{schema}}.{{log}}
+SELECT seq, day, strategy, timestamptz_send(logged_at), record::text FROM {{schema}}.{{log}}
 WHERE seq > %s ORDER BY seq LIMIT {PAGE}
 """
 _LAST = "SELECT record::text FROM {schema}.{log} WHERE seq = %s"
-_MISFILED = """
-SELECT seq FROM {schema}.{log}
-WHERE seq <= %s AND (
-    record->>'seq' <> seq::text
-    OR record->>'strategy' <> strategy
-    OR (record->>'timestamp')::timestamptz <> logged_at
-)
-ORDER BY seq LIMIT 1
-"""
 
 
 class _Found(Struct):
@@ -88,8 +79,8 @@ class AuditLog(Generic[_Record]):
         self._head, self._held, self._move, self._insert = (
             each.format(schema=schema, log=log) for each in (_HEAD, _HELD, _MOVE, _INSERT)
         )
-        self._read, self._after, self._last, self._misfiled = (
-            each.format(schema=schema, log=log) for each in (_READ, _AFTER, _LAST, _MISFILED)
+        self._read, self._after, self._last = (
+            each.format(schema=schema, log=log) for each in (_READ, _AFTER, _LAST)
         )
 
     def after_fork(self) -> None:
@@ -132,7 +123,7 @@ class AuditLog(Generic[_Record]):
 
     def lines(self, after: int) -> Iterator[AuditLine]:
         """Yield the records behind a number, in the order of `seq`."""
-        for _, day, record in self._rows_after(after):
+        for _, day, *_, record in self._rows_after(after):
             yield AuditLine(day, _line(record))
 
     def verify(self) -> tuple[Link, list[Finding]]:
@@ -140,9 +131,13 @@ class AuditLog(Generic[_Record]):
         # The head before the records: those that are logged meanwhile go beyond it, none is behind.
         heads = self._database.rows(f"reading {self._log}", self._head, [])
         known = [Link(*row) for row in heads]
-        content = b"".join(_line(record) for _, _, record in self._rows_after(0))
-        end, broken = follow([LogFile(self._table, content)], [head for head in known if head.seq])
-        broken = broken or self._cut(known, end) or self._hidden(end)
+        lines, hidden = [], None
+        for row in self._rows_after(0):
+            lines.append(_line(row[-1]))
+            hidden = hidden or self._hidden(*row)
+        log = LogFile(self._table, b"".join(lines))
+        end, broken = follow([log], [head for head in known if head.seq])
+        broken = broken or self._cut(known, end) or hidden
         return end, [] if broken is None else [broken]
 
     def _rows_after(self, seq: int) -> Iterator[Row]:
@@ -158,11 +153,18 @@ class AuditLog(Generic[_Record]):
             return Finding("truncated", place, f"{missing}, which its row in audit_heads names")
         return None
 
-    def _hidden(self, end: Link) -> Finding | None:
-        """Return a record that is found by what it is not, and so not by what it is."""
-        rows = self._database.rows(f"reading {self._log}", self._misfiled, [end.seq])
-        place = self._table
-        return next((Finding("edited", f"{place}, seq {seq}", _MISPLACED) for (seq,) in rows), None)
+    def _hidden(
+        self, seq: int, day: date, strategy: str, logged_at: bytes, record: str
+    ) -> Finding | None:
+        """Return that a record is found by what it is not, and so not by what it is."""
+        try:
+            found = _FOUND.decode(record)
+            of_record = found.seq, found.strategy, instant_of(found.timestamp, "timestamp")
+        except ValueError:  # which breaks the chain
+            return None
+        if of_record == (seq, strategy, instant(logged_at)):
+            return None
+        return Finding("edited", f"{self._table}, seq {seq}", _MISPLACED)
 
     def _held_end(self, connection: Connection) -> Link:
         """Return the end of the chain; nobody else can move it until the transaction is over."""
@@ -179,9 +181,9 @@ class AuditLog(Generic[_Record]):
         asked = [
             day,
             [each.seq for each in found],
-            [each.strategy for each in found],
+            each_once(each.strategy for each in found),
             moments(instant_of(each.timestamp, "timestamp") for each in found),
-            [line[:-1].decode() for line in lines],
+            each_once(line[:-1].decode() for line in lines),
         ]
         connection.execute(self._insert, asked)
         connection.execute(self._move, end)

@@ -9,6 +9,7 @@ from math import copysign
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from storecore import PriceBar
 from storecore.capabilities import Coverage
@@ -84,8 +85,8 @@ def test_windows_follow_each_other_and_hold_few_bars_or_one_instant(
     for batch in batches:
         table = MemoryDataStore()
         for bar in batch:
-            bar.volume = 1.0  # or the numbers of a window decide of what type they are
-            table.write_bars(bar.symbol, [bar])
+            # Else the numbers of a window decide of what type they are.
+            table.write_bars(bar.symbol, [replace(bar, volume=1.0)])
         both = table.read_bar_table(SYMBOLS, *ALL)
         for each in (store, memory):
             each.write_bar_table(both, timeframe=timeframe)

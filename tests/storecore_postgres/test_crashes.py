@@ -36,7 +36,8 @@ WRITER = """if True:
 
     def fundamental(n):
         rest = {"company_name": "Apple", "cik": "1", "employees": n, "raw_xml": "x" * 500}
-        return FundamentalData(symbol=f"S{run}", timestamp=day + timedelta(seconds=n % 1_000_000), **rest)
+        at = day + timedelta(seconds=n % 1_000_000)
+        return FundamentalData(symbol=f"S{run}", timestamp=at, **rest)
 
     def bars(n):
         return [PriceBar("AAPL", day + timedelta(seconds=n), 1, 1, 1, 1, n)]
