@@ -101,6 +101,7 @@ def translated(error: psycopg.Error, what: str) -> StoreError:
     if state == "57014":
         return LockTimeout(f"{what}: {said}; nothing was written; see statement_timeout")
     if not state:
-        return unreachable(error)
+        lost = isinstance(error, psycopg.OperationalError)
+        return unreachable(error) if lost else StorageError(f"{what}: {error}")
     advice = _ADVICE.get(state)
     return StorageError(f"{what}: {said}" + (f"; {advice}" if advice else f" (SQLSTATE {state})"))

@@ -12,8 +12,8 @@ from storecore.states import KEPT_VERSIONS, check_expected
 from storecore_postgres.database import Connection, Database, IsKept
 from storecore_postgres.paging import damage
 
-# Writers of one state come one after another: one that was held up would else save a version that is
-# already outlived and removed, and nobody would ever see it.
+# Writers of one state come one after another: one that was held up would else save a version that
+# is already outlived and removed, and nobody would ever see it.
 _TURN = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))"
 _NEWEST = """
 SELECT coalesce(max(version), 0) FROM {schema}.states WHERE strategy = %s

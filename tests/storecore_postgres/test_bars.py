@@ -6,8 +6,9 @@ import itertools
 from datetime import UTC, date, datetime, timedelta
 from math import copysign
 
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -54,6 +55,7 @@ def models(store):
     return lambda: (MemoryDataStore(), f"{next(_numbers)}m")
 
 
+@settings(max_examples=30)
 @given(batches())
 def test_upserts_are_those_of_memory_whatever_the_size_of_batches_and_pages(
     store, small, models, batches
@@ -77,6 +79,7 @@ def test_upserts_are_those_of_memory_whatever_the_size_of_batches_and_pages(
     assert store.symbols(timeframe) == memory.symbols(timeframe)
 
 
+@settings(max_examples=30)
 @given(batches(), st.integers(1, 9))
 def test_windows_follow_each_other_and_hold_few_bars_or_one_instant(
     store, small, models, batches, most
@@ -148,10 +151,9 @@ def test_no_symbols_are_no_bars(store, bar):
     assert list(store.iter_bar_tables([], *ALL)) == []
 
 
-def test_a_batch_of_twenty_thousand_symbols_is_written_and_read(store):
-    import pyarrow as pa
-
-    names = [f"S{number:05}" for number in range(20_000)]
+@pytest.mark.parametrize("count", [4_000, pytest.param(40_000, marks=pytest.mark.soak)])
+def test_a_batch_of_thousands_of_symbols_is_written_and_read(store, count):
+    names = [f"S{number:05}" for number in range(count)]
     prices = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * len(names))
     store.write_bar_table(pa.table({"symbol": names, "date": [NOON] * len(names), **prices}))
     assert store.read_bar_table(names, *ALL)["symbol"].to_pylist() == names

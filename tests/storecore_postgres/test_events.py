@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storecore import Event
@@ -43,6 +43,7 @@ def test_a_payload_may_hold_what_json_can(store, event):
     assert str(read.payload["floats"][2]) == "-0.0"
 
 
+@settings(max_examples=25)
 @given(
     st.lists(
         st.lists(

@@ -225,10 +225,11 @@ def test_a_statement_that_takes_too_long(refused, opened, admin, schema, bar):
         refused(LockTimeout, error, store.write_bars, "AAPL", [bar()])
 
 
-def test_more_threads_than_connections(refused, opened):
+def test_more_threads_than_connections(refused, opened, event):
     with opened(pool=Pool(max_size=1, timeout=0.2)) as store, store._database._pool.connection():
         error = "no connection became free in 0.2 seconds; let fewer"
         refused(StorageError, error, store.read_bars, "AAPL", *ALL)
+        refused(StorageError, error, store.write_event, event())
 
 
 def test_threads_wait_for_a_connection(opened, bar):
@@ -293,6 +294,21 @@ def test_why_there_is_no_connection(said, told):
     error = unreachable(psycopg.OperationalError(f"{said} {SECRET if 'FATAL' not in said else ''}"))
     assert told in str(error)
     assert SECRET not in str(error)
+
+
+def test_a_server_that_dies_within_the_last_try(refused, opened, postgres_server, monkeypatch):
+    with opened() as store:
+        monkeypatch.setattr(store._database, "_tries", lambda: [5.0])
+        postgres_server.kill()
+        try:
+            refused(StorageError, "closed the connection; see", store.read_bars, "AAPL", *ALL)
+        finally:
+            postgres_server.start()
+
+
+def test_what_the_driver_itself_refuses_is_told_as_it_says(opened):
+    with opened() as store, pytest.raises(StorageError, match=r"counting: .*NUL"):
+        store._database.rows("counting", "SELECT %s::text", ["\0"])
 
 
 def test_what_nobody_has_thought_of_is_told_with_its_code(store, admin):

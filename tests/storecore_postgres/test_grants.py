@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import psycopg
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
@@ -69,8 +70,6 @@ def writes(bar, event, fundamental, decision, sent):
 
 
 def _table(bar):
-    import pyarrow as pa
-
     fields = ("symbol", "date", "open", "high", "low", "close", "volume")
     return pa.table({name: [getattr(bar, name)] for name in fields})
 

@@ -94,9 +94,10 @@ def test_strategies_are_found_and_sorted(store):
     assert store.strategies() == ["B", "a", "b", "Ü"]
 
 
-def test_d5_a_state_that_is_none_is_corrupt(store, admin, schema):
+@pytest.mark.parametrize("document", ["5", '{"cash": 1e999}'])
+def test_d5_a_state_that_is_none_is_corrupt(store, admin, schema, document):
     store.save_strategy_state("value", {"cash": 1})
-    admin.execute(f"UPDATE {schema}.states SET document = '5'")
+    admin.execute(f"UPDATE {schema}.states SET document = '{document}'")
     with pytest.raises(CorruptData, match=f"\"{schema}\".states, strategy 'value', version 1"):
         store.load_strategy_state("value")
     assert [each.kind for each in store.verify().findings] == ["damaged"]
