@@ -136,6 +136,15 @@ def test_what_a_series_covers_is_told(store, bar):
     assert store.read_bars("AAPL", *ALL) == days[:1]
 
 
+@pytest.mark.parametrize("at", ["infinity", "-infinity", "20000-01-01", "0044-03-15 BC"])
+def test_a_time_that_no_store_would_have_written_is_not_answered_with(store, admin, bar, at):
+    store.write_bars("AAPL", [bar(), bar(date=NOON)])
+    admin.execute(f"UPDATE {store._quoted}.bars SET date = '{at}' WHERE date = '{NOON}+00'")
+    assert store.bar_coverage("AAPL").count == 1
+    assert store.read_bars("AAPL", *ALL) == [bar()]
+    assert [len(table) for table in store.iter_bar_tables(["AAPL"], *ALL)] == [1]
+
+
 def test_symbols_and_timeframes_are_found_and_sorted(store, bar):
     for symbol in ("B", "A", "Ü", "a"):
         store.write_bars(symbol, [bar(symbol=symbol)], timeframe="1m" if symbol < "B" else "1d")
