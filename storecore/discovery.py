@@ -166,6 +166,8 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         yield f"expected its spec's config to be a msgspec.Struct class, got {spec.config!r}"
     if not callable(spec.open):
         yield f"expected its spec's open to be callable, got {spec.open!r}"
+    if not (spec.init is None or callable(spec.init)):
+        yield f"expected its spec's init to be callable or None, got {spec.init!r}"
     yield from _name_problems("capability", spec.capabilities, CAPABILITIES)
     yield from _name_problems("promise", spec.promises, PROMISES)
 

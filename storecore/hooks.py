@@ -44,7 +44,9 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
     field of type `Path` is taken from the folder of the config file. `open` makes a store of a
     config. `capabilities` names the protocols of `storecore.capabilities` that its stores satisfy,
     `promises` what it keeps beyond its own process (`PROMISES`); of a wrapper, whose stores can do
-    what is inside them, either may be a function of the config. `api` is the version of the plugin
+    what is inside them, either may be a function of the config. `init`, if there is one, returns
+    for a config what is left to an administrator once the store has been made: text that
+    `storecore init` prints, such as the grants for other roles. `api` is the version of the plugin
     interface that it was written for.
     """
 
@@ -54,6 +56,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
     api: int = API_VERSION
     capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     promises: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
+    init: Callable[[Any], str] | None = None
     summary: str = ""
 
     def resolved(self, config: Any) -> ResolvedSpec:
@@ -65,6 +68,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
             api=self.api,
             capabilities=_names(self.capabilities, config),
             promises=_names(self.promises, config),
+            init=self.init,
             summary=self.summary,
         )
 

@@ -61,9 +61,10 @@ class Plugin(NamedTuple):
     def extra_for(self, module: str) -> str | None:
         """Return the extra whose absence explains that a module is missing, if one does."""
         wanted = module.partition(".")[0]
-        for name, extra in self._optional():
-            if _normalized(name) == _normalized(wanted):
-                return extra
+        of = [extra for name, extra in self._optional() if _normalized(name) == _normalized(wanted)]
+        if of:
+            declared = [*map(_normalized, self.extras)]
+            return min(of, key=lambda extra: _normalized(extra) not in declared)
         own = self.entry_point.module.partition(".")[0]
         return None if wanted == own else next(iter(self.extras), None)
 

@@ -9,6 +9,7 @@ The row of a log in `audit_heads` says where its chain ends, so that a cut tail 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Generic, TypeVar
 
 from storecore.audit import Link, decode_record, select_records
@@ -19,11 +20,11 @@ from storecore.models import DecisionRecord, OrderRecord
 from storecore.names import check_name
 from storecore.reports import Finding
 from storecore.transfer import AuditLine
-from storecore_postgres.audit_writer import AuditWriter
+from storecore_postgres.audit_writer import AuditWriter, found_by
 from storecore_postgres.database import Database
 from storecore_postgres.distribution import Distribution
 from storecore_postgres.paging import PAGE, Row, pages
-from storecore_postgres.wire import moment
+from storecore_postgres.wire import instant, moment
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 _MISPLACED = "the columns that it is found by are not those of its record"
@@ -33,17 +34,8 @@ SELECT seq, record::text FROM {schema}.{log}
 WHERE logged_at BETWEEN %s AND %s AND coalesce(strategy = %s, true) ORDER BY seq
 """
 _AFTER = f"""
-SELECT seq, day, record::text FROM {{schema}}.{{log}}
+SELECT seq, day, strategy, timestamptz_send(logged_at), record::text FROM {{schema}}.{{log}}
 WHERE seq > %s ORDER BY seq LIMIT {PAGE}
-"""
-_MISFILED = """
-SELECT seq FROM {schema}.{log}
-WHERE seq <= %s AND (
-    record->>'seq' <> seq::text
-    OR record->>'strategy' <> strategy
-    OR (record->>'timestamp')::timestamptz <> logged_at
-)
-ORDER BY seq LIMIT 1
 """
 
 
@@ -62,10 +54,10 @@ class AuditLog(Generic[_Record]):
         self._log = log
         self._table = f"{schema}.{log}"
         self._kind: type[_Record] = kind
-        writer = AuditWriter(database, schema, layout, log)
+        self._writer = writer = AuditWriter(database, schema, layout, log)
         self.write, self.append = writer.write, writer.append
-        self._head, self._read, self._after, self._misfiled = (
-            each.format(schema=schema, log=log) for each in (_HEAD, _READ, _AFTER, _MISFILED)
+        self._head, self._read, self._after = (
+            each.format(schema=schema, log=log) for each in (_HEAD, _READ, _AFTER)
         )
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
@@ -78,7 +70,7 @@ class AuditLog(Generic[_Record]):
 
     def lines(self, after: int) -> Iterator[AuditLine]:
         """Yield the records behind a number, in the order of `seq`."""
-        for _, day, record in self._rows_after(after):
+        for _, day, *_, record in self._rows_after(after):
             yield AuditLine(day, _line(record))
 
     def verify(self) -> tuple[Link, list[Finding]]:
@@ -86,9 +78,13 @@ class AuditLog(Generic[_Record]):
         # The head before the records: those that are logged meanwhile go beyond it, none is behind.
         heads = self._database.rows(f"reading {self._log}", self._head, [])
         known = [Link(*row) for row in heads]
-        content = b"".join(_line(record) for _, _, record in self._rows_after(0))
-        end, broken = follow([LogFile(self._table, content)], [head for head in known if head.seq])
-        broken = broken or self._cut(known, end) or self._hidden(end)
+        lines, hidden = [], None
+        for row in self._rows_after(0):
+            lines.append(_line(row[-1]))
+            hidden = hidden or self._hidden(*row)
+        log = LogFile(self._table, b"".join(lines))
+        end, broken = follow([log], [head for head in known if head.seq])
+        broken = broken or self._cut(known, end) or hidden
         return end, [] if broken is None else [broken]
 
     def _rows_after(self, seq: int) -> Iterator[Row]:
@@ -104,11 +100,17 @@ class AuditLog(Generic[_Record]):
             return Finding("truncated", place, f"{missing}, which its row in audit_heads names")
         return None
 
-    def _hidden(self, end: Link) -> Finding | None:
-        """Return a record that is found by what it is not, and so not by what it is."""
-        rows = self._database.rows(f"reading {self._log}", self._misfiled, [end.seq])
-        place = self._table
-        return next((Finding("edited", f"{place}, seq {seq}", _MISPLACED) for (seq,) in rows), None)
+    def _hidden(
+        self, seq: int, day: date, strategy: str, logged_at: bytes, record: str
+    ) -> Finding | None:
+        """Return that a record is found by what it is not, and so not by what it is."""
+        try:
+            of_record = found_by(record)
+        except ValueError:  # which breaks the chain
+            return None
+        if of_record == (seq, strategy, instant(logged_at)):
+            return None
+        return Finding("edited", f"{self._table}, seq {seq}", _MISPLACED)
 
     def _decoded(self, seq: int, record: str) -> _Record:
         try:

@@ -21,7 +21,7 @@ from storecore.forking import begin_anew_in_children
 from storecore.instants import instant as instant_of
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
-from storecore_postgres.wire import moments
+from storecore_postgres.wire import each_once, moments
 
 _HEAD = "SELECT seq, hash FROM {schema}.audit_heads WHERE log = '{log}'"
 _HELD = _HEAD + " FOR UPDATE"
@@ -153,13 +153,14 @@ def _today(now: datetime) -> date:
     return date.fromtimestamp(now.timestamp())  # local
 
 
+def found_by(line: bytes | str) -> tuple[int, str, int]:
+    """Return what the row of a record is found by: its number, strategy and time, an instant."""
+    found = _FOUND.decode(line)
+    return found.seq, found.strategy, instant_of(found.timestamp, "timestamp")
+
+
 def _found(day: date, lines: Sequence[bytes]) -> list[object]:
     """Return the columns of records, a list each."""
-    found = [_FOUND.decode(line) for line in lines]
-    return [
-        day,
-        [each.seq for each in found],
-        [each.strategy for each in found],
-        moments(instant_of(each.timestamp, "timestamp") for each in found),
-        [line[:-1].decode() for line in lines],
-    ]
+    numbers, strategies, times = zip(*map(found_by, lines), strict=True)
+    documents = each_once(line[:-1].decode() for line in lines)
+    return [day, list(numbers), each_once(strategies), moments(times), documents]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bar_table import EXACT, SERIES, instants_of, joined
-from storecore.instants import TimeRange, to_datetime
+from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.reports import Coverage
 from storecore_postgres.bar_writer import BarWriter
 from storecore_postgres.database import Connection, Database
@@ -23,6 +23,7 @@ from storecore_postgres.wire import date_column, float_column, instant, moment, 
 
 ROW_BYTES = 320  # of a bar that is read, copied, sorted and handed out: some six copies
 _PAGE = 1_000_000  # bars; the server gives at most 1 GB at once
+_EVER = TimeRange(EARLIEST, LATEST, aware=True)
 _NUMBERS = tuple(SERIES.names[1:])
 Named = list[tuple[str, pa.Table]]
 
@@ -131,7 +132,7 @@ class Bars:
 
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars of a series."""
-        count, first, last = self._extent([symbol], timeframe, None)
+        count, first, last = self._extent([symbol], timeframe, _EVER)
         if not count:
             return Coverage(None, None, 0)
         return Coverage(to_datetime(first, aware=True), to_datetime(last, aware=True), count)
@@ -174,15 +175,13 @@ class Bars:
             piece = TimeRange(start, min(start + width - 1, last), span.aware)
             yield from self._windows(symbols, timeframe, piece, max_rows)
 
-    def _extent(
-        self, symbols: list[str], timeframe: str, span: TimeRange | None
-    ) -> tuple[int, int, int]:
+    def _extent(self, symbols: list[str], timeframe: str, span: TimeRange) -> tuple[int, int, int]:
         """Return how many bars series have in a range, and the first and last instant of them."""
-        within = "" if span is None else "AND date BETWEEN %s AND %s"
         statement = f"""
 SELECT count(*), timestamptz_send(min(date)), timestamptz_send(max(date))
-FROM {self._schema}.bars WHERE symbol = ANY(%s::text[]) AND timeframe = %s {within}"""
-        asked = [symbols, timeframe, *(moment(at) for at in (span or ())[:2])]
+FROM {self._schema}.bars
+WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s"""
+        asked = [symbols, timeframe, moment(span.first), moment(span.last)]
         ((count, first, last),) = self._database.rows("counting bars", statement, asked)
         return (count, instant(first), instant(last)) if count else (0, 0, 0)
 

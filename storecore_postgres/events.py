@@ -18,7 +18,7 @@ from storecore.models import Event
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
 from storecore_postgres.paging import PAGE, Row, damage, pages
-from storecore_postgres.wire import Moment, instant, moment, moments
+from storecore_postgres.wire import Moment, each_once, instant, moment, moments
 
 _LONGEST_TYPE = 200
 _INSERT = """
@@ -64,9 +64,9 @@ class Events:
         documents = [encode_event(event).decode() for event in events]
         asked = [
             moments(map(_instant, events)),
-            [found_by(event.type) for event in events],
-            [event.symbol or "" for event in events],
-            documents,
+            each_once(found_by(event.type) for event in events),
+            each_once(event.symbol or "" for event in events),
+            each_once(documents),
         ]
         first = [moment(_instant(events[0])), documents[0]]
 

@@ -23,7 +23,6 @@ OLDEST = 14
 _PASSING = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
-    "23505",  # unique_violation: another writer has made the next version of a state meanwhile
     "53300",  # too_many_connections
     "57P01",  # admin_shutdown
     "57P02",  # crash_shutdown
@@ -38,15 +37,23 @@ _ADVICE = {
     "53200": "the server is out of memory",
     "53300": "the server has no connection left; give each store a smaller pool.max_size",
 }
+_FATAL = {
+    "password authentication": "is the user, is the password of the dsn right?",
+    "does not exist": "make it, or name another one in the dsn",
+    "pg_hba.conf": "let the server's pg_hba.conf admit this host, user and database",
+    "too many": _ADVICE["53300"],
+    "connection slots": _ADVICE["53300"],
+    "starting up": "try again once it has started",
+}
 _WORDS = {
     "refused": "nothing listens there; is the server running, are host and port right?",
-    "translate host name": "its host name is not known",
-    "not known": "its host name is not known",
+    "translate host name": "its host name is not known; is it spelt right?",
+    "not known": "its host name is not known; is it spelt right?",
     "No such file": "it has no such socket; is the server running, is the host right?",
-    "timeout": "no answer in time",
-    "no password": "it asks for a password and the dsn has none",
+    "timeout": "no answer in time; are host and port right, does a firewall stand between?",
+    "no password": "it asks for a password and the dsn has none; give it one",
     "SSL": "no encrypted connection could be agreed on; see sslmode of the dsn",
-    "server closed the connection": "the server closed the connection",
+    "server closed the connection": "the server closed the connection; see its log",
 }
 
 
@@ -73,10 +80,14 @@ def unreachable(error: psycopg.Error) -> StoreError:
         )
     fatal = re.search(r"FATAL:\s+(.*)", text)
     if fatal:
-        why = fatal[1].strip()
-    else:
-        why = next((why for word, why in _WORDS.items() if word in text), "no connection was made")
+        advice = _first(_FATAL, fatal[1], "the server said so")
+        return StorageError(f"the database cannot be reached: {fatal[1].strip()}; {advice}")
+    why = _first(_WORDS, text, "no connection was made; is the server running, is the dsn right?")
     return StorageError(f"the database cannot be reached: {why}")
+
+
+def _first(found: dict[str, str], text: str, otherwise: str) -> str:
+    return next((said for word, said in found.items() if word in text), otherwise)
 
 
 def translated(error: psycopg.Error, what: str) -> StoreError:
@@ -90,6 +101,7 @@ def translated(error: psycopg.Error, what: str) -> StoreError:
     if state == "57014":
         return LockTimeout(f"{what}: {said}; nothing was written; see statement_timeout")
     if not state:
-        return unreachable(error)
+        lost = isinstance(error, psycopg.OperationalError)
+        return unreachable(error) if lost else StorageError(f"{what}: {error}")
     advice = _ADVICE.get(state)
     return StorageError(f"{what}: {said}" + (f"; {advice}" if advice else f" (SQLSTATE {state})"))

@@ -11,7 +11,7 @@ from storecore.instants import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.paging import PAGE, Row, damage, pages
-from storecore_postgres.wire import Moment, instant, moment, moments
+from storecore_postgres.wire import Moment, each_once, instant, moment, moments
 
 _UPSERT = """
 INSERT INTO {schema}.fundamentals (symbol, timestamp, document)
@@ -47,7 +47,8 @@ class Fundamentals:
         by_key = {(each.symbol, exact_instant(each.timestamp, "")): each for each in fundamentals}
         keys = sorted(by_key)
         documents = [encode_fundamental(by_key[key]).decode() for key in keys]
-        asked = [[symbol for symbol, _ in keys], moments(at for _, at in keys), documents]
+        symbols = each_once(symbol for symbol, _ in keys)
+        asked = [symbols, moments(at for _, at in keys), each_once(documents)]
 
         def put(connection: Connection) -> None:
             connection.execute(self._upsert, asked)

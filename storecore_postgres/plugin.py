@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from storecore.hooks import BackendSpec, hookimpl
 from storecore_postgres.database import Pool
+from storecore_postgres.grants import grants
+from storecore_postgres.schema import quoted
 from storecore_postgres.store import PostgresDataStore
 
 
@@ -49,6 +51,7 @@ def storecore_backend() -> BackendSpec:
             }
         ),
         promises=frozenset({"durable", "shared"}),
+        init=lambda config: grants(quoted(config.schema)),
         summary="a schema of a PostgreSQL database, for many machines at once",
     )
 

@@ -21,8 +21,7 @@ TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "au
 _NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # or placeholders in statements
 _LONGEST = 63  # bytes; the server cuts a longer identifier, and two might become one
 
-_PLACE = """
-CREATE SCHEMA IF NOT EXISTS {schema};
+_ABOUT = """
 CREATE TABLE IF NOT EXISTS {schema}.about (key text PRIMARY KEY, value text NOT NULL)
 """
 
@@ -139,8 +138,9 @@ def _check_server(connection: Connection) -> None:
 
 def _found(connection: Connection, schema: str) -> dict[str, str]:
     """Return what a store says of itself; nothing where there is none."""
-    (there,) = connection.execute("SELECT to_regclass(%s)", [f"{schema}.about"]).fetchone() or ("",)
-    if there is None:
+    # From the table: by itself the function answers from a cache, which a lock does not renew.
+    there = "SELECT FROM pg_catalog.pg_class WHERE oid = to_regclass(%s)"
+    if not connection.execute(there, [f"{schema}.about"]).fetchall():
         return {}
     return dict(connection.execute(f"SELECT key, value FROM {schema}.about").fetchall())
 
@@ -163,15 +163,18 @@ def _made(connection: Connection, schema: str, asked: str) -> dict[str, str]:
             )
         extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
         distribution = chosen(asked, {name for (name,) in extensions})
+        ((there,),) = connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchall()
+        if there is None:  # who may not make it may have been given it
+            connection.execute(f"CREATE SCHEMA {schema}")
         for statement in statements(schema, distribution):
-            connection.execute(statement)
+            connection.execute(statement, prepare=False)  # they are several commands each
         return _found(connection, schema)
 
 
 def statements(schema: str, distribution: Distribution) -> list[str]:
     """Return the SQL that makes the tables of a store in a schema, quoted."""
     event_key = key_of("events", "timestamp, id", distribution)
-    made = [_PLACE.format(schema=schema), _TABLES.format(schema=schema, event_key=event_key)]
+    made = [_ABOUT.format(schema=schema), _TABLES.format(schema=schema, event_key=event_key)]
     for log in ("decisions", "orders"):
         key = key_of(log, "seq", distribution)
         made.append(_LOG.format(schema=schema, log=log, key=key))

@@ -12,8 +12,9 @@ from storecore.states import KEPT_VERSIONS, check_expected
 from storecore_postgres.database import Connection, Database, IsKept
 from storecore_postgres.paging import damage
 
-# A row cannot be held that is not there yet.
-_HOLD = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+# Writers of one state come one after another: one that was held up would else save a version that
+# is already outlived and removed, and nobody would ever see it.
+_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))"
 _NEWEST = """
 SELECT coalesce(max(version), 0) FROM {schema}.states WHERE strategy = %s
 """
@@ -49,7 +50,7 @@ class States:
         encoded = encode_document(state, "state").decode()
 
         def put(connection: Connection) -> tuple[int, str]:
-            stored = self._stored(connection, strategy)
+            stored = self._held(connection, strategy)
             check_expected(strategy, expect, stored)
             connection.execute(self._insert, [strategy, stored + 1, encoded])
             connection.execute(self._delete, [strategy, stored + 1 - KEPT_VERSIONS])
@@ -61,7 +62,7 @@ class States:
         """Replace a state and its history by versions of another store, exactly once."""
 
         def put(connection: Connection) -> tuple[int, str]:
-            stored = self._stored(connection, strategy)
+            stored = self._held(connection, strategy)
             check_expected(strategy, expect, stored)
             newest, document = versions[0] if versions else (0, b"")
             if versions:
@@ -90,9 +91,9 @@ class States:
             rows = self._database.rows("reading states", self._history, [strategy])
             yield from (damage(self._decoded, (strategy, *row)) for row in rows)
 
-    def _stored(self, connection: Connection, strategy: str) -> int:
-        """Return the version that is stored; nobody else can replace it in this transaction."""
-        connection.execute(_HOLD, [f"{self._table} {strategy}"])
+    def _held(self, connection: Connection, strategy: str) -> int:
+        """Return the stored version; nobody else saves one until the transaction is over."""
+        connection.execute(_TURN, [f"{self._table} {strategy}"])
         ((version,),) = connection.execute(self._newest, [strategy]).fetchall()
         return int(version)
 
@@ -107,8 +108,11 @@ class States:
         return is_kept
 
     def _decoded(self, strategy: str, version: int, document: str) -> StateVersion:
+        place = f"{self._table}, strategy {strategy!r}, version {version}"
         try:
-            return StateVersion(version, decode_document(document.encode()))
+            state = decode_document(document.encode())
         except ValueError as error:
-            place = f"{self._table}, strategy {strategy!r}, version {version}"
             raise CorruptData(f"{place}: {error}", place) from error
+        if not isinstance(state, dict):
+            raise CorruptData(f"{place}: expected a JSON object", place)
+        return StateVersion(version, state)

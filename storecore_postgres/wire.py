@@ -78,6 +78,11 @@ def texts(names: Iterable[tuple[str, int]]) -> Texts:
     return Texts(_array_head(_TEXT, count) + b"".join(parts))
 
 
+def each_once(documents: Iterable[str]) -> Texts:
+    """Return texts as a parameter; as a list of str they would be searched for quotes, slowly."""
+    return texts((document, 1) for document in documents)
+
+
 def floats(column: pa.ChunkedArray) -> Floats:
     """Return a float64 column as a parameter."""
     return Floats(_array(_FLOAT8, _sent(column, "d")))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -133,3 +135,33 @@ def order():
 def sent(order):
     """Make an order and its result; any field of the order can be given."""
     return lambda **fields: (order(**fields), OrderResult("1", "filled"))
+
+
+@pytest.fixture
+def script():
+    """Start Python on a script, its arguments in `sys.argv`; it should end with its stdin.
+
+    `traced=False` keeps coverage out of it, for a script that interrupts itself: an exception in
+    the midst of the tracer's own work leaves the tracer's lock taken for ever.
+    """
+    started = []
+    untraced = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+
+    def start(source, *args, traced=True):
+        process = subprocess.Popen(
+            [sys.executable, "-c", source, *map(str, args)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=None if traced else untraced,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()

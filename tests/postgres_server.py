@@ -6,6 +6,7 @@ STORECORE_TEST_DSN=postgresql://…    a server that is there already; its tests
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -55,13 +56,28 @@ class Server:
         self._run("pg_ctl", "-w", "-l", str(self._data / "log"), "-o", options, "start")
 
     def kill(self) -> None:
-        """Kill it and all of its processes, and wait until it is gone."""
+        """Kill it and all of its processes, and wait until they are gone.
+
+        It is stopped first, to have no other children then; one that lived on would keep the memory
+        that they share, and the next server from starting.
+        """
         pid = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGSTOP)
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for each in (pid, *map(int, children)):
-            os.kill(each, signal.SIGKILL)
-        while _is_alive(pid):
-            time.sleep(0.01)
+        every = [pid, *map(int, children)]
+        for each in every:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        while any(map(_is_alive, every)):
+            time.sleep(0.005)
+        # Where nobody takes note of its end its number stays taken, and these name it.
+        for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self._data / lock).unlink()
+
+    def ask_for_password(self, role: str) -> None:
+        """Let a role in by its password only, from the next reload of the settings on."""
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"local all {role} scram-sha-256\n{rules.read_text()}")
 
     def stop(self) -> None:
         """Stop it and remove all of it."""

@@ -11,6 +11,7 @@ from storecore.cli.demo import demo
 from storecore.cli.failing import PlainErrors
 from storecore.cli.importing import import_bars
 from storecore.cli.info import info
+from storecore.cli.initializing import init
 from storecore.cli.listing import list_backends
 from storecore.cli.maintaining import repair, verify
 from storecore.cli.show import show
@@ -39,5 +40,5 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (demo, list_backends, import_bars, show, info, copy, verify, repair):
+for command in (demo, list_backends, init, import_bars, show, info, copy, verify, repair):
     app.add_command(command)

@@ -7,16 +7,18 @@ import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from storecore.cli.wording import printable
 from storecore.config import StoreConfig, find_config, load_config
 from storecore.errors import ConfigError
-from storecore.opening import open_store
+from storecore.inner import InnerStore
+from storecore.opening import open_store, prepare
 from storecore.protocol import DataStore
 
+_Made = TypeVar("_Made")
 _KEY = re.compile(r"\w+")
 _NEXT_OPTION = re.compile(r",(?=\w+=)")
 _FORMS = "a store is a config file, or NAME:KEY=VALUE,… as in file:base_path=data"
@@ -31,8 +33,15 @@ class StoreChoice(NamedTuple):
 
     def open(self) -> DataStore:
         """Open the store; raises what `storecore.open_store` raises."""
+        return self._made(open_store)
+
+    def prepared(self) -> InnerStore:
+        """Return the store, its options checked, not yet open."""
+        return self._made(prepare)
+
+    def _made(self, make: Callable[..., _Made]) -> _Made:
         try:
-            return open_store(self.config, **self.settings)
+            return make(self.config, **self.settings)
         except ConfigError as error:
             hint = "" if self.config.source else f"; {self.how}"
             raise ConfigError(f"{error}{hint}") from error

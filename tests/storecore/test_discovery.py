@@ -104,7 +104,7 @@ def test_a_backend_is_described_for_errors_after_it_was_loaded(site):
     ("name", "message"),
     [
         ("memry", r"^no backend 'memry' \(did you mean 'memory'\?\); installed: .*file, memory, "),
-        ("redis", r"^no backend 'redis'; installed: .*file, memory, mirror, postgres, readonly$"),
+        ("oracle", r"^no backend 'oracle'; installed: .*file, memory, mirror, postgres, readonly$"),
         ("Memory", r"^no backend 'Memory' \(did you mean 'memory'\?\)"),
         ("", r"^no backend ''; installed: "),
     ],
@@ -309,4 +309,4 @@ def test_an_unknown_name_of_a_known_package_is_told_with_its_command(monkeypatch
 def test_each_backend_of_storecore_itself_is_known():
     own = {info.name for info in backends() if info.distribution == "storecore"}
     known = discovery.KNOWN_PACKAGES.items()
-    assert own == {name for name, package in known if package.split("[")[0] == "storecore"}
+    assert own == {name for name, package in known if package.partition("[")[0] == "storecore"}

@@ -95,6 +95,13 @@ def test_the_extra_that_explains_a_missing_module(install, entry_point, module, 
     assert install(entry_point=entry_point, metadata=EXTRAS).extra_for(module) == extra
 
 
+@pytest.mark.parametrize("extra", ["all", "redis"])
+def test_of_extras_that_bring_a_module_the_one_of_the_entry_point_is_named(install, extra):
+    more = 'Requires-Dist: hiredis; extra == "all"' + EXTRAS
+    plugin = install(entry_point=f"acme_acme [{extra}]", metadata=more)
+    assert plugin.extra_for("hiredis") == extra
+
+
 def test_a_plugin_is_alone_in_its_manager(install):
     manager = load_plugin(install())
     assert [name for name, _ in manager.list_name_plugin()] == ["acme"]

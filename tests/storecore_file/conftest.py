@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import gc
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
@@ -151,33 +149,3 @@ def syscalls(monkeypatch):
     for name in ("unlink", "remove"):
         watch(name, lambda args, _: os.path.basename(args[0]))
     return calls
-
-
-@pytest.fixture
-def script(tmp_path):
-    """Start Python on a script, its arguments in `sys.argv`; it should end with its stdin.
-
-    `traced=False` keeps coverage out of it, for a script that interrupts itself: an exception in
-    the midst of the tracer's own work leaves the tracer's lock taken for ever.
-    """
-    started = []
-    untraced = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
-
-    def start(source, *args, traced=True):
-        process = subprocess.Popen(
-            [sys.executable, "-c", source, *map(str, args)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=None if traced else untraced,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        try:
-            process.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-COMMANDS = ("demo", "backends", "import", "show", "info")
+COMMANDS = ("demo", "backends", "init", "import", "show", "info")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,29 @@
+"""`storecore init`: what a store needs is made, and what is left to an administrator is told."""
+
+from __future__ import annotations
+
+import click
+
+from storecore.cli.choosing import StoreChoice, examples, store_options
+
+
+@click.command(
+    short_help="Make what a store needs, and tell what to grant.",
+    epilog=examples(
+        "storecore init",
+        "storecore init --backend file --set base_path=data",
+        "storecore init --backend postgres --set dsn='host=db dbname=desk' --set schema=storecore",
+    ),
+)
+@store_options
+def init(choice: StoreChoice) -> None:
+    """Make what a store needs where it is missing; change nothing that is there.
+
+    What its backend leaves to an administrator, the grants for other roles of a database for one,
+    is printed.
+    """
+    prepared = choice.prepared()
+    choice.open().close()
+    click.echo(f"the store in {choice.named} is ready", err=True)
+    if prepared.spec.init is not None:
+        click.echo(prepared.spec.init(prepared.settings), nl=False)

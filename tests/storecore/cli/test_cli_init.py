@@ -1,0 +1,52 @@
+"""`storecore init`: what a store needs is made, what is left to an administrator is printed."""
+
+from __future__ import annotations
+
+BACKEND = """
+from msgspec import Struct
+from storecore import BackendSpec, hookimpl
+from storecore.memory import MemoryDataStore
+
+class Config(Struct):
+    role: str = "desk"
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(
+        name="granting",
+        config=Config,
+        open=lambda config: MemoryDataStore(),
+        init=lambda config: f"GRANT ALL TO {config.role};\\n",
+    )
+"""
+
+
+def test_what_is_missing_is_made(cli, at, base_path):
+    result = cli("init", *at)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "the store in backend 'file' is ready\n"
+    assert (base_path / "prices").is_dir()
+
+
+def test_what_is_there_stays(cli, at, ten_bars, stored):
+    assert cli("init", *at).exit_code == 0
+    assert stored() == ten_bars
+
+
+def test_what_the_backend_leaves_to_an_administrator_is_all_that_is_printed(cli, site):
+    site.backend(BACKEND, name="granting")
+    result = cli("init", "--backend", "granting", "--set", "role=quants")
+    assert result.stdout == "GRANT ALL TO quants;\n"
+
+
+def test_an_option_that_does_not_fit_is_one_error(cli):
+    result = cli("init", "--backend", "file", "--set", "base_pth=data")
+    assert result.exit_code == 1
+    assert "base_pth: unknown option (did you mean 'base_path'?)" in result.stderr
+
+
+def test_an_init_that_cannot_be_called_is_an_error_of_the_backend(cli, site):
+    site.backend(BACKEND.replace("init=", "init=5, summary="), name="granting")
+    result = cli("init", "--backend", "granting")
+    assert "acme-granting 1.5" in result.stderr
+    assert "expected its spec's init to be callable or None, got 5" in result.stderr

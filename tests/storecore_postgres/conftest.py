@@ -1,0 +1,118 @@
+"""What the tests of the postgres backend share: a store, its administrator, other roles, faults."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from storecore_postgres import PostgresDataStore
+from storecore_postgres.database import Pool
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def place(place_in_postgres):
+    """The options of a store of the test's own; its connections bear the schema's name."""
+    dsn = make_conninfo(place_in_postgres["dsn"], application_name=place_in_postgres["schema"])
+    return {**place_in_postgres, "dsn": dsn}
+
+
+@pytest.fixture
+def schema(place):
+    return place["schema"]
+
+
+@pytest.fixture
+def opened(place):
+    """Open the store of the test; any option can be given."""
+    return lambda **options: PostgresDataStore(**{**place, **options})
+
+
+@pytest.fixture
+def store(opened):
+    """An open store, which tries for long."""
+    with opened(pool=Pool(timeout=20)) as store:
+        yield store
+
+
+@pytest.fixture
+def admin(postgres_dsn):
+    """A connection of who may do everything."""
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def role(admin, postgres_dsn):
+    """Make a role that may do nothing; return its name and the dsn with which it connects."""
+    made = []
+
+    def make(password=None):
+        name = f"role_{os.getpid()}_{next(_numbers)}"
+        admin.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), password)
+        )
+        made.append(name)
+        return name, make_conninfo(postgres_dsn, user=name)
+
+    yield make
+    for name in made:
+        admin.execute(f"DROP OWNED BY {name}")
+        admin.execute(f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def database(admin, postgres_dsn):
+    """Make a database; return the dsn of its administrator."""
+    made = []
+
+    def make(options=""):
+        name = f"database_{os.getpid()}_{next(_numbers)}"
+        admin.execute(f"CREATE DATABASE {name} {options}")
+        made.append(name)
+        return make_conninfo(postgres_dsn, dbname=name)
+
+    yield make
+    for name in made:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def terminate(admin, schema):
+    """End all connections of the test's stores, and wait until they are gone; return how many."""
+    return lambda: admin.execute(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+        "WHERE application_name = %s",
+        [schema],
+    ).fetchone()[0]
+
+
+@pytest.fixture
+def at_commit(monkeypatch):
+    """Call a function in place of the next COMMIT, with the connection and what sends it."""
+    real = psycopg.Connection.execute
+
+    def install(instead):
+        waiting = [instead]
+
+        def execute(self, query, *args, **options):
+            if query == "COMMIT" and waiting:
+                return waiting.pop()(self, lambda: real(self, query))
+            return real(self, query, *args, **options)
+
+        monkeypatch.setattr(psycopg.Connection, "execute", execute)
+
+    return install
+
+
+@pytest.fixture
+def always():
+    """Bounds that take in everything, in UTC."""
+    return datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

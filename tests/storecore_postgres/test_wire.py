@@ -1,0 +1,118 @@
+"""Columns as the server's binary protocol has them: there and back again, bit for bit."""
+
+from __future__ import annotations
+
+import struct
+import sys
+
+import psycopg
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storecore.bar_table import DATE
+from storecore.instants import EARLIEST, LATEST
+from storecore_postgres import wire
+
+FLOATS = st.lists(st.floats(allow_nan=False), min_size=1)
+INSTANTS = st.lists(
+    st.sampled_from([EARLIEST, LATEST, wire.EPOCH, wire.EPOCH - 1, -1, 0])
+    | st.integers(EARLIEST, LATEST),
+    min_size=1,
+)
+TEXTS = st.lists(
+    st.tuples(st.text(st.characters(exclude_characters="\0", codec="utf8")), st.integers(1, 3)),
+    min_size=1,
+)
+EXTREMES = [-0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1]
+
+
+@pytest.fixture(scope="module")
+def linked(postgres_dsn):
+    with psycopg.connect(postgres_dsn, autocommit=True, context=wire.ADAPTERS) as connection:
+        connection.execute("SET TimeZone = 'America/New_York'")  # which must not matter
+        yield connection
+
+
+def answered(linked, statement, *asked):
+    return linked.execute(statement, asked, binary=True).fetchall()
+
+
+def bits(values):
+    return [struct.pack(">d", value) for value in values]
+
+
+@given(FLOATS)
+def test_floats_come_back_bit_for_bit(linked, values):
+    values += EXTREMES
+    ((sent,),) = answered(
+        linked,
+        "SELECT string_agg(float8send(x), '' ORDER BY n) "
+        "FROM unnest(%s::float8[]) WITH ORDINALITY AS given (x, n)",
+        wire.floats(pa.chunked_array([values])),
+    )
+    assert bits(wire.float_column(sent).to_pylist()) == bits(values)
+
+
+@given(INSTANTS)
+def test_dates_come_back_from_the_year_1_to_9999(linked, values):
+    dates = pa.chunked_array([pa.array(values, pa.int64()).view(DATE)])
+    ((sent,),) = answered(
+        linked,
+        "SELECT string_agg(timestamptz_send(x), '' ORDER BY n) "
+        "FROM unnest(%s::timestamptz[]) WITH ORDINALITY AS given (x, n)",
+        wire.instants(dates),
+    )
+    assert wire.date_column(sent).equals(dates.combine_chunks())
+
+
+@given(INSTANTS)
+def test_instants_come_back_one_by_one(linked, values):
+    rows = answered(
+        linked,
+        "SELECT timestamptz_send(x), x = %s FROM unnest(%s::timestamptz[]) AS given (x)",
+        wire.moment(values[0]),
+        wire.moments(values),
+    )
+    assert [wire.instant(sent) for sent, _ in rows] == values
+    assert [same for _, same in rows] == [value == values[0] for value in values]
+
+
+@given(TEXTS)
+def test_names_are_repeated_as_often_as_they_are_to_be(linked, names):
+    ((texts,),) = answered(linked, "SELECT %s::text[]", wire.texts(names))
+    assert texts == [name for name, times in names for _ in range(times)]
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)))
+def test_whole_numbers_come_back(linked, values):
+    ((sent,),) = answered(
+        linked,
+        "SELECT coalesce(string_agg(int8send(x), '' ORDER BY n), '') "
+        "FROM unnest(%s::int8[]) WITH ORDINALITY AS given (x, n)",
+        values,
+    )
+    assert wire.whole_column(sent).to_pylist() == values
+
+
+@given(st.lists(st.tuples(st.integers(EARLIEST, LATEST), st.floats(allow_nan=False)), min_size=1))
+def test_copied_rows_are_what_was_given(linked, rows):
+    dates, numbers = zip(*rows, strict=True)
+    linked.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS copied (n serial, t text, d timestamptz, x float8)"
+    )
+    linked.execute("TRUNCATE copied")
+    column = pa.chunked_array([pa.array(dates, pa.int64()).view(DATE)])
+    with linked.cursor().copy("COPY copied (t, d, x) FROM STDIN (FORMAT binary)") as copy:
+        copy.write(wire.COPY_HEAD)
+        copy.write(wire.copied_rows(["Ünï"], column, pa.chunked_array([numbers])))
+        copy.write(wire.COPY_END)
+    found = answered(linked, "SELECT t, timestamptz_send(d), x FROM copied ORDER BY n")
+    assert [(text, wire.instant(sent)) for text, sent, _ in found] == [("Ünï", d) for d in dates]
+    assert bits(x for _, _, x in found) == bits(numbers)
+
+
+def test_a_machine_whose_bytes_are_in_the_order_of_the_network_turns_none(monkeypatch):
+    monkeypatch.setattr(sys, "byteorder", "big")
+    assert wire._swapped(b"\0\1\2\3\4\5\6\7").tobytes() == b"\0\1\2\3\4\5\6\7"
