@@ -5,7 +5,7 @@ Writers that take their rows in one order cannot wait for each other in a circle
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 
@@ -130,9 +130,7 @@ def _starts(rows: Grouped) -> Iterable[int]:
 
 def _runs(rows: Grouped, start: int, stop: int) -> Iterator[tuple[str, int]]:
     """Yield the symbols of some rows, each with how many of them are its own."""
-    first = bisect_right(rows.ends, start)
-    for name, end in zip(rows.names[first:], rows.ends[first:], strict=True):
+    some = slice(bisect_right(rows.ends, start), bisect_left(rows.ends, stop) + 1)
+    for name, end in zip(rows.names[some], rows.ends[some], strict=True):
         yield name, min(end, stop) - start
         start = end
-        if start >= stop:
-            return

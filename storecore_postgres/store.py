@@ -1,4 +1,4 @@
-"""The front door: `FileDataStore`, which checks what it is given and sends it to its room."""
+"""The front door: `PostgresDataStore`, which checks what it is given and sends it to its room."""
 
 from __future__ import annotations
 

@@ -47,6 +47,8 @@ def store(request, tmp_path):
 @pytest.fixture(scope="session")
 def postgres_server():
     """A PostgreSQL server of the tests' own, which they may kill."""
+    if os.environ.get("STORECORE_TEST_DSN"):
+        pytest.skip("the server of STORECORE_TEST_DSN is not the tests' own to kill")
     server = _module("postgres_server").Server()
     yield server
     server.stop()

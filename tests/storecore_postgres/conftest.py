@@ -96,15 +96,18 @@ def terminate(admin, schema):
 
 @pytest.fixture
 def at_commit(monkeypatch):
-    """Call a function in place of the next COMMIT, with the connection and what sends it."""
+    """Call a function in place of the next COMMIT (or other statement, by a part of it).
+
+    It is given the connection and what sends the statement.
+    """
     real = psycopg.Connection.execute
 
-    def install(instead):
+    def install(instead, part="COMMIT"):
         waiting = [instead]
 
         def execute(self, query, *args, **options):
-            if query == "COMMIT" and waiting:
-                return waiting.pop()(self, lambda: real(self, query))
+            if part in query and waiting:
+                return waiting.pop()(self, lambda: real(self, query, *args, **options))
             return real(self, query, *args, **options)
 
         monkeypatch.setattr(psycopg.Connection, "execute", execute)

@@ -132,6 +132,28 @@ def test_a_commit_that_was_carried_out_is_not_done_again(store, at_commit, write
     assert held(store) == EXPECTED[kind]
 
 
+def lost_before(connection, send):
+    """The statement is not carried out."""
+    connection.close()
+    raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+@pytest.mark.parametrize("instead", [lost_after_commit, lost_before])
+def test_a_record_that_follows_in_one_statement_is_there_once(store, at_commit, write, instead):
+    write(store, "decision")
+    at_commit(instead, "WITH moved")
+    write(store, "decision")
+    write(store, "decision")
+    assert held(store) == {"decisions": 3}
+
+
+def test_a_record_follows_what_others_have_logged_meanwhile(store, opened, write):
+    with opened() as other:
+        for each in (store, other, store, store, other):
+            write(each, "decision")
+    assert held(store) == {"decisions": 5}
+
+
 def test_a_deletion_that_was_carried_out_still_tells_how_many(store, at_commit, bar):
     store.write_bars("AAPL", [bar()])
     at_commit(lost_after_commit)
