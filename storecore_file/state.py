@@ -49,7 +49,9 @@ class States:
             check_expected(strategy, expect, stored)
             if stored:
                 self._disk.keep(path, _kept(path, stored).name)
-                self._disk.drop(_kept(path, stored + 1 - KEPT_VERSIONS))
+                self._disk.drop(
+                    _kept(path, stored - KEPT_VERSIONS)
+                )  # not one that may be asked for
             document = {"strategy": strategy, "version": stored + 1, "state": encoded}
             self._disk.replace(path, sealed(msgspec.json.encode(document)))
 

@@ -127,8 +127,19 @@ def test_a_version_before_is_a_document_beside_the_state_that_no_glob_matches(st
         store.save_strategy_state("value", {"cash": cash})
     assert visible(folder) == ["value.json"]
     kept = {path.name: json.loads(path.read_text()) for path in folder.glob(".value.json.[0-9]")}
-    assert sorted(kept) == [f".value.json.{version}" for version in (3, 4, 5, 6)]
-    assert [kept[name]["state"]["cash"] for name in sorted(kept)] == [2, 3, 4, 5]
+    assert sorted(kept) == [f".value.json.{version}" for version in (2, 3, 4, 5, 6)]
+    assert [kept[name]["state"]["cash"] for name in sorted(kept)] == [1, 2, 3, 4, 5]
+
+
+def test_d2_a_save_that_fails_leaves_every_version_that_there_was(store, failing, monkeypatch):
+    for cash in range(7):
+        store.save_strategy_state("value", {"cash": cash})
+    before = store.state_history("value")
+    failing("fdatasync")
+    with pytest.raises(StorageError):
+        store.save_strategy_state("value", {"cash": 7})
+    monkeypatch.undo()
+    assert store.state_history("value") == before
 
 
 def test_a_state_that_was_saved_without_a_version_is_the_first(store, folder):

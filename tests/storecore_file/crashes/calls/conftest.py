@@ -1,13 +1,10 @@
-"""Breaks one system call of a write: `strace` attaches to the writer and injects a kill or an error."""
+"""Breaks a system call of a write: `strace` attaches to it and injects a kill or an error."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-import signal
-import signal
-import signal
 import signal
 import subprocess
 import sys

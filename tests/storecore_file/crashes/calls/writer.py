@@ -17,13 +17,15 @@ import pyarrow as pa
 
 from storecore import Action, Decision, Event, FundamentalData, PriceBar
 from storecore_file import FileDataStore, bars, parallel, series_writer, tiling
+from storecore_file.floor import looking
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-SYMBOLS = ["AAPL", "MSFT", "BRK/B", "btc", "GOOG"]
+SYMBOLS = ["AAPL", "BRK/B"]
 ROWS = 20  # of a part
 
-bars.WRITERS, parallel._FEW = 1, 100  # in one thread, in one order
+looking._TICK = looking._SLOW_TICK = 2**62  # each folder is listed each time
+bars.MANY_SERIES, bars.WRITERS, parallel._FEW = 2, 1, 100  # in one thread, in one order
 tiling.PART_ROWS = series_writer.PART_ROWS = ROWS
 tiling.OPEN_ROWS, tiling.RATIO = 5, 1
 tiling.PART_BYTES, tiling.SMALL_BYTES = 6_000, 2_400
@@ -50,19 +52,19 @@ def write_fundamental(store, n):
 
 
 def write_and_delete(store, n):
-    """Write 60 bars, some of them into the journal; then delete a dozen, which lie in two parts."""
+    """Write 40 bars, two of them into the journal; then delete a dozen, which lie in two parts."""
     if n == 0:
-        store.write_bars("AAPL", [bar(each) for each in range(58)])
-        write_table(store, 58)
-        write_table(store, 59)
+        store.write_bars("AAPL", [bar(each) for each in range(38)])
+        write_table(store, 38)
+        write_table(store, 39)
     else:
-        store.delete_bars("AAPL", DAY + timedelta(12 * n), DAY + timedelta(12 * n + 11))
+        store.delete_bars("AAPL", DAY + timedelta(8 * n), DAY + timedelta(8 * n + 11))
 
 
 def write_and_compact(store, n):
     """Write bars, tables and events; then bring them into few files."""
     if n == 0:
-        for month in range(4):
+        for month in range(3):
             store.write_bars("AAPL", [bar(31 * month + each) for each in range(6)])
         write_table(store, 150)
         write_event(store, 0)
@@ -75,7 +77,7 @@ def read_bars(store, symbol="AAPL"):
 
 
 def read_tables(store):
-    return sorted(sum((read_bars(store, symbol) for symbol in SYMBOLS), []))
+    return sorted(n for symbol in SYMBOLS for n in read_bars(store, symbol))
 
 
 def read_events(store):
