@@ -1,4 +1,4 @@
-"""A file system on a disk of its own, whose power can be cut: ext4 in a file, which root may mount."""
+"""A file system of its own, whose power can be cut: ext4 in a file, which root may mount."""
 
 from __future__ import annotations
 

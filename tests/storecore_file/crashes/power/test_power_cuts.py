@@ -1,4 +1,9 @@
-"""Law D1 where the power fails: what was acknowledged is on the disk, and each file is whole."""
+"""Law D1 where the power fails: what was acknowledged is on the disk, and each file is whole.
+
+What counts is what was acknowledged before the cut began. A sync that runs while it is made may
+succeed and yet be lost, which no failing power could do: of a bare loop of write + fdatasync, 19 of
+120 cuts took the last line that was acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +75,7 @@ WRITER = """if True:
             except OSError:
                 os._exit(0)
         failed = os.waitpid(child, 0)[1]
-        print("wrong" if failed else "cut", 0, flush=True)
+        print("failed" if failed else "cut", flush=True)
 """
 
 
@@ -79,28 +84,33 @@ class Writers:
 
     def __init__(self, script, base, durability):
         self.base, self.durability = base, durability
-        self.acknowledged = set()
+        self.acknowledged = set()  # before the power failed
+        self._told, self._next = [], 0
+        seed = random.randrange(2**32)
+        print(f"seed {seed}")
+        self._moments = random.Random(seed)
         self._processes = [script(WRITER, run, traced=False) for run in range(WRITERS)]
 
     def until(self, cut):
-        """Let them write; `cut` the power at some time, which ends them."""
-        first = max((number for _, number in self.acknowledged), default=0) // WRITERS + 1
+        """Let them write; `cut` the power, which ends them."""
+        self._next = max([self._next, *(number for _, number in self._told)]) + WRITERS
+        self._told = []
         for process in self._processes:
-            print(self.base, self.durability, first, sep="\t", file=process.stdin, flush=True)
+            asked = self.base, self.durability, self._next // WRITERS
+            print(*asked, sep="\t", file=process.stdin, flush=True)
         following = [threading.Thread(target=self._follow, args=[each]) for each in self._processes]
         for thread in following:
             thread.start()
+        time.sleep(self._moments.uniform(0.02, 0.4))
+        self.acknowledged |= set(self._told)
         cut()
         for thread in following:
             thread.join()
 
     def _follow(self, process):
-        for line in iter(process.stdout.readline, ""):
+        for line in iter(process.stdout.readline, "cut\n"):
             kind, number = line.split()
-            if kind == "cut":
-                return
-            assert kind != "wrong"
-            self.acknowledged.add((kind, int(number)))
+            self._told.append((kind, int(number)))
 
 
 def wrong_after(base, acknowledged):
@@ -144,17 +154,9 @@ def most(counts):
 
 def cuts(disk, script, durability):
     """Cut the power at random moments; yield how much is acknowledged, and what is wrong then."""
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    moments = random.Random(seed)
     writers = Writers(script, disk.folder / "data", durability)
     for _ in range(CUTS):
-
-        def cut():
-            time.sleep(moments.uniform(0.02, 0.4))
-            disk.cut_power()
-
-        writers.until(cut)
+        writers.until(disk.cut_power)
         disk.power_on()
         yield len(writers.acknowledged), wrong_after(writers.base, writers.acknowledged)
 
