@@ -104,10 +104,17 @@ class Bars:
         if span.first > span.last or not self._disk.is_folder(self._path(*key)):
             return 0
         deleted = self._writer(*key).delete(span.first, span.last)
+        self._tidy(key)
+        return deleted
+
+    def _tidy(self, key: tuple[str, str]) -> None:
+        """Remove parts without bars where that can be done: nobody reads a bar from them."""
         if key in self._journal.series():  # its rows hold on to a part that is empty now
             self._try_to_fold()
-        self._writer(*key).drop_empty()
-        return deleted
+        try:
+            self._writer(*key).drop_empty()
+        except StoreError as error:
+            _log.warning("%s: empty parts are removed later: %s", self._path(*key), error)
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars, of one timeframe or of any."""

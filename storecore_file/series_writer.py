@@ -76,9 +76,8 @@ class SeriesWriter:
             touched = [self._filled(part, pending) for part in parts if _overlap(part, first, last)]
             kept = [_without(filled, first, last) for filled in touched]
             put = [filled for filled in kept if len(filled.bars) or filled.folded]
-            self._replace(put, parts)
             emptied = [filled.part for filled in kept if filled not in put]
-            self._remove(emptied)
+            self._replace(put, parts, emptied)
             return sum(len(filled.bars) for filled in touched) - sum(
                 len(filled.bars) for filled in kept
             )
@@ -152,7 +151,7 @@ class SeriesWriter:
         """Return what `look` answers for a part, which no other writer can take away."""
         return self._series.open(part, look)
 
-    def _replace(self, put: list[_Filled], parts: list[Part]) -> None:
+    def _replace(self, put: list[_Filled], parts: list[Part], emptied: Sequence[Part] = ()) -> None:
         """Put filled parts in the place of those that they overlap: all, or on an error none."""
         staged: list[Staged] = []
         try:
@@ -163,15 +162,13 @@ class SeriesWriter:
         except BaseException:
             self._disk.discard(staged)
             raise
-        if staged:
-            self._disk.put(staged)
         kept = {filled.part for filled in put}
         replaced = [
             part
             for part in parts
             if part not in kept and any(_overlap(part, new.first, new.last) for new in kept)
         ]
-        self._remove(replaced)
+        self._disk.exchange(staged, map(self._series.path, [*replaced, *emptied]))
 
     def _remove(self, parts: Sequence[Part]) -> None:
         self._disk.remove(*map(self._series.path, parts))

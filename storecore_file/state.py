@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore.lossless import encode_document
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
@@ -49,8 +50,10 @@ class States:
             check_expected(strategy, expect, stored)
             if stored:
                 self._disk.keep(path, _kept(path, stored).name)
-                self._disk.drop(_kept(path, stored + 1 - KEPT_VERSIONS))
             self._disk.replace(path, _encoded(strategy, stored + 1, encoded))
+            with suppress(StorageError):  # the state is saved, and nobody asks for these any more
+                self._disk.drop(_kept(path, stored + 1 - KEPT_VERSIONS))
+                self._disk.drop(_kept(path, stored - KEPT_VERSIONS))  # as a killed one left it
 
     def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
         """Replace a state and its history by checked versions, newest first.

@@ -16,6 +16,7 @@ from secrets import token_hex
 from typing import NamedTuple
 
 from storecore_file.floor.folders import Folders
+from storecore_file.floor.former import Former
 from storecore_file.floor.looking import Changed, Listing, OpenFile
 from storecore_file.floor.naming import naming
 from storecore_file.floor.renaming import put_in_place
@@ -127,18 +128,50 @@ class Disk(Folders):
         return Staged(path, temporary)
 
     def put(self, staged: Iterable[Staged]) -> None:
-        """Put staged files, all of one folder, in their places."""
-        waiting = list(staged)
-        path = waiting[0].path
+        """Put staged files, all of one folder, in their places: all or, on an error, none."""
+        self.exchange(staged, ())
+
+    def exchange(self, staged: Iterable[Staged], gone: Iterable[Path]) -> None:
+        """Put staged files in their places, then remove others of their folder.
+
+        Others may be gone already. On an error all is as before; where the disk fails in that too,
+        each file is still the old one or the new one.
+        """
+        waiting, removed = list(staged), list(gone)
+        with Former() as former:
+            try:
+                self._put(waiting, former)
+                self._remove(removed, former)
+            except BaseException:
+                former.put_back(self._write_anew)
+                self.discard(waiting)
+                raise
+
+    def _put(self, waiting: list[Staged], former: Former) -> None:
+        for path, temporary in waiting:
+            with naming(path, "write"):
+                former.keep(path, temporary)
+                put_in_place(temporary, path)
+        if waiting:
+            with naming(waiting[0].path, "write"):
+                self._sync_folder(waiting[0].path.parent)
+
+    def _remove(self, paths: list[Path], former: Former) -> None:
+        for path in paths:
+            with naming(path, "remove"):
+                former.keep(path, None)
+                path.unlink(missing_ok=True)
+        if paths:
+            with naming(paths[0], "remove"):
+                self._sync_folder(paths[0].parent)
+
+    def _write_anew(self, path: Path, content: bytes) -> None:
+        staged = self.stage(path, content)
         try:
-            for path, temporary in waiting:
-                with naming(path, "write"):
-                    put_in_place(temporary, path)
+            put_in_place(staged.temporary, path)
         except BaseException:
-            self.discard(waiting)
+            self.discard([staged])
             raise
-        with naming(path, "write"):
-            self._sync_folder(path.parent)
 
     def discard(self, staged: Iterable[Staged]) -> None:
         """Remove staged files that shall not be put after all."""
@@ -167,12 +200,7 @@ class Disk(Folders):
 
     def remove(self, *paths: Path) -> None:
         """Remove files, all of one folder; fine where they are gone already."""
-        for path in paths:
-            with naming(path, "remove"):
-                path.unlink(missing_ok=True)
-        if paths:
-            with naming(paths[0], "remove"):
-                self._sync_folder(paths[0].parent)
+        self.exchange((), paths)
 
     def sync(self, file: int) -> None:
         """Bring a file's data and length to the medium, where the level asks for it."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.looking import identity
 from storecore_file.floor.naming import naming, refuse
 
 _NOTE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
@@ -95,8 +96,3 @@ class Note:
     def close(self) -> None:
         """Let go of the file: the next write opens what is at the path then."""
         self._kept.close()
-
-
-def identity(found: os.stat_result) -> tuple[int, int]:
-    """Return what tells a file from every other one that exists."""
-    return found.st_dev, found.st_ino

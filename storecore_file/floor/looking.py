@@ -86,3 +86,8 @@ def entries(folder: Path) -> list[Entry]:
                 changed = each.stat(follow_symlinks=False).st_mtime
                 found.append(Entry(each.name, each.is_dir(), changed))
     return sorted(found)
+
+
+def identity(found: os.stat_result) -> tuple[int, int]:
+    """Return what tells a file from every other one that exists."""
+    return found.st_dev, found.st_ino

@@ -132,6 +132,17 @@ def test_a_version_before_is_a_document_beside_the_state_that_no_glob_matches(st
     assert [kept[name]["state"]["cash"] for name in sorted(kept)] == [2, 3, 4, 5]
 
 
+def test_d2_a_save_that_fails_leaves_every_version_that_there_was(store, failing, monkeypatch):
+    for cash in range(7):
+        store.save_strategy_state("value", {"cash": cash})
+    before = store.state_history("value")
+    failing("fdatasync")
+    with pytest.raises(StorageError):
+        store.save_strategy_state("value", {"cash": 7})
+    monkeypatch.undo()
+    assert store.state_history("value") == before
+
+
 def test_a_state_that_was_saved_without_a_version_is_the_first(store, folder):
     document = sealed(b'{"strategy":"value","state":{"cash":1}}')
     (folder / "value.json").write_bytes(document)

@@ -166,14 +166,16 @@ def staged_in_place(self, path, content):
     return Staged(path, path)
 
 
-def put_nothing(self, staged):
-    self.created(staged[0].path)
+def put_nothing(self, staged, gone):
+    if staged:
+        self.created(staged[0].path)
+    EXCHANGE(self, (), gone)
 
 
-def removed_too_early(replace, self, put, parts):
+def removed_too_early(replace, self, put, parts, emptied=()):
     kept = {filled.part for filled in put}
     self._remove([part for part in parts if part not in kept])
-    replace(self, put, parts)
+    replace(self, put, parts, emptied)
 
 
 def retired_too_early(fold, self):
@@ -182,10 +184,11 @@ def retired_too_early(fold, self):
 
 
 REPLACE, FOLD = SeriesWriter._replace, bars.Bars.fold
+EXCHANGE = Disk.exchange
 FAULTS = {
     "no file sync": [(Disk, "sync", lambda self, file: None)],
     "no folder sync": [(Disk, "_sync_folder", lambda self, folder: None)],
-    "in-place write": [(Disk, "stage", staged_in_place), (Disk, "put", put_nothing)],
+    "in-place write": [(Disk, "stage", staged_in_place), (Disk, "exchange", put_nothing)],
     "old parts removed before": [
         (SeriesWriter, "_replace", lambda *given: removed_too_early(REPLACE, *given))
     ],
