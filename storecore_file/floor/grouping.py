@@ -87,9 +87,13 @@ class GroupCommit(Generic[_Item]):
                 if led:
                     self._commit_all(own)
         own.tell_following()
-        if own.error is not None:
-            # An exception for each thread, whose traceback no other one changes.
-            raise own.error if led else copy(own.error)
+        error, own.error = own.error, None
+        if error is not None:
+            try:
+                # An exception for each thread, whose traceback no other one changes.
+                raise error if led else copy(error)
+            finally:
+                del error  # or its traceback keeps it, and open files, until Python collects cycles
 
     def _commit_all(self, own: _Waiting[_Item]) -> None:
         with self._putting:
@@ -119,6 +123,7 @@ class GroupCommit(Generic[_Item]):
         finally:
             for each in group:
                 each.error, each.done = error, True
+            del error  # or its traceback, which has this frame, keeps it
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy, in this process or another, has threads of its own.

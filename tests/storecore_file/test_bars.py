@@ -455,6 +455,19 @@ def test_compact_says_how_many_files_it_merged(store, bar, files, small):
     assert report.actions == (f"merged {before - len(files())} files of bars into others",)
 
 
+def test_d2_a_deletion_that_is_done_is_no_error_where_an_empty_part_cannot_be_removed(
+    store, bar, monkeypatch, caplog
+):
+    def full(self):
+        raise StorageError("disk full")
+
+    store.write_bars("AAPL", [bar()])
+    monkeypatch.setattr(SeriesWriter, "drop_empty", full)
+    assert store.delete_bars("AAPL", FIRST, LAST) == 1
+    assert store.read_bars("AAPL", FIRST, LAST) == []
+    assert "empty parts are removed later: disk full" in caplog.text
+
+
 def test_a_merge_that_fails_is_put_off(store, bar, failing, monkeypatch, caplog):
     store.write_bars("AAPL", [bar(datetime(2026, 1, 5))])
     store.write_bars("AAPL", [bar(datetime(2026, 2, 5))])

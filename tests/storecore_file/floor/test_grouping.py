@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import pickle
 import threading
 import time
+import weakref
+from contextlib import suppress
 
 import pytest
 
@@ -126,6 +129,23 @@ def test_an_error_of_one_key_is_raised_to_its_threads_alone(group, start, gather
     ]
     assert [(each.path, each.errno) for each in outcomes[1::2]] == [("a", 28)] * 2
     assert len({id(each) for each in outcomes[1::2]}) == 2
+
+
+def test_an_error_that_was_dealt_with_keeps_no_file_open():
+    opened = []
+
+    def commit(key, items):
+        file = type("File", (), {})()
+        opened.append(weakref.ref(file))
+        raise StorageError("full")
+
+    gc.disable()
+    try:
+        with suppress(StorageError):
+            GroupCommit(commit).write("log", 1)
+        assert opened[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_an_interrupted_leader_is_no_leader_for_ever(group, commits):
