@@ -35,6 +35,8 @@ _ADVICE = {
     "25006": "this server or role only reads; connect to the one that writes",
     "53100": "the server's disk is full; make room, then write again",
     "53200": "the server is out of memory",
+    "57P01": "the server closed the connection; see its log",
+    "57P02": "the server closed the connection; see its log",
     "53300": "the server has no connection left; give each store a smaller pool.max_size",
 }
 _FATAL = {
