@@ -112,16 +112,20 @@ class VersionedStateLaws(Givens):
     ) -> None:
         """Who finds that another was first loads again."""
 
+        def saved() -> bool:
+            loaded = versioned.load_versioned_state("value")
+            state = {"count": (loaded.state or {"count": 0})["count"] + 1}
+            try:
+                versioned.save_strategy_state("value", state, expect=loaded.version)
+            except StateConflict:
+                return False
+            return True
+
         def count() -> None:
             done = 0
-            while done < EACH:
-                loaded = versioned.load_versioned_state("value")
-                state = {"count": (loaded.state or {"count": 0})["count"] + 1}
-                try:
-                    versioned.save_strategy_state("value", state, expect=loaded.version)
-                except StateConflict:
-                    continue
-                done += 1
+            for _ in range(THREADS * EACH):  # each refusal is a save of another: no more are needed
+                if done < EACH:
+                    done += saved()
 
         with ThreadPoolExecutor(THREADS) as pool:
             for result in [pool.submit(count) for _ in range(THREADS)]:
