@@ -66,6 +66,8 @@ class Database:
             )
         if prepare_threshold is not None and prepare_threshold < 0:
             raise ConfigError(f"prepare_threshold={prepare_threshold!r}: expected 0 or more")
+        if not dsn.strip():  # which libpq takes for whatever answers on this machine
+            raise ConfigError("dsn: it is empty; expected postgresql://user:password@host/database")
         self._dsn = dsn
         self._sizes = pool
         self._patience = pool.timeout

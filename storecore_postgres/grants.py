@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _GRANTS = """\
+-- put the names of your roles in the place of reader and writer (CREATE ROLE … LOGIN)
 -- for a role that only reads:
 GRANT USAGE ON SCHEMA {schema} TO reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader;

@@ -165,10 +165,20 @@ def _made(connection: Connection, schema: str, asked: str) -> dict[str, str]:
         distribution = chosen(asked, {name for (name,) in extensions})
         ((there,),) = connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchall()
         if there is None:  # who may not make it may have been given it
-            connection.execute(f"CREATE SCHEMA {schema}")
+            _make_schema(connection, schema)
         for statement in statements(schema, distribution):
             connection.execute(statement, prepare=False)  # they are several commands each
         return _found(connection, schema)
+
+
+def _make_schema(connection: Connection, schema: str) -> None:
+    try:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    except psycopg.errors.InsufficientPrivilege:
+        raise StorageError(
+            f"the schema {schema} is not there, and this role may not make it; is its name right? "
+            "else let `storecore init` make it as a role that may"
+        ) from None
 
 
 def statements(schema: str, distribution: Distribution) -> list[str]:

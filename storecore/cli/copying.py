@@ -32,11 +32,14 @@ def copy(source: StoreChoice, target: StoreChoice) -> None:
 
     Each is a config file, or a backend with its options as NAME:KEY=VALUE,KEY=VALUE. Run again, it
     adds what is missing. Nothing in TARGET is deleted; what only it holds is told as a difference.
-    The exit status is 1 where the two are not equal in the end.
+    The exit status is 1 where the two are not equal in the end, or SOURCE holds nothing.
     """
     with source.open() as given, target.open() as kept, progresses(_totals(given)) as advance:
         report = copy_store(given, kept, progress=lambda kind, _, count: advance(kind, count))
     _tell(report, target)
+    if not any(each.source.count for each in report.copied) and not report.left_out:
+        # As likely misspelt: a backend opens a place that is new to it as an empty store.
+        raise click.ClickException(f"{source.named} holds nothing; is it the store you mean?")
 
 
 def _totals(store: DataStore) -> dict[str, int]:

@@ -138,11 +138,16 @@ def test_a_role_that_may_not_make_the_schema(refused, role, place):
     dsn = make_conninfo(role()[1], password=SECRET)
     refused(
         StorageError,
-        "permission denied.*this role may not; grant it what `storecore init` prints",
+        "is not there, and this role may not make it; is its name right",
         open_at,
         dsn,
         schema=place["schema"],
     )
+
+
+@pytest.mark.parametrize("dsn", ["", " "])
+def test_an_empty_dsn_is_not_whatever_answers_here(refused, dsn):
+    refused(ConfigError, "dsn: it is empty", open_at, dsn)
 
 
 def test_a_role_that_may_not_see_the_schema(refused, role, place, store):

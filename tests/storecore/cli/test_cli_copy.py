@@ -97,11 +97,12 @@ def test_what_cannot_be_copied_is_told_with_status_1(cli, source, backend_with):
     assert "0 differences, 2 kinds left out" in result.stdout
 
 
-def test_of_an_empty_store_it_is_told_that_it_is_empty(cli, tmp_path):
+def test_a_source_that_holds_nothing_may_be_misspelt_and_is_an_error(cli, tmp_path):
     named = [f"file:base_path={tmp_path / name}" for name in "ab"]
     result = cli("copy", *named)
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert result.stdout == "0 records written to backend 'file': both are empty\n"
+    assert result.stderr == "Error: backend 'file' holds nothing; is it the store you mean?\n"
 
 
 def test_values_are_toml_or_text_and_may_have_commas(cli, base_path, source):
