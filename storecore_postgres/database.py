@@ -8,11 +8,13 @@ server that has crashed may give the number of a lost transaction to another one
 
 from __future__ import annotations
 
+import atexit
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from msgspec import Struct
@@ -30,6 +32,16 @@ IsKept = Callable[[Connection, str, _Result], bool]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _CONNECT_SECONDS = 10
 _LONGEST_TIMEOUT = 1e6
+
+
+_open: WeakSet[Database] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Let go of the connections of stores that nobody has closed, while threads can still end."""
+    for database in list(_open):
+        database.close()
 
 
 class Pool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +101,7 @@ class Database:
         except PoolTimeout as error:
             raise self._failed(error, "connecting") from None
         begin_anew_in_children(self)
+        _open.add(self)
 
     def after_fork(self) -> None:
         """Leave the connections to the parent, whose they are, and have others."""
