@@ -13,7 +13,6 @@ from storecore_postgres.bars import Bars
 from storecore_postgres.database import Database, Pool
 from storecore_postgres.events import Events
 from storecore_postgres.fundamentals import Fundamentals
-from storecore_postgres.grants import grants
 from storecore_postgres.schema import prepared, quoted
 from storecore_postgres.states import States
 
@@ -62,10 +61,6 @@ class Rooms(Closing):
         """Let go of all connections. A second call does nothing."""
         super().close()
         self._database.close()
-
-    def grants(self) -> str:
-        """Return the SQL that lets one role read the store and another write to it too."""
-        return grants(self._quoted)
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
         return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")

@@ -9,6 +9,7 @@ from psycopg import sql
 
 from storecore import ConfigError
 from storecore_postgres import PostgresDataStore
+from storecore_postgres.grants import grants
 from storecore_postgres.schema import TABLES, quoted
 
 AT_ONCE = 8
@@ -76,7 +77,7 @@ def test_a_schema_may_have_any_name(postgres_dsn, admin, name, bar, decision, ev
         assert store.symbols("1d") == []
         store.compact()
         assert tables(admin, name) == set(TABLES)
-        assert f"GRANT USAGE ON SCHEMA {quoted(name)} TO reader;" in store.grants()
+        assert f"GRANT USAGE ON SCHEMA {quoted(name)} TO reader;" in grants(quoted(name))
     admin.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
 
 
