@@ -23,11 +23,12 @@ from storecore.errors import StorageError, StoreError
 from storecore.instants import TimeRange
 from storecore.reports import Coverage, Footprint
 from storecore_file.bar_file import Note
-from storecore_file.bar_troubles import symbol_troubles
+from storecore_file.bar_troubles import SeriesProof
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import entries
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
 from storecore_file.journal import Journal
+from storecore_file.journal_proof import JournalProof
 from storecore_file.parallel import batch_by_batch, in_parallel
 from storecore_file.parts import parsed
 from storecore_file.series import Series, any_note
@@ -144,7 +145,7 @@ class Bars:
 
     def fold(self) -> int:
         """Fold the journal into the files of its series; return how many there were."""
-        if not self._journal.series():
+        if not self._journal.series(self._journal.files()):
             return 0
         with self._journal.folding():
             names = self._journal.rotate()
@@ -184,14 +185,17 @@ class Bars:
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is; odd bars too."""
+        journal = JournalProof(self._journal)
+        proof = SeriesProof(self._disk, journal)
         for entry in entries(self._folder):
             path = self._folder / entry.name
             if path == self._journal.folder and entry.is_folder:
                 yield from self._journal.troubles()
             elif entry.is_folder:
-                yield from symbol_troubles(self._disk, path)
+                yield from proof.symbol_troubles(path)
             else:
                 yield unexpected(path, entry)
+        yield from journal.troubles()
 
     def close(self) -> None:
         """Fold what this store has put into the journal, and let go of it."""

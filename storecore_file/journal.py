@@ -1,18 +1,22 @@
 """The journal of bars: a batch of a few bars for many symbols, appended and synced once.
 
-    prices/.journal/00000001-5f0c….jsonl     one line a batch, its bars as columns
+    prices/.journal/1764104110123456-5f0c….jsonl     one line a batch, its bars as columns
 
 A day of the universe would else replace a file a symbol. Rows lie in the journal until they are
 folded into the parts of their series. Each line carries `n`, its number within its file, and a part
 says in its note up to which line of which file it has taken in the rows of its range: so a write to
 one series folds that series alone, a fold may be interrupted anywhere, and no order of reading
 counts a row twice or takes an old one for the newest.
+
+A file's number is the time at which it was begun, and larger than those before. A store appends to
+files only that were begun while it was open: in one that was there before, which may have been
+copied from an older state, the next line could have a number that parts have seen already.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
@@ -22,17 +26,37 @@ import msgspec
 import pyarrow as pa
 
 from storecore.bar_table import bar_columns_of, joined
+from storecore.errors import CorruptData
 from storecore.forking import begin_anew_in_children
 from storecore_file.floor.appending import Log, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
-from storecore_file.journal_rows import Batch, Key, Known, Pending, take_in
+from storecore_file.generations import next_generation
+from storecore_file.journal_rows import (
+    DIGITS,
+    Batch,
+    Key,
+    Known,
+    Pending,
+    Row,
+    number_of,
+    take_in,
+)
 from storecore_file.log_ends import LogEnds
-from storecore_file.troubles import ASIDE, Kind, Trouble, folder_lock, troubles_in
+from storecore_file.past_journals import Past, PastJournals
+from storecore_file.troubles import (
+    ASIDE,
+    Kind,
+    Trouble,
+    folder_lock,
+    problem_of,
+    troubles_in,
+)
 
 _ENDS = re.compile(r"\.ends")
-_NAME = re.compile(r"(\d{8})-[0-9a-f]{16}\.jsonl")
+_PAST = re.compile(r"\.past")
+_NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
 
 
 class Journal:
@@ -46,7 +70,11 @@ class Journal:
         self._log = Log(disk, folder / "none yet", is_sealed)
         self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
         self._ends = LogEnds(folder / ".ends", disk)
+        self._since = 0  # the number of the first file that was begun while this store was open
         self._known: dict[str, Known] = {}
+        self._record = PastJournals(folder / ".past", disk)
+        self._past: Past | None = None
+        self._listed: list[str] = []  # the names in the folder, as they were seen last
         self._reading = RLock()  # threads read the new lines one after another
         begin_anew_in_children(self)
 
@@ -63,11 +91,20 @@ class Journal:
 
         self._disk.make_folder(self.folder, within=self.folder.parent)
         with Locked(self._lock_path, self._lock_timeout):
-            name = (self.files() or [_new_name([])])[-1]
+            name = self._open_file()
             self._log = log = self._log.at(self.folder / name)
             length = log.append(line_after)
             self._ends.follow(name, self._newest[1])
             return length
+
+    def _open_file(self) -> str:
+        """Return the file to append to, under the lock."""
+        names = self.files()
+        if names and 0 < self._since <= number_of(names[-1]):
+            return names[-1]
+        name = _new_name(names)
+        self._since = number_of(name)
+        return name
 
     def folding(self) -> Locked:
         """Return the lock of those who fold the journal, which exists."""
@@ -84,11 +121,46 @@ class Journal:
             return names
 
     def retire(self, names: Iterable[str]) -> None:
-        """Remove files whose rows have all been folded."""
-        gone = list(names)
+        """Remove files whose rows have all been folded, once they are entered as past.
+
+        One that was past before stays where it holds other lines than it did then.
+        """
+        with self._reading:
+            self._refresh()
+            gone = {name: self._known[name] for name in names if name in self._known}
         with Locked(self._lock_path, self._lock_timeout):
+            past = self._record.read()
+            kept = {name for name in gone if name in past and not past.is_whole(name, gone[name])}
+            self._record.add({name: known for name, known in gone.items() if name not in past})
             self._ends.forget(*gone)
-        self._disk.remove(*(self.folder / name for name in gone))
+        self._disk.remove(*(self.folder / name for name in gone if name not in kept))
+
+    def forget(self, chosen: Callable[[Key, int], bool]) -> None:
+        """Expect rows that were folded in no part any more, by series and hour since 1970."""
+        if self._disk.size(self._record.path) is not None:
+            with Locked(self._lock_path, self._lock_timeout):
+                self._record.forget(chosen)
+
+    @property
+    def record_path(self) -> Path:
+        """The file that says which files are past."""
+        return self._record.path
+
+    def lines(self) -> dict[str, int]:
+        """Return the number of lines of each file."""
+        with self._reading:
+            self._refresh()
+            return {name: known.line for name, known in self._known.items()}
+
+    def past(self) -> Past:
+        """Return which files are past, as it says on the disk now. Raises `CorruptData`."""
+        return self._record.read()
+
+    def _past_now(self) -> Past:
+        """Return which files are past, read again when other files are in the folder."""
+        if self._past is None:
+            self._past = self._record.read()
+        return self._past
 
     def settle(self) -> None:
         """Make durable which files there are; a process may have been killed while it retired."""
@@ -99,35 +171,47 @@ class Journal:
         with self._reading:
             self._refresh()
             rows = [row for file in self._known.values() for row in file.rows.get(key, ())]
-            return Pending(rows, tuple(self._known))
+            return self._beside_past(key, rows) if rows else Pending((), tuple(self._known))
 
     def settled(self, key: Key) -> Pending:
-        """Return the rows of a series once none of them is still being written.
+        """Return the rows of a series once none of them is still being written, for a writer.
 
         A line may be seen before its sync; where that fails it is cut off, and its number is that
         of another line then: a part must not have taken it in.
         """
         found = self.pending(key)
-        if not found.rows:
-            return found
-        with Locked(self._lock_path, self._lock_timeout):
-            return self.pending(key)
+        if found.rows:
+            with Locked(self._lock_path, self._lock_timeout):
+                found = self.pending(key)
+        with self._reading:
+            return self._beside_past(key, found.rows) if self._known else found
+
+    def _beside_past(self, key: Key, rows: Sequence[Row]) -> Pending:
+        past = self._past_now()
+        live = tuple(name for name in self._known if name not in past)
+        return Pending(rows, live, past, past.newest, past.of(key))
 
     def after_fork(self) -> None:
         """Begin anew in a child: a thread that is not there may have been reading."""
         self._reading = RLock()
         self._known = {}
+        self._past = None
 
     def series(self, names: Iterable[str] | None = None) -> set[Key]:
-        """Return the symbol and timeframe of each series that has rows (in some of the files)."""
+        """Return the symbol and timeframe of each series that has rows (in some of the files).
+
+        Without names: in those that are not past.
+        """
         with self._reading:
             self._refresh()
-            chosen = self._known.keys() if names is None else self._known.keys() & set(names)
-            return {key for name in chosen for key in self._known[name].rows}
+            chosen = set(self._known if names is None else names)
+            if names is None and any(file.rows for file in self._known.values()):
+                chosen = {name for name in chosen if name not in self._past_now()}
+            return {key for name in self._known if name in chosen for key in self._known[name].rows}
 
     def files(self) -> list[str]:
         """Return the names of the files, in the order of writing."""
-        return [name for name in self._disk.names(self.folder) if _NAME.fullmatch(name)]
+        return _files(self._disk.names(self.folder))
 
     def close(self) -> None:
         """Let go of the files that are open."""
@@ -143,14 +227,43 @@ class Journal:
         ends = self._ends.known()  # before the files, which are longer by then
         lines = Kind(_NAME, lambda path: self._grown(path.name, None), None, folder_lock, is_sealed)
         known = Kind(_ENDS, lambda path: self._ends.read(), ASIDE, folder_lock)
+        past = Kind(_PAST, lambda path: self._record.read(), ASIDE, folder_lock)
         broken = set()
-        for trouble in troubles_in(self.folder, [lines, known]):
+        for trouble in troubles_in(self.folder, [lines, known, past]):
             broken |= {trouble.path.name} if trouble else set()
             yield trouble
         for name in sorted(ends.keys() - broken):
             detail = ends[name].trouble(self._grown(name, None).line, "line")
             if detail and name in self._ends.known():  # not retired meanwhile
                 yield Trouble("truncated", self.folder / name, detail)
+        if self._record.path.name not in broken:
+            yield from self._returned([name for name in self.files() if name not in broken])
+
+    def _returned(self, names: Sequence[str]) -> Iterator[Trouble]:
+        """Yield which files are past, or are of another history than the rest."""
+        past, lock = self._record.read(), self.folder / ".lock"
+        others = {*names, *past.files}
+        for name in names:
+            path = self.folder / name
+            twins = [each for each in others if number_of(each) == number_of(name)]
+            if len(twins) > 1:
+                detail = f"others of its number: {', '.join(sorted(twins))}: written to apart"
+                yield Trouble("diverged", path, detail)
+            elif name in past:
+                problem = problem_of(path, self._check_past)
+                detail = "its rows are in the partitions: it counts for nothing"
+                kind, remedy = ("diverged", ASIDE) if problem else ("leftover", None)
+                yield Trouble(kind, path, problem or detail, remedy, lock, self._check_past)
+
+    def _check_past(self, path: Path) -> None:
+        """Refuse a file that is past and holds other lines than when it was folded."""
+        past, known = self._record.read(), self._grown(path.name, None)
+        if path.name in past and not past.is_whole(path.name, known):
+            raise CorruptData(
+                f"{path}: it was folded with other lines than these, in a copy of the store that "
+                "was written to apart from this one: bars of it may be in neither",
+                path,
+            )
 
     def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float]]:
         # A copy, in another process, reads and opens for itself.
@@ -167,7 +280,10 @@ class Journal:
 
     def _refresh(self) -> None:
         """Read what has been written since the last time."""
-        self._known = {name: self._grown(name, self._known.get(name)) for name in self.files()}
+        listed = self._disk.names(self.folder)  # the same list while nothing has changed
+        if listed is not self._listed:
+            self._listed, self._past = listed, None
+        self._known = {name: self._grown(name, self._known.get(name)) for name in _files(listed)}
 
     def _grown(self, name: str, known: Known | None) -> Known:
         """Return what is known of a file, with the lines that have come to it.
@@ -189,6 +305,10 @@ class Journal:
         return known
 
 
+def _files(names: Iterable[str]) -> list[str]:
+    return [name for name in names if _NAME.fullmatch(name)]
+
+
 def _new_name(names: Sequence[str]) -> str:
-    number = int(names[-1][:8]) + 1 if names else 1
-    return f"{number:08}-{token_hex(8)}.jsonl"
+    number = next_generation(number_of(name) for name in names[-1:])
+    return f"{number:0{DIGITS}}-{token_hex(8)}.jsonl"

@@ -15,7 +15,7 @@ from storecore_file.floor import aside
 from storecore_file.floor.appending import Log
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
-from storecore_file.troubles import SETTLE, Trouble, problem_of
+from storecore_file.troubles import FORGET, SETTLE, Trouble, problem_of
 
 
 def mendable(trouble: Trouble) -> bool:
@@ -31,11 +31,13 @@ class Repairs:
         self._disk = disk
         self._lock_timeout = lock_timeout
         self._dry_run = dry_run
-        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+        moment = datetime.now(UTC).strftime(aside.MOMENT)
         self._aside = base_path / aside.ASIDE / moment
 
     def mend(self, trouble: Trouble) -> str | None:
         """Mend one trouble; return in words what was done, None where it was gone already."""
+        if trouble.remedy == FORGET:
+            return self._give_up(trouble)
         path = trouble.path.relative_to(self._base_path)
         into = self._aside / path
         settled = trouble.remedy == SETTLE
@@ -56,6 +58,11 @@ class Repairs:
                 if trouble.moved is not None:
                     trouble.moved(trouble.path)
         return done
+
+    def _give_up(self, trouble: Trouble) -> str:
+        if not self._dry_run and trouble.moved is not None:
+            trouble.moved(trouble.path)
+        return f"{'would give up' if self._dry_run else 'gave up'}: {trouble.detail}"
 
     def _locked(self, trouble: Trouble) -> Locked | nullcontext[None]:
         if trouble.lock is None:

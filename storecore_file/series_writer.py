@@ -1,9 +1,9 @@
 """Writes one series: upserts bars into its parts, splits and merges these, removes bars.
 
 A writer holds the lock of the series. Whatever it does is done in an order in which a reader, or a
-crash at any moment, finds every bar: new parts of a split lie inside the range of the old one, and
-count for nothing until that is removed; a merged part covers those it replaces before they are
-removed.
+crash at any moment, finds every bar: new parts are put before those they replace are removed, and
+count before these, as they are of a higher generation. Parts that overlap from before, a crash or a
+copy of another state having left them so, are brought together first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
 from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -19,12 +18,15 @@ import pyarrow as pa
 from storecore.bar_table import EMPTY, between, instants_of, joined, upserted
 from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST
-from storecore_file.bar_file import encode
+from storecore_file.bar_file import VERSION, encode
 from storecore_file.bar_reader import BarFile
+from storecore_file.floor.aside import copy_aside
 from storecore_file.floor.disk import Staged
 from storecore_file.floor.locks import Locked
-from storecore_file.journal_rows import Folded, Pending
+from storecore_file.generations import next_generation
+from storecore_file.journal_rows import Folded, Pending, furthest
 from storecore_file.kept_parts import keep
+from storecore_file.overlaps import Held, clusters, gaps, older, shown
 from storecore_file.parts import Part, part_of
 from storecore_file.series import Series
 from storecore_file.tiling import BAR_BYTES, PART_ROWS, Tile, mergeable, split_last, tiles
@@ -33,12 +35,21 @@ _log = logging.getLogger("storecore")
 _Answer = TypeVar("_Answer")
 
 
+class _Origin(NamedTuple):
+    """A part that another is made from."""
+
+    name: str
+    generation: int
+    identity: int
+
+
 class _Filled(NamedTuple):
-    """A part with its bars, and how far it has taken in the journal."""
+    """A part with its bars, how far it has taken in the journal, and which it is made from."""
 
     part: Part
     bars: pa.Table
     folded: Folded
+    origins: tuple[_Origin, ...] = ()
 
 
 class _Group(NamedTuple):
@@ -75,7 +86,7 @@ class SeriesWriter:
             parts, pending = self._parts(), self._series.settled()
             touched = [self._filled(part, pending) for part in parts if _overlap(part, first, last)]
             kept = [_without(filled, first, last) for filled in touched]
-            put = [filled for filled in kept if len(filled.bars) or filled.folded]
+            put = [each for each in kept if len(each.bars) or pending.needs(each.folded)]
             emptied = [filled.part for filled in kept if filled not in put]
             self._replace(put, parts, emptied)
             return sum(len(filled.bars) for filled in touched) - sum(
@@ -85,6 +96,7 @@ class SeriesWriter:
     def merge(self, patient: bool) -> int:
         """Merge small closed parts into their neighbours; return how many parts went away."""
         with self._lock:
+            self._upsert(EMPTY)  # parts that took in the journal half must not become one
             return self._merge(patient)
 
     def drop_empty(self) -> None:
@@ -92,7 +104,9 @@ class SeriesWriter:
         with self._lock:
             pending = self._series.settled()
             filled = [self._filled(part, pending) for part in self._parts()]
-            self._remove([part for part, bars, folded in filled if not len(bars) and not folded])
+            empty = [each for each in filled if not len(each.bars)]
+            gone = [each.part for each in empty if not pending.needs(each.folded)]
+            self._remove(gone)
 
     def _upsert(self, new: pa.Table) -> None:
         parts, pending = self._parts(), self._series.settled()
@@ -110,10 +124,52 @@ class SeriesWriter:
             self._tidy()
 
     def _parts(self) -> list[Part]:
-        """Return the parts, once what an interrupted writer left behind is removed."""
+        """Return the parts, none of which overlaps another then."""
         layout = self._series.layout()
-        self._remove(layout.leftovers)
+        while layout.overlap:
+            pending = self._series.settled()
+            for cluster in clusters(layout.parts):
+                if len(cluster) > 1:
+                    self._bring_together(cluster, pending)
+            layout = self._series.layout()
         return layout.parts
+
+    def _bring_together(self, cluster: list[Part], pending: Pending) -> None:
+        """Leave of parts that overlap the newest, or one that holds all bars that count.
+
+        What is not proven to be superseded is copied into quarantine before.
+        """
+        with self._series.held(cluster) as held:
+            old = older(held)
+            folded = {each.part: each.file.note.folded for each in held}
+            needed = [one for one in old if one.shown or pending.needs(folded[one.part])]
+            union = self._union(held, pending) if needed else None
+        for part, _, problem in old:
+            if problem is not None:
+                self._quarantine(part, problem)
+        if union is not None:
+            self._replace([union], cluster)
+        else:
+            gone = [one.part for one in old]
+            self._remove(gone, left=[part for part in cluster if part not in gone])
+
+    def _union(self, held: Sequence[Held], pending: Pending) -> _Filled:
+        """Return one part in place of several, with what the journal has of its range."""
+        part = part_of(held[0].part.first, max(each.part.last for each in held))
+        pieces = shown(held)
+        bars = joined(file.rows(piece.first, piece.last) for piece, file in pieces)
+        known = [(piece, file.note.folded) for piece, file in pieces]
+        gaps = pending.table(known, part.first, part.last)
+        filled = [self._taken(*each, pending) for each in held]
+        folded = furthest([pending.through, *(each.folded for each in filled)])
+        origins = tuple(origin for each in filled for origin in each.origins)
+        return _Filled(part, upserted(bars, gaps), folded, origins)
+
+    def _quarantine(self, part: Part, problem: str) -> None:
+        into = self._series.quarantine(part)
+        copy_aside(self._disk, self._series.path(part), into)
+        path = self._series.path(part)
+        _log.warning("%s: of another state than newer ones: %s; kept as %s", path, problem, into)
 
     def _unfolded(self, pending: Pending) -> pa.Table:
         """Return the journal's rows that are in no part yet."""
@@ -127,25 +183,32 @@ class SeriesWriter:
     ) -> Iterator[_Filled]:
         """Yield the parts that rows of one group make, or make of the part that they lie in."""
         folded, dates = pending.through, instants_of(rows)
+        origins: tuple[_Origin, ...] = ()
         if group.part is None:
             cut = tiles(dates, group.low, group.high)
         else:
             old = self._filled(group.part, pending)
-            rows, folded = upserted(old.bars, rows), old.folded | folded
+            rows, origins = upserted(old.bars, rows), old.origins
+            folded = furthest([old.folded, folded])
             cut = _cut(instants_of(rows), group.part, dates[0], last)
             if not cut:
-                yield _Filled(group.part, rows, folded)
+                yield _Filled(group.part, rows, folded, origins)
         for part, start, stop in cut:
-            yield _Filled(part, rows.slice(start, stop - start), folded)
+            yield _Filled(part, rows.slice(start, stop - start), folded, origins)
 
     def _filled(self, part: Part, pending: Pending) -> _Filled:
         def filled(part: Part, file: BarFile) -> _Filled:
-            folded = pending.live(file.note.folded)
-            if folded != file.note.folded:
-                self._series.settle_journal()  # or what has been retired may come back to count
-            return _Filled(part, file.rows(EARLIEST, LATEST), folded)
+            return self._taken(part, file, pending)._replace(bars=file.rows(EARLIEST, LATEST))
 
         return self._opened(part, filled)
+
+    def _taken(self, part: Part, file: BarFile, pending: Pending) -> _Filled:
+        """Return what a part says of itself, without its bars."""
+        folded = file.note.folded
+        if file.note.version < VERSION and folded != (folded := pending.known(folded)):
+            self._series.settle_journal()  # or what has been retired may come back to count
+        origin = _Origin(part.name, file.note.generation, file.identity)
+        return _Filled(part, EMPTY, folded, (origin,))
 
     def _opened(self, part: Part, look: Callable[[Part, BarFile], _Answer]) -> _Answer:
         """Return what `look` answers for a part, which no other writer can take away."""
@@ -154,24 +217,42 @@ class SeriesWriter:
     def _replace(self, put: list[_Filled], parts: list[Part], emptied: Sequence[Part] = ()) -> None:
         """Put filled parts in the place of those that they overlap: all, or on an error none."""
         staged: list[Staged] = []
-        try:
-            for part, bars, folded in put:
-                content = encode(self._series.symbol, self._series.timeframe, bars, folded)
-                staged.append(self._disk.stage(self._series.path(part), content))
-                keep(self._series.path(part), content, bars)
-        except BaseException:
-            self._disk.discard(staged)
-            raise
+        generation = next_generation(
+            origin.generation for filled in put for origin in filled.origins
+        )
         kept = {filled.part for filled in put}
         replaced = [
             part
             for part in parts
             if part not in kept and any(_overlap(part, new.first, new.last) for new in kept)
         ]
-        self._disk.exchange(staged, map(self._series.path, [*replaced, *emptied]))
+        gone = [*replaced, *emptied]
+        try:
+            for filled in put:
+                path, content = self._series.path(filled.part), self._encoded(filled, generation)
+                staged.append(self._disk.stage(path, content))
+                keep(path, content, filled.bars)
+            self._forget(gone, [*kept])
+        except BaseException:
+            self._disk.discard(staged)
+            raise
+        self._disk.exchange(staged, map(self._series.path, gone))
 
-    def _remove(self, parts: Sequence[Part]) -> None:
+    def _encoded(self, filled: _Filled, generation: int) -> bytes:
+        others = [each.identity for each in filled.origins if each.name != filled.part.name]
+        symbol, timeframe = self._series.symbol, self._series.timeframe
+        return encode(symbol, timeframe, filled.bars, filled.folded, generation, others)
+
+    def _remove(self, parts: Sequence[Part], left: Sequence[Part] = ()) -> None:
+        self._forget(parts, left)
         self._disk.remove(*map(self._series.path, parts))
+
+    def _forget(self, gone: Sequence[Part], left: Sequence[Part]) -> None:
+        """Expect no rows of the journal in time that is in no part any more: they are deleted."""
+        covered = [(part.first, part.last) for part in left]
+        for part in gone:
+            for gap in gaps(part, covered):
+                self._series.forget_journaled(*gap)
 
     def _tidy(self) -> None:
         """Merge what has been closed. The bars are safe already: a failure can wait."""
@@ -193,7 +274,7 @@ class SeriesWriter:
             if run is None:
                 return merged
             filled = [self._filled(part, pending) for part in closed[run]]
-            self._replace([_joined(filled)], closed[run])
+            self._replace([_joined(filled, pending.folded)], closed[run])
             merged += len(filled) - 1
 
 
@@ -218,14 +299,12 @@ def _cut(dates: Sequence[int], part: Part, since: int, last: bool) -> list[Tile]
     return split_last(dates, part, since) if last else []
 
 
-def _joined(filled: list[_Filled]) -> _Filled:
+def _joined(filled: list[_Filled], past: Folded) -> _Filled:
+    """Return parts as one, which takes in time between them too: all that is past is in it."""
     part = part_of(filled[0].part.first, filled[-1].part.last)
-    folded = reduce(_both, (one.folded for one in filled))
-    return _Filled(part, joined(one.bars for one in filled), folded)
-
-
-def _both(one: Folded, other: Folded) -> Folded:
-    return {name: max(one.get(name, 0), other.get(name, 0)) for name in one | other}
+    origins = tuple(origin for one in filled for origin in one.origins)
+    folded = furthest([past, *(one.folded for one in filled)])
+    return _Filled(part, joined(one.bars for one in filled), folded, origins)
 
 
 def _without(filled: _Filled, first: int, last: int) -> _Filled:

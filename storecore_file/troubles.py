@@ -17,7 +17,7 @@ from storecore_file.floor.appending import torn_bytes
 from storecore_file.floor.looking import Entry, entries
 
 YOUNG = 3_600  # seconds in which a temporary file may still be one that is being written
-ASIDE, SETTLE = "aside", "settle"
+ASIDE, SETTLE, FORGET = "aside", "settle", "forget"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.S)
 _LOCK = re.compile(r"\.(.+\.)?lock", re.S)
 _TORN = re.compile(r".+\.torn", re.S)
@@ -27,8 +27,8 @@ class Trouble(NamedTuple):
     """One thing that is not as it should be.
 
     `remedy` is what a repair does: `ASIDE` moves the file aside, `SETTLE` the torn end of a log,
-    under the lock at `lock` and if `check` still finds it so, and calls `moved` then. None is for a
-    human to mend.
+    under the lock at `lock` and if `check` still finds it so, and calls `moved` then; `FORGET` only
+    calls that. None is for a human to mend.
     """
 
     kind: str

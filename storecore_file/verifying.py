@@ -13,7 +13,7 @@ from storecore_file.troubles import Trouble, unexpected
 
 _ROOMS = frozenset({"prices", "fundamentals", "events", "state", "audit", ASIDE})
 _LOGS = frozenset({"decisions", "orders"})
-WRONG = frozenset({"damaged", "overlapping", "truncated"})
+WRONG = frozenset({"damaged", "overlapping", "truncated", "older", "lacking", "diverged"})
 
 
 class Room(Protocol):

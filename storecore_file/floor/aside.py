@@ -9,6 +9,7 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.naming import naming
 
 ASIDE = "aside"
+MOMENT = "%Y-%m-%dT%H-%M-%S.%fZ"  # the folders in it: when files were moved there
 
 
 def set_aside(disk: Disk, path: Path, into: Path) -> None:
@@ -21,3 +22,17 @@ def set_aside(disk: Disk, path: Path, into: Path) -> None:
         os.rename(path, into)  # noqa: PTH104 - as the floor does everywhere
     for moved in (into, path):
         disk.created(moved)
+
+
+def copy_aside(disk: Disk, path: Path, into: Path) -> None:
+    """Give a file, durably, a second place at `into`, where it stays when it is replaced.
+
+    Where the file system has no such names, it is copied. Raises `StorageError`.
+    """
+    disk.make_folder(into.parent)
+    with naming(path, "copy aside"):
+        try:
+            os.link(path, into)
+        except OSError:
+            disk.replace(into, path.read_bytes())
+    disk.created(into)
