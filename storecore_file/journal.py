@@ -171,7 +171,7 @@ class Journal:
         with self._reading:
             self._refresh()
             rows = [row for file in self._known.values() for row in file.rows.get(key, ())]
-            return self._beside_past(key, rows) if rows else Pending((), tuple(self._known))
+            return self._beside_past(key, rows) if rows else Pending(rows, tuple(self._known))
 
     def settled(self, key: Key) -> Pending:
         """Return the rows of a series once none of them is still being written, for a writer.
@@ -198,16 +198,29 @@ class Journal:
         self._past = None
 
     def series(self, names: Iterable[str] | None = None) -> set[Key]:
-        """Return the symbol and timeframe of each series that has rows (in some of the files).
+        """Return the symbol and timeframe of each series that has rows in some of the files.
 
-        Without names: in those that are not past.
+        Without names: those that have rows which may count.
         """
         with self._reading:
             self._refresh()
             chosen = set(self._known if names is None else names)
-            if names is None and any(file.rows for file in self._known.values()):
-                chosen = {name for name in chosen if name not in self._past_now()}
-            return {key for name in self._known if name in chosen for key in self._known[name].rows}
+            found = {
+                key for name in self._known if name in chosen for key in self._known[name].rows
+            }
+            if names is not None or not found:
+                return found
+            past = self._past_now()
+            return {key for key in found if self._may_count(key, past)}
+
+    def _may_count(self, key: Key, past: Past) -> bool:
+        """Tell whether a series has rows that are not past, or that a part must have."""
+        expected = past.of(key)
+        return any(
+            name not in past or row.is_expected(expected)
+            for name, file in self._known.items()
+            for row in file.rows.get(key, ())
+        )
 
     def files(self) -> list[str]:
         """Return the names of the files, in the order of writing."""
@@ -251,7 +264,7 @@ class Journal:
                 yield Trouble("diverged", path, detail)
             elif name in past:
                 problem = problem_of(path, self._check_past)
-                detail = "its rows are in the partitions: it counts for nothing"
+                detail = "it was folded: its bars count only where a partition lacks them"
                 kind, remedy = ("diverged", ASIDE) if problem else ("leftover", None)
                 yield Trouble(kind, path, problem or detail, remedy, lock, self._check_past)
 

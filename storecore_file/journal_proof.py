@@ -58,7 +58,10 @@ class JournalProof:
 
     def troubles(self) -> Iterator[Trouble]:
         """Yield what contradicts, once all parts have been taken in."""
-        after = _past(self._journal)
+        try:
+            lines, after = self._journal.lines(), self._journal.past()
+        except StoreError:  # it is told by itself
+            return
         lacking = {
             (key, hour)
             for key, hour, at in rows_of(self._before)
@@ -66,7 +69,8 @@ class JournalProof:
         }
         if lacking:
             yield self._lacking(lacking)
-        yield from self._older(after)
+        lines |= {each.name: each.lines for each in after.retired}
+        yield from self._older(lines)
 
     def _lacks(self, key: Key, hour: int, at: Position, past: Past) -> bool:
         """Tell whether the part of an hour has not taken in a row, or is not there."""
@@ -90,9 +94,8 @@ class JournalProof:
 
         return Trouble("lacking", self._journal.record_path, detail, FORGET, moved=give_up)
 
-    def _older(self, past: Past) -> Iterator[Trouble]:
+    def _older(self, lines: dict[str, int]) -> Iterator[Trouble]:
         """Yield that parts have taken in lines which the journal never had, if any has."""
-        lines = self._journal.lines() | {each.name: each.lines for each in past.retired}
         newest = max(lines, default="")
         ahead = sorted(
             own

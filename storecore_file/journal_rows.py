@@ -39,6 +39,11 @@ class Row(NamedTuple):
     line: int
     values: tuple[int, float, float, float, float, int | float]
 
+    def is_expected(self, expected: Mapping[int, Position]) -> bool:
+        """Tell whether the part of its hour must have this row, or a later one."""
+        at = expected.get(self.values[0] // HOUR, _NOWHERE)
+        return (number_of(self.journal), self.line) <= at
+
 
 class Pending(NamedTuple):
     """The rows of a series in the journal, in the order of writing, and the files there are.
@@ -100,9 +105,7 @@ class Pending(NamedTuple):
         for part, folded in parts:
             if part.first <= date <= part.last:
                 return not is_in(row.journal, row.line, folded)
-        if row.journal not in self.past:
-            return True
-        return (number_of(row.journal), row.line) <= self.expected.get(date // HOUR, _NOWHERE)
+        return row.journal not in self.past or row.is_expected(self.expected)
 
 
 class Batch(Struct, frozen=True):

@@ -42,8 +42,8 @@ def small(monkeypatch):
         tiling: {
             "PART_ROWS": 20,
             "OPEN_ROWS": 5,
-            "PART_BYTES": 6_000,
-            "SMALL_BYTES": 2_400,
+            "PART_BYTES": 6_200,
+            "SMALL_BYTES": 2_600,
             "RATIO": 1,
         },
         series_writer: {"PART_ROWS": 20},
@@ -64,8 +64,8 @@ def whole_layout():
         hidden = [path.name for path in (base / "prices").rglob(".*.tmp")]
         assert not hidden or torn, f"left behind: {hidden}"
         for folder in {path.parent for path in (base / "prices").rglob("*.parquet")}:
-            layout = layout_of(os.listdir(folder), folder)
-            assert not layout.leftovers, f"left behind: {layout.leftovers}"
+            layout = layout_of(os.listdir(folder))
+            assert not layout.overlap, f"left behind: {layout.parts}"
             for part in layout.parts:
                 dates = pq.read_table(folder / part.name, columns=["date"])["date"]
                 instants = dates.cast("int64").to_pylist()

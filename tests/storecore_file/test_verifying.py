@@ -12,7 +12,6 @@ import pyarrow as pa
 import pytest
 
 from storecore import Report, StoreClosed
-from storecore_file.bar_troubles import _layout
 from storecore_file.parts import parsed
 
 JAN_5 = datetime(2026, 1, 5)
