@@ -15,8 +15,10 @@ copied from an older state, the next line could have a number that parts have se
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
@@ -26,7 +28,7 @@ import msgspec
 import pyarrow as pa
 
 from storecore.bar_table import bar_columns_of, joined
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError, StoreError
 from storecore.forking import begin_anew_in_children
 from storecore_file.floor.appending import Log, whole_lines
 from storecore_file.floor.disk import Disk
@@ -44,7 +46,7 @@ from storecore_file.journal_rows import (
     take_in,
 )
 from storecore_file.log_ends import LogEnds
-from storecore_file.past_journals import Past, PastJournals
+from storecore_file.past_journals import Past, PastJournals, Retired
 from storecore_file.troubles import (
     ASIDE,
     Kind,
@@ -55,6 +57,8 @@ from storecore_file.troubles import (
 )
 
 _ENDS = re.compile(r"\.ends")
+_log = logging.getLogger("storecore")
+_TAKEN = re.compile(r"\..+\.jsonl\.taken")
 _PAST = re.compile(r"\.past")
 _NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
 
@@ -85,7 +89,8 @@ class Journal:
 
         def line_after(last: bytes | None) -> list[bytes]:
             number = self._number(last, name) + 1
-            batch = Batch(timeframe, symbols, *columns, n=number)
+            after = self._before(name) if number == 1 else None
+            batch = Batch(timeframe, symbols, *columns, after, number)
             self._newest = sealed(msgspec.json.encode(batch)), number
             return [self._newest[0]]
 
@@ -105,6 +110,13 @@ class Journal:
         name = _new_name(names)
         self._since = number_of(name)
         return name
+
+    def _before(self, name: str) -> str:
+        """Return the newest file with lines but for one, of those that are past too."""
+        found = [each for each in self.files() if self._disk.size(self.folder / each)]
+        with suppress(StoreError):  # a damaged record is told where it is needed
+            found += self._record.read().newest
+        return max((each for each in found if each != name), default="")
 
     def folding(self) -> Locked:
         """Return the lock of those who fold the journal, which exists."""
@@ -133,13 +145,55 @@ class Journal:
             kept = {name for name in gone if name in past and not past.is_whole(name, gone[name])}
             self._record.add({name: known for name, known in gone.items() if name not in past})
             self._ends.forget(*gone)
-        self._disk.remove(*(self.folder / name for name in gone if name not in kept))
+        names = [name for name in gone if name not in kept]
+        self._disk.remove(*(self.folder / each for name in names for each in (name, _taken(name))))
+
+    def take(self, key: Key, pending: Pending) -> None:
+        """Note, for a verify, that parts of a series have taken in rows of files that there are.
+
+        A part of another state that is copied over them has not: then an old row would count again.
+        """
+        symbol, timeframe = key
+        for name, line in pending.through.items():
+            if name in pending.journals:
+                mark = sealed(msgspec.json.encode(Taken(symbol, timeframe, line)))
+                try:
+                    self._disk.add(self.folder / _taken(name), mark)
+                except StorageError as error:
+                    _log.warning("what was taken in of %s is not noted: %s", name, error)
+
+    def taken(self) -> dict[str, dict[Key, int]]:
+        """Return up to which line parts have taken in the rows of a series, by file."""
+        return {
+            name: _taken_in(self._disk.read(self.folder / _taken(name)) or b"")
+            for name in self.files()
+        }
+
+    def rows(self, name: str, key: Key) -> Sequence[Row]:
+        """Return the rows of a series in a file."""
+        with self._reading:
+            self._refresh()
+            known = self._known.get(name)
+            return known.rows.get(key, ()) if known else ()
 
     def forget(self, chosen: Callable[[Key, int], bool]) -> None:
         """Expect rows that were folded in no part any more, by series and hour since 1970."""
         if self._disk.size(self._record.path) is not None:
             with Locked(self._lock_path, self._lock_timeout):
                 self._record.forget(chosen)
+
+    def enter(self, lines: dict[str, int]) -> None:
+        """Enter files as past that only parts know of."""
+        self._disk.make_folder(self.folder, within=self.folder.parent)
+        with Locked(self._lock_path, self._lock_timeout):
+            self._record.enter([Retired(name, line, "") for name, line in lines.items()])
+
+    def named(self) -> list[str]:
+        """Return the files that other records name: each was there once."""
+        with self._reading:
+            self._refresh()
+            before = [known.after for known in self._known.values() if known.after]
+        return [*self._ends.retired(), *before]
 
     @property
     def record_path(self) -> Path:
@@ -240,9 +294,10 @@ class Journal:
         ends = self._ends.known()  # before the files, which are longer by then
         lines = Kind(_NAME, lambda path: self._grown(path.name, None), None, folder_lock, is_sealed)
         known = Kind(_ENDS, lambda path: self._ends.read(), ASIDE, folder_lock)
+        taken = Kind(_TAKEN, lambda path: None, ASIDE, folder_lock)
         past = Kind(_PAST, lambda path: self._record.read(), ASIDE, folder_lock)
         broken = set()
-        for trouble in troubles_in(self.folder, [lines, known, past]):
+        for trouble in troubles_in(self.folder, [lines, known, past, taken]):
             broken |= {trouble.path.name} if trouble else set()
             yield trouble
         for name in sorted(ends.keys() - broken):
@@ -255,12 +310,21 @@ class Journal:
     def _returned(self, names: Sequence[str]) -> Iterator[Trouble]:
         """Yield which files are past, or are of another history than the rest."""
         past, lock = self._record.read(), self.folder / ".lock"
-        others = {*names, *past.files}
+        before = {name: each.after for name, each in past.files.items()}
+        before |= {name: self._grown(name, None).after for name in names}
+        others = list(before)
+
+        def _are_twins(one: str, other: str) -> bool:
+            after = before[one], before[other]
+            return number_of(one) == number_of(other) or (
+                after[0] is not None and after[0] == after[1]
+            )
+
         for name in names:
             path = self.folder / name
-            twins = [each for each in others if number_of(each) == number_of(name)]
-            if len(twins) > 1:
-                detail = f"others of its number: {', '.join(sorted(twins))}: written to apart"
+            twins = sorted(each for each in others if each != name and _are_twins(each, name))
+            if twins:
+                detail = f"begun in another copy of the store, written to apart, as {twins[0]} was"
                 yield Trouble("diverged", path, detail)
             elif name in past:
                 problem = problem_of(path, self._check_past)
@@ -316,6 +380,29 @@ class Journal:
             take_in(known, path, line)
         known.changed = changed.at if changed is not None and changed.settled else None
         return known
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """Up to which line of a file the parts of a series have taken in its rows."""
+
+    symbol: str
+    timeframe: str
+    line: int
+
+
+def _taken(name: str) -> str:
+    return f".{name}.taken"
+
+
+def _taken_in(content: bytes) -> dict[Key, int]:
+    """Return the furthest marks that are whole; a kill may have torn one."""
+    found: dict[Key, int] = {}
+    for line in content.splitlines(keepends=True):
+        with suppress(ValueError):
+            mark = msgspec.json.decode(unsealed(line), type=Taken)
+            key = mark.symbol, mark.timeframe
+            found[key] = max(mark.line, found.get(key, 0))
+    return found
 
 
 def _files(names: Iterable[str]) -> list[str]:

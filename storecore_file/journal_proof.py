@@ -15,7 +15,7 @@ from storecore.errors import StoreError
 from storecore_file.bar_file import Note
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
 from storecore_file.journal import Journal
-from storecore_file.journal_rows import HOUR, Folded, Key, Position, is_in, is_later
+from storecore_file.journal_rows import HOUR, Folded, Key, Position, Row, is_dated, is_in
 from storecore_file.parts import Part
 from storecore_file.past_journals import Past, rows_of
 from storecore_file.troubles import FORGET, Trouble
@@ -44,6 +44,7 @@ class JournalProof:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._before = _past(journal)
+        self._taken = journal.taken()
         self._pieces: dict[Own, list[tuple[Part, Folded | None]]] = {}
 
     def take(self, own: Own, pieces: Sequence[Piece]) -> None:
@@ -59,7 +60,8 @@ class JournalProof:
     def troubles(self) -> Iterator[Trouble]:
         """Yield what contradicts, once all parts have been taken in."""
         try:
-            lines, after = self._journal.lines(), self._journal.past()
+            named, lines = self._journal.named(), self._journal.lines()
+            after = self._journal.past()
         except StoreError:  # it is told by itself
             return
         lacking = {
@@ -69,8 +71,8 @@ class JournalProof:
         }
         if lacking:
             yield self._lacking(lacking)
-        lines |= {each.name: each.lines for each in after.retired}
-        yield from self._older(lines)
+        yield from self._outdated()
+        yield from self._older(after, lines, named)
 
     def _lacks(self, key: Key, hour: int, at: Position, past: Past) -> bool:
         """Tell whether the part of an hour has not taken in a row, or is not there."""
@@ -94,25 +96,54 @@ class JournalProof:
 
         return Trouble("lacking", self._journal.record_path, detail, FORGET, moved=give_up)
 
-    def _older(self, lines: dict[str, int]) -> Iterator[Trouble]:
-        """Yield that parts have taken in lines which the journal never had, if any has."""
-        newest = max(lines, default="")
-        ahead = sorted(
-            own
-            for own, pieces in self._pieces.items()
-            if any(
-                is_later(name, newest) or line > lines.get(name, line)
-                for _, folded in pieces
-                for name, line in (folded or {}).items()
-            )
+    def _outdated(self) -> Iterator[Trouble]:
+        """Yield that rows count again which parts had taken in, where others are in their place."""
+        for name, taken in self._taken.items():
+            for key, line in taken.items():
+                lost = [
+                    row
+                    for row in self._journal.rows(name, key)
+                    if row.line <= line and not self._has(key, row)
+                ]
+                if lost:
+                    detail = (
+                        f"{len(lost)} of its bars for {key[0]} ({key[1]}) had been taken in by "
+                        "partitions that others have been copied over: they may be outdated"
+                    )
+                    yield Trouble("older", self._journal.folder / name, detail)
+
+    def _has(self, key: Key, row: Row) -> bool:
+        """Tell whether the part in whose range a row lies has taken it in, or is damaged."""
+        return any(
+            part.first <= row.values[0] <= part.last
+            and (folded is None or is_in(row.journal, row.line, folded))
+            for part, folded in self._pieces.get(_own(key), ())
         )
-        if ahead:
+
+    def _older(self, past: Past, lines: dict[str, int], named: list[str]) -> Iterator[Trouble]:
+        """Yield that there were files of which the journal does not know, or longer ones."""
+        found = [(name, 1) for name in named]
+        found += [
+            each
+            for pieces in self._pieces.values()
+            for _, folded in pieces
+            for each in (folded or {}).items()
+        ]
+        dated = [(name, line) for name, line in found if is_dated(name) and name not in past]
+        unknown = {name: line for name, line in sorted(dated) if name not in lines}
+        short = {name for name, line in dated if line > lines.get(name, line)}
+        if unknown or short:
             detail = (
-                f"the partitions of {len(ahead)} series, the first in {'/'.join(ahead[0])}, have "
-                "taken in lines that it does not have: it is of an older state than they are; "
-                "bars that were deleted since may be back. Copy it again"
+                f"it lacks lines, or all, of {', '.join(sorted({*unknown, *short})[:_NAMED])}, "
+                "which partitions or other files of it know: it is of another state than they are; "
+                "bars may be lacking, or back that were deleted. Copy it again, or `storecore "
+                "repair` takes it as it is"
             )
-            yield Trouble("older", self._journal.folder, detail)
+
+            def give_up(path: Path) -> None:
+                self._journal.enter(unknown)
+
+            yield Trouble("older", self._journal.folder, detail, FORGET, moved=give_up)
 
 
 def _past(journal: Journal) -> Past:

@@ -108,8 +108,11 @@ class Pending(NamedTuple):
         return row.journal not in self.past or row.is_expected(self.expected)
 
 
-class Batch(Struct, frozen=True):
-    """A line: bars of one timeframe, as columns of equal length; `date` holds instants."""
+class Batch(Struct, frozen=True, omit_defaults=True):
+    """A line: bars of one timeframe, as columns of equal length; `date` holds instants.
+
+    The first line of a file names the file that was the newest then ("": none) in `after`.
+    """
 
     timeframe: str
     symbol: list[str]
@@ -119,7 +122,8 @@ class Batch(Struct, frozen=True):
     low: list[float]
     close: list[float]
     volume: list[int | float]
-    n: int
+    after: str | None = None
+    n: int = 0  # the last, where it is found without decoding
 
 
 _BATCHES = msgspec.json.Decoder(Batch)
@@ -132,6 +136,7 @@ class Known:
         self.length = 0
         self.line = 0
         self.end = b""
+        self.after: str | None = None
         self.changed: int | None = None  # when the file had last changed, once that is sure
         self.rows: dict[Key, list[Row]] = {}
 
@@ -144,6 +149,7 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
         raise CorruptData(f"{path}: a line is not whole: {error}: {line[:80]!r}", path) from error
     if batch.n != known.line + 1:
         raise CorruptData(f"{path}: found line {batch.n}, expected {known.line + 1}", path)
+    known.after = batch.after if batch.n == 1 else known.after
     known.line = batch.n
     known.length += len(line)
     known.end = line[-LINE_END:]
@@ -181,8 +187,12 @@ def is_later(one: str, other: str) -> bool:
 
     Its number is a time, if it is a long one; those of earlier releases are short, and smaller.
     """
-    number, _, _ = one.partition("-")
-    return len(number) == DIGITS and number > other.partition("-")[0]
+    return is_dated(one) and one.partition("-")[0] > other.partition("-")[0]
+
+
+def is_dated(name: str) -> bool:
+    """Tell whether a file's number is a time: those of earlier releases may come again."""
+    return name.find("-") == DIGITS
 
 
 def number_of(name: str) -> int:

@@ -64,6 +64,10 @@ class LogEnds:
         lines = _lines(self._disk.read(self.path) or b"")
         return {end.log: end for _, end in lines if end.n}
 
+    def retired(self) -> list[str]:
+        """Return the logs that were retired and whose lines no other has taken since."""
+        return [end.log for _, end in _lines(self._disk.read(self.path) or b"") if not end.n]
+
     def known(self) -> dict[str, End]:
         """Return what `read` does, or nothing where it cannot be read: that is told by itself."""
         try:

@@ -10,7 +10,7 @@ have taken them in, or the part is of an older state than the journal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.sealing import sealed, unsealed
 from storecore_file.journal_rows import DIGITS, HOUR, Key, Known, Position, number_of
 
+_NO_ROWS: Mapping[str, Known] = {}
 _MOST_FILES = 512
 _MOST_ROWS = 100_000  # some 4 MB
 _Hours = dict[int, Position]
@@ -29,11 +30,15 @@ _Rows = dict[str, dict[str, _Hours]]
 
 
 class Retired(Struct, frozen=True, array_like=True):
-    """A file of the journal that is past: its name, its number of lines, the end of the last."""
+    """A file of the journal that is past: its name, its number of lines, the end of the last.
+
+    `after` is the file before it, as its first line has it.
+    """
 
     name: str
     lines: int
     end: str
+    after: str | None = None
 
 
 class Past(Struct, frozen=True, dict=True):
@@ -46,7 +51,7 @@ class Past(Struct, frozen=True, dict=True):
     rows: _Rows = {}
 
     @cached_property
-    def files(self) -> Mapping[str, Retired]:
+    def files(self) -> dict[str, Retired]:
         """The files by name."""
         return {each.name: each for each in self.retired}
 
@@ -101,10 +106,14 @@ class PastJournals:
         """Enter files that are folded, durably, but for those without a line."""
         new = {name: known for name, known in files.items() if known.line}
         if new:
-            past = self.read()
-            retired = [*past.retired, *(_retired(name, known) for name, known in new.items())]
-            retired.sort(key=lambda each: each.name)
-            self._write(Past(retired[-_MOST_FILES:], _latest(_merged(past.rows, new))))
+            self.enter([_retired(name, known) for name, known in new.items()], new)
+
+    def enter(self, files: Iterable[Retired], rows: Mapping[str, Known] = _NO_ROWS) -> None:
+        """Enter files, durably, in place of what was known of them, and rows of theirs."""
+        past = self.read()
+        retired = past.files | {each.name: each for each in files}
+        newest = sorted(retired.values(), key=lambda each: each.name)[-_MOST_FILES:]
+        self._write(Past(newest, _latest(_merged(past.rows, rows))))
 
     def forget(self, chosen: Callable[[Key, int], bool]) -> None:
         """Expect the rows of some series and hours no more: they are deleted, or given up."""
@@ -129,7 +138,7 @@ def rows_of(past: Past) -> Iterator[tuple[Key, int, Position]]:
 
 
 def _retired(name: str, known: Known) -> Retired:
-    return Retired(name, known.line, known.end.decode())
+    return Retired(name, known.line, known.end.decode(), known.after)
 
 
 def _merged(rows: _Rows, files: Mapping[str, Known]) -> _Rows:

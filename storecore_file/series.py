@@ -192,6 +192,10 @@ class Series:
         own = (self.symbol, self.timeframe)
         self._journal.forget(lambda key, hour: key == own and first <= hour * HOUR <= last)
 
+    def note_taken(self, pending: Pending) -> None:
+        """Note that the parts have taken in rows of the journal."""
+        self._journal.take((self.symbol, self.timeframe), pending)
+
     def settle_journal(self) -> None:
         """Make durable that files of the journal were retired, whoever has done it."""
         self._journal.settle()

@@ -110,7 +110,8 @@ class SeriesWriter:
 
     def _upsert(self, new: pa.Table) -> None:
         parts, pending = self._parts(), self._series.settled()
-        batch = upserted(self._unfolded(pending), new)
+        unfolded = self._unfolded(pending)
+        batch = upserted(unfolded, new)
         if not len(batch):
             if pending.rows:  # whoever has taken them in may have been killed before a sync
                 self._disk.settle(self._series.folder)
@@ -120,6 +121,8 @@ class SeriesWriter:
             rows = batch.slice(group.start, group.stop - group.start)
             put += self._grown(group, rows, pending, last=group.part in parts[-1:])
         self._replace(put, parts)
+        if len(unfolded) and len(new):
+            self._series.note_taken(pending)
         if any(filled.part not in parts for filled in put):
             self._tidy()
 
