@@ -203,10 +203,12 @@ class Capable(Rooms):
     def verify(self) -> Report:
         """Prove every file of the store, both chains of the audit log, and look at all bars.
 
-        Findings are of a kind "damaged", "overlapping", "truncated" (a log lost its last lines, or
-        is gone) or another of `verify_audit()`. Notes are "temporary" and "leftover" files of
-        killed writers, the "torn" end of a log, an "unknown" file, and what is odd about bars.
-        Every byte is read.
+        Findings are of a kind "damaged", "overlapping" (partitions, one of them damaged),
+        "truncated" (a log lost its last lines, or is gone), "older" (a file of an older state came
+        back), "lacking" (bars that were folded out of the journal are in no partition), "diverged"
+        (a journal of a copy that was written to apart) or another of `verify_audit()`. Notes are
+        "temporary" and "leftover" files of killed writers, the "torn" end of a log, an "unknown"
+        file, and what is odd about bars. Every byte is read.
         """
         checked, troubles = self._looked_over()
         return report(checked, troubles, self._audit_findings())
@@ -233,7 +235,7 @@ class Capable(Rooms):
         """Return how many files were looked at, and all that is wrong."""
         self._check_open()
         rooms = (self._bars, self._fundamentals, self._events, self._states)
-        return looked_over(self.base_path, (*rooms, self._decisions, self._orders))
+        return looked_over(self._disk, self.base_path, (*rooms, self._decisions, self._orders))
 
     def compact(self) -> Report:
         """Bring all bars into few Parquet files, and seal each day of events into one.

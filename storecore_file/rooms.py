@@ -21,6 +21,7 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.mounts import warn_of_network
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.state import States
+from storecore_file.store_format import check_format, mark_new
 
 DURABILITIES = ("full", "os")
 
@@ -57,7 +58,9 @@ class Rooms(Closing):
             "orders": self._orders,
         }
         rooms = [self.base_path / room for room in ("prices", "fundamentals", "events", "state")]
+        check_format(disk, self.base_path)
         disk.make_folder(self.base_path)
+        mark_new(disk, self.base_path, [*rooms, decisions.parent])
         disk.make_folders([*rooms, decisions, orders], within=self.base_path)
         warn_of_network(self.base_path)
 

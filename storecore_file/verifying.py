@@ -8,10 +8,12 @@ from typing import Protocol
 
 from storecore.reports import Finding, Report
 from storecore_file.floor.aside import ASIDE
+from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import entries
+from storecore_file.store_format import NAME, format_troubles
 from storecore_file.troubles import Trouble, unexpected
 
-_ROOMS = frozenset({"prices", "fundamentals", "events", "state", "audit", ASIDE})
+_ROOMS = frozenset({"prices", "fundamentals", "events", "state", "audit", ASIDE, NAME})
 _LOGS = frozenset({"decisions", "orders"})
 WRONG = frozenset({"damaged", "overlapping", "truncated", "older", "lacking", "diverged"})
 
@@ -24,9 +26,10 @@ class Room(Protocol):
         ...
 
 
-def looked_over(base_path: Path, rooms: Sequence[Room]) -> tuple[int, list[Trouble]]:
+def looked_over(disk: Disk, base_path: Path, rooms: Sequence[Room]) -> tuple[int, list[Trouble]]:
     """Return how many files were looked at, and all that is wrong or odd."""
     looks = [look for room in rooms for look in room.troubles()]
+    looks += format_troubles(disk, base_path)
     looks += [*_others(base_path, _ROOMS), *_others(base_path / "audit", _LOGS)]
     return len(looks), [trouble for trouble in looks if trouble is not None]
 
