@@ -58,8 +58,8 @@ class Rooms(Closing):
             "orders": self._orders,
         }
         rooms = [self.base_path / room for room in ("prices", "fundamentals", "events", "state")]
-        check_format(disk, self.base_path)
         disk.make_folder(self.base_path)
+        check_format(disk, self.base_path)
         mark_new(disk, self.base_path, [*rooms, decisions.parent])
         disk.make_folders([*rooms, decisions, orders], within=self.base_path)
         warn_of_network(self.base_path)

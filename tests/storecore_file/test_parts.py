@@ -149,5 +149,7 @@ def test_no_two_parts_overlap_unless_it_is_told(ranges):
     ]
     parts, overlap = layout_of(set(names))
     pairs = itertools.combinations(parts, 2)
-    assert overlap == any(one.first <= other.last and other.first <= one.last for one, other in pairs)
+    assert overlap == any(
+        one.first <= other.last and other.first <= one.last for one, other in pairs
+    )
     assert [part.name for part in parts] == sorted(set(names), key=[p.name for p in parts].index)

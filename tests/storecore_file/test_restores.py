@@ -2,8 +2,8 @@
 
 Two folders are written to, each by itself, and laid over each other file by file, in any order.
 After each such copy every bar is as in one of the two states, or `verify()` has a finding; and no
-write after it takes away what could be read before. After a copy that was interrupted a bar may also
-be as it once was: in a journal whose partitions are not there yet, which have a later one.
+write after it takes away what could be read before. After a copy that was interrupted a bar may
+also be as it once was: in a journal whose partitions are not there yet, which have a later one.
 """
 
 from __future__ import annotations
