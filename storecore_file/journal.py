@@ -242,7 +242,7 @@ class Journal:
 
     def _beside_past(self, key: Key, rows: Sequence[Row]) -> Pending:
         past = self._past_now()
-        live = tuple(name for name in self._known if name not in past)
+        live = tuple(name for name, each in self._known.items() if each.line and name not in past)
         return Pending(rows, live, past, past.newest, past.of(key))
 
     def after_fork(self) -> None:

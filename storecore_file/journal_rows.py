@@ -48,9 +48,9 @@ class Row(NamedTuple):
 class Pending(NamedTuple):
     """The rows of a series in the journal, in the order of writing, and the files there are.
 
-    `journals` are the files that are not past, `past` the names of those that are: they may have
-    come back. `folded` says up to where all rows of the journal are past, `expected` which of them
-    must be in a part, by hour: the others may have been deleted.
+    `journals` are the files with lines that are not past, `past` the names of those that are: they
+    may have come back. `folded` says up to where all rows of the journal are past, `expected` which
+    of them must be in a part, by hour: the others may have been deleted.
     """
 
     rows: Sequence[Row]
