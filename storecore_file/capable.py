@@ -42,9 +42,11 @@ class Capable(Rooms):
     def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
         """Insert or replace the bars of a table of many symbols; it is checked whole before.
 
-        Each symbol's bars are written whole or, where the disk fails, not at all. A few bars for
-        each of many symbols cost one append to a journal, which is read together with the files
-        and folded into them when it is large, by `compact()` and at `close()`.
+        On an error no symbol has changed; a kill or a power loss may leave some symbols as they
+        were and others new, each of them whole. A few bars for each of several symbols cost one
+        append to a journal, which is read together with the files and folded into them when it is
+        large, by `compact()` and at `close()`; the files are not read, so one that is damaged does
+        not refuse the bars.
         """
         self._bars.write_many(self._name(timeframe, "timeframe"), checked_series(table))
 
@@ -101,10 +103,9 @@ class Capable(Rooms):
         self._events.write_all(checked_events(events))
 
     def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
-        """Insert or replace a batch of fundamentals, checked whole."""
+        """Insert or replace a batch of fundamentals, checked whole: all or, on an error, none."""
         self._check_open()
-        for data in checked_fundamentals(fundamentals):
-            self._fundamentals.write(data)
+        self._fundamentals.write_all(checked_fundamentals(fundamentals))
 
     def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
         """Append a batch of decisions, all of one time, in one sync."""
