@@ -43,7 +43,7 @@ from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_
 from storecore.lossless import decode_document, encode_document
 from storecore.names import check_name
 from storecore.states import KEPT_VERSIONS, check_expected, checked_versions
-from storecore.tables import BarTablesByBars
+from storecore.tables import BarTablesByBars, bar_columns_by_symbol
 from storecore.transfer import AuditLine
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "TimeRange",
     "audit_report",
     "bar_columns",
+    "bar_columns_by_symbol",
     "chain",
     "chained",
     "check_expected",

@@ -143,10 +143,26 @@ class MemoryDataStore(MemoryTransfer):
         self._events.extend([laws.encode_event(event) for event in laws.checked_events(events)])
 
     def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
-        """Insert or replace a batch of fundamentals, checked whole."""
+        """Insert or replace a batch of fundamentals: all of them or, on an error, none."""
         self._check_open()
+        given: dict[str, dict[int, FundamentalData]] = {}
         for plain in laws.checked_fundamentals(fundamentals):
-            self.write_fundamental(plain.symbol, plain)
+            at = laws.exact_instant(plain.timestamp, "timestamp")
+            given.setdefault(plain.symbol, {})[at] = plain
+        with self._lock:
+            known = self._fundamentals
+            known.update({symbol: known.get(symbol, {}) | new for symbol, new in given.items()})
+
+    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
+        """Insert or replace the bars of a table: all of them or, on an error, none."""
+        timeframe = self._name(timeframe, "timeframe")
+        given = {
+            (symbol, timeframe): dict(zip(columns.date, zip(*columns, strict=True), strict=True))
+            for symbol, columns in laws.bar_columns_by_symbol(table)
+        }
+        with self._lock:
+            known = self._bars
+            known.update({key: known.get(key, {}) | rows for key, rows in given.items()})
 
     def load_versioned_state(self, strategy_name: str) -> StateVersion:
         """Return the state as saved and its version."""

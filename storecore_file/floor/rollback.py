@@ -74,8 +74,15 @@ class Rollback:
         return [(each.path, each.former) for each in self._changes if each.before is not None]
 
     def is_undisturbed(self) -> bool:
-        """Tell whether each name still stands for the file before or after, not for another's."""
-        return all(fingerprint(each.path) in (each.before, each.after) for each in self._changes)
+        """Tell whether all names stand for the files after, or all for those before.
+
+        Then no other writer has changed them since; a file that is missing may be another's doing.
+        """
+        found = [fingerprint(each.path) for each in self._changes]
+        return found in (
+            [each.after for each in self._changes],
+            [each.before for each in self._changes],
+        )
 
     def take_back(self) -> None:
         """Take the changes back, the last one first, so that a reader misses nothing meanwhile.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
@@ -350,3 +352,32 @@ def test_records_are_values_that_nobody_can_change(store, fundamental):
     store.write_fundamental("AAPL", fundamental())
     read = store.read_fundamental("AAPL")
     assert replace(read, employees=5) != store.read_fundamental("AAPL")
+
+
+@pytest.mark.parametrize("name", ["fundamentals", "bars"])
+def test_d2_a_batch_that_runs_out_of_memory_changes_nothing(name, bar, fundamental, monkeypatch):
+    store = MemoryDataStore()
+    rows = [bar(symbol=symbol) for symbol in ("A", "B")]
+    table = pa.table(
+        {each: [getattr(row, each) for row in rows] for each in bar().__struct_fields__}
+    )
+    writes = {
+        "fundamentals": lambda: store.write_fundamentals(
+            fundamental(symbol=symbol) for symbol in ("A", "B")
+        ),
+        "bars": lambda: store.write_bar_table(table),
+    }
+    real, calls = dict.__or__, itertools.count()
+
+    class Scarce(dict):
+        def __or__(self, other):
+            if next(calls) == 1:
+                raise MemoryError
+            return Scarce(real(self, other))
+
+    monkeypatch.setattr(store, "_bars", Scarce({(s, "1d"): Scarce() for s in "AB"}))
+    monkeypatch.setattr(store, "_fundamentals", Scarce({s: Scarce() for s in "AB"}))
+    with pytest.raises(MemoryError):
+        writes[name]()
+    assert store.read_bars("A", datetime.min, datetime.max) == []
+    assert store.read_fundamental("A") is None
