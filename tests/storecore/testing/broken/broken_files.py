@@ -21,6 +21,8 @@ WRITES = (
     "save_strategy_state",
     "log_decision",
     "log_order",
+    "write_bar_table",
+    "write_fundamentals",
     "write_events",
     "log_decisions",
     "log_orders",
@@ -104,6 +106,16 @@ class SaysNothingOfAFullDisk(SavedStore):
     def save(self):
         with suppress(OSError):
             super().save()
+
+
+class SavesATableSymbolBySymbol(SavedStore):
+    law = "D2"
+
+    def write_bar_table(self, table, *, timeframe="1d"):
+        self._check_open()
+        for symbol, columns in laws.bar_columns_by_symbol(table):
+            bars = laws.price_bars(symbol, columns, aware=True)
+            self.write_bars(symbol, bars, timeframe=timeframe)
 
 
 class GluesToATornLine(SavedStore):
