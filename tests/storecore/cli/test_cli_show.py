@@ -69,7 +69,7 @@ def test_a_time_that_is_none_is_a_wrong_use(cli, at):
 @pytest.mark.parametrize("text", ["2024010100", "1712030100", "20240102ab", "2024-01-02T24:00"])
 def test_digits_that_may_be_another_time_are_a_wrong_use(cli, at, ten_bars, option, text):
     result = cli("show", "AAPL", option, text, *at)
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert f"Invalid value for '{option}': time='{text}'" in " ".join(result.stderr.split())
 
 
