@@ -116,7 +116,8 @@ LAWS: dict[str, Law] = {
         "It is the record of every order that you sent.",
     ),
     "D2": Law(
-        "A write that fails leaves what was there before, readable, and raises a `StoreError`.",
+        "A write that fails leaves what was there before, readable, and raises a `StoreError`. It "
+        "holds for a call: one that writes several symbols, documents or days changes all or none.",
         "Disks fill up on the busiest day.",
     ),
     "D3": Law(
