@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
 
 import click
@@ -22,13 +23,13 @@ from storecore.errors import InvalidData
 from storecore.instants import instant, to_datetime
 
 _DATE = r"\d{4}(?:-\d\d-\d\d|\d{4}|-W\d\d-\d)"
-_TIME = r"\d\d(?::\d\d(?::\d\d(?:[.,]\d+)?)?|\d\d(?:\d\d(?:[.,]\d+)?)?)?"
+_HOUR = r"(?:[01]\d|2[0-3])"  # not 24:00, which Python takes from some version on
+_TIME = rf"{_HOUR}(?::\d\d(?::\d\d(?:[.,]\d+)?)?|\d\d(?:\d\d(?:[.,]\d+)?)?)?"
 _OFFSET = r"Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?"
-_FORM = re.compile(rf"(?P<date>{_DATE})(?:[Tt ](?P<time>{_TIME})(?:{_OFFSET})?)?", re.ASCII)
+_FORM = re.compile(rf"{_DATE}(?:([Tt ]){_TIME}(?:{_OFFSET})?)?", re.ASCII)
 _DIGITS = re.compile(r"\d{9,20}", re.ASCII)
 # datetime.fromisoformat drops what is finer than a microsecond without a word.
 _FINER = re.compile(r"[.,]\d{6}\d*[1-9]")
-_LAST_HOUR = "23"
 _EPOCH = datetime(1970, 1, 1)
 _CALENDAR = {10: "YYYYMMDDHH", 12: "YYYYMMDDHHMM", 14: "YYYYMMDDHHMMSS"}
 _UNITS = (  # with the digits of a moment before the year 5138, and how many are a second
@@ -57,11 +58,7 @@ def parse_time(text: str, what: str) -> date:
     if _FINER.search(text):
         raise InvalidData(f"{what}={text!r}: finer than a microsecond; a store rounds nothing")
     try:
-        if form["time"] is None:
-            return date.fromisoformat(text)
-        if form["time"][:2] > _LAST_HOUR:
-            raise ValueError  # 24:00, which Python takes from some version on
-        return datetime.fromisoformat(text)
+        return datetime.fromisoformat(text) if form[1] else date.fromisoformat(text)
     except ValueError:
         raise InvalidData(f"{what}={text!r}: {_expected(text)}") from None
 
@@ -72,10 +69,11 @@ def to_utc(moment: date, zone: tzinfo, what: str) -> list[datetime]:
     A time without an offset is local to `zone`: two are those of the hour that comes twice, when
     the clocks go back. Raises `InvalidData` for a local time that the clocks skipped.
     """
-    moments = [moment]
-    if isinstance(moment, datetime) and moment.tzinfo is None and zone is not UTC:
-        moments = list(_in_zone(moment, zone, what))
-    return [to_datetime(instant(each, what), aware=False) for each in moments]
+    if not isinstance(moment, datetime):
+        return [datetime(moment.year, moment.month, moment.day)]
+    if moment.tzinfo is not None:
+        return [to_datetime(instant(moment, what), aware=False)]
+    return [moment] if zone is UTC else _in_zone(moment, zone, what)
 
 
 def find_zone(name: str) -> tzinfo:
@@ -101,19 +99,18 @@ def local_text(moment: datetime, zone: tzinfo) -> str:
     return str(moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None))
 
 
-def _in_zone(moment: datetime, zone: tzinfo, what: str) -> Iterator[datetime]:
+def _in_zone(moment: datetime, zone: tzinfo, what: str) -> list[datetime]:
+    """Return the instants of a local time: the offsets of both folds tell how often it came."""
     local = moment.replace(tzinfo=zone)
-    try:
-        shown = local.astimezone(UTC).astimezone(zone)
-    except OverflowError:  # outside the years 1 to 9999: the law of instants says so
-        yield local
-        return
-    if shown.replace(tzinfo=None) != moment:
+    first = cast(timedelta, local.utcoffset())
+    second = cast(timedelta, local.replace(fold=1).utcoffset())
+    if first == second:
+        with suppress(OverflowError):
+            return [moment - first]
+        return [to_datetime(instant(local, what), aware=False)]  # the law says what is wrong
+    if first < second:
         raise InvalidData(f"{what}={str(moment)!r}: the clocks of {zone} skipped that time")
-    yield local
-    again = local.replace(fold=1)
-    if again.utcoffset() != local.utcoffset():
-        yield again
+    return [moment - first, moment - second]
 
 
 def _expected(text: str) -> str:
