@@ -7,11 +7,12 @@ not make any can open a store that is there.
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 import psycopg
 from psycopg import sql
 
-from storecore.errors import ConfigError, StorageError
+from storecore.errors import ConfigError, NoStore, StorageError
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution, chosen, key_of, spread
 from storecore_postgres.failing import OLDEST, translated
@@ -105,10 +106,11 @@ def quoted(schema: str) -> str:
     return sql.Identifier(schema).as_string()
 
 
-def prepared(database: Database, schema: str, asked: str) -> Distribution:
+def prepared(database: Database, schema: str, asked: str, *, create: bool = True) -> Distribution:
     """Make what is missing of a store and return how its tables are laid out.
 
-    `schema` is quoted. Raises `ConfigError` or `StorageError` where the server, the role or what is
+    `schema` is quoted. With `create=False` nothing is made, and `NoStore` is raised if there is
+    none. Raises `ConfigError` or `StorageError` where the server, the role or what is
     there cannot be used.
     """
     with database.connected() as connection:
@@ -116,7 +118,7 @@ def prepared(database: Database, schema: str, asked: str) -> Distribution:
             _check_server(connection)
             found = _found(connection, schema)
             if found.get("version") != str(VERSION):
-                found = _made(connection, schema, asked)
+                found = _made(connection, schema, asked) if create else _refused(found, schema)
         except psycopg.Error as error:
             raise translated(error, f"opening the schema {schema}") from error
     return _agreed(found, asked, schema)
@@ -157,10 +159,7 @@ def _made(connection: Connection, schema: str, asked: str) -> dict[str, str]:
         if version == str(VERSION):
             return found
         if version != "0":
-            raise StorageError(
-                f"the schema {schema} is of version {version}, this storecore knows {VERSION}; "
-                "upgrade storecore"
-            )
+            raise _too_new(version, schema)
         extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
         distribution = chosen(asked, {name for (name,) in extensions})
         ((there,),) = connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchall()
@@ -169,6 +168,22 @@ def _made(connection: Connection, schema: str, asked: str) -> dict[str, str]:
         for statement in statements(schema, distribution):
             connection.execute(statement, prepare=False)  # they are several commands each
         return _found(connection, schema)
+
+
+def _refused(found: dict[str, str], schema: str) -> NoReturn:
+    if "version" in found:
+        raise _too_new(found["version"], schema)
+    raise NoStore(
+        f"no store at schema {schema}: it has no tables of storecore, or is not there; check the "
+        "schema and the database of the dsn, or make a store with `storecore init`"
+    )
+
+
+def _too_new(version: str, schema: str) -> StorageError:
+    return StorageError(
+        f"the schema {schema} is of version {version}, this storecore knows {VERSION}; "
+        "upgrade storecore"
+    )
 
 
 def _make_schema(connection: Connection, schema: str) -> None:

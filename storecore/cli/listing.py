@@ -39,7 +39,7 @@ def list_backends(check: str | None, settings: dict[str, Any]) -> None:
 
 def _check(choice: StoreChoice) -> None:
     """Print what came of each step, and fail if one did."""
-    done = [Check("opens", ""), *checks(choice.open())]
+    done = [Check("opens", ""), *checks(choice.open_to_read())]
     for step in done:
         click.echo(f"{'FAILED' if step.wrong else 'ok':6}  {step.what}")
     wrong = [f"{step.what}: {step.wrong}" for step in done if step.wrong]

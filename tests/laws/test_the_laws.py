@@ -154,3 +154,8 @@ class TestReadonlyFile(Composed):
     def writer(self, place):
         with open_store(file(place)) as writer:
             yield writer
+
+    @pytest.fixture
+    def store(self, prepared, writer):  # which makes the place: who only reads does not (law D7)
+        with prepared.open() as store:
+            yield store
