@@ -9,6 +9,7 @@ whatever was given: see `storecore.redaction`.
 from __future__ import annotations
 
 import os
+from errno import ENOENT
 
 from storecore.redaction import is_clean, plain
 
@@ -111,6 +112,14 @@ class CorruptData(StorageError):
 
 class NoStore(StorageError, FileNotFoundError):
     """The place holds no store: it may be misspelt. Nothing was created there (law D7)."""
+
+    def __init__(
+        self,
+        message: str,
+        path: str | os.PathLike[str] | None = None,
+        errno: int | None = ENOENT,
+    ) -> None:
+        super().__init__(message, path, errno)
 
 
 class StateConflict(StoreError, RuntimeError):

@@ -8,13 +8,13 @@ from typing import Any
 
 from storecore.config import TABLE, StoreConfig, expanded_at, load_config
 from storecore.discovery import described, load_spec
-from storecore.errors import ConfigError, UnknownBackend, type_name
+from storecore.errors import ConfigError, UnknownBackend, shown, type_name
 from storecore.hooks import BackendSpec
 from storecore.inner import InnerStore
 from storecore.observers import load_observers
 from storecore.options import build_config
 from storecore.protocol import DataStore
-from storecore.redaction import redacted
+from storecore.redaction import is_connection
 from storecore.spelling import did_you_mean
 
 
@@ -81,7 +81,7 @@ def _prepared(
 
 def _check_name(name: str, place: str) -> None:
     """Refuse what is no name but says where a store is, secrets included, without repeating it."""
-    if "://" in name or "@" in name or redacted(name) != name:
+    if is_connection(name):
         raise UnknownBackend(
             f"{place} backend: expected the name of a backend, got what looks like a connection "
             "string; give it as an option of its backend, as in "
@@ -119,14 +119,19 @@ def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> S
     return StoreConfig({**store, **options}, source, profile)
 
 
+def _named_as(name: object) -> str:
+    return "a connection string" if is_connection(str(name)) else shown(name)
+
+
 def _named(name: str, options: dict[str, Any]) -> StoreConfig:
     if "backend" in options:
         raise ConfigError(
-            f"open_store: two backends, {name!r} and {options['backend']!r}; give one"
+            f"open_store: two backends, {_named_as(name)} and {_named_as(options['backend'])}; "
+            "give one"
         )
     if name.endswith(".toml"):
         raise ConfigError(
-            f"open_store: expected a backend's name, got {name!r}; for a config file give "
-            f"open_store(load_config({name!r}))"
+            f"open_store: expected a backend's name, got {_named_as(name)}; for a config file give "
+            f"open_store(load_config({_named_as(name)}))"
         )
     return StoreConfig({**options, "backend": name})

@@ -12,10 +12,10 @@ import re
 _HIDDEN = "…"
 _SCHEME = r"[a-z][a-z0-9+.-]{1,30}(?::/+|//)(?!/)"
 _EXAMPLE = r"(?!user:password@)"  # what our own messages show as the form of a URL
-_CREDENTIALS = re.compile(rf"({_SCHEME}){_EXAMPLE}.*@", re.I | re.S)  # a password may hold an @
+_URL = re.compile(rf"{_SCHEME}{_EXAMPLE}", re.I)
 _PORT = r"\d{1,5}(?:[/?#\s,;.'\")\]}]|$)"
 _NO_HOST = re.compile(rf"({_SCHEME}){_EXAMPLE}[^/\s:@?#]*:(?!{_PORT})\S+", re.I)
-_SECRET_KEY = r"\w{0,30}(?:pass|pwd|secret|token|api_?key|credential)\w{0,30}"
+_SECRET_KEY = r"(?:pass|pwd|secret|token|api_?key|credential)\w{0,30}"
 _PAIR = re.compile(
     rf"({_SECRET_KEY}(?:['\"]\s*:|\s*=)\s*)(?![\s{_HIDDEN}])(?:'(?:[^'\\]|\\.)*'?|\"(?:[^\"\\]|\\.)*\"?|\S+)",
     re.I | re.S,
@@ -25,9 +25,16 @@ _NUMBERS = (int, float, bool, type(None))
 
 def redacted(text: str) -> str:
     """Return text without what may be a secret: credentials of a URL, values of `password=…`."""
-    text = _CREDENTIALS.sub(rf"\1{_HIDDEN}@", text)
+    at = text.rfind("@")  # the last: a password may hold one, a slash or a space
+    if url := _URL.search(text, 0, at + 1):
+        text = f"{text[: url.end()]}{_HIDDEN}{text[at:]}"
     text = _NO_HOST.sub(rf"\1{_HIDDEN}", text)
     return _PAIR.sub(rf"\1{_HIDDEN}", text)
+
+
+def is_connection(text: str) -> bool:
+    """Tell whether a text that should be a name looks like a connection string, of any form."""
+    return "@" in text or "://" in text or redacted(text) != text
 
 
 def plain(text: str) -> str:

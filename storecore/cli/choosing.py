@@ -18,6 +18,7 @@ from storecore.errors import ConfigError
 from storecore.inner import InnerStore
 from storecore.opening import opened, prepare
 from storecore.protocol import DataStore
+from storecore.redaction import is_connection
 
 _Made = TypeVar("_Made")
 _KEY = re.compile(r"\w+")
@@ -157,8 +158,9 @@ def _parsed(
     parsed = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
-        if not (key.strip() and equals):
-            raise click.BadParameter(f"expected KEY=VALUE, as in base_path=data, got {setting!r}")
+        if not (key.strip() and equals) or is_connection(key):
+            got = "" if is_connection(setting) else f", got {setting!r}"
+            raise click.BadParameter(f"expected KEY=VALUE, as in base_path=data{got}")
         if key.strip() == "backend":
             raise click.BadParameter("a backend is chosen by --backend NAME")
         parsed[key.strip()] = _toml_value(value)
