@@ -17,6 +17,7 @@ from storecore.capabilities import CAPABILITIES
 from storecore.errors import BackendLoadError, ConfigError, StoreError, caused_by, said
 from storecore.hooks import ResolvedSpec
 from storecore.protocol import DataStore
+from storecore.redaction import is_clean
 
 
 class Opening(Enum):
@@ -91,7 +92,9 @@ class InnerStore(NamedTuple):
         opens = self._opener()
         try:
             return opens(self.settings)
-        except StoreError:
+        except StoreError as error:
+            if not is_clean(error):  # its own message is; what led to it may show a secret
+                error.__cause__ = error.__context__ = None
             raise
         except Exception as error:
             failed = error

@@ -47,9 +47,11 @@ def plain(text: str) -> str:
 
 def is_clean(error: BaseException | None) -> bool:
     """Tell whether neither an error nor one that led to it says what a message may not."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
         if any(redacted(said) != said for said in (str(error), repr(error))):
             return False
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return True
 

@@ -61,9 +61,10 @@ def _tell(report: CopyReport, target: StoreChoice) -> None:
         screen.print(table(_HEADINGS, rows, right=("source", "target")))
     for each in report.differences:
         if each.note:
-            screen.print(f"{' '.join(filter(None, (each.kind, printable(each.key))))}: {each.note}")
+            what = " ".join(filter(None, (each.kind, printable(each.key))))
+            screen.print(f"{what}: {printable(each.note)}")
     for left in report.left_out:
-        screen.print(f"left out: {left.kind}: {left.why}")
+        screen.print(f"left out: {left.kind}: {printable(left.why)}")
     added = sum(each.added for each in report.copied)
     screen.print(f"{counted(added, 'record')} written to {target.named}: {_verdict(report)}")
     if not report.ok:

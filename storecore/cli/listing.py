@@ -13,6 +13,7 @@ from storecore.cli.checking import Check, checks
 from storecore.cli.choosing import StoreChoice, examples, settings_option
 from storecore.cli.failing import one_line
 from storecore.cli.screen import console, table
+from storecore.cli.wording import printable
 from storecore.config import StoreConfig
 from storecore.discovery import INSTALLED, BackendInfo, backends, load_spec
 from storecore.errors import StoreError
@@ -49,7 +50,8 @@ def _check(choice: StoreChoice) -> None:
 
 def _row(backend: BackendInfo) -> list[str]:
     package = f"{backend.distribution} {backend.version}"
-    return [backend.name, package, backend.entry_point, *_health(backend)]
+    row = [backend.name, package, backend.entry_point, *_health(backend)]
+    return list(map(printable, row))
 
 
 def _health(backend: BackendInfo) -> tuple[str, str, str]:

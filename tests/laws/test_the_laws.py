@@ -43,6 +43,10 @@ class TestFile(DataStoreSuite):
         return partial(FileDataStore, place)
 
     @pytest.fixture
+    def nowhere(self, place):
+        return partial(FileDataStore, place)
+
+    @pytest.fixture
     def store(self, reopen):
         with reopen() as store:
             yield store
@@ -55,6 +59,10 @@ class TestPostgres(DataStoreSuite):
 
     @pytest.fixture
     def reopen(self, place_in_postgres):
+        return partial(PostgresDataStore, **place_in_postgres)
+
+    @pytest.fixture
+    def nowhere(self, place_in_postgres):
         return partial(PostgresDataStore, **place_in_postgres)
 
     @pytest.fixture

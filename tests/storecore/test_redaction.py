@@ -131,6 +131,12 @@ def test_a_cause_that_shows_a_secret_is_left_out(text):
     assert not is_clean(cause)
 
 
+def test_causes_that_go_round_are_looked_at_once():
+    first, second = ValueError("a"), ValueError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert is_clean(first)
+
+
 def test_any_other_cause_is_kept():
     cause = ValueError("low is above high")
     assert caused_by(ConfigError("x"), cause).__cause__ is cause

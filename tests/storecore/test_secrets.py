@@ -142,6 +142,16 @@ def test_in_what_a_third_party_raises(refused, acme, dsn):
     refused(storecore.open_store, "acme", dsn=dsn, number=3)
 
 
+def test_in_what_led_to_an_error_of_a_third_party(refused, site):
+    site.backend(
+        BACKEND.replace("RuntimeError(", "StorageError(").replace(
+            "import BackendSpec", "import BackendSpec, StorageError"
+        ),
+        name="acme",
+    )
+    refused(storecore.open_store, "acme", dsn=DSNS[0], kind=storecore.StorageError)
+
+
 def test_in_what_is_printed_of_a_prepared_store(acme):
     prepared = prepare("mirror", primary={"backend": "acme", "dsn": SECRET}, replicas=[])
     assert SECRET not in repr(prepared) + str(prepared) + repr(prepared.settings)
