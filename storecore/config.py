@@ -10,6 +10,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from stat import S_ISDIR
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -28,7 +29,9 @@ class Options(dict[str, Any]):
     """A plain dict whose repr shows its keys: values may be secrets."""
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{key!r}: {_shown(key, value)}" for key, value in self.items())
+        shown = ", ".join(
+            f"{redacted(repr(key))}: {_shown(key, value)}" for key, value in self.items()
+        )
         return f"{type(self).__name__}({{{shown}}})"
 
     def __rich_repr__(self) -> Iterator[tuple[str, str]]:
@@ -105,7 +108,7 @@ def find_config(start: str | os.PathLike[str] | None = None) -> Path:
         return _named_by_environment(named)
     folder = Path(start or ".").absolute()
     for place in (folder, *folder.parents):
-        if (place / FILE_NAME).is_file():
+        if _is_file(place / FILE_NAME):
             return place / FILE_NAME
     raise ConfigError(
         f"no {FILE_NAME} in {folder} or above; write one with a table [{TABLE}], "
@@ -129,13 +132,21 @@ def expanded_at(value: Any, place: str) -> Any:
 
 
 def _named_by_environment(named: str) -> Path:
-    path = Path(named).expanduser()
-    if path.is_dir() or not path.exists():
+    path = Path(os.path.expanduser(named))  # noqa: PTH111 - which leaves ~name of nobody as it is
+    if not _is_file(path):
         raise ConfigError(
             f"the environment variable {FILE_VARIABLE} names {named!r}, which is no file; "
             "set it to a config file, or unset it"
         )
     return path
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is something to read, which may be a pipe; not in a folder shut to us."""
+    try:
+        return not S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _parse(source: Path) -> dict[str, Any]:

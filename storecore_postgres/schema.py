@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from storecore.errors import ConfigError, NoStore, StorageError
+from storecore.redaction import redacted
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution, chosen, key_of, spread
 from storecore_postgres.failing import OLDEST, translated
@@ -99,7 +100,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 def quoted(schema: str) -> str:
     """Return the name of a schema as SQL has it. Raises `ConfigError` where it cannot be one."""
     size = len(schema.encode(errors="replace"))
-    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema):
+    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema) or redacted(schema) != schema:
         raise ConfigError(
             f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes, without NUL, %, {{ or }}"
         )

@@ -345,7 +345,7 @@ def test_a_tilde_in_the_variable_is_the_home_of_the_user(named, monkeypatch):
     assert find_config() == named
 
 
-@pytest.mark.parametrize("name", ["nowhere.toml", "."])
+@pytest.mark.parametrize("name", ["nowhere.toml", ".", "~nobody-at-all/x.toml", "x" * 5000])
 def test_a_variable_that_names_no_file_is_told_by_its_name(named, monkeypatch, name):
     monkeypatch.setenv("STORECORE_CONFIG", name)
     with pytest.raises(ConfigError, match=rf"variable STORECORE_CONFIG names '{name}', .* no file"):

@@ -74,6 +74,7 @@ class Config(Struct):
     threshold: int | Literal["never"] | None = 5
     some: Annotated[list[Login], Meta(max_length=2)] = []
     modes: frozenset[Mode] = frozenset()
+    noted: Annotated[Login, Meta(title="who logs in")] | None = None
 
 
 def build(**options):
@@ -144,6 +145,7 @@ def test_what_is_made_already_is_taken_as_it_is():
         ({"as": {"user": "u", "usr": 1}}, "as.usr: unknown option (did you mean 'user'?)"),
         ({"threshold": "nevr"}, "threshold: expected one of never (did you mean 'never'?)"),
         ({"some": [{"user": "u", "usr": 1}]}, "some[0].usr: unknown option"),
+        ({"noted": {"usr": "u"}}, "noted.usr: unknown option (did you mean 'user'?)"),
         ({"modes": ["reed"]}, "modes[0]: expected one of read, write (did you mean 'read'?)"),
         ({"conn": {"user": "u", f"acme://u:{SECRET}@h": 1}}, "conn.acme://…@h: unknown option"),
         ({"conn": {"user": "u", "a\nb": 1}}, "conn.a\\nb: unknown option"),

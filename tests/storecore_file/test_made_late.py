@@ -9,6 +9,7 @@ from datetime import date
 import pytest
 
 from storecore import ConfigError, NoStore, StateVersion, StorageError
+from storecore.testing.records import bar_table
 from storecore_file import FileDataStore
 
 ALL = date.min, date.max
@@ -94,6 +95,10 @@ WRITES = {
     "audit/orders": lambda store, make: store.log_orders("value", [make("sent")()]),
 }
 OTHER_WRITES = {
+    "prices": lambda store, make: store.write_bar_table(bar_table([make("bar")()])),
+    "fundamentals": lambda store, make: store.write_fundamental("AAPL", make("fundamental")()),
+    "audit/decisions": lambda store, make: store.log_decisions("value", [make("decision")()]),
+    "audit/orders": lambda store, make: store.log_order("value", *make("sent")()),
     "events": lambda store, make: store.write_events([make("event")()]),
     "state": lambda store, make: store.restore_state("value", [StateVersion(1, {})], expect=None),
 }
