@@ -7,7 +7,6 @@ failure names the backend, the distribution and version, the entry point and the
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Mapping, Set
 from importlib.metadata import (
@@ -30,6 +29,7 @@ from storecore.errors import (
     said,
 )
 from storecore.hooks import API_VERSION, BACKENDS, PROMISES, BackendSpec
+from storecore.logs import log as _log
 from storecore.options import did_you_mean
 from storecore.plugins import Plugin, PluginError, load_plugin
 
@@ -39,7 +39,6 @@ KNOWN_PACKAGES = {
     "postgres": "storecore[postgres]",
 }
 """What to install for a backend that is known to exist: its name, and what pip is given."""
-_log = logging.getLogger("storecore")
 
 
 class BackendInfo(NamedTuple):

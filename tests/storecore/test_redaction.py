@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from storecore import ConfigError, StorageError, UnknownBackend
 from storecore.errors import LockTimeout, caused_by
+from storecore.logs import log
 from storecore.redaction import is_clean, plain, redacted
 
 SECRET = "s3cr3t"
@@ -108,13 +108,13 @@ def test_what_is_no_text_in_an_error_is_kept():
 
 def test_log_records_pass_through_and_keep_their_numbers(caplog):
     error = ValueError("postgresql://u:s3cr3t@h")
-    logging.getLogger("storecore").error("%s %d %r %s", "a\nb", 5, "x\x1b", error)
+    log.error("%s %d %r %s", "a\nb", 5, "x\x1b", error)
     assert caplog.messages == ["a\\nb 5 'x\\\\x1b' postgresql://…@h"]
     assert caplog.records[0].args[1] == 5
 
 
 def test_a_log_record_may_name_its_arguments(caplog):
-    logging.getLogger("storecore").error("%(a)s", {"a": "x"})
+    log.error("%(a)s", {"a": "x"})
     assert caplog.messages == ["x"]
 
 
