@@ -84,8 +84,7 @@ def _check_name(name: str, place: str) -> None:
     if is_connection(name):
         raise UnknownBackend(
             f"{place} backend: expected the name of a backend, got what looks like a connection "
-            "string; give it as an option of its backend, as in "
-            'open_store("postgres", dsn="${DATABASE_URL}")'
+            'string; give it as an option of its backend: open_store(NAME, dsn="${DATABASE_URL}")'
         )
 
 

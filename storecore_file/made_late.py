@@ -6,10 +6,11 @@ have kept them all. It is read as empty, and its folder is made by the first wri
 
 from __future__ import annotations
 
+from errno import ENOTDIR
 from pathlib import Path
 from typing import Any
 
-from storecore.errors import NoStore
+from storecore.errors import NoStore, StorageError
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import entries
 
@@ -20,8 +21,7 @@ _WRITING = frozenset({"write", "write_many", "write_all", "save", "restore", "ta
 def check_is_there(base_path: Path, disk: Disk) -> None:
     """Raise `NoStore` unless the folder holds that of at least one kind of data (law D7)."""
     if not disk.is_folder(base_path):
-        missing = disk.size(base_path) is None
-        what = "there is no such folder" if missing else "it is no folder"
+        what = "it is no folder" if _is_something(base_path, disk) else "there is no such folder"
     elif any(entry.is_folder and entry.name in KINDS for entry in entries(base_path)):
         return
     else:
@@ -30,6 +30,15 @@ def check_is_there(base_path: Path, disk: Disk) -> None:
         f"no store at {base_path}: {what}; check the path, or make a store with `storecore init`",
         base_path,
     )
+
+
+def _is_something(path: Path, disk: Disk) -> bool:
+    try:
+        return disk.size(path) is not None
+    except StorageError as error:
+        if error.errno != ENOTDIR:  # a file stands in the place of a folder above it
+            raise
+    return False
 
 
 class MadeLate:

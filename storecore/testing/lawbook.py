@@ -134,8 +134,8 @@ LAWS: dict[str, Law] = {
         "Disks and copies err silently.",
     ),
     "D7": Law(
-        "Opening to read creates nothing (`create=False`, `readonly`, the commands that read), and "
-        "a place that holds no store is `NoStore`.",
+        "Opening to read (`create=False`, `readonly`, the commands that read) creates no file and "
+        "takes no lock, and a place that holds no store is `NoStore`.",
         "A misspelt path that counts as an empty store hides every record.",
     ),
     "L1": Law(

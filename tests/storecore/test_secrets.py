@@ -105,7 +105,7 @@ def test_in_the_place_of_a_backend(refused, dsn):
     refused(storecore.open_store, "readonly", store={"backend": dsn}, kind=UnknownBackend)
     refused(storecore.open_store, "readonly", store=dsn, kind=ConfigError)
     refused(storecore.open_store, "mirror", primary=dsn, replicas=dsn, kind=ConfigError)
-    assert dsn.endswith(".toml") or 'open_store("postgres", dsn="${DATABASE_URL}")' in told
+    assert dsn.endswith(".toml") or 'open_store(NAME, dsn="${DATABASE_URL}")' in told
 
 
 @pytest.mark.parametrize("dsn", DSNS)

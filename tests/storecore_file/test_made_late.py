@@ -45,6 +45,19 @@ def test_a_file_is_no_store(existing, tmp_path):
         existing()
 
 
+def test_a_path_below_a_file_is_no_store(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NoStore, match="there is no such folder"):
+        FileDataStore(tmp_path / "file" / "data", create=False)
+
+
+def test_a_link_to_itself_cannot_be_looked_at(tmp_path):
+    (tmp_path / "data").symlink_to(tmp_path / "data")
+    with pytest.raises(StorageError, match="cannot look at") as caught:
+        FileDataStore(tmp_path / "data", create=False)
+    assert not isinstance(caught.value, NoStore)
+
+
 @pytest.mark.parametrize("folder", [".", "price", "aside", ".git"])
 def test_a_folder_of_anything_else_is_no_store(existing, tree, folder):
     with pytest.raises(NoStore, match="the folder has none of prices, fundamentals, events, state"):
