@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from storecore.errors import InvalidData as InvalidData
     from storecore.errors import InvalidName as InvalidName
     from storecore.errors import LockTimeout as LockTimeout
+    from storecore.errors import NoStore as NoStore
     from storecore.errors import NotSerializable as NotSerializable
     from storecore.errors import StateConflict as StateConflict
     from storecore.errors import StorageError as StorageError
@@ -75,7 +76,7 @@ _EXPORTS = {
     "discovery": "BackendInfo backends",
     "errors": (
         "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
-        "InvalidName LockTimeout NotSerializable StateConflict StorageError StoreClosed "
+        "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError StoreClosed "
         "StoreError UnknownBackend"
     ),
     "hooks": "BackendSpec hookimpl",

@@ -30,7 +30,7 @@ def verify(choice: StoreChoice) -> None:
     The exit status is 1 where something is damaged. What is only odd, a high below a low or a gap,
     is told and is no error.
     """
-    with choice.open() as store:
+    with choice.open_to_read() as store:
         _tell(_maintained(store, choice).verify())
 
 
@@ -45,7 +45,7 @@ def repair(choice: StoreChoice, dry_run: bool) -> None:
 
     The exit status is 1 where something stays damaged.
     """
-    with choice.open() as store:
+    with choice.open_to_read() as store:
         report = _maintained(store, choice).repair(dry_run=dry_run)
         for action in report.actions:
             console().print(printable(action))

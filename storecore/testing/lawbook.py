@@ -134,6 +134,11 @@ LAWS: dict[str, Law] = {
         "what a read returns without being noticed.",
         "Disks and copies err silently.",
     ),
+    "D7": Law(
+        "Opening to read (`create=False`, `readonly`, the commands that read) creates no file and "
+        "takes no lock, and a place that holds no store is `NoStore`.",
+        "A misspelt path that counts as an empty store hides every record.",
+    ),
     "L1": Law(
         "`close()` twice is fine; any use after it is `StoreClosed`.",
         "A write that goes nowhere must say so.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import broken_bars
 import broken_batches
@@ -14,6 +15,7 @@ import broken_transfers
 import pytest
 from msgspec.structs import replace
 
+from storecore import NoStore
 from storecore.memory import storecore_backend
 from storecore.testing import DataStoreSuite
 
@@ -50,6 +52,20 @@ def suite_of(cls):
         @pytest.fixture
         def reopen(self, place):
             return partial(cls, place / "saved") if on_disk else None
+
+        @pytest.fixture
+        def nowhere(self, place):
+            if not on_disk:
+                return None
+
+            def open_there(*, create):
+                if not create and not getattr(cls, "finds", Path.exists)(place / "new"):
+                    raise NoStore("no store here")
+                store = cls(place / "new")
+                store.save()
+                return store
+
+            return open_there
 
         @pytest.fixture
         def store(self, reopen):
