@@ -44,10 +44,10 @@ def take(choice: StoreChoice, output: Path | None) -> None:
         click.echo(taken.encoded(), nl=False)
     else:
         taken.save(output)
-        click.echo(f"{_told(taken)}: written to {printable(str(output))}")
+        click.echo(f"{_summary(taken)}: written to {printable(str(output))}")
 
 
-def _told(taken: Checkpoint) -> str:
+def _summary(taken: Checkpoint) -> str:
     return ", ".join(
         (
             counted(len(taken.bars), "series"),
