@@ -187,6 +187,8 @@ def loaded(against: Against) -> Checkpoint:
         document = msgspec.json.decode(Path(path).read_bytes())
     except OSError as error:
         raise _unusable(error, path) from error
+    except MemoryError as error:
+        raise StorageError(f"{path}: too large to be read: {_EXPECTED}", path) from error
     except (ValueError, RecursionError) as error:
         raise CorruptData(f"{path}: this is no JSON: {_EXPECTED}", path) from error
     return _of_mapping(document, path)

@@ -156,6 +156,13 @@ def test_a_file_that_is_missing_or_a_folder_is_named(tmp_path):
         loaded(tmp_path)
 
 
+def test_a_file_that_does_not_fit_in_memory_is_named(tmp_path):
+    with (tmp_path / "sparse.json").open("wb") as file:
+        file.truncate(2**43)
+    with pytest.raises(StorageError, match=r"sparse\.json: too large to be read: expected the doc"):
+        loaded(tmp_path / "sparse.json")
+
+
 def test_saving_replaces_what_is_there_whole(file, taken, tmp_path):
     newer = sealed(Checkpoint(storecore="1", taken_at=taken.taken_at, store="S"))
     newer.save(file)
