@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from storecore.capabilities import DiskUsage as DiskUsage
     from storecore.capabilities import Maintenance as Maintenance
     from storecore.capabilities import VersionedState as VersionedState
+    from storecore.checkpoints import Checkpoint as Checkpoint
     from storecore.config import StoreConfig as StoreConfig
     from storecore.config import find_config as find_config
     from storecore.config import load_config as load_config
@@ -71,6 +72,7 @@ _EXPORTS = {
     "capabilities": (
         "AuditTrail BarStream BarTables Bulk BulkAudit Catalog DiskUsage Maintenance VersionedState"
     ),
+    "checkpoints": "Checkpoint",
     "config": "StoreConfig find_config load_config",
     "copying": "CopyReport copy_store",
     "discovery": "BackendInfo backends",

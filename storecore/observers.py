@@ -23,6 +23,7 @@ from storecore.logs import log as _log
 from storecore.plugins import PluginError, load_plugin
 from storecore.protocol import DataStore
 from storecore.tables import bars_by_symbol, kept_table
+from storecore.wrapping import method_of
 
 _lock = threading.RLock()
 _loaded: Observers | None = None
@@ -138,7 +139,7 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
     if summarize is None:
         return wraps(method)(
-            lambda self, *args, **kwargs: getattr(self._store, name)(*args, **kwargs)
+            lambda self, *args, **kwargs: method_of(self._store, name)(*args, **kwargs)
         )
 
     @wraps(method)

@@ -24,7 +24,8 @@ LAWS: dict[str, Law] = {
         "A call that works on one backend works on all.",
     ),
     "P2": Law(
-        "A capability is declared if and only if the store satisfies it, with its signatures.",
+        "A capability is declared if and only if the store satisfies it, with its signatures; "
+        "what was added to one later, a method or an optional keyword, may be missing.",
         "Programs and wrappers choose by what is declared.",
     ),
     "P3": Law(

@@ -9,6 +9,7 @@ import broken_bars
 import broken_batches
 import broken_facts
 import broken_files
+import broken_maintenance
 import broken_names
 import broken_times
 import broken_transfers
@@ -21,7 +22,7 @@ from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
-    broken_transfers,
+    *(broken_transfers, broken_maintenance),
 )
 BROKEN = {
     name: cls
