@@ -33,3 +33,12 @@ def check_owner(symbol: str, own: str, what: str) -> None:
             f"{what}.symbol={shown(own)}: expected {shown(symbol)}, "
             "the symbol that it is filed under"
         )
+
+
+def check_strategy(strategy: str, own: str, what: str) -> None:
+    """Refuse an order that names another strategy than the one it is logged under (law N3)."""
+    if own != strategy:
+        raise InvalidData(
+            f"{what}.strategy_name={shown(own)}: expected {shown(strategy)}, "
+            "the strategy that it is logged under"
+        )

@@ -24,7 +24,7 @@ dates = st.integers(0, 90).map(lambda day: DAY + timedelta(day))
 batches = st.lists(st.lists(st.tuples(dates, prices, volumes), max_size=8), max_size=4)
 
 NO_NUMBERS: tuple[Any, ...] = (math.nan, math.inf, -math.inf, True, "1.5", None, 1 + 1j, 10**400)
-NO_PRICES = (*NO_NUMBERS, Decimal("1.5"), 2**53 + 1, Fraction(1, 3), [1.0])
+NO_PRICES = (*NO_NUMBERS, Decimal("1." + "3" * 30), 2**53 + 1, Fraction(1, 3), [1.0])
 NO_VOLUMES = (*NO_NUMBERS, -1, -0.5, 2**63)
 NO_BATCHES: tuple[Any, ...] = (None, 7, [None], ["bar"], [{"close": 1.0}], bar())
 

@@ -42,7 +42,8 @@ LAWS: dict[str, Law] = {
         "They are no text that every medium can keep.",
     ),
     "N3": Law(
-        "A bar or fundamental whose own symbol is not the one it is filed under is refused.",
+        "A bar or fundamental whose own symbol is not the one it is filed under is refused; so is "
+        "an order whose own strategy is not the one it is logged under.",
         "It is a bug at the caller, and it would be found months later.",
     ),
     "T1": Law(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from storecore import Action, Decision, DecisionRecord, InvalidData, InvalidName, OrderRecord
+from storecore import Action, Decision, DecisionRecord, InvalidData, InvalidName, Order, OrderRecord
 from storecore.audit import (
     GENESIS,
     Link,
@@ -243,16 +243,23 @@ def test_n2_a_strategy_that_is_no_name_is_refused(records, strategy):
 
 
 def test_a_decision_is_checked(decision):
-    with pytest.raises(InvalidData, match=r"^decision: .*\$\.target_weight"):
-        decision_entry("value", decision(target_weight=2))
+    with pytest.raises(
+        InvalidData, match=r"^decision\.target_weight='2': expected a finite number"
+    ):
+        decision_entry("value", decision(target_weight="2"))
 
 
 @pytest.mark.parametrize(
     ("fields", "result", "message"),
     [
-        ({"action": "HOLD"}, OrderResult("1", "filled"), r"^order: Invalid enum value 'HOLD'"),
-        ({"quantity": "10"}, OrderResult("1", "filled"), r"^order: .*\$\.quantity"),
-        ({}, OrderResult(1, "filled"), r"^result: .*\$\.order_id"),
+        ({"action": "HOLD"}, OrderResult("1", "filled"), r'^order\.action=.*"BUY" or "SELL"'),
+        ({"quantity": "10"}, OrderResult("1", "filled"), r"^order\.quantity='10': expected"),
+        (
+            {"strategy_name": "other"},
+            OrderResult("1", "filled"),
+            r"^order\.strategy_name='other': ",
+        ),
+        ({}, OrderResult(None, "filled"), r"^result\.order_id=None: expected an int or a str"),
         ({}, None, r"^result: expected OrderResult, got NoneType"),
     ],
 )
@@ -281,10 +288,18 @@ def test_a1_a_batch_of_orders_has_the_lines_that_they_have_one_by_one(order):
     assert order_bodies("value", pairs) == [order_body("value", *pair) for pair in pairs]
 
 
+ORDER = Order("value", "AAPL", "BUY", 10, "MARKET")
+RESULT = OrderResult("1", "filled")
+
+
 @pytest.mark.parametrize(
     ("orders", "message"),
     [
         ([None], r"^orders\[0\]: expected \(Order, OrderResult\), got NoneType"),
+        (
+            [(ORDER, RESULT), (replace(ORDER, strategy_name="other"), RESULT)],
+            r"^orders\[1\]\.strategy_name='other': expected 'value', the strategy",
+        ),
         ([()], r"^orders\[0\]: expected \(Order, OrderResult\), got tuple"),
         ([("order", OrderResult("1", "filled"))], r"^orders\[0\]: expected Order, got str"),
     ],
