@@ -220,6 +220,11 @@ class MemoryDataStore(MemoryTransfer):
             }
         )
 
+    def places(self) -> frozenset[str]:
+        """Return a place that is no other store's: a store in memory is one of its own."""
+        self._check_open()
+        return frozenset({f"memory {id(self)}"})
+
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
         return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")
 

@@ -21,6 +21,7 @@ from msgspec import Struct
 from storecore.errors import StorageError
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.inner import InnerStore
+from storecore.places import check_apart, places_of
 from storecore.protocol import DataStore
 from storecore.tables import kept_table
 from storecore.wrapping import Wrapper, is_read, methods_of, wrapper_class
@@ -51,10 +52,14 @@ class MirrorStore(Wrapper):
 
     Records of the audit log get their time and hash in each store; a replica's chain is its own. So
     are its versions of a state: whether the expected one is stored, the primary alone decides.
+
+    Raises `ConfigError` if two of them keep data in one place, which would write all twice.
     """
 
     def __init__(self, primary: DataStore, replicas: list[DataStore], on_failure: str) -> None:
         super().__init__(primary)
+        numbered = {f"replicas[{row}]": replica for row, replica in enumerate(replicas)}
+        check_apart({"primary": primary, **numbered})
         self._replicas = replicas
         self._on_failure = on_failure
 
@@ -64,6 +69,10 @@ class MirrorStore(Wrapper):
             for replica in self._replicas:
                 stack.callback(replica.close)
             super().close()
+
+    def places(self) -> frozenset[str]:
+        """Return the places of all of them."""
+        return super().places().union(*map(places_of, self._replicas))
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = tuple(map(_reusable, args))
@@ -127,10 +136,10 @@ def _capabilities(config: MirrorConfig) -> frozenset[str]:
 
 def _open(config: MirrorConfig) -> DataStore:
     opened: list[DataStore] = []
-    with ExitStack() as stack:  # a store that cannot be opened leaves none of the others open
+    with ExitStack() as stack:  # what cannot be opened, or is one place, leaves none open
         for each in (config.primary, *config.replicas):
             opened.append(stack.enter_context(each.open()))
+        kind = wrapper_class(MirrorStore, _capabilities(config))
+        mirror = kind(opened[0], opened[1:], config.on_failure)
         stack.pop_all()
-    primary, *replicas = opened
-    kind = wrapper_class(MirrorStore, _capabilities(config))
-    return kind(primary, replicas, config.on_failure)
+    return mirror

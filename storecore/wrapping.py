@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from storecore.capabilities import CAPABILITIES
 from storecore.closing import Closing
+from storecore.places import places_of, read_places_of
 from storecore.protocol import DataStore
 
 _READING = ("read_", "iter_", "load_", "bar_", "verify")
@@ -44,6 +45,14 @@ class Wrapper(Closing):
         """Close the inner store. A second call does nothing."""
         super().close()
         self._inner.close()
+
+    def places(self) -> frozenset[str]:
+        """Return where the inner store keeps its data (`storecore.places`)."""
+        return places_of(self._inner)
+
+    def read_places(self) -> frozenset[str]:
+        """Return the places that are read from."""
+        return read_places_of(self._inner)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._inner!r})"
