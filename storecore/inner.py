@@ -13,6 +13,7 @@ from msgspec import Struct
 from storecore.capabilities import CAPABILITIES
 from storecore.errors import BackendLoadError, StoreError
 from storecore.hooks import ResolvedSpec
+from storecore.isolation import is_programs, reason
 from storecore.protocol import DataStore
 
 
@@ -48,10 +49,10 @@ class InnerStore(NamedTuple):
             return self.spec.open(self.settings)
         except StoreError:
             raise
-        except Exception as error:
-            raise BackendLoadError(
-                f"{self.described}: its open raised {type(error).__name__}: {error}"
-            ) from error
+        except BaseException as error:
+            if is_programs(error):
+                raise
+            raise BackendLoadError(f"{self.described}: its open raised {reason(error)}") from error
 
 
 def holds_stores(kind: Any) -> bool:

@@ -6,28 +6,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from storecore.config import TABLE, StoreConfig, find_config, load_config
 from storecore.discovery import described, load_spec
-from storecore.errors import ConfigError, UnknownBackend
-from storecore.hooks import BackendSpec
+from storecore.errors import BackendLoadError, ConfigError, UnknownBackend
+from storecore.hooks import BackendSpec, ResolvedSpec
 from storecore.inner import InnerStore
+from storecore.isolation import is_programs, reason
 from storecore.observers import load_observers
 from storecore.options import build_config, did_you_mean
 from storecore.protocol import DataStore
 
 
-def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> DataStore:
+def open_store(
+    store: str | Mapping[str, Any] | None = None, /, *, observers: bool = True, **options: Any
+) -> DataStore:
     """Open a store: a backend's name with its options, one mapping, or the config file found.
 
     Without arguments the `[store]` table of the nearest `storecore.toml`, here or above, is used.
     Options beside a mapping override its values. Relative paths of a config file are taken from its
-    folder, those given here from the current one. Raises `ConfigError` for options that do not fit,
+    folder, those given here from the current one. With `observers=False` no installed observer is
+    told of this store. Raises `ConfigError` for options that do not fit,
     `UnknownBackend` or `BackendLoadError` for a backend that cannot be had, and what the backend
     raises when it opens.
     """
     prepared = prepare(store, **options)
-    observers = load_observers()
-    return observers.watch(prepared.open(), prepared.spec)
+    if not observers:
+        return prepared.open()
+    return load_observers().watch(prepared.open(), prepared.spec)
 
 
 def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> InnerStore:
@@ -61,7 +68,18 @@ def _prepared(
 
     given = {key: value for key, value in config.items() if key != "backend"}
     settings = build_config(spec.config, given, place=place, folders=folders, inner=inner)
-    return InnerStore(spec.resolved(settings), described(name), settings)
+    return InnerStore(_resolved(spec, name, settings), described(name), settings)
+
+
+def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:
+    try:
+        return spec.resolved(settings)
+    except BaseException as error:
+        if is_programs(error):
+            raise
+        raise BackendLoadError(
+            f"{described(name)}: its capabilities or promises raised {reason(error)}"
+        ) from error
 
 
 def _got(config: Mapping[str, Any]) -> str:

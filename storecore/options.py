@@ -14,6 +14,7 @@ from msgspec.structs import FieldInfo, fields
 
 from storecore.errors import ConfigError
 from storecore.inner import InnerStore, holds_stores
+from storecore.isolation import is_programs
 
 _Config = TypeVar("_Config", bound=Struct)
 MakeInner = Callable[[Any, str, Path | None], InnerStore]
@@ -50,7 +51,9 @@ def build_config(
             values[field.name] = _stores(field, options[key], folders.get(key), place, inner)
     try:
         return kind(**values)
-    except Exception as error:  # whatever the backend's own check raises
+    except BaseException as error:  # whatever the backend's own check raises
+        if is_programs(error):
+            raise
         raise ConfigError(f"{place}: {error}") from error
 
 

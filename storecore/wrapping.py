@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, cast
 
 from storecore.capabilities import CAPABILITIES
@@ -67,18 +67,31 @@ class Wrapper(Closing):
 
 
 def wrapper_class(base: type[Wrapper], capabilities: Iterable[str]) -> Callable[..., DataStore]:
-    """Return a class that has the ten methods and those of the capabilities, and no other.
+    """Return the class that has the ten methods and those of the capabilities, and no other.
 
+    There is one for each set of capabilities, and its stores can be pickled if what they hold can.
     What `base` does not define itself goes through its `_read` or `_write`. Whoever asks the store
     with `isinstance`, or its methods for their signatures, is answered as by the inner store.
     """
+    made: Callable[..., DataStore] = _wrapper_class(cast(Any, base), frozenset(capabilities))
+    return made
+
+
+@cache
+def _wrapper_class(base: type[Wrapper], capabilities: frozenset[str]) -> Callable[..., DataStore]:
     methods = {
         name: _forwarding(name, getattr(protocol, name))
-        for protocol in (DataStore, *(CAPABILITIES[each] for each in capabilities))
+        for protocol in (DataStore, *(CAPABILITIES[each] for each in sorted(capabilities)))
         for name in vars(protocol)
         if not name.startswith("_") and not hasattr(base, name)
     }
+    methods["__reduce__"] = lambda self: (_unpickled, (base, capabilities), self.__getstate__())
     return cast(Callable[..., DataStore], type(base.__name__, (base,), methods))
+
+
+def _unpickled(base: type[Wrapper], capabilities: frozenset[str]) -> Any:
+    """Return a store of `wrapper_class` whose state is still to be set."""
+    return object.__new__(cast(type[Any], wrapper_class(base, capabilities)))
 
 
 def _forwarding(name: str, declared: Callable[..., Any]) -> Callable[..., Any]:

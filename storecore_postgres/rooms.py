@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from storecore.closing import Closing
-from storecore.errors import ConfigError, InvalidName
+from storecore.errors import ConfigError, InvalidName, NotSerializable
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.names import check_name
 from storecore_postgres.audit import AuditLog
@@ -67,6 +67,12 @@ class Rooms(Closing):
         self._check_open()
         rows = self._database.rows("asking which place it is", _PLACE, [self._schema])
         return frozenset(f"schema {row[0]}" for row in rows)
+
+    def __reduce__(self) -> Any:
+        raise NotSerializable(
+            f"a {type(self).__name__} cannot be pickled or copied: it holds connections of this "
+            "process and the password of its dsn; open it anew, with open_store, where it is used"
+        )
 
     def close(self) -> None:
         """Let go of all connections. A second call does nothing."""
