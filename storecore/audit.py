@@ -54,7 +54,8 @@ def decision_entry(strategy: str, decision: Decision) -> DecisionRecord:
 
 def order_entry(strategy: str, order: Order, result: OrderResult) -> OrderRecord:
     """Return a checked order and its result as a record that has no place in the chain yet."""
-    plain = _checked_order(strategy, order, result)
+    plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
+    check_strategy(strategy, plain[0].strategy_name, "order")
     return OrderRecord(0, datetime.now(UTC), strategy, *plain, "", "")
 
 
@@ -72,7 +73,10 @@ def decision_bodies(strategy: str, decisions: Iterable[Decision]) -> list[bytes]
 
 def order_body(strategy: str, order: Order, result: OrderResult) -> bytes:
     """Return a checked order and its result as their line will have them."""
-    return _order(_ENCODER.encode(strategy), *_checked_order(strategy, order, result))
+    plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
+    if plain[0].strategy_name != strategy:  # a call less for each that is right
+        check_strategy(strategy, plain[0].strategy_name, "order")
+    return _order(_ENCODER.encode(strategy), *plain)
 
 
 def order_bodies(strategy: str, orders: Iterable[tuple[Order, OrderResult]]) -> list[bytes]:
@@ -86,7 +90,7 @@ def order_bodies(strategy: str, orders: Iterable[tuple[Order, OrderResult]]) -> 
     sent = checked_all([order for order, _ in pairs], Order, "orders[{}]")
     results = checked_all([result for _, result in pairs], OrderResult, "orders[{}].result")
     for row, order in enumerate(sent):
-        if order.strategy_name != strategy:  # no place is made of a row that is right
+        if order.strategy_name != strategy:
             check_strategy(strategy, order.strategy_name, f"orders[{row}]")
     encoded = _ENCODER.encode(strategy)
     return [_order(encoded, *pair) for pair in zip(sent, results, strict=True)]
@@ -154,12 +158,6 @@ def is_whole(line: bytes) -> bool:
     """Tell whether a line, its newline included, is the one that its hash was made of."""
     body, _, end = line.rpartition(b',"hash":"')
     return end == sha256(body).hexdigest().encode() + b'"}\n'
-
-
-def _checked_order(strategy: str, order: Order, result: OrderResult) -> tuple[Order, OrderResult]:
-    plain = checked(order, Order, "order")
-    check_strategy(strategy, plain.strategy_name, "order")
-    return plain, checked(result, OrderResult, "result")
 
 
 def _decision(strategy: bytes, decision: Decision) -> bytes:

@@ -21,6 +21,7 @@ from msgspec import Struct
 from storecore.errors import StorageError
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.inner import InnerStore
+from storecore.isolation import is_programs, reason
 from storecore.places import check_apart, places_of
 from storecore.protocol import DataStore
 from storecore.tables import kept_table
@@ -81,7 +82,7 @@ class MirrorStore(Wrapper):
         if "expect" in kwargs:
             kwargs["expect"] = None  # the primary has decided
         failed = [
-            f"{replica!r}: {error}"
+            f"{replica!r}: {reason(error)}"
             for replica in self._replicas
             if (error := _failure(replica, method, args, kwargs)) is not None
         ]
@@ -97,10 +98,12 @@ class MirrorStore(Wrapper):
 
 def _failure(
     replica: DataStore, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Exception | None:
+) -> BaseException | None:
     try:
         getattr(replica, method)(*args, **kwargs)
-    except Exception as error:
+    except BaseException as error:
+        if is_programs(error):
+            raise
         return error
     return None
 

@@ -48,7 +48,11 @@ class Observers(NamedTuple):
         if not self.managers:
             return store
         watched = _watched_class(type(store), spec.capabilities)(store, self)
-        self.tell("storecore_opened", store=watched, spec=spec)
+        try:
+            self.tell("storecore_opened", store=watched, spec=spec)
+        except BaseException:  # the user's, who never gets to hold the store
+            store.close()
+            raise
         return cast(DataStore, watched)
 
     def tell(self, hook: str, **what: Any) -> None:

@@ -73,6 +73,14 @@ class BarLaws(Givens):
                     subject.write_bars("AAPL", batch)
                 assert _all(subject) == [bar(DAY)], f"{field}={value!r} has changed the series"
 
+    def test_b5_a_decimal_is_kept_as_the_number_with_its_digits(self, subject: Witness) -> None:
+        """As brokers' libraries give it: 258.31 as the float 258.31, a whole volume as an int."""
+        given_as: dict[str, Any] = {"close": Decimal("258.31"), "volume": Decimal("2000.0")}
+        subject.write_bars("AAPL", [bar(DAY, **given_as)])
+        (read,) = _all(subject)
+        assert (read.close, type(read.close)) == (258.31, float)
+        assert (read.volume, type(read.volume)) == (2000, int)
+
     def test_b2_a_volume_that_is_none_is_refused_by_row_and_field(self, subject: Witness) -> None:
         """Negative, NaN, too large, no number: and none of the batch is written."""
         subject.write_bars("AAPL", [bar(DAY)])

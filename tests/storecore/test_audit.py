@@ -307,3 +307,14 @@ RESULT = OrderResult("1", "filled")
 def test_a_batch_of_what_are_no_orders_is_refused(orders, message):
     with pytest.raises(InvalidData, match=message):
         order_bodies("value", orders)
+
+
+def test_a3_what_was_logged_before_has_the_bytes_and_the_hash_that_it_had():
+    decision = Decision("AAPL", Action.BUY, 1, 0.5, "cheap")
+    order = Order("value", "AAPL", "BUY", 10, "LIMIT", 9.5)
+    result = OrderResult("7", "filled", 9.5, 10, "ok")
+    bodies = decision_body("value", decision), order_body("value", order, result)
+    (first, second), end = chain(bodies, NOON, GENESIS)
+    assert b'"target_weight":1.0,' in first
+    assert b'"result":{"order_id":"7","status":"filled",' in second
+    assert end.hash == "573d6e0710c179e3ffa89f532780294e5632732ba4bc29df9f06aea5d807dc57"

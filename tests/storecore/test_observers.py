@@ -519,6 +519,18 @@ def test_an_interrupt_in_a_hook_goes_through_and_observers_go_on(site, event):
         assert len(store.read_events(datetime.min, datetime.max)) == count
 
 
+def test_a_store_whose_opening_is_interrupted_in_a_hook_is_closed(site, monkeypatch):
+    source = FAILING.format(hook="storecore_opened", arguments=HOOKS["storecore_opened"])
+    source = source.replace('RuntimeError("observer bug")', "KeyboardInterrupt")
+    site.install("acme-bad", modules={"acme_bad": source}, plugins={"bad": "acme_bad"})
+    opened = MemoryDataStore()
+    monkeypatch.setattr("storecore.memory.MemoryDataStore", lambda: opened)
+    with pytest.raises(KeyboardInterrupt):
+        open_store("memory")
+    with pytest.raises(StoreClosed):
+        opened.symbols()
+
+
 def test_an_interrupt_while_observers_are_loaded_leaves_them_to_be_loaded_again(site):
     path = site.install(
         "acme-watch", modules={"acme_watch": "raise KeyboardInterrupt"}, plugins={"w": "acme_watch"}

@@ -166,3 +166,26 @@ def test_a_backend_that_ends_the_program_ends_no_list(cli, site):
     result = cli("backends")
     assert result.exit_code == 0
     assert "SystemExit: 3" in row_of("broken", result)
+
+
+@pytest.mark.parametrize("raised", [SystemExit, GeneratorExit])
+def test_a_read_that_would_end_the_program_is_a_step_that_failed(
+    cli, backend_with, monkeypatch, raised
+):
+    def fail(*args):
+        raise raised
+
+    backend_with()
+    monkeypatch.setattr(MemoryDataStore, "read_events", fail)
+    result = cli("backends", "--check", "partial")
+    assert f"reads events: {raised.__name__}" in result.stderr
+    assert "is closed then" in result.stdout
+
+
+def test_an_interrupt_of_a_check_goes_through(cli, backend_with, monkeypatch):
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    backend_with()
+    monkeypatch.setattr(MemoryDataStore, "read_events", fail)
+    assert cli("backends", "--check", "partial").exit_code == 130
