@@ -170,8 +170,6 @@ class _Watched:
         self._observers.tell("storecore_written", store=self, kind=kind, key=key, count=count)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_store":  # of a copy that is still being made
-            raise AttributeError(name)
         return getattr(self._store, name)  # what a backend offers beyond the protocols
 
     def __repr__(self) -> str:

@@ -242,6 +242,13 @@ def test_n2_a_strategy_that_is_no_name_is_refused(records, strategy):
         select_records(records, time_range(NOON, NOON), strategy)
 
 
+def test_n3_an_order_is_logged_under_its_own_strategy(order):
+    with pytest.raises(
+        InvalidData, match=r"^order\.strategy_name='value': expected 'other', the str"
+    ):
+        order_body("other", order(), OrderResult("1", "filled"))
+
+
 def test_a_decision_is_checked(decision):
     with pytest.raises(
         InvalidData, match=r"^decision\.target_weight='2': expected a finite number"

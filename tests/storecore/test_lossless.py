@@ -277,3 +277,15 @@ def test_a_record_of_a_subclass_without_fields_of_its_own_is_kept_as_what_it_is_
     own = OwnDecision("AAPL", Action.BUY, 0.5, 0.9, "cheap")
     assert checked(own, Decision, "decision") == Decision("AAPL", Action.BUY, 0.5, 0.9, "cheap")
     assert checked_all([own], Decision, "decisions[{}]") == [checked(own, Decision, "decision")]
+
+
+def test_a_batch_takes_what_a_record_alone_does(order):
+    batch = [order(), order(quantity=Decimal("0.1"))]
+    assert checked_all(batch, Order, "orders[{}]") == [order(), order(quantity=0.1)]
+
+
+@pytest.mark.parametrize("price", [float("nan"), "9.5"])
+def test_a_batch_names_the_row_of_what_it_refuses(order, price):
+    batch = [order(), order(limit_price=price)]
+    with pytest.raises(InvalidData, match=r"^orders\[1\]\.limit_price="):
+        checked_all(batch, Order, "orders[{}]")
