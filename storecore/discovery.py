@@ -178,6 +178,7 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
         raise UnknownBackend(
             f"no backend {name!r}{_provided(str(name)) or did_you_mean(str(name), names)}; "
             f"installed: {', '.join(names) or 'none (is storecore itself installed with pip?)'}"
+            f"{_left_out()}"
         )
     if len(matches) > 1:
         raise DuplicateBackend(
@@ -185,6 +186,12 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
             f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
         )
     return matches[0]
+
+
+def _left_out() -> str:
+    """Return `; left out: …` for packages that may provide what nobody else does, or nothing."""
+    broken = ", ".join(f"{each.distribution} ({each.why})" for each in broken_packages())
+    return f"; left out: {broken}" if broken else ""
 
 
 def _provided(name: str) -> str:

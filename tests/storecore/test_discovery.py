@@ -329,6 +329,15 @@ def test_a_distribution_with_broken_metadata_is_listed_with_the_cause(site, kind
     assert package.why.startswith("its metadata cannot be read: ")
 
 
+def test_a_backend_of_a_package_that_is_left_out_is_unknown_with_the_cause(site):
+    info = torn(site, "torn", *TORN["metadata in Latin-1"], backends={"torn": "acme_torn"})
+    with pytest.raises(
+        UnknownBackend, match=r"^no backend 'torn'.*; left out: the package .*Unic"
+    ) as e:
+        load_spec("torn")
+    assert str(info) in str(e.value)
+
+
 def test_a_distribution_all_of_whose_metadata_are_broken_is_told_by_its_folder(site):
     info = torn(site, "torn", "METADATA", LATIN)
     (info / "entry_points.txt").write_bytes(b"\xff")
