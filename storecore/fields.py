@@ -158,7 +158,7 @@ def _identifier(value: Any) -> int | str:
 
 
 def _side(value: Any) -> str:
-    if isinstance(value, str) and value in _SIDES:
+    if isinstance(value, str) and str.__str__(value) in _SIDES:
         return str.__str__(value)
     meant = _meant(value)
     hint = f'; give "{meant}"' if meant in _SIDES else ""
@@ -176,7 +176,7 @@ def _action(value: Any) -> Action:
 def _meant(value: Any) -> str:
     """Return the word in capitals that a text, or an enum of texts, says."""
     word = value.value if isinstance(value, Enum) else value
-    return word.upper() if isinstance(word, str) else ""
+    return str.__str__(word).upper() if isinstance(word, str) else ""
 
 
 def _or_none(field: Field) -> Field:

@@ -28,11 +28,14 @@ def check_name(name: str, what: str) -> str:
 
 def check_owner(symbol: str, own: str, what: str) -> None:
     """Refuse a record that names another symbol than the one it is filed under (law N3)."""
-    if own != symbol:
-        raise InvalidData(
-            f"{what}.symbol={shown(own)}: expected {shown(symbol)}, "
-            "the symbol that it is filed under"
-        )
+    try:
+        if own == symbol:
+            return
+    except (TypeError, ValueError):
+        pass  # pandas' NA and arrays are neither equal nor not: another symbol
+    raise InvalidData(
+        f"{what}.symbol={shown(own)}: expected {shown(symbol)}, the symbol that it is filed under"
+    )
 
 
 def check_strategy(strategy: str, own: str, what: str) -> None:

@@ -214,6 +214,12 @@ def test_t1_a_date_that_is_none_is_refused_with_its_row(bar):
         bar_columns("AAPL", [bar(), bar(pd.NaT)])
 
 
+@pytest.mark.parametrize("symbol", [None, pd.NA, 7, np.array(["A", "B"])], ids=str)
+def test_n3_a_bar_of_no_symbol_is_refused_with_its_row(bar, symbol):
+    with pytest.raises(InvalidData, match=r"^bars\[1\]\.symbol=.*: expected 'AAPL'"):
+        bar_columns("AAPL", [bar(), bar(symbol=symbol)])
+
+
 def test_n3_a_bar_of_another_symbol_is_refused_with_its_row(bar):
     with pytest.raises(InvalidData, match=r"^bars\[1\]\.symbol='MSFT': expected 'AAPL'"):
         bar_columns("AAPL", [bar(), bar(symbol="MSFT")])

@@ -42,6 +42,16 @@ class OwnText(str):
     pass
 
 
+class MuteText(str):
+    def upper(self):
+        raise RuntimeError("not today")
+
+    def __eq__(self, other):
+        raise RuntimeError("not today")
+
+    __hash__ = str.__hash__
+
+
 class OwnInt(int):
     pass
 
@@ -111,6 +121,7 @@ def test_each_field_of_each_record_says_what_it_takes(kind):
         (Order, "action", Side.BUY, "BUY"),
         (Order, "action", np.str_("SELL"), "SELL"),
         (Order, "action", OwnText("SELL"), "SELL"),
+        (Order, "action", MuteText("SELL"), "SELL"),
         (Order, "quantity", Decimal("10"), 10),
         (Order, "quantity", Decimal("10.00"), 10),
         (Order, "quantity", Decimal("0.1"), 0.1),
@@ -164,6 +175,12 @@ def test_a_value_is_kept_as_the_plain_one_that_equals_it(kind, field, given_as, 
             '=<PlainSide.BUY: \'BUY\'>: expected "BUY" or "SELL", got',
         ),
         (Order, "action", Action.BUY, '=<Action.BUY: \'buy\'>: expected "BUY" or "SELL", got <Act'),
+        (
+            Order,
+            "action",
+            MuteText("buy"),
+            '=\'buy\': expected "BUY" or "SELL", got \'buy\'; give "B',
+        ),
         (Order, "action", "HOLD", "='HOLD': expected \"BUY\" or \"SELL\", got 'HOLD'"),
         (Order, "action", None, '=None: expected "BUY" or "SELL", got None'),
         (Order, "quantity", "10", "='10': expected a finite number, got str; make a number of it"),
