@@ -14,13 +14,13 @@ from decimal import Decimal
 from enum import Enum
 from math import isfinite
 from numbers import Integral, Rational, Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from msgspec import Struct
 
 from storecore.errors import InvalidData, shown
-from storecore.models import Action, Decision, Event, FundamentalData, Order, OrderResult
+from storecore.models import Action, Decision, Event, FundamentalData, Order, OrderResult, Side
 
 
 class Field(NamedTuple):
@@ -190,7 +190,7 @@ def _elsewhere(value: Any) -> Any:
     return value
 
 
-_SIDES = ("BUY", "SELL")
+_SIDES = get_args(Side)
 _CHECKED = Field("", _elsewhere)
 _TEXT = Field("a str", _text)
 _FLOAT = Field("a finite number", _float)

@@ -95,7 +95,7 @@ def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
     """Take note of a store that has just been opened.
 
-    It may be read and written here: no observer is told of what a hook does in its own thread.
+    It may be read and written here. Observers are not called for what a hook does in its thread.
     """
 
 
@@ -105,12 +105,12 @@ def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None
 
     It is called in the thread that wrote, which waits for it: what takes more than some
     microseconds belongs on a queue, from which a thread of the observer's own takes it. What that
-    thread writes is told like any other write.
+    thread writes is reported like any other write.
 
     `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` the symbol,
     the event's type or the strategy's name; `count` the records given. A batch is told of once for
     each key in it. Bars that were deleted are of the kind "deletions"; their count is how many
-    there were, and where there were none it is not told.
+    there were. A deletion that removed nothing is not reported.
     """
 
 

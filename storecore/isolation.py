@@ -1,4 +1,4 @@
-"""What a plugin raises, told apart from what the program raises while a plugin runs.
+"""Tells what a plugin raises from what the program raises while a plugin runs.
 
 A plugin can harm none but itself, whatever it raises: `SystemExit`, `GeneratorExit` and
 `CancelledError` too, which are no `Exception`. A `KeyboardInterrupt` is the user's and goes

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+Side = Literal["BUY", "SELL"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -92,7 +93,7 @@ class Order(Struct, frozen=True):
 
     strategy_name: str
     symbol: str
-    action: Literal["BUY", "SELL"]
+    action: Side
     quantity: int | float
     order_type: str
     limit_price: float | None = None

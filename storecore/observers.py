@@ -3,8 +3,8 @@
 With no observer installed a user holds the backend's own store and pays nothing. With one, the
 store is wrapped in a class made for its capabilities, so that `isinstance` answers as before.
 
-A hook runs in the thread of the call that it is about, which waits for it. What a hook itself does
-with a store, in that thread, no observer is told of: it would be called for its own writes.
+A hook runs in the thread that made the call, and the caller waits for it. Observers are not called
+for what a hook does in that thread: one that writes would be called for its own writes.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> Non
 
 
 def load_observers() -> Observers:
-    """Return the installed observers, loaded when first asked for; none where they are off.
+    """Return the installed observers, loaded when first asked for; none if they are off.
 
     Raises `ConfigError` if the environment says neither that they are on nor off.
     """
@@ -177,10 +177,10 @@ class _Watched:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The observers are those of the process in which the copy is made.
-        return _watched_anew, (self._store, self._capabilities, self._told_closed)
+        return _watched_again, (self._store, self._capabilities, self._told_closed)
 
 
-def _watched_anew(store: DataStore, capabilities: frozenset[str], told_closed: bool) -> Any:
+def _watched_again(store: DataStore, capabilities: frozenset[str], told_closed: bool) -> Any:
     observers = load_observers()
     if not observers.managers:
         return store

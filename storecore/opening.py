@@ -27,7 +27,7 @@ def open_store(
     Without arguments the `[store]` table of the nearest `storecore.toml`, here or above, is used.
     Options beside a mapping override its values. Relative paths of a config file are taken from its
     folder, those given here from the current one. With `observers=False` no installed observer is
-    told of this store. Raises `ConfigError` for options that do not fit,
+    called for this store. Raises `ConfigError` for options that do not fit,
     `UnknownBackend` or `BackendLoadError` for a backend that cannot be had, and what the backend
     raises when it opens.
     """

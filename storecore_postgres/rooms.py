@@ -71,7 +71,7 @@ class Rooms(Closing):
     def __reduce__(self) -> Any:
         raise NotSerializable(
             f"a {type(self).__name__} cannot be pickled or copied: it holds connections of this "
-            "process and the password of its dsn; open it anew, with open_store, where it is used"
+            "process and the password of its dsn; open it again where it is used, with open_store"
         )
 
     def close(self) -> None:

@@ -60,7 +60,7 @@ def _print_observers() -> None:
     rows = [[each.name, _package(each), each.entry_point, each.status] for each in observers()]
     if rows:
         off = "" if are_on() else f" (off: {SWITCH} is set so)"
-        console().print(f"\nObservers, told of what is written to any store{off}:")
+        console().print(f"\nObservers, called for every store that is opened and written{off}:")
         console().print(table(_OBSERVER_HEADINGS, rows, right=()))
 
 

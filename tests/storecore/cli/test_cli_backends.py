@@ -125,7 +125,7 @@ def test_an_observer_is_listed_with_its_package_and_is_not_imported(cli, site):
         "acme-watch", "2.1", modules={"acme_watch": "1/0"}, plugins={"watch": "acme_watch"}
     )
     result = cli("backends")
-    assert "Observers, told of what is written to any store:" in result.stdout
+    assert "Observers, called for every store that is opened and written:" in result.stdout
     row = row_of("watch", result)
     assert ("acme-watch 2.1" in row, "installed" in row) == (True, True)
     assert "acme_watch" not in sys.modules
