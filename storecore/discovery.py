@@ -112,8 +112,13 @@ def find(group: str) -> list[Plugin]:
 
 
 def broken_packages() -> list[BrokenPackage]:
-    """Return the distributions that are left out, whatever they may provide."""
-    return sorted({each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]})
+    """Return the distributions that are left out, whatever they may provide.
+
+    They are not logged after that: who asks for them reports them.
+    """
+    broken = {each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]}
+    _told.update(broken)
+    return sorted(broken)
 
 
 def _found(group: str) -> tuple[list[Plugin], list[BrokenPackage]]:

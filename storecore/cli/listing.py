@@ -49,9 +49,10 @@ def list_backends(check: str | None, settings: dict[str, Any]) -> None:
     elif settings:
         raise click.UsageError("--set gives the options of a backend to check: give --check NAME")
     else:
+        broken = broken_packages()
         console().print(table(_HEADINGS, [_row(backend) for backend in backends()], right=()))
         _print_observers()
-        for package in broken_packages():
+        for package in broken:
             click.echo(f"{package.distribution} is left out: {package.why}")
 
 
