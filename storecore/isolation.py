@@ -12,6 +12,8 @@ from traceback import walk_tb
 from types import CodeType
 from typing import Any
 
+from storecore.errors import said
+
 
 def is_programs(error: BaseException) -> bool:
     """Tell whether an exception that comes out of a plugin is the user's or the program's own."""
@@ -26,7 +28,7 @@ def is_programs(error: BaseException) -> bool:
 def reason(error: BaseException) -> str:
     """Return the kind and the text of an error of others, which may be unable to say it."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {said(error)}"
     except Exception:
         return type(error).__name__
 

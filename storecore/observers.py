@@ -10,7 +10,6 @@ for what a hook does in that thread: one that writes would be called for its own
 from __future__ import annotations
 
 import inspect
-import logging
 import os
 import threading
 from collections import Counter
@@ -26,14 +25,15 @@ from storecore.discovery import find
 from storecore.errors import BackendLoadError, ConfigError, shown
 from storecore.hooks import OBSERVERS, ResolvedSpec
 from storecore.isolation import is_programs
+from storecore.logs import log as _log
 from storecore.plugins import Plugin, PluginError, load_plugin
 from storecore.protocol import DataStore
 from storecore.tables import bars_by_symbol, kept_table
+from storecore.wrapping import method_of
 
 SWITCH = "STORECORE_OBSERVERS"
 """The environment variable that turns observers off, in a process where they are in the way."""
 _ON, _OFF = ("", "on", "1", "true", "yes"), ("off", "0", "false", "no")
-_log = logging.getLogger("storecore")
 _lock = threading.RLock()
 _loaded: Observers | None = None
 
@@ -231,7 +231,7 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
     if summarize is None:
         return wraps(method)(
-            lambda self, *args, **kwargs: getattr(self._store, name)(*args, **kwargs)
+            lambda self, *args, **kwargs: method_of(self._store, name)(*args, **kwargs)
         )
 
     @wraps(method)

@@ -13,6 +13,7 @@ from storecore.cli.checking import Check, checks
 from storecore.cli.choosing import StoreChoice, examples, settings_option
 from storecore.cli.failing import one_line
 from storecore.cli.screen import console, table
+from storecore.cli.wording import printable
 from storecore.config import StoreConfig
 from storecore.discovery import (
     INSTALLED,
@@ -53,12 +54,15 @@ def list_backends(check: str | None, settings: dict[str, Any]) -> None:
         console().print(table(_HEADINGS, [_row(backend) for backend in backends()], right=()))
         _print_observers()
         for package in broken:
-            click.echo(f"{package.distribution} is left out: {package.why}")
+            click.echo(printable(f"{package.distribution} is left out: {package.why}"))
 
 
 def _print_observers() -> None:
     """Print which observers are installed; none is imported, since that may do anything."""
-    rows = [[each.name, _package(each), each.entry_point, each.status] for each in observers()]
+    rows = [
+        list(map(printable, (each.name, _package(each), each.entry_point, each.status)))
+        for each in observers()
+    ]
     if rows:
         off = "" if are_on() else f" (off: {SWITCH} is set so)"
         console().print(f"\nObservers, called for every store that is opened and written{off}:")
@@ -78,7 +82,7 @@ def _check_observer(name: str) -> None:
 
 def _check(choice: StoreChoice) -> None:
     """Print what came of each step, and fail if one did."""
-    done = [Check("opens", ""), *checks(choice.open())]
+    done = [Check("opens", ""), *checks(choice.open_to_read())]
     for step in done:
         click.echo(f"{'FAILED' if step.wrong else 'ok':6}  {step.what}")
     wrong = [f"{step.what}: {step.wrong}" for step in done if step.wrong]
@@ -87,7 +91,8 @@ def _check(choice: StoreChoice) -> None:
 
 
 def _row(backend: BackendInfo) -> list[str]:
-    return [backend.name, _package(backend), backend.entry_point, *_health(backend)]
+    row = [backend.name, _package(backend), backend.entry_point, *_health(backend)]
+    return list(map(printable, row))
 
 
 def _package(info: BackendInfo) -> str:
