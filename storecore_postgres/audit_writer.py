@@ -40,7 +40,7 @@ WITH moved AS (
 )
 """
     + _INSERT.rstrip()
-    + " WHERE EXISTS (SELECT FROM moved)"
+    + " WHERE EXISTS (SELECT 1 FROM moved)"
 )
 _RECORD = "SELECT record::text FROM {schema}.{log} WHERE seq = %s"
 

@@ -48,7 +48,7 @@ FROM STDIN (FORMAT binary)
 """
 _ANY = """
 SELECT EXISTS (
-    SELECT FROM {schema}.bars
+    SELECT 1 FROM {schema}.bars
     WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s
 )
 """

@@ -35,7 +35,7 @@ WHERE timestamp BETWEEN %s AND %s {of_types} ORDER BY timestamp, id
 # A crashed server gives a number that it lost again. Citus has numbers of its own on each machine.
 _IS_KEPT = """
 SELECT EXISTS (
-    SELECT FROM {schema}.events
+    SELECT 1 FROM {schema}.events
     WHERE timestamp = %s AND document::text = %s AND xmin = %s::xid8::xid
 )
 """

@@ -102,6 +102,11 @@ def quoted(schema: str) -> str:
         raise ConfigError(
             f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes, without NUL, %, {{ or }}"
         )
+    if schema.startswith("pg_") or schema == "information_schema":
+        raise ConfigError(
+            f"schema={schema!r}: the server keeps this name for itself; expected one that does not "
+            "begin with pg_ and is not information_schema"
+        )
     return sql.Identifier(schema).as_string()
 
 
@@ -139,7 +144,7 @@ def _check_server(connection: Connection) -> None:
 def _found(connection: Connection, schema: str) -> dict[str, str]:
     """Return what a store says of itself; nothing where there is none."""
     # From the table: by itself the function answers from a cache, which a lock does not renew.
-    there = "SELECT FROM pg_catalog.pg_class WHERE oid = to_regclass(%s)"
+    there = "SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass(%s)"
     if not connection.execute(there, [f"{schema}.about"]).fetchall():
         return {}
     return dict(connection.execute(f"SELECT key, value FROM {schema}.about").fetchall())

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from storecore import StateConflict, StorageError
-from storecore_postgres.database import Pool
+from storecore_postgres.database import Pool, _Transaction
 from storecore_postgres.states import KEPT_VERSIONS
 
 ALL = date.min, date.max
@@ -201,10 +201,10 @@ def test_a_commit_of_which_nobody_can_be_asked_is_reported_as_not_known(
 ):
     def commit(connection, send):
         monkeypatch.setattr(store._database, "_patience", 0.2)
-        monkeypatch.setattr(store._database._pool, "getconn", out_of_reach)
+        monkeypatch.setattr(store._database._pool, "lend", out_of_reach)
         lost_after_commit(connection, send)
 
-    def out_of_reach(timeout):
+    def out_of_reach(timeout, use):
         raise psycopg.OperationalError("connection refused")
 
     with opened() as store:
@@ -221,10 +221,10 @@ def test_a_commit_of_which_nobody_can_be_asked_is_reported_as_not_known(
 
 def test_a_question_that_the_server_refuses_is_no_answer(opened, at_commit, monkeypatch, event):
     def commit(connection, send):
-        monkeypatch.setattr(store._database._pool, "getconn", refuse)
+        monkeypatch.setattr(store._database._pool, "lend", refuse)
         lost_after_commit(connection, send)
 
-    def refuse(timeout):
+    def refuse(timeout, use):
         raise psycopg.errors.InsufficientPrivilege
 
     with opened() as store:
@@ -262,7 +262,9 @@ def test_a_crash_that_gives_the_number_of_a_lost_transaction_to_another_loses_no
 def test_a_number_that_no_transaction_has_had_is_one_that_was_lost(store):
     database = store._database
     never = str(2**62 + 1_000)
-    assert database._was_committed("writing", never, None, lambda *_: True) is False
+    transaction = _Transaction(lambda connection: None)
+    transaction.number, transaction.result = never, None
+    assert database._was_committed("writing", transaction, lambda *_: True) is False
 
 
 def test_an_error_that_is_the_callers_own_leaves_no_transaction_open(store, opened):

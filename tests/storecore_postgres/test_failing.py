@@ -186,7 +186,8 @@ def test_a_schema_that_is_someone_elses(refused, admin, schema, opened):
 
 
 def test_a_name_that_the_server_keeps_for_itself(refused, opened):
-    refused(StorageError, "unacceptable schema name", opened, schema="pg_desk")
+    for name in ("pg_desk", "pg_catalog", "information_schema"):
+        refused(ConfigError, f"schema='{name}': the server keeps", opened, schema=name)
 
 
 def test_a_table_that_was_dropped_under_a_store(refused, store, admin, schema, bar):
@@ -251,7 +252,6 @@ def test_a_patience_of_next_to_nothing_is_one_try(opened, refused):
 def test_a_server_that_has_gone(refused, opened, monkeypatch, tmp_path, terminate):
     with opened(pool=Pool(timeout=0.5)) as store:
         monkeypatch.setattr(store._database, "_dsn", f"host={tmp_path} password={SECRET}")
-        store._database._pool.conninfo = store._database._dsn
         terminate()
         refused(StorageError, "no such socket; is the server", store.read_bars, "AAPL", *ALL)
 
