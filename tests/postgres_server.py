@@ -36,7 +36,7 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="storecore-pg-"))
         self.folder.chmod(0o755)
         self._settings = {**_SETTINGS, **settings}
-        self._bin = _programs(self.folder) if os.geteuid() == 0 else _installed()
+        self.programs = _programs(self.folder) if os.geteuid() == 0 else _installed()
         self._data = self.folder / "data"
         self._data.mkdir()
         if os.geteuid() == 0:  # which a server refuses to run as
@@ -85,7 +85,7 @@ class Server:
         shutil.rmtree(self.folder)
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._bin / program), "-D", str(self._data), *arguments]
+        command = [str(self.programs / program), "-D", str(self._data), *arguments]
         user = _NOBODY if os.geteuid() == 0 else None
         with tempfile.TemporaryFile() as said:  # the server keeps a pipe open for good
             done = subprocess.run(command, user=user, cwd="/", stdout=said, stderr=said)

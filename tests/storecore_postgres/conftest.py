@@ -35,6 +35,12 @@ def opened(place):
     return lambda **options: PostgresDataStore(**{**place, **options})
 
 
+@pytest.fixture(scope="session")
+def postgres_programs(postgres_server):
+    """The folder of the programs of the tests' own server: `pg_dump` of its version, for one."""
+    return postgres_server.programs
+
+
 @pytest.fixture
 def store(opened):
     """An open store, which tries for long."""
