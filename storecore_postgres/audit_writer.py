@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from threading import Lock
+from threading import RLock
 
 import msgspec
 from msgspec import Struct
@@ -62,8 +62,9 @@ class AuditWriter:
         self._database = database
         self._log = log
         self.head = AuditHead(database, schema, log)
-        # Threads of one process wait here, not each with a connection of its own.
-        self._turn = Lock()
+        # Threads of one process wait here, not each with a connection of its own. The handler of a
+        # signal that logs within a call that logs waits for the server's lock, which is bounded.
+        self._turn = RLock()
         begin_anew_in_children(self)
         self._may_follow = layout != "citus"  # which cannot change two tables in one statement
         self._end: Link | None = None  # of the chain, as far as it is known here
@@ -73,7 +74,7 @@ class AuditWriter:
 
     def after_fork(self) -> None:
         """Forget the turn, which a thread of the parent may have."""
-        self._turn = Lock()
+        self._turn = RLock()
 
     def write(self, bodies: Sequence[bytes]) -> None:
         """Append checked records, all of them or none, exactly once."""

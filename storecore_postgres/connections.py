@@ -13,7 +13,7 @@ import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -76,8 +76,9 @@ class Connections:
         self._connect = connect
         self.min_size, self.max_size = sizes.min_size, sizes.max_size
         self.closed = False
-        # Not a Condition, whose methods an interrupt can leave with its lock held.
-        self._lock = Lock()
+        # Not a Condition, whose methods an interrupt can leave with its lock held; and one that a
+        # signal's handler can take again, which may use the store.
+        self._lock = RLock()
         self._returned: SimpleQueue[None] = SimpleQueue()
         self._idle: list[_Idle] = []  # the last used at the end
         self._loans: WeakSet[_Loan] = WeakSet()  # one that is lost is none
@@ -172,26 +173,23 @@ class Connections:
         return AllLent(f"all {self.max_size} connections are lent")
 
     def _give_back(self, loan: _Loan) -> None:
+        """Keep a connection that is at rest or can be brought there; close any other one."""
         connection = loan.connection
         try:
             if connection is not None:
-                self._settle(loan, connection)
+                kept = _is_at_rest(connection)
+                out = self._sorted_in(loan, connection) if kept else self._let_go(connection)
+                for each in out:
+                    each.close()
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
         finally:
             loan.connection = None
             self._loans.discard(loan)
             if self._returned.qsize() < self.max_size:
                 self._returned.put(None)
-
-    def _settle(self, loan: _Loan, connection: Connection) -> None:
-        """Keep a connection that is at rest or can be brought there; close any other one."""
-        try:
-            kept = _is_at_rest(connection)
-        except BaseException:
-            connection.close()
-            raise
-        superfluous = self._sorted_in(loan, connection) if kept else self._let_go(connection)
-        for each in superfluous:
-            each.close()
 
     def _sorted_in(self, loan: _Loan, connection: Connection) -> list[Connection]:
         """Make a connection idle; return those that are to be closed."""

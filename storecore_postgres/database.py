@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 import psycopg
 
-from storecore.errors import ConfigError, LockTimeout, StorageError
+from storecore.errors import ConfigError, LockTimeout, StorageError, StoreError
 from storecore.forking import begin_anew_in_children
 from storecore_postgres.connections import LONGEST_TIMEOUT, Connection, Connections, Pool
 from storecore_postgres.failing import AllLent, is_lost, is_passing, translated, unreachable
@@ -88,7 +88,7 @@ class Database:
         try:
             self._pool.open(self._patience)
         except psycopg.Error as error:
-            raise self._failed(error, "connecting") from None
+            raise self.failed(error, "connecting") from None
         begin_anew_in_children(self)
         _open.add(self)
 
@@ -124,7 +124,7 @@ class Database:
                 failed = error
                 if not is_passing(error):
                     break
-        raise self._failed(failed, what) from failed
+        raise self.failed(failed, what) from failed
 
     def rows(self, what: str, statement: str, asked: Sequence[object]) -> list[tuple[Any, ...]]:
         """Return the rows that a question is answered with."""
@@ -153,7 +153,7 @@ class Database:
                 in_doubt = transaction.number and is_lost(error)
                 if in_doubt and self._was_committed(what, transaction, is_kept):
                     return transaction.result
-        raise self._failed(failed, what) from failed
+        raise self.failed(failed, what) from failed
 
     def _tries(self) -> Iterator[float]:
         """Yield for each try how many seconds are left for it, after ever longer pauses."""
@@ -186,7 +186,8 @@ class Database:
             "server could be asked whether it was carried out; read it back before writing it again"
         )
 
-    def _failed(self, error: psycopg.Error, what: str) -> Exception:
+    def failed(self, error: psycopg.Error, what: str) -> StoreError:
+        """Return an error of the server as one of storecore; `what` is what was being done."""
         if isinstance(error, AllLent):
             return StorageError(
                 f"{what}: no connection became free in {self._patience:g} seconds; let fewer "
@@ -203,8 +204,9 @@ class Database:
     def _holders(self) -> str:
         """Return which sessions may hold the lock; nothing if none has one any more."""
         try:
-            found = self._pool.lend(self._patience, lambda each: each.execute(_HOLDERS).fetchall())
-        except psycopg.Error:
+            with self.connected() as connection:
+                found = connection.execute(_HOLDERS).fetchall()
+        except (StoreError, psycopg.Error):
             return ""
         return f" (that of pid {', '.join(str(pid) for (pid,) in found)}?)" if found else ""
 

@@ -6,11 +6,12 @@ TimescaleDB 2.13 and later: "create_hypertable"), and proven by the SQL that is 
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from storecore.errors import ConfigError
 
 Distribution = Literal["none", "citus", "timescale"]
+DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
 _EXTENSIONS = {"citus": "citus", "timescale": "timescaledb"}
 _KEYS = {  # beside what makes a row unique, a distributed table needs the column it is spread by
     "events": {"citus": "symbol, timestamp, id"},
