@@ -1,7 +1,7 @@
 """Tables spread over a cluster (Citus) or cut by time (TimescaleDB), where the server has either.
 
-Built from their documentation (Citus 12: "Creating and Modifying Distributed Objects";
-TimescaleDB 2.13 and later: "create_hypertable"), and proven by the SQL that is sent.
+Clients of a cluster connect to its coordinator: a worker numbers events apart. No statement may
+select nothing (`SELECT FROM`), which a cluster refuses.
 """
 
 from __future__ import annotations
