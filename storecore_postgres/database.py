@@ -80,7 +80,7 @@ class Database:
             "connect_timeout": _CONNECT_SECONDS,
             "fallback_application_name": "storecore",
         }
-        self._limits = _limits(lock_timeout=pool.timeout, statement_timeout=statement_timeout)
+        self._limits = {"lock_timeout": pool.timeout, "statement_timeout": statement_timeout}
         self._pool = self._made_pool()
 
     def open(self) -> None:
@@ -106,7 +106,7 @@ class Database:
     def connected(self) -> Iterator[Connection]:
         """Lend a connection beside the pool, to set things up; its failure says why."""
         try:
-            connection = self._connect()
+            connection = self._connect({"lock_timeout": self._patience})
         except psycopg.Error as error:
             raise unreachable(error) from None
         with connection:
@@ -211,12 +211,12 @@ class Database:
         return f" (that of pid {', '.join(str(pid) for (pid,) in found)}?)" if found else ""
 
     def _made_pool(self) -> Connections:
-        return Connections(self._connect, self._sizes)
+        return Connections(lambda: self._connect(self._limits), self._sizes)
 
-    def _connect(self) -> Connection:
+    def _connect(self, limits: dict[str, float | None]) -> Connection:
         connection = psycopg.connect(self._dsn, **self._settings)
         try:
-            connection.execute(self._limits)
+            connection.execute(_set(limits))
         except BaseException:
             connection.close()
             raise
@@ -255,7 +255,7 @@ class _Transaction(Generic[_Result]):
         return status != "aborted" and is_kept(connection, self.number, self.result)
 
 
-def _limits(**seconds: float | None) -> str:
+def _set(seconds: dict[str, float | None]) -> str:
     """Return the SQL that bounds how long a session waits or works."""
     return "; ".join(
         f"SET {name} = {max(1, round(each * 1000))}"

@@ -26,11 +26,12 @@ def logged(store, decision):
 
 
 @pytest.fixture
-def tamper(admin, schema):
+def tamper(admin, schema, layout):
     """Do as who disables the guard of the log; {log} stands for its table."""
 
     def do(*statements):
-        admin.execute(f"ALTER TABLE {schema}.decisions DISABLE TRIGGER ALL")
+        if layout != "citus":  # which has no triggers
+            admin.execute(f"ALTER TABLE {schema}.decisions DISABLE TRIGGER ALL")
         for statement in statements:
             admin.execute(
                 statement.format(log=f"{schema}.decisions", heads=f"{schema}.audit_heads")
@@ -64,7 +65,11 @@ def kinds(store):
         ("UPDATE {log} SET seq = 60 WHERE seq = 6", "edited", ", seq 60"),
     ],
 )  # fmt: skip
-def test_a3_what_was_tampered_with_is_found(store, logged, tamper, schema, change, kind, line):
+def test_a3_what_was_tampered_with_is_found(
+    request, store, logged, tamper, schema, change, kind, line
+):
+    if "strategy = 'other'" in change or "interval" in change:
+        request.getfixturevalue("no_cluster")
     assert kinds(store) == []
     tamper(change)
     assert kinds(store) == [(kind, f'"{schema}".decisions{line}')]

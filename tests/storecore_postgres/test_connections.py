@@ -103,7 +103,7 @@ def test_a_connection_that_was_lost_within_a_transaction_is_not_lent_again(pool,
 
     def lose(connection):
         connection.execute("BEGIN")
-        admin.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+        admin.execute("SELECT pg_terminate_backend(%s::int)", [connection.info.backend_pid])
 
     lending.lend(5.0, lose)
     assert lending.lend(5.0, nothing) == (1,)

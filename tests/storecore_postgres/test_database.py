@@ -175,7 +175,7 @@ def test_a_state_that_was_outlived_meanwhile_is_not_saved_again(store, opened, a
     assert store.load_strategy_state("value") == {"number": KEPT_VERSIONS + 1}
 
 
-def test_a_commit_that_still_runs_is_waited_for(store, admin, schema, at_commit, event):
+def test_a_commit_that_still_runs_is_waited_for(no_cluster, store, admin, schema, at_commit, event):
     admin.execute(
         f"CREATE FUNCTION {schema}.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "PERFORM pg_sleep(0.3); RETURN NULL; END $$"

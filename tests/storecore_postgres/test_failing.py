@@ -210,7 +210,7 @@ def test_a_server_that_only_reads(refused, opened, place, bar):
         assert store.read_bars("AAPL", *ALL) == []
 
 
-def test_a_full_disk_leaves_what_was_there(refused, store, admin, schema, bar):
+def test_a_full_disk_leaves_what_was_there(no_cluster, refused, store, admin, schema, bar):
     store.write_bars("AAPL", [bar(close=1.0)])
     admin.execute(
         f"CREATE FUNCTION {schema}.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -225,7 +225,7 @@ def test_a_full_disk_leaves_what_was_there(refused, store, admin, schema, bar):
 
 
 def test_a_statement_that_takes_too_long(refused, opened, admin, schema, bar):
-    with opened(statement_timeout=0.05) as store, admin.transaction():
+    with opened(statement_timeout=0.3) as store, admin.transaction():
         admin.execute(f"LOCK TABLE {schema}.bars")
         error = "nothing was written; see statement_timeout"
         refused(LockTimeout, error, store.write_bars, "AAPL", [bar()])

@@ -47,16 +47,21 @@ def held(store):
     }
 
 
-def saved(admin, schema, table):
+def saved(admin, schema, table, layout):
     """Keep the rows of a table; return what puts them back, whatever is there by then."""
     admin.execute(f"CREATE TABLE {schema}.kept_{table} AS TABLE {schema}.{table}")
 
     def restored():
         to, of = f"{schema}.{table}", f"{schema}.kept_{table}"
-        admin.execute(f"ALTER TABLE {to} DISABLE TRIGGER ALL")
-        admin.execute(f"TRUNCATE {to} RESTART IDENTITY")
+        guarded = table in ("decisions", "orders") and layout != "citus"
+        if guarded:
+            admin.execute(f"ALTER TABLE {to} DISABLE TRIGGER ALL")
+        admin.execute(f"TRUNCATE {to}")
+        if table == "events" and layout != "citus":
+            numbers_set_back(admin, schema)
         admin.execute(f"INSERT INTO {to} OVERRIDING SYSTEM VALUE TABLE {of}")
-        admin.execute(f"ALTER TABLE {to} ENABLE TRIGGER ALL")
+        if guarded:
+            admin.execute(f"ALTER TABLE {to} ENABLE TRIGGER ALL")
 
     return restored
 
@@ -65,7 +70,9 @@ def numbers_set_back(admin, schema):
     admin.execute(f"ALTER TABLE {schema}.events ALTER id RESTART WITH 1")
 
 
-def test_e1_events_restored_without_their_sequence_keep_their_order(opened, admin, schema, event):
+def test_e1_events_restored_without_their_sequence_keep_their_order(
+    no_cluster, opened, admin, schema, event
+):
     with opened() as store:
         store.write_events([event(payload={"n": number}) for number in range(3)])
         numbers_set_back(admin, schema)
@@ -80,7 +87,7 @@ def test_e1_events_restored_without_their_sequence_keep_their_order(opened, admi
 
 
 def test_e1_a_store_that_was_open_while_the_sequence_was_set_back_writes_on(
-    store, admin, schema, event
+    no_cluster, store, admin, schema, event
 ):
     for number in range(3):
         store.write_event(event(payload={"n": number}))
@@ -90,7 +97,7 @@ def test_e1_a_store_that_was_open_while_the_sequence_was_set_back_writes_on(
     assert store.verify().ok
 
 
-def test_a_sequence_that_is_behind_is_mended_by_a_repair(store, admin, schema, event):
+def test_a_sequence_that_is_behind_is_mended_by_a_repair(no_cluster, store, admin, schema, event):
     store.write_events([event(), event()])
     numbers_set_back(admin, schema)
     did = f'let the sequence of "{schema}".events go on from its highest number'
@@ -100,7 +107,9 @@ def test_a_sequence_that_is_behind_is_mended_by_a_repair(store, admin, schema, e
     assert (repaired.ok, repaired.actions) == (True, (did,))
 
 
-def test_a_role_that_may_not_set_the_sequence_is_told_who_may(store, admin, schema, role, event):
+def test_a_role_that_may_not_set_the_sequence_is_told_who_may(
+    no_cluster, store, admin, schema, role, event
+):
     name, dsn = role()
     admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO {name}")
     admin.execute(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO {name}")
@@ -149,16 +158,17 @@ OF_THE_RESTORED = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_d6_a_table_that_was_restored_by_itself_hides_nothing_and_is_written_on(
-    opened, admin, schema, write, table
+    opened, admin, schema, layout, write, table
 ):
     with opened() as store:
         for number in (1, 2):
             write(store, number)
-        restored = saved(admin, schema, table)
+        restored = saved(admin, schema, table, layout)
         for number in (3, 4):
             write(store, number)
         restored()
-        assert [each.kind for each in store.verify().findings] == AT_ONCE.get(table, [])
+        at_once = [] if (table, layout) == ("events", "citus") else AT_ONCE.get(table, [])
+        assert [each.kind for each in store.verify().findings] == at_once
     with opened() as store:
         write(store, 5)
         assert held(store) == {**ALL_NUMBERS, **OF_THE_RESTORED.get(table, {})}
@@ -166,12 +176,14 @@ def test_d6_a_table_that_was_restored_by_itself_hides_nothing_and_is_written_on(
         assert [each.kind for each in store.verify().findings] == left
 
 
-def test_d6_audit_tables_restored_newer_than_their_heads_go_on(opened, admin, schema, write):
+def test_d6_audit_tables_restored_newer_than_their_heads_go_on(
+    opened, admin, schema, layout, write
+):
     """All tables are new and empty, and the rows of the logs alone come back."""
     with opened() as store:
         for number in (1, 2):
             write(store, number)
-        restored = [saved(admin, schema, table) for table in ("decisions", "orders")]
+        restored = [saved(admin, schema, table, layout) for table in ("decisions", "orders")]
         admin.execute(f"UPDATE {schema}.audit_heads SET seq = 0, hash = ''")
         for each in restored:
             each()
@@ -182,10 +194,10 @@ def test_d6_audit_tables_restored_newer_than_their_heads_go_on(opened, admin, sc
 
 
 def test_d6_a_state_that_was_restored_older_is_a_conflict_for_who_expects_the_newer(
-    store, admin, schema
+    store, admin, schema, layout
 ):
     store.save_strategy_state("value", {"n": 1})
-    restored = saved(admin, schema, "states")
+    restored = saved(admin, schema, "states", layout)
     for number in (2, 3):
         store.save_strategy_state("value", {"n": number})
     restored()
