@@ -177,19 +177,22 @@ class Connections:
         connection = loan.connection
         try:
             if connection is not None:
-                kept = _is_at_rest(connection)
-                out = self._sorted_in(loan, connection) if kept else self._let_go(connection)
-                for each in out:
-                    each.close()
-        except BaseException:
-            if connection is not None:
-                connection.close()
-            raise
+                try:
+                    self._settle(loan, connection)
+                except BaseException:
+                    connection.close()
+                    raise
         finally:
             loan.connection = None
             self._loans.discard(loan)
             if self._returned.qsize() < self.max_size:
                 self._returned.put(None)
+
+    def _settle(self, loan: _Loan, connection: Connection) -> None:
+        kept = _is_at_rest(connection)
+        out = self._sorted_in(loan, connection) if kept else self._let_go(connection)
+        for each in out:
+            each.close()
 
     def _sorted_in(self, loan: _Loan, connection: Connection) -> list[Connection]:
         """Make a connection idle; return those that are to be closed."""

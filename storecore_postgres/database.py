@@ -108,7 +108,9 @@ class Database:
         try:
             connection = self._connect({"lock_timeout": self._patience})
         except psycopg.Error as error:
-            raise unreachable(error) from None
+            raise (
+                self.failed(error, "connecting") if error.sqlstate else unreachable(error)
+            ) from None
         with connection:
             yield connection
 
@@ -239,9 +241,8 @@ class _Transaction(Generic[_Result]):
         with connection.pipeline():  # what needs no answer waits for none
             connection.execute("BEGIN")
             self.result = self._work(connection)
-            asked = connection.execute(
-                "SELECT coalesce(pg_current_xact_id_if_assigned()::text, '')"
-            )
+            # Assigned now if it has none: a cluster's coordinator may have written nothing itself.
+            asked = connection.execute("SELECT pg_current_xact_id()::text")
             ((self.number,),) = asked.fetchall()
         connection.execute("COMMIT")
         return self.result

@@ -134,15 +134,15 @@ def test_a_store_that_was_open_meanwhile_goes_on_too(store, logged, tamper, deci
 
 @pytest.mark.parametrize("of_another", [False, True])
 def test_records_that_came_in_beneath_a_head_that_did_not_move_are_gone_on_from(
-    store, opened, tamper, decision, schema, of_another
+    store, opened, tamper, admin, decision, schema, of_another
 ):
     """A table restored under an open store, which knows where the chain ended."""
     store.log_decision("value", decision())
-    tamper("CREATE TABLE kept AS SELECT * FROM {heads}")
+    asked = f"SELECT seq, hash FROM {schema}.audit_heads WHERE log = 'decisions'"
+    ((seq, end),) = admin.execute(asked).fetchall()
     with opened() as other:
         other.log_decisions("value", [decision()] * 3)
-    tamper("UPDATE {heads} SET seq = kept.seq, hash = kept.hash FROM kept WHERE "
-           "kept.log = audit_heads.log", "DROP TABLE kept")  # fmt: skip
+    tamper(f"UPDATE {{heads}} SET seq = {seq}, hash = '{end}' WHERE log = 'decisions'")
     if of_another:
         store._decisions._writer._end = None  # as of a cluster, which has no shorter way
     store.log_decision("value", decision())
@@ -238,6 +238,16 @@ def test_two_that_find_no_head_make_one(store, opened, logged, tamper, decision)
     for each in others:
         each.close()
     assert [each.seq for each in store.read_decisions(*ALL)] == list(range(1, 11))
+
+
+def test_an_error_that_is_not_the_numbers_is_raised_as_it_is(
+    store, logged, admin, schema, decision
+):
+    store.log_decision("value", decision())
+    admin.execute(f"DROP TABLE {schema}.decisions")
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"logging decisions: .*a table is missing"):
+            store.log_decision("value", decision())
 
 
 class Frozen(datetime):

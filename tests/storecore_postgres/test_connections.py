@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from storecore import LockTimeout, StorageError
 from storecore_postgres import connections
 from storecore_postgres.connections import Connections, Pool
+from storecore_postgres.failing import AllLent
 
 ALL = date.min, date.max
 
@@ -159,20 +160,64 @@ def test_one_who_waits_hears_of_the_end_at_once(pool, monkeypatch):
 
 
 def test_one_who_waits_for_those_who_cannot_connect_hears_why(pool):
-    trying = Event()
+    trying, done = Event(), Event()
 
     def connect():
-        trying.set()
-        time.sleep(0.3)
+        if not trying.is_set():
+            trying.set()
+            raise psycopg.OperationalError("connection refused")
+        done.wait()
         raise psycopg.OperationalError("connection refused")
 
     lending, _ = pool(connect, max_size=1)
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        lending.lend(5.0, nothing)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(lending.lend, 5.0, nothing)
-        trying.wait()
-        with pytest.raises(psycopg.OperationalError, match="refused"):
-            lending.lend(0.2 + 0.2, nothing)
+        while not lending._loans:
+            time.sleep(0.01)
+        with pytest.raises(psycopg.OperationalError, match="refused") as caught:
+            lending.lend(0.1, nothing)
+        assert not isinstance(caught.value, AllLent)
+        done.set()
         assert first.exception().args == ("connection refused",)
+
+
+def test_a_pipeline_that_is_struck_ends_with_its_connection(pool):
+    lending, made = pool()
+
+    def strike(connection):
+        connection.pgconn.enter_pipeline_mode()
+        connection.pgconn.send_query_params(b"SELECT pg_sleep(60)", [])
+        raise Alarm
+
+    began = time.monotonic()
+    with pytest.raises(Alarm):
+        lending.lend(5.0, strike)
+    assert lending.lend(5.0, nothing) == (1,)
+    assert time.monotonic() - began < 30
+    assert len(made) == 2
+
+
+def test_a_copy_that_is_struck_ends_with_its_connection(pool, admin, schema):
+    lending, made = pool()
+    admin.execute(f"CREATE SCHEMA {schema}")
+    admin.execute(f"CREATE TABLE {schema}.copied (n int)")
+
+    def strike(connection):
+        connection.pgconn.send_query(f"COPY {schema}.copied FROM STDIN".encode())
+        raise Alarm
+
+    with pytest.raises(Alarm):
+        lending.lend(5.0, strike)
+    assert lending.lend(5.0, nothing) == (1,)
+    assert len(made) == 2
+
+
+def test_a_session_that_cannot_be_bounded_is_not_used(opened, monkeypatch):
+    monkeypatch.setattr("storecore_postgres.database._set", lambda limits: "SET patience = 1")
+    with pytest.raises(StorageError, match="connecting: unrecognized configuration"):
+        opened()
 
 
 class Alarm(Exception):
@@ -180,7 +225,7 @@ class Alarm(Exception):
 
 
 @pytest.mark.parametrize("kind", [Alarm, KeyboardInterrupt])
-@pytest.mark.parametrize("moment", ["_is_at_rest", "_sorted_in", "_take"])
+@pytest.mark.parametrize("moment", ["_is_at_rest", "_settle", "_sorted_in", "_take"])
 def test_whatever_strikes_within_the_pool_a_connection_is_free_afterwards(
     pool, monkeypatch, kind, moment
 ):

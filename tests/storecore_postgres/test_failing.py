@@ -232,8 +232,8 @@ def test_a_statement_that_takes_too_long(refused, opened, admin, schema, bar):
 
 
 def test_more_threads_than_connections(refused, opened, event):
-    with opened(pool=Pool(max_size=1, timeout=0.2)) as store, store._database._pool.connection():
-        error = "no connection became free in 0.2 seconds; let fewer"
+    with opened(pool=Pool(max_size=1, timeout=1)) as store, store._database._pool.connection():
+        error = "no connection became free in 1 seconds; let fewer"
         refused(StorageError, error, store.read_bars, "AAPL", *ALL)
         refused(StorageError, error, store.write_event, event())
 

@@ -7,7 +7,7 @@ CREATE TABLE … AS, COPY, TRUNCATE   by hand: rows without what numbers them
 from __future__ import annotations
 
 import subprocess
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 
 import pytest
@@ -95,6 +95,19 @@ def test_e1_a_store_that_was_open_while_the_sequence_was_set_back_writes_on(
     store.write_event(event(payload={"n": 3}))  # its number is taken
     assert held(store)["events"] == list(range(4))
     assert store.verify().ok
+
+
+def test_e1_events_of_other_times_do_not_hide_that_the_sequence_is_behind(
+    no_cluster, opened, admin, schema, event
+):
+    with opened() as store:
+        store.write_events([event(payload={"n": number}) for number in range(3)])
+    numbers_set_back(admin, schema)
+    with opened() as store:
+        store.write_event(event(timestamp=datetime(2026, 1, 6), payload={"n": 4}))
+        store.write_event(event(payload={"n": 3}))
+        assert held(store)["events"] == list(range(5))
+        assert store.verify().ok
 
 
 def test_a_sequence_that_is_behind_is_mended_by_a_repair(no_cluster, store, admin, schema, event):
