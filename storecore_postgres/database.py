@@ -105,14 +105,18 @@ class Database:
     @contextmanager
     def connected(self) -> Iterator[Connection]:
         """Lend a connection beside the pool, to set things up; its failure says why."""
+        made = self._connection()
+        if isinstance(made, StoreError):
+            raise made  # outside of the handler: what the driver says may show the dsn
+        with made:
+            yield made
+
+    def _connection(self) -> Connection | StoreError:
+        """Return a connection, or why there is none."""
         try:
-            connection = self._connect({"lock_timeout": self._patience})
+            return self._connect({"lock_timeout": self._patience})
         except psycopg.Error as error:
-            raise (
-                self.failed(error, "connecting") if error.sqlstate else unreachable(error)
-            ) from None
-        with connection:
-            yield connection
+            return self.failed(error, "connecting") if error.sqlstate else unreachable(error)
 
     def retried(self, what: str, work: Callable[[Connection], _Result]) -> _Result:
         """Do what may be done twice, and again where a connection is lost or others got in the way.

@@ -33,6 +33,7 @@ class Rooms(Closing):
         pool: Pool = _POOL,
         prepare_threshold: int | None = 5,
         statement_timeout: float | None = None,
+        create: bool = True,
     ) -> None:
         choices = ("auto", *DISTRIBUTIONS)
         if distribution not in choices:
@@ -42,7 +43,7 @@ class Rooms(Closing):
         self._database = database = Database(
             dsn, pool, prepare_threshold=prepare_threshold, statement_timeout=statement_timeout
         )
-        layout = prepared(database, place, distribution)
+        layout = prepared(database, place, distribution, create=create)
         self._bars = Bars(database, place, layout)
         self._fundamentals = Fundamentals(database, place)
         self._events = Events(database, place, layout)

@@ -7,12 +7,13 @@ not make any can open a store that is there.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, cast
+from typing import NamedTuple, NoReturn, cast
 
 import psycopg
 from psycopg import sql
 
-from storecore.errors import ConfigError, StorageError
+from storecore.errors import ConfigError, NoStore, StorageError
+from storecore.redaction import redacted
 from storecore_postgres.columns import Tables, check_tables, tables_made_by, tables_of
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import DISTRIBUTIONS, Distribution, chosen, key_of, spread
@@ -103,7 +104,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 def quoted(schema: str) -> str:
     """Return the name of a schema as SQL has it. Raises `ConfigError` where it cannot be one."""
     size = len(schema.encode(errors="replace"))
-    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema):
+    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema) or redacted(schema) != schema:
         raise ConfigError(
             f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes, without NUL, %, {{ or }}"
         )
@@ -115,10 +116,11 @@ def quoted(schema: str) -> str:
     return sql.Identifier(schema).as_string()
 
 
-def prepared(database: Database, schema: str, asked: str) -> Distribution:
+def prepared(database: Database, schema: str, asked: str, *, create: bool = True) -> Distribution:
     """Make what is missing of a store and return how its tables are laid out.
 
-    `schema` is quoted. Raises `ConfigError` or `StorageError` where the server, the role or what is
+    `schema` is quoted. With `create=False` nothing is made, and `NoStore` is raised if there is
+    none. Raises `ConfigError` or `StorageError` where the server, the role or what is
     there cannot be used.
     """
     with database.connected() as connection:
@@ -126,7 +128,7 @@ def prepared(database: Database, schema: str, asked: str) -> Distribution:
             _check_server(connection)
             found = _found(connection, schema)
             if found.about.get("version") != str(VERSION):
-                found = _made(connection, schema, asked)
+                found = _made(connection, schema, asked) if create else _refused(found, schema)
         except psycopg.Error as error:
             raise database.failed(error, f"opening the schema {schema}") from error
     layout = _agreed(found.about, asked, schema)
@@ -172,10 +174,9 @@ def _made(connection: Connection, schema: str, asked: str) -> _Found:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [schema])
         found = _found(connection, schema)
-        version = found.about.get("version", "0")
-        if version == str(VERSION):
+        if found.about.get("version") == str(VERSION):
             return found
-        _check_empty(found, version, schema)
+        _check_empty(found, schema)
         extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
         distribution = chosen(asked, {name for (name,) in extensions})
         ((there,),) = connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchall()
@@ -186,12 +187,20 @@ def _made(connection: Connection, schema: str, asked: str) -> _Found:
         return _found(connection, schema)
 
 
-def _check_empty(found: _Found, version: str, schema: str) -> None:
-    """Raise `StorageError` if tables cannot be made, since there are some already."""
-    if version != "0":
+def _refused(found: _Found, schema: str) -> NoReturn:
+    _check_empty(found, schema)
+    raise NoStore(
+        f"no store at schema {schema}: it has no tables of storecore, or is not there; check the "
+        "schema and the database of the dsn, or make a store with `storecore init`"
+    )
+
+
+def _check_empty(found: _Found, schema: str) -> None:
+    """Raise `StorageError` if there are tables already that are of no version known here."""
+    if "version" in found.about:
         raise StorageError(
-            f"the schema {schema} is of version {version}, this storecore knows {VERSION}; "
-            "upgrade storecore"
+            f"the schema {schema} is of version {found.about['version']}, this storecore knows "
+            f"{VERSION}; upgrade storecore"
         )
     others = sorted(found.tables.keys() - {"about"})
     if others:

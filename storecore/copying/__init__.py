@@ -14,8 +14,9 @@ from storecore.copying.audit import copy_audit
 from storecore.copying.bars import copy_bars
 from storecore.copying.events import copy_events
 from storecore.copying.fundamentals import copy_fundamentals
-from storecore.copying.report import Copied, CopyReport, LeftOut, Tally
+from storecore.copying.report import Copied, CopyReport, LeftOut
 from storecore.copying.states import copy_states
+from storecore.digests import Tally
 from storecore.protocol import DataStore
 
 __all__ = ["Copied", "CopyReport", "LeftOut", "Tally", "copy_store"]
