@@ -164,10 +164,11 @@ class Journal:
 
     def taken(self) -> dict[str, dict[Key, int]]:
         """Return up to which line parts have taken in the rows of a series, by file."""
-        return {
-            name: _taken_in(self._disk.read(self.folder / _taken(name)) or b"")
-            for name in self.files()
-        }
+        found = {}
+        for name in self.files():
+            with suppress(StoreError):  # it is told by itself
+                found[name] = _taken_in(self._disk.read(self.folder / _taken(name)) or b"")
+        return found
 
     def rows(self, name: str, key: Key) -> Sequence[Row]:
         """Return the rows of a series in a file."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from storecore.errors import CorruptData, StorageError
+from storecore.errors import CorruptData, StorageError, StoreError
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.sealing import sealed, unsealed
 from storecore_file.troubles import ASIDE, Trouble, problem_of
@@ -48,11 +48,12 @@ def read_format(disk: Disk, base_path: Path) -> int:
 def check_format(disk: Disk, base_path: Path) -> None:
     """Refuse a store that a newer release has made; raises `StorageError`.
 
-    A damaged number is logged, and a finding of `verify()`: it keeps nobody from the data.
+    A number that cannot be read is logged, and a finding of `verify()`: it keeps nobody from the
+    data.
     """
     try:
         found = read_format(disk, base_path)
-    except CorruptData as error:
+    except StoreError as error:
         _log.warning("%s", error)
         return
     if found > FORMAT:
