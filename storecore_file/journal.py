@@ -15,7 +15,6 @@ copied from an older state, the next line could have a number that parts have se
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ import msgspec
 import pyarrow as pa
 
 from storecore.bar_table import bar_columns_of, joined
-from storecore.errors import CorruptData, StorageError, StoreError
+from storecore.errors import CorruptData, StoreError
 from storecore.forking import begin_anew_in_children
 from storecore_file.floor.appending import Log, whole_lines
 from storecore_file.floor.disk import Disk
@@ -45,6 +44,7 @@ from storecore_file.journal_rows import (
     number_of,
     take_in,
 )
+from storecore_file.later import put_off
 from storecore_file.log_ends import LogEnds
 from storecore_file.past_journals import Past, PastJournals, Retired
 from storecore_file.troubles import (
@@ -57,7 +57,6 @@ from storecore_file.troubles import (
 )
 
 _ENDS = re.compile(r"\.ends")
-_log = logging.getLogger("storecore")
 _TAKEN = re.compile(r"\..+\.jsonl\.taken")
 _PAST = re.compile(r"\.past")
 _NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
@@ -157,10 +156,8 @@ class Journal:
         for name, line in pending.through.items():
             if name in pending.journals:
                 mark = sealed(msgspec.json.encode(Taken(symbol, timeframe, line)))
-                try:
+                with put_off(self.folder / name, "what was taken in of it is not noted"):
                     self._disk.add(self.folder / _taken(name), mark)
-                except StorageError as error:
-                    _log.warning("what was taken in of %s is not noted: %s", name, error)
 
     def taken(self) -> dict[str, dict[Key, int]]:
         """Return up to which line parts have taken in the rows of a series, by file."""

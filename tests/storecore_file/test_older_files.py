@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from storecore import PriceBar
+from storecore import PriceBar, StorageError
 from storecore_file import FileDataStore
+from storecore_file.floor.disk import Disk
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -268,3 +269,35 @@ def test_d5_a_damaged_record_of_past_journals_is_found_and_moved(base, retired):
     with FileDataStore(base) as store:
         store.repair()
     assert not path.exists()
+
+
+def test_an_interrupted_split_is_a_note_and_is_ended_by_the_next_writer(base, small):
+    folder = base / "prices" / "AAPL"
+    with FileDataStore(base) as store:
+        store.write_bars("AAPL", [bar(day) for day in range(0, 58, 5)])
+        (old,) = folder.glob("*.parquet")
+        content = old.read_bytes()
+        store.write_bars("AAPL", [bar(59, 2.0)])
+        closed, _ = sorted(folder.glob("*.parquet"))
+    old.write_bytes(content)
+    closed.unlink()  # a kill came before it was renamed
+    assert closes(base, "AAPL") == [1.0] * 12 + [2.0]
+    assert (findings(base), notes(base)) == ([], {"leftover"})
+    with FileDataStore(base) as store:
+        assert store.bar_coverage("AAPL").count == 13
+        store.compact()
+    assert closes(base, "AAPL") == [1.0] * 12 + [2.0]
+    assert (findings(base), notes(base)) == ([], set())
+    assert not (base / "aside").exists()
+
+
+def test_a_mark_that_cannot_be_written_is_logged(base, caplog, monkeypatch):
+    def broken(self, path, content):
+        raise StorageError(f"{path}: no", path)
+
+    with FileDataStore(base) as store:
+        store.write_bar_table(batch(0))
+        monkeypatch.setattr(Disk, "add", broken)
+        store.write_bars("S0", [bar(0, 2.0, "S0")])
+    assert "what was taken in of it is not noted" in caplog.text
+    assert closes(base) == [2.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storecore import StorageError
-from storecore_file.floor.aside import set_aside
+from storecore_file.floor.aside import copy_aside, set_aside
 from storecore_file.floor.disk import Disk
 
 
@@ -22,3 +22,14 @@ def test_a_file_that_cannot_be_moved_is_an_error_that_names_it(tmp_path):
     with pytest.raises(StorageError, match="cannot move aside") as caught:
         set_aside(Disk("os"), tmp_path / "none", tmp_path / "aside" / "none")
     assert caught.value.path == str(tmp_path / "none")
+
+
+def test_a_copy_stays_when_the_file_is_replaced(tmp_path, failing):
+    path, disk = tmp_path / "a.json", Disk("full")
+    for name in ("linked", "copied"):
+        path.write_bytes(name.encode())
+        if name == "copied":
+            failing("link")
+        copy_aside(disk, path, tmp_path / "aside" / name)
+        disk.replace(path, b"new")
+        assert (tmp_path / "aside" / name).read_bytes() == name.encode()
