@@ -351,8 +351,9 @@ class SeriesWriter:
 
     def _exchange(self, staged: list[Staged], gone: list[Path]) -> None:
         """Put staged parts in place and remove others, whose rows of the journal may go too."""
-        new = [part for part in (parsed(each.path.name) for each in staged) if part]
-        self._forget([part for part in (parsed(path.name) for path in gone) if part], new)
+        if gone:
+            new = [part for part in (parsed(each.path.name) for each in staged) if part]
+            self._forget([part for part in (parsed(path.name) for path in gone) if part], new)
         self._disk.exchange(staged, gone)
 
     def _staged(self, put: list[_Filled], parts: list[Part]) -> tuple[list[Staged], list[Path]]:
