@@ -24,6 +24,8 @@ from storecore.audit import (
 from storecore.bars import BarColumns, bar_columns, price_bars
 from storecore.chain import audit_report
 from storecore.chain_moves import check_log, moved_end, moved_lines
+from storecore.checkpoints import Against, Checkpoint, held_to
+from storecore.checkpoints import taken as taken_checkpoint
 from storecore.closing import Closing
 from storecore.events import (
     checked_event,
@@ -51,9 +53,11 @@ __all__ = [
     "GENESIS",
     "KEPT_VERSIONS",
     "LATEST",
+    "Against",
     "AuditLine",
     "BarColumns",
     "BarTablesByBars",
+    "Checkpoint",
     "Closing",
     "Link",
     "TimeRange",
@@ -82,6 +86,7 @@ __all__ = [
     "encode_fundamental",
     "event_types",
     "exact_instant",
+    "held_to",
     "line_after",
     "moved_end",
     "moved_lines",
@@ -91,6 +96,7 @@ __all__ = [
     "price_bars",
     "select_events",
     "select_records",
+    "taken_checkpoint",
     "time_range",
     "to_datetime",
 ]

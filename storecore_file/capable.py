@@ -13,6 +13,7 @@ from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_series
 from storecore.chain_moves import check_log, moved_lines
+from storecore.checkpoints import Against, Checkpoint, held_to, taken
 from storecore.errors import StorageError
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
@@ -201,16 +202,21 @@ class Capable(Rooms):
             heads={"decisions": decisions.hash, "orders": orders.hash},
         )
 
-    def verify(self) -> Report:
+    def verify(self, *, against: Against | None = None) -> Report:
         """Prove every file of the store, both chains of the audit log, and look at all bars.
 
         Findings are of a kind "damaged", "overlapping", "truncated" (a log lost its last lines, or
         is gone) or another of `verify_audit()`. Notes are "temporary" and "leftover" files of
         killed writers, the "torn" end of a log, an "unknown" file, and what is odd about bars.
-        Every byte is read.
+        Every byte is read. A store that is held to a checkpoint (`against`) adds findings of the
+        kinds of `storecore.checkpoints`.
         """
-        checked, troubles = self._looked_over()
-        return report(checked, troubles, self._audit_findings())
+        return held_to(self, against, self._report)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return a digest for each series, symbol, day of events, state and log."""
+        self._check_open()
+        return taken(self)
 
     def repair(self, *, dry_run: bool = False) -> Report:
         """Move aside, into `aside/<time>/` under the same path, what is damaged or left behind.
@@ -223,6 +229,10 @@ class Capable(Rooms):
         actions = tuple(map(repairs.mend, filter(mendable, troubles)))
         left = report(checked, troubles, self._audit_findings()) if dry_run else self.verify()
         return replace(left, actions=tuple(filter(None, actions)))
+
+    def _report(self) -> Report:
+        checked, troubles = self._looked_over()
+        return report(checked, troubles, self._audit_findings())
 
     def _audit_findings(self) -> tuple[Finding, ...]:
         try:

@@ -18,7 +18,7 @@ from storecore.cli.columns import recognize
 from storecore.cli.repeated_hours import told_by_order
 from storecore.cli.screen import console, date_text, progress
 from storecore.cli.stamps import find_zone, local_text, with_offset
-from storecore.cli.wording import counted, listed
+from storecore.cli.wording import counted, listed, printable
 from storecore.errors import StoreError
 from storecore.models import PriceBar
 from storecore.names import check_name
@@ -198,7 +198,7 @@ def _report_bad(read: Read, file: Path, skip_bad: bool) -> None:
         screen.print(problem)
     if len(read.bad) > _MOST_SHOWN:
         screen.print(f"and {len(read.bad) - _MOST_SHOWN:,} more")
-    found = f"{file}: {counted(len(read.bad), 'bad row')}"
+    found = f"{printable(str(file))}: {counted(len(read.bad), 'bad row')}"
     if read.bad and not read.series:
         raise click.ClickException(f"{found} and no good one: nothing was written")
     if read.bad and not skip_bad:
@@ -217,4 +217,4 @@ def _summarize(read: Read, file: Path, timeframe: str, choice: StoreChoice) -> N
     count = counted(len(dates) - read.repeated, f"{timeframe} bar")
     symbols = counted(len(read.series), "symbol")
     span = f", {date_text(min(dates))} to {date_text(max(dates))}," if dates else ""
-    screen.print(f"{count} of {symbols}{span} from {file} into {choice.named}")
+    screen.print(f"{count} of {symbols}{span} from {printable(str(file))} into {choice.named}")

@@ -82,7 +82,8 @@ def test_a_symbol_like_no_other_gets_the_known_ones(cli, at, ten_bars):
     assert "the store has AAPL" in cli("show", "XYZ", *at).stderr
 
 
-def test_an_empty_store_says_so(cli, at):
+def test_an_empty_store_says_so(cli, at, opened):
+    opened().close()
     assert "the store has no bars at all" in cli("show", "AAPL", *at).stderr
 
 

@@ -188,6 +188,24 @@ class ChecksNothing(SavedStore):
         return json.loads(json.loads(text, strict=False).get(strategy_name, "null"))
 
 
+class TakesAnyPlaceForAStore(SavedStore):
+    law = "D7"
+    finds = staticmethod(lambda path: True)
+
+
+class FindsNoStoreThatWasMade(SavedStore):
+    law = "D7"
+    finds = staticmethod(lambda path: False)
+
+
+class MakesAFileForWhatIsAskedFor(SavedStore):
+    law = "D7"
+
+    def load_strategy_state(self, strategy_name):
+        self.path.with_name(f"{strategy_name}.lock").touch()
+        return super().load_strategy_state(strategy_name)
+
+
 class ForgetsItsEvents(SavedStore):
     law = "L2"
 
