@@ -11,12 +11,12 @@ from storecore.names import check_name
 from storecore_postgres.audit import AuditLog
 from storecore_postgres.bars import Bars
 from storecore_postgres.database import Database, Pool
+from storecore_postgres.distribution import DISTRIBUTIONS
 from storecore_postgres.events import Events
 from storecore_postgres.fundamentals import Fundamentals
 from storecore_postgres.schema import prepared, quoted
 from storecore_postgres.states import States
 
-DISTRIBUTIONS = ("auto", "none", "citus", "timescale")
 _LONGEST = 1_300  # bytes; two such names and a date fit into an entry of an index
 _POOL = Pool()
 # The moment at which it was started tells a server from its copies, which have its other numbers.
@@ -40,8 +40,9 @@ class Rooms(Closing):
         statement_timeout: float | None = None,
         create: bool = True,
     ) -> None:
-        if distribution not in DISTRIBUTIONS:
-            raise ConfigError(f"distribution={distribution!r}: expected one of {DISTRIBUTIONS}")
+        choices = ("auto", *DISTRIBUTIONS)
+        if distribution not in choices:
+            raise ConfigError(f"distribution={distribution!r}: expected one of {choices}")
         self._schema = schema
         self._quoted = place = quoted(schema)
         self._database = database = Database(
