@@ -162,5 +162,5 @@ def _place(line: bytes) -> Place | None:
     """Return the place of a record in its chain; None where the line is none that was logged."""
     try:
         return msgspec.json.decode(line, type=Place) if is_whole(line) else None
-    except ValueError:
+    except (ValueError, RecursionError):  # nested deeper than any record
         return None

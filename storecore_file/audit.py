@@ -27,6 +27,7 @@ from storecore.reports import Finding
 from storecore.transfer import AuditLine
 from storecore_file.audit_head import Head, HeadFile, Heads
 from storecore_file.audit_stream import stream
+from storecore_file.decoding import too_deep
 from storecore_file.floor.appending import Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
@@ -200,6 +201,8 @@ class AuditLog(Generic[_Record]):
             return decode_record(line, self._kind)
         except ValueError as error:
             raise CorruptData(f"{path}: {error}: {line[:80]!r}", path) from error
+        except RecursionError as error:
+            raise too_deep(path, line) from error
 
 
 def _date(instant: int) -> str:

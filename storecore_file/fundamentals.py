@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.instants import LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
+from storecore_file.decoding import decoding
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import entries
 from storecore_file.floor.names import SYMBOLS
@@ -26,6 +27,7 @@ from storecore_file.troubles import ASIDE, Kind, Trouble, troubles_in, unexpecte
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
+_LISTINGS = 10  # a document that was listed may be gone: a repair has moved it aside, say
 _STAMP = len("2026-01-05T21-30-00.000000Z.json")
 
 
@@ -47,9 +49,15 @@ class Fundamentals:
         """Return the latest document not after `as_of`, or None."""
         limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
         folder = self._folder / SYMBOLS.encode(symbol)
-        names = self._names(folder)
-        known = bisect_right(names, _document_name(limit))
-        return self._document(folder / names[known - 1]) if known else None
+        for _ in range(_LISTINGS):
+            names = self._names(folder)
+            known = bisect_right(names, _document_name(limit))
+            if not known:
+                return None
+            document = self._document(folder / names[known - 1])
+            if document is not None:
+                return document
+        raise StorageError(f"{folder}: its files vanished while they were read", folder)
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all documents by symbol, then by timestamp."""
@@ -74,11 +82,13 @@ class Fundamentals:
     def _names(self, folder: Path) -> list[str]:
         return [name for name in self._disk.names(folder) if _DOCUMENT.fullmatch(name)]
 
-    def _document(self, path: Path) -> FundamentalData:
-        try:
-            data = decode_fundamental(unsealed(self._disk.read(path) or b""))
-        except ValueError as error:
-            raise CorruptData(f"{path}: not a whole document: {error}", path) from error
+    def _document(self, path: Path) -> FundamentalData | None:
+        """Return the document of a file, None if it is gone."""
+        content = self._disk.read(path)
+        if content is None:
+            return None
+        with decoding(path, "document"):
+            data = decode_fundamental(unsealed(content))
         own_name = _document_name(exact_instant(data.timestamp, "timestamp"))
         if (SYMBOLS.encode(data.symbol), own_name) != (path.parent.name, path.name):
             raise CorruptData(f"{path}: found the document {own_name} of {data.symbol!r}", path)

@@ -22,6 +22,7 @@ from storecore.errors import CorruptData, StorageError
 from storecore.lossless import encode_document
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
+from storecore_file.decoding import decoding
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.names import STRATEGIES
@@ -102,7 +103,10 @@ class States:
         return troubles_in(self._folder, [Kind(_NEWEST, self._check), kept])
 
     def _check(self, path: Path) -> None:
-        document = _document(self._disk.read(path) or b"", path)
+        content = self._disk.read(path)
+        if content is None:
+            return  # a version that was dropped meanwhile
+        document = _document(content, path)
         own = self._path(document.strategy)
         if path not in (own, _kept(own, document.version)):
             found = f"version {document.version} of the state of {document.strategy!r}"
@@ -142,10 +146,8 @@ def _encoded(strategy: str, version: int, state: bytes) -> bytes:
 
 
 def _document(content: bytes, path: Path) -> _Document:
-    try:
+    with decoding(path, "document"):
         return msgspec.json.decode(unsealed(content), type=_Document)
-    except ValueError as error:
-        raise CorruptData(f"{path}: not a whole document: {error}", path) from error
 
 
 def _kept(path: Path, version: int) -> Path:

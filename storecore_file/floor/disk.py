@@ -41,13 +41,15 @@ class Disk(Folders):
         super().__init__(durability)
         self._listings: dict[Path, Listing] = {}
 
-    def read(self, path: Path, start: int = 0) -> bytes | None:
-        """Return the bytes of a file from `start` on, or None where there is none."""
+    def read(self, path: Path, start: int = 0, length: int | None = None) -> bytes | None:
+        """Return the bytes of a file from `start` on, or None where there is none.
+
+        `length` is how many at most (None: all).
+        """
         with naming(path, "read"):
             try:
-                with path.open("rb", buffering=0) as file:
-                    file.seek(start)
-                    return file.readall()
+                with OpenFile(path) as file:
+                    return file.read(start, length)
             except FileNotFoundError:
                 return None
 
@@ -107,7 +109,7 @@ class Disk(Folders):
         """Return a file to read parts of, as a context manager, or None where there is none."""
         with naming(path, "read"):
             try:
-                return OpenFile(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                return OpenFile(path)
             except FileNotFoundError:
                 return None
 
