@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from storecore.bar_table import instants_of
 from storecore_file.bar_file import MAGIC, SCHEMA, Note, groups_of
 from storecore_file.bar_reader import BarFile, Content, note_start
-from storecore_file.decoding import decoding
+from storecore_file.decode_errors import decoding
 from storecore_file.parts import Part
 
 

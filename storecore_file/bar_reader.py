@@ -17,7 +17,7 @@ from storecore.bar_table import EMPTY, FIELDS, SERIES, between, owned, with_exac
 from storecore.errors import CorruptData
 from storecore.instants import to_datetime
 from storecore_file.bar_file import END, MAGIC, SEAL, Group, Note, checksum
-from storecore_file.decoding import decoding
+from storecore_file.decode_errors import decoding
 
 SMALL = 2**12  # up to here, some 80 bars, a part is kept decoded
 _WHOLE = 2**18  # a file up to this size is read at once
@@ -64,7 +64,8 @@ class Content(NamedTuple):
 class BarFile:
     """A part: its note is read, its columns when they are asked for.
 
-    Raises `CorruptData` naming the file where it is damaged, `StorageError` where it cannot be read.
+    Raises `CorruptData` naming the file where it is damaged, `StorageError` where it cannot be
+    read.
     """
 
     def __init__(self, file: Source) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storecore.models import Event
-from storecore_file.decoding import decoding
+from storecore_file.decode_errors import decoding
 from storecore_file.floor.sealing import check_parquet, sealed_parquet
 
 _KEY = b"storecore"

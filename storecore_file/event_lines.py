@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from storecore.errors import CorruptData
 from storecore.models import Event
-from storecore_file.decoding import too_deep
+from storecore_file.decode_errors import too_deep
 from storecore_file.floor.sealing import unsealed
 
 

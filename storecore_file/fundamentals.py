@@ -18,12 +18,11 @@ from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.instants import LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
-from storecore_file.decoding import decoding
+from storecore_file.decode_errors import decoding
 from storecore_file.floor.disk import Disk
-from storecore_file.floor.looking import entries
-from storecore_file.floor.names import SYMBOLS
+from storecore_file.floor.names import SYMBOLS, is_hashed
 from storecore_file.floor.sealing import sealed, unsealed
-from storecore_file.troubles import ASIDE, Kind, Trouble, troubles_in, unexpected
+from storecore_file.troubles import ASIDE, Kind, Trouble, listed, troubles_in, unexpected
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
@@ -63,17 +62,28 @@ class Fundamentals:
         """Yield all documents by symbol, then by timestamp."""
         symbols: dict[str, Path] = {}
         for folder in self._disk.folders(self._folder):
-            for first in self._names(folder)[:1]:
-                symbol = SYMBOLS.decode(folder.name) or self._document(folder / first).symbol
+            symbol = SYMBOLS.decode(folder.name)
+            if is_hashed(folder.name):
+                symbol = self._symbol_of(folder)
+            if symbol is not None:
                 symbols[symbol] = folder
         for _, folder in sorted(symbols.items()):
             for name in self._names(folder):
-                yield self._document(folder / name)
+                document = self._document(folder / name)
+                if document is not None:  # it was there, and is gone
+                    yield document
+
+    def _symbol_of(self, folder: Path) -> str | None:
+        """Return whose documents a folder has, for a name too long for a folder's (law N1)."""
+        documents = (self._document(folder / name) for name in self._names(folder))
+        return next((document.symbol for document in documents if document), None)
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is."""
         documents = Kind(_DOCUMENT, self._document, ASIDE)
-        for entry in entries(self._folder):
+        found, unseen = listed(self._folder)
+        yield from unseen
+        for entry in found:
             if entry.is_folder:
                 yield from troubles_in(self._folder / entry.name, [documents])
             else:

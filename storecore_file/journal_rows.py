@@ -17,7 +17,7 @@ from msgspec import Struct
 from storecore.bar_table import EMPTY, series_table
 from storecore.bars import BarColumns
 from storecore.errors import CorruptData
-from storecore_file.decoding import too_deep
+from storecore_file.decode_errors import too_deep
 from storecore_file.floor.sealing import unsealed
 from storecore_file.parts import Part
 

@@ -42,7 +42,7 @@ class Rooms(Closing):
                 f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}"
             )
         # Absolute: the process may change its folder while the store is open.
-        self.base_path = Path(base_path).expanduser().absolute()
+        self.base_path = _absolute(base_path)
         self._disk = disk = Disk(durability)
         self._lock_timeout = lock_timeout
         decisions, orders = (self.base_path / "audit" / name for name in ("decisions", "orders"))
@@ -58,7 +58,7 @@ class Rooms(Closing):
         }
         rooms = [self.base_path / room for room in ("prices", "fundamentals", "events", "state")]
         disk.make_folder(self.base_path)
-        disk.make_folders([*rooms, decisions, orders], within=self.base_path)
+        disk.make_folders([*rooms, decisions, orders], within=self.base_path, links=True)
         warn_of_network(self.base_path)
 
     def __repr__(self) -> str:
@@ -76,3 +76,13 @@ class Rooms(Closing):
     def _name(self, name: str, what: str) -> str:
         self._check_open()
         return check_name(name, what)
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    """Return a path from the root. Raises `ConfigError` where there is none."""
+    try:
+        if "\0" in os.fspath(path):
+            raise ValueError("it holds a NUL")
+        return Path(path).expanduser().absolute()
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, no folder to start from
+        raise ConfigError(f"base_path={os.fspath(path)!r}: {error}") from error

@@ -41,15 +41,12 @@ class Disk(Folders):
         super().__init__(durability)
         self._listings: dict[Path, Listing] = {}
 
-    def read(self, path: Path, start: int = 0, length: int | None = None) -> bytes | None:
-        """Return the bytes of a file from `start` on, or None where there is none.
-
-        `length` is how many at most (None: all).
-        """
+    def read(self, path: Path, start: int = 0) -> bytes | None:
+        """Return the bytes of a file from `start` on, or None where there is none."""
         with naming(path, "read"):
             try:
                 with OpenFile(path) as file:
-                    return file.read(start, length)
+                    return file.read(start)
             except FileNotFoundError:
                 return None
 

@@ -30,11 +30,9 @@ class OpenFile:
     def __exit__(self, *exc: object) -> None:
         os.close(self._number)
 
-    def read(self, start: int, length: int | None = None) -> bytes:
-        """Return `length` bytes from `start` on (None: all), fewer at the end of the file."""
-        wanted = self.size - start if length is None else min(length, self.size - start)
-        if wanted <= 0:
-            return b""
+    def read(self, start: int) -> bytes:
+        """Return the bytes from `start` on, as far as the file goes."""
+        wanted = max(self.size - start, 0)
         content = os.pread(self._number, wanted, start)
         while len(content) < wanted:  # a call reads 2 GiB at most
             more = os.pread(self._number, wanted - len(content), start + len(content))
@@ -119,6 +117,35 @@ def _entry(folder: Path, name: str) -> Entry:
     except OSError as error:
         return Entry(name, "", 0.0, f"cannot look at it: {error.strerror}")
     return Entry(name, type_of(found.st_mode), found.st_mtime)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether anything lies at a path, so far as that can be told."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def type_at(path: Path) -> str | None:
+    """Return what lies at a path, as `Entry.type`, or None where nothing does."""
+    with naming(path, "look at"):
+        try:
+            return type_of(os.lstat(path).st_mode)
+        except FileNotFoundError:
+            return None
+
+
+def identity_at(path: Path) -> tuple[int, int] | None:
+    """Return which file lies at a path, or None where there is none."""
+    with naming(path, "look at"):
+        try:
+            return identity(os.lstat(path))
+        except FileNotFoundError:
+            return None
 
 
 def identity(found: os.stat_result) -> tuple[int, int]:

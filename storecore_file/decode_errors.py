@@ -1,12 +1,12 @@
 """What a failed decoding proves of a file, and what it does not (law D5).
 
-The bytes of a file are read completely and held to their checksums first, by code of ours that can
-only fail if a byte is wrong: that is damage. A decoder sees them after that. If it says that their
-content is wrong (a `ValueError` or `LookupError`: another schema, a field that is missing), the same
-bytes would be refused anywhere: damage too. Whatever else stops it, no memory, no thread, a stack
-that is too deep for it, a codec that this Arrow lacks, says nothing about the file: that is a
-`StorageError`, and nobody may move the file away for it. Arrow reports some of these as an `OSError`
-("ZSTD decompression failed: Allocation error"), so an `OSError` of a decoder is no proof either.
+The bytes of a file are read completely and held to their checksums first, by code of ours that
+can only fail if a byte is wrong: that is damage. A decoder sees them after that. If it says that
+their content is wrong (a `ValueError` or `LookupError`: another schema, a field that is missing),
+the same bytes would be refused anywhere: damage too. Whatever else stops it, no memory, no thread,
+a stack that is too deep for it, a codec that this Arrow lacks, says nothing about the file: that is
+a `StorageError`, and nobody may move the file away for it. Arrow reports some of these as an
+`OSError` ("ZSTD decompression failed: Allocation error"), so that is no proof either.
 """
 
 from __future__ import annotations
