@@ -43,22 +43,29 @@ class Own(NamedTuple):
 
 def symbol_troubles(disk: Disk, folder: Path) -> Iterator[Trouble | None]:
     """Yield for each file of a symbol, in all timeframes, what is wrong; odd bars too."""
-    yield from guarded(folder, _series_troubles(disk, folder, Own(folder.name, DAILY)))
-    for entry in listed(folder)[0]:
+    found, unseen = listed(folder)
+    yield from unseen
+    if found:
+        daily = _series_troubles(disk, folder, Own(folder.name, DAILY), found)
+        yield from guarded(folder, daily)
+    for entry in found:
         if _may_be_series(entry) and parsed(entry.name) is None:
             own = Own(folder.name, entry.name)
             below = folder / entry.name
-            yield from guarded(below, _series_troubles(disk, below, own))
+            within, unseen = listed(below)
+            yield from unseen
+            if within:
+                yield from guarded(below, _series_troubles(disk, below, own, within))
 
 
-def _series_troubles(disk: Disk, folder: Path, own: Own) -> Iterator[Trouble | None]:
+def _series_troubles(
+    disk: Disk, folder: Path, own: Own, listing: list[Entry]
+) -> Iterator[Trouble | None]:
     """Yield what is wrong in one folder, the leftovers first: a repair must remove them first.
 
     For a leftover lies inside the range of another part: were that one moved away, it would count.
     """
-    found_here, unseen = listed(folder)
-    yield from unseen
-    for entry in found_here:
+    for entry in listing:
         if parsed(entry.name) is None and not (own.timeframe == DAILY and _may_be_series(entry)):
             yield unexpected(folder / entry.name, entry)
     try:
@@ -71,7 +78,7 @@ def _series_troubles(disk: Disk, folder: Path, own: Own) -> Iterator[Trouble | N
         detail = "an interrupted merge or split has left it behind: it counts for nothing"
         yield Trouble("leftover", folder / part.name, detail, ASIDE, lock, _expect_no_leftover)
     found: list[_Proof] = []
-    others = {entry.name: entry for entry in found_here if entry.type != "file"}
+    others = {entry.name: entry for entry in listing if entry.type != "file"}
     for part in parts:
         path, check = folder / part.name, partial(_check, found.append, disk, own, part)
         if part.name in others:

@@ -33,6 +33,7 @@ class Deferral:
             raise failed[0]
 
     def __call__(self, do: Callable[[], _Result]) -> _Result | None:
+        """Return what `do` returns, None where it fails."""
         try:
             return do()
         except StoreError as error:

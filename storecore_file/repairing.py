@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from storecore.errors import StoreError
+from storecore_file.decode_errors import cause_of
 from storecore_file.floor import aside
 from storecore_file.floor.appending import Log
 from storecore_file.floor.disk import Disk
@@ -43,8 +44,8 @@ class Repairs:
         """
         try:
             return self._mended(trouble)
-        except StoreError as error:
-            detail = f"could not be moved aside: {error}"
+        except (StoreError, MemoryError) as error:
+            detail = f"could not be moved aside: {cause_of(error)}"
             return Trouble(UNREPAIRED, trouble.path, detail)
 
     def _mended(self, trouble: Trouble) -> str | None:

@@ -17,9 +17,8 @@ from weakref import ref
 
 from storecore.errors import LockTimeout
 from storecore_file.floor.naming import naming, refuse
-from storecore_file.floor.regular import WRITE
 
-_OPEN = WRITE
+_OPEN = os.O_RDWR | os.O_CLOEXEC
 _MAKE = _OPEN | os.O_CREAT  # slower where the file is there: that locks its folder
 _TRY = fcntl.LOCK_EX | fcntl.LOCK_NB
 _FIRST_WAIT, _LONGEST_WAIT = 0.000_1, 0.002
