@@ -1,4 +1,4 @@
-"""An odd thing among the files of a store is one finding: nothing waits for it, the rest goes on."""
+"""An odd thing in a store is one finding: nothing waits for it, and all else goes on."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_repair_and_reads_of_the_rest_go_on_beside_it(full, tmp_path, odd):
         with FileDataStore(copy, lock_timeout=0.1, durability="os") as store:
             report = store.repair()
             assert any("fundamentals/+y" in action for action in report.actions), path
-            assert store.read_fundamental("AAPL") is not None
+            assert store.read_fundamental("AAPL", JAN_5) is not None
             if "events" not in path.parts:
                 assert store.read_events(JAN_5, JAN_5)
             if ".journal" not in path.parts:
