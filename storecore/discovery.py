@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from importlib.metadata import (
     EntryPoint,
+    MetadataPathFinder,
     PackageNotFoundError,
     distribution,
     distributions,
     entry_points,
 )
+from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -26,6 +28,7 @@ from storecore.errors import (
     ApiMismatch,
     BackendLoadError,
     DuplicateBackend,
+    StorageError,
     UnknownBackend,
 )
 from storecore.hooks import API_VERSION, BACKENDS, PROMISES, BackendSpec
@@ -84,6 +87,7 @@ def _find_one_by_one(group: str) -> Iterable[EntryPoint]:
         try:
             yield from dist.entry_points.select(group=group)
         except Exception as error:
+            _check_packages_are_read()
             _log.warning("the entry points of %s cannot be read: %s", dist.metadata["Name"], error)
 
 
@@ -112,6 +116,7 @@ def described(name: str) -> str:
 def _the_one(name: str, found: list[Plugin]) -> Plugin:
     matches = [plugin for plugin in found if plugin.name == name]
     if not matches:
+        _check_packages_are_read()
         names = sorted({plugin.name for plugin in found})
         raise UnknownBackend(
             f"no backend {name!r}{_provided(str(name)) or did_you_mean(str(name), names)}; "
@@ -123,6 +128,20 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
             f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
         )
     return matches[0]
+
+
+def _check_packages_are_read() -> None:
+    """Raise `StorageError` where the system gives no file to read: then nothing can be found.
+
+    What was found meanwhile is forgotten: Python keeps listings of folders, empty ones too.
+    """
+    try:
+        Path(__file__).open("rb").close()
+    except OSError as error:
+        MetadataPathFinder().invalidate_caches()
+        raise StorageError(
+            f"the installed packages cannot be read: {error.strerror}", __file__, error.errno
+        ) from error
 
 
 def _provided(name: str) -> str:
