@@ -32,7 +32,7 @@ from storecore.transfer import AuditLine
 from storecore_postgres.database import Connection
 from storecore_postgres.rooms import Rooms, checked_length
 from storecore_postgres.schema import TABLES
-from storecore_postgres.verifying import looked_over
+from storecore_postgres.verifying import looked_over, unchecked
 
 
 class Capable(Rooms):
@@ -202,17 +202,19 @@ class Capable(Rooms):
     def verify(self) -> Report:
         """Look at every row, follow both chains of the audit log, and look at all bars.
 
-        Findings are of a kind "damaged" or one of `verify_audit()`; notes are what is odd about
-        bars. That the server's pages are whole is its own to tell (`pg_amcheck`, data checksums).
+        Findings are of a kind "damaged", "unchecked" (it could not be read, which says nothing
+        about it) or one of `verify_audit()`; notes are what is odd about bars. That the server's
+        pages are whole is its own to tell (`pg_amcheck`, data checksums).
         """
         self._check_open()
         report = looked_over(self._bars, (self._fundamentals, self._events, self._states))
-        audit = self.verify_audit()
-        return replace(
-            report,
-            checked=report.checked + audit.checked,
-            findings=(*report.findings, *audit.findings),
-        )
+        checked, findings = report.checked, list(report.findings)
+        for name, log in self._logs.items():
+            with unchecked(findings, name):
+                end, broken = log.verify()
+                checked += end.seq
+                findings += broken
+        return replace(report, checked=checked, findings=tuple(findings))
 
     def repair(self, *, dry_run: bool = False) -> Report:
         """Change nothing: a database mends its pages itself, and no row is left half written.

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore.events import decode_event, encode_event, select_events
 from storecore.instants import EARLIEST, TimeRange, exact_instant
 from storecore.models import Event
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
-from storecore_postgres.paging import PAGE, Row, damage, pages
+from storecore_postgres.paging import PAGE, Row, decoding, pages, trouble
 from storecore_postgres.wire import Moment, each_once, instant, moment, moments
 
 _LONGEST_TYPE = 200
@@ -95,9 +95,9 @@ class Events:
         """Yield all events by timestamp, then by order of writing."""
         return (self._decoded(*row) for row in self._rows())
 
-    def damages(self) -> Iterator[CorruptData | None]:
+    def troubles(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
-        return (damage(self._decoded, row) for row in self._rows())
+        return (trouble(self._decoded, row) for row in self._rows())
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:
@@ -108,10 +108,8 @@ class Events:
 
     def _decoded(self, number: int, timestamp: bytes, kind: str, document: str) -> Event:
         place = f"{self._table}, id {number}"
-        try:
+        with decoding(place):
             event = decode_event(document.encode())
-        except ValueError as error:
-            raise CorruptData(f"{place}: {error}", place) from error
         if (_instant(event), found_by(event.type)) != (instant(timestamp), kind):
             raise CorruptData(f"{place}: its document is of another time or type", place)
         return event

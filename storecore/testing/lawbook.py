@@ -130,8 +130,9 @@ LAWS: dict[str, Law] = {
     ),
     "D5": Law(
         "A corrupt file is `CorruptData`; it is never treated as empty, and no flipped bit changes "
-        "what a read returns without being noticed.",
-        "Disks and copies err silently.",
+        "what a read returns without being noticed. What could not be read (no permission, memory, "
+        "thread or descriptor, an I/O error) is `StorageError`, and no repair touches it.",
+        "Disks and copies err silently, and a busy machine is not a damaged file.",
     ),
     "L1": Law(
         "`close()` twice is fine; any use after it is `StoreClosed`.",
