@@ -32,6 +32,7 @@ from storecore_file.floor.appending import Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
+from storecore_file.floor.naming import naming
 from storecore_file.troubles import Kind, Trouble, agreed, folder_lock, troubles_in
 
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
@@ -103,7 +104,8 @@ class AuditLog(Generic[_Record]):
             end, broken = self._followed()
             return broken
 
-        broken = agreed(look)
+        with naming(self._folder, "verify"):
+            broken = agreed(look)
         return end, [] if broken is None else [broken]
 
     def _followed(self) -> tuple[Link, Finding | None]:

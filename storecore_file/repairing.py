@@ -14,7 +14,7 @@ from pathlib import Path
 from storecore.errors import StoreError
 from storecore_file.decode_errors import cause_of
 from storecore_file.floor import aside
-from storecore_file.floor.appending import Log
+from storecore_file.floor.appending import Log, torn_bytes
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.looking import identity_at
@@ -61,6 +61,8 @@ class Repairs:
             return done.replace("moved", "would move", 1)
         with self._locked(trouble):
             if settled:
+                if not torn_bytes(trouble.path, trouble.is_whole or bool):
+                    return None  # it was settled, or sealed, meanwhile
                 Log(self._disk, trouble.path, trouble.is_whole or bool).append(lambda _: [])
             elif not self._set_aside(trouble, into):
                 return None

@@ -158,3 +158,16 @@ def test_a_line_that_goes_on_in_another_file_meanwhile_is_not_missing(
     report = store.verify_audit()
     assert report.ok
     assert report.heads["decisions"] != GENESIS.hash
+
+
+def test_a_chain_that_there_is_no_memory_for_is_unchecked(store, base, decision, monkeypatch):
+    store.log_decision("value", decision())
+
+    def out_of_memory(files, heads):
+        raise MemoryError
+
+    monkeypatch.setattr("storecore_file.audit.follow", out_of_memory)
+    found = store.verify().findings
+    assert [(each.kind, each.place) for each in found] == [
+        ("unchecked", str(base / "audit" / log)) for log in ("decisions", "orders")
+    ]

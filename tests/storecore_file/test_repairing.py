@@ -195,3 +195,17 @@ def test_a_leftover_that_has_become_a_part_is_left_alone(store, base, two_parts)
     two_parts[0].unlink()
     assert Repairs(base, store._disk, 1, dry_run=False).mend(trouble) is None
     assert left.exists()
+
+
+def test_a_torn_end_that_was_settled_meanwhile_is_left_alone(store, base, event):
+    store.write_event(event())
+    log = next(base.glob("events/*.jsonl"))
+    whole = log.read_bytes()
+    log.write_bytes(whole + b"half")
+    (trouble,) = [each for each in store._events.troubles() if each and each.kind == "torn"]
+    log.write_bytes(whole)
+    repairs = Repairs(base, store._disk, 1, dry_run=False)
+    assert repairs.mend(trouble) is None
+    log.unlink()
+    assert repairs.mend(trouble) is None
+    assert not log.exists()
