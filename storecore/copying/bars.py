@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from storecore.bars import bar_columns
 from storecore.capabilities import Catalog
 from storecore.copying.report import Copied, LeftOut, Tally, Tell
+from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, to_datetime
 from storecore.protocol import DataStore
 from storecore.tables import iter_bar_tables, read_bar_table, write_bar_table
@@ -104,8 +105,11 @@ def copy_bars(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copi
         return
     for symbol, timeframe in sorted({*_listed(source), *_listed(target)}):
         given, kept = _Series(source, symbol, timeframe), _Series(target, symbol, timeframe)
-        taken, added = _copy(given, kept, tell)
-        yield Copied("bars", symbol, taken, _tally(kept), timeframe, added)
+        try:
+            taken, added = _copy(given, kept, tell)
+            yield Copied("bars", symbol, taken, _tally(kept), timeframe, added)
+        except CorruptData as error:  # of the one series: the others are whole
+            yield LeftOut("bars", f"{symbol} ({timeframe}): {error}")
 
 
 def _listed(store: DataStore) -> list[tuple[str, str]]:
