@@ -46,8 +46,8 @@ def copy_store(
     `progress` is called with the kind of records, as observers are told of them, the symbol or
     strategy, and how many more were gone through. What cannot be listed, or put in unchanged, by a
     backend without the capability (`Catalog`, `VersionedState`, `Transfer`) is `left_out`, and so
-    is what is damaged on either side: a series, a state, or the rest of a kind from there on. Raises
-    what else either store raises; the next copy goes on from there.
+    is what is damaged on either side: a series, a state, or the rest of a kind from there on.
+    Raises what else either store raises; the next copy goes on from there.
     """
     tell = progress or (lambda kind, key, count: None)
     found = list(chain.from_iterable(_copied(kind, source, target, tell) for kind in _KINDS))

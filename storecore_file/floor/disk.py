@@ -7,6 +7,7 @@ is not retried: the file is given up, and the old one stands.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterable
@@ -81,7 +82,7 @@ class Disk(Folders):
         with naming(folder, "list"):
             try:
                 with os.scandir(folder) as entries:
-                    names = [entry.name for entry in entries if entry.is_dir()]
+                    names = [entry.name for entry in entries if _may_be_folder(entry)]
             except FileNotFoundError:
                 return []
         return [folder / name for name in sorted(names) if not name.startswith(".")]
@@ -213,6 +214,14 @@ class Disk(Folders):
             self.sync(file)
         finally:
             os.close(file)
+
+
+def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder: one that cannot be told is, so that none is left out."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        return error.errno != errno.ELOOP  # a link to itself leads nowhere
 
 
 def _steady_names(folder: Path) -> set[str]:

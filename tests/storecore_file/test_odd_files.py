@@ -13,6 +13,7 @@ import pytest
 
 from storecore import StorageError
 from storecore_file import FileDataStore, troubles
+from storecore_file.floor.disk import _may_be_folder
 from storecore_file.floor.regular import READ, WRITE, open_regular
 from storecore_file.floor.sealing import sealed
 
@@ -323,3 +324,23 @@ def test_a_folder_that_cannot_be_listed_is_told_and_its_symbol_is_known(reader, 
     (finding,) = reader.verify().findings
     assert (finding.kind, finding.place) == ("unchecked", str(full / "prices" / "AAPL"))
     assert finding.detail == "could not be checked: cannot list: Permission denied"
+
+
+def test_a_link_to_itself_in_the_place_of_a_symbol_is_a_finding_and_stops_nothing(reader, full):
+    for kind in ("prices", "fundamentals"):
+        looped(full / kind / "LOOP")
+    assert reader.symbols() == SYMBOLS
+    assert len(list(reader.iter_fundamentals())) == 3
+    assert {(each.kind, each.place) for each in reader.verify().findings} == {
+        ("linked", str(full / kind / "LOOP")) for kind in ("prices", "fundamentals")
+    }
+
+
+def test_an_entry_that_cannot_be_told_counts_as_a_folder(tmp_path):
+    class Entry:
+        name = "A"
+
+        def is_dir(self):
+            raise OSError(5, "Input/output error")
+
+    assert _may_be_folder(Entry())
