@@ -7,7 +7,6 @@ failure names the backend, the distribution and version, the entry point and the
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Mapping, Set
 from importlib.metadata import (
@@ -30,8 +29,10 @@ from storecore.errors import (
     DuplicateBackend,
     StorageError,
     UnknownBackend,
+    said,
 )
 from storecore.hooks import API_VERSION, BACKENDS, PROMISES, BackendSpec
+from storecore.logs import log as _log
 from storecore.options import did_you_mean
 from storecore.plugins import Plugin, PluginError, load_plugin
 
@@ -41,7 +42,6 @@ KNOWN_PACKAGES = {
     "postgres": "storecore[postgres]",
 }
 """What to install for a backend that is known to exist: its name, and what pip is given."""
-_log = logging.getLogger("storecore")
 
 
 class BackendInfo(NamedTuple):
@@ -100,10 +100,11 @@ def load_spec(name: str) -> BackendSpec:
     try:
         answers = load_plugin(plugin).hook.storecore_backend()
     except PluginError as error:
-        raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
+        raise BackendLoadError(f"{plugin.described}: {said(error)}") from error.__cause__
     except Exception as error:
         raise BackendLoadError(
-            f"{plugin.described}: its storecore_backend raised {type(error).__name__}: {error}"
+            f"{plugin.described}: its storecore_backend raised {type(error).__name__}: "
+            f"{said(error)}"
         ) from error
     return _classify(plugin, answers)
 
@@ -185,8 +186,10 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         yield f"expected its spec's config to be a msgspec.Struct class, got {spec.config!r}"
     if not callable(spec.open):
         yield f"expected its spec's open to be callable, got {spec.open!r}"
-    if not (spec.init is None or callable(spec.init)):
-        yield f"expected its spec's init to be callable or None, got {spec.init!r}"
+    for optional in ("init", "open_existing"):
+        given = getattr(spec, optional)
+        if not (given is None or callable(given)):
+            yield f"expected its spec's {optional} to be callable or None, got {given!r}"
     yield from _name_problems("capability", spec.capabilities, CAPABILITIES)
     yield from _name_problems("promise", spec.promises, PROMISES)
 

@@ -42,17 +42,19 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
 
     `name` is its entry point's name. `config` is a msgspec Struct: its fields are the options, a
     field of type `Path` is taken from the folder of the config file. `open` makes a store of a
-    config. `capabilities` names the protocols of `storecore.capabilities` that its stores satisfy,
-    `promises` what it keeps beyond its own process (`PROMISES`); of a wrapper, whose stores can do
-    what is inside them, either may be a function of the config. `init`, if there is one, returns
-    for a config what is left to an administrator once the store has been made: text that
-    `storecore init` prints, such as the grants for other roles. `api` is the version of the plugin
-    interface that it was written for.
+    config. `open_existing`, if there is one, opens a store that is there already: it creates
+    nothing, and raises `NoStore` if the place holds none (law D7). `capabilities` names the
+    protocols of `storecore.capabilities` that its stores satisfy, `promises` what it keeps beyond
+    its own process (`PROMISES`); of a wrapper, whose stores can do what is inside them, either may
+    be a function of the config. `init`, if there is one, returns for a config what is left to an
+    administrator once the store has been made: text that `storecore init` prints, such as the
+    grants for other roles. `api` is the version of the plugin interface that it was written for.
     """
 
     name: str
     config: type[Struct]
     open: Callable[[Any], DataStore]
+    open_existing: Callable[[Any], DataStore] | None = None
     api: int = API_VERSION
     capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     promises: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
@@ -65,6 +67,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
             name=self.name,
             config=self.config,
             open=self.open,
+            open_existing=self.open_existing,
             api=self.api,
             capabilities=_names(self.capabilities, config),
             promises=_names(self.promises, config),

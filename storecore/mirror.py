@@ -11,7 +11,6 @@ on_failure = "log"
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, Literal
@@ -21,11 +20,10 @@ from msgspec import Struct
 from storecore.errors import StorageError
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.inner import InnerStore
+from storecore.logs import log as _log
 from storecore.protocol import DataStore
 from storecore.tables import kept_table
 from storecore.wrapping import Wrapper, is_read, methods_of, wrapper_class
-
-_log = logging.getLogger("storecore")
 
 
 class MirrorConfig(Struct, frozen=True, kw_only=True):

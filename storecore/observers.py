@@ -7,7 +7,6 @@ store is wrapped in a class made for its capabilities, so that `isinstance` answ
 from __future__ import annotations
 
 import inspect
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sized
@@ -20,11 +19,12 @@ from storecore.capabilities import CAPABILITIES
 from storecore.chain_moves import strategies_of
 from storecore.discovery import find
 from storecore.hooks import OBSERVERS, ResolvedSpec
+from storecore.logs import log as _log
 from storecore.plugins import PluginError, load_plugin
 from storecore.protocol import DataStore
 from storecore.tables import bars_by_symbol, kept_table
+from storecore.wrapping import method_of
 
-_log = logging.getLogger("storecore")
 _lock = threading.RLock()
 _loaded: Observers | None = None
 
@@ -139,7 +139,7 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
     if summarize is None:
         return wraps(method)(
-            lambda self, *args, **kwargs: getattr(self._store, name)(*args, **kwargs)
+            lambda self, *args, **kwargs: method_of(self._store, name)(*args, **kwargs)
         )
 
     @wraps(method)

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, cast
 
 from storecore.capabilities import CAPABILITIES
+from storecore.checkpoints import checkpoint, verify
 from storecore.closing import Closing
 from storecore.protocol import DataStore
 
 _READING = ("read_", "iter_", "load_", "bar_", "verify")
-_READS = frozenset({"symbols", "timeframes", "strategies", "state_history"})
+_READS = frozenset({"symbols", "timeframes", "strategies", "state_history", "checkpoint"})
 
 
 def is_read(method: str) -> bool:
@@ -32,6 +33,15 @@ def methods_of(capabilities: Iterable[str]) -> list[str]:
     """Return the methods of some capabilities."""
     protocols = (CAPABILITIES[name] for name in capabilities)
     return [name for each in protocols for name in vars(each) if not name.startswith("_")]
+
+
+def method_of(store: Any, name: str) -> Callable[..., Any]:
+    """Return a method of a store, or what core does for a store of an earlier release."""
+    stand_in = _STAND_INS.get(name)
+    return getattr(store, name) if stand_in is None else partial(stand_in, store)
+
+
+_STAND_INS: dict[str, Callable[..., Any]] = {"verify": verify, "checkpoint": checkpoint}
 
 
 class Wrapper(Closing):
@@ -50,7 +60,7 @@ class Wrapper(Closing):
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do a call that changes nothing."""
-        return getattr(self._inner, method)(*args, **kwargs)
+        return method_of(self._inner, method)(*args, **kwargs)
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do a call that changes something."""

@@ -21,6 +21,7 @@ from storecore.errors import CorruptData
 from storecore_file.decode_errors import cause_of
 from storecore_file.floor.appending import torn_bytes
 from storecore_file.floor.looking import Entry, entries, is_there, type_at
+from storecore_file.floor.rollback import made_at
 
 YOUNG = 3_600  # seconds in which a temporary file may still be one that is being written
 ASIDE, SETTLE = "aside", "settle"
@@ -130,8 +131,9 @@ def unexpected(path: Path, entry: Entry) -> Trouble | None:
         return no_file(path, entry, ASIDE)
     if is_file and (_LOCK.fullmatch(entry.name) or _TORN.fullmatch(entry.name)):
         return None
-    if is_file and _TEMPORARY.fullmatch(entry.name):
-        if time.time() - entry.changed < YOUNG:
+    made = entry.changed if _TEMPORARY.fullmatch(entry.name) else made_at(entry.name)
+    if is_file and made is not None:
+        if time.time() - made < YOUNG:
             return None
         return Trouble("temporary", path, "a killed writer has left it behind", ASIDE)
     return Trouble("unknown", path, f"no {entry.type} of this store: it is left alone")

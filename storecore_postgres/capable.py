@@ -13,6 +13,7 @@ from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_rows
 from storecore.chain_moves import check_log, moved_lines
+from storecore.checkpoints import Against, Checkpoint, held_to, taken
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
 from storecore.instants import time_range
@@ -199,13 +200,22 @@ class Capable(Rooms):
             heads={"decisions": decisions.hash, "orders": orders.hash},
         )
 
-    def verify(self) -> Report:
+    def verify(self, *, against: Against | None = None) -> Report:
         """Look at every row, follow both chains of the audit log, and look at all bars.
 
         Findings are of a kind "damaged", "unchecked" (it could not be read, which says nothing
         about it) or one of `verify_audit()`; notes are what is odd about bars. That the server's
-        pages are whole is its own to tell (`pg_amcheck`, data checksums).
+        pages are whole is its own to tell (`pg_amcheck`, data checksums). A store that is held to
+        a checkpoint (`against`) adds findings of the kinds of `storecore.checkpoints`.
         """
+        return held_to(self, against, self._report)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return a digest for each series, symbol, day of events, state and log."""
+        self._check_open()
+        return taken(self)
+
+    def _report(self) -> Report:
         self._check_open()
         report = looked_over(self._bars, (self._fundamentals, self._events, self._states))
         checked, findings = report.checked, list(report.findings)

@@ -20,7 +20,7 @@ import psycopg
 from msgspec import Struct
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from storecore.errors import ConfigError, StorageError
+from storecore.errors import ConfigError, StorageError, StoreError
 from storecore.forking import begin_anew_in_children
 from storecore_postgres.failing import is_lost, is_passing, translated, unreachable
 from storecore_postgres.wire import ADAPTERS
@@ -117,12 +117,18 @@ class Database:
     @contextmanager
     def connected(self) -> Iterator[Connection]:
         """Lend a connection beside the pool, to set things up; its failure says why."""
+        made = self._connection()
+        if isinstance(made, StoreError):
+            raise made  # outside of the handler: what the driver says may show the dsn
+        with made:
+            yield made
+
+    def _connection(self) -> Connection | StoreError:
+        """Return a connection, or why there is none."""
         try:
-            connection = psycopg.connect(self._dsn, **self._settings)
+            return psycopg.connect(self._dsn, **self._settings)
         except psycopg.Error as error:
-            raise unreachable(error) from None
-        with connection:
-            yield connection
+            return unreachable(error)
 
     def retried(self, what: str, work: Callable[[Connection], _Result]) -> _Result:
         """Do what may be done twice, and again where a connection is lost or others got in the way.

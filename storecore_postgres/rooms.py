@@ -33,6 +33,7 @@ class Rooms(Closing):
         pool: Pool = _POOL,
         prepare_threshold: int | None = 5,
         statement_timeout: float | None = None,
+        create: bool = True,
     ) -> None:
         if distribution not in DISTRIBUTIONS:
             raise ConfigError(f"distribution={distribution!r}: expected one of {DISTRIBUTIONS}")
@@ -41,7 +42,7 @@ class Rooms(Closing):
         self._database = database = Database(
             dsn, pool, prepare_threshold=prepare_threshold, statement_timeout=statement_timeout
         )
-        layout = prepared(database, place, distribution)
+        layout = prepared(database, place, distribution, create=create)
         self._bars = Bars(database, place, layout)
         self._fundamentals = Fundamentals(database, place)
         self._events = Events(database, place, layout)

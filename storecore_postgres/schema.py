@@ -7,11 +7,13 @@ not make any can open a store that is there.
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 import psycopg
 from psycopg import sql
 
-from storecore.errors import ConfigError, StorageError
+from storecore.errors import ConfigError, NoStore, StorageError
+from storecore.redaction import redacted
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution, chosen, key_of, spread
 from storecore_postgres.failing import OLDEST, translated
@@ -98,17 +100,18 @@ FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 def quoted(schema: str) -> str:
     """Return the name of a schema as SQL has it. Raises `ConfigError` where it cannot be one."""
     size = len(schema.encode(errors="replace"))
-    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema):
+    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema) or redacted(schema) != schema:
         raise ConfigError(
             f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes, without NUL, %, {{ or }}"
         )
     return sql.Identifier(schema).as_string()
 
 
-def prepared(database: Database, schema: str, asked: str) -> Distribution:
+def prepared(database: Database, schema: str, asked: str, *, create: bool = True) -> Distribution:
     """Make what is missing of a store and return how its tables are laid out.
 
-    `schema` is quoted. Raises `ConfigError` or `StorageError` where the server, the role or what is
+    `schema` is quoted. With `create=False` nothing is made, and `NoStore` is raised if there is
+    none. Raises `ConfigError` or `StorageError` where the server, the role or what is
     there cannot be used.
     """
     with database.connected() as connection:
@@ -116,7 +119,7 @@ def prepared(database: Database, schema: str, asked: str) -> Distribution:
             _check_server(connection)
             found = _found(connection, schema)
             if found.get("version") != str(VERSION):
-                found = _made(connection, schema, asked)
+                found = _made(connection, schema, asked) if create else _refused(found, schema)
         except psycopg.Error as error:
             raise translated(error, f"opening the schema {schema}") from error
     return _agreed(found, asked, schema)
@@ -157,10 +160,7 @@ def _made(connection: Connection, schema: str, asked: str) -> dict[str, str]:
         if version == str(VERSION):
             return found
         if version != "0":
-            raise StorageError(
-                f"the schema {schema} is of version {version}, this storecore knows {VERSION}; "
-                "upgrade storecore"
-            )
+            raise _too_new(version, schema)
         extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
         distribution = chosen(asked, {name for (name,) in extensions})
         ((there,),) = connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchall()
@@ -169,6 +169,22 @@ def _made(connection: Connection, schema: str, asked: str) -> dict[str, str]:
         for statement in statements(schema, distribution):
             connection.execute(statement, prepare=False)  # they are several commands each
         return _found(connection, schema)
+
+
+def _refused(found: dict[str, str], schema: str) -> NoReturn:
+    if "version" in found:
+        raise _too_new(found["version"], schema)
+    raise NoStore(
+        f"no store at schema {schema}: it has no tables of storecore, or is not there; check the "
+        "schema and the database of the dsn, or make a store with `storecore init`"
+    )
+
+
+def _too_new(version: str, schema: str) -> StorageError:
+    return StorageError(
+        f"the schema {schema} is of version {version}, this storecore knows {VERSION}; "
+        "upgrade storecore"
+    )
 
 
 def _make_schema(connection: Connection, schema: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from storecore.errors import StoreError
+from storecore.redaction import plain
 
 INTERRUPTED = 130
 
@@ -31,8 +32,8 @@ class PlainErrors(click.Group):
 
 
 def one_line(error: Exception) -> str:
-    """Return what an error says, on one line."""
-    return " ".join(part.strip() for part in _message(error).splitlines() if part.strip())
+    """Return what an error says, on one line, with no secret and nothing that moves the cursor."""
+    return plain(" ".join(part.strip() for part in _message(error).split("\n") if part.strip()))
 
 
 def _message(error: Exception) -> str:

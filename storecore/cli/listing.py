@@ -13,6 +13,7 @@ from storecore.cli.checking import Check, checks
 from storecore.cli.choosing import StoreChoice, examples, settings_option
 from storecore.cli.failing import one_line
 from storecore.cli.screen import console, table
+from storecore.cli.wording import printable
 from storecore.config import StoreConfig
 from storecore.discovery import INSTALLED, BackendInfo, backends, load_spec
 from storecore.errors import StoreError
@@ -39,7 +40,7 @@ def list_backends(check: str | None, settings: dict[str, Any]) -> None:
 
 def _check(choice: StoreChoice) -> None:
     """Print what came of each step, and fail if one did."""
-    done = [Check("opens", ""), *checks(choice.open())]
+    done = [Check("opens", ""), *checks(choice.open_to_read())]
     for step in done:
         click.echo(f"{'FAILED' if step.wrong else 'ok':6}  {step.what}")
     wrong = [f"{step.what}: {step.wrong}" for step in done if step.wrong]
@@ -49,7 +50,8 @@ def _check(choice: StoreChoice) -> None:
 
 def _row(backend: BackendInfo) -> list[str]:
     package = f"{backend.distribution} {backend.version}"
-    return [backend.name, package, backend.entry_point, *_health(backend)]
+    row = [backend.name, package, backend.entry_point, *_health(backend)]
+    return list(map(printable, row))
 
 
 def _health(backend: BackendInfo) -> tuple[str, str, str]:

@@ -14,8 +14,9 @@ from storecore.copying.audit import copy_audit
 from storecore.copying.bars import copy_bars
 from storecore.copying.events import copy_events
 from storecore.copying.fundamentals import copy_fundamentals
-from storecore.copying.report import Copied, CopyReport, LeftOut, Tally, Tell
+from storecore.copying.report import Copied, CopyReport, LeftOut, Tell
 from storecore.copying.states import copy_states
+from storecore.digests import Tally
 from storecore.errors import CorruptData
 from storecore.protocol import DataStore
 

@@ -151,3 +151,19 @@ def identity_at(path: Path) -> tuple[int, int] | None:
 def identity(found: os.stat_result) -> tuple[int, int]:
     """Return what tells a file from every other one that exists."""
     return found.st_dev, found.st_ino
+
+
+Fingerprint = tuple[int, int, int, int]
+
+
+def fingerprint(path: Path) -> Fingerprint | None:
+    """Return what tells the file at a path from any that was or will be there, None if none is.
+
+    The number of a removed file is soon given to another one, so size and time of change count too.
+    """
+    with naming(path, "look at"):
+        try:
+            found = os.stat(path)  # noqa: PTH116 - as everywhere on this floor
+        except FileNotFoundError:
+            return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

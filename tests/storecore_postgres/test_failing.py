@@ -49,7 +49,10 @@ def refused():
         with pytest.raises(kind, match=match) as caught:
             call(*args, **options)
         assert SECRET not in "".join(traceback.format_exception(caught.value))
-        assert SECRET not in repr(caught.value)
+        error = caught.value
+        while error is not None:  # what is suppressed in a traceback is still there for a debugger
+            assert SECRET not in f"{error} {error!r}"
+            error = error.__cause__ or error.__context__
         return caught.value
 
     return check

@@ -81,7 +81,9 @@ def test_a_schema_may_have_any_name(postgres_dsn, admin, name, bar, decision, ev
     admin.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
 
 
-@pytest.mark.parametrize("name", ["", "x" * 64, "ü" * 32, "a\0b", "100%", "{a}", "\udc80"])
+@pytest.mark.parametrize(
+    "name", ["", "x" * 64, "ü" * 32, "a\0b", "100%", "{a}", "acme://u:p@h", "\udc80"]
+)
 def test_a_name_that_no_schema_can_have_is_refused_before_anything_is_asked(name):
     with pytest.raises(ConfigError, match="expected a name of 1 to 63 bytes"):
         PostgresDataStore("host=/nowhere", schema=name)

@@ -45,6 +45,7 @@ def test_a_wrapper_is_shown_with_what_it_depends_on(cli):
 
 
 def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):
+    open_store("file", base_path=tmp_path / "data").close()
     result = cli("backends", "--check", "file", "--set", f"base_path={tmp_path / 'data'}")
     assert result.exit_code == 0
     steps = [line.split(maxsplit=1) for line in result.stdout.splitlines()]

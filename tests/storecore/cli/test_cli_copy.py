@@ -99,6 +99,7 @@ def test_what_cannot_be_copied_is_told_with_status_1(cli, source, backend_with):
 
 def test_a_source_that_holds_nothing_may_be_misspelt_and_is_an_error(cli, tmp_path):
     named = [f"file:base_path={tmp_path / name}" for name in "ab"]
+    storecore.open_store("file", base_path=tmp_path / "a").close()
     result = cli("copy", *named)
     assert result.exit_code == 1
     assert result.stdout == "0 records written to backend 'file': both are empty\n"
