@@ -7,7 +7,8 @@ from datetime import date, datetime
 import pytest
 from msgspec.structs import replace
 
-from storecore import Action, Decision, Order, OrderResult, PriceBar
+from storecore import Action, CorruptData, Decision, Order, OrderResult, PriceBar
+from storecore.cli.info import series_of
 
 ALL = date.min, date.max
 
@@ -111,3 +112,9 @@ def test_a_log_that_cannot_be_read_is_told_and_the_series_are_listed(
     assert "AAPL" in result.output
     assert "audit log: not checked" in result.output
     assert "expected a file, found a folder" in " ".join(result.output.split())
+
+
+def test_a_list_that_must_be_complete_ends_with_the_error(base_path, opened, ten_bars):
+    next(base_path.glob("prices/AAPL/*.parquet")).write_bytes(b"x")
+    with opened() as store, pytest.raises(CorruptData):
+        list(series_of(store))
