@@ -66,7 +66,10 @@ class InvalidData(StoreError, ValueError):
 
 
 class NotSerializable(StoreError, TypeError):
-    """A state or payload that JSON would change; names the path of the value (`$.positions[3]`)."""
+    """A state or payload that JSON would change; names the path of the value (`$.positions[3]`).
+
+    A store that cannot be pickled too; says why.
+    """
 
 
 class UnknownBackend(StoreError, LookupError):

@@ -96,19 +96,30 @@ def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
 
 @hookspec
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
-    """Take note of a store that has just been opened."""
+    """Take note of a store that has just been opened.
+
+    It may be read and written here. Observers are not called for what a hook does in its thread.
+    """
 
 
 @hookspec
 def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None:
     """Take note of a write that has succeeded.
 
+    It is called in the thread that wrote, which waits for it: what takes more than some
+    microseconds belongs on a queue, from which a thread of the observer's own takes it. What that
+    thread writes is reported like any other write.
+
     `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` the symbol,
     the event's type or the strategy's name; `count` the records given. A batch is told of once for
-    each key in it. Bars that were deleted are of the kind "deletions", with a count of 1.
+    each key in it. Bars that were deleted are of the kind "deletions"; their count is how many
+    there were. A deletion that removed nothing is not reported.
     """
 
 
 @hookspec
 def storecore_closed(store: DataStore) -> None:
-    """Take note of a store that has just been closed."""
+    """Take note of a store that has just been closed.
+
+    It can be named (`repr`) and do nothing else: every call of it raises `StoreClosed`.
+    """

@@ -14,8 +14,9 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from storecore.capabilities import CAPABILITIES
-from storecore.errors import BackendLoadError, ConfigError, StoreError, caused_by, said
+from storecore.errors import BackendLoadError, ConfigError, StoreError, caused_by
 from storecore.hooks import ResolvedSpec
+from storecore.isolation import is_programs, reason
 from storecore.protocol import DataStore
 from storecore.redaction import is_clean
 
@@ -96,9 +97,11 @@ class InnerStore(NamedTuple):
             if not is_clean(error):  # its own message is; what led to it may show a secret
                 error.__cause__ = error.__context__ = None
             raise
-        except Exception as error:
+        except BaseException as error:
+            if is_programs(error):
+                raise
             failed = error
-        why = f"its open raised {type(failed).__name__}: {said(failed)}"
+        why = f"its open raised {reason(failed)}"
         raise caused_by(BackendLoadError(f"{self.described}: {why}"), failed)
 
     def _opener(self) -> Callable[[Any], DataStore]:

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from storecore import laws
+from storecore.errors import NotSerializable
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.memory_maintenance import MemoryMaintenance
 from storecore.models import (
@@ -225,6 +226,17 @@ class MemoryDataStore(MemoryMaintenance):
         self._check_open()
         records = [laws.decode_record(line, OrderRecord) for line in self._logs["orders"]]
         return laws.select_records(records, laws.time_range(start, end), strategy_name)
+
+    def places(self) -> frozenset[str]:
+        """Return a place that is no other store's: a store in memory is one of its own."""
+        self._check_open()
+        return frozenset({f"memory {id(self)}"})
+
+    def __reduce__(self) -> Any:
+        raise NotSerializable(
+            "a MemoryDataStore cannot be pickled or copied: what it holds is in this process "
+            "alone; put it into another store with storecore.copy_store"
+        )
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
         return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")

@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from storecore.config import TABLE, StoreConfig, expanded_at, load_config
 from storecore.discovery import described, load_spec
-from storecore.errors import ConfigError, UnknownBackend, shown, type_name
-from storecore.hooks import BackendSpec
+from storecore.errors import (
+    BackendLoadError,
+    ConfigError,
+    UnknownBackend,
+    caused_by,
+    shown,
+    type_name,
+)
+from storecore.hooks import BackendSpec, ResolvedSpec
 from storecore.inner import InnerStore
+from storecore.isolation import is_programs, reason
 from storecore.observers import load_observers
 from storecore.options import build_config
 from storecore.protocol import DataStore
@@ -19,7 +29,12 @@ from storecore.spelling import did_you_mean
 
 
 def open_store(
-    store: str | Mapping[str, Any] | None = None, /, *, create: bool = True, **options: Any
+    store: str | Mapping[str, Any] | None = None,
+    /,
+    *,
+    create: bool = True,
+    observers: bool = True,
+    **options: Any,
 ) -> DataStore:
     """Open a store: a backend's name with its options, one mapping, or the config file found.
 
@@ -29,12 +44,14 @@ def open_store(
     one, and `${NAME}` in any text from the environment.
 
     What is missing in the store's place is created. With `create=False` nothing is, and a place
-    that holds no store is a `NoStore`. Raises `ConfigError` for options that do not fit,
+    that holds no store is a `NoStore`. With `observers=False` no installed observer is called for
+    this store. Raises `ConfigError` for options that do not fit,
     `UnknownBackend` or `BackendLoadError` for a backend that cannot be had, and what the backend
     raises when it opens.
     """
     prepared = prepare(store, **options)
-    return opened(prepared if create else prepared.existing())
+    chosen = prepared if create else prepared.existing()
+    return opened(chosen) if observers else chosen.open()
 
 
 def opened(prepared: InnerStore) -> DataStore:
@@ -76,7 +93,18 @@ def _prepared(
 
     given = {key: value for key, value in config.items() if key != "backend"}
     settings = build_config(spec.config, given, place=place, folders=folders, inner=inner)
-    return InnerStore(spec.resolved(settings), described(name), settings)
+    return InnerStore(_resolved(spec, name, settings), described(name), settings)
+
+
+def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:
+    try:
+        return spec.resolved(settings)
+    except BaseException as error:
+        if is_programs(error):
+            raise
+        failed = error
+    why = f"its capabilities or promises raised {reason(failed)}"
+    raise caused_by(BackendLoadError(f"{described(name)}: {why}"), failed)
 
 
 def _check_name(name: str, place: str) -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import FieldInfo, fields
 
 from storecore.errors import ConfigError, caused_by, said, type_name
 from storecore.inner import InnerStore, holds_stores
+from storecore.isolation import is_programs
 from storecore.nested import mistakes, unknown_key
 from storecore.redaction import redacted
 from storecore.spelling import did_you_mean as did_you_mean
@@ -55,7 +56,9 @@ def build_config(
             values[field.name] = _stores(field, options[key], folders.get(key), place, inner)
     try:
         return kind(**values)
-    except Exception as error:  # whatever the backend's own check raises
+    except BaseException as error:  # whatever the backend's own check raises
+        if is_programs(error):
+            raise
         failed = error
     raise caused_by(ConfigError(f"{place}: {said(failed)}"), failed)
 

@@ -19,6 +19,7 @@ from storecore_file.audit import AuditLog
 from storecore_file.bars import Bars
 from storecore_file.events import Events
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.looking import places
 from storecore_file.floor.mounts import warn_of_network
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.made_late import MadeLate, check_is_there
@@ -33,6 +34,7 @@ ROOMS = {
     "_orders": "audit/orders",
 }
 DURABILITIES = ("full", "os")
+_FOLDERS = ("prices", "fundamentals", "events", "state", "audit/decisions", "audit/orders")
 
 
 class Rooms(Closing):
@@ -93,6 +95,11 @@ class Rooms(Closing):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_path={str(self.base_path)!r})"
+
+    def places(self) -> frozenset[str]:
+        """Return which folders the store keeps its data in, however their paths are written."""
+        self._check_open()
+        return places([self.base_path, *map(self.base_path.joinpath, _FOLDERS)])
 
     def close(self) -> None:
         """Let go of the files that are open. A second call does nothing."""

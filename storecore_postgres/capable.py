@@ -204,9 +204,10 @@ class Capable(Rooms):
         """Look at every row, follow both chains of the audit log, and look at all bars.
 
         Findings are of a kind "damaged", "unchecked" (it could not be read, which says nothing
-        about it) or one of `verify_audit()`; notes are what is odd about bars. That the server's
-        pages are whole is its own to tell (`pg_amcheck`, data checksums). A store that is held to
-        a checkpoint (`against`) adds findings of the kinds of `storecore.checkpoints`.
+        about it), "behind" (a table that was restored without what numbers its rows) or one of
+        `verify_audit()`; notes are what is odd about bars. That the server's pages are whole is its
+        own to tell (`pg_amcheck`, data checksums). A store that is held to a checkpoint (`against`)
+        adds findings of the kinds of `storecore.checkpoints`.
         """
         return held_to(self, against, self._report)
 
@@ -219,6 +220,8 @@ class Capable(Rooms):
         self._check_open()
         report = looked_over(self._bars, (self._fundamentals, self._events, self._states))
         checked, findings = report.checked, list(report.findings)
+        with unchecked(findings, "events"):
+            findings += self._events.misnumbered()
         for name, log in self._logs.items():
             with unchecked(findings, name):
                 end, broken = log.verify()
@@ -227,11 +230,15 @@ class Capable(Rooms):
         return replace(report, checked=checked, findings=tuple(findings))
 
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Change nothing: a database mends its pages itself, and no row is left half written.
+        """Mend what a restore of single tables leaves: heads of logs and the numbers of events.
 
-        What `verify()` finds was changed by someone with the rights to; it is theirs to put right.
+        A database mends its pages itself, and no row is left half written. What else `verify()`
+        finds was changed by someone with the rights to; it is theirs to put right.
         """
-        return self.verify()
+        self._check_open()
+        healed = [log.heal(dry_run=dry_run) for log in self._logs.values()]
+        actions = tuple(filter(None, [self._events.heal(dry_run=dry_run), *healed]))
+        return replace(self.verify(), actions=actions)
 
     def compact(self) -> Report:
         """Let the server reuse the room of replaced rows and count anew what its plans rest on.

@@ -35,7 +35,7 @@ def take(choice: StoreChoice, output: Path | None) -> None:
     were deleted on purpose. The exit status is 1 if something cannot be read: of a damaged store
     nothing is written.
     """
-    with choice.open() as store:
+    with choice.open_to_read() as store:
         taken = checkpoint(store)
     if not any((taken.bars, taken.fundamentals, taken.events, taken.states, taken.audit)):
         # As likely misspelt: an empty checkpoint would hold for any store.

@@ -18,6 +18,7 @@ from storecore.copying.report import Copied, CopyReport, LeftOut, Tell
 from storecore.copying.states import copy_states
 from storecore.digests import Tally
 from storecore.errors import CorruptData
+from storecore.places import places_of, read_places_of, same_place
 from storecore.protocol import DataStore
 
 __all__ = ["Copied", "CopyReport", "LeftOut", "Tally", "copy_store"]
@@ -48,8 +49,11 @@ def copy_store(
     strategy, and how many more were gone through. What cannot be listed, or put in unchanged, by a
     backend without the capability (`Catalog`, `VersionedState`, `Transfer`) is `left_out`, and so
     is what is damaged on either side: a series, a state, or the rest of a kind from there on.
-    Raises what else either store raises; the next copy goes on from there.
+    Raises `ConfigError` if the target keeps data in the place that the source reads from, and what
+    else either store raises; the next copy goes on from there.
     """
+    if read_places_of(source) & places_of(target):
+        raise same_place("source", source, "target", target)
     tell = progress or (lambda kind, key, count: None)
     found = list(chain.from_iterable(_copied(kind, source, target, tell) for kind in _KINDS))
     return CopyReport(

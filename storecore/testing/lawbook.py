@@ -43,7 +43,8 @@ LAWS: dict[str, Law] = {
         "They are no text that every medium can keep.",
     ),
     "N3": Law(
-        "A bar or fundamental whose own symbol is not the one it is filed under is refused.",
+        "A bar or fundamental whose own symbol is not the one it is filed under is refused; so is "
+        "an order whose own strategy is not the one it is logged under.",
         "It is a bug at the caller, and it would be found months later.",
     ),
     "T1": Law(
@@ -102,7 +103,9 @@ LAWS: dict[str, Law] = {
         "A tuple that comes back as a list is a bug that shows at 9:30.",
     ),
     "A1": Law(
-        "One call is one record: a JSON line in the file of its local day, where there are files.",
+        "One call is one record: a JSON line in the file of its local day, where there are files. "
+        "Each field comes back as the plain value that equals the one given, or the call is "
+        "refused and the error names the field.",
         "Evidence must be readable without us.",
     ),
     "A2": Law("Append-only: nothing rewrites a record.", "Else it is no evidence."),

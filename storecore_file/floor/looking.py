@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -151,6 +152,16 @@ def identity_at(path: Path) -> tuple[int, int] | None:
 def identity(found: os.stat_result) -> tuple[int, int]:
     """Return what tells a file from every other one that exists."""
     return found.st_dev, found.st_ino
+
+
+def places(folders: Iterable[Path]) -> frozenset[str]:
+    """Return which folders these are, by whatever paths they are reached; a missing one is none."""
+    found = set()
+    for folder in folders:
+        with naming(folder, "look at"), suppress(FileNotFoundError):
+            device, number = identity(folder.stat())
+            found.add(f"folder {device}:{number}")
+    return frozenset(found)
 
 
 Fingerprint = tuple[int, int, int, int]

@@ -297,10 +297,11 @@ def test_a3_a_changed_record_is_found(store, decision):
     assert (finding.kind, finding.place) == ("edited", "decisions, record 2")
 
 
-def test_a_read_of_the_log_is_of_one_strategy_where_one_is_asked_for(store, writes):
+def test_a_read_of_the_log_is_of_one_strategy_where_one_is_asked_for(store, writes, order):
     for strategy in ("value", "momentum"):
         store.log_decision(**{**writes["log_decision"], "strategy_name": strategy})
-        store.log_order(**{**writes["log_order"], "strategy_name": strategy})
+        own = order(strategy_name=strategy)
+        store.log_order(**{**writes["log_order"], "strategy_name": strategy, "order": own})
     assert [each.strategy for each in store.read_decisions(**ALWAYS, strategy_name="value")] == [
         "value"
     ]

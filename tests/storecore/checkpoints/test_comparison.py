@@ -187,3 +187,25 @@ def test_l1_a_closed_store_takes_no_checkpoint_and_is_held_to_none(filled):
     for use in (filled.checkpoint, filled.compact, lambda: filled.verify(against=taken)):
         with pytest.raises(StoreClosed):
             use()
+
+
+def test_fundamentals_that_are_all_of_another_time_are_missing(fundamental):
+    store = MemoryDataStore()
+    store.write_fundamental("AAPL", fundamental(JAN_5))
+    taken = store.checkpoint()
+    store._fundamentals.clear()
+    store.write_fundamental("AAPL", fundamental(JAN_5 + timedelta(1)))
+    assert findings(store, taken) == {("missing", "fundamentals of AAPL")}
+
+
+def test_a_series_that_is_deleted_while_a_checkpoint_is_taken_is_left_out(bar):
+    class Deleting(MemoryDataStore):
+        def timeframes(self, symbol):
+            found = super().timeframes(symbol)
+            self.delete_bars("A", *EVER)
+            return found
+
+    store = Deleting()
+    for symbol in ("A", "B"):
+        store.write_bars(symbol, [bar(symbol=symbol)])
+    assert [each.symbol for each in store.checkpoint().bars] == ["B"]

@@ -10,6 +10,7 @@ READING = [
     ("info",),
     ("show", "AAPL"),
     ("verify",),
+    ("checkpoint",),
     ("repair",),
     ("repair", "--dry-run"),
     ("backends", "--check", "file"),
