@@ -55,13 +55,14 @@ def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
 
 @contextmanager
 def unchecked(findings: list[Finding], place: str) -> Iterator[None]:
-    """Add to the findings what could not be checked within."""
+    """Add to the findings what could not be checked within, once for a place."""
     try:
         yield
     except (StoreClosed, Unreachable):
         raise
     except Exception as error:
-        findings.append(_finding(error, place))
+        if ("unchecked", place) not in {(each.kind, each.place) for each in findings}:
+            findings.append(_finding(error, place))
 
 
 def _finding(error: Exception, place: str) -> Finding:
