@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import os
 from datetime import date, datetime, timedelta
 from threading import Thread
 
 import pytest
 
+from storecore import StorageError
 from storecore.audit import GENESIS
 from storecore_file import FileDataStore, troubles
 from storecore_file.floor.disk import Disk
+from storecore_file.repairing import Repairs
 from storecore_file.troubles import Problem, agreed, problem_of
 
 ALL = date.min, date.max
@@ -171,3 +174,36 @@ def test_a_chain_that_there_is_no_memory_for_is_unchecked(store, base, decision,
     assert [(each.kind, each.place) for each in found] == [
         ("unchecked", str(base / "audit" / log)) for log in ("decisions", "orders")
     ]
+
+
+def test_documents_that_vanish_again_and_again_are_a_storage_error(store, fundamental, monkeypatch):
+    store.write_fundamental("AAPL", fundamental())
+    monkeypatch.setattr(Disk, "read", lambda disk, path, start=0: None)
+    with pytest.raises(StorageError, match="vanished while they were read"):
+        store.read_fundamental("AAPL")
+    assert list(store.iter_fundamentals()) == []
+
+
+def test_an_entry_that_cannot_be_looked_at_is_unchecked(store, base, monkeypatch):
+    store.save_strategy_state("value", {"n": 1})
+    real = os.lstat
+
+    def refuse(path):
+        if str(path).endswith("value.json"):
+            raise OSError(5, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    (finding,) = store.verify().findings
+    assert (finding.kind, finding.place) == ("unchecked", str(base / "state" / "value.json"))
+    assert finding.detail == "could not be checked: cannot look at it: Input/output error"
+
+
+def test_a_file_that_has_come_in_the_place_of_another_thing_is_not_moved(store, base):
+    path = base / "events" / "2026-01-05.parquet"
+    os.mkfifo(path)
+    (trouble,) = [each for each in store._events.troubles() if each]
+    path.unlink()
+    path.write_bytes(b"x")
+    assert Repairs(base, store._disk, 1, dry_run=False).mend(trouble) is None
+    assert path.exists()
