@@ -11,6 +11,7 @@ import psycopg
 
 from storecore.errors import (
     ConfigError,
+    CorruptData,
     InvalidName,
     LockTimeout,
     StorageError,
@@ -29,6 +30,12 @@ class AllLent(psycopg.OperationalError):
     """Every connection that there may be is with another thread."""
 
 
+# That a key is taken; a cluster has one code for all that its workers refuse.
+TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.InternalError_)
+_DAMAGED = {
+    "XX001",  # data_corrupted
+    "XX002",  # index_corrupted
+}
 _PASSING = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
@@ -122,6 +129,8 @@ def translated(error: psycopg.Error, what: str) -> StoreError:
     said = error.diag.message_primary or ""
     if state == "54000":
         return InvalidName(f"{what}: a name is too long to be found again: {said}")
+    if state in _DAMAGED:
+        return CorruptData(f"{what}: {said}; the server has read what it did not write")
     if state == "57014":
         return LockTimeout(f"{what}: {said}; nothing was written; see statement_timeout")
     if not state:
