@@ -94,6 +94,13 @@ def is_passing(error: psycopg.Error) -> bool:
     return is_lost(error) or error.sqlstate in _PASSING
 
 
+class Unreachable(StorageError):
+    """No server answers: nothing can be read or written until one does."""
+
+    def __reduce__(self) -> tuple[type[StorageError], tuple[str, str | None, int | None]]:
+        return StorageError, (self.args[0], self.path, self.errno)  # a process without this package
+
+
 def unreachable(error: psycopg.Error) -> StoreError:
     """Return why there is no connection, without a word of the dsn that might be its password."""
     text = str(error)
@@ -105,9 +112,9 @@ def unreachable(error: psycopg.Error) -> StoreError:
     fatal = re.search(r"FATAL:\s+(.*)", text)
     if fatal:
         advice = _first(_FATAL, fatal[1], "the server said so")
-        return StorageError(f"the database cannot be reached: {fatal[1].strip()}; {advice}")
+        return Unreachable(f"the database cannot be reached: {fatal[1].strip()}; {advice}")
     why = _first(_WORDS, text, "no connection was made; is the server running, is the dsn right?")
-    return StorageError(f"the database cannot be reached: {why}")
+    return Unreachable(f"the database cannot be reached: {why}")
 
 
 def _first(found: dict[str, str], text: str, otherwise: str) -> str:
