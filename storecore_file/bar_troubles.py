@@ -20,7 +20,17 @@ from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
 from storecore_file.journal_proof import DAILY, JournalProof, Own, Piece
 from storecore_file.overlaps import Held, clusters, older, shown
 from storecore_file.parts import Layout, Part, layout_of, parsed
-from storecore_file.troubles import ASIDE, Trouble, problem_of, unexpected
+from storecore_file.troubles import (
+    ASIDE,
+    Problem,
+    Trouble,
+    guarded,
+    listed,
+    no_file,
+    problem_of,
+    trouble_of,
+    unexpected,
+)
 
 _NEXT = "the next write to the series, or `storecore compact`, brings them together"
 _LOOKS = 5  # at a series whose parts are replaced meanwhile
@@ -40,7 +50,7 @@ class _Look(NamedTuple):
 
     layout: Layout
     proofs: list[_Proof]
-    damaged: dict[Part, str]
+    damaged: dict[Part, Problem]
 
 
 class SeriesProof:
@@ -52,17 +62,29 @@ class SeriesProof:
 
     def symbol_troubles(self, folder: Path) -> Iterator[Trouble | None]:
         """Yield for each file of a symbol, in all timeframes, what is wrong; odd bars too."""
-        yield from self._series_troubles(folder, Own(folder.name, DAILY))
-        for entry in entries(folder):
+        found, unseen = listed(folder)
+        yield from unseen
+        if found:
+            daily = self._series_troubles(folder, Own(folder.name, DAILY), found)
+            yield from guarded(folder, daily)
+        for entry in found:
             if _may_be_series(entry) and parsed(entry.name) is None:
-                yield from self._series_troubles(folder / entry.name, Own(folder.name, entry.name))
+                yield from self._below(folder / entry.name, Own(folder.name, entry.name))
 
-    def _series_troubles(self, folder: Path, own: Own) -> Iterator[Trouble | None]:
+    def _below(self, folder: Path, own: Own) -> Iterator[Trouble | None]:
+        within, unseen = listed(folder)
+        yield from unseen
+        if within:
+            yield from guarded(folder, self._series_troubles(folder, own, within))
+
+    def _series_troubles(
+        self, folder: Path, own: Own, listing: list[Entry]
+    ) -> Iterator[Trouble | None]:
         """Yield what is wrong in one folder, the leftovers first: a repair must remove them first.
 
         For a leftover lies beside a newer part: were that one moved away, it would count.
         """
-        for entry in entries(folder):
+        for entry in listing:
             if parsed(entry.name) is None and not (
                 own.timeframe == DAILY and _may_be_series(entry)
             ):
@@ -70,13 +92,14 @@ class SeriesProof:
         look = self._steady_look(folder, own)
         held = _held(folder, look)
         yield from self._overlap_troubles(folder, own, look, held)
+        others = {entry.name: entry for entry in listing if entry.type != "file"}
         for part in look.layout.parts:
-            yield self._damage(folder, own, part, look.damaged.get(part))
+            if part.name in others:
+                yield no_file(folder / part.name, others[part.name], ASIDE)
+            else:
+                yield self._damage(folder, own, part, look.damaged.get(part))
         self._take(own, look, held)
-        tables = [piece.file.rows(*piece.part[:2]) for piece in shown(held)] if held else None
-        for kind, detail in oddities(tables or (proof.bars for proof in look.proofs)):
-            note = look.proofs[0].note
-            yield Trouble(kind, folder, f"{note.symbol} ({note.timeframe}): {detail}")
+        yield from guarded(folder, _odd(folder, look, held))
 
     def _overlap_troubles(
         self, folder: Path, own: Own, look: _Look, held: list[Held]
@@ -97,10 +120,14 @@ class SeriesProof:
             broken = [part.name for part in cluster if part in look.damaged]
             for part in cluster if broken else []:
                 if part.name not in broken:
-                    detail = f"overlaps {broken[0]}, which is damaged: either may be the newer one"
+                    detail = (
+                        f"overlaps {broken[0]}, which cannot be read: either may be the newer one"
+                    )
                     yield Trouble("overlapping", folder / part.name, detail)
 
-    def _damage(self, folder: Path, own: Own, part: Part, problem: str | None) -> Trouble | None:
+    def _damage(
+        self, folder: Path, own: Own, part: Part, problem: Problem | None
+    ) -> Trouble | None:
         if problem is None:
             return None
         path, check = folder / part.name, partial(self._proven, own, part, False)
@@ -109,7 +136,7 @@ class SeriesProof:
             self._journal.forget(own, part)
 
         lock = folder / ".lock"
-        return Trouble("damaged", path, problem, ASIDE, lock, check, moved=moved)
+        return trouble_of(path, problem, ASIDE, lock, check, moved)
 
     def _take(self, own: Own, look: _Look, held: list[Held]) -> None:
         """Take down what of each part counts, for the proof of the journal."""
@@ -128,7 +155,7 @@ class SeriesProof:
 
     def _look(self, folder: Path, own: Own) -> _Look:
         layout, proofs = layout_of(_names(folder)), list[_Proof]()
-        damaged = dict[Part, str]()
+        damaged = dict[Part, Problem]()
         for part in layout.parts:
 
             def check(path: Path, part: Part = part) -> None:
@@ -158,6 +185,14 @@ class SeriesProof:
                 f"{path}: it holds bars of the series {found.symbol}/{found.timeframe}", path
             )
         return _Proof(part, note, bars, content if keep else None)
+
+
+def _odd(folder: Path, look: _Look, held: list[Held]) -> Iterator[Trouble]:
+    """Yield what is odd about the bars of a series that count."""
+    tables = [piece.file.rows(*piece.part[:2]) for piece in shown(held)]
+    for kind, detail in oddities(tables or (proof.bars for proof in look.proofs)):
+        note = look.proofs[0].note
+        yield Trouble(kind, folder, f"{note.symbol} ({note.timeframe}): {detail}")
 
 
 def _held(folder: Path, look: _Look) -> list[Held]:

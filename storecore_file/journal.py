@@ -45,13 +45,15 @@ from storecore_file.journal_rows import (
     take_in,
 )
 from storecore_file.later import put_off
-from storecore_file.log_ends import LogEnds
+from storecore_file.log_ends import End, LogEnds
 from storecore_file.past_journals import Past, PastJournals, Retired
 from storecore_file.troubles import (
     ASIDE,
     Kind,
     Trouble,
+    agreed,
     folder_lock,
+    guarded,
     problem_of,
     troubles_in,
 )
@@ -299,11 +301,10 @@ class Journal:
             broken |= {trouble.path.name} if trouble else set()
             yield trouble
         for name in sorted(ends.keys() - broken):
-            detail = ends[name].trouble(self._grown(name, None).line, "line")
-            if detail and name in self._ends.known():  # not retired meanwhile
-                yield Trouble("truncated", self.folder / name, detail)
+            yield from guarded(self.folder / name, self._cut(name, ends[name]))
         if self._record.path.name not in broken:
-            yield from self._returned([name for name in self.files() if name not in broken])
+            names = [name for name in self.files() if name not in broken]
+            yield from guarded(self.folder, self._returned(names))
 
     def _returned(self, names: Sequence[str]) -> Iterator[Trouble]:
         """Yield which files are past, or are of another history than the rest."""
@@ -328,7 +329,8 @@ class Journal:
                 problem = problem_of(path, self._check_past)
                 detail = "it was folded: its bars count only where a partition lacks them"
                 kind, remedy = ("diverged", ASIDE) if problem else ("leftover", None)
-                yield Trouble(kind, path, problem or detail, remedy, lock, self._check_past)
+                detail = problem.detail if problem else detail
+                yield Trouble(kind, path, detail, remedy, lock, self._check_past)
 
     def _check_past(self, path: Path) -> None:
         """Refuse a file that is past and holds other lines than when it was folded."""
@@ -339,6 +341,12 @@ class Journal:
                 "was written to apart from this one: bars of it may be in neither",
                 path,
             )
+
+    def _cut(self, name: str, end: End) -> Iterator[Trouble]:
+        """Yield that a file has lost its last lines."""
+        detail = agreed(lambda: end.trouble(self._grown(name, None).line, "line"))
+        if detail and name in self._ends.known():  # not retired meanwhile
+            yield Trouble("truncated", self.folder / name, detail)
 
     def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float]]:
         # A copy, in another process, reads and opens for itself.

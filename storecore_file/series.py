@@ -9,7 +9,7 @@ the parts hold, but for those that a part has taken in already.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,7 @@ from storecore_file.bar_file import Group, Note
 from storecore_file.bar_reader import BarFile
 from storecore_file.floor.aside import ASIDE, MOMENT
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.locks import Locked
 from storecore_file.floor.looking import OpenFile
 from storecore_file.journal import Journal
 from storecore_file.journal_rows import HOUR, Pending
@@ -206,6 +207,10 @@ class Series:
     def settle_journal(self) -> None:
         """Make durable that files of the journal were retired, whoever has done it."""
         self._journal.settle()
+
+    def no_fold(self, pending: Pending) -> Locked | nullcontext[None]:
+        """Return the lock under which the journal is not folded, if some rows lie in it."""
+        return self._journal.folding() if pending.rows else nullcontext()
 
     def has_journal(self, pending: Pending) -> bool:
         """Tell whether the journal still has all of some rows."""

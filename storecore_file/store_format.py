@@ -19,7 +19,7 @@ from msgspec import Struct
 from storecore.errors import CorruptData, StorageError, StoreError
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.sealing import sealed, unsealed
-from storecore_file.troubles import ASIDE, Trouble, problem_of
+from storecore_file.troubles import ASIDE, Trouble, problem_of, trouble_of
 
 NAME = ".storecore"
 FORMAT = 2
@@ -84,4 +84,4 @@ def format_troubles(disk: Disk, base_path: Path) -> Iterator[Trouble | None]:
 
     if disk.size(path) is not None:
         problem = problem_of(path, check)
-        yield Trouble("damaged", path, problem, ASIDE, None, check) if problem else None
+        yield trouble_of(path, problem, ASIDE, None, check) if problem else None
