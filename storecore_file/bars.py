@@ -166,6 +166,10 @@ class Bars:
         """Return first and last date and the number of bars."""
         return self._series(symbol, timeframe).coverage()
 
+    def generation(self, symbol: str, timeframe: str) -> int:
+        """Return the generation of the last write to a series, 0 where it is not known."""
+        return self._series(symbol, timeframe).generation()
+
     def footprint(self, symbol: str, timeframe: str) -> Footprint:
         """Return the number of files and their bytes, without the journal's."""
         return self._series(symbol, timeframe).footprint()

@@ -215,12 +215,12 @@ class Capable(Rooms):
         is read; no lock is taken and no file is made. A store that is held to a
         checkpoint (`against`) adds findings of the kinds of `storecore.checkpoints`.
         """
-        return held_to(self, against, self._report)
+        return held_to(self, against, self._report, written=self._bars.generation)
 
     def checkpoint(self) -> Checkpoint:
         """Return a digest for each series, symbol, day of events, state and log."""
         self._check_open()
-        return taken(self)
+        return taken(self, written=self._bars.generation)
 
     def repair(self, *, dry_run: bool = False) -> Report:
         """Move aside, into `aside/<time>/` under the same path, what is damaged or left behind.

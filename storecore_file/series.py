@@ -95,6 +95,15 @@ class Series:
         count = sum(note.rows for note in notes)
         return _coverage(notes[0].groups[0].first, notes[-1].groups[-1].last, count)
 
+    def generation(self) -> int:
+        """Return the highest generation of its parts.
+
+        0 if a part has none, as a release before generations has written it, or if bars lie in the
+        journal: then the last write is in no part.
+        """
+        pending, found = self._with_pending(lambda _, file: file.note.generation)
+        return max(found, default=0) if all(found) and not pending.rows else 0
+
     def groups(self, span: TimeRange) -> list[Group]:
         """Return the row groups of a range, from the ends of the parts alone."""
         found = self.each(lambda part, file: (part, file.note), span.first, span.last)

@@ -38,6 +38,7 @@ from storecore.checkpoints.document import (
 )
 from storecore.checkpoints.survey import (
     Surveyed,
+    Written,
     all_days,
     all_filings,
     all_series,
@@ -83,9 +84,15 @@ def verify(store: Any, *, against: Against | None = None) -> Report:
     return held_to(store, against, store.verify)
 
 
-def taken(store: Any) -> Checkpoint:
+def _unnumbered(symbol: str, timeframe: str) -> int:
+    """Stand for the number of the last write to a series in a store that keeps none."""
+    return 0
+
+
+def taken(store: Any, *, written: Written = _unnumbered) -> Checkpoint:
     """Return a new checkpoint of a store: an entry for each thing that it holds.
 
+    `written` returns the number of the last write to a series, from a store that numbers them.
     Each entry is as of when it is read, at or after `taken_at`. Raises what the store's reads
     raise, for a damaged store has no checkpoint, and `StorageError` if it lacks a capability.
     """
@@ -98,7 +105,7 @@ def taken(store: Any) -> Checkpoint:
             storecore=storecore.__version__,
             taken_at=taken_at,
             store=type(store).__name__,
-            bars=tuple(all_series(given)),
+            bars=tuple(all_series(given, written)),
             fundamentals=tuple(all_filings(given.iter_fundamentals(), {})),
             events=tuple(all_days(given.iter_events(), {})),
             states=tuple(each for each in states if each is not None),
@@ -107,7 +114,13 @@ def taken(store: Any) -> Checkpoint:
     )
 
 
-def held_to(store: Any, against: Against | None, look: Callable[[], Report]) -> Report:
+def held_to(
+    store: Any,
+    against: Against | None,
+    look: Callable[[], Report],
+    *,
+    written: Written = _unnumbered,
+) -> Report:
     """Return what looking over a store found, and what it lacks of a checkpoint (None: of none).
 
     A checkpoint that cannot be used is an error before the store is looked at.
@@ -115,7 +128,7 @@ def held_to(store: Any, against: Against | None, look: Callable[[], Report]) -> 
     if against is None:
         return look()
     given, then = _surveyed(store), loaded(against)
-    report, found = look(), compared(given, then)
+    report, found = look(), compared(given, then, written)
     return replace(
         report,
         checked=report.checked + found.checked,

@@ -3,9 +3,9 @@
 Only what was there is asked for: bars and fundamentals within the times of then, events that had
 been ingested by then, the one record of a log that was its last. So what was added since costs no
 doubt. A store keeps no history of what a write replaced: if as many bars or fundamentals are there
-as then, and they say something else, a correction and a forgery look the same, and it is a note.
-Events and audit records are only ever appended, and a state's version only grows: there it is a
-finding.
+as then, and they say something else, a correction and a forgery look the same, and it is a note;
+unless the store numbers its writes to a series, and none came since. Events and audit records are
+only ever appended, and a state's version only grows: there it is a finding.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, time
 from typing import NamedTuple, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from storecore.checkpoints.document import (
     Checkpoint,
@@ -25,6 +27,7 @@ from storecore.checkpoints.document import (
 )
 from storecore.checkpoints.survey import (
     Surveyed,
+    Written,
     all_days,
     all_filings,
     filings_of,
@@ -61,7 +64,7 @@ class Compared(NamedTuple):
     notes: tuple[Finding, ...]
 
 
-def compared(store: Surveyed, then: Checkpoint) -> Compared:
+def compared(store: Surveyed, then: Checkpoint, written: Written) -> Compared:
     """Return what a store lacks of a checkpoint, by name.
 
     An entry that cannot be read is "unchecked", a finding of its own; all others are compared.
@@ -69,7 +72,7 @@ def compared(store: Surveyed, then: Checkpoint) -> Compared:
     spans = {each.symbol: (each.first, each.last) for each in then.fundamentals}
     limits = {each.day: each.ingested for each in then.events}
     found = [
-        *_held(then.bars, _nothing, lambda each: _series_now(store, each), _of_records),
+        *_held(then.bars, _nothing, lambda each: _series_now(store, each, written), _of_series),
         *_held(
             then.fundamentals,
             lambda: all_filings(store.iter_fundamentals(), spans),
@@ -123,8 +126,10 @@ def _held(
             yield judged(each, now)
 
 
-def _series_now(store: Surveyed, then: Series) -> Series | None:
-    return series_of(store, then.symbol, then.timeframe, (then.first, then.last))
+def _series_now(store: Surveyed, then: Series, written: Written) -> Series | None:
+    found = series_of(store, then.symbol, then.timeframe, (then.first, then.last))
+    # Its number last: a write meanwhile is one of since.
+    return None if found is None else replace(found, written=written(then.symbol, then.timeframe))
 
 
 def _filings_now(store: Surveyed, then: Filings) -> Filings | None:
@@ -136,6 +141,18 @@ def _day_now(store: Surveyed, then: EventDay) -> EventDay | None:
     start, end = (datetime.combine(then.day, at, UTC) for at in (time.min, time.max))
     events = store.read_events(start, end)
     return next(iter(all_days(events, {then.day: then.ingested})), None)
+
+
+def _of_series(then: Series, now: Series | None) -> Finding | None:
+    """Judge a series: without a write since, it must be as it was."""
+    found = _of_records(then, now)
+    if now is None or found is None or found.kind != "replaced":
+        return found
+    if not (then.written and 0 < now.written <= then.written):
+        return found
+    kind = "rolled back" if now.written < then.written else "changed"
+    detail = f"{then.count:,} then, {now.count:,} now, and not the same, but no write since"
+    return Finding(kind, then.place, f"{detail}: the last was number {now.written}")
 
 
 def _of_records(then: _Records, now: _Records | None) -> Finding | None:

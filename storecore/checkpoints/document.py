@@ -2,7 +2,7 @@
 
     {"format":1,"storecore":"0.1.0","taken_at":"2026-01-06T21:00:00Z","store":"FileDataStore",
     "bars":[
-    ["AAPL","1d",5040,"2006-01-03T00:00:00Z","2025-12-31T00:00:00Z","b99ae461de6c…",[251,251,…]]
+    ["AAPL","1d",5040,"2006-01-03T00:00:00Z","2025-12-31T00:00:00Z","b99ae461…",[251,…],0]
     ],"fundamentals":[…],"events":[…],"states":[…],"audit":[…],"sha256":"…"}
 
 The digests do not depend on the backend (`storecore.digests`), so a checkpoint of a store holds for
@@ -37,7 +37,8 @@ _EXPECTED = "expected the document that `storecore checkpoint` writes"
 class Series(Struct, frozen=True, array_like=True):
     """One series of bars. `years` counts them by year, from that of `first` on.
 
-    `digest` is the beginning of the SHA-256 that `storecore copy` reports.
+    `digest` is the beginning of the SHA-256 that `storecore copy` reports. `written` is a number of
+    the store's own that each write to the series raises (0: the store keeps none).
     """
 
     symbol: str
@@ -47,6 +48,7 @@ class Series(Struct, frozen=True, array_like=True):
     last: datetime
     digest: str
     years: tuple[int, ...]
+    written: int = 0
 
     @property
     def place(self) -> str:
@@ -55,7 +57,7 @@ class Series(Struct, frozen=True, array_like=True):
 
 
 class Filings(Struct, frozen=True, array_like=True):
-    """All fundamentals of a symbol; the fields are those of `Series`."""
+    """All fundamentals of a symbol; the fields mean what those of `Series` do."""
 
     symbol: str
     count: int

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
 
 from storecore.audit import end_of
 from storecore.capabilities import Catalog, Transfer, VersionedState
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 DIGITS = 32  # of a SHA-256: 128 bits, so that a document stays small
 Bounds = tuple[datetime, datetime]
+Written = Callable[[str, str], int]
+"""Returns for symbol and timeframe the number that each write to the series raises (0: unknown)."""
+
 _Extent = tuple[int, datetime, datetime, str, tuple[int, ...]]
 
 
@@ -40,13 +45,14 @@ class Surveyed(VersionedState, DataStore, Catalog, Transfer, Protocol):
     """A store that can list, count and give all that it holds."""
 
 
-def all_series(store: Surveyed) -> Iterator[Series]:
+def all_series(store: Surveyed, written: Written) -> Iterator[Series]:
     """Yield every series of bars."""
     for symbol in store.symbols():
         for timeframe in store.timeframes(symbol):
+            number = written(symbol, timeframe)  # first: a write meanwhile is one of later
             found = series_of(store, symbol, timeframe)
             if found is not None:  # else it was deleted meanwhile
-                yield found
+                yield replace(found, written=number)
 
 
 def series_of(

@@ -197,8 +197,9 @@ class MaintenanceLaws(Givens):
         same = MemoryDataStore()
         assert copy_store(store, same).ok
         own, others = checkpointed.checkpoint(), same.checkpoint()
-        apart = {name: getattr(own, name) for name in ("taken_at", "store", "storecore", "sha256")}
-        assert replace(others, **apart) == own
+        for name in ("bars", "fundamentals", "events", "states", "audit"):
+            entries = [_unnumbered(each) for each in getattr(own, name)]
+            assert [*getattr(others, name)] == entries, name
         assert same.verify(against=own).ok
         assert checkpointed.verify(against=others).ok
 
@@ -223,6 +224,11 @@ def _write_more_of_each(store: Any) -> None:
     store.save_strategy_state("value", {"b": 1, "a": 2.5})
     store.log_decision("value", decision())
     store.log_order("value", *sent())
+
+
+def _unnumbered(entry: Any) -> Any:
+    """Return an entry of a checkpoint without the number that only its own store knows."""
+    return replace(entry, written=0) if hasattr(entry, "written") else entry
 
 
 def _found(report: Report) -> set[tuple[str, str]]:
