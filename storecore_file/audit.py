@@ -11,13 +11,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain as joined
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from storecore.audit import GENESIS, Link, chain, decode_record, end_of, is_whole, select_records
+from storecore.audit import (
+    GENESIS,
+    Link,
+    chain,
+    decode_record,
+    end_of,
+    is_whole,
+    moment_and_day,
+    select_records,
+)
 from storecore.chain import LogFile, follow
 from storecore.chain_moves import moved_end
 from storecore.errors import CorruptData
@@ -27,10 +36,10 @@ from storecore.reports import Finding
 from storecore.transfer import AuditLine
 from storecore_file.audit_head import Head, HeadFile, Heads
 from storecore_file.audit_stream import stream
-from storecore_file.floor.appending import Log, last_line, whole_lines
+from storecore_file.floor.appending import Effect, Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
-from storecore_file.floor.locks import Locked
+from storecore_file.floor.locks import Count, Locked
 from storecore_file.troubles import Kind, Trouble, folder_lock, troubles_in
 
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
@@ -50,10 +59,10 @@ class AuditLog(Generic[_Record]):
         self._head = HeadFile(folder / ".head", disk)
         self._unproven = 0  # as in the head
         self._newest, self._end = b"", GENESIS  # the last line that was written here, and its place
-        self._begun = 0  # how often a head had been begun by then, as the lock counts it
+        self._begun: Count | None = None  # how often a head had been begun by then
         self._log = self._closed_log()  # the day that is written stays open
-        self._together = GroupCommit(self._commit)
         self._lock_timeout = lock_timeout
+        self._together = GroupCommit(self._locked, self._commit)
 
     def write(self, bodies: Sequence[bytes]) -> None:
         """Append checked records to the file of today's local date, all of them or none.
@@ -69,7 +78,7 @@ class AuditLog(Generic[_Record]):
         Raises `StateConflict` where they do not follow the last record.
         """
         name = self._folder.name
-        with Locked(self._lock_path, self._lock_timeout) as lock:
+        with self._locked() as lock:
             # Before a file of the day is made.
             moved_end(name, lines, self._healed(self._head.read().newest))
             self._append(lock, day, lambda end: (lines, moved_end(name, lines, end)))
@@ -90,7 +99,7 @@ class AuditLog(Generic[_Record]):
 
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end and its first break, or a cut behind its end."""
-        with Locked(self._lock_path, self._lock_timeout):  # a writer would change it meanwhile
+        with self._locked():  # a writer would change it meanwhile
             heads = self._head.read()
         files = [LogFile(str(path), _lines(self._disk.read(path))) for path in self._files()]
         end, broken = follow(files, [head.link for head in heads.whole if head.seq])
@@ -120,15 +129,22 @@ class AuditLog(Generic[_Record]):
         heads = Kind(_HEAD_FILE, lambda path: self._head.read())
         return troubles_in(self._folder, [days, heads])
 
-    def _commit(self, _: str, calls: list[Sequence[bytes]]) -> None:
-        with Locked(self._lock_path, self._lock_timeout) as lock:
-            now = datetime.now(UTC)
-            today = date.fromtimestamp(now.timestamp())  # local
-            bodies = calls[0] if len(calls) == 1 else joined.from_iterable(calls)
-            self._append(lock, today, lambda end: chain(bodies, now, end))
+    def _locked(self) -> Locked:
+        return Locked(self._lock_path, self._lock_timeout)
+
+    def _commit(
+        self, lock: Locked, _: str, calls: list[Sequence[bytes]], effect: Effect | None
+    ) -> None:
+        now, today = moment_and_day(datetime.now)
+        bodies = calls[0] if len(calls) == 1 else joined.from_iterable(calls)
+        self._append(lock, today, lambda end: chain(bodies, now, end), effect)
 
     def _append(
-        self, lock: Locked, day: date, following: Callable[[Link], tuple[list[bytes], Link]]
+        self,
+        lock: Locked,
+        day: date,
+        following: Callable[[Link], tuple[list[bytes], Link]],
+        effect: Effect | None = None,
     ) -> None:
         """Append lines that follow the chain's end to the file of a day, under the lock."""
         path = _day_path(self._folder, day)
@@ -142,7 +158,7 @@ class AuditLog(Generic[_Record]):
             return lines
 
         self._log = log = self._log.at(path)
-        length = log.append(lines_after)
+        length = log.append(lines_after, effect)
         self._head.follow(Head(*self._end, path.name, length, self._unproven))
 
     def _end_before(self, path: Path, lock: Locked) -> Link:

@@ -167,7 +167,11 @@ class Journal:
 
     def _refresh(self) -> None:
         """Read what has been written since the last time."""
-        self._known = {name: self._grown(name, self._known.get(name)) for name in self.files()}
+        try:
+            self._known = {name: self._grown(name, self._known.get(name)) for name in self.files()}
+        except BaseException:  # a line may have been taken in by half
+            self._known = {}
+            raise
 
     def _grown(self, name: str, known: Known | None) -> Known:
         """Return what is known of a file, with the lines that have come to it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -33,9 +33,15 @@ def in_parallel(
             results[number] = work(items[number])
 
     count = min(len(items), threads or os.cpu_count() or 1)
-    with ThreadPoolExecutor(count) as pool:
+    pool = ThreadPoolExecutor(count)
+    try:
         helping = _started(pool, [go_on] * (count - 1))
-        go_on()
+        try:
+            go_on()
+        finally:
+            wait(helping)
+    finally:  # twice: an exception of a signal handler may come while one waits
+        pool.shutdown()
     for thread in helping:
         thread.result()
     return [results[number] for number in range(len(items))]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -57,11 +57,11 @@ class SeriesWriter:
     def __init__(self, series: Series, lock_timeout: float) -> None:
         self._series = series
         self._disk = series.disk
-        self._lock = Locked(series.folder / ".lock", lock_timeout)
+        self._locked = partial(Locked, series.folder / ".lock", lock_timeout)
 
     def write(self, new: pa.Table) -> None:
         """Upsert a series table, together with what the journal has of the series."""
-        with self._lock:
+        with self._locked():
             self._upsert(new)
 
     def delete(self, first: int, last: int) -> int:
@@ -70,7 +70,7 @@ class SeriesWriter:
         A part that has taken in rows of the journal stays when it is empty: else the journal's
         would count again. `drop_empty` removes it once they are gone from there.
         """
-        with self._lock:
+        with self._locked():
             self._upsert(EMPTY)
             parts, pending = self._parts(), self._series.settled()
             touched = [self._filled(part, pending) for part in parts if _overlap(part, first, last)]
@@ -84,12 +84,12 @@ class SeriesWriter:
 
     def merge(self, patient: bool) -> int:
         """Merge small closed parts into their neighbours; return how many parts went away."""
-        with self._lock:
+        with self._locked():
             return self._merge(patient)
 
     def drop_empty(self) -> None:
         """Remove parts without bars that the journal does not need any more."""
-        with self._lock:
+        with self._locked():
             pending = self._series.settled()
             filled = [self._filled(part, pending) for part in self._parts()]
             self._remove([part for part, bars, folded in filled if not len(bars) and not folded])

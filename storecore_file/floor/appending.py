@@ -29,6 +29,19 @@ _log = logging.getLogger("storecore")
 _doubtful: set[tuple[int, int]] = set()  # files whose sync failed, until a fresh one replaced them
 
 
+class Effect:
+    """Whether lines are in their log, for who has to know it though a signal's exception came.
+
+    `before` is the length of the log before them.
+    """
+
+    __slots__ = ("before", "is_there")
+
+    def __init__(self) -> None:
+        self.before = 0
+        self.is_there = False
+
+
 class Log:
     """A log that stays open between appends, each of which makes sure that it still is the log.
 
@@ -52,22 +65,27 @@ class Log:
             return self
         return Log(self._disk, path, self._is_whole)
 
-    def append(self, lines_after: Callable[[bytes | None], Sequence[bytes]]) -> int:
+    def append(
+        self,
+        lines_after: Callable[[bytes | None], Sequence[bytes]],
+        effect: Effect | None = None,
+    ) -> int:
         """Append the lines that follow the last one (None: there is none); return the length.
 
-        On an error the log is as it was before. Raises `StorageError`, `CorruptData` where its last
-        line is a damaged one.
+        On an error the log is as it was before, unless `effect` says that the lines are there: an
+        exception of a signal handler may come when they are. Raises `StorageError`, `CorruptData`
+        if the last line is a damaged one.
         """
         try:
             if not self._is_current():
                 self._open()
             lines = lines_after(self._last)
             content = lines[0] if len(lines) == 1 else b"".join(lines)
+            last = lines[-1] if lines else self._last
             before, self._length = self._length, _UNKNOWN  # should the write fail
-            self._write(content, before)
+            self._write(content, before, last, effect)
         except OSError as error:
             refuse(error, self._path, "append to")
-        self._length, self._last = before + len(content), lines[-1] if lines else self._last
         return self._length
 
     def cut(self, length: int) -> None:
@@ -112,13 +130,20 @@ class Log:
         torn_of, moved_to = self._path, sidecar.name
         _log.warning("%s: a torn line of %d bytes was moved to %s", torn_of, size - end, moved_to)
 
-    def _write(self, content: bytes, before: int) -> None:
+    def _write(
+        self, content: bytes, before: int, last: bytes | None, effect: Effect | None
+    ) -> None:
+        after = before + len(content)
         try:
             write_all(self._kept.number, content)
             self._sync()
             if not self._is_named:
                 self._disk.named(self._path, self._kept.identity)
                 self._is_named = True
+            # No signal handler can run between these: the lines are there, or they are taken back.
+            self._length, self._last = after, last
+            if effect is not None:
+                effect.before, effect.is_there = before, True
         except BaseException:
             with suppress(OSError):  # what cannot be taken back now is met by the next writer
                 self._take_back(before)

@@ -250,11 +250,24 @@ def test_d4_an_exception_from_a_signal_leaves_no_lock_behind(path, script):
 
 def test_a_lock_counts_for_all_who_hold_it_later(path):
     with Locked(path, 1) as lock:
-        assert lock.count() == 0
+        assert lock.count().times == 0
         lock.count_up()
+        counted = lock.count()
+    with Locked(path, 1) as lock:
+        assert lock.count() == counted
+        lock.count_up()
+        assert lock.count().times == 2
+        assert lock.count() != counted
+
+
+def test_the_count_of_a_lock_that_was_removed_and_made_anew_is_another(path):
     with Locked(path, 1) as lock:
         lock.count_up()
-        assert lock.count() == 2
+        counted = lock.count()
+    path.unlink()
+    with Locked(path, 1) as lock:
+        lock.count_up()
+        assert (lock.count().times, lock.count() == counted) == (1, False)
 
 
 def test_a_lock_that_cannot_count_is_an_error_that_names_it(path, failing):
