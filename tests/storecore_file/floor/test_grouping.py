@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from contextlib import contextmanager, nullcontext, suppress
+from threading import Lock
 
 import pytest
 
@@ -28,10 +29,10 @@ class Commits:
         self.raises = None
 
     def __call__(self, held, key, items, effect):
-        self.goes_on.wait(10)
+        until(self.goes_on.is_set)  # no lock of an event's own may be left locked by an interrupt
         if self.raises is not None:
             raise self.raises
-        self.groups.append((key, items))
+        self.groups += [(key, items)]  # without a call: an interrupt finds both or none of the two
         if effect is not None:
             effect.is_there = True
 
@@ -366,3 +367,69 @@ def test_a_child_does_not_wait_for_a_thread_of_its_parent(group):
         os.kill(child, 9)
         pytest.fail("the child hangs")
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.parametrize("place", ["alone", "leads", "follows"])
+def test_a_thread_interrupted_at_any_step_has_committed_its_item_by_then_or_never_does(
+    commits, interrupted_at_each_step, monkeypatch, place
+):
+    """Nor is any other thread's item lost, doubled or told to be what it is not."""
+    monkeypatch.setattr(grouping, "_PATIENCE", 0.002)
+    lock = Lock()
+    group = GroupCommit(lambda: lock, commits)
+    others, wrong = [], []
+
+    def begin(item):
+        outcome = []
+
+        def work():
+            try:
+                group.write("log", item)
+                outcome.append("written")
+            except BaseException as error:
+                outcome.append(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        others.append((item, outcome))
+        return outcome
+
+    def prepare(step):
+        """Let one thread commit, and another lead those that gather meanwhile, or be led."""
+        if place == "alone":
+            return
+        commits.goes_on.clear()
+        begin(f"first {step}")
+        until(lambda: group._turn.locked() and not group._waiting)
+        if place == "follows":
+            begin(f"leader {step}")
+            until(lambda: group._waiting)
+
+        def go_on():
+            time.sleep(0.001)
+            begin(f"late {step}")
+            time.sleep(0.002)
+            commits.goes_on.set()
+
+        threading.Thread(target=go_on).start()
+
+    def committed():
+        return [item for _, items in commits.groups for item in items]
+
+    step = 0
+    prepare(step)
+    for interrupt in interrupted_at_each_step(lambda: group.write("log", step)):  # noqa: B023
+        known = committed()
+        if known.count(step) > 1 or (interrupt is None and step not in known):
+            wrong.append((step, "at once", known))
+        if place != "alone":
+            until(lambda step=step: others[-1][0] == f"late {step}" and all(o for _, o in others))
+        group.write("log", f"last {step}")
+        if committed().count(step) != known.count(step):
+            wrong.append((step, "later", committed()))
+        wrong += [each for each in others if each[1] != ["written"]]
+        wrong += [each for each in others if committed().count(each[0]) != 1]
+        others.clear()
+        commits.groups.clear()
+        step += 1
+        prepare(step)
+    assert wrong == []
