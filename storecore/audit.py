@@ -7,7 +7,7 @@ whole log up to there. Every backend keeps these same bytes, so that a log prove
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
 
@@ -115,6 +115,13 @@ def moment_and_day(now: Callable[[tzinfo], datetime]) -> tuple[datetime, date]:
             f"the machine's clock gives no local date from year 1 to 9999 ({error}); set the clock "
             "and write it again"
         ) from error
+
+
+def day_bounds(day: date) -> tuple[datetime, datetime]:
+    """Return the first and last instant of records of a machine's local date: a day off at most."""
+    first = date.fromordinal(max(day.toordinal() - 1, date.min.toordinal()))
+    last = date.fromordinal(min(day.toordinal() + 1, date.max.toordinal()))
+    return datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)
 
 
 def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Link]:

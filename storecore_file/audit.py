@@ -21,7 +21,6 @@ from storecore.audit import (
     GENESIS,
     Link,
     chain,
-    decode_record,
     end_of,
     is_whole,
     moment_and_day,
@@ -34,9 +33,10 @@ from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import Finding
 from storecore.transfer import AuditLine
+from storecore_file.audit_days import DayFile
 from storecore_file.audit_head import Head, HeadFile, Heads
 from storecore_file.audit_stream import stream
-from storecore_file.floor.appending import Effect, Log, last_line, whole_lines
+from storecore_file.floor.appending import Effect, Log, last_line
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Count, Locked
@@ -54,6 +54,7 @@ class AuditLog(Generic[_Record]):
     def __init__(self, folder: Path, kind: type[_Record], disk: Disk, lock_timeout: float) -> None:
         self._folder = folder
         self._kind: type[_Record] = kind
+        self._mark = b'"%b":{' % kind.__struct_fields__[3].encode()  # what every line of it has
         self._disk = disk
         self._lock_path = folder / ".lock"
         self._head = HeadFile(folder / ".head", disk)
@@ -94,24 +95,32 @@ class AuditLog(Generic[_Record]):
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
-        records = (record for path in self._files(span) for record in self._records(path))
+        files = (self._day_file(path) for path in self._files(span))
+        records = [record for file in files for record in file.records()]
+        if len({record.seq for record in records}) < len(records):
+            raise CorruptData(f"{self._folder}: records are in two of its files", self._folder)
         return select_records(records, span, strategy)
 
     def verify(self) -> tuple[Link, list[Finding]]:
-        """Follow the chain; return its end and its first break, or a cut behind its end."""
+        """Follow the chain; return its end, its first break or a cut, and files out of place."""
         with self._locked():  # a writer would change it meanwhile
             heads = self._head.read()
-        files = [LogFile(str(path), _lines(self._disk.read(path))) for path in self._files()]
+        days = [self._day_file(path) for path in self._files()]
+        files = [LogFile(str(day.path), day.lines) for day in days]
         end, broken = follow(files, [head.link for head in heads.whole if head.seq])
         broken = broken or self._cut(heads, end)
-        return end, [] if broken is None else [broken]
+        logged = heads.newest.seq if heads.newest else 0
+        others: list[Finding] = []
+        for day in days:
+            others += day.findings(logged)
+        return end, others if broken is None else [broken, *others]
 
     def _cut(self, heads: Heads, end: Link) -> Finding | None:
         """Return what the heads say of a chain that is whole up to its end."""
         head = heads.newest
         if head is not None and head.seq > end.seq:
             path = self._folder / head.file
-            content = _lines(self._disk.read(path))
+            content = self._day_file(path).lines
             row, detail = content.count(b"\n") + 1, f"ends at record {end.seq} of {head.seq}"
             return Finding("truncated", str(path), detail, str(path), row, len(content))
         if heads.may_hide_a_cut(end):
@@ -153,6 +162,8 @@ class AuditLog(Generic[_Record]):
             # Not equal, the same: then nobody else has written to this file since; nor to another
             # one, for which a head would have been begun.
             known = last is self._newest and lock.count() == self._begun
+            if not known and last is not None and self._mark not in last:
+                raise CorruptData(f"{path}: it is no file of the log {self._folder.name}", path)
             lines, self._end = following(self._end if known else self._end_before(path, lock))
             self._newest = lines[-1]
             return lines
@@ -190,7 +201,7 @@ class AuditLog(Generic[_Record]):
         return max(head.link, self._end_of(path))
 
     def _end_of(self, path: Path) -> Link:
-        line = last_line(path)
+        line = last_line(path, is_whole)
         try:
             return GENESIS if line is None else end_of(line)
         except ValueError as error:
@@ -207,26 +218,12 @@ class AuditLog(Generic[_Record]):
             names = [name for name in names if low <= name[: len(low)] <= high]
         return [self._folder / name for name in names]
 
-    def _records(self, path: Path) -> Iterator[_Record]:
-        for line in whole_lines(self._disk.read(path), is_whole):
-            yield self._decoded(line, path)
-
-    def _decoded(self, line: bytes, path: Path) -> _Record:
-        try:
-            return decode_record(line, self._kind)
-        except ValueError as error:
-            raise CorruptData(f"{path}: {error}: {line[:80]!r}", path) from error
+    def _day_file(self, path: Path) -> DayFile[_Record]:
+        return DayFile(path, self._disk.read(path), self._kind)
 
 
 def _date(instant: int) -> str:
     return str(to_datetime(min(max(instant, EARLIEST), LATEST), aware=False).date())
-
-
-def _lines(content: bytes | None) -> bytes:
-    """Return the content of a log without a line that is still being written."""
-    content = content or b""
-    end = content.rfind(b"\n") + 1
-    return content if is_whole(content[end:-1] + b"\n") else content[:end]
 
 
 @lru_cache(maxsize=16)

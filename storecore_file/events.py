@@ -25,7 +25,7 @@ from storecore.models import Event
 from storecore_file import event_file
 from storecore_file.event_file import SealedDay
 from storecore_file.event_lines import Line, check_day, decode_line, number_of
-from storecore_file.floor.appending import Effect, Log, whole_lines
+from storecore_file.floor.appending import Effect, Log, lacks_newline, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
@@ -131,7 +131,7 @@ class Events:
         known = Kind(_ENDS_FILE, lambda path: self._ends.read(), ASIDE, folder_lock)
         broken = set()
         for trouble in troubles_in(self._folder, [logs, days, known]):
-            broken |= {trouble.path.stem} if trouble else set()
+            broken |= {trouble.path.stem} if trouble and trouble.kind == "damaged" else set()
             yield trouble
         for day in sorted({*self._days(), *ends} - broken):
             yield from self._incomplete(day, ends.get(day))
@@ -144,9 +144,10 @@ class Events:
             path = self._sealed_path(day)
             yield Trouble("damaged", path, str(error).removeprefix(f"{path}: "))
         else:
-            detail = end.trouble(through, "event") if end else None
+            log = self._log_path(day)
+            detail = end.trouble(through, "event", lacks_newline(log, is_sealed)) if end else None
             if detail:
-                yield Trouble("truncated", self._log_path(day), detail)
+                yield Trouble("truncated", log, detail)
 
     def _proven(self, path: Path) -> SealedDay:
         return self._sealed(path.stem)

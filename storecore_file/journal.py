@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from storecore.bar_table import bar_columns_of, joined
 from storecore.forking import begin_anew_in_children
-from storecore_file.floor.appending import Log, whole_lines
+from storecore_file.floor.appending import Log, lacks_newline, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
@@ -145,10 +145,11 @@ class Journal:
         known = Kind(_ENDS, lambda path: self._ends.read(), ASIDE, folder_lock)
         broken = set()
         for trouble in troubles_in(self.folder, [lines, known]):
-            broken |= {trouble.path.name} if trouble else set()
+            broken |= {trouble.path.name} if trouble and trouble.kind == "damaged" else set()
             yield trouble
         for name in sorted(ends.keys() - broken):
-            detail = ends[name].trouble(self._grown(name, None).line, "line")
+            without = lacks_newline(self.folder / name, is_sealed)
+            detail = ends[name].trouble(self._grown(name, None).line, "line", without)
             if detail and name in self._ends.known():  # not retired meanwhile
                 yield Trouble("truncated", self.folder / name, detail)
 

@@ -15,7 +15,7 @@ from storecore_file.floor import aside
 from storecore_file.floor.appending import Log
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
-from storecore_file.troubles import SETTLE, Trouble, problem_of
+from storecore_file.troubles import NO_NEWLINE, SETTLE, Trouble, problem_of
 
 
 def mendable(trouble: Trouble) -> bool:
@@ -39,11 +39,11 @@ class Repairs:
         path = trouble.path.relative_to(self._base_path)
         into = self._aside / path
         settled = trouble.remedy == SETTLE
-        done = (
-            f"moved the torn end of {path} to {path.name}.torn"
-            if settled
-            else f"moved {path} to {into.relative_to(self._base_path)}: {trouble.detail}"
-        )
+        done = f"moved {path} to {into.relative_to(self._base_path)}: {trouble.detail}"
+        if settled:
+            done = f"moved the torn end of {path} to {path.name}.torn"
+        if trouble.detail == NO_NEWLINE:
+            done = f"moved the end of {path} behind a newline"
         if self._dry_run:
             return done.replace("moved", "would move", 1)
         with self._locked(trouble):

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from storecore.errors import StoreError
-from storecore_file.floor.appending import torn_bytes
+from storecore_file.floor.appending import torn_end
 from storecore_file.floor.looking import Entry, entries
 
 YOUNG = 3_600  # seconds in which a temporary file may still be one that is being written
 ASIDE, SETTLE = "aside", "settle"
+NO_NEWLINE = "its last line lacks its newline"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.S)
 _LOCK = re.compile(r"\.(.+\.)?lock", re.S)
 _TORN = re.compile(r".+\.torn", re.S)
@@ -105,7 +106,10 @@ def _of_file(path: Path, kind: Kind) -> Iterator[Trouble | None]:
     problem = problem_of(path, kind.check)
     found = Trouble("damaged", path, problem or "", kind.remedy, lock, kind.check, None, kind.moved)
     yield None if problem is None else found
-    torn = torn_bytes(path, kind.is_whole) if kind.is_whole and problem is None else 0
-    if torn:
-        detail = f"its last {torn} bytes are of a line that was never whole, and no data"
-        yield Trouble("torn", path, detail, SETTLE, lock, None, kind.is_whole)
+    if kind.is_whole is not None and problem is None:
+        torn, lacks_newline = torn_end(path, kind.is_whole)
+        detail = NO_NEWLINE if lacks_newline else None
+        if torn:
+            detail = f"its last {torn} bytes are of a line that was never whole, and no data"
+        if detail is not None:
+            yield Trouble("torn", path, detail, SETTLE, lock, None, kind.is_whole)

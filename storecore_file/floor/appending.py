@@ -1,7 +1,9 @@
 """Grows logs: whole lines at the end of a file, synced before they count.
 
 Callers hold the log's lock. A line that was being written when its process died has no newline: it
-is moved to a sidecar before the next line is written (law D3) and was never data to a reader.
+is moved to a sidecar before the next line is written (law D3) and was never data to a reader. One
+that proves that it is whole, and lacks its newline alone, is data: it may have been acknowledged
+and its newline cut off since. The next writer puts the newline behind it.
 
 A sync that failed is not tried again on the same file: the system may have forgotten what it could
 not write, and would say that all is well. The lines that were acknowledged are copied to a fresh
@@ -122,13 +124,24 @@ class Log:
     def _set_aside(self, end: int, size: int) -> None:
         """Move what follows the last newline to the sidecar."""
         torn = os.pread(self._kept.number, size - end, end)
-        if self._is_whole(torn[:-1] + b"\n"):
+        line = as_line(torn, self._is_whole)
+        if line == torn:
             raise CorruptData(f"{self._path}: the newline of its last line is damaged", self._path)
+        if line is not None:
+            return self._end_line(line, size)
         sidecar = self._path.with_name(f"{self._path.name}.torn")
         Log(self._disk, sidecar, self._is_whole).append(lambda _: [torn + b"\n"])
         os.ftruncate(self._kept.number, end)
         torn_of, moved_to = self._path, sidecar.name
-        _log.warning("%s: a torn line of %d bytes was moved to %s", torn_of, size - end, moved_to)
+        return _log.warning(
+            "%s: a torn line of %d bytes was moved to %s", torn_of, size - end, moved_to
+        )
+
+    def _end_line(self, line: bytes, size: int) -> None:
+        """Put the newline behind a last line that lacks it."""
+        write_all(self._kept.number, b"\n")
+        self._length, self._last = size + 1, line
+        _log.warning("%s: the newline of its last line was missing", self._path)
 
     def _write(
         self, content: bytes, before: int, last: bytes | None, effect: Effect | None
@@ -178,8 +191,8 @@ def whole_lines(content: bytes | None, is_whole: Callable[[bytes], bool]) -> lis
     is damaged: it is among the lines, for the caller to refuse.
     """
     *lines, tail = (content or b"").split(b"\n")
-    damaged = [tail] if is_whole(tail[:-1] + b"\n") else []
-    return [line + b"\n" for line in lines] + damaged
+    last = as_line(tail, is_whole)
+    return [line + b"\n" for line in lines] + ([] if last is None else [last])
 
 
 def lines_in(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
@@ -191,31 +204,54 @@ def lines_in(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[byte
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
             yield line + b"\n"
-    if is_whole(rest[:-1] + b"\n"):
-        yield rest
+    last = as_line(rest, is_whole)
+    if last is not None:
+        yield last
 
 
-def last_line(path: Path) -> bytes | None:
+def last_line(path: Path, is_whole: Callable[[bytes], bool]) -> bytes | None:
     """Return the last whole line of a log, read from its end; None where there is none."""
-    with naming(path, "read"):
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return _tail(file, os.fstat(file).st_size)[1]
-        finally:
-            os.close(file)
+    last, tail = _end(path)
+    return as_line(tail, is_whole) or last
 
 
-def torn_bytes(path: Path, is_whole: Callable[[bytes], bool]) -> int:
-    """Return how many bytes of a log lie behind its last whole line: of one that a crash tore."""
+def torn_end(path: Path, is_whole: Callable[[bytes], bool]) -> tuple[int, bool]:
+    """Return how many bytes of a torn line a log ends with, and whether it lacks its newline alone.
+
+    The first is what lies behind the last whole line, where a crash tore the next.
+    """
+    _, tail = _end(path)
+    line = as_line(tail, is_whole)
+    return (0 if line else len(tail)), line is not None and line != tail
+
+
+def lacks_newline(path: Path, is_whole: Callable[[bytes], bool]) -> bool:
+    """Tell whether there is a log that ends with a line that is whole but for its newline."""
+    return path.exists() and torn_end(path, is_whole)[1]
+
+
+def as_line(tail: bytes, is_whole: Callable[[bytes], bool]) -> bytes | None:
+    """Return what follows the last newline of a log as a whole line; None if it is none.
+
+    It may lack its newline, which is put behind it, or have another byte there, which stays.
+    """
+    if not tail:
+        return None
+    if is_whole(tail + b"\n"):
+        return tail + b"\n"
+    return tail if is_whole(tail[:-1] + b"\n") else None
+
+
+def _end(path: Path) -> tuple[bytes | None, bytes]:
+    """Return the last line of a log that has a newline, and what follows it."""
     with naming(path, "read"):
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             size = os.fstat(file).st_size
-            end = _tail(file, size)[0]
-            torn = os.pread(file, size - end, end)
+            end, last = _tail(file, size)
+            return last, os.pread(file, size - end, end)
         finally:
             os.close(file)
-    return 0 if is_whole(torn[:-1] + b"\n") else len(torn)
 
 
 def _tail(file: int, size: int) -> tuple[int, bytes | None]:
