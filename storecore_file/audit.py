@@ -109,7 +109,7 @@ class AuditLog(Generic[_Record]):
         files = [LogFile(str(day.path), day.lines) for day in days]
         end, broken = follow(files, [head.link for head in heads.whole if head.seq])
         broken = broken or self._cut(heads, end)
-        logged = heads.newest.seq if heads.newest else 0
+        logged = heads.newest.seq if heads.newest and broken is None else 0
         others: list[Finding] = []
         for day in days:
             others += day.findings(logged)
