@@ -17,25 +17,21 @@ import fcntl
 import os
 import time
 from contextlib import suppress
+from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 from weakref import ref
 
 from storecore.errors import LockTimeout
-from storecore_file.floor.looking import identity
 from storecore_file.floor.naming import naming, refuse
 
 _TRY = fcntl.LOCK_EX | fcntl.LOCK_NB
 _FIRST_WAIT, _LONGEST_WAIT = 0.000_1, 0.002
 
 
-class Count(NamedTuple):
-    """How often the holders of a lock have counted up, in which file and since when."""
-
-    file: tuple[int, int]
-    times: int
-    changed: int
+Count = tuple[int, int, int, int]
+"""How often holders of a lock have counted up: its file, the file's length and last change."""
 
 
 class Locked(FileIO):
@@ -45,7 +41,7 @@ class Locked(FileIO):
     the file cannot be made.
     """
 
-    _is_own = True  # not inherited from a parent process
+    _number = -1
     _found: os.stat_result  # of the open file, since it is locked
 
     def __init__(self, path: Path, timeout: float) -> None:
@@ -57,7 +53,13 @@ class Locked(FileIO):
     def __enter__(self) -> Self:
         try:
             self._open()
-            self._lock()
+            try:
+                fcntl.flock(self._number, _TRY)
+                self._found = os.fstat(self._number)
+            except BlockingIOError:
+                self._wait()
+            if not self._found.st_nlink:  # it was removed since it was opened
+                self._wait()
         except OSError as error:
             self.close()
             refuse(error, self._path, "lock")
@@ -66,50 +68,38 @@ class Locked(FileIO):
             raise
         return self
 
-    def flush(self) -> None:
-        """Unlock; `close` calls this first.
-
-        Not by closing alone: a child forked meanwhile may have the file open, and would keep it.
-        """
-        if self._is_own and not self.closed:
-            with suppress(OSError):  # closing it comes next
-                fcntl.flock(self.fileno(), fcntl.LOCK_UN)
-
     def count(self) -> Count:
-        """Return how often those who have held this lock have counted up: the file's length.
+        """Return how often those who have held this lock have counted up.
 
         A file that was removed and made anew never gives an equal answer.
         """
-        return Count(identity(self._found), self._found.st_size, self._found.st_mtime_ns)
+        found = self._found
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     def count_up(self) -> None:
         """Let who holds this lock later know that something else than before is to be done."""
         with naming(self._path, "write"):
-            os.ftruncate(self.fileno(), self._found.st_size + 1)
-            self._found = os.fstat(self.fileno())
+            os.ftruncate(self._number, self._found.st_size + 1)
+            self._found = os.fstat(self._number)
 
     def forget(self) -> None:
-        """Close the file without unlocking it for others who have it open; fine if it is closed."""
-        self._is_own = False
+        """Close the file, and keep it locked for others who have it open; fine if it is closed."""
+        self.__dict__["flush"] = tuple  # which does nothing
         self.close()
+
+    def unlock_at_close(self) -> None:
+        """Do not leave the lock to a child process, which is about to inherit the open file."""
+        self.__dict__["flush"] = partial(fcntl.flock, self._number, fcntl.LOCK_UN)
 
     def _open(self) -> None:
         """Open the file, instead of another one that was open."""
         try:
-            super().__init__(self._name, "r+")
+            FileIO.__init__(self, self._name, "r+")
         except FileNotFoundError:
-            super().__init__(self._name, "a+")  # slower if the file is there: that locks its folder
-        _held[self.fileno()] = ref(self)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self.fileno(), _TRY)
-        except BlockingIOError:
-            return self._wait()
-        self._found = os.fstat(self.fileno())
-        if not self._found.st_nlink:  # it was removed since it was opened
-            return self._wait()
-        return None
+            # Slower if the file is there: that locks its folder.
+            FileIO.__init__(self, self._name, "a+")
+        self._number = number = self.fileno()
+        _held[number] = ref(self)
 
     def _wait(self) -> None:
         deadline, wait = time.monotonic() + self._timeout, _FIRST_WAIT
@@ -119,14 +109,14 @@ class Locked(FileIO):
             with suppress(BlockingIOError):
                 if not self._is_at_path():
                     self._open()
-                fcntl.flock(self.fileno(), _TRY)
+                fcntl.flock(self._number, _TRY)
                 if self._is_at_path():
                     return
         raise self._timed_out()
 
     def _is_at_path(self) -> bool:
         """Tell whether the open file still is the one at the path."""
-        self._found = os.fstat(self.fileno())
+        self._found = os.fstat(self._number)
         try:
             return os.path.samestat(self._found, os.stat(self._name))  # noqa: PTH116
         except FileNotFoundError:
@@ -142,11 +132,23 @@ class Locked(FileIO):
 _held: dict[int, ref[Locked]] = {}  # by descriptor: no more than were ever open at once
 
 
+def _open_locks() -> list[Locked]:
+    locks = [held() for held in list(_held.values())]
+    return [lock for lock in locks if lock is not None and not lock.closed]
+
+
+def _unlock_at_close() -> None:
+    for lock in _open_locks():
+        lock.unlock_at_close()
+
+
 def _forget_all() -> None:
-    for lock in [held() for held in _held.values()]:
-        if lock is not None:
-            lock.forget()
+    for lock in _open_locks():
+        lock.forget()
 
 
-# A child process must not keep the locks that its parent was holding, if the parent is killed.
-os.register_at_fork(after_in_child=_forget_all)
+# A child process must not keep the locks that its parent was holding, neither until it gets to run
+# (closing a file that it has open too does not unlock it), nor if the parent is killed.
+os.register_at_fork(
+    before=_unlock_at_close, after_in_parent=_unlock_at_close, after_in_child=_forget_all
+)

@@ -135,3 +135,139 @@ def test_a_write_that_is_interrupted_at_any_step_is_there_by_then_or_never(
         assert other.verify().findings == ()
         if kind != "state":  # of which a few versions are kept
             assert set(acknowledged) <= set(now)
+
+
+SIGNALLED = """if True:
+    import random, signal, sys, threading, time
+    from datetime import datetime, timedelta
+    import pyarrow as pa
+    from storecore import (
+        Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar, StoreError,
+    )
+    from storecore_file import FileDataStore, bars
+
+    bars.MANY_SERIES = 1
+    base, hits, seed = sys.argv[1], *map(int, sys.argv[2:])
+    chosen, names, day = random.Random(seed), PriceBar.__struct_fields__, datetime(2026, 1, 5)
+
+    def at(n):
+        return day + timedelta(minutes=n)
+
+    def bar(symbol, n):
+        return PriceBar(symbol, at(n), 1.0, 2.0, 0.5, float(n), 7)
+
+    def table(n):
+        rows = [bar(symbol, n) for symbol in "AB"]
+        return pa.table({name: [getattr(row, name) for row in rows] for name in names})
+
+    def decision(n):
+        return Decision("A", Action.HOLD, 0, 0, str(n))
+
+    def event(n, day=day):
+        return Event("tick", "A", day, day, "test", {"n": n})
+
+    def order(n):
+        return Order("value", "A", "BUY", n, "MARKET"), OrderResult("1", "filled")
+
+    def filing(n):
+        plain = dict(symbol="A", company_name="A", raw_xml="")
+        return FundamentalData(timestamp=at(n), cik=str(n), **plain)
+
+    WRITES = {
+        "bars": lambda store, n: store.write_bars("own", [bar("own", n)]),
+        "decision": lambda store, n: store.log_decision("value", decision(n)),
+        "decisions": lambda store, n: store.log_decisions("value", [decision(n)] * 2),
+        "order": lambda store, n: store.log_order("value", *order(n)),
+        "event": lambda store, n: store.write_event(event(n)),
+        "events": lambda store, n: store.write_events(
+            [event(n, day - timedelta(1)), event(n, day - timedelta(2))]
+        ),
+        "table": lambda store, n: store.write_bar_table(table(n)),
+        "fundamental": lambda store, n: store.write_fundamental("A", filing(n)),
+        "state": lambda store, n: store.save_strategy_state("value", {"n": n}),
+    }
+    numbers, done, kept, wrong = iter(range(1, 10**9)), threading.Event(), [], []
+    acknowledged = {kind: set() for kind in WRITES}
+    raised = {kind: {} for kind in WRITES}  # and the number of the write after it
+    sys.unraisablehook = lambda _: None
+
+    def also(store, own):
+        n = own * 10**7
+        while not done.is_set():
+            n += 1
+            kind = ("decision", "order", "event")[n % 3]
+            WRITES[kind](store, n)
+            acknowledged[kind].add(n)
+            time.sleep(0.001)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with FileDataStore(base, durability="os", lock_timeout=5) as store:
+        threads = [threading.Thread(target=also, args=(store, own)) for own in (1, 2)]
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+        for thread in threads:
+            thread.start()
+        spent = {kind: 0.002 for kind in WRITES}
+        while len(kept) < hits:
+            kind, number = chosen.choice(list(WRITES)), next(numbers)
+            began = time.perf_counter()
+            try:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, chosen.uniform(2e-6, 1.1 * spent[kind]))
+                    WRITES[kind](store, number)
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt as error:
+                kept.append(error)  # and with it all frames and what is in them
+                raised[kind][number] = after = next(numbers)
+                WRITES[kind](store, after)
+                acknowledged[kind].add(after)
+            except StoreError as error:
+                wrong.append((kind, str(error)))
+            else:
+                acknowledged[kind].add(number)
+                spent[kind] = 0.9 * spent[kind] + 0.1 * (time.perf_counter() - began)
+        done.set()
+        for thread in threads:
+            thread.join()
+    with FileDataStore(base, lock_timeout=1) as store:
+        always = datetime.min, datetime.max
+        logged = [int(each.decision.reasoning) for each in store.read_decisions(*always)]
+        batches = acknowledged["decisions"] | raised["decisions"].keys()
+        read = store.read_events(*always)
+        found = {
+            "bars": [int(bar.close) for bar in store.read_bars("own", *always)],
+            "decision": [n for n in logged if n not in batches],
+            "decisions": [n for n in logged if n in batches],
+            "order": [int(each.order.quantity) for each in store.read_orders(*always)],
+            "event": [each.payload["n"] for each in read if each.timestamp == day],
+            "events": [each.payload["n"] for each in read if each.timestamp < day],
+            "table": [int(bar.close) for each in "AB" for bar in store.read_bars(each, *always)],
+            "fundamental": [int(each.cik) for each in store.iter_fundamentals()],
+        }
+        for kind, numbers in found.items():
+            times = 2 if kind in ("decisions", "events", "table") else 1
+            known = acknowledged[kind] | raised[kind].keys()
+            wrong += [(kind, "lost", n) for n in acknowledged[kind] - set(numbers)]
+            wrong += [(kind, "not once", n) for n in set(numbers) if numbers.count(n) != times]
+            wrong += [(kind, "of nobody", n) for n in set(numbers) - known]
+            if kind in ("decision", "decisions", "order", "event"):  # in the order of writing
+                wrong += [
+                    (kind, "later", n) for n, after in raised[kind].items()
+                    if n in numbers and numbers.index(n) > numbers.index(after)
+                ]
+        wrong += store.verify().findings
+        there = sum(n in found.get(kind, ()) for kind in found for n in raised[kind])
+    print(f"{len(kept)} interrupts, {there} of writes that are there:", *wrong[:9])
+"""
+
+
+@pytest.mark.parametrize("hits", [100, pytest.param(2_000, marks=pytest.mark.soak)])
+def test_writes_of_all_kinds_are_interrupted_at_random_beside_other_threads(base, script, hits):
+    """By a real SIGINT; each is followed by a write in the `except` block."""
+    process = script(SIGNALLED, base, hits, 7, traced=False)
+    out = process.communicate(timeout=280)[0]
+    assert out.startswith(f"{hits} interrupts, "), out
+    assert out.endswith("of writes that are there:\n"), out
