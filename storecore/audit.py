@@ -108,8 +108,10 @@ def moment_and_day(now: Callable[[tzinfo], datetime]) -> tuple[datetime, date]:
     """
     try:
         moment = now(UTC)
-        # Whole seconds: a float may round the last microsecond of year 9999 up to year 10000.
-        return moment, date.fromtimestamp(moment.replace(microsecond=0).timestamp())
+        try:
+            return moment, date.fromtimestamp(moment.timestamp())
+        except ValueError:  # a float rounds the last microsecond of year 9999 up to year 10000
+            return moment, date.fromtimestamp(moment.replace(microsecond=0).timestamp())
     except (ValueError, OverflowError, OSError) as error:
         raise StorageError(
             f"the machine's clock gives no local date from year 1 to 9999 ({error}); set the clock "
