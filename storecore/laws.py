@@ -25,6 +25,8 @@ from storecore.audit import (
 from storecore.bars import BarColumns, bar_columns, price_bars
 from storecore.chain import audit_report
 from storecore.chain_moves import check_log, moved_end, moved_lines
+from storecore.checkpoints import Against, Checkpoint, held_to
+from storecore.checkpoints import taken as taken_checkpoint
 from storecore.closing import Closing
 from storecore.events import (
     checked_event,
@@ -44,7 +46,7 @@ from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_
 from storecore.lossless import decode_document, encode_document
 from storecore.names import check_name
 from storecore.states import KEPT_VERSIONS, check_expected, checked_versions
-from storecore.tables import BarTablesByBars
+from storecore.tables import BarTablesByBars, bar_columns_by_symbol
 from storecore.transfer import AuditLine
 
 __all__ = [
@@ -52,14 +54,17 @@ __all__ = [
     "GENESIS",
     "KEPT_VERSIONS",
     "LATEST",
+    "Against",
     "AuditLine",
     "BarColumns",
     "BarTablesByBars",
+    "Checkpoint",
     "Closing",
     "Link",
     "TimeRange",
     "audit_report",
     "bar_columns",
+    "bar_columns_by_symbol",
     "chain",
     "chained",
     "check_expected",
@@ -82,6 +87,7 @@ __all__ = [
     "encode_fundamental",
     "event_types",
     "exact_instant",
+    "held_to",
     "line_after",
     "moment_and_day",
     "moved_end",
@@ -92,6 +98,7 @@ __all__ = [
     "price_bars",
     "select_events",
     "select_records",
+    "taken_checkpoint",
     "time_range",
     "to_datetime",
 ]

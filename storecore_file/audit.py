@@ -103,6 +103,8 @@ class AuditLog(Generic[_Record]):
 
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end, its first break or a cut, and files out of place."""
+        if not self._disk.is_folder(self._folder):  # of a store that was opened with create=False
+            return GENESIS, []
         with self._locked():  # a writer would change it meanwhile
             heads = self._head.read()
         days = [self._day_file(path) for path in self._files()]

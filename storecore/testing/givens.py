@@ -1,7 +1,8 @@
 """What a suite may be given, and what its tests are given in turn: the base of every law's tests.
 
 Who inherits `DataStoreSuite` gives fixtures: `store`, and as far as they apply `reopen`, `spec`,
-`place` and `writer`. What begins with `test_`, and every other name here, is the kit's own.
+`place`, `nowhere` and `writer`. What begins with `test_`, and every other name here, is the kit's
+own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from storecore.capabilities import CAPABILITIES
 from storecore.hooks import BackendSpec, ResolvedSpec
 from storecore.testing.witness import Witness
 
-GIVEN = frozenset({"store", "reopen", "spec", "place", "writer", "known_failures"})
+GIVEN = frozenset({"store", "reopen", "spec", "place", "nowhere", "writer", "known_failures"})
 
 
 class Givens:
@@ -48,6 +49,14 @@ class Givens:
     @pytest.fixture
     def place(self) -> Path | None:
         """The folder in which `store`, and nothing else, keeps its files, or None."""
+        return None
+
+    @pytest.fixture
+    def nowhere(self) -> Callable[..., Any] | None:
+        """A callable that opens a place that holds no store yet, or None.
+
+        It is called as `open_store(…, create=create)` is: with `create=False` it must raise.
+        """
         return None
 
     @pytest.fixture

@@ -48,6 +48,7 @@ from storecore.testing.history import HistoryLaws
 from storecore.testing.life import LifeLaws
 from storecore.testing.maintenance import MaintenanceLaws
 from storecore.testing.names import NameLaws
+from storecore.testing.presence import PresenceLaws
 from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.states import StateLaws
 from storecore.testing.threads import ThreadLaws
@@ -67,6 +68,7 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     ThreadLaws,
     HistoryLaws,
     DurabilityLaws,
+    PresenceLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Givens]] = {
     "BarTables": BarTableLaws,

@@ -55,6 +55,14 @@ class TestBackend(DataStoreSuite):
         return partial(open_store, options) if "durable" in spec.promises else None
 
     @pytest.fixture
+    def nowhere(
+        self, request: pytest.FixtureRequest, options: dict[str, Any], spec: ResolvedSpec
+    ) -> Callable[..., Any] | None:
+        """Open the place of `{tmp}`, in which no store has been made yet, if the backend can."""
+        is_new = any("{tmp}" in each for each in request.config.getoption("storecore_set"))
+        return partial(open_store, options) if is_new and spec.open_existing else None
+
+    @pytest.fixture
     def store(self, options: dict[str, Any]) -> Iterator[Any]:
         """A store of the backend, in a place of its own."""
         with open_store(options) as store:

@@ -44,5 +44,11 @@ def test_a_place_that_cannot_be_opened_answers_every_read_with_its_error():
 
 
 def test_a_store_that_needs_no_medium_writes_where_none_is_left(capsys):
-    worker._fill_up(MemoryDataStore())
+    worker._fill_up(worker._records(MemoryDataStore()))
     assert capsys.readouterr().out == "bars written\nstate written\nevent written\n"
+    worker._fill_up(worker._batches(MemoryDataStore()))
+    assert capsys.readouterr().out == "table written\nevents written\nfundamentals written\n"
+
+
+def test_a_store_without_batches_is_given_none():
+    assert worker._batches(object()) == {}

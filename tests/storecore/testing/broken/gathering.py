@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import broken_bars
 import broken_batches
 import broken_facts
 import broken_files
+import broken_maintenance
 import broken_names
 import broken_times
 import broken_transfers
 import pytest
 from msgspec.structs import replace
 
+from storecore import NoStore
 from storecore.memory import storecore_backend
 from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
-    broken_transfers,
+    *(broken_transfers, broken_maintenance),
 )
 BROKEN = {
     name: cls
@@ -50,6 +53,20 @@ def suite_of(cls):
         @pytest.fixture
         def reopen(self, place):
             return partial(cls, place / "saved") if on_disk else None
+
+        @pytest.fixture
+        def nowhere(self, place):
+            if not on_disk:
+                return None
+
+            def open_there(*, create):
+                if not create and not getattr(cls, "finds", Path.exists)(place / "new"):
+                    raise NoStore("no store here")
+                store = cls(place / "new")
+                store.save()
+                return store
+
+            return open_there
 
         @pytest.fixture
         def store(self, reopen):
