@@ -25,13 +25,13 @@ class Log(NamedTuple):
 
 
 @pytest.fixture
-def logs(bar, event, decision, order, monkeypatch):
-    monkeypatch.setattr("storecore_file.bars.MANY_SERIES", 1)
+def logs(bar, event, decision, order):
     names = bar().__struct_fields__
 
     def table(number):
-        row = bar(JAN_5 + timedelta(number), float(number))
-        return pa.table({name: [getattr(row, name)] for name in names})
+        day = JAN_5 + timedelta(number)
+        rows = [bar(day, float(number), symbol=symbol) for symbol in ("AAPL", "MSFT")]
+        return pa.table({name: [getattr(row, name) for row in rows] for name in names})
 
     return {
         "events": Log(

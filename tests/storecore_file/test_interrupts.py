@@ -30,9 +30,8 @@ class Writes(NamedTuple):
 
 
 @pytest.fixture
-def kinds(bar, event, fundamental, decision, order, monkeypatch):
-    """All kinds of writes; batches write their number twice, which are there both or not at all."""
-    monkeypatch.setattr("storecore_file.bars.MANY_SERIES", 1)
+def kinds(bar, event, fundamental, decision, order):
+    """All kinds of writes; of a batch all is there or nothing."""
     names = bar().__struct_fields__
 
     def at(number):
@@ -40,6 +39,14 @@ def kinds(bar, event, fundamental, decision, order, monkeypatch):
 
     def table(number):
         rows = [bar(at(number), float(number), symbol=symbol) for symbol in ("AAPL", "MSFT")]
+        return pa.table({name: [getattr(row, name) for row in rows] for name in names})
+
+    def history(number):
+        """More bars a symbol than the journal takes."""
+        minutes = [at(number) + timedelta(minutes=each) for each in range(33)]
+        rows = [
+            bar(each, float(number), symbol=name) for name in ("AAPL", "MSFT") for each in minutes
+        ]
         return pa.table({name: [getattr(row, name) for row in rows] for name in names})
 
     def events(number):
@@ -78,6 +85,9 @@ def kinds(bar, event, fundamental, decision, order, monkeypatch):
         "events": Writes(lambda store, n: store.write_events(events(n)), written_events),
         "bars": Writes(lambda store, n: store.write_bars("AAPL", [bar(at(n), n)]), bars_of("AAPL")),
         "table": Writes(lambda store, n: store.write_bar_table(table(n)), bars_of("AAPL", "MSFT")),
+        "history": Writes(
+            lambda store, n: store.write_bar_table(history(n)), bars_of("AAPL", "MSFT")
+        ),
         "fundamental": Writes(
             lambda store, n: store.write_fundamental("AAPL", fundamental(at(n), cik=str(n))),
             lambda store: [int(each.cik) for each in store.iter_fundamentals()],
@@ -86,8 +96,18 @@ def kinds(bar, event, fundamental, decision, order, monkeypatch):
     }
 
 
-BATCHES = {"orders", "events", "table"}
-KINDS = ["decision", "orders", "event", "events", "bars", "table", "fundamental", "state"]
+TIMES = {"orders": 2, "events": 2, "table": 2, "history": 66}  # that a batch holds its number
+KINDS = [
+    "decision",
+    "orders",
+    "event",
+    "events",
+    "bars",
+    "table",
+    "history",
+    "fundamental",
+    "state",
+]
 
 
 def from_another_thread(call):
@@ -110,7 +130,8 @@ def from_another_thread(call):
 def test_a_write_that_is_interrupted_at_any_step_is_there_by_then_or_never(
     base, kinds, kind, every, interrupted_at_each_step
 ):
-    times = 2 if kind in BATCHES else 1
+    times = TIMES.get(kind, 1)
+    every *= 40 if kind == "history" else 1  # of some thousand steps, and much to read again
     write, stored = kinds[kind]
     acknowledged, wrong, outcomes = [0], [], set()
     with (
@@ -144,9 +165,8 @@ SIGNALLED = """if True:
     from storecore import (
         Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar, StoreError,
     )
-    from storecore_file import FileDataStore, bars
+    from storecore_file import FileDataStore
 
-    bars.MANY_SERIES = 1
     base, hits, seed = sys.argv[1], *map(int, sys.argv[2:])
     chosen, names, day = random.Random(seed), PriceBar.__struct_fields__, datetime(2026, 1, 5)
 
