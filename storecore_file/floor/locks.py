@@ -26,6 +26,8 @@ from weakref import ref
 from storecore.errors import LockTimeout
 from storecore_file.floor.naming import naming, refuse
 
+_OPEN = os.O_RDWR | os.O_CLOEXEC
+_MAKE = _OPEN | os.O_CREAT  # slower if the file is there: that locks its folder
 _TRY = fcntl.LOCK_EX | fcntl.LOCK_NB
 _FIRST_WAIT, _LONGEST_WAIT = 0.000_1, 0.002
 
@@ -94,11 +96,11 @@ class Locked(FileIO):
     def _open(self) -> None:
         """Open the file, instead of another one that was open."""
         try:
-            FileIO.__init__(self, self._name, "r+")
+            number = os.open(self._name, _OPEN)
         except FileNotFoundError:
-            # Slower if the file is there: that locks its folder.
-            FileIO.__init__(self, self._name, "a+")
-        self._number = number = self.fileno()
+            number = os.open(self._name, _MAKE, 0o666)
+        FileIO.__init__(self, number, "r+")
+        self._number = number
         _held[number] = ref(self)
 
     def _wait(self) -> None:
