@@ -40,7 +40,8 @@ from storecore_file.floor.appending import Effect, Log, last_line
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Count, Locked
-from storecore_file.troubles import Kind, Trouble, folder_lock, troubles_in
+from storecore_file.floor.naming import naming
+from storecore_file.troubles import Kind, Trouble, agreed, folder_lock, troubles_in
 
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 _HEAD_FILE = re.compile(r"\.head")
@@ -102,20 +103,34 @@ class AuditLog(Generic[_Record]):
         return select_records(records, span, strategy)
 
     def verify(self) -> tuple[Link, list[Finding]]:
-        """Follow the chain; return its end, its first break or a cut, and files out of place."""
-        if not self._disk.is_folder(self._folder):  # of a store that was opened with create=False
-            return GENESIS, []
-        with self._locked():  # a writer would change it meanwhile
-            heads = self._head.read()
+        """Follow the chain; return its end, its first break or a cut, and files out of place.
+
+        It takes no lock (law D7). The heads are read before the lines, so the log can only have
+        more than they say; but a writer that goes on in another file may make a line look as if it
+        was missing, or tear a head for a moment. So what is found is what two looks find.
+        """
+        end = GENESIS
+
+        def look() -> list[Finding] | None:
+            nonlocal end
+            end, found = self._followed()
+            return found or None
+
+        with naming(self._folder, "verify"):
+            found = agreed(look)
+        return end, found or []
+
+    def _followed(self) -> tuple[Link, list[Finding]]:
+        heads = self._head.look()
         days = [self._day_file(path) for path in self._files()]
         files = [LogFile(str(day.path), day.lines) for day in days]
         end, broken = follow(files, [head.link for head in heads.whole if head.seq])
         broken = broken or self._cut(heads, end)
         logged = heads.newest.seq if heads.newest and broken is None else 0
-        others: list[Finding] = []
+        found = [] if broken is None else [broken]
         for day in days:
-            others += day.findings(logged)
-        return end, others if broken is None else [broken, *others]
+            found += day.findings(logged)
+        return end, found
 
     def _cut(self, heads: Heads, end: Link) -> Finding | None:
         """Return what the heads say of a chain that is whole up to its end."""
@@ -137,7 +152,7 @@ class AuditLog(Generic[_Record]):
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it as a file; `verify` follows the chain."""
         days = Kind(_DAY_FILE, lambda path: self._disk.size(path), None, folder_lock, is_whole)
-        heads = Kind(_HEAD_FILE, lambda path: self._head.read())
+        heads = Kind(_HEAD_FILE, lambda path: self._head.look())
         return troubles_in(self._folder, [days, heads])
 
     def _locked(self) -> Locked:

@@ -16,6 +16,7 @@ from storecore.audit import day_bounds, decode_record, is_whole
 from storecore.errors import CorruptData
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import Finding
+from storecore_file.decode_errors import too_deep
 from storecore_file.floor.appending import as_line, whole_lines
 
 _STAMPS = re.compile(rb'^\{"seq":\d+,"timestamp":"(\d{4}-\d{2}-\d{2})T', re.M)
@@ -79,14 +80,15 @@ class DayFile(Generic[_Record]):
             str(date.fromordinal(each)).encode() for each in allowed
         }
         looked_at = lines if others else lines[: lines.find(b"\n") + 1]
-        for line in whole_lines(looked_at, is_whole):
-            if is_whole(line):
-                try:
-                    record = decode_record(line, self._kind)
-                except ValueError as error:
-                    return f"it is no file of the log {self.path.parent.name}: {error}"
-                if not first <= record.timestamp <= last:
-                    return self._of_another_day(record)
+        for line in filter(is_whole, whole_lines(looked_at, is_whole)):
+            try:
+                record = decode_record(line, self._kind)
+            except ValueError as error:
+                return f"it is no file of the log {self.path.parent.name}: {error}"
+            except RecursionError:  # which says nothing about the file
+                return None
+            if not first <= record.timestamp <= last:
+                return self._of_another_day(record)
         return None
 
     def _of_another_day(self, record: DecisionRecord | OrderRecord) -> str:
@@ -100,6 +102,8 @@ class DayFile(Generic[_Record]):
             return decode_record(line, self._kind)
         except ValueError as error:
             raise CorruptData(f"{self.path}: {error}: {line[:80]!r}", self.path) from error
+        except RecursionError as error:
+            raise too_deep(self.path, line) from error
 
     def _day(self) -> date:
         return day_of(self.path)

@@ -12,19 +12,21 @@ file, which takes the place of the old one, and the log goes on there.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore_file.floor.disk import Disk, write_all
 from storecore_file.floor.keeping import KeptFile
 from storecore_file.floor.looking import OpenFile
 from storecore_file.floor.naming import naming, refuse
+from storecore_file.floor.regular import READ, WRITE, open_regular
 
-_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_APPEND = WRITE | os.O_APPEND | os.O_CREAT
 _BLOCK, _LARGE_BLOCK = 4_096, 2**20
 _UNKNOWN = -2  # no length that a file may be found to have
 _log = logging.getLogger("storecore")
@@ -86,7 +88,7 @@ class Log:
             last = lines[-1] if lines else self._last
             before, self._length = self._length, _UNKNOWN  # should the write fail
             self._write(content, before, last, effect)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             refuse(error, self._path, "append to")
         return self._length
 
@@ -218,16 +220,22 @@ def last_line(path: Path, is_whole: Callable[[bytes], bool]) -> bytes | None:
 def torn_end(path: Path, is_whole: Callable[[bytes], bool]) -> tuple[int, bool]:
     """Return how many bytes of a torn line a log ends with, and whether it lacks its newline alone.
 
-    The first is what lies behind the last whole line, where a crash tore the next.
+    The first is what lies behind the last whole line, where a crash tore the next. A log that is
+    gone has no such end.
     """
-    _, tail = _end(path)
+    try:
+        _, tail = _end(path)
+    except StorageError as error:
+        if error.errno == errno.ENOENT:
+            return 0, False
+        raise
     line = as_line(tail, is_whole)
     return (0 if line else len(tail)), line is not None and line != tail
 
 
 def lacks_newline(path: Path, is_whole: Callable[[bytes], bool]) -> bool:
     """Tell whether there is a log that ends with a line that is whole but for its newline."""
-    return path.exists() and torn_end(path, is_whole)[1]
+    return torn_end(path, is_whole)[1]
 
 
 def as_line(tail: bytes, is_whole: Callable[[bytes], bool]) -> bytes | None:
@@ -245,11 +253,11 @@ def as_line(tail: bytes, is_whole: Callable[[bytes], bool]) -> bytes | None:
 def _end(path: Path) -> tuple[bytes | None, bytes]:
     """Return the last line of a log that has a newline, and what follows it."""
     with naming(path, "read"):
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file, found = open_regular(path, READ)
+    with naming(path, "read"):
         try:
-            size = os.fstat(file).st_size
-            end, last = _tail(file, size)
-            return last, os.pread(file, size - end, end)
+            end, last = _tail(file, found.st_size)
+            return last, os.pread(file, found.st_size - end, end)
         finally:
             os.close(file)
 

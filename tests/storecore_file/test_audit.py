@@ -340,6 +340,16 @@ def test_a_line_that_proves_itself_and_is_no_record_is_damage(store, folder, log
         store.read_decisions(*always)
 
 
+def test_a_record_that_is_nested_too_deep_says_nothing_about_its_file(store, folder, log, always):
+    log(0)
+    (one,) = lines(folder)
+    deep = b'"decision":' + b"[" * 9_000 + b"]" * 9_000 + b',"decision":{'
+    put(folder, forged(one.replace(b'"decision":{', deep)))
+    assert "misplaced" not in [kind for kind, _, _ in findings(store)]
+    with pytest.raises(StorageError, match="nested too deep"):
+        store.read_decisions(*always)
+
+
 # The head, which anchors the chain's end.
 
 NO_HEAD = [None, b"", b"garbage", b"\0" * 1024, b"garbage".ljust(1024)]
