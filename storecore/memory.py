@@ -8,7 +8,7 @@ nobody else can change.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from threading import RLock
 from typing import Any
 
@@ -247,10 +247,9 @@ class MemoryDataStore(MemoryMaintenance):
 
     def _log(self, kind: str, bodies: list[bytes]) -> None:
         with self._lock:
-            now = datetime.now(UTC)
-            lines, self._ends[kind] = laws.chain(bodies, now, self._ends[kind])
-            self._logs[kind] += lines
-            self._days[kind] += [date.fromtimestamp(now.timestamp())] * len(lines)  # local
+            now, today = laws.moment_and_day(datetime.now)
+            lines, end = laws.chain(bodies, now, self._ends[kind])
+            self._keep(kind, lines, [today] * len(lines), end)
 
 
 @hookimpl

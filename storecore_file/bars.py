@@ -68,7 +68,7 @@ class Bars:
         own = [(symbol, bars) for symbol, bars in given if symbol not in journaled]
         folders = [self._path(symbol, timeframe) for symbol, _ in own]
         self._disk.make_folders(folders, within=self._folder)
-        if len(given) == 1:
+        if len(own) == len(given) == 1:
             return self._writer(own[0][0], timeframe).write(own[0][1])
         upserts = [Upsert(self._writer(symbol, timeframe), bars) for symbol, bars in own]
         with all_or_none(upserts, WRITERS):

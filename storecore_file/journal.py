@@ -29,7 +29,7 @@ import pyarrow as pa
 from storecore.bar_table import bar_columns_of, joined
 from storecore.errors import CorruptData, StoreError
 from storecore.forking import begin_anew_in_children
-from storecore_file.floor.appending import Log, whole_lines
+from storecore_file.floor.appending import Log, lacks_newline, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
@@ -298,7 +298,7 @@ class Journal:
         past = Kind(_PAST, lambda path: self._record.read(), ASIDE, folder_lock)
         broken = set()
         for trouble in troubles_in(self.folder, [lines, known, past, taken]):
-            broken |= {trouble.path.name} if trouble else set()
+            broken |= {trouble.path.name} if trouble and trouble.kind != "torn" else set()
             yield trouble
         for name in sorted(ends.keys() - broken):
             yield from guarded(self.folder / name, self._cut(name, ends[name]))
@@ -344,7 +344,12 @@ class Journal:
 
     def _cut(self, name: str, end: End) -> Iterator[Trouble]:
         """Yield that a file has lost its last lines."""
-        detail = agreed(lambda: end.trouble(self._grown(name, None).line, "line"))
+
+        def look() -> str | None:
+            without = lacks_newline(self.folder / name, is_sealed)
+            return end.trouble(self._grown(name, None).line, "line", without)
+
+        detail = agreed(look)
         if detail and name in self._ends.known():  # not retired meanwhile
             yield Trouble("truncated", self.folder / name, detail)
 
@@ -366,7 +371,13 @@ class Journal:
         listed = self._disk.names(self.folder)  # the same list while nothing has changed
         if listed is not self._listed:
             self._listed, self._past = listed, None
-        self._known = {name: self._grown(name, self._known.get(name)) for name in _files(listed)}
+        try:
+            self._known = {
+                name: self._grown(name, self._known.get(name)) for name in _files(listed)
+            }
+        except BaseException:  # a line may have been taken in by half
+            self._known = {}
+            raise
 
     def _grown(self, name: str, known: Known | None) -> Known:
         """Return what is known of a file, with the lines that have come to it.

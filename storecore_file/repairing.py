@@ -14,11 +14,19 @@ from pathlib import Path
 from storecore.errors import StoreError
 from storecore_file.decode_errors import cause_of
 from storecore_file.floor import aside
-from storecore_file.floor.appending import Log, torn_bytes
+from storecore_file.floor.appending import Log, torn_end
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.looking import identity_at
-from storecore_file.troubles import DAMAGED, FORGET, SETTLE, UNREPAIRED, Trouble, problem_of
+from storecore_file.troubles import (
+    DAMAGED,
+    FORGET,
+    NO_NEWLINE,
+    SETTLE,
+    UNREPAIRED,
+    Trouble,
+    problem_of,
+)
 
 
 def mendable(trouble: Trouble) -> bool:
@@ -54,16 +62,16 @@ class Repairs:
         path = trouble.path.relative_to(self._base_path)
         into = self._aside / path
         settled = trouble.remedy == SETTLE
-        done = (
-            f"moved the torn end of {path} to {path.name}.torn"
-            if settled
-            else f"moved {path} to {into.relative_to(self._base_path)}: {trouble.detail}"
-        )
+        done = f"moved {path} to {into.relative_to(self._base_path)}: {trouble.detail}"
+        if settled:
+            done = f"moved the torn end of {path} to {path.name}.torn"
+        if trouble.detail == NO_NEWLINE:
+            done = f"moved the end of {path} behind a newline"
         if self._dry_run:
             return done.replace("moved", "would move", 1)
         with self._locked(trouble):
             if settled:
-                if not torn_bytes(trouble.path, trouble.is_whole or bool):
+                if not any(torn_end(trouble.path, trouble.is_whole or bool)):
                     return None  # it was settled, or sealed, meanwhile
                 Log(self._disk, trouble.path, trouble.is_whole or bool).append(lambda _: [])
             elif not self._set_aside(trouble, into):

@@ -12,6 +12,7 @@ import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -101,11 +102,11 @@ class SeriesWriter:
         self._series = series
         self.folder = series.folder
         self.disk = self._disk = series.disk
-        self._lock = Locked(series.folder / ".lock", lock_timeout)
+        self._locked = partial(Locked, series.folder / ".lock", lock_timeout)
 
     def write(self, new: pa.Table) -> None:
         """Upsert a series table, together with what the journal has of the series."""
-        with self._lock:
+        with self._locked():
             self._upsert(new)
 
     def delete(self, first: int, last: int) -> int:
@@ -114,7 +115,7 @@ class SeriesWriter:
         A part that has taken in rows of the journal stays when it is empty: else the journal's
         would count again. `drop_empty` removes it once they are gone from there.
         """
-        with self._lock:
+        with self._locked():
             self._upsert(EMPTY)
             parts, pending = self._parts(), self._series.settled()
             touched = [self._filled(part, pending) for part in parts if _overlap(part, first, last)]
@@ -126,13 +127,13 @@ class SeriesWriter:
 
     def merge(self, patient: bool) -> int:
         """Merge small closed parts into their neighbours; return how many parts went away."""
-        with self._lock:
+        with self._locked():
             self._upsert(EMPTY)  # parts that took in the journal half must not become one
             return self._merge(patient)
 
     def drop_empty(self) -> None:
         """Remove parts without bars that the journal does not need any more."""
-        with self._lock:
+        with self._locked():
             pending = self._series.settled()
             filled = [self._filled(part, pending) for part in self._parts()]
             empty = [each for each in filled if not len(each.bars)]
@@ -141,7 +142,7 @@ class SeriesWriter:
 
     def prepare(self, new: pa.Table) -> Prepared:
         """Stage the parts of an upsert for `put`; meanwhile other writers may come."""
-        with self._lock:
+        with self._locked():
             return self._prepared(new)
 
     def put(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> Prepared:
@@ -149,7 +150,7 @@ class SeriesWriter:
 
         Returns what was put. `rollback` keeps what was there before.
         """
-        with self._lock:
+        with self._locked():
             if self._seen(prepared) != prepared.seen:
                 self._disk.discard(prepared.staged)
                 prepared = self._prepared(new)
@@ -173,7 +174,7 @@ class SeriesWriter:
         The journal is not folded meanwhile: a fold that has passed the series by, since the parts
         that were put have its rows, would remove these with the journal.
         """
-        with self._series.no_fold(prepared.pending), self._lock:
+        with self._series.no_fold(prepared.pending), self._locked():
             alone = {part.name for part in self._series.layout().parts} <= prepared.names()
             journal_is_there = self._series.has_journal(prepared.pending)
             if alone and journal_is_there and rollback.is_undisturbed():
@@ -183,7 +184,7 @@ class SeriesWriter:
 
     def tidy(self) -> None:
         """Merge what has been closed."""
-        with self._lock:
+        with self._locked():
             self._tidy()
 
     def _prepared(self, new: pa.Table) -> Prepared:

@@ -19,12 +19,13 @@ from typing import NamedTuple, TypeVar
 
 from storecore.errors import CorruptData
 from storecore_file.decode_errors import cause_of
-from storecore_file.floor.appending import torn_bytes
+from storecore_file.floor.appending import torn_end
 from storecore_file.floor.looking import Entry, entries, is_there, type_at
 from storecore_file.floor.rollback import made_at
 
 YOUNG = 3_600  # seconds in which a temporary file may still be one that is being written
 ASIDE, SETTLE, FORGET = "aside", "settle", "forget"
+NO_NEWLINE = "its last line lacks its newline"
 DAMAGED, UNCHECKED, LINKED, UNREPAIRED = "damaged", "unchecked", "linked", "unrepaired"
 _LOOKS, _PAUSE = 10, 0.01  # at what may be being changed, and seconds between two of them
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.S)
@@ -218,9 +219,16 @@ def _of_file(path: Path, kind: Kind) -> Iterator[Trouble | None]:
 def _torn(path: Path, kind: Kind, lock: Path | None) -> Iterator[Trouble | None]:
     """Yield that the end of a log is torn, None where it is not, or is being written."""
     is_whole = kind.is_whole
-    torn = agreed(lambda: torn_bytes(path, is_whole) or None) if is_whole else None
-    detail = f"its last {torn} bytes are of a line that was never whole, and no data"
-    yield Trouble("torn", path, detail, SETTLE, lock, None, is_whole) if torn else None
+    detail = agreed(lambda: _torn_detail(path, is_whole)) if is_whole else None
+    yield Trouble("torn", path, detail, SETTLE, lock, None, is_whole) if detail else None
+
+
+def _torn_detail(path: Path, is_whole: Callable[[bytes], bool]) -> str | None:
+    torn, lacks_newline = torn_end(path, is_whole)
+    if lacks_newline:
+        return NO_NEWLINE
+    what = f"its last {torn} bytes are of a line that was never whole, and no data"
+    return what if torn else None
 
 
 def _expect_no_file(path: Path) -> None:
