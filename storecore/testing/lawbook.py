@@ -121,11 +121,13 @@ LAWS: dict[str, Law] = {
     ),
     "D2": Law(
         "A write that fails leaves what was there before, readable, and raises a `StoreError`. It "
-        "holds for a call: one that writes several symbols, documents or days changes all or none.",
-        "Disks fill up on the busiest day.",
+        "holds for a call: one that writes several symbols, documents or days changes all or none. "
+        "One that raises an exception of a signal handler has taken effect by then or never does.",
+        "Disks fill up on the busiest day; and whoever presses Ctrl-C tries again.",
     ),
     "D3": Law(
-        "What a killed writer left torn is never glued to the next record, never counted as data.",
+        "What a killed writer left torn is never glued to the next record, never counted as data. "
+        "A line that lacks its newline alone proves itself, and is data.",
         "A crash must not spoil what comes after it.",
     ),
     "D4": Law(

@@ -53,6 +53,18 @@ def test_what_other_threads_do_is_done_though_one_fails():
     assert sorted(done) == [*range(1, 30)]
 
 
+def test_what_is_left_is_not_tried_once_as_many_have_failed_as_there_are_threads():
+    tried = []
+
+    def fail(number):
+        tried.append(number)
+        raise LookupError(number)
+
+    with pytest.raises(LookupError):
+        in_parallel(fail, range(100), 3)
+    assert 3 <= len(tried) <= 5
+
+
 def test_nothing_goes_on_once_an_exception_of_a_signal_handler_leaves(interrupted_at_each_step):
     running, wrong = [], []
 

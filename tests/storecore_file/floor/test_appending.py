@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from storecore.errors import CorruptData, StorageError
 from storecore_file.floor import appending
-from storecore_file.floor.appending import Log, last_line, whole_lines
+from storecore_file.floor.appending import Log, last_line, torn_end, whole_lines
 from storecore_file.floor.disk import Disk
 
 lines = st.binary(max_size=9_000).map(lambda line: line.replace(b"\n", b"") + b"\n")
@@ -382,6 +382,15 @@ def test_d3_a_last_line_that_lacks_its_newline_alone_is_data_and_gets_one(disk, 
     assert add(disk, log, b"two\n") == b"whole\n"
     assert log.read_bytes() == b"one\nwhole\ntwo\n"
     assert caplog.messages == [f"{log}: the newline of its last line was missing"]
+
+
+def test_the_end_of_a_log_that_cannot_be_opened_is_an_error_and_that_of_none_is_whole(log, failing):
+    assert torn_end(log, lambda line: True) == (0, False)
+    log.write_bytes(b"torn")
+    assert torn_end(log, lambda line: False) == (4, False)
+    failing("open", errno.EACCES)
+    with pytest.raises(StorageError, match="Permission denied"):
+        torn_end(log, lambda line: True)
 
 
 def test_d2_a_newline_that_cannot_be_written_refuses_the_line_after_it(disk, log, failing):

@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 
 from storecore.errors import LockTimeout, StorageError
-from storecore_file.floor.locks import Locked, _forget_all
+from storecore_file.floor.locks import Locked, _forget_all, _unlock_at_close
 
 HOLDER = """if True:
     import sys
@@ -220,6 +220,18 @@ def test_what_a_child_does_first_is_to_let_go_of_the_locks_of_its_parent(path):
     assert entered == [path]
 
 
+def test_a_lock_that_a_child_has_open_too_is_unlocked_when_its_holder_lets_go(path):
+    with Locked(path, 1) as lock:
+        inherited = os.dup(lock.fileno())
+    assert not is_free(path)  # closing it alone leaves it to who has it open too
+    os.close(inherited)
+    with Locked(path, 1) as lock:
+        _unlock_at_close()  # called before and after a fork
+        inherited = os.dup(lock.fileno())
+    assert is_free(path)
+    os.close(inherited)
+
+
 INTERRUPTED = """if True:
     import signal, sys
     from pathlib import Path
@@ -335,6 +347,23 @@ def test_d4_a_file_that_is_removed_while_it_is_being_locked_is_not_the_lock(path
 
     monkeypatch.setattr(fcntl, "flock", flock)
     with Locked(path, 1):
+        assert not from_another_thread(lambda: is_free(path))
+
+
+def test_d4_a_file_that_is_removed_when_a_waiting_writer_gets_it_is_not_the_lock(path, monkeypatch):
+    real, calls = fcntl.flock, []
+
+    def flock(number, how):
+        calls.append(how)
+        if len(calls) == 1:
+            raise BlockingIOError
+        if len(calls) == 2:
+            path.unlink()
+        real(number, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with Locked(path, 1):
+        assert len(calls) == 3
         assert not from_another_thread(lambda: is_free(path))
 
 
