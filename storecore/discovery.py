@@ -46,7 +46,7 @@ KNOWN_PACKAGES = {
 
 
 class BackendInfo(NamedTuple):
-    """What the metadata tell of a backend or an observer: nothing was imported to know it.
+    """What package metadata say about a backend or an observer, without importing it.
 
     `status` is "installed", or says what is wrong ("duplicate: …", "missing extra: pip install …").
     """
@@ -80,7 +80,7 @@ _told: set[BrokenPackage] = set()
 
 
 def observers() -> list[BackendInfo]:
-    """Return the observers that installed packages provide; none is imported to know it."""
+    """Return the observers of installed packages, without importing them."""
     return [_info(plugin, 1) for plugin in find(OBSERVERS)]
 
 
@@ -117,7 +117,7 @@ def find(group: str) -> list[Plugin]:
 def broken_packages() -> list[BrokenPackage]:
     """Return the distributions that are left out, whatever they may provide.
 
-    They are not logged after that: who asks for them reports them.
+    They are not logged again: the caller reports them.
     """
     broken = {each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]}
     _told.update(broken)
@@ -200,9 +200,9 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
 
 
 def _check_packages_are_read() -> None:
-    """Raise `StorageError` where the system gives no file to read: then nothing can be found.
+    """Raise `StorageError` if the system can open no file, so that nothing can be found.
 
-    What was found meanwhile is forgotten: Python keeps listings of folders, empty ones too.
+    What was found meanwhile is dropped: Python keeps listings of folders, empty ones too.
     """
     try:
         Path(__file__).open("rb").close()
@@ -214,7 +214,7 @@ def _check_packages_are_read() -> None:
 
 
 def _left_out() -> str:
-    """Return `; left out: …` for packages that may provide what nobody else does, or nothing."""
+    """Return `; left out: …` for packages that may provide the missing plugin, or nothing."""
     broken = ", ".join(f"{each.distribution} ({each.why})" for each in broken_packages())
     return f"; left out: {broken}" if broken else ""
 

@@ -1,4 +1,4 @@
-"""What looks after the `memory` backend: its capability `Maintenance`."""
+"""The capability `Maintenance` of the `memory` backend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MemoryMaintenance(MemoryTransfer):
     _bars: dict[tuple[str, str], dict[int, tuple[Any, ...]]]
 
     def verify(self, *, against: laws.Against | None = None) -> Report:
-        """Follow both chains of the audit log, and look at all bars; hold them to a checkpoint."""
+        """Follow both chains of the audit log, check all bars, and compare with a checkpoint."""
         return laws.held_to(self, against, self._report)
 
     def checkpoint(self) -> laws.Checkpoint:
@@ -28,7 +28,7 @@ class MemoryMaintenance(MemoryTransfer):
         return self.verify()
 
     def compact(self) -> Report:
-        """Change nothing: there are no files to bring together."""
+        """Change nothing: there are no files to compact."""
         self._check_open()
         return Report(0)
 

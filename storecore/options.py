@@ -34,12 +34,12 @@ def build_config(
     folders: Mapping[str, Path] = MappingProxyType({}),
     inner: MakeInner | None = None,
 ) -> _Config:
-    """Return the config that options say.
+    """Return the config with these options.
 
-    `folders` says from which folder an option's relative path is taken, where not from here;
-    `inner` makes a store of an option that is one. Raises one `ConfigError` that names every
-    unknown key (with the nearest), missing key and wrong type, at any depth, after `place`. It does
-    not repeat values, which may be secrets.
+    `folders` says from which folder an option's relative path is taken, if not from here; `inner`
+    makes a store of an option that is one. Raises one `ConfigError` that names every unknown key
+    (with the nearest), missing key and wrong type, at any depth, after `place`. It does not repeat
+    values, which may be secrets.
     """
     known = {field.encode_name: field for field in fields(kind)}
     problems = [unknown_key(key, known) for key in options if key not in known]

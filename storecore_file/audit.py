@@ -93,9 +93,9 @@ class AuditLog(Generic[_Record]):
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end and its first break, or a cut behind its end.
 
-        It takes no lock (law D7). The heads are read before the lines, so the log can only have
-        more than they say; but a writer that goes on in another file may make a line look as if it
-        was missing, or tear a head for a moment. So a break is one that two looks find.
+        It takes no lock (law D7). It reads the heads before the lines, so the log can only have
+        more records than they name. A writer that changes to another file may make a line look
+        missing, or tear a head for a moment. So a break counts only if two looks find it.
         """
         end = GENESIS
 

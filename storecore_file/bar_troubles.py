@@ -90,7 +90,7 @@ def _series_troubles(
 
 
 def _odd(folder: Path, found: list[_Proof]) -> Iterator[Trouble]:
-    """Yield what is odd about the bars of a series."""
+    """Yield the oddities in the bars of a series."""
     for kind, detail in oddities(bars for _, bars in found):
         note = found[0][0]
         yield Trouble(kind, folder, f"{note.symbol} ({note.timeframe}): {detail}")

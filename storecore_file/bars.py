@@ -58,7 +58,7 @@ class Bars:
         self.write_many(timeframe, [(symbol, bars)])
 
     def write_many(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
-        """Upsert a series table a symbol: all of them or, on an error, none (law D2)."""
+        """Upsert a series table for each symbol: all of them or, on an error, none (law D2)."""
         given = [(symbol, bars) for symbol, bars in series if len(bars)]
         few = [(symbol, bars) for symbol, bars in given if len(bars) <= FEW_ROWS]
         if len(few) < MANY_SERIES:
@@ -136,10 +136,10 @@ class Bars:
         return sorted(symbols)
 
     def _symbol_in(self, folder: Path, timeframe: str | None) -> str | None:
-        """Return the symbol whose bars a folder has, None where it has none.
+        """Return the symbol whose bars a folder has, None if it has none.
 
-        A folder that cannot be looked into counts if its name tells a symbol: whoever reads that is
-        told why. A folder of somebody else's does not.
+        A folder that cannot be read counts if its name gives a symbol: reading that symbol raises
+        the error. A foreign folder does not count.
         """
         known = SYMBOLS.decode(folder.name)
         if known is None and not is_hashed(folder.name):

@@ -159,7 +159,7 @@ class Journal:
             yield from guarded(self.folder / name, self._cut(name, ends[name]))
 
     def _cut(self, name: str, end: End) -> Iterator[Trouble]:
-        """Yield that a file has lost its last lines."""
+        """Yield an issue for each file that has lost its last lines."""
         detail = agreed(lambda: end.trouble(self._grown(name, None).line, "line"))
         if detail and name in self._ends.known():  # not retired meanwhile
             yield Trouble("truncated", self.folder / name, detail)

@@ -1,4 +1,4 @@
-"""What can wait once the data of a call is safe: a failure in it is logged, not raised (law D2)."""
+"""Work after the data of a call is safe: a failure in it is logged, not raised (law D2)."""
 
 from __future__ import annotations
 

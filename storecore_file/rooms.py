@@ -87,7 +87,7 @@ class Rooms(Closing):
         )
 
     def _make_folders_later(self) -> None:
-        """Let each room have its folder made, or found to be durable, before its first write."""
+        """Make the folder of each room, or sync an existing one, before its first write."""
         for name, folder in ROOMS.items():
             late = MadeLate(getattr(self, name), self._disk, self.base_path, folder)
             setattr(self, name, late)
@@ -97,7 +97,7 @@ class Rooms(Closing):
         return f"{type(self).__name__}(base_path={str(self.base_path)!r})"
 
     def places(self) -> frozenset[str]:
-        """Return which folders the store keeps its data in, however their paths are written."""
+        """Return the identities of the store's folders, however their paths are written."""
         self._check_open()
         return places([self.base_path, *map(self.base_path.joinpath, _FOLDERS)])
 
@@ -116,7 +116,7 @@ class Rooms(Closing):
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
-    """Return a path from the root. Raises `ConfigError` where there is none."""
+    """Return an absolute path. Raises `ConfigError` if there is none."""
     try:
         if "\0" in os.fspath(path):
             raise ValueError("it holds a NUL")

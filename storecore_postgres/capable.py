@@ -201,13 +201,13 @@ class Capable(Rooms):
         )
 
     def verify(self, *, against: Against | None = None) -> Report:
-        """Look at every row, follow both chains of the audit log, and look at all bars.
+        """Check every row, follow both chains of the audit log, and check all bars.
 
-        Findings are of a kind "damaged", "unchecked" (it could not be read, which says nothing
-        about it), "behind" (a table that was restored without what numbers its rows) or one of
-        `verify_audit()`; notes are what is odd about bars. That the server's pages are whole is its
-        own to tell (`pg_amcheck`, data checksums). A store that is held to a checkpoint (`against`)
-        adds findings of the kinds of `storecore.checkpoints`.
+        The kind of a finding is "damaged", "unchecked" (could not be read, and may be whole),
+        "behind" (a table that was restored without the counter of its rows) or one of
+        `verify_audit()`; notes are oddities in bars. Whether the server's pages are whole is the
+        server's own check (`pg_amcheck`, data checksums). With a checkpoint (`against`) findings
+        have the kinds of `storecore.checkpoints` too.
         """
         return held_to(self, against, self._report)
 
@@ -230,10 +230,10 @@ class Capable(Rooms):
         return replace(report, checked=checked, findings=tuple(findings))
 
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Mend what a restore of single tables leaves: heads of logs and the numbers of events.
+        """Repair the heads of logs and the numbers of events after a restore of single tables.
 
-        A database mends its pages itself, and no row is left half written. What else `verify()`
-        finds was changed by someone with the rights to; it is theirs to put right.
+        A database repairs its own pages, and leaves no row half written. Anything else that
+        `verify()` finds was changed by someone with the rights to do so, who must correct it.
         """
         self._check_open()
         healed = [log.heal(dry_run=dry_run) for log in self._logs.values()]

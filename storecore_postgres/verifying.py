@@ -31,8 +31,8 @@ class Documents(Protocol):
 def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
     """Return a report on all rows but those of the audit log.
 
-    What a server does not give (a table that this role may not read, a statement that takes too
-    long) is "unchecked", and the rest is looked at; where no server can be reached that is raised.
+    A table that the server does not give (this role may not read it, a statement takes too long) is
+    "unchecked", and the rest is checked. If no server can be reached, that error is raised.
     """
     checked, findings, notes = 0, list[Finding](), list[Finding]()
     for room in rooms:
@@ -55,7 +55,7 @@ def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
 
 @contextmanager
 def unchecked(findings: list[Finding], place: str) -> Iterator[None]:
-    """Add to the findings what could not be checked within, once for a place."""
+    """Add an "unchecked" finding for an error inside, once for a place."""
     try:
         yield
     except (StoreClosed, Unreachable):

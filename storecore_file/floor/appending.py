@@ -182,9 +182,9 @@ def last_line(path: Path) -> bytes | None:
 
 
 def torn_bytes(path: Path, is_whole: Callable[[bytes], bool]) -> int:
-    """Return how many bytes of a log lie behind its last whole line: of one that a crash tore.
+    """Return how many bytes lie behind a log's last whole line: those of a torn line.
 
-    None do in a log that is gone.
+    0 for a log that is gone.
     """
     with naming(path, "read"):
         try:
