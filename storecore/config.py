@@ -142,7 +142,7 @@ def _named_by_environment(named: str) -> Path:
 
 
 def _is_file(path: Path) -> bool:
-    """Tell whether there is something to read, which may be a pipe; not in a folder shut to us."""
+    """Return whether a path can be read, a pipe too; False in a folder without access."""
     try:
         return not S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):

@@ -108,7 +108,7 @@ def _number(value: Any) -> int | float:
 
 
 def _is_finite(value: Any) -> bool:
-    """Tell whether a number that is beyond all floats is one at all."""
+    """Return whether a number beyond all floats is finite."""
     return value.is_finite() if isinstance(value, Decimal) else isinstance(value, Rational)
 
 

@@ -57,7 +57,7 @@ class Wrapper(Closing):
         self._inner.close()
 
     def places(self) -> frozenset[str]:
-        """Return where the inner store keeps its data (`storecore.places`)."""
+        """Return the places of the nested store (`storecore.places`)."""
         return places_of(self._inner)
 
     def read_places(self) -> frozenset[str]:

@@ -100,7 +100,7 @@ def local_text(moment: datetime, zone: tzinfo) -> str:
 
 
 def _in_zone(moment: datetime, zone: tzinfo, what: str) -> list[datetime]:
-    """Return the instants of a local time: the offsets of both folds tell how often it came."""
+    """Return the instants of a local time; the offsets of both folds show how many there are."""
     local = moment.replace(tzinfo=zone)
     first = cast(timedelta, local.utcoffset())
     second = cast(timedelta, local.replace(fold=1).utcoffset())
