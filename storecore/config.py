@@ -170,7 +170,7 @@ def _tables(
     if chosen is None and not isinstance(store, dict):
         raise ConfigError(
             f'{source}: expected a table [{TABLE}] with backend = "…", found none'
-            f"{_meant(TABLE, document)}"
+            f"{_hint(TABLE, document)}"
         )
     if isinstance(store, dict) and not _stands_alone(chosen, store):
         yield TABLE, store
@@ -199,10 +199,10 @@ def _profile(document: dict[str, Any], source: Path, profile: str) -> dict[str, 
 
 
 def _no_profiles(document: dict[str, Any]) -> str:
-    return f"found none{_meant(PROFILES, document)}"
+    return f"found none{_hint(PROFILES, document)}"
 
 
-def _meant(name: str, document: Iterable[str]) -> str:
+def _hint(name: str, document: Iterable[str]) -> str:
     """Return a hint at what was written instead of a missing table, or nothing."""
     near = [key for key in document if did_you_mean(key, [name])]
     if near:

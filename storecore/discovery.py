@@ -29,10 +29,10 @@ from storecore.errors import (
     DuplicateBackend,
     StorageError,
     UnknownBackend,
-    said,
+    text_of,
 )
 from storecore.hooks import API_VERSION, BACKENDS, OBSERVERS, PROMISES, BackendSpec
-from storecore.isolation import is_programs, reason
+from storecore.isolation import is_from_program, reason
 from storecore.logs import log as _log
 from storecore.options import did_you_mean
 from storecore.plugins import Plugin, PluginError, load_plugin, normalized
@@ -76,7 +76,7 @@ class BrokenPackage(NamedTuple):
         return cls(f"the package {name}", why)
 
 
-_told: set[BrokenPackage] = set()
+_reported: set[BrokenPackage] = set()
 
 
 def observers() -> list[BackendInfo]:
@@ -108,8 +108,8 @@ def find(group: str) -> list[Plugin]:
     """
     found, broken = _found(group)
     for each in broken:
-        if each not in _told:
-            _told.add(each)
+        if each not in _reported:
+            _reported.add(each)
             _log.warning("%s is left out: %s", *each)
     return sorted(found)
 
@@ -120,7 +120,7 @@ def broken_packages() -> list[BrokenPackage]:
     They are not logged again: the caller reports them.
     """
     broken = {each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]}
-    _told.update(broken)
+    _reported.update(broken)
     return sorted(broken)
 
 
@@ -166,9 +166,9 @@ def load_spec(name: str) -> BackendSpec:
     try:
         answers = load_plugin(plugin).hook.storecore_backend()
     except PluginError as error:
-        raise BackendLoadError(f"{plugin.described}: {said(error)}") from error.__cause__
+        raise BackendLoadError(f"{plugin.described}: {text_of(error)}") from error.__cause__
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         raise BackendLoadError(
             f"{plugin.described}: its storecore_backend raised {reason(error)}"

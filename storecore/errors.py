@@ -25,7 +25,7 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def said(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
     """Return the text of a foreign error, its lines joined."""
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
 

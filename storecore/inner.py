@@ -16,7 +16,7 @@ from msgspec.structs import fields, replace
 from storecore.capabilities import CAPABILITIES
 from storecore.errors import BackendLoadError, ConfigError, StoreError, caused_by
 from storecore.hooks import ResolvedSpec
-from storecore.isolation import is_programs, reason
+from storecore.isolation import is_from_program, reason
 from storecore.protocol import DataStore
 from storecore.redaction import is_clean
 
@@ -98,7 +98,7 @@ class InnerStore(NamedTuple):
                 error.__cause__ = error.__context__ = None
             raise
         except BaseException as error:
-            if is_programs(error):
+            if is_from_program(error):
                 raise
             failed = error
         why = f"its open raised {reason(failed)}"

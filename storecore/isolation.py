@@ -13,10 +13,10 @@ from traceback import walk_tb
 from types import CodeType
 from typing import Any
 
-from storecore.errors import said
+from storecore.errors import text_of
 
 
-def is_programs(error: BaseException) -> bool:
+def is_from_program(error: BaseException) -> bool:
     """Return whether an exception out of a plugin comes from the user or the program."""
     if isinstance(error, KeyboardInterrupt):
         return True
@@ -29,7 +29,7 @@ def is_programs(error: BaseException) -> bool:
 def reason(error: BaseException) -> str:
     """Return type and text of a foreign error, whose `__str__` may raise."""
     try:
-        return f"{type(error).__name__}: {said(error)}"
+        return f"{type(error).__name__}: {text_of(error)}"
     except Exception:
         return type(error).__name__
 

@@ -16,12 +16,12 @@ class MemoryMaintenance(MemoryTransfer):
 
     def verify(self, *, against: laws.Against | None = None) -> Report:
         """Follow both chains of the audit log, check all bars, and compare with a checkpoint."""
-        return laws.held_to(self, against, self._report)
+        return laws.verify_against(self, against, self._report)
 
     def checkpoint(self) -> laws.Checkpoint:
         """Return a digest for each series, symbol, day of events, state and log."""
         self._check_open()
-        return laws.taken_checkpoint(self)
+        return laws.take_checkpoint(self)
 
     def repair(self, *, dry_run: bool = False) -> Report:
         """Change nothing: there are no files to move aside."""

@@ -20,7 +20,7 @@ from msgspec import Struct
 from storecore.errors import StorageError
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.inner import InnerStore
-from storecore.isolation import is_programs
+from storecore.isolation import is_from_program
 from storecore.logs import log as _log
 from storecore.places import check_apart, places_of
 from storecore.protocol import DataStore
@@ -101,7 +101,7 @@ def _failure(
     try:
         getattr(replica, method)(*args, **kwargs)
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         return error
     return None

@@ -24,7 +24,7 @@ from storecore.chain_moves import strategies_of
 from storecore.discovery import find
 from storecore.errors import BackendLoadError, ConfigError, shown
 from storecore.hooks import OBSERVERS, ResolvedSpec
-from storecore.isolation import is_programs
+from storecore.isolation import is_from_program
 from storecore.logs import log as _log
 from storecore.plugins import Plugin, PluginError, load_plugin
 from storecore.protocol import DataStore
@@ -83,7 +83,7 @@ def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> Non
     try:
         getattr(manager.hook, hook)(**what)
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         names = ", ".join(name for name, _ in manager.list_name_plugin())
         _log.exception("observer %s failed in %s; the store goes on", names, hook)

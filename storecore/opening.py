@@ -20,7 +20,7 @@ from storecore.errors import (
 )
 from storecore.hooks import BackendSpec, ResolvedSpec
 from storecore.inner import InnerStore
-from storecore.isolation import is_programs, reason
+from storecore.isolation import is_from_program, reason
 from storecore.observers import load_observers
 from storecore.options import build_config
 from storecore.protocol import DataStore
@@ -100,7 +100,7 @@ def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:
     try:
         return spec.resolved(settings)
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         failed = error
     why = f"its capabilities or promises raised {reason(failed)}"

@@ -23,11 +23,11 @@ from storecore.instants import TimeRange
 from storecore.reports import Coverage, Footprint
 from storecore_file.bar_file import Note
 from storecore_file.bar_troubles import symbol_troubles
-from storecore_file.deferral import Tried
+from storecore_file.best_effort import best_effort
+from storecore_file.deferral import Attempt
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES, is_hashed
 from storecore_file.journal import Journal
-from storecore_file.later import put_off
 from storecore_file.parallel import batch_by_batch, in_parallel
 from storecore_file.parts import parsed
 from storecore_file.series import Series, any_note
@@ -121,7 +121,7 @@ class Bars:
 
     def _tidy(self, key: tuple[str, str]) -> None:
         """Remove parts without bars where that can be done: nobody reads a bar from them."""
-        with put_off(self._path(*key), "empty parts are removed later"):
+        with best_effort(self._path(*key), "empty parts are removed later"):
             if key in self._journal.series():  # its rows hold on to a part that is empty now
                 self._try_to_fold()
             self._writer(*key).drop_empty()
@@ -193,10 +193,10 @@ class Bars:
 
     def _try_to_fold(self) -> None:
         """Fold the journal where that can be done: its bars are safe, and read, where they are."""
-        with put_off(self._folder, "the journal is folded later"):
+        with best_effort(self._folder, "the journal is folded later"):
             self.fold()
 
-    def compact(self, tried: Tried) -> int:
+    def compact(self, tried: Attempt) -> int:
         """Fold the journal and merge all that is small; return how many files went away."""
         tried(self.fold)
         keys = [

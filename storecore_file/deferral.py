@@ -10,7 +10,7 @@ from storecore.errors import StoreError
 _Result = TypeVar("_Result")
 
 
-class Tried(Protocol):
+class Attempt(Protocol):
     """Runs one step, and returns None if it fails."""
 
     def __call__(self, do: Callable[[], _Result]) -> _Result | None:

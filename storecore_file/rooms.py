@@ -22,7 +22,7 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import places
 from storecore_file.floor.mounts import warn_of_network
 from storecore_file.fundamentals import Fundamentals
-from storecore_file.made_late import MadeLate, check_is_there
+from storecore_file.lazy_folders import LazyRoom, check_is_there
 from storecore_file.state import States
 
 ROOMS = {
@@ -89,7 +89,7 @@ class Rooms(Closing):
     def _make_folders_later(self) -> None:
         """Make the folder of each room, or sync an existing one, before its first write."""
         for name, folder in ROOMS.items():
-            late = MadeLate(getattr(self, name), self._disk, self.base_path, folder)
+            late = LazyRoom(getattr(self, name), self._disk, self.base_path, folder)
             setattr(self, name, late)
         self._logs = {"decisions": self._decisions, "orders": self._orders}
 

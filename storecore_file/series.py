@@ -166,7 +166,7 @@ class Series:
         """Make durable that files of the journal were retired, whoever has done it."""
         self._journal.settle()
 
-    def no_fold(self, pending: Pending) -> Locked | nullcontext[None]:
+    def fold_lock(self, pending: Pending) -> Locked | nullcontext[None]:
         """Return the lock that prevents a fold of the journal, if some rows lie in it."""
         return self._journal.folding() if pending.rows else nullcontext()
 

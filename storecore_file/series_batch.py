@@ -16,8 +16,8 @@ from threading import Event
 
 import pyarrow as pa
 
+from storecore_file.best_effort import best_effort
 from storecore_file.floor.rollback import Rollback
-from storecore_file.later import put_off
 from storecore_file.parallel import in_parallel
 from storecore_file.series_writer import Prepared, SeriesWriter
 
@@ -40,23 +40,23 @@ class Upsert:
         try:
             self._prepared = self._writer.put(self._new, self._prepared, self._rollback)
         except Exception:
-            self._rollback.forget()
+            self._rollback.discard()
             raise
 
-    def take_back(self) -> None:
+    def roll_back(self) -> None:
         """Roll the series back, however far this had come. A failure is logged."""
         self._writer.disk.discard(self._prepared.staged)
         if self._rollback.is_empty():
             return
-        with put_off(self._writer.folder, "bars of a failed write cannot be taken back"):
-            self._writer.take_back(self._new, self._prepared, self._rollback)
-        self._rollback.forget()
+        with best_effort(self._writer.folder, "bars of a failed write cannot be taken back"):
+            self._writer.roll_back(self._new, self._prepared, self._rollback)
+        self._rollback.discard()
 
-    def settle(self) -> None:
+    def finish(self) -> None:
         """Drop the backups, and merge closed parts. A failure is logged."""
-        self._rollback.forget()
+        self._rollback.discard()
         if self._prepared.is_to_be_merged():
-            with put_off(self._writer.folder, "merging its parts is put off"):
+            with best_effort(self._writer.folder, "merging its parts is put off"):
                 self._writer.tidy()
 
 
@@ -73,9 +73,9 @@ def all_or_none(upserts: Sequence[Upsert], threads: int) -> Iterator[None]:
         step(Upsert.put)
         yield
     except BaseException:
-        in_parallel(Upsert.take_back, upserts, threads)
+        in_parallel(Upsert.roll_back, upserts, threads)
         raise
-    in_parallel(Upsert.settle, upserts, threads)
+    in_parallel(Upsert.finish, upserts, threads)
 
 
 def _unless(failed: Event, work: Callable[[Upsert], None], upsert: Upsert) -> None:

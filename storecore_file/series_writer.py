@@ -23,13 +23,13 @@ from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST
 from storecore_file.bar_file import Note, encode
 from storecore_file.bar_reader import BarFile
+from storecore_file.best_effort import best_effort
 from storecore_file.floor.disk import Staged
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.looking import Fingerprint, fingerprint
 from storecore_file.floor.rollback import Rollback
 from storecore_file.journal_rows import Folded, Pending
 from storecore_file.kept_parts import keep
-from storecore_file.later import put_off
 from storecore_file.parts import Part, part_of
 from storecore_file.series import Series
 from storecore_file.tiling import BAR_BYTES, PART_ROWS, Tile, mergeable, split_last, tiles
@@ -144,21 +144,21 @@ class SeriesWriter:
                 self._disk.exchange(prepared.staged, prepared.gone)
             except BaseException:
                 with suppress(StorageError):  # the error that matters is on its way
-                    rollback.take_back()
+                    rollback.roll_back()
                 raise
             return prepared
 
-    def take_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
+    def roll_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
         """Roll back what was put: the parts or, if others wrote meanwhile, the bars of `new`.
 
         The journal is not folded meanwhile. A fold that has skipped the series, since the new parts
         have its rows, would remove these rows with the journal.
         """
-        with self._series.no_fold(prepared.pending), self._lock:
+        with self._series.fold_lock(prepared.pending), self._lock:
             alone = {part.name for part in self._series.layout().parts} <= prepared.names()
             journal_is_there = self._series.has_journal(prepared.pending)
             if alone and journal_is_there and rollback.is_undisturbed():
-                rollback.take_back()
+                rollback.roll_back()
             else:
                 self._give_back(new, self._before(prepared, rollback))
 
@@ -184,9 +184,9 @@ class SeriesWriter:
 
     def _before(self, prepared: Prepared, rollback: Rollback) -> pa.Table:
         """Return the bars of the replaced parts, as they were read before."""
-        formers = {path.name: former for path, former in rollback.formers()}
-        replaced = [part for part in prepared.parts if part.name in formers]
-        found = [self._series.open_at(formers[part.name], _all_of) for part in replaced]
+        backups = {path.name: backup for path, backup in rollback.backups()}
+        replaced = [part for part in prepared.parts if part.name in backups]
+        found = [self._series.open_at(backups[part.name], _all_of) for part in replaced]
         known = [(part, note.folded) for part, (note, _) in zip(replaced, found, strict=True)]
         bars = joined(rows for _, rows in found)
         return upserted(bars, prepared.pending.table(known, EARLIEST, LATEST))
@@ -298,7 +298,7 @@ class SeriesWriter:
 
     def _tidy(self) -> None:
         """Merge what has been closed. The bars are safe already: a failure can wait."""
-        with put_off(self._series.folder, "merging its parts is put off"):
+        with best_effort(self._series.folder, "merging its parts is put off"):
             self._merge(patient=True)
 
     def _weight(self, part: Part) -> int:

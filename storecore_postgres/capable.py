@@ -13,7 +13,7 @@ from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_rows
 from storecore.chain_moves import check_log, moved_lines
-from storecore.checkpoints import Against, Checkpoint, held_to, taken
+from storecore.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
 from storecore.instants import time_range
@@ -209,12 +209,12 @@ class Capable(Rooms):
         server's own check (`pg_amcheck`, data checksums). With a checkpoint (`against`) findings
         have the kinds of `storecore.checkpoints` too.
         """
-        return held_to(self, against, self._report)
+        return verify_against(self, against, self._report)
 
     def checkpoint(self) -> Checkpoint:
         """Return a digest for each series, symbol, day of events, state and log."""
         self._check_open()
-        return taken(self)
+        return take_checkpoint(self)
 
     def _report(self) -> Report:
         self._check_open()

@@ -21,7 +21,7 @@ from storecore.reports import Finding
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
 from storecore_postgres.event_numbers import EventNumbers
-from storecore_postgres.paging import PAGE, Row, decoding, pages, trouble
+from storecore_postgres.paging import PAGE, Row, decoding, issue, pages
 from storecore_postgres.wire import Encoded, Moment, each_once, instant, moment, moments
 
 _LONGEST_TYPE = 200
@@ -137,9 +137,9 @@ class Events:
         """Yield all events by timestamp, then by order of writing."""
         return (self._decoded(*row) for row in self._rows())
 
-    def troubles(self) -> Iterator[StorageError | None]:
+    def issues(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
-        return (trouble(self._decoded, row) for row in self._rows())
+        return (issue(self._decoded, row) for row in self._rows())
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:

@@ -29,7 +29,7 @@ def pages(
         key = key_of(rows[-1])
 
 
-def trouble(decode: Callable[..., object], row: Row) -> StorageError | None:
+def issue(decode: Callable[..., object], row: Row) -> StorageError | None:
     """Return the issue of a row, None if it can be decoded.
 
     `CorruptData` means damaged; any other error means that the row could not be checked.

@@ -23,7 +23,7 @@ _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 class Documents(Protocol):
     """A room whose rows are documents."""
 
-    def troubles(self) -> Iterator[StorageError | None]:
+    def issues(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
         ...
 
@@ -37,10 +37,10 @@ def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
     checked, findings, notes = 0, list[Finding](), list[Finding]()
     for room in rooms:
         with unchecked(findings, type(room).__name__.lower()):
-            for trouble in room.troubles():
+            for issue in room.issues():
                 checked += 1
-                if trouble is not None:
-                    findings.append(_finding(trouble, str(trouble.path)))
+                if issue is not None:
+                    findings.append(_finding(issue, str(issue.path)))
     with unchecked(findings, "bars"):
         for symbol in bars.symbols(None):
             for timeframe in bars.timeframes(symbol):

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 import storecore
 from storecore.capabilities import CAPABILITIES
 from storecore.chain_moves import LOGS
-from storecore.checkpoints.comparison import compared
+from storecore.checkpoints.comparison import compare
 from storecore.checkpoints.document import (
     Against,
     Checkpoint,
@@ -56,10 +56,10 @@ __all__ = [
     "SavedState",
     "Series",
     "checkpoint",
-    "held_to",
     "loaded",
-    "taken",
+    "take_checkpoint",
     "verify",
+    "verify_against",
 ]
 
 _NEEDED = ("Catalog", "VersionedState", "Transfer")
@@ -71,7 +71,7 @@ def checkpoint(store: Any) -> Checkpoint:
     Raises `StorageError` if the store lacks a capability for it.
     """
     own = getattr(store, "checkpoint", None)
-    return taken(store) if own is None else cast(Checkpoint, own())
+    return take_checkpoint(store) if own is None else cast(Checkpoint, own())
 
 
 def verify(store: Any, *, against: Against | None = None) -> Report:
@@ -80,10 +80,10 @@ def verify(store: Any, *, against: Against | None = None) -> Report:
         return cast(Report, store.verify())
     if "against" in inspect.signature(store.verify).parameters:
         return cast(Report, store.verify(against=against))
-    return held_to(store, against, store.verify)
+    return verify_against(store, against, store.verify)
 
 
-def taken(store: Any) -> Checkpoint:
+def take_checkpoint(store: Any) -> Checkpoint:
     """Return a new checkpoint of a store, with an entry for each thing that it holds.
 
     Each entry describes the moment of its reading, at or after `taken_at`. A damaged store has no
@@ -108,7 +108,7 @@ def taken(store: Any) -> Checkpoint:
     )
 
 
-def held_to(store: Any, against: Against | None, look: Callable[[], Report]) -> Report:
+def verify_against(store: Any, against: Against | None, look: Callable[[], Report]) -> Report:
     """Return the report of `look`, with what the store lacks of a checkpoint (None: no checkpoint).
 
     An unusable checkpoint is an error before `look` is called.
@@ -116,7 +116,7 @@ def held_to(store: Any, against: Against | None, look: Callable[[], Report]) -> 
     if against is None:
         return look()
     given, then = _surveyed(store), loaded(against)
-    report, found = look(), compared(given, then)
+    report, found = look(), compare(given, then)
     return replace(
         report,
         checked=report.checked + found.checked,

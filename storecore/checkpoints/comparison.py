@@ -53,7 +53,7 @@ _Item = TypeVar("_Item", bound=_Entry)
 _Records = TypeVar("_Records", Series, Filings)
 
 
-class Compared(NamedTuple):
+class Comparison(NamedTuple):
     """A comparison: the number of compared entries, the findings and the notes."""
 
     checked: int
@@ -61,7 +61,7 @@ class Compared(NamedTuple):
     notes: tuple[Finding, ...]
 
 
-def compared(store: Surveyed, then: Checkpoint) -> Compared:
+def compare(store: Surveyed, then: Checkpoint) -> Comparison:
     """Return what a store lacks of a checkpoint, by name.
 
     An entry that cannot be read is the finding "unchecked"; all others are compared.
@@ -86,7 +86,7 @@ def compared(store: Surveyed, then: Checkpoint) -> Compared:
         *_held(then.audit, _nothing, lambda each: record_of(store, each.log, each.seq), _of_log),
     ]
     told = [each for each in found if each is not None]
-    return Compared(
+    return Comparison(
         checked=len(found),
         findings=tuple(each for each in told if each.kind not in _NOTES),
         notes=tuple(each for each in told if each.kind in _NOTES),

@@ -15,7 +15,7 @@ from storecore.cli.bar_files import BarTable, read_table
 from storecore.cli.bar_rows import RowReader
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.columns import recognize
-from storecore.cli.repeated_hours import told_by_order
+from storecore.cli.repeated_hours import resolved_by_order
 from storecore.cli.screen import console, date_text, progress
 from storecore.cli.stamps import find_zone, local_text, with_offset
 from storecore.cli.wording import counted, listed, printable
@@ -121,7 +121,7 @@ def read_series(file: Path, symbol: str | None, zone: tzinfo, delimiter: str | N
     columns = recognize(table.header, symbol)
     reader = RowReader(columns, symbol, zone)
     rows, bad = _rows(table, reader, f"reading {file.name}")
-    series = {each: _told(placed, zone, bad) for each, placed in rows.items()}
+    series = {each: _resolved(placed, zone, bad) for each, placed in rows.items()}
     series = {each: bars for each, bars in series.items() if bars}
     problems = [f"{table.place} {place}: {problem}" for place, problem in sorted(bad)]
     repeated = sum(len(bars) - len({bar.date for bar in bars}) for bars in series.values())
@@ -160,22 +160,22 @@ def _rows(table: BarTable, reader: RowReader, what: str) -> tuple[dict[str, Rows
     return rows, bad
 
 
-def _told(rows: Rows, zone: tzinfo, bad: Bad) -> list[PriceBar]:
+def _resolved(rows: Rows, zone: tzinfo, bad: Bad) -> list[PriceBar]:
     """Return the bars of a symbol. A row is bad if its time came twice and stays ambiguous."""
     if not rows.twice:
         return rows.bars
-    bars, untold = list(rows.bars), set[int]()
-    for at, meant in told_by_order([rows.readings(at) for at in range(len(bars))]):
+    bars, ambiguous = list(rows.bars), set[int]()
+    for at, meant in resolved_by_order([rows.readings(at) for at in range(len(bars))]):
         if meant is None:
             place, later = rows.twice[at]
-            bad.append((place, _untold(bars[at].date, later, zone)))
-            untold.add(at)
+            bad.append((place, _ambiguous(bars[at].date, later, zone)))
+            ambiguous.add(at)
         else:
             bars[at] = replace(bars[at], date=meant)
-    return [bar for at, bar in enumerate(bars) if at not in untold]
+    return [bar for at, bar in enumerate(bars) if at not in ambiguous]
 
 
-def _untold(first: datetime, second: datetime, zone: tzinfo) -> str:
+def _ambiguous(first: datetime, second: datetime, zone: tzinfo) -> str:
     both = [with_offset(each, zone) for each in (first, second)]
     return (
         f"date={local_text(first, zone)!r}: that time came twice in {zone}, and the order of the "

@@ -17,14 +17,14 @@ _NEAR = timedelta(days=1)
 Readings = Sequence[datetime]  # of one row: one instant, or two in order
 
 
-class Told(NamedTuple):
+class Resolved(NamedTuple):
     """The place of a row among those given, and its instant (None: ambiguous)."""
 
     at: int
     meant: datetime | None
 
 
-def told_by_order(rows: Sequence[Readings]) -> Iterator[Told]:
+def resolved_by_order(rows: Sequence[Readings]) -> Iterator[Resolved]:
     """Yield the instant of each row with two readings; the rows are those of one symbol."""
     nights = list(_nights(readings for readings in rows if len(readings) > 1))
     starts = [first for first, _ in nights]
@@ -36,7 +36,7 @@ def told_by_order(rows: Sequence[Readings]) -> Iterator[Told]:
     for night_rows in near:
         meant = _meant([rows[at] for at in night_rows])
         told = zip(night_rows, meant, strict=True)
-        yield from (Told(at, each) for at, each in told if len(rows[at]) > 1)
+        yield from (Resolved(at, each) for at, each in told if len(rows[at]) > 1)
 
 
 def _nights(twice: Iterable[Readings]) -> Iterator[tuple[datetime, datetime]]:

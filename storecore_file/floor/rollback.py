@@ -44,7 +44,7 @@ class Rollback:
     def keep(self, path: Path, new: Path | None) -> None:
         """Back up the file of a name before `new` is renamed to it, or it is removed (None)."""
         before, after = fingerprint(path), None if new is None else fingerprint(new)
-        former = _former_name(path)
+        former = _backup_name(path)
         if before is not None:
             self._disk.keep(path, former.name)
         self._changes.append(_Change(path, before, after, former))
@@ -60,7 +60,7 @@ class Rollback:
         self.keep(path, None)
         self._disk.drop(path)
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """Sync the changes to the medium. Raises `StorageError`."""
         for folder in dict.fromkeys(each.path.parent for each in self._changes):
             self._disk.settle(folder)
@@ -69,7 +69,7 @@ class Rollback:
         """Return whether there is no backup."""
         return not self._changes
 
-    def formers(self) -> list[tuple[Path, Path]]:
+    def backups(self) -> list[tuple[Path, Path]]:
         """Return the files that were there, each with its second name."""
         return [(each.path, each.former) for each in self._changes if each.before is not None]
 
@@ -85,7 +85,7 @@ class Rollback:
             [each.before for each in self._changes],
         )
 
-    def take_back(self) -> None:
+    def roll_back(self) -> None:
         """Roll the changes back, the last one first, so that a reader misses nothing meanwhile.
 
         A name with the file of another writer stays as it is. If some changes cannot be rolled
@@ -97,11 +97,11 @@ class Rollback:
                 self._take_one_back(each)
             except StorageError as error:
                 failed.append(error)
-        self.settle()
+        self.sync()
         if failed:
             raise failed[0]
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Remove the second names: the change stays."""
         for each in self._changes:
             with suppress(StorageError):  # hidden, and nobody's data
@@ -125,7 +125,7 @@ def made_at(name: str) -> int | None:
     return None if match is None else int(match[1], 16)
 
 
-def _former_name(path: Path) -> Path:
+def _backup_name(path: Path) -> Path:
     # The time is in the name: the file's own is that of its content, which may be years old.
     return path.with_name(f".{path.name}.{int(time.time()):08x}{token_hex(4)}.rollback")
 
@@ -146,11 +146,11 @@ def replace_all(
             rollback.replace(path, temporary)
         for path in gone:
             rollback.remove(path)
-        rollback.settle()
+        rollback.sync()
     except BaseException:
         with suppress(StorageError):  # the error that matters is on its way
-            rollback.take_back()
+            rollback.roll_back()
         disk.discard(staged)
         raise
     finally:
-        rollback.forget()
+        rollback.discard()

@@ -40,7 +40,7 @@ def _is_something(path: Path, disk: Disk) -> bool:
     return False
 
 
-class MadeLate:
+class LazyRoom:
     """A room whose folder is made, and synced, before the first write into it."""
 
     def __init__(self, room: Any, disk: Disk, base_path: Path, folder: str) -> None:
