@@ -228,14 +228,14 @@ class MemoryDataStore(MemoryMaintenance):
         return laws.select_records(records, laws.time_range(start, end), strategy_name)
 
     def places(self) -> frozenset[str]:
-        """Return a place that is no other store's: a store in memory is one of its own."""
+        """Return a place that no other store shares."""
         self._check_open()
         return frozenset({f"memory {id(self)}"})
 
     def __reduce__(self) -> Any:
         raise NotSerializable(
-            "a MemoryDataStore cannot be pickled or copied: what it holds is in this process "
-            "alone; put it into another store with storecore.copy_store"
+            "a MemoryDataStore cannot be pickled or copied: its data is in this process "
+            "only; copy it into another store with storecore.copy_store"
         )
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:

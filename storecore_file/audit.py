@@ -105,9 +105,9 @@ class AuditLog(Generic[_Record]):
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end, its first break or a cut, and files out of place.
 
-        It takes no lock (law D7). The heads are read before the lines, so the log can only have
-        more than they say; but a writer that goes on in another file may make a line look as if it
-        was missing, or tear a head for a moment. So what is found is what two looks find.
+        It takes no lock (law D7). It reads the heads before the lines, so the log can only have
+        more records than they name. A writer that changes to another file may make a line look
+        missing, or tear a head for a moment. So a break counts only if two looks find it.
         """
         end = GENESIS
 

@@ -71,10 +71,9 @@ class Content(NamedTuple):
 
 
 class BarFile:
-    """A part: its note is read, its columns when they are asked for.
+    """A part: its note is read at once, its columns when they are asked for.
 
-    Raises `CorruptData` naming the file where it is damaged, `StorageError` where it cannot be
-    read.
+    Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
     def __init__(self, file: Source) -> None:

@@ -188,7 +188,7 @@ class SeriesProof:
 
 
 def _odd(folder: Path, look: _Look, held: list[Held]) -> Iterator[Trouble]:
-    """Yield what is odd about the bars of a series that count."""
+    """Yield the oddities in the bars of a series that count."""
     tables = [piece.file.rows(*piece.part[:2]) for piece in shown(held)]
     for kind, detail in oddities(tables or (proof.bars for proof in look.proofs)):
         note = look.proofs[0].note

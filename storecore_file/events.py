@@ -23,7 +23,7 @@ from storecore.events import encode_event, select_events
 from storecore.instants import TimeRange, to_datetime
 from storecore.models import Event
 from storecore_file import event_file
-from storecore_file.deferral import Tried
+from storecore_file.deferral import Attempt
 from storecore_file.event_file import SealedDay
 from storecore_file.event_lines import Line, check_day, decode_line, number_of
 from storecore_file.floor.appending import Effect, Log, lacks_newline, whole_lines
@@ -128,7 +128,7 @@ class Events:
         for day in self._days():
             yield from sorted(self._day(day).events, key=attrgetter("timestamp"))
 
-    def compact(self, tried: Tried) -> list[str]:
+    def compact(self, tried: Attempt) -> list[str]:
         """Seal every day that is being written, and return those days."""
         return [day for day in self._days() if tried(partial(self._seal, day))]
 

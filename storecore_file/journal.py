@@ -29,6 +29,7 @@ import pyarrow as pa
 from storecore.bar_table import bar_columns_of, joined
 from storecore.errors import CorruptData, StoreError
 from storecore.forking import begin_anew_in_children
+from storecore_file.best_effort import best_effort
 from storecore_file.floor.appending import Log, lacks_newline, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
@@ -44,7 +45,6 @@ from storecore_file.journal_rows import (
     number_of,
     take_in,
 )
-from storecore_file.later import put_off
 from storecore_file.log_ends import End, LogEnds
 from storecore_file.past_journals import Past, PastJournals, Retired
 from storecore_file.troubles import (
@@ -158,7 +158,7 @@ class Journal:
         for name, line in pending.through.items():
             if name in pending.journals:
                 mark = sealed(msgspec.json.encode(Taken(symbol, timeframe, line)))
-                with put_off(self.folder / name, "what was taken in of it is not noted"):
+                with best_effort(self.folder / name, "what was taken in of it is not noted"):
                     self._disk.add(self.folder / _taken(name), mark)
 
     def taken(self) -> dict[str, dict[Key, int]]:
@@ -343,7 +343,7 @@ class Journal:
             )
 
     def _cut(self, name: str, end: End) -> Iterator[Trouble]:
-        """Yield that a file has lost its last lines."""
+        """Yield an issue if a file has lost its last lines."""
 
         def look() -> str | None:
             without = lacks_newline(self.folder / name, is_sealed)

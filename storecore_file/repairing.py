@@ -46,9 +46,9 @@ class Repairs:
         self._aside = base_path / aside.ASIDE / moment
 
     def mend(self, trouble: Trouble) -> str | Trouble | None:
-        """Mend one trouble; return in words what was done, None where it was gone already.
+        """Repair one issue; return what was done, in words, or None if it was gone already.
 
-        Where it cannot be mended, that is the trouble that is returned: it holds up no other.
+        If it cannot be repaired, return it: it does not stop the others.
         """
         try:
             return self._mended(trouble)
@@ -91,9 +91,9 @@ class Repairs:
         return Locked(trouble.lock, self._lock_timeout)
 
     def _set_aside(self, trouble: Trouble, into: Path) -> bool:
-        """Move a file aside if it is still as it was found; tell whether it was moved.
+        """Move a file aside if it is unchanged; return whether it was moved.
 
-        Not every writer takes a lock: what is moved must be the file that was looked at.
+        Not every writer takes a lock, so the file must still be the one that was checked.
         """
         judged = identity_at(trouble.path)
         if judged is None or not self._is_still(trouble):

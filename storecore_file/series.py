@@ -184,7 +184,7 @@ class Series:
         return bars
 
     def open_at(self, path: Path, look: Callable[[BarFile], _Answer]) -> _Answer:
-        """Return what `look` answers for a file of the series, whatever its name."""
+        """Return what `look` returns for a file of the series, whatever its name."""
         with _opened(self.disk, path) as file:
             bars = bars_in(file)
             bars.check_series(self.symbol, self.timeframe)
@@ -217,12 +217,12 @@ class Series:
         """Make durable that files of the journal were retired, whoever has done it."""
         self._journal.settle()
 
-    def no_fold(self, pending: Pending) -> Locked | nullcontext[None]:
-        """Return the lock under which the journal is not folded, if some rows lie in it."""
+    def fold_lock(self, pending: Pending) -> Locked | nullcontext[None]:
+        """Return the lock that prevents a fold of the journal, if some rows lie in it."""
         return self._journal.folding() if pending.rows else nullcontext()
 
     def has_journal(self, pending: Pending) -> bool:
-        """Tell whether the journal still has all of some rows."""
+        """Return whether the journal still has all of some rows."""
         return self._journal.are_there(pending)
 
     def pending(self) -> Pending:

@@ -24,6 +24,7 @@ from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST
 from storecore_file.bar_file import VERSION, Note, encode
 from storecore_file.bar_reader import BarFile
+from storecore_file.best_effort import best_effort
 from storecore_file.floor.aside import copy_aside
 from storecore_file.floor.disk import Staged
 from storecore_file.floor.locks import Locked
@@ -32,7 +33,6 @@ from storecore_file.floor.rollback import Rollback
 from storecore_file.generations import next_generation
 from storecore_file.journal_rows import Folded, Pending, furthest
 from storecore_file.kept_parts import keep
-from storecore_file.later import put_off
 from storecore_file.overlaps import Held, clusters, gaps, older, shown
 from storecore_file.parts import Part, parsed, part_of
 from storecore_file.series import Series
@@ -71,7 +71,7 @@ class _Group(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """An upsert that is staged: its files, and the state of the series that they were made from."""
+    """A staged upsert: its files, and the state of the series that they were made from."""
 
     staged: list[Staged]
     gone: list[Path]
@@ -91,7 +91,7 @@ class Prepared(NamedTuple):
         return {part.name for part in self.parts} | {each.path.name for each in self.staged}
 
     def is_to_be_merged(self) -> bool:
-        """Tell whether there may be closed parts to merge: two of them, beside the open one."""
+        """Return whether there may be closed parts to merge: two of them, beside the open one."""
         return self.made > 0 and len(self.names()) - len(self.gone) > 2
 
 
@@ -141,14 +141,14 @@ class SeriesWriter:
             self._remove(gone)
 
     def prepare(self, new: pa.Table) -> Prepared:
-        """Stage the parts of an upsert for `put`; meanwhile other writers may come."""
+        """Stage the parts of an upsert for `put`; other writers may come between."""
         with self._locked():
             return self._prepared(new)
 
     def put(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> Prepared:
-        """Put a prepared upsert in place, prepared anew if another writer came between.
+        """Put a prepared upsert in place, prepared again if another writer came between.
 
-        Returns what was put. `rollback` keeps what was there before.
+        Returns what was put. `rollback` backs up what was there before.
         """
         with self._locked():
             if self._seen(prepared) != prepared.seen:
@@ -162,23 +162,23 @@ class SeriesWriter:
                 self._exchange(prepared.staged, prepared.gone)
             except BaseException:
                 with suppress(StorageError):  # the error that matters is on its way
-                    rollback.take_back()
+                    rollback.roll_back()
                 raise
             if prepared.took:
                 self._series.note_taken(prepared.pending)
             return prepared
 
-    def take_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
-        """Take back what was put: the parts or, if others wrote meanwhile, the bars of `new`.
+    def roll_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
+        """Roll back what was put: the parts or, if others wrote meanwhile, the bars of `new`.
 
-        The journal is not folded meanwhile: a fold that has passed the series by, since the parts
-        that were put have its rows, would remove these with the journal.
+        The journal is not folded meanwhile. A fold that has skipped the series, since the new parts
+        have its rows, would remove these rows with the journal.
         """
-        with self._series.no_fold(prepared.pending), self._locked():
+        with self._series.fold_lock(prepared.pending), self._locked():
             alone = {part.name for part in self._series.layout().parts} <= prepared.names()
             journal_is_there = self._series.has_journal(prepared.pending)
             if alone and journal_is_there and rollback.is_undisturbed():
-                rollback.take_back()
+                rollback.roll_back()
             else:
                 self._give_back(new, self._before(prepared, rollback))
 
@@ -196,22 +196,22 @@ class SeriesWriter:
         return prepared._replace(seen=self._seen(prepared))
 
     def _seen(self, prepared: Prepared) -> Seen:
-        """Return the parts that there are, and which files those are that will be replaced."""
+        """Return the existing parts, and the identities of those that will be replaced."""
         replaced = (*(each.path for each in prepared.staged), *prepared.gone)
         names = [part.name for part in self._series.layout().parts]
         return names, [fingerprint(path) for path in replaced]
 
     def _before(self, prepared: Prepared, rollback: Rollback) -> pa.Table:
-        """Return the bars of the parts that were replaced, as they were read before."""
-        formers = {path.name: former for path, former in rollback.formers()}
-        replaced = [part for part in prepared.parts if part.name in formers]
-        found = [self._series.open_at(formers[part.name], _all_of) for part in replaced]
+        """Return the bars of the replaced parts, as they were read before."""
+        backups = {path.name: backup for path, backup in rollback.backups()}
+        replaced = [part for part in prepared.parts if part.name in backups]
+        found = [self._series.open_at(backups[part.name], _all_of) for part in replaced]
         known = [(part, note.folded) for part, (note, _) in zip(replaced, found, strict=True)]
         bars = joined(rows for _, rows in found)
         return upserted(bars, prepared.pending.table(known, EARLIEST, LATEST))
 
     def _give_back(self, ours: pa.Table, before: pa.Table) -> None:
-        """Let bars be as before that still are as they were written; what others wrote stays."""
+        """Restore bars that are unchanged since they were written; bars of other writers stay."""
         self._upsert(EMPTY)
         parts, pending = self._parts(), self._series.settled()
         dates = instants_of(ours)
@@ -340,7 +340,7 @@ class SeriesWriter:
         return self._series.open(part, look)
 
     def _replace_or_remove(self, kept: list[_Filled], parts: list[Part], pending: Pending) -> None:
-        """Put parts of which bars were taken, and remove those that nobody needs any more."""
+        """Replace parts that lost bars, and remove those that are empty and not needed any more."""
         put = [each for each in kept if len(each.bars) or pending.needs(each.folded)]
         emptied = [filled.part for filled in kept if filled not in put]
         self._replace(put, parts, emptied)
@@ -401,7 +401,7 @@ class SeriesWriter:
 
     def _tidy(self) -> None:
         """Merge what has been closed. The bars are safe already: a failure can wait."""
-        with put_off(self._series.folder, "merging its parts is put off"):
+        with best_effort(self._series.folder, "merging its parts is put off"):
             self._merge(patient=True)
 
     def _weight(self, part: Part) -> int:
@@ -460,7 +460,7 @@ def _overlap(part: Part, first: int, last: int) -> bool:
 
 
 def _as_before(bars: pa.Table, ours: pa.Table, before: pa.Table) -> pa.Table:
-    """Return bars without those that equal ours, as they were before."""
+    """Return bars with those that equal ours as they were before."""
     written = dict(_rows(ours))
     same = pa.array([date for date, row in _rows(bars) if written.get(date) == row], pa.int64())
     kept = bars.filter(pc.invert(pc.is_in(_instants(bars), same)))
@@ -472,7 +472,7 @@ def _all_of(file: BarFile) -> tuple[Note, pa.Table]:
 
 
 def _rows(bars: pa.Table) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the date of each bar, and its values: a column may lack where no bar has a value."""
+    """Yield the date and the values of each bar: a column may be absent if no bar has a value."""
     for date, row in zip(instants_of(bars), bars.to_pylist(), strict=True):
         yield date, {name: value for name, value in row.items() if value is not None}
 

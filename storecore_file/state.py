@@ -113,7 +113,7 @@ class States:
             raise CorruptData(f"{path}: found {found}", path)
 
     def _strategy_of(self, name: str) -> str | None:
-        """Return whose state a file is, None where it is none of a strategy's, or gone."""
+        """Return the strategy whose state a file has, None if it has none or is gone."""
         encoded = name.removesuffix(_SUFFIX)
         strategy = STRATEGIES.decode(encoded)
         if strategy is not None or not is_hashed(encoded):

@@ -55,7 +55,7 @@ def report(checked: int, troubles: Sequence[Trouble], audit: Iterable[Finding]) 
 
 
 def chain_findings(verify: Callable[[], tuple[object, list[Finding]]]) -> list[Finding]:
-    """Return what is wrong with a log as a chain, or that this could not be checked."""
+    """Return the findings of a log's chain, or that it could not be checked."""
     try:
         return verify()[1]
     except StorageError as error:
@@ -64,7 +64,7 @@ def chain_findings(verify: Callable[[], tuple[object, list[Finding]]]) -> list[F
 
 
 def _others(folder: Path, own: frozenset[str]) -> Iterator[Trouble | None]:
-    """Yield what is wrong with a folder of rooms, whose own folders may be links to other disks."""
+    """Yield the issues of the store's folder; those of rooms may be links to other disks."""
     found, unseen = listed(folder)
     yield from (trouble for trouble in unseen if trouble.path.name not in own)
     for entry in found:

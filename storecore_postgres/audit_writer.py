@@ -95,7 +95,7 @@ class AuditWriter:
         return end if self._may_follow else None
 
     def _once(self, what: str, put: Callable[[Connection], Link]) -> Link:
-        """Append exactly once, and behind the log's last record if the head is behind it."""
+        """Append exactly once, after the log's last record if the head is behind it."""
         try:
             return self._database.once(what, put, self._is_kept)
         except StorageError as error:
@@ -154,7 +154,7 @@ class AuditWriter:
 
 
 def _is_taken(error: StorageError) -> bool:
-    """Tell whether there is a record of that number, of which the head does not know."""
+    """Return whether the log has a record of that number that the head does not know."""
     return isinstance(error.__cause__, TAKEN)
 
 

@@ -1,4 +1,4 @@
-"""What a store holds, digested: all of it, or what lies within the bounds of an earlier survey."""
+"""Digests of what a store holds: of all of it, or within the bounds of an earlier survey."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def series_of(
 def all_filings(
     fundamentals: Iterable[FundamentalData], within: Mapping[str, Bounds]
 ) -> Iterator[Filings]:
-    """Yield what each symbol has of fundamentals, given by symbol, then by timestamp."""
+    """Yield the fundamentals of each symbol, given by symbol, then by timestamp."""
     for symbol, group in groupby(fundamentals, key=attrgetter("symbol")):
         first, last = within.get(symbol, EVER)
         found = filings_of(symbol, (each for each in group if first <= moment_of(each) <= last))
@@ -95,7 +95,7 @@ def filings_of(symbol: str, fundamentals: Iterable[FundamentalData]) -> Filings 
 def all_days(events: Iterable[Event], within: Mapping[date, datetime]) -> Iterator[EventDay]:
     """Yield the days of events, given in their order, their times in aware UTC.
 
-    Of a day in `within` only those count that had been ingested by then: later ones are new.
+    Of a day in `within` only events that had been ingested by then count: later ones are new.
     """
     for day, group in groupby(events, key=lambda event: event.timestamp.date()):
         limit = within.get(day, EVER[1])

@@ -227,7 +227,7 @@ class Disk(Folders):
 
 
 def _may_be_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a folder: one that cannot be told is, so that none is left out."""
+    """Return whether an entry is a folder; True if unknown, so that none is left out."""
     try:
         return entry.is_dir()
     except OSError as error:

@@ -190,7 +190,7 @@ def test_a_repair_heals_the_head_of_each_log_by_itself(store, logged, tamper, sc
     tamper(f"UPDATE {{heads}} SET seq = 0, hash = '' WHERE log = '{log}'")
     before = store.verify()
     last = {"decisions": 6, "orders": 1}[log]
-    did = f'let the head of "{schema}".{log} name record {last}'
+    did = f'set the head of "{schema}".{log} to record {last}'
     planned = store.repair(dry_run=True)
     assert planned.actions == (f"would {did}",)
     assert planned.findings == before.findings

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from storecore import CorruptData, PriceBar, StoreClosed
-from storecore.checkpoints import held_to, taken
+from storecore.checkpoints import take_checkpoint, verify_against
 from storecore.memory import MemoryDataStore
 
 JAN_5 = datetime(2026, 1, 5)
@@ -225,9 +225,9 @@ def test_a_series_that_is_deleted_while_a_checkpoint_is_taken_is_left_out(bar):
 def test_bars_that_changed_without_a_write_since_are_a_finding(bar, then, now, kind):
     store = MemoryDataStore()
     store.write_bars("AAPL", [bar()])
-    document = taken(store, written=lambda symbol, timeframe: then)
+    document = take_checkpoint(store, written=lambda symbol, timeframe: then)
     store.write_bars("AAPL", [bar(close=100.5)])
-    report = held_to(store, document, store.verify, written=lambda symbol, timeframe: now)
+    report = verify_against(store, document, store.verify, written=lambda symbol, timeframe: now)
     (found,) = (*report.findings, *report.notes)
     assert (found.kind, found.place) == (kind, "bars of AAPL (1d)")
     assert report.ok is (kind == "replaced")
@@ -237,6 +237,6 @@ def test_bars_that_changed_without_a_write_since_are_a_finding(bar, then, now, k
 def test_bars_that_are_as_they_were_need_no_number(bar, now):
     store = MemoryDataStore()
     store.write_bars("AAPL", [bar()])
-    document = taken(store, written=lambda symbol, timeframe: 7)
-    report = held_to(store, document, store.verify, written=lambda symbol, timeframe: now)
+    document = take_checkpoint(store, written=lambda symbol, timeframe: 7)
+    report = verify_against(store, document, store.verify, written=lambda symbol, timeframe: now)
     assert report.findings == report.notes == ()
