@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -80,14 +81,13 @@ def test_d5_a_log_that_is_cut_at_any_byte_is_found_before_and_after_the_next_wri
     for number in range(LINES):
         log.write(store, number)
     (path,) = base.glob(log.files)
-    beside = [each for each in path.parent.iterdir() if each.name in (".ends", ".head")]
-    whole = {each: each.read_bytes() for each in (path, *beside)}
+    kept, content = shutil.copytree(base, base.with_name("kept")), path.read_bytes()
     wrong = []
-    for length in cuts(whole[path], every):
-        for each, content in whole.items():
-            each.write_bytes(content)
-        path.write_bytes(whole[path][:length])
-        left = whole[path][: length + 1].count(b"\n")  # one that lacks its newline alone is there
+    for length in cuts(content, every):
+        shutil.rmtree(base)
+        shutil.copytree(kept, base)
+        path.write_bytes(content[:length])
+        left = content[: length + 1].count(b"\n")  # one that lacks its newline alone is there
         before = opened().verify()
         writer = opened()
         log.write(writer, LINES)
@@ -95,12 +95,11 @@ def test_d5_a_log_that_is_cut_at_any_byte_is_found_before_and_after_the_next_wri
         found = [finding.kind for finding in before.findings]
         if found != ["truncated"]:
             wrong.append((length, "before", found))
-        if after.ok != (left == LINES):
+        # The journal goes on in another file; the cut one is a finding until it is folded.
+        if after.ok != (left == LINES and kind != "journal"):
             wrong.append((length, "after", after.findings))
         if log.read(writer) != [*range(left), LINES]:
             wrong.append((length, "read", log.read(writer)))
-        for torn in path.parent.glob("*.torn"):
-            torn.unlink()
     assert wrong == []
 
 
