@@ -58,11 +58,16 @@ class JournalProof:
         )
 
     def troubles(self) -> Iterator[Trouble]:
-        """Yield what contradicts, once all parts have been taken in."""
+        """Yield what contradicts, once all parts have been taken in.
+
+        Nothing, if the record of past files could not be read: that is an issue of its own.
+        """
         try:
             named, lines = self._journal.named(), self._journal.lines()
             after = self._journal.past()
-        except StoreError:  # it is told by itself
+        except StoreError:
+            return
+        if self._before is None:
             return
         lacking = {
             (key, hour)
@@ -146,11 +151,11 @@ class JournalProof:
             yield Trouble("older", self._journal.folder, detail, FORGET, moved=give_up)
 
 
-def _past(journal: Journal) -> Past:
+def _past(journal: Journal) -> Past | None:
     try:
         return journal.past()
-    except StoreError:  # it is told by itself
-        return Past()
+    except StoreError:
+        return None
 
 
 def _own(key: Key) -> Own:
