@@ -315,7 +315,7 @@ DESCRIPTORS = """if True:
         prices = dict.fromkeys(("open", "high", "low", "close", "volume"), [close] * len(names))
         return pa.table({"symbol": names, "date": days * 150 + days[:2], **prices})
 
-    def failing(self, timeframe, series):
+    def failing(self, timeframe, series, reached):
         raise StorageError("no journal")
 
     store = FileDataStore(sys.argv[1], durability="os")
