@@ -11,23 +11,12 @@ TYPE_CHECKING = False  # typing's own would have to be imported, the slowest par
 if TYPE_CHECKING:
     from typing import Any
 
-    from storecore.capabilities import AuditTrail as AuditTrail
-    from storecore.capabilities import BarStream as BarStream
-    from storecore.capabilities import BarTables as BarTables
-    from storecore.capabilities import Bulk as Bulk
-    from storecore.capabilities import BulkAudit as BulkAudit
-    from storecore.capabilities import Catalog as Catalog
-    from storecore.capabilities import DiskUsage as DiskUsage
-    from storecore.capabilities import Maintenance as Maintenance
-    from storecore.capabilities import VersionedState as VersionedState
-    from storecore.checkpoints import Checkpoint as Checkpoint
-    from storecore.config import StoreConfig as StoreConfig
-    from storecore.config import find_config as find_config
-    from storecore.config import load_config as load_config
+    from storecore.config.file import StoreConfig as StoreConfig
+    from storecore.config.file import find_config as find_config
+    from storecore.config.file import load_config as load_config
+    from storecore.config.open import open_store as open_store
     from storecore.copying import CopyReport as CopyReport
     from storecore.copying import copy_store as copy_store
-    from storecore.discovery import BackendInfo as BackendInfo
-    from storecore.discovery import backends as backends
     from storecore.errors import ApiMismatch as ApiMismatch
     from storecore.errors import BackendLoadError as BackendLoadError
     from storecore.errors import ConfigError as ConfigError
@@ -43,8 +32,6 @@ if TYPE_CHECKING:
     from storecore.errors import StoreClosed as StoreClosed
     from storecore.errors import StoreError as StoreError
     from storecore.errors import UnknownBackend as UnknownBackend
-    from storecore.hooks import BackendSpec as BackendSpec
-    from storecore.hooks import hookimpl as hookimpl
     from storecore.models import Action as Action
     from storecore.models import Decision as Decision
     from storecore.models import DecisionRecord as DecisionRecord
@@ -54,43 +41,55 @@ if TYPE_CHECKING:
     from storecore.models import OrderRecord as OrderRecord
     from storecore.models import OrderResult as OrderResult
     from storecore.models import PriceBar as PriceBar
-    from storecore.opening import open_store as open_store
-    from storecore.protocol import DataStore as DataStore
+    from storecore.plugins.discovery import BackendInfo as BackendInfo
+    from storecore.plugins.discovery import backends as backends
+    from storecore.plugins.spec import BackendSpec as BackendSpec
+    from storecore.plugins.spec import hookimpl as hookimpl
+    from storecore.protocols import AuditTrail as AuditTrail
+    from storecore.protocols import BarStream as BarStream
+    from storecore.protocols import BarTables as BarTables
+    from storecore.protocols import Bulk as Bulk
+    from storecore.protocols import BulkAudit as BulkAudit
+    from storecore.protocols import Catalog as Catalog
+    from storecore.protocols import DataStore as DataStore
+    from storecore.protocols import DiskUsage as DiskUsage
+    from storecore.protocols import Maintenance as Maintenance
+    from storecore.protocols import Transfer as Transfer
+    from storecore.protocols import VersionedState as VersionedState
+    from storecore.reports import AuditLine as AuditLine
     from storecore.reports import AuditReport as AuditReport
     from storecore.reports import Coverage as Coverage
     from storecore.reports import Finding as Finding
     from storecore.reports import Footprint as Footprint
     from storecore.reports import Report as Report
     from storecore.reports import StateVersion as StateVersion
-    from storecore.tables import iter_bar_tables as iter_bar_tables
-    from storecore.tables import read_bar_table as read_bar_table
-    from storecore.tables import write_bar_table as write_bar_table
-    from storecore.transfer import AuditLine as AuditLine
-    from storecore.transfer import Transfer as Transfer
+    from storecore.store.checkpoints import Checkpoint as Checkpoint
+    from storecore.store.tables import iter_bar_tables as iter_bar_tables
+    from storecore.store.tables import read_bar_table as read_bar_table
+    from storecore.store.tables import write_bar_table as write_bar_table
 
 _EXPORTS = {
-    "capabilities": (
-        "AuditTrail BarStream BarTables Bulk BulkAudit Catalog DiskUsage Maintenance VersionedState"
+    "protocols": (
+        "AuditTrail BarStream BarTables Bulk BulkAudit Catalog DataStore DiskUsage Maintenance "
+        "Transfer VersionedState"
     ),
-    "checkpoints": "Checkpoint",
-    "config": "StoreConfig find_config load_config",
+    "store.checkpoints": "Checkpoint",
+    "config.file": "StoreConfig find_config load_config",
     "copying": "CopyReport copy_store",
-    "discovery": "BackendInfo backends",
+    "plugins.discovery": "BackendInfo backends",
     "errors": (
         "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
         "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError StoreClosed "
         "StoreError UnknownBackend"
     ),
-    "hooks": "BackendSpec hookimpl",
+    "plugins.spec": "BackendSpec hookimpl",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord OrderResult "
         "PriceBar"
     ),
-    "opening": "open_store",
-    "protocol": "DataStore",
-    "reports": "AuditReport Coverage Finding Footprint Report StateVersion",
-    "tables": "iter_bar_tables read_bar_table write_bar_table",
-    "transfer": "AuditLine Transfer",
+    "config.open": "open_store",
+    "reports": "AuditLine AuditReport Coverage Finding Footprint Report StateVersion",
+    "store.tables": "iter_bar_tables read_bar_table write_bar_table",
 }
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names.split()}
 

@@ -9,12 +9,12 @@ from operator import attrgetter
 import msgspec
 from msgspec.structs import replace
 
-from storecore.batches import listed
 from storecore.errors import InvalidData, shown
-from storecore.instants import TimeRange, exact_instant, to_datetime
-from storecore.lossless import checked, decode_document, encode_document, is_shallow
 from storecore.models import Event
-from storecore.names import check_name
+from storecore.values.batches import listed
+from storecore.values.documents import checked, decode_document, encode_document, is_shallow
+from storecore.values.names import check_name
+from storecore.values.times import TimeRange, exact_instant, to_datetime
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Event)

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec.structs import asdict, replace
 
-from storecore.batches import listed
 from storecore.errors import InvalidData, StorageError
-from storecore.instants import exact_datetime, exact_instant
-from storecore.lossless import checked
 from storecore.models import FundamentalData
-from storecore.names import check_name, check_owner
+from storecore.values.batches import listed
+from storecore.values.documents import checked
+from storecore.values.names import check_name, check_owner
+from storecore.values.times import exact_datetime, exact_instant
 
 _PLACEHOLDER = datetime(1970, 1, 1)
 

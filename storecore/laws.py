@@ -3,10 +3,11 @@
     from storecore import BackendSpec, hookimpl, laws
 
 A backend passes what it is given through these before it writes, and what it has read through
-these before it answers; `storecore.memory` shows each in use.
+these before it answers; `storecore.builtin.memory` shows each in use.
 """
 
-from storecore.audit import (
+from storecore.audit.chain import audit_report
+from storecore.audit.records import (
     GENESIS,
     Link,
     chain,
@@ -22,11 +23,8 @@ from storecore.audit import (
     order_entry,
     select_records,
 )
-from storecore.bars import BarColumns, bar_columns, price_bars
-from storecore.chain import audit_report
-from storecore.chain_moves import check_log, moved_end, moved_lines
-from storecore.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
-from storecore.closing import Closing
+from storecore.audit.transfer import check_log, moved_end, moved_lines
+from storecore.bars.rows import BarColumns, bar_columns, price_bars
 from storecore.events import (
     checked_event,
     checked_events,
@@ -41,12 +39,21 @@ from storecore.fundamentals import (
     decode_fundamental,
     encode_fundamental,
 )
-from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_range, to_datetime
-from storecore.lossless import decode_document, encode_document
-from storecore.names import check_name
+from storecore.reports import AuditLine
 from storecore.states import KEPT_VERSIONS, check_expected, checked_versions
-from storecore.tables import BarTablesByBars, bar_columns_by_symbol
-from storecore.transfer import AuditLine
+from storecore.store.base import Closing
+from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
+from storecore.store.tables import BarTablesByBars, bar_columns_by_symbol
+from storecore.values.documents import decode_document, encode_document
+from storecore.values.names import check_name
+from storecore.values.times import (
+    EARLIEST,
+    LATEST,
+    TimeRange,
+    exact_instant,
+    time_range,
+    to_datetime,
+)
 
 __all__ = [
     "EARLIEST",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -66,3 +66,10 @@ class StateVersion(Struct, frozen=True):
 
     version: int
     state: dict[str, Any] | None
+
+
+class AuditLine(NamedTuple):
+    """A record of the audit log as it was logged: the machine's local day, and the exact bytes."""
+
+    day: date
+    line: bytes

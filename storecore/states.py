@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-from storecore.batches import listed
 from storecore.errors import InvalidData, StateConflict, shown
-from storecore.lossless import encode_document
 from storecore.reports import StateVersion
+from storecore.values.batches import listed
+from storecore.values.documents import encode_document
 
 KEPT_VERSIONS = 5
 

@@ -17,7 +17,8 @@ from itertools import chain as joined
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from storecore.audit import (
+from storecore.audit.chain import LogFile, follow
+from storecore.audit.records import (
     GENESIS,
     Link,
     chain,
@@ -26,13 +27,11 @@ from storecore.audit import (
     moment_and_day,
     select_records,
 )
-from storecore.chain import LogFile, follow
-from storecore.chain_moves import moved_end
+from storecore.audit.transfer import moved_end
 from storecore.errors import CorruptData
-from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
-from storecore.reports import Finding
-from storecore.transfer import AuditLine
+from storecore.reports import AuditLine, Finding
+from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_file.audit_days import DayFile
 from storecore_file.audit_head import Head, HeadFile, Heads
 from storecore_file.audit_stream import stream

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from storecore.audit import day_bounds, decode_record, is_whole
+from storecore.audit.records import day_bounds, decode_record, is_whole
 from storecore.errors import CorruptData
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import Finding

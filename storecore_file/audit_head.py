@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from storecore.audit import Link
+from storecore.audit.records import Link
 from storecore.errors import StorageError
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.keeping import Note

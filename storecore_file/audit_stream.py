@@ -11,9 +11,9 @@ from datetime import date
 from heapq import merge
 from pathlib import Path
 
-from storecore.audit import is_whole
+from storecore.audit.records import is_whole
 from storecore.errors import CorruptData
-from storecore.transfer import AuditLine
+from storecore.reports import AuditLine
 from storecore_file.audit_days import day_of
 from storecore_file.floor.appending import lines_in
 from storecore_file.floor.disk import Disk

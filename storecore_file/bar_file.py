@@ -25,7 +25,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storecore.bar_table import EXACT, SERIES, instants_of, repeated
+from storecore.bars.table import EXACT, SERIES, instants_of, repeated
 
 MAGIC = b"PAR1"
 VERSION = 3

@@ -9,7 +9,7 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storecore.bar_table import instants_of
+from storecore.bars.table import instants_of
 from storecore_file.bar_file import MAGIC, SCHEMA, Note, groups_of
 from storecore_file.bar_reader import BarFile, Content, note_start
 from storecore_file.decode_errors import decoding

@@ -13,9 +13,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storecore.bar_table import EMPTY, FIELDS, SERIES, between, owned, with_exact
+from storecore.bars.table import EMPTY, FIELDS, SERIES, between, owned, with_exact
 from storecore.errors import CorruptData, StorageError
-from storecore.instants import to_datetime
+from storecore.values.times import to_datetime
 from storecore_file.bar_file import END, MAGIC, SEAL, VERSION, Group, Note, checksum
 from storecore_file.decode_errors import decoding
 

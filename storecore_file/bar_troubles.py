@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from storecore.bar_oddities import oddities
+from storecore.bars.anomalies import oddities
 from storecore.errors import CorruptData
 from storecore_file.bar_file import Note
 from storecore_file.bar_proof import proven

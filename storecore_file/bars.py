@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from storecore.bar_table import EMPTY
+from storecore.bars.table import EMPTY
 from storecore.errors import StorageError, StoreError
-from storecore.instants import TimeRange
 from storecore.reports import Coverage, Footprint
+from storecore.values.times import TimeRange
 from storecore_file.bar_file import Note
 from storecore_file.bar_troubles import SeriesProof
 from storecore_file.best_effort import best_effort

@@ -9,14 +9,12 @@ from typing import Any
 import pyarrow as pa
 from msgspec.structs import replace
 
-from storecore.audit import decision_bodies, order_bodies
-from storecore.bar_answers import answer, in_time_order, wanted
-from storecore.bar_checks import checked_series
-from storecore.chain_moves import check_log, moved_lines
-from storecore.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
+from storecore.audit.records import decision_bodies, order_bodies
+from storecore.audit.transfer import check_log, moved_lines
+from storecore.bars.checks import checked_series
+from storecore.bars.query import answer, in_time_order, wanted
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
-from storecore.instants import time_range
 from storecore.models import (
     Decision,
     DecisionRecord,
@@ -26,10 +24,19 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
 )
-from storecore.reports import AuditReport, Coverage, Finding, Footprint, Report, StateVersion
+from storecore.reports import (
+    AuditLine,
+    AuditReport,
+    Coverage,
+    Finding,
+    Footprint,
+    Report,
+    StateVersion,
+)
 from storecore.states import checked_versions
-from storecore.tables import MAX_BYTES, check_max_bytes
-from storecore.transfer import AuditLine
+from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
+from storecore.store.tables import MAX_BYTES, check_max_bytes
+from storecore.values.times import time_range
 from storecore_file.deferral import Deferral
 from storecore_file.repairing import Repairs, mendable
 from storecore_file.rooms import Rooms
@@ -213,7 +220,7 @@ class Capable(Rooms):
         or another of `verify_audit()`. Notes are "temporary" and "leftover" files of killed
         writers, the "torn" end of a log, an "unknown" file, and oddities in bars. Every byte is
         read; no lock is taken and no file is created. With a checkpoint (`against`) findings have
-        the kinds of `storecore.checkpoints` too.
+        the kinds of `storecore.store.checkpoints` too.
         """
         return verify_against(self, against, self._report, written=self._bars.generation)
 

@@ -22,8 +22,8 @@ from msgspec.structs import astuple
 
 from storecore.errors import CorruptData
 from storecore.events import encode_event, select_events
-from storecore.instants import TimeRange, to_datetime
 from storecore.models import Event
+from storecore.values.times import TimeRange, to_datetime
 from storecore_file import event_file
 from storecore_file.deferral import Attempt
 from storecore_file.event_file import SealedDay

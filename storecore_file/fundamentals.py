@@ -16,8 +16,8 @@ from pathlib import Path
 
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
-from storecore.instants import LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
+from storecore.values.times import LATEST, exact_instant, to_datetime
 from storecore_file.decode_errors import decoding
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.names import SYMBOLS, is_hashed

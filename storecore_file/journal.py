@@ -26,9 +26,9 @@ from threading import RLock
 import msgspec
 import pyarrow as pa
 
-from storecore.bar_table import bar_columns_of, joined
+from storecore.bars.table import bar_columns_of, joined
 from storecore.errors import CorruptData, StoreError
-from storecore.forking import begin_anew_in_children
+from storecore.values.fork import begin_anew_in_children
 from storecore_file.best_effort import best_effort
 from storecore_file.floor.appending import Log, lacks_newline, whole_lines
 from storecore_file.floor.disk import Disk

@@ -15,8 +15,8 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
-from storecore.bar_table import EMPTY, series_table
-from storecore.bars import BarColumns
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import EMPTY, series_table
 from storecore.errors import CorruptData
 from storecore_file.decode_errors import too_deep
 from storecore_file.floor.sealing import unsealed

@@ -8,7 +8,7 @@ from threading import Lock
 
 import pyarrow as pa
 
-from storecore.forking import begin_anew_in_children
+from storecore.values.fork import begin_anew_in_children
 from storecore_file.bar_reader import SMALL, BarFile, Content
 from storecore_file.floor.looking import OpenFile
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from storecore.bar_table import bar_columns_of, joined
+from storecore.bars.table import bar_columns_of, joined
 from storecore_file.bar_reader import BarFile
 from storecore_file.parts import Part
 

@@ -21,7 +21,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from storecore.instants import exact_instant, to_datetime
+from storecore.values.times import exact_instant, to_datetime
 
 _STAMP = r"\d{4}-\d\d(?:-\d\d(?:T\d\d)?)?"
 _NAME = re.compile(rf"({_STAMP})(?:--({_STAMP}))?\.parquet")

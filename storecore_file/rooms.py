@@ -7,14 +7,14 @@ from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import Any
 
-from storecore.closing import Closing
 from storecore.errors import ConfigError
+from storecore.errors.redaction import redacted
 from storecore.models import (
     DecisionRecord,
     OrderRecord,
 )
-from storecore.names import check_name
-from storecore.redaction import redacted
+from storecore.store.base import Closing
+from storecore.values.names import check_name
 from storecore_file.audit import AuditLog
 from storecore_file.bars import Bars
 from storecore_file.events import Events

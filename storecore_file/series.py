@@ -16,10 +16,10 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from storecore.bar_table import SERIES, instants_of, joined, upserted
+from storecore.bars.table import SERIES, instants_of, joined, upserted
 from storecore.errors import StorageError
-from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.reports import Coverage, Footprint
+from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_file.bar_file import Group, Note
 from storecore_file.bar_reader import BarFile
 from storecore_file.floor.aside import ASIDE, MOMENT

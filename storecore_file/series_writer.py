@@ -19,9 +19,9 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bar_table import EMPTY, between, instants_of, joined, upserted
+from storecore.bars.table import EMPTY, between, instants_of, joined, upserted
 from storecore.errors import StorageError
-from storecore.instants import EARLIEST, LATEST
+from storecore.values.times import EARLIEST, LATEST
 from storecore_file.bar_file import VERSION, Note, encode
 from storecore_file.bar_reader import BarFile
 from storecore_file.best_effort import best_effort

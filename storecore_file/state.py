@@ -19,9 +19,9 @@ import msgspec
 from msgspec import Struct
 
 from storecore.errors import CorruptData, StorageError
-from storecore.lossless import encode_document
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.values.documents import encode_document
 from storecore_file.decode_errors import decoding
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked

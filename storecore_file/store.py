@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from storecore.audit import decision_body, order_body
-from storecore.bar_table import bars_of, series_table
-from storecore.bars import bar_columns
+from storecore.audit.records import decision_body, order_body
+from storecore.bars.rows import bar_columns
+from storecore.bars.table import bars_of, series_table
 from storecore.events import checked_event, event_types
 from storecore.fundamentals import checked_fundamental
-from storecore.instants import time_range
 from storecore.models import (
     Decision,
     Event,
@@ -20,6 +19,7 @@ from storecore.models import (
     OrderResult,
     PriceBar,
 )
+from storecore.values.times import time_range
 from storecore_file.capable import Capable
 
 

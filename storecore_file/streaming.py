@@ -11,8 +11,8 @@ from math import ceil
 
 import pyarrow as pa
 
-from storecore.bar_table import SERIES, owned
-from storecore.instants import TimeRange
+from storecore.bars.table import SERIES, owned
+from storecore.values.times import TimeRange
 from storecore_file.bar_file import Group
 from storecore_file.parallel import in_parallel
 from storecore_file.series import Series

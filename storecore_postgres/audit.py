@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Generic, TypeVar
 
-from storecore.audit import Link, decode_record, select_records
-from storecore.chain import LogFile, follow
-from storecore.instants import TimeRange
+from storecore.audit.chain import LogFile, follow
+from storecore.audit.records import Link, decode_record, select_records
 from storecore.models import DecisionRecord, OrderRecord
-from storecore.names import check_name
-from storecore.reports import Finding
-from storecore.transfer import AuditLine
+from storecore.reports import AuditLine, Finding
+from storecore.values.names import check_name
+from storecore.values.times import TimeRange
 from storecore_postgres.audit_writer import AuditWriter, found_by
 from storecore_postgres.database import Database
 from storecore_postgres.distribution import Distribution

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from time import sleep
 from typing import NamedTuple
 
-from storecore.audit import GENESIS, Link, end_of
+from storecore.audit.records import GENESIS, Link, end_of
 from storecore.errors import CorruptData
 from storecore.reports import Finding
 from storecore_postgres.database import Connection, Database

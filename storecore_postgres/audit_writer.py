@@ -14,11 +14,11 @@ from threading import RLock
 import msgspec
 from msgspec import Struct
 
-from storecore.audit import Link, chain, end_of, moment_and_day
-from storecore.chain_moves import moved_end
+from storecore.audit.records import Link, chain, end_of, moment_and_day
+from storecore.audit.transfer import moved_end
 from storecore.errors import StorageError
-from storecore.forking import begin_anew_in_children
-from storecore.instants import instant as instant_of
+from storecore.values.fork import begin_anew_in_children
+from storecore.values.times import instant as instant_of
 from storecore_postgres.audit_head import AuditHead
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution

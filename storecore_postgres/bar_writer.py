@@ -12,8 +12,8 @@ from contextlib import nullcontext
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bar_groups import Grouped
-from storecore.bar_table import EXACT, SERIES
+from storecore.bars.groups import Grouped
+from storecore.bars.table import EXACT, SERIES
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.failing import TAKEN
 from storecore_postgres.wire import (

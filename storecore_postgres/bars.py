@@ -13,9 +13,9 @@ from math import ceil
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bar_table import EXACT, SERIES, instants_of, joined
-from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
+from storecore.bars.table import EXACT, SERIES, instants_of, joined
 from storecore.reports import Coverage
+from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_postgres.bar_writer import BarWriter
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution

@@ -9,14 +9,12 @@ from typing import Any
 import pyarrow as pa
 from msgspec.structs import replace
 
-from storecore.audit import decision_bodies, order_bodies
-from storecore.bar_answers import answer, in_time_order, wanted
-from storecore.bar_checks import checked_rows
-from storecore.chain_moves import check_log, moved_lines
-from storecore.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
+from storecore.audit.records import decision_bodies, order_bodies
+from storecore.audit.transfer import check_log, moved_lines
+from storecore.bars.checks import checked_rows
+from storecore.bars.query import answer, in_time_order, wanted
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
-from storecore.instants import time_range
 from storecore.models import (
     Decision,
     DecisionRecord,
@@ -26,10 +24,11 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
 )
-from storecore.reports import AuditReport, Coverage, Report, StateVersion
+from storecore.reports import AuditLine, AuditReport, Coverage, Report, StateVersion
 from storecore.states import checked_versions
-from storecore.tables import MAX_BYTES, check_max_bytes
-from storecore.transfer import AuditLine
+from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
+from storecore.store.tables import MAX_BYTES, check_max_bytes
+from storecore.values.times import time_range
 from storecore_postgres.database import Connection
 from storecore_postgres.rooms import Rooms, checked_length
 from storecore_postgres.schema import TABLES
@@ -207,7 +206,7 @@ class Capable(Rooms):
         "behind" (a table that was restored without the counter of its rows) or one of
         `verify_audit()`; notes are oddities in bars. Whether the server's pages are whole is the
         server's own check (`pg_amcheck`, data checksums). With a checkpoint (`against`) findings
-        have the kinds of `storecore.checkpoints` too.
+        have the kinds of `storecore.store.checkpoints` too.
         """
         return verify_against(self, against, self._report)
 

@@ -15,9 +15,9 @@ from psycopg.errors import UniqueViolation
 
 from storecore.errors import CorruptData, StorageError
 from storecore.events import decode_event, encode_event, select_events
-from storecore.instants import EARLIEST, TimeRange, exact_instant
 from storecore.models import Event
 from storecore.reports import Finding
+from storecore.values.times import EARLIEST, TimeRange, exact_instant
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
 from storecore_postgres.event_numbers import EventNumbers

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
-from storecore.instants import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
+from storecore.values.times import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.paging import PAGE, Row, decoding, issue, pages
 from storecore_postgres.wire import Moment, each_once, instant, moment, moments

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from storecore.hooks import BackendSpec, hookimpl
+from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore_postgres.database import Pool
 from storecore_postgres.grants import grants
 from storecore_postgres.schema import quoted

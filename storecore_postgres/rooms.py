@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from storecore.closing import Closing
 from storecore.errors import ConfigError, InvalidName, NotSerializable
 from storecore.models import DecisionRecord, OrderRecord
-from storecore.names import check_name
+from storecore.store.base import Closing
+from storecore.values.names import check_name
 from storecore_postgres.audit import AuditLog
 from storecore_postgres.bars import Bars
 from storecore_postgres.database import Database, Pool

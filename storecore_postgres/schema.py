@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from storecore.errors import ConfigError, NoStore, StorageError
-from storecore.redaction import redacted
+from storecore.errors.redaction import redacted
 from storecore_postgres.columns import Tables, check_tables, tables_made_by, tables_of
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import DISTRIBUTIONS, Distribution, chosen, key_of, spread

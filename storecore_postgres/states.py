@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from storecore.errors import CorruptData, StorageError
-from storecore.lossless import decode_document, encode_document
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.values.documents import decode_document, encode_document
 from storecore_postgres.database import Connection, Database, IsKept
 from storecore_postgres.paging import decoding, issue
 

@@ -9,11 +9,11 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bar_oddities import oddities
-from storecore.bar_table import PRICES
+from storecore.bars.anomalies import oddities
+from storecore.bars.table import PRICES
 from storecore.errors import CorruptData, StorageError, StoreClosed
-from storecore.instants import EARLIEST, LATEST, TimeRange
 from storecore.reports import Finding, Report
+from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_postgres.bars import Bars
 from storecore_postgres.failing import Unreachable
 

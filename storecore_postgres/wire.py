@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.pq import Format
 
-from storecore.bar_table import DATE, buffer_of
+from storecore.bars.table import DATE, buffer_of
 
 EPOCH = 946_684_800_000_000  # 2000-01-01 as an instant
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)

@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import fields
 
 import storecore
-from storecore import hooks
-from storecore.capabilities import CAPABILITIES
+from storecore.plugins import spec as hooks
+from storecore.protocols import CAPABILITIES
 from storecore.testing import DataStoreSuite
 from storecore.testing.givens import GIVEN
 from storecore.testing.lawbook import LAWS

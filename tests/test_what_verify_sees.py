@@ -18,8 +18,8 @@ import pytest
 
 import storecore
 from storecore import Action, Decision, PriceBar
-from storecore.audit import GENESIS, chain, decision_body
-from storecore.chain_moves import moved_lines
+from storecore.audit.records import GENESIS, chain, decision_body
+from storecore.audit.transfer import moved_lines
 
 PAGE = (Path(__file__).parent.parent / "README.md").read_text()
 TABLE = PAGE.partition("### What `verify` cannot see")[2].partition("\n\n## ")[0]

@@ -8,12 +8,12 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from storecore.bars import MAX_WHOLE, price, volume
+from storecore.bars.rows import MAX_WHOLE, price, volume
 from storecore.cli.columns import Columns
 from storecore.cli.stamps import parse_time, to_utc
 from storecore.errors import InvalidData
 from storecore.models import PriceBar
-from storecore.names import check_name
+from storecore.values.names import check_name
 
 # Narrower than float() and int(), which take "nan", "1_000" and the digits of any script.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

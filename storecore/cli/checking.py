@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from storecore.capabilities import AuditTrail
 from storecore.cli.failing import one_line
 from storecore.errors import StoreClosed
-from storecore.isolation import is_from_program
-from storecore.protocol import DataStore
+from storecore.plugins.isolation import is_from_program
+from storecore.protocols import AuditTrail, DataStore
 
 _NOBODY = "storecore health check"  # a symbol and a strategy that nobody has
 

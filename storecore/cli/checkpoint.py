@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from storecore.checkpoints import Checkpoint, checkpoint
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.wording import counted, printable
+from storecore.store.checkpoints import Checkpoint, checkpoint
 
 
 @click.command(

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from storecore.cli.wording import printable
-from storecore.config import FILE_VARIABLE, StoreConfig, find_config, load_config
+from storecore.config.file import FILE_VARIABLE, StoreConfig, find_config, load_config
+from storecore.config.nested import InnerStore
+from storecore.config.open import opened, prepare
 from storecore.errors import ConfigError
-from storecore.inner import InnerStore
-from storecore.opening import opened, prepare
-from storecore.protocol import DataStore
-from storecore.redaction import is_connection
+from storecore.errors.redaction import is_connection
+from storecore.protocols import DataStore
 
 _Made = TypeVar("_Made")
 _KEY = re.compile(r"\w+")

@@ -6,13 +6,12 @@ import sys
 
 import click
 
-from storecore.capabilities import Catalog
 from storecore.cli.choosing import StoreChoice, examples, store_argument
 from storecore.cli.info import Reading, series_of
 from storecore.cli.screen import console, progresses, table
 from storecore.cli.wording import counted, printable
 from storecore.copying import Copied, CopyReport, copy_store
-from storecore.protocol import DataStore
+from storecore.protocols import Catalog, DataStore
 
 _HEADINGS = ("kind", "name", "timeframe", "source", "target", "checksums", "")
 _SHOWN = 12

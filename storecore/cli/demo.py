@@ -23,8 +23,8 @@ from storecore.cli.demo_strategy import NAME, MovingAverage, Sitting
 from storecore.cli.importing import read_series, write_series
 from storecore.cli.screen import console
 from storecore.cli.wording import counted, printable
-from storecore.config import FILE_NAME
-from storecore.redaction import redacted
+from storecore.config.file import FILE_NAME
+from storecore.errors.redaction import redacted
 
 DAYS_A_SITTING = 60
 MARK = "# The store of the demo.\n"

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from storecore.errors import StoreError
-from storecore.redaction import plain
+from storecore.errors.redaction import plain
 
 INTERRUPTED = 130
 

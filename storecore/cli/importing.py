@@ -21,8 +21,8 @@ from storecore.cli.stamps import find_zone, local_text, with_offset
 from storecore.cli.wording import counted, listed, printable
 from storecore.errors import StoreError
 from storecore.models import PriceBar
-from storecore.names import check_name
-from storecore.protocol import DataStore
+from storecore.protocols import DataStore
+from storecore.values.names import check_name
 
 _MOST_SHOWN = 20
 _ROWS_A_STEP = 1000

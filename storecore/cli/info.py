@@ -11,12 +11,11 @@ from typing import NamedTuple, TypeVar
 import click
 from rich.filesize import decimal
 
-from storecore.capabilities import AuditTrail, Catalog, DiskUsage
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, date_text, table
 from storecore.cli.wording import counted, printable
 from storecore.errors import StoreError
-from storecore.protocol import DataStore
+from storecore.protocols import AuditTrail, Catalog, DataStore, DiskUsage
 from storecore.reports import Coverage, Footprint
 
 UNKNOWN = "–"

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from storecore.cli.choosing import StoreChoice, examples, store_options
+from storecore.config.nested import InnerStore
 from storecore.errors import BackendLoadError
-from storecore.inner import InnerStore
-from storecore.isolation import is_from_program, reason
+from storecore.plugins.isolation import is_from_program, reason
 
 
 @click.command(

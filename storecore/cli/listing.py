@@ -14,8 +14,9 @@ from storecore.cli.choosing import StoreChoice, examples, settings_option
 from storecore.cli.failing import one_line
 from storecore.cli.screen import console, table
 from storecore.cli.wording import printable
-from storecore.config import StoreConfig
-from storecore.discovery import (
+from storecore.config.file import StoreConfig
+from storecore.errors import StoreError
+from storecore.plugins.discovery import (
     INSTALLED,
     BackendInfo,
     backends,
@@ -23,8 +24,7 @@ from storecore.discovery import (
     load_spec,
     observers,
 )
-from storecore.errors import StoreError
-from storecore.observers import SWITCH, are_on, hooks_of
+from storecore.plugins.observers import SWITCH, are_on, hooks_of
 
 _HEADINGS = ("backend", "package", "entry point", "health", "what it is", "can also")
 _OBSERVER_HEADINGS = ("observer", "package", "entry point", "health")

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import click
 
-from storecore.capabilities import Maintenance
-from storecore.checkpoints import loaded
-from storecore.checkpoints import verify as verified
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, table
 from storecore.cli.wording import counted, printable
-from storecore.protocol import DataStore
+from storecore.protocols import DataStore, Maintenance
 from storecore.reports import Finding, Report
+from storecore.store.checkpoints import loaded
+from storecore.store.checkpoints import verify as verified
 
 _HEADINGS = ("kind", "where", "what")
 

@@ -8,13 +8,12 @@ from datetime import date
 import click
 from rich.table import Table
 
-from storecore.capabilities import Catalog
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, date_text, date_texts, price_texts, table
 from storecore.cli.stamps import time_option
 from storecore.cli.wording import counted, listed, nearest, printable
 from storecore.models import PriceBar
-from storecore.protocol import DataStore
+from storecore.protocols import Catalog, DataStore
 
 _PRICES = ("open", "high", "low", "close")
 

@@ -20,7 +20,7 @@ import click
 
 from storecore.cli.wording import did_you_mean
 from storecore.errors import InvalidData
-from storecore.instants import instant, to_datetime
+from storecore.values.times import instant, to_datetime
 
 _DATE = r"\d{4}(?:-\d\d-\d\d|\d{4}|-W\d\d-\d)"
 _HOUR = r"(?:[01]\d|2[0-3])"  # not 24:00, which Python takes from some version on

@@ -16,10 +16,10 @@ from storecore.copying.events import copy_events
 from storecore.copying.fundamentals import copy_fundamentals
 from storecore.copying.report import Copied, CopyReport, LeftOut, Tell
 from storecore.copying.states import copy_states
-from storecore.digests import Tally
 from storecore.errors import CorruptData
-from storecore.places import places_of, read_places_of, same_place
-from storecore.protocol import DataStore
+from storecore.protocols import DataStore
+from storecore.store.digests import Tally
+from storecore.store.places import places_of, read_places_of, same_place
 
 __all__ = ["Copied", "CopyReport", "LeftOut", "Tally", "copy_store"]
 

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from itertools import groupby
 from operator import attrgetter
 
-from storecore.audit import GENESIS, Link, end_of
-from storecore.capabilities import Transfer
-from storecore.chain import links
-from storecore.chain_moves import LOGS
+from storecore.audit.chain import links
+from storecore.audit.records import GENESIS, Link, end_of
+from storecore.audit.transfer import LOGS
 from storecore.copying.report import Copied, LeftOut, Tell, batches
-from storecore.digests import Digest, tally
-from storecore.protocol import DataStore
-from storecore.transfer import AuditLine
+from storecore.protocols import DataStore, Transfer
+from storecore.reports import AuditLine
+from storecore.store.digests import Digest, tally
 
 _AT_ONCE = 5_000
 _LACKS = "it lacks the capability Transfer"

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from storecore.capabilities import Catalog
 from storecore.copying.report import Copied, LeftOut, Tell
-from storecore.digests import BarDigest, Tally, bounds_of, content_of, exact_series, pieces_of
 from storecore.errors import CorruptData
-from storecore.protocol import DataStore
-from storecore.tables import read_bar_table, write_bar_table
+from storecore.protocols import Catalog, DataStore
+from storecore.store.digests import BarDigest, Tally, bounds_of, content_of, exact_series, pieces_of
+from storecore.store.tables import read_bar_table, write_bar_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +34,7 @@ class _Series(NamedTuple):
         """Return what the series holds at the times of a piece."""
         import pyarrow.compute as pc
 
-        from storecore.bar_table import EMPTY
+        from storecore.bars.table import EMPTY
 
         bounds = bounds_of(piece)
         table = read_bar_table(self.store, self.symbol, *bounds, timeframe=self.timeframe)
@@ -48,8 +47,8 @@ class _Series(NamedTuple):
 
     def write(self, piece: pa.Table) -> None:
         """Insert or replace the bars of a piece."""
-        from storecore.bar_answers import answer
-        from storecore.bar_table import EXACT, FIELDS, bars_of
+        from storecore.bars.query import answer
+        from storecore.bars.table import EXACT, FIELDS, bars_of
 
         table = answer([(self.symbol, piece)], FIELDS, aware=True)
         if EXACT in piece.column_names and table["volume"].type != "int64":

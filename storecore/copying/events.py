@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from storecore.capabilities import Bulk, Transfer
 from storecore.copying.report import Copied, LeftOut, Tell, batches
-from storecore.digests import EVER, Digest, canonical, tally
 from storecore.models import Event
-from storecore.protocol import DataStore
+from storecore.protocols import Bulk, DataStore, Transfer
+from storecore.store.digests import EVER, Digest, canonical, tally
 
 _AT_ONCE = 2_000
 

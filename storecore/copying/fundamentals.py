@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from storecore.capabilities import Bulk, Catalog, Transfer
 from storecore.copying.report import Copied, LeftOut, Tell, batches
-from storecore.digests import Digest, fundamentals_of, moment_of
 from storecore.fundamentals import encode_fundamental
 from storecore.models import FundamentalData
-from storecore.protocol import DataStore
+from storecore.protocols import Bulk, Catalog, DataStore, Transfer
+from storecore.store.digests import Digest, fundamentals_of, moment_of
 
 _AT_ONCE = 64  # a filing may be long
 _WITH_BARS = "; those of symbols that have bars were copied"

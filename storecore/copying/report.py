@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from storecore.digests import Tally
+from storecore.store.digests import Tally
 
 _Item = TypeVar("_Item")
 Tell = Callable[[str, str, int], None]

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from storecore.capabilities import Catalog, Transfer, VersionedState
 from storecore.copying.report import Copied, LeftOut, Tell
-from storecore.digests import canonical, tally
 from storecore.errors import CorruptData
-from storecore.protocol import DataStore
+from storecore.protocols import Catalog, DataStore, Transfer, VersionedState
 from storecore.reports import StateVersion
+from storecore.store.digests import canonical, tally
 
 _OWN = "the target has saved this state itself since: it is left as it is"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from storecore import audit
+from storecore.audit import records as audit
 from storecore.errors import InvalidData
 from storecore.models import Action, OrderResult
 from storecore.testing.givens import Givens

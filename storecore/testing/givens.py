@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from storecore.capabilities import CAPABILITIES
-from storecore.hooks import BackendSpec, ResolvedSpec
+from storecore.plugins.spec import BackendSpec, ResolvedSpec
+from storecore.protocols import CAPABILITIES
 from storecore.testing.witness import Witness
 
 GIVEN = frozenset({"store", "reopen", "spec", "place", "nowhere", "writer", "known_failures"})

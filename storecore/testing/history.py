@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import StoreError
-from storecore.memory import MemoryDataStore
 from storecore.models import OrderResult
 from storecore.testing.givens import Givens
 from storecore.testing.records import (

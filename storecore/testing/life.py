@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from storecore.capabilities import CAPABILITIES
 from storecore.errors import StoreClosed
+from storecore.protocols import CAPABILITIES
 from storecore.testing.givens import Givens
 from storecore.testing.records import (
     EVER,

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from storecore.capabilities import ADDED
+from storecore.builtin.memory import MemoryDataStore
 from storecore.copying import copy_store
 from storecore.errors import CorruptData, InvalidData, StorageError
-from storecore.memory import MemoryDataStore
+from storecore.protocols import ADDED
 from storecore.reports import Report
 from storecore.testing.givens import Givens
 from storecore.testing.records import EVER, NOON, bar, decision, event, fundamental, refused, sent

@@ -85,7 +85,7 @@ def pytest_runtest_makereport(
     cls = _suite_of(item)
     if cls is None:
         return report
-    from storecore.capabilities import CAPABILITIES
+    from storecore.protocols import CAPABILITIES
     from storecore.testing.lawbook import LAWS, proves
 
     laws = proves(_name(item), frozenset(CAPABILITIES))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from storecore.capabilities import ADDED, CAPABILITIES, GROWN
-from storecore.protocol import DataStore
+from storecore.protocols import ADDED, CAPABILITIES, GROWN, DataStore
 from storecore.testing.givens import Givens
 
 

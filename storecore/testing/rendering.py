@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from storecore.capabilities import CAPABILITIES
+from storecore.protocols import CAPABILITIES
 from storecore.testing.lawbook import LAWS
 from storecore.testing.report import BROKEN, HELD, KNOWN, SuiteReport, laws_and_capabilities
 

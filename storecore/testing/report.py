@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import storecore
-from storecore.capabilities import CAPABILITIES
+from storecore.protocols import CAPABILITIES
 from storecore.testing.lawbook import LAWS
 
 HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"

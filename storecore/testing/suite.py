@@ -31,7 +31,7 @@ from __future__ import annotations
 from inspect import getattr_static
 from typing import Any
 
-from storecore.options import did_you_mean
+from storecore.config.options import did_you_mean
 from storecore.testing.audit import AuditLaws
 from storecore.testing.bar_stream import BarStreamLaws
 from storecore.testing.bar_tables import BarTableLaws

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from storecore.hooks import ResolvedSpec
-from storecore.opening import open_store, prepare
+from storecore.config.open import open_store, prepare
+from storecore.plugins.spec import ResolvedSpec
 from storecore.testing.suite import DataStoreSuite
 
 

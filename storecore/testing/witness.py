@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from storecore.errors import shown
-from storecore.wrapping import is_read
+from storecore.store.wrapper import is_read
 
 _REMEMBERED = 12
 

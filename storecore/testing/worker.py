@@ -19,9 +19,9 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from storecore.capabilities import BarTables, Bulk
 from storecore.errors import StoreError
 from storecore.models import Action, Decision, Event, FundamentalData, PriceBar
+from storecore.protocols import BarTables, Bulk
 
 NOON = datetime(2026, 1, 5, 12)
 FULL_AT, TOO_MANY, SOME = 128 * 1024, 20_000, 200

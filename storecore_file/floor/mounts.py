@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from storecore.logs import log as _log
+from storecore.values.logger import log as _log
 
 _MOUNTS = Path("/proc/self/mounts")  # Linux only: elsewhere nothing is known
 _NETWORK = re.compile(

@@ -29,7 +29,7 @@ class NameCodec(NamedTuple):
     dots: bool
 
     def encode(self, name: str) -> str:
-        """Return the file name of a name (checked by `storecore.names` already)."""
+        """Return the file name of a name (checked by `storecore.values.names` already)."""
         return _encode(self, name)
 
     def decode(self, encoded: str) -> str | None:

@@ -26,8 +26,8 @@ from timing import in_turn
 from universe import DAY, bar_table, names, one_day, weekdays
 
 from storecore import Action, Decision
-from storecore.bar_checks import checked_series
-from storecore.bar_table import SERIES
+from storecore.bars.checks import checked_series
+from storecore.bars.table import SERIES
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.wire import COPY_END, COPY_HEAD, copied_rows
 

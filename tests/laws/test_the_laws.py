@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from storecore import open_store
-from storecore.memory import MemoryDataStore, storecore_backend
-from storecore.opening import prepare
-from storecore.readonly import ReadonlyStore
+from storecore.builtin.memory import MemoryDataStore, storecore_backend
+from storecore.builtin.readonly import ReadonlyStore
+from storecore.config.open import prepare
+from storecore.store.wrapper import wrapper_class
 from storecore.testing import DataStoreSuite
-from storecore.wrapping import wrapper_class
 from storecore_file import FileDataStore, plugin
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.plugin import storecore_backend as postgres_backend

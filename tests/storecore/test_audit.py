@@ -21,7 +21,8 @@ from storecore import (
     OrderRecord,
     StorageError,
 )
-from storecore.audit import (
+from storecore.audit.chain import audit_report, follow_chain
+from storecore.audit.records import (
     GENESIS,
     Link,
     chain,
@@ -39,9 +40,8 @@ from storecore.audit import (
     order_entry,
     select_records,
 )
-from storecore.chain import audit_report, follow_chain
-from storecore.instants import time_range
 from storecore.models import OrderResult
+from storecore.values.times import time_range
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 text = st.text(st.characters(exclude_categories=["Cs"]))

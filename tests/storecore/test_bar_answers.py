@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from storecore import InvalidData, InvalidName
-from storecore.bar_answers import answer, in_time_order, wanted
-from storecore.bar_table import FIELDS, series_table
-from storecore.bars import BarColumns
+from storecore.bars.query import answer, in_time_order, wanted
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import FIELDS, series_table
 
 
 def series(dates, close=1.0, volume=7):

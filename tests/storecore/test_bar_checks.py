@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore import InvalidData, InvalidName, PriceBar
-from storecore.bar_checks import checked_series
-from storecore.bar_table import FIELDS, bar_columns_of
-from storecore.bars import bar_columns
-from storecore.instants import EARLIEST, LATEST
+from storecore.bars.checks import checked_series
+from storecore.bars.rows import bar_columns
+from storecore.bars.table import FIELDS, bar_columns_of
+from storecore.values.times import EARLIEST, LATEST
 
 JAN_5 = datetime(2026, 1, 5)
 MICROSECOND = timedelta(microseconds=1)

@@ -8,8 +8,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.bar_groups import grouped
-from storecore.bar_table import DATE
+from storecore.bars.groups import grouped
+from storecore.bars.table import DATE
 
 rows = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 5)), max_size=12)
 

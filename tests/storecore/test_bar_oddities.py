@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from storecore import PriceBar
-from storecore.bar_oddities import oddities
-from storecore.bar_table import EMPTY, series_table
-from storecore.bars import bar_columns
+from storecore.bars.anomalies import oddities
+from storecore.bars.rows import bar_columns
+from storecore.bars.table import EMPTY, series_table
 
 MONDAY = datetime(2026, 1, 5)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore import PriceBar
-from storecore.bar_table import (
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import (
     EMPTY,
     EXACT,
     FIELDS,
@@ -25,8 +26,7 @@ from storecore.bar_table import (
     values,
     with_exact,
 )
-from storecore.bars import BarColumns
-from storecore.instants import EARLIEST, LATEST, to_datetime
+from storecore.values.times import EARLIEST, LATEST, to_datetime
 
 prices = st.floats(allow_nan=False, allow_infinity=False)
 volumes = (

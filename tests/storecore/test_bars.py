@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore import InvalidData, PriceBar
-from storecore.bars import MAX_WHOLE, bar_columns, price, price_bars, volume
-from storecore.instants import instant
+from storecore.bars.rows import MAX_WHOLE, bar_columns, price, price_bars, volume
+from storecore.values.times import instant
 
 JAN_5 = datetime(2026, 1, 5)
 PRICES = ["open", "high", "low", "close"]

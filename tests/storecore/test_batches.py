@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storecore import InvalidData
-from storecore.batches import listed
+from storecore.values.batches import listed
 
 
 @pytest.mark.parametrize("batch", [[1, 2], (1, 2), iter([1, 2]), {1: "", 2: ""}])

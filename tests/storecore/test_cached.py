@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storecore import StorageError
-from storecore.cached import BYTES_A_BAR, CachedStore
-from storecore.memory import MemoryDataStore, storecore_backend
+from storecore.builtin.cached import BYTES_A_BAR, CachedStore
+from storecore.builtin.memory import MemoryDataStore, storecore_backend
+from storecore.store.wrapper import wrapper_class
 from storecore.testing.records import bar_table
-from storecore.wrapping import wrapper_class
 
 JAN_1, JAN_31 = datetime(2026, 1, 1), datetime(2026, 1, 31)
 

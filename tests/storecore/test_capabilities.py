@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from storecore.capabilities import CAPABILITIES
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.protocols import CAPABILITIES
 
 METHODS = {
     "BarTables": {"write_bar_table", "read_bar_table"},

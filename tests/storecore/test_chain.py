@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore import Action, Decision
-from storecore.audit import GENESIS, Link, chain, decision_bodies
-from storecore.chain import LogFile, follow
+from storecore.audit.chain import LogFile, follow
+from storecore.audit.records import GENESIS, Link, chain, decision_bodies
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 COUNT = 9

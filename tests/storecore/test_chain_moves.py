@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from storecore import InvalidData, StateConflict, laws
-from storecore.audit import end_of
-from storecore.chain_moves import strategies_of
+from storecore.audit.records import end_of
+from storecore.audit.transfer import strategies_of
 
 DAY = date(2026, 1, 5)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -17,14 +17,14 @@ from storecore import (
     discovery,
     open_store,
 )
-from storecore.discovery import broken_packages, described, find, load_spec
+from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import StorageError
-from storecore.hooks import API_VERSION, BACKENDS
-from storecore.memory import MemoryDataStore
+from storecore.plugins.discovery import broken_packages, described, find, load_spec
+from storecore.plugins.spec import API_VERSION, BACKENDS
 
 IMPL = """
 from storecore import hookimpl, BackendSpec
-from storecore.memory import MemoryConfig, MemoryDataStore
+from storecore.builtin.memory import MemoryConfig, MemoryDataStore
 
 spec = dict(name="broken", config=MemoryConfig, open=lambda config: MemoryDataStore())
 
@@ -453,7 +453,7 @@ def test_packages_that_cannot_be_read_are_not_called_missing(monkeypatch):
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr("storecore.discovery.find", lambda group: [])
+        patch.setattr("storecore.plugins.discovery.find", lambda group: [])
         patch.setattr("pathlib.Path.open", refuse)
         with pytest.raises(StorageError, match="cannot be read: Too many open files"):
             load_spec("file")
@@ -465,7 +465,7 @@ def test_a_package_whose_file_cannot_be_opened_now_is_not_called_broken(monkeypa
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr("storecore.discovery.entry_points", refuse)
+        patch.setattr("storecore.plugins.discovery.entry_points", refuse)
         patch.setattr("pathlib.Path.open", refuse)
         with pytest.raises(StorageError, match="cannot be read: Too many open files"):
             load_spec("file")

@@ -19,7 +19,7 @@ from storecore.events import (
     event_types,
     select_events,
 )
-from storecore.instants import time_range
+from storecore.values.times import time_range
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NEW_YORK = ZoneInfo("America/New_York")

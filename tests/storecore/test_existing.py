@@ -17,16 +17,16 @@ from storecore import (
     UnknownBackend,
     open_store,
 )
-from storecore.capabilities import CAPABILITIES
-from storecore.inner import Opening
-from storecore.opening import prepare
+from storecore.config.nested import Opening
+from storecore.config.open import prepare
+from storecore.protocols import CAPABILITIES
 
 EVER = date.min, date.max
 MEMORY = {"backend": "memory"}
 THIRD = """
 from msgspec import Struct
 from storecore import BackendSpec, NoStore, hookimpl
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 OPENED = []
 
 class Config(Struct):
@@ -184,7 +184,7 @@ def test_what_is_no_function_is_refused(site):
     site.backend(
         """
         from storecore import BackendSpec, hookimpl
-        from storecore.memory import MemoryConfig, MemoryDataStore
+        from storecore.builtin.memory import MemoryConfig, MemoryDataStore
 
         @hookimpl
         def storecore_backend():

@@ -22,7 +22,7 @@ from storecore import (
     OrderResult,
     fields,
 )
-from storecore.lossless import checked
+from storecore.values.documents import checked
 
 
 class Side(str, Enum):  # noqa: UP042 - as brokers' libraries have them

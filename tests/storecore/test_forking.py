@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 
-from storecore.forking import _begin_anew, begin_anew_in_children
+from storecore.values.fork import _begin_anew, begin_anew_in_children
 
 
 class Owner:

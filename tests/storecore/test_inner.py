@@ -6,9 +6,9 @@ import pytest
 from msgspec import Struct
 
 from storecore import BackendLoadError, ConfigError, load_config, open_store
-from storecore.capabilities import CAPABILITIES
-from storecore.inner import InnerStore, holds_stores
-from storecore.opening import prepare
+from storecore.config.nested import InnerStore, holds_stores
+from storecore.config.open import prepare
+from storecore.protocols import CAPABILITIES
 
 MEMORY = {"backend": "memory"}
 CONFIG = """
@@ -92,7 +92,7 @@ def test_a_promise_that_is_none_is_refused(site):
     site.backend(
         """
         from storecore import BackendSpec, hookimpl
-        from storecore.memory import MemoryConfig, MemoryDataStore
+        from storecore.builtin.memory import MemoryConfig, MemoryDataStore
 
         @hookimpl
         def storecore_backend():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore import InvalidData
-from storecore.instants import (
+from storecore.values.times import (
     EARLIEST,
     LATEST,
     exact_datetime,

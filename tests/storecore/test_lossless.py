@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore import Action, Decision, InvalidData, NotSerializable, Order
-from storecore.lossless import checked, checked_all, decode_document, encode_document
+from storecore.values.documents import checked, checked_all, decode_document, encode_document
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 exact = st.one_of(

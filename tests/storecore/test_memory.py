@@ -24,8 +24,8 @@ from storecore import (
     StoreClosed,
     open_store,
 )
-from storecore.capabilities import CAPABILITIES
-from storecore.memory import MemoryDataStore, storecore_backend
+from storecore.builtin.memory import MemoryDataStore, storecore_backend
+from storecore.protocols import CAPABILITIES
 
 JAN_5 = datetime(2026, 1, 5)
 ALWAYS = {"start": datetime.min, "end": datetime.max}
@@ -362,7 +362,9 @@ def test_a_clock_that_has_no_local_date_logs_nothing(store, decision, sent, monk
         raise OverflowError("date value out of range")
 
     with monkeypatch.context() as stopped:
-        stopped.setattr("storecore.memory.datetime", type("Clock", (), {"now": staticmethod(now)}))
+        stopped.setattr(
+            "storecore.builtin.memory.datetime", type("Clock", (), {"now": staticmethod(now)})
+        )
         for write in (
             lambda: store.log_decision("value", decision()),
             lambda: store.log_order("value", *sent()),

@@ -18,11 +18,11 @@ from storecore import (
     open_store,
     opening,
 )
-from storecore.capabilities import CAPABILITIES, DiskUsage
-from storecore.memory import MemoryDataStore
-from storecore.mirror import MirrorStore, storecore_backend
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.mirror import MirrorStore, storecore_backend
+from storecore.protocols import CAPABILITIES, DiskUsage
+from storecore.store.wrapper import wrapper_class
 from storecore.testing.records import bar_table
-from storecore.wrapping import wrapper_class
 
 EVER = date.min, date.max
 
@@ -169,11 +169,11 @@ def test_closing_closes_all_even_where_one_fails(mirror, stores):
 
 def test_a_replica_that_cannot_be_opened_leaves_the_others_closed(monkeypatch, site):
     opened = MemoryDataStore()
-    monkeypatch.setattr("storecore.memory.MemoryDataStore", lambda: opened)
+    monkeypatch.setattr("storecore.builtin.memory.MemoryDataStore", lambda: opened)
     site.backend(
         """
         from storecore import BackendSpec, StorageError, hookimpl
-        from storecore.memory import MemoryConfig
+        from storecore.builtin.memory import MemoryConfig
 
         def fail(config):
             raise StorageError("not mounted")

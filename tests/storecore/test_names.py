@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore import InvalidData, InvalidName
-from storecore.names import check_name, check_owner
+from storecore.values.names import check_name, check_owner
 
 surrogates = st.characters(categories=["Cs"])
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)

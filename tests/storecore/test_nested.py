@@ -11,7 +11,7 @@ import pytest
 from msgspec import Meta, Struct, field
 
 from storecore import ConfigError
-from storecore.options import build_config
+from storecore.config.options import build_config
 
 SECRET = "hunter2"
 

@@ -24,9 +24,9 @@ from storecore import (
     laws,
     open_store,
 )
-from storecore.capabilities import CAPABILITIES
-from storecore.memory import MemoryDataStore, storecore_backend
-from storecore.observers import load_observers
+from storecore.builtin.memory import MemoryDataStore, storecore_backend
+from storecore.plugins.observers import load_observers
+from storecore.protocols import CAPABILITIES
 
 WATCH = """
 from storecore import hookimpl
@@ -68,7 +68,7 @@ TOLD = {
 BACKEND = """
 from msgspec import Struct
 from storecore import BackendSpec, hookimpl
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 class Config(Struct):
     pass
@@ -386,7 +386,7 @@ def test_an_observer_that_cannot_be_loaded_is_logged_and_left_out(site, caplog, 
 
 def test_an_observer_that_cannot_be_loaded_spoils_no_other(site, calls, monkeypatch):
     site.install("acme-bad", modules={"acme_bad": "1 / 0"}, plugins={"bad": "acme_bad"})
-    monkeypatch.setattr("storecore.observers._loaded", None)
+    monkeypatch.setattr("storecore.plugins.observers._loaded", None)
     open_store("memory")
     assert calls == [("opened", "memory")]
 
@@ -524,7 +524,7 @@ def test_a_store_whose_opening_is_interrupted_in_a_hook_is_closed(site, monkeypa
     source = source.replace('RuntimeError("observer bug")', "KeyboardInterrupt")
     site.install("acme-bad", modules={"acme_bad": source}, plugins={"bad": "acme_bad"})
     opened = MemoryDataStore()
-    monkeypatch.setattr("storecore.memory.MemoryDataStore", lambda: opened)
+    monkeypatch.setattr("storecore.builtin.memory.MemoryDataStore", lambda: opened)
     with pytest.raises(KeyboardInterrupt):
         open_store("memory")
     with pytest.raises(StoreClosed):

@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 
 from storecore import OrderResult, StoreError, open_store, read_bar_table
-from storecore.memory import MemoryDataStore
-from storecore.mirror import MirrorStore
-from storecore.wrapping import wrapper_class
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.mirror import MirrorStore
+from storecore.store.wrapper import wrapper_class
 
 ODD = "a\nFAKE RECORD \x1b[2J\u202e\u2028"
 EVER = date.min, date.max

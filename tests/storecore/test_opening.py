@@ -15,13 +15,13 @@ from storecore import (
     load_config,
     open_store,
 )
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 ACME = """
 from pathlib import Path
 from msgspec import Struct
 from storecore import BackendSpec, hookimpl
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 class Config(Struct):
     base_path: Path = Path("here")

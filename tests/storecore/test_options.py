@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct, field
 
 from storecore import ConfigError
-from storecore.options import build_config, did_you_mean
+from storecore.config.options import build_config, did_you_mean
 
 
 class Client:

@@ -7,9 +7,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from storecore import ConfigError, StoreClosed, copy_store, open_store
-from storecore.memory import MemoryDataStore
-from storecore.mirror import MirrorStore
-from storecore.places import check_apart, places_of, read_places_of
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.mirror import MirrorStore
+from storecore.store.places import check_apart, places_of, read_places_of
 
 MEMORY = {"backend": "memory"}
 

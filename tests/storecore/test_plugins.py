@@ -6,9 +6,9 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from storecore.discovery import find
-from storecore.hooks import BACKENDS
-from storecore.plugins import Plugin, PluginError, load_plugin
+from storecore.plugins.discovery import find
+from storecore.plugins.loader import Plugin, PluginError, load_plugin
+from storecore.plugins.spec import BACKENDS
 
 EXTRAS = """
 Provides-Extra: redis

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from storecore import AuditTrail, Catalog, DataStore, StorageError, open_store
-from storecore.capabilities import DiskUsage
+from storecore.protocols import DiskUsage
 
 WRITES = ["write_bars", "write_fundamental", "write_event", "save_strategy_state"]
 LOGS = ["log_decision", "log_order"]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from storecore import ConfigError, StorageError, UnknownBackend
 from storecore.errors import LockTimeout, caused_by
-from storecore.logs import log
-from storecore.redaction import is_clean, plain, redacted
+from storecore.errors.redaction import is_clean, plain, redacted
+from storecore.values.logger import log
 
 SECRET = "s3cr3t"
 WITH_SECRETS = [

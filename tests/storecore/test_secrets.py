@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import storecore
 from storecore import ConfigError, StoreError, UnknownBackend
 from storecore.cli.app import app
-from storecore.opening import prepare
+from storecore.config.open import prepare
 from storecore_file import FileDataStore
 
 SECRET = "s3cr3t"
@@ -31,7 +31,7 @@ DSNS = [
 BACKEND = """
 from msgspec import Struct
 from storecore import BackendSpec, hookimpl
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 class Login(Struct):
     password: str

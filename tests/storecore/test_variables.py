@@ -10,10 +10,10 @@ import pytest
 from msgspec import Struct
 
 from storecore import ConfigError, load_config, open_store
-from storecore.config import expanded_at
-from storecore.opening import prepare
-from storecore.options import build_config
-from storecore.variables import Expanded
+from storecore.config.file import expanded_at
+from storecore.config.open import prepare
+from storecore.config.options import build_config
+from storecore.config.variables import Expanded
 
 
 class Config(Struct):

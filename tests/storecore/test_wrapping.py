@@ -11,7 +11,7 @@ from multiprocessing import get_context
 import pytest
 
 from storecore import NotSerializable, StoreClosed, StoreError, open_store
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 EVER = datetime.min, datetime.max
 COMPOSED = {

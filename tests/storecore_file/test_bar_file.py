@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storecore.bar_table import EMPTY, SERIES, bar_columns_of, series_table
-from storecore.bars import BarColumns, bar_columns
+from storecore.bars.rows import BarColumns, bar_columns
+from storecore.bars.table import EMPTY, SERIES, bar_columns_of, series_table
 from storecore.errors import CorruptData, StorageError
-from storecore.instants import EARLIEST, LATEST, exact_instant
+from storecore.values.times import EARLIEST, LATEST, exact_instant
 from storecore_file import bar_file, bar_reader
 from storecore_file.bar_file import Group, encode
 from storecore_file.bar_reader import BarFile

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from storecore import CorruptData, PriceBar
-from storecore.bar_table import joined, series_table
-from storecore.bars import bar_columns
+from storecore.bars.rows import bar_columns
+from storecore.bars.table import joined, series_table
 from storecore_file import bar_file
 from storecore_file.bar_proof import proven
 from storecore_file.parts import parsed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storecore.forking import _begin_anew
+from storecore.values.fork import _begin_anew
 
 FORKING = """if True:
     import os, sys, threading

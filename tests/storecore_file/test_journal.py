@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storecore import PriceBar
-from storecore.bar_table import bar_columns_of, series_table
-from storecore.bars import BarColumns
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import bar_columns_of, series_table
 from storecore.errors import CorruptData, LockTimeout, StorageError
-from storecore.instants import EARLIEST, LATEST, exact_instant
+from storecore.values.times import EARLIEST, LATEST, exact_instant
 from storecore_file import FileDataStore, bars
 from storecore_file.floor.disk import Disk
 from storecore_file.journal import Journal

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from storecore import StorageError
-from storecore.audit import GENESIS
+from storecore.audit.records import GENESIS
 from storecore_file import FileDataStore, troubles
 from storecore_file.floor.disk import Disk
 from storecore_file.repairing import Repairs

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.instants import EARLIEST, LATEST, exact_instant, to_datetime
+from storecore.values.times import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore_file.parts import UNITS, Part, ceiling, floor, layout_of, parsed, part_of
 
 instants = st.integers(EARLIEST, LATEST)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from storecore.bar_table import bar_columns_of, instants_of, series_table
-from storecore.bars import BarColumns
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import bar_columns_of, instants_of, series_table
 from storecore.errors import CorruptData
-from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant
 from storecore.reports import Coverage
+from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
 from storecore_file.bar_file import encode
 from storecore_file.floor.disk import Disk
 from storecore_file.journal import Journal

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from storecore.bar_table import EMPTY, bar_columns_of, series_table
-from storecore.bars import BarColumns
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import EMPTY, bar_columns_of, series_table
 from storecore.errors import LockTimeout, StorageError
-from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant
+from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
 from storecore_file import bar_file, tiling
 from storecore_file.bar_file import encode
 from storecore_file.floor.disk import Disk

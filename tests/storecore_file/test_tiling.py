@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.instants import EARLIEST, LATEST, exact_instant
+from storecore.values.times import EARLIEST, LATEST, exact_instant
 from storecore_file import tiling
 from storecore_file.parts import ceiling, floor, part_of
 from storecore_file.tiling import mergeable, split_last, tiles

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from storecore import PriceBar
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 from storecore.reports import Coverage
 from storecore_postgres import bar_writer, bars
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storecore import Event
+from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import CorruptData
-from storecore.memory import MemoryDataStore
 from storecore_postgres import paging
 from storecore_postgres.events import Events
 

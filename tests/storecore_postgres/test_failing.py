@@ -16,8 +16,8 @@ from psycopg.conninfo import make_conninfo
 import storecore
 from storecore import ConfigError, InvalidName, LockTimeout, StorageError, StoreClosed
 from storecore.cli.app import app
+from storecore.config.open import prepare
 from storecore.errors import CorruptData
-from storecore.opening import prepare
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.database import Pool
 from storecore_postgres.failing import translated, unreachable

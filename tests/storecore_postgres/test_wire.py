@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.bar_table import DATE
-from storecore.instants import EARLIEST, LATEST
+from storecore.bars.table import DATE
+from storecore.values.times import EARLIEST, LATEST
 from storecore_postgres import wire
 
 FLOATS = st.lists(st.floats(allow_nan=False), min_size=1)

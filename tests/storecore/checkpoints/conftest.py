@@ -7,9 +7,8 @@ from functools import wraps
 
 import pytest
 
-from storecore.capabilities import ADDED, CAPABILITIES
-from storecore.memory import MemoryDataStore
-from storecore.protocol import DataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.protocols import ADDED, CAPABILITIES, DataStore
 
 JAN_5 = datetime(2026, 1, 5)
 

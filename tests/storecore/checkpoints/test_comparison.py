@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from storecore import CorruptData, PriceBar, StoreClosed
-from storecore.checkpoints import take_checkpoint, verify_against
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.store.checkpoints import take_checkpoint, verify_against
 
 JAN_5 = datetime(2026, 1, 5)
 EVER = datetime.min, datetime.max

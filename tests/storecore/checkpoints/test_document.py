@@ -10,9 +10,9 @@ import pytest
 
 import storecore
 from storecore import Checkpoint, CorruptData, Event, InvalidData, PriceBar, StorageError
-from storecore.checkpoints import loaded
-from storecore.checkpoints.document import sealed
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.store.checkpoints import loaded
+from storecore.store.checkpoints.document import sealed
 from storecore.testing.records import HOSTILE
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

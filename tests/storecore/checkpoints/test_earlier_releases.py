@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from storecore import Maintenance, StorageError
-from storecore.capabilities import CAPABILITIES
-from storecore.checkpoints import checkpoint, verify
-from storecore.hooks import BackendSpec
-from storecore.memory import MemoryConfig, MemoryDataStore
-from storecore.observers import Observers
-from storecore.readonly import ReadonlyStore
+from storecore.builtin.memory import MemoryConfig, MemoryDataStore
+from storecore.builtin.readonly import ReadonlyStore
+from storecore.plugins.observers import Observers
+from storecore.plugins.spec import BackendSpec
+from storecore.protocols import CAPABILITIES
+from storecore.store.checkpoints import checkpoint, verify
+from storecore.store.wrapper import wrapper_class
 from storecore.testing.protocol import ProtocolLaws
-from storecore.wrapping import wrapper_class
 
 WHOLE = tuple(name for name in CAPABILITIES if name not in ("BarStream", "DiskUsage"))
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 from storecore.testing.records import bar, decision, event, fundamental, sent
 
 JAN_5 = datetime(2026, 1, 5)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from storecore import open_store
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 
 def row_of(name, result):

@@ -8,7 +8,7 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from storecore.checkpoints import loaded
+from storecore.store.checkpoints import loaded
 
 
 @pytest.fixture

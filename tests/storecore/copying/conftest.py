@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import storecore
-from storecore.memory import MemoryDataStore
-from storecore.wrapping import Wrapper, wrapper_class
+from storecore.builtin.memory import MemoryDataStore
+from storecore.store.wrapper import Wrapper, wrapper_class
 
 SQLITE = Path(__file__).parents[2] / "third_party" / "storecore-sqlite" / "storecore_sqlite.py"
 

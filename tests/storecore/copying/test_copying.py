@@ -28,8 +28,8 @@ from storecore import (
     PriceBar,
     copy_store,
 )
+from storecore.builtin.memory import MemoryDataStore
 from storecore.copying import LeftOut
-from storecore.memory import MemoryDataStore
 from storecore.testing.records import EVER_UTC, json_values, names, prices, text, volumes
 
 JAN_5 = datetime(2026, 1, 5)

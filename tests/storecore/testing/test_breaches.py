@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storecore import CorruptData
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 from storecore.testing import DataStoreSuite, audit, durability, worker
 from storecore.testing.records import NOON
 

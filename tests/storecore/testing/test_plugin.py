@@ -157,7 +157,7 @@ def test_a_backend_that_always_creates_is_not_asked_to_refuse(no_code):
 
 EARLIER = """
     import pytest
-    from storecore.memory import MemoryDataStore
+    from storecore.builtin.memory import MemoryDataStore
     from storecore.testing import DataStoreSuite
 
     class Earlier(MemoryDataStore):

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import storecore.testing
-from storecore.capabilities import CAPABILITIES
+from storecore.protocols import CAPABILITIES
 from storecore.testing import DataStoreSuite, suite
 from storecore.testing.givens import Givens
 from storecore.testing.lawbook import LAWS, proves

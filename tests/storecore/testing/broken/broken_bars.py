@@ -9,7 +9,7 @@ from math import isfinite
 from msgspec.structs import replace
 
 from storecore import InvalidData, PriceBar, laws
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 PRICES = ("open", "high", "low", "close")
 

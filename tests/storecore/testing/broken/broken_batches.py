@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from msgspec.structs import replace
 
 from storecore import StateVersion, laws, memory, tables
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 CAPABILITIES = memory.storecore_backend().capabilities
 TICK = timedelta(microseconds=1)

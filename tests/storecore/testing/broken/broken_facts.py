@@ -10,7 +10,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from storecore import InvalidData, StoreError, laws
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 
 class AsOfTheDay(MemoryDataStore):

@@ -12,7 +12,7 @@ from hashlib import sha256
 from threading import RLock
 
 from storecore import CorruptData, StorageError, laws
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 WRITES = (
     "write_bars",

@@ -7,9 +7,9 @@ from datetime import date
 from msgspec.structs import replace
 
 from storecore import Finding, Report
-from storecore.checkpoints import Checkpoint, loaded, take_checkpoint, verify_against
-from storecore.checkpoints.document import sealed
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.store.checkpoints import Checkpoint, loaded, take_checkpoint, verify_against
+from storecore.store.checkpoints.document import sealed
 
 EVER = date.min, date.max
 

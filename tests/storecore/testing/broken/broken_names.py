@@ -7,7 +7,7 @@ import unicodedata
 from msgspec.structs import replace
 
 from storecore import StoreClosed, laws
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 from storecore.reports import Footprint
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from broken_bars import Answering, Changing
 from msgspec.structs import replace
 
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 
 class TakesNaiveForLocal(Changing):

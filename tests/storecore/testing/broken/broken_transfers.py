@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from storecore import AuditLine, StateVersion, StoreError, laws
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 
 class GivesNoFundamentalsWithoutBars(MemoryDataStore):

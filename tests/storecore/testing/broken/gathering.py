@@ -17,7 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from storecore import NoStore
-from storecore.memory import storecore_backend
+from storecore.builtin.memory import storecore_backend
 from storecore.testing import DataStoreSuite
 
 MODULES = (

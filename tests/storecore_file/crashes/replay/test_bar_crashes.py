@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from storecore import PriceBar
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 from storecore_file import FileDataStore, bars
 from storecore_file.floor.disk import Disk, Staged, write_all
 from storecore_file.series_writer import SeriesWriter

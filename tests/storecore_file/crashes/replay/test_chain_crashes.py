@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storecore import Action, Decision, StoreError
-from storecore.audit import GENESIS
+from storecore.audit.records import GENESIS
 from storecore_file import FileDataStore
 from storecore_file.audit import AuditLog
 from storecore_file.audit_head import HeadFile

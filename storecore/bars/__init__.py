@@ -1,0 +1,1 @@
+"""Price bars: as rows, as Arrow tables, checked, grouped by symbol, asked for and answered."""

@@ -1,0 +1,88 @@
+"""What looks odd in the bars of a series: real markets have such bars, and so have broken feeds.
+
+Nothing here is refused or changed (law B2); a data report tells of it. A gap is told by the rhythm
+of the series itself. Steps from one bar to the next are looked at in two lots, those within a day
+(UTC) and those from one day to another, so that no night is a gap among minutes. A step is a gap if
+it is longer than 10 times the median of its lot, 5 times its 99th percentile and twice what comes
+on every 20th day: no weekend, holiday or lunch break that comes again is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.values.times import to_datetime
+
+_DAY = 86_400_000_000
+_FEW = 20  # steps that are no rhythm yet
+_OFTEN = 20  # days
+
+
+class Oddity(NamedTuple):
+    """One thing that is odd about a series: its kind, and how often and where it is."""
+
+    kind: str
+    detail: str
+
+
+def oddities(tables: Iterable[pa.Table]) -> list[Oddity]:
+    """Return what is odd in the series tables of one series, given in order of time."""
+    dates: list[pa.ChunkedArray] = []
+    odd: dict[str, list[int]] = {"high below low": [], "open or close outside its bar": []}
+    for table in tables:
+        dates.append(table["date"].cast(pa.int64()))
+        crossed = pc.less(table["high"], table["low"])
+        outside = pc.and_not(_outside(table), crossed)
+        for kind, mask in zip(odd, (crossed, outside), strict=True):
+            odd[kind] += table["date"].filter(mask).cast(pa.int64()).to_pylist()
+    found = [_counted(kind, instants) for kind, instants in odd.items() if instants]
+    return [*found, *_gaps(dates)]
+
+
+def _outside(table: pa.Table) -> pa.ChunkedArray:
+    highest = pc.max_element_wise(table["open"], table["close"])
+    lowest = pc.min_element_wise(table["open"], table["close"])
+    return pc.or_(pc.greater(highest, table["high"]), pc.less(lowest, table["low"]))
+
+
+def _counted(kind: str, instants: list[int]) -> Oddity:
+    bars = "bar" if len(instants) == 1 else "bars"
+    return Oddity(kind, f"{len(instants):,} {bars}, the first of {_text(instants[0])}")
+
+
+def _gaps(dates: list[pa.ChunkedArray]) -> Iterator[Oddity]:
+    """Yield one oddity for all gaps, with the longest of them."""
+    chunks = [chunk for date in dates for chunk in date.chunks]
+    joined = pa.concat_arrays(chunks) if chunks else pa.array([], pa.int64())
+    if len(joined) <= _FEW:
+        return
+    starts, steps = joined[:-1], pc.subtract(joined[1:], joined[:-1])
+    days = pc.floor(pc.divide(joined.cast(pa.float64()), float(_DAY)))
+    crosses = pc.not_equal(days[1:], days[:-1])
+    often = pc.count_distinct(days).as_py() // _OFTEN
+    gaps: list[tuple[int, int]] = []
+    for lot in (crosses, pc.invert(crosses)):
+        limit = _limit(steps.filter(lot), often)
+        long = pc.and_(lot, pc.greater(steps, limit))
+        gaps += zip(steps.filter(long).to_pylist(), starts.filter(long).to_pylist(), strict=True)
+    if gaps:
+        step, start = max(gaps)
+        span = f"{_text(start)} to {_text(start + step)}"
+        yield Oddity("gap", f"{len(gaps):,} longer than its rhythm, the longest from {span}")
+
+
+def _limit(steps: pa.Array, often: int) -> float:
+    """Return beyond which length a step of a lot is a gap."""
+    if len(steps) < _FEW:
+        return float("inf")
+    median, most = pc.quantile(steps, [0.5, 0.99], interpolation="lower").to_pylist()
+    recurring = steps.sort("descending")[min(often, len(steps) - 1)].as_py()
+    return float(max(10 * median, 5 * most, 2 * recurring if often else 0))
+
+
+def _text(instant: int) -> str:
+    return to_datetime(instant, aware=False).isoformat(" ")

@@ -1,0 +1,158 @@
+"""The `cached` backend: a store around another that keeps in memory the bars that were read once.
+
+```toml
+[store]
+backend = "cached"
+store = { backend = "file", base_path = "data" }
+max_bytes = 268_435_456
+```
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import date
+from threading import Lock
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from storecore import laws
+from storecore.config.nested import InnerStore
+from storecore.models import PriceBar
+from storecore.plugins.spec import BackendSpec, hookimpl
+from storecore.protocols import DataStore
+from storecore.store.wrapper import Wrapper, wrapper_class
+
+BYTES_A_BAR = 5 * 8 + 8 + 32  # five columns of 64 bits; a volume and the pointer to it
+_Key = tuple[str, str]
+
+
+class CachedConfig(Struct, frozen=True, kw_only=True):
+    """The options of the `cached` backend: the store, and how many bytes its bars may take here."""
+
+    store: InnerStore
+    max_bytes: int = 256 * 1024 * 1024
+
+
+class _Held(NamedTuple):
+    """The bars of one series between two instants, both included, as columns."""
+
+    first: int
+    last: int
+    columns: Sequence[Sequence[Any]]
+
+    @property
+    def bytes(self) -> int:
+        return len(self.columns[0]) * BYTES_A_BAR
+
+
+class CachedStore(Wrapper):
+    """A `DataStore` for who reads the same bars over and over: a backtest, a screen.
+
+    Of each series the range that was last read from the inner store is held, and any range within
+    it is answered from memory. Where all held bars would take more than `max_bytes`, those of the
+    series that was not read for the longest time go first. A write through this store drops the
+    series, or all of them where it is not told which, as by a table. A table that is read is the
+    inner store's, and is not held. What another process writes is not noticed: this store does not
+    promise to be shared, whatever the inner one does.
+    """
+
+    def __init__(self, inner: DataStore, max_bytes: int) -> None:
+        super().__init__(inner)
+        self._max_bytes = max_bytes
+        self._lock = Lock()
+        self._held: OrderedDict[_Key, _Held] = OrderedDict()
+        self._writes = 0
+
+    def read_bars(
+        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
+    ) -> list[PriceBar]:
+        """Return the bars of a range, from memory if they lie within what was read before."""
+        self._check_open()
+        key = laws.check_name(symbol, "symbol"), laws.check_name(timeframe, "timeframe")
+        span = laws.time_range(start, end)
+        with self._lock:
+            held, writes = self._held.get(key), self._writes
+            if held is not None and held.first <= span.first and span.last <= held.last:
+                self._held.move_to_end(key)
+                return _answer(key[0], held, span)
+        bars = self._inner.read_bars(symbol, start, end, timeframe=timeframe)
+        with self._lock:
+            if writes == self._writes:  # else they may be from before a write
+                self._hold(key, _Held(span.first, span.last, _columns(bars)))
+        return bars
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_lock": None, "_held": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock(), _held=OrderedDict())  # nothing is held yet
+
+    def _hold(self, key: _Key, held: _Held) -> None:
+        """Hold bars, and let go of others until all that is held is within the budget."""
+        self._held[key] = held
+        self._held.move_to_end(key)
+        while sum(each.bytes for each in self._held.values()) > self._max_bytes:
+            self._held.popitem(last=False)
+
+    def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return super()._write(method, args, kwargs)
+        finally:  # a write that raised may still have changed something
+            with self._lock:
+                self._writes += 1
+                self._forget(method, args, kwargs)
+
+    def _forget(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        symbol = kwargs.get("symbol", args[0] if args else None)
+        if method in ("write_bars", "delete_bars"):
+            for key in [key for key in self._held if key[0] == symbol]:
+                del self._held[key]
+        elif method not in _LEAVING_BARS:
+            self._held.clear()
+
+
+_LEAVING_BARS = frozenset(
+    {"write_fundamental", "write_fundamentals", "write_event", "write_events"}
+    | {"save_strategy_state", "log_decision", "log_decisions", "log_order", "log_orders"}
+    | {"restore_state", "append_audit"}
+)
+
+
+def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:
+    instants = array("q", (laws.exact_instant(bar.date, "date") for bar in bars))
+    prices = (array("d", (getattr(bar, name) for bar in bars)) for name in _PRICES)
+    return (instants, *prices, [bar.volume for bar in bars])
+
+
+_PRICES = ("open", "high", "low", "close")
+
+
+def _answer(symbol: str, held: _Held, span: laws.TimeRange) -> list[PriceBar]:
+    dates = held.columns[0]
+    rows = slice(bisect_left(dates, span.first), bisect_right(dates, span.last))
+    columns = laws.BarColumns(*(column[rows] for column in held.columns))  # type: ignore[arg-type]
+    return laws.price_bars(symbol, columns, span.aware)
+
+
+@hookimpl
+def storecore_backend() -> BackendSpec:
+    """Return the spec of the `cached` backend."""
+    return BackendSpec(
+        name="cached",
+        config=CachedConfig,
+        open=_open,
+        capabilities=lambda config: config.store.spec.capabilities,
+        promises=lambda config: config.store.spec.promises - {"shared"},
+        summary="another store, the bars of which stay in memory once they were read",
+    )
+
+
+def _open(config: CachedConfig) -> DataStore:
+    inner = config.store
+    kind = wrapper_class(CachedStore, inner.spec.capabilities)
+    return kind(inner.open(), config.max_bytes)

@@ -1,0 +1,122 @@
+"""Turns the options that a user wrote into a backend's config, or says all that is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import FieldInfo, fields
+
+from storecore.config.nested import InnerStore, holds_stores
+from storecore.config.variables import path_text
+from storecore.errors import ConfigError, caused_by, text_of, type_name
+from storecore.errors.redaction import redacted
+from storecore.plugins.isolation import is_from_program
+from storecore.values.nesting import mistakes, unknown_key
+from storecore.values.spelling import did_you_mean as did_you_mean
+
+_Config = TypeVar("_Config", bound=Struct)
+_VALUE = re.compile(r"Invalid (enum )?value .*", re.S)  # msgspec's words, which repeat it
+MakeInner = Callable[[Any, str, Path | None], InnerStore]
+"""Makes a store of an option's value, given its key and the folder of its relative paths."""
+
+
+def build_config(
+    kind: type[_Config],
+    options: Mapping[str, Any],
+    *,
+    place: str,
+    folders: Mapping[str, Path] = MappingProxyType({}),
+    inner: MakeInner | None = None,
+) -> _Config:
+    """Return the config with these options.
+
+    `folders` says from which folder an option's relative path is taken, if not from here; `inner`
+    makes a store of an option that is one. Raises one `ConfigError` that names every unknown key
+    (with the nearest), missing key and wrong type, at any depth, after `place`. It does not repeat
+    values, which may be secrets.
+    """
+    known = {field.encode_name: field for field in fields(kind)}
+    problems = [unknown_key(key, known) for key in options if key not in known]
+    values: dict[str, Any] = {}
+    for key, field in known.items():
+        if key in options and not holds_stores(field.type):
+            _convert(field, options[key], folders.get(key), values, problems)
+        elif key not in options and field.required:
+            problems.append(f"{key}: missing; expected {_type_name(field)}")
+    if problems:
+        raise ConfigError("; ".join(f"{place} {problem}" for problem in problems))
+    for key, field in known.items():
+        if key in options and holds_stores(field.type):
+            values[field.name] = _stores(field, options[key], folders.get(key), place, inner)
+    try:
+        return kind(**values)
+    except BaseException as error:  # whatever the backend's own check raises
+        if is_from_program(error):
+            raise
+        failed = error
+    raise caused_by(ConfigError(f"{place}: {text_of(failed)}"), failed)
+
+
+def _convert(
+    field: FieldInfo,
+    value: Any,
+    folder: Path | None,
+    values: dict[str, Any],
+    problems: list[str],
+) -> None:
+    """Put the value of one field into `values`, or what is wrong with it into `problems`."""
+
+    def native(kind: type, given: Any) -> Any:
+        if kind is Path and isinstance(given, str | Path):
+            return _path(given, folder)
+        if isinstance(given, kind):
+            return given
+        raise ValueError(f"Expected `{kind.__name__}`, got `{type_name(given)}`")
+
+    found = list(mistakes(field.type, value, field.encode_name))
+    problems += found
+    if found:
+        return
+    try:
+        values[field.name] = msgspec.convert(value, field.type, dec_hook=native)
+    except msgspec.ValidationError as error:
+        what, _, inside = str(error).partition(" - at `$")
+        what = _VALUE.sub("expected another value", what)
+        problems.append(f"{field.encode_name}{inside.rstrip('`')}: {what}")
+
+
+def _stores(
+    field: FieldInfo, value: Any, folder: Path | None, place: str, inner: MakeInner | None
+) -> Any:
+    """Return the value of a field that is a store, or a list of them."""
+    assert inner is not None, "a config that holds stores is made by storecore.config.open alone"
+    key = field.encode_name
+    if field.type is InnerStore:
+        return inner(value, key, folder)
+    if isinstance(value, list | tuple):
+        return [inner(each, f"{key}[{index}]", folder) for index, each in enumerate(value)]
+    raise ConfigError(f"{place} {key}: expected a list of stores, got {type_name(value)}")
+
+
+def _path(given: str | Path, folder: Path | None) -> Path:
+    if given == "":  # of an environment variable that is set to nothing, say
+        raise ValueError("Expected a path, got an empty text")
+    if isinstance(given, str):  # in a path that a program made a dollar is itself
+        given = path_text(given)
+    if "://" in str(given) or redacted(str(given)) != str(given):
+        raise ValueError("Expected a path, got a URL")
+    try:
+        expanded = Path(given).expanduser()
+    except RuntimeError as error:  # ~name where there is no such user
+        raise ValueError(str(error)) from error
+    return expanded if folder is None else folder / expanded
+
+
+def _type_name(field: FieldInfo) -> str:
+    return getattr(field.type, "__name__", str(field.type))

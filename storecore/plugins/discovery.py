@@ -1,0 +1,300 @@
+"""Finds the installed backends and loads the one that is asked for, by its name only.
+
+Three steps: *find* reads the metadata of installed distributions and imports nothing; *load*
+imports one plugin and gives it to pluggy; *classify* turns what it said into a `BackendSpec`. Every
+failure names the backend, the distribution and version, the entry point and the cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Set
+from importlib.metadata import (
+    EntryPoint,
+    MetadataPathFinder,
+    PackageNotFoundError,
+    distribution,
+    distributions,
+    entry_points,
+)
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from msgspec import Struct
+
+from storecore.config.options import did_you_mean
+from storecore.errors import (
+    ApiMismatch,
+    BackendLoadError,
+    DuplicateBackend,
+    StorageError,
+    UnknownBackend,
+    text_of,
+)
+from storecore.plugins.isolation import is_from_program, reason
+from storecore.plugins.loader import Plugin, PluginError, load_plugin, normalized
+from storecore.plugins.spec import API_VERSION, BACKENDS, OBSERVERS, PROMISES, BackendSpec
+from storecore.protocols import CAPABILITIES
+from storecore.values.logger import log as _log
+
+INSTALLED = "installed"
+KNOWN_PACKAGES = {
+    **dict.fromkeys(("cached", "file", "memory", "mirror", "readonly"), "storecore"),
+    "postgres": "storecore[postgres]",
+}
+"""What to install for a backend that is known to exist: its name, and what pip is given."""
+
+
+class BackendInfo(NamedTuple):
+    """What package metadata say about a backend or an observer, without importing it.
+
+    `status` is "installed", or says what is wrong ("duplicate: …", "missing extra: pip install …").
+    """
+
+    name: str
+    distribution: str
+    version: str
+    entry_point: str
+    status: str
+
+
+class BrokenPackage(NamedTuple):
+    """An installed distribution whose metadata cannot be read: its name or folder, and why."""
+
+    distribution: str
+    why: str
+
+    @classmethod
+    def of(cls, dist: Any, error: Exception) -> Self:
+        """Return a distribution with the error that its metadata raised."""
+        why = f"its metadata cannot be read: {reason(error)}; reinstall or uninstall it"
+        folder = getattr(dist, "_path", "an unknown place")
+        try:
+            name = f"{dist.metadata['Name']} ({folder})"
+        except Exception:
+            name = str(folder)
+        return cls(f"the package {name}", why)
+
+
+_reported: set[BrokenPackage] = set()
+
+
+def observers() -> list[BackendInfo]:
+    """Return the observers of installed packages, without importing them."""
+    return [_info(plugin, 1) for plugin in find(OBSERVERS)]
+
+
+def backends() -> list[BackendInfo]:
+    """Return the backends that installed packages provide, sorted by name and distribution."""
+    found = find(BACKENDS)
+    names = [plugin.name for plugin in found]
+    return [_info(plugin, names.count(plugin.name)) for plugin in found]
+
+
+def _info(plugin: Plugin, namesakes: int) -> BackendInfo:
+    return BackendInfo(
+        plugin.name,
+        plugin.distribution,
+        plugin.version,
+        plugin.entry_point.value,
+        _status(plugin, namesakes),
+    )
+
+
+def find(group: str) -> list[Plugin]:
+    """Return the plugins of an entry-point group, sorted, importing nothing.
+
+    A distribution whose metadata are broken is left out, and logged once.
+    """
+    found, broken = _found(group)
+    for each in broken:
+        if each not in _reported:
+            _reported.add(each)
+            _log.warning("%s is left out: %s", *each)
+    return sorted(found)
+
+
+def broken_packages() -> list[BrokenPackage]:
+    """Return the distributions that are left out, whatever they may provide.
+
+    They are not logged again: the caller reports them.
+    """
+    broken = {each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]}
+    _reported.update(broken)
+    return sorted(broken)
+
+
+def _found(group: str) -> tuple[list[Plugin], list[BrokenPackage]]:
+    try:
+        declared: Iterable[EntryPoint | BrokenPackage] = entry_points(group=group)
+    except Exception:  # one distribution with broken metadata must not hide all the others
+        declared = _found_one_by_one(group)
+    plugins: list[Plugin] = []
+    broken: list[BrokenPackage] = []
+    for each in declared:
+        if isinstance(each, BrokenPackage):
+            broken.append(each)
+            continue
+        try:
+            plugins.append(Plugin.of(each))
+        except Exception as error:
+            broken.append(BrokenPackage.of(each.dist, error))
+    if broken:
+        _check_packages_are_read()
+    return plugins, broken
+
+
+def _found_one_by_one(group: str) -> Iterable[EntryPoint | BrokenPackage]:
+    names = set[str]()
+    for dist in distributions():
+        try:
+            declared = list(dist.entry_points.select(group=group))
+            own = {normalized(Plugin.of(each).distribution) for each in declared}
+            if not own & names:  # else it is hidden by one before it on the path
+                yield from declared
+            names |= own
+        except Exception as error:
+            yield BrokenPackage.of(dist, error)
+
+
+def load_spec(name: str) -> BackendSpec:
+    """Import the backend of that name, and no other, and return its spec.
+
+    Raises `UnknownBackend`, `DuplicateBackend`, `ApiMismatch` or `BackendLoadError`.
+    """
+    plugin = _the_one(name, find(BACKENDS))
+    try:
+        answers = load_plugin(plugin).hook.storecore_backend()
+    except PluginError as error:
+        raise BackendLoadError(f"{plugin.described}: {text_of(error)}") from error.__cause__
+    except BaseException as error:
+        if is_from_program(error):
+            raise
+        raise BackendLoadError(
+            f"{plugin.described}: its storecore_backend raised {reason(error)}"
+        ) from error
+    return _classify(plugin, answers)
+
+
+def described(name: str) -> str:
+    """Return a backend's name and where it comes from, the beginning of every error about it."""
+    return _the_one(name, find(BACKENDS)).described
+
+
+def _the_one(name: str, found: list[Plugin]) -> Plugin:
+    matches = [plugin for plugin in found if plugin.name == name]
+    if not matches:
+        _check_packages_are_read()
+        names = sorted({plugin.name for plugin in found})
+        raise UnknownBackend(
+            f"no backend {name!r}{_provided(str(name)) or did_you_mean(str(name), names)}; "
+            f"installed: {', '.join(names) or 'none (is storecore itself installed with pip?)'}"
+            f"{_left_out()}"
+        )
+    if len(matches) > 1:
+        raise DuplicateBackend(
+            f"backend {name!r} is provided twice, by "
+            f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
+        )
+    return matches[0]
+
+
+def _check_packages_are_read() -> None:
+    """Raise `StorageError` if the system can open no file, so that nothing can be found.
+
+    What was found meanwhile is dropped: Python keeps listings of folders, empty ones too.
+    """
+    try:
+        Path(__file__).open("rb").close()
+    except OSError as error:
+        MetadataPathFinder().invalidate_caches()
+        raise StorageError(
+            f"the installed packages cannot be read: {error.strerror}", __file__, error.errno
+        ) from error
+
+
+def _left_out() -> str:
+    """Return `; left out: …` for packages that may provide the missing plugin, or nothing."""
+    broken = ", ".join(f"{each.distribution} ({each.why})" for each in broken_packages())
+    return f"; left out: {broken}" if broken else ""
+
+
+def _provided(name: str) -> str:
+    """Return ` (… provides it: …)` for a backend of a known package, or nothing."""
+    package = KNOWN_PACKAGES.get(name)
+    return f" (a known package provides it: pip install '{package}')" if package else ""
+
+
+def _classify(plugin: Plugin, answers: list[object]) -> BackendSpec:
+    """Return the one spec that a plugin answered with, or raise what is wrong with it."""
+    if len(answers) != 1:
+        raise BackendLoadError(
+            f"{plugin.described}: expected a hook storecore_backend that returns a BackendSpec, "
+            "found none; is it marked with @storecore.hookimpl?"
+        )
+    spec = answers[0]
+    if not isinstance(spec, BackendSpec):
+        raise BackendLoadError(
+            f"{plugin.described}: expected its storecore_backend to return a BackendSpec, "
+            f"got {type(spec).__name__}"
+        )
+    if spec.api != API_VERSION:
+        raise ApiMismatch(
+            f"{plugin.described}: written for version {spec.api} of the plugin interface, this "
+            f"storecore has version {API_VERSION}; "
+            f"upgrade {'storecore' if _newer(spec.api) else plugin.distribution}"
+        )
+    for problem in _problems(plugin, spec):
+        raise BackendLoadError(f"{plugin.described}: {problem}")
+    return spec
+
+
+def _newer(api: object) -> bool:
+    return isinstance(api, int) and api > API_VERSION
+
+
+def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
+    if spec.name != plugin.name:
+        yield f"its spec is named {spec.name!r}, expected {plugin.name!r}, its entry point's name"
+    if not (isinstance(spec.config, type) and issubclass(spec.config, Struct)):
+        yield f"expected its spec's config to be a msgspec.Struct class, got {spec.config!r}"
+    if not callable(spec.open):
+        yield f"expected its spec's open to be callable, got {spec.open!r}"
+    for optional in ("init", "open_existing"):
+        given = getattr(spec, optional)
+        if not (given is None or callable(given)):
+            yield f"expected its spec's {optional} to be callable or None, got {given!r}"
+    yield from _name_problems("capability", spec.capabilities, CAPABILITIES)
+    yield from _name_problems("promise", spec.promises, PROMISES)
+
+
+def _name_problems(kind: str, declared: object, known: Mapping[str, object]) -> Iterable[str]:
+    """Yield what is wrong with declared names; a function of the config is asked when opening."""
+    if callable(declared):
+        return
+    if isinstance(declared, Set):
+        for name in sorted(map(str, declared - known.keys())):
+            yield f"unknown {kind} {name!r}{did_you_mean(name, known)}"
+    else:
+        plural = "capabilities" if kind == "capability" else "promises"
+        yield f"expected its spec's {plural} to be a frozenset, got {declared!r}"
+
+
+def _status(plugin: Plugin, namesakes: int) -> str:
+    if namesakes > 1:
+        return "duplicate: provided by more than one distribution"
+    missing = next((extra for extra in plugin.extras if _lacks(plugin, extra)), None)
+    return INSTALLED if missing is None else f"missing extra: {plugin.pip_command(missing)}"
+
+
+def _lacks(plugin: Plugin, extra: str) -> bool:
+    """Tell whether a requirement of an extra is not installed (its version is pip's business)."""
+    return any(not _is_installed(name) for name in plugin.requirements(extra))
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(re.split(r"[^\w.-]", name)[0])
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,127 @@
+"""What a plugin may implement: pluggy hooks, and the spec that a backend returns from one.
+
+A *backend* is an entry point in the group `storecore.backends`; its name is the word that users
+write in their config, its target a module (or object) with `storecore_backend`. An *observer* is an
+entry point in the group `storecore.plugins` with any of the other three.
+
+```python
+from storecore import BackendSpec, hookimpl
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(name="redis", config=RedisConfig, open=RedisStore.from_config)
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pluggy
+from msgspec import Struct
+
+from storecore.protocols import DataStore
+
+PROJECT = "storecore"
+BACKENDS = "storecore.backends"
+OBSERVERS = "storecore.plugins"
+API_VERSION = 1
+PROMISES = {
+    "durable": "what a write returned from is there after kill -9, for whoever opens it next",
+    "shared": "several processes may have the same place open at once, to read and to write",
+    "sealed": "no damaged byte in its files changes an answer without an error",
+}
+
+hookimpl = pluggy.HookimplMarker(PROJECT)
+hookspec = pluggy.HookspecMarker(PROJECT)
+
+
+class BackendSpec(Struct, frozen=True, kw_only=True):
+    """What a backend declares about itself.
+
+    `name` is its entry point's name. `config` is a msgspec Struct: its fields are the options, and
+    a field of type `Path` is taken from the folder of the config file. `open` makes a store from a
+    config. `open_existing`, if there is one, opens an existing store: it creates nothing, and
+    raises `NoStore` if there is none (law D7).
+
+    `capabilities` names the protocols of `storecore.protocols` that its stores satisfy,
+    `promises` what it keeps beyond its own process (`PROMISES`). Both may be functions of the
+    config, since a wrapper can do what its nested stores can. `init`, if there is one, returns text
+    that `storecore init` prints: what is left to an administrator once the store exists, such as
+    the grants for other roles. `api` is the version of the plugin interface that it was written
+    for.
+    """
+
+    name: str
+    config: type[Struct]
+    open: Callable[[Any], DataStore]
+    open_existing: Callable[[Any], DataStore] | None = None
+    api: int = API_VERSION
+    capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
+    promises: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
+    init: Callable[[Any], str] | None = None
+    summary: str = ""
+
+    def resolved(self, config: Any) -> ResolvedSpec:
+        """Return the spec as it is for a config: its capabilities and promises as sets."""
+        return ResolvedSpec(
+            name=self.name,
+            config=self.config,
+            open=self.open,
+            open_existing=self.open_existing,
+            api=self.api,
+            capabilities=_names(self.capabilities, config),
+            promises=_names(self.promises, config),
+            init=self.init,
+            summary=self.summary,
+        )
+
+
+class ResolvedSpec(BackendSpec, frozen=True, kw_only=True):
+    """A spec for one config: what observers are told of, and what the conformance kit proves."""
+
+    capabilities: frozenset[str] = frozenset()
+    promises: frozenset[str] = frozenset()
+
+
+def _names(
+    declared: frozenset[str] | Callable[[Any], frozenset[str]], config: Any
+) -> frozenset[str]:
+    return frozenset(declared(config) if callable(declared) else declared)
+
+
+@hookspec
+def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
+    """Return the spec of the backend. Called once, when its name is first asked for."""
+
+
+@hookspec
+def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
+    """Called after a store has been opened.
+
+    The hook may read and write it. Observers are not called for what a hook does in its thread.
+    """
+
+
+@hookspec
+def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None:
+    """Called after a write has succeeded.
+
+    The hook runs in the thread that wrote, which waits for it. Work of more than a few microseconds
+    belongs in a queue that a thread of the observer reads. Writes of that thread are reported like
+    any other.
+
+    `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` is the
+    symbol, the event's type or the strategy's name; `count` is the number of records given. A batch
+    is reported once for each key in it. Deleted bars have the kind "deletions", and `count` is the
+    number of bars removed. A deletion that removed nothing is not reported.
+    """
+
+
+@hookspec
+def storecore_closed(store: DataStore) -> None:
+    """Called after a store has been closed.
+
+    Only its `repr` works: every call of it raises `StoreClosed`.
+    """

@@ -1,0 +1,1 @@
+"""`Store`, its wrapper, and what works with any store: tables, places, checkpoints."""

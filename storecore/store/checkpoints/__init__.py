@@ -1,0 +1,147 @@
+"""Checkpoints: what a store held at one time, to find what it has lost since.
+
+`verify()` proves the data that is there, but cannot know of data that was removed whole. A
+checkpoint, kept elsewhere, can:
+
+    checkpoint = store.checkpoint()
+    checkpoint.save("/mnt/elsewhere/2026-01-06.json")
+    store.verify(against="/mnt/elsewhere/2026-01-06.json")
+
+A backend with `Catalog`, `VersionedState` and `Transfer` implements both by `laws.take_checkpoint`
+and `laws.verify_against`. The functions `checkpoint(store)` and `verify(store)` take any store with
+`Maintenance`, also one of an earlier release without these methods.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+import storecore
+from storecore.audit.transfer import LOGS
+from storecore.errors import StorageError
+from storecore.protocols import CAPABILITIES
+from storecore.reports import Report
+from storecore.store.checkpoints.comparison import compare
+from storecore.store.checkpoints.document import (
+    Against,
+    Checkpoint,
+    EventDay,
+    Filings,
+    LogEnd,
+    SavedState,
+    Series,
+    loaded,
+    sealed,
+)
+from storecore.store.checkpoints.survey import (
+    Surveyed,
+    Written,
+    all_days,
+    all_filings,
+    all_series,
+    end_of_log,
+    state_of,
+)
+
+__all__ = [
+    "Against",
+    "Checkpoint",
+    "EventDay",
+    "Filings",
+    "LogEnd",
+    "SavedState",
+    "Series",
+    "checkpoint",
+    "loaded",
+    "take_checkpoint",
+    "verify",
+    "verify_against",
+]
+
+_NEEDED = ("Catalog", "VersionedState", "Transfer")
+
+
+def checkpoint(store: Any) -> Checkpoint:
+    """Return a store's own checkpoint, or take one if the store has no such method.
+
+    Raises `StorageError` if the store lacks a capability for it.
+    """
+    own = getattr(store, "checkpoint", None)
+    return take_checkpoint(store) if own is None else cast(Checkpoint, own())
+
+
+def verify(store: Any, *, against: Against | None = None) -> Report:
+    """Verify a store, against a checkpoint too even if the store itself takes none."""
+    if against is None:
+        return cast(Report, store.verify())
+    if "against" in inspect.signature(store.verify).parameters:
+        return cast(Report, store.verify(against=against))
+    return verify_against(store, against, store.verify)
+
+
+def _unnumbered(symbol: str, timeframe: str) -> int:
+    """Stand for the number of the last write to a series in a store that keeps none."""
+    return 0
+
+
+def take_checkpoint(store: Any, *, written: Written = _unnumbered) -> Checkpoint:
+    """Return a new checkpoint of a store, with an entry for each thing that it holds.
+
+    `written` returns the number of the last write to a series, from a store that numbers them.
+    Each entry describes the moment of its reading, at or after `taken_at`. A damaged store has no
+    checkpoint: errors of the store's reads are raised. Raises `StorageError` if the store lacks a
+    capability.
+    """
+    taken_at = datetime.now(UTC)
+    given = _surveyed(store)
+    states = (state_of(given, strategy) for strategy in given.strategies())
+    ends = (end_of_log(given, log) for log in LOGS)
+    return sealed(
+        Checkpoint(
+            storecore=storecore.__version__,
+            taken_at=taken_at,
+            store=type(store).__name__,
+            bars=tuple(all_series(given, written)),
+            fundamentals=tuple(all_filings(given.iter_fundamentals(), {})),
+            events=tuple(all_days(given.iter_events(), {})),
+            states=tuple(each for each in states if each is not None),
+            audit=tuple(each for each in ends if each is not None),
+        )
+    )
+
+
+def verify_against(
+    store: Any,
+    against: Against | None,
+    look: Callable[[], Report],
+    *,
+    written: Written = _unnumbered,
+) -> Report:
+    """Return the report of `look`, with what the store lacks of a checkpoint (None: no checkpoint).
+
+    An unusable checkpoint is an error before `look` is called.
+    """
+    if against is None:
+        return look()
+    given, then = _surveyed(store), loaded(against)
+    report, found = look(), compare(given, then, written)
+    return replace(
+        report,
+        checked=report.checked + found.checked,
+        findings=(*report.findings, *found.findings),
+        notes=(*report.notes, *found.notes),
+    )
+
+
+def _surveyed(store: Any) -> Surveyed:
+    lacking = [name for name in _NEEDED if not isinstance(store, CAPABILITIES[name])]
+    if lacking:
+        raise StorageError(
+            f"{store!r} supports no checkpoints: it lacks the capability {' and '.join(lacking)}"
+        )
+    return cast(Surveyed, store)

@@ -1,0 +1,222 @@
+"""Compares a store with a checkpoint: data that was there must be there, or be replaced by a write.
+
+Only data of that time counts: bars and fundamentals within the times of the checkpoint, events that
+had been ingested by then, and the record of a log that was its last. So data that was added since
+raises no doubt. A store keeps no history of replaced data. If as many bars or fundamentals are
+there and they differ, a correction and a forgery look the same, so that is a note; unless the store
+numbers its writes to a series, and none came since. Events and audit records are only ever
+appended, and a state's version only grows, so a difference there is a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, time
+from typing import NamedTuple, Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from storecore.errors import StorageError
+from storecore.reports import Finding
+from storecore.store.checkpoints.document import (
+    Checkpoint,
+    EventDay,
+    Filings,
+    LogEnd,
+    SavedState,
+    Series,
+)
+from storecore.store.checkpoints.survey import (
+    Surveyed,
+    Written,
+    all_days,
+    all_filings,
+    filings_of,
+    record_of,
+    series_of,
+    state_of,
+)
+from storecore.store.digests import fundamentals_of, moment_of
+
+_MOST_YEARS = 5  # named in one finding
+_NOTES = frozenset({"replaced", "added"})
+
+
+class _Entry(Protocol):
+    """An entry of a checkpoint."""
+
+    @property
+    def place(self) -> str:
+        """What a finding calls it."""
+        ...
+
+
+_Item = TypeVar("_Item", bound=_Entry)
+_Records = TypeVar("_Records", Series, Filings)
+
+
+class Comparison(NamedTuple):
+    """A comparison: the number of compared entries, the findings and the notes."""
+
+    checked: int
+    findings: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
+
+
+def compare(store: Surveyed, then: Checkpoint, written: Written) -> Comparison:
+    """Return what a store lacks of a checkpoint, by name.
+
+    An entry that cannot be read is the finding "unchecked"; all others are compared.
+    """
+    spans = {each.symbol: (each.first, each.last) for each in then.fundamentals}
+    limits = {each.day: each.ingested for each in then.events}
+    found = [
+        *_held(then.bars, _nothing, lambda each: _series_now(store, each, written), _of_series),
+        *_held(
+            then.fundamentals,
+            lambda: all_filings(store.iter_fundamentals(), spans),
+            lambda each: _filings_now(store, each),
+            _of_records,
+        ),
+        *_held(
+            then.events,
+            lambda: all_days(store.iter_events(), limits),
+            lambda each: _day_now(store, each),
+            _of_events,
+        ),
+        *_held(then.states, _nothing, lambda each: state_of(store, each.strategy), _of_state),
+        *_held(then.audit, _nothing, lambda each: record_of(store, each.log, each.seq), _of_log),
+    ]
+    told = [each for each in found if each is not None]
+    return Comparison(
+        checked=len(found),
+        findings=tuple(each for each in told if each.kind not in _NOTES),
+        notes=tuple(each for each in told if each.kind in _NOTES),
+    )
+
+
+def _nothing() -> None:
+    """Return an empty stream, for a kind of data that is read entry by entry."""
+
+
+def _held(
+    then: Sequence[_Item],
+    streamed: Callable[[], Iterable[_Item] | None],
+    alone: Callable[[_Item], _Item | None],
+    judged: Callable[[_Item, _Item | None], Finding | None],
+) -> Iterator[Finding | None]:
+    """Yield the finding or note of each entry, None if it is whole.
+
+    A stream is faster than reading one entry at a time, but ends at damaged data. The entries
+    behind that are read one by one.
+    """
+    found, whole = dict[str, _Item](), False
+    if then:
+        with suppress(StorageError):
+            for each in streamed() or ():
+                found[each.place] = each
+            whole = streamed is not _nothing
+    for each in then:
+        try:
+            now = found.get(each.place) or (None if whole else alone(each))
+        except StorageError as error:
+            yield Finding("unchecked", each.place, f"it could not be read: {error}", error.path)
+        else:
+            yield judged(each, now)
+
+
+def _series_now(store: Surveyed, then: Series, written: Written) -> Series | None:
+    found = series_of(store, then.symbol, then.timeframe, (then.first, then.last))
+    # Its number last: a write meanwhile is one of since.
+    return None if found is None else replace(found, written=written(then.symbol, then.timeframe))
+
+
+def _filings_now(store: Surveyed, then: Filings) -> Filings | None:
+    found = fundamentals_of(store, then.symbol, then.last)
+    return filings_of(then.symbol, (each for each in found if moment_of(each) >= then.first))
+
+
+def _day_now(store: Surveyed, then: EventDay) -> EventDay | None:
+    start, end = (datetime.combine(then.day, at, UTC) for at in (time.min, time.max))
+    events = store.read_events(start, end)
+    return next(iter(all_days(events, {then.day: then.ingested})), None)
+
+
+def _of_series(then: Series, now: Series | None) -> Finding | None:
+    """Judge a series: without a write since, it must be as it was."""
+    found = _of_records(then, now)
+    if now is None or found is None or found.kind != "replaced":
+        return found
+    if not (then.written and 0 < now.written <= then.written):
+        return found
+    kind = "rolled back" if now.written < then.written else "changed"
+    detail = f"{then.count:,} then, {now.count:,} now, and not the same, but no write since"
+    return Finding(kind, then.place, f"{detail}: the last was number {now.written}")
+
+
+def _of_records(then: _Records, now: _Records | None) -> Finding | None:
+    if now is None:
+        span = f"from {_text(then.first)} to {_text(then.last)}"
+        return Finding("missing", then.place, f"all {then.count:,} are gone, {span}")
+    fewer = _fewer(then, now)
+    if fewer:
+        return Finding("missing", then.place, f"fewer than then: {fewer}")
+    if now.digest != then.digest:
+        detail = (
+            f"{then.count:,} then, {now.count:,} now, and not the same: corrected or filled in by "
+            "a write since, or changed by another way"
+        )
+        return Finding("replaced", then.place, detail)
+    return None
+
+
+def _fewer(then: _Records, now: _Records) -> str:
+    """Return the years that have fewer bars than then, as words; empty if there are none."""
+    left = {now.first.year + row: count for row, count in enumerate(now.years)}
+    years = [
+        f"{left.get(year, 0):,} of {count:,} in {year}"
+        for year, count in enumerate(then.years, then.first.year)
+        if left.get(year, 0) < count
+    ]
+    more = len(years) - _MOST_YEARS
+    return ", ".join(years[:_MOST_YEARS]) + (f" and {more} more years" if more > 0 else "")
+
+
+def _of_events(then: EventDay, now: EventDay | None) -> Finding | None:
+    count = 0 if now is None else now.count
+    if now is None or count < then.count:
+        return Finding("missing", then.place, f"{count:,} of {then.count:,} are there")
+    if now.digest == then.digest:
+        return None
+    if count > then.count:
+        detail = (
+            f"{then.count:,} then, {count:,} now that are as old: it is unknown whether those of "
+            "then are among them"
+        )
+        return Finding("added", then.place, detail)
+    return Finding("changed", then.place, f"its {count:,} events are not those of then")
+
+
+def _of_state(then: SavedState, now: SavedState | None) -> Finding | None:
+    if now is None:
+        return Finding("missing", then.place, f"version {then.version} was saved, and none is now")
+    if now.version < then.version:
+        detail = f"version {then.version} then, version {now.version} now"
+        return Finding("rolled back", then.place, detail)
+    if now.version == then.version and now.digest != then.digest:
+        return Finding("changed", then.place, f"its version {now.version} is not that of then")
+    return None
+
+
+def _of_log(then: LogEnd, now: LogEnd | None) -> Finding | None:
+    if now is None:
+        return Finding("truncated", then.place, f"it has no record {then.seq}, its last then")
+    if now != then:
+        detail = f"its record {then.seq} is not that of then: this is another log"
+        return Finding("changed", then.place, detail)
+    return None
+
+
+def _text(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(" ").removesuffix(" 00:00:00")

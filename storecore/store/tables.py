@@ -1,0 +1,181 @@
+"""Bars as tables from any store: its own `BarTables` where it has them, else its ten methods.
+
+A caller who wants columns calls these functions and never has to ask what a backend can do. A
+backend without a better way inherits `BarTablesByBars` to have them as methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any, cast
+
+from storecore.bars.rows import BarColumns, bar_columns
+from storecore.errors import InvalidData
+from storecore.protocols import BarStream, BarTables, DataStore
+from storecore.store.base import Closing
+from storecore.values.names import check_name
+from storecore.values.times import time_range
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_BYTES = 32 * 2**20
+_ROW_BYTES = 64  # of a bar in all columns
+
+
+def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> None:
+    """Insert or replace the bars of a table of many symbols, checked whole first.
+
+    `table` has the columns of `PriceBar` (symbol, date, open, high, low, close, volume) and may be
+    a `pyarrow.Table` or anything with the Arrow C data interface. Raises `InvalidData` naming row
+    and field. A store without `BarTables` is written symbol by symbol: if a write fails, the
+    symbols before it stay written.
+    """
+    if isinstance(store, BarTables):
+        return store.write_bar_table(table, timeframe=timeframe)
+    return _write_by_bars(store, table, timeframe)
+
+
+def read_bar_table(
+    store: DataStore,
+    symbols: str | Iterable[str],
+    start: date,
+    end: date,
+    *,
+    timeframe: str = "1d",
+    columns: Iterable[str] | None = None,
+) -> pa.Table:
+    """Return the bars of many symbols as one table, sorted by symbol, then date.
+
+    Its columns are symbol (string), date (timestamp in microseconds, of UTC or naive as the bounds
+    are), open, high, low, close and volume (float64), or those of them that `columns` names. A
+    symbol without bars has no rows. `volume` is int64 where the answer holds a whole volume that
+    no float64 equals and no fractional one.
+    """
+    if isinstance(store, BarTables):
+        return store.read_bar_table(symbols, start, end, timeframe=timeframe, columns=columns)
+    return _read_by_bars(store, symbols, start, end, timeframe, columns)
+
+
+def iter_bar_tables(
+    store: DataStore,
+    symbols: str | Iterable[str],
+    start: date,
+    end: date,
+    *,
+    timeframe: str = "1d",
+    columns: Iterable[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[pa.Table]:
+    """Yield the bars of many symbols in order of time, for what does not fit in memory.
+
+    Each table holds the bars of the next stretch of time, sorted by date, then symbol; none is
+    empty. A store that is a `BarStream` holds at most about `max_bytes` at once; for others the
+    bars are read whole first, and come in tables of about that size.
+    """
+    if isinstance(store, BarStream):
+        yield from store.iter_bar_tables(
+            symbols, start, end, timeframe=timeframe, columns=columns, max_bytes=max_bytes
+        )
+        return
+    from storecore.bars.query import wanted
+
+    asked = wanted(symbols, columns)
+    check_max_bytes(max_bytes)
+    chosen = {*asked.columns, "date", "symbol"}
+    table = read_bar_table(store, symbols, start, end, timeframe=timeframe, columns=chosen)
+    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(asked.columns)
+    rows = max(1, max_bytes // _ROW_BYTES)
+    for first in range(0, len(ordered), rows):
+        yield ordered.slice(first, rows)
+
+
+def check_max_bytes(max_bytes: int) -> None:
+    """Refuse a bound that is none."""
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
+        raise InvalidData(f"max_bytes={max_bytes!r}: expected a number of bytes, 1 or more")
+
+
+class BarTablesByBars(Closing):
+    """What a backend inherits, in place of `Closing`, to be a `BarTables` by its ten methods."""
+
+    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
+        """Insert or replace the bars of a table of many symbols, checked whole first.
+
+        This makes one write for each symbol. A backend whose second write may fail should bring its
+        own method, which rolls back the first (law D2).
+        """
+        self._check_open()
+        _write_by_bars(cast(DataStore, self), table, timeframe)
+
+    def read_bar_table(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+    ) -> pa.Table:
+        """Return the bars of many symbols as one table, sorted by symbol, then date."""
+        self._check_open()
+        return _read_by_bars(cast(DataStore, self), symbols, start, end, timeframe, columns)
+
+
+# What follows loads pyarrow when it is called: `import storecore` does not.
+
+
+def kept_table(table: Any) -> Any:
+    """Return a table that may be read twice: a stream is read into memory."""
+    if not (hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__")):
+        return table
+    import pyarrow as pa
+
+    return table if isinstance(table, pa.Table) else pa.table(table)
+
+
+def bar_columns_by_symbol(table: Any) -> list[tuple[str, BarColumns]]:
+    """Check a table of bars whole; return its columns for each symbol."""
+    from storecore.bars.checks import checked_series
+    from storecore.bars.table import bar_columns_of
+
+    return [(symbol, bar_columns_of(series)) for symbol, series in checked_series(table)]
+
+
+def bars_by_symbol(table: pa.Table) -> dict[str, int]:
+    """Return how many bars of each symbol a table has that was written."""
+    import pyarrow.compute as pc
+
+    counts = pc.value_counts(pc.cast(table["symbol"], "string"))
+    return {each["values"]: each["counts"] for each in counts.to_pylist()}
+
+
+def _write_by_bars(store: DataStore, table: Any, timeframe: str) -> None:
+    from storecore.bars.checks import checked_series
+    from storecore.bars.table import bars_of
+
+    check_name(timeframe, "timeframe")
+    for symbol, series in checked_series(table):
+        store.write_bars(symbol, bars_of(symbol, series, aware=True), timeframe=timeframe)
+
+
+def _read_by_bars(
+    store: DataStore,
+    symbols: str | Iterable[str],
+    start: date,
+    end: date,
+    timeframe: str,
+    columns: Iterable[str] | None,
+) -> pa.Table:
+    from storecore.bars.query import answer, wanted
+    from storecore.bars.table import series_table
+
+    asked, span = wanted(symbols, columns), time_range(start, end)
+    check_name(timeframe, "timeframe")
+    series = (
+        (symbol, series_table(bar_columns(symbol, bars)))
+        for symbol in asked.symbols
+        for bars in [store.read_bars(symbol, start, end, timeframe=timeframe)]
+    )
+    return answer(series, asked.columns, span.aware)

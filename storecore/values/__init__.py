@@ -1,0 +1,1 @@
+"""What every kind of data needs: names, times, documents, and the fields of records."""
