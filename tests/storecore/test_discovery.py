@@ -14,11 +14,11 @@ from storecore import (
     DuplicateBackend,
     UnknownBackend,
     backends,
-    discovery,
     open_store,
 )
 from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import StorageError
+from storecore.plugins import discovery
 from storecore.plugins.discovery import broken_packages, described, find, load_spec
 from storecore.plugins.spec import API_VERSION, BACKENDS
 

@@ -20,8 +20,8 @@ from storecore import (
     InvalidData,
     Order,
     OrderResult,
-    fields,
 )
+from storecore.values import fields
 from storecore.values.documents import checked
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from storecore import laws, memory, memory_maintenance, memory_transfer
+from storecore import laws
+from storecore.builtin import memory, memory_maintenance, memory_transfer
 
 ELSEWHERE = {
     f"storecore.{name}"
-    for name in ("reports", "hooks", "models", "errors", "memory_maintenance", "memory_transfer")
+    for name in ("reports", "plugins.spec", "models", "errors")
+    + ("builtin.memory_maintenance", "builtin.memory_transfer")
 }
 
 

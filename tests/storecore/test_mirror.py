@@ -16,10 +16,10 @@ from storecore import (
     UnknownBackend,
     laws,
     open_store,
-    opening,
 )
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.mirror import MirrorStore, storecore_backend
+from storecore.config import open as opening
 from storecore.protocols import CAPABILITIES, DiskUsage
 from storecore.store.wrapper import wrapper_class
 from storecore.testing.records import bar_table

@@ -399,7 +399,8 @@ def test_observers_are_loaded_once(site, calls):
 
 
 def test_listing_backends_loads_no_observer(site):
-    from storecore import backends, observers
+    from storecore import backends
+    from storecore.plugins import observers
 
     site.install("acme-bad", modules={"acme_bad": "1 / 0"}, plugins={"bad": "acme_bad"})
     backends()

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore import PriceBar, copy_store, digests
+from storecore import PriceBar, copy_store
 from storecore.builtin.memory import MemoryDataStore
+from storecore.store import digests
 from storecore.store.digests import BarDigest
 
 JAN_5 = datetime(2026, 1, 5)

@@ -7,8 +7,10 @@ from datetime import date, timedelta
 
 from msgspec.structs import replace
 
-from storecore import StateVersion, laws, memory, tables
+from storecore import StateVersion, laws
+from storecore.builtin import memory
 from storecore.builtin.memory import MemoryDataStore
+from storecore.store import tables
 
 CAPABILITIES = memory.storecore_backend().capabilities
 TICK = timedelta(microseconds=1)
