@@ -12,9 +12,8 @@ from storecore import laws
 from storecore.builtin import memory, memory_maintenance, memory_transfer
 
 ELSEWHERE = {
-    f"storecore.{name}"
-    for name in ("reports", "plugins.spec", "models", "errors")
-    + ("builtin.memory_maintenance", "builtin.memory_transfer")
+    *("storecore.reports", "storecore.plugins.spec", "storecore.models", "storecore.errors"),
+    *("storecore.builtin.memory_maintenance", "storecore.builtin.memory_transfer"),
 }
 
 
