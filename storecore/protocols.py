@@ -84,7 +84,7 @@ else:
     class _Capability(type(Protocol)):
         """Lets a store that lists its `capabilities` answer `isinstance` by that list."""
 
-        def __instancecheck__(cls, instance):
+        def __instancecheck__(cls, instance: object) -> bool:
             listed = getattr(instance, "capabilities", None)
             if isinstance(listed, frozenset) and CAPABILITIES.get(cls.__name__) is cls:
                 return cls.__name__ in listed

@@ -11,7 +11,6 @@ from storecore import open_store
 from storecore.builtin.memory import MemoryDataStore, storecore_backend
 from storecore.builtin.readonly import ReadonlyStore
 from storecore.config.open import prepare
-from storecore.store.wrapper import wrapper_class
 from storecore.testing import DataStoreSuite
 from storecore_file import FileDataStore, plugin
 from storecore_postgres import PostgresDataStore
@@ -146,7 +145,7 @@ class TestReadonlyMemory(DataStoreSuite):
 
     @pytest.fixture
     def store(self, writer, spec):
-        return wrapper_class(ReadonlyStore, spec.capabilities)(writer)
+        return ReadonlyStore(writer, spec.capabilities)
 
 
 @pytest.mark.soak

@@ -21,7 +21,6 @@ from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.mirror import MirrorStore, storecore_backend
 from storecore.config import open as opening
 from storecore.protocols import CAPABILITIES, DiskUsage
-from storecore.store.wrapper import wrapper_class
 from storecore.testing.records import bar_table
 
 EVER = date.min, date.max
@@ -42,7 +41,7 @@ def mirror():
 
     def make(*stores, on_failure="log"):
         primary, *replicas = stores
-        return wrapper_class(MirrorStore, CAPABILITIES)(primary, replicas, on_failure)
+        return MirrorStore(primary, replicas, on_failure, CAPABILITIES)
 
     return make
 

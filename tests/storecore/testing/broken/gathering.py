@@ -15,9 +15,9 @@ import broken_times
 import broken_transfers
 import pytest
 from msgspec.structs import replace
+from plain_store import storecore_backend
 
 from storecore import NoStore
-from storecore.builtin.memory import storecore_backend
 from storecore.testing import DataStoreSuite
 
 MODULES = (
