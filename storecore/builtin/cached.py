@@ -116,7 +116,7 @@ class CachedStore(Wrapper):
         if method in ("write_bars", "delete_bars"):
             for key in [key for key in self._held if key[0] == symbol]:
                 del self._held[key]
-        elif METHODS[method].kind == "bars":
+        elif METHODS[method].kind in ("bars", "store"):
             self._held.clear()
 
 

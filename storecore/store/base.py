@@ -45,7 +45,6 @@ from storecore.reports import (
     AuditLine,
     AuditReport,
     Coverage,
-    Finding,
     Footprint,
     Report,
     StateVersion,
@@ -59,9 +58,10 @@ from storecore.store.collections import (
     FundamentalCollection,
     StateCollection,
 )
+from storecore.store.integrity import checked
 from storecore.values.documents import encode_document
 from storecore.values.names import check_name
-from storecore.values.times import EVER, LATEST, exact_instant, time_range
+from storecore.values.times import LATEST, exact_instant, time_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -502,29 +502,18 @@ class Store(Closing):
         return records
 
     def _report(self) -> Report:
-        """Check all records, one by one; `verify` adds what a checkpoint says."""
-        audit = self.verify_audit()
-        kept = [*self._fundamentals.all(), *self._events.all()]
-        states = [each for name in self.strategies() for each in self._states.history(name)]
-        checked = audit.checked + len(kept) + len(states)
-        notes: list[Finding] = []
-        for symbol, timeframe in sorted(self._bars.series()):
-            count, odd = _looked_at(symbol, timeframe, self._bars.read(symbol, timeframe, EVER))
-            checked, notes = checked + count, notes + odd
-        return Report(checked, audit.findings, notes=tuple(notes))
+        """Check everything that is stored; `verify` adds what a checkpoint says."""
+        self._check_open()
+        return checked(
+            bars=self._bars,
+            fundamentals=self._fundamentals,
+            events=self._events,
+            states=self._states,
+            audit=self._logs,
+        )
 
 
 def check_max_bytes(max_bytes: int) -> None:
     """Raise `InvalidData` if `max_bytes` is not a positive int."""
     if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
         raise InvalidData(f"max_bytes={max_bytes!r}: expected a number of bytes, 1 or more")
-
-
-def _looked_at(symbol: str, timeframe: str, bars: Any) -> tuple[int, list[Finding]]:
-    """Return how many bars a series has, and a note for each kind of anomaly in them."""
-    from storecore.bars.anomalies import oddities
-    from storecore.bars.table import as_table
-
-    table = as_table(bars)
-    place = f"{symbol} ({timeframe})"
-    return len(table), [Finding(kind, place, what) for kind, what in oddities([table])]

@@ -20,7 +20,7 @@ from storecore import (
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.mirror import MirrorStore, storecore_backend
 from storecore.config import open as opening
-from storecore.protocols import CAPABILITIES, DiskUsage
+from storecore.protocols import CAPABILITIES, METHODS, DiskUsage, writes
 from storecore.testing.records import bar_table
 
 EVER = date.min, date.max
@@ -200,10 +200,12 @@ def test_a_capability_that_reads_is_the_primarys_alone(tmp_path):
 
 def test_a_capability_that_writes_needs_every_replica(monkeypatch, tmp_path):
     class Cleaning:
+        @writes("store")
         def forget(self):
             """Forget everything."""
 
-    monkeypatch.setitem(opening.InnerStore.open.__globals__["CAPABILITIES"], "Cleaning", Cleaning)
+    monkeypatch.setitem(CAPABILITIES, "Cleaning", Cleaning)
+    monkeypatch.setitem(METHODS, "forget", Cleaning.forget.method)
     able = opening.prepare("memory")
     able = able._replace(spec=able.spec.resolved(None))
     cleaning = able._replace(spec=_with(able.spec, "Cleaning"))
