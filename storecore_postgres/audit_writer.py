@@ -17,7 +17,7 @@ from msgspec import Struct
 from storecore.audit.records import Link, chain, end_of, moment_and_day
 from storecore.audit.transfer import moved_end
 from storecore.errors import StorageError
-from storecore.values.fork import begin_anew_in_children
+from storecore.values.fork import reset_after_fork
 from storecore.values.times import instant as instant_of
 from storecore_postgres.audit_head import AuditHead
 from storecore_postgres.database import Connection, Database
@@ -65,7 +65,7 @@ class AuditWriter:
         # Threads of one process wait here, not each with a connection of its own. The handler of a
         # signal that logs within a call that logs waits for the server's lock, which is bounded.
         self._turn = RLock()
-        begin_anew_in_children(self)
+        reset_after_fork(self)
         self._may_follow = layout != "citus"  # which cannot change two tables in one statement
         self._end: Link | None = None  # of the chain, as far as it is known here
         self._insert, self._follow, self._record = (

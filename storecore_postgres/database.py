@@ -19,7 +19,7 @@ from weakref import WeakSet
 import psycopg
 
 from storecore.errors import ConfigError, LockTimeout, StorageError, StoreError
-from storecore.values.fork import begin_anew_in_children
+from storecore.values.fork import reset_after_fork
 from storecore_postgres.connections import LONGEST_TIMEOUT, Connection, Connections, Pool
 from storecore_postgres.failing import AllLent, is_lost, is_passing, translated, unreachable
 from storecore_postgres.wire import ADAPTERS
@@ -89,7 +89,7 @@ class Database:
             self._pool.open(self._patience)
         except psycopg.Error as error:
             raise self.failed(error, "connecting") from None
-        begin_anew_in_children(self)
+        reset_after_fork(self)
         _open.add(self)
 
     def after_fork(self) -> None:

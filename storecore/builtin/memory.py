@@ -7,13 +7,13 @@ collections that hold only values that nobody else can change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from storecore.audit.records import GENESIS, Link, chain, moment_and_day
+from storecore.audit.records import GENESIS, Link, logged_now
 from storecore.audit.transfer import LOGS, moved_end
 from storecore.bars.rows import BarColumns
 from storecore.errors import NotSerializable
@@ -99,7 +99,7 @@ class MemoryBars(BarCollection):
         """Return the bars of a range, sorted by date."""
         series = self.by_series.get((symbol, timeframe), {})
         rows = [series[at] for at in sorted(series) if span.first <= at <= span.last]
-        return BarColumns(*(map(list, zip(*rows, strict=True)) if rows else ([] for _ in range(6))))
+        return BarColumns(*map(list, zip(*rows, strict=True))) if rows else BarColumns.none()
 
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
         """Remove the bars of a range; return how many there were."""
@@ -216,8 +216,7 @@ class MemoryLog(AuditLog):
     def write(self, bodies: list[bytes]) -> None:
         """Append records that are logged now."""
         with self.lock:
-            now, today = moment_and_day(datetime.now)
-            lines, end = chain(bodies, now, self.end)
+            today, lines, end = logged_now(bodies, self.end)
             self._keep(lines, [today] * len(lines), end)
 
     def lines(self, after: int) -> Iterator[AuditLine]:

@@ -29,8 +29,13 @@ class Closing:
 
     def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
         """Yield items as long as the store is open: what an iterator of it goes through."""
-        for item in items:
+        iterator = iter(items)
+        while True:
             self._check_open()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
             yield item
 
     def __enter__(self) -> Self:

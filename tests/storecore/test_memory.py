@@ -363,7 +363,7 @@ def test_a_clock_that_has_no_local_date_logs_nothing(store, decision, sent, monk
 
     with monkeypatch.context() as stopped:
         stopped.setattr(
-            "storecore.builtin.memory.datetime", type("Clock", (), {"now": staticmethod(now)})
+            "storecore.audit.records.datetime", type("Clock", (), {"now": staticmethod(now)})
         )
         for write in (
             lambda: store.log_decision("value", decision()),
