@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 _MODULES = (
-    "protocol names times bars fundamentals events states audit life threads history durability "
+    "protocol names times bars fundamentals events states audit life freshness threads history "
+    "durability answers "
     "bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage maintenance "
     "records givens worker"
 )

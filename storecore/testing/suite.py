@@ -42,6 +42,7 @@ from storecore.testing.catalog import CatalogLaws
 from storecore.testing.disk_usage import DiskUsageLaws
 from storecore.testing.durability import DurabilityLaws
 from storecore.testing.events import EventLaws
+from storecore.testing.freshness import FreshnessLaws
 from storecore.testing.fundamentals import FundamentalLaws
 from storecore.testing.givens import GIVEN, Givens
 from storecore.testing.history import HistoryLaws
@@ -64,6 +65,7 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     EventLaws,
     StateLaws,
     LifeLaws,
+    FreshnessLaws,
     ThreadLaws,
     HistoryLaws,
     DurabilityLaws,

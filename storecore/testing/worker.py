@@ -13,17 +13,29 @@ import random
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from storecore.errors import StoreError
-from storecore.models import Action, Decision, Event, PriceBar
+from storecore.models import (
+    Action,
+    Decision,
+    Event,
+    FundamentalData,
+    Order,
+    OrderResult,
+    PriceBar,
+)
 
 NOON = datetime(2026, 1, 5, 12)
-FULL_AT, TOO_MANY = 128 * 1024, 20_000
+FULL_AT = 128 * 1024  # bytes
+BATCH, BATCHES = 2_000, 4  # bars: more than fit where a bar takes 16 bytes and more
+PATIENCE = 5.0  # seconds: a store that writes slowly is not asked to fill the medium
 
 
 class Job(NamedTuple):
@@ -61,41 +73,76 @@ def main() -> None:
                 result.result()
 
 
+def moment(number: int) -> datetime:
+    """Return when what was written for a number has happened."""
+    return NOON + timedelta(minutes=number)
+
+
+def write_all_kinds(store: Any, number: int) -> None:
+    """Write one record of each kind that says the number."""
+    at, name = moment(number), str(number)
+    store.write_bars("AAPL", [PriceBar("AAPL", at, 1.0, 2.0, 0.5, 1.5, number)])
+    filing = FundamentalData(
+        symbol="AAPL", timestamp=at, company_name=name, cik="1", employees=number, raw_xml="<x/>"
+    )
+    store.write_fundamental("AAPL", filing)
+    store.write_event(Event("tick", "AAPL", at, at, "test", {"number": number}))
+    store.save_strategy_state(name, {"number": number})
+    store.save_strategy_state("value", {"number": number})
+    store.log_decision(name, Decision("AAPL", Action.HOLD, 0, 0, "test"))
+    store.log_order(name, Order(name, "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled"))
+
+
 def _write_all(store: Any, first: int, rounds: int) -> None:
     for number in range(first, first + rounds):
-        at = NOON + timedelta(minutes=number)
-        store.write_bars("AAPL", [PriceBar("AAPL", at, 1.0, 2.0, 0.5, 1.5, number)])
-        store.write_event(Event("tick", "AAPL", at, at, "test", {"number": number}))
-        store.save_strategy_state("value", {"number": number})
-        store.log_decision(str(number), Decision("AAPL", Action.HOLD, 0, 0, "test"))
+        write_all_kinds(store, number)
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
 
 
+def batch(number: int) -> list[PriceBar]:
+    """Return a batch of bars that no compression makes small."""
+    drawn = random.Random(number)
+    minutes = range(number * BATCH, (number + 1) * BATCH)
+    return [PriceBar("FULL", moment(n), 1.0, 2.0, 0.5, drawn.random(), n) for n in minutes]
+
+
 def _fill_up(store: Any) -> None:
-    """Write more than fits into a file of this process, and print what each write raised."""
+    """Write more than fits into a file of this process, and print what came of each write."""
+    begin, outcome = time.monotonic(), "written"
+    for number in range(BATCHES):
+        if outcome == "written" and time.monotonic() - begin < PATIENCE:
+            outcome = _tried(partial(store.write_bars, "FULL", batch(number)))
+            print("bars", number, outcome, flush=True)
     drawn = random.Random(0)
-    bars = [
-        PriceBar("AAPL", NOON + timedelta(minutes=n), 1.0, 2.0, 0.5, drawn.random(), n)
-        for n in range(TOO_MANY)
-    ]
-    long = "".join(chr(drawn.randrange(33, 126)) for _ in range(2 * FULL_AT))
+    long = "".join(chr(drawn.randrange(35, 91)) for _ in range(2 * FULL_AT))
+    filing = FundamentalData(
+        symbol="AAPL", timestamp=NOON, company_name="new", cik="1", raw_xml=long
+    )
+    hold = Decision("AAPL", Action.HOLD, 0, 0, long)
+    order = Order("value", "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled", message=long)
     writes: dict[str, Callable[[], None]] = {
-        "bars": lambda: store.write_bars("AAPL", bars),
+        "fundamental": lambda: store.write_fundamental("AAPL", filing),
         "state": lambda: store.save_strategy_state("value", {"long": long}),
         "event": lambda: store.write_event(Event("x", None, NOON, NOON, "test", {"long": long})),
+        "decision": lambda: store.log_decision("value", hold),
+        "order": lambda: store.log_order("value", *order),
     }
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     for name, write in writes.items():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_AT, hard))
-        try:
-            write()
-            outcome = "written"
-        except StoreError:
-            outcome = "refused"
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-        print(name, outcome, flush=True)
+        print(name, 0, _tried(write), flush=True)
+
+
+def _tried(write: Callable[[], None]) -> str:
+    """Return what came of a write while no file of this process may grow beyond `FULL_AT`."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_AT, hard))
+    try:
+        write()
+    except StoreError:
+        return "refused"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    return "written"
 
 
 if __name__ == "__main__":

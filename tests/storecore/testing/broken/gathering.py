@@ -6,9 +6,11 @@ from functools import partial
 
 import broken_bars
 import broken_batches
+import broken_caches
 import broken_facts
 import broken_files
 import broken_names
+import broken_restarts
 import broken_times
 import broken_transfers
 import pytest
@@ -19,7 +21,7 @@ from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
-    broken_transfers,
+    *(broken_transfers, broken_caches, broken_restarts),
 )
 BROKEN = {
     name: cls
