@@ -50,6 +50,7 @@ from storecore.testing.life import LifeLaws
 from storecore.testing.maintenance import MaintenanceLaws
 from storecore.testing.names import NameLaws
 from storecore.testing.protocol import ProtocolLaws
+from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
 from storecore.testing.threads import ThreadLaws
 from storecore.testing.times import TimeLaws
@@ -68,6 +69,7 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     FreshnessLaws,
     ThreadLaws,
     HistoryLaws,
+    SizeLaws,
     DurabilityLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Givens]] = {

@@ -11,6 +11,7 @@ import broken_facts
 import broken_files
 import broken_names
 import broken_restarts
+import broken_sizes
 import broken_times
 import broken_transfers
 import pytest
@@ -21,7 +22,7 @@ from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
-    *(broken_transfers, broken_caches, broken_restarts),
+    *(broken_transfers, broken_caches, broken_restarts, broken_sizes),
 )
 BROKEN = {
     name: cls
