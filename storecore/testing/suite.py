@@ -56,6 +56,7 @@ from storecore.testing.threads import ThreadLaws
 from storecore.testing.times import TimeLaws
 from storecore.testing.transfer import TransferLaws
 from storecore.testing.versioned_state import VersionedStateLaws
+from storecore.testing.zones import ZoneLaws
 
 BASE_LAWS: tuple[type[Givens], ...] = (
     ProtocolLaws,
@@ -70,6 +71,7 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     ThreadLaws,
     HistoryLaws,
     SizeLaws,
+    ZoneLaws,
     DurabilityLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Givens]] = {

@@ -14,6 +14,7 @@ import broken_restarts
 import broken_sizes
 import broken_times
 import broken_transfers
+import broken_zones
 import pytest
 from msgspec.structs import replace
 
@@ -22,7 +23,7 @@ from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
-    *(broken_transfers, broken_caches, broken_restarts, broken_sizes),
+    *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones),
 )
 BROKEN = {
     name: cls
