@@ -42,6 +42,7 @@ from storecore.testing.catalog import CatalogLaws
 from storecore.testing.disk_usage import DiskUsageLaws
 from storecore.testing.durability import DurabilityLaws
 from storecore.testing.events import EventLaws
+from storecore.testing.filters import FilterLaws
 from storecore.testing.freshness import FreshnessLaws
 from storecore.testing.fundamentals import FundamentalLaws
 from storecore.testing.givens import GIVEN, Givens
@@ -56,6 +57,7 @@ from storecore.testing.threads import ThreadLaws
 from storecore.testing.times import TimeLaws
 from storecore.testing.transfer import TransferLaws
 from storecore.testing.versioned_state import VersionedStateLaws
+from storecore.testing.whole import WholeLaws
 from storecore.testing.zones import ZoneLaws
 
 BASE_LAWS: tuple[type[Givens], ...] = (
@@ -72,6 +74,8 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     HistoryLaws,
     SizeLaws,
     ZoneLaws,
+    FilterLaws,
+    WholeLaws,
     DurabilityLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Givens]] = {

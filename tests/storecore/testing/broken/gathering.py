@@ -9,6 +9,7 @@ import broken_batches
 import broken_caches
 import broken_facts
 import broken_files
+import broken_filters
 import broken_names
 import broken_restarts
 import broken_sizes
@@ -23,7 +24,7 @@ from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
-    *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones),
+    *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
 )
 BROKEN = {
     name: cls
