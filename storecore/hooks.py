@@ -31,6 +31,8 @@ PROMISES = {
     "durable": "what a write returned from is there after kill -9, for whoever opens it next",
     "shared": "several processes may have the same place open at once, to read and to write",
     "sealed": "no damaged byte in its files changes an answer without an error",
+    "forked": "a store that is open goes on in a forked child as in its parent",
+    "pickled": "what pickle makes of a store, in this process or another, is one of the same place",
 }
 
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -50,7 +50,7 @@ def storecore_backend() -> BackendSpec:
                 "Transfer",
             }
         ),
-        promises=frozenset({"durable", "shared"}),
+        promises=frozenset({"durable", "shared", "forked"}),
         init=lambda config: grants(quoted(config.schema)),
         summary="a schema of a PostgreSQL database, for many machines at once",
     )

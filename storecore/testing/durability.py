@@ -50,7 +50,7 @@ class DurabilityLaws(Givens):
         reopen = promised("durable")
         _write_one_of_each(subject)
         store.close()
-        output, _ = worker.start(Job(reopen, 0, 0, 0, fill_up=True)).communicate()
+        output, _ = worker.start(Job(reopen, 0, 0, 0, task="fill")).communicate()
         outcomes = dict(line.rsplit(" ", 1) for line in output.decode().splitlines())
         expected = {f"{kind} 0" for kind in FULL_KINDS}
         assert expected <= outcomes.keys(), f"a write raised what is no StoreError: {outcomes}"

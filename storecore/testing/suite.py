@@ -36,6 +36,7 @@ from storecore.testing.audit import AuditLaws
 from storecore.testing.bar_stream import BarStreamLaws
 from storecore.testing.bar_tables import BarTableLaws
 from storecore.testing.bars import BarLaws
+from storecore.testing.behaviour import BehaviourLaws
 from storecore.testing.bulk import BulkLaws
 from storecore.testing.bulk_audit import BulkAuditLaws
 from storecore.testing.catalog import CatalogLaws
@@ -76,6 +77,7 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     ZoneLaws,
     FilterLaws,
     WholeLaws,
+    BehaviourLaws,
     DurabilityLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Givens]] = {

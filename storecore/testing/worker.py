@@ -8,6 +8,7 @@ written for it has returned.
 
 from __future__ import annotations
 
+import os
 import pickle
 import random
 import resource
@@ -33,19 +34,24 @@ from storecore.models import (
 )
 
 NOON = datetime(2026, 1, 5, 12)
+EVER = (datetime.min, datetime.max)
 FULL_AT = 128 * 1024  # bytes
 BATCH, BATCHES = 2_000, 4  # bars: more than fit where a bar takes 16 bytes and more
 PATIENCE = 5.0  # seconds: a store that writes slowly is not asked to fill the medium
 
 
 class Job(NamedTuple):
-    """What to do: `threads` each write `rounds` numbers from `first` on, or fill up the medium."""
+    """What to do.
+
+    "write": `threads` each write `rounds` numbers from `first` on; "fill": write more than fits;
+    "starve": read without a file descriptor to open; "fork": write in a child too.
+    """
 
     reopen: Callable[[], Any]
     first: int
     threads: int
     rounds: int
-    fill_up: bool = False
+    task: str = "write"
 
 
 def start(job: Job) -> subprocess.Popen[bytes]:
@@ -64,13 +70,54 @@ def main() -> None:
     sys.path[:] = pickle.load(sys.stdin.buffer)
     job: Job = pickle.load(sys.stdin.buffer)
     with closing(job.reopen()) as store:
-        if job.fill_up:
-            _fill_up(store)
-            return
-        with ThreadPoolExecutor(job.threads) as pool:
-            firsts = [job.first + thread * job.rounds for thread in range(job.threads)]
-            for result in [pool.submit(_write_all, store, each, job.rounds) for each in firsts]:
-                result.result()
+        _TASKS[job.task](store, job)
+
+
+def _write(store: Any, job: Job) -> None:
+    with ThreadPoolExecutor(job.threads) as pool:
+        firsts = [job.first + thread * job.rounds for thread in range(job.threads)]
+        for result in [pool.submit(_write_all, store, each, job.rounds) for each in firsts]:
+            result.result()
+
+
+def _starve(store: Any, job: Job) -> None:
+    """Print which read, in want of a file descriptor, answers otherwise than before."""
+    reads: dict[str, Callable[[], Any]] = {
+        "read_bars": lambda: store.read_bars("AAPL", *EVER),
+        "read_fundamental": lambda: store.read_fundamental("AAPL"),
+        "read_events": lambda: store.read_events(*EVER),
+        "load_strategy_state": lambda: store.load_strategy_state("value"),
+    }
+    right = {name: read() for name, read in reads.items()}
+    with closing(job.reopen()) as anew:  # nothing of it is open or known yet
+        store = anew
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        free = os.dup(0)  # the lowest number that the next file would have
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        for name, read in reads.items():
+            try:
+                answer = read()
+            except StoreError:
+                continue
+            if answer != right[name]:
+                print(f"{name} gave {answer}", flush=True)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    print("done", flush=True)
+
+
+def _fork(store: Any, job: Job) -> None:
+    """Write a number, another in a child, and a third one, each printed once it is written."""
+    for number in range(3):
+        if number == 1:
+            child = os.fork()
+            if child:
+                os.waitpid(child, 0)
+                continue
+        write_all_kinds(store, number)
+        print(number, flush=True)
+        if number == 1:
+            os._exit(0)
 
 
 def moment(number: int) -> datetime:
@@ -107,7 +154,7 @@ def batch(number: int) -> list[PriceBar]:
     return [PriceBar("FULL", moment(n), 1.0, 2.0, 0.5, drawn.random(), n) for n in minutes]
 
 
-def _fill_up(store: Any) -> None:
+def _fill_up(store: Any, job: Job) -> None:
     """Write more than fits into a file of this process, and print what came of each write."""
     begin, outcome = time.monotonic(), "written"
     for number in range(BATCHES):
@@ -144,6 +191,8 @@ def _tried(write: Callable[[], None]) -> str:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     return "written"
 
+
+_TASKS = {"write": _write, "fill": _fill_up, "starve": _starve, "fork": _fork}
 
 if __name__ == "__main__":
     main()

@@ -44,6 +44,6 @@ def test_a_place_that_cannot_be_opened_answers_every_read_with_its_error():
 
 
 def test_a_store_that_needs_no_medium_writes_where_none_is_left(capsys):
-    worker._fill_up(MemoryDataStore())
+    worker._fill_up(MemoryDataStore(), None)
     outcomes = [line.rsplit(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
     assert outcomes == ["written"] * (worker.BATCHES + 5)

@@ -6,6 +6,7 @@ from functools import partial
 
 import broken_bars
 import broken_batches
+import broken_behaviour
 import broken_caches
 import broken_facts
 import broken_files
@@ -25,6 +26,7 @@ from storecore.testing import DataStoreSuite
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
     *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
+    broken_behaviour,
 )
 BROKEN = {
     name: cls
