@@ -217,7 +217,8 @@ class MemoryDataStore(MemoryTransfer):
             {
                 kind: [(f"{kind}, record {row}", line) for row, line in enumerate(lines, 1)]
                 for kind, lines in self._logs.items()
-            }
+            },
+            self._ends,
         )
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:

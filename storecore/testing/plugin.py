@@ -14,7 +14,7 @@ import pytest
 
 _MODULES = (
     "protocol names times bars fundamentals events states audit life freshness threads history "
-    "durability answers sizes zones filters whole behaviour "
+    "durability answers sizes zones filters whole behaviour tampering "
     "bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage maintenance "
     "records givens worker"
 )

@@ -7,9 +7,16 @@ from typing import Any
 
 from storecore.capabilities import CAPABILITIES
 from storecore.testing.lawbook import LAWS
-from storecore.testing.report import BROKEN, HELD, KNOWN, SuiteReport, laws_and_capabilities
+from storecore.testing.report import (
+    BROKEN,
+    HELD,
+    KNOWN,
+    NOT_TRIED,
+    SuiteReport,
+    laws_and_capabilities,
+)
 
-_COUNTED = (HELD, BROKEN, KNOWN, "skipped", "not run")
+_COUNTED = (HELD, BROKEN, KNOWN, NOT_TRIED, "skipped", "not run")
 
 
 def lines(suites: list[SuiteReport], versions: dict[str, str]) -> list[str]:

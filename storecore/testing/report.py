@@ -13,6 +13,7 @@ from storecore.capabilities import CAPABILITIES
 from storecore.testing.lawbook import LAWS
 
 HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"
+NOT_TRIED = "not tried"  # declared, and the suite gave no way to try it
 LEVELS = {
     "durable": ("test_d1_", "test_d2_", "test_d3_", "test_l2_a_store"),
     "shared": ("test_d4_processes_",),
@@ -39,7 +40,7 @@ class SuiteReport(NamedTuple):
     def verdict(self, law: str) -> str:
         """Return what a law or capability came to; it is broken if one of its tests is."""
         outcomes = [each.outcome for each in self.results if law in each.laws]
-        for outcome in (BROKEN, KNOWN, HELD, SKIPPED):
+        for outcome in (BROKEN, KNOWN, NOT_TRIED, HELD, SKIPPED):
             if outcome in outcomes:
                 return outcome
         return NOT_RUN
@@ -48,8 +49,9 @@ class SuiteReport(NamedTuple):
         """Return why a law is not held, or not in full: test and reason, or the bare reasons."""
         worst = self.verdict(law)
         of_law = [each for each in self.results if law in each.laws]
-        if worst in (HELD, SKIPPED):
-            return sorted({each.detail for each in of_law if each.outcome == SKIPPED})
+        if worst in (HELD, SKIPPED, NOT_TRIED):
+            wanted = SKIPPED if worst == HELD else worst
+            return sorted({each.detail for each in of_law if each.outcome == wanted})
         return [f"{each.test}: {each.detail}" for each in of_law if each.outcome == worst]
 
     @property
@@ -116,7 +118,9 @@ def _outcome(report: Any) -> tuple[str, str]:
     if report.skipped and hasattr(report, "wasxfail"):
         return KNOWN, report.wasxfail.removeprefix("reason: ")
     if report.skipped:
-        return SKIPPED, report.longrepr[2].removeprefix("Skipped: ")
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        kind = NOT_TRIED if reason.startswith(f"{NOT_TRIED}: ") else SKIPPED
+        return kind, reason.removeprefix(f"{NOT_TRIED}: ")
     return (HELD, "") if report.passed else (BROKEN, _why(report.longrepr))
 
 

@@ -54,6 +54,7 @@ from storecore.testing.names import NameLaws
 from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
+from storecore.testing.tampering import TamperingLaws
 from storecore.testing.threads import ThreadLaws
 from storecore.testing.times import TimeLaws
 from storecore.testing.transfer import TransferLaws
@@ -78,6 +79,7 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     FilterLaws,
     WholeLaws,
     BehaviourLaws,
+    TamperingLaws,
     DurabilityLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Givens]] = {

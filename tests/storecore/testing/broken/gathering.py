@@ -16,6 +16,7 @@ import broken_restarts
 import broken_sizes
 import broken_times
 import broken_transfers
+import broken_verdicts
 import broken_zones
 import pytest
 from msgspec.structs import replace
@@ -26,7 +27,7 @@ from storecore.testing import DataStoreSuite
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
     *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
-    broken_behaviour,
+    *(broken_behaviour, broken_verdicts),
 )
 BROKEN = {
     name: cls
@@ -57,6 +58,13 @@ def suite_of(cls):
         @pytest.fixture
         def reopen(self, place):
             return partial(cls, place / "saved") if on_disk else None
+
+        @pytest.fixture
+        def tamper(self, store):
+            def tamper(log, change):
+                store._logs[log] = change(store._logs[log])
+
+            return tamper
 
         @pytest.fixture
         def store(self, reopen):
