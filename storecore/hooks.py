@@ -48,7 +48,9 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
     `promises` what it keeps beyond its own process (`PROMISES`); of a wrapper, whose stores can do
     what is inside them, either may be a function of the config. `init`, if there is one, returns
     for a config what is left to an administrator once the store has been made: text that
-    `storecore init` prints, such as the grants for other roles. `api` is the version of the plugin
+    `storecore init` prints, such as the grants for other roles. `remove`, if there is one, takes
+    away all that a store of a config keeps: the conformance kit calls it for what its tests have
+    made under a `{unique}` name, and nothing else does. `api` is the version of the plugin
     interface that it was written for.
     """
 
@@ -59,6 +61,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
     capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     promises: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     init: Callable[[Any], str] | None = None
+    remove: Callable[[Any], None] | None = None
     summary: str = ""
 
     def resolved(self, config: Any) -> ResolvedSpec:
@@ -71,6 +74,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
             capabilities=_names(self.capabilities, config),
             promises=_names(self.promises, config),
             init=self.init,
+            remove=self.remove,
             summary=self.summary,
         )
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from storecore.hooks import BackendSpec, hookimpl
 from storecore_postgres.database import Pool
 from storecore_postgres.grants import grants
-from storecore_postgres.schema import quoted
+from storecore_postgres.schema import quoted, remove
 from storecore_postgres.store import PostgresDataStore
 
 
@@ -52,6 +52,7 @@ def storecore_backend() -> BackendSpec:
         ),
         promises=frozenset({"durable", "shared", "forked"}),
         init=lambda config: grants(quoted(config.schema)),
+        remove=lambda config: remove(config.dsn, config.schema),
         summary="a schema of a PostgreSQL database, for many machines at once",
     )
 

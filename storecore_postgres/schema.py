@@ -105,6 +105,15 @@ def quoted(schema: str) -> str:
     return sql.Identifier(schema).as_string()
 
 
+def remove(dsn: str, schema: str) -> None:
+    """Drop a schema with all that is in it. Raises `StorageError`."""
+    try:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
+    except psycopg.Error as error:
+        raise translated(error, f"removing the schema {schema}") from error
+
+
 def prepared(database: Database, schema: str, asked: str) -> Distribution:
     """Make what is missing of a store and return how its tables are laid out.
 

@@ -35,8 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="an option of it, as a TOML value or else as text; {tmp} in it is a fresh place for "
-        "each test; may be repeated",
+        help="an option of it, as a TOML value or else as text; {tmp} in it is a fresh folder for "
+        "each test, {unique} a fresh short name, whose data is removed afterwards; may be repeated",
     )
     group.addoption(
         "--storecore-known-failure",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,14 @@ from storecore.testing.lawbook import LAWS
 
 HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"
 NOT_TRIED = "not tried"  # declared, and the suite gave no way to try it
+KIT = "2"  # goes up with each kit that asks for more than the one before
+LEGEND = {
+    "none": "a law is broken, known to fail or not proven",
+    "sound": "every law that needs no medium",
+    "durable": "and what it wrote outlives it, a kill and a full medium",
+    "shared": "and several processes write and read it at once",
+    "sealed": "and no damage goes unnoticed",
+}
 LEVELS = {
     "durable": ("test_d1_", "test_d2_", "test_d3_", "test_l2_a_store"),
     "shared": ("test_d4_processes_",),
@@ -56,11 +65,7 @@ class SuiteReport(NamedTuple):
 
     @property
     def level(self) -> str:
-        """How far a backend is proven: none, sound, durable, shared or sealed.
-
-        *sound*: every law that needs no medium; *durable*: and what it wrote outlives it; *shared*:
-        and by several processes; *sealed*: and no damage goes unnoticed.
-        """
+        """How far a backend is proven: none, sound, durable, shared or sealed, as `LEGEND` says."""
         outcomes = {each.test: each.outcome for each in self.results}
         promised = tuple(prefix for prefixes in LEVELS.values() for prefix in prefixes)
         base = {o for test, o in outcomes.items() if not test.startswith(promised)}
@@ -91,8 +96,12 @@ def laws_and_capabilities() -> list[str]:
 
 
 def versions(titles: Iterable[str]) -> dict[str, str]:
-    """Return the versions of all that took part, the named backends' distributions included."""
-    found = {"python": platform.python_version(), "storecore": storecore.__version__}
+    """Return the versions of all that took part, the named backends' distributions included.
+
+    The kit's own version and the day of the run (UTC) come first.
+    """
+    found = {"kit": KIT, "on": str(datetime.now(UTC).date())}
+    found |= {"python": platform.python_version(), "storecore": storecore.__version__}
     found |= {name: version(name) for name in ("pytest", "hypothesis")}
     for backend in storecore.backends():
         if backend.name in titles:

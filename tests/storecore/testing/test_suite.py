@@ -21,7 +21,7 @@ def inherit(bases=(DataStoreSuite,), **given):
 
 
 def test_the_suite_is_all_that_the_package_gives():
-    assert storecore.testing.__all__ == ["DataStoreSuite"]
+    assert storecore.testing.__all__ == ["DataStoreSuite", "validate"]
     with pytest.raises(AttributeError, match="no attribute 'Suite'"):
         storecore.testing.Suite  # noqa: B018
 
