@@ -104,4 +104,4 @@ def test_why_a_test_is_broken_is_the_first_line(longrepr, why):
 
 def test_the_versions_of_the_backends_that_were_named_are_told():
     assert versions(["file"])["storecore"] == storecore.__version__
-    assert list(versions([])) == ["python", "storecore", "pytest", "hypothesis"]
+    assert list(versions([])) == ["kit", "on", "python", "storecore", "pytest", "hypothesis"]
