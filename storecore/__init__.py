@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from storecore.capabilities import DiskUsage as DiskUsage
     from storecore.capabilities import Maintenance as Maintenance
     from storecore.capabilities import VersionedState as VersionedState
+    from storecore.checkpoints import Checkpoint as Checkpoint
     from storecore.config import StoreConfig as StoreConfig
     from storecore.config import find_config as find_config
     from storecore.config import load_config as load_config
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from storecore.errors import InvalidData as InvalidData
     from storecore.errors import InvalidName as InvalidName
     from storecore.errors import LockTimeout as LockTimeout
+    from storecore.errors import NoStore as NoStore
     from storecore.errors import NotSerializable as NotSerializable
     from storecore.errors import StateConflict as StateConflict
     from storecore.errors import StorageError as StorageError
@@ -70,12 +72,13 @@ _EXPORTS = {
     "capabilities": (
         "AuditTrail BarStream BarTables Bulk BulkAudit Catalog DiskUsage Maintenance VersionedState"
     ),
+    "checkpoints": "Checkpoint",
     "config": "StoreConfig find_config load_config",
     "copying": "CopyReport copy_store",
     "discovery": "BackendInfo backends",
     "errors": (
         "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
-        "InvalidName LockTimeout NotSerializable StateConflict StorageError StoreClosed "
+        "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError StoreClosed "
         "StoreError UnknownBackend"
     ),
     "hooks": "BackendSpec hookimpl",

@@ -20,7 +20,7 @@ from storecore.errors import InvalidData
 from storecore.instants import TimeRange, instant
 from storecore.lossless import checked, checked_all
 from storecore.models import Decision, DecisionRecord, Order, OrderRecord, OrderResult
-from storecore.names import check_name
+from storecore.names import check_name, check_strategy
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 _ENCODER = msgspec.json.Encoder()
@@ -55,6 +55,7 @@ def decision_entry(strategy: str, decision: Decision) -> DecisionRecord:
 def order_entry(strategy: str, order: Order, result: OrderResult) -> OrderRecord:
     """Return a checked order and its result as a record that has no place in the chain yet."""
     plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
+    check_strategy(strategy, plain[0].strategy_name, "order")
     return OrderRecord(0, datetime.now(UTC), strategy, *plain, "", "")
 
 
@@ -73,6 +74,8 @@ def decision_bodies(strategy: str, decisions: Iterable[Decision]) -> list[bytes]
 def order_body(strategy: str, order: Order, result: OrderResult) -> bytes:
     """Return a checked order and its result as their line will have them."""
     plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
+    if plain[0].strategy_name != strategy:  # a call less for each that is right
+        check_strategy(strategy, plain[0].strategy_name, "order")
     return _order(_ENCODER.encode(strategy), *plain)
 
 
@@ -86,6 +89,9 @@ def order_bodies(strategy: str, orders: Iterable[tuple[Order, OrderResult]]) -> 
             )
     sent = checked_all([order for order, _ in pairs], Order, "orders[{}]")
     results = checked_all([result for _, result in pairs], OrderResult, "orders[{}].result")
+    for row, order in enumerate(sent):
+        if order.strategy_name != strategy:
+            check_strategy(strategy, order.strategy_name, f"orders[{row}]")
     encoded = _ENCODER.encode(strategy)
     return [_order(encoded, *pair) for pair in zip(sent, results, strict=True)]
 

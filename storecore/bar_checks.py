@@ -21,6 +21,7 @@ from storecore.errors import InvalidData
 from storecore.instants import EARLIEST, LATEST
 
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # of a frame whose index has no name
+_UNIT_MICROS = {"s": 10**6, "ms": 10**3, "us": 1}
 _Check = Callable[[Any, str], object]
 
 
@@ -114,29 +115,37 @@ def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
     _refuse_nulls(column, "date")
     if pa.types.is_date(kind):
         column = pc.cast(column, pa.timestamp("s" if pa.types.is_date32(kind) else "ms"))
-    zone_free = pa.timestamp(column.type.unit)
-    plain = pc.cast(pc.cast(column, pa.int64()), zone_free)
+    unit, moments = column.type.unit, pc.cast(column, pa.int64())
+    _refuse_outside(moments, _UNIT_MICROS.get(unit))
+    plain = pc.cast(moments, pa.timestamp(unit))
     try:
-        micros = pc.cast(pc.cast(plain, pa.timestamp("us")), pa.int64())
-    except pa.ArrowInvalid as error:
-        _refuse_finer(plain)
-        raise InvalidData(f"table.date: outside the years 1 to 9999: {error}") from None
-    kept = pc.and_(pc.greater_equal(micros, EARLIEST), pc.less_equal(micros, LATEST))
+        micros = pc.cast(plain, pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        raise _finer(plain) from None
+    return pc.cast(pc.cast(micros, pa.int64()), DATE)
+
+
+def _refuse_outside(moments: pa.ChunkedArray, micros: int | None) -> None:
+    """Refuse moments outside the years 1 to 9999, given how many microseconds their unit has."""
+    if micros is None:  # nanoseconds: all that 64 bits hold lie inside
+        return
+    kept = pc.and_(
+        pc.greater_equal(moments, EARLIEST // micros), pc.less_equal(moments, LATEST // micros)
+    )
     row = pc.index(kept, False).as_py()
     if row >= 0:
         raise InvalidData(f"table[{row}].date: outside the years 1 to 9999")
-    return pc.cast(micros, DATE)
 
 
-def _refuse_finer(column: pa.ChunkedArray) -> None:
+def _finer(column: pa.ChunkedArray) -> InvalidData:
+    """Return what to say of the first moment, in nanoseconds, that is no whole microsecond."""
     floored = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), column.type, safe=False)
     row = pc.index(pc.equal(floored, column), False).as_py()
-    if row >= 0 and column.type.unit == "ns":
-        nanoseconds = pc.cast(column, pa.int64())[row].as_py()
-        raise InvalidData(
-            f"table[{row}].date={nanoseconds} ns: a store keeps whole microseconds and rounds "
-            "nothing; floor a finer time before writing it"
-        )
+    nanoseconds = pc.cast(column, pa.int64())[row].as_py()
+    return InvalidData(
+        f"table[{row}].date={nanoseconds} ns: a store keeps whole microseconds and rounds "
+        "nothing; floor a finer time before writing it"
+    )
 
 
 def _prices(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import repeat
 from math import isfinite
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from storecore.errors import InvalidData, shown
+from storecore.fields import is_kept_as, is_number, nearest_float, without_point
 from storecore.instants import instants, to_datetime
 from storecore.models import PriceBar
 from storecore.names import check_owner
@@ -91,12 +92,15 @@ def _volumes(values: list[Any]) -> list[int | float]:
 
 
 def price(value: Any, what: str) -> float:
-    """Return a price as the `float` that equals it; raises `InvalidData` where there is none."""
+    """Return a price as the `float` that equals it; raises `InvalidData` where there is none.
+
+    A `Decimal` is kept as the float that is written with the same digits.
+    """
     if type(value) is float and isfinite(value):
         return value
     _check_finite(value, what)
-    number = _nearest_float(value)
-    if number != value:
+    number = nearest_float(value)
+    if not is_kept_as(number, value):
         raise InvalidData(f"{what}={shown(value)}: no 64-bit float equals it; round it first")
     return number
 
@@ -104,6 +108,7 @@ def price(value: Any, what: str) -> float:
 def volume(value: Any, what: str) -> int | float:
     """Return a volume as `int` where it is whole and below 2**63, else as `float`."""
     _check_finite(value, what)
+    value = without_point(value)
     if value < 0:
         raise InvalidData(f"{what}={shown(value)}: expected a volume of 0 or more")
     if isinstance(value, Integral):
@@ -117,19 +122,12 @@ def volume(value: Any, what: str) -> int | float:
 
 
 def _check_finite(value: Any, what: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if not is_number(value):
         raise InvalidData(f"{what}={shown(value)}: expected a number, got {type(value).__name__}")
-    if not isinstance(value, Integral) and not isfinite(_nearest_float(value)):
+    if not isinstance(value, Integral) and not isfinite(nearest_float(value)):
         raise InvalidData(
             f"{what}={shown(value)}: expected a finite number; leave a bar out if it has none"
         )
-
-
-def _nearest_float(value: Any) -> float:
-    try:
-        return float(value)
-    except (OverflowError, TypeError, ValueError):  # too large, or a Real that has no float at all
-        return float("inf")
 
 
 def _sorted_unique(columns: BarColumns) -> BarColumns:

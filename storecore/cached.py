@@ -86,6 +86,12 @@ class CachedStore(Wrapper):
                 self._hold(key, _Held(span.first, span.last, _columns(bars)))
         return bars
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_lock": None, "_held": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock(), _held=OrderedDict())  # nothing is held yet
+
     def _hold(self, key: _Key, held: _Held) -> None:
         """Hold bars, and let go of others until all that is held is within the budget."""
         self._held[key] = held

@@ -25,6 +25,8 @@ from storecore.transfer import Transfer as Transfer
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from storecore.checkpoints import Against, Checkpoint
+
 
 @runtime_checkable
 class BarTables(Protocol):
@@ -195,11 +197,17 @@ class DiskUsage(Protocol):
 class Maintenance(Protocol):
     """Looks over a whole store, mends what can be mended, and brings it into its best form.
 
-    All three may run beside readers and writers.
+    All of it may run beside readers and writers. A store of an earlier release, whose `verify`
+    takes no `against` and that has no `checkpoint`, is one too; the functions of
+    `storecore.checkpoints` do both for it.
     """
 
-    def verify(self) -> Report:
-        """Prove every file; change nothing. What is damaged is a finding, what is odd a note."""
+    def verify(self, *, against: Against | None = None) -> Report:
+        """Prove every file; change nothing. What is damaged is a finding, what is odd a note.
+
+        `against` is a checkpoint, its mapping or its file: what it names and is missing now is a
+        finding too, unless a write has replaced it.
+        """
         ...
 
     def repair(self, *, dry_run: bool = False) -> Report:
@@ -214,6 +222,26 @@ class Maintenance(Protocol):
         """Bring what is stored into fewer and smaller files. No answer changes."""
         ...
 
+    def checkpoint(self) -> Checkpoint:
+        """Return a digest for each series, symbol, day of events, state and log: what is there now.
+
+        Two stores that hold the same take the same checkpoint, whatever their backends.
+        """
+        ...
+
+    @classmethod
+    def __subclasshook__(cls, kind: type) -> bool:
+        """Ask a class for what it had to have when the capability began."""
+        required = vars(Maintenance).keys() - ADDED
+        names = (name for name in required if not name.startswith("_"))
+        return NotImplemented if cls is not Maintenance else all(hasattr(kind, n) for n in names)
+
+
+ADDED = frozenset({"checkpoint"})
+"""Methods that a capability has got since `api` 1. A backend may lack them: core stands in."""
+
+GROWN: dict[str, frozenset[str]] = {"verify": frozenset({"against"})}
+"""Optional parameters, by method, likewise."""
 
 CAPABILITIES: dict[str, type] = {
     protocol.__name__: protocol

@@ -1,57 +1,152 @@
-"""Where a store's configuration comes from: the `[store]` table of a TOML file, or a mapping."""
+"""Where a store's configuration comes from: the `[store]` table of a TOML file, or a mapping.
+
+A file may have profiles beside `[store]`: `[profiles.paper]` is laid over it, key by key, when it
+is asked for. One that names another backend stands alone: the options would not fit it.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from stat import S_ISDIR
+from types import MappingProxyType
+from typing import Any, Self
 
 from storecore.errors import ConfigError
+from storecore.redaction import redacted
+from storecore.spelling import did_you_mean
+from storecore.variables import Expanded
 
 FILE_NAME = "storecore.toml"
+FILE_VARIABLE = "STORECORE_CONFIG"
 TABLE = "store"
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+PROFILES = "profiles"
 
 
-class StoreConfig(dict[str, Any]):
+class Options(dict[str, Any]):
+    """A plain dict whose repr shows its keys: values may be secrets."""
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{redacted(repr(key))}: {_shown(key, value)}" for key, value in self.items()
+        )
+        return f"{type(self).__name__}({{{shown}}})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, str]]:
+        yield "keys", ", ".join(map(str, self))
+
+
+class StoreConfig(Options):
     """The options of a store: a plain dict that knows which file it came from.
 
-    `source` is that file, or None. Relative paths among the options are taken from its folder.
+    `source` is that file, or None, `profile` the one that was asked for. Relative paths among the
+    options are taken from its folder. What is merged with another mapping (`config | {…}`) still
+    knows its file.
     """
 
-    def __init__(self, options: Mapping[str, Any], source: Path | None = None) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Any] = MappingProxyType({}),
+        source: Path | None = None,
+        profile: str | None = None,
+    ) -> None:
         super().__init__(options)
         self.source = source
+        self.profile = profile
+
+    def copy(self) -> Self:
+        """Return a copy that knows the file too."""
+        return type(self)(self, self.source, self.profile)
+
+    def __or__(self, other: Mapping[str, Any]) -> Self:  # type: ignore[override]
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return type(self)({**self, **other}, self.source, self.profile)
+
+    def __ror__(self, other: Mapping[str, Any]) -> Self:  # type: ignore[override]
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return type(self)({**other, **self}, self.source, self.profile)
+
+    @property
+    def place(self) -> str:
+        """What errors about its options begin with: the file, or nothing."""
+        profile = f" (profile {self.profile!r})" if self.profile else ""
+        return f"{self.source}{profile}: " if self.source else ""
 
 
-def load_config(path: str | os.PathLike[str]) -> StoreConfig:
+def load_config(
+    path: str | os.PathLike[str] | None = None, *, profile: str | None = None
+) -> StoreConfig:
     """Return the `[store]` table of a TOML file, `"${NAME}"` in it taken from the environment.
 
-    Raises `ConfigError` naming the file and the place.
+    Without a path it is the file that `find_config` finds. `profile` names a table `[profiles.…]`
+    that is laid over it. Raises `ConfigError` naming the file and the place.
     """
-    source = Path(path)
-    table = _parse(source).get(TABLE)
-    if not isinstance(table, dict):
-        raise ConfigError(f'{source}: expected a table [{TABLE}] with backend = "…", found none')
-    return StoreConfig(_expand(table, f"{source}: [{TABLE}]"), source.absolute())
+    source = find_config() if path is None else Path(path)
+    if redacted(str(source)) != str(source):
+        raise ConfigError("expected a config file, got what looks like a connection string")
+    document = _parse(source)
+    options: dict[str, Any] = {}
+    for name, table in _tables(document, source, profile):
+        place = f"{source}: [{name}]"
+        options |= {key: (value, f"{place} {key}") for key, value in table.items()}
+    expanded = {key: expanded_at(value, place) for key, (value, place) in options.items()}
+    return StoreConfig(expanded, source.absolute(), profile)
 
 
 def find_config(start: str | os.PathLike[str] | None = None) -> Path:
-    """Return the nearest `storecore.toml`, in `start` (default: here) or a folder above.
+    """Return the file that `STORECORE_CONFIG` names, or the nearest `storecore.toml`.
 
-    Raises `ConfigError` where there is none.
+    It is looked for in `start` and the folders above, the variable only if no `start` is given
+    (then from here). Raises `ConfigError` if there is none.
     """
+    named = os.environ.get(FILE_VARIABLE)
+    if named and start is None:
+        return _named_by_environment(named)
     folder = Path(start or ".").absolute()
     for place in (folder, *folder.parents):
-        if (place / FILE_NAME).is_file():
+        if _is_file(place / FILE_NAME):
             return place / FILE_NAME
     raise ConfigError(
         f"no {FILE_NAME} in {folder} or above; write one with a table [{TABLE}], "
-        'or name a backend: open_store("file", base_path="data")'
+        f'name one in {FILE_VARIABLE}, or name a backend: open_store("file", base_path="data")'
     )
+
+
+def expanded_at(value: Any, place: str) -> Any:
+    """Return an option with every `${NAME}` in its strings replaced, once."""
+    kind = type(value)
+    if kind in (dict, Options, StoreConfig, MappingProxyType):
+        return Options({key: expanded_at(item, f"{place} {key}") for key, item in value.items()})
+    if kind in (list, tuple):
+        return kind(expanded_at(item, f"{place}[{index}]") for index, item in enumerate(value))
+    if kind is str and "$" in value:
+        try:
+            return Expanded.of(value)
+        except ValueError as error:
+            raise ConfigError(f"{place}: {error}") from None
+    return value
+
+
+def _named_by_environment(named: str) -> Path:
+    path = Path(os.path.expanduser(named))  # noqa: PTH111 - which leaves ~name of nobody as it is
+    if not _is_file(path):
+        raise ConfigError(
+            f"the environment variable {FILE_VARIABLE} names {named!r}, which is no file; "
+            "set it to a config file, or unset it"
+        )
+    return path
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether there is something to read, which may be a pipe; not in a folder shut to us."""
+    try:
+        return not S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _parse(source: Path) -> dict[str, Any]:
@@ -60,24 +155,63 @@ def _parse(source: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{source}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{source}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
+        failed = ConfigError(f"{source}: not UTF-8 (byte {error.start}); save it as UTF-8")
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{source}: not valid TOML: {error}") from error
+    raise failed  # alone: the other shows what the file holds
 
 
-def _expand(value: Any, place: str) -> Any:
-    """Return value with every `${NAME}` in its strings replaced."""
-    if isinstance(value, dict):
-        return {key: _expand(item, f"{place} {key}") for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item, f"{place}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, str):
-        return _VARIABLE.sub(lambda match: _variable(match[1], place), value)
-    return value
+def _tables(
+    document: dict[str, Any], source: Path, profile: str | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the tables that make up a config with their names, each laid over those before."""
+    store = document.get(TABLE)
+    chosen = None if profile is None else _profile(document, source, profile)
+    if chosen is None and not isinstance(store, dict):
+        raise ConfigError(
+            f'{source}: expected a table [{TABLE}] with backend = "…", found none'
+            f"{_meant(TABLE, document)}"
+        )
+    if isinstance(store, dict) and not _stands_alone(chosen, store):
+        yield TABLE, store
+    if chosen is not None:
+        yield f"{PROFILES}.{profile}", chosen
 
 
-def _variable(name: str, place: str) -> str:
-    value = os.environ.get(name)
-    if value is None:
-        raise ConfigError(f"{place}: the environment variable {name} is not set; set it")
-    return value
+def _stands_alone(profile: dict[str, Any] | None, store: dict[str, Any]) -> bool:
+    """Tell whether a profile names another backend than `[store]` does."""
+    if profile is None or "backend" not in profile or "backend" not in store:
+        return False
+    return bool(profile["backend"] != store["backend"])
+
+
+def _profile(document: dict[str, Any], source: Path, profile: str) -> dict[str, Any]:
+    profiles = document.get(PROFILES, {})
+    names = profiles.keys() if isinstance(profiles, dict) else ()
+    found = profiles[profile] if profile in names else None
+    if not isinstance(found, dict):
+        there = f"it has {', '.join(sorted(names))}" if names else _no_profiles(document)
+        raise ConfigError(
+            f"{source}: no profile {profile!r}{did_you_mean(str(profile), names)}; "
+            f"expected a table [{PROFILES}.{profile}], {there}"
+        )
+    return found
+
+
+def _no_profiles(document: dict[str, Any]) -> str:
+    return f"found none{_meant(PROFILES, document)}"
+
+
+def _meant(name: str, document: Iterable[str]) -> str:
+    """Return what a missing table may be written as, or nothing."""
+    near = [key for key in document if did_you_mean(key, [name])]
+    if near:
+        return f"; is it [{near[0]}]?"
+    outside = name == TABLE and "backend" in document
+    return f"; is backend meant to stand below [{TABLE}]?" if outside else ""
+
+
+def _shown(key: str, value: Any) -> str:
+    if key == "backend" and isinstance(value, str):
+        return redacted(repr(value))
+    return repr(value) if isinstance(value, Options) else "…"

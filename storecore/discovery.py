@@ -7,7 +7,6 @@ failure names the backend, the distribution and version, the entry point and the
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Mapping, Set
 from importlib.metadata import (
@@ -17,7 +16,7 @@ from importlib.metadata import (
     distributions,
     entry_points,
 )
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from msgspec import Struct
 
@@ -27,10 +26,13 @@ from storecore.errors import (
     BackendLoadError,
     DuplicateBackend,
     UnknownBackend,
+    said,
 )
-from storecore.hooks import API_VERSION, BACKENDS, PROMISES, BackendSpec
+from storecore.hooks import API_VERSION, BACKENDS, OBSERVERS, PROMISES, BackendSpec
+from storecore.isolation import is_programs, reason
+from storecore.logs import log as _log
 from storecore.options import did_you_mean
-from storecore.plugins import Plugin, PluginError, load_plugin
+from storecore.plugins import Plugin, PluginError, load_plugin, normalized
 
 INSTALLED = "installed"
 KNOWN_PACKAGES = {
@@ -38,11 +40,10 @@ KNOWN_PACKAGES = {
     "postgres": "storecore[postgres]",
 }
 """What to install for a backend that is known to exist: its name, and what pip is given."""
-_log = logging.getLogger("storecore")
 
 
 class BackendInfo(NamedTuple):
-    """What the metadata tell of a backend: nothing was imported to know it.
+    """What the metadata tell of a backend or an observer: nothing was imported to know it.
 
     `status` is "installed", or says what is wrong ("duplicate: …", "missing extra: pip install …").
     """
@@ -54,37 +55,101 @@ class BackendInfo(NamedTuple):
     status: str
 
 
+class BrokenPackage(NamedTuple):
+    """An installed distribution whose metadata cannot be read: its name or folder, and why."""
+
+    distribution: str
+    why: str
+
+    @classmethod
+    def of(cls, dist: Any, error: Exception) -> Self:
+        """Return a distribution with the error that its metadata raised."""
+        why = f"its metadata cannot be read: {reason(error)}; reinstall or uninstall it"
+        folder = getattr(dist, "_path", "an unknown place")
+        try:
+            name = f"{dist.metadata['Name']} ({folder})"
+        except Exception:
+            name = str(folder)
+        return cls(f"the package {name}", why)
+
+
+_told: set[BrokenPackage] = set()
+
+
+def observers() -> list[BackendInfo]:
+    """Return the observers that installed packages provide; none is imported to know it."""
+    return [_info(plugin, 1) for plugin in find(OBSERVERS)]
+
+
 def backends() -> list[BackendInfo]:
     """Return the backends that installed packages provide, sorted by name and distribution."""
     found = find(BACKENDS)
     names = [plugin.name for plugin in found]
-    return [
-        BackendInfo(
-            plugin.name,
-            plugin.distribution,
-            plugin.version,
-            plugin.entry_point.value,
-            _status(plugin, names.count(plugin.name)),
-        )
-        for plugin in found
-    ]
+    return [_info(plugin, names.count(plugin.name)) for plugin in found]
+
+
+def _info(plugin: Plugin, namesakes: int) -> BackendInfo:
+    return BackendInfo(
+        plugin.name,
+        plugin.distribution,
+        plugin.version,
+        plugin.entry_point.value,
+        _status(plugin, namesakes),
+    )
 
 
 def find(group: str) -> list[Plugin]:
-    """Return the plugins of an entry-point group, sorted, importing nothing."""
+    """Return the plugins of an entry-point group, sorted, importing nothing.
+
+    A distribution whose metadata are broken is left out, and logged once.
+    """
+    found, broken = _found(group)
+    for each in broken:
+        if each not in _told:
+            _told.add(each)
+            _log.warning("%s is left out: %s", *each)
+    return sorted(found)
+
+
+def broken_packages() -> list[BrokenPackage]:
+    """Return the distributions that are left out, whatever they may provide.
+
+    They are not logged after that: who asks for them reports them.
+    """
+    broken = {each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]}
+    _told.update(broken)
+    return sorted(broken)
+
+
+def _found(group: str) -> tuple[list[Plugin], list[BrokenPackage]]:
     try:
-        found: Iterable[EntryPoint] = entry_points(group=group)
+        declared: Iterable[EntryPoint | BrokenPackage] = entry_points(group=group)
     except Exception:  # one distribution with broken metadata must not hide all the others
-        found = _find_one_by_one(group)
-    return sorted(map(Plugin.of, found))
+        declared = _found_one_by_one(group)
+    plugins: list[Plugin] = []
+    broken: list[BrokenPackage] = []
+    for each in declared:
+        if isinstance(each, BrokenPackage):
+            broken.append(each)
+            continue
+        try:
+            plugins.append(Plugin.of(each))
+        except Exception as error:
+            broken.append(BrokenPackage.of(each.dist, error))
+    return plugins, broken
 
 
-def _find_one_by_one(group: str) -> Iterable[EntryPoint]:
+def _found_one_by_one(group: str) -> Iterable[EntryPoint | BrokenPackage]:
+    names = set[str]()
     for dist in distributions():
         try:
-            yield from dist.entry_points.select(group=group)
+            declared = list(dist.entry_points.select(group=group))
+            own = {normalized(Plugin.of(each).distribution) for each in declared}
+            if not own & names:  # else it is hidden by one before it on the path
+                yield from declared
+            names |= own
         except Exception as error:
-            _log.warning("the entry points of %s cannot be read: %s", dist.metadata["Name"], error)
+            yield BrokenPackage.of(dist, error)
 
 
 def load_spec(name: str) -> BackendSpec:
@@ -96,10 +161,12 @@ def load_spec(name: str) -> BackendSpec:
     try:
         answers = load_plugin(plugin).hook.storecore_backend()
     except PluginError as error:
-        raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
-    except Exception as error:
+        raise BackendLoadError(f"{plugin.described}: {said(error)}") from error.__cause__
+    except BaseException as error:
+        if is_programs(error):
+            raise
         raise BackendLoadError(
-            f"{plugin.described}: its storecore_backend raised {type(error).__name__}: {error}"
+            f"{plugin.described}: its storecore_backend raised {reason(error)}"
         ) from error
     return _classify(plugin, answers)
 
@@ -116,6 +183,7 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
         raise UnknownBackend(
             f"no backend {name!r}{_provided(str(name)) or did_you_mean(str(name), names)}; "
             f"installed: {', '.join(names) or 'none (is storecore itself installed with pip?)'}"
+            f"{_left_out()}"
         )
     if len(matches) > 1:
         raise DuplicateBackend(
@@ -123,6 +191,12 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
             f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
         )
     return matches[0]
+
+
+def _left_out() -> str:
+    """Return `; left out: …` for packages that may provide what nobody else does, or nothing."""
+    broken = ", ".join(f"{each.distribution} ({each.why})" for each in broken_packages())
+    return f"; left out: {broken}" if broken else ""
 
 
 def _provided(name: str) -> str:
@@ -166,8 +240,10 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         yield f"expected its spec's config to be a msgspec.Struct class, got {spec.config!r}"
     if not callable(spec.open):
         yield f"expected its spec's open to be callable, got {spec.open!r}"
-    if not (spec.init is None or callable(spec.init)):
-        yield f"expected its spec's init to be callable or None, got {spec.init!r}"
+    for optional in ("init", "open_existing"):
+        given = getattr(spec, optional)
+        if not (given is None or callable(given)):
+            yield f"expected its spec's {optional} to be callable or None, got {given!r}"
     yield from _name_problems("capability", spec.capabilities, CAPABILITIES)
     yield from _name_problems("promise", spec.promises, PROMISES)
 

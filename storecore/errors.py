@@ -2,12 +2,16 @@
 
 All are `StoreError`, and each is also the built-in that a user would catch without knowing
 storecore: bad input is a `ValueError`, trouble with a file an `OSError`, and so on. A message says
-what happened, where, what was expected and what to do.
+what happened, where, what was expected and what to do. It is one printable line without secrets,
+whatever was given: see `storecore.redaction`.
 """
 
 from __future__ import annotations
 
 import os
+from errno import ENOENT
+
+from storecore.redaction import is_clean, plain
 
 _SHOWN = 200
 
@@ -21,8 +25,32 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
+def said(error: BaseException) -> str:
+    """Return what an error of others says, its lines joined."""
+    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+
+
+def type_name(value: object) -> str:
+    """Return what a user calls the type of an option: a table or text of our own is a plain one."""
+    plain_one = next((kind for kind in (dict, str) if isinstance(value, kind)), type(value))
+    return plain_one.__name__
+
+
+def caused_by(error: StoreError, cause: BaseException) -> StoreError:
+    """Return an error with its cause, unless the cause would show a secret that the error hides.
+
+    To be raised outside of the `except` block: Python would keep what is handled there as context.
+    """
+    if is_clean(cause):
+        error.__cause__ = cause
+    return error
+
+
 class StoreError(Exception):
     """The base of all errors of storecore and its backends."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(plain(each) if isinstance(each, str) else each for each in args))
 
 
 class ConfigError(StoreError, ValueError):
@@ -38,7 +66,10 @@ class InvalidData(StoreError, ValueError):
 
 
 class NotSerializable(StoreError, TypeError):
-    """A state or payload that JSON would change; names the path of the value (`$.positions[3]`)."""
+    """A state or payload that JSON would change; names the path of the value (`$.positions[3]`).
+
+    A store that cannot be pickled too; says why.
+    """
 
 
 class UnknownBackend(StoreError, LookupError):
@@ -80,6 +111,18 @@ class StorageError(StoreError, OSError):
 
 class CorruptData(StorageError):
     """A stored file is not what was written there. It is left as it is, never taken as empty."""
+
+
+class NoStore(StorageError, FileNotFoundError):
+    """The place holds no store: it may be misspelt. Nothing was created there (law D7)."""
+
+    def __init__(
+        self,
+        message: str,
+        path: str | os.PathLike[str] | None = None,
+        errno: int | None = ENOENT,
+    ) -> None:
+        super().__init__(message, path, errno)
 
 
 class StateConflict(StoreError, RuntimeError):

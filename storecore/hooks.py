@@ -44,19 +44,21 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
 
     `name` is its entry point's name. `config` is a msgspec Struct: its fields are the options, a
     field of type `Path` is taken from the folder of the config file. `open` makes a store of a
-    config. `capabilities` names the protocols of `storecore.capabilities` that its stores satisfy,
-    `promises` what it keeps beyond its own process (`PROMISES`); of a wrapper, whose stores can do
-    what is inside them, either may be a function of the config. `init`, if there is one, returns
-    for a config what is left to an administrator once the store has been made: text that
-    `storecore init` prints, such as the grants for other roles. `remove`, if there is one, takes
-    away all that a store of a config keeps: the conformance kit calls it for what its tests have
-    made under a `{unique}` name, and nothing else does. `api` is the version of the plugin
-    interface that it was written for.
+    config. `open_existing`, if there is one, opens a store that is there already: it creates
+    nothing, and raises `NoStore` if the place holds none (law D7). `capabilities` names the
+    protocols of `storecore.capabilities` that its stores satisfy, `promises` what it keeps beyond
+    its own process (`PROMISES`); of a wrapper, whose stores can do what is inside them, either may
+    be a function of the config. `init`, if there is one, returns for a config what is left to an
+    administrator once the store has been made: text that `storecore init` prints, such as the
+    grants for other roles. `remove`, if there is one, takes away all that a store of a config
+    keeps: the conformance kit calls it for what its tests have made under a `{unique}` name, and
+    nothing else does. `api` is the version of the plugin interface that it was written for.
     """
 
     name: str
     config: type[Struct]
     open: Callable[[Any], DataStore]
+    open_existing: Callable[[Any], DataStore] | None = None
     api: int = API_VERSION
     capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     promises: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
@@ -70,6 +72,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
             name=self.name,
             config=self.config,
             open=self.open,
+            open_existing=self.open_existing,
             api=self.api,
             capabilities=_names(self.capabilities, config),
             promises=_names(self.promises, config),
@@ -99,19 +102,30 @@ def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
 
 @hookspec
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
-    """Take note of a store that has just been opened."""
+    """Take note of a store that has just been opened.
+
+    It may be read and written here. Observers are not called for what a hook does in its thread.
+    """
 
 
 @hookspec
 def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None:
     """Take note of a write that has succeeded.
 
+    It is called in the thread that wrote, which waits for it: what takes more than some
+    microseconds belongs on a queue, from which a thread of the observer's own takes it. What that
+    thread writes is reported like any other write.
+
     `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` the symbol,
     the event's type or the strategy's name; `count` the records given. A batch is told of once for
-    each key in it. Bars that were deleted are of the kind "deletions", with a count of 1.
+    each key in it. Bars that were deleted are of the kind "deletions"; their count is how many
+    there were. A deletion that removed nothing is not reported.
     """
 
 
 @hookspec
 def storecore_closed(store: DataStore) -> None:
-    """Take note of a store that has just been closed."""
+    """Take note of a store that has just been closed.
+
+    It can be named (`repr`) and do nothing else: every call of it raises `StoreClosed`.
+    """

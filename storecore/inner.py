@@ -6,22 +6,68 @@ a store, written as a table with `backend` and that backend's options.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import Enum
 from typing import Any, NamedTuple, get_args, get_origin
 
 from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from storecore.capabilities import CAPABILITIES
-from storecore.errors import BackendLoadError, StoreError
+from storecore.errors import BackendLoadError, ConfigError, StoreError, caused_by
 from storecore.hooks import ResolvedSpec
+from storecore.isolation import is_programs, reason
 from storecore.protocol import DataStore
+from storecore.redaction import is_clean
+
+
+class Opening(Enum):
+    """Whether opening a store may create what is missing in its place (law D7).
+
+    A backend that has no `open_existing` cannot promise not to: it is an error for who asked for
+    it, and for a reader it is opened as it can be.
+    """
+
+    CREATING = "creating"
+    EXISTING = "existing"
+    EXISTING_IF_ABLE = "existing if able"
 
 
 class InnerStore(NamedTuple):
-    """A backend's spec, what errors call it, and its config: all that is needed to open a store."""
+    """A backend's spec, what errors call it, and its config: all that is needed to open a store.
+
+    How it is opened holds for the stores in its config too; a wrapper just opens them.
+    """
 
     spec: ResolvedSpec
     described: str
     settings: Struct
+    opening: Opening = Opening.CREATING
+
+    def __repr__(self) -> str:
+        return f"InnerStore({self.described})"  # its settings may hold secrets
+
+    def existing(self, opening: Opening = Opening.EXISTING) -> InnerStore:
+        """Return the same store, to be opened only if it is there."""
+        inner = {
+            name: [each.existing(opening) for each in stores]
+            if isinstance(stores, list)
+            else stores.existing(opening)
+            for name, stores in self._inner()
+        }
+        settings = replace(self.settings, **inner) if inner else self.settings
+        return self._replace(settings=settings, opening=opening)
+
+    def for_reading(self) -> InnerStore:
+        """Return the same store, to be opened without creating anything, by backends that can."""
+        if self.opening is Opening.EXISTING:
+            return self
+        return self.existing(Opening.EXISTING_IF_ABLE)
+
+    def _inner(self) -> list[tuple[str, Any]]:
+        """Return the options that are stores, or lists of them, by their names."""
+        names = [field.name for field in fields(self.settings) if holds_stores(field.type)]
+        return [(name, getattr(self.settings, name)) for name in names]
 
     def open(self) -> DataStore:
         """Open the store. Raises what the backend raises, or `BackendLoadError` where it is none.
@@ -45,14 +91,32 @@ class InnerStore(NamedTuple):
         return opened
 
     def _opened(self) -> DataStore:
+        opens = self._opener()
         try:
-            return self.spec.open(self.settings)
-        except StoreError:
+            return opens(self.settings)
+        except StoreError as error:
+            if not is_clean(error):  # its own message is; what led to it may show a secret
+                error.__cause__ = error.__context__ = None
             raise
-        except Exception as error:
-            raise BackendLoadError(
-                f"{self.described}: its open raised {type(error).__name__}: {error}"
-            ) from error
+        except BaseException as error:
+            if is_programs(error):
+                raise
+            failed = error
+        why = f"its open raised {reason(failed)}"
+        raise caused_by(BackendLoadError(f"{self.described}: {why}"), failed)
+
+    def _opener(self) -> Callable[[Any], DataStore]:
+        """Return what opens the store as it is to be opened."""
+        if self.opening is Opening.CREATING:
+            return self.spec.open
+        if self.spec.open_existing is not None:
+            return self.spec.open_existing
+        if self.opening is Opening.EXISTING and not self._inner():
+            raise ConfigError(
+                f"{self.described}: it cannot promise to open only a store that is there already "
+                "(its spec has no open_existing); leave out create=False"
+            )
+        return self.spec.open
 
 
 def holds_stores(kind: Any) -> bool:

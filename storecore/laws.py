@@ -24,6 +24,8 @@ from storecore.audit import (
 from storecore.bars import BarColumns, bar_columns, price_bars
 from storecore.chain import audit_report
 from storecore.chain_moves import check_log, moved_end, moved_lines
+from storecore.checkpoints import Against, Checkpoint, held_to
+from storecore.checkpoints import taken as taken_checkpoint
 from storecore.closing import Closing
 from storecore.events import (
     checked_event,
@@ -43,7 +45,7 @@ from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant, time_
 from storecore.lossless import decode_document, encode_document
 from storecore.names import check_name
 from storecore.states import KEPT_VERSIONS, check_expected, checked_versions
-from storecore.tables import BarTablesByBars
+from storecore.tables import BarTablesByBars, bar_columns_by_symbol
 from storecore.transfer import AuditLine
 
 __all__ = [
@@ -51,14 +53,17 @@ __all__ = [
     "GENESIS",
     "KEPT_VERSIONS",
     "LATEST",
+    "Against",
     "AuditLine",
     "BarColumns",
     "BarTablesByBars",
+    "Checkpoint",
     "Closing",
     "Link",
     "TimeRange",
     "audit_report",
     "bar_columns",
+    "bar_columns_by_symbol",
     "chain",
     "chained",
     "check_expected",
@@ -81,6 +86,7 @@ __all__ = [
     "encode_fundamental",
     "event_types",
     "exact_instant",
+    "held_to",
     "line_after",
     "moved_end",
     "moved_lines",
@@ -90,6 +96,7 @@ __all__ = [
     "price_bars",
     "select_events",
     "select_records",
+    "taken_checkpoint",
     "time_range",
     "to_datetime",
 ]

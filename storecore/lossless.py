@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from storecore.errors import InvalidData, NotSerializable, shown
+from storecore.fields import plain_record
 
 MAX_DEPTH = 100
 _ENCODER = msgspec.json.Encoder()
@@ -72,21 +73,19 @@ def decode_document(encoded: bytes) -> Any:
 def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
     """Return a record of plain values, each of its field's type, or raise `InvalidData`.
 
-    Its datetimes must be plain ones already, and any dict in it already checked.
+    Its datetimes must be plain ones already, and any dict in it already checked. A record that JSON
+    keeps as it is passes by that alone; any other is looked at field by field.
     """
     if not isinstance(record, kind):
         raise InvalidData(f"{what}: expected {kind.__name__}, got {type(record).__name__}")
     try:
         plain: _Record = _decoder(kind).decode(_UNWRAPPING.encode(record))
-    except (TypeError, ValueError, RecursionError) as error:  # a ValidationError is a ValueError
-        raise InvalidData(f"{what}: {error}") from None
-    if plain == record:
-        return plain
-    for field in record.__struct_fields__:
-        given, kept = getattr(record, field), getattr(plain, field, None)  # a subclass has more
-        if given != kept:
-            raise InvalidData(f"{what}.{field}={shown(given)}: it would be kept as {shown(kept)}")
-    return plain
+        if plain == record:
+            return plain
+    except (TypeError, ValueError, RecursionError):  # a ValidationError is a ValueError
+        pass  # which field is wrong is found one by one
+    fitted: _Record = plain_record(record, kind, what)
+    return fitted
 
 
 def checked_all(records: list[_Record], kind: type[_Record], what: str) -> list[_Record]:

@@ -15,8 +15,9 @@ from typing import Any
 from msgspec import Struct
 
 from storecore import laws
+from storecore.errors import NotSerializable
 from storecore.hooks import BackendSpec, hookimpl
-from storecore.memory_transfer import MemoryTransfer
+from storecore.memory_maintenance import MemoryMaintenance
 from storecore.models import (
     Decision,
     DecisionRecord,
@@ -27,14 +28,14 @@ from storecore.models import (
     OrderResult,
     PriceBar,
 )
-from storecore.reports import AuditReport, Coverage, StateVersion
+from storecore.reports import Coverage, StateVersion
 
 
 class MemoryConfig(Struct, frozen=True):
     """The memory backend takes no options."""
 
 
-class MemoryDataStore(MemoryTransfer):
+class MemoryDataStore(MemoryMaintenance):
     """A `DataStore` of dictionaries. Threads may share it."""
 
     def __init__(self) -> None:
@@ -125,7 +126,7 @@ class MemoryDataStore(MemoryTransfer):
         strategy_name = self._name(strategy_name, "strategy_name")
         self._log("orders", [laws.order_body(strategy_name, order, result)])
 
-    # What follows is the capabilities; BarTables and Transfer are inherited.
+    # What follows is the capabilities; BarTables, Transfer and Maintenance are inherited.
 
     def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
         """Append a batch of decisions, checked whole."""
@@ -143,10 +144,26 @@ class MemoryDataStore(MemoryTransfer):
         self._events.extend([laws.encode_event(event) for event in laws.checked_events(events)])
 
     def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
-        """Insert or replace a batch of fundamentals, checked whole."""
+        """Insert or replace a batch of fundamentals: all of them or, on an error, none."""
         self._check_open()
+        given: dict[str, dict[int, FundamentalData]] = {}
         for plain in laws.checked_fundamentals(fundamentals):
-            self.write_fundamental(plain.symbol, plain)
+            at = laws.exact_instant(plain.timestamp, "timestamp")
+            given.setdefault(plain.symbol, {})[at] = plain
+        with self._lock:
+            known = self._fundamentals
+            known.update({symbol: known.get(symbol, {}) | new for symbol, new in given.items()})
+
+    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
+        """Insert or replace the bars of a table: all of them or, on an error, none."""
+        timeframe = self._name(timeframe, "timeframe")
+        given = {
+            (symbol, timeframe): dict(zip(columns.date, zip(*columns, strict=True), strict=True))
+            for symbol, columns in laws.bar_columns_by_symbol(table)
+        }
+        with self._lock:
+            known = self._bars
+            known.update({key: known.get(key, {}) | rows for key, rows in given.items()})
 
     def load_versioned_state(self, strategy_name: str) -> StateVersion:
         """Return the state as saved and its version."""
@@ -210,15 +227,15 @@ class MemoryDataStore(MemoryTransfer):
         records = [laws.decode_record(line, OrderRecord) for line in self._logs["orders"]]
         return laws.select_records(records, laws.time_range(start, end), strategy_name)
 
-    def verify_audit(self) -> AuditReport:
-        """Follow both chains and report the first break."""
+    def places(self) -> frozenset[str]:
+        """Return a place that is no other store's: a store in memory is one of its own."""
         self._check_open()
-        return laws.audit_report(
-            {
-                kind: [(f"{kind}, record {row}", line) for row, line in enumerate(lines, 1)]
-                for kind, lines in self._logs.items()
-            },
-            self._ends,
+        return frozenset({f"memory {id(self)}"})
+
+    def __reduce__(self) -> Any:
+        raise NotSerializable(
+            "a MemoryDataStore cannot be pickled or copied: what it holds is in this process "
+            "alone; put it into another store with storecore.copy_store"
         )
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
@@ -245,7 +262,7 @@ def storecore_backend() -> BackendSpec:
         open=lambda config: MemoryDataStore(),
         capabilities=frozenset(
             {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit"}
-            | {"VersionedState", "Transfer"}
+            | {"VersionedState", "Transfer", "Maintenance"}
         ),
         summary="keeps everything in this process and forgets it at the end",
     )

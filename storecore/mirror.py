@@ -11,7 +11,6 @@ on_failure = "log"
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, Literal
@@ -21,11 +20,12 @@ from msgspec import Struct
 from storecore.errors import StorageError
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.inner import InnerStore
+from storecore.isolation import is_programs, reason
+from storecore.logs import log as _log
+from storecore.places import check_apart, places_of
 from storecore.protocol import DataStore
 from storecore.tables import kept_table
 from storecore.wrapping import Wrapper, is_read, methods_of, wrapper_class
-
-_log = logging.getLogger("storecore")
 
 
 class MirrorConfig(Struct, frozen=True, kw_only=True):
@@ -51,10 +51,14 @@ class MirrorStore(Wrapper):
 
     Records of the audit log get their time and hash in each store; a replica's chain is its own. So
     are its versions of a state: whether the expected one is stored, the primary alone decides.
+
+    Raises `ConfigError` if two of them keep data in one place, which would write all twice.
     """
 
     def __init__(self, primary: DataStore, replicas: list[DataStore], on_failure: str) -> None:
         super().__init__(primary)
+        numbered = {f"replicas[{row}]": replica for row, replica in enumerate(replicas)}
+        check_apart({"primary": primary, **numbered})
         self._replicas = replicas
         self._on_failure = on_failure
 
@@ -65,6 +69,10 @@ class MirrorStore(Wrapper):
                 stack.callback(replica.close)
             super().close()
 
+    def places(self) -> frozenset[str]:
+        """Return the places of all of them."""
+        return super().places().union(*map(places_of, self._replicas))
+
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = tuple(map(_reusable, args))
         kwargs = {name: _reusable(value) for name, value in kwargs.items()}
@@ -72,7 +80,7 @@ class MirrorStore(Wrapper):
         if "expect" in kwargs:
             kwargs["expect"] = None  # the primary has decided
         failed = [
-            f"{replica!r}: {error}"
+            f"{replica!r}: {reason(error)}"
             for replica in self._replicas
             if (error := _failure(replica, method, args, kwargs)) is not None
         ]
@@ -88,10 +96,12 @@ class MirrorStore(Wrapper):
 
 def _failure(
     replica: DataStore, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Exception | None:
+) -> BaseException | None:
     try:
         getattr(replica, method)(*args, **kwargs)
-    except Exception as error:
+    except BaseException as error:
+        if is_programs(error):
+            raise
         return error
     return None
 
@@ -127,10 +137,10 @@ def _capabilities(config: MirrorConfig) -> frozenset[str]:
 
 def _open(config: MirrorConfig) -> DataStore:
     opened: list[DataStore] = []
-    with ExitStack() as stack:  # a store that cannot be opened leaves none of the others open
+    with ExitStack() as stack:  # what cannot be opened, or is one place, leaves none open
         for each in (config.primary, *config.replicas):
             opened.append(stack.enter_context(each.open()))
+        kind = wrapper_class(MirrorStore, _capabilities(config))
+        mirror = kind(opened[0], opened[1:], config.on_failure)
         stack.pop_all()
-    primary, *replicas = opened
-    kind = wrapper_class(MirrorStore, _capabilities(config))
-    return kind(primary, replicas, config.on_failure)
+    return mirror

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+Side = Literal["BUY", "SELL"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -71,30 +72,40 @@ class Action(Enum):
 
 
 class Decision(Struct, frozen=True):
-    """What a strategy decided and why; `target_weight` and `confidence` lie between 0 and 1."""
+    """What a strategy decided and why.
+
+    `target_weight` is any finite number: below 0 for a short position, above 1 with leverage.
+    `confidence` lies between 0 and 1.
+    """
 
     symbol: str
     action: Action
-    target_weight: Share
+    target_weight: float
     confidence: Share
     reasoning: str
 
 
 class Order(Struct, frozen=True):
-    """An order as it was sent. `order_type` is "MARKET", "LIMIT" or what else the broker knows."""
+    """An order as it was sent, by the strategy that it is logged under.
+
+    `order_type` is "MARKET", "LIMIT" or what else the broker knows.
+    """
 
     strategy_name: str
     symbol: str
-    action: Literal["BUY", "SELL"]
+    action: Side
     quantity: int | float
     order_type: str
     limit_price: float | None = None
 
 
 class OrderResult(Struct, frozen=True):
-    """What the broker answered: `status` is "submitted", "filled", "rejected", "cancelled", …."""
+    """What the broker answered: `status` is "submitted", "filled", "rejected", "cancelled", ….
 
-    order_id: str
+    Brokers number their orders or name them: 7 and "7" are two ids, and each comes back as given.
+    """
+
+    order_id: int | str
     status: str
     fill_price: float | None = None
     fill_quantity: int | float | None = None

@@ -28,8 +28,20 @@ def check_name(name: str, what: str) -> str:
 
 def check_owner(symbol: str, own: str, what: str) -> None:
     """Refuse a record that names another symbol than the one it is filed under (law N3)."""
-    if own != symbol:
+    try:
+        if own == symbol:
+            return
+    except (TypeError, ValueError):
+        pass  # pandas' NA and arrays are neither equal nor not: another symbol
+    raise InvalidData(
+        f"{what}.symbol={shown(own)}: expected {shown(symbol)}, the symbol that it is filed under"
+    )
+
+
+def check_strategy(strategy: str, own: str, what: str) -> None:
+    """Refuse an order that names another strategy than the one it is logged under (law N3)."""
+    if own != strategy:
         raise InvalidData(
-            f"{what}.symbol={shown(own)}: expected {shown(symbol)}, "
-            "the symbol that it is filed under"
+            f"{what}.strategy_name={shown(own)}: expected {shown(strategy)}, "
+            "the strategy that it is logged under"
         )

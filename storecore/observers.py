@@ -2,16 +2,19 @@
 
 With no observer installed a user holds the backend's own store and pays nothing. With one, the
 store is wrapped in a class made for its capabilities, so that `isinstance` answers as before.
+
+A hook runs in the thread that made the call, and the caller waits for it. Observers are not called
+for what a hook does in that thread: one that writes would be called for its own writes.
 """
 
 from __future__ import annotations
 
 import inspect
-import logging
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sized
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, NamedTuple, cast
 
 import pluggy
@@ -19,12 +22,18 @@ import pluggy
 from storecore.capabilities import CAPABILITIES
 from storecore.chain_moves import strategies_of
 from storecore.discovery import find
+from storecore.errors import BackendLoadError, ConfigError, shown
 from storecore.hooks import OBSERVERS, ResolvedSpec
-from storecore.plugins import PluginError, load_plugin
+from storecore.isolation import is_programs
+from storecore.logs import log as _log
+from storecore.plugins import Plugin, PluginError, load_plugin
 from storecore.protocol import DataStore
 from storecore.tables import bars_by_symbol, kept_table
+from storecore.wrapping import method_of
 
-_log = logging.getLogger("storecore")
+SWITCH = "STORECORE_OBSERVERS"
+"""The environment variable that turns observers off, in a process where they are in the way."""
+_ON, _OFF = ("", "on", "1", "true", "yes"), ("off", "0", "false", "no")
 _lock = threading.RLock()
 _loaded: Observers | None = None
 
@@ -38,28 +47,92 @@ class Observers(NamedTuple):
         """Return the store, wrapped if anyone is watching, and tell of its opening."""
         if not self.managers:
             return store
-        watched = _watched_class(type(store), spec)(store, self)
-        self.tell("storecore_opened", store=watched, spec=spec)
+        watched = _watched_class(type(store), spec.capabilities)(store, self)
+        try:
+            self.tell("storecore_opened", store=watched, spec=spec)
+        except BaseException:  # the user's, who never gets to hold the store
+            store.close()
+            raise
         return cast(DataStore, watched)
 
     def tell(self, hook: str, **what: Any) -> None:
-        """Call a hook of every observer; one that raises is logged, and the next is called."""
-        for manager in self.managers:
-            try:
-                getattr(manager.hook, hook)(**what)
-            except Exception:
-                names = ", ".join(name for name, _ in manager.list_name_plugin())
-                _log.exception("observer %s failed in %s; the store goes on", names, hook)
+        """Call a hook of every observer; one that raises is logged, and the next is called.
+
+        Within a hook it does nothing.
+        """
+        if _in_hook.now:
+            return
+        _in_hook.now = True
+        try:
+            for manager in self.managers:
+                _call(manager, hook, what)
+        finally:
+            _in_hook.now = False
+
+
+class _InHook(threading.local):
+    """Whether this thread is in a hook."""
+
+    now = False
+
+
+_in_hook = _InHook()
+
+
+def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> None:
+    try:
+        getattr(manager.hook, hook)(**what)
+    except BaseException as error:
+        if is_programs(error):
+            raise
+        names = ", ".join(name for name, _ in manager.list_name_plugin())
+        _log.exception("observer %s failed in %s; the store goes on", names, hook)
 
 
 def load_observers() -> Observers:
-    """Return the installed observers, loaded when first asked for."""
+    """Return the installed observers, loaded when first asked for; none if they are off.
+
+    Raises `ConfigError` if the environment says neither that they are on nor off.
+    """
     global _loaded
+    if not are_on():
+        return Observers(())
     with _lock:
         if _loaded is None:
             _loaded = Observers(())  # for an observer that opens a store while it is imported
-            _loaded = Observers(tuple(_load()))
+            try:
+                _loaded = Observers(tuple(_load()))
+            except BaseException:  # the user's, in the midst of an import: they are loaded again
+                _loaded = None
+                raise
         return _loaded
+
+
+def hooks_of(name: str) -> list[str]:
+    """Load the observers of a name and return the hooks that they have.
+
+    Raises `BackendLoadError` if one cannot be loaded.
+    """
+    return [hook for each in find(OBSERVERS) if each.name == name for hook in _hooks(each)]
+
+
+def _hooks(plugin: Plugin) -> list[str]:
+    try:
+        manager = load_plugin(plugin)
+    except PluginError as error:
+        raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
+    callers = manager.get_hookcallers(manager.get_plugin(plugin.name)) or []
+    return [caller.name for caller in callers]
+
+
+def are_on() -> bool:
+    """Tell whether the environment leaves observers on. Raises `ConfigError` if it says neither."""
+    said = os.environ.get(SWITCH, "")
+    if said.lower() not in (*_ON, *_OFF):
+        raise ConfigError(
+            f"{SWITCH}={shown(said)}: expected one of {', '.join(filter(None, (*_ON, *_OFF)))}"
+        )
+    return said.lower() in _ON
 
 
 def _load() -> Iterable[pluggy.PluginManager]:
@@ -72,6 +145,8 @@ def _load() -> Iterable[pluggy.PluginManager]:
 
 class _Watched:
     """A store that forwards to another and tells observers of what succeeded."""
+
+    _capabilities: frozenset[str]
 
     def __init__(self, store: DataStore, observers: Observers) -> None:
         self._store = store
@@ -95,26 +170,40 @@ class _Watched:
         self._observers.tell("storecore_written", store=self, kind=kind, key=key, count=count)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_store":  # of a copy that is still being made
-            raise AttributeError(name)
         return getattr(self._store, name)  # what a backend offers beyond the protocols
 
     def __repr__(self) -> str:
         return repr(self._store)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The observers are those of the process in which the copy is made.
+        return _watched_again, (self._store, self._capabilities, self._told_closed)
 
-def _watched_class(inner: type, spec: ResolvedSpec) -> type[_Watched]:
-    """Return a class with the ten methods and those of the declared capabilities."""
+
+def _watched_again(store: DataStore, capabilities: frozenset[str], told_closed: bool) -> Any:
+    observers = load_observers()
+    if not observers.managers:
+        return store
+    watched = _watched_class(type(store), capabilities)(store, observers)
+    watched._told_closed = told_closed
+    return watched
+
+
+@cache
+def _watched_class(inner: type, capabilities: frozenset[str]) -> type[_Watched]:
+    """Return the class with the ten methods and those of the declared capabilities."""
     # A capability may say more of a method than the protocol that every store has.
-    protocols = (*(CAPABILITIES[name] for name in spec.capabilities), DataStore)
+    protocols = (*(CAPABILITIES[name] for name in sorted(capabilities)), DataStore)
     names = {
         name
         for protocol in protocols
         for name in vars(protocol)
         if not name.startswith("_") and not hasattr(_Watched, name)
     }
-    methods = {name: _forward(name, _method(inner, name, protocols)) for name in names}
-    return type(f"Watched{inner.__name__}", (_Watched,), methods)
+    methods: dict[str, Any] = {
+        name: _forward(name, _method(inner, name, protocols)) for name in names
+    }
+    return type(f"Watched{inner.__name__}", (_Watched,), {**methods, "_capabilities": capabilities})
 
 
 def _method(inner: type, name: str, protocols: tuple[type, ...]) -> Callable[..., Any]:
@@ -129,7 +218,10 @@ def _method(inner: type, name: str, protocols: tuple[type, ...]) -> Callable[...
 
 
 def _parameters(method: Callable[..., Any]) -> set[str]:
-    return set(inspect.signature(method).parameters)
+    try:
+        return set(inspect.signature(method).parameters)
+    except (TypeError, ValueError):  # one that is not written in Python may have none to show
+        return set()
 
 
 def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,7 +231,7 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
     if summarize is None:
         return wraps(method)(
-            lambda self, *args, **kwargs: getattr(self._store, name)(*args, **kwargs)
+            lambda self, *args, **kwargs: method_of(self._store, name)(*args, **kwargs)
         )
 
     @wraps(method)
@@ -153,7 +245,7 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         if "table" in given:
             given["table"] = kept_table(given["table"])
         answer = getattr(self._store, name)(*bound.args[1:], **bound.kwargs)
-        kind, counts = summarize(given)
+        kind, counts = summarize(given, answer)
         for key, count in counts.items():
             if count:
                 self._tell_written(kind, key, count)
@@ -163,25 +255,26 @@ def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _BATCHES = {"bars", "events", "fundamentals", "decisions", "orders", "lines", "versions"}
-_WRITES: dict[str, Callable[[dict[str, Any]], tuple[str, Mapping[str, int]]]] = {
-    "write_bars": lambda given: ("bars", {given["symbol"]: len(given["bars"])}),
-    "write_bar_table": lambda given: ("bars", bars_by_symbol(given["table"])),
-    "write_fundamental": lambda given: ("fundamentals", {given["symbol"]: 1}),
-    "write_fundamentals": lambda given: (
+_Summary = tuple[str, Mapping[str, int]]
+_WRITES: dict[str, Callable[[dict[str, Any], Any], _Summary]] = {
+    "write_bars": lambda given, _: ("bars", {given["symbol"]: len(given["bars"])}),
+    "write_bar_table": lambda given, _: ("bars", bars_by_symbol(given["table"])),
+    "write_fundamental": lambda given, _: ("fundamentals", {given["symbol"]: 1}),
+    "write_fundamentals": lambda given, _: (
         "fundamentals",
         Counter(data.symbol for data in given["fundamentals"]),
     ),
-    "write_event": lambda given: ("events", {given["event"].type: 1}),
-    "write_events": lambda given: ("events", Counter(event.type for event in given["events"])),
-    "delete_bars": lambda given: ("deletions", {given["symbol"]: 1}),
-    "save_strategy_state": lambda given: ("state", {given["strategy_name"]: 1}),
-    "log_decision": lambda given: ("decisions", {given["strategy_name"]: 1}),
-    "log_decisions": lambda given: (
+    "write_event": lambda given, _: ("events", {given["event"].type: 1}),
+    "write_events": lambda given, _: ("events", Counter(event.type for event in given["events"])),
+    "delete_bars": lambda given, removed: ("deletions", {given["symbol"]: removed}),
+    "save_strategy_state": lambda given, _: ("state", {given["strategy_name"]: 1}),
+    "log_decision": lambda given, _: ("decisions", {given["strategy_name"]: 1}),
+    "log_decisions": lambda given, _: (
         "decisions",
         {given["strategy_name"]: len(given["decisions"])},
     ),
-    "restore_state": lambda given: ("state", {given["strategy_name"]: len(given["versions"])}),
-    "append_audit": lambda given: (given["log"], strategies_of(given["lines"])),
-    "log_order": lambda given: ("orders", {given["strategy_name"]: 1}),
-    "log_orders": lambda given: ("orders", {given["strategy_name"]: len(given["orders"])}),
+    "restore_state": lambda given, _: ("state", {given["strategy_name"]: len(given["versions"])}),
+    "append_audit": lambda given, _: (given["log"], strategies_of(given["lines"])),
+    "log_order": lambda given, _: ("orders", {given["strategy_name"]: 1}),
+    "log_orders": lambda given, _: ("orders", {given["strategy_name"]: len(given["orders"])}),
 }

@@ -6,26 +6,56 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from storecore.config import TABLE, StoreConfig, find_config, load_config
+from msgspec import Struct
+
+from storecore.config import TABLE, StoreConfig, expanded_at, load_config
 from storecore.discovery import described, load_spec
-from storecore.errors import ConfigError, UnknownBackend
-from storecore.hooks import BackendSpec
+from storecore.errors import (
+    BackendLoadError,
+    ConfigError,
+    UnknownBackend,
+    caused_by,
+    shown,
+    type_name,
+)
+from storecore.hooks import BackendSpec, ResolvedSpec
 from storecore.inner import InnerStore
+from storecore.isolation import is_programs, reason
 from storecore.observers import load_observers
-from storecore.options import build_config, did_you_mean
+from storecore.options import build_config
 from storecore.protocol import DataStore
+from storecore.redaction import is_connection
+from storecore.spelling import did_you_mean
 
 
-def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> DataStore:
+def open_store(
+    store: str | Mapping[str, Any] | None = None,
+    /,
+    *,
+    create: bool = True,
+    observers: bool = True,
+    **options: Any,
+) -> DataStore:
     """Open a store: a backend's name with its options, one mapping, or the config file found.
 
-    Without arguments the `[store]` table of the nearest `storecore.toml`, here or above, is used.
-    Options beside a mapping override its values. Relative paths of a config file are taken from its
-    folder, those given here from the current one. Raises `ConfigError` for options that do not fit,
+    Without arguments the `[store]` table of the file that `STORECORE_CONFIG` names is used, or of
+    the nearest `storecore.toml`, here or above. Options beside a mapping override its values.
+    Relative paths of a config file are taken from its folder, those given here from the current
+    one, and `${NAME}` in any text from the environment.
+
+    What is missing in the store's place is created. With `create=False` nothing is, and a place
+    that holds no store is a `NoStore`. With `observers=False` no installed observer is called for
+    this store. Raises `ConfigError` for options that do not fit,
     `UnknownBackend` or `BackendLoadError` for a backend that cannot be had, and what the backend
     raises when it opens.
     """
     prepared = prepare(store, **options)
+    chosen = prepared if create else prepared.existing()
+    return opened(chosen) if observers else chosen.open()
+
+
+def opened(prepared: InnerStore) -> DataStore:
+    """Open a prepared store, watched by the observers that are installed."""
     observers = load_observers()
     return observers.watch(prepared.open(), prepared.spec)
 
@@ -33,11 +63,12 @@ def open_store(store: str | Mapping[str, Any] | None = None, /, **options: Any) 
 def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> InnerStore:
     """Return the store that `open_store` would open, its options checked, without opening it."""
     config = _config(store, options)
-    source = config.source
+    place = f"{config.place}[{TABLE}]"
+    table = {key: expanded_at(value, f"{place} {key}") for key, value in config.items()}
     folders = {}
-    if source:
-        folders = dict.fromkeys(config.keys() - options.keys(), source.parent)
-    return _prepared(config, f"{source}: " if source else "", TABLE, folders)
+    if config.source:
+        folders = dict.fromkeys(config.keys() - options.keys(), config.source.parent)
+    return _prepared(table, config.place, TABLE, folders)
 
 
 def _prepared(
@@ -48,25 +79,47 @@ def _prepared(
     name = config.get("backend")
     if not isinstance(name, str):
         raise ConfigError(f"{place} backend: expected the name of a backend, {_got(config)}")
+    _check_name(name, place)
     spec = _spec(name, f"{place} backend: " if source or table != TABLE else "")
 
     def inner(given: Any, key: str, folder: Path | None) -> InnerStore:
         if not isinstance(given, Mapping):
             raise ConfigError(
                 f'{place} {key}: expected a store, as in {{ backend = "file", … }}, '
-                f"got {type(given).__name__}"
+                f"got {type_name(given)}"
             )
         inside = dict.fromkeys(given, folder) if folder else {}
         return _prepared(given, source, f"{table}.{key}", inside)
 
     given = {key: value for key, value in config.items() if key != "backend"}
     settings = build_config(spec.config, given, place=place, folders=folders, inner=inner)
-    return InnerStore(spec.resolved(settings), described(name), settings)
+    return InnerStore(_resolved(spec, name, settings), described(name), settings)
+
+
+def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:
+    try:
+        return spec.resolved(settings)
+    except BaseException as error:
+        if is_programs(error):
+            raise
+        failed = error
+    why = f"its capabilities or promises raised {reason(failed)}"
+    raise caused_by(BackendLoadError(f"{described(name)}: {why}"), failed)
+
+
+def _check_name(name: str, place: str) -> None:
+    """Refuse what is no name but says where a store is, secrets included, without repeating it."""
+    if is_connection(name):
+        raise UnknownBackend(
+            f"{place} backend: expected the name of a backend, got what looks like a connection "
+            'string; give it as an option of its backend: open_store(NAME, dsn="${DATABASE_URL}")'
+        )
 
 
 def _got(config: Mapping[str, Any]) -> str:
     if "backend" in config:
-        return f"got {config['backend']!r}"
+        given = config["backend"]
+        return f"got {given if isinstance(given, int | float) else type_name(given)}"
     near = [key for key in config if did_you_mean(str(key), ["backend"])]
     return f"it is missing; is it {near[0]!r}?" if near else "it is missing"
 
@@ -83,23 +136,29 @@ def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> S
     if isinstance(store, str):
         return _named(store, options)
     if store is None:
-        store = StoreConfig({}) if "backend" in options else load_config(find_config())
+        store = StoreConfig() if "backend" in options else load_config()
     if not isinstance(store, Mapping):
         raise ConfigError(
             f"open_store: expected a backend's name or a mapping, got {type(store).__name__}; "
             "for a config file give open_store(load_config(path))"
         )
-    return StoreConfig({**store, **options}, getattr(store, "source", None))
+    source, profile = getattr(store, "source", None), getattr(store, "profile", None)
+    return StoreConfig({**store, **options}, source, profile)
+
+
+def _named_as(name: object) -> str:
+    return "a connection string" if is_connection(str(name)) else shown(name)
 
 
 def _named(name: str, options: dict[str, Any]) -> StoreConfig:
     if "backend" in options:
         raise ConfigError(
-            f"open_store: two backends, {name!r} and {options['backend']!r}; give one"
+            f"open_store: two backends, {_named_as(name)} and {_named_as(options['backend'])}; "
+            "give one"
         )
     if name.endswith(".toml"):
         raise ConfigError(
-            f"open_store: expected a backend's name, got {name!r}; for a config file give "
-            f"open_store(load_config({name!r}))"
+            f"open_store: expected a backend's name, got {_named_as(name)}; for a config file give "
+            f"open_store(load_config({_named_as(name)}))"
         )
     return StoreConfig({**options, "backend": name})

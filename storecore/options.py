@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
-from storecore.errors import ConfigError
+from storecore.errors import ConfigError, caused_by, said, type_name
 from storecore.inner import InnerStore, holds_stores
+from storecore.isolation import is_programs
+from storecore.nested import mistakes, unknown_key
+from storecore.redaction import redacted
+from storecore.spelling import did_you_mean as did_you_mean
+from storecore.variables import path_text
 
 _Config = TypeVar("_Config", bound=Struct)
+_VALUE = re.compile(r"Invalid (enum )?value .*", re.S)  # msgspec's words, which repeat it
 MakeInner = Callable[[Any, str, Path | None], InnerStore]
 """Makes a store of an option's value, given its key and the folder of its relative paths."""
 
@@ -32,11 +38,11 @@ def build_config(
 
     `folders` says from which folder an option's relative path is taken, where not from here;
     `inner` makes a store of an option that is one. Raises one `ConfigError` that names every
-    unknown key (with the nearest), missing key and wrong type after `place`. It does not repeat
-    values, which may be secrets.
+    unknown key (with the nearest), missing key and wrong type, at any depth, after `place`. It does
+    not repeat values, which may be secrets.
     """
     known = {field.encode_name: field for field in fields(kind)}
-    problems = [_unknown(key, known) for key in options if key not in known]
+    problems = [unknown_key(key, known) for key in options if key not in known]
     values: dict[str, Any] = {}
     for key, field in known.items():
         if key in options and not holds_stores(field.type):
@@ -50,20 +56,11 @@ def build_config(
             values[field.name] = _stores(field, options[key], folders.get(key), place, inner)
     try:
         return kind(**values)
-    except Exception as error:  # whatever the backend's own check raises
-        raise ConfigError(f"{place}: {error}") from error
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean …?)` for the nearest spelling, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _unknown(key: object, known: Iterable[str]) -> str:
-    names = sorted(known)
-    expected = f"expected one of {', '.join(names)}" if names else "it takes no options"
-    return f"{key}: unknown option{did_you_mean(str(key), names)}; {expected}"
+    except BaseException as error:  # whatever the backend's own check raises
+        if is_programs(error):
+            raise
+        failed = error
+    raise caused_by(ConfigError(f"{place}: {said(failed)}"), failed)
 
 
 def _convert(
@@ -80,16 +77,18 @@ def _convert(
             return _path(given, folder)
         if isinstance(given, kind):
             return given
-        raise ValueError(f"Expected `{kind.__name__}`, got `{type(given).__name__}`")
+        raise ValueError(f"Expected `{kind.__name__}`, got `{type_name(given)}`")
 
+    found = list(mistakes(field.type, value, field.encode_name))
+    problems += found
+    if found:
+        return
     try:
         values[field.name] = msgspec.convert(value, field.type, dec_hook=native)
     except msgspec.ValidationError as error:
-        where, _, inside = str(error).partition(" - at `$")
-        choices = [str(choice) for choice in get_args(field.type)]
-        if get_origin(field.type) is Literal:
-            where = f"expected one of {', '.join(choices)}{did_you_mean(str(value), choices)}"
-        problems.append(f"{field.encode_name}{inside.rstrip('`')}: {where}")
+        what, _, inside = str(error).partition(" - at `$")
+        what = _VALUE.sub("expected another value", what)
+        problems.append(f"{field.encode_name}{inside.rstrip('`')}: {what}")
 
 
 def _stores(
@@ -102,12 +101,16 @@ def _stores(
         return inner(value, key, folder)
     if isinstance(value, list | tuple):
         return [inner(each, f"{key}[{index}]", folder) for index, each in enumerate(value)]
-    raise ConfigError(f"{place} {key}: expected a list of stores, got {type(value).__name__}")
+    raise ConfigError(f"{place} {key}: expected a list of stores, got {type_name(value)}")
 
 
 def _path(given: str | Path, folder: Path | None) -> Path:
     if given == "":  # of an environment variable that is set to nothing, say
         raise ValueError("Expected a path, got an empty text")
+    if isinstance(given, str):  # in a path that a program made a dollar is itself
+        given = path_text(given)
+    if "://" in str(given) or redacted(str(given)) != str(given):
+        raise ValueError("Expected a path, got a URL")
     try:
         expanded = Path(given).expanduser()
     except RuntimeError as error:  # ~name where there is no such user

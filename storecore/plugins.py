@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 import pluggy
 
 from storecore import hooks
+from storecore.isolation import is_programs, reason
 from storecore.options import did_you_mean
 
 _REQUIREMENT = re.compile(r"([\w.-]+).*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
@@ -55,16 +56,16 @@ class Plugin(NamedTuple):
 
     def requirements(self, extra: str) -> list[str]:
         """Return the names of the distributions that an extra of this one requires."""
-        wanted = _normalized(extra)
-        return [name for name, wanted_by in self._optional() if _normalized(wanted_by) == wanted]
+        wanted = normalized(extra)
+        return [name for name, wanted_by in self._optional() if normalized(wanted_by) == wanted]
 
     def extra_for(self, module: str) -> str | None:
         """Return the extra whose absence explains that a module is missing, if one does."""
         wanted = module.partition(".")[0]
-        of = [extra for name, extra in self._optional() if _normalized(name) == _normalized(wanted)]
+        of = [extra for name, extra in self._optional() if normalized(name) == normalized(wanted)]
         if of:
-            declared = [*map(_normalized, self.extras)]
-            return min(of, key=lambda extra: _normalized(extra) not in declared)
+            declared = [*map(normalized, self.extras)]
+            return min(of, key=lambda extra: normalized(extra) not in declared)
         own = self.entry_point.module.partition(".")[0]
         return None if wanted == own else next(iter(self.extras), None)
 
@@ -92,8 +93,10 @@ def load_plugin(plugin: Plugin) -> pluggy.PluginManager:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"{_misspelt(manager) or error}") from error
-    except Exception as error:  # pluggy looks at all attributes; lazy ones may fail
-        raise PluginError(f"it cannot be registered: {type(error).__name__}: {error}") from error
+    except BaseException as error:  # pluggy looks at all attributes; lazy ones may fail
+        if is_programs(error):
+            raise
+        raise PluginError(f"it cannot be registered: {reason(error)}") from error
     return manager
 
 
@@ -105,8 +108,10 @@ def _import(plugin: Plugin) -> object:
         if extra is None:
             raise PluginError(f"its import failed: {error}") from error
         raise PluginError(f"it needs {error.name!r}: {plugin.pip_command(extra)}") from error
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"its import failed: {type(error).__name__}: {error}") from error
+    except BaseException as error:
+        if is_programs(error):
+            raise
+        raise PluginError(f"its import failed: {reason(error)}") from error
 
 
 def _misspelt(manager: pluggy.PluginManager) -> str | None:
@@ -124,5 +129,6 @@ def _field(dist: Distribution, field: str) -> str:
     return fields[field] if field in fields else "unknown"  # noqa: SIM401 - typed without a get
 
 
-def _normalized(name: str) -> str:
+def normalized(name: str) -> str:
+    """Return the name of a distribution or an extra as pip compares it."""
     return re.sub(r"[-_.]+", "_", name).lower()

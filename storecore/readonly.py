@@ -32,7 +32,8 @@ class ReadonlyStore(Wrapper):
 
     Every read is the inner store's. Every write, of the ten methods or of a capability, is a
     `StorageError` with `errno.EROFS`, whatever it was given, and the inner store never hears of it.
-    Opening it opens the inner store, which makes what is missing in its place.
+    Opening it creates nothing in the place of the inner store, and raises `NoStore` if there is
+    none. An inner store whose backend cannot promise that is opened as ever.
     """
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -56,5 +57,5 @@ def storecore_backend() -> BackendSpec:
 
 
 def _open(config: ReadonlyConfig) -> DataStore:
-    inner = config.store
+    inner = config.store.for_reading()
     return wrapper_class(ReadonlyStore, inner.spec.capabilities)(inner.open())

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
-from storecore.bars import bar_columns
+from storecore.bars import BarColumns, bar_columns
 from storecore.capabilities import BarStream, BarTables
 from storecore.closing import Closing
 from storecore.errors import InvalidData
@@ -30,7 +30,8 @@ def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> N
 
     `table` has the columns of `PriceBar` (symbol, date, open, high, low, close, volume) and may be
     a `pyarrow.Table` or anything that speaks the Arrow C data interface. Raises `InvalidData`
-    naming row and field.
+    naming row and field. A store that is no `BarTables` is written to symbol by symbol: a write
+    that fails then leaves the symbols before it written.
     """
     if isinstance(store, BarTables):
         return store.write_bar_table(table, timeframe=timeframe)
@@ -101,7 +102,11 @@ class BarTablesByBars(Closing):
     """What a backend inherits, in place of `Closing`, to be a `BarTables` by its ten methods."""
 
     def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace the bars of a table of many symbols, checked whole before."""
+        """Insert or replace the bars of a table of many symbols, checked whole before.
+
+        It is one write a symbol: a backend that may fail in the second should bring its own, which
+        takes back the first (law D2).
+        """
         self._check_open()
         _write_by_bars(cast(DataStore, self), table, timeframe)
 
@@ -129,6 +134,14 @@ def kept_table(table: Any) -> Any:
     import pyarrow as pa
 
     return table if isinstance(table, pa.Table) else pa.table(table)
+
+
+def bar_columns_by_symbol(table: Any) -> list[tuple[str, BarColumns]]:
+    """Check a table of bars whole; return its columns for each symbol."""
+    from storecore.bar_checks import checked_series
+    from storecore.bar_table import bar_columns_of
+
+    return [(symbol, bar_columns_of(series)) for symbol, series in checked_series(table)]
 
 
 def bars_by_symbol(table: pa.Table) -> dict[str, int]:

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import cache, partial, wraps
 from typing import Any, cast
 
 from storecore.capabilities import CAPABILITIES
+from storecore.checkpoints import checkpoint, verify
 from storecore.closing import Closing
+from storecore.places import places_of, read_places_of
 from storecore.protocol import DataStore
 
 _READING = ("read_", "iter_", "load_", "bar_", "verify")
-_READS = frozenset({"symbols", "timeframes", "strategies", "state_history"})
+_READS = frozenset({"symbols", "timeframes", "strategies", "state_history", "checkpoint"})
 
 
 def is_read(method: str) -> bool:
@@ -34,6 +36,15 @@ def methods_of(capabilities: Iterable[str]) -> list[str]:
     return [name for each in protocols for name in vars(each) if not name.startswith("_")]
 
 
+def method_of(store: Any, name: str) -> Callable[..., Any]:
+    """Return a method of a store, or what core does for a store of an earlier release."""
+    stand_in = _STAND_INS.get(name)
+    return getattr(store, name) if stand_in is None else partial(stand_in, store)
+
+
+_STAND_INS: dict[str, Callable[..., Any]] = {"verify": verify, "checkpoint": checkpoint}
+
+
 class Wrapper(Closing):
     """A `DataStore` that passes every call on to an inner one, to be inherited."""
 
@@ -45,12 +56,20 @@ class Wrapper(Closing):
         super().close()
         self._inner.close()
 
+    def places(self) -> frozenset[str]:
+        """Return where the inner store keeps its data (`storecore.places`)."""
+        return places_of(self._inner)
+
+    def read_places(self) -> frozenset[str]:
+        """Return the places that are read from."""
+        return read_places_of(self._inner)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._inner!r})"
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do a call that changes nothing."""
-        return getattr(self._inner, method)(*args, **kwargs)
+        return method_of(self._inner, method)(*args, **kwargs)
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do a call that changes something."""
@@ -58,18 +77,31 @@ class Wrapper(Closing):
 
 
 def wrapper_class(base: type[Wrapper], capabilities: Iterable[str]) -> Callable[..., DataStore]:
-    """Return a class that has the ten methods and those of the capabilities, and no other.
+    """Return the class that has the ten methods and those of the capabilities, and no other.
 
+    There is one for each set of capabilities, and its stores can be pickled if what they hold can.
     What `base` does not define itself goes through its `_read` or `_write`. Whoever asks the store
     with `isinstance`, or its methods for their signatures, is answered as by the inner store.
     """
+    made: Callable[..., DataStore] = _wrapper_class(cast(Any, base), frozenset(capabilities))
+    return made
+
+
+@cache
+def _wrapper_class(base: type[Wrapper], capabilities: frozenset[str]) -> Callable[..., DataStore]:
     methods = {
         name: _forwarding(name, getattr(protocol, name))
-        for protocol in (DataStore, *(CAPABILITIES[each] for each in capabilities))
+        for protocol in (DataStore, *(CAPABILITIES[each] for each in sorted(capabilities)))
         for name in vars(protocol)
         if not name.startswith("_") and not hasattr(base, name)
     }
+    methods["__reduce__"] = lambda self: (_unpickled, (base, capabilities), self.__getstate__())
     return cast(Callable[..., DataStore], type(base.__name__, (base,), methods))
+
+
+def _unpickled(base: type[Wrapper], capabilities: frozenset[str]) -> Any:
+    """Return a store of `wrapper_class` whose state is still to be set."""
+    return object.__new__(cast(type[Any], wrapper_class(base, capabilities)))
 
 
 def _forwarding(name: str, declared: Callable[..., Any]) -> Callable[..., Any]:

@@ -90,6 +90,8 @@ class AuditLog(Generic[_Record]):
 
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end and its first break, or a cut behind its end."""
+        if not self._disk.is_folder(self._folder):  # of a store that was opened with create=False
+            return GENESIS, []
         with Locked(self._lock_path, self._lock_timeout):  # a writer would change it meanwhile
             heads = self._head.read()
         files = [LogFile(str(path), _lines(self._disk.read(path))) for path in self._files()]

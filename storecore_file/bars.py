@@ -11,7 +11,6 @@ large, by `compact()` and at `close()`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -28,19 +27,20 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import entries
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
 from storecore_file.journal import Journal
+from storecore_file.later import put_off
 from storecore_file.parallel import batch_by_batch, in_parallel
 from storecore_file.parts import parsed
 from storecore_file.series import Series, any_note
+from storecore_file.series_batch import Upsert, all_or_none
 from storecore_file.series_writer import SeriesWriter
 from storecore_file.streaming import stream
 from storecore_file.troubles import Trouble, unexpected
 
 _DAILY = "1d"
 FEW_ROWS = 32  # a symbol with more is written into its own files at once
-MANY_SERIES = 4
+MANY_SERIES = 2  # with few rows each: one append costs less than two files, and is whole or not
 JOURNAL_BYTES = 16 * 2**20
 WRITERS = 4  # they wait for the disk more than they work
-_log = logging.getLogger("storecore")
 
 
 class Bars:
@@ -58,19 +58,30 @@ class Bars:
         self.write_many(timeframe, [(symbol, bars)])
 
     def write_many(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
-        """Upsert a series table a symbol, each whole or, where its disk fails, not at all."""
-        few = [(symbol, bars) for symbol, bars in series if len(bars) <= FEW_ROWS]
+        """Upsert a series table a symbol: all of them or, on an error, none (law D2)."""
+        given = [(symbol, bars) for symbol, bars in series if len(bars)]
+        few = [(symbol, bars) for symbol, bars in given if len(bars) <= FEW_ROWS]
         if len(few) < MANY_SERIES:
             few = []
         journaled = {symbol for symbol, _ in few}
-        own = [(symbol, bars) for symbol, bars in series if len(bars) and symbol not in journaled]
+        own = [(symbol, bars) for symbol, bars in given if symbol not in journaled]
         folders = [self._path(symbol, timeframe) for symbol, _ in own]
         self._disk.make_folders(folders, within=self._folder)
-        in_parallel(lambda each: self._writer(each[0], timeframe).write(each[1]), own, WRITERS)
-        if few:
-            self._appended = True
-            if self._journal.append(timeframe, few) > JOURNAL_BYTES:
-                self._try_to_fold()
+        if len(given) == 1:
+            return self._writer(own[0][0], timeframe).write(own[0][1])
+        upserts = [Upsert(self._writer(symbol, timeframe), bars) for symbol, bars in own]
+        with all_or_none(upserts, WRITERS):
+            length = self._append(timeframe, few)  # the last step: nothing takes it back
+        if length > JOURNAL_BYTES:
+            self._try_to_fold()
+        return None
+
+    def _append(self, timeframe: str, few: list[tuple[str, pa.Table]]) -> int:
+        """Append the bars of many symbols to the journal; return the length of its file."""
+        if not few:
+            return 0
+        self._appended = True
+        return self._journal.append(timeframe, few)
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> pa.Table:
         """Return the bars of a range as a series table."""
@@ -109,12 +120,10 @@ class Bars:
 
     def _tidy(self, key: tuple[str, str]) -> None:
         """Remove parts without bars where that can be done: nobody reads a bar from them."""
-        if key in self._journal.series():  # its rows hold on to a part that is empty now
-            self._try_to_fold()
-        try:
+        with put_off(self._path(*key), "empty parts are removed later"):
+            if key in self._journal.series():  # its rows hold on to a part that is empty now
+                self._try_to_fold()
             self._writer(*key).drop_empty()
-        except StoreError as error:
-            _log.warning("%s: empty parts are removed later: %s", self._path(*key), error)
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars, of one timeframe or of any."""
@@ -166,10 +175,8 @@ class Bars:
 
     def _try_to_fold(self) -> None:
         """Fold the journal where that can be done: its bars are safe, and read, where they are."""
-        try:
+        with put_off(self._folder, "the journal is folded later"):
             self.fold()
-        except StoreError as error:
-            _log.warning("%s: the journal is folded later: %s", self._folder, error)
 
     def compact(self) -> int:
         """Fold the journal and merge all that is small; return how many files went away."""

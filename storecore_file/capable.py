@@ -13,6 +13,7 @@ from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_series
 from storecore.chain_moves import check_log, moved_lines
+from storecore.checkpoints import Against, Checkpoint, held_to, taken
 from storecore.errors import StorageError
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
@@ -42,9 +43,11 @@ class Capable(Rooms):
     def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
         """Insert or replace the bars of a table of many symbols; it is checked whole before.
 
-        Each symbol's bars are written whole or, where the disk fails, not at all. A few bars for
-        each of many symbols cost one append to a journal, which is read together with the files
-        and folded into them when it is large, by `compact()` and at `close()`.
+        On an error no symbol has changed; a kill or a power loss may leave some symbols as they
+        were and others new, each of them whole. A few bars for each of several symbols cost one
+        append to a journal, which is read together with the files and folded into them when it is
+        large, by `compact()` and at `close()`; the files are not read, so one that is damaged does
+        not refuse the bars.
         """
         self._bars.write_many(self._name(timeframe, "timeframe"), checked_series(table))
 
@@ -101,10 +104,9 @@ class Capable(Rooms):
         self._events.write_all(checked_events(events))
 
     def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
-        """Insert or replace a batch of fundamentals, checked whole."""
+        """Insert or replace a batch of fundamentals, checked whole: all or, on an error, none."""
         self._check_open()
-        for data in checked_fundamentals(fundamentals):
-            self._fundamentals.write(data)
+        self._fundamentals.write_all(checked_fundamentals(fundamentals))
 
     def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
         """Append a batch of decisions, all of one time, in one sync."""
@@ -200,16 +202,21 @@ class Capable(Rooms):
             heads={"decisions": decisions.hash, "orders": orders.hash},
         )
 
-    def verify(self) -> Report:
+    def verify(self, *, against: Against | None = None) -> Report:
         """Prove every file of the store, both chains of the audit log, and look at all bars.
 
         Findings are of a kind "damaged", "overlapping", "truncated" (a log lost its last lines, or
         is gone) or another of `verify_audit()`. Notes are "temporary" and "leftover" files of
         killed writers, the "torn" end of a log, an "unknown" file, and what is odd about bars.
-        Every byte is read.
+        Every byte is read. A store that is held to a checkpoint (`against`) adds findings of the
+        kinds of `storecore.checkpoints`.
         """
-        checked, troubles = self._looked_over()
-        return report(checked, troubles, self._audit_findings())
+        return held_to(self, against, self._report)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return a digest for each series, symbol, day of events, state and log."""
+        self._check_open()
+        return taken(self)
 
     def repair(self, *, dry_run: bool = False) -> Report:
         """Move aside, into `aside/<time>/` under the same path, what is damaged or left behind.
@@ -222,6 +229,10 @@ class Capable(Rooms):
         actions = tuple(map(repairs.mend, filter(mendable, troubles)))
         left = report(checked, troubles, self._audit_findings()) if dry_run else self.verify()
         return replace(left, actions=tuple(filter(None, actions)))
+
+    def _report(self) -> Report:
+        checked, troubles = self._looked_over()
+        return report(checked, troubles, self._audit_findings())
 
     def _audit_findings(self) -> tuple[Finding, ...]:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from storecore.models import FundamentalData
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import entries
 from storecore_file.floor.names import SYMBOLS
+from storecore_file.floor.rollback import replace_all
 from storecore_file.floor.sealing import sealed, unsealed
 from storecore_file.troubles import ASIDE, Kind, Trouble, troubles_in, unexpected
 
@@ -38,10 +39,16 @@ class Fundamentals:
 
     def write(self, data: FundamentalData) -> None:
         """Insert or replace a checked document."""
-        folder = self._folder / SYMBOLS.encode(data.symbol)
-        self._disk.make_folder(folder, within=self._folder)
-        name = _document_name(exact_instant(data.timestamp, "timestamp"))
-        self._disk.replace(folder / name, sealed(encode_fundamental(data)))
+        path = self._path(data)
+        self._disk.make_folder(path.parent, within=self._folder)
+        self._disk.replace(path, sealed(encode_fundamental(data)))
+
+    def write_all(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace checked documents: all of them or, on an error, none."""
+        given = {self._path(data): data for data in fundamentals}  # of one instant the last wins
+        self._disk.make_folders({path.parent for path in given}, within=self._folder)
+        documents = ((path, sealed(encode_fundamental(data))) for path, data in given.items())
+        replace_all(self._disk, documents)
 
     def read(self, symbol: str, as_of: datetime | None) -> FundamentalData | None:
         """Return the latest document not after `as_of`, or None."""
@@ -70,6 +77,10 @@ class Fundamentals:
                 yield from troubles_in(self._folder / entry.name, [documents])
             else:
                 yield unexpected(self._folder / entry.name, entry)
+
+    def _path(self, data: FundamentalData) -> Path:
+        name = _document_name(exact_instant(data.timestamp, "timestamp"))
+        return self._folder / SYMBOLS.encode(data.symbol) / name
 
     def _names(self, folder: Path) -> list[str]:
         return [name for name in self._disk.names(folder) if _DOCUMENT.fullmatch(name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,7 @@ def storecore_backend() -> BackendSpec:
         name="file",
         config=FileConfig,
         open=_open,
+        open_existing=partial(_open, create=False),
         capabilities=frozenset(
             {
                 "BarTables",
@@ -45,7 +47,10 @@ def storecore_backend() -> BackendSpec:
     )
 
 
-def _open(config: FileConfig) -> FileDataStore:
+def _open(config: FileConfig, *, create: bool = True) -> FileDataStore:
     return FileDataStore(
-        config.base_path, durability=config.durability, lock_timeout=config.lock_timeout
+        config.base_path,
+        durability=config.durability,
+        lock_timeout=config.lock_timeout,
+        create=create,
     )

@@ -14,15 +14,27 @@ from storecore.models import (
     OrderRecord,
 )
 from storecore.names import check_name
+from storecore.redaction import redacted
 from storecore_file.audit import AuditLog
 from storecore_file.bars import Bars
 from storecore_file.events import Events
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.looking import places
 from storecore_file.floor.mounts import warn_of_network
 from storecore_file.fundamentals import Fundamentals
+from storecore_file.made_late import MadeLate, check_is_there
 from storecore_file.state import States
 
+ROOMS = {
+    "_bars": "prices",
+    "_fundamentals": "fundamentals",
+    "_events": "events",
+    "_states": "state",
+    "_decisions": "audit/decisions",
+    "_orders": "audit/orders",
+}
 DURABILITIES = ("full", "os")
+_FOLDERS = ("prices", "fundamentals", "events", "state", "audit/decisions", "audit/orders")
 
 
 class Rooms(Closing):
@@ -34,6 +46,7 @@ class Rooms(Closing):
         *,
         durability: str = "full",
         lock_timeout: float = 30.0,
+        create: bool = True,
     ) -> None:
         if durability not in DURABILITIES:
             raise ConfigError(f"durability={durability!r}: expected one of {DURABILITIES}")
@@ -41,6 +54,8 @@ class Rooms(Closing):
             raise ConfigError(
                 f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}"
             )
+        if redacted(os.fspath(base_path)) != os.fspath(base_path):
+            raise ConfigError("base_path: expected a folder, got what looks like a URL")
         # Absolute: the process may change its folder while the store is open.
         self.base_path = Path(base_path).expanduser().absolute()
         self._disk = disk = Disk(durability)
@@ -56,13 +71,33 @@ class Rooms(Closing):
             "decisions": self._decisions,
             "orders": self._orders,
         }
-        rooms = [self.base_path / room for room in ("prices", "fundamentals", "events", "state")]
-        disk.make_folder(self.base_path)
-        disk.make_folders([*rooms, decisions, orders], within=self.base_path)
+        if create:
+            self._make_folders()
+        else:
+            check_is_there(self.base_path, disk)
+            self._make_folders_later()
         warn_of_network(self.base_path)
+
+    def _make_folders(self) -> None:
+        self._disk.make_folder(self.base_path)
+        self._disk.make_folders(
+            [self.base_path / folder for folder in ROOMS.values()], within=self.base_path
+        )
+
+    def _make_folders_later(self) -> None:
+        """Let each room have its folder made, or found to be durable, before its first write."""
+        for name, folder in ROOMS.items():
+            late = MadeLate(getattr(self, name), self._disk, self.base_path, folder)
+            setattr(self, name, late)
+        self._logs = {"decisions": self._decisions, "orders": self._orders}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_path={str(self.base_path)!r})"
+
+    def places(self) -> frozenset[str]:
+        """Return which folders the store keeps its data in, however their paths are written."""
+        self._check_open()
+        return places([self.base_path, *map(self.base_path.joinpath, _FOLDERS)])
 
     def close(self) -> None:
         """Let go of the files that are open. A second call does nothing."""

@@ -146,6 +146,13 @@ class Series:
             bars.check_range(part.first, part.last)
             return look(part, bars)
 
+    def open_at(self, path: Path, look: Callable[[BarFile], _Answer]) -> _Answer:
+        """Return what `look` answers for a file of the series, whatever its name."""
+        with _opened(self.disk, path) as file:
+            bars = bars_in(file)
+            bars.check_series(self.symbol, self.timeframe)
+            return look(bars)
+
     def layout(self) -> Layout:
         """Return the parts that there are now."""
         return layout_of(self.disk.names(self.folder), self.folder)
@@ -157,6 +164,10 @@ class Series:
     def settle_journal(self) -> None:
         """Make durable that files of the journal were retired, whoever has done it."""
         self._journal.settle()
+
+    def has_journal(self, pending: Pending) -> bool:
+        """Tell whether the journal still has all of some rows."""
+        return self._journal.are_there(pending)
 
     def pending(self) -> Pending:
         """Return the journal's rows of the series."""

@@ -8,29 +8,34 @@ removed.
 
 from __future__ import annotations
 
-import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import reduce
-from typing import NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storecore.bar_table import EMPTY, between, instants_of, joined, upserted
 from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST
-from storecore_file.bar_file import encode
+from storecore_file.bar_file import Note, encode
 from storecore_file.bar_reader import BarFile
 from storecore_file.floor.disk import Staged
 from storecore_file.floor.locks import Locked
+from storecore_file.floor.looking import Fingerprint, fingerprint
+from storecore_file.floor.rollback import Rollback
 from storecore_file.journal_rows import Folded, Pending
 from storecore_file.kept_parts import keep
+from storecore_file.later import put_off
 from storecore_file.parts import Part, part_of
 from storecore_file.series import Series
 from storecore_file.tiling import BAR_BYTES, PART_ROWS, Tile, mergeable, split_last, tiles
 
-_log = logging.getLogger("storecore")
 _Answer = TypeVar("_Answer")
+Seen = tuple[list[str], list[Fingerprint | None]]
 
 
 class _Filled(NamedTuple):
@@ -51,12 +56,37 @@ class _Group(NamedTuple):
     stop: int
 
 
+class Prepared(NamedTuple):
+    """An upsert that is staged: its files, and the state of the series that they were made from."""
+
+    staged: list[Staged]
+    gone: list[Path]
+    parts: list[Part]
+    pending: Pending
+    made: int  # how many of its parts are new
+    seen: Seen = ([], [])
+
+    @classmethod
+    def nothing(cls) -> Prepared:
+        """Return an upsert of nothing."""
+        return cls([], [], [], Pending((), ()), 0)
+
+    def names(self) -> set[str]:
+        """Return the names of the parts before and after."""
+        return {part.name for part in self.parts} | {each.path.name for each in self.staged}
+
+    def is_to_be_merged(self) -> bool:
+        """Tell whether there may be closed parts to merge: two of them, beside the open one."""
+        return self.made > 0 and len(self.names()) - len(self.gone) > 2
+
+
 class SeriesWriter:
     """Writes a series, whose folder exists."""
 
     def __init__(self, series: Series, lock_timeout: float) -> None:
         self._series = series
-        self._disk = series.disk
+        self.folder = series.folder
+        self.disk = self._disk = series.disk
         self._lock = Locked(series.folder / ".lock", lock_timeout)
 
     def write(self, new: pa.Table) -> None:
@@ -75,9 +105,7 @@ class SeriesWriter:
             parts, pending = self._parts(), self._series.settled()
             touched = [self._filled(part, pending) for part in parts if _overlap(part, first, last)]
             kept = [_without(filled, first, last) for filled in touched]
-            put = [filled for filled in kept if len(filled.bars) or filled.folded]
-            emptied = [filled.part for filled in kept if filled not in put]
-            self._replace(put, parts, emptied)
+            self._replace_or_remove(kept, parts)
             return sum(len(filled.bars) for filled in touched) - sum(
                 len(filled.bars) for filled in kept
             )
@@ -94,20 +122,100 @@ class SeriesWriter:
             filled = [self._filled(part, pending) for part in self._parts()]
             self._remove([part for part, bars, folded in filled if not len(bars) and not folded])
 
+    def prepare(self, new: pa.Table) -> Prepared:
+        """Stage the parts of an upsert for `put`; meanwhile other writers may come."""
+        with self._lock:
+            return self._prepared(new)
+
+    def put(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> Prepared:
+        """Put a prepared upsert in place, prepared anew if another writer came between.
+
+        Returns what was put. `rollback` keeps what was there before.
+        """
+        with self._lock:
+            if self._seen(prepared) != prepared.seen:
+                self._disk.discard(prepared.staged)
+                prepared = self._prepared(new)
+            for path, temporary in prepared.staged:
+                rollback.keep(path, temporary)
+            for path in prepared.gone:
+                rollback.keep(path, None)
+            try:
+                self._disk.exchange(prepared.staged, prepared.gone)
+            except BaseException:
+                with suppress(StorageError):  # the error that matters is on its way
+                    rollback.take_back()
+                raise
+            return prepared
+
+    def take_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
+        """Take back what was put: the parts or, if others wrote meanwhile, the bars of `new`."""
+        with self._lock:
+            alone = {part.name for part in self._series.layout().parts} <= prepared.names()
+            journal_is_there = self._series.has_journal(prepared.pending)
+            if alone and journal_is_there and rollback.is_undisturbed():
+                rollback.take_back()
+            else:
+                self._give_back(new, self._before(prepared, rollback))
+
+    def tidy(self) -> None:
+        """Merge what has been closed."""
+        with self._lock:
+            self._tidy()
+
+    def _prepared(self, new: pa.Table) -> Prepared:
+        parts, pending = self._parts(), self._series.settled()
+        put = self._upsert_of(new, parts, pending)
+        staged, gone = self._staged(put, parts)
+        made = sum(filled.part not in parts for filled in put)
+        prepared = Prepared(staged, gone, parts, pending, made)
+        return prepared._replace(seen=self._seen(prepared))
+
+    def _seen(self, prepared: Prepared) -> Seen:
+        """Return the parts that there are, and which files those are that will be replaced."""
+        layout = self._series.layout()
+        replaced = (*(each.path for each in prepared.staged), *prepared.gone)
+        names = [part.name for part in (*layout.parts, *layout.leftovers)]
+        return names, [fingerprint(path) for path in replaced]
+
+    def _before(self, prepared: Prepared, rollback: Rollback) -> pa.Table:
+        """Return the bars of the parts that were replaced, as they were read before."""
+        formers = {path.name: former for path, former in rollback.formers()}
+        replaced = [part for part in prepared.parts if part.name in formers]
+        found = [self._series.open_at(formers[part.name], _all_of) for part in replaced]
+        known = [(part, note.folded) for part, (note, _) in zip(replaced, found, strict=True)]
+        bars = joined(rows for _, rows in found)
+        return upserted(bars, prepared.pending.table(known, EARLIEST, LATEST))
+
+    def _give_back(self, ours: pa.Table, before: pa.Table) -> None:
+        """Let bars be as before that still are as they were written; what others wrote stays."""
+        self._upsert(EMPTY)
+        parts, pending = self._parts(), self._series.settled()
+        dates = instants_of(ours)
+        touched = [part for part in parts if _overlap(part, dates[0], dates[-1])]
+        filled = [self._filled(part, pending) for part in touched]
+        kept = [each._replace(bars=_as_before(each.bars, ours, before)) for each in filled]
+        self._replace_or_remove(kept, parts)
+
     def _upsert(self, new: pa.Table) -> None:
         parts, pending = self._parts(), self._series.settled()
-        batch = upserted(self._unfolded(pending), new)
-        if not len(batch):
+        put = self._upsert_of(new, parts, pending)
+        if not put:
             if pending.rows:  # whoever has taken them in may have been killed before a sync
                 self._disk.settle(self._series.folder)
             return
+        self._replace(put, parts)
+        if any(filled.part not in parts for filled in put):
+            self._tidy()
+
+    def _upsert_of(self, new: pa.Table, parts: list[Part], pending: Pending) -> list[_Filled]:
+        """Return the parts that bars and what the journal has of the series make."""
+        batch = upserted(self._unfolded(pending), new)
         put: list[_Filled] = []
         for group in _groups(instants_of(batch), parts):
             rows = batch.slice(group.start, group.stop - group.start)
             put += self._grown(group, rows, pending, last=group.part in parts[-1:])
-        self._replace(put, parts)
-        if any(filled.part not in parts for filled in put):
-            self._tidy()
+        return put
 
     def _parts(self) -> list[Part]:
         """Return the parts, once what an interrupted writer left behind is removed."""
@@ -151,8 +259,19 @@ class SeriesWriter:
         """Return what `look` answers for a part, which no other writer can take away."""
         return self._series.open(part, look)
 
+    def _replace_or_remove(self, kept: list[_Filled], parts: list[Part]) -> None:
+        """Put parts of which bars were taken, and remove those that nobody needs any more."""
+        put = [filled for filled in kept if len(filled.bars) or filled.folded]
+        emptied = [filled.part for filled in kept if filled not in put]
+        self._replace(put, parts, emptied)
+
     def _replace(self, put: list[_Filled], parts: list[Part], emptied: Sequence[Part] = ()) -> None:
         """Put filled parts in the place of those that they overlap: all, or on an error none."""
+        staged, gone = self._staged(put, parts)
+        self._disk.exchange(staged, [*gone, *map(self._series.path, emptied)])
+
+    def _staged(self, put: list[_Filled], parts: list[Part]) -> tuple[list[Staged], list[Path]]:
+        """Return filled parts, written beside their places, and the files that they replace."""
         staged: list[Staged] = []
         try:
             for part, bars, folded in put:
@@ -168,17 +287,15 @@ class SeriesWriter:
             for part in parts
             if part not in kept and any(_overlap(part, new.first, new.last) for new in kept)
         ]
-        self._disk.exchange(staged, map(self._series.path, [*replaced, *emptied]))
+        return staged, list(map(self._series.path, replaced))
 
     def _remove(self, parts: Sequence[Part]) -> None:
         self._disk.remove(*map(self._series.path, parts))
 
     def _tidy(self) -> None:
         """Merge what has been closed. The bars are safe already: a failure can wait."""
-        try:
+        with put_off(self._series.folder, "merging its parts is put off"):
             self._merge(patient=True)
-        except StorageError as error:
-            _log.warning("%s: merging its parts is put off: %s", self._series.folder, error)
 
     def _weight(self, part: Part) -> int:
         """Return the bytes of a part, or of as many usual bars where its own are very small."""
@@ -235,3 +352,25 @@ def _without(filled: _Filled, first: int, last: int) -> _Filled:
 
 def _overlap(part: Part, first: int, last: int) -> bool:
     return part.first <= last and first <= part.last
+
+
+def _all_of(file: BarFile) -> tuple[Note, pa.Table]:
+    return file.note, file.rows(EARLIEST, LATEST)
+
+
+def _as_before(bars: pa.Table, ours: pa.Table, before: pa.Table) -> pa.Table:
+    """Return bars without those that equal ours, as they were before."""
+    written = dict(_rows(ours))
+    same = pa.array([date for date, row in _rows(bars) if written.get(date) == row], pa.int64())
+    kept = bars.filter(pc.invert(pc.is_in(_instants(bars), same)))
+    return upserted(kept, before.filter(pc.is_in(_instants(before), same)))
+
+
+def _rows(bars: pa.Table) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the date of each bar, and its values: a column may lack where no bar has a value."""
+    for date, row in zip(instants_of(bars), bars.to_pylist(), strict=True):
+        yield date, {name: value for name, value in row.items() if value is not None}
+
+
+def _instants(bars: pa.Table) -> pa.ChunkedArray:
+    return pc.cast(bars["date"], pa.int64())

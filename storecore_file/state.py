@@ -25,6 +25,7 @@ from storecore.states import KEPT_VERSIONS, check_expected
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.names import STRATEGIES
+from storecore_file.floor.rollback import replace_all
 from storecore_file.floor.sealing import sealed, unsealed
 from storecore_file.troubles import ASIDE, Kind, Trouble, troubles_in
 
@@ -51,9 +52,9 @@ class States:
             if stored:
                 self._disk.keep(path, _kept(path, stored).name)
             self._disk.replace(path, _encoded(strategy, stored + 1, encoded))
-            with suppress(StorageError):  # the state is saved, and nobody asks for these any more
-                self._disk.drop(_kept(path, stored + 1 - KEPT_VERSIONS))
-                self._disk.drop(_kept(path, stored - KEPT_VERSIONS))  # as a killed one left it
+            for number in (stored + 1, stored):  # one may be what a killed writer left
+                with suppress(StorageError):  # the state is saved, and nobody asks for these
+                    self._disk.drop(_kept(path, number - KEPT_VERSIONS))
 
     def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
         """Replace a state and its history by checked versions, newest first.
@@ -68,11 +69,10 @@ class States:
             newest = versions[0][0]
             documents = {number: _encoded(strategy, number, each) for number, each in versions}
             places = {number: _kept(path, number) for number in documents} | {newest: path}
-            staged = [self._disk.stage(places[each], documents[each]) for each in sorted(documents)]
-            self._disk.put(staged)  # the newest last: until then it shows the old history
-            for number in range(newest + 1 - KEPT_VERSIONS, newest):
-                if number not in documents:
-                    self._disk.drop(_kept(path, number))
+            # The newest last: until then it shows the old history.
+            contents = ((places[each], documents[each]) for each in sorted(documents))
+            others = set(range(newest + 1 - KEPT_VERSIONS, newest)) - documents.keys()
+            replace_all(self._disk, contents, (_kept(path, number) for number in others))
 
     def load(self, strategy: str) -> StateVersion:
         """Return a state and its version, 0 where none was saved."""

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from storecore.errors import StoreError
 from storecore_file.floor.appending import torn_bytes
 from storecore_file.floor.looking import Entry, entries
+from storecore_file.floor.rollback import made_at
 
 YOUNG = 3_600  # seconds in which a temporary file may still be one that is being written
 ASIDE, SETTLE = "aside", "settle"
@@ -83,8 +84,9 @@ def unexpected(path: Path, entry: Entry) -> Trouble | None:
         return Trouble("damaged", path, "expected a file to lock, found a folder", ASIDE)
     if not entry.is_folder and (_LOCK.fullmatch(entry.name) or _TORN.fullmatch(entry.name)):
         return None
-    if not entry.is_folder and _TEMPORARY.fullmatch(entry.name):
-        if time.time() - entry.changed < YOUNG:
+    made = entry.changed if _TEMPORARY.fullmatch(entry.name) else made_at(entry.name)
+    if not entry.is_folder and made is not None:
+        if time.time() - made < YOUNG:
             return None
         return Trouble("temporary", path, "a killed writer has left it behind", ASIDE)
     what = "folder" if entry.is_folder else "file"

@@ -28,7 +28,6 @@ from storecore_postgres.wire import instant, moment
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 _MISPLACED = "the columns that it is found by are not those of its record"
-_HEAD = "SELECT seq, hash FROM {schema}.audit_heads WHERE log = '{log}'"
 _READ = """
 SELECT seq, record::text FROM {schema}.{log}
 WHERE logged_at BETWEEN %s AND %s AND coalesce(strategy = %s, true) ORDER BY seq
@@ -56,9 +55,8 @@ class AuditLog(Generic[_Record]):
         self._kind: type[_Record] = kind
         self._writer = writer = AuditWriter(database, schema, layout, log)
         self.write, self.append = writer.write, writer.append
-        self._head, self._read, self._after = (
-            each.format(schema=schema, log=log) for each in (_HEAD, _READ, _AFTER)
-        )
+        self._head, self.heal = writer.head, writer.head.heal
+        self._read, self._after = (each.format(schema=schema, log=log) for each in (_READ, _AFTER))
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
@@ -74,31 +72,22 @@ class AuditLog(Generic[_Record]):
             yield AuditLine(day, _line(record))
 
     def verify(self) -> tuple[Link, list[Finding]]:
-        """Follow the chain; return its end and its first break, or a cut behind its end."""
+        """Follow the chain; return its end and its first break, or what its head says of it."""
         # The head before the records: those that are logged meanwhile go beyond it, none is behind.
-        heads = self._database.rows(f"reading {self._log}", self._head, [])
-        known = [Link(*row) for row in heads]
+        known = self._head.known()
         lines, hidden = [], None
         for row in self._rows_after(0):
             lines.append(_line(row[-1]))
             hidden = hidden or self._hidden(*row)
         log = LogFile(self._table, b"".join(lines))
-        end, broken = follow([log], [head for head in known if head.seq])
-        broken = broken or self._cut(known, end) or hidden
-        return end, [] if broken is None else [broken]
+        named = [known.head] if known.head is not None and known.head.seq else []
+        end, broken = follow([log], named)
+        first = broken or hidden
+        return end, [first] if first else self._head.findings(known, end)
 
     def _rows_after(self, seq: int) -> Iterator[Row]:
         what = f"reading {self._log}"
         return pages(self._database, what, self._after, [seq], lambda row: [row[0]])
-
-    def _cut(self, heads: list[Link], end: Link) -> Finding | None:
-        place = self._table
-        if not heads:
-            return Finding("headless", place, "its row in audit_heads is missing")
-        if heads[0].seq > end.seq:
-            missing = f"records {end.seq + 1} to {heads[0].seq} are missing"
-            return Finding("truncated", place, f"{missing}, which its row in audit_heads names")
-        return None
 
     def _hidden(
         self, seq: int, day: date, strategy: str, logged_at: bytes, record: str

@@ -7,25 +7,24 @@ writers on all machines come one after another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from threading import Lock
+from threading import RLock
 
 import msgspec
 from msgspec import Struct
+from psycopg.errors import UniqueViolation
 
 from storecore.audit import Link, chain, end_of
 from storecore.chain_moves import moved_end
-from storecore.errors import CorruptData
+from storecore.errors import StorageError
 from storecore.forking import begin_anew_in_children
 from storecore.instants import instant as instant_of
+from storecore_postgres.audit_head import AuditHead
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
 from storecore_postgres.wire import each_once, moments
 
-_HEAD = "SELECT seq, hash FROM {schema}.audit_heads WHERE log = '{log}'"
-_HELD = _HEAD + " FOR UPDATE"
-_MOVE = "UPDATE {schema}.audit_heads SET seq = %s, hash = %s WHERE log = '{log}'"
 _INSERT = """
 INSERT INTO {schema}.{log} (seq, day, strategy, logged_at, record)
 SELECT seq, %s, strategy, logged_at, record::json
@@ -40,7 +39,7 @@ WITH moved AS (
 )
 """
     + _INSERT.rstrip()
-    + " WHERE EXISTS (SELECT FROM moved)"
+    + " WHERE EXISTS (SELECT 1 FROM moved)"
 )
 _RECORD = "SELECT record::text FROM {schema}.{log} WHERE seq = %s"
 
@@ -62,20 +61,20 @@ class AuditWriter:
     def __init__(self, database: Database, schema: str, layout: Distribution, log: str) -> None:
         self._database = database
         self._log = log
-        self._table = f"{schema}.{log}"
-        # Threads of one process wait here, not each with a connection of its own.
-        self._turn = Lock()
+        self.head = AuditHead(database, schema, log)
+        # Threads of one process wait here, not each with a connection of its own. The handler of a
+        # signal that logs within a call that logs waits for the server's lock, which is bounded.
+        self._turn = RLock()
         begin_anew_in_children(self)
         self._may_follow = layout != "citus"  # which cannot change two tables in one statement
         self._end: Link | None = None  # of the chain, as far as it is known here
-        self._held, self._move, self._insert, self._follow, self._record = (
-            each.format(schema=schema, log=log)
-            for each in (_HELD, _MOVE, _INSERT, _FOLLOW, _RECORD)
+        self._insert, self._follow, self._record = (
+            each.format(schema=schema, log=log) for each in (_INSERT, _FOLLOW, _RECORD)
         )
 
     def after_fork(self) -> None:
         """Forget the turn, which a thread of the parent may have."""
-        self._turn = Lock()
+        self._turn = RLock()
 
     def write(self, bodies: Sequence[bytes]) -> None:
         """Append checked records, all of them or none, exactly once."""
@@ -88,12 +87,22 @@ class AuditWriter:
         """Append when nobody else can move the end of the chain; return the new one, if of use."""
 
         def put(connection: Connection) -> Link:
-            last, now = self._held_end(connection), datetime.now(UTC)
+            last, now = self.head.hold(connection), datetime.now(UTC)
             lines, end = chain(bodies, now, last)
             return self._put(connection, _today(now), lines, end)
 
-        end = self._database.once(f"logging {self._log}", put, self._is_kept)
+        end = self._once(f"logging {self._log}", put)
         return end if self._may_follow else None
+
+    def _once(self, what: str, put: Callable[[Connection], Link]) -> Link:
+        """Append exactly once, and behind the log's last record if the head is behind it."""
+        try:
+            return self._database.once(what, put, self._is_kept)
+        except StorageError as error:
+            self.head.forget()
+            if not _is_taken(error):
+                raise
+        return self._database.once(what, put, self._is_kept)
 
     def _followed(self, bodies: Sequence[bytes]) -> bool:
         """Append in one statement if the chain ends where it is known to; tell whether it did."""
@@ -112,7 +121,14 @@ class AuditWriter:
             # A try whose connection was lost may have done it.
             return tries > 1 and self._is_kept(connection, "", end)
 
-        done = self._database.retried(f"logging {self._log}", put)
+        self._end = None
+        try:
+            done = self._database.retried(f"logging {self._log}", put)
+        except StorageError as error:
+            if not _is_taken(error):
+                raise
+            self.head.forget()
+            return False
         self._end = end if done else None
         return done
 
@@ -125,26 +141,21 @@ class AuditWriter:
         """Append records that were logged elsewhere, checked, all of them or none."""
 
         def put(connection: Connection) -> Link:
-            end = moved_end(self._log, lines, self._held_end(connection))
+            end = moved_end(self._log, lines, self.head.hold(connection))
             return self._put(connection, day, lines, end)
 
         with self._turn:
-            self._database.once(f"copying {self._log}", put, self._is_kept)
-
-    def _held_end(self, connection: Connection) -> Link:
-        """Return the end of the chain; nobody else can move it until the transaction is over."""
-        rows = connection.execute(self._held, binary=True).fetchall()
-        if not rows:
-            raise CorruptData(
-                f"{self._table}: its row in audit_heads is missing, so that nobody knows where its "
-                "chain ends; put it back with the seq and hash of the last record"
-            )
-        return Link(*rows[0])
+            self._once(f"copying {self._log}", put)
 
     def _put(self, connection: Connection, day: date, lines: Sequence[bytes], end: Link) -> Link:
         connection.execute(self._insert, _found(day, lines))
-        connection.execute(self._move, end)
+        self.head.move(connection, end)
         return end
+
+
+def _is_taken(error: StorageError) -> bool:
+    """Tell whether there is a record of that number, of which the head does not know."""
+    return isinstance(error.__cause__, UniqueViolation)
 
 
 def _today(now: datetime) -> date:

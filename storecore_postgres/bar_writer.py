@@ -29,6 +29,8 @@ from storecore_postgres.wire import (
 _MANY = 5_000  # bars, from which on COPY is quicker, where each series has some of them
 _SOME = 50
 _BATCH = 20_000  # bars an upsert
+# A cluster has one code for all that its workers refuse; an upsert says what else it is.
+_TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.InternalError_)
 _NUMBERS = tuple(SERIES.names[1:])
 
 _UPSERT = """
@@ -48,7 +50,7 @@ FROM STDIN (FORMAT binary)
 """
 _ANY = """
 SELECT EXISTS (
-    SELECT FROM {schema}.bars
+    SELECT 1 FROM {schema}.bars
     WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s
 )
 """
@@ -87,7 +89,7 @@ class BarWriter:
                 return False
             try:
                 self._copy_rows(connection, timeframe, rows)
-            except psycopg.errors.UniqueViolation:  # another writer was here meanwhile
+            except _TAKEN:  # another writer was here meanwhile
                 return False
             return True
 

@@ -118,7 +118,7 @@ class Bars:
         statement, asked = self._symbols, []
         if timeframe is not None:
             statement = f"""SELECT symbol FROM ({statement}) AS every WHERE EXISTS (
-                SELECT FROM {self._schema}.bars
+                SELECT 1 FROM {self._schema}.bars
                 WHERE bars.symbol = every.symbol AND timeframe = %s)"""
             asked = [timeframe]
         return sorted(name for (name,) in self._database.rows("reading symbols", statement, asked))

@@ -13,6 +13,7 @@ from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_rows
 from storecore.chain_moves import check_log, moved_lines
+from storecore.checkpoints import Against, Checkpoint, held_to, taken
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
 from storecore.instants import time_range
@@ -199,27 +200,41 @@ class Capable(Rooms):
             heads={"decisions": decisions.hash, "orders": orders.hash},
         )
 
-    def verify(self) -> Report:
+    def verify(self, *, against: Against | None = None) -> Report:
         """Look at every row, follow both chains of the audit log, and look at all bars.
 
-        Findings are of a kind "damaged" or one of `verify_audit()`; notes are what is odd about
-        bars. That the server's pages are whole is its own to tell (`pg_amcheck`, data checksums).
+        Findings are of a kind "damaged", "behind" (a table that was restored without what numbers
+        its rows) or one of `verify_audit()`; notes are what is odd about bars. That the server's
+        pages are whole is its own to tell (`pg_amcheck`, data checksums). A store that is held to a
+        checkpoint (`against`) adds findings of the kinds of `storecore.checkpoints`.
         """
+        return held_to(self, against, self._report)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return a digest for each series, symbol, day of events, state and log."""
+        self._check_open()
+        return taken(self)
+
+    def _report(self) -> Report:
         self._check_open()
         report = looked_over(self._bars, (self._fundamentals, self._events, self._states))
         audit = self.verify_audit()
         return replace(
             report,
             checked=report.checked + audit.checked,
-            findings=(*report.findings, *audit.findings),
+            findings=(*report.findings, *self._events.misnumbered(), *audit.findings),
         )
 
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Change nothing: a database mends its pages itself, and no row is left half written.
+        """Mend what a restore of single tables leaves: heads of logs and the numbers of events.
 
-        What `verify()` finds was changed by someone with the rights to; it is theirs to put right.
+        A database mends its pages itself, and no row is left half written. What else `verify()`
+        finds was changed by someone with the rights to; it is theirs to put right.
         """
-        return self.verify()
+        self._check_open()
+        healed = [log.heal(dry_run=dry_run) for log in self._logs.values()]
+        actions = tuple(filter(None, [self._events.heal(dry_run=dry_run), *healed]))
+        return replace(self.verify(), actions=actions)
 
     def compact(self) -> Report:
         """Let the server reuse the room of replaced rows and count anew what its plans rest on.

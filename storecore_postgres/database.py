@@ -13,26 +13,32 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 import psycopg
-from msgspec import Struct
-from psycopg_pool import ConnectionPool, PoolTimeout
 
-from storecore.errors import ConfigError, StorageError
+from storecore.errors import ConfigError, LockTimeout, StorageError, StoreError
 from storecore.forking import begin_anew_in_children
-from storecore_postgres.failing import is_lost, is_passing, translated, unreachable
+from storecore_postgres.connections import LONGEST_TIMEOUT, Connection, Connections, Pool
+from storecore_postgres.failing import AllLent, is_lost, is_passing, translated, unreachable
 from storecore_postgres.wire import ADAPTERS
 
-Connection = psycopg.Connection[Any]
+__all__ = ["Connection", "Database", "IsKept", "Pool"]
+
 _Result = TypeVar("_Result")
 IsKept = Callable[[Connection, str, _Result], bool]
 """Tells whether what a transaction of that number wrote is there, given what its work returned."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _CONNECT_SECONDS = 10
-_LONGEST_TIMEOUT = 1e6
-
+_LOCKED = "55P03"  # lock_not_available
+# Who may have held the lock: those who hold one of a table of the database and do not only read.
+_HOLDERS = """
+SELECT DISTINCT pid FROM pg_locks
+WHERE granted AND pid <> pg_backend_pid() AND relation >= 16384 AND mode <> 'AccessShareLock'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY pid LIMIT 4
+"""
 
 _open: WeakSet[Database] = WeakSet()
 
@@ -42,23 +48,6 @@ def _close_all() -> None:
     """Let go of the connections of stores that nobody has closed, while threads can still end."""
     for database in list(_open):
         database.close()
-
-
-class Pool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many connections a store keeps, and how many seconds a call waits for one, or tries."""
-
-    min_size: int = 1
-    max_size: int = 10
-    timeout: float = 30.0
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.min_size <= self.max_size:
-            raise ConfigError(
-                f"min_size={self.min_size}, max_size={self.max_size}: expected 1 or more, and no "
-                "more at least than at most"
-            )
-        if not 0 < self.timeout <= _LONGEST_TIMEOUT:
-            raise ConfigError(f"timeout={self.timeout}: expected seconds, more than 0")
 
 
 class Database:
@@ -72,7 +61,7 @@ class Database:
         prepare_threshold: int | None = 5,
         statement_timeout: float | None = None,
     ) -> None:
-        if statement_timeout is not None and not 0 < statement_timeout <= _LONGEST_TIMEOUT:
+        if statement_timeout is not None and not 0 < statement_timeout <= LONGEST_TIMEOUT:
             raise ConfigError(
                 f"statement_timeout={statement_timeout!r}: expected seconds, more than 0"
             )
@@ -83,7 +72,6 @@ class Database:
         self._dsn = dsn
         self._sizes = pool
         self._patience = pool.timeout
-        self._statement_timeout = statement_timeout
         self._settings: dict[str, Any] = {
             "autocommit": True,
             "prepare_threshold": prepare_threshold,
@@ -92,23 +80,23 @@ class Database:
             "connect_timeout": _CONNECT_SECONDS,
             "fallback_application_name": "storecore",
         }
+        self._limits = {"lock_timeout": pool.timeout, "statement_timeout": statement_timeout}
         self._pool = self._made_pool()
 
     def open(self) -> None:
         """Make the first connections. Raises `StorageError` where there is none in time."""
         try:
-            self._pool.open(wait=True, timeout=self._patience)
-        except PoolTimeout as error:
-            raise self._failed(error, "connecting") from None
+            self._pool.open(self._patience)
+        except psycopg.Error as error:
+            raise self.failed(error, "connecting") from None
         begin_anew_in_children(self)
         _open.add(self)
 
     def after_fork(self) -> None:
         """Leave the connections to the parent, whose they are, and have others."""
-        self._of_parent = self._pool  # never let go of here: it might wait for the parent's threads
+        self._of_parent = self._pool  # never let go of here: what it has open is the parent's
         self._pool = self._made_pool()
-        if not self._of_parent.closed:
-            self._pool.open()
+        self._pool.closed = self._of_parent.closed
 
     def close(self) -> None:
         """Let go of all connections. A second call does nothing."""
@@ -117,12 +105,18 @@ class Database:
     @contextmanager
     def connected(self) -> Iterator[Connection]:
         """Lend a connection beside the pool, to set things up; its failure says why."""
+        made = self._connection()
+        if isinstance(made, StoreError):
+            raise made  # outside of the handler: what the driver says may show the dsn
+        with made:
+            yield made
+
+    def _connection(self) -> Connection | StoreError:
+        """Return a connection, or why there is none."""
         try:
-            connection = psycopg.connect(self._dsn, **self._settings)
+            return self._connect({"lock_timeout": self._patience})
         except psycopg.Error as error:
-            raise unreachable(error) from None
-        with connection:
-            yield connection
+            return self.failed(error, "connecting") if error.sqlstate else unreachable(error)
 
     def retried(self, what: str, work: Callable[[Connection], _Result]) -> _Result:
         """Do what may be done twice, and again where a connection is lost or others got in the way.
@@ -131,13 +125,12 @@ class Database:
         """
         for left in self._tries():
             try:
-                with self._pool.connection(left) as connection:
-                    return work(connection)
+                return self._pool.lend(left, work)
             except psycopg.Error as error:
                 failed = error
                 if not is_passing(error):
                     break
-        raise self._failed(failed, what) from failed
+        raise self.failed(failed, what) from failed
 
     def rows(self, what: str, statement: str, asked: Sequence[object]) -> list[tuple[Any, ...]]:
         """Return the rows that a question is answered with."""
@@ -156,23 +149,17 @@ class Database:
         nobody can be asked in time, the `StorageError` says that it is not known.
         """
         for left in self._tries():
-            number = ""
+            transaction = _Transaction(work)
             try:
-                with self._pool.connection(left) as connection:
-                    with connection.pipeline():  # what needs no answer waits for none
-                        connection.execute("BEGIN")
-                        result = work(connection)
-                        number = _transaction_number(connection)
-                    connection.execute("COMMIT")
-                    return result
+                return self._pool.lend(left, transaction.committed)
             except psycopg.Error as error:
                 failed = error
                 if not is_passing(error):
                     break
-                in_doubt = number and is_lost(error)
-                if in_doubt and self._was_committed(what, number, result, is_kept):
-                    return result
-        raise self._failed(failed, what) from failed
+                in_doubt = transaction.number and is_lost(error)
+                if in_doubt and self._was_committed(what, transaction, is_kept):
+                    return transaction.result
+        raise self.failed(failed, what) from failed
 
     def _tries(self) -> Iterator[float]:
         """Yield for each try how many seconds are left for it, after ever longer pauses."""
@@ -184,16 +171,14 @@ class Database:
             left, pause = deadline - monotonic(), min(2 * pause, _LONGEST_PAUSE)
 
     def _was_committed(
-        self, what: str, number: str, result: _Result, is_kept: IsKept[_Result]
+        self, what: str, transaction: _Transaction[_Result], is_kept: IsKept[_Result]
     ) -> bool:
         """Ask what became of a transaction whose connection was lost at its commit."""
         for left in self._tries():
             try:
-                with self._pool.connection(left) as connection:
-                    asked = connection.execute("SELECT pg_xact_status(%s::xid8)", [number])
-                    ((status,),) = asked.fetchall()
-                    if status != "in progress":
-                        return status != "aborted" and is_kept(connection, number, result)
+                kept = self._pool.lend(left, lambda each: transaction.is_kept(each, is_kept))
+                if kept is not None:
+                    return kept
             except psycopg.errors.InvalidParameterValue:  # a crash took the number itself
                 return False
             except psycopg.Error as error:
@@ -207,35 +192,78 @@ class Database:
             "server could be asked whether it was carried out; read it back before writing it again"
         )
 
-    def _failed(self, error: psycopg.Error, what: str) -> Exception:
-        if not isinstance(error, PoolTimeout):
-            return translated(error, what)
-        with self.connected():  # says why, if there is no server
+    def failed(self, error: psycopg.Error, what: str) -> StoreError:
+        """Return an error of the server as one of storecore; `what` is what was being done."""
+        if isinstance(error, AllLent):
             return StorageError(
                 f"{what}: no connection became free in {self._patience:g} seconds; let fewer "
                 "threads share the store, or give it a larger pool.max_size"
             )
+        if error.sqlstate == _LOCKED:
+            return LockTimeout(
+                f"{what}: another session has held a lock on it for {self._patience:g} seconds"
+                f"{self._holders()}; nothing was written; end that session's transaction, or let "
+                "pool.timeout be longer"
+            )
+        return translated(error, what)
 
-    def _made_pool(self) -> ConnectionPool[Connection]:
-        return ConnectionPool(
-            self._dsn,
-            kwargs=self._settings,
-            min_size=self._sizes.min_size,
-            max_size=self._sizes.max_size,
-            timeout=self._patience,
-            configure=self._configure,
-            num_workers=1,
-            open=False,
+    def _holders(self) -> str:
+        """Return which sessions may hold the lock; nothing if none has one any more."""
+        try:
+            with self.connected() as connection:
+                found = connection.execute(_HOLDERS).fetchall()
+        except (StoreError, psycopg.Error):
+            return ""
+        return f" (that of pid {', '.join(str(pid) for (pid,) in found)}?)" if found else ""
+
+    def _made_pool(self) -> Connections:
+        return Connections(lambda: self._connect(self._limits), self._sizes)
+
+    def _connect(self, limits: dict[str, float | None]) -> Connection:
+        connection = psycopg.connect(self._dsn, **self._settings)
+        try:
+            connection.execute(_set(limits))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class _Transaction(Generic[_Result]):
+    """Several statements that are carried out together, and what is known of them meanwhile."""
+
+    result: _Result
+
+    def __init__(self, work: Callable[[Connection], _Result]) -> None:
+        self._work = work
+        self.number = (
+            ""  # of the server; nothing before it is about to be committed, or if unneeded
         )
 
-    def _configure(self, connection: Connection) -> None:
-        if self._statement_timeout is not None:
-            milliseconds = max(1, round(self._statement_timeout * 1000))
-            connection.execute(f"SET statement_timeout = {milliseconds}")
+    def committed(self, connection: Connection) -> _Result:
+        """Carry it out."""
+        with connection.pipeline():  # what needs no answer waits for none
+            connection.execute("BEGIN")
+            self.result = self._work(connection)
+            # Assigned now if it has none: a cluster's coordinator may have written nothing itself.
+            asked = connection.execute("SELECT pg_current_xact_id()::text")
+            ((self.number,),) = asked.fetchall()
+        connection.execute("COMMIT")
+        return self.result
+
+    def is_kept(self, connection: Connection, is_kept: IsKept[_Result]) -> bool | None:
+        """Tell whether it was committed and what it wrote is there; None while it is under way."""
+        asked = connection.execute("SELECT pg_xact_status(%s::xid8)", [self.number])
+        ((status,),) = asked.fetchall()
+        if status == "in progress":
+            return None
+        return status != "aborted" and is_kept(connection, self.number, self.result)
 
 
-def _transaction_number(connection: Connection) -> str:
-    """Return the number of the open transaction, nothing if it has changed nothing."""
-    asked = connection.execute("SELECT coalesce(pg_current_xact_id_if_assigned()::text, '')")
-    ((number,),) = asked.fetchall()
-    return str(number)
+def _set(seconds: dict[str, float | None]) -> str:
+    """Return the SQL that bounds how long a session waits or works."""
+    return "; ".join(
+        f"SET {name} = {max(1, round(each * 1000))}"
+        for name, each in seconds.items()
+        if each is not None
+    )

@@ -1,16 +1,17 @@
 """Tables spread over a cluster (Citus) or cut by time (TimescaleDB), where the server has either.
 
-Built from their documentation (Citus 12: "Creating and Modifying Distributed Objects";
-TimescaleDB 2.13 and later: "create_hypertable"), and proven by the SQL that is sent.
+Clients of a cluster connect to its coordinator: a worker numbers events apart. No statement may
+select nothing (`SELECT FROM`), which a cluster refuses.
 """
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from storecore.errors import ConfigError
 
 Distribution = Literal["none", "citus", "timescale"]
+DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
 _EXTENSIONS = {"citus": "citus", "timescale": "timescaledb"}
 _KEYS = {  # beside what makes a row unique, a distributed table needs the column it is spread by
     "events": {"citus": "symbol, timestamp, id"},

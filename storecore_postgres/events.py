@@ -11,14 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from storecore.errors import CorruptData
+from psycopg.errors import UniqueViolation
+
+from storecore.errors import CorruptData, StorageError
 from storecore.events import decode_event, encode_event, select_events
 from storecore.instants import EARLIEST, TimeRange, exact_instant
 from storecore.models import Event
+from storecore.reports import Finding
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
+from storecore_postgres.event_numbers import EventNumbers
 from storecore_postgres.paging import PAGE, Row, damage, pages
-from storecore_postgres.wire import Moment, each_once, instant, moment, moments
+from storecore_postgres.wire import Encoded, Moment, each_once, instant, moment, moments
 
 _LONGEST_TYPE = 200
 _INSERT = """
@@ -28,6 +32,7 @@ FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[])
     WITH ORDINALITY AS given (timestamp, type, symbol, document, number)
 ORDER BY number
 """
+_NUMBERED = "WITH put AS ({insert} RETURNING id) SELECT min(id) FROM put"
 _READ = """
 SELECT id, timestamptz_send(timestamp), type, document::text FROM {schema}.events
 WHERE timestamp BETWEEN %s AND %s {of_types} ORDER BY timestamp, id
@@ -35,7 +40,7 @@ WHERE timestamp BETWEEN %s AND %s {of_types} ORDER BY timestamp, id
 # A crashed server gives a number that it lost again. Citus has numbers of its own on each machine.
 _IS_KEPT = """
 SELECT EXISTS (
-    SELECT FROM {schema}.events
+    SELECT 1 FROM {schema}.events
     WHERE timestamp = %s AND document::text = %s AND xmin = %s::xid8::xid
 )
 """
@@ -45,16 +50,22 @@ WHERE (timestamp, id) > (%s, %s) ORDER BY timestamp, id LIMIT {PAGE}
 """
 
 
+class _Behind(Exception):
+    """The numbers that the server gives are below those of earlier events."""
+
+
 class Events:
     """All events of a store."""
 
     def __init__(self, database: Database, schema: str, distribution: Distribution) -> None:
         self._database = database
         self._table = f"{schema}.events"
-        self._are_numbered = distribution != "citus"
+        self._are_numbered = self._is_unproven = distribution != "citus"
+        self._numbers = EventNumbers(database, schema)
         self._insert, self._after, self._kept = (
             each.format(schema=schema) for each in (_INSERT, _AFTER, _IS_KEPT)
         )
+        self._numbered = _NUMBERED.format(insert=self._insert)
         self._read = _READ.replace("{schema}", schema)
 
     def write(self, events: Sequence[Event]) -> None:
@@ -71,7 +82,10 @@ class Events:
         first = [moment(_instant(events[0])), documents[0]]
 
         def put(connection: Connection) -> None:
-            connection.execute(self._insert, asked)
+            if self._is_unproven:
+                self._put_numbered(connection, asked)
+            else:
+                connection.execute(self._insert, asked)
 
         def is_kept(connection: Connection, number: str, _: None) -> bool:
             if not self._are_numbered:
@@ -79,7 +93,35 @@ class Events:
             ((kept,),) = connection.execute(self._kept, [*first, number]).fetchall()
             return bool(kept)
 
-        self._database.once(f"writing events of type {events[0].type!r}", put, is_kept)
+        what = f"writing events of type {events[0].type!r}"
+        try:
+            self._database.once(what, put, is_kept)
+        except (_Behind, StorageError) as error:
+            if isinstance(error, StorageError) and not isinstance(error.__cause__, UniqueViolation):
+                raise
+            self._numbers.heal()
+            self._database.once(what, put, is_kept)
+        self._is_unproven = False
+
+    def _put_numbered(self, connection: Connection, asked: Sequence[Encoded]) -> None:
+        """Insert events, unless they would get numbers below those of earlier ones."""
+        newest = self._numbers.newest(connection)
+        ((number,),) = connection.execute(self._numbered, asked).fetchall()
+        if number <= newest:
+            raise _Behind
+
+    def misnumbered(self) -> list[Finding]:
+        """Return what is wrong with the numbers that events will get."""
+        return self._numbers.findings() if self._are_numbered else []
+
+    def heal(self, *, dry_run: bool) -> str | None:
+        """Mend the numbers that events will get; return in words what was done, None: nothing."""
+        if not self.misnumbered():
+            return None
+        if dry_run:
+            return f"would let the sequence of {self._table} go on from its highest number"
+        self._numbers.heal()
+        return f"let the sequence of {self._table} go on from its highest number"
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and of types (None: all) by timestamp, then by writing."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 import psycopg
-from psycopg_pool import PoolClosed
 
 from storecore.errors import (
     ConfigError,
@@ -20,6 +19,16 @@ from storecore.errors import (
 )
 
 OLDEST = 14
+
+
+class PoolClosed(psycopg.Error):
+    """The store was closed."""
+
+
+class AllLent(psycopg.OperationalError):
+    """Every connection that there may be is with another thread."""
+
+
 _PASSING = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
@@ -28,6 +37,10 @@ _PASSING = {
     "57P02",  # crash_shutdown
     "57P03",  # cannot_connect_now
 }
+_POOLED = (
+    "a pooler (PgBouncer) handed the connection to another session of the server; open the store "
+    'with prepare_threshold="never"'
+)
 _ADVICE = {
     "3F000": "the schema is missing; make it with `storecore init`",
     "42P01": "a table is missing; make it with `storecore init`, or name another schema",
@@ -38,6 +51,8 @@ _ADVICE = {
     "57P01": "the server closed the connection; see its log",
     "57P02": "the server closed the connection; see its log",
     "53300": "the server has no connection left; give each store a smaller pool.max_size",
+    "26000": _POOLED,
+    "42P05": _POOLED,
 }
 _FATAL = {
     "password authentication": "is the user, is the password of the dsn right?",
@@ -64,7 +79,7 @@ def is_lost(error: psycopg.Error) -> bool:
     state = error.sqlstate or ""
     if state:
         return state.startswith("08") or state in {"57P01", "57P02"}
-    return isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolClosed)
+    return isinstance(error, psycopg.OperationalError) and not isinstance(error, AllLent)
 
 
 def is_passing(error: psycopg.Error) -> bool:

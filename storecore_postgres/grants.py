@@ -7,10 +7,12 @@ _GRANTS = """\
 -- for a role that only reads:
 GRANT USAGE ON SCHEMA {schema} TO reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO reader;
 
 -- for a role that writes too; nobody is granted to change or delete the audit log:
 GRANT USAGE ON SCHEMA {schema} TO writer;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO writer;
+GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO writer;
 GRANT UPDATE ON {schema}.bars, {schema}.fundamentals, {schema}.audit_heads TO writer;
 GRANT DELETE ON {schema}.bars, {schema}.states TO writer;
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -37,6 +38,7 @@ def storecore_backend() -> BackendSpec:
         name="postgres",
         config=PostgresConfig,
         open=_open,
+        open_existing=partial(_open, create=False),
         capabilities=frozenset(
             {
                 "BarTables",
@@ -57,7 +59,7 @@ def storecore_backend() -> BackendSpec:
     )
 
 
-def _open(config: PostgresConfig) -> PostgresDataStore:
+def _open(config: PostgresConfig, *, create: bool = True) -> PostgresDataStore:
     threshold = config.prepare_threshold
     return PostgresDataStore(
         config.dsn,
@@ -66,4 +68,5 @@ def _open(config: PostgresConfig) -> PostgresDataStore:
         pool=config.pool,
         prepare_threshold=None if threshold == "never" else threshold,
         statement_timeout=config.statement_timeout,
+        create=create,
     )

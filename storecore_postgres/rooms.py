@@ -5,20 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from storecore.closing import Closing
-from storecore.errors import ConfigError, InvalidName
+from storecore.errors import ConfigError, InvalidName, NotSerializable
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.names import check_name
 from storecore_postgres.audit import AuditLog
 from storecore_postgres.bars import Bars
 from storecore_postgres.database import Database, Pool
+from storecore_postgres.distribution import DISTRIBUTIONS
 from storecore_postgres.events import Events
 from storecore_postgres.fundamentals import Fundamentals
 from storecore_postgres.schema import prepared, quoted
 from storecore_postgres.states import States
 
-DISTRIBUTIONS = ("auto", "none", "citus", "timescale")
 _LONGEST = 1_300  # bytes; two such names and a date fit into an entry of an index
 _POOL = Pool()
+# The moment at which it was started tells a server from its copies, which have its other numbers.
+_PLACE = """
+SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), d.oid, n.oid)
+FROM pg_database d, pg_namespace n WHERE d.datname = current_database() AND n.nspname = %s
+"""
 
 
 class Rooms(Closing):
@@ -33,15 +38,17 @@ class Rooms(Closing):
         pool: Pool = _POOL,
         prepare_threshold: int | None = 5,
         statement_timeout: float | None = None,
+        create: bool = True,
     ) -> None:
-        if distribution not in DISTRIBUTIONS:
-            raise ConfigError(f"distribution={distribution!r}: expected one of {DISTRIBUTIONS}")
+        choices = ("auto", *DISTRIBUTIONS)
+        if distribution not in choices:
+            raise ConfigError(f"distribution={distribution!r}: expected one of {choices}")
         self._schema = schema
         self._quoted = place = quoted(schema)
         self._database = database = Database(
             dsn, pool, prepare_threshold=prepare_threshold, statement_timeout=statement_timeout
         )
-        layout = prepared(database, place, distribution)
+        layout = prepared(database, place, distribution, create=create)
         self._bars = Bars(database, place, layout)
         self._fundamentals = Fundamentals(database, place)
         self._events = Events(database, place, layout)
@@ -56,6 +63,18 @@ class Rooms(Closing):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(schema={self._schema!r})"
+
+    def places(self) -> frozenset[str]:
+        """Return which schema of which server this is, whatever the DSN calls it."""
+        self._check_open()
+        rows = self._database.rows("asking which place it is", _PLACE, [self._schema])
+        return frozenset(f"schema {row[0]}" for row in rows)
+
+    def __reduce__(self) -> Any:
+        raise NotSerializable(
+            f"a {type(self).__name__} cannot be pickled or copied: it holds connections of this "
+            "process and the password of its dsn; open it again where it is used, with open_store"
+        )
 
     def close(self) -> None:
         """Let go of all connections. A second call does nothing."""

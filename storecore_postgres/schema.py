@@ -7,13 +7,16 @@ not make any can open a store that is there.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple, NoReturn, cast
 
 import psycopg
 from psycopg import sql
 
-from storecore.errors import ConfigError, StorageError
+from storecore.errors import ConfigError, NoStore, StorageError
+from storecore.redaction import redacted
+from storecore_postgres.columns import Tables, check_tables, tables_made_by, tables_of
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.distribution import Distribution, chosen, key_of, spread
+from storecore_postgres.distribution import DISTRIBUTIONS, Distribution, chosen, key_of, spread
 from storecore_postgres.failing import OLDEST, translated
 
 VERSION = 1
@@ -22,7 +25,10 @@ _NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # or placeholders in state
 _LONGEST = 63  # bytes; the server cuts a longer identifier, and two might become one
 
 _ABOUT = """
-CREATE TABLE IF NOT EXISTS {schema}.about (key text PRIMARY KEY, value text NOT NULL)
+CREATE TABLE IF NOT EXISTS {schema}.about (
+    key text PRIMARY KEY,
+    value text NOT NULL
+)
 """
 
 _TABLES = """
@@ -98,9 +104,14 @@ FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 def quoted(schema: str) -> str:
     """Return the name of a schema as SQL has it. Raises `ConfigError` where it cannot be one."""
     size = len(schema.encode(errors="replace"))
-    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema):
+    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema) or redacted(schema) != schema:
         raise ConfigError(
             f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes, without NUL, %, {{ or }}"
+        )
+    if schema.startswith("pg_") or schema == "information_schema":
+        raise ConfigError(
+            f"schema={schema!r}: the server keeps this name for itself; expected one that does not "
+            "begin with pg_ and is not information_schema"
         )
     return sql.Identifier(schema).as_string()
 
@@ -114,21 +125,24 @@ def remove(dsn: str, schema: str) -> None:
         raise translated(error, f"removing the schema {schema}") from error
 
 
-def prepared(database: Database, schema: str, asked: str) -> Distribution:
+def prepared(database: Database, schema: str, asked: str, *, create: bool = True) -> Distribution:
     """Make what is missing of a store and return how its tables are laid out.
 
-    `schema` is quoted. Raises `ConfigError` or `StorageError` where the server, the role or what is
+    `schema` is quoted. With `create=False` nothing is made, and `NoStore` is raised if there is
+    none. Raises `ConfigError` or `StorageError` where the server, the role or what is
     there cannot be used.
     """
     with database.connected() as connection:
         try:
             _check_server(connection)
             found = _found(connection, schema)
-            if found.get("version") != str(VERSION):
-                found = _made(connection, schema, asked)
+            if found.about.get("version") != str(VERSION):
+                found = _made(connection, schema, asked) if create else _refused(found, schema)
         except psycopg.Error as error:
-            raise translated(error, f"opening the schema {schema}") from error
-    return _agreed(found, asked, schema)
+            raise database.failed(error, f"opening the schema {schema}") from error
+    layout = _agreed(found.about, asked, schema)
+    check_tables(found.tables, tables_made_by(statements("made", layout)), schema)
+    return layout
 
 
 def _check_server(connection: Connection) -> None:
@@ -145,31 +159,33 @@ def _check_server(connection: Connection) -> None:
         )
 
 
-def _found(connection: Connection, schema: str) -> dict[str, str]:
-    """Return what a store says of itself; nothing where there is none."""
-    # From the table: by itself the function answers from a cache, which a lock does not renew.
-    there = "SELECT FROM pg_catalog.pg_class WHERE oid = to_regclass(%s)"
-    if not connection.execute(there, [f"{schema}.about"]).fetchall():
-        return {}
-    return dict(connection.execute(f"SELECT key, value FROM {schema}.about").fetchall())
+class _Found(NamedTuple):
+    """What a store says of itself, nothing if there is none, and which tables are there."""
+
+    about: dict[str, str]
+    tables: Tables
 
 
-def _made(connection: Connection, schema: str, asked: str) -> dict[str, str]:
-    """Make the tables of a store, unless another process has meanwhile, and return what they say.
+def _found(connection: Connection, schema: str) -> _Found:
+    tables = tables_of(connection, schema, TABLES)
+    if "about" not in tables:
+        return _Found({}, tables)
+    check_tables(tables, tables_made_by([_ABOUT.format(schema="made")]), schema)
+    said = connection.execute(f"SELECT key, value FROM {schema}.about").fetchall()
+    return _Found(dict(said), tables)
+
+
+def _made(connection: Connection, schema: str, asked: str) -> _Found:
+    """Make the tables of a store, unless another process has meanwhile; return what is there then.
 
     A later version is brought up to date here.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [schema])
         found = _found(connection, schema)
-        version = found.get("version", "0")
-        if version == str(VERSION):
+        if found.about.get("version") == str(VERSION):
             return found
-        if version != "0":
-            raise StorageError(
-                f"the schema {schema} is of version {version}, this storecore knows {VERSION}; "
-                "upgrade storecore"
-            )
+        _check_empty(found, schema)
         extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
         distribution = chosen(asked, {name for (name,) in extensions})
         ((there,),) = connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchall()
@@ -178,6 +194,30 @@ def _made(connection: Connection, schema: str, asked: str) -> dict[str, str]:
         for statement in statements(schema, distribution):
             connection.execute(statement, prepare=False)  # they are several commands each
         return _found(connection, schema)
+
+
+def _refused(found: _Found, schema: str) -> NoReturn:
+    _check_empty(found, schema)
+    raise NoStore(
+        f"no store at schema {schema}: it has no tables of storecore, or is not there; check the "
+        "schema and the database of the dsn, or make a store with `storecore init`"
+    )
+
+
+def _check_empty(found: _Found, schema: str) -> None:
+    """Raise `StorageError` if there are tables already that are of no version known here."""
+    if "version" in found.about:
+        raise StorageError(
+            f"the schema {schema} is of version {found.about['version']}, this storecore knows "
+            f"{VERSION}; upgrade storecore"
+        )
+    others = sorted(found.tables.keys() - {"about"})
+    if others:
+        raise StorageError(
+            f"the schema {schema} has the tables {', '.join(others)}, and no row of its table "
+            "about says of which version: they are another program's, or were restored without it; "
+            "restore the whole schema, or name another one"
+        )
 
 
 def _make_schema(connection: Connection, schema: str) -> None:
@@ -207,10 +247,15 @@ def statements(schema: str, distribution: Distribution) -> list[str]:
 
 
 def _agreed(found: dict[str, str], asked: str, schema: str) -> Distribution:
-    kept = found["distribution"]
+    kept = found.get("distribution")
+    if kept not in DISTRIBUTIONS:
+        raise StorageError(
+            f"the schema {schema}: its table about names the distribution {kept!r}; expected one "
+            f"of {DISTRIBUTIONS}; restore the whole schema, or name another one"
+        )
     if asked not in ("auto", kept):
         raise ConfigError(
             f"distribution={asked!r}: the tables of {schema} were made with {kept!r}; leave it at "
             "'auto', or copy the store into a new schema with `storecore copy`"
         )
-    return kept  # type: ignore[return-value]
+    return cast(Distribution, kept)

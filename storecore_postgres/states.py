@@ -26,7 +26,7 @@ WHERE strategy = %s ORDER BY version DESC LIMIT {kept}
 """
 _IS_KEPT = """
 SELECT EXISTS (
-    SELECT FROM {schema}.states
+    SELECT 1 FROM {schema}.states
     WHERE strategy = %s AND (version = %s AND document::text = %s OR version >= %s)
 )
 """

@@ -34,8 +34,9 @@ class PostgresDataStore(Capable):
     database has an extension). `pool` says how many connections there are, and how many seconds a
     call waits for one and tries again after a lost one. `prepare_threshold` is after how many times
     a statement is prepared (None: never, for PgBouncer), `statement_timeout` how many seconds one
-    may take. Raises `ConfigError` for other options, `StorageError` where the database cannot be
-    reached, is too old, or its role may not make the tables.
+    may take. With `create=False` nothing is made, a role that may only read is enough, and a schema
+    that holds no store is a `NoStore`. Raises `ConfigError` for other options, `StorageError` where
+    the database cannot be reached, is too old, or its role may not make the tables.
     """
 
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:

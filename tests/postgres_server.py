@@ -36,24 +36,24 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="storecore-pg-"))
         self.folder.chmod(0o755)
         self._settings = {**_SETTINGS, **settings}
-        self._bin = _programs(self.folder) if os.geteuid() == 0 else _installed()
-        self._data = self.folder / "data"
-        self._data.mkdir()
+        self.programs = _programs(self.folder) if os.geteuid() == 0 else _installed()
+        self.data = self.folder / "data"
+        self.data.mkdir()
         if os.geteuid() == 0:  # which a server refuses to run as
-            shutil.chown(self._data, _NOBODY)
+            shutil.chown(self.data, _NOBODY)
         self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         self.start()
 
     @property
     def dsn(self) -> str:
         """Where its superuser connects to."""
-        return f"host={self._data} user=postgres dbname=postgres"
+        return f"host={self.data} user=postgres dbname=postgres"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         options = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
-        options += f" -c unix_socket_directories='{self._data}'"
-        self._run("pg_ctl", "-w", "-l", str(self._data / "log"), "-o", options, "start")
+        options += f" -c unix_socket_directories='{self.data}'"
+        self._run("pg_ctl", "-w", "-l", str(self.data / "log"), "-o", options, "start")
 
     def kill(self) -> None:
         """Kill it and all of its processes, and wait until they are gone.
@@ -61,7 +61,7 @@ class Server:
         It is stopped first, to have no other children then; one that lived on would keep the memory
         that they share, and the next server from starting.
         """
-        pid = int((self._data / "postmaster.pid").read_text().split()[0])
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGSTOP)
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         every = [pid, *map(int, children)]
@@ -72,11 +72,11 @@ class Server:
             time.sleep(0.005)
         # Where nobody takes note of its end its number stays taken, and these name it.
         for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-            (self._data / lock).unlink()
+            (self.data / lock).unlink()
 
     def ask_for_password(self, role: str) -> None:
         """Let a role in by its password only, from the next reload of the settings on."""
-        rules = self._data / "pg_hba.conf"
+        rules = self.data / "pg_hba.conf"
         rules.write_text(f"local all {role} scram-sha-256\n{rules.read_text()}")
 
     def stop(self) -> None:
@@ -85,7 +85,7 @@ class Server:
         shutil.rmtree(self.folder)
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._bin / program), "-D", str(self._data), *arguments]
+        command = [str(self.programs / program), "-D", str(self.data), *arguments]
         user = _NOBODY if os.geteuid() == 0 else None
         with tempfile.TemporaryFile() as said:  # the server keeps a pipe open for good
             done = subprocess.run(command, user=user, cwd="/", stdout=said, stderr=said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from storecore import __version__
+from storecore.cli.checkpointing import take
 from storecore.cli.choosing import examples
 from storecore.cli.copying import copy
 from storecore.cli.demo import demo
@@ -30,6 +31,7 @@ from storecore.cli.show import show
         "storecore info",
         "storecore copy storecore.toml other.toml",
         "storecore verify",
+        "storecore checkpoint -o checkpoint.json",
     ),
 )
 @click.version_option(__version__, prog_name="storecore")
@@ -40,5 +42,5 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (demo, list_backends, init, import_bars, show, info, copy, verify, repair):
+for command in (demo, list_backends, init, import_bars, show, info, copy, verify, repair, take):
     app.add_command(command)

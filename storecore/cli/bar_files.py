@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _PARQUET = b"PAR1"
 _DELIMITERS = ",;\t|"
@@ -83,11 +84,46 @@ def _parquet_table(path: Path, content: bytes) -> BarTable:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read()
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        table, exact = file.read(), _int96_columns(content, file)
     except (pa.ArrowException, OSError) as error:
         raise click.ClickException(f"{path}: not a whole Parquet file: {error}") from None
-    rows = zip(*(_cells(column) for column in table.columns), strict=True)
+    columns = [
+        exact[name] if name in exact else _cells(table.column(at))
+        for at, name in enumerate(table.column_names)
+    ]
+    rows = zip(*columns, strict=True)
     return BarTable(table.column_names, enumerate(rows, 1), "row", table.num_rows)
+
+
+def _int96_columns(content: bytes, file: pq.ParquetFile) -> dict[str, list[str | None]]:
+    """Return the times of columns in the old type INT96, by name, as ISO texts.
+
+    Arrow reads them as nanoseconds in 64 bits, which hold the years 1677 to 2262 and name another
+    date for any other year. Read as seconds they are right; what is below a second is what the two
+    differ by, since both went around the same 64 bits.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    leaves = [file.schema.column(at) for at in range(len(file.schema))]
+    names = [leaf.path for leaf in leaves if leaf.physical_type == "INT96"]
+    if not names:
+        return {}
+    in_seconds = pq.ParquetFile(pa.BufferReader(content), coerce_int96_timestamp_unit="s")
+    seconds, wrapped = in_seconds.read(names), file.read(names)
+    flat = [name for name in names if name in wrapped.column_names]  # not within a list, say
+    return {name: _whole_texts(seconds[name], wrapped[name]) for name in flat}
+
+
+def _whole_texts(seconds: pa.ChunkedArray, wrapped: pa.ChunkedArray) -> list[str | None]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = pc.multiply(seconds.cast(pa.int64()), 10**9)
+    below = pc.subtract(wrapped.cast(pa.int64()), whole).to_pylist()
+    texts = seconds.cast(pa.string()).to_pylist()
+    return [text and f"{text}.{rest:09}" for text, rest in zip(texts, below, strict=True)]
 
 
 def _cells(column: pa.ChunkedArray) -> list[Any]:

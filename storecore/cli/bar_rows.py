@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from storecore.bars import price, volume
 from storecore.cli.columns import Columns
@@ -21,6 +21,13 @@ _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _LONGEST_NUMBER = 400
 
 
+class Row(NamedTuple):
+    """The bar of a row; `later` is its date if the second of a time that came twice is meant."""
+
+    bar: PriceBar
+    later: datetime | None
+
+
 class RowReader:
     """Reads the rows of one file; `symbol` is that of all rows where no column tells it."""
 
@@ -29,23 +36,25 @@ class RowReader:
         self._symbol = symbol
         self._zone = zone
 
-    def bar(self, cells: Sequence[Any]) -> PriceBar:
+    def row(self, cells: Sequence[Any]) -> Row:
         """Return the bar of a row. Raises `InvalidData` or `InvalidName` naming the field."""
         if len(cells) != self._columns.width:
             raise InvalidData(f"expected {self._columns.width} cells, found {len(cells)}")
         cell = {field: cells[position] for field, position in self._columns.at.items()}
         symbol: Any = cell.get("symbol", self._symbol)
-        return PriceBar(
-            check_name(symbol, "symbol"),
-            self._date(cell["date"]),
+        name, dates = check_name(symbol, "symbol"), self._dates(cell["date"])
+        bar = PriceBar(
+            name,
+            dates[0],
             price(number(cell["open"], "open"), "open"),
             price(number(cell["high"], "high"), "high"),
             price(number(cell["low"], "low"), "low"),
             price(number(cell["close"], "close"), "close"),
             volume(number(cell["volume"], "volume"), "volume"),
         )
+        return Row(bar, dates[1] if len(dates) > 1 else None)
 
-    def _date(self, cell: Any) -> datetime:
+    def _dates(self, cell: Any) -> list[datetime]:
         if not isinstance(cell, str):
             raise InvalidData(f"date={cell!r}: expected a date or a time")
         return to_utc(parse_time(cell, "date"), self._zone, "date")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -12,11 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from storecore.cli.wording import printable
-from storecore.config import StoreConfig, find_config, load_config
+from storecore.config import FILE_VARIABLE, StoreConfig, find_config, load_config
 from storecore.errors import ConfigError
 from storecore.inner import InnerStore
-from storecore.opening import open_store, prepare
+from storecore.opening import opened, prepare
 from storecore.protocol import DataStore
+from storecore.redaction import is_connection
 
 _Made = TypeVar("_Made")
 _KEY = re.compile(r"\w+")
@@ -32,26 +34,34 @@ class StoreChoice(NamedTuple):
     how: str = "options are given as --set KEY=VALUE"
 
     def open(self) -> DataStore:
-        """Open the store; raises what `storecore.open_store` raises."""
-        return self._made(open_store)
+        """Open the store, made if it is missing; raises what `storecore.open_store` raises."""
+        return self._hinted(lambda: opened(self.prepared()))
+
+    def open_to_read(self) -> DataStore:
+        """Open the store without creating anything (law D7); `NoStore` if there is none."""
+        return self._hinted(lambda: opened(self.prepared().for_reading()))
 
     def prepared(self) -> InnerStore:
         """Return the store, its options checked, not yet open."""
-        return self._made(prepare)
+        return self._hinted(lambda: prepare(self.config, **self.settings))
 
-    def _made(self, make: Callable[..., _Made]) -> _Made:
+    def _hinted(self, make: Callable[[], _Made]) -> _Made:
+        """Make something of the store; an error in its options says how they are given."""
         try:
-            return make(self.config, **self.settings)
+            return make()
         except ConfigError as error:
-            hint = "" if self.config.source else f"; {self.how}"
-            raise ConfigError(f"{error}{hint}") from error
+            if self.config.source or str(error).endswith(self.how):
+                raise
+            hinted = ConfigError(f"{error}; {self.how}")
+        raise hinted
 
     @property
     def named(self) -> str:
         """The backend and its config file; never an option's value, which may be a secret."""
         source = self.config.source
         backend = f"backend {self.config.get('backend')!r}"
-        return backend if source is None else f"{backend} of {printable(str(source))}"
+        profile = f" (profile {self.config.profile!r})" if self.config.profile else ""
+        return backend if source is None else f"{backend} of {printable(str(source))}{profile}"
 
 
 def store_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -60,15 +70,21 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--config",
         type=click.Path(path_type=Path),
-        help="A config file [default: the storecore.toml here or in the nearest folder above].",
+        help="A config file [default: that of STORECORE_CONFIG, or the storecore.toml here or in "
+        "the nearest folder above].",
     )
+    @click.option("--profile", metavar="NAME", help="A profile of the config: [profiles.NAME].")
     @click.option("--backend", metavar="NAME", help="A backend by name, instead of a config.")
     @settings_option
     @functools.wraps(command)
     def with_choice(
-        config: Path | None, backend: str | None, settings: dict[str, Any], **given: Any
+        config: Path | None,
+        profile: str | None,
+        backend: str | None,
+        settings: dict[str, Any],
+        **given: Any,
     ) -> None:
-        command(choice=_choice(config, backend, settings), **given)
+        command(choice=_choice(config, profile, backend, settings), **given)
 
     return with_choice
 
@@ -96,11 +112,14 @@ def examples(*commands: str) -> str:
     return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
 
 
-def _choice(config: Path | None, backend: str | None, settings: dict[str, Any]) -> StoreChoice:
+def _choice(
+    config: Path | None, profile: str | None, backend: str | None, settings: dict[str, Any]
+) -> StoreChoice:
     if backend is None:
-        return StoreChoice(load_config(config or _nearest_config()), settings)
-    if config is not None:
-        raise click.UsageError("--config and --backend exclude each other: give one of them")
+        return StoreChoice(load_config(config or _nearest_config(), profile=profile), settings)
+    for option, given in (("--config", config), ("--profile", profile)):
+        if given is not None:
+            raise click.UsageError(f"{option} and --backend exclude each other: give one of them")
     return StoreChoice(StoreConfig({"backend": backend}), settings)
 
 
@@ -121,6 +140,8 @@ def _named(context: click.Context, parameter: click.Parameter, text: str) -> Sto
 
 
 def _nearest_config() -> Path:
+    if os.environ.get(FILE_VARIABLE):
+        return find_config()
     try:
         return find_config()
     except ConfigError as error:
@@ -137,8 +158,9 @@ def _parsed(
     parsed = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
-        if not (key.strip() and equals):
-            raise click.BadParameter(f"expected KEY=VALUE, as in base_path=data, got {setting!r}")
+        if not (key.strip() and equals) or is_connection(key):
+            got = "" if is_connection(setting) else f", got {setting!r}"
+            raise click.BadParameter(f"expected KEY=VALUE, as in base_path=data{got}")
         if key.strip() == "backend":
             raise click.BadParameter("a backend is chosen by --backend NAME")
         parsed[key.strip()] = _toml_value(value)

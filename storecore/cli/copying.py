@@ -34,7 +34,11 @@ def copy(source: StoreChoice, target: StoreChoice) -> None:
     adds what is missing. Nothing in TARGET is deleted; what only it holds is told as a difference.
     The exit status is 1 where the two are not equal in the end, or SOURCE holds nothing.
     """
-    with source.open() as given, target.open() as kept, progresses(_totals(given)) as advance:
+    with (
+        source.open_to_read() as given,
+        target.open() as kept,
+        progresses(_totals(given)) as advance,
+    ):
         report = copy_store(given, kept, progress=lambda kind, _, count: advance(kind, count))
     _tell(report, target)
     if not any(each.source.count for each in report.copied) and not report.left_out:
@@ -57,9 +61,10 @@ def _tell(report: CopyReport, target: StoreChoice) -> None:
         screen.print(table(_HEADINGS, rows, right=("source", "target")))
     for each in report.differences:
         if each.note:
-            screen.print(f"{' '.join(filter(None, (each.kind, printable(each.key))))}: {each.note}")
+            what = " ".join(filter(None, (each.kind, printable(each.key))))
+            screen.print(f"{what}: {printable(each.note)}")
     for left in report.left_out:
-        screen.print(f"left out: {left.kind}: {left.why}")
+        screen.print(f"left out: {left.kind}: {printable(left.why)}")
     added = sum(each.added for each in report.copied)
     screen.print(f"{counted(added, 'record')} written to {target.named}: {_verdict(report)}")
     if not report.ok:

@@ -22,8 +22,9 @@ from storecore.cli.demo_report import Timing, print_report
 from storecore.cli.demo_strategy import NAME, MovingAverage, Sitting
 from storecore.cli.importing import read_series, write_series
 from storecore.cli.screen import console
-from storecore.cli.wording import counted
+from storecore.cli.wording import counted, printable
 from storecore.config import FILE_NAME
+from storecore.redaction import redacted
 
 DAYS_A_SITTING = 60
 MARK = "# The store of the demo.\n"
@@ -49,7 +50,9 @@ def demo(folder: Path) -> None:
     saves its state in between, and what is stored is shown. Run again it goes on where it stopped.
     """
     say = console().print
-    say(f"A trader's day, in {folder}")
+    if redacted(str(folder)) != str(folder):
+        raise click.ClickException("expected a folder, got what looks like a connection string")
+    say(f"A trader's day, in {printable(str(folder))}")
     config = _config_in(folder)
     timings: list[Timing] = []
     with open_store(load_config(config)) as store:

@@ -74,7 +74,7 @@ def _print_audit_tail(store: AuditTrail) -> None:
             f"{record.result.fill_quantity:,}",
             f"{record.result.fill_price:.2f}",
             record.result.status,
-            record.result.order_id,
+            str(record.result.order_id),
         )
         for record in store.read_orders(date.min, date.max)[-_TAIL:]
     ]

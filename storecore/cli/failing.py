@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from storecore.errors import StoreError
+from storecore.redaction import plain
 
 INTERRUPTED = 130
 
@@ -30,12 +31,12 @@ class PlainErrors(click.Group):
         sys.exit(status)
 
 
-def one_line(error: Exception) -> str:
-    """Return what an error says, on one line."""
-    return " ".join(part.strip() for part in _message(error).splitlines() if part.strip())
+def one_line(error: BaseException) -> str:
+    """Return what an error says, on one line, with no secret and nothing that moves the cursor."""
+    return plain(" ".join(part.strip() for part in _message(error).split("\n") if part.strip()))
 
 
-def _message(error: Exception) -> str:
+def _message(error: BaseException) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{error.format_message().rstrip('.')}. See '{error.ctx.command_path} --help'."
     if isinstance(error, click.ClickException):

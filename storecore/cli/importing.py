@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import click
+from msgspec.structs import replace
 
 from storecore.cli.bar_files import BarTable, read_table
 from storecore.cli.bar_rows import RowReader
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.columns import recognize
+from storecore.cli.repeated_hours import told_by_order
 from storecore.cli.screen import console, date_text, progress
-from storecore.cli.stamps import find_zone
-from storecore.cli.wording import counted, listed
+from storecore.cli.stamps import find_zone, local_text, with_offset
+from storecore.cli.wording import counted, listed, printable
 from storecore.errors import StoreError
 from storecore.models import PriceBar
 from storecore.names import check_name
@@ -26,6 +28,7 @@ _MOST_SHOWN = 20
 _ROWS_A_STEP = 1000
 
 Series = dict[str, list[PriceBar]]
+Bad = list[tuple[int, str]]
 
 
 class Read(NamedTuple):
@@ -35,6 +38,22 @@ class Read(NamedTuple):
     bad: list[str]
     repeated: int
     ignored: list[str]
+
+
+class Rows(NamedTuple):
+    """The bars of one symbol, as they come.
+
+    `twice` has the rows whose time came twice, by number: the place and the second instant; the
+    bar has the first.
+    """
+
+    bars: list[PriceBar]
+    twice: dict[int, tuple[int, datetime]]
+
+    def readings(self, at: int) -> tuple[datetime, ...]:
+        """Return what the time of a row may mean."""
+        first = self.bars[at].date
+        return (first, self.twice[at][1]) if at in self.twice else (first,)
 
 
 @click.command(
@@ -78,9 +97,10 @@ def import_bars(
     or day; open; high; low; close; volume or vol. Others are ignored. Bars that are there already
     are replaced.
 
-    A date without a time is a day: it stands for its midnight in UTC, whatever the time zone. Of a
-    local time that came twice, when the clocks went back, the first is meant; one that they skipped
-    is a bad row.
+    A date without a time is a day: it stands for its midnight in UTC, whatever the time zone. Which
+    of a local time that came twice, when the clocks went back, is meant is told by the order of the
+    symbol's rows; one that the order cannot tell is a bad row, as one that the clocks skipped. So
+    are digits alone, but the eight of a day: 2026010514 may be an hour or seconds since 1970.
 
     Every row is checked before the first is written; with a bad one nothing is.
     """
@@ -99,9 +119,13 @@ def read_series(file: Path, symbol: str | None, zone: tzinfo, delimiter: str | N
     """Read and check a whole file. Raises `click.ClickException` where its columns do not do."""
     table = read_table(file, delimiter)
     columns = recognize(table.header, symbol)
-    series, bad = _bars(table, RowReader(columns, symbol, zone), f"reading {file.name}")
+    reader = RowReader(columns, symbol, zone)
+    rows, bad = _rows(table, reader, f"reading {file.name}")
+    series = {each: _told(placed, zone, bad) for each, placed in rows.items()}
+    series = {each: bars for each, bars in series.items() if bars}
+    problems = [f"{table.place} {place}: {problem}" for place, problem in sorted(bad)]
     repeated = sum(len(bars) - len({bar.date for bar in bars}) for bars in series.values())
-    return Read(series, bad, repeated, columns.ignored)
+    return Read(series, problems, repeated, columns.ignored)
 
 
 def write_series(store: DataStore, series: Series, timeframe: str) -> None:
@@ -116,19 +140,47 @@ def write_series(store: DataStore, series: Series, timeframe: str) -> None:
                 advance(len(batch))
 
 
-def _bars(table: BarTable, reader: RowReader, what: str) -> tuple[Series, list[str]]:
-    series: Series = {}
-    bad: list[str] = []
+def _rows(table: BarTable, reader: RowReader, what: str) -> tuple[dict[str, Rows], Bad]:
+    """Return the rows of each symbol as they come, and the bad ones."""
+    rows: dict[str, Rows] = {}
+    bad: Bad = []
     with progress(what, table.length) as advance:
         for count, (place, cells) in enumerate(table.rows, 1):
             try:
-                bar = reader.bar(cells)
-                series.setdefault(bar.symbol, []).append(bar)
+                bar, later = reader.row(cells)
             except StoreError as error:
-                bad.append(f"{table.place} {place}: {error}")
+                bad.append((place, str(error)))
+            else:
+                own = rows.setdefault(bar.symbol, Rows([], {}))
+                if later is not None:
+                    own.twice[len(own.bars)] = place, later
+                own.bars.append(bar)
             if count % _ROWS_A_STEP == 0:
                 advance(_ROWS_A_STEP)
-    return series, bad
+    return rows, bad
+
+
+def _told(rows: Rows, zone: tzinfo, bad: Bad) -> list[PriceBar]:
+    """Return the bars of a symbol. A row whose time came twice, and which is not told, is bad."""
+    if not rows.twice:
+        return rows.bars
+    bars, untold = list(rows.bars), set[int]()
+    for at, meant in told_by_order([rows.readings(at) for at in range(len(bars))]):
+        if meant is None:
+            place, later = rows.twice[at]
+            bad.append((place, _untold(bars[at].date, later, zone)))
+            untold.add(at)
+        else:
+            bars[at] = replace(bars[at], date=meant)
+    return [bar for at, bar in enumerate(bars) if at not in untold]
+
+
+def _untold(first: datetime, second: datetime, zone: tzinfo) -> str:
+    both = [with_offset(each, zone) for each in (first, second)]
+    return (
+        f"date={local_text(first, zone)!r}: that time came twice in {zone}, and the order of the "
+        f"symbol's rows does not tell which is meant: write {' or '.join(both)}"
+    )
 
 
 def _one_character(delimiter: str | None) -> str | None:
@@ -146,7 +198,7 @@ def _report_bad(read: Read, file: Path, skip_bad: bool) -> None:
         screen.print(problem)
     if len(read.bad) > _MOST_SHOWN:
         screen.print(f"and {len(read.bad) - _MOST_SHOWN:,} more")
-    found = f"{file}: {counted(len(read.bad), 'bad row')}"
+    found = f"{printable(str(file))}: {counted(len(read.bad), 'bad row')}"
     if read.bad and not read.series:
         raise click.ClickException(f"{found} and no good one: nothing was written")
     if read.bad and not skip_bad:
@@ -165,4 +217,4 @@ def _summarize(read: Read, file: Path, timeframe: str, choice: StoreChoice) -> N
     count = counted(len(dates) - read.repeated, f"{timeframe} bar")
     symbols = counted(len(read.series), "symbol")
     span = f", {date_text(min(dates))} to {date_text(max(dates))}," if dates else ""
-    screen.print(f"{count} of {symbols}{span} from {file} into {choice.named}")
+    screen.print(f"{count} of {symbols}{span} from {printable(str(file))} into {choice.named}")

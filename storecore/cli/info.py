@@ -42,7 +42,7 @@ class SeriesInfo(NamedTuple):
 @store_options
 def info(choice: StoreChoice) -> None:
     """Show what a store holds: every series of bars, the strategies, the audit log."""
-    with choice.open() as store:
+    with choice.open_to_read() as store:
         if not isinstance(store, Catalog):
             raise click.ClickException(
                 f"the {choice.named} cannot list what it holds: it lacks the capability Catalog"

@@ -13,11 +13,21 @@ from storecore.cli.checking import Check, checks
 from storecore.cli.choosing import StoreChoice, examples, settings_option
 from storecore.cli.failing import one_line
 from storecore.cli.screen import console, table
+from storecore.cli.wording import printable
 from storecore.config import StoreConfig
-from storecore.discovery import INSTALLED, BackendInfo, backends, load_spec
+from storecore.discovery import (
+    INSTALLED,
+    BackendInfo,
+    backends,
+    broken_packages,
+    load_spec,
+    observers,
+)
 from storecore.errors import StoreError
+from storecore.observers import SWITCH, are_on, hooks_of
 
 _HEADINGS = ("backend", "package", "entry point", "health", "what it is", "can also")
+_OBSERVER_HEADINGS = ("observer", "package", "entry point", "health")
 
 
 @click.command(
@@ -25,21 +35,54 @@ _HEADINGS = ("backend", "package", "entry point", "health", "what it is", "can a
     short_help="List the installed backends and their health.",
     epilog=examples("storecore backends", "storecore backends --check file --set base_path=data"),
 )
-@click.option("--check", metavar="NAME", help="Open this backend, read from it, and say how it is.")
+@click.option(
+    "--check",
+    metavar="NAME",
+    help="Open this backend, read from it, and say how it is; of an observer, load it.",
+)
 @settings_option
 def list_backends(check: str | None, settings: dict[str, Any]) -> None:
-    """List the installed backends: their packages, and whether each can be loaded."""
-    if check is not None:
+    """List the installed backends and observers: their packages, whether each can be loaded."""
+    if check is not None and _names_an_observer(check):
+        _check_observer(check)
+    elif check is not None:
         _check(StoreChoice(StoreConfig({"backend": check}), settings))
     elif settings:
         raise click.UsageError("--set gives the options of a backend to check: give --check NAME")
     else:
+        broken = broken_packages()
         console().print(table(_HEADINGS, [_row(backend) for backend in backends()], right=()))
+        _print_observers()
+        for package in broken:
+            click.echo(printable(f"{package.distribution} is left out: {package.why}"))
+
+
+def _print_observers() -> None:
+    """Print which observers are installed; none is imported, since that may do anything."""
+    rows = [
+        list(map(printable, (each.name, _package(each), each.entry_point, each.status)))
+        for each in observers()
+    ]
+    if rows:
+        off = "" if are_on() else f" (off: {SWITCH} is set so)"
+        console().print(f"\nObservers, called for every store that is opened and written{off}:")
+        console().print(table(_OBSERVER_HEADINGS, rows, right=()))
+
+
+def _names_an_observer(name: str) -> bool:
+    known = {each.name for each in backends()}
+    return name not in known and name in {each.name for each in observers()}
+
+
+def _check_observer(name: str) -> None:
+    """Load an observer and print which hooks it has."""
+    for hook in hooks_of(name):
+        click.echo(f"{'ok':6}  {hook}")
 
 
 def _check(choice: StoreChoice) -> None:
     """Print what came of each step, and fail if one did."""
-    done = [Check("opens", ""), *checks(choice.open())]
+    done = [Check("opens", ""), *checks(choice.open_to_read())]
     for step in done:
         click.echo(f"{'FAILED' if step.wrong else 'ok':6}  {step.what}")
     wrong = [f"{step.what}: {step.wrong}" for step in done if step.wrong]
@@ -48,8 +91,12 @@ def _check(choice: StoreChoice) -> None:
 
 
 def _row(backend: BackendInfo) -> list[str]:
-    package = f"{backend.distribution} {backend.version}"
-    return [backend.name, package, backend.entry_point, *_health(backend)]
+    row = [backend.name, _package(backend), backend.entry_point, *_health(backend)]
+    return list(map(printable, row))
+
+
+def _package(info: BackendInfo) -> str:
+    return f"{info.distribution} {info.version}"
 
 
 def _health(backend: BackendInfo) -> tuple[str, str, str]:

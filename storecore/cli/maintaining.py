@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import click
 
 from storecore.capabilities import Maintenance
+from storecore.checkpoints import loaded
+from storecore.checkpoints import verify as verified
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, table
 from storecore.cli.wording import counted, printable
@@ -21,17 +23,24 @@ _HEADINGS = ("kind", "where", "what")
     epilog=examples(
         "storecore verify",
         "storecore verify --backend file --set base_path=data",
+        "storecore verify --against /mnt/elsewhere/2026-01-06.json",
     ),
 )
+@click.option(
+    "--against",
+    metavar="FILE",
+    help="A checkpoint (`storecore checkpoint`): what it names and is gone is reported.",
+)
 @store_options
-def verify(choice: StoreChoice) -> None:
+def verify(choice: StoreChoice, against: str | None) -> None:
     """Prove every file of a store and look at its bars; change nothing.
 
-    The exit status is 1 where something is damaged. What is only odd, a high below a low or a gap,
-    is told and is no error.
+    The exit status is 1 where something is damaged, or missing against a checkpoint. What is only
+    odd, a high below a low or a gap, is told and is no error.
     """
-    with choice.open() as store:
-        _tell(_maintained(store, choice).verify())
+    then = None if against is None else loaded(against)
+    with choice.open_to_read() as store:
+        _tell(verified(_maintained(store, choice), against=then))
 
 
 @click.command(
@@ -45,7 +54,7 @@ def repair(choice: StoreChoice, dry_run: bool) -> None:
 
     The exit status is 1 where something stays damaged.
     """
-    with choice.open() as store:
+    with choice.open_to_read() as store:
         report = _maintained(store, choice).repair(dry_run=dry_run)
         for action in report.actions:
             console().print(printable(action))

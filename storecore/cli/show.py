@@ -59,7 +59,7 @@ def show(
     last: int,
 ) -> None:
     """Show the last bars of SYMBOL. Times are in UTC."""
-    with choice.open() as store:
+    with choice.open_to_read() as store:
         bars = store.read_bars(symbol, start or date.min, end or date.max, timeframe=timeframe)
         if not bars:
             raise click.ClickException(_why_none(store, symbol, timeframe))

@@ -1,13 +1,19 @@
 """Times as people write them: ISO dates and times, with or without an offset.
 
 A date without a time is a day, the same in every time zone: it stands for its midnight in UTC. A
-time without an offset is local to a zone; where the clocks go back, the first of two is meant.
+time without an offset is local to a zone.
+
+A text is matched whole. Digits alone are a day if there are eight of them, `20260105`, and else
+refused: `2026010514` may be an hour or seconds since 1970, and no file says which.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, tzinfo
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
 
 import click
@@ -16,9 +22,22 @@ from storecore.cli.wording import did_you_mean
 from storecore.errors import InvalidData
 from storecore.instants import instant, to_datetime
 
-_LONGEST_DATE = len("2026-W01-1")
+_DATE = r"\d{4}(?:-\d\d-\d\d|\d{4}|-W\d\d-\d)"
+_HOUR = r"(?:[01]\d|2[0-3])"  # not 24:00, which Python takes from some version on
+_TIME = rf"{_HOUR}(?::\d\d(?::\d\d(?:[.,]\d+)?)?|\d\d(?:\d\d(?:[.,]\d+)?)?)?"
+_OFFSET = r"Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?"
+_FORM = re.compile(rf"{_DATE}(?:([Tt ]){_TIME}(?:{_OFFSET})?)?", re.ASCII)
+_DIGITS = re.compile(r"\d{9,20}", re.ASCII)
 # datetime.fromisoformat drops what is finer than a microsecond without a word.
 _FINER = re.compile(r"[.,]\d{6}\d*[1-9]")
+_EPOCH = datetime(1970, 1, 1)
+_CALENDAR = {10: "YYYYMMDDHH", 12: "YYYYMMDDHHMM", 14: "YYYYMMDDHHMMSS"}
+_UNITS = (  # with the digits of a moment before the year 5138, and how many are a second
+    ("seconds", 11, 1),
+    ("milliseconds", 14, 10**3),
+    ("microseconds", 17, 10**6),
+    ("nanoseconds", 20, 10**9),
+)
 
 
 def time_option(
@@ -33,27 +52,28 @@ def time_option(
 
 def parse_time(text: str, what: str) -> date:
     """Return the `date` or `datetime` that an ISO text says. Raises `InvalidData` naming `what`."""
+    form = _FORM.fullmatch(text)
+    if form is None:
+        raise InvalidData(f"{what}={text!r}: {_expected(text)}")
     if _FINER.search(text):
         raise InvalidData(f"{what}={text!r}: finer than a microsecond; a store rounds nothing")
     try:
-        if len(text) <= _LONGEST_DATE:
-            return date.fromisoformat(text)
-        return datetime.fromisoformat(text)
+        return datetime.fromisoformat(text) if form[1] else date.fromisoformat(text)
     except ValueError:
-        raise InvalidData(
-            f"{what}={text!r}: expected an ISO date or time, "
-            "as 2026-01-05 or 2026-01-05T14:30:00+01:00"
-        ) from None
+        raise InvalidData(f"{what}={text!r}: {_expected(text)}") from None
 
 
-def to_utc(moment: date, zone: tzinfo, what: str) -> datetime:
-    """Return a time as a naive datetime in UTC; one without an offset is local to `zone`.
+def to_utc(moment: date, zone: tzinfo, what: str) -> list[datetime]:
+    """Return what a time may stand for, as naive datetimes in UTC: one, or two in order.
 
-    Raises `InvalidData` for a local time that the clocks skipped.
+    A time without an offset is local to `zone`: two are those of the hour that comes twice, when
+    the clocks go back. Raises `InvalidData` for a local time that the clocks skipped.
     """
-    if isinstance(moment, datetime) and moment.tzinfo is None and zone is not UTC:
-        moment = _in_zone(moment, zone, what)
-    return to_datetime(instant(moment, what), aware=False)
+    if not isinstance(moment, datetime):
+        return [datetime(moment.year, moment.month, moment.day)]
+    if moment.tzinfo is not None:
+        return [to_datetime(instant(moment, what), aware=False)]
+    return [moment] if zone is UTC else _in_zone(moment, zone, what)
 
 
 def find_zone(name: str) -> tzinfo:
@@ -69,12 +89,45 @@ def find_zone(name: str) -> tzinfo:
         ) from None
 
 
-def _in_zone(moment: datetime, zone: tzinfo, what: str) -> datetime:
+def with_offset(moment: datetime, zone: tzinfo) -> str:
+    """Return a time in UTC as the text that says it in a zone without doubt."""
+    return moment.replace(tzinfo=UTC).astimezone(zone).isoformat()
+
+
+def local_text(moment: datetime, zone: tzinfo) -> str:
+    """Return a time in UTC as it is local to a zone, without the offset."""
+    return str(moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None))
+
+
+def _in_zone(moment: datetime, zone: tzinfo, what: str) -> list[datetime]:
+    """Return the instants of a local time: the offsets of both folds tell how often it came."""
     local = moment.replace(tzinfo=zone)
-    try:
-        shown = local.astimezone(UTC).astimezone(zone)
-    except OverflowError:  # outside the years 1 to 9999: the law of instants says so
-        return local
-    if shown.replace(tzinfo=None) != moment:
+    first = cast(timedelta, local.utcoffset())
+    second = cast(timedelta, local.replace(fold=1).utcoffset())
+    if first == second:
+        with suppress(OverflowError):
+            return [moment - first]
+        return [to_datetime(instant(local, what), aware=False)]  # the law says what is wrong
+    if first < second:
         raise InvalidData(f"{what}={str(moment)!r}: the clocks of {zone} skipped that time")
-    return local
+    return [moment - first, moment - second]
+
+
+def _expected(text: str) -> str:
+    """Return what is expected in place of a text, and what digits alone may mean."""
+    readings = list(_readings(text)) if _DIGITS.fullmatch(text) else []
+    if not readings:
+        return "expected an ISO date or time, as 2026-01-05 or 2026-01-05T14:30:00+01:00"
+    meant = " or ".join(f"{moment.isoformat()} ({how})" for how, moment in readings)
+    return f"digits alone may be {meant}: write the one that is meant as an ISO time"
+
+
+def _readings(digits: str) -> Iterator[tuple[str, datetime]]:
+    """Yield what a number may say: how it is read, and the moment."""
+    length = len(digits)
+    if length in _CALENDAR:
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}")
+            yield f"as {_CALENDAR[length]}", moment
+    unit, _, a_second = next(each for each in _UNITS if length <= each[1])
+    yield f"{unit} since 1970", _EPOCH + timedelta(microseconds=int(digits) * 10**6 // a_second)

@@ -14,8 +14,10 @@ from storecore.copying.audit import copy_audit
 from storecore.copying.bars import copy_bars
 from storecore.copying.events import copy_events
 from storecore.copying.fundamentals import copy_fundamentals
-from storecore.copying.report import Copied, CopyReport, LeftOut, Tally
+from storecore.copying.report import Copied, CopyReport, LeftOut
 from storecore.copying.states import copy_states
+from storecore.digests import Tally
+from storecore.places import places_of, read_places_of, same_place
 from storecore.protocol import DataStore
 
 __all__ = ["Copied", "CopyReport", "LeftOut", "Tally", "copy_store"]
@@ -39,8 +41,11 @@ def copy_store(
     `progress` is called with the kind of records, as observers are told of them, the symbol or
     strategy, and how many more were gone through. What cannot be listed, or put in unchanged, by a
     backend without the capability (`Catalog`, `VersionedState`, `Transfer`) is `left_out`. Raises
-    what either store raises; the next copy goes on from there.
+    `ConfigError` if the target keeps data in the place that the source reads from, and what either
+    store raises; the next copy goes on from there.
     """
+    if read_places_of(source) & places_of(target):
+        raise same_place("source", source, "target", target)
     tell = progress or (lambda kind, key, count: None)
     found = list(chain.from_iterable(copy(source, target, tell) for copy in _KINDS))
     return CopyReport(

@@ -14,7 +14,8 @@ from storecore.audit import GENESIS, Link, end_of
 from storecore.capabilities import Transfer
 from storecore.chain import links
 from storecore.chain_moves import LOGS
-from storecore.copying.report import Copied, Digest, LeftOut, Tell, batches, tally
+from storecore.copying.report import Copied, LeftOut, Tell, batches
+from storecore.digests import Digest, tally
 from storecore.protocol import DataStore
 from storecore.transfer import AuditLine
 

@@ -11,17 +11,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-import msgspec
-
 from storecore.capabilities import Bulk, Transfer
-from storecore.copying.report import Copied, Digest, LeftOut, Tell, batches, tally
-from storecore.instants import EARLIEST, LATEST, to_datetime
+from storecore.copying.report import Copied, LeftOut, Tell, batches
+from storecore.digests import EVER, Digest, canonical, tally
 from storecore.models import Event
 from storecore.protocol import DataStore
 
 _AT_ONCE = 2_000
-_ENCODER = msgspec.json.Encoder(order="sorted")  # a dict is equal in whatever order its keys are
-_EVER = to_datetime(EARLIEST, aware=True), to_datetime(LATEST, aware=True)
 
 
 class _Kept(NamedTuple):
@@ -76,11 +72,11 @@ def copy_events(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Co
 
 def _all(store: DataStore) -> Iterator[Event]:
     """Return all events of a store; of one that cannot stream them, read at once."""
-    return store.iter_events() if isinstance(store, Transfer) else iter(store.read_events(*_EVER))
+    return store.iter_events() if isinstance(store, Transfer) else iter(store.read_events(*EVER))
 
 
 def _encoded(events: Iterator[Event]) -> Iterator[_Kept]:
-    return (_Kept(event, _ENCODER.encode(event)) for event in events)
+    return (_Kept(event, canonical(event)) for event in events)
 
 
 def _write(store: DataStore, events: list[Event]) -> None:

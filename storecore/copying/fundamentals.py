@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from storecore.capabilities import Bulk, Catalog, Transfer
-from storecore.copying.report import Copied, Digest, LeftOut, Tell, batches
+from storecore.copying.report import Copied, LeftOut, Tell, batches
+from storecore.digests import Digest, fundamentals_of, moment_of
 from storecore.fundamentals import encode_fundamental
-from storecore.instants import EARLIEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
 from storecore.protocol import DataStore
 
@@ -45,28 +44,12 @@ def _all(store: DataStore, symbols: Iterable[str]) -> Iterator[FundamentalData]:
     """Return all fundamentals of a store, or those of some symbols where it cannot list them."""
     if isinstance(store, Transfer):
         return store.iter_fundamentals()
-    return (data for symbol in symbols for data in reversed(_backwards(store, symbol)))
-
-
-def _backwards(store: DataStore, symbol: str) -> list[FundamentalData]:
-    """Return the fundamentals of a symbol, the latest first, each found before the one after."""
-    found, as_of = list[FundamentalData](), None
-    while (data := store.read_fundamental(symbol, as_of)) is not None:
-        found.append(data)
-        instant = exact_instant(data.timestamp, "timestamp")
-        if instant == EARLIEST:
-            break
-        as_of = to_datetime(instant - 1, aware=True)
-    return found
+    return (data for symbol in symbols for data in fundamentals_of(store, symbol))
 
 
 def _holds(store: DataStore, data: FundamentalData) -> bool:
-    kept = store.read_fundamental(data.symbol, _moment(data))
+    kept = store.read_fundamental(data.symbol, moment_of(data))
     return kept is not None and encode_fundamental(kept) == encode_fundamental(data)
-
-
-def _moment(data: FundamentalData) -> datetime:
-    return to_datetime(exact_instant(data.timestamp, "timestamp"), aware=True)
 
 
 def _write(store: DataStore, fundamentals: list[FundamentalData]) -> None:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import sha256
 from itertools import islice
 from typing import TypeVar
 
 from msgspec import Struct
 
+from storecore.digests import Tally
+
 _Item = TypeVar("_Item")
 Tell = Callable[[str, str, int], None]
-
-
-class Tally(Struct, frozen=True):
-    """How many records there are, and a SHA-256 over all that they say ("" where there is none)."""
-
-    count: int
-    checksum: str
 
 
 class Copied(Struct, frozen=True):
@@ -64,31 +58,6 @@ class CopyReport(Struct, frozen=True):
     def ok(self) -> bool:
         """True when all is equal on both sides and nothing was left out."""
         return not self.differences and not self.left_out
-
-
-class Digest:
-    """Counts records, each given as its bytes, and makes a checksum over them."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._hash = sha256()
-
-    def add(self, record: bytes) -> None:
-        """Take one more record."""
-        self._count += 1
-        self._hash.update(b"%d:%b" % (len(record), record))
-
-    def tally(self) -> Tally:
-        """Return what was added so far."""
-        return Tally(self._count, self._hash.hexdigest() if self._count else "")
-
-
-def tally(records: Iterable[bytes]) -> Tally:
-    """Return the tally of records, each given as its bytes."""
-    digest = Digest()
-    for record in records:
-        digest.add(record)
-    return digest.tally()
 
 
 def batches(items: Iterable[_Item], most: int) -> Iterator[list[_Item]]:

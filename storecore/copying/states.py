@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-import msgspec
-
 from storecore.capabilities import Catalog, Transfer, VersionedState
-from storecore.copying.report import Copied, LeftOut, Tell, tally
+from storecore.copying.report import Copied, LeftOut, Tell
+from storecore.digests import canonical, tally
 from storecore.protocol import DataStore
 from storecore.reports import StateVersion
 
-_ENCODER = msgspec.json.Encoder(order="sorted")  # a dict is equal in whatever order its keys are
 _OWN = "the target has saved this state itself since: it is left as it is"
 
 
@@ -49,12 +47,12 @@ def _uncounted(source: DataStore, target: DataStore) -> str:
 def _copy_state(source: DataStore, target: DataStore, name: str) -> Copied:
     """Copy a state as it is now."""
     given, kept = source.load_strategy_state(name), target.load_strategy_state(name)
-    changed = given is not None and _encoded(given) != _encoded(kept)
+    changed = given is not None and canonical(given) != canonical(kept)
     if changed:
         target.save_strategy_state(name, cast(dict[str, Any], given))
         kept = target.load_strategy_state(name)
     ours, theirs = (
-        tally(_encoded(each) for each in [side] if side is not None) for side in (given, kept)
+        tally(canonical(each) for each in [side] if side is not None) for side in (given, kept)
     )
     return Copied("state", name, ours, theirs, added=int(changed))
 
@@ -69,7 +67,7 @@ def _copy_versions(source: Any, target: Any, name: str) -> Copied:
             kept, added = target.state_history(name), 1
         else:
             note = _OWN
-    ours, theirs = (tally(map(_encoded, side)) for side in (given, kept))
+    ours, theirs = (tally(map(canonical, side)) for side in (given, kept))
     return Copied("state", name, ours, theirs, added=added, note=note)
 
 
@@ -80,7 +78,3 @@ def _goes_on(given: Sequence[StateVersion], kept: Sequence[StateVersion]) -> boo
     known = {each.version: each.state for each in given}
     same = all(known.get(each.version, each.state) == each.state for each in kept)
     return same and given[0].version >= kept[0].version
-
-
-def _encoded(state: Any) -> bytes:
-    return _ENCODER.encode(state)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -12,21 +14,28 @@ from msgspec.structs import replace
 
 from storecore import audit
 from storecore.errors import InvalidData
-from storecore.models import OrderResult
+from storecore.models import Action, OrderResult
 from storecore.testing.givens import Givens
 from storecore.testing.records import EVER, EVER_UTC, HOSTILE, decision, refused, sent
 from storecore.testing.witness import Witness
 
+WEIGHTS = (0.0, 1.0, -0.5, 2.5, -3.0, 1e6)
+IDS = (7, "7", 0, -1, "", "007", 2**63, 10**30, "Ünïcødé")
+NO_IDS: tuple[Any, ...] = (None, True, 7.0, b"7")
+ANY_PRICES: tuple[Any, ...] = ("10", float("nan"))
 NO_DECISIONS: tuple[Any, ...] = (
-    *(decision(target_weight=value) for value in (1.5, -0.1, True, float("nan"))),
-    *(decision(confidence=value) for value in ("high", None)),
+    *(decision(target_weight=value) for value in (True, float("nan"), float("inf"), "0.5")),
+    *(decision(confidence=value) for value in (1.5, -0.1, "high", None)),
     *(decision(action=value) for value in ("buy", None)),
     *(decision(reasoning=None), decision(symbol=7), None, {}, "buy"),
 )
 NO_ORDERS: tuple[Any, ...] = (
     *(sent(action="HOLD"), sent(order_type=None), sent(limit_price=float("nan"))),
-    *(sent(quantity=value) for value in ("10", float("inf"), None)),
-    *((sent()[0], OrderResult("1", "filled", fill_price="10")), (None, sent()[1])),  # type: ignore[arg-type]
+    *(sent(action=value) for value in ("buy", Action.BUY, None)),
+    *(sent(quantity=value) for value in ("10", float("inf"), None, True)),
+    *((sent()[0], OrderResult("1", "filled", fill_price=value)) for value in ANY_PRICES),
+    *((sent()[0], OrderResult(value, "filled")) for value in NO_IDS),
+    (None, sent()[1]),
 )
 
 
@@ -71,7 +80,7 @@ class AuditLaws(Givens):
         return having("AuditTrail")
 
     def test_a1_what_is_no_decision_or_order_is_refused(self, subject: Witness) -> None:
-        """A weight above 1, a text in place of an Action, a quantity that is no number."""
+        """A weight that is no number, a text in place of an Action, an id that is neither kind."""
         for wrong in NO_DECISIONS:
             with refused(InvalidData, "decision", value=wrong):
                 subject.log_decision("value", wrong)
@@ -110,6 +119,36 @@ class AuditLaws(Givens):
         read = [each.order.quantity for each in trail.read_orders(*EVER)]
         assert (read, [type(each) for each in read]) == (quantities, [int, float, int])
 
+    def test_a1_a_weight_is_any_finite_number(self, trail: Witness) -> None:
+        """A short position is below 0, one with leverage above 1."""
+        for weight in WEIGHTS:
+            trail.log_decision("value", decision(target_weight=weight))
+        read = [each.decision.target_weight for each in trail.read_decisions(*EVER)]
+        assert read == list(WEIGHTS)
+
+    def test_a1_the_id_of_an_order_comes_back_as_given(self, trail: Witness) -> None:
+        """Brokers number their orders or name them; 7 and "7" are two."""
+        for each in IDS:
+            trail.log_order("value", sent()[0], OrderResult(each, "filled"))
+        read = [each.result.order_id for each in trail.read_orders(*EVER)]
+        assert (read, [type(each) for each in read]) == (list(IDS), [type(each) for each in IDS])
+
+    def test_a1_numbers_of_other_types_are_logged_as_the_plain_ones(self, trail: Witness) -> None:
+        """A `Decimal` as the int or the float that is written with the same digits."""
+        order, _ = sent(quantity=Decimal("10"), limit_price=Decimal("0.1"))
+        trail.log_order("value", order, OrderResult("1", "filled", fill_quantity=Fraction(1, 2)))  # type: ignore[arg-type]
+        with refused(InvalidData, "quantity", value="more digits than a float has"):
+            trail.log_order("value", *sent(quantity=Decimal("0." + "3" * 30)))
+        (read,) = trail.read_orders(*EVER)
+        kept = [read.order.quantity, read.order.limit_price, read.result.fill_quantity]
+        assert (kept, [type(each) for each in kept]) == ([10, 0.1, 0.5], [int, float, float])
+
+    def test_n3_an_order_of_another_strategy_is_refused(self, trail: Witness) -> None:
+        """The error names the field and both strategies, and nothing is logged."""
+        with refused(InvalidData, "strategy_name", "value", "momentum", value="of value"):
+            trail.log_order("momentum", *sent(strategy_name="value"))
+        assert trail.read_orders(*EVER) == []
+
     def test_n1_any_strategy_name_comes_back_from_the_log(self, trail: Witness) -> None:
         """And is told from every other."""
         for name in HOSTILE:
@@ -134,7 +173,7 @@ class AuditLaws(Givens):
         """Each record's hash is the one that core computes from the record before it."""
         for name in ("value", "Ünïcødé", "value"):
             trail.log_decision(name, decision())
-            trail.log_order(name, *sent())
+            trail.log_order(name, *sent(strategy_name=name))
         for records in (trail.read_decisions(*EVER_UTC), trail.read_orders(*EVER_UTC)):
             last = audit.GENESIS
             for record in records:
@@ -178,7 +217,7 @@ class AuditLaws(Givens):
         """A strategy that never logged has no records."""
         for name in ("value", "momentum", "value"):
             trail.log_decision(name, decision())
-            trail.log_order(name, *sent())
+            trail.log_order(name, *sent(strategy_name=name))
         assert [each.seq for each in trail.read_orders(*EVER, "momentum")] == [2]
         assert [each.seq for each in trail.read_decisions(*EVER, "value")] == [1, 3]
         assert trail.read_orders(*EVER, "val") == trail.read_decisions(*EVER, "Value") == []

@@ -23,6 +23,7 @@ NO_DECISIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
 NO_ORDERS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     ([sent(), (sent()[0], NO_RESULT)], ("orders[1]", "status")),
     ([sent(), sent(limit_price=float("nan"))], ("orders[1]", "limit_price")),
+    ([sent(), sent(strategy_name="momentum")], ("orders[1]", "strategy_name", "momentum")),
     ([sent(), sent()[0]], ("orders[1]",)),
     (None, ("orders",)),
 )

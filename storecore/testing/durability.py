@@ -22,6 +22,7 @@ FLIPS = 96
 LAST = 10**6
 LATER = worker.moment(LAST)
 FULL_KINDS = ("bars", "fundamental", "state", "event", "decision", "order")
+SYMBOLS = "AAPL", "MSFT"
 
 
 class DurabilityLaws(Givens):
@@ -58,6 +59,27 @@ class DurabilityLaws(Givens):
             for what, (old, new, found) in _before_and_now(again, declared, outcomes).items():
                 right = new if outcomes[f"{what} 0"] == "written" else old
                 assert found == right, f"{what} {outcomes[f'{what} 0']}: {shown(found)}"
+
+    def test_d2_a_batch_that_fails_leaves_nothing_of_itself(
+        self, store: Any, declared: frozenset[str], promised: Callable[[str], Callable[[], Any]]
+    ) -> None:
+        """No file may grow any more: of a batch that is refused, what fitted is not there."""
+        reopen = promised("durable")
+        store.close()
+        job = Job(reopen, 0, 0, 0, task="fill batches")
+        output, _ = worker.start(job).communicate()
+        outcomes = dict(line.split(" 0 ", 1) for line in output.decode().splitlines())
+        expected = {"BarTables": {"table"}, "Bulk": {"events", "fundamentals"}}
+        asked = set().union(*(expected[each] for each in expected.keys() & declared))
+        assert outcomes.keys() == asked, f"a batch raised what is no StoreError: {outcomes}"
+        with closing(reopen()) as again:
+            held = {
+                "table": [*again.read_bars("AAPL", *EVER), *again.read_bars("MSFT", *EVER)],
+                "events": again.read_events(*EVER),
+                "fundamentals": [each for each in map(again.read_fundamental, SYMBOLS) if each],
+            }
+        left = {what: len(held[what]) for what, how in outcomes.items() if how == "refused"}
+        assert not any(left.values()), f"refused, and records of it are there: {left}"
 
     def test_d3_the_next_writer_goes_on_after_a_killed_one(
         self, store: Any, declared: frozenset[str], promised: Callable[[str], Callable[[], Any]]

@@ -1,7 +1,8 @@
 """What a suite may be given, and what its tests are given in turn: the base of every law's tests.
 
 Who inherits `DataStoreSuite` gives fixtures: `store`, and as far as they apply `reopen`, `spec`,
-`place`, `writer` and `tamper`. What begins with `test_`, and every other name, is the kit's own.
+`place`, `nowhere`, `writer` and `tamper`. What begins with `test_`, and every other name, is the
+kit's own.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from storecore.capabilities import CAPABILITIES
+from storecore.capabilities import ADDED, CAPABILITIES
 from storecore.hooks import BackendSpec, ResolvedSpec
 from storecore.testing.witness import Witness
 
-GIVEN = frozenset({"store", "reopen", "spec", "place", "writer", "tamper", "known_failures"})
+GIVEN = frozenset(
+    {"store", "reopen", "spec", "place", "nowhere", "writer", "tamper", "known_failures"}
+)
 Tamper = Callable[[str, Callable[[list[bytes]], list[bytes]]], bool | None]
 
 
@@ -26,7 +29,7 @@ def lacking(store: Any, capability: str) -> list[str]:
     protocol = CAPABILITIES.get(capability)
     if protocol is None:
         return [capability]
-    methods = [name for name in vars(protocol) if not name.startswith("_")]
+    methods = [name for name in vars(protocol) if name[0] != "_" and name not in ADDED]
     return [name for name in methods if not callable(getattr(store, name, None))]
 
 
@@ -58,6 +61,14 @@ class Givens:
     @pytest.fixture
     def place(self) -> Path | None:
         """The folder in which `store`, and nothing else, keeps its files, or None."""
+        return None
+
+    @pytest.fixture
+    def nowhere(self) -> Callable[..., Any] | None:
+        """A callable that opens a place that holds no store yet, or None.
+
+        It is called as `open_store(…, create=create)` is: with `create=False` it must raise.
+        """
         return None
 
     @pytest.fixture

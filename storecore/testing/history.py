@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 from hypothesis import HealthCheck, settings
@@ -12,8 +13,19 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from storecore.errors import StoreError
 from storecore.memory import MemoryDataStore
+from storecore.models import OrderResult
 from storecore.testing.givens import Givens
-from storecore.testing.records import NOON, bar, event, fundamental, json_values, text
+from storecore.testing.records import (
+    EVER,
+    NOON,
+    bar,
+    decision,
+    event,
+    fundamental,
+    json_values,
+    sent,
+    text,
+)
 from storecore.testing.witness import Witness
 
 HISTORIES, STEPS = 15, 20
@@ -22,17 +34,19 @@ bounds = moments | moments.map(lambda moment: moment.date())
 closes = st.floats()  # NaN and infinity too: both must refuse them
 series = st.sampled_from(["A", "a"])
 kinds = st.sampled_from(["news", "split"])
+numbers = st.sampled_from([1, 1.5, -2, Decimal("0.1"), Decimal(10), True, "1", None, float("nan")])
+identifiers = st.sampled_from([1, "1", 2**63, 1.0, True, None])
 
 
 class HistoryLaws(Givens):
     """All laws at once, against the reference."""
 
     def test_p3_any_history_reads_as_in_the_memory_backend(
-        self, subject: Witness, fresh_name: Callable[[], str]
+        self, subject: Witness, declared: frozenset[str], fresh_name: Callable[[], str]
     ) -> None:
         """Whatever is written in whatever order, good or bad, is answered alike."""
         run_state_machine_as_test(
-            cast(Any, lambda: _Beside(subject, fresh_name())),
+            cast(Any, lambda: _Beside(subject, fresh_name(), "AuditTrail" in declared)),
             settings=settings(
                 deadline=None,
                 max_examples=min(HISTORIES, settings().max_examples),
@@ -45,8 +59,9 @@ class HistoryLaws(Givens):
 class _Beside(RuleBasedStateMachine):
     """The store under test and the reference, of which each is told the same."""
 
-    def __init__(self, subject: Witness, own: str) -> None:
+    def __init__(self, subject: Witness, own: str, reads_audit: bool) -> None:
         super().__init__()
+        self._reads_audit = reads_audit
         self._subject, self._own = subject, own
         self._reference = MemoryDataStore()
 
@@ -88,6 +103,29 @@ class _Beside(RuleBasedStateMachine):
     @rule(name=series)
     def load_strategy_state(self, name: str) -> None:
         self._both("load_strategy_state", self._own + name)
+
+    @rule(name=series, weight=numbers)
+    def log_decision(self, name: str, weight: Any) -> None:
+        self._both("log_decision", self._own + name, decision(target_weight=weight))
+
+    @rule(name=series, logged_by=series, quantity=numbers, order_id=identifiers)
+    def log_order(self, name: str, logged_by: str, quantity: Any, order_id: Any) -> None:
+        order, _ = sent(strategy_name=self._own + name, quantity=quantity)
+        self._both("log_order", self._own + logged_by, order, OrderResult(order_id, "filled"))
+
+    @rule(name=series)
+    def read_audit(self, name: str) -> None:
+        if self._reads_audit:  # what is logged, for their times and hashes differ
+            stores = self._reference, self._subject
+            expected, got = (_logged(store, self._own + name) for store in stores)
+            assert got == expected, f"the log holds {got}, that of the memory backend {expected}"
+
+
+def _logged(store: Any, strategy: str) -> list[str]:
+    """Return what a strategy has logged as text, in which 1, 1.0 and "1" differ."""
+    decided = (each.decision for each in store.read_decisions(*EVER, strategy))
+    ordered = ((each.order, each.result) for each in store.read_orders(*EVER, strategy))
+    return [*map(repr, decided), *map(repr, ordered)]
 
 
 def _answer(store: Any, method: str, args: tuple[Any, ...]) -> Any:

@@ -24,7 +24,8 @@ LAWS: dict[str, Law] = {
         "A call that works on one backend works on all.",
     ),
     "P2": Law(
-        "A capability is declared if and only if the store satisfies it, with its signatures.",
+        "A capability is declared if and only if the store satisfies it, with its signatures; "
+        "what was added to one later, a method or an optional keyword, may be missing.",
         "Programs and wrappers choose by what is declared.",
     ),
     "P3": Law(
@@ -42,7 +43,8 @@ LAWS: dict[str, Law] = {
         "They are no text that every medium can keep.",
     ),
     "N3": Law(
-        "A bar or fundamental whose own symbol is not the one it is filed under is refused.",
+        "A bar or fundamental whose own symbol is not the one it is filed under is refused; so is "
+        "an order whose own strategy is not the one it is logged under.",
         "It is a bug at the caller, and it would be found months later.",
     ),
     "T1": Law(
@@ -101,7 +103,9 @@ LAWS: dict[str, Law] = {
         "A tuple that comes back as a list is a bug that shows at 9:30.",
     ),
     "A1": Law(
-        "One call is one record: a JSON line in the file of its local day, where there are files.",
+        "One call is one record: a JSON line in the file of its local day, where there are files. "
+        "Each field comes back as the plain value that equals the one given, or the call is "
+        "refused and the error names the field.",
         "Evidence must be readable without us.",
     ),
     "A2": Law("Append-only: nothing rewrites a record.", "Else it is no evidence."),
@@ -116,7 +120,8 @@ LAWS: dict[str, Law] = {
         "It is the record of every order that you sent.",
     ),
     "D2": Law(
-        "A write that fails leaves what was there before, readable, and raises a `StoreError`.",
+        "A write that fails leaves what was there before, readable, and raises a `StoreError`. It "
+        "holds for a call: one that writes several symbols, documents or days changes all or none.",
         "Disks fill up on the busiest day.",
     ),
     "D3": Law(
@@ -132,6 +137,11 @@ LAWS: dict[str, Law] = {
         "A corrupt file is `CorruptData`; it is never treated as empty, and no flipped bit changes "
         "what a read returns without being noticed.",
         "Disks and copies err silently.",
+    ),
+    "D7": Law(
+        "Opening to read (`create=False`, `readonly`, the commands that read) creates no file and "
+        "takes no lock, and a place that holds no store is `NoStore`.",
+        "A misspelt path that counts as an empty store hides every record.",
     ),
     "L1": Law(
         "`close()` twice is fine; any use after it is `StoreClosed`.",

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from storecore.capabilities import ADDED
+from storecore.copying import copy_store
+from storecore.errors import CorruptData, InvalidData, StorageError
+from storecore.memory import MemoryDataStore
+from storecore.reports import Report
 from storecore.testing.givens import Givens
-from storecore.testing.records import EVER, NOON, bar, decision, event, fundamental, sent
+from storecore.testing.records import EVER, NOON, bar, decision, event, fundamental, refused, sent
 from storecore.testing.witness import Witness
 
 
@@ -20,6 +28,14 @@ class MaintenanceLaws(Givens):
     def maintained(self, having: Callable[[str], Witness]) -> Witness:
         """The subject, if it can be looked after."""
         return having("Maintenance")
+
+    @pytest.fixture
+    def checkpointed(self, maintained: Witness, store: Any) -> Witness:
+        """The subject, if it takes checkpoints: one of an earlier release leaves that to core."""
+        lacking = [name for name in ADDED if not hasattr(store, name)]
+        if lacking:
+            pytest.skip(f"core stands in for what the backend lacks: {', '.join(lacking)}")
+        return maintained
 
     def test_maintenance_finds_nothing_wrong_with_a_store_that_nobody_touched(
         self, maintained: Witness
@@ -52,6 +68,140 @@ class MaintenanceLaws(Givens):
         maintained.repair()
         assert maintained.read_bars("AAPL", *EVER)[-1] == later
 
+    def test_maintenance_a_checkpoint_holds_for_a_store_that_nobody_touched(
+        self, checkpointed: Witness
+    ) -> None:
+        """A new one, and one that was looked after since: there is nothing to find or to note."""
+        assert checkpointed.verify(against=checkpointed.checkpoint()).ok
+        _write_some_of_each(checkpointed)
+        taken = checkpointed.checkpoint()
+        plain = checkpointed.verify()
+        held = checkpointed.verify(against=taken)
+        assert (held.findings, held.notes) == (plain.findings, plain.notes) == ((), ())
+        assert held.checked > plain.checked, "what the checkpoint names was not looked at"
+        checkpointed.compact()
+        checkpointed.repair()
+        assert checkpointed.verify(against=taken).ok
+
+    def test_maintenance_a_checkpoint_holds_after_writes_of_every_kind(
+        self, checkpointed: Witness
+    ) -> None:
+        """What is added, before, between and behind, or replaced by a write is no finding."""
+        _write_some_of_each(checkpointed)
+        taken = checkpointed.checkpoint()
+        _write_more_of_each(checkpointed)
+        report = checkpointed.verify(against=taken)
+        assert report.ok, report
+
+    def test_maintenance_what_was_written_behind_is_not_even_a_note(
+        self, checkpointed: Witness
+    ) -> None:
+        """A day's work: newer bars, filings, events, states and records. All is as it was then."""
+        _write_some_of_each(checkpointed)
+        taken = checkpointed.checkpoint()
+        checkpointed.write_bars("AAPL", [bar(NOON + timedelta(81)), bar(NOON + timedelta(82))])
+        checkpointed.write_fundamental("AAPL", fundamental(NOON + timedelta(1)))
+        checkpointed.write_event(event(NOON, ingested_at=NOON + timedelta(3)))
+        checkpointed.save_strategy_state("value", {"day": 3})
+        checkpointed.log_decision("value", decision())
+        assert checkpointed.verify(against=taken).notes == checkpointed.verify().notes
+
+    def test_maintenance_bars_that_are_gone_are_found_by_name(
+        self, checkpointed: Witness, having: Callable[[str], Witness]
+    ) -> None:
+        """A whole series, and a bar of another one that was written on since."""
+        having("Bulk")
+        _write_some_of_each(checkpointed)
+        checkpointed.write_bars("GONE", [bar(symbol="GONE")], timeframe="1h")
+        taken = checkpointed.checkpoint()
+        checkpointed.delete_bars("GONE", *EVER, timeframe="1h")
+        checkpointed.delete_bars("AAPL", NOON, NOON)
+        checkpointed.write_bars("AAPL", [bar(NOON + timedelta(400 + day)) for day in range(9)])
+        found = _found(checkpointed.verify(against=taken))
+        assert found == {("missing", "bars of GONE (1h)"), ("missing", "bars of AAPL (1d)")}
+
+    def test_maintenance_what_a_store_lacks_of_a_checkpoint_is_found_by_name(
+        self, checkpointed: Witness
+    ) -> None:
+        """That of a store which holds something of each kind, held against an empty one."""
+        other = MemoryDataStore()
+        _write_some_of_each(other)
+        found = _found(checkpointed.verify(against=other.checkpoint()))
+        days = {f"events of {(NOON + timedelta(day)).date()}" for day in range(3)}
+        places = {"bars of AAPL (1d)", "fundamentals of AAPL", "state of value", *days}
+        logs = {("truncated", f"log of {log}") for log in ("decisions", "orders")}
+        assert found == {("missing", place) for place in places} | logs
+
+    def test_maintenance_what_is_not_as_it_was_is_found_by_name(
+        self, checkpointed: Witness
+    ) -> None:
+        """What is only ever appended or counted up is held to be what it was."""
+        other = MemoryDataStore()
+        for store, day in ((checkpointed, 0), (other, 1)):
+            _write_some_of_each(store)
+            store.write_event(event(payload={"day": day}))
+            store.save_strategy_state("changed", {"day": day})
+        other.save_strategy_state("value", {"day": 7})
+        found = _found(checkpointed.verify(against=other.checkpoint()))
+        logs = {("changed", f"log of {log}") for log in ("decisions", "orders")}
+        assert found == logs | {
+            ("changed", f"events of {NOON.date()}"),
+            ("changed", "state of changed"),
+            ("rolled back", "state of value"),
+        }
+
+    def test_maintenance_what_may_have_been_corrected_is_a_note(
+        self, checkpointed: Witness
+    ) -> None:
+        """Bars and fundamentals of the same number that say something else, or more of them."""
+        _write_some_of_each(checkpointed)
+        taken = checkpointed.checkpoint()
+        checkpointed.write_bars("AAPL", [bar(close=100.5)])
+        checkpointed.write_fundamental("AAPL", fundamental(employees=7))
+        checkpointed.write_event(event(payload={}))
+        report = checkpointed.verify(against=taken)
+        assert report.ok, report
+        assert {(each.kind, each.place) for each in report.notes} == {
+            ("replaced", "bars of AAPL (1d)"),
+            ("replaced", "fundamentals of AAPL"),
+            ("added", f"events of {NOON.date()}"),
+        }
+
+    def test_maintenance_a_checkpoint_is_taken_from_itself_its_mapping_or_its_file(
+        self, checkpointed: Witness, tmp_path: Path
+    ) -> None:
+        """And found to have been edited, whichever it is."""
+        checkpointed.write_bars("AAPL", [bar()])
+        taken, file = checkpointed.checkpoint(), tmp_path / "checkpoint.json"
+        taken.save(file)
+        for form in (taken, json.loads(file.read_bytes()), file, str(file)):
+            assert checkpointed.verify(against=form).ok
+        edited = replace(taken, bars=())
+        edited.save(file)
+        for form in (edited, json.loads(file.read_bytes()), file):
+            with refused(CorruptData, "checksum", value=form):
+                checkpointed.verify(against=form)
+        with refused(StorageError, "absent.json"):
+            checkpointed.verify(against=tmp_path / "absent.json")
+        with refused(InvalidData, "7"):
+            checkpointed.verify(against=7)
+
+    def test_maintenance_a_checkpoint_is_that_of_memory_with_the_same_data(
+        self, checkpointed: Witness, store: Any, having: Callable[[str], Witness]
+    ) -> None:
+        """So a store can be held to the checkpoint of its copy in another backend."""
+        for capability in ("Catalog", "VersionedState", "Transfer"):
+            having(capability)
+        _write_some_of_each(checkpointed)
+        _write_more_of_each(checkpointed)
+        same = MemoryDataStore()
+        assert copy_store(store, same).ok
+        own, others = checkpointed.checkpoint(), same.checkpoint()
+        apart = {name: getattr(own, name) for name in ("taken_at", "store", "storecore", "sha256")}
+        assert replace(others, **apart) == own
+        assert same.verify(against=own).ok
+        assert checkpointed.verify(against=others).ok
+
 
 def _write_some_of_each(store: Any) -> None:
     for day in range(3):
@@ -61,6 +211,23 @@ def _write_some_of_each(store: Any) -> None:
         store.log_decision("value", decision())
         store.log_order("value", *sent())
     store.write_fundamental("AAPL", fundamental())
+
+
+def _write_more_of_each(store: Any) -> None:
+    """Write to each series, symbol, day, state and log that is there: new, late and again."""
+    store.write_bars("AAPL", [bar(NOON + timedelta(day)) for day in (-400, 39, 40, 400)])
+    store.write_bars("MSFT", [bar(symbol="MSFT", volume=2**53 + 1)], timeframe="1h")
+    for day in (-400, 0, 400):
+        store.write_fundamental("AAPL", fundamental(NOON + timedelta(day), employees=7))
+        store.write_event(event(NOON + timedelta(day), payload={"b": 1, "a": -0.0}))
+    store.save_strategy_state("value", {"b": 1, "a": 2.5})
+    store.log_decision("value", decision())
+    store.log_order("value", *sent())
+
+
+def _found(report: Report) -> set[tuple[str, str]]:
+    """Return kind and place of each finding."""
+    return {(each.kind, each.place) for each in report.findings}
 
 
 def _answers(store: Any) -> tuple[Any, ...]:

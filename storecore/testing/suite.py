@@ -51,6 +51,7 @@ from storecore.testing.history import HistoryLaws
 from storecore.testing.life import LifeLaws
 from storecore.testing.maintenance import MaintenanceLaws
 from storecore.testing.names import NameLaws
+from storecore.testing.presence import PresenceLaws
 from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
@@ -81,6 +82,7 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     BehaviourLaws,
     TamperingLaws,
     DurabilityLaws,
+    PresenceLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Givens]] = {
     "BarTables": BarTableLaws,

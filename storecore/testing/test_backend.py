@@ -73,6 +73,14 @@ class TestBackend(DataStoreSuite):
         return given.reopen(options) if "durable" in spec.promises else None
 
     @pytest.fixture
+    def nowhere(
+        self, given: Given, options: dict[str, Any], spec: ResolvedSpec
+    ) -> Callable[..., Any] | None:
+        """Open the place of `{tmp}`, in which no store has been made yet, if the backend can."""
+        is_new = any("{tmp}" in str(each) for each in given.options.values())
+        return given.asked_for(options) if is_new and spec.open_existing else None
+
+    @pytest.fixture
     def store(
         self, request: pytest.FixtureRequest, given: Given, options: dict[str, Any]
     ) -> Iterator[Any]:

@@ -77,7 +77,7 @@ class ThreadLaws(Givens):
         def write(thread: int) -> None:
             for number in range(EACH):
                 subject.log_decision(f"{thread}.{number}", decision())
-                subject.log_order(f"{thread}.{number}", *sent())
+                subject.log_order(f"{thread}.{number}", *sent(strategy_name=f"{thread}.{number}"))
 
         _in_threads(write)
         for records in (subject.read_decisions(*EVER), subject.read_orders(*EVER)):

@@ -34,8 +34,12 @@ NO_VERSIONS: tuple[tuple[Any, type[Exception], str], ...] = (
 
 def chain(log: str, count: int, *, of: str = "value") -> list[bytes]:
     """Return the lines of a log of so many records, as another store would have them."""
-    body = laws.order_body(of, *sent()) if log == "orders" else laws.decision_body(of, decision())
-    return laws.chain([body] * count, LOGGED_AT, laws.GENESIS)[0]
+    order, result = sent(strategy_name=of)
+    bodies = {
+        "orders": laws.order_body(of, order, result),
+        "decisions": laws.decision_body(of, decision()),
+    }
+    return laws.chain([bodies[log]] * count, LOGGED_AT, laws.GENESIS)[0]
 
 
 class TransferIntoLaws(Givens):

@@ -45,6 +45,15 @@ class Given:
             return partial(open_store, {"backend": self.name, **options})
         return again
 
+    def asked_for(self, options: Mapping[str, Any]) -> Callable[..., Any]:
+        """Return a callable that opens the place by `create`, as `open_store` does."""
+        prepared = self.prepared(options)
+
+        def opened(*, create: bool) -> Any:
+            return (prepared if create else prepared.existing()).open()
+
+        return opened
+
     def pytest_terminal_summary(self, config: pytest.Config) -> None:
         """Keep the report, as it is printed."""
         results: Any = config.pluginmanager.get_plugin("storecore-results")
@@ -73,6 +82,10 @@ class Named(Given):
 
     def reopen(self, options: Mapping[str, Any]) -> Callable[[], Any]:
         """Return a callable that opens the same place again, here and in other processes."""
+        return partial(open_store, {"backend": self.name, **options})
+
+    def asked_for(self, options: Mapping[str, Any]) -> Callable[..., Any]:
+        """Return a callable that opens the place by `create`, as `open_store` does."""
         return partial(open_store, {"backend": self.name, **options})
 
 

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
+from storecore.capabilities import BarTables, Bulk
 from storecore.errors import StoreError
 from storecore.models import (
     Action,
@@ -37,6 +38,7 @@ NOON = datetime(2026, 1, 5, 12)
 EVER = (datetime.min, datetime.max)
 FULL_AT = 128 * 1024  # bytes
 BATCH, BATCHES = 2_000, 4  # bars: more than fit where a bar takes 16 bytes and more
+SOME = 200
 PATIENCE = 5.0  # seconds: a store that writes slowly is not asked to fill the medium
 
 
@@ -44,7 +46,8 @@ class Job(NamedTuple):
     """What to do.
 
     "write": `threads` each write `rounds` numbers from `first` on; "fill": write more than fits;
-    "starve": read without a file descriptor to open; "fork": write in a child too.
+    "fill batches": in the second half of each batch; "starve": read without a file descriptor to
+    open; "fork": write in a child too.
     """
 
     reopen: Callable[[], Any]
@@ -161,20 +164,53 @@ def _fill_up(store: Any, job: Job) -> None:
         if outcome == "written" and time.monotonic() - begin < PATIENCE:
             outcome = _tried(partial(store.write_bars, "FULL", batch(number)))
             print("bars", number, outcome, flush=True)
-    drawn = random.Random(0)
-    long = "".join(chr(drawn.randrange(35, 91)) for _ in range(2 * FULL_AT))
+    _fill(_records(store))
+
+
+def _fill_batches(store: Any, job: Job) -> None:
+    """Write batches that begin with what fits, and print what came of each."""
+    _fill(_batches(store))
+
+
+def _records(store: Any) -> dict[str, Callable[[], None]]:
+    """Return a write of each kind that is more than fits into a file of this process."""
+    long = _long_text()
     filing = FundamentalData(
         symbol="AAPL", timestamp=NOON, company_name="new", cik="1", raw_xml=long
     )
     hold = Decision("AAPL", Action.HOLD, 0, 0, long)
     order = Order("value", "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled", message=long)
-    writes: dict[str, Callable[[], None]] = {
+    return {
         "fundamental": lambda: store.write_fundamental("AAPL", filing),
         "state": lambda: store.save_strategy_state("value", {"long": long}),
         "event": lambda: store.write_event(Event("x", None, NOON, NOON, "test", {"long": long})),
         "decision": lambda: store.log_decision("value", hold),
         "order": lambda: store.log_order("value", *order),
     }
+
+
+def _batches(store: Any) -> dict[str, Callable[[], None]]:
+    """Return writes that begin with what fits, and go on with what does not."""
+    later, long = NOON + timedelta(days=1), _long_text()
+    events = [
+        Event("x", None, at, at, "test", {"text": text}) for at, text in ((NOON, ""), (later, long))
+    ]
+    filings = [
+        FundamentalData(symbol=name, timestamp=NOON, company_name=name, cik="1", raw_xml=text)
+        for name, text in (("AAPL", ""), ("MSFT", long))
+    ]
+    writes: dict[str, Callable[[], None]] = {}
+    if isinstance(store, BarTables):
+        bars = [*_many_bars("AAPL")[:SOME], *_many_bars("MSFT")]
+        writes["table"] = lambda: store.write_bar_table(_table(bars))
+    if isinstance(store, Bulk):
+        writes["events"] = lambda: store.write_events(events)
+        writes["fundamentals"] = lambda: store.write_fundamentals(filings)
+    return writes
+
+
+def _fill(writes: dict[str, Callable[[], None]]) -> None:
+    """Do writes while no file of this process may grow beyond a size; print what came of each."""
     for name, write in writes.items():
         print(name, 0, _tried(write), flush=True)
 
@@ -192,7 +228,31 @@ def _tried(write: Callable[[], None]) -> str:
     return "written"
 
 
-_TASKS = {"write": _write, "fill": _fill_up, "starve": _starve, "fork": _fork}
+def _many_bars(symbol: str) -> list[PriceBar]:
+    drawn = random.Random(0)
+    dates = [NOON + timedelta(minutes=number) for number in range(BATCHES * BATCH)]
+    return [PriceBar(symbol, date, 1.0, 2.0, 0.5, drawn.random(), 7) for date in dates]
+
+
+def _long_text() -> str:
+    drawn = random.Random(0)
+    return "".join(chr(drawn.randrange(33, 126)) for _ in range(2 * FULL_AT))
+
+
+def _table(bars: list[PriceBar]) -> Any:
+    import pyarrow as pa
+
+    names = PriceBar.__struct_fields__
+    return pa.table({name: [getattr(bar, name) for bar in bars] for name in names})
+
+
+_TASKS = {
+    "write": _write,
+    "fill": _fill_up,
+    "fill batches": _fill_batches,
+    "starve": _starve,
+    "fork": _fork,
+}
 
 if __name__ == "__main__":
     main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -91,3 +92,29 @@ def entries(folder: Path) -> list[Entry]:
 def identity(found: os.stat_result) -> tuple[int, int]:
     """Return what tells a file from every other one that exists."""
     return found.st_dev, found.st_ino
+
+
+def places(folders: Iterable[Path]) -> frozenset[str]:
+    """Return which folders these are, by whatever paths they are reached; a missing one is none."""
+    found = set()
+    for folder in folders:
+        with naming(folder, "look at"), suppress(FileNotFoundError):
+            device, number = identity(folder.stat())
+            found.add(f"folder {device}:{number}")
+    return frozenset(found)
+
+
+Fingerprint = tuple[int, int, int, int]
+
+
+def fingerprint(path: Path) -> Fingerprint | None:
+    """Return what tells the file at a path from any that was or will be there, None if none is.
+
+    The number of a removed file is soon given to another one, so size and time of change count too.
+    """
+    with naming(path, "look at"):
+        try:
+            found = os.stat(path)  # noqa: PTH116 - as everywhere on this floor
+        except FileNotFoundError:
+            return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

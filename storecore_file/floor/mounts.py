@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
+
+from storecore.logs import log as _log
 
 _MOUNTS = Path("/proc/self/mounts")  # Linux only: elsewhere nothing is known
 _NETWORK = re.compile(
     r"nfs\d*|cifs|smb\w*|ncpfs|afs|coda|9p|ceph|glusterfs|lustre|beegfs|gpfs|ocfs2|gfs2"
     r"|fuse\.(sshfs|s3fs|gcsfuse|rclone|glusterfs|ceph|davfs\w*|goofys|juicefs|mount-s3)"
 )
-_log = logging.getLogger("storecore")
 
 
 def file_system(path: Path) -> str | None:

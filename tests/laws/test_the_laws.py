@@ -65,6 +65,10 @@ class TestFile(DataStoreSuite):
         return tamper
 
     @pytest.fixture
+    def nowhere(self, place):
+        return partial(FileDataStore, place)
+
+    @pytest.fixture
     def store(self, reopen):
         with reopen() as store:
             yield store
@@ -82,6 +86,10 @@ class TestPostgres(DataStoreSuite):
     @pytest.fixture
     def tamper(self, place_in_postgres):
         return partial(changed_in_postgres, **place_in_postgres)
+
+    @pytest.fixture
+    def nowhere(self, place_in_postgres):
+        return partial(PostgresDataStore, **place_in_postgres)
 
     @pytest.fixture
     def store(self, reopen):
@@ -209,3 +217,8 @@ class TestReadonlyFile(Composed):
     def writer(self, place):
         with open_store(file(place)) as writer:
             yield writer
+
+    @pytest.fixture
+    def store(self, prepared, writer):  # which makes the place: who only reads does not (law D7)
+        with prepared.open() as store:
+            yield store

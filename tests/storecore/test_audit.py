@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from storecore import Action, Decision, DecisionRecord, InvalidData, InvalidName, OrderRecord
+from storecore import Action, Decision, DecisionRecord, InvalidData, InvalidName, Order, OrderRecord
 from storecore.audit import (
     GENESIS,
     Link,
@@ -242,17 +242,31 @@ def test_n2_a_strategy_that_is_no_name_is_refused(records, strategy):
         select_records(records, time_range(NOON, NOON), strategy)
 
 
+def test_n3_an_order_is_logged_under_its_own_strategy(order):
+    with pytest.raises(
+        InvalidData, match=r"^order\.strategy_name='value': expected 'other', the str"
+    ):
+        order_body("other", order(), OrderResult("1", "filled"))
+
+
 def test_a_decision_is_checked(decision):
-    with pytest.raises(InvalidData, match=r"^decision: .*\$\.target_weight"):
-        decision_entry("value", decision(target_weight=2))
+    with pytest.raises(
+        InvalidData, match=r"^decision\.target_weight='2': expected a finite number"
+    ):
+        decision_entry("value", decision(target_weight="2"))
 
 
 @pytest.mark.parametrize(
     ("fields", "result", "message"),
     [
-        ({"action": "HOLD"}, OrderResult("1", "filled"), r"^order: Invalid enum value 'HOLD'"),
-        ({"quantity": "10"}, OrderResult("1", "filled"), r"^order: .*\$\.quantity"),
-        ({}, OrderResult(1, "filled"), r"^result: .*\$\.order_id"),
+        ({"action": "HOLD"}, OrderResult("1", "filled"), r'^order\.action=.*"BUY" or "SELL"'),
+        ({"quantity": "10"}, OrderResult("1", "filled"), r"^order\.quantity='10': expected"),
+        (
+            {"strategy_name": "other"},
+            OrderResult("1", "filled"),
+            r"^order\.strategy_name='other': ",
+        ),
+        ({}, OrderResult(None, "filled"), r"^result\.order_id=None: expected an int or a str"),
         ({}, None, r"^result: expected OrderResult, got NoneType"),
     ],
 )
@@ -281,10 +295,18 @@ def test_a1_a_batch_of_orders_has_the_lines_that_they_have_one_by_one(order):
     assert order_bodies("value", pairs) == [order_body("value", *pair) for pair in pairs]
 
 
+ORDER = Order("value", "AAPL", "BUY", 10, "MARKET")
+RESULT = OrderResult("1", "filled")
+
+
 @pytest.mark.parametrize(
     ("orders", "message"),
     [
         ([None], r"^orders\[0\]: expected \(Order, OrderResult\), got NoneType"),
+        (
+            [(ORDER, RESULT), (replace(ORDER, strategy_name="other"), RESULT)],
+            r"^orders\[1\]\.strategy_name='other': expected 'value', the strategy",
+        ),
         ([()], r"^orders\[0\]: expected \(Order, OrderResult\), got tuple"),
         ([("order", OrderResult("1", "filled"))], r"^orders\[0\]: expected Order, got str"),
     ],
@@ -292,3 +314,14 @@ def test_a1_a_batch_of_orders_has_the_lines_that_they_have_one_by_one(order):
 def test_a_batch_of_what_are_no_orders_is_refused(orders, message):
     with pytest.raises(InvalidData, match=message):
         order_bodies("value", orders)
+
+
+def test_a3_what_was_logged_before_has_the_bytes_and_the_hash_that_it_had():
+    decision = Decision("AAPL", Action.BUY, 1, 0.5, "cheap")
+    order = Order("value", "AAPL", "BUY", 10, "LIMIT", 9.5)
+    result = OrderResult("7", "filled", 9.5, 10, "ok")
+    bodies = decision_body("value", decision), order_body("value", order, result)
+    (first, second), end = chain(bodies, NOON, GENESIS)
+    assert b'"target_weight":1.0,' in first
+    assert b'"result":{"order_id":"7","status":"filled",' in second
+    assert end.hash == "573d6e0710c179e3ffa89f532780294e5632732ba4bc29df9f06aea5d807dc57"

@@ -379,7 +379,7 @@ def test_t1_a_date_before_year_1_or_after_year_9999_is_refused_by_row(beyond, zo
 @pytest.mark.parametrize("unit", ["s", "ms"])
 def test_t1_a_date_that_no_microsecond_can_count_is_refused(unit):
     instants = pa.array([0, 2**62, -(2**62)], pa.timestamp(unit))
-    with pytest.raises(InvalidData, match=r"^table.*\.date: outside the years 1 to 9999"):
+    with pytest.raises(InvalidData, match=r"^table\[1\]\.date: outside the years 1 to 9999"):
         checked_series(bars_table(date=instants))
 
 
@@ -389,8 +389,18 @@ def test_t1_a_date_that_no_microsecond_can_count_is_refused(unit):
     ids=lambda array: str(array.type),
 )
 def test_t1_a_day_beyond_year_9999_is_refused(array):
-    with pytest.raises(InvalidData, match=r"^table.*\.date: outside the years 1 to 9999"):
+    with pytest.raises(InvalidData, match=r"^table\[1\]\.date: outside the years 1 to 9999"):
         checked_series(bars_table(date=array))
+
+
+@pytest.mark.parametrize(("unit", "per_second"), [("s", 1), ("ms", 1_000)])
+def test_t1_the_first_and_the_last_moment_of_each_unit_are_kept(unit, per_second):
+    low, high = EARLIEST * per_second // 10**6, LATEST * per_second // 10**6
+    bars = taken(bars_table(date=pa.array([low, 0, high], pa.timestamp(unit))))["AAPL"]
+    assert bars.date == [each * 10**6 // per_second for each in (low, 0, high)]
+    for beyond in (low - 1, high + 1):
+        with pytest.raises(InvalidData, match=r"^table\[2\]\.date: outside"):
+            checked_series(bars_table(date=pa.array([low, 0, beyond], pa.timestamp(unit))))
 
 
 def test_t1_a_date64_that_is_no_whole_day_is_refused_or_kept_never_changed():

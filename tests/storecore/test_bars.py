@@ -112,6 +112,9 @@ def test_b2_a_price_of_any_number_type_is_the_float_that_equals_it(bar, field, g
         (float(2**63), float(2**63)),
         (1e300, 1e300),
         (Fraction(6, 2), 3),
+        (Decimal("3.0"), 3),
+        (Decimal("0.1"), 0.1),
+        (Decimal(2**53 + 1), 2**53 + 1),
     ],
 )
 def test_b2_a_volume_is_an_int_where_it_is_whole_and_fits(bar, given_as, kept):
@@ -125,7 +128,8 @@ NO_NUMBERS = [
     "1",
     None,
     1j,
-    Decimal(1),
+    Decimal("NaN"),
+    Decimal("sNaN"),
     pd.NA,
     np.array([1.0]),
     float("nan"),
@@ -151,6 +155,7 @@ def test_b2_what_is_no_finite_number_is_refused_with_row_and_field(bar, field, v
         2**53 + 1,
         Fraction(1, 3),
         np.longdouble("0.1"),
+        Decimal("0.12345678901234567891"),
         pytest.param(10**400, id="too big"),
         pytest.param(-(10**5000), id="no repr"),
     ],
@@ -167,7 +172,7 @@ def test_b2_a_negative_volume_is_refused(bar, value):
 
 
 @pytest.mark.parametrize(
-    "value", [2**63, np.uint64(2**64 - 1), pytest.param(10**5000, id="no repr")]
+    "value", [2**63, np.uint64(2**64 - 1), Decimal(2**63), pytest.param(10**5000, id="no repr")]
 )
 def test_b2_a_whole_volume_beyond_64_bits_is_refused(bar, value):
     with pytest.raises(InvalidData, match=rf"^bars\[0\]\.volume=.*at most {2**63 - 1} "):
@@ -207,6 +212,12 @@ def test_an_error_inside_a_generator_is_its_own(bar):
 def test_t1_a_date_that_is_none_is_refused_with_its_row(bar):
     with pytest.raises(InvalidData, match=r"^bars\[1\]\.date=NaT"):
         bar_columns("AAPL", [bar(), bar(pd.NaT)])
+
+
+@pytest.mark.parametrize("symbol", [None, pd.NA, 7, np.array(["A", "B"])], ids=str)
+def test_n3_a_bar_of_no_symbol_is_refused_with_its_row(bar, symbol):
+    with pytest.raises(InvalidData, match=r"^bars\[1\]\.symbol=.*: expected 'AAPL'"):
+        bar_columns("AAPL", [bar(), bar(symbol=symbol)])
 
 
 def test_n3_a_bar_of_another_symbol_is_refused_with_its_row(bar):

@@ -20,7 +20,7 @@ METHODS = {
         *("iter_fundamentals", "iter_events", "iter_audit"),
         *("append_audit", "restore_state"),
     },
-    "Maintenance": {"verify", "repair", "compact"},
+    "Maintenance": {"verify", "repair", "compact", "checkpoint"},
 }
 
 

@@ -10,13 +10,14 @@ from storecore import (
     ApiMismatch,
     BackendInfo,
     BackendLoadError,
+    ConfigError,
     DuplicateBackend,
     UnknownBackend,
     backends,
     discovery,
     open_store,
 )
-from storecore.discovery import described, find, load_spec
+from storecore.discovery import broken_packages, described, find, load_spec
 from storecore.hooks import API_VERSION, BACKENDS
 from storecore.memory import MemoryDataStore
 
@@ -291,11 +292,145 @@ def test_the_plugins_of_one_group_are_found(site):
     assert "watch" not in [plugin.name for plugin in find(BACKENDS)]
 
 
-def test_a_distribution_with_broken_metadata_hides_no_other(site, caplog):
-    info = site.install("acme-torn")
-    (info / "entry_points.txt").write_bytes(b"[storecore.backends]\n\xff\n")
-    assert {"file", "memory"} <= {each.name for each in backends()}
-    assert "the entry points of acme-torn cannot be read" in caplog.text
+def torn(site, name, file, content, **groups):
+    """Install a distribution one file of whose metadata is broken; return its folder."""
+    info = site.install(f"acme-{name}", **groups)
+    (info / file).write_bytes(content)
+    return info
+
+
+LATIN = b"Metadata-Version: 2.1\nName: acme-torn\nVersion: 1\nAuthor: Andr\xe9\n"
+TORN = {
+    "entry points in Latin-1": ("entry_points.txt", b"[storecore.backends]\n\xff\n"),
+    "entry points without a value": ("entry_points.txt", b"[console_scripts]\nno value\n"),
+    "metadata in Latin-1": ("METADATA", LATIN),
+}
+
+
+@pytest.mark.parametrize("kind", TORN)
+def test_a_distribution_with_broken_metadata_hides_no_other_and_is_told_once(site, caplog, kind):
+    info = torn(site, "torn", *TORN[kind], backends={"torn": "acme_torn"})
+    site.backend(answering("return BackendSpec(**spec)"))
+    for _ in range(2):
+        assert {"broken", "file", "memory"} <= {each.name for each in backends()}
+        assert isinstance(open_store("broken"), MemoryDataStore)
+    assert "torn" not in {each.name for each in backends()}
+    (told,) = caplog.messages
+    assert str(info) in told
+    assert "is left out: its metadata cannot be read: " in told
+    assert told.endswith("; reinstall or uninstall it")
+
+
+@pytest.mark.parametrize("kind", TORN)
+def test_a_distribution_with_broken_metadata_is_listed_with_the_cause(site, kind):
+    info = torn(site, "torn", *TORN[kind], plugins={"torn": "acme_torn"})
+    (package,) = broken_packages()
+    assert str(info) in package.distribution
+    assert package.why.startswith("its metadata cannot be read: ")
+
+
+def test_a_backend_of_a_package_that_is_left_out_is_unknown_with_the_cause(site):
+    info = torn(site, "torn", *TORN["metadata in Latin-1"], backends={"torn": "acme_torn"})
+    with pytest.raises(
+        UnknownBackend, match=r"^no backend 'torn'.*; left out: the package .*Unic"
+    ) as e:
+        load_spec("torn")
+    assert str(info) in str(e.value)
+
+
+def test_a_distribution_all_of_whose_metadata_are_broken_is_told_by_its_folder(site):
+    info = torn(site, "torn", "METADATA", LATIN)
+    (info / "entry_points.txt").write_bytes(b"\xff")
+    assert [each.distribution for each in broken_packages()] == [f"the package {info}"]
+
+
+def test_metadata_in_another_encoding_of_a_package_without_plugins_are_none_of_ours(site, caplog):
+    torn(site, "torn", "METADATA", LATIN)
+    open_store("memory")
+    assert (broken_packages(), caplog.messages) == ([], [])
+
+
+def test_beside_a_broken_distribution_the_first_of_two_of_one_name_counts(
+    site, tmp_path, monkeypatch
+):
+    site.backend(answering("return BackendSpec(**spec)"))
+    behind = tmp_path / "behind"
+    behind.mkdir()
+    type(site)(behind).backend("", entry_point="elsewhere")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(behind)])
+    torn(site, "torn", "entry_points.txt", b"\xff")
+    assert [each.entry_point for each in backends() if each.name == "broken"] == ["acme_broken"]
+    assert isinstance(open_store("broken"), MemoryDataStore)
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "SystemExit(3)",
+        "GeneratorExit()",
+        "MemoryError()",
+        "BaseException('no')",
+        "Mute()",
+        "__import__('asyncio').CancelledError()",
+    ],
+)
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class Mute(Exception):\n    def __str__(self): raise OSError\nraise {}",
+        answering("raise {}"),
+        answering("return BackendSpec(**(spec | dict(open=fail)))"),
+        answering("return BackendSpec(**spec, capabilities=fail)"),
+        answering("return BackendSpec(**spec, promises=fail)"),
+    ],
+    ids=["import", "hook", "open", "capabilities", "promises"],
+)
+def test_whatever_a_backend_raises_is_its_own_failure(site, source, raised):
+    fail = """
+class Mute(Exception):
+    def __str__(self): raise OSError
+
+def fail(config):
+    raise {}
+"""
+    site.backend((fail + source).replace("{}", raised))
+    with pytest.raises(BackendLoadError) as caught:
+        open_store("broken")
+    assert str(caught.value).startswith(ORIGIN)
+    assert raised.rpartition(".")[2].partition("(")[0] in str(caught.value)
+    assert isinstance(open_store("memory"), MemoryDataStore)
+
+
+@pytest.mark.parametrize("source", ["raise {}", answering("raise {}"), "def __dir__(): raise {}"])
+def test_an_interrupt_of_the_user_goes_through(site, source):
+    site.backend(source.replace("{}", "KeyboardInterrupt"))
+    with pytest.raises(KeyboardInterrupt):
+        open_store("broken")
+
+
+@pytest.mark.parametrize("field", ["open", "capabilities"])
+def test_an_interrupt_while_a_store_opens_goes_through(site, field):
+    source = "def fail(config): raise KeyboardInterrupt\n" + answering(
+        f"return BackendSpec(**(spec | dict({field}=fail)))"
+    )
+    site.backend(source)
+    with pytest.raises(KeyboardInterrupt):
+        open_store("broken")
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"), [("SystemExit", ConfigError), ("KeyboardInterrupt", KeyboardInterrupt)]
+)
+def test_a_config_whose_own_check_raises_is_a_config_error_but_for_an_interrupt(site, raised, kind):
+    config = f"""
+from msgspec import Struct
+
+class Config(Struct):
+    def __post_init__(self): raise {raised}
+"""
+    site.backend(config + answering("return BackendSpec(**(spec | dict(config=Config)))"))
+    with pytest.raises(kind):
+        open_store("broken")
 
 
 def test_an_unknown_name_of_a_known_package_is_told_with_its_command(monkeypatch):

@@ -22,6 +22,7 @@ BUILT_INS = {
     "ApiMismatch": ImportError,
     "StorageError": OSError,
     "CorruptData": OSError,
+    "NoStore": FileNotFoundError,
     "StateConflict": RuntimeError,
     "StoreClosed": RuntimeError,
     "LockTimeout": TimeoutError,

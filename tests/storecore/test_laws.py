@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from storecore import laws, memory, memory_transfer
+from storecore import laws, memory, memory_maintenance, memory_transfer
 
 ELSEWHERE = {
-    f"storecore.{name}" for name in ("reports", "hooks", "models", "errors", "memory_transfer")
+    f"storecore.{name}"
+    for name in ("reports", "hooks", "models", "errors", "memory_maintenance", "memory_transfer")
 }
 
 
@@ -21,7 +22,7 @@ def test_every_name_is_there_and_says_what_it_does(name):
     assert not (inspect.isroutine(value) or inspect.isclass(value)) or value.__doc__
 
 
-@pytest.mark.parametrize("module", [memory, memory_transfer])
+@pytest.mark.parametrize("module", [memory, memory_transfer, memory_maintenance])
 def test_all_that_keeps_the_laws_of_the_memory_backend_is_there(module):
     tree = ast.parse(Path(module.__file__).read_text())
     used = {

@@ -214,18 +214,9 @@ def test_a_record_takes_numpy_scalars_as_the_values_that_they_equal(order, given
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"action": "buy"}, r"^decision\.action='buy': it would be kept as <Action\.BUY"),
-        ({"action": "sell"}, r"^decision: Invalid enum value 'sell' - at `\$\.action`"),
-        ({"target_weight": 1.5}, r"^decision: Expected `float` <= 1\.0 - at `\$\.target_weight`"),
-        ({"target_weight": True}, r"^decision: Expected `float`, got `bool`"),
-        ({"target_weight": np.bool_(True)}, r"^decision: Expected `float`, got `bool`"),
-        ({"confidence": -0.1}, r"^decision: Expected `float` >= 0\.0 - at `\$\.confidence`"),
-        ({"confidence": float("nan")}, r"^decision: Expected `float`, got `null`"),
-        ({"confidence": np.array([0.5])}, r"^decision: expected a plain value, got ndarray"),
-        ({"confidence": object()}, r"^decision: expected a plain value, got object"),
-        ({"symbol": None}, r"^decision: Expected `str`, got `null` - at `\$\.symbol`"),
-        ({"reasoning": b"x"}, r"^decision\.reasoning=b'x': it would be kept as 'eA=='"),
-        ({"reasoning": "\ud800"}, r"^decision: .*surrogates not allowed"),
+        ({"symbol": None}, r"^decision\.symbol=None: expected a str, got NoneType$"),
+        ({"confidence": np.array([0.5])}, r"^decision\.confidence=array.*got ndarray$"),
+        ({"confidence": object()}, r"^decision\.confidence=<object.*got object$"),
     ],
 )
 def test_a_field_that_is_not_of_its_type_is_refused(decision, fields, message):
@@ -233,15 +224,10 @@ def test_a_field_that_is_not_of_its_type_is_refused(decision, fields, message):
         checked(decision(**fields), Decision, "decision")
 
 
-def test_a_field_that_would_be_kept_as_nothing_is_refused(order):
-    with pytest.raises(InvalidData, match=r"^order\.limit_price=nan: it would be kept as None"):
-        checked(order(limit_price=float("nan")), Order, "order")
-
-
 def test_a_field_that_holds_itself_is_refused(decision):
     loop = []
     loop.append(loop)
-    with pytest.raises(InvalidData, match=r"^decision: .*recursion"):
+    with pytest.raises(InvalidData, match=r"^decision\.reasoning=.*expected a str, got list"):
         checked(decision(reasoning=loop), Decision, "decision")
 
 
@@ -250,7 +236,7 @@ def test_what_a_subclass_adds_is_refused_not_dropped(decision):
         score: float = 0.0
 
     scored = Scored("AAPL", Action.BUY, 0.5, 0.9, "cheap", score=0.25)
-    with pytest.raises(InvalidData, match=r"^decision\.score=0\.25: it would be kept as None"):
+    with pytest.raises(InvalidData, match=r"^decision\.score=0\.25: Decision has no such field"):
         checked(scored, Decision, "decision")
 
 
@@ -291,3 +277,15 @@ def test_a_record_of_a_subclass_without_fields_of_its_own_is_kept_as_what_it_is_
     own = OwnDecision("AAPL", Action.BUY, 0.5, 0.9, "cheap")
     assert checked(own, Decision, "decision") == Decision("AAPL", Action.BUY, 0.5, 0.9, "cheap")
     assert checked_all([own], Decision, "decisions[{}]") == [checked(own, Decision, "decision")]
+
+
+def test_a_batch_takes_what_a_record_alone_does(order):
+    batch = [order(), order(quantity=Decimal("0.1"))]
+    assert checked_all(batch, Order, "orders[{}]") == [order(), order(quantity=0.1)]
+
+
+@pytest.mark.parametrize("price", [float("nan"), "9.5"])
+def test_a_batch_names_the_row_of_what_it_refuses(order, price):
+    batch = [order(), order(limit_price=price)]
+    with pytest.raises(InvalidData, match=r"^orders\[1\]\.limit_price="):
+        checked_all(batch, Order, "orders[{}]")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
@@ -17,6 +19,7 @@ from storecore import (
     InvalidData,
     InvalidName,
     NotSerializable,
+    Report,
     StoreClosed,
     open_store,
 )
@@ -294,10 +297,11 @@ def test_a3_a_changed_record_is_found(store, decision):
     assert (finding.kind, finding.place) == ("edited", "decisions, record 2")
 
 
-def test_a_read_of_the_log_is_of_one_strategy_where_one_is_asked_for(store, writes):
+def test_a_read_of_the_log_is_of_one_strategy_where_one_is_asked_for(store, writes, order):
     for strategy in ("value", "momentum"):
         store.log_decision(**{**writes["log_decision"], "strategy_name": strategy})
-        store.log_order(**{**writes["log_order"], "strategy_name": strategy})
+        own = order(strategy_name=strategy)
+        store.log_order(**{**writes["log_order"], "strategy_name": strategy, "order": own})
     assert [each.strategy for each in store.read_decisions(**ALWAYS, strategy_name="value")] == [
         "value"
     ]
@@ -350,3 +354,57 @@ def test_records_are_values_that_nobody_can_change(store, fundamental):
     store.write_fundamental("AAPL", fundamental())
     read = store.read_fundamental("AAPL")
     assert replace(read, employees=5) != store.read_fundamental("AAPL")
+
+
+@pytest.mark.parametrize("name", ["fundamentals", "bars"])
+def test_d2_a_batch_that_runs_out_of_memory_changes_nothing(name, bar, fundamental, monkeypatch):
+    store = MemoryDataStore()
+    rows = [bar(symbol=symbol) for symbol in ("A", "B")]
+    table = pa.table(
+        {each: [getattr(row, each) for row in rows] for each in bar().__struct_fields__}
+    )
+    writes = {
+        "fundamentals": lambda: store.write_fundamentals(
+            fundamental(symbol=symbol) for symbol in ("A", "B")
+        ),
+        "bars": lambda: store.write_bar_table(table),
+    }
+    real, calls = dict.__or__, itertools.count()
+
+    class Scarce(dict):
+        def __or__(self, other):
+            if next(calls) == 1:
+                raise MemoryError
+            return Scarce(real(self, other))
+
+    monkeypatch.setattr(store, "_bars", Scarce({(s, "1d"): Scarce() for s in "AB"}))
+    monkeypatch.setattr(store, "_fundamentals", Scarce({s: Scarce() for s in "AB"}))
+    with pytest.raises(MemoryError):
+        writes[name]()
+    assert store.read_bars("A", datetime.min, datetime.max) == []
+    assert store.read_fundamental("A") is None
+
+
+def test_a_check_counts_what_is_held_and_notes_odd_bars(
+    store, bar, event, fundamental, decision, sent
+):
+    assert store.verify() == Report(0)
+    store.write_bars("AAPL", [bar(), bar(date=datetime(2026, 1, 6), high=1.0, low=2.0)])
+    store.write_event(event())
+    store.write_fundamental("AAPL", fundamental())
+    for number in range(2):
+        store.save_strategy_state("value", {"n": number})
+    store.log_decision("value", decision())
+    store.log_order("value", *sent())
+    report = store.verify()
+    assert (report.ok, report.checked) == (True, 8)
+    (note,) = report.notes
+    assert (note.kind, note.place) == ("high below low", "AAPL (1d)")
+    assert store.repair() == store.repair(dry_run=True) == report
+    assert store.compact() == Report(0)
+
+
+def test_a_check_follows_the_audit_log(store, decision):
+    store.log_decision("value", decision())
+    store._logs["decisions"][0] = store._logs["decisions"][0].replace(b"value", b"other")
+    assert [each.kind for each in store.verify().findings] == ["edited"]

@@ -144,6 +144,21 @@ def test_a_replica_that_fails_is_an_error_where_it_was_asked_for(mirror, stores,
     assert [each.symbols() for each in stores[:2]] == [["AAPL"]] * 2
 
 
+def test_a_replica_that_would_end_the_program_is_a_replica_that_fails(mirror, stores, bar, caplog):
+    class Ending(MemoryDataStore):
+        raised = SystemExit
+
+        def write_bars(self, symbol, bars, *, timeframe="1d"):
+            raise self.raised
+
+    mirror(stores[0], Ending(), stores[1]).write_bars("AAPL", [bar()])
+    assert [each.symbols() for each in stores[:2]] == [["AAPL"]] * 2
+    assert "SystemExit" in caplog.text
+    Ending.raised = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        mirror(stores[0], Ending()).write_bars("AAPL", [bar()])
+
+
 def test_closing_closes_all_even_where_one_fails(mirror, stores):
     with pytest.raises(OSError, match="the disk is gone"):
         mirror(stores[0], Failing(), stores[1]).close()

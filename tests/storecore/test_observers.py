@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
+import pickle
+import signal
+import sys
 import threading
 from datetime import UTC, date, datetime
 
@@ -12,7 +15,15 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from storecore import DataStore, InvalidData, StateVersion, StoreClosed, laws, open_store
+from storecore import (
+    ConfigError,
+    DataStore,
+    InvalidData,
+    StateVersion,
+    StoreClosed,
+    laws,
+    open_store,
+)
 from storecore.capabilities import CAPABILITIES
 from storecore.memory import MemoryDataStore, storecore_backend
 from storecore.observers import load_observers
@@ -254,8 +265,10 @@ def test_what_a_backend_offers_beyond_the_protocols_is_there_too(site, bar):
 
 BULKY = """
 class Store(MemoryDataStore):
+    removed = 3
+
     def delete_bars(self, symbol, start, end, *, timeframe="1d"):
-        pass
+        return self.removed
 """
 
 
@@ -301,9 +314,18 @@ def test_an_observer_is_told_of_what_another_store_held_by_strategy(site, calls,
         ]
 
 
-def test_an_observer_is_told_of_bars_that_were_deleted(bulky, calls):
-    bulky.delete_bars("AAPL", date.min, date.max)
-    assert calls == [("deletions", "AAPL", 1)]
+def test_an_observer_is_told_how_many_bars_were_deleted(store, calls, bar):
+    store.write_bars("AAPL", [bar(), bar(date=datetime(2026, 1, 6))])
+    calls.clear()
+    assert store.delete_bars("AAPL", date.min, date.max) == 2
+    assert calls == [("deletions", "AAPL", 2)]
+
+
+@pytest.mark.parametrize("removed", [0, None])
+def test_an_observer_is_not_told_of_a_deletion_that_removed_nothing(bulky, calls, removed):
+    bulky._store.removed = removed
+    assert bulky.delete_bars("AAPL", date.min, date.max) is removed
+    assert calls == []
 
 
 @pytest.mark.parametrize("name", TOLD)
@@ -460,3 +482,248 @@ def test_an_observer_is_not_told_of_what_is_no_table(calls, store, bad):
 def test_an_observer_is_not_told_of_an_empty_table(calls, store, bar):
     store.write_bar_table(bar_table(bar).slice(0, 0))
     assert calls == []
+
+
+# What an observer raises.
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize(
+    "raised", ["SystemExit(3)", "GeneratorExit", "asyncio.CancelledError", "BaseException"]
+)
+def test_whatever_an_observer_raises_harms_no_write(site, event, caplog, hook, raised):
+    source = "import asyncio\n" + FAILING.format(hook=hook, arguments=HOOKS[hook])
+    source = source.replace('RuntimeError("observer bug")', raised)
+    site.install("acme-bad", modules={"acme_bad": source}, plugins={"bad": "acme_bad"})
+    with open_store("memory") as store:
+        store.write_event(event())
+        assert len(store.read_events(datetime.min, datetime.max)) == 1
+    assert caplog.messages == [f"observer bad failed in {hook}; the store goes on"]
+
+
+@pytest.mark.parametrize("raised", ["SystemExit", "GeneratorExit"])
+def test_an_observer_whose_import_ends_the_program_is_left_out(site, caplog, raised):
+    site.install("acme-bad", modules={"acme_bad": f"raise {raised}"}, plugins={"bad": "acme_bad"})
+    assert type(open_store("memory")) is MemoryDataStore
+    assert f"is left out: its import failed: {raised}" in caplog.text
+
+
+def test_an_interrupt_in_a_hook_goes_through_and_observers_go_on(site, event):
+    source = FAILING.format(hook="storecore_written", arguments=HOOKS["storecore_written"])
+    source = source.replace('RuntimeError("observer bug")', "KeyboardInterrupt")
+    site.install("acme-bad", modules={"acme_bad": source}, plugins={"bad": "acme_bad"})
+    store = open_store("memory")
+    for count in (1, 2):  # the write has taken effect
+        with pytest.raises(KeyboardInterrupt):
+            store.write_event(event())
+        assert len(store.read_events(datetime.min, datetime.max)) == count
+
+
+def test_a_store_whose_opening_is_interrupted_in_a_hook_is_closed(site, monkeypatch):
+    source = FAILING.format(hook="storecore_opened", arguments=HOOKS["storecore_opened"])
+    source = source.replace('RuntimeError("observer bug")', "KeyboardInterrupt")
+    site.install("acme-bad", modules={"acme_bad": source}, plugins={"bad": "acme_bad"})
+    opened = MemoryDataStore()
+    monkeypatch.setattr("storecore.memory.MemoryDataStore", lambda: opened)
+    with pytest.raises(KeyboardInterrupt):
+        open_store("memory")
+    with pytest.raises(StoreClosed):
+        opened.symbols()
+
+
+def test_an_interrupt_while_observers_are_loaded_leaves_them_to_be_loaded_again(site):
+    path = site.install(
+        "acme-watch", modules={"acme_watch": "raise KeyboardInterrupt"}, plugins={"w": "acme_watch"}
+    ).parent
+    with pytest.raises(KeyboardInterrupt):
+        open_store("memory")
+    (path / "acme_watch.py").write_text(WATCH)
+    open_store("memory")
+    assert len(load_observers().managers) == 1
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_what_a_signal_handler_of_the_program_raises_in_a_hook_goes_through(site, event, bound):
+    class Program:
+        def stop(self, number, frame):
+            raise SystemExit("stopped")
+
+    source = """
+import signal
+from storecore import hookimpl
+
+@hookimpl
+def storecore_written(store, kind, key, count):
+    signal.raise_signal(signal.SIGUSR1)
+"""
+    site.install("acme-slow", modules={"acme_slow": source}, plugins={"slow": "acme_slow"})
+    handler = Program().stop
+    before = signal.signal(signal.SIGUSR1, handler if bound else lambda *args: handler(*args))
+    try:
+        with open_store("memory") as store, pytest.raises(SystemExit, match="stopped"):
+            store.write_event(event())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+# What an observer does.
+
+
+@pytest.fixture
+def writing(site):
+    """Install an observer that writes in its hook, and return the list of what it is told."""
+    told = "calls.append((kind, key, count))"
+    more = """
+    store.save_strategy_state(f"{kind} {key}", {"count": count})
+    with storecore.open_store("memory") as other:
+        other.save_strategy_state("other", {})
+"""
+    source = "import storecore\n" + WATCH.replace(told, told + more)
+    site.install("acme-watch", modules={"acme_watch": source}, plugins={"watch": "acme_watch"})
+    load_observers()
+    import acme_watch
+
+    return acme_watch.calls
+
+
+def test_an_observer_is_not_told_of_what_it_writes_in_its_hook(writing, event):
+    with open_store("memory") as store:
+        store.write_event(event())
+        store.save_strategy_state("value", {})
+        assert store.strategies() == ["events news", "state value", "value"]
+    told = [("opened", "memory"), ("events", "news", 1), ("state", "value", 1), ("closed",)]
+    assert writing == told
+
+
+def test_another_thread_is_told_while_one_is_in_a_hook(site, event):
+    source = """
+import threading
+from storecore import hookimpl
+
+calls, entered, left = [], threading.Event(), threading.Event()
+
+@hookimpl
+def storecore_written(store, kind, key, count):
+    calls.append(key)
+    if key == "first":
+        entered.set()
+        assert left.wait(20)
+"""
+    site.install("acme-slow", modules={"acme_slow": source}, plugins={"slow": "acme_slow"})
+    with open_store("memory") as store:
+        import acme_slow
+
+        thread = threading.Thread(target=lambda: store.write_event(event(type="first")))
+        thread.start()
+        assert acme_slow.entered.wait(20)
+        store.write_event(event(type="second"))
+        acme_slow.left.set()
+        thread.join(20)
+    assert acme_slow.calls == ["first", "second"]
+
+
+def test_a_closed_store_can_be_named_in_the_hook_and_nothing_else(site):
+    source = """
+from storecore import hookimpl
+
+calls = []
+
+@hookimpl
+def storecore_closed(store):
+    calls.append(repr(store))
+    try:
+        store.symbols()
+    except Exception as error:
+        calls.append(type(error).__name__)
+"""
+    site.install("acme-last", modules={"acme_last": source}, plugins={"last": "acme_last"})
+    open_store("memory").close()
+    import acme_last
+
+    named, refused = acme_last.calls
+    assert "MemoryDataStore" in named
+    assert refused == "StoreClosed"
+
+
+# How it is turned off, and what is copied.
+
+
+def test_observers_are_off_for_a_store_that_is_opened_so(calls):
+    assert type(open_store("memory", observers=False)) is MemoryDataStore
+    assert calls == []
+
+
+@pytest.mark.parametrize("word", ["off", "OFF", "0", "false", "no"])
+def test_observers_are_off_where_the_environment_says_so(site, monkeypatch, word):
+    site.install("acme-bad", modules={"acme_bad": "1 / 0"}, plugins={"bad": "acme_bad"})
+    monkeypatch.setenv("STORECORE_OBSERVERS", word)
+    assert type(open_store("memory")) is MemoryDataStore
+    assert "acme_bad" not in sys.modules
+
+
+@pytest.mark.parametrize("word", ["", "on", "1", "True", "yes"])
+def test_observers_are_on_where_the_environment_says_so(calls, monkeypatch, word):
+    monkeypatch.setenv("STORECORE_OBSERVERS", word)
+    open_store("memory")
+    assert calls == [("opened", "memory")]
+
+
+@pytest.mark.usefixtures("site")
+def test_another_word_in_the_environment_is_refused(monkeypatch):
+    monkeypatch.setenv("STORECORE_OBSERVERS", "perhaps")
+    with pytest.raises(ConfigError, match=r"^STORECORE_OBSERVERS='perhaps': expected one of on, 1"):
+        open_store("memory")
+
+
+@pytest.mark.usefixtures("calls")
+def test_two_watched_stores_of_a_kind_are_of_one_type(tmp_path):
+    one, other, memory = (
+        open_store(*each)
+        for each in (
+            ({"backend": "file", "base_path": tmp_path / "one"},),
+            ({"backend": "file", "base_path": tmp_path / "other"},),
+            ("memory",),
+        )
+    )
+    assert type(one) is type(other) is not type(memory)
+
+
+def test_a_watched_store_is_pickled_as_what_it_watches_is(calls, tmp_path, bar, monkeypatch):
+    with open_store("file", base_path=tmp_path) as store:
+        pickled = pickle.dumps(store)
+        again = pickle.loads(pickled)
+        calls.clear()
+        again.write_bars("AAPL", [bar()])
+        assert (type(again), calls) == (type(store), [("bars", "AAPL", 1)])
+        assert store.symbols() == ["AAPL"]
+    again.close()
+    assert calls == [("bars", "AAPL", 1), ("closed",), ("closed",)]
+    monkeypatch.setenv("STORECORE_OBSERVERS", "off")
+    with pickle.loads(pickled) as unwatched:
+        assert type(unwatched).__name__ == "FileDataStore"
+
+
+def test_a_watched_store_that_cannot_be_pickled_says_why(store):
+    with pytest.raises(TypeError, match="a MemoryDataStore cannot be pickled"):
+        pickle.dumps(store)
+
+
+SILENT = """
+class Silent:
+    __signature__ = "none that Python knows"
+
+    def __call__(self, event):
+        store.write_event(event)
+
+store = MemoryDataStore()
+
+class Store(MemoryDataStore):
+    write_event = Silent()
+"""
+
+
+def test_a_store_whose_method_shows_no_parameters_can_be_watched(site, calls, event):
+    opened = acme(site, SILENT)
+    calls.clear()
+    opened.write_event(event())
+    assert calls == [("events", "news", 1)]

@@ -113,7 +113,10 @@ def test_an_object_of_a_type_that_no_file_can_say_is_kept(name, value):
         ({"limit": True}, "limit: Expected `int | null`, got `bool`"),
         ({"shards": ["a", 3]}, "shards[1]: Expected `Path`, got `int`"),
         ({"pool": {"size": "3"}}, "pool.size: Expected `int`, got `str`"),
-        ({"pool": {"sizes": 3}}, "pool: Object contains unknown field `sizes`"),
+        (
+            {"pool": {"sizes": 3}},
+            "pool.sizes: unknown option (did you mean 'size'?); expected one of folder, size",
+        ),
         ({"client": 3}, "client: Expected `Client`, got `int`"),
         ({"pure": "x"}, "pure: Expected `PurePosixPath`, got `str`"),
     ],

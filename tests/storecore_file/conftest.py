@@ -98,14 +98,17 @@ def collected():
 
 @pytest.fixture
 def failing(monkeypatch, collected):
-    """Make a function of `os` fail like a full disk or a broken one, from its nth call on."""
+    """Make a function of `os` fail like a full disk or a broken one, from its nth call on.
 
-    def fail(name, code=errno.EIO, after=0):
+    With `only` it fails in that call alone, counted from 0.
+    """
+
+    def fail(name, code=errno.EIO, after=0, only=None):
         real, calls = getattr(os, name), []
 
         def broken(*args, **kwargs):
             calls.append(args)
-            if len(calls) > after:
+            if len(calls) > after if only is None else len(calls) == only + 1:
                 raise OSError(code, os.strerror(code))
             return real(*args, **kwargs)
 

@@ -41,7 +41,7 @@ def kinds(store, event, decision, sent, fundamental):
             lambda: [int(each.strategy) for each in store.read_decisions(*ALL)],
         ),
         "orders": Kind(
-            lambda n: store.log_order(str(n), *sent()),
+            lambda n: store.log_order(str(n), *sent(strategy_name=str(n))),
             lambda: [int(each.strategy) for each in store.read_orders(*ALL)],
         ),
         "fundamentals": Kind(

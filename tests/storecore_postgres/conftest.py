@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.database import Pool
+from storecore_postgres.distribution import chosen
 
 _numbers = itertools.count()
 
@@ -33,6 +34,27 @@ def schema(place):
 def opened(place):
     """Open the store of the test; any option can be given."""
     return lambda **options: PostgresDataStore(**{**place, **options})
+
+
+@pytest.fixture(scope="session")
+def layout(postgres_dsn):
+    """How the server lays out new tables, by the extensions that it has."""
+    with psycopg.connect(postgres_dsn) as connection:
+        found = connection.execute("SELECT extname FROM pg_extension").fetchall()
+    return chosen("auto", {name for (name,) in found})
+
+
+@pytest.fixture
+def no_cluster(layout):
+    """Leave out a test that needs what a cluster refuses: triggers, a new distribution key."""
+    if layout == "citus":
+        pytest.skip("a cluster refuses what the test does to its tables")
+
+
+@pytest.fixture(scope="session")
+def postgres_programs(postgres_server):
+    """The folder of the programs of the tests' own server: `pg_dump` of its version, for one."""
+    return postgres_server.programs
 
 
 @pytest.fixture

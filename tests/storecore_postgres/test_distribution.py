@@ -1,10 +1,13 @@
 """Tables spread over a cluster or cut by time: the SQL that is sent, and when.
 
-No server with either extension is at hand: what they are asked for is run with functions in their
-place that note it.
+What either is asked for is run with functions in its place that note it. Where the server of
+`STORECORE_TEST_DSN` has one of the two, every other test here runs on tables so laid out.
 """
 
 from __future__ import annotations
+
+import re
+from importlib.resources import files
 
 import psycopg
 import pytest
@@ -57,7 +60,9 @@ def test_the_layout_is_as_asked_or_as_the_database_can(asked, installed, layout)
 
 
 @pytest.mark.parametrize(("asked", "extension"), [("citus", "citus"), ("timescale", "timescaledb")])
-def test_an_extension_that_is_not_there_is_told_with_its_command(opened, asked, extension):
+def test_an_extension_that_is_not_there_is_told_with_its_command(opened, layout, asked, extension):
+    if layout == asked:
+        pytest.skip("it is there")
     with pytest.raises(ConfigError, match=f"CREATE EXTENSION {extension} there"):
         opened(distribution=asked)
 
@@ -91,6 +96,13 @@ def test_timescale_is_asked_to_cut_bars_and_events_by_time():
 
 def test_nobody_is_asked_where_there_is_neither():
     assert spread('"desk"', "none") == []
+
+
+def test_no_statement_selects_nothing_which_a_cluster_refuses():
+    sources = [each for each in files("storecore_postgres").iterdir() if each.name.endswith(".py")]
+    assert len(sources) > 15
+    for source in sources:
+        assert not re.search(r"SELECT\s+FROM[^`]", source.read_text("utf8")), source.name
 
 
 @pytest.fixture

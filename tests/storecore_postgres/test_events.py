@@ -98,14 +98,14 @@ def test_an_empty_batch_writes_nothing(store):
         ("document = '{}'", "missing required field"),
         ("document = '5'", "Expected"),
         ("type = 'other'", "its document is of another time or type"),
-        ("timestamp = timestamp + interval '1 µs'", "its document is of another time or type"),
+        ("timestamp = '2026-01-05 00:00:00.000001+00'", "its document is of another time or type"),
     ],
 )
 def test_d5_an_event_that_is_not_what_was_written_is_corrupt(
     store, admin, schema, event, change, wrong
 ):
     store.write_event(event())
-    admin.execute(f"UPDATE {schema}.events SET {change.replace('1 µs', '1 microsecond')}")
+    admin.execute(f"UPDATE {schema}.events SET {change}")
     with pytest.raises(CorruptData, match=f'"{schema}".events, id 1: .*{wrong}'):
         store.read_events(*ALL)
     (finding,) = store.verify().findings

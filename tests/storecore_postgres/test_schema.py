@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from psycopg import sql
 
-from storecore import ConfigError
+from storecore import ConfigError, StorageError
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.grants import grants
 from storecore_postgres.schema import TABLES, quoted
@@ -51,7 +51,9 @@ def test_what_is_there_stays_as_it_is(opened, bar):
         assert store.read_bars("AAPL", bar().date, bar().date) == [bar()]
 
 
-def test_what_could_not_be_made_whole_is_not_there_at_all(opened, admin, schema, monkeypatch):
+def test_what_could_not_be_made_whole_is_not_there_at_all(
+    no_cluster, opened, admin, schema, monkeypatch
+):
     monkeypatch.setattr("storecore_postgres.schema._GUARD", "SELECT 1 / 0")
     with pytest.raises(OSError, match="division by zero"):
         opened()
@@ -81,7 +83,70 @@ def test_a_schema_may_have_any_name(postgres_dsn, admin, name, bar, decision, ev
     admin.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
 
 
-@pytest.mark.parametrize("name", ["", "x" * 64, "ü" * 32, "a\0b", "100%", "{a}", "\udc80"])
+@pytest.mark.parametrize(
+    "name", ["", "x" * 64, "ü" * 32, "a\0b", "100%", "{a}", "acme://u:p@h", "\udc80"]
+)
 def test_a_name_that_no_schema_can_have_is_refused_before_anything_is_asked(name):
     with pytest.raises(ConfigError, match="expected a name of 1 to 63 bytes"):
         PostgresDataStore("host=/nowhere", schema=name)
+
+
+@pytest.mark.parametrize("name", ["pg_desk", "pg_catalog", "information_schema"])
+def test_a_name_that_the_server_keeps_for_itself_is_refused_before_anything_is_asked(name):
+    with pytest.raises(ConfigError, match=f"schema='{name}': the server keeps this name"):
+        PostgresDataStore("host=/nowhere", schema=name)
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ("ALTER TABLE {schema}.bars DROP COLUMN volume",
+         'column "volume" does not exist in its table bars'),
+        ("ALTER TABLE {schema}.bars ALTER volume TYPE int8",
+         'column "volume" of its table bars is of type bigint; expected double precision'),
+        ("ALTER TABLE {schema}.states RENAME saved_at TO saved",
+         'column "saved_at" does not exist in its table states'),
+        ("ALTER TABLE {schema}.states ADD owner text NOT NULL",
+         'column "owner" of its table states is not known, and must be given a value'),
+        ("ALTER TABLE {schema}.events ALTER id DROP IDENTITY",
+         'column "id" of its table events is not numbered by the server'),
+        ("ALTER TABLE {schema}.bars DROP CONSTRAINT bars_pkey",
+         r"bars has the primary key \(\); expected \(symbol, timeframe, date\)"),
+        ("ALTER TABLE {schema}.orders DROP CONSTRAINT orders_pkey",
+         r"orders has the primary key \(\); expected \(seq"),
+        ("DROP TABLE {schema}.audit_heads", "its table audit_heads does not exist"),
+        ("DELETE FROM {schema}.about",
+         "has the tables audit_heads, bars, .* no row of its table about says of which version"),
+        ("DROP TABLE {schema}.about", "were restored without it; restore the whole schema"),
+        ("DELETE FROM {schema}.about WHERE key = 'distribution'", "names the distribution None"),
+        ("UPDATE {schema}.about SET value = 'oracle' WHERE key = 'distribution'",
+         "names the distribution 'oracle'; expected one of"),
+        ("ALTER TABLE {schema}.about RENAME value TO said",
+         'column "value" does not exist in its table about'),
+    ],
+)  # fmt: skip
+def test_tables_that_are_not_those_of_a_store_are_noticed_when_it_is_opened(
+    request, opened, admin, schema, change, wrong
+):
+    if "IDENTITY" in change:
+        request.getfixturevalue("no_cluster")
+    opened().close()
+    admin.execute(change.format(schema=schema))
+    with pytest.raises(StorageError, match=wrong):
+        opened()
+
+
+def test_a_table_of_another_program_is_not_taken_for_a_stores(opened, admin, schema):
+    admin.execute(f"CREATE SCHEMA {schema}")
+    admin.execute(f"CREATE TABLE {schema}.bars (id int, drink text)")
+    with pytest.raises(StorageError, match=r"has the tables bars, .* they are another program's"):
+        opened()
+    assert tables(admin, schema) == {"bars"}
+
+
+def test_a_column_that_someone_added_for_themselves_is_left_alone(opened, admin, schema, bar):
+    opened().close()
+    admin.execute(f"ALTER TABLE {schema}.bars ADD note text, ADD n int NOT NULL DEFAULT 5")
+    with opened() as store:
+        store.write_bars("AAPL", [bar()])
+        assert store.read_bars("AAPL", bar().date, bar().date) == [bar()]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
 from storecore import open_store
 from storecore.memory import MemoryDataStore
 
@@ -45,6 +49,7 @@ def test_a_wrapper_is_shown_with_what_it_depends_on(cli):
 
 
 def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):
+    open_store("file", base_path=tmp_path / "data").close()
     result = cli("backends", "--check", "file", "--set", f"base_path={tmp_path / 'data'}")
     assert result.exit_code == 0
     steps = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
@@ -106,3 +111,83 @@ def test_an_edited_audit_log_is_told(cli, tmp_path, decision):
 def test_settings_without_a_backend_to_check_are_refused(cli):
     result = cli("backends", "--set", "base_path=data")
     assert (result.exit_code, "give --check NAME" in result.stderr) == (1, True)
+
+
+OBSERVER = """
+from storecore import hookimpl
+
+@hookimpl
+def storecore_closed(store): pass
+"""
+
+
+def test_an_observer_is_listed_with_its_package_and_is_not_imported(cli, site):
+    site.install(
+        "acme-watch", "2.1", modules={"acme_watch": "1/0"}, plugins={"watch": "acme_watch"}
+    )
+    result = cli("backends")
+    assert "Observers, called for every store that is opened and written:" in result.stdout
+    row = row_of("watch", result)
+    assert ("acme-watch 2.1" in row, "installed" in row) == (True, True)
+    assert "acme_watch" not in sys.modules
+
+
+def test_observers_that_are_turned_off_are_listed_as_such(cli, site, monkeypatch):
+    site.install("acme-watch", modules={"acme_watch": ""}, plugins={"watch": "acme_watch"})
+    monkeypatch.setenv("STORECORE_OBSERVERS", "off")
+    assert "(off: STORECORE_OBSERVERS is set so)" in cli("backends").stdout
+
+
+@pytest.mark.usefixtures("site")
+def test_without_an_observer_none_is_spoken_of(cli):
+    assert "bserver" not in cli("backends").stdout
+
+
+def test_an_observer_is_checked_by_loading_it(cli, site):
+    site.install("acme-watch", modules={"acme_watch": OBSERVER}, plugins={"watch": "acme_watch"})
+    assert cli("backends", "--check", "watch").stdout == "ok      storecore_closed\n"
+
+
+def test_an_observer_that_cannot_be_loaded_is_one_error(cli, site):
+    site.install("acme-watch", modules={"acme_watch": "1/0"}, plugins={"watch": "acme_watch"})
+    result = cli("backends", "--check", "watch")
+    assert (result.exit_code, "ZeroDivisionError" in result.stderr) == (1, True)
+
+
+def test_a_package_with_broken_metadata_is_listed_once_with_the_cause(cli, site, caplog):
+    info = site.install("acme-torn")
+    (info / "entry_points.txt").write_bytes(b"\xff")
+    result = cli("backends")
+    assert result.exit_code == 0
+    assert result.stdout.count("is left out: its metadata cannot be read: UnicodeDecodeError") == 1
+    assert caplog.messages == []
+
+
+def test_a_backend_that_ends_the_program_ends_no_list(cli, site):
+    site.backend("raise SystemExit(3)")
+    result = cli("backends")
+    assert result.exit_code == 0
+    assert "SystemExit: 3" in row_of("broken", result)
+
+
+@pytest.mark.parametrize("raised", [SystemExit, GeneratorExit])
+def test_a_read_that_would_end_the_program_is_a_step_that_failed(
+    cli, backend_with, monkeypatch, raised
+):
+    def fail(*args):
+        raise raised
+
+    backend_with()
+    monkeypatch.setattr(MemoryDataStore, "read_events", fail)
+    result = cli("backends", "--check", "partial")
+    assert f"reads events: {raised.__name__}" in result.stderr
+    assert "is closed then" in result.stdout
+
+
+def test_an_interrupt_of_a_check_goes_through(cli, backend_with, monkeypatch):
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    backend_with()
+    monkeypatch.setattr(MemoryDataStore, "read_events", fail)
+    assert cli("backends", "--check", "partial").exit_code == 130

@@ -38,6 +38,7 @@ def test_a_backend_is_named_with_its_options(cli, at, ten_bars):
 
 def test_an_option_overrides_the_config(cli, config, tmp_path, ten_bars):
     other = f"base_path={tmp_path / 'other'}"
+    cli("init", "--backend", "file", "--set", other)
     assert "bars: 0 in 0 series" in cli("info", "--config", config, "--set", other).stdout
 
 

@@ -40,6 +40,12 @@ def config(tmp_path):
     return write
 
 
+def test_a_store_is_not_copied_onto_itself(cli, tmp_path, bar):
+    place = f"file:base_path={tmp_path / 'data'}"
+    result = cli("copy", place, f"file:base_path={tmp_path}/./data")
+    assert (result.exit_code, "source and target are one place" in result.stderr) == (1, True)
+
+
 def test_a_copy_prints_counts_and_checksums_of_both_sides(cli, source, target):
     result = cli("copy", source, target)
     assert result.exit_code == 0, result.output
@@ -99,6 +105,7 @@ def test_what_cannot_be_copied_is_told_with_status_1(cli, source, backend_with):
 
 def test_a_source_that_holds_nothing_may_be_misspelt_and_is_an_error(cli, tmp_path):
     named = [f"file:base_path={tmp_path / name}" for name in "ab"]
+    storecore.open_store("file", base_path=tmp_path / "a").close()
     result = cli("copy", *named)
     assert result.exit_code == 1
     assert result.stdout == "0 records written to backend 'file': both are empty\n"

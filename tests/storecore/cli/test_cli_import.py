@@ -291,7 +291,6 @@ def test_a_price_in_parquet_that_is_no_number_is_a_bad_row(cli, at, parquet_file
         ("2026-07-06 09:30", "America/New_York", datetime(2026, 7, 6, 13, 30)),
         ("2026-01-05T15:30+01:00", "America/New_York", JAN_5 + delta(hours=14.5)),
         ("2026-01-05T14:30Z", "America/New_York", JAN_5 + delta(hours=14.5)),
-        ("2026-11-01 01:30", "America/New_York", datetime(2026, 11, 1, 5, 30)),
     ],
     ids=[
         "a date",
@@ -304,7 +303,6 @@ def test_a_price_in_parquet_that_is_no_number_is_a_bad_row(cli, at, parquet_file
         "a local time in summer",
         "a time with an offset",
         "a time in UTC",
-        "the first of a time that came twice",
     ],
 )
 def test_a_date_or_time_is_kept_as_utc(cli, at, csv_file, stored, text, zone, expected):
@@ -321,6 +319,7 @@ def test_a_date_or_time_is_kept_as_utc(cli, at, csv_file, stored, text, zone, ex
         ("2026-02-30", "UTC"),
         ("2026-01-05T14:30:00.0000001", "UTC"),
         ("2026-03-08 02:30", "America/New_York"),
+        ("2026-11-01 01:30", "America/New_York"),
         ("0001-01-01T00:30", "Asia/Tokyo"),
         ("9999-12-31T23:30", "America/New_York"),
     ],
@@ -331,6 +330,7 @@ def test_a_date_or_time_is_kept_as_utc(cli, at, csv_file, stored, text, zone, ex
         "no day of the calendar",
         "finer than a microsecond",
         "a time that the clocks skipped",
+        "a time that came twice, alone",
         "before the year 1 in UTC",
         "after the year 9999 in UTC",
     ],
@@ -489,3 +489,138 @@ def test_times_are_summed_up_in_utc(cli, at, csv_file):
     file = csv_file(GOOD.replace("2026-01-05", "2026-01-05 09:30"))
     result = cli("import", file, "--timezone", "America/New_York", *at)
     assert "2026-01-05 14:30:00 to 2026-01-05 14:30:00" in last_line(result)
+
+
+# The hour that comes twice.
+
+IN_ORDER = ["00:30", "01:00", "01:30", "01:00", "01:30", "02:00"]
+NIGHT = datetime(2024, 11, 3)
+SIX = [NIGHT + delta(hours=4.5 + each / 2) for each in range(6)]
+
+
+def lines_of(rows):
+    """The lines of a CSV, of (symbol, time of the night, close)."""
+    return [f"{name},2024-11-03 {at},1,2,0.5,{close},7" for name, at, close in rows]
+
+
+def test_a_file_in_order_keeps_both_of_an_hour_that_comes_twice(cli, at, csv_file, stored):
+    file = csv_file(*lines_of(("AAPL", clock, number) for number, clock in enumerate(IN_ORDER)))
+    result = cli("import", file, "--timezone", "America/New_York", *at)
+    assert [(bar.date, bar.close) for bar in stored()] == list(zip(SIX, range(6), strict=True))
+    assert "repeated" not in result.stdout
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_the_order_is_that_of_each_symbol(cli, at, csv_file, stored, grouped):
+    rows = [("AAPL", clock, number) for number, clock in enumerate(IN_ORDER)]
+    other = [("MSFT", clock, number) for number, clock in enumerate(reversed(IN_ORDER))]
+    mixed = (
+        rows + other if grouped else [row for pair in zip(rows, other, strict=True) for row in pair]
+    )
+    cli("import", csv_file(*lines_of(mixed)), "--timezone", "America/New_York", *at)
+    assert [(bar.date, bar.close) for bar in stored()] == list(zip(SIX, range(6), strict=True))
+    falling = [(bar.date, 5 - bar.close) for bar in stored("MSFT")]
+    assert falling == list(zip(SIX, range(6), strict=True))
+
+
+def test_an_hour_that_order_cannot_tell_is_a_bad_row_with_both(cli, at, csv_file, stored):
+    rows = [("AAPL", "00:00", 1), ("AAPL", "01:00", 2), ("MSFT", "x", 3), ("AAPL", "02:00", 4)]
+    result = cli("import", csv_file(*lines_of(rows)), "--timezone", "America/New_York", *at)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("line 3: date='2024-11-03 01:00:00': that time came twice")
+    assert "write 2024-11-03T01:00:00-04:00 or 2024-11-03T01:00:00-05:00" in result.stderr
+    assert stored() == []
+    result = cli(
+        "import", csv_file(*lines_of(rows)), "--timezone", "America/New_York", "--skip-bad", *at
+    )
+    assert [bar.close for bar in stored()] == [1.0, 4.0]
+    assert "2 bad rows skipped" in result.stdout
+
+
+def test_a_symbol_of_which_no_row_is_told_has_no_bars(cli, at, csv_file, stored):
+    rows = [("AAPL", "00:00", 1), ("MSFT", "01:00", 2)]
+    file = csv_file(*lines_of(rows))
+    result = cli("import", file, "--timezone", "America/New_York", "--skip-bad", *at)
+    assert "1 1d bar of 1 symbol" in result.stdout
+
+
+def test_an_hour_that_comes_twice_is_told_in_parquet_too(cli, at, parquet_file, stored):
+    times = [datetime.fromisoformat(f"2024-11-03T{clock}") for clock in IN_ORDER]
+    file = parquet_file(
+        symbol=["AAPL"] * 6,
+        date=pa.array(times, pa.timestamp("us")),
+        **dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * 6),
+    )
+    cli("import", file, "--timezone", "America/New_York", *at)
+    assert [bar.date for bar in stored()] == SIX
+
+
+# Digits.
+
+
+@pytest.mark.parametrize("text", ["2024010100", "1712030100", "20240102ab", "1712030100000"])
+def test_digits_that_may_be_another_time_are_a_bad_row(cli, at, csv_file, text):
+    result = cli("import", csv_file(GOOD.replace("2026-01-05", text)), *at)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"line 2: date='{text}': ")
+
+
+# Times of Parquet in the old type INT96.
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(1, 1, 1),
+        datetime(1500, 2, 28, 23, 59, 59, 999_999),
+        datetime(1677, 9, 21),
+        datetime(1969, 12, 31, 23, 59, 59, 999_999),
+        datetime(2024, 1, 2, 9, 30, 0, 1),
+        datetime(2262, 4, 12),
+        datetime(2500, 1, 1, 12, 30, 15, 250_000),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999),
+    ],
+)
+def test_a_time_of_int96_is_the_one_that_is_in_the_file(cli, at, stored, tmp_path, moment):
+    dates = pa.array([moment], pa.timestamp("us"))
+    table = pa.table({"symbol": ["AAPL"], "date": dates, **FIELDS})
+    file = tmp_path / "spark.parquet"
+    pq.write_table(table, file, use_deprecated_int96_timestamps=True)
+    cli("import", file, *at)
+    assert [bar.date for bar in stored()] == [moment]
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "row"),
+    [([0, 1_500], 2), ([None, 0], 1)],
+    ids=["finer than a microsecond", "nothing"],
+)
+def test_a_time_of_int96_that_is_none_is_a_bad_row(cli, at, tmp_path, nanoseconds, row):
+    columns = {name: value * 2 for name, value in FIELDS.items()}
+    dates = pa.array(nanoseconds, pa.timestamp("ns"))
+    file = tmp_path / "spark.parquet"
+    pq.write_table(
+        pa.table({"symbol": ["AAPL"] * 2, "date": dates, **columns}),
+        file,
+        use_deprecated_int96_timestamps=True,
+    )
+    assert cli("import", file, *at).stderr.startswith(f"row {row}: date=")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pa.date32(), 2**31 - 1),
+        (pa.date32(), -(2**31)),
+        (pa.timestamp("s"), 253_402_300_800),
+        (pa.timestamp("s"), 10**14),
+        (pa.timestamp("ms"), -(2**62)),
+        (pa.timestamp("us"), 2**62),
+        (pa.timestamp("us", "UTC"), 253_402_300_800_000_000),
+        (pa.int64(), 1_712_030_100),
+    ],
+)
+def test_a_time_of_parquet_that_no_calendar_has_is_a_bad_row(cli, at, parquet_file, kind, value):
+    result = cli("import", parquet_file(date=pa.array([value], kind)), *at)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("row 1: date=")

@@ -44,7 +44,8 @@ def test_a_backend_without_files_has_a_dash_for_them(cli, backend_with):
     assert row_of("AAPL", cli("info", *backend_with("Catalog")))[5:] == ["–", "–"]
 
 
-def test_an_empty_store_is_told_as_empty(cli, at):
+def test_an_empty_store_is_told_as_empty(cli, at, opened):
+    opened().close()
     assert "bars: 0 in 0 series" in cli("info", *at).stdout
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 BACKEND = """
 from msgspec import Struct
 from storecore import BackendSpec, hookimpl
@@ -50,3 +52,14 @@ def test_an_init_that_cannot_be_called_is_an_error_of_the_backend(cli, site):
     result = cli("init", "--backend", "granting")
     assert "acme-granting 1.5" in result.stderr
     assert "expected its spec's init to be callable or None, got 5" in result.stderr
+
+
+@pytest.mark.parametrize(("raised", "status"), [("SystemExit(0)", 1), ("KeyboardInterrupt", 130)])
+def test_an_init_that_raises_is_an_error_of_the_backend_but_for_an_interrupt(
+    cli, site, raised, status
+):
+    fail = f"\ndef fail(config): raise {raised}\n"
+    site.backend(fail + BACKEND.replace("init=", "init=fail, summary="), name="granting")
+    result = cli("init", "--backend", "granting")
+    assert result.exit_code == status
+    assert ("acme-granting 1.5" in result.stderr) is (status == 1)

@@ -65,6 +65,14 @@ def test_a_time_that_is_none_is_a_wrong_use(cli, at):
     assert "Invalid value for '--start'" in cli("show", "AAPL", "--start", "5.1.2026", *at).stderr
 
 
+@pytest.mark.parametrize("option", ["--start", "--end"])
+@pytest.mark.parametrize("text", ["2024010100", "1712030100", "20240102ab", "2024-01-02T24:00"])
+def test_digits_that_may_be_another_time_are_a_wrong_use(cli, at, ten_bars, option, text):
+    result = cli("show", "AAPL", option, text, *at)
+    assert result.exit_code == 1
+    assert f"Invalid value for '{option}': time='{text}'" in " ".join(result.stderr.split())
+
+
 def test_a_symbol_in_another_case_is_found_near(cli, at, ten_bars):
     told = cli("show", "aapl", *at).stderr
     assert told == "Error: no 1d bars of 'aapl'; did you mean 'AAPL'?\n"
@@ -74,7 +82,8 @@ def test_a_symbol_like_no_other_gets_the_known_ones(cli, at, ten_bars):
     assert "the store has AAPL" in cli("show", "XYZ", *at).stderr
 
 
-def test_an_empty_store_says_so(cli, at):
+def test_an_empty_store_says_so(cli, at, opened):
+    opened().close()
     assert "the store has no bars at all" in cli("show", "AAPL", *at).stderr
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore import PriceBar, copy_store
-from storecore.copying import bars as copying_bars
+from storecore import PriceBar, copy_store, digests
+from storecore.digests import BarDigest
 from storecore.memory import MemoryDataStore
 
 JAN_5 = datetime(2026, 1, 5)
@@ -41,12 +41,12 @@ class Counting(MemoryDataStore):
 @pytest.fixture
 def pieces(monkeypatch):
     """Make each stretch of bars that is copied at once hold ten of them."""
-    tables = copying_bars.iter_bar_tables
+    tables = digests.iter_bar_tables
 
     def ten(*asked, **options):
         return tables(*asked, **options, max_bytes=640)
 
-    monkeypatch.setattr(copying_bars, "iter_bar_tables", ten)
+    monkeypatch.setattr(digests, "iter_bar_tables", ten)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_checksum_is_the_same_in_whatever_pieces_a_series_comes(cuts):
 
     volumes = [2**53 + 1 + day if day % 3 else day for day in range(30)]
     whole = series_table(bar_columns("AAPL", series(*volumes)))
-    at_once, in_pieces = copying_bars._Columns(), copying_bars._Columns()
+    at_once, in_pieces = BarDigest(), BarDigest()
     at_once.add(whole)
     start = 0
     for cut in [*cuts, 30]:

@@ -47,3 +47,11 @@ def test_a_store_that_needs_no_medium_writes_where_none_is_left(capsys):
     worker._fill_up(MemoryDataStore(), None)
     outcomes = [line.rsplit(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
     assert outcomes == ["written"] * (worker.BATCHES + 5)
+    worker._fill_batches(MemoryDataStore(), None)
+    assert capsys.readouterr().out == (
+        "table 0 written\nevents 0 written\nfundamentals 0 written\n"
+    )
+
+
+def test_a_store_without_batches_is_given_none():
+    assert worker._batches(object()) == {}

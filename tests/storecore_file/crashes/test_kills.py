@@ -36,12 +36,15 @@ WRITER = """if True:
         return FundamentalData(symbol=f"S{run}", timestamp=day + timedelta(n % 1000), **rest)
 
     decision = Decision("AAPL", Action.HOLD, 0, 0, "test")
-    sent = Order("test", "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled")
+
+    def sent(n):
+        return Order(str(n), "AAPL", "BUY", 1, "MARKET"), OrderResult(n, "filled")
+
     KINDS = {
         "event": lambda n: store.write_event(event("event", n)),
         "events": lambda n: store.write_events([event("events", n)] * 2),
         "decision": lambda n: store.log_decision(str(n), decision),
-        "orders": lambda n: store.log_orders(str(n), [sent]),
+        "orders": lambda n: store.log_orders(str(n), [sent(n)]),
         "fundamental": lambda n: store.write_fundamental(f"S{run}", fundamental(n)),
         "state": lambda n: store.save_strategy_state(f"s{run}", {"n": n}),
         "bars": lambda n: store.write_bars(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from datetime import datetime, time
+from decimal import Decimal
 
 from msgspec.structs import replace
 
@@ -274,6 +275,56 @@ class ClampsWeights(MemoryDataStore):
         if type(weight) is float and weight == weight:
             decision = replace(decision, target_weight=min(max(weight, 0.0), 1.0))
         super().log_decision(strategy_name, decision)
+
+
+class RefusesShorts(MemoryDataStore):
+    law = "A1"
+
+    def log_decision(self, strategy_name, decision):
+        if isinstance(getattr(decision, "target_weight", None), float) and (
+            decision.target_weight < 0
+        ):
+            raise InvalidData(f"decision.target_weight={decision.target_weight}")
+        super().log_decision(strategy_name, decision)
+
+
+class OrderIdsBecomeTexts(MemoryDataStore):
+    law = "A1"
+
+    def log_order(self, strategy_name, order, result):
+        if type(getattr(result, "order_id", None)) is int:
+            result = replace(result, order_id=str(result.order_id))
+        super().log_order(strategy_name, order, result)
+
+
+class OrderIdsOfDigitsBecomeNumbers(MemoryDataStore):
+    law = "P3"
+
+    def read_orders(self, start, end, strategy_name=None):
+        read = super().read_orders(start, end, strategy_name)
+        return [replace(each, result=self.numbered(each.result)) for each in read]
+
+    def numbered(self, result):
+        digits = isinstance(result.order_id, str) and result.order_id.isdigit()
+        return replace(result, order_id=int(result.order_id)) if digits else result
+
+
+class RoundsDecimals(MemoryDataStore):
+    law = "A1"
+
+    def log_order(self, strategy_name, order, result):
+        if isinstance(getattr(order, "quantity", None), Decimal) and order.quantity.is_finite():
+            order = replace(order, quantity=float(order.quantity))
+        super().log_order(strategy_name, order, result)
+
+
+class LogsOrdersUnderAnyStrategy(MemoryDataStore):
+    law = "N3"
+
+    def log_order(self, strategy_name, order, result):
+        if isinstance(strategy_name, str) and hasattr(order, "strategy_name"):
+            order = replace(order, strategy_name=strategy_name)
+        super().log_order(strategy_name, order, result)
 
 
 class LogsWhatItRefuses(MemoryDataStore):

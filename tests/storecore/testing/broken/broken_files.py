@@ -21,6 +21,8 @@ WRITES = (
     "save_strategy_state",
     "log_decision",
     "log_order",
+    "write_bar_table",
+    "write_fundamentals",
     "write_events",
     "log_decisions",
     "log_orders",
@@ -108,6 +110,16 @@ class SaysNothingOfAFullDisk(SavedStore):
             super().save()
 
 
+class SavesATableSymbolBySymbol(SavedStore):
+    law = "D2"
+
+    def write_bar_table(self, table, *, timeframe="1d"):
+        self._check_open()
+        for symbol, columns in laws.bar_columns_by_symbol(table):
+            bars = laws.price_bars(symbol, columns, aware=True)
+            self.write_bars(symbol, bars, timeframe=timeframe)
+
+
 class GluesToATornLine(SavedStore):
     """Events go to a log of their own, whose last line a crash has torn; a bad line is skipped."""
 
@@ -176,6 +188,24 @@ class ChecksNothing(SavedStore):
         super().load_strategy_state(strategy_name)
         text = self.path.with_suffix(".json").read_bytes().decode(errors="replace")
         return json.loads(json.loads(text, strict=False).get(strategy_name, "null"))
+
+
+class TakesAnyPlaceForAStore(SavedStore):
+    law = "D7"
+    finds = staticmethod(lambda path: True)
+
+
+class FindsNoStoreThatWasMade(SavedStore):
+    law = "D7"
+    finds = staticmethod(lambda path: False)
+
+
+class MakesAFileForWhatIsAskedFor(SavedStore):
+    law = "D7"
+
+    def load_strategy_state(self, strategy_name):
+        self.path.with_name(f"{strategy_name}.lock").touch()
+        return super().load_strategy_state(strategy_name)
 
 
 class ForgetsItsEvents(SavedStore):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import broken_bars
 import broken_batches
@@ -11,6 +12,7 @@ import broken_caches
 import broken_facts
 import broken_files
 import broken_filters
+import broken_maintenance
 import broken_names
 import broken_restarts
 import broken_sizes
@@ -21,13 +23,14 @@ import broken_zones
 import pytest
 from msgspec.structs import replace
 
+from storecore import NoStore
 from storecore.memory import storecore_backend
 from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
     *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
-    *(broken_behaviour, broken_verdicts),
+    *(broken_behaviour, broken_verdicts, broken_maintenance),
 )
 BROKEN = {
     name: cls
@@ -65,6 +68,20 @@ def suite_of(cls):
                 store._logs[log] = change(store._logs[log])
 
             return tamper
+
+        @pytest.fixture
+        def nowhere(self, place):
+            if not on_disk:
+                return None
+
+            def open_there(*, create):
+                if not create and not getattr(cls, "finds", Path.exists)(place / "new"):
+                    raise NoStore("no store here")
+                store = cls(place / "new")
+                store.save()
+                return store
+
+            return open_there
 
         @pytest.fixture
         def store(self, reopen):

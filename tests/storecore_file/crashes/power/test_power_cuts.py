@@ -30,7 +30,10 @@ WRITER = """if True:
 
     day, run = datetime(2026, 1, 5, tzinfo=UTC), int(sys.argv[1])
     decision = Decision("AAPL", Action.HOLD, 0, 0, "test")
-    sent = Order("test", "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled")
+
+    def sent(n):
+        return Order(str(n), "AAPL", "BUY", 1, "MARKET"), OrderResult(n, "filled")
+
     names = PriceBar.__struct_fields__
 
     def event(n):
@@ -52,7 +55,7 @@ WRITER = """if True:
         "table": lambda store, n: store.write_bar_table(table(n)),
         "event": lambda store, n: store.write_event(event(n)),
         "decision": lambda store, n: store.log_decision(str(n), decision),
-        "orders": lambda store, n: store.log_orders(str(n), [sent]),
+        "orders": lambda store, n: store.log_orders(str(n), [sent(n)]),
         "fundamental": lambda store, n: store.write_fundamental(f"S{run}", fundamental(n)),
         "state": lambda store, n: store.save_strategy_state(f"s{run}", {"n": n}),
     }

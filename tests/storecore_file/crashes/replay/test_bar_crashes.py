@@ -62,6 +62,10 @@ SCENARIOS = {  # what was there, and what the crash comes into
         [table(0, 2, 1)],
         [table(1, 2, 2), write(2, 1, 3), table(2, 1, 4), compact],
     ),
+    "tables of many bars": (
+        [table(0, 5, 1, SYMBOLS[:2])],
+        [table(3, 6, 2, SYMBOLS[:2]), table(31, 4, 3, SYMBOLS[:2])],
+    ),
     "a journal that is full": ([table(0, 3, 1)], [table(3 * n, 3, n) for n in range(1, 5)]),
     "bars that are deleted": (
         [write(0, 75, 1), write(75, 8, 2)],

@@ -74,7 +74,7 @@ def restore_state(store, n):
 
 
 def log_order(store, n):
-    order = Order("test", "AAPL", "BUY", 1, "MARKET")
+    order = Order(str(n), "AAPL", "BUY", 1, "MARKET")
     store.log_orders(str(n), [(order, OrderResult(str(n), "filled"))])
 
 

@@ -1,0 +1,205 @@
+"""Holds a store to a checkpoint: what was there then must be there now, or be replaced by a write.
+
+Only what was there is asked for: bars and fundamentals within the times of then, events that had
+been ingested by then, the one record of a log that was its last. So what was added since costs no
+doubt. A store keeps no history of what a write replaced: if as many bars or fundamentals are there
+as then, and they say something else, a correction and a forgery look the same, and it is a note.
+Events and audit records are only ever appended, and a state's version only grows: there it is a
+finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, time
+from typing import NamedTuple, Protocol, TypeVar
+
+from storecore.checkpoints.document import (
+    Checkpoint,
+    EventDay,
+    Filings,
+    LogEnd,
+    SavedState,
+    Series,
+)
+from storecore.checkpoints.survey import (
+    Surveyed,
+    all_days,
+    all_filings,
+    filings_of,
+    record_of,
+    series_of,
+    state_of,
+)
+from storecore.digests import fundamentals_of, moment_of
+from storecore.errors import StorageError
+from storecore.reports import Finding
+
+_MOST_YEARS = 5  # named in one finding
+_NOTES = frozenset({"replaced", "added"})
+
+
+class _Entry(Protocol):
+    """An entry of a checkpoint."""
+
+    @property
+    def place(self) -> str:
+        """What a finding calls it."""
+        ...
+
+
+_Item = TypeVar("_Item", bound=_Entry)
+_Records = TypeVar("_Records", Series, Filings)
+
+
+class Compared(NamedTuple):
+    """What a comparison found: the number of entries held to, what is wrong, what is a note."""
+
+    checked: int
+    findings: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
+
+
+def compared(store: Surveyed, then: Checkpoint) -> Compared:
+    """Return what a store lacks of a checkpoint, by name.
+
+    An entry that cannot be read is "unchecked", a finding of its own; all others are compared.
+    """
+    spans = {each.symbol: (each.first, each.last) for each in then.fundamentals}
+    limits = {each.day: each.ingested for each in then.events}
+    found = [
+        *_held(then.bars, _nothing, lambda each: _series_now(store, each), _of_records),
+        *_held(
+            then.fundamentals,
+            lambda: all_filings(store.iter_fundamentals(), spans),
+            lambda each: _filings_now(store, each),
+            _of_records,
+        ),
+        *_held(
+            then.events,
+            lambda: all_days(store.iter_events(), limits),
+            lambda each: _day_now(store, each),
+            _of_events,
+        ),
+        *_held(then.states, _nothing, lambda each: state_of(store, each.strategy), _of_state),
+        *_held(then.audit, _nothing, lambda each: record_of(store, each.log, each.seq), _of_log),
+    ]
+    told = [each for each in found if each is not None]
+    return Compared(
+        checked=len(found),
+        findings=tuple(each for each in told if each.kind not in _NOTES),
+        notes=tuple(each for each in told if each.kind in _NOTES),
+    )
+
+
+def _nothing() -> None:
+    """Stand for a stream of a kind of data that is asked for entry by entry."""
+
+
+def _held(
+    then: Sequence[_Item],
+    streamed: Callable[[], Iterable[_Item] | None],
+    alone: Callable[[_Item], _Item | None],
+    judged: Callable[[_Item, _Item | None], Finding | None],
+) -> Iterator[Finding | None]:
+    """Yield for each entry what is wrong with it.
+
+    A stream is quicker than one entry at a time, but ends where it meets something damaged: the
+    entries that it did not come to are read alone.
+    """
+    found, whole = dict[str, _Item](), False
+    if then:
+        with suppress(StorageError):
+            for each in streamed() or ():
+                found[each.place] = each
+            whole = streamed is not _nothing
+    for each in then:
+        try:
+            now = found.get(each.place) or (None if whole else alone(each))
+        except StorageError as error:
+            yield Finding("unchecked", each.place, f"it could not be read: {error}", error.path)
+        else:
+            yield judged(each, now)
+
+
+def _series_now(store: Surveyed, then: Series) -> Series | None:
+    return series_of(store, then.symbol, then.timeframe, (then.first, then.last))
+
+
+def _filings_now(store: Surveyed, then: Filings) -> Filings | None:
+    found = fundamentals_of(store, then.symbol, then.last)
+    return filings_of(then.symbol, (each for each in found if moment_of(each) >= then.first))
+
+
+def _day_now(store: Surveyed, then: EventDay) -> EventDay | None:
+    start, end = (datetime.combine(then.day, at, UTC) for at in (time.min, time.max))
+    events = store.read_events(start, end)
+    return next(iter(all_days(events, {then.day: then.ingested})), None)
+
+
+def _of_records(then: _Records, now: _Records | None) -> Finding | None:
+    if now is None:
+        span = f"from {_text(then.first)} to {_text(then.last)}"
+        return Finding("missing", then.place, f"all {then.count:,} are gone, {span}")
+    fewer = _fewer(then, now)
+    if fewer:
+        return Finding("missing", then.place, f"fewer than then: {fewer}")
+    if now.digest != then.digest:
+        detail = (
+            f"{then.count:,} then, {now.count:,} now, and not the same: corrected or filled in by "
+            "a write since, or changed by another way"
+        )
+        return Finding("replaced", then.place, detail)
+    return None
+
+
+def _fewer(then: _Records, now: _Records) -> str:
+    """Return the years that have fewer than then, as words; empty if there are none."""
+    left = {now.first.year + row: count for row, count in enumerate(now.years)}
+    years = [
+        f"{left.get(year, 0):,} of {count:,} in {year}"
+        for year, count in enumerate(then.years, then.first.year)
+        if left.get(year, 0) < count
+    ]
+    more = len(years) - _MOST_YEARS
+    return ", ".join(years[:_MOST_YEARS]) + (f" and {more} more years" if more > 0 else "")
+
+
+def _of_events(then: EventDay, now: EventDay | None) -> Finding | None:
+    count = 0 if now is None else now.count
+    if now is None or count < then.count:
+        return Finding("missing", then.place, f"{count:,} of {then.count:,} are there")
+    if now.digest == then.digest:
+        return None
+    if count > then.count:
+        detail = (
+            f"{then.count:,} then, {count:,} now that are as old: whether those of then are among "
+            "them cannot be told"
+        )
+        return Finding("added", then.place, detail)
+    return Finding("changed", then.place, f"its {count:,} events are not those of then")
+
+
+def _of_state(then: SavedState, now: SavedState | None) -> Finding | None:
+    if now is None:
+        return Finding("missing", then.place, f"version {then.version} was saved, and none is now")
+    if now.version < then.version:
+        detail = f"version {then.version} then, version {now.version} now"
+        return Finding("rolled back", then.place, detail)
+    if now.version == then.version and now.digest != then.digest:
+        return Finding("changed", then.place, f"its version {now.version} is not that of then")
+    return None
+
+
+def _of_log(then: LogEnd, now: LogEnd | None) -> Finding | None:
+    if now is None:
+        return Finding("truncated", then.place, f"it has no record {then.seq}, its last then")
+    if now != then:
+        detail = f"its record {then.seq} is not that of then: this is another log"
+        return Finding("changed", then.place, detail)
+    return None
+
+
+def _text(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(" ").removesuffix(" 00:00:00")

@@ -1,0 +1,159 @@
+"""The digests by which two stores are compared, whatever their backends: SHA-256 over records.
+
+A copy compares both sides by them, a checkpoint keeps them. Bars are digested column by column,
+everything else record by record: a fundamental as its document, an event or a state as JSON with
+sorted keys, an audit record as its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from storecore.bars import bar_columns
+from storecore.instants import EARLIEST, LATEST, exact_instant, to_datetime
+from storecore.models import FundamentalData
+from storecore.protocol import DataStore
+from storecore.tables import iter_bar_tables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EVER = to_datetime(EARLIEST, aware=True), to_datetime(LATEST, aware=True)
+_EXACT_TO = 2.0**53  # from here on a table of floats may not say which whole number it was
+_ENCODER = msgspec.json.Encoder(order="sorted")  # a dict is equal in whatever order its keys are
+
+
+class Tally(Struct, frozen=True):
+    """How many records there are, and a SHA-256 over all that they say ("" where there is none)."""
+
+    count: int
+    checksum: str
+
+
+class Digest:
+    """Counts records, each given as its bytes, and makes a checksum over them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._hash = sha256()
+
+    def add(self, record: bytes) -> None:
+        """Take one more record."""
+        self._count += 1
+        self._hash.update(b"%d:%b" % (len(record), record))
+
+    def tally(self) -> Tally:
+        """Return what was added so far."""
+        return Tally(self._count, self._hash.hexdigest() if self._count else "")
+
+
+class BarDigest:
+    """A checksum over each column of a series, whatever pieces it comes in."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._hashes = [sha256() for _ in range(8)]
+
+    def add(self, piece: pa.Table) -> None:
+        """Take the next piece of the series."""
+        self._count += len(piece)
+        for column, content in zip(self._hashes, content_of(piece), strict=True):
+            column.update(content)
+
+    def tally(self) -> Tally:
+        """Return what was added so far."""
+        whole = sha256(b"".join(column.digest() for column in self._hashes))
+        return Tally(self._count, whole.hexdigest() if self._count else "")
+
+
+def tally(records: Iterable[bytes]) -> Tally:
+    """Return the tally of records, each given as its bytes."""
+    digest = Digest()
+    for record in records:
+        digest.add(record)
+    return digest.tally()
+
+
+def canonical(record: Any) -> bytes:
+    """Return an event or a state as the bytes that are digested."""
+    return _ENCODER.encode(record)
+
+
+def pieces_of(
+    store: DataStore,
+    symbol: str,
+    timeframe: str,
+    bounds: tuple[datetime, datetime] = EVER,
+) -> Iterator[pa.Table]:
+    """Yield the bars of a series as series tables, in order of time, all their volumes exact."""
+    for table in iter_bar_tables(store, symbol, *bounds, timeframe=timeframe):
+        yield exact_series(store, symbol, timeframe, table)
+
+
+def exact_series(store: DataStore, symbol: str, timeframe: str, table: pa.Table) -> pa.Table:
+    """Return a table that a store answered as a series table, all its volumes exact."""
+    import pyarrow.compute as pc
+
+    from storecore.bar_checks import checked_series
+    from storecore.bar_table import series_table
+
+    if table["volume"].type == "double" and pc.max(table["volume"]).as_py() >= _EXACT_TO:
+        bars = store.read_bars(symbol, *bounds_of(table), timeframe=timeframe)
+        return series_table(bar_columns(symbol, bars))
+    ((_, series),) = checked_series(table)
+    return series
+
+
+def bounds_of(piece: pa.Table) -> tuple[datetime, datetime]:
+    """Return the times of the first and last bar of a table that has some."""
+    from storecore.bar_table import buffer_of
+
+    dates = buffer_of(piece["date"], "q")
+    return to_datetime(dates[0], aware=True), to_datetime(dates[-1], aware=True)
+
+
+def content_of(piece: pa.Table) -> list[memoryview]:
+    """Return the columns of a series table as bytes, and the volumes that no float64 equals."""
+    import pyarrow.compute as pc
+
+    from storecore.bar_table import EXACT, PRICES, buffer_of
+
+    whole = piece.slice(0, 0)
+    if EXACT in piece.column_names:
+        whole = piece.filter(pc.is_valid(piece[EXACT]))
+    volumes = pc.add(piece["volume"], 0.0)  # one of -0.0 is answered as the whole number 0
+    columns = [
+        buffer_of(piece["date"], "q"),
+        *(buffer_of(piece[name], "d") for name in PRICES),
+        buffer_of(volumes, "d"),
+        buffer_of(whole["date"], "q"),
+        buffer_of(whole[EXACT], "q") if len(whole) else memoryview(b""),
+    ]
+    return [column.cast("B") for column in columns]
+
+
+def moment_of(data: FundamentalData) -> datetime:
+    """Return the time of a fundamental in aware UTC."""
+    return to_datetime(exact_instant(data.timestamp, "timestamp"), aware=True)
+
+
+def fundamentals_of(
+    store: DataStore, symbol: str, last: datetime | None = None
+) -> list[FundamentalData]:
+    """Return the fundamentals of a symbol up to a time, by the ten methods alone."""
+    found, as_of = list[FundamentalData](), last
+    while (
+        data := store.read_fundamental(symbol, as_of)
+    ) is not None:  # each leads to the one before
+        found.append(data)
+        instant = exact_instant(data.timestamp, "timestamp")
+        if instant == EARLIEST:
+            break
+        as_of = to_datetime(instant - 1, aware=True)
+    return found[::-1]

@@ -1,0 +1,155 @@
+"""Takes back a change of many files, in many folders, as one.
+
+What a name stands for gets a second, hidden name beside it before it is replaced or removed: a hard
+link, so that neither a descriptor nor a copy is held for each of thousands of files. `former.py`
+does the same for the few files of one step, by descriptors.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import NamedTuple
+
+from storecore.errors import StorageError
+from storecore_file.floor.disk import Disk, Staged
+from storecore_file.floor.looking import Fingerprint, fingerprint
+from storecore_file.floor.naming import naming
+from storecore_file.floor.renaming import put_in_place
+
+_FORMER = re.compile(r"\..+\.([0-9a-f]{8})[0-9a-f]{8}\.rollback", re.S)
+
+
+class _Change(NamedTuple):
+    """A name, which file it stands for before and after, and the second name of the one before."""
+
+    path: Path
+    before: Fingerprint | None
+    after: Fingerprint | None
+    former: Path
+
+
+class Rollback:
+    """What some names stood for before they were changed."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._changes: list[_Change] = []
+
+    def keep(self, path: Path, new: Path | None) -> None:
+        """Keep what a name stands for before `new` is renamed to it, or it is removed (None)."""
+        before, after = fingerprint(path), None if new is None else fingerprint(new)
+        former = _former_name(path)
+        if before is not None:
+            self._disk.keep(path, former.name)
+        self._changes.append(_Change(path, before, after, former))
+
+    def replace(self, path: Path, new: Path) -> None:
+        """Rename `new` to a path, kept. Raises `StorageError`."""
+        self.keep(path, new)
+        with naming(path, "write"):
+            put_in_place(new, path)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, kept; fine where it is gone already. Raises `StorageError`."""
+        self.keep(path, None)
+        self._disk.drop(path)
+
+    def settle(self) -> None:
+        """Bring the changes to the medium. Raises `StorageError`."""
+        for folder in dict.fromkeys(each.path.parent for each in self._changes):
+            self._disk.settle(folder)
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing was kept."""
+        return not self._changes
+
+    def formers(self) -> list[tuple[Path, Path]]:
+        """Return the files that were there, each with its second name."""
+        return [(each.path, each.former) for each in self._changes if each.before is not None]
+
+    def is_undisturbed(self) -> bool:
+        """Tell whether all names stand for the files after, or all for those before.
+
+        Then no other writer has changed them since; a file that is missing may be another's doing.
+        """
+        found = [fingerprint(each.path) for each in self._changes]
+        return found in (
+            [each.after for each in self._changes],
+            [each.before for each in self._changes],
+        )
+
+    def take_back(self) -> None:
+        """Take the changes back, the last one first, so that a reader misses nothing meanwhile.
+
+        A name that stands for another writer's file is left alone. Raises `StorageError` for the
+        first one that cannot be taken back, after all the others.
+        """
+        failed: list[StorageError] = []
+        for each in reversed(self._changes):
+            try:
+                self._take_one_back(each)
+            except StorageError as error:
+                failed.append(error)
+        self.settle()
+        if failed:
+            raise failed[0]
+
+    def forget(self) -> None:
+        """Remove the second names: the change stays."""
+        for each in self._changes:
+            with suppress(StorageError):  # hidden, and nobody's data
+                self._disk.drop(each.former)
+        self._changes.clear()
+
+    def _take_one_back(self, change: _Change) -> None:
+        path, before, after, former = change
+        if before == after or fingerprint(path) != after:
+            return
+        with naming(path, "take back a change of"):
+            if before is not None:
+                put_in_place(former, path)
+            else:
+                os.unlink(path)  # noqa: PTH108 - as the floor does everywhere
+
+
+def made_at(name: str) -> int | None:
+    """Return when a second name was given (s since 1970), or None if a file name is not one."""
+    match = _FORMER.fullmatch(name)
+    return None if match is None else int(match[1], 16)
+
+
+def _former_name(path: Path) -> Path:
+    # The time is in the name: the file's own is that of its content, which may be years old.
+    return path.with_name(f".{path.name}.{int(time.time()):08x}{token_hex(4)}.rollback")
+
+
+def replace_all(
+    disk: Disk, contents: Iterable[tuple[Path, bytes]], gone: Iterable[Path] = ()
+) -> None:
+    """Put content where each path says, in that order, then remove others.
+
+    On an error all is as before. No path comes twice; others may be gone already. Contents are
+    taken one at a time.
+    """
+    staged: list[Staged] = []
+    rollback = Rollback(disk)
+    try:
+        staged.extend(disk.stage(path, content) for path, content in contents)
+        for path, temporary in staged:
+            rollback.replace(path, temporary)
+        for path in gone:
+            rollback.remove(path)
+        rollback.settle()
+    except BaseException:
+        with suppress(StorageError):  # the error that matters is on its way
+            rollback.take_back()
+        disk.discard(staged)
+        raise
+    finally:
+        rollback.forget()

@@ -1,0 +1,60 @@
+"""A store that was opened with `create=False`: it must be there, and reading it makes nothing.
+
+What is there may lack a room, since storecore makes one for every kind of data and others need not
+have kept them all. It is read as empty, and its folder is made by the first write into it.
+"""
+
+from __future__ import annotations
+
+from errno import ENOTDIR
+from pathlib import Path
+from typing import Any
+
+from storecore.errors import NoStore, StorageError
+from storecore_file.floor.disk import Disk
+from storecore_file.floor.looking import entries
+
+KINDS = ("prices", "fundamentals", "events", "state", "audit")
+_WRITING = frozenset({"write", "write_many", "write_all", "save", "restore", "take"})
+
+
+def check_is_there(base_path: Path, disk: Disk) -> None:
+    """Raise `NoStore` unless the folder holds that of at least one kind of data (law D7)."""
+    if not disk.is_folder(base_path):
+        what = "it is no folder" if _is_something(base_path, disk) else "there is no such folder"
+    elif any(entry.is_folder and entry.name in KINDS for entry in entries(base_path)):
+        return
+    else:
+        what = f"the folder has none of {', '.join(KINDS)}"
+    raise NoStore(
+        f"no store at {base_path}: {what}; check the path, or make a store with `storecore init`",
+        base_path,
+    )
+
+
+def _is_something(path: Path, disk: Disk) -> bool:
+    try:
+        return disk.size(path) is not None
+    except StorageError as error:
+        if error.errno != ENOTDIR:  # a file stands in the place of a folder above it
+            raise
+    return False
+
+
+class MadeLate:
+    """A room whose folder is made, and its name made durable, before the first write into it."""
+
+    def __init__(self, room: Any, disk: Disk, base_path: Path, folder: str) -> None:
+        self._room = room
+        self._disk = disk
+        self._base_path = base_path
+        self._folder = base_path / folder
+        self._made = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # of a copy that is still being made
+            raise AttributeError(name)
+        if name in _WRITING and not self._made:
+            self._disk.make_folders([self._folder], within=self._base_path)
+            self._made = True
+        return getattr(self._room, name)

@@ -1,0 +1,110 @@
+"""The columns that tables have, held against those that storecore makes.
+
+A restore by hand may leave tables without a column, a key or an identity: they are found when the
+store is opened, not by the write that needs them. A column that someone added for themselves is
+left alone, unless it must be given a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from storecore.errors import StorageError
+from storecore_postgres.database import Connection
+
+_ASKED = """
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+    a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
+    coalesce(a.attnum = ANY(i.indkey), false), a.attidentity <> ''
+FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
+WHERE c.relnamespace = to_regnamespace(%s) AND c.relname = ANY(%s)
+"""
+_TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?\S+\.(\w+) \(\n(.*?)\n\)", re.DOTALL)
+_COLUMN = re.compile(r"^    (\w+) (\w+)(.*?),?$", re.MULTILINE)
+_KEY = re.compile(r"PRIMARY KEY \((.*)\)")
+_TYPES = {
+    "bigint": "bigint",
+    "date": "date",
+    "float8": "double precision",
+    "int8": "bigint",
+    "json": "json",
+    "text": "text",
+    "timestamptz": "timestamp with time zone",
+}
+
+
+class Column(Struct, frozen=True):
+    """What a column is: `is_due` if no row can be written without it."""
+
+    type: str
+    is_due: bool = False
+    is_key: bool = False
+    is_numbered: bool = False
+
+
+Tables = dict[str, dict[str, Column]]
+
+
+def tables_of(connection: Connection, schema: str, names: Iterable[str]) -> Tables:
+    """Return the columns of those tables of a schema, quoted, that are there."""
+    tables: Tables = {}
+    for table, name, *column in connection.execute(_ASKED, [schema, list(names)]).fetchall():
+        tables.setdefault(table, {})[name] = Column(*column)
+    return tables
+
+
+def tables_made_by(statements: Iterable[str]) -> Tables:
+    """Return the columns of the tables that SQL makes, as this package writes it."""
+    return {
+        table: dict(_declared(body))
+        for statement in statements
+        for table, body in _TABLE.findall(statement)
+    }
+
+
+def _declared(body: str) -> Iterator[tuple[str, Column]]:
+    apart = _KEY.search(body)
+    keys = apart[1].split(", ") if apart else []
+    for name, kind, rest in _COLUMN.findall(body):
+        if name != "PRIMARY":
+            is_key = name in keys or "PRIMARY KEY" in rest
+            yield name, Column(_TYPES[kind], False, is_key, "IDENTITY" in rest)
+
+
+def check_tables(found: Tables, expected: Tables, schema: str) -> None:
+    """Raise `StorageError` if tables are not those that storecore makes; `schema` is quoted."""
+    for table, columns in expected.items():
+        for wrong in _differences(table, found.get(table, {}), columns):
+            raise StorageError(
+                f"opening the schema {schema}: {wrong}; restore the whole schema as storecore made "
+                "it, or name another one"
+            )
+
+
+def _differences(
+    table: str, found: dict[str, Column], expected: dict[str, Column]
+) -> Iterator[str]:
+    if not found:
+        yield f"its table {table} does not exist"
+    for name, column in expected.items():
+        place = f'column "{name}" of its table {table}'
+        if name not in found:
+            yield f'column "{name}" does not exist in its table {table}'
+        elif found[name].type != column.type:
+            yield f"{place} is of type {found[name].type}; expected {column.type}"
+        elif column.is_numbered and not found[name].is_numbered:
+            yield f"{place} is not numbered by the server; expected GENERATED ALWAYS AS IDENTITY"
+    keys = [[name for name in each if each[name].is_key] for each in (found, expected)]
+    if set(keys[0]) != set(keys[1]):
+        yield (
+            f"its table {table} has the primary key ({', '.join(keys[0])}); expected "
+            f"({', '.join(keys[1])})"
+        )
+    for name in found.keys() - expected.keys():
+        if found[name].is_due:
+            yield f'column "{name}" of its table {table} is not known, and must be given a value'
