@@ -62,7 +62,7 @@ STEPS = (
     Step(lambda store: store.log_decision("momentum", decision(reasoning="dear"))),
     Step(lambda store: store.log_decisions("value", [decision()] * 2), "BulkAudit"),
     Step(lambda store: store.log_order("value", *sent())),
-    Step(lambda store: store.log_order("momentum", *sent(quantity=7))),
+    Step(lambda store: store.log_order("momentum", *sent(strategy_name="momentum", quantity=7))),
     Step(lambda store: store.log_orders("value", [sent()] * 2), "BulkAudit"),
 )
 

@@ -129,7 +129,7 @@ class SizeLaws(Givens):
             trail.log_decisions("value", [decision()] * size)
             trail.log_orders("value", [sent()] * size)
         trail.log_decision("last", decision())
-        trail.log_order("last", *sent())
+        trail.log_order("last", *sent(strategy_name="last"))
         for records in (trail.read_decisions(*EVER), trail.read_orders(*EVER)):
             assert [each.seq for each in records] == list(range(1, MANY + 1))
         assert [each.seq for each in trail.read_decisions(*EVER, "last")] == [MANY]
