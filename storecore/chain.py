@@ -75,8 +75,8 @@ def follow(files: Sequence[LogFile], heads: Iterable[Link]) -> tuple[Link, Findi
         if known.get(new_end.seq, new_end.hash) != new_end.hash:
             last = _Cursor(files[here], after).back()
             detail = f"record {new_end.seq} is not the one that the head names"
-            prev = msgspec.json.decode(last.line, type=Place).prev
-            return Link(new_end.seq - 1, prev), last.finding("edited", detail)
+            prev = last.line[: -_END - 1].rpartition(b'"prev":"')[2][:-1]  # it follows the chain
+            return Link(new_end.seq - 1, prev.decode()), last.finding("edited", detail)
         end = new_end
 
 
@@ -180,5 +180,5 @@ def _place(line: bytes) -> Place | None:
     """Return the place of a record in its chain; None where the line is none that was logged."""
     try:
         return msgspec.json.decode(line, type=Place) if is_whole(line) else None
-    except ValueError:
+    except (ValueError, RecursionError):  # nested deeper than any record
         return None

@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from importlib.metadata import (
     EntryPoint,
+    MetadataPathFinder,
     PackageNotFoundError,
     distribution,
     distributions,
     entry_points,
 )
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from msgspec import Struct
@@ -25,6 +27,7 @@ from storecore.errors import (
     ApiMismatch,
     BackendLoadError,
     DuplicateBackend,
+    StorageError,
     UnknownBackend,
     said,
 )
@@ -136,6 +139,8 @@ def _found(group: str) -> tuple[list[Plugin], list[BrokenPackage]]:
             plugins.append(Plugin.of(each))
         except Exception as error:
             broken.append(BrokenPackage.of(each.dist, error))
+    if broken:
+        _check_packages_are_read()
     return plugins, broken
 
 
@@ -179,6 +184,7 @@ def described(name: str) -> str:
 def _the_one(name: str, found: list[Plugin]) -> Plugin:
     matches = [plugin for plugin in found if plugin.name == name]
     if not matches:
+        _check_packages_are_read()
         names = sorted({plugin.name for plugin in found})
         raise UnknownBackend(
             f"no backend {name!r}{_provided(str(name)) or did_you_mean(str(name), names)}; "
@@ -191,6 +197,20 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
             f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
         )
     return matches[0]
+
+
+def _check_packages_are_read() -> None:
+    """Raise `StorageError` where the system gives no file to read: then nothing can be found.
+
+    What was found meanwhile is forgotten: Python keeps listings of folders, empty ones too.
+    """
+    try:
+        Path(__file__).open("rb").close()
+    except OSError as error:
+        MetadataPathFinder().invalidate_caches()
+        raise StorageError(
+            f"the installed packages cannot be read: {error.strerror}", __file__, error.errno
+        ) from error
 
 
 def _left_out() -> str:

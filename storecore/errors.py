@@ -110,7 +110,10 @@ class StorageError(StoreError, OSError):
 
 
 class CorruptData(StorageError):
-    """A stored file is not what was written there. It is left as it is, never taken as empty."""
+    """A stored file was read completely and is not what was written there; it is left as it is.
+
+    A file that could not be read, or that there was no memory for, is a plain `StorageError`.
+    """
 
 
 class NoStore(StorageError, FileNotFoundError):

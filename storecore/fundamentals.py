@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from storecore.batches import listed
-from storecore.errors import InvalidData
+from storecore.errors import InvalidData, StorageError
 from storecore.instants import exact_datetime, exact_instant
 from storecore.lossless import checked
 from storecore.models import FundamentalData
@@ -79,8 +79,10 @@ def _in_zone(stamp: datetime, zone: str | None) -> datetime:
         return stamp
     try:
         there = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
+    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):  # a folder of zones
         return stamp
+    except OSError as error:  # it may be known, and another answer than it would give is wrong
+        raise StorageError(f"cannot read the time zone {zone!r}: {error.strerror}") from error
     for fold in (0, 1):  # only the offset tells which hour of a clock change was meant
         local = stamp.replace(tzinfo=there, fold=fold)
         if local.utcoffset() == stamp.utcoffset():

@@ -20,7 +20,7 @@ from msgspec import Struct
 from storecore.errors import StorageError
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.inner import InnerStore
-from storecore.isolation import is_programs, reason
+from storecore.isolation import is_programs
 from storecore.logs import log as _log
 from storecore.places import check_apart, places_of
 from storecore.protocol import DataStore
@@ -80,7 +80,7 @@ class MirrorStore(Wrapper):
         if "expect" in kwargs:
             kwargs["expect"] = None  # the primary has decided
         failed = [
-            f"{replica!r}: {reason(error)}"
+            f"{replica!r}: {type(error).__name__}: {error}"
             for replica in self._replicas
             if (error := _failure(replica, method, args, kwargs)) is not None
         ]

@@ -49,10 +49,17 @@ def plain(text: str) -> str:
 
 
 def is_clean(error: BaseException | None) -> bool:
-    """Tell whether neither an error nor one that led to it says what a message may not."""
+    """Tell whether neither an error nor one that led to it says what a message may not.
+
+    One that cannot say what it is, since its `__str__` raises, is not clean either.
+    """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if any(redacted(said) != said for said in (str(error), repr(error))):
+        try:
+            texts = str(error), repr(error)
+        except Exception:
+            return False
+        if any(redacted(text) != text for text in texts):
             return False
         seen.add(id(error))
         error = error.__cause__ or error.__context__

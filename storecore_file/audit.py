@@ -27,11 +27,13 @@ from storecore.reports import Finding
 from storecore.transfer import AuditLine
 from storecore_file.audit_head import Head, HeadFile, Heads
 from storecore_file.audit_stream import stream
+from storecore_file.decode_errors import too_deep
 from storecore_file.floor.appending import Log, last_line, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
-from storecore_file.troubles import Kind, Trouble, folder_lock, troubles_in
+from storecore_file.floor.naming import naming
+from storecore_file.troubles import Kind, Trouble, agreed, folder_lock, troubles_in
 
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 _HEAD_FILE = re.compile(r"\.head")
@@ -89,15 +91,28 @@ class AuditLog(Generic[_Record]):
         return select_records(records, span, strategy)
 
     def verify(self) -> tuple[Link, list[Finding]]:
-        """Follow the chain; return its end and its first break, or a cut behind its end."""
-        if not self._disk.is_folder(self._folder):  # of a store that was opened with create=False
-            return GENESIS, []
-        with Locked(self._lock_path, self._lock_timeout):  # a writer would change it meanwhile
-            heads = self._head.read()
+        """Follow the chain; return its end and its first break, or a cut behind its end.
+
+        It takes no lock (law D7). The heads are read before the lines, so the log can only have
+        more than they say; but a writer that goes on in another file may make a line look as if it
+        was missing, or tear a head for a moment. So a break is one that two looks find.
+        """
+        end = GENESIS
+
+        def look() -> Finding | None:
+            nonlocal end
+            end, broken = self._followed()
+            return broken
+
+        with naming(self._folder, "verify"):
+            broken = agreed(look)
+        return end, [] if broken is None else [broken]
+
+    def _followed(self) -> tuple[Link, Finding | None]:
+        heads = self._head.look()
         files = [LogFile(str(path), _lines(self._disk.read(path))) for path in self._files()]
         end, broken = follow(files, [head.link for head in heads.whole if head.seq])
-        broken = broken or self._cut(heads, end)
-        return end, [] if broken is None else [broken]
+        return end, broken or self._cut(heads, end)
 
     def _cut(self, heads: Heads, end: Link) -> Finding | None:
         """Return what the heads say of a chain that is whole up to its end."""
@@ -119,7 +134,7 @@ class AuditLog(Generic[_Record]):
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it as a file; `verify` follows the chain."""
         days = Kind(_DAY_FILE, lambda path: self._disk.size(path), None, folder_lock, is_whole)
-        heads = Kind(_HEAD_FILE, lambda path: self._head.read())
+        heads = Kind(_HEAD_FILE, lambda path: self._head.look())
         return troubles_in(self._folder, [days, heads])
 
     def _commit(self, _: str, calls: list[Sequence[bytes]]) -> None:
@@ -202,6 +217,8 @@ class AuditLog(Generic[_Record]):
             return decode_record(line, self._kind)
         except ValueError as error:
             raise CorruptData(f"{path}: {error}: {line[:80]!r}", path) from error
+        except RecursionError as error:
+            raise too_deep(path, line) from error
 
 
 def _date(instant: int) -> str:

@@ -50,10 +50,14 @@ _ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Head)
 
 
 class Heads(NamedTuple):
-    """What the entries of a head file say: those that are whole, the newest first."""
+    """What the entries of a head file say: those that are whole, the newest first.
+
+    `first_is_newest` tells whether the file begins with the newest of them.
+    """
 
     whole: tuple[Head, ...]
     damaged: bool
+    first_is_newest: bool = False
 
     @property
     def newest(self) -> Head | None:
@@ -83,14 +87,19 @@ class HeadFile:
     def read(self) -> Heads:
         """Return what is known of the chain's end."""
         self._note.close()  # another process may have begun a new one
+        known = self.look()
+        self._next_entry = int(known.first_is_newest)
+        return known
+
+    def look(self) -> Heads:
+        """Return what is known of the chain's end; for a caller who holds no lock, too."""
         content = self._disk.read(self.path) or b""
         entries = [content[:_ENTRY], content[_ENTRY : 2 * _ENTRY]]
         heads = [_decoded(entry) for entry in entries]
         whole = sorted((head for head in heads if head), key=lambda head: head.seq, reverse=True)
         pairs = zip(entries, heads, strict=True)
         damaged = any(entry.strip(b" \0") and not head for entry, head in pairs)
-        self._next_entry = int(bool(heads[0]) and heads[0] == whole[0])
-        return Heads(tuple(whole), damaged)
+        return Heads(tuple(whole), damaged, bool(heads[0]) and heads[0] == whole[0])
 
     def begin(self, head: Head) -> None:
         """Put a head in the place of all entries, whole and durable: before a file is begun."""

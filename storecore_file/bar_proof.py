@@ -10,26 +10,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storecore.bar_table import instants_of
-from storecore.errors import CorruptData
 from storecore_file.bar_file import MAGIC, SCHEMA, Note, groups_of
 from storecore_file.bar_reader import BarFile, Content, note_start
+from storecore_file.decode_errors import decoding
 from storecore_file.parts import Part
 
 
 def proven(content: bytes, path: Path, part: Part) -> tuple[Note, pa.Table]:
     """Return the note and the bars of a part, as any reader of Parquet sees them.
 
-    Raises `CorruptData` where a byte of it is damaged, or it does not hold what it says.
+    Raises `CorruptData` where a byte of it is damaged, or it does not hold what it says, and
+    `StorageError` where that cannot be told.
     """
     bars = BarFile(Content(path, content))
     bars.check_range(part.first, part.last)
-    try:
+    with decoding(path, "file of bars"):
         _check_bytes(bars.note, content)
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             table = file.read(use_threads=False)
         _check_bars(bars.note, table)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise CorruptData(f"{path}: not a whole file of bars: {error}", path) from error
     return bars.note, table.drop_columns(["symbol"])
 
 

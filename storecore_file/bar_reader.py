@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storecore.bar_table import EMPTY, FIELDS, SERIES, between, owned, with_exact
-from storecore.errors import CorruptData, StoreError
+from storecore.errors import CorruptData
 from storecore.instants import to_datetime
 from storecore_file.bar_file import END, MAGIC, SEAL, Group, Note, checksum
+from storecore_file.decode_errors import decoding
 
 SMALL = 2**12  # up to here, some 80 bars, a part is kept decoded
 _WHOLE = 2**18  # a file up to this size is read at once
@@ -63,17 +64,18 @@ class Content(NamedTuple):
 class BarFile:
     """A part: its note is read, its columns when they are asked for.
 
-    Raises `CorruptData` naming the file where it is damaged.
+    Raises `CorruptData` naming the file where it is damaged, `StorageError` where it cannot be
+    read.
     """
 
     def __init__(self, file: Source) -> None:
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
-        self._buffer = pa.allocate_buffer(file.size)
-        self._view = memoryview(self._buffer).cast("B")
-        self._read_from = file.size
-        self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
-        with _proving(file.path):
+        with decoding(file.path, "file of bars"):
+            self._buffer = pa.allocate_buffer(file.size)
+            self._view = memoryview(self._buffer).cast("B")
+            self._read_from = file.size
+            self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
             self.note, self._footer = self._opened()
 
     def check_series(self, symbol: str, timeframe: str) -> None:
@@ -144,7 +146,7 @@ class BarFile:
         numbers = [_NUMBERS[name] for name in names]
         chunks = self.note.chunks
         starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))
-        with _proving(self._file.path):
+        with decoding(self._file.path, "file of bars"):
             for group in groups:
                 for number in numbers:
                     chunk = group * len(FIELDS) + number
@@ -158,7 +160,7 @@ class BarFile:
                         )
 
     def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
-        with _proving(self._file.path):
+        with decoding(self._file.path, "file of bars"):
             source = pa.BufferReader(self._buffer)
             with pq.ParquetFile(source, metadata=self._metadata()) as file:
                 table = file.read_row_groups(groups, names, use_threads=False)
@@ -188,24 +190,6 @@ class BarFile:
 
     def _corrupt(self, problem: str) -> CorruptData:
         return CorruptData(f"{self._file.path}: {problem}", self._file.path)
-
-
-class _proving:
-    """Turns what goes wrong in reading damaged bytes into `CorruptData` that names the file."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        """Go on."""
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        wrong = (pa.ArrowException, OSError, ValueError, LookupError)
-        if isinstance(error, wrong) and not isinstance(error, StoreError):
-            message = f"{self._path}: not a whole file of bars: {error}"
-            raise CorruptData(message, self._path) from error
 
 
 def _parsed(footer: bytes) -> pq.FileMetaData:

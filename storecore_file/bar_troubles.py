@@ -18,7 +18,16 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import Entry, entries
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
 from storecore_file.parts import Layout, Part, layout_of, parsed
-from storecore_file.troubles import ASIDE, Trouble, problem_of, unexpected
+from storecore_file.troubles import (
+    ASIDE,
+    Trouble,
+    guarded,
+    listed,
+    no_file,
+    problem_of,
+    trouble_of,
+    unexpected,
+)
 
 DAILY = "1d"
 _LISTINGS = 3  # of a folder whose parts overlap: one may mix what two writes have left
@@ -34,18 +43,29 @@ class Own(NamedTuple):
 
 def symbol_troubles(disk: Disk, folder: Path) -> Iterator[Trouble | None]:
     """Yield for each file of a symbol, in all timeframes, what is wrong; odd bars too."""
-    yield from _series_troubles(disk, folder, Own(folder.name, DAILY))
-    for entry in entries(folder):
+    found, unseen = listed(folder)
+    yield from unseen
+    if found:
+        daily = _series_troubles(disk, folder, Own(folder.name, DAILY), found)
+        yield from guarded(folder, daily)
+    for entry in found:
         if _may_be_series(entry) and parsed(entry.name) is None:
-            yield from _series_troubles(disk, folder / entry.name, Own(folder.name, entry.name))
+            own = Own(folder.name, entry.name)
+            below = folder / entry.name
+            within, unseen = listed(below)
+            yield from unseen
+            if within:
+                yield from guarded(below, _series_troubles(disk, below, own, within))
 
 
-def _series_troubles(disk: Disk, folder: Path, own: Own) -> Iterator[Trouble | None]:
+def _series_troubles(
+    disk: Disk, folder: Path, own: Own, listing: list[Entry]
+) -> Iterator[Trouble | None]:
     """Yield what is wrong in one folder, the leftovers first: a repair must remove them first.
 
     For a leftover lies inside the range of another part: were that one moved away, it would count.
     """
-    for entry in entries(folder):
+    for entry in listing:
         if parsed(entry.name) is None and not (own.timeframe == DAILY and _may_be_series(entry)):
             yield unexpected(folder / entry.name, entry)
     try:
@@ -58,10 +78,19 @@ def _series_troubles(disk: Disk, folder: Path, own: Own) -> Iterator[Trouble | N
         detail = "an interrupted merge or split has left it behind: it counts for nothing"
         yield Trouble("leftover", folder / part.name, detail, ASIDE, lock, _expect_no_leftover)
     found: list[_Proof] = []
+    others = {entry.name: entry for entry in listing if entry.type != "file"}
     for part in parts:
         path, check = folder / part.name, partial(_check, found.append, disk, own, part)
-        problem = problem_of(path, check)
-        yield Trouble("damaged", path, problem, ASIDE, lock, check) if problem else None
+        if part.name in others:
+            yield no_file(path, others[part.name], ASIDE)
+        else:
+            problem = problem_of(path, check)
+            yield trouble_of(path, problem, ASIDE, lock, check) if problem else None
+    yield from guarded(folder, _odd(folder, found))
+
+
+def _odd(folder: Path, found: list[_Proof]) -> Iterator[Trouble]:
+    """Yield what is odd about the bars of a series."""
     for kind, detail in oddities(bars for _, bars in found):
         note = found[0][0]
         yield Trouble(kind, folder, f"{note.symbol} ({note.timeframe}): {detail}")

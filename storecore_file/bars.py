@@ -12,7 +12,7 @@ large, by `compact()` and at `close()`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,9 +23,9 @@ from storecore.instants import TimeRange
 from storecore.reports import Coverage, Footprint
 from storecore_file.bar_file import Note
 from storecore_file.bar_troubles import symbol_troubles
+from storecore_file.deferral import Tried
 from storecore_file.floor.disk import Disk
-from storecore_file.floor.looking import entries
-from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
+from storecore_file.floor.names import SYMBOLS, TIMEFRAMES, is_hashed
 from storecore_file.journal import Journal
 from storecore_file.later import put_off
 from storecore_file.parallel import batch_by_batch, in_parallel
@@ -34,7 +34,7 @@ from storecore_file.series import Series, any_note
 from storecore_file.series_batch import Upsert, all_or_none
 from storecore_file.series_writer import SeriesWriter
 from storecore_file.streaming import stream
-from storecore_file.troubles import Trouble, unexpected
+from storecore_file.troubles import Trouble, guarded, listed, unexpected
 
 _DAILY = "1d"
 FEW_ROWS = 32  # a symbol with more is written into its own files at once
@@ -114,6 +114,7 @@ class Bars:
             self._disk.make_folders([self._path(*key)], within=self._folder)
         if span.first > span.last or not self._disk.is_folder(self._path(*key)):
             return 0
+        self._disk.refuse_links(self._path(*key), self._folder)
         deleted = self._writer(*key).delete(span.first, span.last)
         self._tidy(key)
         return deleted
@@ -129,10 +130,27 @@ class Bars:
         """Return the symbols that have bars, of one timeframe or of any."""
         symbols = {key[0] for key in self._journal.series() if timeframe in (None, key[1])}
         for folder in self._disk.folders(self._folder):
-            found = next(filter(self._has_parts, self._series_in(folder, timeframe)), None)
-            if found is not None:
-                symbols.add(SYMBOLS.decode(folder.name) or self._note(found).symbol)
+            symbol = self._symbol_in(folder, timeframe)
+            if symbol is not None:
+                symbols.add(symbol)
         return sorted(symbols)
+
+    def _symbol_in(self, folder: Path, timeframe: str | None) -> str | None:
+        """Return the symbol whose bars a folder has, None where it has none.
+
+        A folder that cannot be looked into counts if its name tells a symbol: whoever reads that is
+        told why. A folder of somebody else's does not.
+        """
+        known = SYMBOLS.decode(folder.name)
+        if known is None and not is_hashed(folder.name):
+            return None
+        try:
+            found = next(filter(self._has_parts, self._series_in(folder, timeframe)), None)
+        except StorageError:
+            if known is None:
+                raise
+            return known
+        return None if found is None else known or self._note(found).symbol
 
     def timeframes(self, symbol: str) -> list[str]:
         """Return the timeframes in which a symbol has bars."""
@@ -178,23 +196,29 @@ class Bars:
         with put_off(self._folder, "the journal is folded later"):
             self.fold()
 
-    def compact(self) -> int:
+    def compact(self, tried: Tried) -> int:
         """Fold the journal and merge all that is small; return how many files went away."""
-        self.fold()
-        writers = [
-            SeriesWriter(series, self._lock_timeout)
+        tried(self.fold)
+        keys = [
+            (symbol, timeframe)
             for symbol in self.symbols(None)
-            for timeframe in self.timeframes(symbol)
-            for series in [self._series(symbol, timeframe)]
+            for timeframe in tried(partial(self.timeframes, symbol)) or ()
         ]
-        return sum(in_parallel(lambda writer: writer.merge(patient=False), writers, WRITERS))
+        merged = in_parallel(lambda key: tried(partial(self._merge, key)), keys, WRITERS)
+        return sum(filter(None, merged))
+
+    def _merge(self, key: tuple[str, str]) -> int:
+        self._disk.refuse_links(self._path(*key), self._folder)
+        return self._writer(*key).merge(patient=False)
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is; odd bars too."""
-        for entry in entries(self._folder):
+        found, unseen = listed(self._folder)
+        yield from unseen
+        for entry in found:
             path = self._folder / entry.name
             if path == self._journal.folder and entry.is_folder:
-                yield from self._journal.troubles()
+                yield from guarded(path, self._journal.troubles())
             elif entry.is_folder:
                 yield from symbol_troubles(self._disk, path)
             else:

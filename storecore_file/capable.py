@@ -14,7 +14,6 @@ from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_series
 from storecore.chain_moves import check_log, moved_lines
 from storecore.checkpoints import Against, Checkpoint, held_to, taken
-from storecore.errors import StorageError
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
 from storecore.instants import time_range
@@ -31,10 +30,11 @@ from storecore.reports import AuditReport, Coverage, Finding, Footprint, Report,
 from storecore.states import checked_versions
 from storecore.tables import MAX_BYTES, check_max_bytes
 from storecore.transfer import AuditLine
+from storecore_file.deferral import Deferral
 from storecore_file.repairing import Repairs, mendable
 from storecore_file.rooms import Rooms
 from storecore_file.troubles import Trouble
-from storecore_file.verifying import looked_over, report
+from storecore_file.verifying import chain_findings, looked_over, report
 
 
 class Capable(Rooms):
@@ -205,11 +205,13 @@ class Capable(Rooms):
     def verify(self, *, against: Against | None = None) -> Report:
         """Prove every file of the store, both chains of the audit log, and look at all bars.
 
-        Findings are of a kind "damaged", "overlapping", "truncated" (a log lost its last lines, or
-        is gone) or another of `verify_audit()`. Notes are "temporary" and "leftover" files of
+        Findings are of a kind "damaged" (read completely, and wrong), "unchecked" (could not be
+        read, which says nothing about it), "linked" (a symbolic link, which is not followed),
+        "overlapping", "truncated" (a log lost its last lines, or is gone) or another of
+        `verify_audit()`. Notes are "temporary" and "leftover" files of
         killed writers, the "torn" end of a log, an "unknown" file, and what is odd about bars.
-        Every byte is read. A store that is held to a checkpoint (`against`) adds findings of the
-        kinds of `storecore.checkpoints`.
+        Every byte is read; no lock is taken and no file is made. A store that is held to a
+        checkpoint (`against`) adds findings of the kinds of `storecore.checkpoints`.
         """
         return held_to(self, against, self._report)
 
@@ -222,23 +224,27 @@ class Capable(Rooms):
         """Move aside, into `aside/<time>/` under the same path, what is damaged or left behind.
 
         So reads of the rest work again. Left where they are and reported: a log that is damaged in
-        its middle, parts that overlap, and a strategy's state, which would count as never saved.
+        its middle, parts that overlap, a strategy's state, which would count as never saved, and
+        whatever could not be checked. What could not be moved is an "unrepaired" finding.
         """
         checked, troubles = self._looked_over()
         repairs = Repairs(self.base_path, self._disk, self._lock_timeout, dry_run)
-        actions = tuple(map(repairs.mend, filter(mendable, troubles)))
-        left = report(checked, troubles, self._audit_findings()) if dry_run else self.verify()
-        return replace(left, actions=tuple(filter(None, actions)))
+        done = [repairs.mend(trouble) for trouble in filter(mendable, troubles)]
+        failed = [each for each in done if isinstance(each, Trouble)]
+        if not dry_run:
+            checked, troubles = self._looked_over()
+        left = report(checked, [*troubles, *failed], self._audit_findings())
+        return replace(left, actions=tuple(each for each in done if isinstance(each, str)))
 
     def _report(self) -> Report:
         checked, troubles = self._looked_over()
         return report(checked, troubles, self._audit_findings())
 
     def _audit_findings(self) -> tuple[Finding, ...]:
-        try:
-            return self.verify_audit().findings
-        except StorageError as error:
-            return (Finding("damaged", str(error.path), str(error), error.path),)
+        """Return what is wrong with each log as a chain, or that this could not be checked."""
+        return tuple(
+            finding for log in self._logs.values() for finding in chain_findings(log.verify)
+        )
 
     def _looked_over(self) -> tuple[int, list[Trouble]]:
         """Return how many files were looked at, and all that is wrong."""
@@ -249,11 +255,13 @@ class Capable(Rooms):
     def compact(self) -> Report:
         """Bring all bars into few Parquet files, and seal each day of events into one.
 
-        May run at any time, beside readers and writers; killed, it is done again by the next.
+        May run at any time, beside readers and writers; killed, it is done again by the next. What
+        cannot be merged or sealed holds up nothing else: the first error is raised in the end.
         """
         self._check_open()
-        merged = self._bars.compact()
-        days = self._events.compact()
+        with Deferral() as tried:
+            merged = self._bars.compact(tried)
+            days = self._events.compact(tried)
         actions = [f"merged {merged} files of bars into others"] if merged else []
         actions += [f"sealed the events of {day}" for day in days]
         return Report(len(actions), actions=tuple(actions))

@@ -14,8 +14,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storecore.errors import CorruptData
 from storecore.models import Event
+from storecore_file.decode_errors import decoding
 from storecore_file.floor.sealing import check_parquet, sealed_parquet
 
 _KEY = b"storecore"
@@ -59,28 +59,24 @@ def encode(day: SealedDay) -> bytes:
 
 def decode(content: bytes, path: Path) -> SealedDay:
     """Return a sealed day. Raises `CorruptData` naming the file where it is none."""
-    try:
+    with decoding(path, "file of events"):
         check_parquet(content)
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             through = _note(file).through
-            table = file.read()
+            table = file.read(use_threads=False)  # Arrow's own may not be there to be had
         if not table.schema.equals(_SCHEMA, check_metadata=False):
             raise ValueError(f"its columns are {table.schema.names}")
         # Without its time zone: Arrow would ask for a database of zones to name UTC.
         events = [_event(row) for row in table.cast(_NAIVE).to_pylist()]
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise CorruptData(f"{path}: not a whole file of events: {error}", path) from error
-    return SealedDay(through, events)
+        return SealedDay(through, events)
 
 
 def read_through(content: bytes, path: Path) -> int:
     """Return the number of the last sealed event, from the footer alone. Raises `CorruptData`."""
-    try:
+    with decoding(path, "file of events"):
         check_parquet(content)
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             return _note(file).through
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise CorruptData(f"{path}: not a whole file of events: {error}", path) from error
 
 
 def _note(file: pq.ParquetFile) -> _Note:

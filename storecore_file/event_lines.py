@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from storecore.errors import CorruptData
 from storecore.models import Event
+from storecore_file.decode_errors import too_deep
 from storecore_file.floor.sealing import unsealed
 
 
@@ -53,6 +54,8 @@ def decode_line(line: bytes, log: Path) -> Line:
         return _LINES.decode(unsealed(line))
     except ValueError as error:
         raise _not_whole(line, log, error) from error
+    except RecursionError as error:
+        raise too_deep(log, line) from error
 
 
 def _not_whole(line: bytes, log: Path, error: ValueError) -> CorruptData:

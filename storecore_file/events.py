@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from storecore.events import encode_event, select_events
 from storecore.instants import TimeRange, to_datetime
 from storecore.models import Event
 from storecore_file import event_file
+from storecore_file.deferral import Tried
 from storecore_file.event_file import SealedDay
 from storecore_file.event_lines import Line, check_day, decode_line, number_of
 from storecore_file.floor.appending import Log, whole_lines
@@ -32,7 +33,15 @@ from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed
 from storecore_file.log_ends import End, LogEnds
-from storecore_file.troubles import ASIDE, Kind, Trouble, folder_lock, troubles_in
+from storecore_file.troubles import (
+    ASIDE,
+    Kind,
+    Trouble,
+    agreed,
+    folder_lock,
+    guarded,
+    troubles_in,
+)
 
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
 _LOG_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
@@ -114,9 +123,9 @@ class Events:
         for day in self._days():
             yield from sorted(self._day(day).events, key=attrgetter("timestamp"))
 
-    def compact(self) -> list[str]:
+    def compact(self, tried: Tried) -> list[str]:
         """Seal every day that is being written, and return those days."""
-        return [day for day in self._days() if self._seal(day)]
+        return [day for day in self._days() if tried(partial(self._seal, day))]
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is."""
@@ -129,19 +138,22 @@ class Events:
             broken |= {trouble.path.stem} if trouble else set()
             yield trouble
         for day in sorted({*self._days(), *ends} - broken):
-            yield from self._incomplete(day, ends.get(day))
+            yield from guarded(self._log_path(day), self._incomplete(day, ends.get(day)))
 
     def _incomplete(self, day: str, end: End | None) -> Iterator[Trouble]:
         """Yield what a day of whole files lacks."""
+        lack = agreed(lambda: self._lack(day, end))
+        if lack and (end is None or day in self._ends.known()):  # not moved aside meanwhile
+            yield lack
+
+    def _lack(self, day: str, end: End | None) -> Trouble | None:
         try:
             through = self._day(day).through
         except CorruptData as error:
             path = self._sealed_path(day)
-            yield Trouble("damaged", path, str(error).removeprefix(f"{path}: "))
-        else:
-            detail = end.trouble(through, "event") if end else None
-            if detail:
-                yield Trouble("truncated", self._log_path(day), detail)
+            return Trouble("damaged", path, str(error).removeprefix(f"{path}: "))
+        detail = end.trouble(through, "event") if end else None
+        return Trouble("truncated", self._log_path(day), detail) if detail else None
 
     def _proven(self, path: Path) -> SealedDay:
         return self._sealed(path.stem)

@@ -14,19 +14,20 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.instants import LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
+from storecore_file.decode_errors import decoding
 from storecore_file.floor.disk import Disk
-from storecore_file.floor.looking import entries
-from storecore_file.floor.names import SYMBOLS
+from storecore_file.floor.names import SYMBOLS, is_hashed
 from storecore_file.floor.rollback import replace_all
 from storecore_file.floor.sealing import sealed, unsealed
-from storecore_file.troubles import ASIDE, Kind, Trouble, troubles_in, unexpected
+from storecore_file.troubles import ASIDE, Kind, Trouble, listed, troubles_in, unexpected
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
+_LISTINGS = 10  # a document that was listed may be gone: a repair has moved it aside, say
 _STAMP = len("2026-01-05T21-30-00.000000Z.json")
 
 
@@ -54,25 +55,42 @@ class Fundamentals:
         """Return the latest document not after `as_of`, or None."""
         limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
         folder = self._folder / SYMBOLS.encode(symbol)
-        names = self._names(folder)
-        known = bisect_right(names, _document_name(limit))
-        return self._document(folder / names[known - 1]) if known else None
+        for _ in range(_LISTINGS):
+            names = self._names(folder)
+            known = bisect_right(names, _document_name(limit))
+            if not known:
+                return None
+            document = self._document(folder / names[known - 1])
+            if document is not None:
+                return document
+        raise StorageError(f"{folder}: its files vanished while they were read", folder)
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all documents by symbol, then by timestamp."""
         symbols: dict[str, Path] = {}
         for folder in self._disk.folders(self._folder):
-            for first in self._names(folder)[:1]:
-                symbol = SYMBOLS.decode(folder.name) or self._document(folder / first).symbol
+            symbol = SYMBOLS.decode(folder.name)
+            if is_hashed(folder.name):
+                symbol = self._symbol_of(folder)
+            if symbol is not None:
                 symbols[symbol] = folder
         for _, folder in sorted(symbols.items()):
             for name in self._names(folder):
-                yield self._document(folder / name)
+                document = self._document(folder / name)
+                if document is not None:  # it was there, and is gone
+                    yield document
+
+    def _symbol_of(self, folder: Path) -> str | None:
+        """Return whose documents a folder has, for a name too long for a folder's (law N1)."""
+        documents = (self._document(folder / name) for name in self._names(folder))
+        return next((document.symbol for document in documents if document), None)
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is."""
         documents = Kind(_DOCUMENT, self._document, ASIDE)
-        for entry in entries(self._folder):
+        found, unseen = listed(self._folder)
+        yield from unseen
+        for entry in found:
             if entry.is_folder:
                 yield from troubles_in(self._folder / entry.name, [documents])
             else:
@@ -85,11 +103,13 @@ class Fundamentals:
     def _names(self, folder: Path) -> list[str]:
         return [name for name in self._disk.names(folder) if _DOCUMENT.fullmatch(name)]
 
-    def _document(self, path: Path) -> FundamentalData:
-        try:
-            data = decode_fundamental(unsealed(self._disk.read(path) or b""))
-        except ValueError as error:
-            raise CorruptData(f"{path}: not a whole document: {error}", path) from error
+    def _document(self, path: Path) -> FundamentalData | None:
+        """Return the document of a file, None if it is gone."""
+        content = self._disk.read(path)
+        if content is None:
+            return None
+        with decoding(path, "document"):
+            data = decode_fundamental(unsealed(content))
         own_name = _document_name(exact_instant(data.timestamp, "timestamp"))
         if (SYMBOLS.encode(data.symbol), own_name) != (path.parent.name, path.name):
             raise CorruptData(f"{path}: found the document {own_name} of {data.symbol!r}", path)

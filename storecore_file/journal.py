@@ -28,8 +28,16 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
 from storecore_file.journal_rows import Batch, Key, Known, Pending, take_in
-from storecore_file.log_ends import LogEnds
-from storecore_file.troubles import ASIDE, Kind, Trouble, folder_lock, troubles_in
+from storecore_file.log_ends import End, LogEnds
+from storecore_file.troubles import (
+    ASIDE,
+    Kind,
+    Trouble,
+    agreed,
+    folder_lock,
+    guarded,
+    troubles_in,
+)
 
 _ENDS = re.compile(r"\.ends")
 _NAME = re.compile(r"(\d{8})-[0-9a-f]{16}\.jsonl")
@@ -148,9 +156,13 @@ class Journal:
             broken |= {trouble.path.name} if trouble else set()
             yield trouble
         for name in sorted(ends.keys() - broken):
-            detail = ends[name].trouble(self._grown(name, None).line, "line")
-            if detail and name in self._ends.known():  # not retired meanwhile
-                yield Trouble("truncated", self.folder / name, detail)
+            yield from guarded(self.folder / name, self._cut(name, ends[name]))
+
+    def _cut(self, name: str, end: End) -> Iterator[Trouble]:
+        """Yield that a file has lost its last lines."""
+        detail = agreed(lambda: end.trouble(self._grown(name, None).line, "line"))
+        if detail and name in self._ends.known():  # not retired meanwhile
+            yield Trouble("truncated", self.folder / name, detail)
 
     def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float]]:
         # A copy, in another process, reads and opens for itself.

@@ -17,6 +17,7 @@ from msgspec import Struct
 from storecore.bar_table import EMPTY, series_table
 from storecore.bars import BarColumns
 from storecore.errors import CorruptData
+from storecore_file.decode_errors import too_deep
 from storecore_file.floor.sealing import unsealed
 from storecore_file.parts import Part
 
@@ -96,6 +97,8 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
         batch = _BATCHES.decode(unsealed(line))
     except ValueError as error:
         raise CorruptData(f"{path}: a line is not whole: {error}: {line[:80]!r}", path) from error
+    except RecursionError as error:
+        raise too_deep(path, line) from error
     if batch.n != known.line + 1:
         raise CorruptData(f"{path}: found line {batch.n}, expected {known.line + 1}", path)
     known.line = batch.n

@@ -12,7 +12,6 @@ from typing import Any
 
 from storecore.errors import NoStore, StorageError
 from storecore_file.floor.disk import Disk
-from storecore_file.floor.looking import entries
 
 KINDS = ("prices", "fundamentals", "events", "state", "audit")
 _WRITING = frozenset({"write", "write_many", "write_all", "save", "restore", "take"})
@@ -22,7 +21,7 @@ def check_is_there(base_path: Path, disk: Disk) -> None:
     """Raise `NoStore` unless the folder holds that of at least one kind of data (law D7)."""
     if not disk.is_folder(base_path):
         what = "it is no folder" if _is_something(base_path, disk) else "there is no such folder"
-    elif any(entry.is_folder and entry.name in KINDS for entry in entries(base_path)):
+    elif any(disk.is_folder(base_path / kind) for kind in KINDS):  # or a link to one
         return
     else:
         what = f"the folder has none of {', '.join(KINDS)}"
@@ -55,6 +54,6 @@ class MadeLate:
         if name.startswith("_"):  # of a copy that is still being made
             raise AttributeError(name)
         if name in _WRITING and not self._made:
-            self._disk.make_folders([self._folder], within=self._base_path)
+            self._disk.make_folders([self._folder], within=self._base_path, links=True)
             self._made = True
         return getattr(self._room, name)

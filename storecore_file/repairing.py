@@ -11,11 +11,14 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
+from storecore.errors import StoreError
+from storecore_file.decode_errors import cause_of
 from storecore_file.floor import aside
-from storecore_file.floor.appending import Log
+from storecore_file.floor.appending import Log, torn_bytes
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
-from storecore_file.troubles import SETTLE, Trouble, problem_of
+from storecore_file.floor.looking import identity_at
+from storecore_file.troubles import DAMAGED, SETTLE, UNREPAIRED, Trouble, problem_of
 
 
 def mendable(trouble: Trouble) -> bool:
@@ -34,8 +37,18 @@ class Repairs:
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
         self._aside = base_path / aside.ASIDE / moment
 
-    def mend(self, trouble: Trouble) -> str | None:
-        """Mend one trouble; return in words what was done, None where it was gone already."""
+    def mend(self, trouble: Trouble) -> str | Trouble | None:
+        """Mend one trouble; return in words what was done, None where it was gone already.
+
+        Where it cannot be mended, that is the trouble that is returned: it holds up no other.
+        """
+        try:
+            return self._mended(trouble)
+        except (StoreError, MemoryError) as error:
+            detail = f"could not be moved aside: {cause_of(error)}"
+            return Trouble(UNREPAIRED, trouble.path, detail)
+
+    def _mended(self, trouble: Trouble) -> str | None:
         path = trouble.path.relative_to(self._base_path)
         into = self._aside / path
         settled = trouble.remedy == SETTLE
@@ -48,13 +61,13 @@ class Repairs:
             return done.replace("moved", "would move", 1)
         with self._locked(trouble):
             if settled:
+                if not torn_bytes(trouble.path, trouble.is_whole or bool):
+                    return None  # it was settled, or sealed, meanwhile
                 Log(self._disk, trouble.path, trouble.is_whole or bool).append(lambda _: [])
-            elif not self._is_still(trouble):
+            elif not self._set_aside(trouble, into):
                 return None
-            else:
-                aside.set_aside(self._disk, trouble.path, into)
-                if trouble.moved is not None:
-                    trouble.moved(trouble.path)
+            elif trouble.moved is not None:
+                trouble.moved(trouble.path)
         return done
 
     def _locked(self, trouble: Trouble) -> Locked | nullcontext[None]:
@@ -62,8 +75,19 @@ class Repairs:
             return nullcontext()
         return Locked(trouble.lock, self._lock_timeout)
 
+    def _set_aside(self, trouble: Trouble, into: Path) -> bool:
+        """Move a file aside if it is still as it was found; tell whether it was moved.
+
+        Not every writer takes a lock: what is moved must be the file that was looked at.
+        """
+        judged = identity_at(trouble.path)
+        if judged is None or not self._is_still(trouble):
+            return False
+        return aside.set_aside(self._disk, trouble.path, into, judged)
+
     def _is_still(self, trouble: Trouble) -> bool:
         """Look again, under the lock: a writer may have mended it, or replaced the file, since."""
         if trouble.check is None:
-            return self._disk.size(trouble.path) is not None
-        return problem_of(trouble.path, trouble.check) is not None
+            return True
+        problem = problem_of(trouble.path, trouble.check)
+        return problem is not None and problem.kind == DAMAGED

@@ -57,7 +57,7 @@ class Rooms(Closing):
         if redacted(os.fspath(base_path)) != os.fspath(base_path):
             raise ConfigError("base_path: expected a folder, got what looks like a URL")
         # Absolute: the process may change its folder while the store is open.
-        self.base_path = Path(base_path).expanduser().absolute()
+        self.base_path = _absolute(base_path)
         self._disk = disk = Disk(durability)
         self._lock_timeout = lock_timeout
         decisions, orders = (self.base_path / "audit" / name for name in ("decisions", "orders"))
@@ -81,7 +81,9 @@ class Rooms(Closing):
     def _make_folders(self) -> None:
         self._disk.make_folder(self.base_path)
         self._disk.make_folders(
-            [self.base_path / folder for folder in ROOMS.values()], within=self.base_path
+            [self.base_path / folder for folder in ROOMS.values()],
+            within=self.base_path,
+            links=True,
         )
 
     def _make_folders_later(self) -> None:
@@ -111,3 +113,13 @@ class Rooms(Closing):
     def _name(self, name: str, what: str) -> str:
         self._check_open()
         return check_name(name, what)
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    """Return a path from the root. Raises `ConfigError` where there is none."""
+    try:
+        if "\0" in os.fspath(path):
+            raise ValueError("it holds a NUL")
+        return Path(path).expanduser().absolute()
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, no folder to start from
+        raise ConfigError(f"base_path={os.fspath(path)!r}: {error}") from error

@@ -8,7 +8,7 @@ those that a part has taken in already.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from storecore.reports import Coverage, Footprint
 from storecore_file.bar_file import Group, Note
 from storecore_file.bar_reader import BarFile
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.locks import Locked
 from storecore_file.floor.looking import OpenFile
 from storecore_file.journal import Journal
 from storecore_file.journal_rows import Pending
@@ -164,6 +165,10 @@ class Series:
     def settle_journal(self) -> None:
         """Make durable that files of the journal were retired, whoever has done it."""
         self._journal.settle()
+
+    def no_fold(self, pending: Pending) -> Locked | nullcontext[None]:
+        """Return the lock under which the journal is not folded, if some rows lie in it."""
+        return self._journal.folding() if pending.rows else nullcontext()
 
     def has_journal(self, pending: Pending) -> bool:
         """Tell whether the journal still has all of some rows."""

@@ -149,8 +149,12 @@ class SeriesWriter:
             return prepared
 
     def take_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
-        """Take back what was put: the parts or, if others wrote meanwhile, the bars of `new`."""
-        with self._lock:
+        """Take back what was put: the parts or, if others wrote meanwhile, the bars of `new`.
+
+        The journal is not folded meanwhile: a fold that has passed the series by, since the parts
+        that were put have its rows, would remove these with the journal.
+        """
+        with self._series.no_fold(prepared.pending), self._lock:
             alone = {part.name for part in self._series.layout().parts} <= prepared.names()
             journal_is_there = self._series.has_journal(prepared.pending)
             if alone and journal_is_there and rollback.is_undisturbed():

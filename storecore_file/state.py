@@ -22,9 +22,10 @@ from storecore.errors import CorruptData, StorageError
 from storecore.lossless import encode_document
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
+from storecore_file.decode_errors import decoding
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
-from storecore_file.floor.names import STRATEGIES
+from storecore_file.floor.names import STRATEGIES, is_hashed
 from storecore_file.floor.rollback import replace_all
 from storecore_file.floor.sealing import sealed, unsealed
 from storecore_file.troubles import ASIDE, Kind, Trouble, troubles_in
@@ -90,7 +91,7 @@ class States:
     def strategies(self) -> list[str]:
         """Return the names of the strategies that have a state."""
         names = [name for name in self._disk.names(self._folder) if name.endswith(_SUFFIX)]
-        return sorted(self._strategy_of(name) for name in names)
+        return sorted(strategy for name in names if (strategy := self._strategy_of(name)))
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is.
@@ -102,16 +103,24 @@ class States:
         return troubles_in(self._folder, [Kind(_NEWEST, self._check), kept])
 
     def _check(self, path: Path) -> None:
-        document = _document(self._disk.read(path) or b"", path)
+        content = self._disk.read(path)
+        if content is None:
+            return  # a version that was dropped meanwhile
+        document = _document(content, path)
         own = self._path(document.strategy)
         if path not in (own, _kept(own, document.version)):
             found = f"version {document.version} of the state of {document.strategy!r}"
             raise CorruptData(f"{path}: found {found}", path)
 
-    def _strategy_of(self, name: str) -> str:
+    def _strategy_of(self, name: str) -> str | None:
+        """Return whose state a file is, None where it is none of a strategy's, or gone."""
+        encoded = name.removesuffix(_SUFFIX)
+        strategy = STRATEGIES.decode(encoded)
+        if strategy is not None or not is_hashed(encoded):
+            return strategy
         path = self._folder / name
-        strategy = STRATEGIES.decode(name.removesuffix(_SUFFIX))
-        return strategy or _document(self._disk.read(path) or b"", path).strategy
+        content = self._disk.read(path)
+        return None if content is None else _document(content, path).strategy
 
     def _read(self, path: Path, strategy: str) -> StateVersion | None:
         content = self._disk.read(path)
@@ -142,10 +151,8 @@ def _encoded(strategy: str, version: int, state: bytes) -> bytes:
 
 
 def _document(content: bytes, path: Path) -> _Document:
-    try:
+    with decoding(path, "document"):
         return msgspec.json.decode(unsealed(content), type=_Document)
-    except ValueError as error:
-        raise CorruptData(f"{path}: not a whole document: {error}", path) from error
 
 
 def _kept(path: Path, version: int) -> Path:

@@ -2,6 +2,11 @@
 
 A room says which files its folder has: for each kind a pattern of names, and how such a file is
 proven. Whatever else lies there is told too, so that no file goes unseen.
+
+What a check raises is "damaged" only if it is `CorruptData`, and only if a second look says the
+same: a writer may have replaced the file, or be in the midst of a write. All else that it raises,
+whatever it is, is "unchecked": that keeps no other file from being checked, and no repair touches
+it (law D5).
 """
 
 from __future__ import annotations
@@ -10,18 +15,22 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from storecore.errors import StoreError
+from storecore.errors import CorruptData
+from storecore_file.decode_errors import cause_of
 from storecore_file.floor.appending import torn_bytes
-from storecore_file.floor.looking import Entry, entries
+from storecore_file.floor.looking import Entry, entries, is_there, type_at
 from storecore_file.floor.rollback import made_at
 
 YOUNG = 3_600  # seconds in which a temporary file may still be one that is being written
 ASIDE, SETTLE = "aside", "settle"
+DAMAGED, UNCHECKED, LINKED, UNREPAIRED = "damaged", "unchecked", "linked", "unrepaired"
+_LOOKS, _PAUSE = 10, 0.01  # at what may be being changed, and seconds between two of them
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.S)
 _LOCK = re.compile(r"\.(.+\.)?lock", re.S)
 _TORN = re.compile(r".+\.torn", re.S)
+_Found = TypeVar("_Found")
 
 
 class Trouble(NamedTuple):
@@ -57,17 +66,54 @@ class Kind(NamedTuple):
     moved: Callable[[Path], object] | None = None
 
 
+class Problem(NamedTuple):
+    """What a check says of a file: its kind, `DAMAGED` or `UNCHECKED`, and what is wrong."""
+
+    kind: str
+    detail: str
+
+
 def troubles_in(folder: Path, kinds: Sequence[Kind]) -> Iterator[Trouble | None]:
     """Yield for each file in a folder what is wrong with it, None where nothing is."""
-    for entry in entries(folder):
+    found, troubles = listed(folder)
+    yield from troubles
+    for entry in found:
         path = folder / entry.name
         kind = next((kind for kind in kinds if kind.names.fullmatch(entry.name)), None)
         if kind is None:
             yield unexpected(path, entry)
-        elif entry.is_folder:
-            yield Trouble("damaged", path, "expected a file, found a folder", kind.remedy)
+        elif entry.type != "file":
+            yield no_file(path, entry, kind.remedy)
         else:
             yield from _of_file(path, kind)
+
+
+def listed(folder: Path) -> tuple[list[Entry], list[Trouble]]:
+    """Return the entries of a folder, and what keeps others from being looked at.
+
+    A symbolic link is not followed: what it leads to is not of this store, or is there twice.
+    """
+    try:
+        found = entries(folder)
+    except Exception as error:
+        return [], [Trouble(UNCHECKED, folder, _unchecked(folder, error))]
+    troubles = [trouble for entry in found if (trouble := _unseen(folder, entry))]
+    unseen = {trouble.path.name for trouble in troubles}
+    return [entry for entry in found if entry.name not in unseen], troubles
+
+
+def guarded(place: Path, troubles: Iterator[Trouble | None]) -> Iterator[Trouble | None]:
+    """Yield troubles; what stops the search for more of them is one itself, and stops no other."""
+    try:
+        yield from troubles
+    except Exception as error:
+        yield Trouble(UNCHECKED, place, _unchecked(place, error))
+
+
+def no_file(path: Path, entry: Entry, remedy: str | None) -> Trouble:
+    """Return that another thing lies in the place of a file: a folder, a FIFO, a device."""
+    detail = f"expected a file, found a {entry.type}"
+    return Trouble(DAMAGED, path, detail, remedy, None, _expect_no_file)
 
 
 def folder_lock(name: str) -> str:
@@ -80,34 +126,103 @@ def unexpected(path: Path, entry: Entry) -> Trouble | None:
 
     A sidecar of torn lines is nobody's data any more, and is no trouble.
     """
-    if entry.is_folder and _LOCK.fullmatch(entry.name):
-        return Trouble("damaged", path, "expected a file to lock, found a folder", ASIDE)
-    if not entry.is_folder and (_LOCK.fullmatch(entry.name) or _TORN.fullmatch(entry.name)):
+    is_file = entry.type == "file"
+    if not is_file and _LOCK.fullmatch(entry.name):
+        return no_file(path, entry, ASIDE)
+    if is_file and (_LOCK.fullmatch(entry.name) or _TORN.fullmatch(entry.name)):
         return None
     made = entry.changed if _TEMPORARY.fullmatch(entry.name) else made_at(entry.name)
-    if not entry.is_folder and made is not None:
+    if is_file and made is not None:
         if time.time() - made < YOUNG:
             return None
         return Trouble("temporary", path, "a killed writer has left it behind", ASIDE)
-    what = "folder" if entry.is_folder else "file"
-    return Trouble("unknown", path, f"no {what} of this store: it is left alone")
+    return Trouble("unknown", path, f"no {entry.type} of this store: it is left alone")
 
 
-def problem_of(path: Path, check: Callable[[Path], object]) -> str | None:
-    """Return what a check says of a file, without its name; None where all is well."""
+def problem_of(path: Path, check: Callable[[Path], object]) -> Problem | None:
+    """Return what a check says of a file, without its name; None where all is well.
+
+    A file that is gone has no problem; damage is looked at again, until two looks agree.
+    """
+    return agreed(lambda: _problem(path, check))
+
+
+def agreed(look: Callable[[], _Found | None]) -> _Found | None:
+    """Return what two looks in a row find, None as soon as one finds nothing.
+
+    A writer that changes what is looked at makes them differ; what could not be checked is not
+    looked at again. After some looks the last one counts.
+    """
+    found = look()
+    for _ in range(_LOOKS):
+        if found is None or getattr(found, "kind", None) == UNCHECKED:
+            return found
+        time.sleep(_PAUSE)
+        before, found = found, look()
+        if found == before:
+            return found
+    return found
+
+
+def trouble_of(
+    path: Path,
+    problem: Problem,
+    remedy: str | None = None,
+    lock: Path | None = None,
+    check: Callable[[Path], object] | None = None,
+    moved: Callable[[Path], object] | None = None,
+) -> Trouble:
+    """Return the trouble with a file that has a problem: what was not checked has no remedy."""
+    if problem.kind == UNCHECKED:
+        return Trouble(UNCHECKED, path, problem.detail)
+    return Trouble(problem.kind, path, problem.detail, remedy, lock, check, None, moved)
+
+
+def _problem(path: Path, check: Callable[[Path], object]) -> Problem | None:
     try:
         check(path)
-    except StoreError as error:
-        return str(error).removeprefix(f"{path}: ")
+    except CorruptData as error:
+        return Problem(DAMAGED, _without_name(path, error)) if is_there(path) else None
+    except Exception as error:
+        return Problem(UNCHECKED, _unchecked(path, error)) if is_there(path) else None
     return None
+
+
+def _unseen(folder: Path, entry: Entry) -> Trouble | None:
+    path = folder / entry.name
+    if entry.problem is not None:
+        return Trouble(UNCHECKED, path, f"could not be checked: {entry.problem}")
+    if entry.type == "symbolic link":
+        detail = "a symbolic link: it is not checked, and nothing is written through it"
+        return Trouble(LINKED, path, detail)
+    return None
+
+
+def _unchecked(path: Path, error: Exception) -> str:
+    return f"could not be checked: {_without_name(path, error)}"
+
+
+def _without_name(path: Path, error: Exception) -> str:
+    return cause_of(error).removeprefix(f"{path}: ")
 
 
 def _of_file(path: Path, kind: Kind) -> Iterator[Trouble | None]:
     lock = path.with_name(kind.lock(path.name)) if kind.lock else None
     problem = problem_of(path, kind.check)
-    found = Trouble("damaged", path, problem or "", kind.remedy, lock, kind.check, None, kind.moved)
-    yield None if problem is None else found
-    torn = torn_bytes(path, kind.is_whole) if kind.is_whole and problem is None else 0
-    if torn:
-        detail = f"its last {torn} bytes are of a line that was never whole, and no data"
-        yield Trouble("torn", path, detail, SETTLE, lock, None, kind.is_whole)
+    if problem is None:
+        yield from guarded(path, _torn(path, kind, lock))
+    else:
+        yield trouble_of(path, problem, kind.remedy, lock, kind.check, kind.moved)
+
+
+def _torn(path: Path, kind: Kind, lock: Path | None) -> Iterator[Trouble | None]:
+    """Yield that the end of a log is torn, None where it is not, or is being written."""
+    is_whole = kind.is_whole
+    torn = agreed(lambda: torn_bytes(path, is_whole) or None) if is_whole else None
+    detail = f"its last {torn} bytes are of a line that was never whole, and no data"
+    yield Trouble("torn", path, detail, SETTLE, lock, None, is_whole) if torn else None
+
+
+def _expect_no_file(path: Path) -> None:
+    if type_at(path) not in (None, "file"):
+        raise CorruptData(f"{path}: it is no file", path)

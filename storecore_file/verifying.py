@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from storecore.errors import CorruptData, StorageError
 from storecore.reports import Finding, Report
 from storecore_file.floor.aside import ASIDE
-from storecore_file.floor.looking import entries
-from storecore_file.troubles import Trouble, unexpected
+from storecore_file.troubles import (
+    DAMAGED,
+    LINKED,
+    UNCHECKED,
+    UNREPAIRED,
+    Trouble,
+    guarded,
+    listed,
+    unexpected,
+)
 
 _ROOMS = frozenset({"prices", "fundamentals", "events", "state", "audit", ASIDE})
 _LOGS = frozenset({"decisions", "orders"})
-WRONG = frozenset({"damaged", "overlapping", "truncated"})
+WRONG = frozenset({DAMAGED, UNCHECKED, LINKED, UNREPAIRED, "overlapping", "truncated"})
 
 
 class Room(Protocol):
@@ -26,7 +35,7 @@ class Room(Protocol):
 
 def looked_over(base_path: Path, rooms: Sequence[Room]) -> tuple[int, list[Trouble]]:
     """Return how many files were looked at, and all that is wrong or odd."""
-    looks = [look for room in rooms for look in room.troubles()]
+    looks = [look for room in rooms for look in guarded(base_path, room.troubles())]
     looks += [*_others(base_path, _ROOMS), *_others(base_path / "audit", _LOGS)]
     return len(looks), [trouble for trouble in looks if trouble is not None]
 
@@ -36,10 +45,24 @@ def report(checked: int, troubles: Sequence[Trouble], audit: Iterable[Finding]) 
     found = [Finding(each.kind, str(each.path), each.detail, str(each.path)) for each in troubles]
     wrong = tuple(each for each in found if each.kind in WRONG)
     notes = tuple(each for each in found if each.kind not in WRONG)
-    return Report(checked, (*wrong, *audit), notes=notes)
+    told = {each.place for each in wrong}
+    others = [each for each in audit if each.kind != UNCHECKED or each.place not in told]
+    return Report(checked, (*wrong, *others), notes=notes)
+
+
+def chain_findings(verify: Callable[[], tuple[object, list[Finding]]]) -> list[Finding]:
+    """Return what is wrong with a log as a chain, or that this could not be checked."""
+    try:
+        return verify()[1]
+    except StorageError as error:
+        kind = DAMAGED if isinstance(error, CorruptData) else UNCHECKED
+        return [Finding(kind, str(error.path), str(error), error.path)]
 
 
 def _others(folder: Path, own: frozenset[str]) -> Iterator[Trouble | None]:
-    for entry in entries(folder):
+    """Yield what is wrong with a folder of rooms, whose own folders may be links to other disks."""
+    found, unseen = listed(folder)
+    yield from (trouble for trouble in unseen if trouble.path.name not in own)
+    for entry in found:
         if entry.name not in own:
             yield unexpected(folder / entry.name, entry)

@@ -14,7 +14,6 @@ from typing import Generic, TypeVar
 
 from storecore.audit import Link, decode_record, select_records
 from storecore.chain import LogFile, follow
-from storecore.errors import CorruptData
 from storecore.instants import TimeRange
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.names import check_name
@@ -23,7 +22,7 @@ from storecore.transfer import AuditLine
 from storecore_postgres.audit_writer import AuditWriter, found_by
 from storecore_postgres.database import Database
 from storecore_postgres.distribution import Distribution
-from storecore_postgres.paging import PAGE, Row, pages
+from storecore_postgres.paging import PAGE, Row, decoding, pages
 from storecore_postgres.wire import instant, moment
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
@@ -95,17 +94,15 @@ class AuditLog(Generic[_Record]):
         """Return that a record is found by what it is not, and so not by what it is."""
         try:
             of_record = found_by(record)
-        except ValueError:  # which breaks the chain
+        except (ValueError, RecursionError):  # which breaks the chain
             return None
         if of_record == (seq, strategy, instant(logged_at)):
             return None
         return Finding("edited", f"{self._table}, seq {seq}", _MISPLACED)
 
     def _decoded(self, seq: int, record: str) -> _Record:
-        try:
+        with decoding(f"{self._table}, seq {seq}"):
             return decode_record(_line(record), self._kind)
-        except ValueError as error:
-            raise CorruptData(f"{self._table}, seq {seq}: {error}") from error
 
 
 def _line(record: str) -> bytes:

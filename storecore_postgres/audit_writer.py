@@ -13,7 +13,6 @@ from threading import RLock
 
 import msgspec
 from msgspec import Struct
-from psycopg.errors import UniqueViolation
 
 from storecore.audit import Link, chain, end_of
 from storecore.chain_moves import moved_end
@@ -23,6 +22,7 @@ from storecore.instants import instant as instant_of
 from storecore_postgres.audit_head import AuditHead
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
+from storecore_postgres.failing import TAKEN
 from storecore_postgres.wire import each_once, moments
 
 _INSERT = """
@@ -155,7 +155,7 @@ class AuditWriter:
 
 def _is_taken(error: StorageError) -> bool:
     """Tell whether there is a record of that number, of which the head does not know."""
-    return isinstance(error.__cause__, UniqueViolation)
+    return isinstance(error.__cause__, TAKEN)
 
 
 def _today(now: datetime) -> date:

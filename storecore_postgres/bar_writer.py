@@ -9,13 +9,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 
-import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bar_groups import Grouped
 from storecore.bar_table import EXACT, SERIES
 from storecore_postgres.database import Connection, Database
+from storecore_postgres.failing import TAKEN
 from storecore_postgres.wire import (
     COPY_END,
     COPY_HEAD,
@@ -29,8 +29,6 @@ from storecore_postgres.wire import (
 _MANY = 5_000  # bars, from which on COPY is quicker, where each series has some of them
 _SOME = 50
 _BATCH = 20_000  # bars an upsert
-# A cluster has one code for all that its workers refuse; an upsert says what else it is.
-_TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.InternalError_)
 _NUMBERS = tuple(SERIES.names[1:])
 
 _UPSERT = """
@@ -89,7 +87,7 @@ class BarWriter:
                 return False
             try:
                 self._copy_rows(connection, timeframe, rows)
-            except _TAKEN:  # another writer was here meanwhile
+            except TAKEN:  # another writer was here meanwhile; else the upsert says what is wrong
                 return False
             return True
 

@@ -33,7 +33,7 @@ from storecore.transfer import AuditLine
 from storecore_postgres.database import Connection
 from storecore_postgres.rooms import Rooms, checked_length
 from storecore_postgres.schema import TABLES
-from storecore_postgres.verifying import looked_over
+from storecore_postgres.verifying import looked_over, unchecked
 
 
 class Capable(Rooms):
@@ -203,10 +203,11 @@ class Capable(Rooms):
     def verify(self, *, against: Against | None = None) -> Report:
         """Look at every row, follow both chains of the audit log, and look at all bars.
 
-        Findings are of a kind "damaged", "behind" (a table that was restored without what numbers
-        its rows) or one of `verify_audit()`; notes are what is odd about bars. That the server's
-        pages are whole is its own to tell (`pg_amcheck`, data checksums). A store that is held to a
-        checkpoint (`against`) adds findings of the kinds of `storecore.checkpoints`.
+        Findings are of a kind "damaged", "unchecked" (it could not be read, which says nothing
+        about it), "behind" (a table that was restored without what numbers its rows) or one of
+        `verify_audit()`; notes are what is odd about bars. That the server's pages are whole is its
+        own to tell (`pg_amcheck`, data checksums). A store that is held to a checkpoint (`against`)
+        adds findings of the kinds of `storecore.checkpoints`.
         """
         return held_to(self, against, self._report)
 
@@ -218,12 +219,15 @@ class Capable(Rooms):
     def _report(self) -> Report:
         self._check_open()
         report = looked_over(self._bars, (self._fundamentals, self._events, self._states))
-        audit = self.verify_audit()
-        return replace(
-            report,
-            checked=report.checked + audit.checked,
-            findings=(*report.findings, *self._events.misnumbered(), *audit.findings),
-        )
+        checked, findings = report.checked, list(report.findings)
+        with unchecked(findings, "events"):
+            findings += self._events.misnumbered()
+        for name, log in self._logs.items():
+            with unchecked(findings, name):
+                end, broken = log.verify()
+                checked += end.seq
+                findings += broken
+        return replace(report, checked=checked, findings=tuple(findings))
 
     def repair(self, *, dry_run: bool = False) -> Report:
         """Mend what a restore of single tables leaves: heads of logs and the numbers of events.

@@ -21,7 +21,7 @@ from storecore.reports import Finding
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
 from storecore_postgres.event_numbers import EventNumbers
-from storecore_postgres.paging import PAGE, Row, damage, pages
+from storecore_postgres.paging import PAGE, Row, decoding, pages, trouble
 from storecore_postgres.wire import Encoded, Moment, each_once, instant, moment, moments
 
 _LONGEST_TYPE = 200
@@ -137,9 +137,9 @@ class Events:
         """Yield all events by timestamp, then by order of writing."""
         return (self._decoded(*row) for row in self._rows())
 
-    def damages(self) -> Iterator[CorruptData | None]:
+    def troubles(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
-        return (damage(self._decoded, row) for row in self._rows())
+        return (trouble(self._decoded, row) for row in self._rows())
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:
@@ -150,10 +150,8 @@ class Events:
 
     def _decoded(self, number: int, timestamp: bytes, kind: str, document: str) -> Event:
         place = f"{self._table}, id {number}"
-        try:
+        with decoding(place):
             event = decode_event(document.encode())
-        except ValueError as error:
-            raise CorruptData(f"{place}: {error}", place) from error
         if (_instant(event), found_by(event.type)) != (instant(timestamp), kind):
             raise CorruptData(f"{place}: its document is of another time or type", place)
         return event

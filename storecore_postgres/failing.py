@@ -11,6 +11,7 @@ import psycopg
 
 from storecore.errors import (
     ConfigError,
+    CorruptData,
     InvalidName,
     LockTimeout,
     StorageError,
@@ -29,6 +30,12 @@ class AllLent(psycopg.OperationalError):
     """Every connection that there may be is with another thread."""
 
 
+# That a key is taken; a cluster has one code for all that its workers refuse.
+TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.InternalError_)
+_DAMAGED = {
+    "XX001",  # data_corrupted
+    "XX002",  # index_corrupted
+}
 _PASSING = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
@@ -87,6 +94,13 @@ def is_passing(error: psycopg.Error) -> bool:
     return is_lost(error) or error.sqlstate in _PASSING
 
 
+class Unreachable(StorageError):
+    """No server answers: nothing can be read or written until one does."""
+
+    def __reduce__(self) -> tuple[type[StorageError], tuple[str, str | None, int | None]]:
+        return StorageError, (self.args[0], self.path, self.errno)  # a process without this package
+
+
 def unreachable(error: psycopg.Error) -> StoreError:
     """Return why there is no connection, without a word of the dsn that might be its password."""
     text = str(error)
@@ -98,9 +112,9 @@ def unreachable(error: psycopg.Error) -> StoreError:
     fatal = re.search(r"FATAL:\s+(.*)", text)
     if fatal:
         advice = _first(_FATAL, fatal[1], "the server said so")
-        return StorageError(f"the database cannot be reached: {fatal[1].strip()}; {advice}")
+        return Unreachable(f"the database cannot be reached: {fatal[1].strip()}; {advice}")
     why = _first(_WORDS, text, "no connection was made; is the server running, is the dsn right?")
-    return StorageError(f"the database cannot be reached: {why}")
+    return Unreachable(f"the database cannot be reached: {why}")
 
 
 def _first(found: dict[str, str], text: str, otherwise: str) -> str:
@@ -115,6 +129,8 @@ def translated(error: psycopg.Error, what: str) -> StoreError:
     said = error.diag.message_primary or ""
     if state == "54000":
         return InvalidName(f"{what}: a name is too long to be found again: {said}")
+    if state in _DAMAGED:
+        return CorruptData(f"{what}: {said}; the server has read what it did not write")
     if state == "57014":
         return LockTimeout(f"{what}: {said}; nothing was written; see statement_timeout")
     if not state:

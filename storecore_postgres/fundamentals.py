@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.instants import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.paging import PAGE, Row, damage, pages
+from storecore_postgres.paging import PAGE, Row, decoding, pages, trouble
 from storecore_postgres.wire import Moment, each_once, instant, moment, moments
 
 _UPSERT = """
@@ -66,9 +66,9 @@ class Fundamentals:
         """Yield all fundamentals by symbol, then by timestamp."""
         return (self._decoded(*row) for row in self._rows())
 
-    def damages(self) -> Iterator[CorruptData | None]:
+    def troubles(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
-        return (damage(self._decoded, row) for row in self._rows())
+        return (trouble(self._decoded, row) for row in self._rows())
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:
@@ -80,10 +80,8 @@ class Fundamentals:
     def _decoded(self, symbol: str, timestamp: bytes, document: str) -> FundamentalData:
         at = instant(timestamp)
         place = f"{self._table}, symbol {symbol!r}, {to_datetime(at, aware=True)}"
-        try:
+        with decoding(place):
             data = decode_fundamental(document.encode())
-        except ValueError as error:
-            raise CorruptData(f"{place}: {error}", place) from error
         if (data.symbol, exact_instant(data.timestamp, "timestamp")) != (symbol, at):
             raise CorruptData(f"{place}: its document is of another symbol or time", place)
         return data

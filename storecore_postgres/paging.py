@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore_postgres.database import Database
 
 PAGE = 5_000
@@ -29,10 +29,35 @@ def pages(
         key = key_of(rows[-1])
 
 
-def damage(decode: Callable[..., object], row: Row) -> CorruptData | None:
-    """Return what is wrong with a row, None where it can be decoded."""
+def trouble(decode: Callable[..., object], row: Row) -> StorageError | None:
+    """Return what is wrong with a row, None where it can be decoded.
+
+    It is damaged if that is `CorruptData`, and could not be checked if it is another error.
+    """
     try:
         decode(*row)
-    except CorruptData as error:
+    except StorageError as error:
         return error
     return None
+
+
+class decoding:
+    """Turns what goes wrong in decoding a row into `CorruptData` or `StorageError` (law D5).
+
+    What is wrong with its content is damage; a stack or memory that is too small for it is not.
+    """
+
+    __slots__ = ("_place",)
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        """Go on."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, ValueError):
+            raise CorruptData(f"{self._place}: {error}", self._place) from error
+        if isinstance(error, RecursionError | MemoryError):
+            why = "nested too deep" if isinstance(error, RecursionError) else "out of memory"
+            raise StorageError(f"{self._place}: cannot decode it: {why}", self._place) from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore.lossless import decode_document, encode_document
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
 from storecore_postgres.database import Connection, Database, IsKept
-from storecore_postgres.paging import damage
+from storecore_postgres.paging import decoding, trouble
 
 # Writers of one state come one after another: one that was held up would else save a version that
 # is already outlived and removed, and nobody would ever see it.
@@ -85,11 +85,11 @@ class States:
             name for (name,) in self._database.rows("reading strategies", self._strategies, [])
         )
 
-    def damages(self) -> Iterator[CorruptData | None]:
+    def troubles(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
         for strategy in self.strategies():
             rows = self._database.rows("reading states", self._history, [strategy])
-            yield from (damage(self._decoded, (strategy, *row)) for row in rows)
+            yield from (trouble(self._decoded, (strategy, *row)) for row in rows)
 
     def _held(self, connection: Connection, strategy: str) -> int:
         """Return the stored version; nobody else saves one until the transaction is over."""
@@ -109,10 +109,8 @@ class States:
 
     def _decoded(self, strategy: str, version: int, document: str) -> StateVersion:
         place = f"{self._table}, strategy {strategy!r}, version {version}"
-        try:
+        with decoding(place):
             state = decode_document(document.encode())
-        except ValueError as error:
-            raise CorruptData(f"{place}: {error}", place) from error
         if not isinstance(state, dict):
             raise CorruptData(f"{place}: expected a JSON object", place)
         return StateVersion(version, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import pyarrow as pa
@@ -10,10 +11,11 @@ import pyarrow.compute as pc
 
 from storecore.bar_oddities import oddities
 from storecore.bar_table import PRICES
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError, StoreClosed
 from storecore.instants import EARLIEST, LATEST, TimeRange
 from storecore.reports import Finding, Report
 from storecore_postgres.bars import Bars
+from storecore_postgres.failing import Unreachable
 
 _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 
@@ -21,27 +23,54 @@ _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 class Documents(Protocol):
     """A room whose rows are documents."""
 
-    def damages(self) -> Iterator[CorruptData | None]:
+    def troubles(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
         ...
 
 
 def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
-    """Return a report on all rows but those of the audit log."""
-    checked, findings, notes = 0, [], []
+    """Return a report on all rows but those of the audit log.
+
+    What a server does not give (a table that this role may not read, a statement that takes too
+    long) is "unchecked", and the rest is looked at; where no server can be reached that is raised.
+    """
+    checked, findings, notes = 0, list[Finding](), list[Finding]()
     for room in rooms:
-        for damage in room.damages():
-            checked += 1
-            if damage is not None:
-                findings.append(Finding("damaged", str(damage.path), str(damage)))
-    for symbol in bars.symbols(None):
-        for timeframe in bars.timeframes(symbol):
-            place = f"{symbol} ({timeframe})"
-            tables = [table for _, table in bars.read([symbol], timeframe, _EVER)]
-            checked += sum(map(len, tables))
-            findings += [Finding("damaged", place, each) for each in _unsound(tables)]
-            notes += [Finding(kind, place, detail) for kind, detail in oddities(tables)]
+        with unchecked(findings, type(room).__name__.lower()):
+            for trouble in room.troubles():
+                checked += 1
+                if trouble is not None:
+                    findings.append(_finding(trouble, str(trouble.path)))
+    with unchecked(findings, "bars"):
+        for symbol in bars.symbols(None):
+            for timeframe in bars.timeframes(symbol):
+                place = f"{symbol} ({timeframe})"
+                with unchecked(findings, place):
+                    tables = [table for _, table in bars.read([symbol], timeframe, _EVER)]
+                    checked += sum(map(len, tables))
+                    findings += [Finding("damaged", place, each) for each in _unsound(tables)]
+                    notes += [Finding(kind, place, detail) for kind, detail in oddities(tables)]
     return Report(checked, tuple(findings), notes=tuple(notes))
+
+
+@contextmanager
+def unchecked(findings: list[Finding], place: str) -> Iterator[None]:
+    """Add to the findings what could not be checked within, once for a place."""
+    try:
+        yield
+    except (StoreClosed, Unreachable):
+        raise
+    except Exception as error:
+        if ("unchecked", place) not in {(each.kind, each.place) for each in findings}:
+            findings.append(_finding(error, place))
+
+
+def _finding(error: Exception, place: str) -> Finding:
+    if isinstance(error, CorruptData):
+        return Finding("damaged", place, str(error))
+    return Finding(
+        "unchecked", place, f"could not be checked: {str(error) or type(error).__name__}"
+    )
 
 
 def _unsound(tables: Sequence[pa.Table]) -> Iterator[str]:

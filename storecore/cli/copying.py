@@ -8,7 +8,7 @@ import click
 
 from storecore.capabilities import Catalog
 from storecore.cli.choosing import StoreChoice, examples, store_argument
-from storecore.cli.info import series_of
+from storecore.cli.info import Reading, series_of
 from storecore.cli.screen import console, progresses, table
 from storecore.cli.wording import counted, printable
 from storecore.copying import Copied, CopyReport, copy_store
@@ -50,7 +50,7 @@ def _totals(store: DataStore) -> dict[str, int]:
     """Return how many bars there are to come, if anyone will see it."""
     if not (sys.stderr.isatty() and isinstance(store, Catalog)):
         return {}
-    return {"bars": sum(each.coverage.count for each in series_of(store))}
+    return {"bars": sum(each.coverage.count for each in series_of(store, Reading()))}
 
 
 def _tell(report: CopyReport, target: StoreChoice) -> None:

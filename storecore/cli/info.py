@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import click
 from rich.filesize import decimal
@@ -14,10 +15,12 @@ from storecore.capabilities import AuditTrail, Catalog, DiskUsage
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, date_text, table
 from storecore.cli.wording import counted, printable
+from storecore.errors import StoreError
 from storecore.protocol import DataStore
 from storecore.reports import Coverage, Footprint
 
 UNKNOWN = "–"
+_Answer = TypeVar("_Answer")
 _SERIES = ("symbol", "timeframe", "first", "last", "bars", "files", "bytes")
 _STRATEGIES = ("strategy", "state", "decisions", "orders")
 
@@ -48,19 +51,49 @@ def info(choice: StoreChoice) -> None:
                 f"the {choice.named} cannot list what it holds: it lacks the capability Catalog"
             )
         console().print(choice.named)
-        print_series(list(series_of(store)))
-        print_strategies(store, store.strategies())
+        read = Reading()
+        print_series(list(series_of(store, read)))
+        print_strategies(store, read(store.strategies) or [], read)
+        for problem in read.problems:
+            console().print(f"could not be read: {printable(problem)}")
+        if read.problems:
+            raise SystemExit(1)
 
 
-def series_of(store: Catalog) -> Iterator[SeriesInfo]:
-    """Yield every series of a store, by symbol and timeframe."""
-    for symbol in store.symbols():
-        for timeframe in store.timeframes(symbol):
-            coverage = store.bar_coverage(symbol, timeframe=timeframe)
-            footprint = None
-            if isinstance(store, DiskUsage):
-                footprint = store.bar_footprint(symbol, timeframe=timeframe)
-            yield SeriesInfo(symbol, timeframe, coverage, footprint)
+class Reading:
+    """Reads what can be read: an error is kept and stops nothing else, unless it is not patient."""
+
+    def __init__(self, patient: bool = True) -> None:
+        self.problems: list[str] = []
+        self._patient = patient
+
+    def __call__(self, read: Callable[[], _Answer]) -> _Answer | None:
+        """Return what `read` returns, None where it fails."""
+        try:
+            return read()
+        except StoreError as error:
+            if not self._patient:
+                raise
+            self.problems.append(str(error))
+            return None
+
+
+def series_of(store: Catalog, reading: Reading | None = None) -> Iterator[SeriesInfo]:
+    """Yield every series of a store, by symbol and timeframe; with `reading` those it can read."""
+    read = reading or Reading(patient=False)
+    for symbol in read(store.symbols) or []:
+        for timeframe in read(partial(store.timeframes, symbol)) or []:
+            found = read(partial(_series, store, symbol, timeframe))
+            if found is not None:
+                yield found
+
+
+def _series(store: Catalog, symbol: str, timeframe: str) -> SeriesInfo:
+    coverage = store.bar_coverage(symbol, timeframe=timeframe)
+    footprint = None
+    if isinstance(store, DiskUsage):
+        footprint = store.bar_footprint(symbol, timeframe=timeframe)
+    return SeriesInfo(symbol, timeframe, coverage, footprint)
 
 
 def print_series(series: list[SeriesInfo]) -> None:
@@ -72,14 +105,16 @@ def print_series(series: list[SeriesInfo]) -> None:
     screen.print(f"bars: {sum_of(series)}")
 
 
-def print_strategies(store: DataStore, saved: list[str]) -> None:
+def print_strategies(store: DataStore, saved: list[str], read: Reading) -> None:
     """Print a table of strategies, and what the audit log counts and whether it is whole."""
     screen = console()
     decisions: Counter[str] = Counter()
     orders: Counter[str] = Counter()
     if isinstance(store, AuditTrail):
-        decisions.update(record.strategy for record in store.read_decisions(date.min, date.max))
-        orders.update(record.strategy for record in store.read_orders(date.min, date.max))
+        logged = read(partial(store.read_decisions, date.min, date.max)) or []
+        sent = read(partial(store.read_orders, date.min, date.max)) or []
+        decisions.update(record.strategy for record in logged)
+        orders.update(record.strategy for record in sent)
     names = sorted({*saved, *decisions, *orders})
     rows = [
         (printable(name), "saved" if name in saved else UNKNOWN, *_counts(name, decisions, orders))
@@ -87,7 +122,8 @@ def print_strategies(store: DataStore, saved: list[str]) -> None:
     ]
     if rows:
         screen.print(table(_STRATEGIES, rows, right=("decisions", "orders")))
-    screen.print(f"audit log: {audit_state(store, decisions.total(), orders.total())}")
+    state = read(partial(audit_state, store, decisions.total(), orders.total()))
+    screen.print(f"audit log: {state or 'not checked'}")
 
 
 def _counts(name: str, decisions: Counter[str], orders: Counter[str]) -> tuple[str, str]:

@@ -7,22 +7,29 @@ that was killed is run again, and one that is equal writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from storecore.copying.audit import copy_audit
 from storecore.copying.bars import copy_bars
 from storecore.copying.events import copy_events
 from storecore.copying.fundamentals import copy_fundamentals
-from storecore.copying.report import Copied, CopyReport, LeftOut
+from storecore.copying.report import Copied, CopyReport, LeftOut, Tell
 from storecore.copying.states import copy_states
 from storecore.digests import Tally
+from storecore.errors import CorruptData
 from storecore.places import places_of, read_places_of, same_place
 from storecore.protocol import DataStore
 
 __all__ = ["Copied", "CopyReport", "LeftOut", "Tally", "copy_store"]
 
-_KINDS = (copy_bars, copy_fundamentals, copy_events, copy_states, copy_audit)
+_KINDS = {
+    "bars": copy_bars,
+    "fundamentals": copy_fundamentals,
+    "events": copy_events,
+    "state": copy_states,
+    "decisions and orders": copy_audit,
+}
 
 
 def copy_store(
@@ -40,15 +47,26 @@ def copy_store(
 
     `progress` is called with the kind of records, as observers are told of them, the symbol or
     strategy, and how many more were gone through. What cannot be listed, or put in unchanged, by a
-    backend without the capability (`Catalog`, `VersionedState`, `Transfer`) is `left_out`. Raises
-    `ConfigError` if the target keeps data in the place that the source reads from, and what either
-    store raises; the next copy goes on from there.
+    backend without the capability (`Catalog`, `VersionedState`, `Transfer`) is `left_out`, and so
+    is what is damaged on either side: a series, a state, or the rest of a kind from there on.
+    Raises `ConfigError` if the target keeps data in the place that the source reads from, and what
+    else either store raises; the next copy goes on from there.
     """
     if read_places_of(source) & places_of(target):
         raise same_place("source", source, "target", target)
     tell = progress or (lambda kind, key, count: None)
-    found = list(chain.from_iterable(copy(source, target, tell) for copy in _KINDS))
+    found = list(chain.from_iterable(_copied(kind, source, target, tell) for kind in _KINDS))
     return CopyReport(
         copied=tuple(each for each in found if isinstance(each, Copied)),
         left_out=tuple(each for each in found if isinstance(each, LeftOut)),
     )
+
+
+def _copied(
+    kind: str, source: DataStore, target: DataStore, tell: Tell
+) -> Iterator[Copied | LeftOut]:
+    """Copy one kind; what is damaged in it holds up no other."""
+    try:
+        yield from _KINDS[kind](source, target, tell)
+    except CorruptData as error:
+        yield LeftOut(kind, str(error))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from storecore.capabilities import Catalog
 from storecore.copying.report import Copied, LeftOut, Tell
 from storecore.digests import BarDigest, Tally, bounds_of, content_of, exact_series, pieces_of
+from storecore.errors import CorruptData
 from storecore.protocol import DataStore
 from storecore.tables import read_bar_table, write_bar_table
 
@@ -65,8 +66,11 @@ def copy_bars(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copi
         return
     for symbol, timeframe in sorted({*_listed(source), *_listed(target)}):
         given, kept = _Series(source, symbol, timeframe), _Series(target, symbol, timeframe)
-        taken, added = _copy(given, kept, tell)
-        yield Copied("bars", symbol, taken, _tally(kept), timeframe, added)
+        try:
+            taken, added = _copy(given, kept, tell)
+            yield Copied("bars", symbol, taken, _tally(kept), timeframe, added)
+        except CorruptData as error:  # of the one series: the others are whole
+            yield LeftOut("bars", f"{symbol} ({timeframe}): {error}")
 
 
 def _listed(store: DataStore) -> list[tuple[str, str]]:

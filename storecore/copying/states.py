@@ -12,6 +12,7 @@ from typing import Any, cast
 from storecore.capabilities import Catalog, Transfer, VersionedState
 from storecore.copying.report import Copied, LeftOut, Tell
 from storecore.digests import canonical, tally
+from storecore.errors import CorruptData
 from storecore.protocol import DataStore
 from storecore.reports import StateVersion
 
@@ -31,7 +32,10 @@ def copy_states(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Co
         yield LeftOut("state", f"the states were copied without their versions: {uncounted}")
     for name in sorted({*names, *listed}):
         copy = _copy_state if uncounted else _copy_versions
-        yield copy(source, target, name)
+        try:
+            yield copy(source, target, name)
+        except CorruptData as error:  # of the one state: the others are whole
+            yield LeftOut("state", f"{name}: {error}")
         tell("state", name, 1)
 
 

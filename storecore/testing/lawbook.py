@@ -135,8 +135,9 @@ LAWS: dict[str, Law] = {
     ),
     "D5": Law(
         "A corrupt file is `CorruptData`; it is never treated as empty, and no flipped bit changes "
-        "what a read returns without being noticed.",
-        "Disks and copies err silently.",
+        "what a read returns without being noticed. What could not be read (no permission, memory, "
+        "thread or descriptor, an I/O error) is `StorageError`, and no repair touches it.",
+        "Disks and copies err silently, and a busy machine is not a damaged file.",
     ),
     "D7": Law(
         "Opening to read (`create=False`, `readonly`, the commands that read) creates no file and "

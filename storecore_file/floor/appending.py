@@ -21,8 +21,9 @@ from storecore_file.floor.disk import Disk, write_all
 from storecore_file.floor.keeping import KeptFile
 from storecore_file.floor.looking import OpenFile
 from storecore_file.floor.naming import naming, refuse
+from storecore_file.floor.regular import READ, WRITE, open_regular
 
-_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_APPEND = WRITE | os.O_APPEND | os.O_CREAT
 _BLOCK, _LARGE_BLOCK = 4_096, 2**20
 _UNKNOWN = -2  # no length that a file may be found to have
 _log = logging.getLogger("storecore")
@@ -65,7 +66,7 @@ class Log:
             content = lines[0] if len(lines) == 1 else b"".join(lines)
             before, self._length = self._length, _UNKNOWN  # should the write fail
             self._write(content, before)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             refuse(error, self._path, "append to")
         self._length, self._last = before + len(content), lines[-1] if lines else self._last
         return self._length
@@ -173,19 +174,25 @@ def lines_in(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[byte
 def last_line(path: Path) -> bytes | None:
     """Return the last whole line of a log, read from its end; None where there is none."""
     with naming(path, "read"):
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file, found = open_regular(path, READ)
         try:
-            return _tail(file, os.fstat(file).st_size)[1]
+            return _tail(file, found.st_size)[1]
         finally:
             os.close(file)
 
 
 def torn_bytes(path: Path, is_whole: Callable[[bytes], bool]) -> int:
-    """Return how many bytes of a log lie behind its last whole line: of one that a crash tore."""
+    """Return how many bytes of a log lie behind its last whole line: of one that a crash tore.
+
+    None do in a log that is gone.
+    """
     with naming(path, "read"):
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            size = os.fstat(file).st_size
+            file, found = open_regular(path, READ)
+        except FileNotFoundError:
+            return 0
+        try:
+            size = found.st_size
             end = _tail(file, size)[0]
             torn = os.pread(file, size - end, end)
         finally:

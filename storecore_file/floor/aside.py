@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from storecore_file.floor.disk import Disk
+from storecore_file.floor.looking import identity_at
 from storecore_file.floor.naming import naming
 
 ASIDE = "aside"
 
 
-def set_aside(disk: Disk, path: Path, into: Path) -> None:
+def set_aside(disk: Disk, path: Path, into: Path, judged: tuple[int, int]) -> bool:
     """Move a file or folder to `into`, on the same file system, where nothing is yet.
 
-    Both folders are durable when this returns. Raises `StorageError`.
+    `judged` is its identity; another one that has taken its place meanwhile is put back, and False
+    returned. Both folders are durable when this returns. Raises `StorageError`.
     """
     disk.make_folder(into.parent)
     with naming(path, "move aside"):
-        os.rename(path, into)  # noqa: PTH104 - as the floor does everywhere
-    for moved in (into, path):
-        disk.created(moved)
+        if identity_at(path) == judged:
+            os.rename(path, into)  # noqa: PTH104 - as the floor does everywhere
+    moved = identity_at(into)
+    if moved is not None and moved != judged:
+        _put_back(into, path)
+    for changed in (into, path):
+        with naming(changed, "move aside"):
+            disk.created(changed)
+    return moved == judged
+
+
+def _put_back(moved: Path, path: Path) -> None:
+    """Put a file back, unless yet another one lies there: that is the newer one."""
+    with naming(path, "put back"), suppress(FileExistsError):
+        path.hardlink_to(moved)
+    with naming(moved, "remove"):
+        moved.unlink()

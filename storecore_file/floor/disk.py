@@ -7,6 +7,7 @@ is not retried: the file is given up, and the old one stands.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterable
@@ -45,9 +46,8 @@ class Disk(Folders):
         """Return the bytes of a file from `start` on, or None where there is none."""
         with naming(path, "read"):
             try:
-                with path.open("rb", buffering=0) as file:
-                    file.seek(start)
-                    return file.readall()
+                with OpenFile(path) as file:
+                    return file.read(start)
             except FileNotFoundError:
                 return None
 
@@ -82,7 +82,7 @@ class Disk(Folders):
         with naming(folder, "list"):
             try:
                 with os.scandir(folder) as entries:
-                    names = [entry.name for entry in entries if entry.is_dir()]
+                    names = [entry.name for entry in entries if _may_be_folder(entry)]
             except FileNotFoundError:
                 return []
         return [folder / name for name in sorted(names) if not name.startswith(".")]
@@ -107,7 +107,7 @@ class Disk(Folders):
         """Return a file to read parts of, as a context manager, or None where there is none."""
         with naming(path, "read"):
             try:
-                return OpenFile(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                return OpenFile(path)
             except FileNotFoundError:
                 return None
 
@@ -214,6 +214,14 @@ class Disk(Folders):
             self.sync(file)
         finally:
             os.close(file)
+
+
+def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder: one that cannot be told is, so that none is left out."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        return error.errno != errno.ELOOP  # a link to itself leads nowhere
 
 
 def _steady_names(folder: Path) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +31,13 @@ class Folders:
     def is_folder(self, folder: Path) -> bool:
         """Tell whether there is a folder."""
         with naming(folder, "look at"):
-            return folder.is_dir()
+            return _is_folder(folder)
+
+    def refuse_links(self, folder: Path, within: Path) -> None:
+        """Refuse to write to a folder that is a symbolic link, or lies below one in `within`."""
+        while folder != within:
+            _refuse_link(folder)
+            folder = folder.parent
 
     def make_folder(self, folder: Path, within: Path | None = None) -> None:
         """Make a folder and those above it, each durable before what is put into it.
@@ -41,22 +48,31 @@ class Folders:
         """
         self.make_folders([folder], within)
 
-    def make_folders(self, folders: Iterable[Path], within: Path | None = None) -> None:
-        """Make many folders, those above them synced once each, not once a folder."""
+    def make_folders(
+        self, folders: Iterable[Path], within: Path | None = None, links: bool = False
+    ) -> None:
+        """Make many folders, those above them synced once each, not once a folder.
+
+        `links` tells whether they may be symbolic links: an administrator may have put a kind of
+        data on another disk, but what lies below it is the store's own, and is not written through.
+        """
         asked = set(folders)
         missing = {folder for folder in asked if not self.is_folder(folder)}
         if within in missing:
             raise StorageError(f"{within}: the store's folder has vanished", within, errno.ENOENT)
+        if within is not None and not links:
+            for folder in asked - self._folders - missing - {within}:
+                _refuse_link(folder)
         found = asked - self._folders - {within} if within is not None else set[Path]()
         wanted = missing | found
         if not wanted:
             return
-        self.make_folders({folder.parent for folder in wanted}, within)
+        self.make_folders({folder.parent for folder in wanted}, within, links)
         for folder in missing:
             with naming(folder, "make this folder"):
                 with suppress(FileExistsError):
                     folder.mkdir()
-                if not folder.is_dir():
+                if not _is_folder(folder):
                     raise StorageError(f"{folder}: expected a folder, found a file", folder)
         for parent in {folder.parent for folder in wanted}:
             with naming(parent, "make a folder in"):
@@ -92,3 +108,22 @@ class Folders:
             os.fsync(file)
         finally:
             os.close(file)
+
+
+def _is_folder(folder: Path) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(folder).st_mode)  # noqa: PTH116 - `is_dir` hides errors
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _refuse_link(folder: Path) -> None:
+    """Refuse a folder that is a symbolic link; looked at once for each folder in a process."""
+    with naming(folder, "look at"):
+        if stat.S_ISLNK(os.lstat(folder).st_mode):
+            raise StorageError(
+                f"{folder}: a symbolic link, which is not written through; put the folder itself "
+                "in its place",
+                folder,
+                errno.ELOOP,
+            )

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from storecore_file.floor.looking import identity
-
-_READ = os.O_RDONLY | os.O_CLOEXEC
+from storecore_file.floor.regular import READ, open_regular
 
 
 class _Change(NamedTuple):
@@ -44,7 +43,7 @@ class Former:
         """Hold what a name stands for before `new` is renamed to it, or it is removed (None)."""
         then = None if new is None else identity(new.stat())
         try:
-            file = os.open(path, _READ)
+            file, _ = open_regular(path, READ)
         except FileNotFoundError:
             file = None
         self._changes.append(_Change(path, file, then))

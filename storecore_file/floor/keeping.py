@@ -8,8 +8,9 @@ from pathlib import Path
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import identity
 from storecore_file.floor.naming import naming, refuse
+from storecore_file.floor.regular import WRITE, open_regular
 
-_NOTE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+_NOTE = WRITE | os.O_CREAT
 _NOTHING = (-1, -1)
 
 
@@ -26,8 +27,7 @@ class KeptFile:
     def open(self) -> int:
         """Open the file that is at the path now, made if need be, and return its size."""
         self.close()
-        self.number = os.open(self._path, self._flags, 0o666)
-        found = os.fstat(self.number)
+        self.number, found = open_regular(self._path, self._flags)
         self.identity = identity(found)
         return found.st_size
 

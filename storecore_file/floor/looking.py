@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 
 from storecore.errors import StorageError
 from storecore_file.floor.naming import naming
+from storecore_file.floor.regular import READ, open_regular, type_of
 
 _TICK, _SLOW_TICK = 50_000_000, 3_000_000_000  # ns
 
@@ -18,16 +19,28 @@ _TICK, _SLOW_TICK = 50_000_000, 3_000_000_000  # ns
 class OpenFile:
     """A file to read parts of. It is the file that was opened, whatever replaces it meanwhile."""
 
-    def __init__(self, path: Path, number: int) -> None:
+    def __init__(self, path: Path) -> None:
+        """Open a file. Raises `FileNotFoundError`, `StorageError` if it is no regular file."""
         self.path = path
-        self._number = number
-        self.size = os.fstat(number).st_size
+        self._number, found = open_regular(path, READ)
+        self.size = found.st_size
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         os.close(self._number)
+
+    def read(self, start: int) -> bytes:
+        """Return the bytes from `start` on, as far as the file goes."""
+        wanted = max(self.size - start, 0)
+        content = os.pread(self._number, wanted, start)
+        while len(content) < wanted:  # a call reads 2 GiB at most
+            more = os.pread(self._number, wanted - len(content), start + len(content))
+            if not more:
+                break
+            content += more
+        return content
 
     def fill(self, view: memoryview, start: int) -> None:
         """Read the bytes from `start` on into a view, which they fill."""
@@ -67,26 +80,73 @@ class Listing(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One entry of a folder, and when it has last changed (s since 1970)."""
+    """One entry of a folder: what it is, and when it has last changed (s since 1970).
+
+    `problem` says why that is not known, and is None if it is.
+    """
 
     name: str
-    is_folder: bool
+    type: str
     changed: float
+    problem: str | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """True for a folder, and false for a link to one."""
+        return self.type == "folder"
 
 
 def entries(folder: Path) -> list[Entry]:
     """Return all entries of a folder, hidden ones too, sorted; none where it is missing."""
-    found = []
     with naming(folder, "list"):
         try:
-            listed = list(os.scandir(folder))
+            names = sorted(os.listdir(folder))  # noqa: PTH208 - names only
         except FileNotFoundError:
             return []
-        for each in listed:
-            with suppress(FileNotFoundError):  # gone by now
-                changed = each.stat(follow_symlinks=False).st_mtime
-                found.append(Entry(each.name, each.is_dir(), changed))
-    return sorted(found)
+    found = []
+    for name in names:
+        with suppress(FileNotFoundError):  # gone by now
+            found.append(_entry(folder, name))
+    return found
+
+
+def _entry(folder: Path, name: str) -> Entry:
+    try:
+        found = os.lstat(folder / name)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return Entry(name, "", 0.0, f"cannot look at it: {error.strerror}")
+    return Entry(name, type_of(found.st_mode), found.st_mtime)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether anything lies at a path, so far as that can be told."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def type_at(path: Path) -> str | None:
+    """Return what lies at a path, as `Entry.type`, or None where nothing does."""
+    with naming(path, "look at"):
+        try:
+            return type_of(os.lstat(path).st_mode)
+        except FileNotFoundError:
+            return None
+
+
+def identity_at(path: Path) -> tuple[int, int] | None:
+    """Return which file lies at a path, or None where there is none."""
+    with naming(path, "look at"):
+        try:
+            return identity(os.lstat(path))
+        except FileNotFoundError:
+            return None
 
 
 def identity(found: os.stat_result) -> tuple[int, int]:

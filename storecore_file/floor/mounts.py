@@ -18,9 +18,9 @@ def file_system(path: Path) -> str | None:
     """Return the type of the file system that a path lies on, None where it cannot be told."""
     try:
         lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:
+        place = path.resolve()
+    except (OSError, MemoryError):
         return None
-    place = path.resolve()
     found: tuple[int, str | None] = (-1, None)
     for line in lines:
         _, mounted, kind, *_ = line.split(" ")

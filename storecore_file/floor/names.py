@@ -54,6 +54,11 @@ class NameCodec(NamedTuple):
         return "".join(decoded)
 
 
+def is_hashed(encoded: str) -> bool:
+    """Tell whether a file name is that of a name which only the data in the file can tell."""
+    return _HASHED in encoded
+
+
 SYMBOLS = NameCodec(upper=True, dots=True)
 STRATEGIES = NameCodec(upper=False, dots=True)
 TIMEFRAMES = NameCodec(upper=False, dots=False)

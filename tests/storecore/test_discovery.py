@@ -18,6 +18,7 @@ from storecore import (
     open_store,
 )
 from storecore.discovery import broken_packages, described, find, load_spec
+from storecore.errors import StorageError
 from storecore.hooks import API_VERSION, BACKENDS
 from storecore.memory import MemoryDataStore
 
@@ -445,3 +446,26 @@ def test_each_backend_of_storecore_itself_is_known():
     own = {info.name for info in backends() if info.distribution == "storecore"}
     known = discovery.KNOWN_PACKAGES.items()
     assert own == {name for name, package in known if package.partition("[")[0] == "storecore"}
+
+
+def test_packages_that_cannot_be_read_are_not_called_missing(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("storecore.discovery.find", lambda group: [])
+        patch.setattr("pathlib.Path.open", refuse)
+        with pytest.raises(StorageError, match="cannot be read: Too many open files"):
+            load_spec("file")
+    assert load_spec("file").name == "file"
+
+
+def test_a_package_whose_file_cannot_be_opened_now_is_not_called_broken(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("storecore.discovery.entry_points", refuse)
+        patch.setattr("pathlib.Path.open", refuse)
+        with pytest.raises(StorageError, match="cannot be read: Too many open files"):
+            load_spec("file")

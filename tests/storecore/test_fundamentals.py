@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore import FundamentalData, InvalidData
+from storecore import FundamentalData, InvalidData, StorageError
 from storecore.fundamentals import (
     checked_fundamental,
     decode_fundamental,
@@ -185,3 +185,14 @@ class Keyed(tzinfo):
 def test_t2_a_time_zone_of_another_library_comes_back_as_its_offset(fundamental):
     data = fundamental(datetime(2026, 1, 5).replace(tzinfo=Keyed()))
     assert decode_fundamental(encode_fundamental(data)) == data
+
+
+def test_d5_a_time_zone_that_cannot_be_read_is_no_other_answer(fundamental, monkeypatch):
+    encoded = encode_fundamental(fundamental(datetime(2026, 1, 5, tzinfo=ZoneInfo("Asia/Tokyo"))))
+
+    def refuse(zone):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("storecore.fundamentals.ZoneInfo", refuse)
+    with pytest.raises(StorageError, match="cannot read the time zone 'Asia/Tokyo': Too many"):
+        decode_fundamental(encoded)

@@ -48,8 +48,8 @@ def test_two_wrappers_of_a_kind_are_of_one_type(config):
 def test_wrappers_that_can_do_different_things_are_of_different_types(tmp_path):
     file = {"backend": "file", "base_path": tmp_path / "data"}
     with (
-        open_store("readonly", store=file) as one,
-        open_store("readonly", store={"backend": "memory"}) as other,
+        open_store("cached", store=file) as one,
+        open_store("cached", store={"backend": "memory"}) as other,
     ):
         assert type(one) is not type(other)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
+import itertools
 import os
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -152,3 +156,93 @@ def syscalls(monkeypatch):
     for name in ("unlink", "remove"):
         watch(name, lambda args, _: os.path.basename(args[0]))
     return calls
+
+
+@pytest.fixture
+def all_kinds(bar, event, decision, fundamental, sent):
+    """Fill an open store with all kinds of files, and leave its journal as it is."""
+
+    def fill(store):
+        for days in (0, 40):
+            store.write_bars("AAPL", [bar(JAN_5 + timedelta(days))])
+        store.write_bars("aapl/x", [bar(symbol="aapl/x")], timeframe="1M")
+        store.write_bars("x" * 300, [bar(symbol="x" * 300)])
+        store.write_fundamentals([fundamental(JAN_5 + timedelta(days)) for days in (0, 1)])
+        store.write_fundamental("y" * 300, fundamental(symbol="y" * 300))
+        store.write_events([event(JAN_5 + timedelta(days)) for days in (0, 1)])
+        store.compact()
+        store.write_events([event(JAN_5 + timedelta(days)) for days in (0, 2)])
+        for number in range(3):
+            store.save_strategy_state("Value", {"n": number})
+        store.save_strategy_state("momentum", {"n": 0})
+        store.log_decision("value", decision())
+        store.log_order("value", *sent())
+        rows = [bar(symbol=symbol) for symbol in ("AAPL", "MSFT", "S1", "S2")]
+        names = rows[0].__struct_fields__
+        store.write_bar_table(pa.table({n: [getattr(each, n) for each in rows] for n in names}))
+        store._bars._appended = False  # or it would be folded when the store is closed
+
+    return fill
+
+
+class Seeded:
+    """Makes the system fail from its nth call on, for so many calls, and counts them."""
+
+    CALLS = (
+        *("open", "pread", "preadv", "fstat", "stat", "lstat", "listdir", "scandir", "lseek"),
+        *("fsync", "fdatasync", "write", "pwrite", "ftruncate", "truncate", "link"),
+        *("rename", "replace", "unlink", "mkdir"),
+    )
+
+    def __init__(self):
+        self.count = self.failed = 0
+        self._at, self._for, self._code = 0, 0, 0
+
+    def wrapped(self, real):
+        def call(*args, **kwargs):
+            self.count += 1
+            if self._at <= self.count < self._at + self._for:
+                self.failed += 1
+                if self._code is MemoryError:
+                    raise MemoryError
+                raise OSError(self._code, os.strerror(self._code))
+            return real(*args, **kwargs)
+
+        return call
+
+    @contextmanager
+    def failing(self, at, code, calls=1):
+        """Let calls fail within, from the one number `at` on (from 1)."""
+        self.count = self.failed = 0
+        self._at, self._for, self._code = at, calls, code
+        gc.disable()  # what others have left must not meet the fault
+        with pytest.MonkeyPatch.context() as patch:
+            for name in self.CALLS:
+                patch.setattr(os, name, self.wrapped(getattr(os, name)))
+            real = fcntl.flock
+            locking = self.wrapped(real)  # unlocking never fails
+            chosen = {fcntl.LOCK_UN: real}
+            patch.setattr(fcntl, "flock", lambda file, how: chosen.get(how, locking)(file, how))
+            try:
+                yield self
+            finally:
+                gc.enable()
+
+    def each(self, codes, do, calls=1, step=1):
+        """Do something with each of its calls failing in turn, by one of the codes in turn.
+
+        A larger step leaves calls out, and comes to each code and each kind of call still.
+        """
+        for at in itertools.count(1, step):
+            code = codes[at % len(codes)]
+            with self.failing(at, code, calls):
+                result = do(at)
+            yield at, code, result
+            if not self.failed:
+                return
+
+
+@pytest.fixture
+def seeded(collected):
+    """Faults in each of the system's calls in turn."""
+    return Seeded()

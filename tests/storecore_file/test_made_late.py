@@ -76,9 +76,10 @@ def test_a_folder_that_cannot_be_looked_at_is_a_storage_error(existing, monkeypa
     def refuse(*args, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.is_dir", refuse)
-    with pytest.raises(StorageError, match="cannot look at: Permission denied") as caught:
-        existing()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.stat", refuse)
+        with pytest.raises(StorageError, match="cannot look at: Permission denied") as caught:
+            existing()
     assert not isinstance(caught.value, NoStore)
 
 

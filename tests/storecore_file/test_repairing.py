@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from storecore import CorruptData, LockTimeout
+from storecore import CorruptData
 from storecore_file import FileDataStore
 from storecore_file.floor.locks import Locked
 from storecore_file.repairing import Repairs
@@ -169,11 +169,13 @@ def test_what_a_writer_has_mended_since_is_left_alone(store, base, two_parts):
     assert two_parts[0].exists()
 
 
-def test_a_repair_waits_for_the_writer(base, two_parts):
+def test_a_repair_leaves_what_a_writer_holds_and_says_so(base, two_parts):
     damage(two_parts[0])
     with FileDataStore(base, lock_timeout=0.01) as store:
-        with Locked(two_parts[0].parent / ".lock", 1), pytest.raises(LockTimeout):
-            store.repair()
+        with Locked(two_parts[0].parent / ".lock", 1):
+            report = store.repair()
+        assert [each.kind for each in report.findings] == ["damaged", "unrepaired"]
+        assert "another writer has held this lock" in report.findings[1].detail
         assert store.repair().ok
 
 
@@ -193,3 +195,17 @@ def test_a_leftover_that_has_become_a_part_is_left_alone(store, base, two_parts)
     two_parts[0].unlink()
     assert Repairs(base, store._disk, 1, dry_run=False).mend(trouble) is None
     assert left.exists()
+
+
+def test_a_torn_end_that_was_settled_meanwhile_is_left_alone(store, base, event):
+    store.write_event(event())
+    log = next(base.glob("events/*.jsonl"))
+    whole = log.read_bytes()
+    log.write_bytes(whole + b"half")
+    (trouble,) = [each for each in store._events.troubles() if each and each.kind == "torn"]
+    log.write_bytes(whole)
+    repairs = Repairs(base, store._disk, 1, dry_run=False)
+    assert repairs.mend(trouble) is None
+    log.unlink()
+    assert repairs.mend(trouble) is None
+    assert not log.exists()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -19,6 +23,7 @@ from storecore_file.series_writer import SeriesWriter
 JAN_1 = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 MANY = FEW_ROWS + 8
+SEEDS = range(1, 20)
 
 
 def bars_of(symbol, days, close, volume=7):
@@ -238,6 +243,31 @@ def test_d2_bars_of_a_journal_that_was_folded_meanwhile_are_not_taken_back(
     assert not list((base / "prices" / ".journal").glob("00000001*"))
 
 
+def test_d2_bars_of_a_journal_that_is_just_being_folded_are_not_taken_back(
+    store, other, no_journal, monkeypatch
+):
+    store.write_bar_table(table(("A", [3, 400], 3.0), ("B", [3], 3.0)))
+    folded, release, retire = threading.Event(), threading.Event(), Journal.retire
+
+    def held_up(self, names):
+        folded.set()
+        release.wait(10)
+        retire(self, names)
+
+    def fold_up_to_the_end():
+        monkeypatch.setattr(Journal, "retire", held_up)
+        folding.start()
+        folded.wait(10)
+        threading.Timer(0.1, release.set).start()
+
+    folding = threading.Thread(target=other.compact)
+    no_journal(fold_up_to_the_end)
+    with pytest.raises(StorageError, match="journal"):
+        store.write_bar_table(table(("A", range(MANY), 2.0), *FEW))
+    folding.join()
+    assert closes(store, "A") == {3: 3.0, 400: 3.0}
+
+
 def test_what_cannot_be_taken_back_is_logged_and_the_first_error_raised(
     store, no_journal, failing, caplog
 ):
@@ -335,4 +365,48 @@ def test_d2_a_part_that_cannot_be_put_takes_back_those_before_it(
     with pytest.raises(StorageError, match="Input/output error"):
         store.write_bar_table(table(*((symbol, range(MANY), 2.0) for symbol in symbols)))
     assert [closes(store, symbol) for symbol in symbols] == [dict.fromkeys(range(3), 1.0)] * 4
+    assert not hidden(base)
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(each, marks=pytest.mark.soak) for each in SEEDS)]
+)
+def test_d2_d4_batches_that_fail_beside_others_leave_what_was_acknowledged(
+    base, small, monkeypatch, seed
+):
+    """Threads write days of their own into the same parts, and every third batch fails."""
+    failing, real = threading.local(), Journal.append
+
+    def append(self, timeframe, few):
+        if failing.now:
+            raise StorageError("the journal cannot be written")
+        return real(self, timeframe, few)
+
+    monkeypatch.setattr(Journal, "append", append)
+
+    def writes(thread):
+        drawn, kept = random.Random(f"{seed} {thread}"), {}
+        with FileDataStore(base, durability="os") as store:
+            for close in range(1, 13 if seed else 6):
+                symbols = drawn.sample("ABCDE", 4)
+                days = [range(thread, 200, 4 * drawn.choice([1, 9])) for _ in symbols[:2]]
+                days += [[thread + 4 * drawn.randrange(50)] for _ in symbols[2:]]
+                batch = list(zip(symbols, days, [float(close)] * 4, strict=True))
+                failing.now = close % 3 == 0
+                if close % 5 == 0:
+                    store.compact()
+                with suppress(StorageError):
+                    store.write_bar_table(table(*batch))
+                    kept |= {(name, day): close for name, some, _ in batch for day in some}
+        return kept
+
+    with ThreadPoolExecutor(4) as pool:
+        kept = [pool.submit(writes, thread) for thread in range(4)]
+    expected = {key: close for each in kept for key, close in each.result().items()}
+    with FileDataStore(base) as store:
+        found = {
+            (name, day): close for name in "ABCDE" for day, close in closes(store, name).items()
+        }
+        assert found == expected
+        assert store.verify().ok
     assert not hidden(base)

@@ -229,3 +229,18 @@ def test_a_store_can_be_sent_to_another_process(store, event, decision):
     assert len(store.read_events(date.min, date.max)) == 2
     assert store.verify_audit().checked == 2
     copied.close()
+
+
+@pytest.mark.parametrize("path", ["a\0b", "~nobody-of-that-name/data"])
+def test_a_path_that_cannot_be_is_a_config_error(path):
+    with pytest.raises(ConfigError, match="base_path="):
+        FileDataStore(path)
+
+
+def test_a_current_folder_that_is_gone_is_a_config_error(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigError, match="base_path='data'"):
+        FileDataStore("data")

@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 import storecore
 from storecore import ConfigError, InvalidName, LockTimeout, StorageError, StoreClosed
 from storecore.cli.app import app
+from storecore.errors import CorruptData
 from storecore.opening import prepare
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.database import Pool
@@ -324,3 +325,15 @@ def test_what_nobody_has_thought_of_is_told_with_its_code(store, admin):
         admin.execute("SELECT 1 / 0")
     error = translated(caught.value, "reading bars")
     assert str(error) == "reading bars: division by zero (SQLSTATE 22012)"
+
+
+@pytest.mark.parametrize("code", ["XX001", "XX002"])
+def test_d5_what_the_server_finds_damaged_is_corrupt(store, admin, code):
+    with pytest.raises(psycopg.Error) as caught:
+        admin.execute(
+            "DO $$ BEGIN RAISE EXCEPTION 'invalid page in block 7 of relation base/5/16402' "
+            f"USING ERRCODE = '{code}'; END $$"
+        )
+    error = translated(caught.value, "reading bars")
+    assert type(error) is CorruptData
+    assert str(error).startswith("reading bars: invalid page in block 7 of relation base/5/16402; ")

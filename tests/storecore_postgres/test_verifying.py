@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import datetime
 
+import psycopg
 import pytest
+
+from storecore import StorageError, StoreClosed
+from storecore_postgres import verifying
+from storecore_postgres.failing import unreachable
 
 
 @pytest.fixture
@@ -57,3 +63,67 @@ def test_compacting_tells_what_was_done(filled):
     report = filled.compact()
     assert report.ok
     assert report.actions == ("vacuumed and analyzed all tables",)
+
+
+def test_d5_a_document_that_cannot_be_decoded_is_one_finding_and_all_else_is_checked(
+    filled, admin, schema, fundamental
+):
+    filled.write_fundamental("MSFT", fundamental(symbol="MSFT"))
+    filled.save_strategy_state("other", {"cash": 1})
+    deep = "[" * 3_000 + "]" * 3_000
+    admin.execute(f"UPDATE {schema}.events SET document = '{{}}'")
+    admin.execute(f"UPDATE {schema}.states SET document = %s WHERE strategy = 'value'", [deep])
+    admin.execute(f"UPDATE {schema}.fundamentals SET document = %s WHERE symbol = 'AAPL'", [deep])
+    report = filled.verify()
+    assert [each.kind for each in report.findings] == ["unchecked", "damaged", "unchecked"]
+    assert "nested too deep" in report.findings[0].detail
+    assert report.checked == 9
+    with pytest.raises(StorageError, match="nested too deep"):
+        filled.load_strategy_state("value")
+
+
+def test_d5_a_table_that_may_not_be_read_is_unchecked_and_the_rest_is_checked(
+    filled, admin, schema, opened
+):
+    admin.execute(f"ALTER TABLE {schema}.events RENAME TO elsewhere")
+    admin.execute(f"ALTER TABLE {schema}.orders RENAME TO orders_elsewhere")
+    admin.execute(f"UPDATE {schema}.bars SET close = 'NaN' WHERE date < '2026-01-05 12:00'")
+    report = filled.verify()
+    found = [(each.kind, each.place) for each in report.findings]
+    assert found == [("unchecked", "events"), ("damaged", "AAPL (1d)"), ("unchecked", "orders")]
+    assert report.checked == 5
+
+
+def test_d5_a_series_that_cannot_be_looked_at_stops_no_other(filled, bar, monkeypatch):
+    filled.write_bars("MSFT", [bar(symbol="MSFT", high=1.0, low=2.0)])
+    real = verifying.oddities
+
+    def failing(tables):
+        if not failed:
+            failed.append(True)
+            raise MemoryError
+        return real(tables)
+
+    failed = []
+    monkeypatch.setattr(verifying, "oddities", failing)
+    report = filled.verify()
+    assert [(each.kind, each.place) for each in report.findings] == [("unchecked", "AAPL (1d)")]
+    assert [each.place for each in report.notes] == ["MSFT (1d)"]
+
+
+def test_a_server_that_is_away_is_no_finding(filled, monkeypatch):
+    def away(*_):
+        raise unreachable(psycopg.OperationalError("connection refused"))
+
+    monkeypatch.setattr(filled._database, "rows", away)
+    with pytest.raises(StorageError, match="cannot be reached") as caught:
+        filled.verify()
+    assert type(pickle.loads(pickle.dumps(caught.value))) is StorageError
+
+
+def test_a_store_that_is_closed_meanwhile_is_no_finding(filled):
+    filled.close()
+    with pytest.raises(StoreClosed):
+        filled.verify()
+    with pytest.raises(StoreClosed), verifying.unchecked([], "bars"):
+        raise StoreClosed

@@ -42,6 +42,7 @@ def config(tmp_path):
 
 def test_a_store_is_not_copied_onto_itself(cli, tmp_path, bar):
     place = f"file:base_path={tmp_path / 'data'}"
+    storecore.open_store("file", base_path=tmp_path / "data").close()
     result = cli("copy", place, f"file:base_path={tmp_path}/./data")
     assert (result.exit_code, "source and target are one place" in result.stderr) == (1, True)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
+from msgspec.structs import replace
 
-from storecore import Action, Decision, Order, OrderResult, PriceBar
+from storecore import Action, CorruptData, Decision, Order, OrderResult, PriceBar
+from storecore.cli.info import series_of
+
+ALL = date.min, date.max
 
 
 @pytest.fixture
@@ -82,3 +86,35 @@ def test_a_backend_that_cannot_read_its_log_says_so(cli, backend_with):
 
 def test_options_of_a_store_are_not_printed(cli, at, base_path):
     assert str(base_path) not in cli("info", *at).stdout
+
+
+def test_what_cannot_be_read_is_told_and_all_else_is_listed(cli, at, base_path, opened, ten_bars):
+    with opened() as store:
+        for symbol in ("BAD", "WORSE"):
+            store.write_bars(symbol, [replace(store.read_bars("AAPL", *ALL)[0], symbol=symbol)])
+    next(base_path.glob("prices/BAD/*.parquet")).write_bytes(b"x")
+    result = cli("info", *at)
+    assert result.exit_code == 1
+    assert "AAPL" in result.output
+    assert "WORSE" in result.output
+    assert "could not be read: " in result.output
+    assert "not a whole file of bars" in " ".join(result.output.split())
+
+
+def test_a_log_that_cannot_be_read_is_told_and_the_series_are_listed(
+    cli, at, base_path, ten_bars, a_log
+):
+    for log in base_path.glob("audit/*/*.jsonl"):
+        log.unlink()
+        log.mkdir()
+    result = cli("info", *at)
+    assert result.exit_code == 1
+    assert "AAPL" in result.output
+    assert "audit log: not checked" in result.output
+    assert "expected a file, found a folder" in " ".join(result.output.split())
+
+
+def test_a_list_that_must_be_complete_ends_with_the_error(base_path, opened, ten_bars):
+    next(base_path.glob("prices/AAPL/*.parquet")).write_bytes(b"x")
+    with opened() as store, pytest.raises(CorruptData):
+        list(series_of(store))

@@ -285,3 +285,23 @@ def test_the_checksums_are_of_what_is_said_and_say_it_to_others(source, target):
     )
     expected = hashlib.sha256(b"%d:%b" % (len(record), record)).hexdigest()
     assert events.source.checksum == events.target.checksum == expected
+
+
+def test_what_is_damaged_is_left_out_and_all_else_is_copied(tmp_path, bar, event, fundamental):
+    source = storecore.open_store("file", base_path=tmp_path / "a", durability="os")
+    target = storecore.open_store("memory")
+    for symbol in ("AAPL", "MSFT"):
+        source.write_bars(symbol, [bar(symbol=symbol)])
+        source.write_fundamental(symbol, fundamental(symbol=symbol))
+        source.save_strategy_state(symbol, {"n": 1})
+    source.write_event(event())
+    patterns = ["prices/AAPL/*.parquet", "fundamentals/AAPL/*.json", "state/+AAPL.json"]
+    for path in [next((tmp_path / "a").glob(pattern)) for pattern in patterns]:
+        path.write_bytes(b"x")
+    report = copy_store(source, target)
+    assert not report.ok
+    assert [left.kind for left in report.left_out] == ["bars", "fundamentals", "state"]
+    assert report.left_out[0].why.startswith("AAPL (1d): ")
+    assert target.symbols() == ["MSFT"]
+    assert target.strategies() == ["MSFT"]
+    assert len(target.read_events(date.min, date.max)) == 1

@@ -237,7 +237,7 @@ def test_a_file_that_is_gone_already_is_removed(disk, path):
 
 def test_a_file_that_cannot_be_removed_is_an_error_that_names_it(disk, path):
     path.mkdir()
-    with pytest.raises(StorageError, match=r"a\.json: cannot remove"):
+    with pytest.raises(StorageError, match=r"a\.json: expected a file, found a folder"):
         disk.remove(path)
 
 

@@ -298,7 +298,7 @@ class OrderIdsBecomeTexts(MemoryDataStore):
 
 
 class OrderIdsOfDigitsBecomeNumbers(MemoryDataStore):
-    law = "P3"
+    law = "A1"
 
     def read_orders(self, start, end, strategy_name=None):
         read = super().read_orders(start, end, strategy_name)
