@@ -48,6 +48,7 @@ STEPS = (
     Step(lambda store: store.delete_bars("MSFT", *EVER, timeframe="1m"), "Bulk"),
     Step(lambda store: store.delete_bars("AAPL", *EVER), "Bulk"),
     Step(lambda store: store.write_bars("AAPL", [bar(LATER, 9.0)])),
+    Step(lambda store: store.write_bars("MSFT", [bar(symbol="MSFT")], timeframe="1m")),
     Step(lambda store: store.write_fundamental("AAPL", fundamental(LATER, employees=1))),
     Step(lambda store: store.write_fundamental("AAPL", fundamental(employees=2))),
     Step(lambda store: store.write_fundamental("AAPL", fundamental(employees=3))),
