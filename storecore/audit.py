@@ -6,8 +6,8 @@ whole log up to there. Every backend keeps these same bytes, so that a log prove
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, time, tzinfo
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from storecore.batches import listed
-from storecore.errors import InvalidData
+from storecore.errors import InvalidData, StorageError
 from storecore.instants import TimeRange, instant
 from storecore.lossless import checked, checked_all
 from storecore.models import Decision, DecisionRecord, Order, OrderRecord, OrderResult
@@ -105,6 +105,31 @@ def chain(bodies: Iterable[bytes], logged_at: datetime, last: Link) -> tuple[lis
         prev = sha256(line).hexdigest().encode()
         lines.append(b'%b,"hash":"%b"}\n' % (line, prev))
     return lines, Link(seq, prev.decode())
+
+
+def moment_and_day(now: Callable[[tzinfo], datetime]) -> tuple[datetime, date]:
+    """Return what the clock says, in UTC, and the machine's local date then.
+
+    Raises `StorageError` if that is no date that Python knows, from year 1 to 9999.
+    """
+    try:
+        moment = now(UTC)
+        try:
+            return moment, date.fromtimestamp(moment.timestamp())
+        except ValueError:  # a float rounds the last microsecond of year 9999 up to year 10000
+            return moment, date.fromtimestamp(moment.replace(microsecond=0).timestamp())
+    except (ValueError, OverflowError, OSError) as error:
+        raise StorageError(
+            f"the machine's clock gives no local date from year 1 to 9999 ({error}); set the clock "
+            "and write it again"
+        ) from error
+
+
+def day_bounds(day: date) -> tuple[datetime, datetime]:
+    """Return the first and last instant of records of a machine's local date: a day off at most."""
+    first = date.fromordinal(max(day.toordinal() - 1, date.min.toordinal()))
+    last = date.fromordinal(min(day.toordinal() + 1, date.max.toordinal()))
+    return datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)
 
 
 def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Link]:

@@ -138,7 +138,7 @@ def _refuse_outside(moments: pa.ChunkedArray, micros: int | None) -> None:
 
 
 def _finer(column: pa.ChunkedArray) -> InvalidData:
-    """Return what to say of the first moment, in nanoseconds, that is no whole microsecond."""
+    """Return the error text for the first moment, in nanoseconds, that is no whole microsecond."""
     floored = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), column.type, safe=False)
     row = pc.index(pc.equal(floored, column), False).as_py()
     nanoseconds = pc.cast(column, pa.int64())[row].as_py()

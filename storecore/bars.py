@@ -92,9 +92,9 @@ def _volumes(values: list[Any]) -> list[int | float]:
 
 
 def price(value: Any, what: str) -> float:
-    """Return a price as the `float` that equals it; raises `InvalidData` where there is none.
+    """Return a price as the `float` that equals it. Raises `InvalidData` if no float does.
 
-    A `Decimal` is kept as the float that is written with the same digits.
+    A `Decimal` becomes the float with the same digits.
     """
     if type(value) is float and isfinite(value):
         return value

@@ -195,18 +195,18 @@ class DiskUsage(Protocol):
 
 @runtime_checkable
 class Maintenance(Protocol):
-    """Looks over a whole store, mends what can be mended, and brings it into its best form.
+    """Checks a whole store, repairs it, and compacts it.
 
-    All of it may run beside readers and writers. A store of an earlier release, whose `verify`
-    takes no `against` and that has no `checkpoint`, is one too; the functions of
+    All methods may run beside readers and writers. A store of an earlier release counts too,
+    although its `verify` takes no `against` and it has no `checkpoint`: the functions of
     `storecore.checkpoints` do both for it.
     """
 
     def verify(self, *, against: Against | None = None) -> Report:
-        """Prove every file; change nothing. What is damaged is a finding, what is odd a note.
+        """Prove every file; change nothing. Damage is a finding, oddities are notes.
 
-        `against` is a checkpoint, its mapping or its file: what it names and is missing now is a
-        finding too, unless a write has replaced it.
+        `against` is a checkpoint, its mapping or its file. Data that it names and that is missing
+        now is a finding too, unless a write has replaced it.
         """
         ...
 
@@ -223,25 +223,25 @@ class Maintenance(Protocol):
         ...
 
     def checkpoint(self) -> Checkpoint:
-        """Return a digest for each series, symbol, day of events, state and log: what is there now.
+        """Return a digest for each series, symbol, day of events, state and log as it is now.
 
-        Two stores that hold the same take the same checkpoint, whatever their backends.
+        Two stores with the same data have the same digests, whatever their backends.
         """
         ...
 
     @classmethod
     def __subclasshook__(cls, kind: type) -> bool:
-        """Ask a class for what it had to have when the capability began."""
+        """Check a class for the methods that the capability began with."""
         required = vars(Maintenance).keys() - ADDED
         names = (name for name in required if not name.startswith("_"))
         return NotImplemented if cls is not Maintenance else all(hasattr(kind, n) for n in names)
 
 
 ADDED = frozenset({"checkpoint"})
-"""Methods that a capability has got since `api` 1. A backend may lack them: core stands in."""
+"""Methods added to a capability since `api` 1. If a backend lacks them, core provides them."""
 
 GROWN: dict[str, frozenset[str]] = {"verify": frozenset({"against"})}
-"""Optional parameters, by method, likewise."""
+"""Optional parameters added since, by method."""
 
 CAPABILITIES: dict[str, type] = {
     protocol.__name__: protocol

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from storecore.audit import GENESIS, Link, Place, decode_record, end_of
+from storecore.audit import GENESIS, Link, Place, day_bounds, decode_record, end_of
 from storecore.batches import listed
 from storecore.chain import links
 from storecore.errors import InvalidData, StateConflict, shown
@@ -31,19 +31,24 @@ def check_log(log: str, after: int = 0) -> str:
 def moved_lines(log: str, day: date, lines: Iterable[bytes]) -> list[bytes]:
     """Check records of another store whole: each is one of this log and follows the one before.
 
+    Their times, in UTC, are a day off the local day at most.
+
     Raises `InvalidData` naming the line. `moved_end` says whether the first follows what is stored.
     """
     kind = LOGS[check_log(log)]
     if not isinstance(day, date) or isinstance(day, datetime):
         raise InvalidData(f"day={shown(day)}: expected a date, the local day of the records")
+    first, last = day_bounds(day)
     batch = listed(lines, "bytes", "lines")
     for row, line in enumerate(batch):
         if not isinstance(line, bytes):
             raise InvalidData(f"lines[{row}]: expected bytes, got {type(line).__name__}")
         try:
-            decode_record(line, kind)
+            at = decode_record(line, kind).timestamp
         except ValueError as error:
             raise InvalidData(f"lines[{row}]: no whole record of {log}: {error}") from None
+        if not first <= at <= last:
+            raise InvalidData(f"lines[{row}]: it was logged at {at}, which is no time of {day=!s}")
     followed = links(batch, _before(batch[0])) if batch else 0
     if followed < len(batch):
         raise InvalidData(f"lines[{followed}]: it does not follow the record before it")

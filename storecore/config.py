@@ -1,7 +1,7 @@
 """Where a store's configuration comes from: the `[store]` table of a TOML file, or a mapping.
 
-A file may have profiles beside `[store]`: `[profiles.paper]` is laid over it, key by key, when it
-is asked for. One that names another backend stands alone: the options would not fit it.
+A file may have profiles beside `[store]`. `[profiles.paper]` overrides it key by key. A profile
+that names another backend replaces it: the options would not fit.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Options(dict[str, Any]):
 class StoreConfig(Options):
     """The options of a store: a plain dict that knows which file it came from.
 
-    `source` is that file, or None, `profile` the one that was asked for. Relative paths among the
-    options are taken from its folder. What is merged with another mapping (`config | {…}`) still
-    knows its file.
+    `source` is that file, or None; `profile` is the profile that was asked for. Relative paths
+    among the options are taken from its folder. A merged config (`config | {…}`) still knows its
+    file.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class StoreConfig(Options):
 
     @property
     def place(self) -> str:
-        """What errors about its options begin with: the file, or nothing."""
+        """The prefix of errors about its options: the file, or nothing."""
         profile = f" (profile {self.profile!r})" if self.profile else ""
         return f"{self.source}{profile}: " if self.source else ""
 
@@ -80,10 +80,10 @@ class StoreConfig(Options):
 def load_config(
     path: str | os.PathLike[str] | None = None, *, profile: str | None = None
 ) -> StoreConfig:
-    """Return the `[store]` table of a TOML file, `"${NAME}"` in it taken from the environment.
+    """Return the `[store]` table of a TOML file, with `"${NAME}"` replaced from the environment.
 
-    Without a path it is the file that `find_config` finds. `profile` names a table `[profiles.…]`
-    that is laid over it. Raises `ConfigError` naming the file and the place.
+    Without a path the file is that of `find_config`. `profile` names a table `[profiles.…]` that
+    overrides it. Raises `ConfigError` naming the file and the place.
     """
     source = find_config() if path is None else Path(path)
     if redacted(str(source)) != str(source):
@@ -100,8 +100,8 @@ def load_config(
 def find_config(start: str | os.PathLike[str] | None = None) -> Path:
     """Return the file that `STORECORE_CONFIG` names, or the nearest `storecore.toml`.
 
-    It is looked for in `start` and the folders above, the variable only if no `start` is given
-    (then from here). Raises `ConfigError` if there is none.
+    The search covers `start` and the folders above. With `start` given, the variable is ignored;
+    the default is the current folder. Raises `ConfigError` if there is none.
     """
     named = os.environ.get(FILE_VARIABLE)
     if named and start is None:
@@ -142,7 +142,7 @@ def _named_by_environment(named: str) -> Path:
 
 
 def _is_file(path: Path) -> bool:
-    """Tell whether there is something to read, which may be a pipe; not in a folder shut to us."""
+    """Return whether a path can be read, a pipe too; False in a folder without access."""
     try:
         return not S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):
@@ -164,13 +164,13 @@ def _parse(source: Path) -> dict[str, Any]:
 def _tables(
     document: dict[str, Any], source: Path, profile: str | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the tables that make up a config with their names, each laid over those before."""
+    """Yield the tables that make up a config with their names; each overrides those before."""
     store = document.get(TABLE)
     chosen = None if profile is None else _profile(document, source, profile)
     if chosen is None and not isinstance(store, dict):
         raise ConfigError(
             f'{source}: expected a table [{TABLE}] with backend = "…", found none'
-            f"{_meant(TABLE, document)}"
+            f"{_hint(TABLE, document)}"
         )
     if isinstance(store, dict) and not _stands_alone(chosen, store):
         yield TABLE, store
@@ -179,7 +179,7 @@ def _tables(
 
 
 def _stands_alone(profile: dict[str, Any] | None, store: dict[str, Any]) -> bool:
-    """Tell whether a profile names another backend than `[store]` does."""
+    """Return whether a profile names another backend than `[store]` does."""
     if profile is None or "backend" not in profile or "backend" not in store:
         return False
     return bool(profile["backend"] != store["backend"])
@@ -199,11 +199,11 @@ def _profile(document: dict[str, Any], source: Path, profile: str) -> dict[str, 
 
 
 def _no_profiles(document: dict[str, Any]) -> str:
-    return f"found none{_meant(PROFILES, document)}"
+    return f"found none{_hint(PROFILES, document)}"
 
 
-def _meant(name: str, document: Iterable[str]) -> str:
-    """Return what a missing table may be written as, or nothing."""
+def _hint(name: str, document: Iterable[str]) -> str:
+    """Return a hint at what was written instead of a missing table, or nothing."""
     near = [key for key in document if did_you_mean(key, [name])]
     if near:
         return f"; is it [{near[0]}]?"

@@ -1,6 +1,6 @@
-"""The digests by which two stores are compared, whatever their backends: SHA-256 over records.
+"""SHA-256 digests of records, to compare two stores of any backends.
 
-A copy compares both sides by them, a checkpoint keeps them. Bars are digested column by column,
+Copies compare both sides by them, and checkpoints keep them. Bars are digested column by column,
 everything else record by record: a fundamental as its document, an event or a state as JSON with
 sorted keys, an audit record as its line.
 """
@@ -30,21 +30,21 @@ _ENCODER = msgspec.json.Encoder(order="sorted")  # a dict is equal in whatever o
 
 
 class Tally(Struct, frozen=True):
-    """How many records there are, and a SHA-256 over all that they say ("" where there is none)."""
+    """The number of records, and a SHA-256 over their content ("" if there are none)."""
 
     count: int
     checksum: str
 
 
 class Digest:
-    """Counts records, each given as its bytes, and makes a checksum over them."""
+    """Counts records, each given as bytes, and computes a checksum over them."""
 
     def __init__(self) -> None:
         self._count = 0
         self._hash = sha256()
 
     def add(self, record: bytes) -> None:
-        """Take one more record."""
+        """Add one record."""
         self._count += 1
         self._hash.update(b"%d:%b" % (len(record), record))
 
@@ -61,7 +61,7 @@ class BarDigest:
         self._hashes = [sha256() for _ in range(8)]
 
     def add(self, piece: pa.Table) -> None:
-        """Take the next piece of the series."""
+        """Add the next piece of the series."""
         self._count += len(piece)
         for column, content in zip(self._hashes, content_of(piece), strict=True):
             column.update(content)
@@ -81,7 +81,7 @@ def tally(records: Iterable[bytes]) -> Tally:
 
 
 def canonical(record: Any) -> bytes:
-    """Return an event or a state as the bytes that are digested."""
+    """Return an event or a state as the bytes to digest."""
     return _ENCODER.encode(record)
 
 
@@ -97,7 +97,7 @@ def pieces_of(
 
 
 def exact_series(store: DataStore, symbol: str, timeframe: str, table: pa.Table) -> pa.Table:
-    """Return a table that a store answered as a series table, all its volumes exact."""
+    """Return a table from a store as a series table, all its volumes exact."""
     import pyarrow.compute as pc
 
     from storecore.bar_checks import checked_series
@@ -111,7 +111,7 @@ def exact_series(store: DataStore, symbol: str, timeframe: str, table: pa.Table)
 
 
 def bounds_of(piece: pa.Table) -> tuple[datetime, datetime]:
-    """Return the times of the first and last bar of a table that has some."""
+    """Return the times of the first and last bar of a non-empty table."""
     from storecore.bar_table import buffer_of
 
     dates = buffer_of(piece["date"], "q")

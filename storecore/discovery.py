@@ -29,10 +29,10 @@ from storecore.errors import (
     DuplicateBackend,
     StorageError,
     UnknownBackend,
-    said,
+    text_of,
 )
 from storecore.hooks import API_VERSION, BACKENDS, OBSERVERS, PROMISES, BackendSpec
-from storecore.isolation import is_programs, reason
+from storecore.isolation import is_from_program, reason
 from storecore.logs import log as _log
 from storecore.options import did_you_mean
 from storecore.plugins import Plugin, PluginError, load_plugin, normalized
@@ -46,7 +46,7 @@ KNOWN_PACKAGES = {
 
 
 class BackendInfo(NamedTuple):
-    """What the metadata tell of a backend or an observer: nothing was imported to know it.
+    """What package metadata say about a backend or an observer, without importing it.
 
     `status` is "installed", or says what is wrong ("duplicate: …", "missing extra: pip install …").
     """
@@ -76,11 +76,11 @@ class BrokenPackage(NamedTuple):
         return cls(f"the package {name}", why)
 
 
-_told: set[BrokenPackage] = set()
+_reported: set[BrokenPackage] = set()
 
 
 def observers() -> list[BackendInfo]:
-    """Return the observers that installed packages provide; none is imported to know it."""
+    """Return the observers of installed packages, without importing them."""
     return [_info(plugin, 1) for plugin in find(OBSERVERS)]
 
 
@@ -108,8 +108,8 @@ def find(group: str) -> list[Plugin]:
     """
     found, broken = _found(group)
     for each in broken:
-        if each not in _told:
-            _told.add(each)
+        if each not in _reported:
+            _reported.add(each)
             _log.warning("%s is left out: %s", *each)
     return sorted(found)
 
@@ -117,10 +117,10 @@ def find(group: str) -> list[Plugin]:
 def broken_packages() -> list[BrokenPackage]:
     """Return the distributions that are left out, whatever they may provide.
 
-    They are not logged after that: who asks for them reports them.
+    They are not logged again: the caller reports them.
     """
     broken = {each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]}
-    _told.update(broken)
+    _reported.update(broken)
     return sorted(broken)
 
 
@@ -166,9 +166,9 @@ def load_spec(name: str) -> BackendSpec:
     try:
         answers = load_plugin(plugin).hook.storecore_backend()
     except PluginError as error:
-        raise BackendLoadError(f"{plugin.described}: {said(error)}") from error.__cause__
+        raise BackendLoadError(f"{plugin.described}: {text_of(error)}") from error.__cause__
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         raise BackendLoadError(
             f"{plugin.described}: its storecore_backend raised {reason(error)}"
@@ -200,9 +200,9 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
 
 
 def _check_packages_are_read() -> None:
-    """Raise `StorageError` where the system gives no file to read: then nothing can be found.
+    """Raise `StorageError` if the system can open no file, so that nothing can be found.
 
-    What was found meanwhile is forgotten: Python keeps listings of folders, empty ones too.
+    What was found meanwhile is dropped: Python keeps listings of folders, empty ones too.
     """
     try:
         Path(__file__).open("rb").close()
@@ -214,7 +214,7 @@ def _check_packages_are_read() -> None:
 
 
 def _left_out() -> str:
-    """Return `; left out: …` for packages that may provide what nobody else does, or nothing."""
+    """Return `; left out: …` for packages that may provide the missing plugin, or nothing."""
     broken = ", ".join(f"{each.distribution} ({each.why})" for each in broken_packages())
     return f"; left out: {broken}" if broken else ""
 

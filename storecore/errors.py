@@ -1,9 +1,9 @@
 """Every error that storecore raises on purpose.
 
 All are `StoreError`, and each is also the built-in that a user would catch without knowing
-storecore: bad input is a `ValueError`, trouble with a file an `OSError`, and so on. A message says
-what happened, where, what was expected and what to do. It is one printable line without secrets,
-whatever was given: see `storecore.redaction`.
+storecore: bad input is a `ValueError`, a failing file an `OSError`, and so on. A message says what
+happened, where, what was expected and what to do. It is one printable line without secrets: see
+`storecore.redaction`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def said(error: BaseException) -> str:
-    """Return what an error of others says, its lines joined."""
+def text_of(error: BaseException) -> str:
+    """Return the text of a foreign error, its lines joined."""
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
 
 
@@ -39,7 +39,7 @@ def type_name(value: object) -> str:
 def caused_by(error: StoreError, cause: BaseException) -> StoreError:
     """Return an error with its cause, unless the cause would show a secret that the error hides.
 
-    To be raised outside of the `except` block: Python would keep what is handled there as context.
+    Raise it outside of the `except` block: Python would keep the handled error as context.
     """
     if is_clean(cause):
         error.__cause__ = cause
@@ -68,7 +68,7 @@ class InvalidData(StoreError, ValueError):
 class NotSerializable(StoreError, TypeError):
     """A state or payload that JSON would change; names the path of the value (`$.positions[3]`).
 
-    A store that cannot be pickled too; says why.
+    Also a store that cannot be pickled; the message says why.
     """
 
 
@@ -110,14 +110,15 @@ class StorageError(StoreError, OSError):
 
 
 class CorruptData(StorageError):
-    """A stored file was read completely and is not what was written there; it is left as it is.
+    """A stored file was read completely and does not have the content that was written.
 
-    A file that could not be read, or that there was no memory for, is a plain `StorageError`.
+    The file stays as it is. A file that could not be read, or needs more memory than there is, is a
+    plain `StorageError`.
     """
 
 
 class NoStore(StorageError, FileNotFoundError):
-    """The place holds no store: it may be misspelt. Nothing was created there (law D7)."""
+    """There is no store at this place, which may be misspelt. Nothing was created (law D7)."""
 
     def __init__(
         self,

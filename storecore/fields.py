@@ -1,10 +1,10 @@
-"""What each field of a record may hold, and the plain value that is kept of it.
+"""The values that each field of a record accepts, and the plain value that is stored for each.
 
-A broker, an exchange or a data frame gives numbers as `Decimal` or numpy scalars, texts as enums of
-`str`. Each is kept as the plain value that equals it, or refused by the name of its field. A
-`Decimal` is kept as the float that is written with the same digits: `Decimal("0.1")` as 0.1.
+Brokers, exchanges and data frames give numbers as `Decimal` or numpy scalars, and texts as enums of
+`str`. Each is stored as the equal plain value, or refused by the name of its field. A `Decimal` is
+stored as the float with the same digits: `Decimal("0.1")` as 0.1.
 
-The table is consulted only for a record that is not plain already: `lossless.checked` says so.
+Only a record that is not plain already needs this table: `lossless.checked` decides.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from storecore.models import Action, Decision, Event, FundamentalData, Order, Or
 
 
 class Field(NamedTuple):
-    """What a field takes, in words, and the function that returns the plain value of it."""
+    """What a field accepts, in words, and the function that returns its plain value."""
 
     expected: str
     plain: Callable[[Any], Any]
 
     def checked(self, value: Any, place: str) -> Any:
-        """Return the plain value. Raises `InvalidData` with the place, the value and what to do."""
+        """Return the plain value. Raises `InvalidData` with the place, the value and the remedy."""
         try:
             return self.plain(value)
         except NotTaken as why:
@@ -38,13 +38,14 @@ class Field(NamedTuple):
 
 
 class NotTaken(Exception):
-    """Why a value is not taken, as the end of a sentence that says what was expected."""
+    """Why a value is refused, as the end of a sentence that says what was expected."""
 
 
 def plain_record(record: Struct, kind: type[Struct], what: str) -> Any:
     """Return a record of plain values. Raises `InvalidData` naming the first field that has none.
 
-    `record` is of `kind` or of a subclass; a field that only the subclass has would be lost.
+    `record` is of `kind` or of a subclass; a field that only the subclass has would be lost, so it
+    is refused.
     """
     known = FIELDS[kind]
     for name in record.__struct_fields__:
@@ -62,12 +63,12 @@ def plain_record(record: Struct, kind: type[Struct], what: str) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value is a real number, of whatever library, and no bool."""
+    """Return whether a value is a real number, of whatever library, and no bool."""
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
 
 
 def nearest_float(value: Any) -> float:
-    """Return the float next to a number, infinity where there is none."""
+    """Return the float next to a number, infinity if there is none."""
     try:
         return float(value)
     except (OverflowError, TypeError, ValueError):  # too large, or a Real that has no float at all
@@ -75,12 +76,12 @@ def nearest_float(value: Any) -> float:
 
 
 def is_kept_as(number: float, value: Any) -> bool:
-    """Tell whether a finite float equals a number, or is written with the digits of a `Decimal`."""
+    """Return whether a finite float equals a number, or has the digits of a `Decimal`."""
     return number == value or (isinstance(value, Decimal) and Decimal(repr(number)) == value)
 
 
 def without_point(value: Any) -> Any:
-    """Return a whole `Decimal` that is not beyond all floats as an int, any other value as it is.
+    """Return a whole `Decimal` within the range of floats as an int, any other value as it is.
 
     A longer one, `Decimal("1e1000000")`, would take minutes.
     """
@@ -107,7 +108,7 @@ def _number(value: Any) -> int | float:
 
 
 def _is_finite(value: Any) -> bool:
-    """Tell whether a number that is beyond all floats is one at all."""
+    """Return whether a number beyond all floats is finite."""
     return value.is_finite() if isinstance(value, Decimal) else isinstance(value, Rational)
 
 
@@ -174,7 +175,7 @@ def _action(value: Any) -> Action:
 
 
 def _meant(value: Any) -> str:
-    """Return the word in capitals that a text, or an enum of texts, says."""
+    """Return the text, or the value of an enum of texts, in capitals."""
     word = value.value if isinstance(value, Enum) else value
     return str.__str__(word).upper() if isinstance(word, str) else ""
 
@@ -186,7 +187,7 @@ def _or_none(field: Field) -> Field:
 
 
 def _elsewhere(value: Any) -> Any:
-    """Return a value that was checked before, by the laws of times or of documents."""
+    """Return a value unchanged: the laws of times or documents have checked it before."""
     return value
 
 

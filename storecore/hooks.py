@@ -40,19 +40,20 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 
 
 class BackendSpec(Struct, frozen=True, kw_only=True):
-    """What a backend tells of itself.
+    """What a backend declares about itself.
 
-    `name` is its entry point's name. `config` is a msgspec Struct: its fields are the options, a
-    field of type `Path` is taken from the folder of the config file. `open` makes a store of a
-    config. `open_existing`, if there is one, opens a store that is there already: it creates
-    nothing, and raises `NoStore` if the place holds none (law D7). `capabilities` names the
-    protocols of `storecore.capabilities` that its stores satisfy, `promises` what it keeps beyond
-    its own process (`PROMISES`); of a wrapper, whose stores can do what is inside them, either may
-    be a function of the config. `init`, if there is one, returns for a config what is left to an
-    administrator once the store has been made: text that `storecore init` prints, such as the
-    grants for other roles. `remove`, if there is one, takes away all that a store of a config
-    keeps: the conformance kit calls it for what its tests have made under a `{unique}` name, and
-    nothing else does. `api` is the version of the plugin interface that it was written for.
+    `name` is its entry point's name. `config` is a msgspec Struct: its fields are the options, and
+    a field of type `Path` is taken from the folder of the config file. `open` makes a store from a
+    config. `open_existing`, if there is one, opens an existing store: it creates nothing, and
+    raises `NoStore` if there is none (law D7).
+
+    `capabilities` names the protocols of `storecore.capabilities` that its stores satisfy,
+    `promises` what it keeps beyond its own process (`PROMISES`). Both may be functions of the
+    config, since a wrapper can do what its nested stores can. `init`, if there is one, returns text
+    that `storecore init` prints: what is left to an administrator once the store exists, such as
+    the grants for other roles. `remove`, if there is one, removes all data of the store of a
+    config. Only the conformance kit calls it, for a `{unique}` name that a test has used. `api` is
+    the version of the plugin interface that it was written for.
     """
 
     name: str
@@ -102,30 +103,30 @@ def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
 
 @hookspec
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
-    """Take note of a store that has just been opened.
+    """Called after a store has been opened.
 
-    It may be read and written here. Observers are not called for what a hook does in its thread.
+    The hook may read and write it. Observers are not called for what a hook does in its thread.
     """
 
 
 @hookspec
 def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None:
-    """Take note of a write that has succeeded.
+    """Called after a write has succeeded.
 
-    It is called in the thread that wrote, which waits for it: what takes more than some
-    microseconds belongs on a queue, from which a thread of the observer's own takes it. What that
-    thread writes is reported like any other write.
+    The hook runs in the thread that wrote, which waits for it. Work of more than a few microseconds
+    belongs in a queue that a thread of the observer reads. Writes of that thread are reported like
+    any other.
 
-    `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` the symbol,
-    the event's type or the strategy's name; `count` the records given. A batch is told of once for
-    each key in it. Bars that were deleted are of the kind "deletions"; their count is how many
-    there were. A deletion that removed nothing is not reported.
+    `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` is the
+    symbol, the event's type or the strategy's name; `count` is the number of records given. A batch
+    is reported once for each key in it. Deleted bars have the kind "deletions", and `count` is the
+    number of bars removed. A deletion that removed nothing is not reported.
     """
 
 
 @hookspec
 def storecore_closed(store: DataStore) -> None:
-    """Take note of a store that has just been closed.
+    """Called after a store has been closed.
 
-    It can be named (`repr`) and do nothing else: every call of it raises `StoreClosed`.
+    Only its `repr` works: every call of it raises `StoreClosed`.
     """

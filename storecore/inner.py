@@ -16,7 +16,7 @@ from msgspec.structs import fields, replace
 from storecore.capabilities import CAPABILITIES
 from storecore.errors import BackendLoadError, ConfigError, StoreError, caused_by
 from storecore.hooks import ResolvedSpec
-from storecore.isolation import is_programs, reason
+from storecore.isolation import is_from_program, reason
 from storecore.protocol import DataStore
 from storecore.redaction import is_clean
 
@@ -24,8 +24,8 @@ from storecore.redaction import is_clean
 class Opening(Enum):
     """Whether opening a store may create what is missing in its place (law D7).
 
-    A backend that has no `open_existing` cannot promise not to: it is an error for who asked for
-    it, and for a reader it is opened as it can be.
+    A backend without `open_existing` may create it. That is an error if the caller asked for
+    `create=False`; a reader opens such a backend as usual.
     """
 
     CREATING = "creating"
@@ -34,9 +34,9 @@ class Opening(Enum):
 
 
 class InnerStore(NamedTuple):
-    """A backend's spec, what errors call it, and its config: all that is needed to open a store.
+    """A backend's spec, the name that errors give it, and its config: enough to open a store.
 
-    How it is opened holds for the stores in its config too; a wrapper just opens them.
+    How to open it also applies to the stores in its config; a wrapper just opens them.
     """
 
     spec: ResolvedSpec
@@ -48,7 +48,7 @@ class InnerStore(NamedTuple):
         return f"InnerStore({self.described})"  # its settings may hold secrets
 
     def existing(self, opening: Opening = Opening.EXISTING) -> InnerStore:
-        """Return the same store, to be opened only if it is there."""
+        """Return the same store, to be opened only if it exists."""
         inner = {
             name: [each.existing(opening) for each in stores]
             if isinstance(stores, list)
@@ -59,13 +59,13 @@ class InnerStore(NamedTuple):
         return self._replace(settings=settings, opening=opening)
 
     def for_reading(self) -> InnerStore:
-        """Return the same store, to be opened without creating anything, by backends that can."""
+        """Return the same store, to be opened without creating anything if the backend can."""
         if self.opening is Opening.EXISTING:
             return self
         return self.existing(Opening.EXISTING_IF_ABLE)
 
     def _inner(self) -> list[tuple[str, Any]]:
-        """Return the options that are stores, or lists of them, by their names."""
+        """Return the options that are stores, or lists of them, by name."""
         names = [field.name for field in fields(self.settings) if holds_stores(field.type)]
         return [(name, getattr(self.settings, name)) for name in names]
 
@@ -99,22 +99,22 @@ class InnerStore(NamedTuple):
                 error.__cause__ = error.__context__ = None
             raise
         except BaseException as error:
-            if is_programs(error):
+            if is_from_program(error):
                 raise
             failed = error
         why = f"its open raised {reason(failed)}"
         raise caused_by(BackendLoadError(f"{self.described}: {why}"), failed)
 
     def _opener(self) -> Callable[[Any], DataStore]:
-        """Return what opens the store as it is to be opened."""
+        """Return the function that opens the store in the mode asked for."""
         if self.opening is Opening.CREATING:
             return self.spec.open
         if self.spec.open_existing is not None:
             return self.spec.open_existing
         if self.opening is Opening.EXISTING and not self._inner():
             raise ConfigError(
-                f"{self.described}: it cannot promise to open only a store that is there already "
-                "(its spec has no open_existing); leave out create=False"
+                f"{self.described}: it cannot open a store without creating it (its spec has no "
+                "open_existing); leave out create=False"
             )
         return self.spec.open
 

@@ -1,8 +1,9 @@
-"""Tells what a plugin raises from what the program raises while a plugin runs.
+"""Distinguishes errors of a plugin from exceptions of the program that arrive within the plugin.
 
-A plugin can harm none but itself, whatever it raises: `SystemExit`, `GeneratorExit` and
-`CancelledError` too, which are no `Exception`. A `KeyboardInterrupt` is the user's and goes
-through, and so does what a signal handler of the program raises, as one that ends it at a SIGTERM.
+A plugin can harm only itself, whatever it raises, including `SystemExit`, `GeneratorExit` and
+`CancelledError`, which are no `Exception`. A `KeyboardInterrupt` comes from the user and passes
+through. So does an exception that a signal handler of the program raises, such as one that exits at
+a SIGTERM.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from traceback import walk_tb
 from types import CodeType
 from typing import Any
 
-from storecore.errors import said
+from storecore.errors import text_of
 
 
-def is_programs(error: BaseException) -> bool:
-    """Tell whether an exception that comes out of a plugin is the user's or the program's own."""
+def is_from_program(error: BaseException) -> bool:
+    """Return whether an exception out of a plugin comes from the user or the program."""
     if isinstance(error, KeyboardInterrupt):
         return True
     if isinstance(error, Exception):
@@ -26,9 +27,9 @@ def is_programs(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """Return the kind and the text of an error of others, which may be unable to say it."""
+    """Return type and text of a foreign error, whose `__str__` may raise."""
     try:
-        return f"{type(error).__name__}: {said(error)}"
+        return f"{type(error).__name__}: {text_of(error)}"
     except Exception:
         return type(error).__name__
 

@@ -16,6 +16,7 @@ from storecore.audit import (
     decision_entry,
     decode_record,
     line_after,
+    moment_and_day,
     order_bodies,
     order_body,
     order_entry,
@@ -24,8 +25,7 @@ from storecore.audit import (
 from storecore.bars import BarColumns, bar_columns, price_bars
 from storecore.chain import audit_report
 from storecore.chain_moves import check_log, moved_end, moved_lines
-from storecore.checkpoints import Against, Checkpoint, held_to
-from storecore.checkpoints import taken as taken_checkpoint
+from storecore.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
 from storecore.closing import Closing
 from storecore.events import (
     checked_event,
@@ -86,8 +86,8 @@ __all__ = [
     "encode_fundamental",
     "event_types",
     "exact_instant",
-    "held_to",
     "line_after",
+    "moment_and_day",
     "moved_end",
     "moved_lines",
     "order_bodies",
@@ -96,7 +96,8 @@ __all__ = [
     "price_bars",
     "select_events",
     "select_records",
-    "taken_checkpoint",
+    "take_checkpoint",
     "time_range",
     "to_datetime",
+    "verify_against",
 ]

@@ -1,4 +1,4 @@
-"""The logger `storecore`, whose records show as little as the errors: see `storecore.redaction`."""
+"""The logger `storecore`, redacted like the errors: see `storecore.redaction`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NUMBERS = (int, float, type(None))
 
 
 class _PlainRecords(logging.Filter):
-    """Makes the arguments of log records plain; what a record says otherwise is our own."""
+    """Makes the arguments of log records plain; the rest of a record is our own text."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):

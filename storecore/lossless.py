@@ -73,8 +73,8 @@ def decode_document(encoded: bytes) -> Any:
 def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
     """Return a record of plain values, each of its field's type, or raise `InvalidData`.
 
-    Its datetimes must be plain ones already, and any dict in it already checked. A record that JSON
-    keeps as it is passes by that alone; any other is looked at field by field.
+    Its datetimes must be plain already, and any dict in it already checked. A record that JSON does
+    not change passes at once; any other is checked field by field.
     """
     if not isinstance(record, kind):
         raise InvalidData(f"{what}: expected {kind.__name__}, got {type(record).__name__}")

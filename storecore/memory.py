@@ -8,7 +8,7 @@ nobody else can change.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from threading import RLock
 from typing import Any
 
@@ -228,14 +228,14 @@ class MemoryDataStore(MemoryMaintenance):
         return laws.select_records(records, laws.time_range(start, end), strategy_name)
 
     def places(self) -> frozenset[str]:
-        """Return a place that is no other store's: a store in memory is one of its own."""
+        """Return a place that no other store shares."""
         self._check_open()
         return frozenset({f"memory {id(self)}"})
 
     def __reduce__(self) -> Any:
         raise NotSerializable(
-            "a MemoryDataStore cannot be pickled or copied: what it holds is in this process "
-            "alone; put it into another store with storecore.copy_store"
+            "a MemoryDataStore cannot be pickled or copied: its data is in this process "
+            "only; copy it into another store with storecore.copy_store"
         )
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
@@ -247,10 +247,9 @@ class MemoryDataStore(MemoryMaintenance):
 
     def _log(self, kind: str, bodies: list[bytes]) -> None:
         with self._lock:
-            now = datetime.now(UTC)
-            lines, self._ends[kind] = laws.chain(bodies, now, self._ends[kind])
-            self._logs[kind] += lines
-            self._days[kind] += [date.fromtimestamp(now.timestamp())] * len(lines)  # local
+            now, today = laws.moment_and_day(datetime.now)
+            lines, end = laws.chain(bodies, now, self._ends[kind])
+            self._keep(kind, lines, [today] * len(lines), end)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""What looks after the `memory` backend: its capability `Maintenance`."""
+"""The capability `Maintenance` of the `memory` backend."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class MemoryMaintenance(MemoryTransfer):
     _ends: dict[str, laws.Link]
 
     def verify(self, *, against: laws.Against | None = None) -> Report:
-        """Follow both chains of the audit log, and look at all bars; hold them to a checkpoint."""
-        return laws.held_to(self, against, self._report)
+        """Follow both chains of the audit log, check all bars, and compare with a checkpoint."""
+        return laws.verify_against(self, against, self._report)
 
     def checkpoint(self) -> laws.Checkpoint:
         """Return a digest for each series, symbol, day of events, state and log."""
         self._check_open()
-        return laws.taken_checkpoint(self)
+        return laws.take_checkpoint(self)
 
     def repair(self, *, dry_run: bool = False) -> Report:
         """Change nothing: there are no files to move aside."""
         return self.verify()
 
     def compact(self) -> Report:
-        """Change nothing: there are no files to bring together."""
+        """Change nothing: there are no files to compact."""
         self._check_open()
         return Report(0)
 

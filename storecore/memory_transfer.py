@@ -48,9 +48,8 @@ class MemoryTransfer(laws.BarTablesByBars):
         moved = laws.moved_lines(log, day, lines)
         if moved:
             with self._lock:
-                self._ends[log] = laws.moved_end(log, moved, self._ends[log])
-                self._logs[log] += moved
-                self._days[log] += [day] * len(moved)
+                end = laws.moved_end(log, moved, self._ends[log])
+                self._keep(log, moved, [day] * len(moved), end)
 
     def restore_state(
         self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
@@ -64,3 +63,12 @@ class MemoryTransfer(laws.BarTablesByBars):
             laws.check_expected(strategy_name, expect, stored)
             if restored:
                 self._states[strategy_name] = restored
+
+    def _keep(self, log: str, lines: list[bytes], days: list[date], end: laws.Link) -> None:
+        """Append records and their days to a log, under the lock.
+
+        Nothing is called between these: an exception of a signal handler finds all or none of it.
+        """
+        self._logs[log] += lines
+        self._days[log] += days
+        self._ends[log] = end

@@ -20,7 +20,7 @@ from msgspec import Struct
 from storecore.errors import StorageError
 from storecore.hooks import BackendSpec, hookimpl
 from storecore.inner import InnerStore
-from storecore.isolation import is_programs
+from storecore.isolation import is_from_program
 from storecore.logs import log as _log
 from storecore.places import check_apart, places_of
 from storecore.protocol import DataStore
@@ -42,17 +42,18 @@ class MirrorConfig(Struct, frozen=True, kw_only=True):
 class MirrorStore(Wrapper):
     """A `DataStore` with copies: each write goes to the primary, then to each replica in turn.
 
-    A write that the primary refuses or fails at is an error, and no replica hears of it. Once the
-    primary has it, it is done, and every read will show it. If a replica then fails, the others are
-    still written, and with `on_failure="log"`, the default, the failure is logged as an error that
-    names the replica: trading goes on, and a write that raises wrote nothing (law D2). With "raise"
-    it is a `StorageError` too, after all were tried: it says that the primary holds the write, so
-    that nobody writes an event twice. A replica that has missed a write is not caught up by itself.
+    If the primary fails or refuses a write, that is an error and no replica is written. Once the
+    primary has the write, every read shows it. If a replica then fails, the others are still
+    written. With `on_failure="log"`, the default, the failure is logged as an error that names the
+    replica: trading goes on, and a write that raises wrote nothing (law D2). With "raise" it is
+    also a `StorageError`, after all replicas were tried. It says that the primary holds the write,
+    so that nobody writes an event twice. A replica that has missed a write does not catch up by
+    itself.
 
-    Records of the audit log get their time and hash in each store; a replica's chain is its own. So
-    are its versions of a state: whether the expected one is stored, the primary alone decides.
+    Each store gives audit records its own time and hash, so each replica has its own chain. It has
+    its own versions of a state too: the primary alone decides whether the expected one is stored.
 
-    Raises `ConfigError` if two of them keep data in one place, which would write all twice.
+    Raises `ConfigError` if two of them keep data in one place, which would write everything twice.
     """
 
     def __init__(self, primary: DataStore, replicas: list[DataStore], on_failure: str) -> None:
@@ -100,7 +101,7 @@ def _failure(
     try:
         getattr(replica, method)(*args, **kwargs)
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         return error
     return None

@@ -88,7 +88,7 @@ class Decision(Struct, frozen=True):
 class Order(Struct, frozen=True):
     """An order as it was sent, by the strategy that it is logged under.
 
-    `order_type` is "MARKET", "LIMIT" or what else the broker knows.
+    `order_type` is "MARKET", "LIMIT" or another word that the broker knows.
     """
 
     strategy_name: str
@@ -102,7 +102,7 @@ class Order(Struct, frozen=True):
 class OrderResult(Struct, frozen=True):
     """What the broker answered: `status` is "submitted", "filled", "rejected", "cancelled", ….
 
-    Brokers number their orders or name them: 7 and "7" are two ids, and each comes back as given.
+    `order_id` comes back as given: the int 7 and the str "7" are two ids.
     """
 
     order_id: int | str

@@ -39,7 +39,7 @@ def check_owner(symbol: str, own: str, what: str) -> None:
 
 
 def check_strategy(strategy: str, own: str, what: str) -> None:
-    """Refuse an order that names another strategy than the one it is logged under (law N3)."""
+    """Raise if an order names another strategy than the one it is logged under (law N3)."""
     if own != strategy:
         raise InvalidData(
             f"{what}.strategy_name={shown(own)}: expected {shown(strategy)}, "

@@ -1,7 +1,7 @@
-"""What is wrong with an option at any depth: keys and choices that msgspec alone would not name.
+"""Finds mistakes in options at any depth: keys and choices that msgspec alone would not name.
 
 msgspec ignores unknown keys, stops at the first mistake, and repeats a wrong value, which may be a
-secret. So keys, missing keys, tags and choices are checked here first, and types by msgspec then.
+secret. So keys, missing keys, tags and choices are checked here first; msgspec then checks types.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _CHOICES = (kinds.LiteralType, kinds.EnumType)
 
 
 def mistakes(kind: Any, value: Any, place: str) -> Iterator[str]:
-    """Yield `PLACE: what is wrong` for the value of an option of a type, without repeating it."""
+    """Yield `PLACE: mistake` for each mistake in an option's value, without repeating the value."""
     yield from _mistakes(kinds.type_info(kind), value, place)
 
 
 def unknown_key(key: object, known: Iterable[str], place: str = "") -> str:
-    """Return what is wrong with a key that is none of those known, with the nearest of them."""
+    """Return the error text for an unknown key, with the nearest known one."""
     names = sorted(known)
     expected = f"expected one of {', '.join(names)}" if names else "it takes no options"
     return f"{place}{key}: unknown option{did_you_mean(str(key), names)}; {expected}"
@@ -57,7 +57,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _in_table(kind: _Table, value: Mapping[Any, Any], place: str) -> Iterator[str]:
-    """Yield what is wrong with a nested table."""
+    """Yield the mistakes in a nested table."""
     known = {field.encode_name: field for field in kind.fields}
     tag = getattr(kind, "tag_field", None)
     for key in value:
@@ -71,7 +71,7 @@ def _in_table(kind: _Table, value: Mapping[Any, Any], place: str) -> Iterator[st
 
 
 def _in_union(types: Sequence[kinds.Type], value: Any, place: str) -> Iterator[str]:
-    """Yield what is wrong with a value of one of several types, of which one has its shape."""
+    """Yield the mistakes in a value of a union, by the type with its shape."""
     tables = [each for each in types if isinstance(each, kinds.StructType)]
     if len(tables) > 1 and isinstance(value, Mapping):
         yield from _in_tagged(tables, value, place)
@@ -83,7 +83,7 @@ def _in_union(types: Sequence[kinds.Type], value: Any, place: str) -> Iterator[s
 def _in_tagged(
     tables: Sequence[kinds.StructType], value: Mapping[Any, Any], place: str
 ) -> Iterator[str]:
-    """Yield what is wrong with a table that says by a tag of which kind it is."""
+    """Yield the mistakes in a table whose tag names its type."""
     by_tag = {str(each.tag): each for each in tables}
     field = str(tables[0].tag_field)
     if field not in value:
@@ -115,7 +115,7 @@ def _choices(kind: _Choice) -> list[str]:
 
 
 def _name(kind: kinds.Type) -> str:
-    """Return what a user calls a type."""
+    """Return the name of a type for users."""
     if isinstance(kind, kinds.UnionType):
         return " | ".join(map(_name, kind.types))
     if isinstance(kind, _CHOICES):

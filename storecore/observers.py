@@ -1,7 +1,7 @@
-"""Observers: plugins that are told of stores opened, written and closed, and can harm none.
+"""Observers: plugins that are called when stores are opened, written and closed.
 
-With no observer installed a user holds the backend's own store and pays nothing. With one, the
-store is wrapped in a class made for its capabilities, so that `isinstance` answers as before.
+Without observers a user holds the backend's own store and pays nothing. With one, the store is
+wrapped in a class made for its capabilities, so that `isinstance` answers as before.
 
 A hook runs in the thread that made the call, and the caller waits for it. Observers are not called
 for what a hook does in that thread: one that writes would be called for its own writes.
@@ -24,7 +24,7 @@ from storecore.chain_moves import strategies_of
 from storecore.discovery import find
 from storecore.errors import BackendLoadError, ConfigError, shown
 from storecore.hooks import OBSERVERS, ResolvedSpec
-from storecore.isolation import is_programs
+from storecore.isolation import is_from_program
 from storecore.logs import log as _log
 from storecore.plugins import Plugin, PluginError, load_plugin
 from storecore.protocol import DataStore
@@ -32,7 +32,7 @@ from storecore.tables import bars_by_symbol, kept_table
 from storecore.wrapping import method_of
 
 SWITCH = "STORECORE_OBSERVERS"
-"""The environment variable that turns observers off, in a process where they are in the way."""
+"""The environment variable that turns observers off in a process."""
 _ON, _OFF = ("", "on", "1", "true", "yes"), ("off", "0", "false", "no")
 _lock = threading.RLock()
 _loaded: Observers | None = None
@@ -56,7 +56,7 @@ class Observers(NamedTuple):
         return cast(DataStore, watched)
 
     def tell(self, hook: str, **what: Any) -> None:
-        """Call a hook of every observer; one that raises is logged, and the next is called.
+        """Call a hook of every observer; log one that raises, and go on.
 
         Within a hook it does nothing.
         """
@@ -83,7 +83,7 @@ def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> Non
     try:
         getattr(manager.hook, hook)(**what)
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         names = ", ".join(name for name, _ in manager.list_name_plugin())
         _log.exception("observer %s failed in %s; the store goes on", names, hook)
@@ -109,7 +109,7 @@ def load_observers() -> Observers:
 
 
 def hooks_of(name: str) -> list[str]:
-    """Load the observers of a name and return the hooks that they have.
+    """Load the observers of a name and return their hooks.
 
     Raises `BackendLoadError` if one cannot be loaded.
     """
@@ -126,7 +126,7 @@ def _hooks(plugin: Plugin) -> list[str]:
 
 
 def are_on() -> bool:
-    """Tell whether the environment leaves observers on. Raises `ConfigError` if it says neither."""
+    """Return whether observers are on. Raises `ConfigError` if the environment says neither."""
     said = os.environ.get(SWITCH, "")
     if said.lower() not in (*_ON, *_OFF):
         raise ConfigError(

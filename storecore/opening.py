@@ -20,7 +20,7 @@ from storecore.errors import (
 )
 from storecore.hooks import BackendSpec, ResolvedSpec
 from storecore.inner import InnerStore
-from storecore.isolation import is_programs, reason
+from storecore.isolation import is_from_program, reason
 from storecore.observers import load_observers
 from storecore.options import build_config
 from storecore.protocol import DataStore
@@ -38,16 +38,16 @@ def open_store(
 ) -> DataStore:
     """Open a store: a backend's name with its options, one mapping, or the config file found.
 
-    Without arguments the `[store]` table of the file that `STORECORE_CONFIG` names is used, or of
-    the nearest `storecore.toml`, here or above. Options beside a mapping override its values.
-    Relative paths of a config file are taken from its folder, those given here from the current
-    one, and `${NAME}` in any text from the environment.
+    Without arguments the config is the `[store]` table of the file that `STORECORE_CONFIG` names,
+    or of the nearest `storecore.toml`, here or above. Options beside a mapping override its values.
+    Relative paths in a config file are taken from its folder, those given here from the current
+    one. `${NAME}` in any text is replaced from the environment.
 
-    What is missing in the store's place is created. With `create=False` nothing is, and a place
-    that holds no store is a `NoStore`. With `observers=False` no installed observer is called for
-    this store. Raises `ConfigError` for options that do not fit,
-    `UnknownBackend` or `BackendLoadError` for a backend that cannot be had, and what the backend
-    raises when it opens.
+    Missing parts of the store are created. With `create=False` nothing is created, and a place
+    without a store raises `NoStore`. With `observers=False` no installed observer is called for
+    this store. Raises `ConfigError` for options that do not fit, `UnknownBackend` or
+    `BackendLoadError` for a backend that cannot be loaded, and what the backend raises when it
+    opens.
     """
     prepared = prepare(store, **options)
     chosen = prepared if create else prepared.existing()
@@ -55,7 +55,7 @@ def open_store(
 
 
 def opened(prepared: InnerStore) -> DataStore:
-    """Open a prepared store, watched by the observers that are installed."""
+    """Open a prepared store, with the installed observers."""
     observers = load_observers()
     return observers.watch(prepared.open(), prepared.spec)
 
@@ -100,7 +100,7 @@ def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:
     try:
         return spec.resolved(settings)
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         failed = error
     why = f"its capabilities or promises raised {reason(failed)}"
@@ -108,7 +108,7 @@ def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:
 
 
 def _check_name(name: str, place: str) -> None:
-    """Refuse what is no name but says where a store is, secrets included, without repeating it."""
+    """Raise if the name is a connection string or the like, without repeating it."""
     if is_connection(name):
         raise UnknownBackend(
             f"{place} backend: expected the name of a backend, got what looks like a connection "

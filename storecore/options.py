@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
-from storecore.errors import ConfigError, caused_by, said, type_name
+from storecore.errors import ConfigError, caused_by, text_of, type_name
 from storecore.inner import InnerStore, holds_stores
-from storecore.isolation import is_programs
+from storecore.isolation import is_from_program
 from storecore.nested import mistakes, unknown_key
 from storecore.redaction import redacted
 from storecore.spelling import did_you_mean as did_you_mean
@@ -34,12 +34,12 @@ def build_config(
     folders: Mapping[str, Path] = MappingProxyType({}),
     inner: MakeInner | None = None,
 ) -> _Config:
-    """Return the config that options say.
+    """Return the config with these options.
 
-    `folders` says from which folder an option's relative path is taken, where not from here;
-    `inner` makes a store of an option that is one. Raises one `ConfigError` that names every
-    unknown key (with the nearest), missing key and wrong type, at any depth, after `place`. It does
-    not repeat values, which may be secrets.
+    `folders` says from which folder an option's relative path is taken, if not from here; `inner`
+    makes a store of an option that is one. Raises one `ConfigError` that names every unknown key
+    (with the nearest), missing key and wrong type, at any depth, after `place`. It does not repeat
+    values, which may be secrets.
     """
     known = {field.encode_name: field for field in fields(kind)}
     problems = [unknown_key(key, known) for key in options if key not in known]
@@ -57,10 +57,10 @@ def build_config(
     try:
         return kind(**values)
     except BaseException as error:  # whatever the backend's own check raises
-        if is_programs(error):
+        if is_from_program(error):
             raise
         failed = error
-    raise caused_by(ConfigError(f"{place}: {said(failed)}"), failed)
+    raise caused_by(ConfigError(f"{place}: {text_of(failed)}"), failed)
 
 
 def _convert(

@@ -1,12 +1,12 @@
-"""Where a store keeps its data, so that nobody names one place twice.
+"""Where a store keeps its data, to refuse a place that is named twice.
 
-A store may say so by a method that `DataStore` does not ask for:
+A store may have a method that `DataStore` does not require:
 
     def places(self) -> Iterable[str]: ...
 
-Each is a text that another open store gives too if, and only if, it keeps data in the same place,
-whatever it was called to get there: a path through a symlink, another spelling of a DSN. A store
-that does not say is taken for a place of its own.
+Two open stores return a common text if, and only if, they keep data in the same place, however they
+name it: a path through a symlink, another spelling of a DSN. A store without the method shares no
+place.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from storecore.errors import ConfigError
 
 
 def places_of(store: Any) -> frozenset[str]:
-    """Return all places of a store, the ones that it only writes to too."""
+    """Return all places of a store, including those that it only writes to."""
     tell = getattr(store, "places", None)
     return frozenset(tell()) if callable(tell) else frozenset({f"object {id(store)}"})
 
 
 def read_places_of(store: Any) -> frozenset[str]:
-    """Return the places that a store reads from: of a mirror, those of its primary."""
+    """Return the places that a store reads from: for a mirror, those of its primary."""
     tell = getattr(store, "read_places", None)
     return frozenset(tell()) if callable(tell) else places_of(store)
 
 
 def check_apart(stores: Mapping[str, Any]) -> None:
-    """Raise `ConfigError` if two stores, given by what errors call them, share a place."""
+    """Raise `ConfigError` if two stores, given by their names in errors, share a place."""
     known = {name: places_of(store) for name, store in stores.items()}
     for one, other in combinations(stores, 2):
         if known[one] & known[other]:
@@ -39,8 +39,8 @@ def check_apart(stores: Mapping[str, Any]) -> None:
 
 
 def same_place(one: str, store: Any, other: str, same: Any) -> ConfigError:
-    """Return the error that two stores share a place, named as they were given."""
+    """Return the error that two stores share a place."""
     return ConfigError(
-        f"{one} and {other} are one place, {store!r} and {same!r}: each write would be done "
-        "twice there, and no copy made; give each a place of its own"
+        f"{one} and {other} are the same place, {store!r} and {same!r}: each write would happen "
+        "twice there; give each a place of its own"
     )

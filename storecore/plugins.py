@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import pluggy
 
 from storecore import hooks
-from storecore.isolation import is_programs, reason
+from storecore.isolation import is_from_program, reason
 from storecore.options import did_you_mean
 
 _REQUIREMENT = re.compile(r"([\w.-]+).*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
@@ -94,7 +94,7 @@ def load_plugin(plugin: Plugin) -> pluggy.PluginManager:
     except pluggy.PluginValidationError as error:
         raise PluginError(f"{_misspelt(manager) or error}") from error
     except BaseException as error:  # pluggy looks at all attributes; lazy ones may fail
-        if is_programs(error):
+        if is_from_program(error):
             raise
         raise PluginError(f"it cannot be registered: {reason(error)}") from error
     return manager
@@ -109,7 +109,7 @@ def _import(plugin: Plugin) -> object:
             raise PluginError(f"its import failed: {error}") from error
         raise PluginError(f"it needs {error.name!r}: {plugin.pip_command(extra)}") from error
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         raise PluginError(f"its import failed: {reason(error)}") from error
 

@@ -28,12 +28,12 @@ class ReadonlyConfig(Struct, frozen=True, kw_only=True):
 
 
 class ReadonlyStore(Wrapper):
-    """A `DataStore` for who may look and not touch: a report, a notebook, a backtest.
+    """A `DataStore` for read-only users: a report, a notebook, a backtest.
 
-    Every read is the inner store's. Every write, of the ten methods or of a capability, is a
-    `StorageError` with `errno.EROFS`, whatever it was given, and the inner store never hears of it.
-    Opening it creates nothing in the place of the inner store, and raises `NoStore` if there is
-    none. An inner store whose backend cannot promise that is opened as ever.
+    Every read goes to the nested store. Every write, of the ten methods or of a capability, raises
+    a `StorageError` with `errno.EROFS`, whatever its arguments, and does not reach the nested
+    store. Opening creates nothing in the place of the nested store, and raises `NoStore` if there
+    is none. A backend without `open_existing` is opened as usual.
     """
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

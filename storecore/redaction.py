@@ -1,7 +1,7 @@
-"""What a message may show: no password, and no character that would move a cursor or end a line.
+"""Makes messages safe: no password, and no character that would move a cursor or end a line.
 
-Every `StoreError` and (by `storecore.logs`) every log record passes through here, so that neither a
-connection string that was given in the wrong place nor a symbol with a newline in it reaches a log.
+Every `StoreError` and (by `storecore.logs`) every log record passes through here. So neither a
+misplaced connection string nor a newline in a symbol reaches a log.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PAIR = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Return text without what may be a secret: credentials of a URL, values of `password=…`."""
+    """Return text without secrets: credentials of a URL, values of `password=…`."""
     at = text.rfind("@")  # the last: a password may hold one, a slash or a space
     if at > 0 and (url := _URL.search(text, 0, at + 1)):
         text = f"{text[: url.end()]}{_HIDDEN}{text[at:]}"
@@ -36,7 +36,7 @@ def redacted(text: str) -> str:
 
 
 def is_connection(text: str) -> bool:
-    """Tell whether a text that should be a name looks like a connection string, of any form."""
+    """Return whether a text that should be a name looks like a connection string."""
     return "@" in text or "://" in text or redacted(text) != text
 
 
@@ -49,9 +49,9 @@ def plain(text: str) -> str:
 
 
 def is_clean(error: BaseException | None) -> bool:
-    """Tell whether neither an error nor one that led to it says what a message may not.
+    """Return whether an error and its causes show nothing that must be redacted.
 
-    One that cannot say what it is, since its `__str__` raises, is not clean either.
+    An error whose `__str__` raises is not clean either.
     """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

@@ -1,4 +1,4 @@
-"""The nearest spelling of a word, for an error that says what was meant."""
+"""The nearest spelling of a word, for errors."""
 
 from __future__ import annotations
 

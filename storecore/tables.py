@@ -26,12 +26,12 @@ _ROW_BYTES = 64  # of a bar in all columns
 
 
 def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> None:
-    """Insert or replace the bars of a table of many symbols; it is checked whole before.
+    """Insert or replace the bars of a table of many symbols, checked whole first.
 
     `table` has the columns of `PriceBar` (symbol, date, open, high, low, close, volume) and may be
-    a `pyarrow.Table` or anything that speaks the Arrow C data interface. Raises `InvalidData`
-    naming row and field. A store that is no `BarTables` is written to symbol by symbol: a write
-    that fails then leaves the symbols before it written.
+    a `pyarrow.Table` or anything with the Arrow C data interface. Raises `InvalidData` naming row
+    and field. A store without `BarTables` is written symbol by symbol: if a write fails, the
+    symbols before it stay written.
     """
     if isinstance(store, BarTables):
         return store.write_bar_table(table, timeframe=timeframe)
@@ -102,10 +102,10 @@ class BarTablesByBars(Closing):
     """What a backend inherits, in place of `Closing`, to be a `BarTables` by its ten methods."""
 
     def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace the bars of a table of many symbols, checked whole before.
+        """Insert or replace the bars of a table of many symbols, checked whole first.
 
-        It is one write a symbol: a backend that may fail in the second should bring its own, which
-        takes back the first (law D2).
+        This makes one write for each symbol. A backend whose second write may fail should bring its
+        own method, which rolls back the first (law D2).
         """
         self._check_open()
         _write_by_bars(cast(DataStore, self), table, timeframe)

@@ -1,8 +1,8 @@
-"""`${NAME}` and `${NAME:-default}` in the text of an option, taken from the environment.
+"""`${NAME}` and `${NAME:-default}` in the text of an option, replaced from the environment.
 
-What a variable holds is never expanded again. In any text `$${` is a literal `${`. In a path `$$`
-is a dollar, and `$NAME` without braces is an error: else a folder of that name would be made. In
-other text a dollar is itself, since passwords have them.
+The value of a variable is never expanded again. In any text `$${` is a literal `${`. In a path `$$`
+is a dollar, and `$NAME` without braces is an error, or it would make a folder of that name. In
+other text a dollar is literal, since passwords have them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FORMS = 'expected ${NAME} or ${NAME:-default}; a literal "${" is written "$${"'
 
 
 class Expanded(str):
-    """A text in which variables were replaced, and what it is as a path, or why it is none."""
+    """A text with its variables replaced, and its form as a path, or why it has none."""
 
     as_path: str
     wrong_as_path: str
@@ -65,7 +65,7 @@ def expanded(text: str, *, path: bool = False) -> str:
 
 
 def _value(inside: str, path: bool) -> str:
-    """Return what the inside of `${…}` stands for."""
+    """Return the value for the inside of `${…}`."""
     variable = _VARIABLE.fullmatch(inside)
     if variable is None:
         raise ValueError(f"what is between ${{ and }} is not the name of a variable; {_FORMS}")

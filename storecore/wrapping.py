@@ -37,7 +37,7 @@ def methods_of(capabilities: Iterable[str]) -> list[str]:
 
 
 def method_of(store: Any, name: str) -> Callable[..., Any]:
-    """Return a method of a store, or what core does for a store of an earlier release."""
+    """Return a method of a store, or the one that core provides for an earlier release."""
     stand_in = _STAND_INS.get(name)
     return getattr(store, name) if stand_in is None else partial(stand_in, store)
 
@@ -57,7 +57,7 @@ class Wrapper(Closing):
         self._inner.close()
 
     def places(self) -> frozenset[str]:
-        """Return where the inner store keeps its data (`storecore.places`)."""
+        """Return the places of the nested store (`storecore.places`)."""
         return places_of(self._inner)
 
     def read_places(self) -> frozenset[str]:
@@ -79,9 +79,9 @@ class Wrapper(Closing):
 def wrapper_class(base: type[Wrapper], capabilities: Iterable[str]) -> Callable[..., DataStore]:
     """Return the class that has the ten methods and those of the capabilities, and no other.
 
-    There is one for each set of capabilities, and its stores can be pickled if what they hold can.
-    What `base` does not define itself goes through its `_read` or `_write`. Whoever asks the store
-    with `isinstance`, or its methods for their signatures, is answered as by the inner store.
+    There is one for each set of capabilities, and its stores can be pickled if their contents can.
+    Methods that `base` does not define go through its `_read` or `_write`. `isinstance` and the
+    signatures of methods answer as for the nested store.
     """
     made: Callable[..., DataStore] = _wrapper_class(cast(Any, base), frozenset(capabilities))
     return made
@@ -100,7 +100,7 @@ def _wrapper_class(base: type[Wrapper], capabilities: frozenset[str]) -> Callabl
 
 
 def _unpickled(base: type[Wrapper], capabilities: frozenset[str]) -> Any:
-    """Return a store of `wrapper_class` whose state is still to be set."""
+    """Return a store of `wrapper_class` without its state yet."""
     return object.__new__(cast(type[Any], wrapper_class(base, capabilities)))
 
 

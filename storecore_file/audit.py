@@ -11,13 +11,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain as joined
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from storecore.audit import GENESIS, Link, chain, decode_record, end_of, is_whole, select_records
+from storecore.audit import (
+    GENESIS,
+    Link,
+    chain,
+    end_of,
+    is_whole,
+    moment_and_day,
+    select_records,
+)
 from storecore.chain import LogFile, follow
 from storecore.chain_moves import moved_end
 from storecore.errors import CorruptData
@@ -25,13 +33,13 @@ from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import Finding
 from storecore.transfer import AuditLine
+from storecore_file.audit_days import DayFile
 from storecore_file.audit_head import Head, HeadFile, Heads
 from storecore_file.audit_stream import stream
-from storecore_file.decode_errors import too_deep
-from storecore_file.floor.appending import Log, last_line, whole_lines
+from storecore_file.floor.appending import Effect, Log, last_line
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
-from storecore_file.floor.locks import Locked
+from storecore_file.floor.locks import Count, Locked
 from storecore_file.floor.naming import naming
 from storecore_file.troubles import Kind, Trouble, agreed, folder_lock, troubles_in
 
@@ -47,15 +55,16 @@ class AuditLog(Generic[_Record]):
     def __init__(self, folder: Path, kind: type[_Record], disk: Disk, lock_timeout: float) -> None:
         self._folder = folder
         self._kind: type[_Record] = kind
+        self._mark = b'"%b":{' % kind.__struct_fields__[3].encode()  # what every line of it has
         self._disk = disk
         self._lock_path = folder / ".lock"
         self._head = HeadFile(folder / ".head", disk)
         self._unproven = 0  # as in the head
         self._newest, self._end = b"", GENESIS  # the last line that was written here, and its place
-        self._begun = 0  # how often a head had been begun by then, as the lock counts it
+        self._begun: Count | None = None  # how often a head had been begun by then
         self._log = self._closed_log()  # the day that is written stays open
-        self._together = GroupCommit(self._commit)
         self._lock_timeout = lock_timeout
+        self._together = GroupCommit(self._locked, self._commit)
 
     def write(self, bodies: Sequence[bytes]) -> None:
         """Append checked records to the file of today's local date, all of them or none.
@@ -71,7 +80,7 @@ class AuditLog(Generic[_Record]):
         Raises `StateConflict` where they do not follow the last record.
         """
         name = self._folder.name
-        with Locked(self._lock_path, self._lock_timeout) as lock:
+        with self._locked() as lock:
             # Before a file of the day is made.
             moved_end(name, lines, self._healed(self._head.read().newest))
             self._append(lock, day, lambda end: (lines, moved_end(name, lines, end)))
@@ -87,39 +96,48 @@ class AuditLog(Generic[_Record]):
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
-        records = (record for path in self._files(span) for record in self._records(path))
+        files = (self._day_file(path) for path in self._files(span))
+        records = [record for file in files for record in file.records()]
+        if len({record.seq for record in records}) < len(records):
+            raise CorruptData(f"{self._folder}: records are in two of its files", self._folder)
         return select_records(records, span, strategy)
 
     def verify(self) -> tuple[Link, list[Finding]]:
-        """Follow the chain; return its end and its first break, or a cut behind its end.
+        """Follow the chain; return its end, its first break or a cut, and files out of place.
 
-        It takes no lock (law D7). The heads are read before the lines, so the log can only have
-        more than they say; but a writer that goes on in another file may make a line look as if it
-        was missing, or tear a head for a moment. So a break is one that two looks find.
+        It takes no lock (law D7). It reads the heads before the lines, so the log can only have
+        more records than they name. A writer that changes to another file may make a line look
+        missing, or tear a head for a moment. So a break counts only if two looks find it.
         """
         end = GENESIS
 
-        def look() -> Finding | None:
+        def look() -> list[Finding] | None:
             nonlocal end
-            end, broken = self._followed()
-            return broken
+            end, found = self._followed()
+            return found or None
 
         with naming(self._folder, "verify"):
-            broken = agreed(look)
-        return end, [] if broken is None else [broken]
+            found = agreed(look)
+        return end, found or []
 
-    def _followed(self) -> tuple[Link, Finding | None]:
+    def _followed(self) -> tuple[Link, list[Finding]]:
         heads = self._head.look()
-        files = [LogFile(str(path), _lines(self._disk.read(path))) for path in self._files()]
+        days = [self._day_file(path) for path in self._files()]
+        files = [LogFile(str(day.path), day.lines) for day in days]
         end, broken = follow(files, [head.link for head in heads.whole if head.seq])
-        return end, broken or self._cut(heads, end)
+        broken = broken or self._cut(heads, end)
+        logged = heads.newest.seq if heads.newest and broken is None else 0
+        found = [] if broken is None else [broken]
+        for day in days:
+            found += day.findings(logged)
+        return end, found
 
     def _cut(self, heads: Heads, end: Link) -> Finding | None:
         """Return what the heads say of a chain that is whole up to its end."""
         head = heads.newest
         if head is not None and head.seq > end.seq:
             path = self._folder / head.file
-            content = _lines(self._disk.read(path))
+            content = self._day_file(path).lines
             row, detail = content.count(b"\n") + 1, f"ends at record {end.seq} of {head.seq}"
             return Finding("truncated", str(path), detail, str(path), row, len(content))
         if heads.may_hide_a_cut(end):
@@ -137,15 +155,22 @@ class AuditLog(Generic[_Record]):
         heads = Kind(_HEAD_FILE, lambda path: self._head.look())
         return troubles_in(self._folder, [days, heads])
 
-    def _commit(self, _: str, calls: list[Sequence[bytes]]) -> None:
-        with Locked(self._lock_path, self._lock_timeout) as lock:
-            now = datetime.now(UTC)
-            today = date.fromtimestamp(now.timestamp())  # local
-            bodies = calls[0] if len(calls) == 1 else joined.from_iterable(calls)
-            self._append(lock, today, lambda end: chain(bodies, now, end))
+    def _locked(self) -> Locked:
+        return Locked(self._lock_path, self._lock_timeout)
+
+    def _commit(
+        self, lock: Locked, _: str, calls: list[Sequence[bytes]], effect: Effect | None
+    ) -> None:
+        now, today = moment_and_day(datetime.now)
+        bodies = calls[0] if len(calls) == 1 else joined.from_iterable(calls)
+        self._append(lock, today, lambda end: chain(bodies, now, end), effect)
 
     def _append(
-        self, lock: Locked, day: date, following: Callable[[Link], tuple[list[bytes], Link]]
+        self,
+        lock: Locked,
+        day: date,
+        following: Callable[[Link], tuple[list[bytes], Link]],
+        effect: Effect | None = None,
     ) -> None:
         """Append lines that follow the chain's end to the file of a day, under the lock."""
         path = _day_path(self._folder, day)
@@ -154,12 +179,14 @@ class AuditLog(Generic[_Record]):
             # Not equal, the same: then nobody else has written to this file since; nor to another
             # one, for which a head would have been begun.
             known = last is self._newest and lock.count() == self._begun
+            if not known and last is not None and self._mark not in last:
+                raise CorruptData(f"{path}: it is no file of the log {self._folder.name}", path)
             lines, self._end = following(self._end if known else self._end_before(path, lock))
             self._newest = lines[-1]
             return lines
 
         self._log = log = self._log.at(path)
-        length = log.append(lines_after)
+        length = log.append(lines_after, effect)
         self._head.follow(Head(*self._end, path.name, length, self._unproven))
 
     def _end_before(self, path: Path, lock: Locked) -> Link:
@@ -191,7 +218,7 @@ class AuditLog(Generic[_Record]):
         return max(head.link, self._end_of(path))
 
     def _end_of(self, path: Path) -> Link:
-        line = last_line(path)
+        line = last_line(path, is_whole)
         try:
             return GENESIS if line is None else end_of(line)
         except ValueError as error:
@@ -208,28 +235,12 @@ class AuditLog(Generic[_Record]):
             names = [name for name in names if low <= name[: len(low)] <= high]
         return [self._folder / name for name in names]
 
-    def _records(self, path: Path) -> Iterator[_Record]:
-        for line in whole_lines(self._disk.read(path), is_whole):
-            yield self._decoded(line, path)
-
-    def _decoded(self, line: bytes, path: Path) -> _Record:
-        try:
-            return decode_record(line, self._kind)
-        except ValueError as error:
-            raise CorruptData(f"{path}: {error}: {line[:80]!r}", path) from error
-        except RecursionError as error:
-            raise too_deep(path, line) from error
+    def _day_file(self, path: Path) -> DayFile[_Record]:
+        return DayFile(path, self._disk.read(path), self._kind)
 
 
 def _date(instant: int) -> str:
     return str(to_datetime(min(max(instant, EARLIEST), LATEST), aware=False).date())
-
-
-def _lines(content: bytes | None) -> bytes:
-    """Return the content of a log without a line that is still being written."""
-    content = content or b""
-    end = content.rfind(b"\n") + 1
-    return content if is_whole(content[end:-1] + b"\n") else content[:end]
 
 
 @lru_cache(maxsize=16)

@@ -50,9 +50,9 @@ _ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Head)
 
 
 class Heads(NamedTuple):
-    """What the entries of a head file say: those that are whole, the newest first.
+    """The whole entries of a head file, the newest first.
 
-    `first_is_newest` tells whether the file begins with the newest of them.
+    `first_is_newest` says whether the file begins with the newest of them.
     """
 
     whole: tuple[Head, ...]

@@ -14,6 +14,7 @@ from pathlib import Path
 from storecore.audit import is_whole
 from storecore.errors import CorruptData
 from storecore.transfer import AuditLine
+from storecore_file.audit_days import day_of
 from storecore_file.floor.appending import lines_in
 from storecore_file.floor.disk import Disk
 
@@ -32,7 +33,7 @@ def _numbered(disk: Disk, path: Path) -> Iterator[tuple[int, date, bytes]]:
 
     A merge asks for the first line of every file, and there may be more of them than can be open.
     """
-    day, lines = date.fromisoformat(path.stem), _lines(disk, path)
+    day, lines = day_of(path), _lines(disk, path)
     first = next(lines, None)
     lines.close()
     if first is None:

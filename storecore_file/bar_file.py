@@ -5,16 +5,19 @@ say lies in a *note*, JSON between the last column and the footer, where no read
 
     PAR1 | column chunks | note | its length | CRC-32 of note and footer | footer | length | PAR1
 
-The note holds the series, the rows and dates of each row group, length and CRC-32 of each column
-chunk, whole volumes beyond 2**53, and how far the journal was folded in. So every byte is
-checked when it is used, the range and count of a part are known from its end alone, and a few
-columns of a few row groups are read without the rest.
+The note holds the series, the generation, the rows and dates of each row group, length and CRC-32
+of each column chunk, whole volumes beyond 2**53, and how far the journal was folded in. So every
+byte is checked when it is used, the range and count of a part are known from its end alone, and a
+few columns of a few row groups are read without the rest.
+
+Versions of the note: 2 has no generation (it counts as 0), 3 is written today. A later version is
+refused, and a note that names further columns: a release that cannot say it would drop it.
 Format: https://parquet.apache.org/docs/file-format/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -25,7 +28,7 @@ import pyarrow.parquet as pq
 from storecore.bar_table import EXACT, SERIES, instants_of, repeated
 
 MAGIC = b"PAR1"
-VERSION = 2
+VERSION = 3
 GROUP_ROWS = 2_560
 SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
 END = 8  # of the file: length of the footer, and the magic
@@ -40,8 +43,15 @@ class Group(NamedTuple):
     last: int
 
 
-class Note(msgspec.Struct, frozen=True):
-    """What a part says of itself; `chunks` has length and CRC-32 of each column of each group."""
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a part says of itself; `chunks` has length and CRC-32 of each column of each group.
+
+    `generation` is larger than that of every part which this one was made from; `replaces` holds
+    the identities of those (`BarFile.identity`). `folded` says up to which line of which file of
+    the journal the part has taken in the rows of its range: of version 3 the newest file only, all
+    before it included. `columns` (further ones than the seven, by type) and `recorded` (the instant
+    at which the store recorded the part) are absent in what this release writes.
+    """
 
     version: int
     symbol: str
@@ -50,6 +60,10 @@ class Note(msgspec.Struct, frozen=True):
     chunks: list[tuple[int, int]] = []
     exact: dict[int, int] = {}
     folded: dict[str, int] = {}
+    generation: int = 0
+    replaces: list[int] = []
+    columns: dict[str, str] | None = None
+    recorded: int | None = None
 
     @property
     def rows(self) -> int:
@@ -57,8 +71,15 @@ class Note(msgspec.Struct, frozen=True):
         return sum(group.rows for group in self.groups)
 
 
-def encode(symbol: str, timeframe: str, table: pa.Table, folded: dict[str, int]) -> bytes:
-    """Return a series table as the bytes of a part; `folded` says how far each journal is in it."""
+def encode(
+    symbol: str,
+    timeframe: str,
+    table: pa.Table,
+    folded: dict[str, int],
+    generation: int = 0,
+    replaces: Sequence[int] = (),
+) -> bytes:
+    """Return a series table as the bytes of a part; `Note` says what the rest means."""
     names = repeated(symbol, len(table))
     bars = pa.Table.from_arrays([names, *(table[name] for name in SERIES.names)], schema=SCHEMA)
     sink, written = pa.BufferOutputStream(), list[pq.FileMetaData]()
@@ -75,7 +96,16 @@ def encode(symbol: str, timeframe: str, table: pa.Table, folded: dict[str, int])
         metadata_collector=written,
     )
     content = memoryview(sink.getvalue())
-    note = Note(VERSION, symbol, timeframe, groups_of(table), exact=_exact(table), folded=folded)
+    note = Note(
+        VERSION,
+        symbol,
+        timeframe,
+        groups_of(table),
+        exact=_exact(table),
+        folded=folded,
+        generation=generation,
+        replaces=list(replaces),
+    )
     return _sealed(content, written[0], note)
 
 

@@ -19,8 +19,8 @@ from storecore_file.parts import Part
 def proven(content: bytes, path: Path, part: Part) -> tuple[Note, pa.Table]:
     """Return the note and the bars of a part, as any reader of Parquet sees them.
 
-    Raises `CorruptData` where a byte of it is damaged, or it does not hold what it says, and
-    `StorageError` where that cannot be told.
+    Raises `CorruptData` if a byte is damaged or the content does not match the note, `StorageError`
+    if the file could not be checked.
     """
     bars = BarFile(Content(path, content))
     bars.check_range(part.first, part.last)

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storecore.bar_table import EMPTY, FIELDS, SERIES, between, owned, with_exact
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore.instants import to_datetime
-from storecore_file.bar_file import END, MAGIC, SEAL, Group, Note, checksum
+from storecore_file.bar_file import END, MAGIC, SEAL, VERSION, Group, Note, checksum
 from storecore_file.decode_errors import decoding
 
 SMALL = 2**12  # up to here, some 80 bars, a part is kept decoded
@@ -24,6 +24,15 @@ _WHOLE = 2**18  # a file up to this size is read at once
 _TAIL = 2**16
 _SHORT = 2**12  # of a footer: some seven row groups
 _NOTES = msgspec.json.Decoder(Note)
+
+
+class _Version(msgspec.Struct):
+    """What every note says, whichever release has written it."""
+
+    version: int
+
+
+_VERSIONS = msgspec.json.Decoder(_Version)
 _NUMBERS = {name: number for number, name in enumerate(FIELDS)}
 
 
@@ -62,10 +71,9 @@ class Content(NamedTuple):
 
 
 class BarFile:
-    """A part: its note is read, its columns when they are asked for.
+    """A part: its note is read at once, its columns when they are asked for.
 
-    Raises `CorruptData` naming the file where it is damaged, `StorageError` where it cannot be
-    read.
+    Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
     def __init__(self, file: Source) -> None:
@@ -77,6 +85,12 @@ class BarFile:
             self._read_from = file.size
             self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
             self.note, self._footer = self._opened()
+
+    @property
+    def identity(self) -> int:
+        """The checksum of its end, which covers those of its columns: a number for its content."""
+        footer = len(self._view) - END - len(self._footer)
+        return int.from_bytes(self._view[footer - 4 : footer], "little")
 
     def check_series(self, symbol: str, timeframe: str) -> None:
         """Refuse a file that holds the bars of another series: a copy in a wrong place, say."""
@@ -139,7 +153,25 @@ class BarFile:
         self._read(note)
         if checksum(view[note : footer - 4], view[footer:]) != bytes(view[footer - 4 : footer]):
             raise ValueError("the checksum of its end does not match")
-        return _NOTES.decode(view[note : footer - SEAL]), bytes(view[footer:])
+        return self._understood(view[note : footer - SEAL]), bytes(view[footer:])
+
+    def _understood(self, text: memoryview) -> Note:
+        """Decode a note, or refuse one that a later release has written."""
+        try:
+            note = _NOTES.decode(text)
+        except ValueError:
+            version = _VERSIONS.decode(text).version  # it may be one that has other fields
+            if version <= VERSION:
+                raise
+        else:
+            version = note.version
+            if version <= VERSION and note.columns is None:
+                return note
+        raise StorageError(
+            f"{self._file.path}: written by a newer storecore (format {version} of partitions, "
+            f"this one reads up to {VERSION}, without further columns): update storecore",
+            self._file.path,
+        )
 
     def _prove(self, groups: list[int], names: tuple[str, ...]) -> None:
         """Read the columns of some groups, where they are not read yet, and check each."""

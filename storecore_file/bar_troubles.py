@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +13,16 @@ from storecore.bar_oddities import oddities
 from storecore.errors import CorruptData
 from storecore_file.bar_file import Note
 from storecore_file.bar_proof import proven
+from storecore_file.bar_reader import BarFile, Content
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import Entry, entries
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES
+from storecore_file.journal_proof import DAILY, JournalProof, Own, Piece
+from storecore_file.overlaps import Held, clusters, older, shown
 from storecore_file.parts import Layout, Part, layout_of, parsed
 from storecore_file.troubles import (
     ASIDE,
+    Problem,
     Trouble,
     guarded,
     listed,
@@ -29,71 +32,176 @@ from storecore_file.troubles import (
     unexpected,
 )
 
-DAILY = "1d"
-_LISTINGS = 3  # of a folder whose parts overlap: one may mix what two writes have left
-_Proof = tuple[Note, pa.Table]
+_NEXT = "the next write to the series, or `storecore compact`, brings them together"
+_LOOKS = 5  # at a series whose parts are replaced meanwhile
 
 
-class Own(NamedTuple):
-    """Whose bars belong into a folder: its symbol and timeframe as folders are named."""
+class _Proof(NamedTuple):
+    """A part that is whole: what it says of itself, its bars, and where parts overlap its bytes."""
 
-    symbol: str
-    timeframe: str
-
-
-def symbol_troubles(disk: Disk, folder: Path) -> Iterator[Trouble | None]:
-    """Yield for each file of a symbol, in all timeframes, what is wrong; odd bars too."""
-    found, unseen = listed(folder)
-    yield from unseen
-    if found:
-        daily = _series_troubles(disk, folder, Own(folder.name, DAILY), found)
-        yield from guarded(folder, daily)
-    for entry in found:
-        if _may_be_series(entry) and parsed(entry.name) is None:
-            own = Own(folder.name, entry.name)
-            below = folder / entry.name
-            within, unseen = listed(below)
-            yield from unseen
-            if within:
-                yield from guarded(below, _series_troubles(disk, below, own, within))
+    part: Part
+    note: Note
+    bars: pa.Table
+    content: bytes | None
 
 
-def _series_troubles(
-    disk: Disk, folder: Path, own: Own, listing: list[Entry]
-) -> Iterator[Trouble | None]:
-    """Yield what is wrong in one folder, the leftovers first: a repair must remove them first.
+class _Look(NamedTuple):
+    """What was found in the folder of a series: its parts, whole and damaged."""
 
-    For a leftover lies inside the range of another part: were that one moved away, it would count.
-    """
-    for entry in listing:
-        if parsed(entry.name) is None and not (own.timeframe == DAILY and _may_be_series(entry)):
-            yield unexpected(folder / entry.name, entry)
-    try:
-        parts, leftovers = _layout(folder)
-    except CorruptData as error:
-        yield Trouble("overlapping", Path(str(error.path)), str(error))
-        parts, leftovers = [part for part in map(parsed, _names(folder)) if part], []
-    lock = folder / ".lock"
-    for part in leftovers:
-        detail = "an interrupted merge or split has left it behind: it counts for nothing"
-        yield Trouble("leftover", folder / part.name, detail, ASIDE, lock, _expect_no_leftover)
-    found: list[_Proof] = []
-    others = {entry.name: entry for entry in listing if entry.type != "file"}
-    for part in parts:
-        path, check = folder / part.name, partial(_check, found.append, disk, own, part)
-        if part.name in others:
-            yield no_file(path, others[part.name], ASIDE)
-        else:
-            problem = problem_of(path, check)
-            yield trouble_of(path, problem, ASIDE, lock, check) if problem else None
-    yield from guarded(folder, _odd(folder, found))
+    layout: Layout
+    proofs: list[_Proof]
+    damaged: dict[Part, Problem]
 
 
-def _odd(folder: Path, found: list[_Proof]) -> Iterator[Trouble]:
-    """Yield what is odd about the bars of a series."""
-    for kind, detail in oddities(bars for _, bars in found):
-        note = found[0][0]
+class SeriesProof:
+    """Looks over the files of symbols, and takes their parts down for the journal's proof."""
+
+    def __init__(self, disk: Disk, journal: JournalProof) -> None:
+        self._disk = disk
+        self._journal = journal
+
+    def symbol_troubles(self, folder: Path) -> Iterator[Trouble | None]:
+        """Yield for each file of a symbol, in all timeframes, what is wrong; odd bars too."""
+        found, unseen = listed(folder)
+        yield from unseen
+        if found:
+            daily = self._series_troubles(folder, Own(folder.name, DAILY), found)
+            yield from guarded(folder, daily)
+        for entry in found:
+            if _may_be_series(entry) and parsed(entry.name) is None:
+                yield from self._below(folder / entry.name, Own(folder.name, entry.name))
+
+    def _below(self, folder: Path, own: Own) -> Iterator[Trouble | None]:
+        within, unseen = listed(folder)
+        yield from unseen
+        if within:
+            yield from guarded(folder, self._series_troubles(folder, own, within))
+
+    def _series_troubles(
+        self, folder: Path, own: Own, listing: list[Entry]
+    ) -> Iterator[Trouble | None]:
+        """Yield what is wrong in one folder, the leftovers first: a repair must remove them first.
+
+        For a leftover lies beside a newer part: were that one moved away, it would count.
+        """
+        for entry in listing:
+            if parsed(entry.name) is None and not (
+                own.timeframe == DAILY and _may_be_series(entry)
+            ):
+                yield unexpected(folder / entry.name, entry)
+        look = self._steady_look(folder, own)
+        held = _held(folder, look)
+        yield from self._overlap_troubles(folder, own, look, held)
+        others = {entry.name: entry for entry in listing if entry.type != "file"}
+        for part in look.layout.parts:
+            if part.name in others:
+                yield no_file(folder / part.name, others[part.name], ASIDE)
+            else:
+                yield self._damage(folder, own, part, look.damaged.get(part))
+        self._take(own, look, held)
+        yield from guarded(folder, _odd(folder, look, held))
+
+    def _overlap_troubles(
+        self, folder: Path, own: Own, look: _Look, held: list[Held]
+    ) -> Iterator[Trouble]:
+        """Yield what is to say of parts that newer ones overlap, or damaged ones."""
+        lock, check = folder / ".lock", partial(self._expect_no_leftover, own)
+        for part, is_shown, problem in older(held):
+            path = folder / part.name
+            if problem is not None:
+                detail = f"of another state than newer partitions over it: {problem}; {_NEXT}"
+                yield Trouble("older", path, f"{detail}, and keeps this one in aside/")
+            elif is_shown:
+                yield Trouble("leftover", path, f"an interrupted split has left it behind; {_NEXT}")
+            else:
+                detail = "a newer partition has replaced it: it counts for nothing"
+                yield Trouble("leftover", path, detail, ASIDE, lock, check)
+        for cluster in clusters(look.layout.parts):
+            broken = [part.name for part in cluster if part in look.damaged]
+            for part in cluster if broken else []:
+                if part.name not in broken:
+                    detail = (
+                        f"overlaps {broken[0]}, which cannot be read: either may be the newer one"
+                    )
+                    yield Trouble("overlapping", folder / part.name, detail)
+
+    def _damage(
+        self, folder: Path, own: Own, part: Part, problem: Problem | None
+    ) -> Trouble | None:
+        if problem is None:
+            return None
+        path, check = folder / part.name, partial(self._proven, own, part, False)
+
+        def moved(path: Path) -> None:
+            self._journal.forget(own, part)
+
+        lock = folder / ".lock"
+        return trouble_of(path, problem, ASIDE, lock, check, moved)
+
+    def _take(self, own: Own, look: _Look, held: list[Held]) -> None:
+        """Take down what of each part counts, for the proof of the journal."""
+        pieces = [Piece(part, file.note) for part, file in shown(held)]
+        pieces = pieces or [Piece(proof.part, proof.note) for proof in look.proofs]
+        self._journal.take(own, [*(Piece(part, None) for part in look.damaged), *pieces])
+
+    def _steady_look(self, folder: Path, own: Own) -> _Look:
+        """Look at the parts until none has come or gone meanwhile."""
+        look = self._look(folder, own)
+        for _ in range(_LOOKS):
+            if look.layout == layout_of(_names(folder)):
+                break
+            look = self._look(folder, own)
+        return look
+
+    def _look(self, folder: Path, own: Own) -> _Look:
+        layout, proofs = layout_of(_names(folder)), list[_Proof]()
+        damaged = dict[Part, Problem]()
+        for part in layout.parts:
+
+            def check(path: Path, part: Part = part) -> None:
+                proof = self._proven(own, part, layout.overlap, path)
+                proofs.extend([proof] if proof else [])
+
+            problem = problem_of(folder / part.name, check)
+            if problem is not None:
+                damaged[part] = problem
+        return _Look(layout, proofs, damaged)
+
+    def _expect_no_leftover(self, own: Own, path: Path) -> None:
+        """Raise `CorruptData` if a part still counts for nothing beside newer ones."""
+        look = self._look(path.parent, own)
+        for part, is_shown, problem in older(_held(path.parent, look)):
+            if part.name == path.name and problem is None and not is_shown:
+                raise CorruptData(f"{path}: a newer partition has replaced it", path)
+
+    def _proven(self, own: Own, part: Part, keep: bool, path: Path) -> _Proof | None:
+        """Return a part that is whole and in its place, None where it is gone; or raise."""
+        content = self._disk.read(path)
+        if content is None:
+            return None  # merged or split away meanwhile
+        note, bars = proven(content, path, part)
+        if (found := Own(SYMBOLS.encode(note.symbol), _folder_of(note.timeframe))) != own:
+            raise CorruptData(
+                f"{path}: it holds bars of the series {found.symbol}/{found.timeframe}", path
+            )
+        return _Proof(part, note, bars, content if keep else None)
+
+
+def _odd(folder: Path, look: _Look, held: list[Held]) -> Iterator[Trouble]:
+    """Yield the oddities in the bars of a series that count."""
+    tables = [piece.file.rows(*piece.part[:2]) for piece in shown(held)]
+    for kind, detail in oddities(tables or (proof.bars for proof in look.proofs)):
+        note = look.proofs[0].note
         yield Trouble(kind, folder, f"{note.symbol} ({note.timeframe}): {detail}")
+
+
+def _held(folder: Path, look: _Look) -> list[Held]:
+    """Return the whole parts of a folder where some overlap."""
+    return [
+        Held(proof.part, BarFile(Content(folder / proof.part.name, proof.content)))
+        for proof in look.proofs
+        if proof.content is not None
+    ]
 
 
 def _may_be_series(entry: Entry) -> bool:
@@ -102,31 +210,6 @@ def _may_be_series(entry: Entry) -> bool:
 
 def _names(folder: Path) -> list[str]:
     return [entry.name for entry in entries(folder)]
-
-
-def _layout(folder: Path) -> Layout:
-    for _ in range(_LISTINGS - 1):
-        with suppress(CorruptData):
-            return layout_of(_names(folder), folder)
-    return layout_of(_names(folder), folder)
-
-
-def _expect_no_leftover(path: Path) -> None:
-    if path.name in [part.name for part in _layout(path.parent).leftovers]:
-        raise CorruptData(f"{path}: it lies within another part", path)
-
-
-def _check(take: Callable[[_Proof], object], disk: Disk, own: Own, part: Part, path: Path) -> None:
-    """Take in the bars of a part that is whole and in its place; else raise `StoreError`."""
-    content = disk.read(path)
-    if content is None:
-        return  # merged or split away meanwhile
-    proof = proven(content, path, part)
-    if (found := Own(SYMBOLS.encode(proof[0].symbol), _folder_of(proof[0].timeframe))) != own:
-        raise CorruptData(
-            f"{path}: it holds bars of the series {found.symbol}/{found.timeframe}", path
-        )
-    take(proof)
 
 
 def _folder_of(timeframe: str) -> str:

@@ -22,12 +22,13 @@ from storecore.errors import StorageError, StoreError
 from storecore.instants import TimeRange
 from storecore.reports import Coverage, Footprint
 from storecore_file.bar_file import Note
-from storecore_file.bar_troubles import symbol_troubles
-from storecore_file.deferral import Tried
+from storecore_file.bar_troubles import SeriesProof
+from storecore_file.best_effort import best_effort
+from storecore_file.deferral import Attempt
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.names import SYMBOLS, TIMEFRAMES, is_hashed
 from storecore_file.journal import Journal
-from storecore_file.later import put_off
+from storecore_file.journal_proof import JournalProof
 from storecore_file.parallel import batch_by_batch, in_parallel
 from storecore_file.parts import parsed
 from storecore_file.series import Series, any_note
@@ -58,7 +59,7 @@ class Bars:
         self.write_many(timeframe, [(symbol, bars)])
 
     def write_many(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
-        """Upsert a series table a symbol: all of them or, on an error, none (law D2)."""
+        """Upsert a series table for each symbol: all of them or, on an error, none (law D2)."""
         given = [(symbol, bars) for symbol, bars in series if len(bars)]
         few = [(symbol, bars) for symbol, bars in given if len(bars) <= FEW_ROWS]
         if len(few) < MANY_SERIES:
@@ -67,7 +68,7 @@ class Bars:
         own = [(symbol, bars) for symbol, bars in given if symbol not in journaled]
         folders = [self._path(symbol, timeframe) for symbol, _ in own]
         self._disk.make_folders(folders, within=self._folder)
-        if len(given) == 1:
+        if len(own) == len(given) == 1:
             return self._writer(own[0][0], timeframe).write(own[0][1])
         upserts = [Upsert(self._writer(symbol, timeframe), bars) for symbol, bars in own]
         with all_or_none(upserts, WRITERS):
@@ -121,7 +122,7 @@ class Bars:
 
     def _tidy(self, key: tuple[str, str]) -> None:
         """Remove parts without bars where that can be done: nobody reads a bar from them."""
-        with put_off(self._path(*key), "empty parts are removed later"):
+        with best_effort(self._path(*key), "empty parts are removed later"):
             if key in self._journal.series():  # its rows hold on to a part that is empty now
                 self._try_to_fold()
             self._writer(*key).drop_empty()
@@ -136,10 +137,10 @@ class Bars:
         return sorted(symbols)
 
     def _symbol_in(self, folder: Path, timeframe: str | None) -> str | None:
-        """Return the symbol whose bars a folder has, None where it has none.
+        """Return the symbol whose bars a folder has, None if it has none.
 
-        A folder that cannot be looked into counts if its name tells a symbol: whoever reads that is
-        told why. A folder of somebody else's does not.
+        A folder that cannot be read counts if its name gives a symbol: reading that symbol raises
+        the error. A foreign folder does not count.
         """
         known = SYMBOLS.decode(folder.name)
         if known is None and not is_hashed(folder.name):
@@ -165,13 +166,17 @@ class Bars:
         """Return first and last date and the number of bars."""
         return self._series(symbol, timeframe).coverage()
 
+    def generation(self, symbol: str, timeframe: str) -> int:
+        """Return the generation of the last write to a series, 0 where it is not known."""
+        return self._series(symbol, timeframe).generation()
+
     def footprint(self, symbol: str, timeframe: str) -> Footprint:
         """Return the number of files and their bytes, without the journal's."""
         return self._series(symbol, timeframe).footprint()
 
     def fold(self) -> int:
         """Fold the journal into the files of its series; return how many there were."""
-        if not self._journal.series():
+        if not self._journal.series(self._journal.files()):
             return 0
         with self._journal.folding():
             names = self._journal.rotate()
@@ -193,10 +198,10 @@ class Bars:
 
     def _try_to_fold(self) -> None:
         """Fold the journal where that can be done: its bars are safe, and read, where they are."""
-        with put_off(self._folder, "the journal is folded later"):
+        with best_effort(self._folder, "the journal is folded later"):
             self.fold()
 
-    def compact(self, tried: Tried) -> int:
+    def compact(self, tried: Attempt) -> int:
         """Fold the journal and merge all that is small; return how many files went away."""
         tried(self.fold)
         keys = [
@@ -213,6 +218,8 @@ class Bars:
 
     def troubles(self) -> Iterator[Trouble | None]:
         """Yield for each file what is wrong with it, None where nothing is; odd bars too."""
+        journal = JournalProof(self._journal)
+        proof = SeriesProof(self._disk, journal)
         found, unseen = listed(self._folder)
         yield from unseen
         for entry in found:
@@ -220,9 +227,10 @@ class Bars:
             if path == self._journal.folder and entry.is_folder:
                 yield from guarded(path, self._journal.troubles())
             elif entry.is_folder:
-                yield from symbol_troubles(self._disk, path)
+                yield from proof.symbol_troubles(path)
             else:
                 yield unexpected(path, entry)
+        yield from guarded(self._folder, journal.troubles())
 
     def close(self) -> None:
         """Fold what this store has put into the journal, and let go of it."""

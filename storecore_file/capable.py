@@ -13,7 +13,7 @@ from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_series
 from storecore.chain_moves import check_log, moved_lines
-from storecore.checkpoints import Against, Checkpoint, held_to, taken
+from storecore.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
 from storecore.instants import time_range
@@ -41,13 +41,13 @@ class Capable(Rooms):
     """The methods of the capabilities that the backend declares, and `compact`."""
 
     def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace the bars of a table of many symbols; it is checked whole before.
+        """Insert or replace the bars of a table of many symbols, checked whole first.
 
-        On an error no symbol has changed; a kill or a power loss may leave some symbols as they
-        were and others new, each of them whole. A few bars for each of several symbols cost one
-        append to a journal, which is read together with the files and folded into them when it is
-        large, by `compact()` and at `close()`; the files are not read, so one that is damaged does
-        not refuse the bars.
+        On an error no symbol has changed. A kill or a power loss may leave some symbols old and
+        others new, each of them complete. A few bars for each of several symbols cost one append to
+        a journal. Reads combine it with the files, and it is folded into them when it is large, by
+        `compact()` and at `close()`. The append does not read the files, so a damaged one does not
+        refuse the bars.
         """
         self._bars.write_many(self._name(timeframe, "timeframe"), checked_series(table))
 
@@ -203,29 +203,32 @@ class Capable(Rooms):
         )
 
     def verify(self, *, against: Against | None = None) -> Report:
-        """Prove every file of the store, both chains of the audit log, and look at all bars.
+        """Prove every file of the store, both chains of the audit log, and check all bars.
 
-        Findings are of a kind "damaged" (read completely, and wrong), "unchecked" (could not be
-        read, which says nothing about it), "linked" (a symbolic link, which is not followed),
-        "overlapping", "truncated" (a log lost its last lines, or is gone) or another of
-        `verify_audit()`. Notes are "temporary" and "leftover" files of
-        killed writers, the "torn" end of a log, an "unknown" file, and what is odd about bars.
-        Every byte is read; no lock is taken and no file is made. A store that is held to a
-        checkpoint (`against`) adds findings of the kinds of `storecore.checkpoints`.
+        The kind of a finding is "damaged" (read completely, and wrong), "unchecked" (could not be
+        read, and may be whole), "linked" (a symbolic link, which is not followed), "overlapping"
+        (partitions, one of them damaged), "truncated" (a log lost its last lines, or is gone),
+        "older" (a file of an older state came back), "lacking" (bars that were folded out of the
+        journal are in no partition), "diverged" (the journal of a copy that was written to apart)
+        or another of `verify_audit()`. Notes are "temporary" and "leftover" files of killed
+        writers, the "torn" end of a log, an "unknown" file, and oddities in bars. Every byte is
+        read; no lock is taken and no file is created. With a checkpoint (`against`) findings have
+        the kinds of `storecore.checkpoints` too.
         """
-        return held_to(self, against, self._report)
+        return verify_against(self, against, self._report, written=self._bars.generation)
 
     def checkpoint(self) -> Checkpoint:
         """Return a digest for each series, symbol, day of events, state and log."""
         self._check_open()
-        return taken(self)
+        return take_checkpoint(self, written=self._bars.generation)
 
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Move aside, into `aside/<time>/` under the same path, what is damaged or left behind.
+        """Move damaged files and leftovers into `aside/<time>/`, under the same path.
 
-        So reads of the rest work again. Left where they are and reported: a log that is damaged in
-        its middle, parts that overlap, a strategy's state, which would count as never saved, and
-        whatever could not be checked. What could not be moved is an "unrepaired" finding.
+        Reads of the rest work again. Some things are reported and stay in place: a log that is
+        damaged in its middle, parts that overlap, a strategy's state (which would count as never
+        saved), and whatever could not be checked. A file that could not be moved is an "unrepaired"
+        finding.
         """
         checked, troubles = self._looked_over()
         repairs = Repairs(self.base_path, self._disk, self._lock_timeout, dry_run)
@@ -241,7 +244,7 @@ class Capable(Rooms):
         return report(checked, troubles, self._audit_findings())
 
     def _audit_findings(self) -> tuple[Finding, ...]:
-        """Return what is wrong with each log as a chain, or that this could not be checked."""
+        """Return the findings of each log's chain, or that it could not be checked."""
         return tuple(
             finding for log in self._logs.values() for finding in chain_findings(log.verify)
         )
@@ -250,13 +253,14 @@ class Capable(Rooms):
         """Return how many files were looked at, and all that is wrong."""
         self._check_open()
         rooms = (self._bars, self._fundamentals, self._events, self._states)
-        return looked_over(self.base_path, (*rooms, self._decisions, self._orders))
+        return looked_over(self._disk, self.base_path, (*rooms, self._decisions, self._orders))
 
     def compact(self) -> Report:
         """Bring all bars into few Parquet files, and seal each day of events into one.
 
-        May run at any time, beside readers and writers; killed, it is done again by the next. What
-        cannot be merged or sealed holds up nothing else: the first error is raised in the end.
+        May run at any time, beside readers and writers. If it is killed, the next run does the work
+        again. What cannot be merged or sealed does not stop the rest: the first error is raised at
+        the end.
         """
         self._check_open()
         with Deferral() as tried:

@@ -1,12 +1,12 @@
-"""What a failed decoding proves of a file, and what it does not (law D5).
+"""Decides what a failed decoding proves about a file (law D5).
 
-The bytes of a file are read completely and held to their checksums first, by code of ours that
-can only fail if a byte is wrong: that is damage. A decoder sees them after that. If it says that
-their content is wrong (a `ValueError` or `LookupError`: another schema, a field that is missing),
-the same bytes would be refused anywhere: damage too. Whatever else stops it, no memory, no thread,
-a stack that is too deep for it, a codec that this Arrow lacks, says nothing about the file: that is
-a `StorageError`, and nobody may move the file away for it. Arrow reports some of these as an
-`OSError` ("ZSTD decompression failed: Allocation error"), so that is no proof either.
+Our own code reads all bytes of a file first and compares them with their checksums. It fails only
+if a byte is wrong: that is damage. A decoder sees the bytes after that. A `ValueError` or
+`LookupError` of the decoder (another schema, a missing field) means that any machine would refuse
+the same bytes: damage too. Any other error (no memory, no thread, too small a stack, a codec that
+this Arrow lacks) says nothing about the file. That is a `StorageError`, and no repair may move the
+file for it. Arrow reports some of these as an `OSError` ("ZSTD decompression failed: Allocation
+error"), so that proves nothing either.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STOPPED = (MemoryError, OSError, RuntimeError, pa.ArrowException)
 
 
 class decoding:
-    """Turns what goes wrong inside into `CorruptData` or `StorageError` that names the file."""
+    """Turns errors inside into `CorruptData` or `StorageError` that names the file."""
 
     __slots__ = ("_path", "_what")
 
@@ -45,12 +45,12 @@ class decoding:
 
 
 def too_deep(path: Path, line: bytes) -> StorageError:
-    """Return that a line is nested deeper than it can be decoded here."""
+    """Return the error that a line is nested too deep to be decoded here."""
     return StorageError(f"{path}: cannot decode a line: nested too deep: {line[:80]!r}", path)
 
 
 def cause_of(error: BaseException) -> str:
-    """Return what an error says, in words if it says nothing."""
+    """Return the text of an error, or words for one without text."""
     said = str(error)
     if isinstance(error, MemoryError):
         return f"out of memory ({said})" if said else "out of memory"

@@ -1,4 +1,4 @@
-"""Does many things of which none holds up another: the first error is raised once all are tried."""
+"""Tries many steps, and raises the first error once all are tried."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from storecore.errors import StoreError
 _Result = TypeVar("_Result")
 
 
-class Tried(Protocol):
-    """Does one of the things, and returns None where it fails."""
+class Attempt(Protocol):
+    """Runs one step, and returns None if it fails."""
 
     def __call__(self, do: Callable[[], _Result]) -> _Result | None:
         """Return what `do` returns."""
@@ -19,7 +19,7 @@ class Tried(Protocol):
 
 
 class Deferral:
-    """A `Tried`, as a context manager that raises the first error at its end. For threads too."""
+    """An `Attempt`, as a context manager that raises the first error at its end. Thread-safe."""
 
     def __init__(self) -> None:
         self._failed: list[StoreError] = []
@@ -33,7 +33,7 @@ class Deferral:
             raise failed[0]
 
     def __call__(self, do: Callable[[], _Result]) -> _Result | None:
-        """Return what `do` returns, None where it fails."""
+        """Return what `do` returns, None if it fails."""
         try:
             return do()
         except StoreError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,9 @@ _LINES = msgspec.json.Decoder(Line)
 
 def check_day(events: Iterable[Event | Line], day: str, path: Path) -> None:
     """Refuse a file that holds events of another day: a copy under a wrong name, say."""
-    days = {event.timestamp.date() for event in events}
-    if days - {date.fromisoformat(day)}:
-        raise CorruptData(
-            f"{path}: expected events of its day, found {sorted(map(str, days))}", path
-        )
+    days = {str(event.timestamp.date()) for event in events}
+    if days - {day}:
+        raise CorruptData(f"{path}: expected events of its day, found {sorted(days)}", path)
 
 
 def number_of(line: bytes, log: Path) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
@@ -24,10 +23,10 @@ from storecore.events import encode_event, select_events
 from storecore.instants import TimeRange, to_datetime
 from storecore.models import Event
 from storecore_file import event_file
-from storecore_file.deferral import Tried
+from storecore_file.deferral import Attempt
 from storecore_file.event_file import SealedDay
 from storecore_file.event_lines import Line, check_day, decode_line, number_of
-from storecore_file.floor.appending import Log, whole_lines
+from storecore_file.floor.appending import Effect, Log, lacks_newline, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
@@ -59,8 +58,8 @@ class Events:
         self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
         self._log = self._closed_log()  # the day that is written stays open
         self._ends = LogEnds(folder / ".ends", disk)
-        self._together = GroupCommit(self._commit)
         self._lock_timeout = lock_timeout
+        self._together = GroupCommit(self._locked, self._commit)
 
     def write(self, event: Event) -> None:
         """Append a checked event to its day, in one sync with those of other threads."""
@@ -71,12 +70,15 @@ class Events:
         by_day: dict[str, list[bytes]] = {}
         for event in events:
             by_day.setdefault(event.timestamp.date().isoformat(), []).append(encode_event(event))
-        ends = {}
-        with Locked(self._lock_path, self._lock_timeout), ExitStack() as undo:
-            for day, encoded in by_day.items():
-                length, ends[day] = self._append(day, encoded)
-                undo.callback(self._log.cut, length)
-            undo.pop_all()
+        effects = {day: Effect() for day in by_day}
+        with self._locked():
+            try:
+                ends = {
+                    day: self._append(day, encoded, effects[day]) for day, encoded in by_day.items()
+                }
+            except BaseException:
+                self._take_back(effects)
+                raise
             for day, number in ends.items():
                 self._ends.follow(day, number)
 
@@ -85,28 +87,31 @@ class Events:
         self._log = self._closed_log()
         self._ends.close()
 
-    def _commit(self, day: str, encoded: list[bytes]) -> None:
-        with Locked(self._lock_path, self._lock_timeout):
-            self._ends.follow(day, self._append(day, encoded)[1])
+    def _locked(self) -> Locked:
+        return Locked(self._lock_path, self._lock_timeout)
 
-    def _append(self, day: str, encoded: list[bytes]) -> tuple[int, int]:
-        """Append events to their day, under the lock.
+    def _commit(self, _: Locked, day: str, encoded: list[bytes], effect: Effect | None) -> None:
+        self._ends.follow(day, self._append(day, encoded, effect))
 
-        Returns how long it was before, and the number of its last event now.
-        """
-        added = 0
+    def _append(self, day: str, encoded: list[bytes], effect: Effect | None) -> int:
+        """Append events to their day, under the lock; return the number of its last event now."""
 
         def lines_after(last: bytes | None) -> list[bytes]:
-            nonlocal added
             first = self._number(last, day) + 1
             numbered = enumerate(encoded, first)
             lines = [sealed(b'%b,"n":%d}' % (each[:-1], number)) for number, each in numbered]
             self._newest = lines[-1], first + len(lines) - 1
-            added = sum(map(len, lines))
             return lines
 
         self._log = log = self._log.at(self._log_path(day))
-        return log.append(lines_after) - added, self._newest[1]
+        log.append(lines_after, effect)
+        return self._newest[1]
+
+    def _take_back(self, effects: dict[str, Effect]) -> None:
+        """Take back what was appended to some days, none of which was acknowledged."""
+        for day, effect in effects.items():
+            if effect.is_there:
+                self._log.at(self._log_path(day)).cut(effect.before)
 
     def _closed_log(self) -> Log:
         return Log(self._disk, self._folder / "no day", is_sealed)
@@ -123,7 +128,7 @@ class Events:
         for day in self._days():
             yield from sorted(self._day(day).events, key=attrgetter("timestamp"))
 
-    def compact(self, tried: Tried) -> list[str]:
+    def compact(self, tried: Attempt) -> list[str]:
         """Seal every day that is being written, and return those days."""
         return [day for day in self._days() if tried(partial(self._seal, day))]
 
@@ -135,7 +140,7 @@ class Events:
         known = Kind(_ENDS_FILE, lambda path: self._ends.read(), ASIDE, folder_lock)
         broken = set()
         for trouble in troubles_in(self._folder, [logs, days, known]):
-            broken |= {trouble.path.stem} if trouble else set()
+            broken |= {trouble.path.stem} if trouble and trouble.kind != "torn" else set()
             yield trouble
         for day in sorted({*self._days(), *ends} - broken):
             yield from guarded(self._log_path(day), self._incomplete(day, ends.get(day)))
@@ -152,8 +157,9 @@ class Events:
         except CorruptData as error:
             path = self._sealed_path(day)
             return Trouble("damaged", path, str(error).removeprefix(f"{path}: "))
-        detail = end.trouble(through, "event") if end else None
-        return Trouble("truncated", self._log_path(day), detail) if detail else None
+        log = self._log_path(day)
+        detail = end.trouble(through, "event", lacks_newline(log, is_sealed)) if end else None
+        return Trouble("truncated", log, detail) if detail else None
 
     def _proven(self, path: Path) -> SealedDay:
         return self._sealed(path.stem)
@@ -172,7 +178,7 @@ class Events:
         return number
 
     def _seal(self, day: str) -> bool:
-        with Locked(self._lock_path, self._lock_timeout):  # a day at a time: writers come between
+        with self._locked():  # a day at a time: writers come between
             return self._seal_locked(day)
 
     def _seal_locked(self, day: str) -> bool:

@@ -1,18 +1,23 @@
 """The journal of bars: a batch of a few bars for many symbols, appended and synced once.
 
-    prices/.journal/00000001-5f0c….jsonl     one line a batch, its bars as columns
+    prices/.journal/1764104110123456-5f0c….jsonl     one line a batch, its bars as columns
 
 A day of the universe would else replace a file a symbol. Rows lie in the journal until they are
 folded into the parts of their series. Each line carries `n`, its number within its file, and a part
 says in its note up to which line of which file it has taken in the rows of its range: so a write to
 one series folds that series alone, a fold may be interrupted anywhere, and no order of reading
 counts a row twice or takes an old one for the newest.
+
+A file's number is the time at which it was begun, and larger than those before. A store appends to
+files only that were begun while it was open: in one that was there before, which may have been
+copied from an older state, the next line could have a number that parts have seen already.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
@@ -22,13 +27,26 @@ import msgspec
 import pyarrow as pa
 
 from storecore.bar_table import bar_columns_of, joined
+from storecore.errors import CorruptData, StoreError
 from storecore.forking import begin_anew_in_children
-from storecore_file.floor.appending import Log, whole_lines
+from storecore_file.best_effort import best_effort
+from storecore_file.floor.appending import Log, lacks_newline, whole_lines
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.sealing import is_sealed, sealed, unsealed
-from storecore_file.journal_rows import Batch, Key, Known, Pending, take_in
+from storecore_file.generations import next_generation
+from storecore_file.journal_rows import (
+    DIGITS,
+    Batch,
+    Key,
+    Known,
+    Pending,
+    Row,
+    number_of,
+    take_in,
+)
 from storecore_file.log_ends import End, LogEnds
+from storecore_file.past_journals import Past, PastJournals, Retired
 from storecore_file.troubles import (
     ASIDE,
     Kind,
@@ -36,11 +54,14 @@ from storecore_file.troubles import (
     agreed,
     folder_lock,
     guarded,
+    problem_of,
     troubles_in,
 )
 
 _ENDS = re.compile(r"\.ends")
-_NAME = re.compile(r"(\d{8})-[0-9a-f]{16}\.jsonl")
+_TAKEN = re.compile(r"\..+\.jsonl\.taken")
+_PAST = re.compile(r"\.past")
+_NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
 
 
 class Journal:
@@ -54,7 +75,11 @@ class Journal:
         self._log = Log(disk, folder / "none yet", is_sealed)
         self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
         self._ends = LogEnds(folder / ".ends", disk)
+        self._since = 0  # the number of the first file that was begun while this store was open
         self._known: dict[str, Known] = {}
+        self._record = PastJournals(folder / ".past", disk)
+        self._past: Past | None = None
+        self._listed: list[str] = []  # the names in the folder, as they were seen last
         self._reading = RLock()  # threads read the new lines one after another
         begin_anew_in_children(self)
 
@@ -65,17 +90,34 @@ class Journal:
 
         def line_after(last: bytes | None) -> list[bytes]:
             number = self._number(last, name) + 1
-            batch = Batch(timeframe, symbols, *columns, n=number)
+            after = self._before(name) if number == 1 else None
+            batch = Batch(timeframe, symbols, *columns, after, number)
             self._newest = sealed(msgspec.json.encode(batch)), number
             return [self._newest[0]]
 
         self._disk.make_folder(self.folder, within=self.folder.parent)
         with Locked(self._lock_path, self._lock_timeout):
-            name = (self.files() or [_new_name([])])[-1]
+            name = self._open_file()
             self._log = log = self._log.at(self.folder / name)
             length = log.append(line_after)
             self._ends.follow(name, self._newest[1])
             return length
+
+    def _open_file(self) -> str:
+        """Return the file to append to, under the lock."""
+        names = self.files()
+        if names and 0 < self._since <= number_of(names[-1]):
+            return names[-1]
+        name = _new_name(names)
+        self._since = number_of(name)
+        return name
+
+    def _before(self, name: str) -> str:
+        """Return the newest file with lines but for one, of those that are past too."""
+        found = [each for each in self.files() if self._disk.size(self.folder / each)]
+        with suppress(StoreError):  # a damaged record is told where it is needed
+            found += self._record.read().newest
+        return max((each for each in found if each != name), default="")
 
     def folding(self) -> Locked:
         """Return the lock of those who fold the journal, which exists."""
@@ -92,11 +134,87 @@ class Journal:
             return names
 
     def retire(self, names: Iterable[str]) -> None:
-        """Remove files whose rows have all been folded."""
-        gone = list(names)
+        """Remove files whose rows have all been folded, once they are entered as past.
+
+        One that was past before stays where it holds other lines than it did then.
+        """
+        with self._reading:
+            self._refresh()
+            gone = {name: self._known[name] for name in names if name in self._known}
         with Locked(self._lock_path, self._lock_timeout):
+            past = self._record.read()
+            kept = {name for name in gone if name in past and not past.is_whole(name, gone[name])}
+            self._record.add({name: known for name, known in gone.items() if name not in past})
             self._ends.forget(*gone)
-        self._disk.remove(*(self.folder / name for name in gone))
+        names = [name for name in gone if name not in kept]
+        self._disk.remove(*(self.folder / each for name in names for each in (name, _taken(name))))
+
+    def take(self, key: Key, pending: Pending) -> None:
+        """Note, for a verify, that parts of a series have taken in rows of files that there are.
+
+        A part of another state that is copied over them has not: then an old row would count again.
+        """
+        symbol, timeframe = key
+        for name, line in pending.through.items():
+            if name in pending.journals:
+                mark = sealed(msgspec.json.encode(Taken(symbol, timeframe, line)))
+                with best_effort(self.folder / name, "what was taken in of it is not noted"):
+                    self._disk.add(self.folder / _taken(name), mark)
+
+    def taken(self) -> dict[str, dict[Key, int]]:
+        """Return up to which line parts have taken in the rows of a series, by file."""
+        found = {}
+        for name in self.files():
+            with suppress(StoreError):  # it is told by itself
+                found[name] = _taken_in(self._disk.read(self.folder / _taken(name)) or b"")
+        return found
+
+    def rows(self, name: str, key: Key) -> Sequence[Row]:
+        """Return the rows of a series in a file."""
+        with self._reading:
+            self._refresh()
+            known = self._known.get(name)
+            return known.rows.get(key, ()) if known else ()
+
+    def forget(self, chosen: Callable[[Key, int], bool]) -> None:
+        """Expect rows that were folded in no part any more, by series and hour since 1970."""
+        if self._disk.size(self._record.path) is not None:
+            with Locked(self._lock_path, self._lock_timeout):
+                self._record.forget(chosen)
+
+    def enter(self, lines: dict[str, int]) -> None:
+        """Enter files as past that only parts know of."""
+        self._disk.make_folder(self.folder, within=self.folder.parent)
+        with Locked(self._lock_path, self._lock_timeout):
+            self._record.enter([Retired(name, line, "") for name, line in lines.items()])
+
+    def named(self) -> list[str]:
+        """Return the files that other records name: each was there once."""
+        with self._reading:
+            self._refresh()
+            before = [known.after for known in self._known.values() if known.after]
+        return [*self._ends.retired(), *before]
+
+    @property
+    def record_path(self) -> Path:
+        """The file that says which files are past."""
+        return self._record.path
+
+    def lines(self) -> dict[str, int]:
+        """Return the number of lines of each file."""
+        with self._reading:
+            self._refresh()
+            return {name: known.line for name, known in self._known.items()}
+
+    def past(self) -> Past:
+        """Return which files are past, as it says on the disk now. Raises `CorruptData`."""
+        return self._record.read()
+
+    def _past_now(self) -> Past:
+        """Return which files are past, read again when other files are in the folder."""
+        if self._past is None:
+            self._past = self._record.read()
+        return self._past
 
     def settle(self) -> None:
         """Make durable which files there are; a process may have been killed while it retired."""
@@ -107,35 +225,60 @@ class Journal:
         with self._reading:
             self._refresh()
             rows = [row for file in self._known.values() for row in file.rows.get(key, ())]
-            return Pending(rows, tuple(self._known))
+            return self._beside_past(key, rows) if rows else Pending(rows, tuple(self._known))
 
     def settled(self, key: Key) -> Pending:
-        """Return the rows of a series once none of them is still being written.
+        """Return the rows of a series once none of them is still being written, for a writer.
 
         A line may be seen before its sync; where that fails it is cut off, and its number is that
         of another line then: a part must not have taken it in.
         """
         found = self.pending(key)
-        if not found.rows:
-            return found
-        with Locked(self._lock_path, self._lock_timeout):
-            return self.pending(key)
+        if found.rows:
+            with Locked(self._lock_path, self._lock_timeout):
+                found = self.pending(key)
+        with self._reading:
+            return self._beside_past(key, found.rows) if self._known else found
+
+    def _beside_past(self, key: Key, rows: Sequence[Row]) -> Pending:
+        past = self._past_now()
+        live = tuple(name for name, each in self._known.items() if each.line and name not in past)
+        return Pending(rows, live, past, past.newest, past.of(key))
 
     def after_fork(self) -> None:
         """Begin anew in a child: a thread that is not there may have been reading."""
         self._reading = RLock()
         self._known = {}
+        self._past = None
 
     def series(self, names: Iterable[str] | None = None) -> set[Key]:
-        """Return the symbol and timeframe of each series that has rows (in some of the files)."""
+        """Return the symbol and timeframe of each series that has rows in some of the files.
+
+        Without names: those that have rows which may count.
+        """
         with self._reading:
             self._refresh()
-            chosen = self._known.keys() if names is None else self._known.keys() & set(names)
-            return {key for name in chosen for key in self._known[name].rows}
+            chosen = set(self._known if names is None else names)
+            found = {
+                key for name in self._known if name in chosen for key in self._known[name].rows
+            }
+            if names is not None or not found:
+                return found
+            past = self._past_now()
+            return {key for key in found if self._may_count(key, past)}
+
+    def _may_count(self, key: Key, past: Past) -> bool:
+        """Tell whether a series has rows that are not past, or that a part must have."""
+        expected = past.of(key)
+        return any(
+            name not in past or row.is_expected(expected)
+            for name, file in self._known.items()
+            for row in file.rows.get(key, ())
+        )
 
     def files(self) -> list[str]:
         """Return the names of the files, in the order of writing."""
-        return [name for name in self._disk.names(self.folder) if _NAME.fullmatch(name)]
+        return _files(self._disk.names(self.folder))
 
     def close(self) -> None:
         """Let go of the files that are open."""
@@ -151,16 +294,62 @@ class Journal:
         ends = self._ends.known()  # before the files, which are longer by then
         lines = Kind(_NAME, lambda path: self._grown(path.name, None), None, folder_lock, is_sealed)
         known = Kind(_ENDS, lambda path: self._ends.read(), ASIDE, folder_lock)
+        taken = Kind(_TAKEN, lambda path: None, ASIDE, folder_lock)
+        past = Kind(_PAST, lambda path: self._record.read(), ASIDE, folder_lock)
         broken = set()
-        for trouble in troubles_in(self.folder, [lines, known]):
-            broken |= {trouble.path.name} if trouble else set()
+        for trouble in troubles_in(self.folder, [lines, known, past, taken]):
+            broken |= {trouble.path.name} if trouble and trouble.kind != "torn" else set()
             yield trouble
         for name in sorted(ends.keys() - broken):
             yield from guarded(self.folder / name, self._cut(name, ends[name]))
+        if self._record.path.name not in broken:
+            names = [name for name in self.files() if name not in broken]
+            yield from guarded(self.folder, self._returned(names))
+
+    def _returned(self, names: Sequence[str]) -> Iterator[Trouble]:
+        """Yield which files are past, or are of another history than the rest."""
+        past, lock = self._record.read(), self.folder / ".lock"
+        before = {name: each.after for name, each in past.files.items()}
+        before |= {name: self._grown(name, None).after for name in names}
+        others = list(before)
+
+        def _are_twins(one: str, other: str) -> bool:
+            after = before[one], before[other]
+            return number_of(one) == number_of(other) or (
+                after[0] is not None and after[0] == after[1]
+            )
+
+        for name in names:
+            path = self.folder / name
+            twins = sorted(each for each in others if each != name and _are_twins(each, name))
+            if twins:
+                detail = f"begun in another copy of the store, written to apart, as {twins[0]} was"
+                yield Trouble("diverged", path, detail)
+            elif name in past:
+                problem = problem_of(path, self._check_past)
+                detail = "it was folded: its bars count only where a partition lacks them"
+                kind, remedy = ("diverged", ASIDE) if problem else ("leftover", None)
+                detail = problem.detail if problem else detail
+                yield Trouble(kind, path, detail, remedy, lock, self._check_past)
+
+    def _check_past(self, path: Path) -> None:
+        """Refuse a file that is past and holds other lines than when it was folded."""
+        past, known = self._record.read(), self._grown(path.name, None)
+        if path.name in past and not past.is_whole(path.name, known):
+            raise CorruptData(
+                f"{path}: it was folded with other lines than these, in a copy of the store that "
+                "was written to apart from this one: bars of it may be in neither",
+                path,
+            )
 
     def _cut(self, name: str, end: End) -> Iterator[Trouble]:
-        """Yield that a file has lost its last lines."""
-        detail = agreed(lambda: end.trouble(self._grown(name, None).line, "line"))
+        """Yield an issue if a file has lost its last lines."""
+
+        def look() -> str | None:
+            without = lacks_newline(self.folder / name, is_sealed)
+            return end.trouble(self._grown(name, None).line, "line", without)
+
+        detail = agreed(look)
         if detail and name in self._ends.known():  # not retired meanwhile
             yield Trouble("truncated", self.folder / name, detail)
 
@@ -179,7 +368,16 @@ class Journal:
 
     def _refresh(self) -> None:
         """Read what has been written since the last time."""
-        self._known = {name: self._grown(name, self._known.get(name)) for name in self.files()}
+        listed = self._disk.names(self.folder)  # the same list while nothing has changed
+        if listed is not self._listed:
+            self._listed, self._past = listed, None
+        try:
+            self._known = {
+                name: self._grown(name, self._known.get(name)) for name in _files(listed)
+            }
+        except BaseException:  # a line may have been taken in by half
+            self._known = {}
+            raise
 
     def _grown(self, name: str, known: Known | None) -> Known:
         """Return what is known of a file, with the lines that have come to it.
@@ -201,6 +399,33 @@ class Journal:
         return known
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """Up to which line of a file the parts of a series have taken in its rows."""
+
+    symbol: str
+    timeframe: str
+    line: int
+
+
+def _taken(name: str) -> str:
+    return f".{name}.taken"
+
+
+def _taken_in(content: bytes) -> dict[Key, int]:
+    """Return the furthest marks that are whole; a kill may have torn one."""
+    found: dict[Key, int] = {}
+    for line in content.splitlines(keepends=True):
+        with suppress(ValueError):
+            mark = msgspec.json.decode(unsealed(line), type=Taken)
+            key = mark.symbol, mark.timeframe
+            found[key] = max(mark.line, found.get(key, 0))
+    return found
+
+
+def _files(names: Iterable[str]) -> list[str]:
+    return [name for name in names if _NAME.fullmatch(name)]
+
+
 def _new_name(names: Sequence[str]) -> str:
-    number = int(names[-1][:8]) + 1 if names else 1
-    return f"{number:08}-{token_hex(8)}.jsonl"
+    number = next_generation(number_of(name) for name in names[-1:])
+    return f"{number:0{DIGITS}}-{token_hex(8)}.jsonl"

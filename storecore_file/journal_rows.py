@@ -1,12 +1,13 @@
 """What lies in the journal of bars: its rows by series, and its lines as they are read.
 
 A part says in its note up to which line of which file it has taken in the rows of its range: so no
-order of reading counts a row twice or takes an old one for the newest.
+order of reading counts a row twice or takes an old one for the newest. It says so for ever, of the
+newest file: all rows of the series in files before that one are in it too, whatever comes back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +23,14 @@ from storecore_file.floor.sealing import unsealed
 from storecore_file.parts import Part
 
 LINE_END = 20  # the bytes of a line's checksum
+HOUR = 3_600_000_000  # no part is of less
+DIGITS = 16  # of a file's number: microseconds since 1970
 Folded = dict[str, int]
 Key = tuple[str, str]
+Position = tuple[int, int]  # the number of a file, and a line
+_NOWHERE = (0, 0)
+_NOTHING: Folded = {}
+_EXPECTED: Mapping[int, Position] = {}
 
 
 class Row(NamedTuple):
@@ -33,21 +40,48 @@ class Row(NamedTuple):
     line: int
     values: tuple[int, float, float, float, float, int | float]
 
+    def is_expected(self, expected: Mapping[int, Position]) -> bool:
+        """Tell whether the part of its hour must have this row, or a later one."""
+        at = expected.get(self.values[0] // HOUR, _NOWHERE)
+        return (number_of(self.journal), self.line) <= at
+
 
 class Pending(NamedTuple):
-    """The rows of a series in the journal, in the order of writing, and the files there are."""
+    """The rows of a series in the journal, in the order of writing, and the files there are.
+
+    `journals` are the files with lines that are not past, `past` the names of those that are: they
+    may have come back. `folded` says up to where all rows of the journal are past, `expected` which
+    of them must be in a part, by hour: the others may have been deleted.
+    """
 
     rows: Sequence[Row]
     journals: Sequence[str]
+    past: Container[str] = ()
+    folded: Folded = _NOTHING
+    expected: Mapping[int, Position] = _EXPECTED
 
     @property
     def through(self) -> Folded:
-        """Up to which line of which file the rows go."""
-        return {row.journal: row.line for row in self.rows}
+        """Up to which line of which file the rows go: how far a part is that takes them in."""
+        return furthest([self.folded, {row.journal: row.line for row in self.rows}])
 
-    def live(self, folded: Folded) -> Folded:
-        """Return what a note says of the files that there still are."""
-        return {name: line for name, line in folded.items() if name in self.journals}
+    def known(self, folded: Folded) -> Folded:
+        """Return what a note says of the files that there still are, or that are known to be past.
+
+        A release before generations let numbers of files begin at 1 again.
+        """
+        return {
+            name: line
+            for name, line in folded.items()
+            if name in self.journals or name in self.past
+        }
+
+    def needs(self, folded: Folded) -> bool:
+        """Tell whether the journal has rows yet that count, but for what a note says."""
+        return any(
+            name in folded or any(is_later(other, name) for other in folded)
+            for name in self.journals
+        )
 
     def table(self, parts: Iterable[tuple[Part, Folded]], first: int, last: int) -> pa.Table:
         """Return the rows from instant `first` to `last` that are not in `parts` yet."""
@@ -55,16 +89,31 @@ class Pending(NamedTuple):
         newest = {
             row.values[0]: row.values
             for row in self.rows
-            if first <= row.values[0] <= last and not _is_in(row, known)
+            if first <= row.values[0] <= last and self._counts(row, known)
         }
         if not newest:
             return EMPTY
         rows = [newest[date] for date in sorted(newest)]
         return series_table(BarColumns(*map(list, zip(*rows, strict=True))))
 
+    def _counts(self, row: Row, parts: Iterable[tuple[Part, Folded]]) -> bool:
+        """Tell whether a row is newer than the part in whose range it lies.
 
-class Batch(Struct, frozen=True):
-    """A line: bars of one timeframe, as columns of equal length; `date` holds instants."""
+        Where there is no such part, a row that is past has been deleted, unless it is expected:
+        then the part has not come along with the journal.
+        """
+        date = row.values[0]
+        for part, folded in parts:
+            if part.first <= date <= part.last:
+                return not is_in(row.journal, row.line, folded)
+        return row.journal not in self.past or row.is_expected(self.expected)
+
+
+class Batch(Struct, frozen=True, omit_defaults=True):
+    """A line: bars of one timeframe, as columns of equal length; `date` holds instants.
+
+    The first line of a file names the file that was the newest then ("": none) in `after`.
+    """
 
     timeframe: str
     symbol: list[str]
@@ -74,7 +123,8 @@ class Batch(Struct, frozen=True):
     low: list[float]
     close: list[float]
     volume: list[int | float]
-    n: int
+    after: str | None = None
+    n: int = 0  # the last, where it is found without decoding
 
 
 _BATCHES = msgspec.json.Decoder(Batch)
@@ -87,6 +137,7 @@ class Known:
         self.length = 0
         self.line = 0
         self.end = b""
+        self.after: str | None = None
         self.changed: int | None = None  # when the file had last changed, once that is sure
         self.rows: dict[Key, list[Row]] = {}
 
@@ -101,6 +152,7 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
         raise too_deep(path, line) from error
     if batch.n != known.line + 1:
         raise CorruptData(f"{path}: found line {batch.n}, expected {known.line + 1}", path)
+    known.after = batch.after if batch.n == 1 else known.after
     known.line = batch.n
     known.length += len(line)
     known.end = line[-LINE_END:]
@@ -112,10 +164,40 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
         known.rows.setdefault(key, []).append(Row(path.name, batch.n, values))
 
 
-def _is_in(row: Row, parts: Iterable[tuple[Part, Folded]]) -> bool:
-    """Tell whether the part in whose range a row lies has it already."""
-    date = row.values[0]
-    return any(
-        part.first <= date <= part.last and folded.get(row.journal, 0) >= row.line
-        for part, folded in parts
-    )
+def is_in(journal: str, line: int, folded: Folded) -> bool:
+    """Tell whether a part with such a note has taken in a line of a file."""
+    known = folded.get(journal)
+    if known is not None:
+        return known >= line
+    return any(is_later(name, journal) for name in folded)
+
+
+def furthest(many: Iterable[Folded]) -> Folded:
+    """Return how far a part is that is as far as each of many: in the newest file alone."""
+    merged: Folded = {}
+    for folded in many:
+        for name, line in folded.items():
+            merged[name] = max(line, merged.get(name, 0))
+    return {
+        name: line
+        for name, line in merged.items()
+        if not any(is_later(other, name) for other in merged)
+    }
+
+
+def is_later(one: str, other: str) -> bool:
+    """Tell whether a file was begun after another for sure.
+
+    Its number is a time, if it is a long one; those of earlier releases are short, and smaller.
+    """
+    return is_dated(one) and one.partition("-")[0] > other.partition("-")[0]
+
+
+def is_dated(name: str) -> bool:
+    """Tell whether a file's number is a time: those of earlier releases may come again."""
+    return name.find("-") == DIGITS
+
+
+def number_of(name: str) -> int:
+    """Return the number of a file of the journal."""
+    return int(name.partition("-")[0])

@@ -34,12 +34,14 @@ class End(Struct, frozen=True):
     n: int
     lost: int = 0
 
-    def trouble(self, found: int, what: str) -> str | None:
+    def trouble(self, found: int, what: str, lacks_newline: bool = False) -> str | None:
         """Return what is wrong with a log that ends with `found`, the number of one of `what`."""
         if self.n > found:
             return f"it ends at {what} {found} of {self.n}"
         if self.lost:
             return f"its end was cut off before {what} {self.lost} was written"
+        if lacks_newline and self.n == found:
+            return f"the newline of {what} {found} was cut off"
         return None
 
 
@@ -63,6 +65,10 @@ class LogEnds:
         """Return the ends that are known, by log. Raises `StorageError`."""
         lines = _lines(self._disk.read(self.path) or b"")
         return {end.log: end for _, end in lines if end.n}
+
+    def retired(self) -> list[str]:
+        """Return the logs that were retired and whose lines no other has taken since."""
+        return [end.log for _, end in _lines(self._disk.read(self.path) or b"") if not end.n]
 
     def known(self) -> dict[str, End]:
         """Return what `read` does, or nothing where it cannot be read: that is told by itself."""

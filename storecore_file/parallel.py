@@ -1,13 +1,19 @@
-"""Does the same work for many things at once: Arrow and the disk work outside Python's lock."""
+"""Does the same work for many things at once: Arrow and the disk work outside Python's lock.
+
+A signal handler may raise an exception in the thread that asks, at any step. Once it leaves,
+nothing is begun any more, and nothing goes on. `ThreadPoolExecutor` cannot promise that:
+interrupted while it starts a thread, it waits for ever for a lock of its own.
+"""
 
 from __future__ import annotations
 
 import os
+from _thread import start_new_thread
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from itertools import islice
+from threading import Lock
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -21,24 +27,12 @@ def in_parallel(
 ) -> list[_Result]:
     """Return what work returns for each item, in their order; the first error is raised.
 
-    The threads live for this call: a pool that is kept would be dead in a forked child.
+    After an error the others are done all the same, but for what is left once as many have failed
+    as there are threads.
     """
     if len(items) < _FEW:
         return [work(item) for item in items]
-    results: dict[int, _Result] = {}
-    numbers = iter(range(len(items)))  # shared: each takes the next, a future an item costs more
-
-    def go_on() -> None:
-        for number in numbers:
-            results[number] = work(items[number])
-
-    count = min(len(items), threads or os.cpu_count() or 1)
-    with ThreadPoolExecutor(count) as pool:
-        helping = _started(pool, [go_on] * (count - 1))
-        go_on()
-    for thread in helping:
-        thread.result()
-    return [results[number] for number in range(len(items))]
+    return _spread(work, items, min(len(items), threads or os.cpu_count() or 1))
 
 
 def batch_by_batch(works: Iterable[Callable[[], _Result]]) -> list[_Result]:
@@ -57,23 +51,45 @@ def batch_by_batch(works: Iterable[Callable[[], _Result]]) -> list[_Result]:
         shares = [
             batch[len(batch) * n // count : len(batch) * (n + 1) // count] for n in range(count)
         ]
-        with ThreadPoolExecutor(count) as pool:
-            others = _started(pool, [partial(_done, share) for share in shares[1:]])
-            results += _done(shares[0])
-            for other in others:
-                results += other.result()
-            for share in shares[1 + len(others) :]:
-                results += _done(share)
+        for done in _spread(_done, shares, count):
+            results += done
     return results
 
 
-def _started(pool: ThreadPoolExecutor, works: list[Callable[[], _Result]]) -> list[Future[_Result]]:
-    """Return the works that threads have taken on: none once the interpreter is ending."""
-    started: list[Future[_Result]] = []
-    with suppress(RuntimeError):
-        for work in works:
-            started.append(pool.submit(work))
-    return started
+def _spread(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], threads: int
+) -> list[_Result]:
+    results: dict[int, _Result] = {}
+    errors: list[Exception] = []
+    numbers = iter(range(len(items)))  # shared: each takes the next, a list a thread is less even
+    working = [Lock() for _ in range(threads)]
+
+    def go_on(own: Lock) -> None:
+        with own:
+            for number in numbers:
+                try:
+                    results[number] = work(items[number])
+                except Exception as error:
+                    errors.append(error)
+                    if len(errors) >= threads:
+                        return
+
+    try:
+        with suppress(RuntimeError):  # none can be started once the interpreter is ending
+            for own in working[1:]:
+                start_new_thread(go_on, (own,))
+        go_on(working[0])
+    finally:
+        deque(numbers, maxlen=0)  # a thread that begins only now finds nothing to do
+        for own in working:
+            with own:
+                pass
+    if errors:
+        try:
+            raise errors[0]
+        finally:
+            errors.clear()  # or its traceback, which has this frame, keeps it
+    return [results[number] for number in range(len(items))]
 
 
 def _done(works: list[Callable[[], _Result]]) -> list[_Result]:

@@ -6,8 +6,9 @@
     2026-01-05T14.parquet                an hour, where a day has
     2026-01-01--2026-01-04.parquet       several days
 
-Parts of a series never overlap. A part inside another's range is what an interrupted merge or
-split left behind: it is ignored, and removed by the next writer.
+Parts of a series do not overlap, but while one writer replaces some by others, when it was killed
+meanwhile, and when files of another state of the store were copied over it. Then what the parts say
+of themselves decides which counts: `storecore_file/overlaps.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ from calendar import monthrange
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
+from itertools import pairwise
 from typing import NamedTuple
 
-from storecore.errors import CorruptData
 from storecore.instants import exact_instant, to_datetime
 
 _STAMP = r"\d{4}-\d\d(?:-\d\d(?:T\d\d)?)?"
@@ -38,10 +38,10 @@ class Part(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The files of a series: its parts in order of time, and leftovers that count for nothing."""
+    """The files of a series: all its parts in order of time, and whether any two overlap."""
 
     parts: list[Part]
-    leftovers: list[Part]
+    overlap: bool
 
 
 def part_of(first: int, last: int) -> Part:
@@ -68,28 +68,21 @@ def parsed(name: str) -> Part | None:
     return Part(first, last, name) if first <= last and part_of(first, last)[2] == name else None
 
 
-def layout_of(names: Iterable[str], folder: Path) -> Layout:
-    """Return the layout of a series' folder. Raises `CorruptData` where parts overlap."""
-    return _layout_of(tuple(names), folder)
+def layout_of(names: Iterable[str]) -> Layout:
+    """Return the layout of a series' folder."""
+    return _layout_of(tuple(names))
 
 
 @lru_cache(maxsize=256)  # an append to a long series changes no name
-def _layout_of(names: tuple[str, ...], folder: Path) -> Layout:
+def _layout_of(names: tuple[str, ...]) -> Layout:
     found = [part for part in map(parsed, names) if part is not None]
-    layout = Layout([], [])
-    for part in sorted(found, key=lambda part: (part.first, -part.last, part.name)):
-        before = layout.parts[-1] if layout.parts else None
-        if before is None or part.first > before.last:
-            layout.parts.append(part)
-        elif part.last <= before.last:
-            layout.leftovers.append(part)
-        else:
-            raise CorruptData(
-                f"{folder / part.name}: its range overlaps that of {before.name}; one of them is "
-                "not of this series: move it away",
-                folder / part.name,
-            )
-    return layout
+    parts = sorted(found, key=lambda part: (part.first, -part.last, part.name))
+    return Layout(parts, overlapping(parts))
+
+
+def overlapping(parts: Iterable[Part]) -> bool:
+    """Tell whether any two of some parts in order of time overlap."""
+    return any(one.last >= other.first for one, other in pairwise(parts))
 
 
 def floor(instant: int, unit: str) -> int:

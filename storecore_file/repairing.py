@@ -14,11 +14,19 @@ from pathlib import Path
 from storecore.errors import StoreError
 from storecore_file.decode_errors import cause_of
 from storecore_file.floor import aside
-from storecore_file.floor.appending import Log, torn_bytes
+from storecore_file.floor.appending import Log, torn_end
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.looking import identity_at
-from storecore_file.troubles import DAMAGED, SETTLE, UNREPAIRED, Trouble, problem_of
+from storecore_file.troubles import (
+    DAMAGED,
+    FORGET,
+    NO_NEWLINE,
+    SETTLE,
+    UNREPAIRED,
+    Trouble,
+    problem_of,
+)
 
 
 def mendable(trouble: Trouble) -> bool:
@@ -34,13 +42,13 @@ class Repairs:
         self._disk = disk
         self._lock_timeout = lock_timeout
         self._dry_run = dry_run
-        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+        moment = datetime.now(UTC).strftime(aside.MOMENT)
         self._aside = base_path / aside.ASIDE / moment
 
     def mend(self, trouble: Trouble) -> str | Trouble | None:
-        """Mend one trouble; return in words what was done, None where it was gone already.
+        """Repair one issue; return what was done, in words, or None if it was gone already.
 
-        Where it cannot be mended, that is the trouble that is returned: it holds up no other.
+        If it cannot be repaired, return it: it does not stop the others.
         """
         try:
             return self._mended(trouble)
@@ -49,19 +57,21 @@ class Repairs:
             return Trouble(UNREPAIRED, trouble.path, detail)
 
     def _mended(self, trouble: Trouble) -> str | None:
+        if trouble.remedy == FORGET:
+            return self._give_up(trouble)
         path = trouble.path.relative_to(self._base_path)
         into = self._aside / path
         settled = trouble.remedy == SETTLE
-        done = (
-            f"moved the torn end of {path} to {path.name}.torn"
-            if settled
-            else f"moved {path} to {into.relative_to(self._base_path)}: {trouble.detail}"
-        )
+        done = f"moved {path} to {into.relative_to(self._base_path)}: {trouble.detail}"
+        if settled:
+            done = f"moved the torn end of {path} to {path.name}.torn"
+        if trouble.detail == NO_NEWLINE:
+            done = f"moved the end of {path} behind a newline"
         if self._dry_run:
             return done.replace("moved", "would move", 1)
         with self._locked(trouble):
             if settled:
-                if not torn_bytes(trouble.path, trouble.is_whole or bool):
+                if not any(torn_end(trouble.path, trouble.is_whole or bool)):
                     return None  # it was settled, or sealed, meanwhile
                 Log(self._disk, trouble.path, trouble.is_whole or bool).append(lambda _: [])
             elif not self._set_aside(trouble, into):
@@ -70,15 +80,20 @@ class Repairs:
                 trouble.moved(trouble.path)
         return done
 
+    def _give_up(self, trouble: Trouble) -> str:
+        if not self._dry_run and trouble.moved is not None:
+            trouble.moved(trouble.path)
+        return f"{'would give up' if self._dry_run else 'gave up'}: {trouble.detail}"
+
     def _locked(self, trouble: Trouble) -> Locked | nullcontext[None]:
         if trouble.lock is None:
             return nullcontext()
         return Locked(trouble.lock, self._lock_timeout)
 
     def _set_aside(self, trouble: Trouble, into: Path) -> bool:
-        """Move a file aside if it is still as it was found; tell whether it was moved.
+        """Move a file aside if it is unchanged; return whether it was moved.
 
-        Not every writer takes a lock: what is moved must be the file that was looked at.
+        Not every writer takes a lock, so the file must still be the one that was checked.
         """
         judged = identity_at(trouble.path)
         if judged is None or not self._is_still(trouble):

@@ -22,8 +22,9 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import places
 from storecore_file.floor.mounts import warn_of_network
 from storecore_file.fundamentals import Fundamentals
-from storecore_file.made_late import MadeLate, check_is_there
+from storecore_file.lazy_folders import LazyRoom, check_is_there
 from storecore_file.state import States
+from storecore_file.store_format import check_format, mark_new
 
 ROOMS = {
     "_bars": "prices",
@@ -75,21 +76,21 @@ class Rooms(Closing):
             self._make_folders()
         else:
             check_is_there(self.base_path, disk)
+            check_format(disk, self.base_path)
             self._make_folders_later()
         warn_of_network(self.base_path)
 
     def _make_folders(self) -> None:
+        folders = [self.base_path / folder for folder in ROOMS.values()]
         self._disk.make_folder(self.base_path)
-        self._disk.make_folders(
-            [self.base_path / folder for folder in ROOMS.values()],
-            within=self.base_path,
-            links=True,
-        )
+        check_format(self._disk, self.base_path)
+        mark_new(self._disk, self.base_path, folders)
+        self._disk.make_folders(folders, within=self.base_path, links=True)
 
     def _make_folders_later(self) -> None:
-        """Let each room have its folder made, or found to be durable, before its first write."""
+        """Make the folder of each room, or sync an existing one, before its first write."""
         for name, folder in ROOMS.items():
-            late = MadeLate(getattr(self, name), self._disk, self.base_path, folder)
+            late = LazyRoom(getattr(self, name), self._disk, self.base_path, folder)
             setattr(self, name, late)
         self._logs = {"decisions": self._decisions, "orders": self._orders}
 
@@ -97,7 +98,7 @@ class Rooms(Closing):
         return f"{type(self).__name__}(base_path={str(self.base_path)!r})"
 
     def places(self) -> frozenset[str]:
-        """Return which folders the store keeps its data in, however their paths are written."""
+        """Return the identities of the store's folders, however their paths are written."""
         self._check_open()
         return places([self.base_path, *map(self.base_path.joinpath, _FOLDERS)])
 
@@ -116,7 +117,7 @@ class Rooms(Closing):
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
-    """Return a path from the root. Raises `ConfigError` where there is none."""
+    """Return an absolute path. Raises `ConfigError` if there is none."""
     try:
         if "\0" in os.fspath(path):
             raise ValueError("it holds a NUL")

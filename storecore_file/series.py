@@ -1,34 +1,39 @@
 """One series in its folder: the parts that hold its bars, read as one.
 
 Readers take no lock. A reader lists the parts and opens them; where one was merged or split away in
-between, it lists again. Rows that lie in the journal are laid over what the parts hold, but for
-those that a part has taken in already.
+between, it lists again. Where parts overlap, it opens all of them at once and reads of each the
+pieces that count (`storecore_file/overlaps.py`). Rows that lie in the journal are laid over what
+the parts hold, but for those that a part has taken in already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 
-from storecore.bar_table import SERIES, joined, upserted
+from storecore.bar_table import SERIES, instants_of, joined, upserted
 from storecore.errors import StorageError
 from storecore.instants import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore.reports import Coverage, Footprint
 from storecore_file.bar_file import Group, Note
 from storecore_file.bar_reader import BarFile
+from storecore_file.floor.aside import ASIDE, MOMENT
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.looking import OpenFile
 from storecore_file.journal import Journal
-from storecore_file.journal_rows import Pending
+from storecore_file.journal_rows import HOUR, Pending
 from storecore_file.kept_parts import bars_in
-from storecore_file.parts import Layout, Part, layout_of
+from storecore_file.overlaps import Held, shown
+from storecore_file.parts import Layout, Part, layout_of, overlapping, parsed
 
 _ATTEMPTS = 100
+_NOTHING = Coverage(None, None, 0)
 _Answer = TypeVar("_Answer")
 
 
@@ -58,7 +63,8 @@ class Series:
         """Read and prove what `read` needs; what is returned decodes it, on any thread."""
 
         def load(part: Part, file: BarFile) -> tuple[Part, Note, Callable[[], pa.Table]]:
-            return part, file.note, file.load(span.first, span.last, columns)
+            first, last = max(span.first, part.first), min(span.last, part.last)
+            return part, file.note, file.load(first, last, columns)
 
         pending, found = self._with_pending(load, span.first, span.last)
 
@@ -78,23 +84,35 @@ class Series:
         """Return first and last date and the number of bars, from the ends of the parts alone."""
         pending, found = self._with_pending(lambda part, file: (part, file.note))
         known = [(part, note.folded) for part, note in found]
-        if pending.rows and len(pending.table(known, EARLIEST, LATEST)):
-            dates = self.read(TimeRange(EARLIEST, LATEST, True), ["date"])["date"]
-            return _coverage(dates[0].value, dates[-1].value, len(dates))
+        if any(parsed(part.name) != part for part, _ in found) or (
+            pending.rows and len(pending.table(known, EARLIEST, LATEST))
+        ):
+            dates = instants_of(self.read(TimeRange(EARLIEST, LATEST, True), ["date"]))
+            return _coverage(dates[0], dates[-1], len(dates)) if len(dates) else _NOTHING
         notes = [note for _, note in found if note.groups]
         if not notes:
-            return Coverage(None, None, 0)
+            return _NOTHING
         count = sum(note.rows for note in notes)
         return _coverage(notes[0].groups[0].first, notes[-1].groups[-1].last, count)
 
+    def generation(self) -> int:
+        """Return the highest generation of its parts.
+
+        0 if a part has none, as a release before generations has written it, or if bars lie in the
+        journal: then the last write is in no part.
+        """
+        pending, found = self._with_pending(lambda _, file: file.note.generation)
+        return max(found, default=0) if all(found) and not pending.rows else 0
+
     def groups(self, span: TimeRange) -> list[Group]:
         """Return the row groups of a range, from the ends of the parts alone."""
-        notes = self.each(lambda _, file: file.note, span.first, span.last)
+        found = self.each(lambda part, file: (part, file.note), span.first, span.last)
         return [
-            group
-            for note in notes
+            Group(group.rows, max(group.first, part.first), min(group.last, part.last))
+            for part, note in found
             for group in note.groups
-            if group.first <= span.last and span.first <= group.last
+            if group.first <= min(span.last, part.last)
+            and max(span.first, part.first) <= group.last
         ]
 
     def footprint(self) -> Footprint:
@@ -129,26 +147,44 @@ class Series:
         first: int = EARLIEST,
         last: int = LATEST,
     ) -> list[_Answer]:
-        """Return what `look` answers for each part that overlaps a range, in order of time."""
+        """Return what `look` answers for each part that overlaps a range, in order of time.
+
+        Where parts overlap each other it is asked about the pieces of them that count.
+        """
 
         def look_at_all() -> list[_Answer]:
-            parts = self.layout().parts
-            return [
-                self.open(part, look) for part in parts if part.first <= last and first <= part.last
-            ]
+            layout = self.layout()
+            parts = [part for part in layout.parts if part.first <= last and first <= part.last]
+            if layout.overlap and overlapping(parts):
+                with self.held(parts) as held:
+                    return [look(*piece) for piece in shown(held)]
+            return [self.open(part, look) for part in parts]
 
         return _steadily(self.folder, look_at_all)
 
     def open(self, part: Part, look: Callable[[Part, BarFile], _Answer]) -> _Answer:
         """Return what `look` answers for a part. Raises `CorruptData`."""
         with _opened(self.disk, self.path(part)) as file:
-            bars = bars_in(file)
-            bars.check_series(self.symbol, self.timeframe)
-            bars.check_range(part.first, part.last)
-            return look(part, bars)
+            return look(part, self._checked(part, file))
+
+    @contextmanager
+    def held(self, parts: Sequence[Part]) -> Iterator[list[Held]]:
+        """Hold parts open together, as they are at one time. Raises `CorruptData`."""
+        with ExitStack() as files:
+            opened = [files.enter_context(_opened(self.disk, self.path(part))) for part in parts]
+            yield [
+                Held(part, self._checked(part, file))
+                for part, file in zip(parts, opened, strict=True)
+            ]
+
+    def _checked(self, part: Part, file: OpenFile) -> BarFile:
+        bars = bars_in(file)
+        bars.check_series(self.symbol, self.timeframe)
+        bars.check_range(part.first, part.last)
+        return bars
 
     def open_at(self, path: Path, look: Callable[[BarFile], _Answer]) -> _Answer:
-        """Return what `look` answers for a file of the series, whatever its name."""
+        """Return what `look` returns for a file of the series, whatever its name."""
         with _opened(self.disk, path) as file:
             bars = bars_in(file)
             bars.check_series(self.symbol, self.timeframe)
@@ -156,22 +192,37 @@ class Series:
 
     def layout(self) -> Layout:
         """Return the parts that there are now."""
-        return layout_of(self.disk.names(self.folder), self.folder)
+        return layout_of(self.disk.names(self.folder))
 
     def path(self, part: Part) -> Path:
         """Return the file of a part."""
         return self.folder / part.name
 
+    def quarantine(self, part: Part) -> Path:
+        """Return where to copy a part that a writer may not remove, a new place for each time."""
+        room = self._journal.folder.parent
+        moment = datetime.now(UTC).strftime(MOMENT)
+        return room.parent / ASIDE / moment / self.path(part).relative_to(room.parent)
+
+    def forget_journaled(self, first: int, last: int) -> None:
+        """Expect no rows that were folded in a range that is in no part any more."""
+        own = (self.symbol, self.timeframe)
+        self._journal.forget(lambda key, hour: key == own and first <= hour * HOUR <= last)
+
+    def note_taken(self, pending: Pending) -> None:
+        """Note that the parts have taken in rows of the journal."""
+        self._journal.take((self.symbol, self.timeframe), pending)
+
     def settle_journal(self) -> None:
         """Make durable that files of the journal were retired, whoever has done it."""
         self._journal.settle()
 
-    def no_fold(self, pending: Pending) -> Locked | nullcontext[None]:
-        """Return the lock under which the journal is not folded, if some rows lie in it."""
+    def fold_lock(self, pending: Pending) -> Locked | nullcontext[None]:
+        """Return the lock that prevents a fold of the journal, if some rows lie in it."""
         return self._journal.folding() if pending.rows else nullcontext()
 
     def has_journal(self, pending: Pending) -> bool:
-        """Tell whether the journal still has all of some rows."""
+        """Return whether the journal still has all of some rows."""
         return self._journal.are_there(pending)
 
     def pending(self) -> Pending:
@@ -187,7 +238,7 @@ def any_note(disk: Disk, folder: Path) -> Note | None:
     """Return what one of the parts in a folder says of itself, None where there are none."""
 
     def look_at_first() -> Note | None:
-        parts = layout_of(disk.names(folder), folder).parts
+        parts = layout_of(disk.names(folder)).parts
         if not parts:
             return None
         with _opened(disk, folder / parts[0].name) as file:

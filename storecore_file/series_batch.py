@@ -1,11 +1,11 @@
 """Upserts several series as one: on an error none of them has changed (law D2).
 
-The parts of all series are staged before any is put in place, so a failure in preparing (a damaged
-part, a full disk, no memory) has nothing to take back. A failure while parts are put takes back
-those that were put before it. No lock is held between the steps, however many series there are:
-each step looks again whether another writer came between.
+The parts of all series are staged before the first is put in place, so a failure in staging (a
+damaged part, a full disk, no memory) needs no rollback. A failure while parts are put in place
+rolls back those before it. No lock is held between the steps, however many series there are: each
+step checks again whether another writer came between.
 
-A kill, or a power loss, between two series leaves each of them whole: some are new, the others old.
+A kill, or a power loss, between two series leaves each of them complete: some new, the others old.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from threading import Event
 
 import pyarrow as pa
 
+from storecore_file.best_effort import best_effort
 from storecore_file.floor.rollback import Rollback
-from storecore_file.later import put_off
 from storecore_file.parallel import in_parallel
 from storecore_file.series_writer import Prepared, SeriesWriter
 
@@ -40,29 +40,29 @@ class Upsert:
         try:
             self._prepared = self._writer.put(self._new, self._prepared, self._rollback)
         except Exception:
-            self._rollback.forget()
+            self._rollback.discard()
             raise
 
-    def take_back(self) -> None:
-        """Let the series be as it was, however far this had come. A failure is logged."""
+    def roll_back(self) -> None:
+        """Roll the series back, however far this had come. A failure is logged."""
         self._writer.disk.discard(self._prepared.staged)
         if self._rollback.is_empty():
             return
-        with put_off(self._writer.folder, "bars of a failed write cannot be taken back"):
-            self._writer.take_back(self._new, self._prepared, self._rollback)
-        self._rollback.forget()
+        with best_effort(self._writer.folder, "bars of a failed write cannot be taken back"):
+            self._writer.roll_back(self._new, self._prepared, self._rollback)
+        self._rollback.discard()
 
-    def settle(self) -> None:
-        """Let go of what was before, and merge what has been closed. A failure is logged."""
-        self._rollback.forget()
+    def finish(self) -> None:
+        """Drop the backups, and merge closed parts. A failure is logged."""
+        self._rollback.discard()
         if self._prepared.is_to_be_merged():
-            with put_off(self._writer.folder, "merging its parts is put off"):
+            with best_effort(self._writer.folder, "merging its parts is put off"):
                 self._writer.tidy()
 
 
 @contextmanager
 def all_or_none(upserts: Sequence[Upsert], threads: int) -> Iterator[None]:
-    """Put all upserts in place; on an error, in the body too, take all of them back."""
+    """Put all upserts in place; on an error, in the body too, roll all of them back."""
     failed = Event()
 
     def step(work: Callable[[Upsert], None]) -> None:
@@ -73,13 +73,13 @@ def all_or_none(upserts: Sequence[Upsert], threads: int) -> Iterator[None]:
         step(Upsert.put)
         yield
     except BaseException:
-        in_parallel(Upsert.take_back, upserts, threads)
+        in_parallel(Upsert.roll_back, upserts, threads)
         raise
-    in_parallel(Upsert.settle, upserts, threads)
+    in_parallel(Upsert.finish, upserts, threads)
 
 
 def _unless(failed: Event, work: Callable[[Upsert], None], upsert: Upsert) -> None:
-    """Do a step, unless that of another series has failed: it would only be taken back."""
+    """Run a step, unless one of another series has failed: it would only be rolled back."""
     if failed.is_set():
         return
     try:

@@ -84,8 +84,8 @@ class States:
         path = self._path(strategy)
         newest = self.load(strategy)
         first = max(newest.version - KEPT_VERSIONS, 0)
-        older = [_kept(path, version) for version in range(newest.version - 1, first, -1)]
-        found = (self._read(each, strategy) for each in older)
+        older = range(newest.version - 1, first, -1)
+        found = (self._read(_kept(path, each), strategy, each) for each in older)
         return [each for each in (newest, *found) if each and each.version]
 
     def strategies(self) -> list[str]:
@@ -113,7 +113,7 @@ class States:
             raise CorruptData(f"{path}: found {found}", path)
 
     def _strategy_of(self, name: str) -> str | None:
-        """Return whose state a file is, None where it is none of a strategy's, or gone."""
+        """Return the strategy whose state a file has, None if it has none or is gone."""
         encoded = name.removesuffix(_SUFFIX)
         strategy = STRATEGIES.decode(encoded)
         if strategy is not None or not is_hashed(encoded):
@@ -122,7 +122,7 @@ class States:
         content = self._disk.read(path)
         return None if content is None else _document(content, path).strategy
 
-    def _read(self, path: Path, strategy: str) -> StateVersion | None:
+    def _read(self, path: Path, strategy: str, version: int | None = None) -> StateVersion | None:
         content = self._disk.read(path)
         if content is None:
             return None
@@ -131,6 +131,8 @@ class States:
             raise CorruptData(
                 f"{path}: expected the state of {strategy!r}, found {document.strategy!r}", path
             )
+        if version not in (None, document.version):
+            raise CorruptData(f"{path}: found version {document.version} of the state", path)
         return StateVersion(document.version, document.state)
 
     def _path(self, strategy: str) -> Path:

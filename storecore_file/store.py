@@ -28,12 +28,12 @@ class FileDataStore(Capable):
 
     Threads and processes may open the same folder at once, to read and to write.
 
-    `base_path` is the folder; what is missing in it is made. `durability="full"` syncs every write
-    to the medium before it returns; `"os"` leaves that to the operating system, and a power loss
-    may then take the last writes. `lock_timeout` is how many seconds a writer waits for another.
-    With `create=False` opening makes nothing, and a folder that holds no store is a `NoStore`; what
-    the store lacks is made by the first write that needs it. Raises `ConfigError` for other
-    options, `StorageError` if the folder cannot be made.
+    `base_path` is the folder; missing parts of it are created. `durability="full"` syncs every
+    write to the medium before it returns; `"os"` leaves that to the operating system, and a power
+    loss may then take the last writes. `lock_timeout` is how many seconds a writer waits for
+    another. With `create=False` opening creates nothing, and a folder without a store raises
+    `NoStore`; the first write that needs a missing folder creates it. Raises `ConfigError` for
+    other options, `StorageError` if the folder cannot be made.
     """
 
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:

@@ -1,12 +1,11 @@
-"""What may be wrong with the files of a folder, told file by file.
+"""Checks the files of a folder, and reports issues file by file.
 
-A room says which files its folder has: for each kind a pattern of names, and how such a file is
-proven. Whatever else lies there is told too, so that no file goes unseen.
+A room declares the files of its folder: for each kind a pattern of names, and how to prove such a
+file. Anything else in the folder is reported too, so that no file goes unseen.
 
-What a check raises is "damaged" only if it is `CorruptData`, and only if a second look says the
-same: a writer may have replaced the file, or be in the midst of a write. All else that it raises,
-whatever it is, is "unchecked": that keeps no other file from being checked, and no repair touches
-it (law D5).
+An error of a check is "damaged" only if it is `CorruptData`, and only if a second look agrees: a
+writer may have replaced the file, or be in the middle of a write. Any other error is "unchecked":
+no other file misses its check for it, and no repair touches the file (law D5).
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from typing import NamedTuple, TypeVar
 
 from storecore.errors import CorruptData
 from storecore_file.decode_errors import cause_of
-from storecore_file.floor.appending import torn_bytes
+from storecore_file.floor.appending import torn_end
 from storecore_file.floor.looking import Entry, entries, is_there, type_at
 from storecore_file.floor.rollback import made_at
 
 YOUNG = 3_600  # seconds in which a temporary file may still be one that is being written
-ASIDE, SETTLE = "aside", "settle"
+ASIDE, SETTLE, FORGET = "aside", "settle", "forget"
+NO_NEWLINE = "its last line lacks its newline"
 DAMAGED, UNCHECKED, LINKED, UNREPAIRED = "damaged", "unchecked", "linked", "unrepaired"
 _LOOKS, _PAUSE = 10, 0.01  # at what may be being changed, and seconds between two of them
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.S)
@@ -37,8 +37,8 @@ class Trouble(NamedTuple):
     """One thing that is not as it should be.
 
     `remedy` is what a repair does: `ASIDE` moves the file aside, `SETTLE` the torn end of a log,
-    under the lock at `lock` and if `check` still finds it so, and calls `moved` then. None is for a
-    human to mend.
+    under the lock at `lock` and if `check` still finds it so, and calls `moved` then; `FORGET` only
+    calls that. None is for a human to mend.
     """
 
     kind: str
@@ -67,7 +67,7 @@ class Kind(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What a check says of a file: its kind, `DAMAGED` or `UNCHECKED`, and what is wrong."""
+    """The result of a check of a file: its kind, `DAMAGED` or `UNCHECKED`, and the detail."""
 
     kind: str
     detail: str
@@ -89,9 +89,9 @@ def troubles_in(folder: Path, kinds: Sequence[Kind]) -> Iterator[Trouble | None]
 
 
 def listed(folder: Path) -> tuple[list[Entry], list[Trouble]]:
-    """Return the entries of a folder, and what keeps others from being looked at.
+    """Return the entries of a folder, and an error that hides others.
 
-    A symbolic link is not followed: what it leads to is not of this store, or is there twice.
+    A symbolic link is not followed: its target is not of this store, or is there twice.
     """
     try:
         found = entries(folder)
@@ -103,7 +103,7 @@ def listed(folder: Path) -> tuple[list[Entry], list[Trouble]]:
 
 
 def guarded(place: Path, troubles: Iterator[Trouble | None]) -> Iterator[Trouble | None]:
-    """Yield troubles; what stops the search for more of them is one itself, and stops no other."""
+    """Yield issues; an error that ends the search is an issue too, and does not stop others."""
     try:
         yield from troubles
     except Exception as error:
@@ -140,9 +140,9 @@ def unexpected(path: Path, entry: Entry) -> Trouble | None:
 
 
 def problem_of(path: Path, check: Callable[[Path], object]) -> Problem | None:
-    """Return what a check says of a file, without its name; None where all is well.
+    """Return the problem of a file, without its name; None if it is whole.
 
-    A file that is gone has no problem; damage is looked at again, until two looks agree.
+    A file that is gone has no problem. Damage is checked again, until two looks agree.
     """
     return agreed(lambda: _problem(path, check))
 
@@ -150,8 +150,8 @@ def problem_of(path: Path, check: Callable[[Path], object]) -> Problem | None:
 def agreed(look: Callable[[], _Found | None]) -> _Found | None:
     """Return what two looks in a row find, None as soon as one finds nothing.
 
-    A writer that changes what is looked at makes them differ; what could not be checked is not
-    looked at again. After some looks the last one counts.
+    A writer that changes the file makes them differ. A file that could not be checked is not
+    checked again. After some looks the last one counts.
     """
     found = look()
     for _ in range(_LOOKS):
@@ -172,7 +172,7 @@ def trouble_of(
     check: Callable[[Path], object] | None = None,
     moved: Callable[[Path], object] | None = None,
 ) -> Trouble:
-    """Return the trouble with a file that has a problem: what was not checked has no remedy."""
+    """Return the issue of a file with a problem: an unchecked file has no remedy."""
     if problem.kind == UNCHECKED:
         return Trouble(UNCHECKED, path, problem.detail)
     return Trouble(problem.kind, path, problem.detail, remedy, lock, check, None, moved)
@@ -216,11 +216,18 @@ def _of_file(path: Path, kind: Kind) -> Iterator[Trouble | None]:
 
 
 def _torn(path: Path, kind: Kind, lock: Path | None) -> Iterator[Trouble | None]:
-    """Yield that the end of a log is torn, None where it is not, or is being written."""
+    """Yield the issue that the end of a log is torn, None if it is whole or being written."""
     is_whole = kind.is_whole
-    torn = agreed(lambda: torn_bytes(path, is_whole) or None) if is_whole else None
-    detail = f"its last {torn} bytes are of a line that was never whole, and no data"
-    yield Trouble("torn", path, detail, SETTLE, lock, None, is_whole) if torn else None
+    detail = agreed(lambda: _torn_detail(path, is_whole)) if is_whole else None
+    yield Trouble("torn", path, detail, SETTLE, lock, None, is_whole) if detail else None
+
+
+def _torn_detail(path: Path, is_whole: Callable[[bytes], bool]) -> str | None:
+    torn, lacks_newline = torn_end(path, is_whole)
+    if lacks_newline:
+        return NO_NEWLINE
+    what = f"its last {torn} bytes are of a line that was never whole, and no data"
+    return what if torn else None
 
 
 def _expect_no_file(path: Path) -> None:

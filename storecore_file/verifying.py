@@ -9,6 +9,8 @@ from typing import Protocol
 from storecore.errors import CorruptData, StorageError
 from storecore.reports import Finding, Report
 from storecore_file.floor.aside import ASIDE
+from storecore_file.floor.disk import Disk
+from storecore_file.store_format import NAME, format_troubles
 from storecore_file.troubles import (
     DAMAGED,
     LINKED,
@@ -20,9 +22,10 @@ from storecore_file.troubles import (
     unexpected,
 )
 
-_ROOMS = frozenset({"prices", "fundamentals", "events", "state", "audit", ASIDE})
+_ROOMS = frozenset({"prices", "fundamentals", "events", "state", "audit", ASIDE, NAME})
 _LOGS = frozenset({"decisions", "orders"})
-WRONG = frozenset({DAMAGED, UNCHECKED, LINKED, UNREPAIRED, "overlapping", "truncated"})
+_STATES = ("older", "lacking", "diverged")  # files of several
+WRONG = frozenset({DAMAGED, UNCHECKED, LINKED, UNREPAIRED, "overlapping", "truncated", *_STATES})
 
 
 class Room(Protocol):
@@ -33,9 +36,10 @@ class Room(Protocol):
         ...
 
 
-def looked_over(base_path: Path, rooms: Sequence[Room]) -> tuple[int, list[Trouble]]:
+def looked_over(disk: Disk, base_path: Path, rooms: Sequence[Room]) -> tuple[int, list[Trouble]]:
     """Return how many files were looked at, and all that is wrong or odd."""
     looks = [look for room in rooms for look in guarded(base_path, room.troubles())]
+    looks += guarded(base_path, format_troubles(disk, base_path))
     looks += [*_others(base_path, _ROOMS), *_others(base_path / "audit", _LOGS)]
     return len(looks), [trouble for trouble in looks if trouble is not None]
 
@@ -51,7 +55,7 @@ def report(checked: int, troubles: Sequence[Trouble], audit: Iterable[Finding]) 
 
 
 def chain_findings(verify: Callable[[], tuple[object, list[Finding]]]) -> list[Finding]:
-    """Return what is wrong with a log as a chain, or that this could not be checked."""
+    """Return the findings of a log's chain, or that it could not be checked."""
     try:
         return verify()[1]
     except StorageError as error:
@@ -60,7 +64,7 @@ def chain_findings(verify: Callable[[], tuple[object, list[Finding]]]) -> list[F
 
 
 def _others(folder: Path, own: frozenset[str]) -> Iterator[Trouble | None]:
-    """Yield what is wrong with a folder of rooms, whose own folders may be links to other disks."""
+    """Yield the issues of the store's folder; those of rooms may be links to other disks."""
     found, unseen = listed(folder)
     yield from (trouble for trouble in unseen if trouble.path.name not in own)
     for entry in found:

@@ -71,7 +71,7 @@ class AuditLog(Generic[_Record]):
             yield AuditLine(day, _line(record))
 
     def verify(self) -> tuple[Link, list[Finding]]:
-        """Follow the chain; return its end and its first break, or what its head says of it."""
+        """Follow the chain; return its end and its first break, or the findings of its head."""
         # The head before the records: those that are logged meanwhile go beyond it, none is behind.
         known = self._head.known()
         lines, hidden = [], None

@@ -1,14 +1,14 @@
 """The head of a log: a row of `audit_heads` with the number and hash of the chain's last record.
 
-It moves on in the transaction that logs, so it is never behind the log, and ahead of it only if
-records were cut off; unless the tables were not restored together. Then the chain goes on:
+The transaction that logs also moves the head. So the head is never behind the log, and ahead of it
+only if records were cut off, unless the tables were not restored together. Then the chain goes on:
 
-    head ahead of the log    after the record that it names: what is missing between them shows
+    head ahead of the log    after the record that it names: `verify_audit()` reports the gap
     head behind the log      after the log's last record
-    no head                  after the log's last record, and whether others followed is not known
+    no head                  after the log's last record; whether more records existed is unknown
 
-What is not known stays a finding, in a row `decisions unproven`: it has the number of the first
-record that was logged when nothing could rule out that others had been cut off before it.
+That doubt stays a finding, in a row `decisions unproven`. It has the number of the first record
+that was logged when earlier records might have been cut off.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Known(NamedTuple):
 
     @property
     def is_behind(self) -> bool:
-        """Tell whether the log goes on behind its head."""
+        """Return whether the log has records behind its head."""
         return self.head is not None and self.head.seq < self.last
 
 
@@ -66,7 +66,7 @@ class AuditHead:
         )
 
     def hold(self, connection: Connection) -> Link:
-        """Return the end of the chain; nobody else can move it until the transaction is over."""
+        """Lock and return the end of the chain, until the transaction is over."""
         rows = connection.execute(self._held, binary=True).fetchall()
         is_made = not rows and bool(connection.execute(self._make).fetchall())
         rows = rows or connection.execute(self._held, binary=True).fetchall()
@@ -76,16 +76,16 @@ class AuditHead:
         return head
 
     def move(self, connection: Connection, end: Link) -> None:
-        """Let it name another end, in the transaction that holds it."""
+        """Set the head to another end, in the transaction that holds it."""
         connection.execute(self._move, end)
         self._left = end
 
     def forget(self) -> None:
-        """Look at the log's last record before the head is believed again."""
+        """Read the log's last record before the head is trusted again."""
         self._left = None
 
     def _healed(self, connection: Connection, head: Link, is_made: bool) -> Link:
-        """Return the end of a chain whose head may not be that of its log."""
+        """Return the end of a chain whose head may not match its log."""
         last = self._last_record(connection)
         end = head if last.seq <= head.seq else last
         if is_made or not (end == head or self._has(connection, head)):
@@ -97,7 +97,7 @@ class AuditHead:
         return self._link(*rows[0]) if rows else GENESIS
 
     def _has(self, connection: Connection, head: Link) -> bool:
-        """Tell whether the record that a head names is in the log."""
+        """Return whether the record that a head names is in the log."""
         if head == GENESIS:
             return True
         rows = connection.execute(self._record, [head.seq]).fetchall()
@@ -121,7 +121,7 @@ class AuditHead:
         return Known(found.get(self._log), doubt.seq, found["last"].seq)
 
     def settled(self) -> Known:
-        """Return what is known, looked at again while a commit may be under way."""
+        """Return what is known, read again while a commit may be under way."""
         for pause in _LOOKS:
             sleep(pause)
             known = self.known()
@@ -130,9 +130,9 @@ class AuditHead:
         return known
 
     def findings(self, before: Known, end: Link) -> list[Finding]:
-        """Return what is wrong with the head of a log whose chain was followed to its end.
+        """Return the findings of the head of a log whose chain was followed to its end.
 
-        `before` is what was known then: records that are logged meanwhile are none too many.
+        `before` is what was known before that: records that are logged meanwhile are no excess.
         """
         now = self.settled()
         if before.head is None:
@@ -151,15 +151,15 @@ class AuditHead:
         return []
 
     def heal(self, *, dry_run: bool) -> str | None:
-        """Bring a head that is behind or missing to the log's end; return in words what was done.
+        """Set a head that is behind or missing to the log's end; return what was done, in words.
 
-        None: there is nothing to heal.
+        None if there is nothing to repair.
         """
         known = self.settled()
         if known.head is not None and not known.is_behind:
             return None
         if dry_run:
-            return f"would let the head of {self.table} name record {known.last}"
+            return f"would set the head of {self.table} to record {known.last}"
 
         def put(connection: Connection) -> Link:
             self.forget()
@@ -168,7 +168,7 @@ class AuditHead:
             return end
 
         end = self._database.once(f"repairing {self._log}", put, self._is_moved)
-        return f"let the head of {self.table} name record {end.seq}"
+        return f"set the head of {self.table} to record {end.seq}"
 
     def _is_moved(self, connection: Connection, _: str, end: Link) -> bool:
         rows: Sequence[tuple[int, str]] = connection.execute(self._held, binary=True).fetchall()

@@ -8,13 +8,13 @@ writers on all machines come one after another.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from threading import RLock
 
 import msgspec
 from msgspec import Struct
 
-from storecore.audit import Link, chain, end_of
+from storecore.audit import Link, chain, end_of, moment_and_day
 from storecore.chain_moves import moved_end
 from storecore.errors import StorageError
 from storecore.forking import begin_anew_in_children
@@ -87,15 +87,15 @@ class AuditWriter:
         """Append when nobody else can move the end of the chain; return the new one, if of use."""
 
         def put(connection: Connection) -> Link:
-            last, now = self.head.hold(connection), datetime.now(UTC)
+            last, (now, today) = self.head.hold(connection), moment_and_day(datetime.now)
             lines, end = chain(bodies, now, last)
-            return self._put(connection, _today(now), lines, end)
+            return self._put(connection, today, lines, end)
 
         end = self._once(f"logging {self._log}", put)
         return end if self._may_follow else None
 
     def _once(self, what: str, put: Callable[[Connection], Link]) -> Link:
-        """Append exactly once, and behind the log's last record if the head is behind it."""
+        """Append exactly once, after the log's last record if the head is behind it."""
         try:
             return self._database.once(what, put, self._is_kept)
         except StorageError as error:
@@ -108,9 +108,9 @@ class AuditWriter:
         """Append in one statement if the chain ends where it is known to; tell whether it did."""
         if self._end is None:
             return False
-        last, now = self._end, datetime.now(UTC)
+        last, (now, today) = self._end, moment_and_day(datetime.now)
         lines, end = chain(bodies, now, last)
-        asked = [*end, *last, *_found(_today(now), lines)]
+        asked = [*end, *last, *_found(today, lines)]
         tries = 0
 
         def put(connection: Connection) -> bool:
@@ -154,12 +154,8 @@ class AuditWriter:
 
 
 def _is_taken(error: StorageError) -> bool:
-    """Tell whether there is a record of that number, of which the head does not know."""
+    """Return whether the log has a record of that number that the head does not know."""
     return isinstance(error.__cause__, TAKEN)
-
-
-def _today(now: datetime) -> date:
-    return date.fromtimestamp(now.timestamp())  # local
 
 
 def found_by(line: bytes | str) -> tuple[int, str, int]:

@@ -13,7 +13,7 @@ from storecore.audit import decision_bodies, order_bodies
 from storecore.bar_answers import answer, in_time_order, wanted
 from storecore.bar_checks import checked_rows
 from storecore.chain_moves import check_log, moved_lines
-from storecore.checkpoints import Against, Checkpoint, held_to, taken
+from storecore.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
 from storecore.events import checked_events
 from storecore.fundamentals import checked_fundamentals
 from storecore.instants import time_range
@@ -201,20 +201,20 @@ class Capable(Rooms):
         )
 
     def verify(self, *, against: Against | None = None) -> Report:
-        """Look at every row, follow both chains of the audit log, and look at all bars.
+        """Check every row, follow both chains of the audit log, and check all bars.
 
-        Findings are of a kind "damaged", "unchecked" (it could not be read, which says nothing
-        about it), "behind" (a table that was restored without what numbers its rows) or one of
-        `verify_audit()`; notes are what is odd about bars. That the server's pages are whole is its
-        own to tell (`pg_amcheck`, data checksums). A store that is held to a checkpoint (`against`)
-        adds findings of the kinds of `storecore.checkpoints`.
+        The kind of a finding is "damaged", "unchecked" (could not be read, and may be whole),
+        "behind" (a table that was restored without the counter of its rows) or one of
+        `verify_audit()`; notes are oddities in bars. Whether the server's pages are whole is the
+        server's own check (`pg_amcheck`, data checksums). With a checkpoint (`against`) findings
+        have the kinds of `storecore.checkpoints` too.
         """
-        return held_to(self, against, self._report)
+        return verify_against(self, against, self._report)
 
     def checkpoint(self) -> Checkpoint:
         """Return a digest for each series, symbol, day of events, state and log."""
         self._check_open()
-        return taken(self)
+        return take_checkpoint(self)
 
     def _report(self) -> Report:
         self._check_open()
@@ -230,10 +230,10 @@ class Capable(Rooms):
         return replace(report, checked=checked, findings=tuple(findings))
 
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Mend what a restore of single tables leaves: heads of logs and the numbers of events.
+        """Repair the heads of logs and the numbers of events after a restore of single tables.
 
-        A database mends its pages itself, and no row is left half written. What else `verify()`
-        finds was changed by someone with the rights to; it is theirs to put right.
+        A database repairs its own pages, and leaves no row half written. Anything else that
+        `verify()` finds was changed by someone with the rights to do so, who must correct it.
         """
         self._check_open()
         healed = [log.heal(dry_run=dry_run) for log in self._logs.values()]

@@ -1,8 +1,7 @@
-"""The columns that tables have, held against those that storecore makes.
+"""Compares the columns of tables with those that storecore makes.
 
-A restore by hand may leave tables without a column, a key or an identity: they are found when the
-store is opened, not by the write that needs them. A column that someone added for themselves is
-left alone, unless it must be given a value.
+A restore by hand may leave tables without a column, a key or an identity. Opening the store finds
+that, not the first write that needs it. A foreign column is an error only if it needs a value.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _TYPES = {
 
 
 class Column(Struct, frozen=True):
-    """What a column is: `is_due` if no row can be written without it."""
+    """A column; `is_due` if every row must give it a value."""
 
     type: str
     is_due: bool = False

@@ -1,9 +1,9 @@
 """The connections of a store, each lent to one caller at a time.
 
-The caller connects, and hears why it cannot: no thread of the pool's own waits to try again, so a
-server that has come back is used by the next try. Whatever ends a call, an interrupt too, its
-connection comes back at rest or is closed: no transaction stays open, and no statement is carried
-out after the call has raised.
+The caller connects, and gets the server's reason if that fails. No background thread of the pool
+waits to retry, so the next call reaches a server that is back. When a call ends, even by an
+interrupt, its connection comes back idle or is closed: no transaction stays open, and no statement
+is carried out after the call has raised.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CANCEL_SECONDS = 5.0
 
 
 class Pool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many connections a store keeps, and how many seconds a call waits for one, or tries.
+    """How many connections a store keeps, and how many seconds a call waits for one, or retries.
 
     A statement waits as long for a lock that another session holds.
     """
@@ -47,15 +47,15 @@ class Pool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not 1 <= self.min_size <= self.max_size:
             raise ConfigError(
-                f"min_size={self.min_size}, max_size={self.max_size}: expected 1 or more, and no "
-                "more at least than at most"
+                f"min_size={self.min_size}, max_size={self.max_size}: expected 1 or "
+                "more, and min_size not above max_size"
             )
         if not 0 < self.timeout <= LONGEST_TIMEOUT:
             raise ConfigError(f"timeout={self.timeout}: expected seconds, more than 0")
 
 
 class _Idle(Struct):
-    """A connection that nobody has, when it was made and since when it is idle."""
+    """An idle connection, when it was made and since when it is idle."""
 
     connection: Connection
     born: float
@@ -63,7 +63,7 @@ class _Idle(Struct):
 
 
 class _Loan:
-    """A place among the connections that may be out, and the connection once there is one."""
+    """A slot of the pool, and its connection once there is one."""
 
     connection: Connection | None = None
     born = 0.0
@@ -85,7 +85,7 @@ class Connections:
         self._failure = ""  # of the last try to connect
 
     def open(self, timeout: float) -> None:
-        """Make the first connections. Raises `psycopg.Error`, and is closed, if it takes longer."""
+        """Make the first connections. Raises `psycopg.Error` on a timeout, and is then closed."""
         deadline = monotonic() + timeout
         loans = [_Loan() for _ in range(self.min_size)]
         try:
@@ -101,7 +101,7 @@ class Connections:
                 self._give_back(loan)
 
     def close(self) -> None:
-        """Close all connections; those that are lent, once they are given back."""
+        """Close all connections; lent ones when they are given back."""
         with self._lock:
             self.closed = True
             idle, self._idle = self._idle, []
@@ -111,7 +111,7 @@ class Connections:
             self._returned.put(None)
 
     def lend(self, timeout: float, use: Callable[[Connection], _Result]) -> _Result:
-        """Return what `use` returns for a connection. Raises `psycopg.Error` if none is to be had.
+        """Return what `use` returns for a connection. Raises `psycopg.Error` if none is available.
 
         A transaction that is open after `use` is rolled back.
         """
@@ -145,7 +145,7 @@ class Connections:
         return loan.connection
 
     def _is_granted(self, loan: _Loan) -> bool:
-        """Give a loan a place, with the connection that was used last, if one is free."""
+        """Give a loan a slot, with the connection that was used last, if one is free."""
         with self._lock:
             if self.closed:
                 raise PoolClosed
@@ -167,13 +167,13 @@ class Connections:
         return connection
 
     def _none_free(self) -> psycopg.Error:
-        """Return why: those who have a place may be waiting for a server themselves."""
+        """Return the reason: callers with a slot may be waiting for the server themselves."""
         if self._failure:
             return psycopg.OperationalError(self._failure)
         return AllLent(f"all {self.max_size} connections are lent")
 
     def _give_back(self, loan: _Loan) -> None:
-        """Keep a connection that is at rest or can be brought there; close any other one."""
+        """Keep a connection that is idle or can be made so; close any other one."""
         connection = loan.connection
         try:
             if connection is not None:
@@ -195,7 +195,7 @@ class Connections:
             each.close()
 
     def _sorted_in(self, loan: _Loan, connection: Connection) -> list[Connection]:
-        """Make a connection idle; return those that are to be closed."""
+        """Make a connection idle; return those to close."""
         now = monotonic()
         with self._lock:
             if self.closed or now - loan.born > _LIFETIME:
@@ -207,14 +207,14 @@ class Connections:
             return out
 
     def _let_go(self, connection: Connection) -> list[Connection]:
-        """Return what is to be closed with a lost connection: idle ones were lost with it."""
+        """Return the connections to close with a lost one: the idle ones are lost too."""
         with self._lock:
             idle, self._idle = self._idle, []
         return [connection, *(each.connection for each in idle)]
 
 
 def _is_at_rest(connection: Connection) -> bool:
-    """Bring a connection to rest, its transaction rolled back; tell whether it can be used."""
+    """Make a connection idle, its transaction rolled back; return whether it can be used."""
     status = connection.info.transaction_status
     if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
         try:
@@ -228,7 +228,7 @@ def _is_at_rest(connection: Connection) -> bool:
 
 
 def _cancel(connection: Connection) -> None:
-    """End the statement that the server is at, and wait until it has: a closed one would go on."""
+    """Cancel the running statement and wait for its end: closing would let it go on."""
     deadline = monotonic() + _CANCEL_SECONDS
     with contextlib.suppress(psycopg.Error):  # it is lost already
         connection.cancel_safe(timeout=_CANCEL_SECONDS)
@@ -241,7 +241,7 @@ def _cancel(connection: Connection) -> None:
 
 
 def _is_over(server: psycopg.pq.abc.PGconn) -> bool:
-    """Tell whether the server is done with a statement, its commit included."""
+    """Return whether the server is done with a statement, its commit included."""
     while not server.is_busy():
         result = server.get_result()
         if result is None or result.status == ExecStatus.COPY_IN:  # which ends with the connection

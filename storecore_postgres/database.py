@@ -202,13 +202,13 @@ class Database:
         if error.sqlstate == _LOCKED:
             return LockTimeout(
                 f"{what}: another session has held a lock on it for {self._patience:g} seconds"
-                f"{self._holders()}; nothing was written; end that session's transaction, or let "
-                "pool.timeout be longer"
+                f"{self._holders()}; nothing was written; end that session's transaction, or "
+                "raise pool.timeout"
             )
         return translated(error, what)
 
     def _holders(self) -> str:
-        """Return which sessions may hold the lock; nothing if none has one any more."""
+        """Return the sessions that may hold the lock; nothing if none has one any more."""
         try:
             with self.connected() as connection:
                 found = connection.execute(_HOLDERS).fetchall()
@@ -230,7 +230,7 @@ class Database:
 
 
 class _Transaction(Generic[_Result]):
-    """Several statements that are carried out together, and what is known of them meanwhile."""
+    """Several statements in one transaction, and what is known of it meanwhile."""
 
     result: _Result
 
@@ -252,7 +252,7 @@ class _Transaction(Generic[_Result]):
         return self.result
 
     def is_kept(self, connection: Connection, is_kept: IsKept[_Result]) -> bool | None:
-        """Tell whether it was committed and what it wrote is there; None while it is under way."""
+        """Return whether it was committed and its rows are visible; None while it is under way."""
         asked = connection.execute("SELECT pg_xact_status(%s::xid8)", [self.number])
         ((status,),) = asked.fetchall()
         if status == "in progress":

@@ -1,7 +1,7 @@
-"""Tables spread over a cluster (Citus) or cut by time (TimescaleDB), where the server has either.
+"""Tables spread over a cluster (Citus) or cut by time (TimescaleDB), if the server has either.
 
-Clients of a cluster connect to its coordinator: a worker numbers events apart. No statement may
-select nothing (`SELECT FROM`), which a cluster refuses.
+Clients of a cluster connect to its coordinator: a worker numbers events separately. No statement
+may select nothing (`SELECT FROM`), which a cluster refuses.
 """
 
 from __future__ import annotations

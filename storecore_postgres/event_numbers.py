@@ -1,8 +1,8 @@
-"""The numbers of events, which a sequence of the server gives: each is above those before it.
+"""The numbers of events, given by a sequence of the server: each is above those before it.
 
-A restore of the rows alone leaves the sequence behind them. A number may then be taken, or an event
-would come back before those of its time that were written earlier. So the first write of a store
-looks at its number, and a sequence that is behind goes on from the highest number in the table.
+A restore of the rows alone leaves the sequence behind them. Then a number may be taken already, or
+a new event would come back before older ones of the same time. So the first write of a store checks
+its number. A sequence that is behind is set to the highest number in the table.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SELECT setval(
 
 
 class EventNumbers:
-    """What numbers the rows of the table of events."""
+    """The sequence that numbers the rows of the table of events."""
 
     def __init__(self, database: Database, schema: str) -> None:
         self._database = database
@@ -45,20 +45,20 @@ class EventNumbers:
         )
 
     def newest(self, connection: Connection) -> int:
-        """Return a number that the next event's must be above."""
+        """Return a number that the next event's number must exceed."""
         ((number,),) = connection.execute(self._newest).fetchall()
         return int(number)
 
     def behind(self) -> tuple[int, int] | None:
         """Return the sequence's number and the highest in the table, if it is behind that.
 
-        A role that may not look at the sequence is given None.
+        The sequence's number is None for a role that may not read it.
         """
         ((highest, may_look, last),) = self._database.rows("reading events", self._state, [])
         return (last, highest) if may_look and last < highest else None
 
     def findings(self) -> list[Finding]:
-        """Return that the sequence is behind the table."""
+        """Return the finding that the sequence is behind the table, if it is."""
         behind = self.behind()
         if behind is None:
             return []
@@ -67,7 +67,7 @@ class EventNumbers:
         return [Finding("behind", self._table, f"{detail}: restored without it?")]
 
     def heal(self) -> None:
-        """Let the sequence go on from the highest number. Raises `StorageError` if it may not."""
+        """Set the sequence to the highest number. Raises `StorageError` if the role may not."""
         try:
             self._database.rows("repairing events", self._set, [])
         except StorageError as error:

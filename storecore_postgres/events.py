@@ -21,7 +21,7 @@ from storecore.reports import Finding
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import Distribution
 from storecore_postgres.event_numbers import EventNumbers
-from storecore_postgres.paging import PAGE, Row, decoding, pages, trouble
+from storecore_postgres.paging import PAGE, Row, decoding, issue, pages
 from storecore_postgres.wire import Encoded, Moment, each_once, instant, moment, moments
 
 _LONGEST_TYPE = 200
@@ -104,24 +104,24 @@ class Events:
         self._is_unproven = False
 
     def _put_numbered(self, connection: Connection, asked: Sequence[Encoded]) -> None:
-        """Insert events, unless they would get numbers below those of earlier ones."""
+        """Insert events, unless their numbers would be below those of earlier ones."""
         newest = self._numbers.newest(connection)
         ((number,),) = connection.execute(self._numbered, asked).fetchall()
         if number <= newest:
             raise _Behind
 
     def misnumbered(self) -> list[Finding]:
-        """Return what is wrong with the numbers that events will get."""
+        """Return the findings about the numbers that events will get."""
         return self._numbers.findings() if self._are_numbered else []
 
     def heal(self, *, dry_run: bool) -> str | None:
-        """Mend the numbers that events will get; return in words what was done, None: nothing."""
+        """Repair the numbers that events will get; return what was done, in words, or None."""
         if not self.misnumbered():
             return None
         if dry_run:
-            return f"would let the sequence of {self._table} go on from its highest number"
+            return f"would set the sequence of {self._table} to its highest number"
         self._numbers.heal()
-        return f"let the sequence of {self._table} go on from its highest number"
+        return f"set the sequence of {self._table} to its highest number"
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and of types (None: all) by timestamp, then by writing."""
@@ -137,9 +137,9 @@ class Events:
         """Yield all events by timestamp, then by order of writing."""
         return (self._decoded(*row) for row in self._rows())
 
-    def troubles(self) -> Iterator[StorageError | None]:
+    def issues(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
-        return (trouble(self._decoded, row) for row in self._rows())
+        return (issue(self._decoded, row) for row in self._rows())
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:

@@ -27,7 +27,7 @@ class PoolClosed(psycopg.Error):
 
 
 class AllLent(psycopg.OperationalError):
-    """Every connection that there may be is with another thread."""
+    """All connections that the pool may have are lent."""
 
 
 # That a key is taken; a cluster has one code for all that its workers refuse.

@@ -10,7 +10,7 @@ from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.instants import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.paging import PAGE, Row, decoding, pages, trouble
+from storecore_postgres.paging import PAGE, Row, decoding, issue, pages
 from storecore_postgres.wire import Moment, each_once, instant, moment, moments
 
 _UPSERT = """
@@ -66,9 +66,9 @@ class Fundamentals:
         """Yield all fundamentals by symbol, then by timestamp."""
         return (self._decoded(*row) for row in self._rows())
 
-    def troubles(self) -> Iterator[StorageError | None]:
+    def issues(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
-        return (trouble(self._decoded, row) for row in self._rows())
+        return (issue(self._decoded, row) for row in self._rows())
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:

@@ -29,10 +29,10 @@ def pages(
         key = key_of(rows[-1])
 
 
-def trouble(decode: Callable[..., object], row: Row) -> StorageError | None:
-    """Return what is wrong with a row, None where it can be decoded.
+def issue(decode: Callable[..., object], row: Row) -> StorageError | None:
+    """Return the issue of a row, None if it can be decoded.
 
-    It is damaged if that is `CorruptData`, and could not be checked if it is another error.
+    `CorruptData` means damaged; any other error means that the row could not be checked.
     """
     try:
         decode(*row)
@@ -42,9 +42,9 @@ def trouble(decode: Callable[..., object], row: Row) -> StorageError | None:
 
 
 class decoding:
-    """Turns what goes wrong in decoding a row into `CorruptData` or `StorageError` (law D5).
+    """Turns errors in decoding a row into `CorruptData` or `StorageError` (law D5).
 
-    What is wrong with its content is damage; a stack or memory that is too small for it is not.
+    Wrong content is damage; too small a stack or memory is not.
     """
 
     __slots__ = ("_place",)

@@ -65,7 +65,7 @@ class Rooms(Closing):
         return f"{type(self).__name__}(schema={self._schema!r})"
 
     def places(self) -> frozenset[str]:
-        """Return which schema of which server this is, whatever the DSN calls it."""
+        """Return the identity of the schema and its server, whatever the DSN calls it."""
         self._check_open()
         rows = self._database.rows("asking which place it is", _PLACE, [self._schema])
         return frozenset(f"schema {row[0]}" for row in rows)

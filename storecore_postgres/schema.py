@@ -126,11 +126,11 @@ def remove(dsn: str, schema: str) -> None:
 
 
 def prepared(database: Database, schema: str, asked: str, *, create: bool = True) -> Distribution:
-    """Make what is missing of a store and return how its tables are laid out.
+    """Create what is missing of a store and return how its tables are laid out.
 
-    `schema` is quoted. With `create=False` nothing is made, and `NoStore` is raised if there is
-    none. Raises `ConfigError` or `StorageError` where the server, the role or what is
-    there cannot be used.
+    `schema` is quoted. With `create=False` nothing is created, and a missing store raises
+    `NoStore`. Raises `ConfigError` or `StorageError` if the server, the role or the existing tables
+    cannot be used.
     """
     with database.connected() as connection:
         try:
@@ -205,7 +205,7 @@ def _refused(found: _Found, schema: str) -> NoReturn:
 
 
 def _check_empty(found: _Found, schema: str) -> None:
-    """Raise `StorageError` if there are tables already that are of no version known here."""
+    """Raise `StorageError` if there are tables already whose version is not known here."""
     if "version" in found.about:
         raise StorageError(
             f"the schema {schema} is of version {found.about['version']}, this storecore knows "

@@ -10,7 +10,7 @@ from storecore.lossless import decode_document, encode_document
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
 from storecore_postgres.database import Connection, Database, IsKept
-from storecore_postgres.paging import decoding, trouble
+from storecore_postgres.paging import decoding, issue
 
 # Writers of one state come one after another: one that was held up would else save a version that
 # is already outlived and removed, and nobody would ever see it.
@@ -85,11 +85,11 @@ class States:
             name for (name,) in self._database.rows("reading strategies", self._strategies, [])
         )
 
-    def troubles(self) -> Iterator[StorageError | None]:
+    def issues(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
         for strategy in self.strategies():
             rows = self._database.rows("reading states", self._history, [strategy])
-            yield from (trouble(self._decoded, (strategy, *row)) for row in rows)
+            yield from (issue(self._decoded, (strategy, *row)) for row in rows)
 
     def _held(self, connection: Connection, strategy: str) -> int:
         """Return the stored version; nobody else saves one until the transaction is over."""

@@ -29,14 +29,15 @@ class PostgresDataStore(Capable):
 
     Threads, processes and machines may have the same schema open at once, to read and to write.
 
-    `dsn` is a libpq connection string; `schema` is made where it is missing, with its tables.
+    `dsn` is a libpq connection string; `schema` is created with its tables if it is missing.
     `distribution` lays out new tables for a cluster of Citus or for TimescaleDB ("auto": as the
     database has an extension). `pool` says how many connections there are, and how many seconds a
-    call waits for one and tries again after a lost one. `prepare_threshold` is after how many times
-    a statement is prepared (None: never, for PgBouncer), `statement_timeout` how many seconds one
-    may take. With `create=False` nothing is made, a role that may only read is enough, and a schema
-    that holds no store is a `NoStore`. Raises `ConfigError` for other options, `StorageError` where
-    the database cannot be reached, is too old, or its role may not make the tables.
+    call waits for one, for another session's lock, and retries after a lost one.
+    `prepare_threshold` is after how many uses a statement is prepared (None: never, for PgBouncer),
+    `statement_timeout` how many seconds one may take. With `create=False` nothing is created, a
+    role that may only read is enough, and a schema without a store raises `NoStore`. Raises
+    `ConfigError` for other options, `StorageError` if the database cannot be reached, is too old,
+    or its role may not make the tables.
     """
 
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:

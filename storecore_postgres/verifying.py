@@ -23,7 +23,7 @@ _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 class Documents(Protocol):
     """A room whose rows are documents."""
 
-    def troubles(self) -> Iterator[StorageError | None]:
+    def issues(self) -> Iterator[StorageError | None]:
         """Yield for each row what is wrong with it, None where nothing is."""
         ...
 
@@ -31,16 +31,16 @@ class Documents(Protocol):
 def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
     """Return a report on all rows but those of the audit log.
 
-    What a server does not give (a table that this role may not read, a statement that takes too
-    long) is "unchecked", and the rest is looked at; where no server can be reached that is raised.
+    A table that the server does not give (this role may not read it, a statement takes too long) is
+    "unchecked", and the rest is checked. If no server can be reached, that error is raised.
     """
     checked, findings, notes = 0, list[Finding](), list[Finding]()
     for room in rooms:
         with unchecked(findings, type(room).__name__.lower()):
-            for trouble in room.troubles():
+            for issue in room.issues():
                 checked += 1
-                if trouble is not None:
-                    findings.append(_finding(trouble, str(trouble.path)))
+                if issue is not None:
+                    findings.append(_finding(issue, str(issue.path)))
     with unchecked(findings, "bars"):
         for symbol in bars.symbols(None):
             for timeframe in bars.timeframes(symbol):
@@ -55,7 +55,7 @@ def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
 
 @contextmanager
 def unchecked(findings: list[Finding], place: str) -> Iterator[None]:
-    """Add to the findings what could not be checked within, once for a place."""
+    """Add an "unchecked" finding for an error inside, once for a place."""
     try:
         yield
     except (StoreClosed, Unreachable):

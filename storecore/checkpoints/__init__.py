@@ -1,15 +1,15 @@
-"""Checkpoints: what a store held at one time, and what of it is missing later.
+"""Checkpoints: what a store held at one time, to find what it has lost since.
 
-`verify()` proves what is there; of what was taken away whole it has no memory. A checkpoint, kept
-elsewhere, is that memory.
+`verify()` proves the data that is there, but cannot know of data that was removed whole. A
+checkpoint, kept elsewhere, can:
 
     checkpoint = store.checkpoint()
     checkpoint.save("/mnt/elsewhere/2026-01-06.json")
     store.verify(against="/mnt/elsewhere/2026-01-06.json")
 
-A backend that can list and give all that it holds (`Catalog`, `VersionedState`, `Transfer`) makes
-both by `laws.checkpoint` and `laws.held_to`. The functions `checkpoint(store)` and `verify(store)`
-take any store with `Maintenance`, those of an earlier release too, which have no such methods.
+A backend with `Catalog`, `VersionedState` and `Transfer` implements both by `laws.take_checkpoint`
+and `laws.verify_against`. The functions `checkpoint(store)` and `verify(store)` take any store with
+`Maintenance`, also one of an earlier release without these methods.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from msgspec.structs import replace
 import storecore
 from storecore.capabilities import CAPABILITIES
 from storecore.chain_moves import LOGS
-from storecore.checkpoints.comparison import compared
+from storecore.checkpoints.comparison import compare
 from storecore.checkpoints.document import (
     Against,
     Checkpoint,
@@ -38,6 +38,7 @@ from storecore.checkpoints.document import (
 )
 from storecore.checkpoints.survey import (
     Surveyed,
+    Written,
     all_days,
     all_filings,
     all_series,
@@ -56,38 +57,45 @@ __all__ = [
     "SavedState",
     "Series",
     "checkpoint",
-    "held_to",
     "loaded",
-    "taken",
+    "take_checkpoint",
     "verify",
+    "verify_against",
 ]
 
 _NEEDED = ("Catalog", "VersionedState", "Transfer")
 
 
 def checkpoint(store: Any) -> Checkpoint:
-    """Return the checkpoint that a store takes of itself, or take it if the store cannot.
+    """Return a store's own checkpoint, or take one if the store has no such method.
 
-    Raises `StorageError` if the store lacks the capabilities for it.
+    Raises `StorageError` if the store lacks a capability for it.
     """
     own = getattr(store, "checkpoint", None)
-    return taken(store) if own is None else cast(Checkpoint, own())
+    return take_checkpoint(store) if own is None else cast(Checkpoint, own())
 
 
 def verify(store: Any, *, against: Against | None = None) -> Report:
-    """Verify a store with `Maintenance`, and hold it to a checkpoint even if it cannot itself."""
+    """Verify a store, against a checkpoint too even if the store itself takes none."""
     if against is None:
         return cast(Report, store.verify())
     if "against" in inspect.signature(store.verify).parameters:
         return cast(Report, store.verify(against=against))
-    return held_to(store, against, store.verify)
+    return verify_against(store, against, store.verify)
 
 
-def taken(store: Any) -> Checkpoint:
-    """Return a new checkpoint of a store: an entry for each thing that it holds.
+def _unnumbered(symbol: str, timeframe: str) -> int:
+    """Stand for the number of the last write to a series in a store that keeps none."""
+    return 0
 
-    Each entry is as of when it is read, at or after `taken_at`. Raises what the store's reads
-    raise, for a damaged store has no checkpoint, and `StorageError` if it lacks a capability.
+
+def take_checkpoint(store: Any, *, written: Written = _unnumbered) -> Checkpoint:
+    """Return a new checkpoint of a store, with an entry for each thing that it holds.
+
+    `written` returns the number of the last write to a series, from a store that numbers them.
+    Each entry describes the moment of its reading, at or after `taken_at`. A damaged store has no
+    checkpoint: errors of the store's reads are raised. Raises `StorageError` if the store lacks a
+    capability.
     """
     taken_at = datetime.now(UTC)
     given = _surveyed(store)
@@ -98,7 +106,7 @@ def taken(store: Any) -> Checkpoint:
             storecore=storecore.__version__,
             taken_at=taken_at,
             store=type(store).__name__,
-            bars=tuple(all_series(given)),
+            bars=tuple(all_series(given, written)),
             fundamentals=tuple(all_filings(given.iter_fundamentals(), {})),
             events=tuple(all_days(given.iter_events(), {})),
             states=tuple(each for each in states if each is not None),
@@ -107,15 +115,21 @@ def taken(store: Any) -> Checkpoint:
     )
 
 
-def held_to(store: Any, against: Against | None, look: Callable[[], Report]) -> Report:
-    """Return what looking over a store found, and what it lacks of a checkpoint (None: of none).
+def verify_against(
+    store: Any,
+    against: Against | None,
+    look: Callable[[], Report],
+    *,
+    written: Written = _unnumbered,
+) -> Report:
+    """Return the report of `look`, with what the store lacks of a checkpoint (None: no checkpoint).
 
-    A checkpoint that cannot be used is an error before the store is looked at.
+    An unusable checkpoint is an error before `look` is called.
     """
     if against is None:
         return look()
     given, then = _surveyed(store), loaded(against)
-    report, found = look(), compared(given, then)
+    report, found = look(), compare(given, then, written)
     return replace(
         report,
         checked=report.checked + found.checked,
@@ -128,7 +142,6 @@ def _surveyed(store: Any) -> Surveyed:
     lacking = [name for name in _NEEDED if not isinstance(store, CAPABILITIES[name])]
     if lacking:
         raise StorageError(
-            f"{store!r} can take no checkpoint and be held to none: it lacks the capability "
-            f"{' and '.join(lacking)}"
+            f"{store!r} supports no checkpoints: it lacks the capability {' and '.join(lacking)}"
         )
     return cast(Surveyed, store)

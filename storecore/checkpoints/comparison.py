@@ -1,11 +1,11 @@
-"""Holds a store to a checkpoint: what was there then must be there now, or be replaced by a write.
+"""Compares a store with a checkpoint: data that was there must be there, or be replaced by a write.
 
-Only what was there is asked for: bars and fundamentals within the times of then, events that had
-been ingested by then, the one record of a log that was its last. So what was added since costs no
-doubt. A store keeps no history of what a write replaced: if as many bars or fundamentals are there
-as then, and they say something else, a correction and a forgery look the same, and it is a note.
-Events and audit records are only ever appended, and a state's version only grows: there it is a
-finding.
+Only data of that time counts: bars and fundamentals within the times of the checkpoint, events that
+had been ingested by then, and the record of a log that was its last. So data that was added since
+raises no doubt. A store keeps no history of replaced data. If as many bars or fundamentals are
+there and they differ, a correction and a forgery look the same, so that is a note; unless the store
+numbers its writes to a series, and none came since. Events and audit records are only ever
+appended, and a state's version only grows, so a difference there is a finding.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, time
 from typing import NamedTuple, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from storecore.checkpoints.document import (
     Checkpoint,
@@ -25,6 +27,7 @@ from storecore.checkpoints.document import (
 )
 from storecore.checkpoints.survey import (
     Surveyed,
+    Written,
     all_days,
     all_filings,
     filings_of,
@@ -53,23 +56,23 @@ _Item = TypeVar("_Item", bound=_Entry)
 _Records = TypeVar("_Records", Series, Filings)
 
 
-class Compared(NamedTuple):
-    """What a comparison found: the number of entries held to, what is wrong, what is a note."""
+class Comparison(NamedTuple):
+    """A comparison: the number of compared entries, the findings and the notes."""
 
     checked: int
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...]
 
 
-def compared(store: Surveyed, then: Checkpoint) -> Compared:
+def compare(store: Surveyed, then: Checkpoint, written: Written) -> Comparison:
     """Return what a store lacks of a checkpoint, by name.
 
-    An entry that cannot be read is "unchecked", a finding of its own; all others are compared.
+    An entry that cannot be read is the finding "unchecked"; all others are compared.
     """
     spans = {each.symbol: (each.first, each.last) for each in then.fundamentals}
     limits = {each.day: each.ingested for each in then.events}
     found = [
-        *_held(then.bars, _nothing, lambda each: _series_now(store, each), _of_records),
+        *_held(then.bars, _nothing, lambda each: _series_now(store, each, written), _of_series),
         *_held(
             then.fundamentals,
             lambda: all_filings(store.iter_fundamentals(), spans),
@@ -86,7 +89,7 @@ def compared(store: Surveyed, then: Checkpoint) -> Compared:
         *_held(then.audit, _nothing, lambda each: record_of(store, each.log, each.seq), _of_log),
     ]
     told = [each for each in found if each is not None]
-    return Compared(
+    return Comparison(
         checked=len(found),
         findings=tuple(each for each in told if each.kind not in _NOTES),
         notes=tuple(each for each in told if each.kind in _NOTES),
@@ -94,7 +97,7 @@ def compared(store: Surveyed, then: Checkpoint) -> Compared:
 
 
 def _nothing() -> None:
-    """Stand for a stream of a kind of data that is asked for entry by entry."""
+    """Return an empty stream, for a kind of data that is read entry by entry."""
 
 
 def _held(
@@ -103,10 +106,10 @@ def _held(
     alone: Callable[[_Item], _Item | None],
     judged: Callable[[_Item, _Item | None], Finding | None],
 ) -> Iterator[Finding | None]:
-    """Yield for each entry what is wrong with it.
+    """Yield the finding or note of each entry, None if it is whole.
 
-    A stream is quicker than one entry at a time, but ends where it meets something damaged: the
-    entries that it did not come to are read alone.
+    A stream is faster than reading one entry at a time, but ends at damaged data. The entries
+    behind that are read one by one.
     """
     found, whole = dict[str, _Item](), False
     if then:
@@ -123,8 +126,10 @@ def _held(
             yield judged(each, now)
 
 
-def _series_now(store: Surveyed, then: Series) -> Series | None:
-    return series_of(store, then.symbol, then.timeframe, (then.first, then.last))
+def _series_now(store: Surveyed, then: Series, written: Written) -> Series | None:
+    found = series_of(store, then.symbol, then.timeframe, (then.first, then.last))
+    # Its number last: a write meanwhile is one of since.
+    return None if found is None else replace(found, written=written(then.symbol, then.timeframe))
 
 
 def _filings_now(store: Surveyed, then: Filings) -> Filings | None:
@@ -136,6 +141,18 @@ def _day_now(store: Surveyed, then: EventDay) -> EventDay | None:
     start, end = (datetime.combine(then.day, at, UTC) for at in (time.min, time.max))
     events = store.read_events(start, end)
     return next(iter(all_days(events, {then.day: then.ingested})), None)
+
+
+def _of_series(then: Series, now: Series | None) -> Finding | None:
+    """Judge a series: without a write since, it must be as it was."""
+    found = _of_records(then, now)
+    if now is None or found is None or found.kind != "replaced":
+        return found
+    if not (then.written and 0 < now.written <= then.written):
+        return found
+    kind = "rolled back" if now.written < then.written else "changed"
+    detail = f"{then.count:,} then, {now.count:,} now, and not the same, but no write since"
+    return Finding(kind, then.place, f"{detail}: the last was number {now.written}")
 
 
 def _of_records(then: _Records, now: _Records | None) -> Finding | None:
@@ -155,7 +172,7 @@ def _of_records(then: _Records, now: _Records | None) -> Finding | None:
 
 
 def _fewer(then: _Records, now: _Records) -> str:
-    """Return the years that have fewer than then, as words; empty if there are none."""
+    """Return the years that have fewer bars than then, as words; empty if there are none."""
     left = {now.first.year + row: count for row, count in enumerate(now.years)}
     years = [
         f"{left.get(year, 0):,} of {count:,} in {year}"
@@ -174,8 +191,8 @@ def _of_events(then: EventDay, now: EventDay | None) -> Finding | None:
         return None
     if count > then.count:
         detail = (
-            f"{then.count:,} then, {count:,} now that are as old: whether those of then are among "
-            "them cannot be told"
+            f"{then.count:,} then, {count:,} now that are as old: it is unknown whether those of "
+            "then are among them"
         )
         return Finding("added", then.place, detail)
     return Finding("changed", then.place, f"its {count:,} events are not those of then")

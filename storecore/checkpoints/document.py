@@ -2,13 +2,12 @@
 
     {"format":1,"storecore":"0.1.0","taken_at":"2026-01-06T21:00:00Z","store":"FileDataStore",
     "bars":[
-    ["AAPL","1d",5040,"2006-01-03T00:00:00Z","2025-12-31T00:00:00Z","b99ae461de6c…",[251,251,…]]
+    ["AAPL","1d",5040,"2006-01-03T00:00:00Z","2025-12-31T00:00:00Z","b99ae461…",[251,…],0]
     ],"fundamentals":[…],"events":[…],"states":[…],"audit":[…],"sha256":"…"}
 
-The digests do not depend on the backend (`storecore.digests`), so a checkpoint of a store holds for
-its copy in another one. The document carries a checksum over itself: an edit is noticed. It is no
-signature, so a checkpoint proves something only if it is kept where the store's writers cannot
-write.
+The digests do not depend on the backend (`storecore.digests`), so a checkpoint also holds for a
+copy in another backend. A checksum over the document detects edits. It is no signature, so a
+checkpoint proves something only if it is kept where the store's writers cannot write.
 """
 
 from __future__ import annotations
@@ -37,7 +36,8 @@ _EXPECTED = "expected the document that `storecore checkpoint` writes"
 class Series(Struct, frozen=True, array_like=True):
     """One series of bars. `years` counts them by year, from that of `first` on.
 
-    `digest` is the beginning of the SHA-256 that `storecore copy` reports.
+    `digest` is the beginning of the SHA-256 that `storecore copy` reports. `written` is a number of
+    the store's own that each write to the series raises (0: the store keeps none).
     """
 
     symbol: str
@@ -47,6 +47,7 @@ class Series(Struct, frozen=True, array_like=True):
     last: datetime
     digest: str
     years: tuple[int, ...]
+    written: int = 0
 
     @property
     def place(self) -> str:
@@ -55,7 +56,7 @@ class Series(Struct, frozen=True, array_like=True):
 
 
 class Filings(Struct, frozen=True, array_like=True):
-    """All fundamentals of a symbol; the fields are those of `Series`."""
+    """All fundamentals of a symbol; the fields mean what those of `Series` do."""
 
     symbol: str
     count: int
@@ -98,7 +99,7 @@ class SavedState(Struct, frozen=True, array_like=True):
 
 
 class LogEnd(Struct, frozen=True, array_like=True):
-    """The last record of an audit log: its number and its hash, which covers all before it."""
+    """The last record of an audit log: its number, and its hash over all records before."""
 
     log: str
     seq: int
@@ -113,8 +114,8 @@ class LogEnd(Struct, frozen=True, array_like=True):
 class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a store held: an entry for each series, symbol, day of events, state and audit log.
 
-    `storecore` is the version that took it, `taken_at` when (UTC), `store` of which class of store.
-    `sha256` seals all of this.
+    `storecore` is the version that took it, `taken_at` the time (UTC), `store` the class of the
+    store. `sha256` seals all of this.
     """
 
     format: int = FORMAT
@@ -129,12 +130,12 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sha256: str = ""
 
     def encoded(self) -> bytes:
-        """Return the document as JSON, an entry a line."""
+        """Return the document as JSON, one entry a line."""
         fields = (f'"{name}":{self._field(name)}' for name in self.__struct_fields__)
         return f"{{{','.join(fields)}}}\n".encode()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the document to a file; one that is there is replaced whole, or stays as it is.
+        """Write the document to a file, atomically if one is there already.
 
         Raises `StorageError`.
         """
@@ -163,13 +164,13 @@ Against = str | os.PathLike[str] | Mapping[str, Any] | Checkpoint
 
 
 def sealed(checkpoint: Checkpoint) -> Checkpoint:
-    """Return a checkpoint with the checksum of what it says."""
+    """Return a checkpoint sealed with its checksum."""
     content = msgspec.json.encode(replace(checkpoint, sha256=""))
     return replace(checkpoint, sha256=sha256(content).hexdigest())
 
 
 def loaded(against: Against) -> Checkpoint:
-    """Return the checkpoint of a file, or of the document itself, proven to be as it was taken.
+    """Return the checkpoint in a file or a document, its checksum proven.
 
     Raises `StorageError` if the file cannot be read, `CorruptData` if it was changed, `InvalidData`
     if it is something else or was taken by a later release.

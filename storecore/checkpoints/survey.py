@@ -1,13 +1,15 @@
-"""What a store holds, digested: all of it, or what lies within the bounds of an earlier survey."""
+"""Digests of what a store holds: of all of it, or within the bounds of an earlier survey."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
 
 from storecore.audit import end_of
 from storecore.capabilities import Catalog, Transfer, VersionedState
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 DIGITS = 32  # of a SHA-256: 128 bits, so that a document stays small
 Bounds = tuple[datetime, datetime]
+Written = Callable[[str, str], int]
+"""Returns for symbol and timeframe the number that each write to the series raises (0: unknown)."""
+
 _Extent = tuple[int, datetime, datetime, str, tuple[int, ...]]
 
 
@@ -40,13 +45,14 @@ class Surveyed(VersionedState, DataStore, Catalog, Transfer, Protocol):
     """A store that can list, count and give all that it holds."""
 
 
-def all_series(store: Surveyed) -> Iterator[Series]:
+def all_series(store: Surveyed, written: Written) -> Iterator[Series]:
     """Yield every series of bars."""
     for symbol in store.symbols():
         for timeframe in store.timeframes(symbol):
+            number = written(symbol, timeframe)  # first: a write meanwhile is one of later
             found = series_of(store, symbol, timeframe)
             if found is not None:  # else it was deleted meanwhile
-                yield found
+                yield replace(found, written=number)
 
 
 def series_of(
@@ -66,7 +72,7 @@ def series_of(
 def all_filings(
     fundamentals: Iterable[FundamentalData], within: Mapping[str, Bounds]
 ) -> Iterator[Filings]:
-    """Yield what each symbol has of fundamentals, given by symbol, then by timestamp."""
+    """Yield the fundamentals of each symbol, given by symbol, then by timestamp."""
     for symbol, group in groupby(fundamentals, key=attrgetter("symbol")):
         first, last = within.get(symbol, EVER)
         found = filings_of(symbol, (each for each in group if first <= moment_of(each) <= last))
@@ -89,7 +95,7 @@ def filings_of(symbol: str, fundamentals: Iterable[FundamentalData]) -> Filings 
 def all_days(events: Iterable[Event], within: Mapping[date, datetime]) -> Iterator[EventDay]:
     """Yield the days of events, given in their order, their times in aware UTC.
 
-    Of a day in `within` only those count that had been ingested by then: later ones are new.
+    Of a day in `within` only events that had been ingested by then count: later ones are new.
     """
     for day, group in groupby(events, key=lambda event: event.timestamp.date()):
         limit = within.get(day, EVER[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from storecore import __version__
-from storecore.cli.checkpointing import take
+from storecore.cli.checkpoint import take
 from storecore.cli.choosing import examples
 from storecore.cli.copying import copy
 from storecore.cli.demo import demo

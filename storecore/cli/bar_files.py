@@ -99,9 +99,9 @@ def _parquet_table(path: Path, content: bytes) -> BarTable:
 def _int96_columns(content: bytes, file: pq.ParquetFile) -> dict[str, list[str | None]]:
     """Return the times of columns in the old type INT96, by name, as ISO texts.
 
-    Arrow reads them as nanoseconds in 64 bits, which hold the years 1677 to 2262 and name another
-    date for any other year. Read as seconds they are right; what is below a second is what the two
-    differ by, since both went around the same 64 bits.
+    Arrow reads them as nanoseconds in 64 bits, which wrap around outside the years 1677 to 2262.
+    Read as seconds they are right. The fraction of a second is the difference of the two readings,
+    since both wrap around in the same 64 bits.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

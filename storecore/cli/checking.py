@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from storecore.capabilities import AuditTrail
 from storecore.cli.failing import one_line
 from storecore.errors import StoreClosed
-from storecore.isolation import is_programs
+from storecore.isolation import is_from_program
 from storecore.protocol import DataStore
 
 _NOBODY = "storecore health check"  # a symbol and a strategy that nobody has
@@ -40,7 +40,7 @@ def _tried(what: str, call: Callable[[], Any]) -> Check:
     try:
         answer = call()
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         return Check(what, f"{type(error).__name__}: {one_line(error)}")
     return Check(what, f"expected nothing, got {answer!r}" if answer else "")

@@ -34,7 +34,7 @@ class StoreChoice(NamedTuple):
     how: str = "options are given as --set KEY=VALUE"
 
     def open(self) -> DataStore:
-        """Open the store, made if it is missing; raises what `storecore.open_store` raises."""
+        """Open the store, created if it is missing; raises what `storecore.open_store` raises."""
         return self._hinted(lambda: opened(self.prepared()))
 
     def open_to_read(self) -> DataStore:

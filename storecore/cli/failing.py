@@ -32,7 +32,7 @@ class PlainErrors(click.Group):
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says, on one line, with no secret and nothing that moves the cursor."""
+    """Return the text of an error as one printable line without secrets."""
     return plain(" ".join(part.strip() for part in _message(error).split("\n") if part.strip()))
 
 

@@ -15,7 +15,7 @@ from storecore.cli.bar_files import BarTable, read_table
 from storecore.cli.bar_rows import RowReader
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.columns import recognize
-from storecore.cli.repeated_hours import told_by_order
+from storecore.cli.repeated_hours import resolved_by_order
 from storecore.cli.screen import console, date_text, progress
 from storecore.cli.stamps import find_zone, local_text, with_offset
 from storecore.cli.wording import counted, listed, printable
@@ -41,17 +41,17 @@ class Read(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The bars of one symbol, as they come.
+    """The bars of one symbol, in the order of the file.
 
-    `twice` has the rows whose time came twice, by number: the place and the second instant; the
-    bar has the first.
+    `twice` maps the number of each row whose time came twice to its place and its second instant;
+    the bar has the first instant.
     """
 
     bars: list[PriceBar]
     twice: dict[int, tuple[int, datetime]]
 
     def readings(self, at: int) -> tuple[datetime, ...]:
-        """Return what the time of a row may mean."""
+        """Return the instants that the time of a row may mean."""
         first = self.bars[at].date
         return (first, self.twice[at][1]) if at in self.twice else (first,)
 
@@ -97,12 +97,12 @@ def import_bars(
     or day; open; high; low; close; volume or vol. Others are ignored. Bars that are there already
     are replaced.
 
-    A date without a time is a day: it stands for its midnight in UTC, whatever the time zone. Which
-    of a local time that came twice, when the clocks went back, is meant is told by the order of the
-    symbol's rows; one that the order cannot tell is a bad row, as one that the clocks skipped. So
-    are digits alone, but the eight of a day: 2026010514 may be an hour or seconds since 1970.
+    A date without a time is a day: its midnight in UTC, whatever the time zone. When the clocks go
+    back, a local time comes twice: the order of the symbol's rows decides which one is meant. If it
+    cannot, the row is bad. So is a time that the clocks skipped. Digits alone must be a day of
+    eight digits: 2026010514 may be an hour or seconds since 1970.
 
-    Every row is checked before the first is written; with a bad one nothing is.
+    Every row is checked before the first is written; if one is bad, nothing is written.
     """
     check_name(timeframe, "--timeframe")
     if symbol is not None:
@@ -121,7 +121,7 @@ def read_series(file: Path, symbol: str | None, zone: tzinfo, delimiter: str | N
     columns = recognize(table.header, symbol)
     reader = RowReader(columns, symbol, zone)
     rows, bad = _rows(table, reader, f"reading {file.name}")
-    series = {each: _told(placed, zone, bad) for each, placed in rows.items()}
+    series = {each: _resolved(placed, zone, bad) for each, placed in rows.items()}
     series = {each: bars for each, bars in series.items() if bars}
     problems = [f"{table.place} {place}: {problem}" for place, problem in sorted(bad)]
     repeated = sum(len(bars) - len({bar.date for bar in bars}) for bars in series.values())
@@ -141,7 +141,7 @@ def write_series(store: DataStore, series: Series, timeframe: str) -> None:
 
 
 def _rows(table: BarTable, reader: RowReader, what: str) -> tuple[dict[str, Rows], Bad]:
-    """Return the rows of each symbol as they come, and the bad ones."""
+    """Return the rows of each symbol in the order of the file, and the bad ones."""
     rows: dict[str, Rows] = {}
     bad: Bad = []
     with progress(what, table.length) as advance:
@@ -160,26 +160,26 @@ def _rows(table: BarTable, reader: RowReader, what: str) -> tuple[dict[str, Rows
     return rows, bad
 
 
-def _told(rows: Rows, zone: tzinfo, bad: Bad) -> list[PriceBar]:
-    """Return the bars of a symbol. A row whose time came twice, and which is not told, is bad."""
+def _resolved(rows: Rows, zone: tzinfo, bad: Bad) -> list[PriceBar]:
+    """Return the bars of a symbol. A row is bad if its time came twice and stays ambiguous."""
     if not rows.twice:
         return rows.bars
-    bars, untold = list(rows.bars), set[int]()
-    for at, meant in told_by_order([rows.readings(at) for at in range(len(bars))]):
+    bars, ambiguous = list(rows.bars), set[int]()
+    for at, meant in resolved_by_order([rows.readings(at) for at in range(len(bars))]):
         if meant is None:
             place, later = rows.twice[at]
-            bad.append((place, _untold(bars[at].date, later, zone)))
-            untold.add(at)
+            bad.append((place, _ambiguous(bars[at].date, later, zone)))
+            ambiguous.add(at)
         else:
             bars[at] = replace(bars[at], date=meant)
-    return [bar for at, bar in enumerate(bars) if at not in untold]
+    return [bar for at, bar in enumerate(bars) if at not in ambiguous]
 
 
-def _untold(first: datetime, second: datetime, zone: tzinfo) -> str:
+def _ambiguous(first: datetime, second: datetime, zone: tzinfo) -> str:
     both = [with_offset(each, zone) for each in (first, second)]
     return (
         f"date={local_text(first, zone)!r}: that time came twice in {zone}, and the order of the "
-        f"symbol's rows does not tell which is meant: write {' or '.join(both)}"
+        f"symbol's rows does not decide between them: write {' or '.join(both)}"
     )
 
 

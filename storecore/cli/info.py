@@ -61,14 +61,14 @@ def info(choice: StoreChoice) -> None:
 
 
 class Reading:
-    """Reads what can be read: an error is kept and stops nothing else, unless it is not patient."""
+    """Reads as much as it can: keeps errors and goes on, or raises them if it is not patient."""
 
     def __init__(self, patient: bool = True) -> None:
         self.problems: list[str] = []
         self._patient = patient
 
     def __call__(self, read: Callable[[], _Answer]) -> _Answer | None:
-        """Return what `read` returns, None where it fails."""
+        """Return what `read` returns, None if it fails."""
         try:
             return read()
         except StoreError as error:
@@ -79,7 +79,7 @@ class Reading:
 
 
 def series_of(store: Catalog, reading: Reading | None = None) -> Iterator[SeriesInfo]:
-    """Yield every series of a store, by symbol and timeframe; with `reading` those it can read."""
+    """Yield every series of a store, by symbol and timeframe; with `reading` the readable ones."""
     read = reading or Reading(patient=False)
     for symbol in read(store.symbols) or []:
         for timeframe in read(partial(store.timeframes, symbol)) or []:

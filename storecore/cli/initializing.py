@@ -10,7 +10,7 @@ import click
 from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.errors import BackendLoadError
 from storecore.inner import InnerStore
-from storecore.isolation import is_programs, reason
+from storecore.isolation import is_from_program, reason
 
 
 @click.command(
@@ -32,13 +32,13 @@ def init(choice: StoreChoice) -> None:
     choice.open().close()
     click.echo(f"the store in {choice.named} is ready", err=True)
     if prepared.spec.init is not None:
-        click.echo(_left_to_an_administrator(prepared, prepared.spec.init), nl=False)
+        click.echo(_instructions(prepared, prepared.spec.init), nl=False)
 
 
-def _left_to_an_administrator(prepared: InnerStore, init: Callable[[Any], str]) -> str:
+def _instructions(prepared: InnerStore, init: Callable[[Any], str]) -> str:
     try:
         return init(prepared.settings)
     except BaseException as error:
-        if is_programs(error):
+        if is_from_program(error):
             raise
         raise BackendLoadError(f"{prepared.described}: its init raised {reason(error)}") from error

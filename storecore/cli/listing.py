@@ -38,11 +38,11 @@ _OBSERVER_HEADINGS = ("observer", "package", "entry point", "health")
 @click.option(
     "--check",
     metavar="NAME",
-    help="Open this backend, read from it, and say how it is; of an observer, load it.",
+    help="Open this backend and read from it, or load this observer.",
 )
 @settings_option
 def list_backends(check: str | None, settings: dict[str, Any]) -> None:
-    """List the installed backends and observers: their packages, whether each can be loaded."""
+    """List the installed backends and observers, with their packages and health."""
     if check is not None and _names_an_observer(check):
         _check_observer(check)
     elif check is not None:
@@ -58,7 +58,7 @@ def list_backends(check: str | None, settings: dict[str, Any]) -> None:
 
 
 def _print_observers() -> None:
-    """Print which observers are installed; none is imported, since that may do anything."""
+    """Print the installed observers, without importing any: an import may do anything."""
     rows = [
         list(map(printable, (each.name, _package(each), each.entry_point, each.status)))
         for each in observers()

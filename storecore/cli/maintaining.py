@@ -29,14 +29,14 @@ _HEADINGS = ("kind", "where", "what")
 @click.option(
     "--against",
     metavar="FILE",
-    help="A checkpoint (`storecore checkpoint`): what it names and is gone is reported.",
+    help="A checkpoint file: also report what the store has lost since.",
 )
 @store_options
 def verify(choice: StoreChoice, against: str | None) -> None:
-    """Prove every file of a store and look at its bars; change nothing.
+    """Prove every file of a store and check its bars; change nothing.
 
-    The exit status is 1 where something is damaged, or missing against a checkpoint. What is only
-    odd, a high below a low or a gap, is told and is no error.
+    The exit status is 1 if something is damaged, could not be checked, or is missing against a
+    checkpoint. Oddities, such as a high below a low or a gap, are reported but are no error.
     """
     then = None if against is None else loaded(against)
     with choice.open_to_read() as store:

@@ -1,8 +1,8 @@
-"""Which of two instants a local time means that came twice, when the clocks went back.
+"""Decides between the two instants of a local time that came twice, when the clocks went back.
 
-Only the order of the rows can tell: a reading counts if with it the rows of the symbol, within a
-day, are in order of time, all of them rising or all falling. If both readings do, or none, the
-order cannot tell.
+Only the order of the rows can decide. A reading counts if it puts the rows of the symbol, within a
+day, in order of time, all rising or all falling. If both readings do, or neither, the time stays
+ambiguous.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ _NEAR = timedelta(days=1)
 Readings = Sequence[datetime]  # of one row: one instant, or two in order
 
 
-class Told(NamedTuple):
-    """The place of a row among those given, and the instant that it means (None: not known)."""
+class Resolved(NamedTuple):
+    """The place of a row among those given, and its instant (None: ambiguous)."""
 
     at: int
     meant: datetime | None
 
 
-def told_by_order(rows: Sequence[Readings]) -> Iterator[Told]:
-    """Yield what each row with two readings means; the rows are one symbol's, as they come."""
+def resolved_by_order(rows: Sequence[Readings]) -> Iterator[Resolved]:
+    """Yield the instant of each row with two readings; the rows are those of one symbol."""
     nights = list(_nights(readings for readings in rows if len(readings) > 1))
     starts = [first for first, _ in nights]
     near: list[list[int]] = [[] for _ in nights]
@@ -36,11 +36,11 @@ def told_by_order(rows: Sequence[Readings]) -> Iterator[Told]:
     for night_rows in near:
         meant = _meant([rows[at] for at in night_rows])
         told = zip(night_rows, meant, strict=True)
-        yield from (Told(at, each) for at, each in told if len(rows[at]) > 1)
+        yield from (Resolved(at, each) for at, each in told if len(rows[at]) > 1)
 
 
 def _nights(twice: Iterable[Readings]) -> Iterator[tuple[datetime, datetime]]:
-    """Yield from when to when rows count for those that came twice, night by night."""
+    """Yield the bounds of the rows that decide about repeated times, night by night."""
     ordered = sorted(twice, key=itemgetter(0))
     for at, readings in enumerate(ordered):
         if at == 0 or readings[0] - ordered[at - 1][0] > 2 * _NEAR:
@@ -59,7 +59,7 @@ def _meant(rows: Sequence[Readings]) -> list[datetime | None]:
 def _rising(rows: Sequence[Readings]) -> list[list[datetime]]:
     """Return the earliest and the latest instants with which all rows rise; none if they cannot.
 
-    Between them lies every other choice, so where they agree there is none.
+    Every other choice lies between them, so where they agree there is none.
     """
     earliest, latest = list[datetime](), list[datetime]()
     for readings in rows:

@@ -1,9 +1,9 @@
 """Times as people write them: ISO dates and times, with or without an offset.
 
-A date without a time is a day, the same in every time zone: it stands for its midnight in UTC. A
-time without an offset is local to a zone.
+A date without a time is a day, the same in every time zone: its midnight in UTC. A time without an
+offset is local to a zone.
 
-A text is matched whole. Digits alone are a day if there are eight of them, `20260105`, and else
+A text is matched completely. Eight digits alone are a day, `20260105`. Any other digits alone are
 refused: `2026010514` may be an hour or seconds since 1970, and no file says which.
 """
 
@@ -64,10 +64,10 @@ def parse_time(text: str, what: str) -> date:
 
 
 def to_utc(moment: date, zone: tzinfo, what: str) -> list[datetime]:
-    """Return what a time may stand for, as naive datetimes in UTC: one, or two in order.
+    """Return the naive UTC datetimes that a time may mean: one, or two in order.
 
-    A time without an offset is local to `zone`: two are those of the hour that comes twice, when
-    the clocks go back. Raises `InvalidData` for a local time that the clocks skipped.
+    A time without an offset is local to `zone`. It means two if the clocks went back and it came
+    twice. Raises `InvalidData` for a local time that the clocks skipped.
     """
     if not isinstance(moment, datetime):
         return [datetime(moment.year, moment.month, moment.day)]
@@ -90,17 +90,17 @@ def find_zone(name: str) -> tzinfo:
 
 
 def with_offset(moment: datetime, zone: tzinfo) -> str:
-    """Return a time in UTC as the text that says it in a zone without doubt."""
+    """Return a time in UTC as local text with its offset."""
     return moment.replace(tzinfo=UTC).astimezone(zone).isoformat()
 
 
 def local_text(moment: datetime, zone: tzinfo) -> str:
-    """Return a time in UTC as it is local to a zone, without the offset."""
+    """Return a time in UTC as local text without its offset."""
     return str(moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None))
 
 
 def _in_zone(moment: datetime, zone: tzinfo, what: str) -> list[datetime]:
-    """Return the instants of a local time: the offsets of both folds tell how often it came."""
+    """Return the instants of a local time; the offsets of both folds show how many there are."""
     local = moment.replace(tzinfo=zone)
     first = cast(timedelta, local.utcoffset())
     second = cast(timedelta, local.replace(fold=1).utcoffset())
@@ -114,16 +114,16 @@ def _in_zone(moment: datetime, zone: tzinfo, what: str) -> list[datetime]:
 
 
 def _expected(text: str) -> str:
-    """Return what is expected in place of a text, and what digits alone may mean."""
+    """Return the expectation of an error message, with the readings of digits alone."""
     readings = list(_readings(text)) if _DIGITS.fullmatch(text) else []
     if not readings:
         return "expected an ISO date or time, as 2026-01-05 or 2026-01-05T14:30:00+01:00"
     meant = " or ".join(f"{moment.isoformat()} ({how})" for how, moment in readings)
-    return f"digits alone may be {meant}: write the one that is meant as an ISO time"
+    return f"digits alone may be {meant}: write it as an ISO time"
 
 
 def _readings(digits: str) -> Iterator[tuple[str, datetime]]:
-    """Yield what a number may say: how it is read, and the moment."""
+    """Yield the readings of a number: how it is read, and the moment."""
     length = len(digits)
     if length in _CALENDAR:
         with suppress(ValueError):

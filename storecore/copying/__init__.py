@@ -40,17 +40,17 @@ def copy_store(
 ) -> CopyReport:
     """Copy all that an open store holds into another one, and report on both sides.
 
-    What both hold under one key (a bar, a fundamental, a state) and differs becomes the source's;
-    nothing else in the target is changed, and nothing is deleted. Events and audit records are only
-    ever appended, where what the target has is how the source's begin. What is in the target alone
-    is a difference in the report.
+    A bar, fundamental or state that differs is overwritten with the source's value; nothing else in
+    the target changes, and nothing is deleted. Events and audit records are only appended, if the
+    target's are the beginning of the source's. Data that only the target has is a difference in the
+    report.
 
-    `progress` is called with the kind of records, as observers are told of them, the symbol or
-    strategy, and how many more were gone through. What cannot be listed, or put in unchanged, by a
-    backend without the capability (`Catalog`, `VersionedState`, `Transfer`) is `left_out`, and so
-    is what is damaged on either side: a series, a state, or the rest of a kind from there on.
-    Raises `ConfigError` if the target keeps data in the place that the source reads from, and what
-    else either store raises; the next copy goes on from there.
+    `progress` is called with the kind of records (as for observers), the symbol or strategy, and
+    the number of records processed since the last call. `left_out` names what a backend cannot list
+    or take unchanged without a capability (`Catalog`, `VersionedState`, `Transfer`), and what is
+    damaged on either side: a series, a state, or the rest of a kind. Raises `ConfigError` if the
+    target keeps data where the source reads it, and what either store raises; the next copy goes on
+    from there.
     """
     if read_places_of(source) & places_of(target):
         raise same_place("source", source, "target", target)
@@ -65,7 +65,7 @@ def copy_store(
 def _copied(
     kind: str, source: DataStore, target: DataStore, tell: Tell
 ) -> Iterator[Copied | LeftOut]:
-    """Copy one kind; what is damaged in it holds up no other."""
+    """Copy one kind; damage in it does not stop the others."""
     try:
         yield from _KINDS[kind](source, target, tell)
     except CorruptData as error:

@@ -24,8 +24,8 @@ LAWS: dict[str, Law] = {
         "A call that works on one backend works on all.",
     ),
     "P2": Law(
-        "A capability is declared if and only if the store satisfies it, with its signatures; "
-        "what was added to one later, a method or an optional keyword, may be missing.",
+        "A capability is declared if and only if the store satisfies it, with its signatures. A "
+        "method or an optional keyword that was added to it later may be missing.",
         "Programs and wrappers choose by what is declared.",
     ),
     "P3": Law(
@@ -120,12 +120,14 @@ LAWS: dict[str, Law] = {
         "It is the record of every order that you sent.",
     ),
     "D2": Law(
-        "A write that fails leaves what was there before, readable, and raises a `StoreError`. It "
-        "holds for a call: one that writes several symbols, documents or days changes all or none.",
-        "Disks fill up on the busiest day.",
+        "A write that fails leaves what was there before, readable, and raises a `StoreError`. A "
+        "call that writes several symbols, documents or days changes all of them or none. One that "
+        "raises an exception of a signal handler has taken effect by then or never does.",
+        "Disks fill up on the busiest day; and whoever presses Ctrl-C tries again.",
     ),
     "D3": Law(
-        "What a killed writer left torn is never glued to the next record, never counted as data.",
+        "What a killed writer left torn is never glued to the next record, never counted as data. "
+        "A line that lacks its newline alone proves itself, and is data.",
         "A crash must not spoil what comes after it.",
     ),
     "D4": Law(
@@ -135,13 +137,13 @@ LAWS: dict[str, Law] = {
     ),
     "D5": Law(
         "A corrupt file is `CorruptData`; it is never treated as empty, and no flipped bit changes "
-        "what a read returns without being noticed. What could not be read (no permission, memory, "
-        "thread or descriptor, an I/O error) is `StorageError`, and no repair touches it.",
+        "what a read returns without being noticed. A file that could not be read (no permission, "
+        "memory, thread or descriptor, an I/O error) is `StorageError`, and no repair touches it.",
         "Disks and copies err silently, and a busy machine is not a damaged file.",
     ),
     "D7": Law(
-        "Opening to read (`create=False`, `readonly`, the commands that read) creates no file and "
-        "takes no lock, and a place that holds no store is `NoStore`.",
+        "Opening a store to read (`create=False`, `readonly`, the commands that read) creates no "
+        "file and takes no lock. A place without a store is `NoStore`.",
         "A misspelt path that counts as an empty store hides every record.",
     ),
     "L1": Law(

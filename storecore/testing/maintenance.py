@@ -31,10 +31,10 @@ class MaintenanceLaws(Givens):
 
     @pytest.fixture
     def checkpointed(self, maintained: Witness, store: Any) -> Witness:
-        """The subject, if it takes checkpoints: one of an earlier release leaves that to core."""
+        """The subject, if it takes checkpoints; core does so for one of an earlier release."""
         lacking = [name for name in ADDED if not hasattr(store, name)]
         if lacking:
-            pytest.skip(f"core stands in for what the backend lacks: {', '.join(lacking)}")
+            pytest.skip(f"core provides what the backend lacks: {', '.join(lacking)}")
         return maintained
 
     def test_maintenance_finds_nothing_wrong_with_a_store_that_nobody_touched(
@@ -71,7 +71,7 @@ class MaintenanceLaws(Givens):
     def test_maintenance_a_checkpoint_holds_for_a_store_that_nobody_touched(
         self, checkpointed: Witness
     ) -> None:
-        """A new one, and one that was looked after since: there is nothing to find or to note."""
+        """A new store, and one after maintenance: no finding and no note."""
         assert checkpointed.verify(against=checkpointed.checkpoint()).ok
         _write_some_of_each(checkpointed)
         taken = checkpointed.checkpoint()
@@ -86,7 +86,7 @@ class MaintenanceLaws(Givens):
     def test_maintenance_a_checkpoint_holds_after_writes_of_every_kind(
         self, checkpointed: Witness
     ) -> None:
-        """What is added, before, between and behind, or replaced by a write is no finding."""
+        """Records added before, between and behind, or replaced by a write, are no finding."""
         _write_some_of_each(checkpointed)
         taken = checkpointed.checkpoint()
         _write_more_of_each(checkpointed)
@@ -96,7 +96,7 @@ class MaintenanceLaws(Givens):
     def test_maintenance_what_was_written_behind_is_not_even_a_note(
         self, checkpointed: Witness
     ) -> None:
-        """A day's work: newer bars, filings, events, states and records. All is as it was then."""
+        """A day's work: newer bars, filings, events, states and records change nothing of then."""
         _write_some_of_each(checkpointed)
         taken = checkpointed.checkpoint()
         checkpointed.write_bars("AAPL", [bar(NOON + timedelta(81)), bar(NOON + timedelta(82))])
@@ -109,7 +109,7 @@ class MaintenanceLaws(Givens):
     def test_maintenance_bars_that_are_gone_are_found_by_name(
         self, checkpointed: Witness, having: Callable[[str], Witness]
     ) -> None:
-        """A whole series, and a bar of another one that was written on since."""
+        """A whole series, and a bar of another series that has new bars since."""
         having("Bulk")
         _write_some_of_each(checkpointed)
         checkpointed.write_bars("GONE", [bar(symbol="GONE")], timeframe="1h")
@@ -123,7 +123,7 @@ class MaintenanceLaws(Givens):
     def test_maintenance_what_a_store_lacks_of_a_checkpoint_is_found_by_name(
         self, checkpointed: Witness
     ) -> None:
-        """That of a store which holds something of each kind, held against an empty one."""
+        """The checkpoint of a store with something of each kind, compared with an empty one."""
         other = MemoryDataStore()
         _write_some_of_each(other)
         found = _found(checkpointed.verify(against=other.checkpoint()))
@@ -135,7 +135,7 @@ class MaintenanceLaws(Givens):
     def test_maintenance_what_is_not_as_it_was_is_found_by_name(
         self, checkpointed: Witness
     ) -> None:
-        """What is only ever appended or counted up is held to be what it was."""
+        """Appended records and numbered versions must be as they were."""
         other = MemoryDataStore()
         for store, day in ((checkpointed, 0), (other, 1)):
             _write_some_of_each(store)
@@ -153,7 +153,7 @@ class MaintenanceLaws(Givens):
     def test_maintenance_what_may_have_been_corrected_is_a_note(
         self, checkpointed: Witness
     ) -> None:
-        """Bars and fundamentals of the same number that say something else, or more of them."""
+        """As many bars or fundamentals with other values, or more of them."""
         _write_some_of_each(checkpointed)
         taken = checkpointed.checkpoint()
         checkpointed.write_bars("AAPL", [bar(close=100.5)])
@@ -170,7 +170,7 @@ class MaintenanceLaws(Givens):
     def test_maintenance_a_checkpoint_is_taken_from_itself_its_mapping_or_its_file(
         self, checkpointed: Witness, tmp_path: Path
     ) -> None:
-        """And found to have been edited, whichever it is."""
+        """An edit is detected in each of them."""
         checkpointed.write_bars("AAPL", [bar()])
         taken, file = checkpointed.checkpoint(), tmp_path / "checkpoint.json"
         taken.save(file)
@@ -189,7 +189,7 @@ class MaintenanceLaws(Givens):
     def test_maintenance_a_checkpoint_is_that_of_memory_with_the_same_data(
         self, checkpointed: Witness, store: Any, having: Callable[[str], Witness]
     ) -> None:
-        """So a store can be held to the checkpoint of its copy in another backend."""
+        """So a store can be compared with the checkpoint of its copy in another backend."""
         for capability in ("Catalog", "VersionedState", "Transfer"):
             having(capability)
         _write_some_of_each(checkpointed)
@@ -197,8 +197,9 @@ class MaintenanceLaws(Givens):
         same = MemoryDataStore()
         assert copy_store(store, same).ok
         own, others = checkpointed.checkpoint(), same.checkpoint()
-        apart = {name: getattr(own, name) for name in ("taken_at", "store", "storecore", "sha256")}
-        assert replace(others, **apart) == own
+        for name in ("bars", "fundamentals", "events", "states", "audit"):
+            entries = [_unnumbered(each) for each in getattr(own, name)]
+            assert [*getattr(others, name)] == entries, name
         assert same.verify(against=own).ok
         assert checkpointed.verify(against=others).ok
 
@@ -214,7 +215,7 @@ def _write_some_of_each(store: Any) -> None:
 
 
 def _write_more_of_each(store: Any) -> None:
-    """Write to each series, symbol, day, state and log that is there: new, late and again."""
+    """Write to each existing series, symbol, day, state and log: new, late and again."""
     store.write_bars("AAPL", [bar(NOON + timedelta(day)) for day in (-400, 39, 40, 400)])
     store.write_bars("MSFT", [bar(symbol="MSFT", volume=2**53 + 1)], timeframe="1h")
     for day in (-400, 0, 400):
@@ -223,6 +224,11 @@ def _write_more_of_each(store: Any) -> None:
     store.save_strategy_state("value", {"b": 1, "a": 2.5})
     store.log_decision("value", decision())
     store.log_order("value", *sent())
+
+
+def _unnumbered(entry: Any) -> Any:
+    """Return an entry of a checkpoint without the number that only its own store knows."""
+    return replace(entry, written=0) if hasattr(entry, "written") else entry
 
 
 def _found(report: Report) -> set[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Law D7: who opens a store to read creates nothing, and a place without a store is an error."""
+"""Law D7: opening a store to read creates nothing, and a place without a store is an error."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from storecore.testing.witness import Witness
 
 
 class PresenceLaws(Givens):
-    """What is there is read as it is, and what is not there is not made."""
+    """A missing store is an error and is not created."""
 
     def test_d7_a_place_without_a_store_is_an_error_and_stays_without_one(
         self, nowhere: Callable[..., Any] | None
     ) -> None:
-        """Not even the second try finds one; once a store is made there it is found."""
+        """A second try finds none either; once a store is created there, it is found."""
         if nowhere is None:
-            pytest.skip("the suite gives no `nowhere`: the backend cannot promise it")
+            pytest.skip("the suite gives no `nowhere`: the backend may create what is missing")
         for attempt in ("a place without a store", "the same place, tried again"):
             with refused(NoStore, value=attempt):
                 nowhere(create=False).close()

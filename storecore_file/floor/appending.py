@@ -1,7 +1,9 @@
 """Grows logs: whole lines at the end of a file, synced before they count.
 
 Callers hold the log's lock. A line that was being written when its process died has no newline: it
-is moved to a sidecar before the next line is written (law D3) and was never data to a reader.
+is moved to a sidecar before the next line is written (law D3) and was never data to a reader. One
+that proves that it is whole, and lacks its newline alone, is data: it may have been acknowledged
+and its newline cut off since. The next writer puts the newline behind it.
 
 A sync that failed is not tried again on the same file: the system may have forgotten what it could
 not write, and would say that all is well. The lines that were acknowledged are copied to a fresh
@@ -10,13 +12,14 @@ file, which takes the place of the old one, and the log goes on there.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore_file.floor.disk import Disk, write_all
 from storecore_file.floor.keeping import KeptFile
 from storecore_file.floor.looking import OpenFile
@@ -28,6 +31,19 @@ _BLOCK, _LARGE_BLOCK = 4_096, 2**20
 _UNKNOWN = -2  # no length that a file may be found to have
 _log = logging.getLogger("storecore")
 _doubtful: set[tuple[int, int]] = set()  # files whose sync failed, until a fresh one replaced them
+
+
+class Effect:
+    """Whether lines are in their log, for who has to know it though a signal's exception came.
+
+    `before` is the length of the log before them.
+    """
+
+    __slots__ = ("before", "is_there")
+
+    def __init__(self) -> None:
+        self.before = 0
+        self.is_there = False
 
 
 class Log:
@@ -53,22 +69,27 @@ class Log:
             return self
         return Log(self._disk, path, self._is_whole)
 
-    def append(self, lines_after: Callable[[bytes | None], Sequence[bytes]]) -> int:
+    def append(
+        self,
+        lines_after: Callable[[bytes | None], Sequence[bytes]],
+        effect: Effect | None = None,
+    ) -> int:
         """Append the lines that follow the last one (None: there is none); return the length.
 
-        On an error the log is as it was before. Raises `StorageError`, `CorruptData` where its last
-        line is a damaged one.
+        On an error the log is as it was before, unless `effect` says that the lines are there: an
+        exception of a signal handler may come when they are. Raises `StorageError`, `CorruptData`
+        if the last line is a damaged one.
         """
         try:
             if not self._is_current():
                 self._open()
             lines = lines_after(self._last)
             content = lines[0] if len(lines) == 1 else b"".join(lines)
+            last = lines[-1] if lines else self._last
             before, self._length = self._length, _UNKNOWN  # should the write fail
-            self._write(content, before)
+            self._write(content, before, last, effect)
         except (OSError, MemoryError) as error:
             refuse(error, self._path, "append to")
-        self._length, self._last = before + len(content), lines[-1] if lines else self._last
         return self._length
 
     def cut(self, length: int) -> None:
@@ -105,21 +126,39 @@ class Log:
     def _set_aside(self, end: int, size: int) -> None:
         """Move what follows the last newline to the sidecar."""
         torn = os.pread(self._kept.number, size - end, end)
-        if self._is_whole(torn[:-1] + b"\n"):
+        line = as_line(torn, self._is_whole)
+        if line == torn:
             raise CorruptData(f"{self._path}: the newline of its last line is damaged", self._path)
+        if line is not None:
+            return self._end_line(line, size)
         sidecar = self._path.with_name(f"{self._path.name}.torn")
         Log(self._disk, sidecar, self._is_whole).append(lambda _: [torn + b"\n"])
         os.ftruncate(self._kept.number, end)
         torn_of, moved_to = self._path, sidecar.name
-        _log.warning("%s: a torn line of %d bytes was moved to %s", torn_of, size - end, moved_to)
+        return _log.warning(
+            "%s: a torn line of %d bytes was moved to %s", torn_of, size - end, moved_to
+        )
 
-    def _write(self, content: bytes, before: int) -> None:
+    def _end_line(self, line: bytes, size: int) -> None:
+        """Put the newline behind a last line that lacks it."""
+        write_all(self._kept.number, b"\n")
+        self._length, self._last = size + 1, line
+        _log.warning("%s: the newline of its last line was missing", self._path)
+
+    def _write(
+        self, content: bytes, before: int, last: bytes | None, effect: Effect | None
+    ) -> None:
+        after = before + len(content)
         try:
             write_all(self._kept.number, content)
             self._sync()
             if not self._is_named:
                 self._disk.named(self._path, self._kept.identity)
                 self._is_named = True
+            # No signal handler can run between these: the lines are there, or they are taken back.
+            self._length, self._last = after, last
+            if effect is not None:
+                effect.before, effect.is_there = before, True
         except BaseException:
             with suppress(OSError):  # what cannot be taken back now is met by the next writer
                 self._take_back(before)
@@ -154,8 +193,8 @@ def whole_lines(content: bytes | None, is_whole: Callable[[bytes], bool]) -> lis
     is damaged: it is among the lines, for the caller to refuse.
     """
     *lines, tail = (content or b"").split(b"\n")
-    damaged = [tail] if is_whole(tail[:-1] + b"\n") else []
-    return [line + b"\n" for line in lines] + damaged
+    last = as_line(tail, is_whole)
+    return [line + b"\n" for line in lines] + ([] if last is None else [last])
 
 
 def lines_in(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
@@ -167,37 +206,60 @@ def lines_in(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[byte
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
             yield line + b"\n"
-    if is_whole(rest[:-1] + b"\n"):
-        yield rest
+    last = as_line(rest, is_whole)
+    if last is not None:
+        yield last
 
 
-def last_line(path: Path) -> bytes | None:
+def last_line(path: Path, is_whole: Callable[[bytes], bool]) -> bytes | None:
     """Return the last whole line of a log, read from its end; None where there is none."""
+    last, tail = _end(path)
+    return as_line(tail, is_whole) or last
+
+
+def torn_end(path: Path, is_whole: Callable[[bytes], bool]) -> tuple[int, bool]:
+    """Return how many bytes of a torn line a log ends with, and whether it lacks its newline alone.
+
+    The first is what lies behind the last whole line, where a crash tore the next. A log that is
+    gone has no such end.
+    """
+    try:
+        _, tail = _end(path)
+    except StorageError as error:
+        if error.errno == errno.ENOENT:
+            return 0, False
+        raise
+    line = as_line(tail, is_whole)
+    return (0 if line else len(tail)), line is not None and line != tail
+
+
+def lacks_newline(path: Path, is_whole: Callable[[bytes], bool]) -> bool:
+    """Tell whether there is a log that ends with a line that is whole but for its newline."""
+    return torn_end(path, is_whole)[1]
+
+
+def as_line(tail: bytes, is_whole: Callable[[bytes], bool]) -> bytes | None:
+    """Return what follows the last newline of a log as a whole line; None if it is none.
+
+    It may lack its newline, which is put behind it, or have another byte there, which stays.
+    """
+    if not tail:
+        return None
+    if is_whole(tail + b"\n"):
+        return tail + b"\n"
+    return tail if is_whole(tail[:-1] + b"\n") else None
+
+
+def _end(path: Path) -> tuple[bytes | None, bytes]:
+    """Return the last line of a log that has a newline, and what follows it."""
     with naming(path, "read"):
         file, found = open_regular(path, READ)
-        try:
-            return _tail(file, found.st_size)[1]
-        finally:
-            os.close(file)
-
-
-def torn_bytes(path: Path, is_whole: Callable[[bytes], bool]) -> int:
-    """Return how many bytes of a log lie behind its last whole line: of one that a crash tore.
-
-    None do in a log that is gone.
-    """
     with naming(path, "read"):
         try:
-            file, found = open_regular(path, READ)
-        except FileNotFoundError:
-            return 0
-        try:
-            size = found.st_size
-            end = _tail(file, size)[0]
-            torn = os.pread(file, size - end, end)
+            end, last = _tail(file, found.st_size)
+            return last, os.pread(file, found.st_size - end, end)
         finally:
             os.close(file)
-    return 0 if is_whole(torn[:-1] + b"\n") else len(torn)
 
 
 def _tail(file: int, size: int) -> tuple[int, bytes | None]:

@@ -11,13 +11,14 @@ from storecore_file.floor.looking import identity_at
 from storecore_file.floor.naming import naming
 
 ASIDE = "aside"
+MOMENT = "%Y-%m-%dT%H-%M-%S.%fZ"  # the folders in it: when files were moved there
 
 
 def set_aside(disk: Disk, path: Path, into: Path, judged: tuple[int, int]) -> bool:
-    """Move a file or folder to `into`, on the same file system, where nothing is yet.
+    """Move a file or folder to `into`, an empty place on the same file system.
 
-    `judged` is its identity; another one that has taken its place meanwhile is put back, and False
-    returned. Both folders are durable when this returns. Raises `StorageError`.
+    `judged` is its identity. If another file has taken its place meanwhile, that is put back and
+    False returned. Both folders are durable when this returns. Raises `StorageError`.
     """
     disk.make_folder(into.parent)
     with naming(path, "move aside"):
@@ -33,8 +34,22 @@ def set_aside(disk: Disk, path: Path, into: Path, judged: tuple[int, int]) -> bo
 
 
 def _put_back(moved: Path, path: Path) -> None:
-    """Put a file back, unless yet another one lies there: that is the newer one."""
+    """Put a file back, unless another one lies there by now: that is newer."""
     with naming(path, "put back"), suppress(FileExistsError):
         path.hardlink_to(moved)
     with naming(moved, "remove"):
         moved.unlink()
+
+
+def copy_aside(disk: Disk, path: Path, into: Path) -> None:
+    """Give a file, durably, a second place at `into`, where it stays when it is replaced.
+
+    Where the file system has no such names, it is copied. Raises `StorageError`.
+    """
+    disk.make_folder(into.parent)
+    with naming(path, "copy aside"):
+        try:
+            os.link(path, into)
+        except OSError:
+            disk.replace(into, path.read_bytes())
+    disk.created(into)

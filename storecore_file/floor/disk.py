@@ -23,6 +23,7 @@ from storecore_file.floor.naming import naming
 from storecore_file.floor.renaming import put_in_place
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_ADD = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LISTINGS = 30_000
 _LISTED_AGAIN = 50
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync stops at the drive
@@ -193,6 +194,15 @@ class Disk(Folders):
             except OSError:
                 self.replace(second, path.read_bytes())
 
+    def add(self, path: Path, content: bytes) -> None:
+        """Add to the end of a file, made if need be, without a sync: a crash may tear it."""
+        with naming(path, "write"):
+            file = os.open(path, _ADD, 0o666)
+            try:
+                write_all(file, content)
+            finally:
+                os.close(file)
+
     def drop(self, path: Path) -> None:
         """Remove a file without a sync, for what may come back; fine where it is gone already."""
         with naming(path, "remove"):
@@ -217,7 +227,7 @@ class Disk(Folders):
 
 
 def _may_be_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a folder: one that cannot be told is, so that none is left out."""
+    """Return whether an entry is a folder; True if unknown, so that none is left out."""
     try:
         return entry.is_dir()
     except OSError as error:

@@ -34,7 +34,7 @@ class Folders:
             return _is_folder(folder)
 
     def refuse_links(self, folder: Path, within: Path) -> None:
-        """Refuse to write to a folder that is a symbolic link, or lies below one in `within`."""
+        """Raise if a folder is a symbolic link, or lies below one in `within`."""
         while folder != within:
             _refuse_link(folder)
             folder = folder.parent
@@ -51,10 +51,10 @@ class Folders:
     def make_folders(
         self, folders: Iterable[Path], within: Path | None = None, links: bool = False
     ) -> None:
-        """Make many folders, those above them synced once each, not once a folder.
+        """Make many folders, and sync the folders above them once each.
 
-        `links` tells whether they may be symbolic links: an administrator may have put a kind of
-        data on another disk, but what lies below it is the store's own, and is not written through.
+        `links` says whether they may be symbolic links. An administrator may put a kind of data on
+        another disk, but folders below it are the store's own, and are not written through a link.
         """
         asked = set(folders)
         missing = {folder for folder in asked if not self.is_folder(folder)}
@@ -118,7 +118,7 @@ def _is_folder(folder: Path) -> bool:
 
 
 def _refuse_link(folder: Path) -> None:
-    """Refuse a folder that is a symbolic link; looked at once for each folder in a process."""
+    """Raise if a folder is a symbolic link; each folder is checked once in a process."""
     with naming(folder, "look at"):
         if stat.S_ISLNK(os.lstat(folder).st_mode):
             raise StorageError(

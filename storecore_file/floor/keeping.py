@@ -17,12 +17,13 @@ _NOTHING = (-1, -1)
 class KeptFile:
     """A file that stays open, and makes sure that its descriptor still is its own."""
 
+    number = -1
+    identity = _NOTHING  # device and inode of the file that is open
+
     def __init__(self, path: Path, flags: int) -> None:
         self._path = path
         self._name = os.fspath(path)
         self._flags = flags
-        self.number = -1
-        self.identity = _NOTHING  # device and inode of the file that is open
 
     def open(self) -> int:
         """Open the file that is at the path now, made if need be, and return its size."""

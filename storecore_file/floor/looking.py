@@ -80,9 +80,9 @@ class Listing(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One entry of a folder: what it is, and when it has last changed (s since 1970).
+    """One entry of a folder: its type, and when it last changed (s since 1970).
 
-    `problem` says why that is not known, and is None if it is.
+    `problem` says why that is unknown, and is None otherwise.
     """
 
     name: str
@@ -121,7 +121,7 @@ def _entry(folder: Path, name: str) -> Entry:
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether anything lies at a path, so far as that can be told."""
+    """Return whether anything lies at a path, as far as is known."""
     try:
         os.lstat(path)
     except FileNotFoundError:
@@ -132,7 +132,7 @@ def is_there(path: Path) -> bool:
 
 
 def type_at(path: Path) -> str | None:
-    """Return what lies at a path, as `Entry.type`, or None where nothing does."""
+    """Return the type of the file at a path, as `Entry.type`, or None if there is none."""
     with naming(path, "look at"):
         try:
             return type_of(os.lstat(path).st_mode)
@@ -141,7 +141,7 @@ def type_at(path: Path) -> str | None:
 
 
 def identity_at(path: Path) -> tuple[int, int] | None:
-    """Return which file lies at a path, or None where there is none."""
+    """Return the identity of the file at a path, or None if there is none."""
     with naming(path, "look at"):
         try:
             return identity(os.lstat(path))
@@ -155,7 +155,7 @@ def identity(found: os.stat_result) -> tuple[int, int]:
 
 
 def places(folders: Iterable[Path]) -> frozenset[str]:
-    """Return which folders these are, by whatever paths they are reached; a missing one is none."""
+    """Return the identities of folders, whatever their paths; a missing one has none."""
     found = set()
     for folder in folders:
         with naming(folder, "look at"), suppress(FileNotFoundError):
@@ -168,9 +168,9 @@ Fingerprint = tuple[int, int, int, int]
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
-    """Return what tells the file at a path from any that was or will be there, None if none is.
+    """Return values that identify the file at a path and its content, None if there is none.
 
-    The number of a removed file is soon given to another one, so size and time of change count too.
+    The inode of a removed file is soon reused, so size and time of change count too.
     """
     with naming(path, "look at"):
         try:

@@ -55,7 +55,7 @@ class NameCodec(NamedTuple):
 
 
 def is_hashed(encoded: str) -> bool:
-    """Tell whether a file name is that of a name which only the data in the file can tell."""
+    """Return whether a file name is a hash: only the data in the file gives the name."""
     return _HASHED in encoded
 
 

@@ -1,8 +1,8 @@
-"""Opens regular files only: whatever else may lie at a path, no call waits for it.
+"""Opens regular files only: no call waits for anything else that lies at a path.
 
-A FIFO would hold up whoever opens it until another end is opened, and a device answers with bytes
-that nobody has stored or takes bytes that nobody will see again. So files are opened without
-blocking, and what was opened is looked at: that is the `fstat` that tells a file's size.
+An open of a FIFO would wait for its other end. A device returns bytes that nobody stored, or
+swallows those that are written. So files are opened without blocking, and `fstat`, which also gives
+the size, checks the type.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _TYPES = {
 
 
 def open_regular(path: Path, flags: int) -> tuple[int, os.stat_result]:
-    """Open a file; return its descriptor and what `fstat` says of it.
+    """Open a file; return its descriptor and the result of `fstat`.
 
-    Raises `StorageError` if another thing than a regular file lies there, or `flags` ask to write
-    and a symbolic link does, and `OSError` as `os.open` does.
+    Raises `StorageError` if something other than a regular file lies there, or if `flags` ask to
+    write and a symbolic link does, and `OSError` as `os.open` does.
     """
     try:
         number = os.open(path, flags, 0o666)
@@ -52,7 +52,7 @@ def open_regular(path: Path, flags: int) -> tuple[int, os.stat_result]:
 
 
 def type_of(mode: int) -> str:
-    """Return what lies at a path, by its `st_mode`: "file", "folder", "symbolic link", …."""
+    """Return the type of a file by its `st_mode`: "file", "folder", "symbolic link", …."""
     return _TYPES.get(stat.S_IFMT(mode), "thing of no known type")
 
 

@@ -1,8 +1,8 @@
-"""Takes back a change of many files, in many folders, as one.
+"""Rolls back a change of many files, in many folders, as one.
 
-What a name stands for gets a second, hidden name beside it before it is replaced or removed: a hard
-link, so that neither a descriptor nor a copy is held for each of thousands of files. `former.py`
-does the same for the few files of one step, by descriptors.
+Before a file is replaced or removed, it gets a second, hidden name beside it. That is a hard link,
+which needs neither a descriptor nor a copy for each of thousands of files. `former.py` does the
+same for the few files of one step, by descriptors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FORMER = re.compile(r"\..+\.([0-9a-f]{8})[0-9a-f]{8}\.rollback", re.S)
 
 
 class _Change(NamedTuple):
-    """A name, which file it stands for before and after, and the second name of the one before."""
+    """A name, its files before and after the change, and the second name of the old file."""
 
     path: Path
     before: Fingerprint | None
@@ -35,48 +35,49 @@ class _Change(NamedTuple):
 
 
 class Rollback:
-    """What some names stood for before they were changed."""
+    """The files of some names before they were changed."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._changes: list[_Change] = []
 
     def keep(self, path: Path, new: Path | None) -> None:
-        """Keep what a name stands for before `new` is renamed to it, or it is removed (None)."""
+        """Back up the file of a name before `new` is renamed to it, or it is removed (None)."""
         before, after = fingerprint(path), None if new is None else fingerprint(new)
-        former = _former_name(path)
+        former = _backup_name(path)
         if before is not None:
             self._disk.keep(path, former.name)
         self._changes.append(_Change(path, before, after, former))
 
     def replace(self, path: Path, new: Path) -> None:
-        """Rename `new` to a path, kept. Raises `StorageError`."""
+        """Rename `new` to a path, with a backup. Raises `StorageError`."""
         self.keep(path, new)
         with naming(path, "write"):
             put_in_place(new, path)
 
     def remove(self, path: Path) -> None:
-        """Remove a file, kept; fine where it is gone already. Raises `StorageError`."""
+        """Remove a file, with a backup; no error if it is gone. Raises `StorageError`."""
         self.keep(path, None)
         self._disk.drop(path)
 
-    def settle(self) -> None:
-        """Bring the changes to the medium. Raises `StorageError`."""
+    def sync(self) -> None:
+        """Sync the changes to the medium. Raises `StorageError`."""
         for folder in dict.fromkeys(each.path.parent for each in self._changes):
             self._disk.settle(folder)
 
     def is_empty(self) -> bool:
-        """Tell whether nothing was kept."""
+        """Return whether there is no backup."""
         return not self._changes
 
-    def formers(self) -> list[tuple[Path, Path]]:
+    def backups(self) -> list[tuple[Path, Path]]:
         """Return the files that were there, each with its second name."""
         return [(each.path, each.former) for each in self._changes if each.before is not None]
 
     def is_undisturbed(self) -> bool:
-        """Tell whether all names stand for the files after, or all for those before.
+        """Return whether all names have the files after the change, or all those before.
 
-        Then no other writer has changed them since; a file that is missing may be another's doing.
+        If so, no other writer has changed them since; another writer may have removed a file that
+        is missing.
         """
         found = [fingerprint(each.path) for each in self._changes]
         return found in (
@@ -84,11 +85,11 @@ class Rollback:
             [each.before for each in self._changes],
         )
 
-    def take_back(self) -> None:
-        """Take the changes back, the last one first, so that a reader misses nothing meanwhile.
+    def roll_back(self) -> None:
+        """Roll the changes back, the last one first, so that a reader misses nothing meanwhile.
 
-        A name that stands for another writer's file is left alone. Raises `StorageError` for the
-        first one that cannot be taken back, after all the others.
+        A name with the file of another writer stays as it is. If some changes cannot be rolled
+        back, all others still are; then the first such error is raised as `StorageError`.
         """
         failed: list[StorageError] = []
         for each in reversed(self._changes):
@@ -96,11 +97,11 @@ class Rollback:
                 self._take_one_back(each)
             except StorageError as error:
                 failed.append(error)
-        self.settle()
+        self.sync()
         if failed:
             raise failed[0]
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Remove the second names: the change stays."""
         for each in self._changes:
             with suppress(StorageError):  # hidden, and nobody's data
@@ -119,12 +120,12 @@ class Rollback:
 
 
 def made_at(name: str) -> int | None:
-    """Return when a second name was given (s since 1970), or None if a file name is not one."""
+    """Return when a second name was made (s since 1970), or None if a file name is not one."""
     match = _FORMER.fullmatch(name)
     return None if match is None else int(match[1], 16)
 
 
-def _former_name(path: Path) -> Path:
+def _backup_name(path: Path) -> Path:
     # The time is in the name: the file's own is that of its content, which may be years old.
     return path.with_name(f".{path.name}.{int(time.time()):08x}{token_hex(4)}.rollback")
 
@@ -132,7 +133,7 @@ def _former_name(path: Path) -> Path:
 def replace_all(
     disk: Disk, contents: Iterable[tuple[Path, bytes]], gone: Iterable[Path] = ()
 ) -> None:
-    """Put content where each path says, in that order, then remove others.
+    """Write content to each path, in that order, then remove others.
 
     On an error all is as before. No path comes twice; others may be gone already. Contents are
     taken one at a time.
@@ -145,11 +146,11 @@ def replace_all(
             rollback.replace(path, temporary)
         for path in gone:
             rollback.remove(path)
-        rollback.settle()
+        rollback.sync()
     except BaseException:
         with suppress(StorageError):  # the error that matters is on its way
-            rollback.take_back()
+            rollback.roll_back()
         disk.discard(staged)
         raise
     finally:
-        rollback.forget()
+        rollback.discard()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
 import pytest
@@ -11,18 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from storecore import Action, Decision, DecisionRecord, InvalidData, InvalidName, Order, OrderRecord
+from storecore import (
+    Action,
+    Decision,
+    DecisionRecord,
+    InvalidData,
+    InvalidName,
+    Order,
+    OrderRecord,
+    StorageError,
+)
 from storecore.audit import (
     GENESIS,
     Link,
     chain,
     chained,
+    day_bounds,
     decision_bodies,
     decision_body,
     decision_entry,
     decode_record,
     end_of,
     line_after,
+    moment_and_day,
     order_bodies,
     order_body,
     order_entry,
@@ -314,6 +325,26 @@ RESULT = OrderResult("1", "filled")
 def test_a_batch_of_what_are_no_orders_is_refused(orders, message):
     with pytest.raises(InvalidData, match=message):
         order_bodies("value", orders)
+
+
+def test_a1_a_clock_beyond_the_years_that_python_knows_is_a_storage_error_that_names_it():
+    def now(zone):
+        raise OverflowError("date value out of range")
+
+    with pytest.raises(StorageError, match=r"clock .* from year 1 to 9999 \(date value out of"):
+        moment_and_day(now)
+
+
+@pytest.mark.parametrize(
+    ("day", "first", "last"),
+    [
+        (date(2026, 1, 5), "2026-01-04T00:00:00+00:00", "2026-01-06T23:59:59.999999+00:00"),
+        (date.min, "0001-01-01T00:00:00+00:00", "0001-01-02T23:59:59.999999+00:00"),
+        (date.max, "9999-12-30T00:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_a1_records_of_a_local_day_are_a_day_off_in_utc_at_most(day, first, last):
+    assert [each.isoformat() for each in day_bounds(day)] == [first, last]
 
 
 def test_a3_what_was_logged_before_has_the_bytes_and_the_hash_that_it_had():

@@ -150,7 +150,9 @@ def test_a_backend_that_cannot_promise_it_is_an_error_that_says_so(third, kind):
 
 
 def test_a_memory_store_is_always_a_new_one():
-    with pytest.raises(ConfigError, match=r"backend 'memory' .* only a store that is there"):
+    with pytest.raises(
+        ConfigError, match=r"backend 'memory' .* cannot open a store without creating it"
+    ):
         open_store("memory", create=False)
 
 

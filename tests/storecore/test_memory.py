@@ -6,6 +6,7 @@ import inspect
 import itertools
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from storecore import (
     InvalidName,
     NotSerializable,
     Report,
+    StorageError,
     StoreClosed,
     open_store,
 )
@@ -354,6 +356,47 @@ def test_records_are_values_that_nobody_can_change(store, fundamental):
     store.write_fundamental("AAPL", fundamental())
     read = store.read_fundamental("AAPL")
     assert replace(read, employees=5) != store.read_fundamental("AAPL")
+
+
+def test_a_clock_that_has_no_local_date_logs_nothing(store, decision, sent, monkeypatch):
+    def now(zone):
+        raise OverflowError("date value out of range")
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr("storecore.memory.datetime", type("Clock", (), {"now": staticmethod(now)}))
+        for write in (
+            lambda: store.log_decision("value", decision()),
+            lambda: store.log_order("value", *sent()),
+        ):
+            with pytest.raises(StorageError, match="the machine's clock"):
+                write()
+    store.log_decision("value", decision())
+    assert store.verify_audit().checked == 1
+
+
+def test_an_exception_of_a_signal_handler_finds_all_or_nothing_of_a_record(store, decision):
+    """At any step: the chain goes on, and each record has its day."""
+    written = 0
+    for step in itertools.count(1):
+        steps, kept = 0, []
+
+        def profile(frame, event, arg, step=step, kept=kept):
+            nonlocal steps
+            steps += event in ("call", "c_return")
+            if steps == step and not kept:
+                kept.append(sys.setprofile(None))
+                raise KeyboardInterrupt
+
+        with suppress(KeyboardInterrupt):
+            sys.setprofile(profile)
+            store.log_decisions("value", [decision()] * 2)
+        sys.setprofile(None)
+        found = len(list(store.iter_audit("decisions")))
+        assert found - written in (0, 2)
+        written = found
+        if steps < step:
+            break
+    assert store.verify_audit().ok
 
 
 @pytest.mark.parametrize("name", ["fundamentals", "bars"])

@@ -37,13 +37,15 @@ def test_a_mirror_whose_replica_is_its_primary_is_refused(data, spelling, others
     with pytest.raises(ConfigError) as caught:
         open_store("mirror", primary=file(data), replicas=list(map(file, paths)))
     said = str(caught.value)
-    assert said.startswith(f"primary and replicas[{len(others)}] are one place, FileDataStore(")
+    assert said.startswith(
+        f"primary and replicas[{len(others)}] are the same place, FileDataStore("
+    )
     assert str(data) in said
     assert said.endswith("give each a place of its own")
 
 
 def test_a_replica_that_is_named_twice_is_refused(data):
-    with pytest.raises(ConfigError, match=r"^replicas\[0\] and replicas\[2\] are one place"):
+    with pytest.raises(ConfigError, match=r"^replicas\[0\] and replicas\[2\] are the same place"):
         open_store("mirror", primary=MEMORY, replicas=[file("data"), MEMORY, file("link")])
 
 
@@ -57,9 +59,9 @@ def test_a_replica_that_is_named_twice_is_refused(data):
     ],
 )
 def test_a_place_inside_a_wrapper_is_seen(data, wrapped):
-    with pytest.raises(ConfigError, match=r"^primary and replicas\[0\] are one place"):
+    with pytest.raises(ConfigError, match=r"^primary and replicas\[0\] are the same place"):
         open_store("mirror", primary=file("data"), replicas=[wrapped])
-    with pytest.raises(ConfigError, match=r"^primary and replicas\[0\] are one place"):
+    with pytest.raises(ConfigError, match=r"^primary and replicas\[0\] are the same place"):
         open_store("mirror", primary=wrapped, replicas=[file("data")])
 
 
@@ -67,7 +69,7 @@ def test_a_replica_of_which_one_folder_leads_into_the_primary_is_refused(data, t
     open_store(file("data")).close()
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "events").symlink_to(data / "events")
-    with pytest.raises(ConfigError, match="are one place"):
+    with pytest.raises(ConfigError, match="are the same place"):
         open_store("mirror", primary=file("data"), replicas=[file("copy")])
 
 
@@ -114,14 +116,16 @@ class Silent:
 def test_a_store_that_does_not_say_is_a_place_of_its_own():
     store = Silent()
     check_apart({"one": store, "other": Silent()})
-    with pytest.raises(ConfigError, match=r"^one and same are one place"):
+    with pytest.raises(ConfigError, match=r"^one and same are the same place"):
         check_apart({"one": store, "same": store})
 
 
 def test_a_store_is_not_copied_onto_itself(data, bar):
     with open_store(file("data")) as one, open_store(file("link")) as other:
         one.write_bars("AAPL", [bar()])
-        with pytest.raises(ConfigError, match=r"^source and target are one place, FileDataStore"):
+        with pytest.raises(
+            ConfigError, match=r"^source and target are the same place, FileDataStore"
+        ):
             copy_store(one, other)
 
 
@@ -129,7 +133,7 @@ def test_a_copy_into_a_mirror_of_its_source_is_refused_and_one_to_its_replica_is
     mirror = {"backend": "mirror", "primary": file("data"), "replicas": [file("copy")]}
     with open_store(mirror) as both, open_store(file("data")) as primary:
         primary.write_bars("AAPL", [bar()])  # which the replica has missed
-        with pytest.raises(ConfigError, match=r"^source and target are one place"):
+        with pytest.raises(ConfigError, match=r"^source and target are the same place"):
             copy_store(primary, both)
         with open_store(file("copy")) as replica:
             assert copy_store(both, replica).ok
@@ -147,7 +151,7 @@ def test_a_schema_is_one_place_however_its_server_is_called(place_in_postgres):
     spelt = {**place_in_postgres, "backend": "postgres"}
     other = {**spelt, "dsn": make_conninfo(spelt["dsn"], application_name="another")}
     assert other["dsn"] != spelt["dsn"]
-    with pytest.raises(ConfigError, match=r"are one place, PostgresDataStore\(schema='"):
+    with pytest.raises(ConfigError, match=r"are the same place, PostgresDataStore\(schema='"):
         open_store("mirror", primary=spelt, replicas=[other])
 
 

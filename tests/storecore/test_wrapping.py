@@ -91,7 +91,7 @@ def test_a_wrapper_of_what_cannot_be_pickled_says_why(kind):
 
 @pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_store_in_memory_says_why_it_is_not_copied(copied):
-    with pytest.raises(TypeError, match=r"alone; put it into another store with storecore\.copy"):
+    with pytest.raises(TypeError, match=r"only; copy it into another store with storecore\.copy"):
         copied(MemoryDataStore())
 
 

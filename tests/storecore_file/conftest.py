@@ -7,6 +7,7 @@ import fcntl
 import gc
 import itertools
 import os
+import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -46,8 +47,8 @@ def small(monkeypatch):
         tiling: {
             "PART_ROWS": 20,
             "OPEN_ROWS": 5,
-            "PART_BYTES": 6_000,
-            "SMALL_BYTES": 2_400,
+            "PART_BYTES": 6_200,
+            "SMALL_BYTES": 2_600,
             "RATIO": 1,
         },
         series_writer: {"PART_ROWS": 20},
@@ -68,8 +69,8 @@ def whole_layout():
         hidden = [path.name for path in (base / "prices").rglob(".*.tmp")]
         assert not hidden or torn, f"left behind: {hidden}"
         for folder in {path.parent for path in (base / "prices").rglob("*.parquet")}:
-            layout = layout_of(os.listdir(folder), folder)
-            assert not layout.leftovers, f"left behind: {layout.leftovers}"
+            layout = layout_of(os.listdir(folder))
+            assert not layout.overlap, f"left behind: {layout.parts}"
             for part in layout.parts:
                 dates = pq.read_table(folder / part.name, columns=["date"])["date"]
                 instants = dates.cast("int64").to_pylist()
@@ -156,6 +157,45 @@ def syscalls(monkeypatch):
     for name in ("unlink", "remove"):
         watch(name, lambda args, _: os.path.basename(args[0]))
     return calls
+
+
+@pytest.fixture
+def interrupted_at_each_step(monkeypatch):
+    """Call something again and again, and interrupt it at each step in turn, until it has no more.
+
+    Yields after each call, with what was raised (nothing if an object's end swallowed it). A step
+    is where Python runs signal handlers: at the beginning of a function, and after a call of one
+    that is written in C. All that was raised is kept, with its traceback and the objects in it.
+    """
+    kept = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+
+    def interrupt_each(call, every=1, first=1):
+        for step in itertools.count(first, every):
+            steps, raised = 0, None
+
+            def profile(frame, event, arg, step=step):
+                nonlocal steps
+                if event in ("call", "c_return"):
+                    steps += 1
+                    if steps == step:
+                        sys.setprofile(None)
+                        raise KeyboardInterrupt
+
+            sys.setprofile(profile)
+            try:
+                call()
+            except KeyboardInterrupt as error:
+                raised = error
+                kept.append(error)
+            finally:
+                sys.setprofile(None)
+            if steps < step:
+                return
+            yield raised
+
+    yield interrupt_each
+    sys.setprofile(None)
 
 
 @pytest.fixture

@@ -197,6 +197,159 @@ def test_t3_the_ends_of_time_are_bounds_too(store, log, start, end, count):
     assert len(store.read_decisions(start, end)) == count
 
 
+@pytest.mark.parametrize(
+    ("now", "place"),
+    [
+        (datetime.max.replace(tzinfo=UTC), "UTC"),
+        (datetime.min.replace(tzinfo=UTC), "UTC"),
+        (datetime.max.replace(tzinfo=UTC), "Etc/GMT+12"),
+        (datetime.min.replace(tzinfo=UTC), "Etc/GMT-14"),
+    ],
+)
+def test_a1_the_first_and_last_moments_that_python_knows_are_logged(
+    store, clock, zone, decision, always, now, place
+):
+    clock(now)
+    zone(place)
+    store.log_decision("value", decision())
+    (record,) = store.read_decisions(*always)
+    assert record.timestamp == now
+    assert store.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("now", "place"),
+    [
+        (datetime.max.replace(tzinfo=UTC), "Etc/GMT-14"),
+        (datetime.min.replace(tzinfo=UTC), "Etc/GMT+12"),
+    ],
+)
+def test_d2_a_clock_whose_local_date_python_does_not_know_is_a_storage_error(
+    store, clock, zone, decision, sent, always, now, place
+):
+    clock(now)
+    zone(place)
+    for write in (
+        lambda: store.log_decision("value", decision()),
+        lambda: store.log_orders("value", [sent()]),
+    ):
+        with pytest.raises(StorageError, match=r"the machine's clock gives no local date .*set"):
+            write()
+    assert store.verify_audit().checked == 0
+
+
+# What a file's name promises.
+
+
+@pytest.mark.parametrize("away", [-40, -2, 2, 40])
+def test_d5_a_day_that_is_renamed_is_found_by_both_verifiers_and_by_who_reads_it(
+    store, folder, log, away
+):
+    log(0, 1)
+    other = folder / f"{date(2026, 1, 5) + timedelta(away)}.jsonl"
+    (folder / "2026-01-05.jsonl").rename(other)
+    (found,) = store.verify_audit().findings
+    assert (found.kind, found.file) == ("misplaced", str(other))
+    assert found.detail == (
+        f"expected records of {other.stem}, give or take a day, found record 1 of 2026-01-05"
+    )
+    assert store.verify().findings == (found,)
+    with pytest.raises(CorruptData, match=f"{other.stem}.*found record 1 of 2026-01-05"):
+        store.read_decisions(date.min, date.max)
+
+
+@pytest.mark.parametrize("away", [-1, 1])
+def test_a_day_off_is_what_a_clock_in_another_zone_may_be(store, folder, log, away):
+    log(0)
+    (folder / "2026-01-05.jsonl").rename(folder / f"{date(2026, 1, 5) + timedelta(away)}.jsonl")
+    assert store.verify().ok
+    assert len(store.read_decisions(NOON, NOON)) == 1
+
+
+@pytest.mark.parametrize("name", ["2026-13-05.jsonl", "2026-02-30.jsonl"])
+def test_d5_a_file_that_is_named_after_no_date_is_found(store, folder, log, always, name):
+    log(0)
+    (folder / "2026-01-05.jsonl").rename(folder / name)
+    assert findings(store) == [("misplaced", str(folder / name), "its name is no date")]
+    for read in (
+        lambda: store.read_decisions(*always),
+        lambda: list(store.iter_audit("decisions")),
+    ):
+        with pytest.raises(CorruptData, match="its name is no date"):
+            read()
+
+
+@pytest.mark.parametrize("name", ["0001-01-01.jsonl", "9999-12-31.jsonl"])
+def test_d5_the_ends_of_time_are_days_too(store, folder, log, name):
+    log(0)
+    (folder / "2026-01-05.jsonl").rename(folder / name)
+    assert [kind for kind, _, _ in findings(store)] == ["misplaced"]
+
+
+def test_d5_logs_that_took_each_others_place_are_found_and_neither_read_nor_written(
+    store, base, folder, log, decision, sent, always
+):
+    log(0, 0)
+    store.log_order("value", *sent())
+    folder.rename(base / "audit" / "swapped")
+    (base / "audit" / "orders").rename(folder)
+    (base / "audit" / "swapped").rename(base / "audit" / "orders")
+    report = store.verify_audit()
+    assert [(each.kind, each.file.split("/")[-2]) for each in report.findings] == [
+        ("misplaced", "decisions"),
+        ("misplaced", "orders"),
+    ]
+    assert "it is no file of the log decisions: Object missing required field" in str(report)
+    assert store.verify().findings == report.findings
+    for use in (
+        lambda: store.read_decisions(*always),
+        lambda: store.read_orders(*always),
+        lambda: store.log_decision("value", decision()),
+        lambda: store.log_order("value", *sent()),
+    ):
+        with pytest.raises(CorruptData, match=r"no file of the log|missing required field"):
+            use()
+
+
+def test_d5_records_out_of_order_are_not_read(store, folder, log, always):
+    log(0, 0, 0, 0)
+    one, two, _, four = lines(folder)
+    put(folder, one, four, two)
+    with pytest.raises(CorruptData, match="out of order: record 2 follows record 4"):
+        store.read_decisions(*always)
+
+
+def test_d5_a_record_that_is_there_twice_is_not_read(store, folder, log, always):
+    log(0)
+    (one,) = lines(folder)
+    put(folder, one, one)
+    with pytest.raises(CorruptData, match="record 1 follows record 1"):
+        store.read_decisions(*always)
+    put(folder, one)
+    put(folder, one, name="2026-01-06.jsonl")
+    with pytest.raises(CorruptData, match="records are in two of its files"):
+        store.read_decisions(*always)
+
+
+def test_a_line_that_proves_itself_and_is_no_record_is_damage(store, folder, log, always):
+    log(0)
+    body = b'{"a":1'
+    put(folder, body + b',"hash":"%b"}' % sha256(body).hexdigest().encode())
+    assert "edited" in [kind for kind, _, _ in findings(store)]
+    with pytest.raises(CorruptData):
+        store.read_decisions(*always)
+
+
+def test_a_record_that_is_nested_too_deep_says_nothing_about_its_file(store, folder, log, always):
+    log(0)
+    (one,) = lines(folder)
+    deep = b'"more":' + b"[" * 9_000 + b"]" * 9_000 + b',"decision":{'
+    put(folder, forged(one.replace(b'"decision":{', deep)))
+    assert "misplaced" not in [kind for kind, _, _ in findings(store)]
+    with pytest.raises(StorageError, match="nested too deep"):
+        store.read_decisions(*always)
+
+
 # The head, which anchors the chain's end.
 
 NO_HEAD = [None, b"", b"garbage", b"\0" * 1024, b"garbage".ljust(1024)]

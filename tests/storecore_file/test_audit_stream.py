@@ -23,10 +23,14 @@ def folder(base):
 
 @pytest.fixture
 def chain(decision):
-    """Return the lines of a log of so many decisions."""
+    """Return the lines of a log of so many decisions, logged at the noon of given days or one."""
 
-    def make(count, strategy="value"):
-        return laws.chain([laws.decision_body(strategy, decision())] * count, NOON, laws.GENESIS)[0]
+    def make(count, strategy="value", days=()):
+        body, end, made = laws.decision_body(strategy, decision()), laws.GENESIS, []
+        for day in days or [0] * count:
+            (line,), end = laws.chain([body], NOON + timedelta(day), end)
+            made.append(line)
+        return made
 
     return make
 
@@ -50,7 +54,7 @@ def seqs(store, after=0):
     "days", [(0, 0, 0, 0, 0), (0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (0, 1, 0, 1, 0), (2, 2, 0, 2, 1)]
 )
 def test_a4_days_take_turns_where_the_clock_was_set_back(store, put, chain, days):
-    lines = chain(5)
+    lines = chain(5, days=days)
     put(lines, days)
     expected = [(JAN_5 + timedelta(day), line) for day, line in zip(days, lines, strict=True)]
     assert list(store.iter_audit("decisions")) == expected
@@ -59,7 +63,7 @@ def test_a4_days_take_turns_where_the_clock_was_set_back(store, put, chain, days
 
 
 def test_one_file_is_open_at_a_time_however_many_days_there_are(store, put, chain):
-    put(chain(40), range(40))
+    put(chain(40, days=range(40)), range(40))
     given = store.iter_audit("decisions")
     next(given)
     before = len(os.listdir("/dev/fd"))

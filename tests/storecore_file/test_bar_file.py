@@ -107,10 +107,57 @@ def test_its_statistics_tell_its_dates(content):
 def test_its_note_tells_series_groups_exact_volumes_and_what_was_folded(path, content):
     note = looked(path, content, lambda file: file.note)
     days = [exact_instant(datetime(2026, 1, day), "date") for day in (5, 8)]
-    assert (note.version, note.symbol, note.timeframe) == (2, "AAPL", "1d")
+    assert (note.version, note.symbol, note.timeframe) == (3, "AAPL", "1d")
     assert (note.groups, note.rows) == ([Group(4, *days)], 4)
     assert note.exact == {0: 2**53 + 1, 3: 2**63 - 1}
     assert note.folded == {"00000001-0.jsonl": 3}
+
+
+def test_its_note_tells_its_generation_and_what_it_replaces_and_nothing_that_is_absent(path):
+    content = encode("AAPL", "1d", EMPTY, {}, 1_764_104_110_123_456, [7])
+    note = looked(path, content, lambda file: file.note)
+    assert (note.generation, note.replaces) == (1_764_104_110_123_456, [7])
+    assert (note.columns, note.recorded) == (None, None)
+    for absent in (b'"columns"', b'"recorded"', b'"folded"', b'"exact"'):
+        assert absent not in content
+
+
+def noted(content, **fields):
+    """Return a part with other fields in its note."""
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    start = footer - 8 - int.from_bytes(content[footer - 8 : footer - 4], "little")
+    note = json.dumps(json.loads(content[start : footer - 8]) | fields).encode()
+    seal = note + len(note).to_bytes(4, "little")
+    return b"".join(
+        [content[:start], seal, bar_file.checksum(seal, content[footer:]), content[footer:]]
+    )
+
+
+def test_a_note_without_a_generation_counts_as_the_oldest(path, content):
+    old = noted(content, version=2)
+    assert looked(path, old, lambda file: file.note.generation) == 0
+    assert decoded(path, old) == decoded(path, content)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"version": 4}, {"version": 4, "symbol": ["AAPL"]}, {"columns": {"vwap": "float64"}}]
+)
+def test_a_part_of_a_newer_release_is_refused_and_is_no_damage(path, content, fields):
+    with pytest.raises(StorageError, match="written by a newer storecore") as caught:
+        decoded(path, noted(content, **fields))
+    assert not isinstance(caught.value, CorruptData)
+    assert caught.value.path == str(path)
+
+
+def test_d5_a_note_of_this_release_with_other_fields_is_damage(path, content):
+    with pytest.raises(CorruptData):
+        decoded(path, noted(content, symbol=["AAPL"]))
+
+
+def test_its_identity_is_that_of_its_content(path, content):
+    one = looked(path, content, lambda file: file.identity)
+    assert one == looked(path, content, lambda file: file.identity)
+    assert one != looked(path, noted(content, generation=1), lambda file: file.identity)
 
 
 def test_its_note_lies_as_json_before_the_footer(content):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from datetime import datetime, timedelta
 
+import pyarrow as pa
 import pytest
 
+from storecore import PriceBar
 from storecore_file import FileDataStore
 
 JAN_5 = datetime(2026, 1, 5)
@@ -82,3 +84,38 @@ def test_it_is_the_same_before_and_after_the_files_are_merged_and_sealed(filled)
     filled.compact()
     after = filled.checkpoint()
     assert (before.bars, before.events) == (after.bars, after.events)
+
+
+def test_a_series_has_the_number_of_its_last_write(filled, bar):
+    def written():
+        return filled.checkpoint().bars[0].written
+
+    first = written()
+    filled.write_bars("AAPL", [bar(close=100.5)])
+    second = written()
+    filled.delete_bars("AAPL", JAN_5, JAN_5)
+    filled.write_bars("AAPL", [bar(date=JAN_5 - timedelta(400))])
+    assert 0 < first < second < written()
+
+
+def test_a_series_that_lies_in_the_journal_has_no_number(store, bar, monkeypatch):
+    monkeypatch.setattr("storecore_file.bars.MANY_SERIES", 1)
+    names = PriceBar.__struct_fields__
+    bars = [bar(symbol=symbol) for symbol in ("A", "B")]
+    store.write_bar_table(pa.table({name: [getattr(b, name) for b in bars] for name in names}))
+    assert [each.written for each in store.checkpoint().bars] == [0, 0]
+    store.compact()
+    assert all(each.written for each in store.checkpoint().bars)
+
+
+def test_an_older_state_of_a_partition_that_is_put_back_is_found(filled, base, bar):
+    (path,) = (base / "prices" / "AAPL").glob("*.parquet")
+    older = path.read_bytes()
+    filled.write_bars("AAPL", [bar(close=100.5)])
+    taken = filled.checkpoint()
+    path.write_bytes(older)
+    assert filled.verify().ok
+    (finding,) = filled.verify(against=taken).findings
+    assert (finding.kind, finding.place) == ("rolled back", "bars of AAPL (1d)")
+    filled.write_bars("AAPL", [bar(close=100.5)])
+    assert filled.verify(against=taken).ok

@@ -32,6 +32,9 @@ KINDS = [
     "audit/decisions/.head",
     "events/.ends",
     "prices/.journal/.ends",
+    "prices/.journal/.past",
+    "prices/.journal/.*.taken",
+    ".storecore",
 ]
 
 
@@ -40,8 +43,7 @@ def filled(tmp_path, bar, event, decision, fundamental):
     """The folder of a store with every kind of file."""
     base = tmp_path / "data"
     names = bar().__struct_fields__
-    with pytest.MonkeyPatch.context() as patched, FileDataStore(base, durability="os") as store:
-        patched.setattr("storecore_file.bars.MANY_SERIES", 1)
+    with FileDataStore(base, durability="os") as store:
         for timeframe in ("1d", "1m"):
             store.write_bars("AAPL", [bar(), bar(JAN_5 + timedelta(1))], timeframe=timeframe)
         for day in range(2):
@@ -53,10 +55,13 @@ def filled(tmp_path, bar, event, decision, fundamental):
             store.save_strategy_state("value", {"n": number})
         for _ in range(3):
             store.log_decision("value", decision())
-        for close in (1.0, 2.0):
+        for close in (0.0, 1.0, 2.0):
+            if close == 1.0:
+                store._bars.fold()
             bars = [bar(symbol=symbol, close=close) for symbol in ("AAPL", "MSFT")]
             columns = {name: [getattr(each, name) for each in bars] for name in names}
             store.write_bar_table(pa.table(columns))
+        store.write_bars("MSFT", [bar(symbol="MSFT", close=3.0)])
         shutil.copytree(base, base.with_name("kept"))
     shutil.rmtree(base)
     return base.with_name("kept").rename(base)
@@ -202,7 +207,8 @@ def test_d5_a_log_or_sealed_day_that_is_deleted_is_noticed(filled, pattern):
 
 def test_every_kind_of_file_is_among_those_that_are_damaged(filled):
     files = {path for path in filled.rglob("*") if path.is_file() and "lock" not in path.name}
+    assert {path.name for path in files} >= {".past", ".storecore"}
     known = {path for pattern in KINDS for path in filled.glob(pattern)}
-    kinds = {(path.parent.relative_to(filled).parts[0], path.suffix) for path in known}
+    kinds = {(path.relative_to(filled).parts[0], path.suffix) for path in known}
     others = {(path.relative_to(filled).parts[0], path.suffix) for path in files}
     assert others - {("state", ".2")} <= kinds | {("state", ".1")}

@@ -341,6 +341,18 @@ def test_d5_a_day_copied_under_the_name_of_another_is_corrupt(store, base, event
         store.read_events(date.min, date.max)
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_d5_a_file_that_is_named_after_no_date_is_corrupt(store, base, event, kind):
+    store.write_event(event(datetime(2026, 1, 5)))
+    if kind == "parquet":
+        store.compact()
+    day = base / "events" / f"2026-01-05.{kind}"
+    day.rename(day.with_name(f"2026-02-30.{kind}"))
+    with pytest.raises(CorruptData, match=rf"2026-02-30\.{kind}: expected events of its day"):
+        store.read_events(date.min, date.max)
+    assert {each.kind for each in store.verify().findings} == {"damaged", "truncated"}
+
+
 def test_d5_a_late_event_to_a_damaged_sealed_day_is_refused(store, base, event):
     store.write_event(event(datetime(2026, 1, 5)))
     store.compact()

@@ -21,7 +21,7 @@ from storecore.instants import EARLIEST, LATEST, exact_instant
 from storecore_file import FileDataStore, bars
 from storecore_file.floor.disk import Disk
 from storecore_file.journal import Journal
-from storecore_file.journal_rows import Pending, Row
+from storecore_file.journal_rows import HOUR, Pending, Row
 from storecore_file.parts import Part, ceiling, part_of
 from storecore_file.series import Series
 
@@ -273,7 +273,7 @@ def test_only_what_is_new_is_read(store, folder, monkeypatch):
     starts, read = [], Disk.read
 
     def watched(self, path, start=0):
-        starts.append(start)
+        starts.extend([start] if path.suffix == ".jsonl" else [])
         return read(self, path, start)
 
     monkeypatch.setattr(Disk, "read", watched)
@@ -297,13 +297,24 @@ def test_d3_a_torn_line_is_no_data_and_is_set_aside_by_the_next_append(store, ba
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:50])
     assert closes(store) == [1.0]
+    store.write_bar_table(table(2.0))
+    assert closes(store) == [2.0]
+    assert "a torn line of 50 bytes was moved" in caplog.text
+    assert path.with_name(f"{path.name}.torn").read_bytes() == whole[:50] + b"\n"
+
+
+def test_d6_a_store_appends_to_no_file_that_was_there_before_it(store, base, folder):
+    store.write_bar_table(table(1.0))
+    store.write_bar_table(table(2.0, 1))
     with FileDataStore(base) as other:
-        assert closes(other) == [1.0]
-        other.write_bar_table(table(2.0))
-        assert closes(other) == [2.0]
-        assert "a torn line of 50 bytes was moved" in caplog.text
-        assert path.with_name(f"{path.name}.torn").read_bytes() == whole[:50] + b"\n"
-        assert closes(store) == [2.0]
+        other.write_bar_table(table(3.0))
+        assert len(list(folder.glob("*.jsonl"))) == 2
+        store.write_bar_table(table(4.0, 1))  # the newest is the other's now
+        assert [len(path.read_bytes().splitlines()) for path in sorted(folder.glob("*.jsonl"))] == [
+            2,
+            2,
+        ]
+        assert closes(other) == closes(store) == [3.0, 4.0]
 
 
 def test_d3_a_torn_line_alone_is_no_data(store, folder, base):
@@ -430,7 +441,7 @@ def test_rows_come_in_the_order_of_writing(journal):
     pending = journal.pending(("A", "1d"))
     assert [(row.line, row.values[4]) for row in pending.rows] == [(1, 1.0), (2, 2.0)]
     assert pending.through == {pending.journals[0]: 2}
-    assert lengths[1] == 2 * lengths[0]
+    assert lengths[1] == 2 * lengths[0] - len(',"after":""')
     assert bar_columns_of(pending.table([], EARLIEST, LATEST)).close == [2.0]
     assert journal.series() == {("A", "1d"), ("B", "1d")}
     assert journal.pending(("A", "1m")).rows == []
@@ -442,7 +453,7 @@ def test_a_new_file_is_begun_and_the_old_ones_are_retired(journal):
     journal.append("1m", [("B", series(2.0))])
     assert journal.files()[:-1] == old
     assert journal.series(old) == {("A", "1d")}
-    assert journal.files()[-1][:8] == "00000002"
+    assert int(journal.files()[-1][:16]) > int(old[-1][:16]) > 1_700_000_000_000_000
     journal.retire(old)
     assert journal.series() == {("B", "1m")}
     journal.retire(journal.files())
@@ -469,7 +480,26 @@ def test_rows_of_a_range_that_no_part_has_yet():
     assert found([(january, {"b": 1})]) == [1.0, 3.0]
     assert found([], after, after) == [4.0]
     assert found([(Part(EARLIEST, LATEST, ""), {"a": 2, "b": 1})]) == []
-    assert pending.live({"a": 2, "gone": 7}) == {"a": 2}
+    assert pending.known({"a": 2, "gone": 7}) == {"a": 2}
+
+
+def test_what_is_past_counts_where_a_part_lacks_it_or_must_have_it():
+    january = part_of(*part_range(2026, 1))
+    old, new = f"{1:016}-0123456789abcdef.jsonl", f"{2:016}-0123456789abcdef.jsonl"
+    rows = [Row(old, 1, (january.first, 1.0, 1.0, 1.0, 1.0, 1))]
+    gone = Pending(rows, [], [old])
+    expected = Pending(rows, [], [old], {}, {january.first // HOUR: (1, 1)})
+
+    def found(pending, *parts):
+        return bar_columns_of(pending.table(parts, EARLIEST, LATEST)).close
+
+    assert (found(gone), found(expected)) == ([], [1.0])
+    for pending in (gone, expected):
+        assert found(pending, (january, {})) == [1.0]
+        assert found(pending, (january, {old: 1})) == found(pending, (january, {new: 1})) == []
+    assert gone.needs({old: 1}) is False
+    assert Pending(rows, [old]).needs({new: 1}) is True
+    assert Pending(rows, [old], (), {new: 7}).through == {new: 7}
 
 
 def part_range(year, month):

@@ -146,7 +146,7 @@ def test_a_line_that_goes_on_in_another_file_meanwhile_is_not_missing(
         store.log_decision("value", decision())
     log = next(base.glob("audit/decisions/*.jsonl"))
     first, second, third = log.read_bytes().splitlines(keepends=True)
-    other = log.with_name("2099-01-01.jsonl")
+    other = log.with_name(f"{date.fromisoformat(log.stem) + timedelta(1)}.jsonl")
     log.write_bytes(first)
     other.write_bytes(third)
     real = Disk.read

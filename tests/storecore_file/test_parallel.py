@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -50,6 +51,35 @@ def test_what_other_threads_do_is_done_though_one_fails():
     with pytest.raises(LookupError):
         in_parallel(fail_first, range(30), 3)
     assert sorted(done) == [*range(1, 30)]
+
+
+def test_what_is_left_is_not_tried_once_as_many_have_failed_as_there_are_threads():
+    tried = []
+
+    def fail(number):
+        tried.append(number)
+        raise LookupError(number)
+
+    with pytest.raises(LookupError):
+        in_parallel(fail, range(100), 3)
+    assert 3 <= len(tried) <= 5
+
+
+def test_nothing_goes_on_once_an_exception_of_a_signal_handler_leaves(interrupted_at_each_step):
+    running, wrong = [], []
+
+    def work(number):
+        running.append(number)
+        time.sleep(0.000_2)
+        running.remove(number)
+
+    for interrupt in interrupted_at_each_step(lambda: in_parallel(work, range(12), 3), 3):
+        known = running.copy()
+        running.clear()
+        time.sleep(0.001)
+        if running or len(known) > 1:  # one may be the work that was interrupted itself
+            wrong.append((known, running.copy(), interrupt))
+    assert wrong == []
 
 
 ENDING = """if True:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.errors import CorruptData
 from storecore.instants import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore_file.parts import UNITS, Part, ceiling, floor, layout_of, parsed, part_of
 
-FOLDER = Path("prices/AAPL")
 instants = st.integers(EARLIEST, LATEST)
 units = st.sampled_from(UNITS)
 
@@ -113,62 +110,46 @@ def test_an_instant_lies_in_its_month_day_and_hour(instant, unit):
 
 
 def layout(*stems):
-    found = layout_of([f"{stem}.parquet" for stem in stems], FOLDER)
-    return tuple([part.name.removesuffix(".parquet") for part in parts] for parts in found)
+    found = layout_of([f"{stem}.parquet" for stem in stems])
+    return [part.name.removesuffix(".parquet") for part in found.parts], found.overlap
 
 
 def test_parts_come_in_order_of_time():
     stems = ["2026-02", "2025-01--2025-12", "2026-01-05T14", "2026-01-01--2026-01-04"]
     assert layout(*stems) == (
         ["2025-01--2025-12", "2026-01-01--2026-01-04", "2026-01-05T14", "2026-02"],
-        [],
+        False,
     )
 
 
 def test_what_is_no_part_is_none_of_the_layout():
-    assert layout_of(["1m", "note.txt", "2026-01.parquet.bak"], FOLDER) == ([], [])
+    assert layout_of(["1m", "note.txt", "2026-01.parquet.bak"]) == ([], False)
 
 
 @pytest.mark.parametrize(
-    ("whole", "inside"),
+    "stems",
     [
-        ("2026-01", ["2026-01-01--2026-01-30", "2026-01-31"]),
-        ("2026-01--2026-03", ["2026-01", "2026-02", "2026-03"]),
-        ("2026-01--2026-03", ["2026-02-05T07"]),
-        ("2026-01-05", ["2026-01-05T23"]),
+        ["2026-01", "2026-01-01--2026-01-30", "2026-01-31"],
+        ["2026-01--2026-03", "2026-02-05T07"],
+        ["2026-01-05", "2026-01-05T23"],
+        ["2026-01--2026-02", "2026-02--2026-03"],
+        ["2025-12--2026-01", "2026-01-31--2026-02-01"],
     ],
 )
-def test_parts_inside_another_are_leftovers(whole, inside):
-    assert layout(*inside, whole) == ([whole], sorted(inside))
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("2026-01--2026-02", "2026-02--2026-03"),
-        ("2026-01-15--2026-02-15", "2026-02"),
-        ("2025-12--2026-01", "2026-01-31--2026-02-01"),
-    ],
-)
-def test_d5_parts_that_overlap_are_corrupt_and_named(one, other):
-    with pytest.raises(CorruptData, match=rf"{other}\.parquet: its range overlaps that of {one}"):
-        layout(one, other)
+def test_parts_that_overlap_are_told_whichever_way(stems):
+    assert layout(*reversed(stems)) == (stems, True)
 
 
 @given(st.lists(st.tuples(st.integers(0, 800), st.integers(0, 40), units), max_size=8))
-def test_no_two_parts_of_a_layout_overlap(ranges):
+def test_no_two_parts_overlap_unless_it_is_told(ranges):
     day = timedelta(hours=20) // timedelta(microseconds=1)
     names = [
         part_of(floor(start * day, unit), ceiling((start + length) * day, unit)).name
         for start, length, unit in ranges
     ]
-    try:
-        parts, leftovers = layout_of(names, FOLDER)
-    except CorruptData:
-        return
-    assert all(one.last < other.first for one, other in itertools.pairwise(parts))
-    assert all(
-        any(part.first <= left.first <= left.last <= part.last for part in parts)
-        for left in leftovers
+    parts, overlap = layout_of(set(names))
+    pairs = itertools.combinations(parts, 2)
+    assert overlap == any(
+        one.first <= other.last and other.first <= one.last for one, other in pairs
     )
-    assert sorted({part.name for part in (*parts, *leftovers)}) == sorted(set(names))
+    assert [part.name for part in parts] == sorted(set(names), key=[p.name for p in parts].index)

@@ -67,14 +67,6 @@ def test_a_dry_run_moves_nothing_and_says_what_is_wrong(store, base, two_parts):
     assert not (base / "aside").exists()
 
 
-def test_a_leftover_within_a_damaged_part_does_not_come_back_to_life(store, base, bar, two_parts):
-    shutil.copy(two_parts[0], two_parts[0].with_name("2026-01-05.parquet"))
-    damage(two_parts[0])
-    assert store.repair().ok
-    assert [each.date for each in store.read_bars("AAPL", *ALL)] == [JAN_5 + timedelta(40)]
-    assert len(set_aside(base)) == 2
-
-
 def test_a_folder_in_the_place_of_a_part_is_moved(store, base, two_parts):
     two_parts[0].unlink()
     two_parts[0].mkdir()
@@ -152,13 +144,17 @@ def test_d3_a_torn_end_is_moved_to_the_sidecar(store, base, event, decision):
         assert log.with_name(f"{log.name}.torn").read_bytes() == b"half\n"
 
 
-def test_parts_that_overlap_are_for_a_human_to_choose_from(store, base, two_parts):
-    other = two_parts[0].with_name("2025-12-01--2026-01-09.parquet")
-    shutil.copy(two_parts[0], other)
+def test_d6_a_part_of_another_state_is_left_to_the_next_write(store, base, bar, two_parts):
+    old = two_parts[0].read_bytes()
+    store.write_bars("AAPL", [bar(close=99.5)])
+    two_parts[0].rename(two_parts[0].with_name("2026-01-01--2026-01-09.parquet"))
+    two_parts[0].write_bytes(old)
     report = store.repair()
-    assert [each.kind for each in report.findings] == ["overlapping"]
-    assert report.findings[0].place == str(two_parts[0])
-    assert report.actions == ()
+    assert ([each.kind for each in report.findings], report.actions) == (["older"], ())
+    store.compact()
+    assert store.verify().ok
+    assert list(set_aside(base).values()) == [old]
+    assert store.read_bars("AAPL", *ALL)[0].close == 99.5
 
 
 def test_what_a_writer_has_mended_since_is_left_alone(store, base, two_parts):
@@ -188,13 +184,21 @@ def test_what_was_moved_can_be_put_back(store, base, two_parts):
 
 
 def test_a_leftover_that_has_become_a_part_is_left_alone(store, base, two_parts):
-    """A writer may have split the part around it meanwhile, into parts of the same name."""
+    """The newer part may have gone meanwhile."""
     left = two_parts[0].with_name("2026-01-05.parquet")
     shutil.copy(two_parts[0], left)
     (trouble,) = [each for each in store._bars.troubles() if each and each.kind == "leftover"]
-    two_parts[0].unlink()
+    (two_parts[0] if trouble.path == left else left).unlink()
     assert Repairs(base, store._disk, 1, dry_run=False).mend(trouble) is None
-    assert left.exists()
+    assert trouble.path.exists()
+
+
+def test_a_leftover_is_moved_and_the_newer_part_answers(store, base, two_parts):
+    shutil.copy(two_parts[0], two_parts[0].with_name("2026-01-05.parquet"))
+    assert store.repair().ok
+    assert store.verify().notes == ()
+    assert len(set_aside(base)) == 1
+    assert len(store.read_bars("AAPL", *ALL)) == 2
 
 
 def test_a_torn_end_that_was_settled_meanwhile_is_left_alone(store, base, event):

@@ -46,7 +46,8 @@ def put(series):
 
     def put(stem, dates, close=1.0, folded=None, **own):
         series.folder.mkdir(exist_ok=True)
-        content = encode(own.get("symbol", "AAPL"), "1d", bars(dates, close), folded or {})
+        symbol, generation = own.get("symbol", "AAPL"), own.get("generation", 0)
+        content = encode(symbol, "1d", bars(dates, close), folded or {}, generation)
         (series.folder / f"{stem}.parquet").write_bytes(content)
 
     return put
@@ -76,20 +77,32 @@ def test_parts_are_read_in_order_of_time(series, put):
     assert [group.rows for group in series.groups(TimeRange(at(2), at(3), True))] == [1, 2]
 
 
-def test_a_leftover_of_a_merge_or_split_counts_for_nothing(series, put):
+def test_d6_of_parts_that_overlap_the_newest_counts_at_each_instant(series, put):
+    put("2026-01--2026-03", [at(1), at(2), at(3)], 2.0, generation=2)
+    put("2026-02", [at(2)], 3.0, generation=3)
+    put("2026-03--2026-04", [at(3), at(4)], 1.0, generation=1)
+    assert closes(series.read(ALL)) == [2.0, 3.0, 2.0, 1.0]
+    assert closes(series.read(TimeRange(at(1), at(2), True))) == [2.0, 3.0]
+    assert closes(series.read(TimeRange(at(4), at(4), True))) == [1.0]
+    assert series.coverage() == Coverage(
+        datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 4, 5, tzinfo=UTC), 4
+    )
+    assert series.footprint().files == 3
+    groups = series.groups(ALL)
+    assert [group.first for group in groups] == sorted(group.first for group in groups)
+
+
+def test_d6_a_newer_part_without_bars_hides_older_ones(series, put):
+    put("2026-01", [at(1)], generation=1)
+    put("2026-01--2026-02", [], generation=2)
+    assert closes(series.read(ALL)) == []
+    assert series.coverage() == Coverage(None, None, 0)
+
+
+def test_d6_of_parts_without_generation_the_narrowest_counts(series, put):
     put("2026-01--2026-02", [at(1), at(2)], 2.0)
     put("2026-01", [at(1)], 1.0)
-    assert closes(series.read(ALL)) == [2.0, 2.0]
-    assert series.coverage().count == 2
-    assert series.footprint().files == 1
-
-
-def test_d5_parts_that_overlap_are_corrupt(series, put):
-    put("2026-01--2026-02", [at(1)])
-    put("2026-02--2026-03", [at(3)])
-    for ask in (lambda: series.read(ALL), series.coverage, lambda: series.groups(ALL)):
-        with pytest.raises(CorruptData, match="overlaps"):
-            ask()
+    assert closes(series.read(ALL)) == [1.0, 2.0]
 
 
 def test_d5_a_part_of_another_series_or_range_is_corrupt(series, put):

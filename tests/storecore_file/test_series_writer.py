@@ -10,7 +10,8 @@ from storecore.bar_table import EMPTY, bar_columns_of, series_table
 from storecore.bars import BarColumns
 from storecore.errors import LockTimeout, StorageError
 from storecore.instants import EARLIEST, LATEST, TimeRange, exact_instant
-from storecore_file import tiling
+from storecore_file import bar_file, tiling
+from storecore_file.bar_file import encode
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.journal import Journal
@@ -130,12 +131,18 @@ def test_a_merge_is_asked_for_and_says_how_many_parts_went_away(writer, names, m
 
 
 def test_leftovers_are_removed_by_the_next_writer(writer, series, names):
-    writer.write(bars([0, 40]))
-    content = series.folder.joinpath("2026-01--2026-02.parquet").read_bytes()
-    series.folder.joinpath("2026-02.parquet").write_bytes(content)
+    writer.write(bars([0]))
+    old = series.folder.joinpath("2026-01.parquet")
+    content = old.read_bytes()
+    writer.write(bars([40]))
+    writer.merge(patient=False)
+    writer.write(bars([80]))
+    writer.merge(patient=False)
+    assert "2026-01--2026-02" in names()
+    old.write_bytes(content)
     writer.write(bars([200]))
-    assert not series.folder.joinpath("2026-02.parquet").exists()
-    assert closes(series) == [1.0, 1.0, 1.0]
+    assert not old.exists()
+    assert closes(series) == [1.0] * 4
 
 
 def test_b3_nothing_to_write_writes_nothing(writer, inodes):
@@ -154,10 +161,23 @@ def test_what_the_journal_has_is_written_too(writer, series, journal):
     assert closes(series) == [2.0, 3.0, 3.0]
 
 
-def test_a_note_forgets_the_journals_that_are_gone(writer, series, journal):
-    journal.append("1d", [("AAPL", bars([0], 2.0))])
-    writer.write(EMPTY)
-    journal.retire(journal.files())
+def test_a_note_remembers_the_newest_journal_for_ever(writer, series, journal):
+    for close in (2.0, 3.0):
+        journal.append("1d", [("AAPL", bars([0], close))])
+        writer.write(EMPTY)
+        names = journal.rotate()
+        journal.retire(names)
+    writer.write(bars([1]))
+    assert series.each(lambda part, file: file.note.folded) == [{names[-1]: 1}]
+
+
+def test_a_note_of_an_earlier_release_forgets_the_journals_that_nobody_knows(
+    writer, series, journal, monkeypatch
+):
+    monkeypatch.setattr(bar_file, "VERSION", 2)
+    content = encode("AAPL", "1d", bars([0]), {"00000001-0123456789abcdef.jsonl": 3})
+    series.folder.joinpath("2026-01.parquet").write_bytes(content)
+    monkeypatch.undo()
     writer.write(bars([1]))
     assert series.each(lambda part, file: file.note.folded) == [{}]
 

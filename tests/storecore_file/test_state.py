@@ -151,6 +151,16 @@ def test_a_state_that_was_saved_without_a_version_is_the_first(store, folder):
     assert [each.version for each in store.state_history("value")] == [2, 1]
 
 
+def test_d5_a_version_in_the_place_of_another_is_not_read(store, folder):
+    for cash in range(4):
+        store.save_strategy_state("value", {"cash": cash})
+    kept = folder / ".value.json.2"
+    kept.write_bytes((folder / ".value.json.1").read_bytes())
+    with pytest.raises(CorruptData, match=r"value\.json\.2: found version 1 of the state"):
+        store.state_history("value")
+    assert [each.place for each in store.verify().findings] == [str(kept)]
+
+
 def test_d1_a_save_is_one_sync_of_the_document_and_one_of_its_folder(store, folder, syscalls):
     for cash in range(7):
         syscalls.clear()

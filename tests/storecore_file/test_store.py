@@ -44,7 +44,11 @@ def test_it_satisfies_its_protocols(store, protocol):
 
 
 def test_opening_makes_the_folder_of_each_room(store, base):
-    made = [str(path.relative_to(base)) for path in base.rglob("*") if not any(path.iterdir())]
+    made = [
+        str(path.relative_to(base))
+        for path in base.rglob("*")
+        if path.is_dir() and not any(path.iterdir())
+    ]
     assert sorted(made) == FOLDERS
 
 

@@ -192,7 +192,7 @@ def test_small_neighbours_are_merged_and_like_ones(sizes, merged):
 def test_what_is_not_worth_it_yet_is_merged_by_the_impatient():
     assert mergeable([3_000, 2_000]) is None
     assert mergeable([3_000, 2_000], patient=False) == slice(0, 2)
-    assert mergeable([3_001, 3_000], patient=False) is None
+    assert mergeable([3_101, 3_100], patient=False) is None
 
 
 @given(st.lists(st.integers(1, 7_000), max_size=12), st.booleans())

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pytest
 
 from storecore import Report, StoreClosed
-from storecore_file.bar_troubles import _layout
-from storecore_file.parts import parsed
+from storecore_file import bar_troubles
 
 JAN_5 = datetime(2026, 1, 5)
 HOURS_AGO = time.time() - 3 * 3_600
@@ -73,7 +72,7 @@ def test_a_store_with_all_kinds_of_files_is_whole(journaled):
 
 
 def test_an_empty_store_is_whole(store):
-    assert store.verify() == Report(0)
+    assert store.verify() == Report(1)  # its format number
 
 
 def test_verify_changes_nothing(journaled, base):
@@ -164,19 +163,40 @@ def test_a_document_or_state_under_another_name_is_found(filled, base):
     assert "found version 3 of the state of 'Value'" in details[1]
 
 
-def test_parts_that_overlap_are_found(filled, base):
+def test_d6_an_older_part_with_other_bars_is_found(filled, base, bar):
     folder = base / "prices" / "AAPL"
-    for name in ("2025-12--2026-01.parquet", "2026-01--2026-03.parquet"):
-        shutil.copy(next(iter(folder.glob("2026*.parquet"))), folder / name)
-    found = filled.verify().findings
-    assert "overlapping" in kinds(found)
-    assert "its range overlaps that of" in found[0].detail
+    part = folder / "2026-01.parquet"
+    content = part.read_bytes()
+    filled.write_bars("AAPL", [bar(close=99.5)])
+    part.rename(folder / "2026-01-01--2026-01-09.parquet")
+    part.write_bytes(content)
+    (finding,) = filled.verify().findings
+    assert (finding.kind, finding.place) == ("older", str(part))
+    assert "1 of its bars are not in the newer ones, or differ there" in finding.detail
 
 
-def test_a_listing_that_mixes_what_two_writes_left_is_listed_again(tmp_path, monkeypatch):
-    listings = [["2026-01--2026-02.parquet", "2026-02--2026-03.parquet"], ["2026-01.parquet"]]
-    monkeypatch.setattr("storecore_file.bar_troubles._names", lambda folder: listings.pop(0))
-    assert _layout(tmp_path).parts == [parsed("2026-01.parquet")]
+def test_parts_one_of_which_is_damaged_cannot_be_told_apart(filled, base):
+    folder = base / "prices" / "AAPL"
+    part, wide = folder / "2026-01.parquet", folder / "2025-12--2026-01.parquet"
+    shutil.copy(part, wide)
+    damage(wide)
+    found = {(each.kind, each.place) for each in filled.verify().findings}
+    assert found == {("damaged", str(wide)), ("overlapping", str(part))}
+
+
+def test_a_series_whose_parts_change_meanwhile_is_looked_at_again(filled, base, bar, monkeypatch):
+    listings, real = [], bar_troubles._names
+
+    def then_another(folder):
+        names = real(folder)
+        if folder.name == "AAPL":
+            listings.append(names)
+            return names if len(listings) % 2 else [*names, f"2030-{len(listings):02}.parquet"]
+        return names
+
+    monkeypatch.setattr(bar_troubles, "_names", then_another)
+    assert filled.verify().findings == ()
+    assert len(listings) == 11
 
 
 def test_a_part_that_is_merged_away_meanwhile_is_no_damage(filled, monkeypatch):
@@ -213,7 +233,7 @@ def test_a_temporary_file_is_a_note_once_nobody_can_be_writing_it(filled, base):
     assert kinds(report.notes) == ["temporary"] * 6
 
 
-def test_a_part_within_another_is_a_note(filled, base):
+def test_a_part_all_whose_bars_a_newer_one_has_is_a_note(filled, base):
     (part,) = (base / "prices" / "AAPL").glob("2026-01*.parquet")
     shutil.copy(part, part.with_name("2026-01-05.parquet"))
     report = filled.verify()

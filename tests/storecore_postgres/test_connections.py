@@ -422,7 +422,7 @@ def test_a_call_behind_a_table_lock_is_bounded_and_says_so(
         admin.execute(f"LOCK TABLE {schema}.{log}")
         pid = admin.info.backend_pid
         calls = {
-            "decisions": [lambda: store.log_decision("value", decision()), store.verify],
+            "decisions": [lambda: store.log_decision("value", decision()), store.verify_audit],
             "bars": [lambda: store.write_bars("AAPL", [bar()]), store.symbols, store.compact],
         }
         for call in calls[log]:

@@ -113,7 +113,7 @@ def test_e1_events_of_other_times_do_not_hide_that_the_sequence_is_behind(
 def test_a_sequence_that_is_behind_is_mended_by_a_repair(no_cluster, store, admin, schema, event):
     store.write_events([event(), event()])
     numbers_set_back(admin, schema)
-    did = f'let the sequence of "{schema}".events go on from its highest number'
+    did = f'set the sequence of "{schema}".events to its highest number'
     planned = store.repair(dry_run=True)
     assert (planned.ok, planned.actions) == (False, (f"would {did}",))
     repaired = store.repair()

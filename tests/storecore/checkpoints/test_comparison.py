@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from storecore import CorruptData, PriceBar, StoreClosed
+from storecore.checkpoints import take_checkpoint, verify_against
 from storecore.memory import MemoryDataStore
 
 JAN_5 = datetime(2026, 1, 5)
@@ -209,3 +210,33 @@ def test_a_series_that_is_deleted_while_a_checkpoint_is_taken_is_left_out(bar):
     for symbol in ("A", "B"):
         store.write_bars(symbol, [bar(symbol=symbol)])
     assert [each.symbol for each in store.checkpoint().bars] == ["B"]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "kind"),
+    [
+        (7, 7, "changed"),
+        (7, 6, "rolled back"),
+        (7, 8, "replaced"),
+        (0, 7, "replaced"),
+        (7, 0, "replaced"),
+    ],
+)
+def test_bars_that_changed_without_a_write_since_are_a_finding(bar, then, now, kind):
+    store = MemoryDataStore()
+    store.write_bars("AAPL", [bar()])
+    document = take_checkpoint(store, written=lambda symbol, timeframe: then)
+    store.write_bars("AAPL", [bar(close=100.5)])
+    report = verify_against(store, document, store.verify, written=lambda symbol, timeframe: now)
+    (found,) = (*report.findings, *report.notes)
+    assert (found.kind, found.place) == (kind, "bars of AAPL (1d)")
+    assert report.ok is (kind == "replaced")
+
+
+@pytest.mark.parametrize("now", [0, 6, 7, 8])
+def test_bars_that_are_as_they_were_need_no_number(bar, now):
+    store = MemoryDataStore()
+    store.write_bars("AAPL", [bar()])
+    document = take_checkpoint(store, written=lambda symbol, timeframe: 7)
+    report = verify_against(store, document, store.verify, written=lambda symbol, timeframe: now)
+    assert report.findings == report.notes == ()

@@ -44,7 +44,7 @@ def test_a_store_is_not_copied_onto_itself(cli, tmp_path, bar):
     place = f"file:base_path={tmp_path / 'data'}"
     storecore.open_store("file", base_path=tmp_path / "data").close()
     result = cli("copy", place, f"file:base_path={tmp_path}/./data")
-    assert (result.exit_code, "source and target are one place" in result.stderr) == (1, True)
+    assert (result.exit_code, "source and target are the same place" in result.stderr) == (1, True)
 
 
 def test_a_copy_prints_counts_and_checksums_of_both_sides(cli, source, target):

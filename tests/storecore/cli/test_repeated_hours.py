@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.cli.repeated_hours import told_by_order
+from storecore.cli.repeated_hours import resolved_by_order
 
 NIGHT = datetime(2024, 11, 3)
 
@@ -27,7 +27,9 @@ def row(clock, day=0):
 def meant(*clocks):
     """Return by row what each time that came twice means, in hours of UTC."""
     rows = [clock if isinstance(clock, tuple) else row(clock) for clock in clocks]
-    return {at: None if found is None else f"{found:%H:%M}" for at, found in told_by_order(rows)}
+    return {
+        at: None if found is None else f"{found:%H:%M}" for at, found in resolved_by_order(rows)
+    }
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_a_step_back_in_an_order_of_time_tells(clocks, expected):
 
 
 @pytest.mark.parametrize(
-    ("clocks", "untold"),
+    ("clocks", "ambiguous"),
     [
         ("01:30", 1),
         ("00:00 01:00 02:00", 1),
@@ -69,8 +71,8 @@ def test_a_step_back_in_an_order_of_time_tells(clocks, expected):
         "back and forth",
     ],
 )
-def test_what_order_cannot_tell_is_not_told(clocks, untold):
-    assert [*meant(*clocks.split()).values()] == [None] * untold
+def test_what_order_cannot_tell_is_not_told(clocks, ambiguous):
+    assert [*meant(*clocks.split()).values()] == [None] * ambiguous
 
 
 def test_some_rows_may_be_told_and_others_not():
@@ -125,6 +127,6 @@ def test_what_is_told_is_the_only_order(steps, start, falling):
         for choice in itertools.product(*rows)
         if list(choice) in (sorted(set(choice)), sorted(set(choice), reverse=True))
     ]
-    for at, found in told_by_order(rows):
+    for at, found in resolved_by_order(rows):
         possible = {choice[at] for choice in orders}
         assert possible == {found} if found is not None else len(possible) > 1

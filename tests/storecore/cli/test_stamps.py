@@ -124,7 +124,7 @@ def test_digits_that_may_be_several_times_are_refused_with_each(text, readings):
     with pytest.raises(InvalidData, match="digits alone may be") as caught:
         parse_time(text, "date")
     assert readings in str(caught.value)
-    assert "write the one that is meant as an ISO time" in str(caught.value)
+    assert "write it as an ISO time" in str(caught.value)
 
 
 def test_more_digits_than_any_time_has_are_no_time():

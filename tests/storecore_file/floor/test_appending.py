@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from storecore.errors import CorruptData, StorageError
 from storecore_file.floor import appending
-from storecore_file.floor.appending import Log, last_line, whole_lines
+from storecore_file.floor.appending import Log, last_line, torn_end, whole_lines
 from storecore_file.floor.disk import Disk
 
 lines = st.binary(max_size=9_000).map(lambda line: line.replace(b"\n", b"") + b"\n")
@@ -35,8 +35,8 @@ def log(tmp_path):
 
 
 def opened(disk, log):
-    """Return a log whose lines prove themselves by their first word."""
-    return Log(disk, log, is_whole=lambda line: line.startswith(b"whole") and line[-1:] == b"\n")
+    """Return a log of which one line proves itself."""
+    return Log(disk, log, is_whole=lambda line: line == b"whole\n")
 
 
 def add(disk, log, *lines):
@@ -71,24 +71,24 @@ def test_a_line_is_told_which_one_it_follows_however_long_that_is(tmp_path_facto
 def test_the_last_line_is_found_across_blocks(disk, log, length, before):
     long = b"x" * (length - 1) + b"\n"
     log.write_bytes(before + long)
-    assert last_line(log) == long
+    assert last_line(log, lambda line: False) == long
 
 
 @pytest.mark.parametrize("torn", [1, 4_096, 5_000, 100_000])
 def test_the_last_whole_line_is_found_before_a_torn_tail(log, torn):
     log.write_bytes(b"one\ntwo\n" + b"x" * torn)
-    assert last_line(log) == b"two\n"
+    assert last_line(log, lambda line: False) == b"two\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"torn", b"x" * 100_000])
 def test_a_log_without_a_whole_line_has_no_last_one(log, content):
     log.write_bytes(content)
-    assert last_line(log) is None
+    assert last_line(log, lambda line: False) is None
 
 
 def test_a_missing_log_has_no_last_line_to_read(log):
     with pytest.raises(StorageError, match=r"log\.jsonl: cannot read"):
-        last_line(log)
+        last_line(log, lambda line: False)
 
 
 @pytest.mark.parametrize("torn", [b"x", b'{"half', b"x" * 5_000, b"x" * 100_000])
@@ -373,6 +373,32 @@ def test_d3_a_last_line_whose_newline_is_damaged_is_no_torn_one(disk, log):
     with pytest.raises(CorruptData, match=r"log\.jsonl: the newline of its last line is damaged"):
         add(disk, log, b"two\n")
     assert log.read_bytes() == b"one\nwhole\x0b"
+
+
+def test_d3_a_last_line_that_lacks_its_newline_alone_is_data_and_gets_one(disk, log, caplog):
+    log.write_bytes(b"one\nwhole")
+    assert whole_lines(log.read_bytes(), lambda line: line == b"whole\n") == [b"one\n", b"whole\n"]
+    assert last_line(log, lambda line: line == b"whole\n") == b"whole\n"
+    assert add(disk, log, b"two\n") == b"whole\n"
+    assert log.read_bytes() == b"one\nwhole\ntwo\n"
+    assert caplog.messages == [f"{log}: the newline of its last line was missing"]
+
+
+def test_the_end_of_a_log_that_cannot_be_opened_is_an_error_and_that_of_none_is_whole(log, failing):
+    assert torn_end(log, lambda line: True) == (0, False)
+    log.write_bytes(b"torn")
+    assert torn_end(log, lambda line: False) == (4, False)
+    failing("open", errno.EACCES)
+    with pytest.raises(StorageError, match="Permission denied"):
+        torn_end(log, lambda line: True)
+
+
+def test_d2_a_newline_that_cannot_be_written_refuses_the_line_after_it(disk, log, failing):
+    log.write_bytes(b"one\nwhole")
+    failing("write", errno.ENOSPC)
+    with pytest.raises(StorageError, match="No space left"):
+        add(disk, log, b"two\n")
+    assert log.read_bytes() == b"one\nwhole"
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"half'])

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from storecore import StorageError
-from storecore_file.floor.aside import set_aside
+from storecore_file.floor.aside import copy_aside, set_aside
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.looking import identity_at
 
@@ -61,3 +61,14 @@ def test_one_that_takes_its_place_at_the_last_moment_is_put_back(tmp_path, monke
     assert not set_aside(Disk("os"), path, into, judged)
     assert path.read_bytes() == (b"newest" if newest else b"new")
     assert not into.exists()
+
+
+def test_a_copy_stays_when_the_file_is_replaced(tmp_path, failing):
+    path, disk = tmp_path / "a.json", Disk("full")
+    for name in ("linked", "copied"):
+        path.write_bytes(name.encode())
+        if name == "copied":
+            failing("link")
+        copy_aside(disk, path, tmp_path / "aside" / name)
+        disk.replace(path, b"new")
+        assert (tmp_path / "aside" / name).read_bytes() == name.encode()

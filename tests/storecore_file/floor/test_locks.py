@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
 from storecore.errors import LockTimeout, StorageError
-from storecore_file.floor.locks import Locked, _forget_all
+from storecore_file.floor.locks import Locked, _forget_all, _unlock_at_close
 
 HOLDER = """if True:
     import sys
@@ -217,6 +220,18 @@ def test_what_a_child_does_first_is_to_let_go_of_the_locks_of_its_parent(path):
     assert entered == [path]
 
 
+def test_a_lock_that_a_child_has_open_too_is_unlocked_when_its_holder_lets_go(path):
+    with Locked(path, 1) as lock:
+        inherited = os.dup(lock.fileno())
+    assert not is_free(path)  # closing it alone leaves it to who has it open too
+    os.close(inherited)
+    with Locked(path, 1) as lock:
+        _unlock_at_close()  # called before and after a fork
+        inherited = os.dup(lock.fileno())
+    assert is_free(path)
+    os.close(inherited)
+
+
 INTERRUPTED = """if True:
     import signal, sys
     from pathlib import Path
@@ -250,11 +265,24 @@ def test_d4_an_exception_from_a_signal_leaves_no_lock_behind(path, script):
 
 def test_a_lock_counts_for_all_who_hold_it_later(path):
     with Locked(path, 1) as lock:
-        assert lock.count() == 0
+        assert lock.count()[2] == 0
         lock.count_up()
+        counted = lock.count()
+    with Locked(path, 1) as lock:
+        assert lock.count() == counted
+        lock.count_up()
+        assert lock.count()[2] == 2
+        assert lock.count() != counted
+
+
+def test_the_count_of_a_lock_that_was_removed_and_made_anew_is_another(path):
     with Locked(path, 1) as lock:
         lock.count_up()
-        assert lock.count() == 2
+        counted = lock.count()
+    path.unlink()
+    with Locked(path, 1) as lock:
+        lock.count_up()
+        assert (lock.count()[2], lock.count() == counted) == (1, False)
 
 
 def test_a_lock_that_cannot_count_is_an_error_that_names_it(path, failing):
@@ -262,3 +290,109 @@ def test_a_lock_that_cannot_count_is_an_error_that_names_it(path, failing):
         failing("ftruncate")
         with pytest.raises(StorageError, match=r"lock: cannot write"):
             lock.count_up()
+
+
+# Law D4 where somebody else removes the files of locks.
+
+
+def entered(path, timeout=10):
+    """Hold a lock from now on, in another thread; return an event that says that it is held."""
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with Locked(path, timeout):
+            held.set()
+            done.wait(10)
+
+    threading.Thread(target=hold, daemon=True).start()
+    return held, done
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "with its folder"])
+def test_d4_a_writer_that_waited_for_a_file_that_was_removed_waits_for_the_new_one(tmp_path, how):
+    path = tmp_path / "log" / ".lock"
+    path.parent.mkdir()
+    with Locked(path, 1):
+        first, first_done = entered(path)
+        time.sleep(0.01)  # it has the old file open
+        if how == "replaced":
+            path.with_name("new").touch()
+            path.with_name("new").rename(path)
+        elif how == "removed":
+            path.unlink()
+        else:
+            path.parent.rename(tmp_path / "old")
+            path.parent.mkdir()
+        second, second_done = entered(path)
+        until_one = time.monotonic() + 10
+        while not first.is_set() and not second.is_set():
+            assert time.monotonic() < until_one
+            time.sleep(0.001)
+    time.sleep(0.05)  # whoever waited for the old file could have it now
+    assert first.is_set() != second.is_set()
+    first_done.set()
+    second_done.set()
+    assert first.wait(10)
+    assert second.wait(10)
+
+
+def test_d4_a_file_that_is_removed_while_it_is_being_locked_is_not_the_lock(path, monkeypatch):
+    real, calls = fcntl.flock, []
+
+    def flock(number, how):
+        if not calls:
+            path.unlink()
+        calls.append(how)
+        real(number, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with Locked(path, 1):
+        assert not from_another_thread(lambda: is_free(path))
+
+
+def test_d4_a_file_that_is_removed_when_a_waiting_writer_gets_it_is_not_the_lock(path, monkeypatch):
+    real, calls = fcntl.flock, []
+
+    def flock(number, how):
+        calls.append(how)
+        if len(calls) == 1:
+            raise BlockingIOError
+        if len(calls) == 2:
+            path.unlink()
+        real(number, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with Locked(path, 1):
+        assert len(calls) == 3
+        assert not from_another_thread(lambda: is_free(path))
+
+
+def test_a_lock_whose_folder_is_gone_is_an_error_and_holds_up_nobody(tmp_path):
+    path = tmp_path / "log" / ".lock"
+    path.parent.mkdir()
+    with Locked(path, 1):
+        timer = threading.Timer(0.02, shutil.rmtree, [path.parent])
+        timer.start()
+        with pytest.raises(StorageError, match="cannot lock: No such file"):
+            Locked(path, 10).__enter__()
+    path.parent.mkdir()
+    assert is_free(path)
+
+
+# An exception of a signal handler.
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_d4_an_exception_at_any_step_leaves_no_lock_behind(path, interrupted_at_each_step, others):
+    """The exceptions are kept, and with them every object in their frames."""
+    held, done = entered(path) if others else (threading.Event(), threading.Event())
+    if others:
+        held.wait(10)
+
+    def lock():
+        with suppress(LockTimeout), Locked(path, 0.003):
+            pass
+
+    for _ in interrupted_at_each_step(lock):
+        assert is_free(path) != others
+    done.set()

@@ -7,7 +7,7 @@ from datetime import date
 from msgspec.structs import replace
 
 from storecore import Finding, Report
-from storecore.checkpoints import Checkpoint, held_to, loaded, taken
+from storecore.checkpoints import Checkpoint, loaded, take_checkpoint, verify_against
 from storecore.checkpoints.document import sealed
 from storecore.memory import MemoryDataStore
 
@@ -82,7 +82,7 @@ class TakesGrowthForDamage(MemoryDataStore):
     def verify(self, *, against=None):
         report = super().verify(against=against)
         if against is not None:
-            now, then = taken(self), loaded(against)
+            now, then = take_checkpoint(self), loaded(against)
             if (now.bars, now.events, now.audit) != (then.bars, then.events, then.audit):
                 finding = Finding("changed", "the store", "it is not as it was")
                 return replace(report, findings=(*report.findings, finding))
@@ -116,9 +116,9 @@ class CountsWhatIsThereOnly(MemoryDataStore):
         if against is None:
             return super().verify()
         then = loaded(against)
-        now = {(each.symbol, each.timeframe): each.count for each in taken(self).bars}
+        now = {(each.symbol, each.timeframe): each.count for each in take_checkpoint(self).bars}
         kept = tuple(b for b in then.bars if now.get((b.symbol, b.timeframe), 0) < b.count)
-        return held_to(self, sealed(replace(then, bars=kept)), super().verify)
+        return verify_against(self, sealed(replace(then, bars=kept)), super().verify)
 
 
 class LeavesOut(MemoryDataStore):

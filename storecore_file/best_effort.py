@@ -1,4 +1,4 @@
-"""What can wait once the data of a call is safe: a failure in it is logged, not raised (law D2)."""
+"""Work after the data of a call is safe: a failure in it is logged, not raised (law D2)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _log = logging.getLogger("storecore")
 
 
 @contextmanager
-def put_off(place: Path, what: str) -> Iterator[None]:
+def best_effort(place: Path, what: str) -> Iterator[None]:
     """Log an exception inside: a call that has written its data must not raise."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""`storecore checkpoint`: what a store holds now, as one small document to be kept elsewhere."""
+"""`storecore checkpoint`: digests of all that a store holds, as one small document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storecore.cli.wording import counted, printable
 
 @click.command(
     "checkpoint",
-    short_help="Write down what a store holds, to verify it against later.",
+    short_help="Record what a store holds, to verify it against later.",
     epilog=examples(
         "storecore checkpoint -o /mnt/elsewhere/2026-01-06.json",
         "storecore verify --against /mnt/elsewhere/2026-01-06.json",
@@ -24,16 +24,16 @@ from storecore.cli.wording import counted, printable
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Where to write it; a file that is there is replaced [default: stdout].",
+    help="The file to write, replaced if it exists [default: stdout].",
 )
 @store_options
 def take(choice: StoreChoice, output: Path | None) -> None:
     """Write a digest for each series, symbol, day of events, state and audit log of a store.
 
-    Keep the document where those who write to the store cannot write. `storecore verify --against`
-    finds by name what was there and is gone. Take it after `storecore verify`, and again after bars
-    were deleted on purpose. The exit status is 1 if something cannot be read: of a damaged store
-    nothing is written.
+    Keep the document where writers of the store cannot write. `storecore verify --against` then
+    reports by name what the store has lost. Run `storecore verify` first. Take a new checkpoint
+    after you delete bars on purpose. If something cannot be read, nothing is written and the exit
+    status is 1.
     """
     with choice.open_to_read() as store:
         taken = checkpoint(store)

@@ -1,7 +1,7 @@
-"""A store that was opened with `create=False`: it must be there, and reading it makes nothing.
+"""A store opened with `create=False`: it must exist, and reading it creates nothing.
 
-What is there may lack a room, since storecore makes one for every kind of data and others need not
-have kept them all. It is read as empty, and its folder is made by the first write into it.
+It may lack the folder of a kind of data, since other programs need not have kept them all. Such a
+kind is read as empty, and the first write to it makes the folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WRITING = frozenset({"write", "write_many", "write_all", "save", "restore", "ta
 
 
 def check_is_there(base_path: Path, disk: Disk) -> None:
-    """Raise `NoStore` unless the folder holds that of at least one kind of data (law D7)."""
+    """Raise `NoStore` unless the folder has that of at least one kind of data (law D7)."""
     if not disk.is_folder(base_path):
         what = "it is no folder" if _is_something(base_path, disk) else "there is no such folder"
     elif any(disk.is_folder(base_path / kind) for kind in KINDS):  # or a link to one
@@ -40,8 +40,8 @@ def _is_something(path: Path, disk: Disk) -> bool:
     return False
 
 
-class MadeLate:
-    """A room whose folder is made, and its name made durable, before the first write into it."""
+class LazyRoom:
+    """A room whose folder is made, and synced, before the first write into it."""
 
     def __init__(self, room: Any, disk: Disk, base_path: Path, folder: str) -> None:
         self._room = room
