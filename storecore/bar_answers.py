@@ -33,7 +33,7 @@ def wanted(symbols: str | Iterable[str], columns: Iterable[str] | None) -> Wante
         raise InvalidData(f"columns={columns!r}: expected a list of names; give [{columns!r}]")
     chosen = FIELDS if columns is None else tuple(_listed(columns, "columns"))
     for name in chosen:
-        if name not in FIELDS:
+        if not isinstance(name, str) or name not in FIELDS:
             raise InvalidData(
                 f"columns: unknown column {shown(name)}{did_you_mean(str(name), FIELDS)}; a table "
                 f"of bars has {', '.join(FIELDS)}"

@@ -21,7 +21,7 @@ LOGS: dict[str, type[Any]] = {"decisions": DecisionRecord, "orders": OrderRecord
 
 def check_log(log: str, after: int = 0) -> str:
     """Return the name of a log. Raises `InvalidData` for another, or where `after` is no number."""
-    if log not in LOGS:
+    if not isinstance(log, str) or log not in LOGS:
         raise InvalidData(f"log={shown(log)}: expected one of {', '.join(map(repr, LOGS))}")
     if not isinstance(after, int) or isinstance(after, bool) or after < 0:
         raise InvalidData(f"after={shown(after)}: expected the number of a record, or 0")

@@ -63,8 +63,18 @@ def plain_record(record: Struct, kind: type[Struct], what: str) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a real number, of whatever library, and no bool."""
-    return isinstance(value, Real | Decimal) and not isinstance(value, bool)
+    """Return whether a value is a real number, of whatever library, and no bool.
+
+    numpy calls its durations whole numbers, though none of them says of what.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return False
+    return (type(value).__module__, type(value).__name__) != ("numpy", "timedelta64")
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a number of a type that holds whole ones only."""
+    return isinstance(value, Integral) and is_number(value)
 
 
 def nearest_float(value: Any) -> float:
@@ -102,7 +112,7 @@ def _float(value: Any) -> float:
 
 def _number(value: Any) -> int | float:
     value = without_point(value)
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if is_whole(value):
         return _writable(int(value))
     return _float(value)
 
@@ -153,7 +163,7 @@ def _text(value: Any) -> str:
 
 
 def _identifier(value: Any) -> int | str:
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if is_whole(value):
         return _writable(int(value))
     return _text(value)
 

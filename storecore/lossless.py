@@ -107,8 +107,9 @@ def _decoder(kind: type[_Record]) -> msgspec.json.Decoder[_Record]:
 
 
 def _unwrapped(value: Any) -> Any:
-    """Return a numpy scalar as the plain value that it equals."""
-    if type(value).__module__ != "numpy" or getattr(value, "shape", None) != ():
+    """Return a numpy scalar as the plain value that it equals; a time or duration has none."""
+    is_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    if not is_scalar or value.dtype.kind in "mM":
         raise TypeError(f"expected a plain value, got {type(value).__name__}")
     return value.item()
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 
 _HIDDEN = "…"
-_SCHEME = r"[a-z][a-z0-9+.-]{1,30}(?::/+|//)(?!/)"
+_NO_SLASHES = r"postgres(?:ql)?:(?=[^\s:/@=]*:\S*@)"
+_NO_SCHEME = r"(?<![\w.:/])//(?=[^\s:/@]*:\S*@)"
+_SCHEME = rf"(?:[a-z][a-z0-9+.-]{{1,30}}(?::/+|//)|{_NO_SLASHES}|{_NO_SCHEME})(?!/)"
 _EXAMPLE = r"(?!user:password@)"  # what our own messages show as the form of a URL
 _URL = re.compile(rf"{_SCHEME}{_EXAMPLE}", re.I)
 _PORT = r"\d{1,5}(?:[/?#\s,;.'\")\]}]|$)"

@@ -136,7 +136,8 @@ class Journal:
     def retire(self, names: Iterable[str]) -> None:
         """Remove files whose rows have all been folded, once they are entered as past.
 
-        One that was past before stays where it holds other lines than it did then.
+        One that was past before stays where it holds other lines than it did then. Where one ended
+        that has lost its last lines stays known: folding the rest brings nothing back.
         """
         with self._reading:
             self._refresh()
@@ -145,7 +146,11 @@ class Journal:
             past = self._record.read()
             kept = {name for name in gone if name in past and not past.is_whole(name, gone[name])}
             self._record.add({name: known for name, known in gone.items() if name not in past})
-            self._ends.forget(*gone)
+            ends = self._ends.known()
+            cut = {
+                name for name in ends.keys() & gone if ends[name].trouble(gone[name].line, "line")
+            }
+            self._ends.forget(*(gone.keys() - cut))
         names = [name for name in gone if name not in kept]
         self._disk.remove(*(self.folder / each for name in names for each in (name, _taken(name))))
 

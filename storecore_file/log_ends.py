@@ -122,8 +122,11 @@ class LogEnds:
             if end is not None and end.log == log:
                 return end
             self._begin_anew()  # another file, or another's line
-        found = End(log, 0)
-        for offset, end in _lines(self._disk.read(self.path, self._seen) or b"", self._seen):
+        found, start = End(log, 0), self._seen
+        if self._free:  # another may have put the line where one was retired
+            start = 0
+            self._free.clear()
+        for offset, end in _lines(self._disk.read(self.path, start) or b"", start):
             if end.log == log:
                 found = end
             self._take(offset, end)

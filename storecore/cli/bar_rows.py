@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from storecore.bars import price, volume
+from storecore.bars import MAX_WHOLE, price, volume
 from storecore.cli.columns import Columns
 from storecore.cli.stamps import parse_time, to_utc
 from storecore.errors import InvalidData
@@ -71,4 +71,14 @@ def number(cell: Any, what: str) -> Any:
         return cell
     if len(cell) > _LONGEST_NUMBER or not _NUMBER.fullmatch(cell):
         raise InvalidData(f"{what}={cell[:40]!r}: expected a number, as 1234.5")
-    return int(cell) if _WHOLE.fullmatch(cell) else float(cell)
+    return int(cell) if _WHOLE.fullmatch(cell) else _with_point(cell)
+
+
+def _with_point(cell: str) -> int | float:
+    """Return the float next to a number, or the whole number that a float may not equal."""
+    near = float(cell)
+    if not 2**53 <= abs(near) <= 2**63:
+        return near
+    exact = Decimal(cell)
+    whole = int(exact)
+    return whole if whole == exact and whole <= MAX_WHOLE else near

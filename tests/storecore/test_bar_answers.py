@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -55,6 +57,8 @@ def test_what_is_no_list_of_names_is_refused(symbols, columns):
         ("close", r"='close': expected a list of names; give \['close'\]"),
         ([7], "unknown column 7"),
         ([["close"]], "unknown column"),
+        ([np.array(["close", "open"])], "unknown column"),
+        ([pd.NA], "unknown column <NA>"),
         ([], "expected some columns, each once"),
         (["close", "close"], "expected some columns, each once"),
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from storecore import InvalidData, StateConflict, laws
@@ -25,6 +27,12 @@ def test_a_log_is_one_of_two():
     assert [laws.check_log(log) for log in ("decisions", "orders")] == ["decisions", "orders"]
     with pytest.raises(InvalidData, match=r"^log='trades': expected one of 'decisions', 'orders'$"):
         laws.check_log("trades")
+
+
+@pytest.mark.parametrize("log", [["orders"], pd.NA, np.array(["orders"]), None])
+def test_what_is_no_text_is_no_log(log):
+    with pytest.raises(InvalidData, match=r"^log=.*: expected one of 'decisions', 'orders'$"):
+        laws.check_log(log)
 
 
 @pytest.mark.parametrize("after", [-1, 1.0, True, None, "1"])

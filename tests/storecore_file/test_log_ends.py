@@ -118,6 +118,17 @@ def test_a_file_that_is_another_by_now_is_begun_anew(ends, spoil):
     assert ends.read() == {"b": End("b", 4), "a": End("a", 10)}
 
 
+def test_a_line_that_another_put_where_one_was_retired_is_not_put_twice(ends, disk):
+    other = LogEnds(ends.path, disk)
+    put(ends, "a", 0, 1)
+    ends.forget("a")
+    put(other, "b", 0, 1)
+    put(ends, "b", 1, 2)
+    put(other, "b", 2, 3)
+    assert ends.read() == {"b": End("b", 3)}
+    assert ends.path.stat().st_size == 128
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 1), st.booleans())))
 def test_any_writers_and_retirements_leave_each_log_where_it_ends(tmp_path_factory, steps):
@@ -283,6 +294,19 @@ def test_d5_a_cut_of_the_journal_is_not_hidden_by_what_is_written_after_it(journ
     cut(journal(3), 2)
     journal(2)
     assert found() == [("truncated", "its end was cut off before line 3 was written")]
+
+
+@pytest.mark.parametrize("torn", [0, 1])
+def test_d5_a_cut_of_the_journal_is_not_hidden_by_folding_what_is_left(journal, store, found, torn):
+    path = journal(3)
+    one, two, _ = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(one + two[: len(two) - torn * 30])
+    store.compact()
+    assert not path.exists()
+    assert [kind for kind, _ in found()] == ["truncated"]
+    store.compact()
+    journal(1)
+    assert [kind for kind, _ in found()] == ["truncated"]
 
 
 def test_a_journal_that_was_folded_is_no_deleted_one(journal, store, base, found):

@@ -219,6 +219,11 @@ def test_a_quote_that_is_never_closed_is_refused_with_its_line(cli, at, csv_file
         ("0.5", 0.5),
         (".5", 0.5),
         ("9007199254740993", 9007199254740993),
+        ("9007199254740993.0", 9007199254740993),
+        ("9007199254740993.4", 9007199254740994),
+        ("9.223372036854775807e18", 2**63 - 1),
+        ("9223372036854775808.0", float(2**63)),
+        ("1e23", 1e23),
     ],
 )
 def test_a_volume_is_a_whole_number_where_its_text_is(cli, at, csv_file, stored, text, volume):
