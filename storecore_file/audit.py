@@ -144,7 +144,7 @@ class AuditLog(Generic[_Record]):
             detail = f"it is missing or damaged: whether records followed {end.seq} is not known"
         elif head is not None and head.unproven:
             followed = f"whether records were cut off before record {head.unproven} is not known"
-            detail = f"it was missing or damaged once: {followed}"
+            detail = f"it was missing, damaged or of another log once: {followed}"
         else:
             return None
         return Finding("headless", str(self._head.path), detail)
@@ -195,7 +195,7 @@ class AuditLog(Generic[_Record]):
         head = heads.newest
         end = self._healed(head)
         self._unproven = head.unproven if head else 0
-        if heads.may_hide_a_cut(end):
+        if heads.may_hide_a_cut(end) or not self._follows(head, end):
             self._unproven = self._unproven or end.seq + 1
         if head is None or head.file != path.name:
             # Before the record: else a crash right after it would hide it from the next writer.
@@ -216,6 +216,15 @@ class AuditLog(Generic[_Record]):
         # of another file must not follow one that a power loss takes.
         Log(self._disk, path, is_whole).append(lambda _: [])
         return max(head.link, self._end_of(path))
+
+    def _follows(self, head: Head | None, end: Link) -> bool:
+        """Return whether the log goes on from the record that its head names.
+
+        Each record has the hash of the one before it. A log that lacks it is of another copy.
+        """
+        if head is None or end == head.link:
+            return True
+        return head.hash.encode() in (self._disk.read(self._folder / head.file) or b"")
 
     def _end_of(self, path: Path) -> Link:
         line = last_line(path, is_whole)

@@ -12,6 +12,7 @@ large, by `compact()` and at `close()`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -53,6 +54,8 @@ class Bars:
         self._lock_timeout = lock_timeout
         self._journal = Journal(folder / ".journal", disk, lock_timeout)
         self._appended = False
+        self._looked_at: set[tuple[str, str]] = set()  # series whose parts have been asked
+        self._reached = 0  # the highest number of a file of the journal that they know
 
     def write(self, symbol: str, timeframe: str, bars: pa.Table) -> None:
         """Upsert a series table; it lies in the series' files when this returns."""
@@ -82,7 +85,20 @@ class Bars:
         if not few:
             return 0
         self._appended = True
-        return self._journal.append(timeframe, few)
+        return self._journal.append(timeframe, few, self._look_at(timeframe, few))
+
+    def _look_at(self, timeframe: str, few: list[tuple[str, pa.Table]]) -> int:
+        """Return the highest number of a file of the journal that parts of these series know.
+
+        Each series is looked at once in the life of a store. An unreadable part refuses no batch.
+        """
+        for symbol, _ in few:
+            if (symbol, timeframe) not in self._looked_at:
+                with suppress(StoreError):
+                    found = self._series(symbol, timeframe).journaled()
+                    self._reached = max(self._reached, found)
+                    self._looked_at.add((symbol, timeframe))
+        return self._reached
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> pa.Table:
         """Return the bars of a range as a series table."""

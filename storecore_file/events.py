@@ -10,8 +10,10 @@ appended like any other, and sealing can be interrupted anywhere.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
@@ -27,6 +29,8 @@ from storecore_file.deferral import Attempt
 from storecore_file.event_file import SealedDay
 from storecore_file.event_lines import Line, check_day, decode_line, number_of
 from storecore_file.floor.appending import Effect, Log, lacks_newline, whole_lines
+from storecore_file.floor.aside import ASIDE as ASIDE_FOLDER
+from storecore_file.floor.aside import MOMENT, copy_aside
 from storecore_file.floor.disk import Disk
 from storecore_file.floor.grouping import GroupCommit
 from storecore_file.floor.locks import Locked
@@ -42,10 +46,16 @@ from storecore_file.troubles import (
     troubles_in,
 )
 
+_HIDDEN = "of another copy of the store: {} of its events differ from the sealed ones, which count"
+_logger = logging.getLogger("storecore")
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
 _LOG_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 _ENDS_FILE = re.compile(r"\.ends")
 _SEALED_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.parquet")
+
+
+class _SealedFurther(Exception):
+    """The log of a day ends before its sealed events do: the next line in it would be hidden."""
 
 
 class Events:
@@ -95,7 +105,13 @@ class Events:
 
     def _append(self, day: str, encoded: list[bytes], effect: Effect | None) -> int:
         """Append events to their day, under the lock; return the number of its last event now."""
+        try:
+            return self._append_to_log(day, encoded, effect)
+        except _SealedFurther:
+            self._seal_locked(day)
+            return self._append_to_log(day, encoded, effect)
 
+    def _append_to_log(self, day: str, encoded: list[bytes], effect: Effect | None) -> int:
         def lines_after(last: bytes | None) -> list[bytes]:
             first = self._number(last, day) + 1
             numbered = enumerate(encoded, first)
@@ -159,7 +175,12 @@ class Events:
             return Trouble("damaged", path, str(error).removeprefix(f"{path}: "))
         log = self._log_path(day)
         detail = end.trouble(through, "event", lacks_newline(log, is_sealed)) if end else None
-        return Trouble("truncated", log, detail) if detail else None
+        if detail:
+            return Trouble("truncated", log, detail)
+        if hidden := self._hidden(day):
+            detail = f"{_HIDDEN.format(hidden)}; `storecore compact` keeps the log in aside/"
+            return Trouble("diverged", log, detail)
+        return None
 
     def _proven(self, path: Path) -> SealedDay:
         return self._sealed(path.stem)
@@ -173,7 +194,10 @@ class Events:
         line, number = self._newest
         if line is last:
             return number
-        number = number_of(last, self._log_path(day)) if last else self._sealed_through(day)
+        through = self._sealed_through(day)
+        number = number_of(last, self._log_path(day)) if last else through
+        if number < through:
+            raise _SealedFurther
         self._ends.meet(day, number)
         return number
 
@@ -186,10 +210,29 @@ class Events:
         if self._disk.size(log) is None:
             return False
         content = event_file.encode(self._day(day))
+        if hidden := self._hidden(day):
+            self._quarantine(log, hidden)
         Log(self._disk, log, is_sealed).append(lambda _: [])  # settles a torn line
         self._disk.replace(self._sealed_path(day), content)
         self._disk.remove(log)
         return True
+
+    def _quarantine(self, log: Path, hidden: int) -> None:
+        moment = datetime.now(UTC).strftime(MOMENT)
+        into = self._folder.parent / ASIDE_FOLDER / moment / log.relative_to(self._folder.parent)
+        copy_aside(self._disk, log, into)
+        _logger.warning("%s: %s; kept as %s", log, _HIDDEN.format(hidden), into)
+
+    def _hidden(self, day: str) -> int:
+        """Return how many lines of a day are not the sealed events of the same numbers.
+
+        A kill while a day is sealed leaves lines that are; others are of another copy of the store.
+        """
+        lines = self._lines(day)
+        through, events = self._sealed(day)
+        sealed_events = dict(enumerate(events, through - len(events) + 1))
+        hidden = [line for line in lines if line.n <= through]
+        return sum(sealed_events.get(line.n) != Event(*astuple(line)[:-1]) for line in hidden)
 
     def _day(self, day: str) -> SealedDay:
         """Return a day as it would be sealed now: its events in the order of writing."""

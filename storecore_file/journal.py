@@ -75,6 +75,7 @@ class Journal:
         self._log = Log(disk, folder / "none yet", is_sealed)
         self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
         self._ends = LogEnds(folder / ".ends", disk)
+        self._written = ("", 0)  # the file that was appended to last, and its length then
         self._since = 0  # the number of the first file that was begun while this store was open
         self._known: dict[str, Known] = {}
         self._record = PastJournals(folder / ".past", disk)
@@ -83,8 +84,12 @@ class Journal:
         self._reading = RLock()  # threads read the new lines one after another
         begin_anew_in_children(self)
 
-    def append(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> int:
-        """Append the bars of many symbols as one line; return the length of its file."""
+    def append(self, timeframe: str, series: list[tuple[str, pa.Table]], reached: int = 0) -> int:
+        """Append the bars of many symbols as one line; return the length of its file.
+
+        `reached` is the highest number of a file that partitions of these series know. The line
+        goes into a file with a higher one, or it would count as taken in already.
+        """
         columns = bar_columns_of(joined(table for _, table in series))
         symbols = [name for symbol, table in series for name in repeat(symbol, len(table))]
 
@@ -97,20 +102,39 @@ class Journal:
 
         self._disk.make_folder(self.folder, within=self.folder.parent)
         with Locked(self._lock_path, self._lock_timeout):
-            name = self._open_file()
+            name = self._open_file(reached)
             self._log = log = self._log.at(self.folder / name)
             length = log.append(line_after)
+            self._written = name, length
             self._ends.follow(name, self._newest[1])
             return length
 
-    def _open_file(self) -> str:
+    def _open_file(self, reached: int) -> str:
         """Return the file to append to, under the lock."""
         names = self.files()
-        if names and 0 < self._since <= number_of(names[-1]):
+        if names and self._may_grow(names[-1], reached):
             return names[-1]
-        name = _new_name(names)
+        name = self._new_name(names, reached)
         self._since = number_of(name)
         return name
+
+    def _may_grow(self, name: str, reached: int) -> bool:
+        """Return whether a new line in a file is beyond every line that partitions know.
+
+        A file that is shorter than this store has left it has been replaced by an older copy.
+        """
+        number, (own, length) = number_of(name), self._written
+        if not 0 < self._since <= number or number <= reached:
+            return False
+        return name != own or (self._disk.size(self.folder / name) or 0) >= length
+
+    def _new_name(self, names: Sequence[str], reached: int = 0) -> str:
+        """Return a name whose number is higher than all that are known, whatever the clock."""
+        known = [*names, *self._ends.known()]
+        with suppress(StoreError):  # a damaged record is reported by verify
+            known += [*self._record.read().newest, *self._ends.retired()]
+        number = next_generation([reached, *map(number_of, _files(known))])
+        return f"{number:0{DIGITS}}-{token_hex(8)}.jsonl"
 
     def _before(self, name: str) -> str:
         """Return the newest file with lines but for one, of those that are past too."""
@@ -130,7 +154,7 @@ class Journal:
             if names and not self._disk.size(self.folder / names[-1]):
                 return names[:-1]  # nothing was appended since the last time
             if names:
-                self._disk.replace(self.folder / _new_name(names), b"")
+                self._disk.replace(self.folder / self._new_name(names), b"")
             return names
 
     def retire(self, names: Iterable[str]) -> None:
@@ -429,8 +453,3 @@ def _taken_in(content: bytes) -> dict[Key, int]:
 
 def _files(names: Iterable[str]) -> list[str]:
     return [name for name in names if _NAME.fullmatch(name)]
-
-
-def _new_name(names: Sequence[str]) -> str:
-    number = next_generation(number_of(name) for name in names[-1:])
-    return f"{number:0{DIGITS}}-{token_hex(8)}.jsonl"

@@ -27,7 +27,7 @@ from storecore_file.floor.disk import Disk
 from storecore_file.floor.locks import Locked
 from storecore_file.floor.looking import OpenFile
 from storecore_file.journal import Journal
-from storecore_file.journal_rows import HOUR, Pending
+from storecore_file.journal_rows import HOUR, Folded, Pending, number_of
 from storecore_file.kept_parts import bars_in
 from storecore_file.overlaps import Held, shown
 from storecore_file.parts import Layout, Part, layout_of, overlapping, parsed
@@ -103,6 +103,17 @@ class Series:
         """
         pending, found = self._with_pending(lambda _, file: file.note.generation)
         return max(found, default=0) if all(found) and not pending.rows else 0
+
+    def journaled(self) -> int:
+        """Return the highest number of a file of the journal that its parts know, 0 if none."""
+
+        def look_at_all() -> list[Folded]:
+            return [
+                self.open(part, lambda _, file: file.note.folded) for part in self.layout().parts
+            ]
+
+        found = _steadily(self.folder, look_at_all)
+        return max((number_of(name) for folded in found for name in folded), default=0)
 
     def groups(self, span: TimeRange) -> list[Group]:
         """Return the row groups of a range, from the ends of the parts alone."""

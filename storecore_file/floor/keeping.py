@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from storecore_file.floor.disk import Disk
@@ -56,7 +57,9 @@ class KeptFile:
             os.close(self.number)
         self.number, self.identity = -1, _NOTHING
 
-    __del__ = close
+    def __del__(self) -> None:
+        with suppress(OSError, MemoryError):  # nobody is there to be told
+            self.close()
 
     def __reduce__(self) -> tuple[type[KeptFile], tuple[Path, int]]:
         # A copy, in this process or another, opens the file for itself.

@@ -6,7 +6,6 @@ import inspect
 import itertools
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -387,10 +386,14 @@ def test_an_exception_of_a_signal_handler_finds_all_or_nothing_of_a_record(store
                 kept.append(sys.setprofile(None))
                 raise KeyboardInterrupt
 
-        with suppress(KeyboardInterrupt):
+        batch = [decision()] * 2
+        try:  # nothing else runs in here: an interrupt there would be the test's own
             sys.setprofile(profile)
-            store.log_decisions("value", [decision()] * 2)
-        sys.setprofile(None)
+            store.log_decisions("value", batch)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.setprofile(None)
         found = len(list(store.iter_audit("decisions")))
         assert found - written in (0, 2)
         written = found

@@ -293,7 +293,7 @@ def test_d5_a_journal_that_is_cut_or_deleted_is_found(journal, found, kept):
 def test_d5_a_cut_of_the_journal_is_not_hidden_by_what_is_written_after_it(journal, found):
     cut(journal(3), 2)
     journal(2)
-    assert found() == [("truncated", "its end was cut off before line 3 was written")]
+    assert found() == [("truncated", "it ends at line 2 of 3")]
 
 
 @pytest.mark.parametrize("torn", [0, 1])

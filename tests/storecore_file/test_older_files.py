@@ -301,3 +301,48 @@ def test_a_mark_that_cannot_be_written_is_logged(base, caplog, monkeypatch):
         store.write_bars("S0", [bar(0, 2.0, "S0")])
     assert "what was taken in of it is not noted" in caplog.text
     assert closes(base) == [2.0]
+
+
+# A new line of the journal is beyond all that partitions know.
+
+
+def an_hour_back(monkeypatch):
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() - 3_600 * 10**9)
+
+
+@pytest.mark.parametrize("lost", ["*.jsonl", "*.jsonl .past", "*.jsonl .past .ends"])
+def test_d6_a_batch_counts_beside_partitions_that_know_a_later_journal(
+    base, retired, monkeypatch, lost
+):
+    for pattern in lost.split():
+        for path in (base / "prices" / ".journal").glob(pattern):
+            path.unlink()
+    an_hour_back(monkeypatch)
+    with FileDataStore(base, durability="os") as store:
+        store.write_bar_table(batch(0, 9.0))
+        assert closes(base) == [9.0, 1.0]
+    assert closes(base) == [9.0, 1.0]
+
+
+def test_d6_a_batch_counts_after_an_older_journal_was_copied_into_an_open_store(base, copy):
+    store = FileDataStore(base, durability="os")
+    store.write_bar_table(batch(0))
+    laid_over(base / "prices" / ".journal", copy)
+    for close in (2.0, 3.0):
+        store.write_bar_table(batch(1, close))
+    store.write_bars("S0", [bar(2, symbol="S0")])  # takes the lines in
+    laid_over(copy, base / "prices" / ".journal")
+    store.write_bar_table(batch(1, 9.0))
+    assert closes(base) == [1.0, 9.0, 1.0]
+    store.close()
+    assert closes(base) == [1.0, 9.0, 1.0]
+
+
+def test_a_damaged_partition_refuses_no_batch_and_the_batch_counts_beside_the_others(base, retired):
+    (part,) = (base / "prices" / "S2").glob("*.parquet")
+    part.write_bytes(b"damaged")
+    with FileDataStore(base, durability="os") as store:
+        for close in (8.0, 9.0):
+            store.write_bar_table(batch(0, close))
+            assert closes(base) == [close, 1.0]

@@ -39,7 +39,7 @@ def test_it_is_written_to_a_file_and_summed_up(cli, at, ten_bars, tmp_path):
 
 def test_a_store_that_lost_nothing_is_whole_and_more_was_looked_at(cli, at, file):
     result = cli("verify", "--against", file, *at)
-    assert (result.exit_code, result.stdout) == (0, "3 files or rows checked: all is whole\n")
+    assert (result.exit_code, result.stdout) == (0, "4 files or rows checked: all is whole\n")
 
 
 def test_what_is_gone_is_named_with_status_1(cli, at, file, base_path):

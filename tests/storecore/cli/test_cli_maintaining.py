@@ -21,7 +21,7 @@ def a_damaged_part(ten_bars, base_path):
 
 def test_a_whole_store_is_told_so(cli, at, ten_bars):
     result = cli("verify", *at)
-    assert (result.exit_code, result.stdout) == (0, "2 files or rows checked: all is whole\n")
+    assert (result.exit_code, result.stdout) == (0, "3 files or rows checked: all is whole\n")
 
 
 def test_damage_is_told_with_its_file_and_status_1(cli, at, a_damaged_part):
