@@ -131,16 +131,8 @@ class LogEnds:
                 found = end
             self._take(offset, end)
         if log not in self._places:
-            self._take(self._free_place(), End(log, 1))
+            self._take(self._free.pop() if self._free else self._seen, End(log, 1))
         return found
-
-    def _free_place(self) -> int:
-        while self._free:
-            offset = self._free.pop()
-            end = _decoded(self._note.read(_LINE, offset))
-            if end is not None and not end.n:  # another may have taken it
-                return offset
-        return self._seen
 
     def _take(self, offset: int, end: End) -> None:
         self._seen = max(self._seen, offset + _LINE)

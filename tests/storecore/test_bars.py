@@ -137,7 +137,7 @@ NO_NUMBERS = [
     float("-inf"),
     np.timedelta64(5, "ns"),
     np.timedelta64(5, "s"),
-    np.timedelta64("NaT"),
+    np.timedelta64("NaT", "s"),
     np.float64("nan"),
     np.float32("inf"),
     np.longdouble("1e4000"),

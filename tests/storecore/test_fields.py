@@ -315,7 +315,7 @@ def test_what_would_change_is_refused_in_plain_words(kind, field, value, message
     assert message in said
 
 
-DURATIONS = [np.timedelta64(5, "ns"), np.timedelta64(5, "s"), np.timedelta64("NaT")]
+DURATIONS = [np.timedelta64(5, "ns"), np.timedelta64(5, "s"), np.timedelta64("NaT", "s")]
 ODD = [float("nan"), object(), {1}, "\ud800", pd.NaT, pd.NA, [1], ..., 1j, *DURATIONS]
 
 

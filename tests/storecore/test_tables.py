@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 import storecore
-from storecore import InvalidData, InvalidName, PriceBar
+from storecore import InvalidData, InvalidName, PriceBar, StoreClosed
 from storecore.memory import MemoryDataStore
-from storecore.tables import bars_by_symbol, kept_table
+from storecore.tables import BarTablesByBars, bars_by_symbol, kept_table
 
 JAN_5 = datetime(2026, 1, 5, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -144,3 +144,21 @@ def test_bars_are_counted_by_symbol(kind):
 def test_a_bound_that_is_none_is_refused(any_store, max_bytes):
     with pytest.raises(InvalidData, match=r"max_bytes=.*: expected a number of bytes, 1 or more"):
         list(storecore.iter_bar_tables(any_store, "AAPL", *ALWAYS, max_bytes=max_bytes))
+
+
+class ByBars(MemoryDataStore):
+    """A backend whose tables are written by its ten methods."""
+
+    write_bar_table = BarTablesByBars.write_bar_table
+
+
+def test_a_table_may_be_written_by_the_ten_methods():
+    store = ByBars()
+    day = datetime(2026, 1, 5, tzinfo=UTC)
+    bars = [PriceBar(symbol, day, 1.0, 2.0, 0.5, 1.5, 7) for symbol in ("A", "B")]
+    names = PriceBar.__struct_fields__
+    store.write_bar_table(pa.table({name: [getattr(bar, name) for bar in bars] for name in names}))
+    assert [store.read_bars(symbol, day, day) for symbol in ("A", "B")] == [bars[:1], bars[1:]]
+    store.close()
+    with pytest.raises(StoreClosed):
+        store.write_bar_table(None)

@@ -343,7 +343,7 @@ def test_a_line_that_proves_itself_and_is_no_record_is_damage(store, folder, log
 def test_a_record_that_is_nested_too_deep_says_nothing_about_its_file(store, folder, log, always):
     log(0)
     (one,) = lines(folder)
-    deep = b'"more":' + b"[" * 9_000 + b"]" * 9_000 + b',"decision":{'
+    deep = b'"more":' + b"[" * 100_000 + b"]" * 100_000 + b',"decision":{'
     put(folder, forged(one.replace(b'"decision":{', deep)))
     assert "misplaced" not in [kind for kind, _, _ in findings(store)]
     with pytest.raises(StorageError, match="nested too deep"):

@@ -21,6 +21,7 @@ from storecore.instants import EARLIEST, LATEST, exact_instant
 from storecore_file import FileDataStore, bars
 from storecore_file.floor.disk import Disk
 from storecore_file.journal import Journal
+from storecore_file.journal_proof import JournalProof
 from storecore_file.journal_rows import HOUR, Pending, Row
 from storecore_file.parts import Part, ceiling, part_of
 from storecore_file.series import Series
@@ -542,3 +543,22 @@ def test_d2_a_batch_whose_fold_fails_is_written_and_its_writer_told_nothing(
         store.compact()
     assert len(list((base / "prices" / ".journal").glob("*.jsonl"))) <= 4
     assert store.delete_bars("S0", *ALWAYS) == 4
+
+
+def test_what_was_taken_in_of_a_file_that_is_gone_is_not_noted(tmp_path):
+    journal = Journal(tmp_path / ".journal", Disk("os"), 1.0)
+    row = Row("00000001-0123456789abcdef.jsonl", 1, (0, 1.0, 1.0, 1.0, 1.0, 1))
+    journal.take(("AAPL", "1d"), Pending([row], ()))
+    assert journal.taken() == {}
+    assert not (tmp_path / ".journal").exists()
+
+
+def test_a_record_of_past_files_that_could_not_be_read_proves_nothing(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / ".journal", Disk("os"), 1.0)
+
+    def past(journal):
+        monkeypatch.undo()
+        raise StorageError("no memory")
+
+    monkeypatch.setattr(Journal, "past", past)
+    assert list(JournalProof(journal).troubles()) == []

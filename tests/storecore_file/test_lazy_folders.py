@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from datetime import date
@@ -11,6 +12,7 @@ import pytest
 from storecore import ConfigError, NoStore, StateVersion, StorageError
 from storecore.testing.records import bar_table
 from storecore_file import FileDataStore
+from storecore_file.floor.disk import Disk
 
 ALL = date.min, date.max
 
@@ -180,3 +182,13 @@ def test_a_url_is_no_folder(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="base_path: expected a folder, got what looks like"):
         FileDataStore("acme://user:secret@host/data")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_looked_at_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    def size(disk, path):
+        raise StorageError(f"{path}: permission denied", path, errno.EACCES)
+
+    monkeypatch.setattr(Disk, "size", size)
+    with pytest.raises(StorageError, match="permission denied") as caught:
+        FileDataStore(tmp_path / "there", create=False)
+    assert not isinstance(caught.value, NoStore)

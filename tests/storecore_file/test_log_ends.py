@@ -341,3 +341,15 @@ def test_a_store_that_is_copied_without_ends_is_whole(journal, store, base, even
     shutil.copytree(base, copied, ignore=shutil.ignore_patterns(".*s"))
     with FileDataStore(copied) as other:
         assert other.verify().ok
+
+
+def test_a_place_that_another_writer_took_is_not_taken_twice(ends, tmp_path, disk):
+    ends.meet("retired", 1)
+    ends.follow("retired", 1)
+    ends.forget("retired")
+    other = LogEnds(tmp_path / ".ends", disk)
+    other.meet("theirs", 0)
+    other.follow("theirs", 1)
+    ends.meet("ours", 0)
+    ends.follow("ours", 2)
+    assert ends.read() == {"theirs": End("theirs", 1), "ours": End("ours", 2)}

@@ -261,7 +261,7 @@ def test_names_that_are_no_text_stop_nothing(reader, full):
     assert len(list(reader.iter_fundamentals())) == 3
 
 
-def deep(prefix, suffix, levels=3_000):
+def deep(prefix, suffix, levels=100_000):
     return prefix + b"[" * levels + b"]" * levels + suffix
 
 

@@ -201,6 +201,18 @@ def test_a_leftover_is_moved_and_the_newer_part_answers(store, base, two_parts):
     assert len(store.read_bars("AAPL", *ALL)) == 2
 
 
+def test_of_two_leftovers_each_is_looked_at_for_itself(store, base, two_parts):
+    """The second one first, while the first one still lies before it."""
+    for part in two_parts:
+        day = sorted(each.date for each in store.read_bars("AAPL", *ALL))[two_parts.index(part)]
+        shutil.copy(part, part.with_name(f"{day:%Y-%m-%d}.parquet"))
+    leftovers = [each for each in store._bars.troubles() if each and each.kind == "leftover"]
+    repairs = Repairs(base, store._disk, 1, dry_run=False)
+    assert all(repairs.mend(each) for each in reversed(leftovers))
+    assert len(set_aside(base)) == len(leftovers) == 2
+    assert len(store.read_bars("AAPL", *ALL)) == 2
+
+
 def test_a_torn_end_that_was_settled_meanwhile_is_left_alone(store, base, event):
     store.write_event(event())
     log = next(base.glob("events/*.jsonl"))

@@ -80,7 +80,7 @@ def no_journal(monkeypatch):
     """Let the last step of a batch fail: the append to the journal; `first` is done before."""
 
     def arrange(first=lambda: None):
-        def append(self, timeframe, series):
+        def append(self, timeframe, series, reached):
             monkeypatch.undo()
             first()
             raise StorageError("the journal cannot be written")
@@ -315,7 +315,7 @@ DESCRIPTORS = """if True:
         prices = dict.fromkeys(("open", "high", "low", "close", "volume"), [close] * len(names))
         return pa.table({"symbol": names, "date": days * 150 + days[:2], **prices})
 
-    def failing(self, timeframe, series):
+    def failing(self, timeframe, series, reached):
         raise StorageError("no journal")
 
     store = FileDataStore(sys.argv[1], durability="os")
@@ -377,10 +377,10 @@ def test_d2_d4_batches_that_fail_beside_others_leave_what_was_acknowledged(
     """Threads write days of their own into the same parts, and every third batch fails."""
     failing, real = threading.local(), Journal.append
 
-    def append(self, timeframe, few):
+    def append(self, timeframe, few, reached):
         if failing.now:
             raise StorageError("the journal cannot be written")
-        return real(self, timeframe, few)
+        return real(self, timeframe, few, reached)
 
     monkeypatch.setattr(Journal, "append", append)
 

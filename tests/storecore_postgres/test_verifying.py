@@ -70,7 +70,7 @@ def test_d5_a_document_that_cannot_be_decoded_is_one_finding_and_all_else_is_che
 ):
     filled.write_fundamental("MSFT", fundamental(symbol="MSFT"))
     filled.save_strategy_state("other", {"cash": 1})
-    deep = "[" * 3_000 + "]" * 3_000
+    deep = "[" * 12_000 + "]" * 12_000
     admin.execute(f"UPDATE {schema}.events SET document = '{{}}'")
     admin.execute(f"UPDATE {schema}.states SET document = %s WHERE strategy = 'value'", [deep])
     admin.execute(f"UPDATE {schema}.fundamentals SET document = %s WHERE symbol = 'AAPL'", [deep])

@@ -262,3 +262,40 @@ def test_validate_gives_each_test_a_fresh_place_and_reports_a_durable_backend(tm
     options = {"base_path": "{tmp}/data", "durability": "os"}
     report = validate(file_backend(), options, only="l2_")
     assert report.verdict("L2") == "held"
+
+
+def test_a_place_without_a_store_is_tried_if_the_backend_can_refuse_one(no_code):
+    path = ("--storecore-set", "base_path={tmp}/data")
+    run = no_code("--storecore-backend", "file", *path, only="d7_a_place")
+    run.assert_outcomes(passed=1)
+
+
+def test_a_backend_that_always_creates_is_not_asked_to_refuse(no_code):
+    run = no_code("--storecore-backend", "memory", only="d7_a_place")
+    run.assert_outcomes(skipped=1)
+
+
+EARLIER = """
+    import pytest
+    from storecore.memory import MemoryDataStore
+    from storecore.testing import DataStoreSuite
+
+    class Earlier(MemoryDataStore):
+        @property
+        def checkpoint(self):
+            raise AttributeError("it was written before there were checkpoints")
+
+    class TestEarlier(DataStoreSuite):
+        @pytest.fixture
+        def store(self):
+            return Earlier()
+"""
+
+
+def test_checkpoints_of_a_backend_of_an_earlier_release_are_skipped_with_the_reason(pytester):
+    pytester.makepyfile(test_it=EARLIER)
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "maintenance and checkpoint")
+    outcomes = run.parseoutcomes()
+    assert outcomes["skipped"] > 0
+    assert not {"passed", "failed", "errors"} & outcomes.keys()
+    run.stdout.fnmatch_lines(["*core provides what the backend lacks: checkpoint"])
