@@ -15,7 +15,7 @@ import pytest
 
 from storecore.errors import StoreError
 from storecore.hooks import ResolvedSpec
-from storecore.testing.suite import DataStoreSuite
+from storecore.testing import DataStoreSuite
 from storecore.testing.validation import Given, Named
 
 _UNOPENED = pytest.StashKey[bool]()
