@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from storecore.capabilities import BarTables, Bulk
@@ -37,8 +38,9 @@ from storecore.models import (
 NOON = datetime(2026, 1, 5, 12)
 EVER = (datetime.min, datetime.max)
 FULL_AT = 128 * 1024  # bytes
-BATCH, BATCHES = 2_000, 4  # bars: more than fit where a bar takes 16 bytes and more
-SOME = 200
+BATCH, BATCHES = 250, 32  # bars: more than fit, since each takes 40 bytes and more
+SOME, MANY = 200, 4_000  # bars that fit, and that do not
+REFUSED = "refused"
 PATIENCE = 5.0  # seconds: a store that writes slowly is not asked to fill the medium
 
 
@@ -98,29 +100,26 @@ def _starve(store: Any, job: Job) -> None:
         free = os.dup(0)  # the lowest number that the next file would have
         os.close(free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-        for name, read in reads.items():
-            try:
-                answer = read()
-            except StoreError:
-                continue
-            if answer != right[name]:
-                print(f"{name} gave {answer}", flush=True)
+        found = {name: _answer(read) for name, read in reads.items()}
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print("done", flush=True)
+    wrong = [name for name, answer in found.items() if answer not in (right[name], REFUSED)]
+    print(*(f"{name} gave {found[name]}" for name in wrong), "done", sep="\n", flush=True)
+
+
+def _answer(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except StoreError:
+        return REFUSED
 
 
 def _fork(store: Any, job: Job) -> None:
     """Write a number, another in a child, and a third one, each printed once it is written."""
-    for number in range(3):
-        if number == 1:
-            child = os.fork()
-            if child:
-                os.waitpid(child, 0)
-                continue
-        write_all_kinds(store, number)
-        print(number, flush=True)
-        if number == 1:
-            os._exit(0)
+    _write_all(store, 0, 1)
+    child = get_context("fork").Process(target=_write_all, args=(store, 1, 1))
+    child.start()
+    child.join()
+    _write_all(store, 2, 1)
 
 
 def moment(number: int) -> datetime:
@@ -152,9 +151,7 @@ def _write_all(store: Any, first: int, rounds: int) -> None:
 
 def batch(number: int) -> list[PriceBar]:
     """Return a batch of bars that no compression makes small."""
-    drawn = random.Random(number)
-    minutes = range(number * BATCH, (number + 1) * BATCH)
-    return [PriceBar("FULL", moment(n), 1.0, 2.0, 0.5, drawn.random(), n) for n in minutes]
+    return _incompressible("FULL", range(number * BATCH, (number + 1) * BATCH))
 
 
 def _fill_up(store: Any, job: Job) -> None:
@@ -201,7 +198,10 @@ def _batches(store: Any) -> dict[str, Callable[[], None]]:
     ]
     writes: dict[str, Callable[[], None]] = {}
     if isinstance(store, BarTables):
-        bars = [*_many_bars("AAPL")[:SOME], *_many_bars("MSFT")]
+        bars = [
+            *_incompressible("AAPL", range(SOME)),
+            *_incompressible("MSFT", range(MANY)),
+        ]
         writes["table"] = lambda: store.write_bar_table(_table(bars))
     if isinstance(store, Bulk):
         writes["events"] = lambda: store.write_events(events)
@@ -222,16 +222,20 @@ def _tried(write: Callable[[], None]) -> str:
     try:
         write()
     except StoreError:
-        return "refused"
+        return REFUSED
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     return "written"
 
 
-def _many_bars(symbol: str) -> list[PriceBar]:
-    drawn = random.Random(0)
-    dates = [NOON + timedelta(minutes=number) for number in range(BATCHES * BATCH)]
-    return [PriceBar(symbol, date, 1.0, 2.0, 0.5, drawn.random(), 7) for date in dates]
+def _incompressible(symbol: str, minutes: range) -> list[PriceBar]:
+    """Return a bar for each minute, whose prices and volume are 40 bytes of chance."""
+    drawn = random.Random(minutes.start)
+    bars = []
+    for number in minutes:
+        low, start, end, high = sorted(drawn.random() for _ in range(4))
+        bars.append(PriceBar(symbol, moment(number), start, high, low, end, drawn.getrandbits(62)))
+    return bars
 
 
 def _long_text() -> str:

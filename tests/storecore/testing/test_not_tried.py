@@ -1,4 +1,4 @@
-"""What a backend declares and its suite gives no way to try is "not tried", never held or broken."""
+"""What a backend declares and its suite cannot try is "not tried", never held and never broken."""
 
 from __future__ import annotations
 
