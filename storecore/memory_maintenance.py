@@ -13,6 +13,7 @@ class MemoryMaintenance(MemoryTransfer):
     """The methods of `Maintenance`, over what `MemoryDataStore` holds."""
 
     _bars: dict[tuple[str, str], dict[int, tuple[Any, ...]]]
+    _ends: dict[str, laws.Link]
 
     def verify(self, *, against: laws.Against | None = None) -> Report:
         """Follow both chains of the audit log, check all bars, and compare with a checkpoint."""
@@ -35,12 +36,14 @@ class MemoryMaintenance(MemoryTransfer):
     def verify_audit(self) -> AuditReport:
         """Follow both chains and report the first break."""
         self._check_open()
-        return laws.audit_report(
-            {
-                kind: [(f"{kind}, record {row}", line) for row, line in enumerate(lines, 1)]
-                for kind, lines in self._logs.items()
-            }
-        )
+        with self._lock:  # the ends and the lines are of one moment
+            logs = {kind: list(lines) for kind, lines in self._logs.items()}
+            ends = dict(self._ends)
+        placed = {
+            kind: [(f"{kind}, record {row}", line) for row, line in enumerate(lines, 1)]
+            for kind, lines in logs.items()
+        }
+        return laws.audit_report(placed, ends)
 
     def _report(self) -> Report:
         audit = self.verify_audit()
