@@ -17,7 +17,7 @@ from storecore.errors.redaction import redacted
 from storecore_postgres.columns import Tables, check_tables, tables_made_by, tables_of
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.distribution import DISTRIBUTIONS, Distribution, chosen, key_of, spread
-from storecore_postgres.failing import OLDEST
+from storecore_postgres.failing import OLDEST, translated
 
 VERSION = 1
 TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "audit_heads", "about")
@@ -114,6 +114,15 @@ def quoted(schema: str) -> str:
             "begin with pg_ and is not information_schema"
         )
     return sql.Identifier(schema).as_string()
+
+
+def remove(dsn: str, schema: str) -> None:
+    """Drop a schema with all that is in it. Raises `StorageError`."""
+    try:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
+    except psycopg.Error as error:
+        raise translated(error, f"removing the schema {schema}") from error
 
 
 def prepared(database: Database, schema: str, asked: str, *, create: bool = True) -> Distribution:

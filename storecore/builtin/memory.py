@@ -219,6 +219,10 @@ class MemoryLog(AuditLog):
             today, lines, end = logged_now(bodies, self.end)
             self._keep(lines, [today] * len(lines), end)
 
+    def head(self) -> Link:
+        """Return the end of the chain."""
+        return self.end
+
     def lines(self, after: int) -> Iterator[AuditLine]:
         """Yield the records from number `after` + 1 on."""
         with self.lock:

@@ -189,10 +189,22 @@ class AuditLog(Collection, ABC):
         records = (decode_record(each.line, LOGS[self.name]) for each in self._lines())
         return select_records(records, span, strategy)
 
+    def head(self) -> Link | None:
+        """Return the end of the chain as it is recorded beside the log; None if it is not.
+
+        Without it a cut tail is not detected (law A3).
+        """
+        return None
+
     def verify(self) -> tuple[Link, Sequence[Finding]]:
         """Follow the chain; return its end, and the first break if there is one."""
+        known = self.head()  # before the lines: those that are logged meanwhile go beyond it
         lines = enumerate(self._lines(), 1)
-        end, broken = follow_chain((f"{self.name}, record {row}", each.line) for row, each in lines)
+        placed = ((f"{self.name}, record {row}", each.line) for row, each in lines)
+        end, broken = follow_chain(placed, [known] if known is not None and known.seq else [])
+        if broken is None and known is not None and end.seq < known.seq:
+            detail = f"ends at record {end.seq} of {known.seq}"
+            broken = Finding("truncated", self.name, detail)
         return end, [] if broken is None else [broken]
 
     def _lines(self) -> Iterator[AuditLine]:

@@ -11,6 +11,7 @@ every capability but `BarStream` and `DiskUsage`. How each kind is filed:
     "states"        strategy                    version, from 1     JSON document
     "decisions"     ""                          seq                 local day, then the line
     "orders"        ""                          seq                 local day, then the line
+    "heads"         name of the log             0                   JSON of the last seq and hash
 
 An instant is microseconds since 1970, UTC.
 """
@@ -47,6 +48,8 @@ from storecore.values.times import EARLIEST, EVER, LATEST, TimeRange, exact_inst
 
 _DAY = len("2026-01-05")
 _PAGE = 1000
+_HEADS = "heads"
+_decode_link = msgspec.json.Decoder(Link).decode
 
 Row = tuple[int, bytes]
 """`at` and `value` of a row."""
@@ -262,13 +265,11 @@ class _Log(_OfRows, AuditLog):
 
     def write(self, bodies: list[bytes]) -> None:
         with self._rows.transaction(write=True):
-            day, lines, _ = logged_now(bodies, self._end())
-            self._extend(day, lines)
+            self._extend(*logged_now(bodies, self._end()))
 
     def append(self, day: date, lines: list[bytes]) -> None:
         with self._rows.transaction(write=True):
-            moved_end(self.name, lines, self._end())
-            self._extend(day, lines)
+            self._extend(day, lines, moved_end(self.name, lines, self._end()))
 
     def lines(self, after: int) -> Iterator[AuditLine]:
         while rows := self._kept("", TimeRange(after + 1, after + _PAGE, aware=True)):
@@ -276,15 +277,21 @@ class _Log(_OfRows, AuditLog):
                 yield AuditLine(date.fromisoformat(value[:_DAY].decode()), value[_DAY:])
             after = rows[-1][0]
 
+    def head(self) -> Link | None:
+        with self._rows.transaction(write=False):
+            kept = self._rows.read(_HEADS, self.name, 0, 0)
+        return self._decoded(_decode_link, self.name, *kept[0]) if kept else None
+
     def _end(self) -> Link:
         newest = self._newest("")
         return GENESIS if newest is None else self._decoded(end_of, "", newest[0], newest[1][_DAY:])
 
-    def _extend(self, day: date, lines: list[bytes]) -> None:
-        stamp, first = str(day).encode(), self._end().seq + 1
-        self._rows.put(
-            self.kind, [("", seq, stamp + line) for seq, line in enumerate(lines, first)]
-        )
+    def _extend(self, day: date, lines: list[bytes], end: Link) -> None:
+        """Append records and move the head, within a transaction."""
+        stamp, numbers = str(day).encode(), range(end.seq - len(lines) + 1, end.seq + 1)
+        rows = [("", seq, stamp + line) for seq, line in zip(numbers, lines, strict=True)]
+        self._rows.put(self.kind, rows)
+        self._rows.put(_HEADS, [(self.name, 0, msgspec.json.encode(end))])
 
 
 def _series_key(symbol: str, timeframe: str) -> str:

@@ -28,8 +28,10 @@ WRITES = (
     "log_decisions",
     "log_orders",
     "delete_bars",
+    "append_audit",
+    "restore_state",
 )
-KEPT = ("_bars", "_fundamentals", "_events", "_states", "_logs", "_ends")
+KEPT = ("_bars", "_fundamentals", "_events", "_states", "_logs", "_ends", "_days")
 
 
 class SavedStore(MemoryDataStore):
