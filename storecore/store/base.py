@@ -40,7 +40,7 @@ from storecore.models import (
     OrderResult,
     PriceBar,
 )
-from storecore.protocols import CAPABILITIES, METHODS, methods_of
+from storecore.protocols import ADDED, CAPABILITIES, METHODS, methods_of
 from storecore.reports import (
     AuditLine,
     AuditReport,
@@ -132,7 +132,9 @@ class Store(Closing):
     def capabilities(self) -> frozenset[str]:
         """The names of the capabilities that the store has."""
         return frozenset(
-            name for name in CAPABILITIES if all(hasattr(self, each) for each in methods_of(name))
+            name
+            for name in CAPABILITIES
+            if all(hasattr(self, each) for each in methods_of(name) if each not in ADDED)
         )
 
     def close(self) -> None:
