@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from storecore.config.file import StoreConfig as StoreConfig
     from storecore.config.file import find_config as find_config
     from storecore.config.file import load_config as load_config
-    from storecore.config.nested import InnerStore as InnerStore
+    from storecore.config.nested import NestedStore as NestedStore
     from storecore.config.open import open_store as open_store
     from storecore.copying import CopyReport as CopyReport
     from storecore.copying import copy_store as copy_store
@@ -142,7 +142,7 @@ _EXTEND = {
     "audit.transfer": "LOGS moved_end",
     "bars.rows": "BarColumns",
     "bars.table": "as_columns as_table",
-    "config.nested": "InnerStore",
+    "config.nested": "NestedStore",
     "events": "decode_event encode_event select_events",
     "fundamentals": "decode_fundamental encode_fundamental",
     "plugins.spec": "BackendSpec hookimpl",

@@ -425,7 +425,7 @@ class Maintenance(Protocol, metaclass=_Capability):
 
     @reads("store")
     def verify(self, *, against: Against | None = None) -> Report:
-        """Prove every file; change nothing. Damage is a finding, oddities are notes.
+        """Prove every file; change nothing. Damage is a finding, anomalies are notes.
 
         `against` is a checkpoint, its mapping or its file. Data that it names and that is missing
         now is a finding too, unless a write has replaced it.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from storecore.bars.anomalies import oddities
+from storecore.bars.anomalies import anomalies
 from storecore.errors import CorruptData
 from storecore_file.bar_file import Note
 from storecore_file.bar_proof import proven
@@ -188,9 +188,9 @@ class SeriesProof:
 
 
 def _odd(folder: Path, look: _Look, held: list[Held]) -> Iterator[Trouble]:
-    """Yield the oddities in the bars of a series that count."""
+    """Yield the anomalies in the bars of a series that count."""
     tables = [piece.file.rows(*piece.part[:2]) for piece in shown(held)]
-    for kind, detail in oddities(tables or (proof.bars for proof in look.proofs)):
+    for kind, detail in anomalies(tables or (proof.bars for proof in look.proofs)):
         note = look.proofs[0].note
         yield Trouble(kind, folder, f"{note.symbol} ({note.timeframe}): {detail}")
 

@@ -218,7 +218,7 @@ class Capable(Rooms):
         "older" (a file of an older state came back), "lacking" (bars that were folded out of the
         journal are in no partition), "diverged" (the journal of a copy that was written to apart)
         or another of `verify_audit()`. Notes are "temporary" and "leftover" files of killed
-        writers, the "torn" end of a log, an "unknown" file, and oddities in bars. Every byte is
+        writers, the "torn" end of a log, an "unknown" file, and anomalies in bars. Every byte is
         read; no lock is taken and no file is created. With a checkpoint (`against`) findings have
         the kinds of `storecore.store.checkpoints` too.
         """

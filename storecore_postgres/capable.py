@@ -204,7 +204,7 @@ class Capable(Rooms):
 
         The kind of a finding is "damaged", "unchecked" (could not be read, and may be whole),
         "behind" (a table that was restored without the counter of its rows) or one of
-        `verify_audit()`; notes are oddities in bars. Whether the server's pages are whole is the
+        `verify_audit()`; notes are anomalies in bars. Whether the server's pages are whole is the
         server's own check (`pg_amcheck`, data checksums). With a checkpoint (`against`) findings
         have the kinds of `storecore.store.checkpoints` too.
         """

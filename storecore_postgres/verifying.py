@@ -9,7 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.anomalies import oddities
+from storecore.bars.anomalies import anomalies
 from storecore.bars.table import PRICES
 from storecore.errors import CorruptData, StorageError, StoreClosed
 from storecore.reports import Finding, Report
@@ -49,7 +49,7 @@ def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
                     tables = [table for _, table in bars.read([symbol], timeframe, _EVER)]
                     checked += sum(map(len, tables))
                     findings += [Finding("damaged", place, each) for each in _unsound(tables)]
-                    notes += [Finding(kind, place, detail) for kind, detail in oddities(tables)]
+                    notes += [Finding(kind, place, detail) for kind, detail in anomalies(tables)]
     return Report(checked, tuple(findings), notes=tuple(notes))
 
 

@@ -22,14 +22,14 @@ _FEW = 20  # steps that are no rhythm yet
 _OFTEN = 20  # days
 
 
-class Oddity(NamedTuple):
+class Anomaly(NamedTuple):
     """One thing that is odd about a series: its kind, and how often and where it is."""
 
     kind: str
     detail: str
 
 
-def oddities(tables: Iterable[pa.Table]) -> list[Oddity]:
+def anomalies(tables: Iterable[pa.Table]) -> list[Anomaly]:
     """Return what is odd in the series tables of one series, given in order of time."""
     dates: list[pa.ChunkedArray] = []
     odd: dict[str, list[int]] = {"high below low": [], "open or close outside its bar": []}
@@ -49,13 +49,13 @@ def _outside(table: pa.Table) -> pa.ChunkedArray:
     return pc.or_(pc.greater(highest, table["high"]), pc.less(lowest, table["low"]))
 
 
-def _counted(kind: str, instants: list[int]) -> Oddity:
+def _counted(kind: str, instants: list[int]) -> Anomaly:
     bars = "bar" if len(instants) == 1 else "bars"
-    return Oddity(kind, f"{len(instants):,} {bars}, the first of {_text(instants[0])}")
+    return Anomaly(kind, f"{len(instants):,} {bars}, the first of {_text(instants[0])}")
 
 
-def _gaps(dates: list[pa.ChunkedArray]) -> Iterator[Oddity]:
-    """Yield one oddity for all gaps, with the longest of them."""
+def _gaps(dates: list[pa.ChunkedArray]) -> Iterator[Anomaly]:
+    """Yield one anomaly for all gaps, with the longest of them."""
     chunks = [chunk for date in dates for chunk in date.chunks]
     joined = pa.concat_arrays(chunks) if chunks else pa.array([], pa.int64())
     if len(joined) <= _FEW:
@@ -72,7 +72,7 @@ def _gaps(dates: list[pa.ChunkedArray]) -> Iterator[Oddity]:
     if gaps:
         step, start = max(gaps)
         span = f"{_text(start)} to {_text(start + step)}"
-        yield Oddity("gap", f"{len(gaps):,} longer than its rhythm, the longest from {span}")
+        yield Anomaly("gap", f"{len(gaps):,} longer than its rhythm, the longest from {span}")
 
 
 def _limit(steps: pa.Array, often: int) -> float:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from storecore.bars.rows import BarColumns, price_bars
-from storecore.config.nested import InnerStore
+from storecore.config.nested import NestedStore
 from storecore.models import PriceBar
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.protocols import METHODS, DataStore
@@ -36,7 +36,7 @@ _Key = tuple[str, str]
 class CachedConfig(Struct, frozen=True, kw_only=True):
     """The options of the `cached` backend: the store, and how many bytes its bars may take here."""
 
-    store: InnerStore
+    store: NestedStore
     max_bytes: int = 256 * 1024 * 1024
 
 

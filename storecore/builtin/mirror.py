@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from storecore.config.nested import InnerStore
+from storecore.config.nested import NestedStore
 from storecore.errors import StorageError
 from storecore.plugins.isolation import is_from_program
 from storecore.plugins.spec import BackendSpec, hookimpl
@@ -34,8 +34,8 @@ class MirrorConfig(Struct, frozen=True, kw_only=True):
     `on_failure` is "log" or "raise"; `MirrorStore` says what they mean.
     """
 
-    primary: InnerStore
-    replicas: list[InnerStore]
+    primary: NestedStore
+    replicas: list[NestedStore]
     on_failure: Literal["log", "raise"] = "log"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from storecore.config.nested import InnerStore
+from storecore.config.nested import NestedStore
 from storecore.errors import StorageError
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.protocols import DataStore
@@ -24,7 +24,7 @@ from storecore.store.wrapper import Wrapper
 class ReadonlyConfig(Struct, frozen=True, kw_only=True):
     """The options of the `readonly` backend: the store that is read."""
 
-    store: InnerStore
+    store: NestedStore
 
 
 class ReadonlyStore(Wrapper):

@@ -14,7 +14,7 @@ import click
 
 from storecore.cli.wording import printable
 from storecore.config.file import FILE_VARIABLE, StoreConfig, find_config, load_config
-from storecore.config.nested import InnerStore
+from storecore.config.nested import NestedStore
 from storecore.config.open import opened, prepare
 from storecore.errors import ConfigError
 from storecore.errors.redaction import is_connection
@@ -41,7 +41,7 @@ class StoreChoice(NamedTuple):
         """Open the store without creating anything (law D7); `NoStore` if there is none."""
         return self._hinted(lambda: opened(self.prepared().for_reading()))
 
-    def prepared(self) -> InnerStore:
+    def prepared(self) -> NestedStore:
         """Return the store, its options checked, not yet open."""
         return self._hinted(lambda: prepare(self.config, **self.settings))
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from storecore.cli.choosing import StoreChoice, examples, store_options
-from storecore.config.nested import InnerStore
+from storecore.config.nested import NestedStore
 from storecore.errors import BackendLoadError
 from storecore.plugins.isolation import is_from_program, reason
 
@@ -35,7 +35,7 @@ def init(choice: StoreChoice) -> None:
         click.echo(_instructions(prepared, prepared.spec.init), nl=False)
 
 
-def _instructions(prepared: InnerStore, init: Callable[[Any], str]) -> str:
+def _instructions(prepared: NestedStore, init: Callable[[Any], str]) -> str:
     try:
         return init(prepared.settings)
     except BaseException as error:

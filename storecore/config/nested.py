@@ -1,4 +1,4 @@
-"""`InnerStore`: a store named in a config, its options checked, not yet open.
+"""`NestedStore`: a store named in a config, its options checked, not yet open.
 
 It is what `open_store` makes of what it is given, and the type of a wrapper's option that is itself
 a store, written as a table with `backend` and that backend's options.
@@ -32,7 +32,7 @@ class Opening(Enum):
     EXISTING_IF_ABLE = "existing if able"
 
 
-class InnerStore(NamedTuple):
+class NestedStore(NamedTuple):
     """A backend's spec, the name that errors give it, and its config: enough to open a store.
 
     How to open it also applies to the stores in its config; a wrapper just opens them.
@@ -44,9 +44,9 @@ class InnerStore(NamedTuple):
     opening: Opening = Opening.CREATING
 
     def __repr__(self) -> str:
-        return f"InnerStore({self.described})"  # its settings may hold secrets
+        return f"NestedStore({self.described})"  # its settings may hold secrets
 
-    def existing(self, opening: Opening = Opening.EXISTING) -> InnerStore:
+    def existing(self, opening: Opening = Opening.EXISTING) -> NestedStore:
         """Return the same store, to be opened only if it exists."""
         inner = {
             name: [each.existing(opening) for each in stores]
@@ -57,7 +57,7 @@ class InnerStore(NamedTuple):
         settings = replace(self.settings, **inner) if inner else self.settings
         return self._replace(settings=settings, opening=opening)
 
-    def for_reading(self) -> InnerStore:
+    def for_reading(self) -> NestedStore:
         """Return the same store, to be opened without creating anything if the backend can."""
         if self.opening is Opening.EXISTING:
             return self
@@ -120,7 +120,7 @@ class InnerStore(NamedTuple):
 
 def holds_stores(kind: Any) -> bool:
     """Tell whether the type of an option is a store, or a list of stores."""
-    return kind is InnerStore or (get_origin(kind) is list and get_args(kind) == (InnerStore,))
+    return kind is NestedStore or (get_origin(kind) is list and get_args(kind) == (NestedStore,))
 
 
 def _lacking(store: object, protocol: type) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from storecore.config.file import TABLE, StoreConfig, expanded_at, load_config
-from storecore.config.nested import InnerStore
+from storecore.config.nested import NestedStore
 from storecore.config.options import build_config
 from storecore.errors import (
     BackendLoadError,
@@ -54,13 +54,13 @@ def open_store(
     return opened(chosen) if observers else chosen.open()
 
 
-def opened(prepared: InnerStore) -> DataStore:
+def opened(prepared: NestedStore) -> DataStore:
     """Open a prepared store, with the installed observers."""
     observers = load_observers()
     return observers.watch(prepared.open(), prepared.spec)
 
 
-def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> InnerStore:
+def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> NestedStore:
     """Return the store that `open_store` would open, its options checked, without opening it."""
     config = _config(store, options)
     place = f"{config.place}[{TABLE}]"
@@ -73,7 +73,7 @@ def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> 
 
 def _prepared(
     config: Mapping[str, Any], source: str, table: str, folders: Mapping[str, Path]
-) -> InnerStore:
+) -> NestedStore:
     """Return the store of a table of options, and so of the tables in it."""
     place = f"{source}[{table}]"
     name = config.get("backend")
@@ -82,7 +82,7 @@ def _prepared(
     _check_name(name, place)
     spec = _spec(name, f"{place} backend: " if source or table != TABLE else "")
 
-    def inner(given: Any, key: str, folder: Path | None) -> InnerStore:
+    def inner(given: Any, key: str, folder: Path | None) -> NestedStore:
         if not isinstance(given, Mapping):
             raise ConfigError(
                 f'{place} {key}: expected a store, as in {{ backend = "file", … }}, '
@@ -93,7 +93,7 @@ def _prepared(
 
     given = {key: value for key, value in config.items() if key != "backend"}
     settings = build_config(spec.config, given, place=place, folders=folders, inner=inner)
-    return InnerStore(_resolved(spec, name, settings), described(name), settings)
+    return NestedStore(_resolved(spec, name, settings), described(name), settings)
 
 
 def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
-from storecore.config.nested import InnerStore, holds_stores
+from storecore.config.nested import NestedStore, holds_stores
 from storecore.config.variables import path_text
 from storecore.errors import ConfigError, caused_by, text_of, type_name
 from storecore.errors.redaction import redacted
@@ -22,7 +22,7 @@ from storecore.values.spelling import did_you_mean as did_you_mean
 
 _Config = TypeVar("_Config", bound=Struct)
 _VALUE = re.compile(r"Invalid (enum )?value .*", re.S)  # msgspec's words, which repeat it
-MakeInner = Callable[[Any, str, Path | None], InnerStore]
+MakeInner = Callable[[Any, str, Path | None], NestedStore]
 """Makes a store of an option's value, given its key and the folder of its relative paths."""
 
 
@@ -97,7 +97,7 @@ def _stores(
     """Return the value of a field that is a store, or a list of them."""
     assert inner is not None, "a config that holds stores is made by storecore.config.open alone"
     key = field.encode_name
-    if field.type is InnerStore:
+    if field.type is NestedStore:
         return inner(value, key, folder)
     if isinstance(value, list | tuple):
         return [inner(each, f"{key}[{index}]", folder) for index, each in enumerate(value)]

@@ -64,9 +64,9 @@ class _Check:
 
     def look_at(self, place: str, bars: Any) -> None:
         """Count the bars of a series, and note each kind of anomaly in them."""
-        from storecore.bars.anomalies import oddities
+        from storecore.bars.anomalies import anomalies
         from storecore.bars.table import as_table
 
         table = as_table(bars)
         self.count += len(table)
-        self.notes += [Finding(kind, place, what) for kind, what in oddities([table])]
+        self.notes += [Finding(kind, place, what) for kind, what in anomalies([table])]

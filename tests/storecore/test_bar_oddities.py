@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from storecore import PriceBar
-from storecore.bars.anomalies import oddities
+from storecore.bars.anomalies import anomalies
 from storecore.bars.rows import bar_columns
 from storecore.bars.table import EMPTY, series_table
 
@@ -35,7 +35,7 @@ def weekdays(count):
 
 
 def found(*dates):
-    return [(each.kind, each.detail) for each in oddities(map(table, dates))]
+    return [(each.kind, each.detail) for each in anomalies(map(table, dates))]
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ def found(*dates):
 def test_an_odd_bar_is_told_of_with_its_date(prices, kind):
     odd = table([MONDAY], **prices)
     usual = table([MONDAY + DAY])
-    assert oddities([odd, usual]) == [(kind, "1 bar, the first of 2026-01-05 00:00:00")]
+    assert anomalies([odd, usual]) == [(kind, "1 bar, the first of 2026-01-05 00:00:00")]
 
 
 def test_odd_bars_are_counted_over_all_tables():
     odd = [table(every(DAY, 2, MONDAY + DAY * start), high=0.1) for start in (0, 2)]
-    assert oddities(odd) == [("high below low", "4 bars, the first of 2026-01-05 00:00:00")]
+    assert anomalies(odd) == [("high below low", "4 bars, the first of 2026-01-05 00:00:00")]
 
 
 @pytest.mark.parametrize("dates", [[], every(DAY, 3), [MONDAY, MONDAY + 900 * DAY]])
 def test_few_bars_have_no_rhythm_and_no_gap(dates):
     assert found(dates) == []
-    assert oddities([EMPTY]) == oddities([]) == []
+    assert anomalies([EMPTY]) == anomalies([]) == []
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_d5_a_table_that_may_not_be_read_is_unchecked_and_the_rest_is_checked(
 
 def test_d5_a_series_that_cannot_be_looked_at_stops_no_other(filled, bar, monkeypatch):
     filled.write_bars("MSFT", [bar(symbol="MSFT", high=1.0, low=2.0)])
-    real = verifying.oddities
+    real = verifying.anomalies
 
     def failing(tables):
         if not failed:
@@ -105,7 +105,7 @@ def test_d5_a_series_that_cannot_be_looked_at_stops_no_other(filled, bar, monkey
         return real(tables)
 
     failed = []
-    monkeypatch.setattr(verifying, "oddities", failing)
+    monkeypatch.setattr(verifying, "anomalies", failing)
     report = filled.verify()
     assert [(each.kind, each.place) for each in report.findings] == [("unchecked", "AAPL (1d)")]
     assert [each.place for each in report.notes] == ["MSFT (1d)"]

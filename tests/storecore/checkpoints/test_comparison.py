@@ -89,7 +89,7 @@ def findings(store, taken):
 def test_what_cannot_be_read_is_a_finding_and_all_else_is_compared(store, what, place):
     taken = store.checkpoint()
     store.broken = (what,)
-    store._report = lambda: MemoryDataStore().verify()  # oddities need the bars
+    store._report = lambda: MemoryDataStore().verify()  # anomalies need the bars
     assert findings(store, taken) == {("unchecked", place)}
     (finding,) = store.verify(against=taken).findings
     assert finding.detail == f"it could not be read: /data/{what}: its checksum does not match"

@@ -134,12 +134,12 @@ class PlainMaintenance(PlainTransfer):
 
 
 def _odd(symbol: str, timeframe: str, rows: dict[int, tuple[Any, ...]]) -> list[Finding]:
-    from storecore.bars.anomalies import oddities
+    from storecore.bars.anomalies import anomalies
     from storecore.bars.table import series_table
 
     ordered = zip(*(rows[at] for at in sorted(rows)), strict=True)
     table = series_table(laws.BarColumns(*map(list, ordered)))
-    return [Finding(kind, f"{symbol} ({timeframe})", what) for kind, what in oddities([table])]
+    return [Finding(kind, f"{symbol} ({timeframe})", what) for kind, what in anomalies([table])]
 
 
 class PlainStore(PlainMaintenance):

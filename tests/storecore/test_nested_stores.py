@@ -6,7 +6,7 @@ import pytest
 from msgspec import Struct
 
 from storecore import BackendLoadError, ConfigError, load_config, open_store
-from storecore.config.nested import InnerStore, holds_stores
+from storecore.config.nested import NestedStore, holds_stores
 from storecore.config.open import prepare
 from storecore.protocols import CAPABILITIES
 
@@ -82,7 +82,7 @@ def test_a_prepared_store_tells_what_it_can_before_it_is_opened(tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [(InnerStore, True), (list[InnerStore], True), (list[str], False), (Struct, False)],
+    [(NestedStore, True), (list[NestedStore], True), (list[str], False), (Struct, False)],
 )
 def test_the_type_of_an_option_tells_that_it_holds_stores(kind, expected):
     assert holds_stores(kind) is expected
