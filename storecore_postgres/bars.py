@@ -6,26 +6,64 @@ column: no row is taken apart here, and none becomes a Python object.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from math import ceil
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.groups import Grouped
 from storecore.bars.table import EXACT, SERIES, instants_of, joined
 from storecore.reports import Coverage
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
-from storecore_postgres.bar_writer import BarWriter
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.distribution import Distribution
-from storecore_postgres.wire import date_column, float_column, instant, moment, whole_column
+from storecore_postgres.errors import TAKEN
+from storecore_postgres.schema.layouts import Distribution
+from storecore_postgres.wire import (
+    COPY_END,
+    COPY_HEAD,
+    copied_rows,
+    date_column,
+    float_column,
+    floats,
+    instant,
+    instants,
+    moment,
+    texts,
+    whole_column,
+)
 
 ROW_BYTES = 320  # of a bar that is read, copied, sorted and handed out: some six copies
-_PAGE = 1_000_000  # bars; the server gives at most 1 GB at once
+_PAGE_ROWS = 1_000_000  # bars; the server gives at most 1 GB at once
+_COPY_FROM = 5_000  # bars, from which on COPY is quicker, where each series has some of them
+_COPY_PER_SERIES = 50
+_UPSERT_ROWS = 20_000  # bars an upsert
 _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 _NUMBERS = tuple(SERIES.names[1:])
 Named = list[tuple[str, pa.Table]]
+_UPSERT = """
+INSERT INTO {schema}.bars (symbol, timeframe, date, open, high, low, close, volume, exact_volume)
+SELECT symbol, %s, date, open, high, low, close, volume, exact_volume
+FROM unnest(
+    %s::text[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
+    %s::float8[], %s::int8[]
+) AS given (symbol, date, open, high, low, close, volume, exact_volume)
+ON CONFLICT (symbol, timeframe, date) DO UPDATE SET
+    open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+    volume = excluded.volume, exact_volume = excluded.exact_volume
+"""
+_COPY = """
+COPY {schema}.bars (symbol, timeframe, date, open, high, low, close, volume)
+FROM STDIN (FORMAT binary)
+"""
+_ANY = """
+SELECT EXISTS (
+    SELECT 1 FROM {schema}.bars
+    WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s
+)
+"""
 
 _FOUND = """
 FROM (
@@ -34,8 +72,8 @@ FROM (
     ORDER BY symbol, date LIMIT {page}
 ) AS found
 """
-_ONE = "SELECT {columns}" + _FOUND  # not grouped: the server would sort once more
-_MANY = "SELECT {columns}, symbol" + _FOUND + "GROUP BY symbol ORDER BY symbol"
+_ONE_SYMBOL = "SELECT {columns}" + _FOUND  # not grouped: the server would sort once more
+_MANY_SYMBOLS = "SELECT {columns}, symbol" + _FOUND + "GROUP BY symbol ORDER BY symbol"
 _EXACT = ("timestamptz_send(date)", "int8send(exact_volume)")
 _IF_EXACT = " FILTER (WHERE exact_volume IS NOT NULL)"
 
@@ -62,7 +100,22 @@ class Bars:
         self._database = database
         self._schema = schema
         self._symbols = _SYMBOLS[distribution].format(schema=schema)
-        self.write = BarWriter(database, schema).write
+        self._upsert, self._copy, self._any = (
+            statement.format(schema=schema) for statement in (_UPSERT, _COPY, _ANY)
+        )
+
+    def write(self, timeframe: str, given: Grouped) -> None:
+        """Insert or replace checked bars: all of them or none."""
+        if not len(given.table):
+            return
+        rows = given.in_order()
+        what = f"writing bars of {rows.names[0]!r}"
+        if len(rows.names) > 1:
+            what += f" and {len(rows.names) - 1} others"
+        if _is_for_copy(rows) and self._database.retried(what, self._copied(timeframe, rows)):
+            return
+        batches = [self._parameters(timeframe, rows, start) for start in _starts(rows)]
+        self._database.retried(what, lambda connection: self._put(connection, batches))
 
     def read(
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: Iterable[str] = _NUMBERS
@@ -73,7 +126,7 @@ class Bars:
         while symbols:
             page = self._page(symbols, timeframe, span, wanted)
             found += page
-            if sum(len(table) for _, table in page) < _PAGE:
+            if sum(len(table) for _, table in page) < _PAGE_ROWS:
                 break
             last, table = found.pop()  # of which there may be more
             rest = span._replace(first=instants_of(table)[-1] + 1)
@@ -137,6 +190,48 @@ class Bars:
             return Coverage(None, None, 0)
         return Coverage(to_datetime(first, aware=True), to_datetime(last, aware=True), count)
 
+    def _copied(self, timeframe: str, rows: Grouped) -> Callable[[Connection], bool]:
+        """Return what copies bars straight into place, or tells that some are there already."""
+        ends = pc.min_max(rows.table["date"].cast(pa.int64())).as_py()
+        asked = [rows.names, timeframe, moment(ends["min"]), moment(ends["max"])]
+
+        def copied(connection: Connection) -> bool:
+            ((there,),) = connection.execute(self._any, asked).fetchall()
+            if there:
+                return False
+            try:
+                self._copy_rows(connection, timeframe, rows)
+            except TAKEN:  # another writer was here meanwhile; else the upsert says what is wrong
+                return False
+            return True
+
+        return copied
+
+    def _copy_rows(self, connection: Connection, timeframe: str, rows: Grouped) -> None:
+        with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
+            copy.write(COPY_HEAD)
+            for symbol, table in rows.series():
+                columns = (table[name] for name in SERIES.names)
+                copy.write(copied_rows((symbol, timeframe), *columns))
+            copy.write(COPY_END)
+
+    def _parameters(self, timeframe: str, rows: Grouped, start: int) -> list[object]:
+        table = rows.table.slice(start, _UPSERT_ROWS)
+        exact = table[EXACT].to_pylist() if EXACT in table.column_names else None
+        return [
+            timeframe,
+            texts(_runs(rows, start, start + len(table))),
+            instants(table["date"]),
+            *(floats(table[name]) for name in _NUMBERS),
+            exact,
+        ]
+
+    def _put(self, connection: Connection, batches: list[list[object]]) -> None:
+        # One statement is a transaction by itself, in one round trip.
+        with nullcontext() if len(batches) == 1 else connection.transaction():
+            for parameters in batches:
+                connection.execute(self._upsert, parameters)
+
     def _page(
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: list[str]
     ) -> Named:
@@ -146,12 +241,12 @@ class Bars:
             names.append("exact_volume")
             sent += [_sent(each) + _IF_EXACT for each in _EXACT]
         one = len(symbols) == 1
-        statement = (_ONE if one else _MANY).format(
+        statement = (_ONE_SYMBOL if one else _MANY_SYMBOLS).format(
             schema=self._schema,
             names=", ".join(names),
             among="= %s" if one else "= ANY(%s::text[])",
             columns=", ".join(sent),
-            page=_PAGE,
+            page=_PAGE_ROWS,
         )
         asked = [symbols[0] if one else symbols, timeframe, moment(span.first), moment(span.last)]
         rows = self._database.rows("reading bars", statement, asked)
@@ -202,3 +297,20 @@ def _series(columns: list[str], dates: bytes, *sent: bytes) -> pa.Table:
         return table
     rows = pc.index_in(date, date_column(exact_dates))
     return table.append_column(EXACT, whole_column(exact).take(rows))
+
+
+def _is_for_copy(rows: Grouped) -> bool:
+    many = len(rows.table) >= max(_COPY_FROM, _COPY_PER_SERIES * len(rows.names))
+    return many and EXACT not in rows.table.column_names
+
+
+def _starts(rows: Grouped) -> Iterable[int]:
+    return range(0, len(rows.table), _UPSERT_ROWS)
+
+
+def _runs(rows: Grouped, start: int, stop: int) -> Iterator[tuple[str, int]]:
+    """Yield the symbols of some rows, each with how many of them are its own."""
+    some = slice(bisect_right(rows.ends, start), bisect_left(rows.ends, stop) + 1)
+    for name, end in zip(rows.names[some], rows.ends[some], strict=True):
+        yield name, min(end, stop) - start
+        start = end

@@ -30,9 +30,9 @@ from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, ve
 from storecore.store.tables import MAX_BYTES, check_max_bytes
 from storecore.values.times import time_range
 from storecore_postgres.database import Connection
+from storecore_postgres.integrity import looked_over, unchecked
 from storecore_postgres.rooms import Rooms, checked_length
-from storecore_postgres.schema import TABLES
-from storecore_postgres.verifying import looked_over, unchecked
+from storecore_postgres.schema.tables import TABLES
 
 
 class Capable(Rooms):
@@ -235,7 +235,7 @@ class Capable(Rooms):
         `verify()` finds was changed by someone with the rights to do so, who must correct it.
         """
         self._check_open()
-        healed = [log.heal(dry_run=dry_run) for log in self._logs.values()]
+        healed = [log.head.heal(dry_run=dry_run) for log in self._logs.values()]
         actions = tuple(filter(None, [self._events.heal(dry_run=dry_run), *healed]))
         return replace(self.verify(), actions=actions)
 

@@ -23,7 +23,7 @@ from msgspec import Struct
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 
 from storecore.errors import ConfigError
-from storecore_postgres.failing import AllLent, PoolClosed
+from storecore_postgres.errors import AllLent, PoolClosed
 
 Connection = psycopg.Connection[Any]
 _Result = TypeVar("_Result")

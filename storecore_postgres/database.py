@@ -21,7 +21,7 @@ import psycopg
 from storecore.errors import ConfigError, LockTimeout, StorageError, StoreError
 from storecore.values.fork import begin_anew_in_children
 from storecore_postgres.connections import LONGEST_TIMEOUT, Connection, Connections, Pool
-from storecore_postgres.failing import AllLent, is_lost, is_passing, translated, unreachable
+from storecore_postgres.errors import AllLent, is_lost, is_passing, translated, unreachable
 from storecore_postgres.wire import ADAPTERS
 
 __all__ = ["Connection", "Database", "IsKept", "Pool"]

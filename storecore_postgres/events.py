@@ -19,9 +19,8 @@ from storecore.models import Event
 from storecore.reports import Finding
 from storecore.values.times import EARLIEST, TimeRange, exact_instant
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.distribution import Distribution
-from storecore_postgres.event_numbers import EventNumbers
-from storecore_postgres.paging import PAGE, Row, decoding, issue, pages
+from storecore_postgres.rows import PAGE, Row, decoding, issue, pages
+from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.wire import Encoded, Moment, each_once, instant, moment, moments
 
 _LONGEST_TYPE = 200
@@ -47,6 +46,26 @@ SELECT EXISTS (
 _AFTER = f"""
 SELECT id, timestamptz_send(timestamp), type, document::text FROM {{schema}}.events
 WHERE (timestamp, id) > (%s, %s) ORDER BY timestamp, id LIMIT {PAGE}
+"""
+_NEWEST = """
+SELECT coalesce(max(id), 0) FROM (
+    SELECT id FROM {schema}.events ORDER BY timestamp DESC, id DESC LIMIT 100
+) AS newest
+"""
+_STATE = """
+SELECT
+    (SELECT coalesce(max(id), 0) FROM {schema}.events),
+    has_sequence_privilege(sequence, 'SELECT'),
+    CASE WHEN has_sequence_privilege(sequence, 'SELECT')
+        THEN coalesce(pg_sequence_last_value(sequence::regclass), 0)
+    END
+FROM pg_get_serial_sequence('{literal}.events', 'id') AS sequence
+"""
+_SET = """
+SELECT setval(
+    pg_get_serial_sequence('{literal}.events', 'id'),
+    (SELECT max(id) FROM {schema}.events)
+)
 """
 
 
@@ -155,6 +174,51 @@ class Events:
         if (_instant(event), found_by(event.type)) != (instant(timestamp), kind):
             raise CorruptData(f"{place}: its document is of another time or type", place)
         return event
+
+
+class EventNumbers:
+    """The sequence that numbers the rows of the table of events."""
+
+    def __init__(self, database: Database, schema: str) -> None:
+        self._database = database
+        self._table = f"{schema}.events"
+        literal = schema.replace("'", "''")
+        self._newest, self._state, self._set = (
+            each.format(schema=schema, literal=literal) for each in (_NEWEST, _STATE, _SET)
+        )
+
+    def newest(self, connection: Connection) -> int:
+        """Return a number that the next event's number must exceed."""
+        ((number,),) = connection.execute(self._newest).fetchall()
+        return int(number)
+
+    def behind(self) -> tuple[int, int] | None:
+        """Return the sequence's number and the highest in the table, if it is behind that.
+
+        The sequence's number is None for a role that may not read it.
+        """
+        ((highest, may_look, last),) = self._database.rows("reading events", self._state, [])
+        return (last, highest) if may_look and last < highest else None
+
+    def findings(self) -> list[Finding]:
+        """Return the finding that the sequence is behind the table, if it is."""
+        behind = self.behind()
+        if behind is None:
+            return []
+        last, highest = behind
+        detail = f"its sequence is at {last}, and its events go on to number {highest}"
+        return [Finding("behind", self._table, f"{detail}: restored without it?")]
+
+    def heal(self) -> None:
+        """Set the sequence to the highest number. Raises `StorageError` if the role may not."""
+        try:
+            self._database.rows("repairing events", self._set, [])
+        except StorageError as error:
+            raise StorageError(
+                f"{self._table}: the sequence that numbers its events is behind them, as after a "
+                "restore of its rows alone, and this role may not set it; run `storecore repair` "
+                "as the owner of the table"
+            ) from error
 
 
 def _instant(event: Event) -> int:

@@ -10,7 +10,7 @@ from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.models import FundamentalData
 from storecore.values.times import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.paging import PAGE, Row, decoding, issue, pages
+from storecore_postgres.rows import PAGE, Row, decoding, issue, pages
 from storecore_postgres.wire import Moment, each_once, instant, moment, moments
 
 _UPSERT = """

@@ -9,8 +9,7 @@ from msgspec import Struct
 
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore_postgres.database import Pool
-from storecore_postgres.grants import grants
-from storecore_postgres.schema import quoted
+from storecore_postgres.schema.tables import grants, quoted
 from storecore_postgres.store import PostgresDataStore
 
 

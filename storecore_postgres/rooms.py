@@ -8,13 +8,14 @@ from storecore.errors import ConfigError, InvalidName, NotSerializable
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.store.base import Closing
 from storecore.values.names import check_name
-from storecore_postgres.audit import AuditLog
+from storecore_postgres.audit.log import AuditLog
 from storecore_postgres.bars import Bars
 from storecore_postgres.database import Database, Pool
-from storecore_postgres.distribution import DISTRIBUTIONS
 from storecore_postgres.events import Events
 from storecore_postgres.fundamentals import Fundamentals
-from storecore_postgres.schema import prepared, quoted
+from storecore_postgres.schema.installation import prepared
+from storecore_postgres.schema.layouts import DISTRIBUTIONS
+from storecore_postgres.schema.tables import quoted
 from storecore_postgres.states import States
 
 _LONGEST = 1_300  # bytes; two such names and a date fit into an entry of an index

@@ -10,7 +10,7 @@ from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
 from storecore.values.documents import decode_document, encode_document
 from storecore_postgres.database import Connection, Database, IsKept
-from storecore_postgres.paging import decoding, issue
+from storecore_postgres.rows import decoding, issue
 
 # Writers of one state come one after another: one that was held up would else save a version that
 # is already outlived and removed, and nobody would ever see it.

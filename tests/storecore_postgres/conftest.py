@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.database import Pool
-from storecore_postgres.distribution import chosen
+from storecore_postgres.schema.layouts import chosen
 
 _numbers = itertools.count()
 

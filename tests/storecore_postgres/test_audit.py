@@ -13,7 +13,7 @@ import pytest
 from storecore import InvalidName
 from storecore.errors import CorruptData
 from storecore_file import FileDataStore, audit
-from storecore_postgres import audit_writer
+from storecore_postgres.audit import log as audit_log
 
 ALL = date.min, date.max
 
@@ -144,7 +144,7 @@ def test_records_that_came_in_beneath_a_head_that_did_not_move_are_gone_on_from(
         other.log_decisions("value", [decision()] * 3)
     tamper(f"UPDATE {{heads}} SET seq = {seq}, hash = '{end}' WHERE log = 'decisions'")
     if of_another:
-        store._decisions._writer._end = None  # as of a cluster, which has no shorter way
+        store._decisions._end = None  # as of a cluster, which has no shorter way
     store.log_decision("value", decision())
     assert store.verify_audit().checked == 5
     assert kinds(store) == []
@@ -257,7 +257,7 @@ class Frozen(datetime):
 
 
 def test_its_chain_is_that_of_files_byte_for_byte(store, monkeypatch, tmp_path, decision, sent):
-    for module in (audit, audit_writer):
+    for module in (audit, audit_log):
         monkeypatch.setattr(module, "datetime", Frozen)
     with FileDataStore(tmp_path) as files:
         for each in (files, store):

@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 from storecore import LockTimeout, StorageError
 from storecore_postgres import connections
 from storecore_postgres.connections import Connections, Pool
-from storecore_postgres.failing import AllLent
+from storecore_postgres.errors import AllLent
 
 ALL = date.min, date.max
 

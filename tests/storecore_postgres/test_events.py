@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from storecore import Event
 from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import CorruptData
-from storecore_postgres import paging
 from storecore_postgres.events import Events
+from storecore_postgres.rows import PAGE
 
 ALL = date.min, date.max
 DAY = datetime(2026, 1, 5)
@@ -76,7 +76,7 @@ def test_e1_events_come_back_as_memory_has_them(opened, always, batches, types):
 def test_events_of_one_time_keep_the_order_of_writing_over_pages(store, event, monkeypatch):
     monkeypatch.setattr(
         "storecore_postgres.events._AFTER",
-        Events.__init__.__globals__["_AFTER"].replace(f"LIMIT {paging.PAGE}", "LIMIT 3"),
+        Events.__init__.__globals__["_AFTER"].replace(f"LIMIT {PAGE}", "LIMIT 3"),
     )
     numbers = [{"n": number} for number in range(10)]
     store.write_events([event(payload=each) for each in numbers[:7]])

@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 
 import storecore
 from storecore import NoStore, StorageError
-from storecore_postgres.grants import grants
+from storecore_postgres.schema.tables import grants
 
 EVER = date.min, date.max
 

@@ -9,8 +9,7 @@ from psycopg import sql
 
 from storecore import ConfigError, StorageError
 from storecore_postgres import PostgresDataStore
-from storecore_postgres.grants import grants
-from storecore_postgres.schema import TABLES, quoted
+from storecore_postgres.schema.tables import TABLES, grants, quoted
 
 AT_ONCE = 8
 OPENING = """if True:
@@ -54,7 +53,7 @@ def test_what_is_there_stays_as_it_is(opened, bar):
 def test_what_could_not_be_made_whole_is_not_there_at_all(
     no_cluster, opened, admin, schema, monkeypatch
 ):
-    monkeypatch.setattr("storecore_postgres.schema._GUARD", "SELECT 1 / 0")
+    monkeypatch.setattr("storecore_postgres.schema.tables._GUARD", "SELECT 1 / 0")
     with pytest.raises(OSError, match="division by zero"):
         opened()
     assert tables(admin, schema) == set()

@@ -20,7 +20,7 @@ from storecore.config.open import prepare
 from storecore.errors import CorruptData
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.database import Pool
-from storecore_postgres.failing import translated, unreachable
+from storecore_postgres.errors import translated, unreachable
 
 SECRET = "s3cr3t-of-the-desk"
 ALL = date.min, date.max

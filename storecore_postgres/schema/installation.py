@@ -6,114 +6,16 @@ not make any can open a store that is there.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple, NoReturn, cast
 
 import psycopg
-from psycopg import sql
 
 from storecore.errors import ConfigError, NoStore, StorageError
-from storecore.errors.redaction import redacted
-from storecore_postgres.columns import Tables, check_tables, tables_made_by, tables_of
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.distribution import DISTRIBUTIONS, Distribution, chosen, key_of, spread
-from storecore_postgres.failing import OLDEST
-
-VERSION = 1
-TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "audit_heads", "about")
-_NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # or placeholders in statements
-_LONGEST = 63  # bytes; the server cuts a longer identifier, and two might become one
-
-_ABOUT = """
-CREATE TABLE IF NOT EXISTS {schema}.about (
-    key text PRIMARY KEY,
-    value text NOT NULL
-)
-"""
-
-_TABLES = """
-CREATE TABLE {schema}.bars (
-    symbol text COLLATE "C" NOT NULL,
-    timeframe text COLLATE "C" NOT NULL,
-    date timestamptz NOT NULL,
-    open float8 NOT NULL,
-    high float8 NOT NULL,
-    low float8 NOT NULL,
-    close float8 NOT NULL,
-    volume float8 NOT NULL,
-    exact_volume int8,
-    PRIMARY KEY (symbol, timeframe, date)
-);
-CREATE TABLE {schema}.fundamentals (
-    symbol text COLLATE "C" NOT NULL,
-    timestamp timestamptz NOT NULL,
-    document json NOT NULL,
-    PRIMARY KEY (symbol, timestamp)
-);
-CREATE TABLE {schema}.events (
-    id bigint GENERATED ALWAYS AS IDENTITY,
-    timestamp timestamptz NOT NULL,
-    type text COLLATE "C" NOT NULL,
-    symbol text COLLATE "C" NOT NULL,
-    document json NOT NULL,
-    PRIMARY KEY ({event_key})
-);
-CREATE INDEX ON {schema}.events (type, timestamp, id);
-CREATE TABLE {schema}.states (
-    strategy text COLLATE "C" NOT NULL,
-    version bigint NOT NULL,
-    saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    document json NOT NULL,
-    PRIMARY KEY (strategy, version)
-);
-CREATE TABLE {schema}.audit_heads (
-    log text PRIMARY KEY,
-    seq bigint NOT NULL,
-    hash text NOT NULL
-);
-INSERT INTO {schema}.audit_heads VALUES ('decisions', 0, ''), ('orders', 0, '')
-"""
-
-_LOG = """
-CREATE TABLE {schema}.{log} (
-    seq bigint NOT NULL,
-    day date NOT NULL,
-    strategy text COLLATE "C" NOT NULL,
-    logged_at timestamptz NOT NULL,
-    record json NOT NULL,
-    PRIMARY KEY ({key})
-);
-CREATE INDEX ON {schema}.{log} USING brin (logged_at);
-REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{log} FROM PUBLIC, CURRENT_USER
-"""
-
-_GUARD = """
-CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'the audit log is only ever appended to'
-        USING ERRCODE = 'insufficient_privilege';
-END $$
-"""
-
-_GUARDED = """
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.{log}
-FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
-"""
-
-
-def quoted(schema: str) -> str:
-    """Return the name of a schema as SQL has it. Raises `ConfigError` where it cannot be one."""
-    size = len(schema.encode(errors="replace"))
-    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema) or redacted(schema) != schema:
-        raise ConfigError(
-            f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes, without NUL, %, {{ or }}"
-        )
-    if schema.startswith("pg_") or schema == "information_schema":
-        raise ConfigError(
-            f"schema={schema!r}: the server keeps this name for itself; expected one that does not "
-            "begin with pg_ and is not information_schema"
-        )
-    return sql.Identifier(schema).as_string()
+from storecore_postgres.errors import OLDEST
+from storecore_postgres.schema.columns import Tables, check_tables, tables_made_by, tables_of
+from storecore_postgres.schema.layouts import DISTRIBUTIONS, Distribution, chosen
+from storecore_postgres.schema.tables import ABOUT, TABLES, VERSION, statements
 
 
 def prepared(database: Database, schema: str, asked: str, *, create: bool = True) -> Distribution:
@@ -161,7 +63,7 @@ def _found(connection: Connection, schema: str) -> _Found:
     tables = tables_of(connection, schema, TABLES)
     if "about" not in tables:
         return _Found({}, tables)
-    check_tables(tables, tables_made_by([_ABOUT.format(schema="made")]), schema)
+    check_tables(tables, tables_made_by([ABOUT.format(schema="made")]), schema)
     said = connection.execute(f"SELECT key, value FROM {schema}.about").fetchall()
     return _Found(dict(said), tables)
 
@@ -219,22 +121,6 @@ def _make_schema(connection: Connection, schema: str) -> None:
             f"the schema {schema} is not there, and this role may not make it; is its name right? "
             "else let `storecore init` make it as a role that may"
         ) from None
-
-
-def statements(schema: str, distribution: Distribution) -> list[str]:
-    """Return the SQL that makes the tables of a store in a schema, quoted."""
-    event_key = key_of("events", "timestamp, id", distribution)
-    made = [_ABOUT.format(schema=schema), _TABLES.format(schema=schema, event_key=event_key)]
-    for log in ("decisions", "orders"):
-        key = key_of(log, "seq", distribution)
-        made.append(_LOG.format(schema=schema, log=log, key=key))
-    made += spread(schema, distribution)
-    if distribution != "citus":  # it has no triggers on distributed tables
-        made.append(_GUARD.format(schema=schema))
-        made += [_GUARDED.format(schema=schema, log=log) for log in ("decisions", "orders")]
-    about = {"version": str(VERSION), "distribution": distribution}
-    rows = ", ".join(f"('{key}', '{value}')" for key, value in about.items())
-    return [*made, f"INSERT INTO {schema}.about VALUES {rows}"]
 
 
 def _agreed(found: dict[str, str], asked: str, schema: str) -> Distribution:

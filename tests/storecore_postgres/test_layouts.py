@@ -7,14 +7,16 @@ What either is asked for is run with functions in its place that note it. Where 
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from pathlib import Path
 
 import psycopg
 import pytest
 
+import storecore_postgres
 from storecore import ConfigError, Event
-from storecore_postgres import PostgresDataStore, schema
-from storecore_postgres.distribution import chosen, spread
+from storecore_postgres import PostgresDataStore
+from storecore_postgres.schema import installation
+from storecore_postgres.schema.layouts import chosen, spread
 
 STAND_INS = """
 CREATE TABLE asked (number serial, what text, relation regclass, by text);
@@ -99,7 +101,7 @@ def test_nobody_is_asked_where_there_is_neither():
 
 
 def test_no_statement_selects_nothing_which_a_cluster_refuses():
-    sources = [each for each in files("storecore_postgres").iterdir() if each.name.endswith(".py")]
+    sources = list(Path(storecore_postgres.__file__).parent.rglob("*.py"))
     assert len(sources) > 15
     for source in sources:
         assert not re.search(r"SELECT\s+FROM[^`]", source.read_text("utf8")), source.name
@@ -113,7 +115,7 @@ def desk(database, monkeypatch):
         connection.execute(STAND_INS)
 
         def opened(distribution):
-            monkeypatch.setattr(schema, "chosen", lambda asked, installed: distribution)
+            monkeypatch.setattr(installation, "chosen", lambda asked, installed: distribution)
             return connection, PostgresDataStore(dsn, schema="desk")
 
         yield opened

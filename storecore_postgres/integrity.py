@@ -15,7 +15,7 @@ from storecore.errors import CorruptData, StorageError, StoreClosed
 from storecore.reports import Finding, Report
 from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_postgres.bars import Bars
-from storecore_postgres.failing import Unreachable
+from storecore_postgres.errors import Unreachable
 
 _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 
