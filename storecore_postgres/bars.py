@@ -1,7 +1,8 @@
-"""The room of bars: one row a bar, keyed by (symbol, timeframe, date).
+"""Bars: a row for each bar, keyed by (symbol, timeframe, date).
 
-A question is answered with one row a symbol, whose values the server has put together column by
-column: no row is taken apart here, and none becomes a Python object.
+A read returns one row for each symbol, in which the server has concatenated the values of each
+column, so no bar becomes a Python object. A few bars are upserted as arrays. Many new ones are
+copied. All writers lock rows in the order of the key, so they cannot deadlock.
 """
 
 from __future__ import annotations
@@ -19,27 +20,27 @@ from storecore.bars.table import EXACT, SERIES, instants_of, joined
 from storecore.reports import Coverage
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.errors import TAKEN
+from storecore_postgres.errors import KEY_TAKEN
 from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.wire import (
     COPY_END,
     COPY_HEAD,
-    copied_rows,
+    copy_rows,
+    date_array,
     date_column,
+    float_array,
     float_column,
-    floats,
     instant,
-    instants,
-    moment,
-    texts,
+    repeated_texts,
+    timestamptz,
     whole_column,
 )
 
-ROW_BYTES = 320  # of a bar that is read, copied, sorted and handed out: some six copies
-_PAGE_ROWS = 1_000_000  # bars; the server gives at most 1 GB at once
-_COPY_FROM = 5_000  # bars, from which on COPY is quicker, where each series has some of them
+ROW_BYTES = 320  # of a bar that is read, copied, sorted and returned: about six copies
+_PAGE_ROWS = 1_000_000  # bars; the server returns at most 1 GB in a value
+_COPY_FROM = 5_000  # bars; from here on COPY is faster, if each series has enough of them
 _COPY_PER_SERIES = 50
-_UPSERT_ROWS = 20_000  # bars an upsert
+_UPSERT_ROWS = 20_000  # bars in an upsert
 _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 _NUMBERS = tuple(SERIES.names[1:])
 Named = list[tuple[str, pa.Table]]
@@ -65,20 +66,20 @@ SELECT EXISTS (
 )
 """
 
-_FOUND = """
+_SELECTED = """
 FROM (
     SELECT {names} FROM {schema}.bars
     WHERE symbol {among} AND timeframe = %s AND date BETWEEN %s AND %s
     ORDER BY symbol, date LIMIT {page}
 ) AS found
 """
-_ONE_SYMBOL = "SELECT {columns}" + _FOUND  # not grouped: the server would sort once more
-_MANY_SYMBOLS = "SELECT {columns}, symbol" + _FOUND + "GROUP BY symbol ORDER BY symbol"
+_ONE_SYMBOL = "SELECT {columns}" + _SELECTED  # without GROUP BY, which would sort once more
+_MANY_SYMBOLS = "SELECT {columns}, symbol" + _SELECTED + "GROUP BY symbol ORDER BY symbol"
 _EXACT = ("timestamptz_send(date)", "int8send(exact_volume)")
 _IF_EXACT = " FILTER (WHERE exact_volume IS NOT NULL)"
 
 _SYMBOLS = {
-    # One look into the index a symbol, where DISTINCT reads all of it ("loose index scan").
+    # A "loose index scan": one index lookup for each symbol. DISTINCT reads the whole index.
     "none": """
 WITH RECURSIVE found AS (
     (SELECT symbol FROM {schema}.bars ORDER BY symbol LIMIT 1)
@@ -105,17 +106,17 @@ class Bars:
         )
 
     def write(self, timeframe: str, given: Grouped) -> None:
-        """Insert or replace checked bars: all of them or none."""
+        """Insert or replace checked bars, all or none."""
         if not len(given.table):
             return
         rows = given.in_order()
         what = f"writing bars of {rows.names[0]!r}"
         if len(rows.names) > 1:
             what += f" and {len(rows.names) - 1} others"
-        if _is_for_copy(rows) and self._database.retried(what, self._copied(timeframe, rows)):
+        if _is_for_copy(rows) and self._database.retry(what, self._copied(timeframe, rows)):
             return
         batches = [self._parameters(timeframe, rows, start) for start in _starts(rows)]
-        self._database.retried(what, lambda connection: self._put(connection, batches))
+        self._database.retry(what, lambda connection: self._put(connection, batches))
 
     def read(
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: Iterable[str] = _NUMBERS
@@ -128,7 +129,7 @@ class Bars:
             found += page
             if sum(len(table) for _, table in page) < _PAGE_ROWS:
                 break
-            last, table = found.pop()  # of which there may be more
+            last, table = found.pop()  # the page may have cut it
             rest = span._replace(first=instants_of(table)[-1] + 1)
             more = self.read([last], timeframe, rest, wanted)
             found.append((last, joined([table, *(each for _, each in more)])))
@@ -143,7 +144,7 @@ class Bars:
         columns: Iterable[str],
         max_bytes: int,
     ) -> Iterator[Named]:
-        """Yield series tables for windows that follow each other in time."""
+        """Yield series tables of consecutive time windows."""
         max_rows = max(1, max_bytes // ROW_BYTES)
         for window in self._windows(symbols, timeframe, span, max_rows):
             yield self.read(symbols, timeframe, window, columns)
@@ -155,26 +156,28 @@ class Bars:
             "WHERE symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s"
         )
         statement = f"WITH gone AS (DELETE {these} RETURNING 1) SELECT count(*) FROM gone"
-        asked = [symbol, timeframe, moment(span.first), moment(span.last)]
+        parameters = [symbol, timeframe, timestamptz(span.first), timestamptz(span.last)]
 
         def removed(connection: Connection) -> int:
-            ((count,),) = connection.execute(statement, asked).fetchall()
+            ((count,),) = connection.execute(statement, parameters).fetchall()
             return int(count)
 
         def are_gone(connection: Connection, _: str, count: int) -> bool:
-            return not connection.execute(f"SELECT {these} LIMIT 1", asked).fetchall()
+            return not connection.execute(f"SELECT {these} LIMIT 1", parameters).fetchall()
 
-        return self._database.once(f"deleting bars of {symbol!r}", removed, are_gone)
+        return self._database.exactly_once(f"deleting bars of {symbol!r}", removed, are_gone)
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""
-        statement, asked = self._symbols, []
+        statement, parameters = self._symbols, []
         if timeframe is not None:
             statement = f"""SELECT symbol FROM ({statement}) AS every WHERE EXISTS (
                 SELECT 1 FROM {self._schema}.bars
                 WHERE bars.symbol = every.symbol AND timeframe = %s)"""
-            asked = [timeframe]
-        return sorted(name for (name,) in self._database.rows("reading symbols", statement, asked))
+            parameters = [timeframe]
+        return sorted(
+            name for (name,) in self._database.rows("reading symbols", statement, parameters)
+        )
 
     def timeframes(self, symbol: str) -> list[str]:
         """Return the timeframes in which a symbol has bars, sorted."""
@@ -191,17 +194,17 @@ class Bars:
         return Coverage(to_datetime(first, aware=True), to_datetime(last, aware=True), count)
 
     def _copied(self, timeframe: str, rows: Grouped) -> Callable[[Connection], bool]:
-        """Return what copies bars straight into place, or tells that some are there already."""
+        """Return work that copies bars into the table; it returns False if some exist already."""
         ends = pc.min_max(rows.table["date"].cast(pa.int64())).as_py()
-        asked = [rows.names, timeframe, moment(ends["min"]), moment(ends["max"])]
+        parameters = [rows.names, timeframe, timestamptz(ends["min"]), timestamptz(ends["max"])]
 
         def copied(connection: Connection) -> bool:
-            ((there,),) = connection.execute(self._any, asked).fetchall()
+            ((there,),) = connection.execute(self._any, parameters).fetchall()
             if there:
                 return False
             try:
                 self._copy_rows(connection, timeframe, rows)
-            except TAKEN:  # another writer was here meanwhile; else the upsert says what is wrong
+            except KEY_TAKEN:  # by another writer; the upsert raises if it was another error
                 return False
             return True
 
@@ -212,7 +215,7 @@ class Bars:
             copy.write(COPY_HEAD)
             for symbol, table in rows.series():
                 columns = (table[name] for name in SERIES.names)
-                copy.write(copied_rows((symbol, timeframe), *columns))
+                copy.write(copy_rows((symbol, timeframe), *columns))
             copy.write(COPY_END)
 
     def _parameters(self, timeframe: str, rows: Grouped, start: int) -> list[object]:
@@ -220,14 +223,14 @@ class Bars:
         exact = table[EXACT].to_pylist() if EXACT in table.column_names else None
         return [
             timeframe,
-            texts(_runs(rows, start, start + len(table))),
-            instants(table["date"]),
-            *(floats(table[name]) for name in _NUMBERS),
+            repeated_texts(_runs(rows, start, start + len(table))),
+            date_array(table["date"]),
+            *(float_array(table[name]) for name in _NUMBERS),
             exact,
         ]
 
     def _put(self, connection: Connection, batches: list[list[object]]) -> None:
-        # One statement is a transaction by itself, in one round trip.
+        # A single statement is its own transaction, in one round trip.
         with nullcontext() if len(batches) == 1 else connection.transaction():
             for parameters in batches:
                 connection.execute(self._upsert, parameters)
@@ -248,8 +251,13 @@ class Bars:
             columns=", ".join(sent),
             page=_PAGE_ROWS,
         )
-        asked = [symbols[0] if one else symbols, timeframe, moment(span.first), moment(span.last)]
-        rows = self._database.rows("reading bars", statement, asked)
+        parameters = [
+            symbols[0] if one else symbols,
+            timeframe,
+            timestamptz(span.first),
+            timestamptz(span.last),
+        ]
+        rows = self._database.rows("reading bars", statement, parameters)
         if one:
             rows = [(*row, *symbols) for row in rows if row[0] is not None]
         return [(symbol, _series(columns, *sent)) for *sent, symbol in rows]
@@ -257,7 +265,7 @@ class Bars:
     def _windows(
         self, symbols: list[str], timeframe: str, span: TimeRange, max_rows: int
     ) -> Iterator[TimeRange]:
-        """Yield ranges that follow each other, with at most so many bars, or of one instant."""
+        """Yield consecutive ranges of at most `max_rows` bars, or of one instant."""
         count, first, last = self._extent(symbols, timeframe, span)
         pieces = min(ceil(count / max_rows), last - first + 1)
         if not count:
@@ -271,23 +279,23 @@ class Bars:
             yield from self._windows(symbols, timeframe, piece, max_rows)
 
     def _extent(self, symbols: list[str], timeframe: str, span: TimeRange) -> tuple[int, int, int]:
-        """Return how many bars series have in a range, and the first and last instant of them."""
+        """Return the number of bars of series in a range, and their first and last instant."""
         statement = f"""
 SELECT count(*), timestamptz_send(min(date)), timestamptz_send(max(date))
 FROM {self._schema}.bars
 WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s"""
-        asked = [symbols, timeframe, moment(span.first), moment(span.last)]
-        ((count, first, last),) = self._database.rows("counting bars", statement, asked)
+        parameters = [symbols, timeframe, timestamptz(span.first), timestamptz(span.last)]
+        ((count, first, last),) = self._database.rows("counting bars", statement, parameters)
         return (count, instant(first), instant(last)) if count else (0, 0, 0)
 
 
 def _sent(value: str) -> str:
-    """Return the SQL of a column's values, one after another by date, as they are sent."""
+    """Return the SQL that concatenates binary values in the order of their dates."""
     return f"string_agg({value}, '' ORDER BY date)"
 
 
 def _series(columns: list[str], dates: bytes, *sent: bytes) -> pa.Table:
-    """Return the series table of what the server sent of one symbol."""
+    """Return the series table of the columns that the server sent for one symbol."""
     date = date_column(dates)
     numbers = map(float_column, sent[: len(columns)])
     schema = pa.schema([SERIES.field(name) for name in ("date", *columns)])
@@ -309,7 +317,7 @@ def _starts(rows: Grouped) -> Iterable[int]:
 
 
 def _runs(rows: Grouped, start: int, stop: int) -> Iterator[tuple[str, int]]:
-    """Yield the symbols of some rows, each with how many of them are its own."""
+    """Yield the symbols of a slice of rows, each with the number of its rows."""
     some = slice(bisect_right(rows.ends, start), bisect_left(rows.ends, stop) + 1)
     for name, end in zip(rows.names[some], rows.ends[some], strict=True):
         yield name, min(end, stop) - start

@@ -1,6 +1,6 @@
-"""What a database says is wrong, as the errors of storecore: what to do, and never a secret.
+"""Errors of the server and the driver as errors of storecore, with advice and without secrets.
 
-SQLSTATEs are those of PostgreSQL's documentation, appendix A.
+The SQLSTATE codes are documented in appendix A of the PostgreSQL manual.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ OLDEST = 14
 
 
 class PoolClosed(psycopg.Error):
-    """The store was closed."""
+    """The pool is closed, because the store is."""
 
 
-class AllLent(psycopg.OperationalError):
-    """All connections that the pool may have are lent."""
+class PoolExhausted(psycopg.OperationalError):
+    """All connections of the pool are in use."""
 
 
-# That a key is taken; a cluster has one code for all that its workers refuse.
-TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.InternalError_)
+# A key exists already. Citus reports every error of its workers as an internal error.
+KEY_TAKEN = (psycopg.errors.UniqueViolation, psycopg.errors.InternalError_)
 _DAMAGED = {
     "XX001",  # data_corrupted
     "XX002",  # index_corrupted
 }
-_PASSING = {
+_TRANSIENT = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
     "53300",  # too_many_connections
@@ -49,60 +49,61 @@ _POOLED = (
     'with prepare_threshold="never"'
 )
 _ADVICE = {
-    "3F000": "the schema is missing; make it with `storecore init`",
-    "42P01": "a table is missing; make it with `storecore init`, or name another schema",
-    "42501": "this role may not; grant it what `storecore init` prints",
-    "25006": "this server or role only reads; connect to the one that writes",
-    "53100": "the server's disk is full; make room, then write again",
+    "3F000": "the schema is missing; create it with `storecore init`",
+    "42P01": "a table is missing; create it with `storecore init`, or name another schema",
+    "42501": "this role lacks a privilege; grant it what `storecore init` prints",
+    "25006": "this server or role is read-only; connect to one that can write",
+    "53100": "the server's disk is full; free some space, then write again",
     "53200": "the server is out of memory",
     "57P01": "the server closed the connection; see its log",
     "57P02": "the server closed the connection; see its log",
-    "53300": "the server has no connection left; give each store a smaller pool.max_size",
+    "53300": "the server has no free connection; lower pool.max_size of each store",
     "26000": _POOLED,
     "42P05": _POOLED,
 }
-_FATAL = {
-    "password authentication": "is the user, is the password of the dsn right?",
-    "does not exist": "make it, or name another one in the dsn",
-    "pg_hba.conf": "let the server's pg_hba.conf admit this host, user and database",
+_FATAL_ADVICE = {
+    "password authentication": "are user and password of the dsn right?",
+    "does not exist": "create it, or name another one in the dsn",
+    "pg_hba.conf": "allow this host, user and database in the server's pg_hba.conf",
     "too many": _ADVICE["53300"],
     "connection slots": _ADVICE["53300"],
     "starting up": "try again once it has started",
 }
-_WORDS = {
-    "refused": "nothing listens there; is the server running, are host and port right?",
-    "translate host name": "its host name is not known; is it spelt right?",
-    "not known": "its host name is not known; is it spelt right?",
-    "No such file": "it has no such socket; is the server running, is the host right?",
-    "timeout": "no answer in time; are host and port right, does a firewall stand between?",
-    "no password": "it asks for a password and the dsn has none; give it one",
-    "SSL": "no encrypted connection could be agreed on; see sslmode of the dsn",
+_CONNECT_ADVICE = {
+    "refused": "no server listens there; is it running, are host and port right?",
+    "translate host name": "its host name cannot be resolved; is it spelled right?",
+    "not known": "its host name cannot be resolved; is it spelled right?",
+    "No such file": "the socket does not exist; is the server running, is the host right?",
+    "timeout": "no answer in time; are host and port right, does a firewall block them?",
+    "no password": "the server requires a password and the dsn has none; add it",
+    "SSL": "no SSL connection could be negotiated; see sslmode of the dsn",
     "server closed the connection": "the server closed the connection; see its log",
 }
 
 
-def is_lost(error: psycopg.Error) -> bool:
-    """Tell whether a connection is gone, so that what it was doing may have been done or not."""
+def is_connection_lost(error: psycopg.Error) -> bool:
+    """Return whether the connection is gone; its statement may or may not have taken effect."""
     state = error.sqlstate or ""
     if state:
         return state.startswith("08") or state in {"57P01", "57P02"}
-    return isinstance(error, psycopg.OperationalError) and not isinstance(error, AllLent)
+    return isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolExhausted)
 
 
-def is_passing(error: psycopg.Error) -> bool:
-    """Tell whether another try may help."""
-    return is_lost(error) or error.sqlstate in _PASSING
+def is_transient(error: psycopg.Error) -> bool:
+    """Return whether another attempt may succeed."""
+    return is_connection_lost(error) or error.sqlstate in _TRANSIENT
 
 
 class Unreachable(StorageError):
-    """No server answers: nothing can be read or written until one does."""
+    """No server answers, so nothing can be read or written."""
 
     def __reduce__(self) -> tuple[type[StorageError], tuple[str, str | None, int | None]]:
-        return StorageError, (self.args[0], self.path, self.errno)  # a process without this package
+        # So that a process without this package can unpickle it.
+        return StorageError, (self.args[0], self.path, self.errno)
 
 
 def unreachable(error: psycopg.Error) -> StoreError:
-    """Return why there is no connection, without a word of the dsn that might be its password."""
+    """Return the reason for a failed connection, without any part of the dsn."""
     text = str(error)
     if isinstance(error, psycopg.ProgrammingError):
         return ConfigError(
@@ -111,26 +112,27 @@ def unreachable(error: psycopg.Error) -> StoreError:
         )
     fatal = re.search(r"FATAL:\s+(.*)", text)
     if fatal:
-        advice = _first(_FATAL, fatal[1], "the server said so")
+        advice = _advice(_FATAL_ADVICE, fatal[1], "as the server reports")
         return Unreachable(f"the database cannot be reached: {fatal[1].strip()}; {advice}")
-    why = _first(_WORDS, text, "no connection was made; is the server running, is the dsn right?")
+    otherwise = "no connection was made; is the server running, is the dsn right?"
+    why = _advice(_CONNECT_ADVICE, text, otherwise)
     return Unreachable(f"the database cannot be reached: {why}")
 
 
-def _first(found: dict[str, str], text: str, otherwise: str) -> str:
-    return next((said for word, said in found.items() if word in text), otherwise)
+def _advice(by_word: dict[str, str], text: str, otherwise: str) -> str:
+    return next((advice for word, advice in by_word.items() if word in text), otherwise)
 
 
-def translated(error: psycopg.Error, what: str) -> StoreError:
-    """Return an error of the server as one of storecore; `what` is what was being done."""
+def store_error(error: psycopg.Error, what: str) -> StoreError:
+    """Return an error of the server as one of storecore; `what` names the operation."""
     if isinstance(error, PoolClosed):
-        return StoreClosed(f"{what}: the store was closed meanwhile; open it again to use it")
+        return StoreClosed(f"{what}: the store was closed meanwhile; open it again")
     state = error.sqlstate or ""
     said = error.diag.message_primary or ""
     if state == "54000":
-        return InvalidName(f"{what}: a name is too long to be found again: {said}")
+        return InvalidName(f"{what}: a name is too long for an index: {said}")
     if state in _DAMAGED:
-        return CorruptData(f"{what}: {said}; the server has read what it did not write")
+        return CorruptData(f"{what}: {said}; the server found damage in its own files")
     if state == "57014":
         return LockTimeout(f"{what}: {said}; nothing was written; see statement_timeout")
     if not state:

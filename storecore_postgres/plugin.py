@@ -1,4 +1,4 @@
-"""What the entry point `postgres` names: the spec of the postgres backend and its options."""
+"""The target of the entry point `postgres`: the spec of the backend and its options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storecore_postgres.store import PostgresDataStore
 
 
 class PostgresConfig(Struct, frozen=True, kw_only=True):
-    """The options of the postgres backend; `PostgresDataStore` says what they mean."""
+    """The options of the postgres backend; `PostgresDataStore` documents them."""
 
     dsn: str
     schema: str = "storecore"
@@ -53,7 +53,7 @@ def storecore_backend() -> BackendSpec:
         ),
         promises=frozenset({"durable", "shared"}),
         init=lambda config: grants(quoted(config.schema)),
-        summary="a schema of a PostgreSQL database, for many machines at once",
+        summary="a schema of a PostgreSQL database, shared by many machines",
     )
 
 

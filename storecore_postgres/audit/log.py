@@ -1,9 +1,8 @@
-"""The room of audit: two logs, of decisions and of orders, a row a record, each a chain.
+"""A log of the audit: a row for each record, with the same bytes as a line of the `file` backend.
 
-    seq, day, strategy, logged_at     to be found by; the day is the local date of who logged it
-    record                            the line as the `file` backend has it, byte for byte
-
-The row of a log in `audit_heads` says where its chain ends, so that a cut tail is found.
+A store that wrote last knows the end of the chain. It appends in one statement that moves the head
+only if it is still there. If another session has moved it, nothing changes, and the store locks the
+head, reads it and appends after it. So writers on all machines take turns.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ from storecore.values.times import TimeRange
 from storecore.values.times import instant as instant_of
 from storecore_postgres.audit.head import AuditHead
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.errors import TAKEN
+from storecore_postgres.errors import KEY_TAKEN
 from storecore_postgres.rows import PAGE, Row, decoding, pages
 from storecore_postgres.schema.layouts import Distribution
-from storecore_postgres.wire import each_once, instant, moment, moments
+from storecore_postgres.wire import instant, text_array, timestamptz, timestamptz_array
 
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
-_MISPLACED = "the columns that it is found by are not those of its record"
+_MISPLACED = "its columns seq, strategy or logged_at differ from those of its record"
 _INSERT = """
 INSERT INTO {schema}.{log} (seq, day, strategy, logged_at, record)
 SELECT seq, %s, strategy, logged_at, record::json
@@ -70,15 +69,15 @@ WHERE seq > %s ORDER BY seq LIMIT {PAGE}
 """
 
 
-class _Found(Struct):
-    """What of a record its row is found by."""
+class _Indexed(Struct):
+    """The fields of a record that its row has as columns too."""
 
     seq: int
     strategy: str
     timestamp: datetime
 
 
-_FOUND = msgspec.json.Decoder(_Found)
+_INDEXED = msgspec.json.Decoder(_Indexed)
 
 
 class AuditLog(Generic[_Record]):
@@ -97,87 +96,87 @@ class AuditLog(Generic[_Record]):
         self._table = f"{schema}.{log}"
         self._kind: type[_Record] = kind
         self.head = AuditHead(database, schema, log)
-        # Threads of one process wait here, not each with a connection of its own. The handler of a
-        # signal that logs within a call that logs waits for the server's lock, which is bounded.
-        self._turn = RLock()
+        # Threads of a process wait here, without a connection. The lock is reentrant: a signal
+        # handler that logs inside a call that logs waits for the server's lock, with a timeout.
+        self._lock = RLock()
         begin_anew_in_children(self)
-        self._may_follow = layout != "citus"  # which cannot change two tables in one statement
-        self._end: Link | None = None  # of the chain, as far as it is known here
+        self._can_follow = layout != "citus"  # Citus cannot change two tables in one statement
+        self._end: Link | None = None  # of the chain, if this store wrote last
         self._insert, self._follow, self._record, self._read, self._after = (
             each.format(schema=schema, log=log)
             for each in (_INSERT, _FOLLOW, _RECORD, _READ, _AFTER)
         )
 
     def after_fork(self) -> None:
-        """Forget the turn, which a thread of the parent may have."""
-        self._turn = RLock()
+        """Use a new lock: a thread of the parent may hold this one."""
+        self._lock = RLock()
 
     def write(self, bodies: Sequence[bytes]) -> None:
-        """Append checked records, all of them or none, exactly once."""
+        """Append checked records, all or none, exactly once."""
         if bodies:
-            with self._turn:
-                if not self._followed(bodies):
-                    self._end = self._logged(bodies)
+            with self._lock:
+                if not self._append_after_known_end(bodies):
+                    self._end = self._append_locked(bodies)
 
     def append(self, day: date, lines: Sequence[bytes]) -> None:
-        """Append records that were logged elsewhere, checked, all of them or none."""
+        """Append checked records that were logged in another store, all or none."""
 
         def put(connection: Connection) -> Link:
-            end = moved_end(self._log, lines, self.head.hold(connection))
-            return self._put(connection, day, lines, end)
+            end = moved_end(self._log, lines, self.head.lock(connection))
+            return self._insert_records(connection, day, lines, end)
 
-        with self._turn:
-            self._once(f"copying {self._log}", put)
+        with self._lock:
+            self._append_once(f"copying {self._log}", put)
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
         if strategy is not None:
-            check_name(strategy, "strategy_name")  # no server takes a NUL
-        asked = [moment(span.first), moment(span.last), strategy]
-        rows = self._database.rows(f"reading {self._log}", self._read, asked)
+            check_name(strategy, "strategy_name")  # the server rejects NUL
+        parameters = [timestamptz(span.first), timestamptz(span.last), strategy]
+        rows = self._database.rows(f"reading {self._log}", self._read, parameters)
         return select_records((self._decoded(*row) for row in rows), span, strategy)
 
     def lines(self, after: int) -> Iterator[AuditLine]:
-        """Yield the records behind a number, in the order of `seq`."""
+        """Yield the records after a number, in the order of `seq`."""
         for _, day, *_, record in self._rows_after(after):
             yield AuditLine(day, _line(record))
 
     def verify(self) -> tuple[Link, list[Finding]]:
-        """Follow the chain; return its end and its first break, or the findings of its head."""
-        # The head before the records: those that are logged meanwhile go beyond it, none is behind.
+        """Follow the chain; return its end and its first break, or the findings about its head."""
+        # The head is read first: records that are appended meanwhile are beyond it, not missing.
         known = self.head.known()
         lines, hidden = [], None
         for row in self._rows_after(0):
             lines.append(_line(row[-1]))
-            hidden = hidden or self._hidden(*row)
+            hidden = hidden or self._misplaced(*row)
         log = LogFile(self._table, b"".join(lines))
         named = [known.head] if known.head is not None and known.head.seq else []
         end, broken = follow([log], named)
         first = broken or hidden
         return end, [first] if first else self.head.findings(known, end)
 
-    def _logged(self, bodies: Sequence[bytes]) -> Link | None:
-        """Append when nobody else can move the end of the chain; return the new one, if of use."""
+    def _append_locked(self, bodies: Sequence[bytes]) -> Link | None:
+        """Append after the locked head; return the new end, or None if it is of no use."""
 
         def put(connection: Connection) -> Link:
-            last, (now, today) = self.head.hold(connection), moment_and_day(datetime.now)
+            last, (now, today) = self.head.lock(connection), moment_and_day(datetime.now)
             lines, end = chain(bodies, now, last)
-            return self._put(connection, today, lines, end)
+            return self._insert_records(connection, today, lines, end)
 
-        end = self._once(f"logging {self._log}", put)
-        return end if self._may_follow else None
+        end = self._append_once(f"logging {self._log}", put)
+        return end if self._can_follow else None
 
-    def _once(self, what: str, put: Callable[[Connection], Link]) -> Link:
-        """Append exactly once, after the log's last record if the head is behind it."""
+    def _append_once(self, what: str, put: Callable[[Connection], Link]) -> Link:
+        """Append exactly once; if the number is taken, again after the log's last record."""
         try:
-            return self._database.once(what, put, self._is_kept)
+            return self._database.exactly_once(what, put, self._is_committed)
         except StorageError as error:
-            self.head.forget()
-            if not _is_taken(error):
+            self.head.distrust()
+            if not _is_key_taken(error):
                 raise
-        return self._database.once(what, put, self._is_kept)
+        return self._database.exactly_once(what, put, self._is_committed)
 
-    def _followed(self, bodies: Sequence[bytes]) -> bool:
+    def _append_after_known_end(self, bodies: Sequence[bytes]) -> bool:
         """Append in one statement if the chain still ends at the known end; return whether it did.
 
         If another session has moved the head meanwhile, nothing is changed.
@@ -188,12 +187,12 @@ class AuditLog(Generic[_Record]):
         now, today = moment_and_day(datetime.now)
         lines, end = chain(bodies, now, last)
         self._end = None
-        done = self._moved_on(last, end, _found(today, lines))
+        done = self._follow_known_end(last, end, _columns(today, lines))
         self._end = end if done else None
         return done
 
-    def _moved_on(self, last: Link, end: Link, columns: list[object]) -> bool:
-        """Move the head from one end to another and insert the records between, if it is there."""
+    def _follow_known_end(self, last: Link, end: Link, columns: list[object]) -> bool:
+        """Move the head to `end` and insert the records, if the head is still at `last`."""
         attempts = count(1)
 
         def put(connection: Connection) -> bool:
@@ -201,23 +200,25 @@ class AuditLog(Generic[_Record]):
             if connection.execute(self._follow, [*end, *last, *columns]).rowcount:
                 return True
             # An earlier attempt may have been committed although its connection was lost.
-            return attempt > 1 and self._is_kept(connection, "", end)
+            return attempt > 1 and self._is_committed(connection, "", end)
 
         try:
-            return self._database.retried(f"logging {self._log}", put)
+            return self._database.retry(f"logging {self._log}", put)
         except StorageError as error:
-            if not _is_taken(error):
+            if not _is_key_taken(error):
                 raise
-            self.head.forget()
+            self.head.distrust()
             return False
 
-    def _is_kept(self, connection: Connection, _: str, end: Link) -> bool:
-        """Tell whether the record of that number is the one of that hash."""
+    def _is_committed(self, connection: Connection, _: str, end: Link) -> bool:
+        """Return whether the record of that number has that hash."""
         rows = connection.execute(self._record, [end.seq]).fetchall()
         return any(end_of(record.encode() + b"\n") == end for (record,) in rows)
 
-    def _put(self, connection: Connection, day: date, lines: Sequence[bytes], end: Link) -> Link:
-        connection.execute(self._insert, _found(day, lines))
+    def _insert_records(
+        self, connection: Connection, day: date, lines: Sequence[bytes], end: Link
+    ) -> Link:
+        connection.execute(self._insert, _columns(day, lines))
         self.head.move(connection, end)
         return end
 
@@ -225,13 +226,13 @@ class AuditLog(Generic[_Record]):
         what = f"reading {self._log}"
         return pages(self._database, what, self._after, [seq], lambda row: [row[0]])
 
-    def _hidden(
+    def _misplaced(
         self, seq: int, day: date, strategy: str, logged_at: bytes, record: str
     ) -> Finding | None:
-        """Return that a record is found by what it is not, and so not by what it is."""
+        """Return the finding that the columns of a row differ from its record, or None."""
         try:
-            of_record = found_by(record)
-        except (ValueError, RecursionError):  # which breaks the chain
+            of_record = indexed_by(record)
+        except (ValueError, RecursionError):  # a break of the chain, reported there
             return None
         if of_record == (seq, strategy, instant(logged_at)):
             return None
@@ -246,19 +247,19 @@ def _line(record: str) -> bytes:
     return record.encode() + b"\n"
 
 
-def _is_taken(error: StorageError) -> bool:
-    """Return whether the log has a record of that number that the head does not know."""
-    return isinstance(error.__cause__, TAKEN)
+def _is_key_taken(error: StorageError) -> bool:
+    """Return whether the log has a record of that number already."""
+    return isinstance(error.__cause__, KEY_TAKEN)
 
 
-def found_by(line: bytes | str) -> tuple[int, str, int]:
-    """Return what the row of a record is found by: its number, strategy and time, an instant."""
-    found = _FOUND.decode(line)
+def indexed_by(line: bytes | str) -> tuple[int, str, int]:
+    """Return the number, strategy and instant of a record."""
+    found = _INDEXED.decode(line)
     return found.seq, found.strategy, instant_of(found.timestamp, "timestamp")
 
 
-def _found(day: date, lines: Sequence[bytes]) -> list[object]:
-    """Return the columns of records, a list each."""
-    numbers, strategies, times = zip(*map(found_by, lines), strict=True)
-    documents = each_once(line[:-1].decode() for line in lines)
-    return [day, list(numbers), each_once(strategies), moments(times), documents]
+def _columns(day: date, lines: Sequence[bytes]) -> list[object]:
+    """Return the parameters of an insert: one array for each column."""
+    numbers, strategies, times = zip(*map(indexed_by, lines), strict=True)
+    documents = text_array(line[:-1].decode() for line in lines)
+    return [day, list(numbers), text_array(strategies), timestamptz_array(times), documents]

@@ -1,4 +1,7 @@
-"""The tables of a store as SQL, and what two roles are granted on them."""
+"""The tables of a store as SQL, and the grants for two roles: a reader and a writer.
+
+DESIGN.md, "The tables", explains every column and key.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from psycopg import sql
 
 from storecore.errors import ConfigError
 from storecore.errors.redaction import redacted
-from storecore_postgres.schema.layouts import Distribution, key_of, spread
+from storecore_postgres.schema.layouts import Distribution, layout_statements, primary_key
 
 VERSION = 1
 TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "audit_heads", "about")
-_NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # or placeholders in statements
-_LONGEST = 63  # bytes; the server cuts a longer identifier, and two might become one
+_NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # % and braces mark placeholders
+_LONGEST = 63  # bytes; the server truncates longer identifiers, and two might become equal
 
 ABOUT = """
 CREATE TABLE IF NOT EXISTS {schema}.about (
@@ -81,7 +84,7 @@ REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{log} FROM PUBLIC, CURRENT_USER
 _GUARD = """
 CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the audit log is only ever appended to'
+    RAISE EXCEPTION 'the audit log is append-only'
         USING ERRCODE = 'insufficient_privilege';
 END $$
 """
@@ -91,13 +94,13 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.{log}
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 """
 _GRANTS = """\
--- put the names of your roles in the place of reader and writer (CREATE ROLE … LOGIN)
+-- replace reader and writer by the names of your roles (CREATE ROLE … LOGIN)
 -- for a role that only reads:
 GRANT USAGE ON SCHEMA {schema} TO reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader;
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO reader;
 
--- for a role that writes too; nobody is granted to change or delete the audit log:
+-- for a role that writes too (no role may change or delete the audit log):
 GRANT USAGE ON SCHEMA {schema} TO writer;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO writer;
 GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO writer;
@@ -107,7 +110,7 @@ GRANT DELETE ON {schema}.bars, {schema}.states TO writer;
 
 
 def quoted(schema: str) -> str:
-    """Return the name of a schema as SQL has it. Raises `ConfigError` where it cannot be one."""
+    """Return the quoted name of a schema. Raises `ConfigError` if it is not a valid name."""
     size = len(schema.encode(errors="replace"))
     if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema) or redacted(schema) != schema:
         raise ConfigError(
@@ -115,21 +118,21 @@ def quoted(schema: str) -> str:
         )
     if schema.startswith("pg_") or schema == "information_schema":
         raise ConfigError(
-            f"schema={schema!r}: the server keeps this name for itself; expected one that does not "
+            f"schema={schema!r}: the server reserves this name; expected one that does not "
             "begin with pg_ and is not information_schema"
         )
     return sql.Identifier(schema).as_string()
 
 
-def statements(schema: str, distribution: Distribution) -> list[str]:
-    """Return the SQL that makes the tables of a store in a schema, quoted."""
-    event_key = key_of("events", "timestamp, id", distribution)
+def create_statements(schema: str, distribution: Distribution) -> list[str]:
+    """Return the SQL that creates the tables of a store; `schema` is quoted."""
+    event_key = primary_key("events", "timestamp, id", distribution)
     made = [ABOUT.format(schema=schema), _TABLES.format(schema=schema, event_key=event_key)]
     for log in ("decisions", "orders"):
-        key = key_of(log, "seq", distribution)
+        key = primary_key(log, "seq", distribution)
         made.append(_LOG.format(schema=schema, log=log, key=key))
-    made += spread(schema, distribution)
-    if distribution != "citus":  # it has no triggers on distributed tables
+    made += layout_statements(schema, distribution)
+    if distribution != "citus":  # which has no triggers on distributed tables
         made.append(_GUARD.format(schema=schema))
         made += [_GUARDED.format(schema=schema, log=log) for log in ("decisions", "orders")]
     about = {"version": str(VERSION), "distribution": distribution}
@@ -138,5 +141,5 @@ def statements(schema: str, distribution: Distribution) -> list[str]:
 
 
 def grants(schema: str) -> str:
-    """Return the SQL for a reading and a writing role; `schema` is quoted."""
+    """Return the grants for a reading and a writing role; `schema` is quoted."""
     return _GRANTS.format(schema=schema)

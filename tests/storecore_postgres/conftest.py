@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.database import Pool
-from storecore_postgres.schema.layouts import chosen
+from storecore_postgres.schema.layouts import choose_layout
 
 _numbers = itertools.count()
 
@@ -41,7 +41,7 @@ def layout(postgres_dsn):
     """How the server lays out new tables, by the extensions that it has."""
     with psycopg.connect(postgres_dsn) as connection:
         found = connection.execute("SELECT extname FROM pg_extension").fetchall()
-    return chosen("auto", {name for (name,) in found})
+    return choose_layout("auto", {name for (name,) in found})
 
 
 @pytest.fixture

@@ -97,8 +97,11 @@ def test_an_empty_batch_writes_nothing(store):
     [
         ("document = '{}'", "missing required field"),
         ("document = '5'", "Expected"),
-        ("type = 'other'", "its document is of another time or type"),
-        ("timestamp = '2026-01-05 00:00:00.000001+00'", "its document is of another time or type"),
+        ("type = 'other'", "its document has another timestamp or type"),
+        (
+            "timestamp = '2026-01-05 00:00:00.000001+00'",
+            "its document has another timestamp or type",
+        ),
     ],
 )
 def test_d5_an_event_that_is_not_what_was_written_is_corrupt(

@@ -79,8 +79,8 @@ def test_an_empty_batch_writes_nothing(store):
     ("change", "wrong"),
     [
         ("document = '{}'", "not the fields of a fundamental"),
-        ("symbol = 'B'", "its document is of another symbol or time"),
-        ("timestamp = '2026-01-06 00:00:00+00'", "its document is of another symbol or time"),
+        ("symbol = 'B'", "its document has another symbol or timestamp"),
+        ("timestamp = '2026-01-06 00:00:00+00'", "its document has another symbol or timestamp"),
     ],
 )
 def test_d5_a_document_that_is_not_what_was_written_is_corrupt(

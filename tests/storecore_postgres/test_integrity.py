@@ -43,7 +43,7 @@ def test_numbers_that_no_store_would_have_written_are_found(filled, admin, schem
     admin.execute(f"UPDATE {schema}.bars SET {column} = '{value}' WHERE date > '2026-01-05 12:00'")
     (finding,) = filled.verify().findings
     assert (finding.kind, finding.place) == ("damaged", "AAPL (1d)")
-    assert finding.detail.startswith(f"1 bars with no sound {column}, the first of 2026-01-06")
+    assert finding.detail.startswith(f"1 bars with an invalid {column}, the first at 2026-01-06")
 
 
 def test_what_is_odd_is_a_note(store, bar):

@@ -16,7 +16,7 @@ import storecore_postgres
 from storecore import ConfigError, Event
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.schema import installation
-from storecore_postgres.schema.layouts import chosen, spread
+from storecore_postgres.schema.layouts import choose_layout, layout_statements
 
 STAND_INS = """
 CREATE TABLE asked (number serial, what text, relation regclass, by text);
@@ -58,7 +58,7 @@ PLAIN_KEYS = {
     ],
 )
 def test_the_layout_is_as_asked_or_as_the_database_can(asked, installed, layout):
-    assert chosen(asked, installed) == layout
+    assert choose_layout(asked, installed) == layout
 
 
 @pytest.mark.parametrize(("asked", "extension"), [("citus", "citus"), ("timescale", "timescaledb")])
@@ -71,13 +71,13 @@ def test_an_extension_that_is_not_there_is_told_with_its_command(opened, layout,
 
 def test_tables_stay_as_they_were_made(opened):
     opened(distribution="none").close()
-    with pytest.raises(ConfigError, match="were made with 'none'; leave it at 'auto', or copy"):
+    with pytest.raises(ConfigError, match="were created with 'none'; leave it at 'auto', or copy"):
         opened(distribution="citus")
     opened(distribution="auto").close()
 
 
 def test_citus_is_asked_to_spread_by_symbol_and_by_strategy():
-    assert spread('"desk"', "citus") == [
+    assert layout_statements('"desk"', "citus") == [
         """SELECT create_distributed_table('"desk".bars', 'symbol')""",
         """SELECT create_distributed_table('"desk".fundamentals', 'symbol')""",
         """SELECT create_distributed_table('"desk".events', 'symbol')""",
@@ -90,14 +90,14 @@ def test_citus_is_asked_to_spread_by_symbol_and_by_strategy():
 
 
 def test_timescale_is_asked_to_cut_bars_and_events_by_time():
-    assert spread('"o\'desk"', "timescale") == [
+    assert layout_statements('"o\'desk"', "timescale") == [
         """SELECT create_hypertable('"o''desk".bars', by_range('date', INTERVAL '90 days'))""",
         "SELECT create_hypertable('\"o''desk\".events', by_range('timestamp', INTERVAL '30 days'))",
     ]
 
 
 def test_nobody_is_asked_where_there_is_neither():
-    assert spread('"desk"', "none") == []
+    assert layout_statements('"desk"', "none") == []
 
 
 def test_no_statement_selects_nothing_which_a_cluster_refuses():
@@ -115,7 +115,9 @@ def desk(database, monkeypatch):
         connection.execute(STAND_INS)
 
         def opened(distribution):
-            monkeypatch.setattr(installation, "chosen", lambda asked, installed: distribution)
+            monkeypatch.setattr(
+                installation, "choose_layout", lambda asked, installed: distribution
+            )
             return connection, PostgresDataStore(dsn, schema="desk")
 
         yield opened

@@ -92,7 +92,7 @@ def test_a_name_that_no_schema_can_have_is_refused_before_anything_is_asked(name
 
 @pytest.mark.parametrize("name", ["pg_desk", "pg_catalog", "information_schema"])
 def test_a_name_that_the_server_keeps_for_itself_is_refused_before_anything_is_asked(name):
-    with pytest.raises(ConfigError, match=f"schema='{name}': the server keeps this name"):
+    with pytest.raises(ConfigError, match=f"schema='{name}': the server reserves this name"):
         PostgresDataStore("host=/nowhere", schema=name)
 
 
@@ -106,16 +106,16 @@ def test_a_name_that_the_server_keeps_for_itself_is_refused_before_anything_is_a
         ("ALTER TABLE {schema}.states RENAME saved_at TO saved",
          'column "saved_at" does not exist in its table states'),
         ("ALTER TABLE {schema}.states ADD owner text NOT NULL",
-         'column "owner" of its table states is not known, and must be given a value'),
+         'column "owner" of its table states is unknown and must be given a value'),
         ("ALTER TABLE {schema}.events ALTER id DROP IDENTITY",
-         'column "id" of its table events is not numbered by the server'),
+         'column "id" of its table events is no identity column'),
         ("ALTER TABLE {schema}.bars DROP CONSTRAINT bars_pkey",
          r"bars has the primary key \(\); expected \(symbol, timeframe, date\)"),
         ("ALTER TABLE {schema}.orders DROP CONSTRAINT orders_pkey",
          r"orders has the primary key \(\); expected \(seq"),
         ("DROP TABLE {schema}.audit_heads", "its table audit_heads does not exist"),
         ("DELETE FROM {schema}.about",
-         "has the tables audit_heads, bars, .* no row of its table about says of which version"),
+         "has the tables audit_heads, bars, .* its table about has no version"),
         ("DROP TABLE {schema}.about", "were restored without it; restore the whole schema"),
         ("DELETE FROM {schema}.about WHERE key = 'distribution'", "names the distribution None"),
         ("UPDATE {schema}.about SET value = 'oracle' WHERE key = 'distribution'",
@@ -138,7 +138,7 @@ def test_tables_that_are_not_those_of_a_store_are_noticed_when_it_is_opened(
 def test_a_table_of_another_program_is_not_taken_for_a_stores(opened, admin, schema):
     admin.execute(f"CREATE SCHEMA {schema}")
     admin.execute(f"CREATE TABLE {schema}.bars (id int, drink text)")
-    with pytest.raises(StorageError, match=r"has the tables bars, .* they are another program's"):
+    with pytest.raises(StorageError, match=r"has the tables bars, .* they belong to another"):
         opened()
     assert tables(admin, schema) == {"bars"}
 

@@ -46,7 +46,7 @@ def test_of_those_who_expect_the_same_version_one_saves(store):
 
 
 def test_nobody_saves_between_the_look_at_the_version_and_the_save(store, opened, monkeypatch):
-    real = States._held
+    real = States._locked_version
 
     def held(self, connection, strategy):
         stored = real(self, connection, strategy)
@@ -58,7 +58,7 @@ def test_nobody_saves_between_the_look_at_the_version_and_the_save(store, opened
         return stored
 
     others = []
-    monkeypatch.setattr(States, "_held", held)
+    monkeypatch.setattr(States, "_locked_version", held)
     store.save_strategy_state("value", {"number": 1})
     assert store.load_versioned_state("value") == StateVersion(1, {"number": 1})
 
