@@ -230,6 +230,8 @@ class Database:
 
     def _connect(self, limits: dict[str, float | None]) -> Connection:
         connection = psycopg.connect(self._dsn, **self._settings)
+        # A statement after a wait for a lock must see what was committed meanwhile.
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         try:
             connection.execute(_set(limits))
         except BaseException:
@@ -250,7 +252,7 @@ class _Transaction(Generic[_Result]):
     def committed(self, connection: Connection) -> _Result:
         """Do the work and commit; return its result."""
         with connection.pipeline():  # statements without a result cost no round trip of their own
-            connection.execute("BEGIN")
+            connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             self.result = self._work(connection)
             # Assigns a number if there is none: a coordinator of Citus may write nothing itself.
             asked = connection.execute("SELECT pg_current_xact_id()::text")

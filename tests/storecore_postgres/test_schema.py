@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from storecore import ConfigError, StorageError
 from storecore_postgres import PostgresDataStore
@@ -26,9 +27,14 @@ def tables(admin, schema):
     return {name for (name,) in admin.execute(asked, [schema])}
 
 
-def test_an_empty_schema_that_many_open_at_once_is_made_once(opened, admin, schema):
+@pytest.mark.parametrize("isolation", ["read committed", "serializable"])
+def test_an_empty_schema_that_many_open_at_once_is_made_once(
+    opened, place, admin, schema, isolation
+):
+    option = "-c default_transaction_isolation=" + isolation.replace(" ", "\\ ")
+    dsn = make_conninfo(place["dsn"], options=option)
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        for store in threads.map(lambda _: opened(), range(AT_ONCE)):
+        for store in threads.map(lambda _: opened(dsn=dsn), range(AT_ONCE)):
             store.close()
     assert tables(admin, schema) == set(TABLES)
     heads = admin.execute(f"SELECT log, seq, hash FROM {schema}.audit_heads ORDER BY log")
