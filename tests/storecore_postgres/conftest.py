@@ -118,7 +118,7 @@ def terminate(admin, schema):
 
 @pytest.fixture
 def at_commit(monkeypatch):
-    """Call a function in place of the next COMMIT (or other statement, by a part of it).
+    """Call a function in place of the next COMMIT (or other statement, by its beginning).
 
     It is given the connection and what sends the statement.
     """
@@ -128,7 +128,7 @@ def at_commit(monkeypatch):
         waiting = [instead]
 
         def execute(self, query, *args, **options):
-            if part in query and waiting:
+            if waiting and query.lstrip().startswith(part):
                 return waiting.pop()(self, lambda: real(self, query, *args, **options))
             return real(self, query, *args, **options)
 
