@@ -1,4 +1,4 @@
-"""What the tests of the postgres backend share: a store, its administrator, other roles, faults."""
+"""Fixtures for tests of the postgres backend: stores, roles, databases, faults at a commit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The room of audit: appended to by one after another, and every way to tamper with it is found."""
+"""The audit log: writers take turns, and tampering is detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How bars are written: a few by an upsert, many new ones copied, in the order of the key."""
+"""Writes of bars: a few are upserted, many new ones are copied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The room of bars: answers column by column, in pages and in windows, as `memory` gives them."""
+"""Reads of bars, in pages and in windows: the same results as `memory`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections: lent, lost, interrupted; a server that was away; what another session has locked."""
+"""The pool: connections lent, lost and interrupted, servers that return, locks of other sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections lost between calls, within them and at the commit: nothing is lost, nothing twice."""
+"""Connections lost between calls, inside calls and at the commit: no write is lost or doubled."""
 
 from __future__ import annotations
 

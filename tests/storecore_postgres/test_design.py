@@ -17,12 +17,19 @@ from storecore_postgres.schema.columns import tables_made_by
 from storecore_postgres.schema.layouts import DISTRIBUTIONS, primary_key
 from storecore_postgres.schema.tables import TABLES, VERSION, create_statements, grants, quoted
 
-PAGE = (Path(storecore_postgres.__file__).parent / "DESIGN.md").read_text()
+ROOT = Path(storecore_postgres.__file__).parent
+PAGE = (ROOT / "DESIGN.md").read_text()
 SECTIONS = {
     name: body
     for names, body in re.findall(r"^### (`[^\n]+)\n(.*?)(?=^##)", PAGE, re.M | re.S)
     for name in re.findall(r"`(\w+)`", names)
 }
+COLLECTIONS = ["bars", "fundamentals", "events", "states", "audit"]
+ORDER = [
+    name
+    for cell in re.findall(r"^\| (`.+?) \|", PAGE.partition("## The tables")[0], re.M)
+    for name in re.findall(r"`(\w+)/?`", cell)
+]
 RECIPES = PAGE.partition("## Recipes\n")[2].partition("## Decisions\n")[0]
 
 
@@ -125,3 +132,26 @@ def test_the_queries_run_and_find_what_was_written(filled):
                     (table,) = re.findall(r"FROM (?:storecore\.)?(\w+)", query)
                     found[table] = len(cursor.fetchall())
     assert found == {"bars": 1, "events": 1, "decisions": 1, "pg_stat_activity": 0}
+
+
+def imported_by(name):
+    """Return the parts of the package that a module or folder imports, but for itself."""
+    files = (ROOT / name).rglob("*.py") if (ROOT / name).is_dir() else [ROOT / f"{name}.py"]
+    text = "".join(file.read_text() for file in files)
+    return set(re.findall(r"^from storecore_postgres\.(\w+)", text, re.M)) - {name}
+
+
+def test_each_module_and_folder_is_on_the_page():
+    parts = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert set(ORDER) | {"capable", "rooms"} >= parts - {"__init__", "__pycache__"}
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_imports_run_downward_in_the_list_of_the_page(name):
+    below = ORDER[ORDER.index(name) + 1 :]
+    assert imported_by(name) - {"capable", "rooms"} <= set(below)
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_a_collection_imports_no_other(name):
+    assert not imported_by(name) & set(COLLECTIONS)

@@ -1,4 +1,4 @@
-"""What can be wrong with a server: one clear error each, with what to do, and never a secret."""
+"""Faults of a server: each is one error with advice, and no error contains a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The room of events: any type, any payload, in the order in which they were written."""
+"""Events: any type, any payload, in the order of writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store in a database that is opened only if it is there: nothing is made (law D7)."""
+"""`create=False`: an existing store is opened, and nothing is created (law D7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The room of fundamentals: the latest not after a time, one a (symbol, timestamp)."""
+"""Fundamentals: one for each (symbol, timestamp), read as of a time."""
 
 from __future__ import annotations
 

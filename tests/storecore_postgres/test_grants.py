@@ -1,4 +1,4 @@
-"""What `storecore init` prints lets one role read and one write, and neither do more."""
+"""The grants that `storecore init` prints: one role can read, one can write, neither can do more."""
 
 from __future__ import annotations
 

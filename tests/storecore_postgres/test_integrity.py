@@ -1,4 +1,4 @@
-"""A whole store looked over: what nobody wrote is found, what is odd is told; nothing changes."""
+"""`verify()`: invalid rows are findings, anomalies are notes, and nothing is changed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tables spread over a cluster or cut by time: the SQL that is sent, and when.
+"""Layouts of Citus and TimescaleDB: the SQL that is sent.
 
-What either is asked for is run with functions in its place that note it. Where the server of
-`STORECORE_TEST_DSN` has one of the two, every other test here runs on tables so laid out.
+The SQL is run with stand-ins for the functions of the extensions. If the server of
+`STORECORE_TEST_DSN` has an extension, all tests of this package run with its layout.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Law D6 in a database: what a restore of a schema or of single tables leaves is found, and mended.
+"""Law D6 in a database: the effects of restoring a schema or single tables are found and repaired.
 
 pg_dump, pg_restore                 a whole schema, or one table of it
 CREATE TABLE … AS, COPY, TRUNCATE   by hand: rows without what numbers them

@@ -1,4 +1,4 @@
-"""The tables of a store: made once, whoever comes first, in a schema of any name."""
+"""The tables of a store are created once, in a schema of any name, and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The room of state: a version a save, the last few kept, one writer of each."""
+"""States: each save is a version, the last few are kept, and writers take turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns as the server's binary protocol has them: there and back again, bit for bit."""
+"""Columns in the server's binary protocol: a round trip keeps every bit."""
 
 from __future__ import annotations
 
