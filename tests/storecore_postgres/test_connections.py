@@ -1,4 +1,4 @@
-"""The pool: connections lent, lost and interrupted, servers that return, locks of other sessions."""
+"""The pool: lent, lost and interrupted connections, servers that are back, other sessions' locks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The grants that `storecore init` prints: one role can read, one can write, neither can do more."""
+"""The grants of `storecore init`: one role can read, one can write, and neither can do more."""
 
 from __future__ import annotations
 
