@@ -1,4 +1,4 @@
-"""The pool: lent, lost and interrupted connections, servers that are back, other sessions' locks."""
+"""The pool: lost and interrupted connections, servers that return, locks of other sessions."""
 
 from __future__ import annotations
 
