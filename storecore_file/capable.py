@@ -34,8 +34,8 @@ from storecore.reports import (
     StateVersion,
 )
 from storecore.states import checked_versions
+from storecore.store.base import MAX_BYTES, check_max_bytes
 from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
-from storecore.store.tables import MAX_BYTES, check_max_bytes
 from storecore.values.times import time_range
 from storecore_file.deferral import Deferral
 from storecore_file.repairing import Repairs, mendable

@@ -28,7 +28,7 @@ import pyarrow as pa
 
 from storecore.bars.table import bar_columns_of, joined
 from storecore.errors import CorruptData, StoreError
-from storecore.values.fork import begin_anew_in_children
+from storecore.values.fork import reset_after_fork
 from storecore_file.best_effort import best_effort
 from storecore_file.floor.appending import Log, lacks_newline, whole_lines
 from storecore_file.floor.disk import Disk
@@ -82,7 +82,7 @@ class Journal:
         self._past: Past | None = None
         self._listed: list[str] = []  # the names in the folder, as they were seen last
         self._reading = RLock()  # threads read the new lines one after another
-        begin_anew_in_children(self)
+        reset_after_fork(self)
 
     def append(self, timeframe: str, series: list[tuple[str, pa.Table]], reached: int = 0) -> int:
         """Append the bars of many symbols as one line; return the length of its file.

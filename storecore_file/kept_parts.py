@@ -8,7 +8,7 @@ from threading import Lock
 
 import pyarrow as pa
 
-from storecore.values.fork import begin_anew_in_children
+from storecore.values.fork import reset_after_fork
 from storecore_file.bar_reader import SMALL, BarFile, Content
 from storecore_file.floor.looking import OpenFile
 
@@ -20,7 +20,7 @@ class _Kept:
 
     def __init__(self) -> None:
         self.after_fork()
-        begin_anew_in_children(self)
+        reset_after_fork(self)
 
     def after_fork(self) -> None:
         """Begin anew in a child: a thread that is not there may have held the lock."""

@@ -42,7 +42,7 @@ def storecore_backend() -> BackendSpec:
                 "Maintenance",
             }
         ),
-        promises=frozenset({"durable", "shared", "sealed"}),
+        promises=frozenset({"durable", "shared", "sealed", "forked", "pickled"}),
         summary="a folder of Parquet, JSON and JSONL files",
     )
 

@@ -13,7 +13,7 @@ from storecore.models import (
     DecisionRecord,
     OrderRecord,
 )
-from storecore.store.base import Closing
+from storecore.store.closing import Closing
 from storecore.values.names import check_name
 from storecore_file.audit import AuditLog
 from storecore_file.bars import Bars

@@ -26,8 +26,8 @@ from storecore.models import (
 )
 from storecore.reports import AuditLine, AuditReport, Coverage, Report, StateVersion
 from storecore.states import checked_versions
+from storecore.store.base import MAX_BYTES, check_max_bytes
 from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
-from storecore.store.tables import MAX_BYTES, check_max_bytes
 from storecore.values.times import time_range
 from storecore_postgres.database import Connection
 from storecore_postgres.integrity import check_rows, unchecked

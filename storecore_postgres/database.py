@@ -19,7 +19,7 @@ from weakref import WeakSet
 import psycopg
 
 from storecore.errors import ConfigError, LockTimeout, StorageError, StoreError
-from storecore.values.fork import begin_anew_in_children
+from storecore.values.fork import reset_after_fork
 from storecore_postgres.connections import LONGEST_TIMEOUT, Connection, Connections, Pool
 from storecore_postgres.errors import (
     PoolExhausted,
@@ -95,7 +95,7 @@ class Database:
             self._pool.open(self._timeout)
         except psycopg.Error as error:
             raise self.failed(error, "connecting") from None
-        begin_anew_in_children(self)
+        reset_after_fork(self)
         _open.add(self)
 
     def after_fork(self) -> None:

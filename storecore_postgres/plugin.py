@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore_postgres.database import Pool
+from storecore_postgres.schema.installation import remove
 from storecore_postgres.schema.tables import grants, quoted
 from storecore_postgres.store import PostgresDataStore
 
@@ -51,8 +52,9 @@ def storecore_backend() -> BackendSpec:
                 "Transfer",
             }
         ),
-        promises=frozenset({"durable", "shared"}),
+        promises=frozenset({"durable", "shared", "forked"}),
         init=lambda config: grants(quoted(config.schema)),
+        remove=lambda config: remove(config.dsn, config.schema),
         summary="a schema of a PostgreSQL database, shared by many machines",
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from storecore.errors import ConfigError, InvalidName, NotSerializable
 from storecore.models import DecisionRecord, OrderRecord
-from storecore.store.base import Closing
+from storecore.store.closing import Closing
 from storecore.values.names import check_name
 from storecore_postgres.audit.log import AuditLog
 from storecore_postgres.bars import Bars

@@ -80,11 +80,16 @@ def follow(files: Sequence[LogFile], heads: Iterable[Link]) -> tuple[Link, Findi
         end = new_end
 
 
-def follow_chain(lines: Iterable[tuple[str, bytes]]) -> tuple[Link, Finding | None]:
-    """Return the end of a chain of (place, line), and the first break where there is one."""
+def follow_chain(
+    lines: Iterable[tuple[str, bytes]], heads: Iterable[Link] = ()
+) -> tuple[Link, Finding | None]:
+    """Return the end of a chain of (place, line), and the first break if there is one.
+
+    `heads` are ends that the chain had before: it must still have them.
+    """
     placed = list(lines)
     whole = b"".join(line.removesuffix(b"\n").replace(b"\n", b"\0") + b"\n" for _, line in placed)
-    end, broken = follow([LogFile("", whole)], [])
+    end, broken = follow([LogFile("", whole)], heads)
     if broken is not None and broken.line is not None:
         place = placed[broken.line - 1][0]
         broken = replace(broken, place=place, file=None, line=None, offset=None)
@@ -96,14 +101,32 @@ def links(lines: Sequence[bytes], end: Link) -> int:
     return _run(b"".join(lines), 0, end, inf)[1].seq - end.seq
 
 
-def audit_report(logs: Mapping[str, Iterable[tuple[str, bytes]]]) -> AuditReport:
-    """Follow the chain of each log, given as (place, line) by the log's name."""
+def audit_report(
+    logs: Mapping[str, Iterable[tuple[str, bytes]]], ends: Mapping[str, Link] | None = None
+) -> AuditReport:
+    """Follow the chain of each log, given as (place, line) by the log's name.
+
+    `ends` says where each is known to end, so that a cut tail, or a last record that was made anew,
+    is found.
+    """
     followed = {name: follow_chain(lines) for name, lines in logs.items()}
+    findings = (broken or _cut(name, end, ends) for name, (end, broken) in followed.items())
     return AuditReport(
         checked=sum(end.seq for end, _ in followed.values()),
-        findings=tuple(broken for _, broken in followed.values() if broken),
+        findings=tuple(filter(None, findings)),
         heads={name: end.hash for name, (end, _) in followed.items()},
     )
+
+
+def _cut(log: str, end: Link, ends: Mapping[str, Link] | None) -> Finding | None:
+    """Return what is wrong with a whole chain that does not end where it is known to end."""
+    known = end if ends is None else ends[log]
+    if end.seq < known.seq:
+        return Finding("truncated", log, f"ends at record {end.seq} of {known.seq}")
+    if end.hash != known.hash:
+        detail = f"record {end.seq} is not the one that was logged last"
+        return Finding("edited", f"{log}, record {end.seq}", detail)
+    return None
 
 
 def _run(content: bytes, at: int, end: Link, stop: float) -> tuple[int, Link]:

@@ -125,6 +125,15 @@ def moment_and_day(now: Callable[[tzinfo], datetime]) -> tuple[datetime, date]:
         ) from error
 
 
+def logged_now(bodies: Iterable[bytes], last: Link) -> tuple[date, list[bytes], Link]:
+    """Return the machine's local date, the lines of records logged now, and the chain's new end.
+
+    The lines follow `last`. Raises `StorageError` if the clock gives no date that Python knows.
+    """
+    moment, today = moment_and_day(datetime.now)
+    return today, *chain(bodies, moment, last)
+
+
 def day_bounds(day: date) -> tuple[datetime, datetime]:
     """Return the first and last instant of records of a machine's local date: a day off at most."""
     first = date.fromordinal(max(day.toordinal() - 1, date.min.toordinal()))

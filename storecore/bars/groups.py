@@ -10,6 +10,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import bar_columns_of
 from storecore.errors import InvalidName
 from storecore.values.names import check_name
 
@@ -31,6 +33,10 @@ class Grouped(NamedTuple):
         starts = zip(self.names, [0, *self.ends], self.counts, strict=False)
         series = [(name, self.table.slice(start, count)) for name, start, count in starts]
         return sorted(series, key=itemgetter(0))
+
+    def columns(self) -> list[tuple[str, BarColumns]]:
+        """Return the bars of each symbol as columns of Python numbers, sorted by symbol."""
+        return [(symbol, bar_columns_of(table)) for symbol, table in self.series()]
 
     def in_order(self) -> Grouped:
         """Return the same rows sorted by symbol; only what is not so already is moved."""

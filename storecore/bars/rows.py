@@ -34,6 +34,11 @@ class BarColumns(NamedTuple):
     close: list[float]
     volume: list[int | float]
 
+    @classmethod
+    def none(cls) -> BarColumns:
+        """Return the columns of no bars."""
+        return cls([], [], [], [], [], [])
+
 
 def bar_columns(symbol: str, bars: Iterable[PriceBar]) -> BarColumns:
     """Check a batch whole and return it sorted and unique; the last of one date wins (law B1).

@@ -63,6 +63,16 @@ def bar_columns_of(table: pa.Table) -> BarColumns:
     return BarColumns(values(table["date"], "q"), opened, high, low, close, _volumes(table))
 
 
+def as_table(bars: BarColumns | pa.Table) -> pa.Table:
+    """Return the bars of one series as a series table."""
+    return series_table(bars) if isinstance(bars, BarColumns) else bars
+
+
+def as_columns(bars: BarColumns | pa.Table) -> BarColumns:
+    """Return the bars of one series as columns of Python numbers."""
+    return bars if isinstance(bars, BarColumns) else bar_columns_of(bars)
+
+
 def bars_of(symbol: str, table: pa.Table, aware: bool) -> list[PriceBar]:
     """Return a series table as bars, their dates in UTC, aware or naive."""
     prices = [values(table[name], "d") for name in PRICES]

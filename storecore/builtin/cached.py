@@ -13,19 +13,21 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from threading import Lock
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from storecore import laws
+from storecore.bars.rows import BarColumns, price_bars
 from storecore.config.nested import InnerStore
 from storecore.models import PriceBar
 from storecore.plugins.spec import BackendSpec, hookimpl
-from storecore.protocols import DataStore
-from storecore.store.wrapper import Wrapper, wrapper_class
+from storecore.protocols import METHODS, DataStore
+from storecore.store.wrapper import Wrapper
+from storecore.values.names import check_name
+from storecore.values.times import TimeRange, exact_instant, time_range
 
 BYTES_A_BAR = 5 * 8 + 8 + 32  # five columns of 64 bits; a volume and the pointer to it
 _Key = tuple[str, str]
@@ -61,8 +63,10 @@ class CachedStore(Wrapper):
     promise to be shared, whatever the inner one does.
     """
 
-    def __init__(self, inner: DataStore, max_bytes: int) -> None:
-        super().__init__(inner)
+    def __init__(
+        self, inner: DataStore, max_bytes: int, capabilities: Iterable[str] | None = None
+    ) -> None:
+        super().__init__(inner, capabilities)
         self._max_bytes = max_bytes
         self._lock = Lock()
         self._held: OrderedDict[_Key, _Held] = OrderedDict()
@@ -73,8 +77,8 @@ class CachedStore(Wrapper):
     ) -> list[PriceBar]:
         """Return the bars of a range, from memory if they lie within what was read before."""
         self._check_open()
-        key = laws.check_name(symbol, "symbol"), laws.check_name(timeframe, "timeframe")
-        span = laws.time_range(start, end)
+        key = check_name(symbol, "symbol"), check_name(timeframe, "timeframe")
+        span = time_range(start, end)
         with self._lock:
             held, writes = self._held.get(key), self._writes
             if held is not None and held.first <= span.first and span.last <= held.last:
@@ -112,19 +116,12 @@ class CachedStore(Wrapper):
         if method in ("write_bars", "delete_bars"):
             for key in [key for key in self._held if key[0] == symbol]:
                 del self._held[key]
-        elif method not in _LEAVING_BARS:
+        elif METHODS[method].kind in ("bars", "store"):
             self._held.clear()
 
 
-_LEAVING_BARS = frozenset(
-    {"write_fundamental", "write_fundamentals", "write_event", "write_events"}
-    | {"save_strategy_state", "log_decision", "log_decisions", "log_order", "log_orders"}
-    | {"restore_state", "append_audit"}
-)
-
-
 def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:
-    instants = array("q", (laws.exact_instant(bar.date, "date") for bar in bars))
+    instants = array("q", (exact_instant(bar.date, "date") for bar in bars))
     prices = (array("d", (getattr(bar, name) for bar in bars)) for name in _PRICES)
     return (instants, *prices, [bar.volume for bar in bars])
 
@@ -132,11 +129,11 @@ def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:
 _PRICES = ("open", "high", "low", "close")
 
 
-def _answer(symbol: str, held: _Held, span: laws.TimeRange) -> list[PriceBar]:
+def _answer(symbol: str, held: _Held, span: TimeRange) -> list[PriceBar]:
     dates = held.columns[0]
     rows = slice(bisect_left(dates, span.first), bisect_right(dates, span.last))
-    columns = laws.BarColumns(*(column[rows] for column in held.columns))  # type: ignore[arg-type]
-    return laws.price_bars(symbol, columns, span.aware)
+    columns = BarColumns(*(column[rows] for column in held.columns))  # type: ignore[arg-type]
+    return price_bars(symbol, columns, span.aware)
 
 
 @hookimpl
@@ -154,5 +151,4 @@ def storecore_backend() -> BackendSpec:
 
 def _open(config: CachedConfig) -> DataStore:
     inner = config.store
-    kind = wrapper_class(CachedStore, inner.spec.capabilities)
-    return kind(inner.open(), config.max_bytes)
+    return CachedStore(inner.open(), config.max_bytes, inner.spec.capabilities)

@@ -1,231 +1,60 @@
 """The `memory` backend: a store that lives as long as its process, for tests and for reading.
 
-It is the reference that other backends are compared with, and the example to read first: every
-law that has no disk in it, kept by checking with core's functions and holding only values that
-nobody else can change.
+It is the reference that other backends are compared with, and the example to read first: five
+collections that hold only values that nobody else can change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator
+from datetime import date
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from storecore import laws
-from storecore.builtin.memory_maintenance import MemoryMaintenance
+from storecore.audit.records import GENESIS, Link, logged_now
+from storecore.audit.transfer import LOGS, moved_end
+from storecore.bars.rows import BarColumns
 from storecore.errors import NotSerializable
-from storecore.models import (
-    Decision,
-    DecisionRecord,
-    Event,
-    FundamentalData,
-    Order,
-    OrderRecord,
-    OrderResult,
-    PriceBar,
-)
+from storecore.events import decode_event, encode_event, select_events
+from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
-from storecore.reports import Coverage, StateVersion
+from storecore.reports import AuditLine, StateVersion
+from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.store.base import Store
+from storecore.store.collections import (
+    AuditLog,
+    BarCollection,
+    EventCollection,
+    FundamentalCollection,
+    StateCollection,
+)
+from storecore.values.documents import decode_document
+from storecore.values.times import TimeRange, exact_instant
+
+if TYPE_CHECKING:
+    from storecore.bars.groups import Grouped
+
+_Row = tuple[Any, ...]
+_Key = tuple[str, str]
 
 
 class MemoryConfig(Struct, frozen=True):
     """The memory backend takes no options."""
 
 
-class MemoryDataStore(MemoryMaintenance):
+class MemoryDataStore(Store):
     """A `DataStore` of dictionaries. Threads may share it."""
 
     def __init__(self) -> None:
-        self._lock = RLock()
-        self._bars: dict[tuple[str, str], dict[int, tuple[Any, ...]]] = {}
-        self._fundamentals: dict[str, dict[int, FundamentalData]] = {}
-        self._events: list[bytes] = []
-        self._states: dict[str, list[tuple[int, bytes]]] = {}
-        self._logs: dict[str, list[bytes]] = {"decisions": [], "orders": []}
-        self._days: dict[str, list[date]] = {"decisions": [], "orders": []}
-        self._ends: dict[str, laws.Link] = {"decisions": laws.GENESIS, "orders": laws.GENESIS}
-
-    def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
-        """Insert or replace bars: a new dict a write, so that a reader sees all or none of it."""
-        key = self._series(symbol, timeframe)
-        columns = laws.bar_columns(key[0], bars)
-        if columns.date:
-            rows = dict(zip(columns.date, zip(*columns, strict=True), strict=True))
-            with self._lock:
-                self._bars[key] = self._bars.get(key, {}) | rows
-
-    def read_bars(
-        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
-    ) -> list[PriceBar]:
-        """Return the bars of a range, sorted by date."""
-        key = self._series(symbol, timeframe)
-        span = laws.time_range(start, end)
-        series = self._bars.get(key, {})
-        rows = [series[at] for at in sorted(series) if span.first <= at <= span.last]
-        columns = map(list, zip(*rows, strict=True))
-        return laws.price_bars(key[0], laws.BarColumns(*columns), span.aware) if rows else []
-
-    def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
-        """Insert or replace the fundamental of (symbol, timestamp)."""
-        symbol = self._name(symbol, "symbol")
-        plain = laws.checked_fundamental(symbol, data)
-        with self._lock:
-            at = laws.exact_instant(plain.timestamp, "timestamp")
-            self._fundamentals[symbol] = self._fundamentals.get(symbol, {}) | {at: plain}
-
-    def read_fundamental(
-        self, symbol: str, as_of: datetime | None = None
-    ) -> FundamentalData | None:
-        """Return the latest fundamental not after `as_of`, or None."""
-        symbol = self._name(symbol, "symbol")
-        history = self._fundamentals.get(symbol, {})
-        limit = laws.LATEST if as_of is None else laws.exact_instant(as_of, "as_of")
-        known = [at for at in history if at <= limit]
-        return history[max(known)] if known else None
-
-    def write_event(self, event: Event) -> None:
-        """Append an event, as bytes that nobody else holds."""
-        self._check_open()
-        self._events.append(laws.encode_event(laws.checked_event(event)))
-
-    def read_events(
-        self, start: date, end: date, types: Iterable[str] | None = None
-    ) -> list[Event]:
-        """Return the events of a range by timestamp, then by order of writing."""
-        self._check_open()
-        span, wanted = laws.time_range(start, end), laws.event_types(types)
-        return laws.select_events(map(laws.decode_event, self._events), span, wanted)
-
-    def save_strategy_state(
-        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
-    ) -> None:
-        """Replace the state of a strategy, kept as the JSON that it must equal."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        encoded = laws.encode_document(state, "state")
-        with self._lock:
-            versions = self._states.get(strategy_name, [])
-            stored = versions[0][0] if versions else 0
-            laws.check_expected(strategy_name, expect, stored)
-            kept = versions[: laws.KEPT_VERSIONS - 1]
-            self._states[strategy_name] = [(stored + 1, encoded), *kept]
-
-    def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
-        """Return the state as saved, the caller's own copy, or None."""
-        return self.load_versioned_state(strategy_name).state
-
-    def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Append a decision to the chain of decisions."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("decisions", [laws.decision_body(strategy_name, decision)])
-
-    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and its result to the chain of orders."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("orders", [laws.order_body(strategy_name, order, result)])
-
-    # What follows is the capabilities; BarTables, Transfer and Maintenance are inherited.
-
-    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
-        """Append a batch of decisions, checked whole."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("decisions", laws.decision_bodies(strategy_name, decisions))
-
-    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
-        """Append a batch of orders with their results, checked whole."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._log("orders", laws.order_bodies(strategy_name, orders))
-
-    def write_events(self, events: Iterable[Event]) -> None:
-        """Append a batch of events, checked whole."""
-        self._check_open()
-        self._events.extend([laws.encode_event(event) for event in laws.checked_events(events)])
-
-    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
-        """Insert or replace a batch of fundamentals: all of them or, on an error, none."""
-        self._check_open()
-        given: dict[str, dict[int, FundamentalData]] = {}
-        for plain in laws.checked_fundamentals(fundamentals):
-            at = laws.exact_instant(plain.timestamp, "timestamp")
-            given.setdefault(plain.symbol, {})[at] = plain
-        with self._lock:
-            known = self._fundamentals
-            known.update({symbol: known.get(symbol, {}) | new for symbol, new in given.items()})
-
-    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace the bars of a table: all of them or, on an error, none."""
-        timeframe = self._name(timeframe, "timeframe")
-        given = {
-            (symbol, timeframe): dict(zip(columns.date, zip(*columns, strict=True), strict=True))
-            for symbol, columns in laws.bar_columns_by_symbol(table)
-        }
-        with self._lock:
-            known = self._bars
-            known.update({key: known.get(key, {}) | rows for key, rows in given.items()})
-
-    def load_versioned_state(self, strategy_name: str) -> StateVersion:
-        """Return the state as saved and its version."""
-        return next(iter(self.state_history(strategy_name)), StateVersion(0, None))
-
-    def state_history(self, strategy_name: str) -> list[StateVersion]:
-        """Return the last versions of a state, the newest first."""
-        versions = self._states.get(self._name(strategy_name, "strategy_name"), [])
-        return [StateVersion(number, laws.decode_document(each)) for number, each in versions]
-
-    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
-        """Remove the bars of a range; return how many there were."""
-        key = self._series(symbol, timeframe)
-        first, last, _ = laws.time_range(start, end)
-        with self._lock:
-            series = self._bars.get(key, {})
-            kept = {at: row for at, row in series.items() if not first <= at <= last}
-            if kept:
-                self._bars[key] = kept
-            else:
-                self._bars.pop(key, None)
-        return len(series) - len(kept)
-
-    def symbols(self, timeframe: str | None = None) -> list[str]:
-        """Return the symbols that have bars (of a timeframe), sorted."""
-        self._check_open()
-        wanted = None if timeframe is None else self._name(timeframe, "timeframe")
-        return sorted({symbol for symbol, kept in list(self._bars) if wanted in (None, kept)})
-
-    def timeframes(self, symbol: str) -> list[str]:
-        """Return the timeframes in which a symbol has bars, sorted."""
-        symbol = self._name(symbol, "symbol")
-        return sorted(timeframe for kept, timeframe in list(self._bars) if kept == symbol)
-
-    def bar_coverage(self, symbol: str, *, timeframe: str = "1d") -> Coverage:
-        """Return first and last date and the number of bars of a series."""
-        series = self._bars.get(self._series(symbol, timeframe))
-        if not series:
-            return Coverage(None, None, 0)
-        first, last = (laws.to_datetime(at, aware=True) for at in (min(series), max(series)))
-        return Coverage(first, last, len(series))
-
-    def strategies(self) -> list[str]:
-        """Return the names of the strategies with a saved state, sorted."""
-        self._check_open()
-        return sorted(self._states)
-
-    def read_decisions(
-        self, start: date, end: date, strategy_name: str | None = None
-    ) -> list[DecisionRecord]:
-        """Return the logged decisions of a range, in the order of `seq`."""
-        self._check_open()
-        records = [laws.decode_record(line, DecisionRecord) for line in self._logs["decisions"]]
-        return laws.select_records(records, laws.time_range(start, end), strategy_name)
-
-    def read_orders(
-        self, start: date, end: date, strategy_name: str | None = None
-    ) -> list[OrderRecord]:
-        """Return the logged orders of a range, in the order of `seq`."""
-        self._check_open()
-        records = [laws.decode_record(line, OrderRecord) for line in self._logs["orders"]]
-        return laws.select_records(records, laws.time_range(start, end), strategy_name)
+        super().__init__(
+            bars=MemoryBars(),
+            fundamentals=MemoryFundamentals(),
+            events=MemoryEvents(),
+            states=MemoryStates(),
+            audit={name: MemoryLog(name) for name in LOGS},
+        )
 
     def places(self) -> frozenset[str]:
         """Return a place that no other store shares."""
@@ -238,18 +67,181 @@ class MemoryDataStore(MemoryMaintenance):
             "only; copy it into another store with storecore.copy_store"
         )
 
-    def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
-        return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")
 
-    def _name(self, name: str, what: str) -> str:
-        self._check_open()
-        return laws.check_name(name, what)
+class MemoryBars(BarCollection):
+    """A dict of rows by instant for each series.
 
-    def _log(self, kind: str, bodies: list[bytes]) -> None:
-        with self._lock:
-            now, today = laws.moment_and_day(datetime.now)
-            lines, end = laws.chain(bodies, now, self._ends[kind])
-            self._keep(kind, lines, [today] * len(lines), end)
+    A write replaces the dict of its series, so that a reader sees all or nothing of it.
+    """
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.by_series: dict[_Key, dict[int, _Row]] = {}
+
+    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
+        """Insert or replace bars by date."""
+        self._update({(symbol, timeframe): columns} if columns.date else {})
+
+    def write_many(self, timeframe: str, batch: Grouped) -> None:
+        """Insert or replace the bars of several symbols, all of them at once."""
+        self._update({(symbol, timeframe): columns for symbol, columns in batch.columns()})
+
+    def _update(self, given: dict[_Key, BarColumns]) -> None:
+        rows = {
+            key: dict(zip(columns.date, zip(*columns, strict=True), strict=True))
+            for key, columns in given.items()
+        }
+        with self.lock:
+            known = self.by_series
+            known.update({key: known.get(key, {}) | new for key, new in rows.items()})
+
+    def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
+        """Return the bars of a range, sorted by date."""
+        series = self.by_series.get((symbol, timeframe), {})
+        rows = [series[at] for at in sorted(series) if span.first <= at <= span.last]
+        return BarColumns(*map(list, zip(*rows, strict=True))) if rows else BarColumns.none()
+
+    def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
+        """Remove the bars of a range; return how many there were."""
+        key = symbol, timeframe
+        with self.lock:
+            series = self.by_series.get(key, {})
+            kept = {at: row for at, row in series.items() if not span.first <= at <= span.last}
+            if kept:
+                self.by_series[key] = kept
+            else:
+                self.by_series.pop(key, None)
+        return len(series) - len(kept)
+
+    def series(self) -> list[_Key]:
+        """Return symbol and timeframe of each series."""
+        return list(self.by_series)
+
+
+class MemoryFundamentals(FundamentalCollection):
+    """A dict of fundamentals by instant for each symbol."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.by_symbol: dict[str, dict[int, FundamentalData]] = {}
+
+    def write(self, batch: list[FundamentalData]) -> None:
+        """Insert or replace fundamentals, all at once."""
+        given: dict[str, dict[int, FundamentalData]] = {}
+        for data in batch:
+            given.setdefault(data.symbol, {})[exact_instant(data.timestamp, "timestamp")] = data
+        with self.lock:
+            known = self.by_symbol
+            known.update({symbol: known.get(symbol, {}) | new for symbol, new in given.items()})
+
+    def read(self, symbol: str, limit: int) -> FundamentalData | None:
+        """Return the latest fundamental not after an instant."""
+        history = self.by_symbol.get(symbol, {})
+        known = [at for at in history if at <= limit]
+        return history[max(known)] if known else None
+
+    def all(self) -> Iterator[FundamentalData]:
+        """Yield all fundamentals by symbol, then timestamp."""
+        histories = sorted(self.by_symbol.items())
+        return (history[at] for _, history in histories for at in sorted(history))
+
+
+class MemoryEvents(EventCollection):
+    """A list of events, each as bytes that nobody else holds."""
+
+    def __init__(self) -> None:
+        self.encoded: list[bytes] = []
+
+    def write(self, batch: list[Event]) -> None:
+        """Append events."""
+        self.encoded.extend([encode_event(event) for event in batch])
+
+    def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
+        """Return the events of a range by timestamp, then by order of writing."""
+        return select_events(map(decode_event, self.encoded), span, types)
+
+    def all(self) -> Iterator[Event]:
+        """Yield all events by timestamp, then by order of writing."""
+        encoded = sorted(self.encoded, key=lambda each: decode_event(each).timestamp)
+        return map(decode_event, encoded)
+
+
+class MemoryStates(StateCollection):
+    """The last versions of each state, newest first, kept as the JSON that they must equal."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.versions: dict[str, list[tuple[int, bytes]]] = {}
+
+    def save(self, strategy: str, document: bytes, expect: int | None) -> None:
+        """Replace the state of a strategy."""
+        with self.lock:
+            kept = self.versions.get(strategy, [])
+            stored = kept[0][0] if kept else 0
+            check_expected(strategy, expect, stored)
+            self.versions[strategy] = [(stored + 1, document), *kept[: KEPT_VERSIONS - 1]]
+
+    def load(self, strategy: str) -> dict[str, Any] | None:
+        """Return the state of a strategy, or None."""
+        return self.version(strategy).state
+
+    def history(self, strategy: str) -> list[StateVersion]:
+        """Return the kept versions of a state, newest first."""
+        kept = self.versions.get(strategy, [])
+        return [StateVersion(number, decode_document(each)) for number, each in kept]
+
+    def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
+        """Replace a state and its history by versions of another store."""
+        with self.lock:
+            stored = self.versions.get(strategy, [(0, b"")])[0][0]
+            check_expected(strategy, expect, stored)
+            if versions:
+                self.versions[strategy] = versions
+
+    def strategies(self) -> Iterable[str]:
+        """Return the strategies that have a state."""
+        return list(self.versions)
+
+
+class MemoryLog(AuditLog):
+    """The lines of a log, the local day of each, and the end of their chain."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lock = RLock()
+        self.kept: list[bytes] = []
+        self.days: list[date] = []
+        self.end: Link = GENESIS
+
+    def write(self, bodies: list[bytes]) -> None:
+        """Append records that are logged now."""
+        with self.lock:
+            today, lines, end = logged_now(bodies, self.end)
+            self._keep(lines, [today] * len(lines), end)
+
+    def head(self) -> Link:
+        """Return the end of the chain."""
+        return self.end
+
+    def lines(self, after: int) -> Iterator[AuditLine]:
+        """Yield the records from number `after` + 1 on."""
+        with self.lock:
+            days, lines = self.days[after:], self.kept[after:]
+        return map(AuditLine, days, lines)
+
+    def append(self, day: date, lines: list[bytes]) -> None:
+        """Append records that were logged elsewhere."""
+        with self.lock:
+            self._keep(lines, [day] * len(lines), moved_end(self.name, lines, self.end))
+
+    def _keep(self, lines: list[bytes], days: list[date], end: Link) -> None:
+        """Append records and their days, under the lock.
+
+        Nothing is called between these: an exception of a signal handler finds all or none of it.
+        """
+        self.kept += lines
+        self.days += days
+        self.end = end
 
 
 @hookimpl

@@ -11,7 +11,7 @@ on_failure = "log"
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, Literal
 
@@ -21,10 +21,10 @@ from storecore.config.nested import InnerStore
 from storecore.errors import StorageError
 from storecore.plugins.isolation import is_from_program
 from storecore.plugins.spec import BackendSpec, hookimpl
-from storecore.protocols import DataStore
+from storecore.protocols import METHODS, DataStore, methods_of
 from storecore.store.places import check_apart, places_of
 from storecore.store.tables import kept_table
-from storecore.store.wrapper import Wrapper, is_read, methods_of, wrapper_class
+from storecore.store.wrapper import Wrapper
 from storecore.values.logger import log as _log
 
 
@@ -56,8 +56,14 @@ class MirrorStore(Wrapper):
     Raises `ConfigError` if two of them keep data in one place, which would write everything twice.
     """
 
-    def __init__(self, primary: DataStore, replicas: list[DataStore], on_failure: str) -> None:
-        super().__init__(primary)
+    def __init__(
+        self,
+        primary: DataStore,
+        replicas: list[DataStore],
+        on_failure: str,
+        capabilities: Iterable[str] | None = None,
+    ) -> None:
+        super().__init__(primary, capabilities)
         numbered = {f"replicas[{row}]": replica for row, replica in enumerate(replicas)}
         check_apart({"primary": primary, **numbered})
         self._replicas = replicas
@@ -131,7 +137,7 @@ def _capabilities(config: MirrorConfig) -> frozenset[str]:
     return frozenset(
         name
         for name in config.primary.spec.capabilities
-        if all(map(is_read, methods_of([name])))
+        if not any(METHODS[each].is_write for each in methods_of(name))
         or all(name in replica.spec.capabilities for replica in config.replicas)
     )
 
@@ -141,7 +147,7 @@ def _open(config: MirrorConfig) -> DataStore:
     with ExitStack() as stack:  # what cannot be opened, or is one place, leaves none open
         for each in (config.primary, *config.replicas):
             opened.append(stack.enter_context(each.open()))
-        kind = wrapper_class(MirrorStore, _capabilities(config))
-        mirror = kind(opened[0], opened[1:], config.on_failure)
+        capabilities = _capabilities(config)
+        mirror = MirrorStore(opened[0], opened[1:], config.on_failure, capabilities)
         stack.pop_all()
     return mirror

@@ -18,7 +18,7 @@ from storecore.config.nested import InnerStore
 from storecore.errors import StorageError
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.protocols import DataStore
-from storecore.store.wrapper import Wrapper, wrapper_class
+from storecore.store.wrapper import Wrapper
 
 
 class ReadonlyConfig(Struct, frozen=True, kw_only=True):
@@ -58,4 +58,4 @@ def storecore_backend() -> BackendSpec:
 
 def _open(config: ReadonlyConfig) -> DataStore:
     inner = config.store.for_reading()
-    return wrapper_class(ReadonlyStore, inner.spec.capabilities)(inner.open())
+    return ReadonlyStore(inner.open(), inner.spec.capabilities)

@@ -81,10 +81,11 @@ class InnerStore(NamedTuple):
                 f"it lacks {', '.join(missing)}"
             )
         for name in sorted(self.spec.capabilities):
-            if _lacking(opened, CAPABILITIES[name]):
+            missing = _lacking(opened, CAPABILITIES[name])
+            if missing:
                 raise BackendLoadError(
                     f"{self.described}: it declares the capability {name}, but the "
-                    f"{type(opened).__name__} that it opened does not satisfy it"
+                    f"{type(opened).__name__} that it opened lacks {', '.join(missing)}"
                 )
         return opened
 

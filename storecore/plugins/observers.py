@@ -1,7 +1,7 @@
 """Observers: plugins that are called when stores are opened, written and closed.
 
 Without observers a user holds the backend's own store and pays nothing. With one, the store is
-wrapped in a class made for its capabilities, so that `isinstance` answers as before.
+wrapped in `Watched`, which has the same capabilities.
 
 A hook runs in the thread that made the call, and the caller waits for it. Observers are not called
 for what a hook does in that thread: one that writes would be called for its own writes.
@@ -9,13 +9,11 @@ for what a hook does in that thread: one that writes would be called for its own
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sized
-from functools import cache, wraps
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Mapping, Sized
+from typing import Any, NamedTuple, Self
 
 import pluggy
 
@@ -25,9 +23,9 @@ from storecore.plugins.discovery import find
 from storecore.plugins.isolation import is_from_program
 from storecore.plugins.loader import Plugin, PluginError, load_plugin
 from storecore.plugins.spec import OBSERVERS, ResolvedSpec
-from storecore.protocols import CAPABILITIES, DataStore
+from storecore.protocols import METHODS, DataStore, Method
 from storecore.store.tables import bars_by_symbol, kept_table
-from storecore.store.wrapper import method_of
+from storecore.store.wrapper import Wrapper, signature_of
 from storecore.values.logger import log as _log
 
 SWITCH = "STORECORE_OBSERVERS"
@@ -46,13 +44,13 @@ class Observers(NamedTuple):
         """Return the store, wrapped if anyone is watching, and tell of its opening."""
         if not self.managers:
             return store
-        watched = _watched_class(type(store), spec.capabilities)(store, self)
+        watched = Watched(store, spec.capabilities, self)
         try:
             self.tell("storecore_opened", store=watched, spec=spec)
         except BaseException:  # the user's, who never gets to hold the store
             store.close()
             raise
-        return cast(DataStore, watched)
+        return watched
 
     def tell(self, hook: str, **what: Any) -> None:
         """Call a hook of every observer; log one that raises, and go on.
@@ -142,138 +140,84 @@ def _load() -> Iterable[pluggy.PluginManager]:
             _log.error("%s is left out: %s", plugin.described, error, exc_info=error.__cause__)
 
 
-class _Watched:
-    """A store that forwards to another and tells observers of what succeeded."""
+class Watched(Wrapper):
+    """A store that passes its calls on to another and tells observers of what succeeded."""
 
-    _capabilities: frozenset[str]
-
-    def __init__(self, store: DataStore, observers: Observers) -> None:
-        self._store = store
+    def __init__(self, store: DataStore, capabilities: Iterable[str], observers: Observers) -> None:
+        super().__init__(store, capabilities)
         self._observers = observers
         self._told_closed = False
 
     def close(self) -> None:
-        self._store.close()
+        """Close the store and tell the observers, once."""
+        self._inner.close()
         if not self._told_closed:
             self._told_closed = True
             self._observers.tell("storecore_closed", store=self)
 
-    def __enter__(self) -> _Watched:
-        self._store.__enter__()
+    def __enter__(self) -> Self:
+        self._inner.__enter__()
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _tell_written(self, kind: str, key: str, count: int) -> None:
-        self._observers.tell("storecore_written", store=self, kind=kind, key=key, count=count)
-
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)  # what a backend offers beyond the protocols
+        if name == "_inner":  # not there yet while a copy is made
+            raise AttributeError(name)
+        return getattr(self._inner, name)  # what a backend offers beyond the protocols
 
     def __repr__(self) -> str:
-        return repr(self._store)
+        return repr(self._inner)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The observers are those of the process in which the copy is made.
-        return _watched_again, (self._store, self._capabilities, self._told_closed)
+        return _watched_again, (self._inner, self._capabilities, self._told_closed)
+
+    def _check_open(self) -> None:
+        """Leave it to the store, which knows its own name."""
+
+    def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        kind: Any = type(self._inner)
+        bound = signature_of(kind, method).bind(self, *args, **kwargs)
+        declared, given = METHODS[method], bound.arguments
+        if declared.batch:
+            given[declared.batch] = _countable(given[declared.batch])
+        answer = super()._write(method, bound.args[1:], bound.kwargs)
+        for key, count in _counts(declared, given, answer).items():
+            if count:
+                kind = declared.told.format_map(given)
+                self._observers.tell(
+                    "storecore_written", store=self, kind=kind, key=key, count=count
+                )
+        return answer
 
 
 def _watched_again(store: DataStore, capabilities: frozenset[str], told_closed: bool) -> Any:
     observers = load_observers()
     if not observers.managers:
         return store
-    watched = _watched_class(type(store), capabilities)(store, observers)
+    watched = Watched(store, capabilities, observers)
     watched._told_closed = told_closed
     return watched
 
 
-@cache
-def _watched_class(inner: type, capabilities: frozenset[str]) -> type[_Watched]:
-    """Return the class with the ten methods and those of the declared capabilities."""
-    # A capability may say more of a method than the protocol that every store has.
-    protocols = (*(CAPABILITIES[name] for name in sorted(capabilities)), DataStore)
-    names = {
-        name
-        for protocol in protocols
-        for name in vars(protocol)
-        if not name.startswith("_") and not hasattr(_Watched, name)
-    }
-    methods: dict[str, Any] = {
-        name: _forward(name, _method(inner, name, protocols)) for name in names
-    }
-    return type(f"Watched{inner.__name__}", (_Watched,), {**methods, "_capabilities": capabilities})
+def _countable(batch: Any) -> Any:
+    """Return a batch that can be counted and then written; a generator only by using it up."""
+    kept = kept_table(batch)
+    return list(kept) if isinstance(kept, Iterable) and not isinstance(kept, Sized) else kept
 
 
-def _method(inner: type, name: str, protocols: tuple[type, ...]) -> Callable[..., Any]:
-    """Return the method of a class, or the protocol's where the class does not say as much.
-
-    A store may pass its calls on by `__getattr__` or `*args`, which name no parameters.
-    """
-    declared = next(getattr(protocol, name) for protocol in protocols if hasattr(protocol, name))
-    own = getattr(inner, name, declared)
-    says_as_much = _parameters(own) >= _parameters(declared)
-    return cast(Callable[..., Any], own if says_as_much else declared)
-
-
-def _parameters(method: Callable[..., Any]) -> set[str]:
-    try:
-        return set(inspect.signature(method).parameters)
-    except (TypeError, ValueError):  # one that is not written in Python may have none to show
-        return set()
-
-
-def _forward(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method with the same signature that calls the wrapped store's."""
-    summarize = _WRITES.get(name)
-    signature = inspect.signature(method)
-
-    if summarize is None:
-        return wraps(method)(
-            lambda self, *args, **kwargs: method_of(self._store, name)(*args, **kwargs)
-        )
-
-    @wraps(method)
-    def write(self: _Watched, *args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(self, *args, **kwargs)
-        given = bound.arguments
-        for batch in _BATCHES & given.keys():
-            if isinstance(given[batch], Iterable) and not isinstance(given[batch], Sized):
-                # A generator could be counted only by using it up.
-                given[batch] = list(given[batch])
-        if "table" in given:
-            given["table"] = kept_table(given["table"])
-        answer = getattr(self._store, name)(*bound.args[1:], **bound.kwargs)
-        kind, counts = summarize(given, answer)
-        for key, count in counts.items():
-            if count:
-                self._tell_written(kind, key, count)
-        return answer
-
-    return write
-
-
-_BATCHES = {"bars", "events", "fundamentals", "decisions", "orders", "lines", "versions"}
-_Summary = tuple[str, Mapping[str, int]]
-_WRITES: dict[str, Callable[[dict[str, Any], Any], _Summary]] = {
-    "write_bars": lambda given, _: ("bars", {given["symbol"]: len(given["bars"])}),
-    "write_bar_table": lambda given, _: ("bars", bars_by_symbol(given["table"])),
-    "write_fundamental": lambda given, _: ("fundamentals", {given["symbol"]: 1}),
-    "write_fundamentals": lambda given, _: (
-        "fundamentals",
-        Counter(data.symbol for data in given["fundamentals"]),
-    ),
-    "write_event": lambda given, _: ("events", {given["event"].type: 1}),
-    "write_events": lambda given, _: ("events", Counter(event.type for event in given["events"])),
-    "delete_bars": lambda given, removed: ("deletions", {given["symbol"]: removed}),
-    "save_strategy_state": lambda given, _: ("state", {given["strategy_name"]: 1}),
-    "log_decision": lambda given, _: ("decisions", {given["strategy_name"]: 1}),
-    "log_decisions": lambda given, _: (
-        "decisions",
-        {given["strategy_name"]: len(given["decisions"])},
-    ),
-    "restore_state": lambda given, _: ("state", {given["strategy_name"]: len(given["versions"])}),
-    "append_audit": lambda given, _: (given["log"], strategies_of(given["lines"])),
-    "log_order": lambda given, _: ("orders", {given["strategy_name"]: 1}),
-    "log_orders": lambda given, _: ("orders", {given["strategy_name"]: len(given["orders"])}),
-}
+def _counts(method: Method, given: Mapping[str, Any], answer: Any) -> Mapping[str, int]:
+    """Return how many records were written under each key."""
+    if not method.told:
+        return {}
+    if method.key:
+        name, _, attribute = method.key.partition(".")
+        key = getattr(given[name], attribute) if attribute else given[name]
+        if method.told == "deletions":
+            return {key: answer}
+        return {key: len(given[method.batch]) if method.batch else 1}
+    batch = given[method.batch]
+    if method.batch == "table":
+        return bars_by_symbol(batch)
+    if method.batch == "lines":
+        return strategies_of(batch)
+    return Counter(getattr(each, method.each) for each in batch)

@@ -31,6 +31,8 @@ PROMISES = {
     "durable": "what a write returned from is there after kill -9, for whoever opens it next",
     "shared": "several processes may have the same place open at once, to read and to write",
     "sealed": "no damaged byte in its files changes an answer without an error",
+    "forked": "a store that is open goes on in a forked child as in its parent",
+    "pickled": "what pickle makes of a store, in this process or another, is one of the same place",
 }
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -49,8 +51,9 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
     `promises` what it keeps beyond its own process (`PROMISES`). Both may be functions of the
     config, since a wrapper can do what its nested stores can. `init`, if there is one, returns text
     that `storecore init` prints: what is left to an administrator once the store exists, such as
-    the grants for other roles. `api` is the version of the plugin interface that it was written
-    for.
+    the grants for other roles. `remove`, if there is one, removes all data of the store of a
+    config. Only the conformance kit calls it, for a `{unique}` name that a test has used. `api` is
+    the version of the plugin interface that it was written for.
     """
 
     name: str
@@ -61,6 +64,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
     capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     promises: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     init: Callable[[Any], str] | None = None
+    remove: Callable[[Any], None] | None = None
     summary: str = ""
 
     def resolved(self, config: Any) -> ResolvedSpec:
@@ -74,6 +78,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
             capabilities=_names(self.capabilities, config),
             promises=_names(self.promises, config),
             init=self.init,
+            remove=self.remove,
             summary=self.summary,
         )
 

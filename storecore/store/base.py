@@ -1,46 +1,521 @@
-"""The life law that every store shares: close twice is fine, use after it is not (law L1)."""
+"""`Store`: the class that a backend inherits, made of its five collections.
+
+It holds what is the same in every backend: arguments checked by the laws, ranges and codecs, the
+context manager, use after `close()`. A backend writes the collections, as they are described in
+`storecore.store.collections`, and has the ten methods, and each capability whose collection methods
+it has:
+
+    class MyStore(Store):
+        def __init__(self, path):
+            database = connect(path)
+            super().__init__(
+                bars=MyBars(database), fundamentals=MyFundamentals(database),
+                events=MyEvents(database), states=MyStates(database),
+                audit={name: MyLog(database, name) for name in LOGS},
+            )
+
+`storecore.builtin.memory` is a whole one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime
+from types import MethodType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from storecore.errors import StoreClosed
+from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
+from storecore.audit.transfer import check_log, moved_lines
+from storecore.bars.rows import BarColumns, bar_columns, price_bars
+from storecore.errors import InvalidData
+from storecore.events import checked_event, checked_events, event_types
+from storecore.fundamentals import checked_fundamental, checked_fundamentals
+from storecore.models import (
+    Decision,
+    DecisionRecord,
+    Event,
+    FundamentalData,
+    Order,
+    OrderRecord,
+    OrderResult,
+    PriceBar,
+)
+from storecore.protocols import ADDED, CAPABILITIES, METHODS, methods_of
+from storecore.reports import (
+    AuditLine,
+    AuditReport,
+    Coverage,
+    Footprint,
+    Report,
+    StateVersion,
+)
+from storecore.states import checked_versions
+from storecore.store.closing import Closing
+from storecore.store.collections import (
+    AuditLog,
+    BarCollection,
+    EventCollection,
+    FundamentalCollection,
+    StateCollection,
+)
+from storecore.store.integrity import checked
+from storecore.values.documents import encode_document
+from storecore.values.names import check_name
+from storecore.values.times import LATEST, exact_instant, time_range
 
-_Item = TypeVar("_Item")
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from storecore.store.checkpoints import Against, Checkpoint
+
+MAX_BYTES = 32 * 2**20
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
 
 
-class Closing:
-    """What a backend inherits to be closed and to be a context manager.
+class _Offered:
+    """A method that a store has only if its collections have what the method needs."""
 
-    Its methods begin with `self._check_open()`.
+    def __init__(self, function: Callable[..., Any], needs: tuple[str, ...]) -> None:
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self.needs = needs
+
+    def __get__(self, store: Any, owner: type | None = None) -> Any:
+        function = self.__wrapped__
+        if store is None:
+            return function
+        if not store._offers(function.__name__, self.needs):
+            raise AttributeError(
+                f"{type(store).__name__!r} object has no attribute {function.__name__!r}: it does "
+                f"not have the capability {METHODS[function.__name__].capability}"
+            )
+        return MethodType(function, store)
+
+
+def offered(*needs: str) -> Callable[[_Function], _Function]:
+    """Declare which optional methods of its collections a store must have to have a method.
+
+    `needs` are names such as "bars.series". Without any, every `Store` has the method.
     """
 
-    _closed = False
+    def declare(function: _Function) -> _Function:
+        return cast(_Function, _Offered(function, needs))
+
+    return declare
+
+
+class Store(Closing):
+    """A `DataStore` made of five collections, with the capabilities that these allow.
+
+    `capabilities` are the names of those that it has; they are what `isinstance(store, Catalog)`
+    answers by. A subclass may replace any method by its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        bars: BarCollection,
+        fundamentals: FundamentalCollection,
+        events: EventCollection,
+        states: StateCollection,
+        audit: Mapping[str, AuditLog],
+    ) -> None:
+        self._bars: Any = bars
+        self._fundamentals: Any = fundamentals
+        self._events: Any = events
+        self._states: Any = states
+        self._logs: Mapping[str, Any] = audit
+        self._offers_known: dict[str, bool] = {}
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The names of the capabilities that the store has."""
+        return frozenset(
+            name
+            for name in CAPABILITIES
+            if all(hasattr(self, each) for each in methods_of(name) if each not in ADDED)
+        )
 
     def close(self) -> None:
-        """Release what the store holds. A second call does nothing."""
-        self._closed = True
+        """Close the collections. A second call does nothing."""
+        super().close()
+        for each in (self._bars, self._fundamentals, self._events, self._states):
+            each.close()
+        for log in self._logs.values():
+            log.close()
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosed(f"{type(self).__name__} is closed; open the store again to use it")
+    # Bars.
 
-    def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
-        """Yield items as long as the store is open: what an iterator of it goes through."""
-        for item in items:
-            self._check_open()
-            yield item
+    def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
+        """Insert or replace bars by date; the whole batch is checked before anything is written.
 
-    def __enter__(self) -> Self:
-        self._check_open()
-        return self
+        Raises `InvalidData` naming the row and field, `InvalidName` for the symbol or timeframe.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        self._bars.write(symbol, timeframe, bar_columns(symbol, bars))
 
-    def __exit__(
+    def read_bars(
+        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
+    ) -> list[PriceBar]:
+        """Return the bars from `start` to `end`, both included, sorted by date.
+
+        Naive bounds give naive dates, aware bounds aware UTC ones; one of each is `InvalidData`.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        span = time_range(start, end)
+        found = self._bars.read(symbol, timeframe, span)
+        if isinstance(found, BarColumns):
+            return price_bars(symbol, found, span.aware)
+        from storecore.bars.table import bars_of
+
+        return bars_of(symbol, found, span.aware)
+
+    @offered()
+    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
+        """Insert or replace the bars of a table of many symbols, checked whole before.
+
+        `table` has the columns symbol, date, open, high, low, close and volume, and may be a
+        `pyarrow.Table` or anything with the Arrow C data interface. Raises `InvalidData` naming row
+        and column.
+        """
+        from storecore.bars.checks import checked_rows
+
+        timeframe = self._name(timeframe, "timeframe")
+        self._bars.write_many(timeframe, checked_rows(table))
+
+    @offered()
+    def read_bar_table(
         self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+    ) -> pa.Table:
+        """Return the bars of many symbols as one table, sorted by symbol, then date."""
+        from storecore.bars.query import answer, wanted
+
+        timeframe = self._name(timeframe, "timeframe")
+        asked, span = wanted(symbols, columns), time_range(start, end)
+        series = self._bars.read_many(asked.symbols, timeframe, span, asked.columns)
+        return answer(series, asked.columns, span.aware)
+
+    @offered("bars.stream")
+    def iter_bar_tables(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> Iterator[pa.Table]:
+        """Yield tables that follow each other in time, each sorted by date, then symbol.
+
+        At most about `max_bytes` of bars are held at once. Bars that are written meanwhile may be
+        missed.
+        """
+        from storecore.bars.query import in_time_order, wanted
+
+        timeframe = self._name(timeframe, "timeframe")
+        asked, span = wanted(symbols, columns), time_range(start, end)
+        check_max_bytes(max_bytes)
+        found = self._bars.stream(asked.symbols, timeframe, span, asked.columns, max_bytes)
+        return (
+            in_time_order(series, asked.columns, span.aware) for series in self._while_open(found)
+        )
+
+    @offered("bars.delete")
+    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
+        """Remove the bars from `start` to `end`, both included; return how many there were."""
+        symbol, timeframe = self._series(symbol, timeframe)
+        removed: int = self._bars.delete(symbol, timeframe, time_range(start, end))
+        return removed
+
+    @offered("bars.series")
+    def symbols(self, timeframe: str | None = None) -> list[str]:
+        """Return the symbols that have bars (of that timeframe; None: of any), sorted."""
+        self._check_open()
+        asked = None if timeframe is None else self._name(timeframe, "timeframe")
+        return sorted(self._bars.symbols(asked))
+
+    @offered("bars.series")
+    def timeframes(self, symbol: str) -> list[str]:
+        """Return the timeframes in which a symbol has bars, sorted."""
+        return sorted(self._bars.timeframes(self._name(symbol, "symbol")))
+
+    @offered("bars.series")
+    def bar_coverage(self, symbol: str, *, timeframe: str = "1d") -> Coverage:
+        """Return first and last date and the number of bars of a series."""
+        covered: Coverage = self._bars.coverage(*self._series(symbol, timeframe))
+        return covered
+
+    @offered("bars.footprint")
+    def bar_footprint(self, symbol: str, *, timeframe: str = "1d") -> Footprint:
+        """Return how many data files a series has and how many bytes they take."""
+        footprint: Footprint = self._bars.footprint(*self._series(symbol, timeframe))
+        return footprint
+
+    # Fundamentals.
+
+    def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
+        """Insert or replace the fundamental of (symbol, timestamp)."""
+        symbol = self._name(symbol, "symbol")
+        self._fundamentals.write([checked_fundamental(symbol, data)])
+
+    def read_fundamental(
+        self, symbol: str, as_of: datetime | None = None
+    ) -> FundamentalData | None:
+        """Return the latest fundamental not after `as_of` (None: of all), or None."""
+        symbol = self._name(symbol, "symbol")
+        limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
+        found: FundamentalData | None = self._fundamentals.read(symbol, limit)
+        return found
+
+    @offered()
+    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace fundamentals, each under its own symbol; the last of one key wins."""
+        self._check_open()
+        batch = checked_fundamentals(fundamentals)
+        if batch:
+            self._fundamentals.write(batch)
+
+    @offered("fundamentals.all")
+    def iter_fundamentals(self) -> Iterator[FundamentalData]:
+        """Yield all fundamentals by symbol, then by timestamp, each exactly as it was written."""
+        self._check_open()
+        return self._while_open(self._fundamentals.all())
+
+    # Events.
+
+    def write_event(self, event: Event) -> None:
+        """Append an event. Identical events are kept, each."""
+        self._check_open()
+        self._events.write([checked_event(event)])
+
+    def read_events(
+        self, start: date, end: date, types: Iterable[str] | None = None
+    ) -> list[Event]:
+        """Return the events of these types (None: all) by timestamp, then by order of writing."""
+        self._check_open()
+        found: list[Event] = self._events.read(time_range(start, end), event_types(types))
+        return found
+
+    @offered()
+    def write_events(self, events: Iterable[Event]) -> None:
+        """Append events in the order given. Identical ones are kept, each."""
+        self._check_open()
+        batch = checked_events(events)
+        if batch:
+            self._events.write(batch)
+
+    @offered("events.all")
+    def iter_events(self) -> Iterator[Event]:
+        """Yield all events by timestamp, then by order of writing, their times in aware UTC."""
+        self._check_open()
+        return self._while_open(self._events.all())
+
+    # States.
+
+    def save_strategy_state(
+        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
     ) -> None:
-        self.close()
+        """Replace the state of a strategy; with `expect`, only that version of it (0: none).
+
+        Raises `NotSerializable` if JSON would change the state, `StateConflict` if another version
+        is stored. In both cases the old state stays.
+        """
+        strategy_name = self._name(strategy_name, "strategy_name")
+        document = encode_document(state, "state")
+        if expect is not None and not hasattr(self._states, "history"):
+            raise InvalidData(
+                f"expect={expect!r}: {type(self).__name__} keeps no versions of a state; save "
+                "without expect"
+            )
+        self._states.save(strategy_name, document, expect)
+
+    def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
+        """Return the state as it was last saved, the caller's own copy; None if there is none."""
+        found: dict[str, Any] | None = self._states.load(self._name(strategy_name, "strategy_name"))
+        return found
+
+    @offered("states.history")
+    def load_versioned_state(self, strategy_name: str) -> StateVersion:
+        """Return the state as it was last saved and its version."""
+        found: StateVersion = self._states.version(self._name(strategy_name, "strategy_name"))
+        return found
+
+    @offered("states.history")
+    def state_history(self, strategy_name: str) -> list[StateVersion]:
+        """Return the last few versions of a state that are kept, the newest first."""
+        kept: list[StateVersion] = self._states.history(self._name(strategy_name, "strategy_name"))
+        return kept
+
+    @offered("states.restore")
+    def restore_state(
+        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
+    ) -> None:
+        """Replace a state and its history by versions that another store has, newest first.
+
+        Raises `StateConflict` if the stored version is not `expect` (0: none, None: any).
+        """
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._states.restore(strategy_name, checked_versions(versions), expect)
+
+    @offered("states.strategies")
+    def strategies(self) -> list[str]:
+        """Return the names of the strategies that have a saved state, sorted."""
+        self._check_open()
+        return sorted(self._states.strategies())
+
+    # Audit.
+
+    def log_decision(self, strategy_name: str, decision: Decision) -> None:
+        """Append a decision to the audit log."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._logs["decisions"].write([decision_body(strategy_name, decision)])
+
+    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
+        """Append an order and what the broker answered to the audit log."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._logs["orders"].write([order_body(strategy_name, order, result)])
+
+    @offered()
+    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
+        """Append decisions to the audit log, all of one time, all of them or none."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        bodies = decision_bodies(strategy_name, decisions)
+        if bodies:
+            self._logs["decisions"].write(bodies)
+
+    @offered()
+    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
+        """Append orders with their results to the audit log, all of one time, all or none."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        bodies = order_bodies(strategy_name, orders)
+        if bodies:
+            self._logs["orders"].write(bodies)
+
+    @offered("audit.lines")
+    def read_decisions(
+        self, start: date, end: date, strategy_name: str | None = None
+    ) -> list[DecisionRecord]:
+        """Return the decisions logged from `start` to `end`, in the order of `seq`."""
+        return self._records("decisions", start, end, strategy_name)
+
+    @offered("audit.lines")
+    def read_orders(
+        self, start: date, end: date, strategy_name: str | None = None
+    ) -> list[OrderRecord]:
+        """Return the orders logged from `start` to `end`, in the order of `seq`."""
+        return self._records("orders", start, end, strategy_name)
+
+    @offered("audit.lines")
+    def verify_audit(self) -> AuditReport:
+        """Follow both chains and report the first break of each, or a tail that was cut."""
+        self._check_open()
+        verified = {name: log.verify() for name, log in self._logs.items()}
+        return AuditReport(
+            checked=sum(end.seq for end, _ in verified.values()),
+            findings=tuple(each for _, found in verified.values() for each in found),
+            heads={name: end.hash for name, (end, _) in verified.items()},
+        )
+
+    @offered("audit.lines")
+    def iter_audit(self, log: str, after: int = 0) -> Iterator[AuditLine]:
+        """Yield the records of a log from number `after` + 1 on, with the local day of each."""
+        self._check_open()
+        return self._while_open(self._logs[check_log(log, after)].lines(after))
+
+    @offered("audit.append")
+    def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:
+        """Append records of one local day that were logged elsewhere, all of them or none.
+
+        Raises `InvalidData` naming a line that is no whole record of that log, `StateConflict` if
+        the first does not follow the last record that is stored.
+        """
+        self._check_open()
+        moved = moved_lines(log, day, lines)
+        if moved:
+            self._logs[log].append(day, moved)
+
+    # The whole store.
+
+    @offered(*_WHOLE)
+    def verify(self, *, against: Against | None = None) -> Report:
+        """Check everything that is stored; change nothing. With a checkpoint, report what is lost.
+
+        Damage is a finding, an anomaly in bars a note.
+        """
+        from storecore.store.checkpoints import verify_against
+
+        return verify_against(self, against, self._report, written=self._bars.generation)
+
+    @offered(*_WHOLE)
+    def checkpoint(self) -> Checkpoint:
+        """Return a digest for each series, symbol, day of events, state and log."""
+        from storecore.store.checkpoints import take_checkpoint
+
+        self._check_open()
+        return take_checkpoint(self, written=self._bars.generation)
+
+    @offered(*_WHOLE)
+    def repair(self, *, dry_run: bool = False) -> Report:
+        """Repair what can be repaired without losing data; by default nothing can."""
+        return self.verify()
+
+    @offered(*_WHOLE)
+    def compact(self) -> Report:
+        """Bring what is stored into fewer and smaller files; by default there is nothing to do."""
+        self._check_open()
+        return Report(0)
+
+    # What follows is for subclasses.
+
+    def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
+        """Return whether the store has a method that needs some methods of its collections."""
+        known = self._offers_known.get(method)
+        if known is None:
+            known = self._offers_known[method] = all(map(self._has, needs))
+        return known
+
+    def _has(self, need: str) -> bool:
+        collection, _, method = need.partition(".")
+        if collection == "audit":
+            return all(hasattr(log, method) for log in self._logs.values())
+        return hasattr(getattr(self, f"_{collection}"), method)
+
+    def _name(self, name: str, what: str) -> str:
+        """Return a name as a plain `str`. Raises `InvalidName`, and `StoreClosed` first."""
+        self._check_open()
+        return check_name(name, what)
+
+    def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
+        return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")
+
+    def _records(self, log: str, start: date, end: date, strategy: str | None) -> list[Any]:
+        self._check_open()
+        if strategy is not None:
+            check_name(strategy, "strategy_name")
+        records: list[Any] = self._logs[log].read(time_range(start, end), strategy)
+        return records
+
+    def _report(self) -> Report:
+        """Check everything that is stored; `verify` adds what a checkpoint says."""
+        self._check_open()
+        return checked(
+            bars=self._bars,
+            fundamentals=self._fundamentals,
+            events=self._events,
+            states=self._states,
+            audit=self._logs,
+        )
+
+
+def check_max_bytes(max_bytes: int) -> None:
+    """Raise `InvalidData` if `max_bytes` is not a positive int."""
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
+        raise InvalidData(f"max_bytes={max_bytes!r}: expected a number of bytes, 1 or more")

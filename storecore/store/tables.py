@@ -1,26 +1,23 @@
 """Bars as tables from any store: its own `BarTables` where it has them, else its ten methods.
 
-A caller who wants columns calls these functions and never has to ask what a backend can do. A
-backend without a better way inherits `BarTablesByBars` to have them as methods.
+A caller who wants columns calls these functions and never has to ask what a backend can do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from storecore.bars.rows import BarColumns, bar_columns
-from storecore.errors import InvalidData
 from storecore.protocols import BarStream, BarTables, DataStore
-from storecore.store.base import Closing
+from storecore.store.base import MAX_BYTES, check_max_bytes
 from storecore.values.names import check_name
 from storecore.values.times import time_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_BYTES = 32 * 2**20
 _ROW_BYTES = 64  # of a bar in all columns
 
 
@@ -34,7 +31,7 @@ def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> N
     """
     if isinstance(store, BarTables):
         return store.write_bar_table(table, timeframe=timeframe)
-    return _write_by_bars(store, table, timeframe)
+    return write_by_bars(store, table, timeframe)
 
 
 def read_bar_table(
@@ -55,7 +52,7 @@ def read_bar_table(
     """
     if isinstance(store, BarTables):
         return store.read_bar_table(symbols, start, end, timeframe=timeframe, columns=columns)
-    return _read_by_bars(store, symbols, start, end, timeframe, columns)
+    return read_by_bars(store, symbols, start, end, timeframe, columns)
 
 
 def iter_bar_tables(
@@ -91,38 +88,6 @@ def iter_bar_tables(
         yield ordered.slice(first, rows)
 
 
-def check_max_bytes(max_bytes: int) -> None:
-    """Refuse a bound that is none."""
-    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
-        raise InvalidData(f"max_bytes={max_bytes!r}: expected a number of bytes, 1 or more")
-
-
-class BarTablesByBars(Closing):
-    """What a backend inherits, in place of `Closing`, to be a `BarTables` by its ten methods."""
-
-    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace the bars of a table of many symbols, checked whole first.
-
-        This makes one write for each symbol. A backend whose second write may fail should bring its
-        own method, which rolls back the first (law D2).
-        """
-        self._check_open()
-        _write_by_bars(cast(DataStore, self), table, timeframe)
-
-    def read_bar_table(
-        self,
-        symbols: str | Iterable[str],
-        start: date,
-        end: date,
-        *,
-        timeframe: str = "1d",
-        columns: Iterable[str] | None = None,
-    ) -> pa.Table:
-        """Return the bars of many symbols as one table, sorted by symbol, then date."""
-        self._check_open()
-        return _read_by_bars(cast(DataStore, self), symbols, start, end, timeframe, columns)
-
-
 # What follows loads pyarrow when it is called: `import storecore` does not.
 
 
@@ -151,7 +116,8 @@ def bars_by_symbol(table: pa.Table) -> dict[str, int]:
     return {each["values"]: each["counts"] for each in counts.to_pylist()}
 
 
-def _write_by_bars(store: DataStore, table: Any, timeframe: str) -> None:
+def write_by_bars(store: DataStore, table: Any, timeframe: str) -> None:
+    """Write a table of bars by one `write_bars` for each symbol."""
     from storecore.bars.checks import checked_series
     from storecore.bars.table import bars_of
 
@@ -160,7 +126,7 @@ def _write_by_bars(store: DataStore, table: Any, timeframe: str) -> None:
         store.write_bars(symbol, bars_of(symbol, series, aware=True), timeframe=timeframe)
 
 
-def _read_by_bars(
+def read_by_bars(
     store: DataStore,
     symbols: str | Iterable[str],
     start: date,
@@ -168,6 +134,7 @@ def _read_by_bars(
     timeframe: str,
     columns: Iterable[str] | None,
 ) -> pa.Table:
+    """Read bars of many symbols by one `read_bars` for each."""
     from storecore.bars.query import answer, wanted
     from storecore.bars.table import series_table
 

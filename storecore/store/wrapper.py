@@ -1,38 +1,29 @@
-"""A store around another: forwards what it does not do itself, capabilities included.
+"""`Wrapper`: a store around another one, to be inherited.
 
-A wrapper inherits `Wrapper` and overrides `_read` or `_write`: every call goes through one of them.
-Its config names the inner store, a field of type `InnerStore`; its spec's capabilities and promises
-are functions of that config. `storecore.builtin.readonly` is the smallest.
+A wrapper overrides `_read` or `_write`: every call goes through one of them. Its config names the
+nested store, a field of type `NestedStore`; its spec's capabilities and promises are functions of
+that config. `storecore.builtin.readonly` is the smallest.
 
-A method that is not known to read counts as one that writes: what a later capability brings is
-refused by `readonly`, and sent to every replica by `mirror`, until it is listed here.
+A method that is declared to write is refused by `readonly`, and sent to every replica by `mirror`:
+what a method does is declared once, in `storecore.protocols`.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from functools import cache, partial, wraps
-from typing import Any, cast
+from collections.abc import Callable, Hashable, Iterable
+from functools import lru_cache, partial, wraps
+from typing import Any
 
-from storecore.protocols import CAPABILITIES, DataStore
-from storecore.store.base import Closing
+from storecore.protocols import CAPABILITIES, METHODS, DataStore, declaration
+from storecore.store.base import Store, offered
 from storecore.store.checkpoints import checkpoint, verify
 from storecore.store.places import places_of, read_places_of
 
-_READING = ("read_", "iter_", "load_", "bar_", "verify")
-_READS = frozenset({"symbols", "timeframes", "strategies", "state_history", "checkpoint"})
 
-
-def is_read(method: str) -> bool:
-    """Tell whether a method of `DataStore` or of a capability changes nothing."""
-    return method in _READS or method.startswith(_READING)
-
-
-def methods_of(capabilities: Iterable[str]) -> list[str]:
-    """Return the methods of some capabilities."""
-    protocols = (CAPABILITIES[name] for name in capabilities)
-    return [name for each in protocols for name in vars(each) if not name.startswith("_")]
+def capabilities_of(store: object) -> frozenset[str]:
+    """Return the names of the capabilities that a store has."""
+    return frozenset(name for name, each in CAPABILITIES.items() if isinstance(store, each))
 
 
 def method_of(store: Any, name: str) -> Callable[..., Any]:
@@ -44,15 +35,25 @@ def method_of(store: Any, name: str) -> Callable[..., Any]:
 _STAND_INS: dict[str, Callable[..., Any]] = {"verify": verify, "checkpoint": checkpoint}
 
 
-class Wrapper(Closing):
-    """A `DataStore` that passes every call on to an inner one, to be inherited."""
+class Wrapper(Store):
+    """A `DataStore` that passes every call on to a nested one.
 
-    def __init__(self, inner: DataStore) -> None:
+    It has the capabilities that it is given the names of, by default those of the nested store.
+    """
+
+    def __init__(self, inner: DataStore, capabilities: Iterable[str] | None = None) -> None:
         self._inner = inner
+        given = capabilities_of(inner) if capabilities is None else capabilities
+        self._capabilities = frozenset(given)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The names of the capabilities that the wrapper has."""
+        return self._capabilities
 
     def close(self) -> None:
-        """Close the inner store. A second call does nothing."""
-        super().close()
+        """Close the nested store. A second call does nothing."""
+        self._closed = True
         self._inner.close()
 
     def places(self) -> frozenset[str]:
@@ -74,44 +75,39 @@ class Wrapper(Closing):
         """Do a call that changes something."""
         return getattr(self._inner, method)(*args, **kwargs)
 
+    def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
+        return METHODS[method].capability in self._capabilities
 
-def wrapper_class(base: type[Wrapper], capabilities: Iterable[str]) -> Callable[..., DataStore]:
-    """Return the class that has the ten methods and those of the capabilities, and no other.
 
-    There is one for each set of capabilities, and its stores can be pickled if their contents can.
-    Methods that `base` does not define go through its `_read` or `_write`. `isinstance` and the
-    signatures of methods answer as for the nested store.
+@lru_cache(maxsize=1024)
+def signature_of(kind: Hashable, method: str) -> inspect.Signature:
+    """Return the signature of a store's method, or the declared one if the store's says less.
+
+    A store may pass its calls on by `__getattr__` or `*args`, which name no parameters.
     """
-    made: Callable[..., DataStore] = _wrapper_class(cast(Any, base), frozenset(capabilities))
-    return made
+    declared = inspect.signature(declaration(method))
+    try:
+        own = inspect.signature(getattr(kind, method))
+    except (AttributeError, TypeError, ValueError):  # one that is not written in Python, say
+        return declared
+    return own if own.parameters.keys() >= declared.parameters.keys() else declared
 
 
-@cache
-def _wrapper_class(base: type[Wrapper], capabilities: frozenset[str]) -> Callable[..., DataStore]:
-    methods = {
-        name: _forwarding(name, getattr(protocol, name))
-        for protocol in (DataStore, *(CAPABILITIES[each] for each in sorted(capabilities)))
-        for name in vars(protocol)
-        if not name.startswith("_") and not hasattr(base, name)
-    }
-    methods["__reduce__"] = lambda self: (_unpickled, (base, capabilities), self.__getstate__())
-    return cast(Callable[..., DataStore], type(base.__name__, (base,), methods))
-
-
-def _unpickled(base: type[Wrapper], capabilities: frozenset[str]) -> Any:
-    """Return a store of `wrapper_class` without its state yet."""
-    return object.__new__(cast(type[Any], wrapper_class(base, capabilities)))
-
-
-def _forwarding(name: str, declared: Callable[..., Any]) -> Callable[..., Any]:
+def _forwarding(name: str) -> Any:
     """Return a method of the declared signature that goes through `_read` or `_write`."""
-    signature = inspect.signature(declared)
-    way = "_read" if is_read(name) else "_write"
+    declared = declaration(name)
+    way = "_write" if METHODS[name].is_write else "_read"
 
     @wraps(declared)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         self._check_open()
-        signature.bind(self, *args, **kwargs)  # a wrong call is wrong here, not further down
+        # A wrong call is wrong here, not further down.
+        kind: Any = type(self._inner)
+        signature_of(kind, name).bind(self, *args, **kwargs)
         return getattr(self, way)(name, args, kwargs)
 
-    return forward
+    return offered()(forward) if METHODS[name].capability else forward
+
+
+for _name in METHODS:
+    setattr(Wrapper, _name, _forwarding(_name))

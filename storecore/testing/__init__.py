@@ -1,8 +1,11 @@
 """The conformance kit: proves that a backend obeys the laws. It needs `storecore[testing]`.
 
-Without any code, for an installed backend; `{tmp}` stands for a fresh place for each test:
+Without any code, for an installed backend; `{tmp}` stands for a fresh folder for each test,
+`{unique}` for a fresh short name (of a schema, say), whose data is removed afterwards:
 
     pytest --pyargs storecore.testing --storecore-backend NAME --storecore-set key=value
+
+From a program: `report = storecore.testing.validate(spec, {"path": "{tmp}/data"})`.
 
 With a few lines, in a test module of the backend's own:
 
@@ -25,18 +28,27 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from storecore.testing.suite import DataStoreSuite as DataStoreSuite
+    from storecore.testing.validation import validate as validate
 
-__all__ = ["DataStoreSuite"]
+__all__ = ["DataStoreSuite", "validate"]
+_NEEDED = ("pytest", "hypothesis")
+_MODULES = {"DataStoreSuite": "suite", "validate": "validation"}
 
 
 def __getattr__(name: str) -> object:
-    """Import the suite when it is first asked for."""
-    if name != "DataStoreSuite":
+    """Import what is asked for when it is first asked for."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     try:
-        from storecore.testing.suite import DataStoreSuite
+        for each in _NEEDED:
+            import_module(each)
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:
-        if error.name not in ("hypothesis", "pytest"):
+        if error.name not in _NEEDED:
             raise
-        raise ImportError(f"no module {error.name!r}: pip install 'storecore[testing]'") from error
-    return DataStoreSuite
+        missing = error.name
+    from storecore.errors import BackendLoadError
+
+    raise BackendLoadError(f"the kit needs {missing}: pip install 'storecore[testing]'")

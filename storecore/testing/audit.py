@@ -57,6 +57,20 @@ class _ClockSetBack(datetime, metaclass=_AnyDatetime):
         return cls.reading
 
 
+def _clock_readers(kind: type) -> list[Any]:
+    """Return the modules that read the time for a store: of its packages, and storecore's own."""
+    packages = {each.__module__.partition(".")[0] for each in kind.__mro__} - {"builtins"}
+    packages |= {name.partition(".")[0] for name in sys.modules if name.startswith("storecore")}
+    passed_over = ("storecore.testing", "storecore.models")  # these only name the type
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in packages
+        and not name.startswith(passed_over)
+        and vars(module).get("datetime") is datetime
+    ]
+
+
 class AuditLaws(Givens):
     """The record of every decision and order."""
 
@@ -183,16 +197,19 @@ class AuditLaws(Givens):
     def test_a4_order_is_seq_though_the_clock_is_set_back(
         self, trail: Witness, writer: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As far as the time is read by core's functions, or in the module of the store's class."""
-        for module in {audit, *(sys.modules[each.__module__] for each in type(writer).__mro__)}:
-            if vars(module).get("datetime") is datetime:
-                monkeypatch.setattr(module, "datetime", _ClockSetBack)
-        for _ in range(3):
-            trail.log_decision("value", decision())
-            trail.log_order("value", *sent())
+        """Wherever Python reads the time for core's functions or in the package of the store."""
+        with monkeypatch.context() as patched:
+            for module in _clock_readers(type(writer)):
+                patched.setattr(module, "datetime", _ClockSetBack)
+            for _ in range(3):
+                trail.log_decision("value", decision())
+                trail.log_order("value", *sent())
+        assert trail.verify_audit().ok
         for records in (trail.read_decisions(*EVER), trail.read_orders(*EVER)):
             assert [each.seq for each in records] == [1, 2, 3]
-        assert trail.verify_audit().ok
+            moments = [each.timestamp for each in records]
+            if moments == sorted(moments):
+                pytest.skip("not tried: the store's clock is not one that the kit can set back")
 
     def test_audit_trail_is_read_by_strategy_and_by_time_both_ends_included(
         self, trail: Witness

@@ -5,23 +5,26 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from storecore.errors import StoreError
+import pytest
+
+from storecore.errors import StoreError, shown
 from storecore.testing import worker
+from storecore.testing.answers import answers, reads
 from storecore.testing.givens import Givens
-from storecore.testing.records import EVER, NOON, bar, decision, event, fundamental, sent
+from storecore.testing.records import EVER, bar, decision, event, fundamental, sent
 from storecore.testing.witness import Witness
 from storecore.testing.worker import Job
 
 ACKNOWLEDGED, ENDLESS = 20, 100_000
 PROCESSES, THREADS, ROUNDS = 2, 2, 6
 FLIPS = 96
-LAST = 10**9
+LAST = 10**6
+LATER = worker.moment(LAST)
+FULL_KINDS = ("bars", "fundamental", "state", "event", "decision", "order")
 SYMBOLS = "AAPL", "MSFT"
-LATER = NOON - timedelta(minutes=1)
 
 
 class DurabilityLaws(Givens):
@@ -30,29 +33,34 @@ class DurabilityLaws(Givens):
     def test_d1_what_was_acknowledged_survives_kill_9(
         self, store: Any, declared: frozenset[str], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
-        """Every bar, event and decision whose write returned is there afterwards."""
+        """Every record of each kind whose write returned is there afterwards."""
         reopen = promised("durable")
         store.close()
         acknowledged = _killed_after(reopen, ACKNOWLEDGED)
         with closing(reopen()) as again:
-            lost = {kind: acknowledged - held for kind, held in _held(again, declared).items()}
+            held = _held(again, declared, acknowledged)
+            lost = {kind: acknowledged - numbers for kind, numbers in held.items()}
         assert not any(lost.values()), f"acknowledged and lost: {lost}"
 
     def test_d2_a_write_that_fails_leaves_what_was_there(
-        self, subject: Witness, store: Any, promised: Callable[[str], Callable[[], Any]]
+        self,
+        subject: Witness,
+        store: Any,
+        declared: frozenset[str],
+        promised: Callable[[str], Callable[[], Any]],
     ) -> None:
         """No file may grow any more: a write is done in full, or refused and the old is there."""
         reopen = promised("durable")
         _write_one_of_each(subject)
         store.close()
-        output, _ = worker.start(Job(reopen, 0, 0, 0, fill_up=True)).communicate()
-        outcomes = dict(line.split(" ", 1) for line in output.decode().splitlines())
-        expected = {"bars", "state", "event"}
-        assert outcomes.keys() == expected, f"a write raised what is no StoreError: {outcomes}"
+        output, _ = worker.start(Job(reopen, 0, 0, 0, task="fill")).communicate()
+        outcomes = dict(line.rsplit(" ", 1) for line in output.decode().splitlines())
+        expected = {f"{kind} 0" for kind in FULL_KINDS}
+        assert expected <= outcomes.keys(), f"a write raised what is no StoreError: {outcomes}"
         with closing(reopen()) as again:
-            for what, (old, kept) in _before_and_now(again).items():
-                is_old = old == kept
-                assert is_old is (outcomes[what] == "refused"), f"{what} {outcomes[what]}: {kept}"
+            for what, (old, new, found) in _before_and_now(again, declared, outcomes).items():
+                right = new if outcomes[f"{what} 0"] == "written" else old
+                assert found == right, f"{what} {outcomes[f'{what} 0']}: {shown(found)}"
 
     def test_d2_a_batch_that_fails_leaves_nothing_of_itself(
         self, store: Any, declared: frozenset[str], promised: Callable[[str], Callable[[], Any]]
@@ -60,12 +68,12 @@ class DurabilityLaws(Givens):
         """No file may grow any more: of a batch that is refused, what fitted is not there."""
         reopen = promised("durable")
         store.close()
-        job = Job(reopen, 0, 0, 0, fill_up=True, batches=True)
+        job = Job(reopen, 0, 0, 0, task="fill batches")
         output, _ = worker.start(job).communicate()
-        outcomes = dict(line.split(" ", 1) for line in output.decode().splitlines())
+        outcomes = dict(line.split(" 0 ", 1) for line in output.decode().splitlines())
         expected = {"BarTables": {"table"}, "Bulk": {"events", "fundamentals"}}
         asked = set().union(*(expected[each] for each in expected.keys() & declared))
-        assert outcomes.keys() == asked, f"a batch raised what is no StoreError: {outcomes}"
+        assert outcomes.keys() >= asked, f"a batch raised what is no StoreError: {outcomes}"
         with closing(reopen()) as again:
             held = {
                 "table": [*again.read_bars("AAPL", *EVER), *again.read_bars("MSFT", *EVER)],
@@ -81,33 +89,37 @@ class DurabilityLaws(Givens):
         """What was torn is no data, and nothing that follows is glued to it."""
         reopen = promised("durable")
         store.close()
-        _killed_after(reopen, ACKNOWLEDGED)
+        acknowledged = _killed_after(reopen, ACKNOWLEDGED)
         with closing(reopen()) as again:
-            before = {kind: len(held) for kind, held in _held(again, declared).items()}
-            again.write_bars("AAPL", [bar(LATER, volume=LAST)])
-            again.write_event(event(LATER, type="last", payload={"number": LAST}))
-            again.log_decision(str(LAST), decision())
-            after = {kind: len(held) for kind, held in _held(again, declared).items()}
-            assert after == {kind: count + 1 for kind, count in before.items()}
-            assert again.read_events(LATER, LATER, ["last"])[0].payload == {"number": LAST}
+            before = _held(again, declared, acknowledged)
+            worker.write_all_kinds(again, LAST)
+            after = _held(again, declared, acknowledged | {LAST})
+            assert after == {kind: numbers | {LAST} for kind, numbers in before.items()}
+            assert again.read_events(LATER, LATER, ["tick"])[-1].payload == {"number": LAST}
             assert "AuditTrail" not in declared or again.verify_audit().ok
 
     def test_d4_processes_lose_nothing(
         self, store: Any, declared: frozenset[str], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
-        """Several processes of several threads write the same series, events and log at once."""
+        """Several processes of several threads write all kinds at once; who read before sees all.
+
+        Then this process goes on where they stopped, and they where it did.
+        """
         reopen = promised("shared")
         share = THREADS * ROUNDS
-        workers = [
-            worker.start(Job(reopen, number * share, THREADS, ROUNDS))
-            for number in range(PROCESSES)
-        ]
-        printed = [each.communicate()[0].split() for each in workers]
-        expected = set(range(PROCESSES * share))
-        assert {int(line) for lines in printed for line in lines} == expected
-        for kind, held in _held(store, declared).items():
-            assert held == expected, f"{kind} lost: {sorted(expected - held)}"
-        assert len(store.read_events(*EVER)) == len(expected)
+        assert not any(_held(store, declared, set()).values())
+        for first in (0, PROCESSES * share + 1):
+            jobs = [
+                Job(reopen, first + number * share, THREADS, ROUNDS) for number in range(PROCESSES)
+            ]
+            printed = [each.communicate()[0].split() for each in list(map(worker.start, jobs))]
+            expected = set(range(first + PROCESSES * share))
+            written = {int(line) for lines in printed for line in lines}
+            assert written == expected - set(range(first))
+            for kind, held in _held(store, declared, expected).items():
+                assert held == expected, f"{kind} lost: {sorted(expected - held)}"
+            worker.write_all_kinds(store, first + PROCESSES * share)
+        assert len(store.read_events(*EVER)) == len(expected) + 1
         assert "AuditTrail" not in declared or store.verify_audit().ok
 
     def test_d5_no_flipped_bit_changes_an_answer_unnoticed(
@@ -120,9 +132,12 @@ class DurabilityLaws(Givens):
     ) -> None:
         """Some bits of each file in turn: a read raises a StoreError, or answers as before."""
         reopen = promised("sealed")
-        assert place is not None, "a backend that is sealed needs the fixture `place`"
+        if place is None:
+            pytest.skip("not tried: promised to be sealed, but the suite gives no `place`")
         _write_one_of_each(subject)
         store.close()
+        if not _files(place):
+            pytest.skip("not tried: promised to be sealed, but the store has no file in `place`")
         expected = _answers(reopen, declared)
         noticed = 0
         for damage in _flipped_bits(place):
@@ -133,13 +148,25 @@ class DurabilityLaws(Givens):
         assert noticed, "not one of the damages was noticed"
 
 
-def _before_and_now(store: Any) -> dict[str, tuple[Any, Any]]:
-    """Return what was there before the medium was full, and what is there now."""
-    return {
-        "bars": ([bar()], store.read_bars("AAPL", *EVER)),
-        "state": ({"cash": 1.5}, store.load_strategy_state("value")),
-        "event": ([event()], store.read_events(*EVER)),
+def _before_and_now(
+    store: Any, declared: frozenset[str], outcomes: dict[str, str]
+) -> dict[str, tuple[Any, Any, Any]]:
+    """Return what was there before the medium was full, what was to be, and what is there now."""
+    written = [f"bars {number}" for number in range(worker.BATCHES)]
+    numbers = [number for number, each in enumerate(written) if outcomes.get(each) == "written"]
+    bars = [each for number in numbers for each in worker.batch(number)]
+    filing, events = store.read_fundamental("AAPL"), store.read_events(*EVER)
+    found = {
+        "bars": (bars, bars, store.read_bars("FULL", *EVER)),
+        "fundamental": ("Apple", "new", filing.company_name),
+        "state": ([*("cash",)], ["long"], list(store.load_strategy_state("value"))),
+        "event": (["news"], ["news", "x"], [each.type for each in events]),
     }
+    if "AuditTrail" in declared:
+        decided, ordered = store.read_decisions(*EVER), store.read_orders(*EVER)
+        found["decision"] = ([1], [1, 2], [each.seq for each in decided])
+        found["order"] = ([1], [1, 2], [each.seq for each in ordered])
+    return found
 
 
 def _killed_after(reopen: Callable[[], Any], count: int) -> set[int]:
@@ -154,15 +181,20 @@ def _killed_after(reopen: Callable[[], Any], count: int) -> set[int]:
     return set(map(int, whole))
 
 
-def _held(store: Any, declared: frozenset[str]) -> dict[str, set[int]]:
-    """Return the numbers of all that is there, by kind."""
-    bars, events = store.read_bars("AAPL", *EVER), store.read_events(*EVER)
+def _held(store: Any, declared: frozenset[str], numbers: set[int]) -> dict[str, set[int]]:
+    """Return the numbers of what is there, by kind: all of them, or which of `numbers` are."""
+    filings = {number: store.read_fundamental("AAPL", worker.moment(number)) for number in numbers}
+    states = {number: store.load_strategy_state(str(number)) for number in numbers}
     held = {
-        "bars": {each.volume for each in bars},
-        "events": {each.payload["number"] for each in events},
+        "bars": {each.volume for each in store.read_bars("AAPL", *EVER)},
+        "fundamentals": {n for n, each in filings.items() if each and each.employees == n},
+        "events": {each.payload["number"] for each in store.read_events(*EVER)},
+        "states": {number for number, state in states.items() if state == {"number": number}},
     }
-    logged = store.read_decisions(*EVER) if "AuditTrail" in declared else None
-    return held if logged is None else held | {"decisions": {int(each.strategy) for each in logged}}
+    if "AuditTrail" in declared:
+        held["decisions"] = {int(each.strategy) for each in store.read_decisions(*EVER)}
+        held["orders"] = {int(each.strategy) for each in store.read_orders(*EVER)}
+    return held
 
 
 def _write_one_of_each(subject: Witness) -> None:
@@ -175,39 +207,24 @@ def _write_one_of_each(subject: Witness) -> None:
 
 
 def _answers(reopen: Callable[[], Any], declared: frozenset[str]) -> dict[str, Any]:
-    """Return what each read answers, or what it or the opening raises."""
-    reads: dict[str, Callable[[Any], Any]] = {
-        "read_bars": lambda store: store.read_bars("AAPL", *EVER),
-        "read_fundamental": lambda store: store.read_fundamental("AAPL"),
-        "read_events": lambda store: store.read_events(*EVER),
-        "load_strategy_state": lambda store: store.load_strategy_state("value"),
-    }
-    if "AuditTrail" in declared:
-        reads["read_decisions"] = lambda store: store.read_decisions(*EVER)
-        reads["read_orders"] = lambda store: store.read_orders(*EVER)
-    if "BarTables" in declared:
-        reads["read_bar_table"] = lambda store: store.read_bar_table("AAPL", *EVER).to_pylist()
-    if "VersionedState" in declared:
-        reads["state_history"] = lambda store: store.state_history("value")
+    """Return what each read answers, or what it or the opening raises; a check is no read."""
     try:
         store = reopen()
     except StoreError as error:
-        return dict.fromkeys(reads, error)
+        return dict.fromkeys(reads(declared), error)
     with closing(store):
-        return {name: _answer(store, read) for name, read in reads.items()}
+        found = answers(store, declared)
+    return {name: answer for name, answer in found.items() if name != "verify_audit"}
 
 
-def _answer(store: Any, read: Callable[[Any], Any]) -> Any:
-    try:
-        return read(store)
-    except StoreError as error:
-        return error
+def _files(place: Path) -> list[Path]:
+    return sorted(each for each in place.rglob("*") if each.is_file() and each.stat().st_size)
 
 
 def _flipped_bits(place: Path) -> Iterator[str]:
     """Yield once for each damage: one bit of one file is another meanwhile."""
     drawn = random.Random(0)
-    files = sorted(each for each in place.rglob("*") if each.is_file() and each.stat().st_size)
+    files = _files(place)
     for file in files:
         whole = file.read_bytes()
         for position in drawn.sample(range(len(whole)), min(FLIPS // len(files) + 1, len(whole))):

@@ -1,8 +1,8 @@
 """What a suite may be given, and what its tests are given in turn: the base of every law's tests.
 
 Who inherits `DataStoreSuite` gives fixtures: `store`, and as far as they apply `reopen`, `spec`,
-`place`, `nowhere` and `writer`. What begins with `test_`, and every other name here, is the kit's
-own.
+`place`, `nowhere`, `writer` and `tamper`. What begins with `test_`, and every other name, is the
+kit's own.
 """
 
 from __future__ import annotations
@@ -15,10 +15,22 @@ from typing import Any, ClassVar
 import pytest
 
 from storecore.plugins.spec import BackendSpec, ResolvedSpec
-from storecore.protocols import CAPABILITIES
+from storecore.protocols import ADDED, CAPABILITIES
 from storecore.testing.witness import Witness
 
-GIVEN = frozenset({"store", "reopen", "spec", "place", "nowhere", "writer", "known_failures"})
+GIVEN = frozenset(
+    {"store", "reopen", "spec", "place", "nowhere", "writer", "tamper", "known_failures"}
+)
+Tamper = Callable[[str, Callable[[list[bytes]], list[bytes]]], bool | None]
+
+
+def lacking(store: Any, capability: str) -> list[str]:
+    """Return the methods of a capability that a store lacks; of an unknown one, its name."""
+    protocol = CAPABILITIES.get(capability)
+    if protocol is None:
+        return [capability]
+    methods = [name for name in vars(protocol) if name[0] != "_" and name not in ADDED]
+    return [name for name in methods if not callable(getattr(store, name, None))]
 
 
 class Givens:
@@ -64,6 +76,17 @@ class Givens:
         """The store that the kit writes through: `store` itself, unless that one only reads."""
         return store
 
+    @pytest.fixture
+    def tamper(self) -> Tamper | None:
+        """A callable that changes stored records behind the store's back, or None.
+
+        `tamper(log, change)` puts `change(lines)` in the place of the lines of a log, "decisions"
+        or "orders": each a record as JSON with its newline, the oldest first, as it was logged. It
+        returns False if the medium itself cannot hold them so: two records of one number, say.
+        Without it law A3 is "not tried" in the report, however well its other tests went.
+        """
+        return None
+
     # What follows is given to the tests.
 
     @pytest.fixture
@@ -72,7 +95,7 @@ class Givens:
         return Witness(store, writer)
 
     @pytest.fixture
-    def declared(self, request: pytest.FixtureRequest, spec: ResolvedSpec | None) -> frozenset[str]:
+    def claimed(self, request: pytest.FixtureRequest, spec: ResolvedSpec | None) -> frozenset[str]:
         """The capabilities that the spec declares; without a spec, those that the store has."""
         if spec is not None:
             return spec.capabilities
@@ -80,8 +103,13 @@ class Givens:
         return frozenset(name for name, each in CAPABILITIES.items() if isinstance(store, each))
 
     @pytest.fixture
+    def declared(self, store: Any, claimed: frozenset[str]) -> frozenset[str]:
+        """The declared capabilities whose methods are there; law P2 tells of the others, once."""
+        return frozenset(name for name in claimed if not lacking(store, name))
+
+    @pytest.fixture
     def having(
-        self, request: pytest.FixtureRequest, declared: frozenset[str]
+        self, request: pytest.FixtureRequest, claimed: frozenset[str]
     ) -> Callable[[str], Witness]:
         """Return the subject if it declares a capability; else the test is skipped, and says so.
 
@@ -89,9 +117,12 @@ class Givens:
         """
 
         def with_capability(name: str) -> Witness:
-            if name not in declared:
+            if name not in claimed:
                 pytest.skip(f"the backend does not declare the capability {name}")
             subject: Witness = request.getfixturevalue("subject")
+            missing = lacking(request.getfixturevalue("store"), name)
+            if missing:
+                pytest.skip(f"not tried: declared, but {', '.join(missing)} is missing (law P2)")
             return subject
 
         return with_capability
@@ -100,12 +131,16 @@ class Givens:
     def promised(
         self, spec: ResolvedSpec | None, reopen: Callable[[], Any] | None
     ) -> Callable[[str], Callable[[], Any]]:
-        """Return `reopen` if the spec makes a promise; else the test is skipped, and says so."""
+        """Return `reopen` if the spec makes a promise; else the test is skipped, and says so.
+
+        A promise without `reopen` is not tried: no other process could open the place.
+        """
 
         def with_promise(name: str) -> Callable[[], Any]:
             if spec is None or name not in spec.promises:
                 pytest.skip(f"the backend does not promise to be {name}")
-            assert reopen is not None, f"a backend that is {name} needs the fixture `reopen`"
+            if reopen is None:
+                pytest.skip(f"not tried: promised to be {name}, but the suite gives no `reopen`")
             return reopen
 
         return with_promise

@@ -75,7 +75,8 @@ LAWS: dict[str, Law] = {
     "B3": Law("An empty batch does nothing.", "A holiday is no error."),
     "B4": Law(
         "A reader sees each bar old or new, never torn, never waits, never misses one that was "
-        "there.",
+        "there. Of a batch it may see a part until the call returns; from then on every reader "
+        "sees all of it.",
         "Strategies read while collectors write.",
     ),
     "B5": Law(

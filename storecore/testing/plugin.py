@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 _MODULES = (
-    "protocol names times bars fundamentals events states audit life threads history durability "
+    "protocol names times bars fundamentals events states audit life freshness threads history "
+    "durability answers sizes zones filters whole behaviour tampering "
     "bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage maintenance "
     "records givens worker"
 )
@@ -34,8 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="an option of it, as a TOML value or else as text; {tmp} in it is a fresh place for "
-        "each test; may be repeated",
+        help="an option of it, as a TOML value or else as text; {tmp} in it is a fresh folder for "
+        "each test, {unique} a fresh short name, whose data is removed afterwards; may be repeated",
     )
     group.addoption(
         "--storecore-known-failure",
@@ -54,10 +55,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a path that says neither JSON nor Markdown before anything has run."""
+    """Refuse before anything has run a path that says neither JSON nor Markdown, and half a kit."""
     for path in config.getoption("storecore_report"):
         if not path.endswith((".json", ".md")):
             raise pytest.UsageError(f"--storecore-report {path}: expected a path .json or .md")
+    if config.getoption("storecore_backend") is not None:
+        _load_suite()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -122,6 +125,17 @@ class _Results:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Gather results; also for workers that run elsewhere, whose reports arrive here."""
     session.config.pluginmanager.register(_Results(), "storecore-results")
+
+
+def _load_suite() -> None:
+    """Import the suite; say in one line what it needs and is not installed."""
+    import storecore.testing
+    from storecore.errors import BackendLoadError
+
+    try:
+        storecore.testing.DataStoreSuite  # noqa: B018
+    except BackendLoadError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _suite() -> Any:

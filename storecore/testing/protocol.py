@@ -30,26 +30,30 @@ class ProtocolLaws(Givens):
             assert entered is store, f"`with store as s` gave {entered!r}, not the store"
 
     def test_p2_a_declared_capability_is_satisfied(
-        self, store: Any, declared: frozenset[str]
+        self, store: Any, claimed: frozenset[str]
     ) -> None:
         """Each method of a declared capability is there and takes what the protocol's takes.
 
         What was added to a capability later, a method or an optional keyword, may be missing: core
         stands in. A method that is there takes the whole of today's signature or that of then.
         """
-        unknown = declared - CAPABILITIES.keys()
+        unknown = claimed - CAPABILITIES.keys()
         assert not unknown, f"no such capability: {sorted(unknown)}"
-        wrong = {name: _differences(store, CAPABILITIES[name]) for name in sorted(declared)}
-        assert not any(wrong.values()), f"declared but not satisfied: {wrong}"
+        wrong = [
+            f"{name} is declared, but {problem}"
+            for name in sorted(claimed)
+            for problem in _differences(store, CAPABILITIES[name])
+        ]
+        assert not wrong, f"{'; '.join(wrong)}: write what is missing, or do not declare it"
 
     def test_p2_a_capability_that_is_satisfied_is_declared(
-        self, store: Any, declared: frozenset[str]
+        self, store: Any, claimed: frozenset[str]
     ) -> None:
         """A store that has all methods of a capability says so."""
         silent = [
             name
             for name, protocol in CAPABILITIES.items()
-            if name not in declared
+            if name not in claimed
             and all(hasattr(store, each) for each in _methods(protocol) if each not in ADDED)
         ]
         assert not silent, f"the store satisfies {silent}, which its spec does not declare"
@@ -75,7 +79,12 @@ def _differences(store: Any, protocol: type, but_for: frozenset[str] = frozenset
         if not callable(method):
             wrong.append(f"it lacks {name}")
         elif name not in but_for and _shape(method) not in _shapes(name, protocol):
-            wrong.append(f"{name}{inspect.signature(method)} differs from the protocol's")
+            expected = inspect.signature(getattr(protocol, name))
+            parameters = list(expected.parameters.values())[1:]
+            wrong.append(
+                f"it has {name}{inspect.signature(method)}, the protocol "
+                f"{name}{expected.replace(parameters=parameters)}"
+            )
     return wrong
 
 

@@ -7,22 +7,35 @@ from typing import Any
 
 from storecore.protocols import CAPABILITIES
 from storecore.testing.lawbook import LAWS
-from storecore.testing.report import BROKEN, HELD, KNOWN, SuiteReport, laws_and_capabilities
+from storecore.testing.report import (
+    BROKEN,
+    HELD,
+    KNOWN,
+    LEGEND,
+    NOT_TRIED,
+    SuiteReport,
+    laws_and_capabilities,
+)
 
-_COUNTED = (HELD, BROKEN, KNOWN, "skipped", "not run")
+_COUNTED = (HELD, BROKEN, KNOWN, NOT_TRIED, "skipped", "not run")
 
 
 def lines(suites: list[SuiteReport], versions: dict[str, str]) -> list[str]:
     """Return a line a suite, and under it one for each law that is not held in full."""
     return [
         *(line for suite in suites for line in (_headline(suite), *_remarks(suite))),
+        _legend(),
         _versions(versions),
     ]
 
 
 def as_json(suites: list[SuiteReport], versions: dict[str, str]) -> str:
     """Return all of it as JSON: versions, and for each suite level, laws and tests."""
-    document = {"versions": versions, "suites": [_document(suite) for suite in suites]}
+    document = {
+        "versions": versions,
+        "levels": LEGEND,
+        "suites": [_document(suite) for suite in suites],
+    }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -36,7 +49,7 @@ def as_markdown(suites: list[SuiteReport], versions: dict[str, str]) -> str:
         ]
         head = ("| law | what it says | verdict | remarks |", "|---|---|---|---|")
         parts += [f"## {_headline(suite)}", "", *head, *rows, ""]
-    return "\n".join([*parts, _versions(versions), ""])
+    return "\n".join([*parts, _legend(), "", _versions(versions), ""])
 
 
 def _headline(suite: SuiteReport) -> str:
@@ -71,6 +84,10 @@ def _says(law: str) -> str:
 
 def _cell(details: list[str]) -> str:
     return "; ".join(details).replace("|", "\\|").replace("\n", " ")
+
+
+def _legend() -> str:
+    return "levels: " + "; ".join(f"{level}: {says}" for level, says in LEGEND.items())
 
 
 def _versions(versions: dict[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,12 +14,29 @@ from storecore.protocols import CAPABILITIES
 from storecore.testing.lawbook import LAWS
 
 HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"
+NOT_TRIED = "not tried"  # declared, and the suite gave no way to try it
+WORST_FIRST = (BROKEN, KNOWN, NOT_TRIED, HELD, SKIPPED)
+KIT = "2"  # goes up with each kit that asks for more than the one before
+LEGEND = {
+    "none": "a law is broken, known to fail or not proven",
+    "sound": "every law that needs no medium",
+    "durable": "and what it wrote outlives it, a kill and a full medium",
+    "shared": "and several processes write and read it at once",
+    "sealed": "and no damage goes unnoticed",
+}
 LEVELS = {
     "durable": ("test_d1_", "test_d2_", "test_d3_", "test_l2_a_store"),
     "shared": ("test_d4_processes_",),
     "sealed": ("test_d5_",),
 }
 _OPTIONAL = ("A", "D", "L2")  # laws that a store shows only by a capability or a promise
+HEARTS = {  # laws whose other tests show little of them: without this one they are not held
+    "A1": "test_a1_each_call_is_one_record_with_what_was_logged",
+    "D4": "test_d4_processes_lose_nothing",
+    "D5": "test_d5_no_flipped_bit_changes_an_answer_unnoticed",
+    "D7": "test_d7_a_place_without_a_store_is_an_error_and_stays_without_one",
+    "L2": "test_l2_a_store_opened_again_holds_what_was_written",
+}
 
 
 class Result(NamedTuple):
@@ -37,38 +55,36 @@ class SuiteReport(NamedTuple):
     results: tuple[Result, ...]
 
     def verdict(self, law: str) -> str:
-        """Return what a law or capability came to; it is broken if one of its tests is."""
-        outcomes = [each.outcome for each in self.results if law in each.laws]
-        for outcome in (BROKEN, KNOWN, HELD, SKIPPED):
-            if outcome in outcomes:
-                return outcome
-        return NOT_RUN
+        """Return what a law or capability came to; it is broken if one of its tests is.
+
+        A law with a test in `HEARTS` came to what that test did, unless another one went worse.
+        """
+        worst = _worst(each.outcome for each in self.results if law in each.laws)
+        if worst == HELD and law in HEARTS:
+            return _worst(each.outcome for each in self.results if each.test == HEARTS[law])
+        return worst
 
     def details(self, law: str) -> list[str]:
         """Return why a law is not held, or not in full: test and reason, or the bare reasons."""
         worst = self.verdict(law)
         of_law = [each for each in self.results if law in each.laws]
-        if worst in (HELD, SKIPPED):
-            return sorted({each.detail for each in of_law if each.outcome == SKIPPED})
+        if worst in (HELD, SKIPPED, NOT_TRIED):
+            wanted = SKIPPED if worst == HELD else worst
+            return sorted({each.detail for each in of_law if each.outcome == wanted})
         return [f"{each.test}: {each.detail}" for each in of_law if each.outcome == worst]
 
     @property
     def level(self) -> str:
-        """How far a backend is proven: none, sound, durable, shared or sealed.
-
-        *sound*: every law that needs no medium; *durable*: and what it wrote outlives it; *shared*:
-        and by several processes; *sealed*: and no damage goes unnoticed.
-        """
-        outcomes = {each.test: each.outcome for each in self.results}
+        """How far a backend is proven: none, sound, durable, shared or sealed, as `LEGEND` says."""
         promised = tuple(prefix for prefixes in LEVELS.values() for prefix in prefixes)
-        base = {o for test, o in outcomes.items() if not test.startswith(promised)}
+        base = {each.outcome for each in self.results if not each.test.startswith(promised)}
         complete = all(self.verdict(law) == HELD for law in LAWS if not law.startswith(_OPTIONAL))
-        if BROKEN in outcomes.values() or KNOWN in base or not complete:
+        if any(each.outcome == BROKEN for each in self.results) or KNOWN in base or not complete:
             return "none"
         level = "sound"
         for name, prefixes in LEVELS.items():
-            kept = [o for test, o in outcomes.items() if test.startswith(prefixes)]
-            if set(kept) != {HELD}:
+            kept = {each.outcome for each in self.results if each.test.startswith(prefixes)}
+            if kept != {HELD}:
                 break
             level = name
         return level
@@ -89,8 +105,12 @@ def laws_and_capabilities() -> list[str]:
 
 
 def versions(titles: Iterable[str]) -> dict[str, str]:
-    """Return the versions of all that took part, the named backends' distributions included."""
-    found = {"python": platform.python_version(), "storecore": storecore.__version__}
+    """Return the versions of all that took part, the named backends' distributions included.
+
+    The kit's own version and the day of the run (UTC) come first.
+    """
+    found = {"kit": KIT, "on": str(datetime.now(UTC).date())}
+    found |= {"python": platform.python_version(), "storecore": storecore.__version__}
     found |= {name: version(name) for name in ("pytest", "hypothesis")}
     for backend in storecore.backends():
         if backend.name in titles:
@@ -112,11 +132,19 @@ def publish(reports: Iterable[tuple[list[Any], Any]], screen: Any, config: Any) 
         Path(path).write_text(render(suites, used), encoding="utf-8")
 
 
+def _worst(outcomes: Iterable[str]) -> str:
+    """Return the worst of some outcomes; where some tests held, what was skipped is no worse."""
+    found = set(outcomes)
+    return next((each for each in WORST_FIRST if each in found), NOT_RUN)
+
+
 def _outcome(report: Any) -> tuple[str, str]:
     if report.skipped and hasattr(report, "wasxfail"):
         return KNOWN, report.wasxfail.removeprefix("reason: ")
     if report.skipped:
-        return SKIPPED, report.longrepr[2].removeprefix("Skipped: ")
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        kind = NOT_TRIED if reason.startswith(f"{NOT_TRIED}: ") else SKIPPED
+        return kind, reason.removeprefix(f"{NOT_TRIED}: ")
     return (HELD, "") if report.passed else (BROKEN, _why(report.longrepr))
 
 

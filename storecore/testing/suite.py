@@ -36,12 +36,15 @@ from storecore.testing.audit import AuditLaws
 from storecore.testing.bar_stream import BarStreamLaws
 from storecore.testing.bar_tables import BarTableLaws
 from storecore.testing.bars import BarLaws
+from storecore.testing.behaviour import BehaviourLaws
 from storecore.testing.bulk import BulkLaws
 from storecore.testing.bulk_audit import BulkAuditLaws
 from storecore.testing.catalog import CatalogLaws
 from storecore.testing.disk_usage import DiskUsageLaws
 from storecore.testing.durability import DurabilityLaws
 from storecore.testing.events import EventLaws
+from storecore.testing.filters import FilterLaws
+from storecore.testing.freshness import FreshnessLaws
 from storecore.testing.fundamentals import FundamentalLaws
 from storecore.testing.givens import GIVEN, Givens
 from storecore.testing.history import HistoryLaws
@@ -50,11 +53,15 @@ from storecore.testing.maintenance import MaintenanceLaws
 from storecore.testing.names import NameLaws
 from storecore.testing.presence import PresenceLaws
 from storecore.testing.protocol import ProtocolLaws
+from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
+from storecore.testing.tampering import TamperingLaws
 from storecore.testing.threads import ThreadLaws
 from storecore.testing.times import TimeLaws
 from storecore.testing.transfer import TransferLaws
 from storecore.testing.versioned_state import VersionedStateLaws
+from storecore.testing.whole import WholeLaws
+from storecore.testing.zones import ZoneLaws
 
 BASE_LAWS: tuple[type[Givens], ...] = (
     ProtocolLaws,
@@ -65,8 +72,15 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     EventLaws,
     StateLaws,
     LifeLaws,
+    FreshnessLaws,
     ThreadLaws,
     HistoryLaws,
+    SizeLaws,
+    ZoneLaws,
+    FilterLaws,
+    WholeLaws,
+    BehaviourLaws,
+    TamperingLaws,
     DurabilityLaws,
     PresenceLaws,
 )

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
 
-from storecore.config.open import open_store, prepare
+from storecore.errors import StoreError
 from storecore.plugins.spec import ResolvedSpec
-from storecore.testing.suite import DataStoreSuite
+from storecore.testing import DataStoreSuite
+from storecore.testing.validation import Given, Named
+
+_UNOPENED = pytest.StashKey[bool]()
 
 
 class TestBackend(DataStoreSuite):
@@ -34,46 +37,73 @@ class TestBackend(DataStoreSuite):
         return folder
 
     @pytest.fixture
-    def options(self, request: pytest.FixtureRequest, place: Path) -> dict[str, Any]:
-        """The options of the command line."""
-        config = request.config
-        name = config.getoption("storecore_backend")
-        if name is None:
-            pytest.fail("which backend? give --storecore-backend NAME", pytrace=False)
-        settings = (each.partition("=") for each in config.getoption("storecore_set"))
-        options = {key.strip(): _value(value, place) for key, _, value in settings}
-        return {"backend": name, **options}
+    def unique(self) -> str:
+        """What `{unique}` stands for, a short name that no other test has: of a schema, say."""
+        return f"t{token_hex(6)}"
 
     @pytest.fixture
-    def spec(self, options: dict[str, Any]) -> ResolvedSpec:
+    def given(self, request: pytest.FixtureRequest) -> Given:
+        """The backend, and its options as they were given."""
+        for plugin in request.config.pluginmanager.get_plugins():
+            if isinstance(plugin, Given):  # the inner run of `validate`
+                return plugin
+        return Named.of(request.config)
+
+    @pytest.fixture
+    def options(self, given: Given, place: Path, unique: str) -> Iterator[dict[str, Any]]:
+        """The options of one test; what was made under a unique name is removed."""
+        words = {"{tmp}": str(place), "{unique}": unique}
+        options = {key: _value(value, words) for key, value in given.options.items()}
+        yield options
+        if any("{unique}" in str(value) for value in given.options.values()):
+            prepared = given.prepared(options)
+            if prepared.spec.remove is not None:
+                prepared.spec.remove(prepared.settings)
+
+    @pytest.fixture
+    def spec(self, given: Given, options: dict[str, Any]) -> ResolvedSpec:
         """The spec of the backend, for these options."""
-        return prepare(options).spec
+        return given.prepared(options).spec
 
     @pytest.fixture
-    def reopen(self, options: dict[str, Any], spec: ResolvedSpec) -> Callable[[], Any] | None:
-        """Open the same place once more, if the backend says that it outlives a store."""
-        return partial(open_store, options) if "durable" in spec.promises else None
+    def reopen(
+        self, given: Given, options: dict[str, Any], spec: ResolvedSpec
+    ) -> Callable[[], Any] | None:
+        """Open the same place once more, if the backend promises anything of it."""
+        return given.reopen(options) if spec.promises else None
 
     @pytest.fixture
     def nowhere(
-        self, request: pytest.FixtureRequest, options: dict[str, Any], spec: ResolvedSpec
+        self, given: Given, options: dict[str, Any], spec: ResolvedSpec
     ) -> Callable[..., Any] | None:
-        """Open the place of `{tmp}`, in which no store has been made yet, if the backend can."""
-        is_new = any("{tmp}" in each for each in request.config.getoption("storecore_set"))
-        return partial(open_store, options) if is_new and spec.open_existing else None
+        """Open a place in which no store has been made yet, if there is one and the backend can."""
+        is_new = any(word in str(given.options) for word in ("{tmp}", "{unique}"))
+        return given.asked_for(options) if is_new and spec.open_existing else None
 
     @pytest.fixture
-    def store(self, options: dict[str, Any]) -> Iterator[Any]:
-        """A store of the backend, in a place of its own."""
-        with open_store(options) as store:
+    def store(
+        self, request: pytest.FixtureRequest, given: Given, options: dict[str, Any]
+    ) -> Iterator[Any]:
+        """A store of the backend, in a place of its own. That none can be opened is said once."""
+        if request.config.stash.get(_UNOPENED, False):
+            pytest.skip("not tried: no store can be opened, as another test says")
+        try:
+            opened = given.prepared(options).open()
+        except StoreError as error:
+            request.config.stash[_UNOPENED] = True
+            pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
+        with opened as store:
             yield store
 
 
-def _value(text: str, place: Path) -> Any:
-    """Return a text as the TOML value that it is, or as it is, `{tmp}` in it replaced."""
-    text = text.replace("{tmp}", str(place))
+def _value(value: Any, words: dict[str, str]) -> Any:
+    """Return an option with the words in it replaced, a text as the TOML value that it is."""
+    if not isinstance(value, str):
+        return value
+    for word, stands_for in words.items():
+        value = value.replace(word, stands_for)
     try:
-        document = tomllib.loads(f"value = {text}")
+        document = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
-        return text
-    return document["value"] if document.keys() == {"value"} else text
+        return value
+    return document["value"] if document.keys() == {"value"} else value

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from storecore.errors import shown
-from storecore.store.wrapper import is_read
+from storecore.protocols import METHODS
 
 _REMEMBERED = 12
 
@@ -34,7 +34,8 @@ class Witness:
         self._calls: deque[Call] = deque(maxlen=_REMEMBERED)
 
     def __getattr__(self, name: str) -> Any:
-        target = getattr(self._store if is_read(name) else self._writer, name)
+        is_read = name in METHODS and not METHODS[name].is_write
+        target = getattr(self._store if is_read else self._writer, name)
 
         def witnessed(*args: Any, **kwargs: Any) -> Any:
             try:

@@ -8,37 +8,55 @@ written for it has returned.
 
 from __future__ import annotations
 
+import os
 import pickle
 import random
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from storecore.errors import StoreError
-from storecore.models import Action, Decision, Event, FundamentalData, PriceBar
+from storecore.models import (
+    Action,
+    Decision,
+    Event,
+    FundamentalData,
+    Order,
+    OrderResult,
+    PriceBar,
+)
 from storecore.protocols import BarTables, Bulk
 
 NOON = datetime(2026, 1, 5, 12)
-FULL_AT, TOO_MANY, SOME = 128 * 1024, 20_000, 200
+EVER = (datetime.min, datetime.max)
+FULL_AT = 128 * 1024  # bytes
+BATCH, BATCHES = 250, 32  # bars: more than fit, since each takes 40 bytes and more
+SOME, MANY = 200, 4_000  # bars that fit, and that do not
+REFUSED = "refused"
+PATIENCE = 5.0  # seconds: a store that writes slowly is not asked to fill the medium
 
 
 class Job(NamedTuple):
-    """What to do: `threads` each write `rounds` numbers from `first` on, or fill up the medium.
+    """What to do.
 
-    It is filled up by single records or, with `batches`, by the second half of each batch.
+    "write": `threads` each write `rounds` numbers from `first` on; "fill": write more than fits;
+    "fill batches": in the second half of each batch; "starve": read without a file descriptor to
+    open; "fork": write in a child too.
     """
 
     reopen: Callable[[], Any]
     first: int
     threads: int
     rounds: int
-    fill_up: bool = False
-    batches: bool = False
+    task: str = "write"
 
 
 def start(job: Job) -> subprocess.Popen[bytes]:
@@ -57,33 +75,114 @@ def main() -> None:
     sys.path[:] = pickle.load(sys.stdin.buffer)
     job: Job = pickle.load(sys.stdin.buffer)
     with closing(job.reopen()) as store:
-        if job.fill_up:
-            _fill_up(_batches(store) if job.batches else _records(store))
-            return
-        with ThreadPoolExecutor(job.threads) as pool:
-            firsts = [job.first + thread * job.rounds for thread in range(job.threads)]
-            for result in [pool.submit(_write_all, store, each, job.rounds) for each in firsts]:
-                result.result()
+        _TASKS[job.task](store, job)
+
+
+def _write(store: Any, job: Job) -> None:
+    with ThreadPoolExecutor(job.threads) as pool:
+        firsts = [job.first + thread * job.rounds for thread in range(job.threads)]
+        for result in [pool.submit(_write_all, store, each, job.rounds) for each in firsts]:
+            result.result()
+
+
+def _starve(store: Any, job: Job) -> None:
+    """Print which read, in want of a file descriptor, answers otherwise than before."""
+    reads: dict[str, Callable[[], Any]] = {
+        "read_bars": lambda: store.read_bars("AAPL", *EVER),
+        "read_fundamental": lambda: store.read_fundamental("AAPL"),
+        "read_events": lambda: store.read_events(*EVER),
+        "load_strategy_state": lambda: store.load_strategy_state("value"),
+    }
+    right = {name: read() for name, read in reads.items()}
+    with closing(job.reopen()) as anew:  # nothing of it is open or known yet
+        store = anew
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        free = os.dup(0)  # the lowest number that the next file would have
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        found = {name: _answer(read) for name, read in reads.items()}
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    wrong = [name for name, answer in found.items() if answer not in (right[name], REFUSED)]
+    print(*(f"{name} gave {found[name]}" for name in wrong), "done", sep="\n", flush=True)
+
+
+def _answer(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except StoreError:
+        return REFUSED
+
+
+def _fork(store: Any, job: Job) -> None:
+    """Write a number, another in a child, and a third one, each printed once it is written."""
+    _write_all(store, 0, 1)
+    child = get_context("fork").Process(target=_write_all, args=(store, 1, 1))
+    child.start()
+    child.join()
+    _write_all(store, 2, 1)
+
+
+def moment(number: int) -> datetime:
+    """Return when what was written for a number has happened."""
+    return NOON + timedelta(minutes=number)
+
+
+def write_all_kinds(store: Any, number: int) -> None:
+    """Write one record of each kind that says the number."""
+    at, name = moment(number), str(number)
+    store.write_bars("AAPL", [PriceBar("AAPL", at, 1.0, 2.0, 0.5, 1.5, number)])
+    filing = FundamentalData(
+        symbol="AAPL", timestamp=at, company_name=name, cik="1", employees=number, raw_xml="<x/>"
+    )
+    store.write_fundamental("AAPL", filing)
+    store.write_event(Event("tick", "AAPL", at, at, "test", {"number": number}))
+    store.save_strategy_state(name, {"number": number})
+    store.save_strategy_state("value", {"number": number})
+    store.log_decision(name, Decision("AAPL", Action.HOLD, 0, 0, "test"))
+    store.log_order(name, Order(name, "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled"))
 
 
 def _write_all(store: Any, first: int, rounds: int) -> None:
     for number in range(first, first + rounds):
-        at = NOON + timedelta(minutes=number)
-        store.write_bars("AAPL", [PriceBar("AAPL", at, 1.0, 2.0, 0.5, 1.5, number)])
-        store.write_event(Event("tick", "AAPL", at, at, "test", {"number": number}))
-        store.save_strategy_state("value", {"number": number})
-        store.log_decision(str(number), Decision("AAPL", Action.HOLD, 0, 0, "test"))
+        write_all_kinds(store, number)
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
 
 
+def batch(number: int) -> list[PriceBar]:
+    """Return a batch of bars that no compression makes small."""
+    return _incompressible("FULL", range(number * BATCH, (number + 1) * BATCH))
+
+
+def _fill_up(store: Any, job: Job) -> None:
+    """Write more than fits into a file of this process, and print what came of each write."""
+    begin, outcome = time.monotonic(), "written"
+    for number in range(BATCHES):
+        if outcome == "written" and time.monotonic() - begin < PATIENCE:
+            outcome = _tried(partial(store.write_bars, "FULL", batch(number)))
+            print("bars", number, outcome, flush=True)
+    _fill(_records(store))
+
+
+def _fill_batches(store: Any, job: Job) -> None:
+    """Write batches that begin with what fits, and print what came of each."""
+    _fill(_batches(store))
+
+
 def _records(store: Any) -> dict[str, Callable[[], None]]:
-    """Return writes of more than fits into a file of this process."""
-    bars, long = _many_bars("AAPL"), _long_text()
+    """Return a write of each kind that is more than fits into a file of this process."""
+    long = _long_text()
+    filing = FundamentalData(
+        symbol="AAPL", timestamp=NOON, company_name="new", cik="1", raw_xml=long
+    )
+    hold = Decision("AAPL", Action.HOLD, 0, 0, long)
+    order = Order("value", "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled", message=long)
     return {
-        "bars": lambda: store.write_bars("AAPL", bars),
+        "fundamental": lambda: store.write_fundamental("AAPL", filing),
         "state": lambda: store.save_strategy_state("value", {"long": long}),
         "event": lambda: store.write_event(Event("x", None, NOON, NOON, "test", {"long": long})),
+        "decision": lambda: store.log_decision("value", hold),
+        "order": lambda: store.log_order("value", *order),
     }
 
 
@@ -99,7 +198,10 @@ def _batches(store: Any) -> dict[str, Callable[[], None]]:
     ]
     writes: dict[str, Callable[[], None]] = {}
     if isinstance(store, BarTables):
-        bars = [*_many_bars("AAPL")[:SOME], *_many_bars("MSFT")]
+        bars = [
+            *_incompressible("AAPL", range(SOME)),
+            *_incompressible("MSFT", range(MANY)),
+        ]
         writes["table"] = lambda: store.write_bar_table(_table(bars))
     if isinstance(store, Bulk):
         writes["events"] = lambda: store.write_events(events)
@@ -107,25 +209,33 @@ def _batches(store: Any) -> dict[str, Callable[[], None]]:
     return writes
 
 
-def _fill_up(writes: dict[str, Callable[[], None]]) -> None:
-    """Do writes while no file of this process may grow beyond a size; print what each raised."""
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+def _fill(writes: dict[str, Callable[[], None]]) -> None:
+    """Do writes while no file of this process may grow beyond a size; print what came of each."""
     for name, write in writes.items():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_AT, hard))
-        try:
-            write()
-            outcome = "written"
-        except StoreError:
-            outcome = "refused"
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-        print(name, outcome, flush=True)
+        print(name, 0, _tried(write), flush=True)
 
 
-def _many_bars(symbol: str) -> list[PriceBar]:
-    drawn = random.Random(0)
-    dates = [NOON + timedelta(minutes=number) for number in range(TOO_MANY)]
-    return [PriceBar(symbol, date, 1.0, 2.0, 0.5, drawn.random(), 7) for date in dates]
+def _tried(write: Callable[[], None]) -> str:
+    """Return what came of a write while no file of this process may grow beyond `FULL_AT`."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_AT, hard))
+    try:
+        write()
+    except StoreError:
+        return REFUSED
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    return "written"
+
+
+def _incompressible(symbol: str, minutes: range) -> list[PriceBar]:
+    """Return a bar for each minute, whose prices and volume are 40 bytes of chance."""
+    drawn = random.Random(minutes.start)
+    bars = []
+    for number in minutes:
+        low, start, end, high = sorted(drawn.random() for _ in range(4))
+        bars.append(PriceBar(symbol, moment(number), start, high, low, end, drawn.getrandbits(62)))
+    return bars
 
 
 def _long_text() -> str:
@@ -139,6 +249,14 @@ def _table(bars: list[PriceBar]) -> Any:
     names = PriceBar.__struct_fields__
     return pa.table({name: [getattr(bar, name) for bar in bars] for name in names})
 
+
+_TASKS = {
+    "write": _write,
+    "fill": _fill_up,
+    "fill batches": _fill_batches,
+    "starve": _starve,
+    "fork": _fork,
+}
 
 if __name__ == "__main__":
     main()

@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 
 class Forking(Protocol):
-    """An object that begins anew in a forked child."""
+    """An object that is reset in a forked child."""
 
     def after_fork(self) -> None:
         """Make locks, and what they guard, anew."""
@@ -18,14 +18,14 @@ class Forking(Protocol):
 _owners: WeakSet[Forking] = WeakSet()
 
 
-def begin_anew_in_children(owner: Forking) -> None:
+def reset_after_fork(owner: Forking) -> None:
     """Call `owner.after_fork()` in each child that is forked from now on."""
     _owners.add(owner)
 
 
-def _begin_anew() -> None:
+def _reset() -> None:
     for owner in list(_owners):
         owner.after_fork()
 
 
-os.register_at_fork(after_in_child=_begin_anew)
+os.register_at_fork(after_in_child=_reset)

@@ -30,6 +30,10 @@ class TimeRange(NamedTuple):
     aware: bool
 
 
+EVER = TimeRange(EARLIEST, LATEST, aware=True)
+"""All instants."""
+
+
 def time_range(start: date, end: date) -> TimeRange:
     """Return the range that two bounds stand for (laws T2 and T3).
 

@@ -29,7 +29,7 @@ from storecore.audit.transfer import moved_end
 from storecore.errors import StorageError
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import AuditLine, Finding
-from storecore.values.fork import begin_anew_in_children
+from storecore.values.fork import reset_after_fork
 from storecore.values.names import check_name
 from storecore.values.times import TimeRange
 from storecore.values.times import instant as instant_of
@@ -99,7 +99,7 @@ class AuditLog(Generic[_Record]):
         # Threads of a process wait here, without a connection. The lock is reentrant: a signal
         # handler that logs inside a call that logs waits for the server's lock, with a timeout.
         self._lock = RLock()
-        begin_anew_in_children(self)
+        reset_after_fork(self)
         self._can_follow = layout != "citus"  # Citus cannot change two tables in one statement
         self._end: Link | None = None  # of the chain, if this store wrote last
         self._insert, self._follow, self._record, self._read, self._after = (

@@ -12,10 +12,10 @@ import psycopg
 
 from storecore.errors import ConfigError, NoStore, StorageError
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.errors import OLDEST
+from storecore_postgres.errors import OLDEST, store_error
 from storecore_postgres.schema.columns import Tables, check_tables, tables_made_by, tables_of
 from storecore_postgres.schema.layouts import DISTRIBUTIONS, Distribution, choose_layout
-from storecore_postgres.schema.tables import ABOUT, TABLES, VERSION, create_statements
+from storecore_postgres.schema.tables import ABOUT, TABLES, VERSION, create_statements, quoted
 
 
 def prepare_schema(
@@ -38,6 +38,15 @@ def prepare_schema(
     layout = _agreed_layout(found.about, asked, schema)
     check_tables(found.tables, tables_made_by(create_statements("made", layout)), schema)
     return layout
+
+
+def remove(dsn: str, schema: str) -> None:
+    """Drop a schema with everything in it. Raises `StorageError`."""
+    try:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
+    except psycopg.Error as error:
+        raise store_error(error, f"removing the schema {schema}") from error
 
 
 def _check_server(connection: Connection) -> None:

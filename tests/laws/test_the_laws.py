@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from functools import partial
 
+import psycopg
 import pytest
 from msgspec.structs import replace
 
@@ -11,7 +14,6 @@ from storecore import open_store
 from storecore.builtin.memory import MemoryDataStore, storecore_backend
 from storecore.builtin.readonly import ReadonlyStore
 from storecore.config.open import prepare
-from storecore.store.wrapper import wrapper_class
 from storecore.testing import DataStoreSuite
 from storecore_file import FileDataStore, plugin
 from storecore_postgres import PostgresDataStore
@@ -22,6 +24,13 @@ class TestMemory(DataStoreSuite):
     @pytest.fixture
     def spec(self):
         return storecore_backend()
+
+    @pytest.fixture
+    def tamper(self, store):
+        def tamper(log, change):
+            store._logs[log] = change(store._logs[log])
+
+        return tamper
 
     @pytest.fixture
     def store(self):
@@ -43,6 +52,18 @@ class TestFile(DataStoreSuite):
         return partial(FileDataStore, place)
 
     @pytest.fixture
+    def tamper(self, place):
+        def tamper(log, change):
+            *earlier, day = sorted((place / "audit" / log).glob("*.jsonl"))
+            content = b"".join(each.read_bytes() for each in (*earlier, day))
+            lines = content.splitlines(keepends=True)
+            for each in earlier:  # midnight came between
+                each.unlink()
+            day.write_bytes(b"".join(change(lines)))
+
+        return tamper
+
+    @pytest.fixture
     def nowhere(self, place):
         return partial(FileDataStore, place)
 
@@ -62,6 +83,10 @@ class TestPostgres(DataStoreSuite):
         return partial(PostgresDataStore, **place_in_postgres)
 
     @pytest.fixture
+    def tamper(self, place_in_postgres):
+        return partial(changed_in_postgres, **place_in_postgres)
+
+    @pytest.fixture
     def nowhere(self, place_in_postgres):
         return partial(PostgresDataStore, **place_in_postgres)
 
@@ -69,6 +94,35 @@ class TestPostgres(DataStoreSuite):
     def store(self, reopen):
         with reopen() as store:
             yield store
+
+
+def changed_in_postgres(log, change, *, dsn, schema):
+    """Change the records of a log as the owner of its table can; none can be there twice."""
+    table = f"{schema}.{log}"
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(f"SELECT seq, record::text FROM {table} ORDER BY seq").fetchall()
+        before = [f"{record}\n".encode() for _, record in rows]
+        after = change(before)
+        numbered = {json.loads(line)["seq"]: line.decode().rstrip("\n") for line in after}
+        if len(numbered) < len(after) or sorted(numbered) != [json.loads(x)["seq"] for x in after]:
+            return False
+        connection.execute(f"GRANT ALL ON {table} TO CURRENT_USER")
+        connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        kept = connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()
+        for seq, _ in rows:
+            if seq not in numbered:
+                connection.execute(f"DELETE FROM {table} WHERE seq = %s", [seq])
+        columns = "seq, day, strategy, logged_at, record"
+        for seq, line in numbered.items():
+            put = f"UPDATE {table} SET record = %s WHERE seq = %s"
+            if connection.execute(put, [line, seq]).rowcount == 0:
+                day = kept[0][1] if kept else date.today()
+                values = [seq, day, "value", json.loads(line)["timestamp"], line]
+                connection.execute(
+                    f"INSERT INTO {table} ({columns}) VALUES (%s, %s, %s, %s, %s)", values
+                )
+        connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER ALL")
+    return None
 
 
 class Composed(DataStoreSuite):
@@ -146,7 +200,7 @@ class TestReadonlyMemory(DataStoreSuite):
 
     @pytest.fixture
     def store(self, writer, spec):
-        return wrapper_class(ReadonlyStore, spec.capabilities)(writer)
+        return ReadonlyStore(writer, spec.capabilities)
 
 
 @pytest.mark.soak

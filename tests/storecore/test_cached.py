@@ -8,8 +8,7 @@ import pytest
 
 from storecore import StorageError
 from storecore.builtin.cached import BYTES_A_BAR, CachedStore
-from storecore.builtin.memory import MemoryDataStore, storecore_backend
-from storecore.store.wrapper import wrapper_class
+from storecore.builtin.memory import MemoryDataStore
 from storecore.testing.records import bar_table
 
 JAN_1, JAN_31 = datetime(2026, 1, 1), datetime(2026, 1, 31)
@@ -48,8 +47,7 @@ def inner(bar):
 @pytest.fixture
 def cached(inner):
     """Make a cached store of a budget in bars."""
-    kind = wrapper_class(CachedStore, storecore_backend().capabilities)
-    return lambda bars=1000: kind(inner, bars * BYTES_A_BAR)
+    return lambda bars=1000: CachedStore(inner, bars * BYTES_A_BAR)
 
 
 def closes(store, first=1, last=31, symbol="AAPL", **options):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 
-from storecore.values.fork import _begin_anew, begin_anew_in_children
+from storecore.values.fork import _reset, reset_after_fork
 
 
 class Owner:
@@ -17,7 +17,7 @@ class Owner:
 
 def test_who_asked_for_it_begins_anew_in_a_child():
     owner, other = Owner(), Owner()
-    begin_anew_in_children(owner)
+    reset_after_fork(owner)
     child = os.fork()
     if not child:
         os._exit(10 * owner.forks + other.forks)
@@ -32,7 +32,7 @@ def test_who_has_gone_is_not_kept():
         def after_fork(self):
             calls.append(self)
 
-    begin_anew_in_children(Gone())
+    reset_after_fork(Gone())
     gc.collect()
-    _begin_anew()
+    _reset()
     assert calls == []

@@ -76,7 +76,7 @@ def test_a_prepared_store_tells_what_it_can_before_it_is_opened(tmp_path):
     file = {"backend": "file", "base_path": tmp_path / "data"}
     spec = prepare("cached", store=file).spec
     assert spec.capabilities == CAPABILITIES.keys()
-    assert spec.promises == {"durable", "sealed"}
+    assert spec.promises == {"durable", "sealed", "forked", "pickled"}
     assert not (tmp_path / "data").exists()
 
 

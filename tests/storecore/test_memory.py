@@ -293,7 +293,7 @@ def test_a3_the_audit_log_proves_itself(store, decision, order, writes):
 def test_a3_a_changed_record_is_found(store, decision):
     for _ in range(2):
         store.log_decision("value", decision())
-    store._logs["decisions"][1] = store._logs["decisions"][1].replace(b"cheap", b"chess")
+    store._logs["decisions"].kept[1] = store._logs["decisions"].kept[1].replace(b"cheap", b"chess")
     (finding,) = store.verify_audit().findings
     assert (finding.kind, finding.place) == ("edited", "decisions, record 2")
 
@@ -331,7 +331,7 @@ def test_d4_threads_may_write_at_once_and_nothing_is_lost(store, bar, fundamenta
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(write, range(80)))
     assert store.bar_coverage("AAPL").count == 80
-    assert len(store._fundamentals["AAPL"]) == 80
+    assert len(store._fundamentals.by_symbol["AAPL"]) == 80
     assert (store.verify_audit().ok, len(store.read_decisions(**ALWAYS))) == (True, 80)
 
 
@@ -363,7 +363,7 @@ def test_a_clock_that_has_no_local_date_logs_nothing(store, decision, sent, monk
 
     with monkeypatch.context() as stopped:
         stopped.setattr(
-            "storecore.builtin.memory.datetime", type("Clock", (), {"now": staticmethod(now)})
+            "storecore.audit.records.datetime", type("Clock", (), {"now": staticmethod(now)})
         )
         for write in (
             lambda: store.log_decision("value", decision()),
@@ -425,8 +425,8 @@ def test_d2_a_batch_that_runs_out_of_memory_changes_nothing(name, bar, fundament
                 raise MemoryError
             return Scarce(real(self, other))
 
-    monkeypatch.setattr(store, "_bars", Scarce({(s, "1d"): Scarce() for s in "AB"}))
-    monkeypatch.setattr(store, "_fundamentals", Scarce({s: Scarce() for s in "AB"}))
+    monkeypatch.setattr(store._bars, "by_series", Scarce({(s, "1d"): Scarce() for s in "AB"}))
+    monkeypatch.setattr(store._fundamentals, "by_symbol", Scarce({s: Scarce() for s in "AB"}))
     with pytest.raises(MemoryError):
         writes[name]()
     assert store.read_bars("A", datetime.min, datetime.max) == []
@@ -454,5 +454,5 @@ def test_a_check_counts_what_is_held_and_notes_odd_bars(
 
 def test_a_check_follows_the_audit_log(store, decision):
     store.log_decision("value", decision())
-    store._logs["decisions"][0] = store._logs["decisions"][0].replace(b"value", b"other")
+    store._logs["decisions"].kept[0] = store._logs["decisions"].kept[0].replace(b"value", b"other")
     assert [each.kind for each in store.verify().findings] == ["edited"]

@@ -20,8 +20,7 @@ from storecore import (
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.mirror import MirrorStore, storecore_backend
 from storecore.config import open as opening
-from storecore.protocols import CAPABILITIES, DiskUsage
-from storecore.store.wrapper import wrapper_class
+from storecore.protocols import CAPABILITIES, METHODS, DiskUsage, writes
 from storecore.testing.records import bar_table
 
 EVER = date.min, date.max
@@ -42,7 +41,7 @@ def mirror():
 
     def make(*stores, on_failure="log"):
         primary, *replicas = stores
-        return wrapper_class(MirrorStore, CAPABILITIES)(primary, replicas, on_failure)
+        return MirrorStore(primary, replicas, on_failure, CAPABILITIES)
 
     return make
 
@@ -201,10 +200,12 @@ def test_a_capability_that_reads_is_the_primarys_alone(tmp_path):
 
 def test_a_capability_that_writes_needs_every_replica(monkeypatch, tmp_path):
     class Cleaning:
+        @writes("store")
         def forget(self):
             """Forget everything."""
 
-    monkeypatch.setitem(opening.InnerStore.open.__globals__["CAPABILITIES"], "Cleaning", Cleaning)
+    monkeypatch.setitem(CAPABILITIES, "Cleaning", Cleaning)
+    monkeypatch.setitem(METHODS, "forget", Cleaning.forget.method)
     able = opening.prepare("memory")
     able = able._replace(spec=able.spec.resolved(None))
     cleaning = able._replace(spec=_with(able.spec, "Cleaning"))

@@ -9,7 +9,6 @@ import pytest
 from storecore import OrderResult, StoreError, open_store, read_bar_table
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.mirror import MirrorStore
-from storecore.store.wrapper import wrapper_class
 
 ODD = "a\nFAKE RECORD \x1b[2J\u202e\u2028"
 EVER = date.min, date.max
@@ -87,7 +86,7 @@ class Full(MemoryDataStore):
 
 
 def test_in_the_log(caplog, bar):
-    mirror = wrapper_class(MirrorStore, ())(MemoryDataStore(), [Full()], "log")
+    mirror = MirrorStore(MemoryDataStore(), [Full()], "log")
     mirror.write_bars(ODD, [bar(symbol=ODD)])
     (record,) = caplog.records
     assert "no room for a\\nFAKE RECORD \\x1b[2J\\u202e\\u2028" in record.getMessage()

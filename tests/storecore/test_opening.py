@@ -195,7 +195,8 @@ class NoStore:
             "",
             "Store",
             "{'DiskUsage', 'Catalog'}",
-            "it declares the capability DiskUsage, but the Store that it opened does not satisfy",
+            "it declares the capability DiskUsage, but the Store that it opened lacks "
+            "bar_footprint",
         ),
     ],
 )

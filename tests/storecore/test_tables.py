@@ -10,7 +10,8 @@ import pytest
 import storecore
 from storecore import InvalidData, InvalidName, PriceBar, StoreClosed
 from storecore.builtin.memory import MemoryDataStore
-from storecore.store.tables import BarTablesByBars, bars_by_symbol, kept_table
+from storecore.laws import BarTablesByBars
+from storecore.store.tables import bars_by_symbol, kept_table
 
 JAN_5 = datetime(2026, 1, 5, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

@@ -10,7 +10,8 @@ from multiprocessing import get_context
 
 import pytest
 
-from storecore import NotSerializable, StoreClosed, StoreError, open_store
+from storecore import DiskUsage, NotSerializable, StoreClosed, StoreError, open_store
+from storecore.builtin.cached import CachedStore
 from storecore.builtin.memory import MemoryDataStore
 
 EVER = datetime.min, datetime.max
@@ -45,13 +46,23 @@ def test_two_wrappers_of_a_kind_are_of_one_type(config):
         assert type(one) is type(other)
 
 
-def test_wrappers_that_can_do_different_things_are_of_different_types(tmp_path):
+def test_wrappers_of_different_stores_are_of_one_type_and_have_different_capabilities(tmp_path):
     file = {"backend": "file", "base_path": tmp_path / "data"}
     with (
         open_store("cached", store=file) as one,
         open_store("cached", store={"backend": "memory"}) as other,
     ):
-        assert type(one) is not type(other)
+        assert type(one) is type(other) is CachedStore
+        assert (isinstance(one, DiskUsage), isinstance(other, DiskUsage)) == (True, False)
+        assert (hasattr(one, "bar_footprint"), hasattr(other, "bar_footprint")) == (True, False)
+
+
+def test_a_method_of_a_capability_that_a_wrapper_lacks_is_an_error_that_names_the_capability():
+    with (
+        open_store("readonly", store={"backend": "memory"}) as store,
+        pytest.raises(AttributeError, match=r"'ReadonlyStore' .* 'bar_footprint': .* DiskUsage$"),
+    ):
+        store.bar_footprint("AAPL")
 
 
 @pytest.mark.parametrize(

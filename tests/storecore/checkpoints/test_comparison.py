@@ -27,6 +27,10 @@ class Damaged(MemoryDataStore):
         self.check(symbol)
         return super().read_bars(symbol, *args, **kwargs)
 
+    def read_bar_table(self, symbols, *args, **kwargs):
+        self.check(symbols if isinstance(symbols, str) else symbols[0])
+        return super().read_bar_table(symbols, *args, **kwargs)
+
     def read_fundamental(self, symbol, as_of=None):
         self.check(f"fundamentals/{symbol}")
         return super().read_fundamental(symbol, as_of)
@@ -95,8 +99,8 @@ def test_what_cannot_be_read_is_a_finding_and_all_else_is_compared(store, what, 
 def test_behind_what_cannot_be_read_the_missing_is_found_as_well(store):
     taken = store.checkpoint()
     store.broken = ("fundamentals/A", "events/2026-01-05")
-    del store._fundamentals["C"]
-    store._events.pop()
+    del store._fundamentals.by_symbol["C"]
+    store._events.encoded.pop()
     assert findings(store, taken) == {
         ("unchecked", "fundamentals of A"),
         ("unchecked", "events of 2026-01-05"),
@@ -113,7 +117,7 @@ def test_of_a_damaged_store_there_is_no_checkpoint(store):
 
 def test_a_line_of_the_audit_log_that_is_not_whole_is_unchecked(store):
     taken = store.checkpoint()
-    store._logs["decisions"] = [b'{"seq":1}\n']
+    store._logs["decisions"].kept = [b'{"seq":1}\n']
     report = store.verify(against=taken)
     assert [each.kind for each in report.findings] == ["edited", "unchecked"]
     with pytest.raises(CorruptData, match="log of decisions"):
@@ -144,7 +148,7 @@ def test_an_event_that_was_ingested_later_does_not_hide_one_that_is_gone(event):
     store = MemoryDataStore()
     store.write_events([event(JAN_5, payload={"n": n}) for n in range(3)])
     taken = store.checkpoint()
-    store._events.pop()
+    store._events.encoded.pop()
     store.write_event(event(JAN_5, ingested_at=JAN_5 + timedelta(hours=1)))
     (finding,) = store.verify(against=taken).findings
     assert (finding.kind, finding.detail) == ("missing", "2 of 3 are there")
@@ -154,7 +158,7 @@ def test_a_day_of_which_all_that_is_there_was_ingested_later_is_missing(event):
     store = MemoryDataStore()
     store.write_event(event(JAN_5))
     taken = store.checkpoint()
-    store._events.pop()
+    store._events.encoded.pop()
     store.write_event(event(JAN_5, ingested_at=JAN_5 + timedelta(hours=1)))
     assert findings(store, taken) == {("missing", "events of 2026-01-05")}
 
@@ -164,7 +168,7 @@ def test_a_fundamental_outside_the_times_of_then_does_not_hide_one_that_is_gone(
     for day in range(3):
         store.write_fundamental("AAPL", fundamental(JAN_5 + timedelta(day)))
     taken = store.checkpoint()
-    store._fundamentals["AAPL"].popitem()
+    store._fundamentals.by_symbol["AAPL"].popitem()
     for day in (-2, -1, 5, 6):
         store.write_fundamental("AAPL", fundamental(JAN_5 + timedelta(day)))
     (finding,) = store.verify(against=taken).findings
@@ -194,7 +198,7 @@ def test_fundamentals_that_are_all_of_another_time_are_missing(fundamental):
     store = MemoryDataStore()
     store.write_fundamental("AAPL", fundamental(JAN_5))
     taken = store.checkpoint()
-    store._fundamentals.clear()
+    store._fundamentals.by_symbol.clear()
     store.write_fundamental("AAPL", fundamental(JAN_5 + timedelta(1)))
     assert findings(store, taken) == {("missing", "fundamentals of AAPL")}
 

@@ -11,7 +11,6 @@ from storecore.plugins.observers import Observers
 from storecore.plugins.spec import BackendSpec
 from storecore.protocols import CAPABILITIES
 from storecore.store.checkpoints import checkpoint, verify
-from storecore.store.wrapper import wrapper_class
 from storecore.testing.protocol import ProtocolLaws
 
 WHOLE = tuple(name for name in CAPABILITIES if name not in ("BarStream", "DiskUsage"))
@@ -23,7 +22,7 @@ def store(earlier, filled):
 
 
 def readonly(store):
-    return wrapper_class(ReadonlyStore, WHOLE)(store)
+    return ReadonlyStore(store, WHOLE)
 
 
 def observed(store):

@@ -72,15 +72,17 @@ def remove(store, entry):
     """Take away what an entry stands for, behind the store's back."""
     kind = type(entry).__name__
     if kind == "Series":
-        del store._bars[entry.symbol, entry.timeframe]
+        del store._bars.by_series[entry.symbol, entry.timeframe]
     elif kind == "Filings":
-        del store._fundamentals[entry.symbol]
+        del store._fundamentals.by_symbol[entry.symbol]
     elif kind == "EventDay":
-        store._events = [each for each in store._events if f"{entry.day}T00" not in each.decode()]
+        store._events.encoded = [
+            each for each in store._events.encoded if f"{entry.day}T00" not in each.decode()
+        ]
     elif kind == "SavedState":
-        del store._states[entry.strategy]
+        del store._states.versions[entry.strategy]
     else:
-        store._logs[entry.log] = store._logs[entry.log][: entry.seq - 1]
+        store._logs[entry.log].kept = store._logs[entry.log].kept[: entry.seq - 1]
 
 
 def test_beside_writers_there_is_no_false_alarm(store):

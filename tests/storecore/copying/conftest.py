@@ -10,7 +10,7 @@ import pytest
 
 import storecore
 from storecore.builtin.memory import MemoryDataStore
-from storecore.store.wrapper import Wrapper, wrapper_class
+from storecore.store.wrapper import Wrapper
 
 SQLITE = Path(__file__).parents[2] / "third_party" / "storecore-sqlite" / "storecore_sqlite.py"
 
@@ -40,7 +40,7 @@ def target():
 @pytest.fixture
 def limited():
     """Return a store that has the ten methods and some capabilities of another one."""
-    return lambda store, *capabilities: wrapper_class(Wrapper, capabilities)(store)
+    return lambda store, *capabilities: Wrapper(store, capabilities)
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_a_chain_that_is_broken_is_copied_up_to_there(
 ):
     monkeypatch.setattr("storecore.copying.audit._AT_ONCE", at_once)
     source.append_audit("decisions", LEAP, chain(4))
-    source._logs["decisions"][broken - 1] = chain(4, "momentum")[broken - 1]
+    source._logs["decisions"].kept[broken - 1] = chain(4, "momentum")[broken - 1]
     copied = found(copy_store(source, target), "decisions")
     if broken == 1:  # whole by itself: the one behind it does not follow
         broken = 2

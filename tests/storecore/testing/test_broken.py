@@ -72,7 +72,8 @@ def test_each_broken_backend_breaks_its_law_in_a_run_of_the_whole_suite(told, pa
 
 
 @pytest.mark.soak
-def test_the_saved_store_that_the_faults_on_disk_are_put_into_breaks_none(run):
-    source = "import broken_files, gathering\n"
-    done = run(f"{source}TestSaved = gathering.suite_of(broken_files.SavedStore)\n")
+@pytest.mark.parametrize("right", ["broken_files.SavedStore", "broken_restarts.SharedStore"])
+def test_the_stores_that_faults_on_disk_are_put_into_break_none(run, right):
+    source = "import broken_files, broken_restarts, gathering\n"
+    done = run(f"{source}TestRight = gathering.suite_of({right})\n")
     assert done.returncode == 0, done.stdout

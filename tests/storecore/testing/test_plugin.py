@@ -6,7 +6,15 @@ import json
 import subprocess
 import sys
 
+import psycopg
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+from storecore import BackendSpec
+from storecore.builtin.memory import MemoryDataStore, storecore_backend
+from storecore.testing import validate
+from storecore_file.plugin import storecore_backend as file_backend
 
 FAST = "test_b1_within_a_batch_the_last_of_a_date_wins"
 KNOWN = f'known_failures = {{"{FAST}": "the feed sends corrections first"}}'
@@ -53,7 +61,8 @@ def test_a_broken_law_is_told_with_what_was_done_and_what_came_back(suite_run):
             "*storecore: the laws*",
             "TestOne: level none; 1 broken, * not run",
             f"  B1 broken: {FAST}: assert [[]1.0] == [[]3.0]",
-            "python *, storecore *, pytest *, hypothesis *",
+            "levels: none: *; sound: *; durable: *; shared: *; sealed: *",
+            "kit 2, on 20*, python *, storecore *, pytest *, hypothesis *",
         ]
     )
 
@@ -118,8 +127,8 @@ def test_a_report_of_another_ending_is_refused_before_anything_runs(suite_run):
 
 
 def test_the_kit_needs_no_code(no_code):
-    run = no_code("--storecore-backend", "memory", only="b3_an_empty_batch_does or d1 or l2")
-    run.assert_outcomes(passed=1, skipped=3)
+    run = no_code("--storecore-backend", "memory", only="b3_an_empty_batch_does or d1 or l2_")
+    run.assert_outcomes(passed=1, skipped=4)
     run.stdout.fnmatch_lines(["memory: level none; 1 held, 2 skipped*", "*storecore 0*"])
 
 
@@ -127,9 +136,9 @@ def test_tmp_in_a_setting_is_a_fresh_place_for_each_test(no_code):
     run = no_code(
         *("--storecore-backend", "file", "--storecore-set", "base_path={tmp}/data"),
         *("--storecore-set", "lock_timeout=5.5", "--storecore-set", "durability=os"),
-        only="b3_an_empty_batch_does or l2 or n1_nothing",
+        only="b3_an_empty_batch_does or l2_ or n1_nothing",
     )
-    run.assert_outcomes(passed=4)
+    run.assert_outcomes(passed=5)
     run.stdout.fnmatch_lines("*storecore 0*")
 
 
@@ -142,6 +151,149 @@ def test_without_a_backend_the_kit_says_how_to_name_one(no_code):
 def test_a_setting_that_does_not_fit_is_the_config_error(no_code):
     run = no_code("--storecore-backend", "file", "--storecore-set", "base_pth={tmp}")
     run.stdout.fnmatch_lines("*base_pth: unknown option (did you mean 'base_path'?)*")
+
+
+SECRETIVE = """
+    import pytest
+    from msgspec import Struct
+    from storecore import BackendSpec
+    from storecore.builtin.memory import MemoryDataStore
+    from storecore.testing import DataStoreSuite
+
+    class Silent(MemoryDataStore):
+        read_orders = None
+        verify_audit = None
+
+    class TestOne(DataStoreSuite):
+        @pytest.fixture
+        def spec(self):
+            return BackendSpec(
+                name="silent", config=Struct, open=Silent, capabilities=frozenset({"AuditTrail"})
+            )
+
+        @pytest.fixture
+        def store(self):
+            return Silent()
+"""
+
+
+def test_a_capability_without_its_methods_fails_once_and_is_not_tried_otherwise(pytester):
+    pytester.makepyfile(test_it=SECRETIVE)
+    run = pytester.runpytest_inprocess(
+        "-p", "no:faulthandler", "-k", "p2_a_declared or audit or a3"
+    )
+    run.assert_outcomes(failed=1, skipped=run.parseoutcomes()["skipped"])
+    lacking = (
+        "AuditTrail is declared, but it lacks read_orders; AuditTrail is declared, but it lacks"
+    )
+    run.stdout.fnmatch_lines(
+        [f"  P2 broken: *{lacking} verify_audit: write what is missing, or do not declare it*"]
+    )
+    reason = "declared, but read_orders, verify_audit is missing (law P2)"
+    run.stdout.fnmatch_lines([f"  A3 not tried: {reason}"])
+
+
+def test_another_signature_is_shown_beside_the_protocols(suite_run, pytester):
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from storecore.builtin.memory import MemoryDataStore
+        from storecore.testing import DataStoreSuite
+
+        class Other(MemoryDataStore):
+            def read_events(self, start, end, kinds=None):
+                return super().read_events(start, end, kinds)
+
+        class TestOne(DataStoreSuite):
+            @pytest.fixture
+            def store(self):
+                return Other()
+        """
+    )
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "p1_a_store_has_the_ten")
+    run.stdout.fnmatch_lines(
+        ["*it has read_events(start, end, kinds=None), the protocol read_events(start: *"]
+    )
+
+
+def test_a_store_that_cannot_be_opened_fails_one_test_and_no_more(no_code, tmp_path):
+    there = tmp_path / "file"
+    there.write_text("not a folder")
+    run = no_code(
+        *("--storecore-backend", "file", "--storecore-set", f"base_path={there}/data"),
+        only="b1 or b2",
+    )
+    outcomes = run.parseoutcomes()
+    assert (outcomes["errors"], "failed" in outcomes, "passed" in outcomes) == (1, False, False)
+    run.stdout.fnmatch_lines(["*StorageError: *"])
+
+
+def test_a_unique_name_is_fresh_for_each_test_and_removed_after_it(no_code, postgres_dsn):
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        count = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'unique_%'"
+        before = connection.execute(count).fetchall()
+        run = no_code(
+            *("--storecore-backend", "postgres", "--storecore-set", f"dsn={postgres_dsn}"),
+            *("--storecore-set", "schema=unique_{unique}"),
+            only="b1_last_write_wins or b3_an_empty_batch_does or e2_types_none",
+        )
+        run.assert_outcomes(passed=3)
+        assert connection.execute(count).fetchall() == before
+
+
+def test_a_backend_is_proven_from_a_program_without_a_test_of_its_own():
+    report = validate(storecore_backend(), {}, only="b1 or e2")
+    assert (report.title, report.verdict("B1"), report.verdict("E2")) == ("memory", "held", "held")
+    assert report.verdict("D1") == "not run"
+
+
+def test_what_a_program_asks_to_be_proven_may_be_broken():
+    class Wrong(MemoryDataStore):
+        def read_events(self, start, end, types=None):
+            return super().read_events(start, end, types)[::-1]
+
+    spec = BackendSpec(name="wrong", config=Struct, open=lambda config: Wrong())
+    report = validate(spec, {}, only="e1")
+    assert report.verdict("E1") == "broken"
+    assert report.level == "none"
+    assert any("test_e1_" in each for each in report.details("E1"))
+
+
+def test_validate_gives_each_test_a_fresh_place_and_reports_a_durable_backend(tmp_path):
+    options = {"base_path": "{tmp}/data", "durability": "os"}
+    report = validate(file_backend(), options, only="l2_")
+    assert report.verdict("L2") == "held"
+
+
+def test_validate_says_why_no_test_was_run():
+    with pytest.raises(RuntimeError, match=r"no test was run: (?s:.*)deselected"):
+        validate(storecore_backend(), only="nothing_of_that_name")
+
+
+def test_validate_takes_options_of_any_type_and_unique_names_that_nobody_removes():
+    options = {"base_path": "{tmp}/{unique}", "lock_timeout": 5.5}
+    assert validate(file_backend(), options, only="b3_an_empty_batch_does").verdict("B3") == "held"
+
+
+def test_validate_tries_a_place_without_a_store():
+    report = validate(file_backend(), {"base_path": "{tmp}/data"}, only="d7_a_place")
+    assert report.verdict("D7") == "held"
+
+
+def test_validate_finds_by_its_name_a_backend_that_cannot_be_pickled():
+    spec = file_backend()
+    local = replace(spec, open=lambda config: spec.open(config))
+    report = validate(local, {"base_path": "{tmp}/data"}, only="d1_what")
+    assert report.verdict("D1") == "held"
+
+
+def test_a_unique_name_is_a_place_without_a_store(no_code, postgres_dsn):
+    run = no_code(
+        *("--storecore-backend", "postgres", "--storecore-set", f"dsn={postgres_dsn}"),
+        *("--storecore-set", "schema=unique_{unique}"),
+        only="d7_a_place",
+    )
+    run.assert_outcomes(passed=1)
 
 
 def test_a_place_without_a_store_is_tried_if_the_backend_can_refuse_one(no_code):
@@ -174,8 +326,100 @@ EARLIER = """
 
 def test_checkpoints_of_a_backend_of_an_earlier_release_are_skipped_with_the_reason(pytester):
     pytester.makepyfile(test_it=EARLIER)
-    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "maintenance and checkpoint")
+    run = pytester.runpytest_inprocess(
+        "-p", "no:faulthandler", "-k", "maintenance and checkpoint or p2_a_declared"
+    )
     outcomes = run.parseoutcomes()
     assert outcomes["skipped"] > 0
-    assert not {"passed", "failed", "errors"} & outcomes.keys()
+    assert outcomes["passed"] == 1
+    assert not {"failed", "errors"} & outcomes.keys()
     run.stdout.fnmatch_lines(["*core provides what the backend lacks: checkpoint"])
+
+
+OWN_CLOCK = """
+    from datetime import timedelta
+
+    import pytest
+    from msgspec.structs import replace
+    from storecore.builtin.memory import MemoryDataStore
+    from storecore.testing import DataStoreSuite
+    from storecore.testing.records import NOON
+
+    class OwnClock(MemoryDataStore):
+        def read_decisions(self, *asked):
+            read = super().read_decisions(*asked)
+            return [replace(each, timestamp=NOON + timedelta(each.seq)) for each in read]
+
+    class TestOwnClock(DataStoreSuite):
+        @pytest.fixture
+        def store(self):
+            return OwnClock()
+"""
+
+
+def test_order_is_not_tried_where_the_clock_of_a_store_cannot_be_set_back(pytester):
+    pytester.makepyfile(test_it=OWN_CLOCK)
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "a4_order")
+    run.stdout.fnmatch_lines(
+        ["  A4 not tried: the store's clock is not one that the kit can set back"]
+    )
+
+
+FEWER = """
+    from functools import partial
+
+    import pytest
+    from msgspec.structs import replace
+    from storecore.builtin.memory import MemoryDataStore
+    from storecore.testing import DataStoreSuite
+    from storecore_file import FileDataStore
+    from storecore_file.plugin import storecore_backend
+
+    class TestFewer(DataStoreSuite):
+        @pytest.fixture
+        def spec(self):
+            return replace(storecore_backend(), capabilities=frozenset({declared}))
+
+        @pytest.fixture
+        def reopen(self, tmp_path):
+            return partial(FileDataStore, tmp_path / "data", durability="os")
+
+        @pytest.fixture
+        def store(self{reopen}):
+            with {store}() as store:
+                yield store
+"""
+OF_ANY_STORE = (
+    "b2_a_batch or t1_bounds or t1_instants or t1_bars or n1_a_name_of or catalog_lists_more"
+)
+OF_A_MEDIUM = "d2_ or d3_"
+
+
+@pytest.mark.parametrize(
+    ("declared", "reopen", "store", "asked", "passed"),
+    [
+        ([], "", "MemoryDataStore", OF_ANY_STORE, 6),
+        (["Catalog"], "", "MemoryDataStore", OF_ANY_STORE, 7),
+        (["Bulk"], "", "MemoryDataStore", OF_ANY_STORE, 8),
+        ([], ", reopen", "reopen", OF_A_MEDIUM, 3),
+    ],
+)
+def test_a_backend_of_few_capabilities_is_asked_for_no_others(
+    pytester, declared, reopen, store, asked, passed
+):
+    pytester.makepyfile(test_it=FEWER.format(declared=declared, reopen=reopen, store=store))
+    outcomes = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked).parseoutcomes()
+    assert not {"failed", "errors"} & outcomes.keys()
+    assert outcomes["passed"] == passed
+
+
+def test_a_capability_that_there_is_not_is_told_by_name(pytester):
+    pytester.makepyfile(
+        test_it=FEWER.format(
+            declared=["Oracle", "VersionedState"], reopen="", store="MemoryDataStore"
+        )
+    )
+    asked = "p2_a_declared or p1_a_store_has_the_ten"
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked)
+    run.assert_outcomes(failed=1, passed=1)
+    run.stdout.fnmatch_lines(["  P2 broken: *no such capability: [[]'Oracle'[]]*"])

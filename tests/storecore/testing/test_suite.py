@@ -21,7 +21,7 @@ def inherit(bases=(DataStoreSuite,), **given):
 
 
 def test_the_suite_is_all_that_the_package_gives():
-    assert storecore.testing.__all__ == ["DataStoreSuite"]
+    assert storecore.testing.__all__ == ["DataStoreSuite", "validate"]
     with pytest.raises(AttributeError, match="no attribute 'Suite'"):
         storecore.testing.Suite  # noqa: B018
 
@@ -106,14 +106,6 @@ def test_a_suite_without_a_store_fails_and_says_what_it_needs(pytester):
     run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "b3_an_empty_batch_does")
     run.assert_outcomes(errors=1)
     run.stdout.fnmatch_lines("*TestNone gives no fixture `store`*")
-
-
-@pytest.mark.parametrize("missing", ["hypothesis", "pytest"])
-def test_without_the_extra_the_error_gives_the_command(monkeypatch, missing):
-    monkeypatch.delitem(__import__("sys").modules, "storecore.testing.suite")
-    monkeypatch.setitem(__import__("sys").modules, "storecore.testing.protocol", Failing(missing))
-    with pytest.raises(ImportError, match=rf"{missing}.*pip install 'storecore\[testing\]'"):
-        storecore.testing.DataStoreSuite  # noqa: B018
 
 
 def test_a_module_of_ones_own_that_is_missing_is_told_as_it_is(monkeypatch):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from datetime import date, timedelta
 
+import plain_store as memory
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import StateVersion, laws
-from storecore.builtin import memory
-from storecore.builtin.memory import MemoryDataStore
 from storecore.store import tables
 
 CAPABILITIES = memory.storecore_backend().capabilities

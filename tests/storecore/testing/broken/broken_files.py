@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from threading import RLock
 
+from plain_store import PlainStore as MemoryDataStore
+
 from storecore import CorruptData, StorageError, laws
-from storecore.builtin.memory import MemoryDataStore
 
 WRITES = (
     "write_bars",
@@ -27,8 +28,10 @@ WRITES = (
     "log_decisions",
     "log_orders",
     "delete_bars",
+    "append_audit",
+    "restore_state",
 )
-KEPT = ("_bars", "_fundamentals", "_events", "_states", "_logs", "_ends")
+KEPT = ("_bars", "_fundamentals", "_events", "_states", "_logs", "_ends", "_days")
 
 
 class SavedStore(MemoryDataStore):

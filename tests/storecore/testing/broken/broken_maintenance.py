@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import Finding, Report
-from storecore.builtin.memory import MemoryDataStore
 from storecore.store.checkpoints import Checkpoint, loaded, take_checkpoint, verify_against
 from storecore.store.checkpoints.document import sealed
 

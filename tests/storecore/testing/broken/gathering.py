@@ -7,22 +7,30 @@ from pathlib import Path
 
 import broken_bars
 import broken_batches
+import broken_behaviour
+import broken_caches
 import broken_facts
 import broken_files
+import broken_filters
 import broken_maintenance
 import broken_names
+import broken_restarts
+import broken_sizes
 import broken_times
 import broken_transfers
+import broken_verdicts
+import broken_zones
 import pytest
 from msgspec.structs import replace
+from plain_store import storecore_backend
 
 from storecore import NoStore
-from storecore.builtin.memory import storecore_backend
 from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
-    *(broken_transfers, broken_maintenance),
+    *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
+    *(broken_behaviour, broken_verdicts, broken_maintenance),
 )
 BROKEN = {
     name: cls
@@ -53,6 +61,13 @@ def suite_of(cls):
         @pytest.fixture
         def reopen(self, place):
             return partial(cls, place / "saved") if on_disk else None
+
+        @pytest.fixture
+        def tamper(self, store):
+            def tamper(log, change):
+                store._logs[log] = change(store._logs[log])
+
+            return tamper
 
         @pytest.fixture
         def nowhere(self, place):

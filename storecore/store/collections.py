@@ -1,0 +1,212 @@
+"""The five collections that a backend writes: bars, fundamentals, events, states, audit.
+
+`storecore.Store` checks what its caller gives and hands a collection values that keep the laws:
+names that are names, ranges as instants (microseconds since 1970, UTC), batches that were checked
+whole. What a collection returns may be in any order that its docstring allows.
+
+The abstract methods are required. A method with a body has a default that a backend may replace by
+a quicker one. The methods named under *Optional* have no default: a store has the capabilities that
+need them if its collections have them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from storecore.audit.chain import follow_chain
+from storecore.audit.records import Link, decode_record, select_records
+from storecore.audit.transfer import LOGS
+from storecore.bars.rows import BarColumns
+from storecore.models import Event, FundamentalData
+from storecore.reports import AuditLine, Coverage, Finding, StateVersion
+from storecore.values.times import EVER, TimeRange, to_datetime
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from storecore.bars.groups import Grouped
+
+
+class Collection:
+    """All data of one kind in a store."""
+
+    def close(self) -> None:
+        """Release what the collection holds. A second call does nothing."""
+
+
+class BarCollection(Collection, ABC):
+    """Bars, one for each (symbol, timeframe, date).
+
+    *Optional*: `series() -> Iterable[tuple[str, str]]` yields symbol and timeframe of each series
+    that has bars (capability `Catalog`); `delete(symbol, timeframe, span) -> int` removes the bars
+    of a range and returns how many there were (`Bulk`); `stream(symbols, timeframe, span, columns,
+    max_bytes) -> Iterator[list[tuple[str, pa.Table]]]` yields consecutive stretches of time
+    (`BarStream`); `footprint(symbol, timeframe) -> Footprint` (`DiskUsage`).
+    """
+
+    @abstractmethod
+    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
+        """Insert or replace bars by date, all of them or, on an error, none.
+
+        `columns` are sorted by date, one row a date, and may be empty.
+        """
+
+    @abstractmethod
+    def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns | pa.Table:
+        """Return the bars of a range, sorted by date, as columns or as a series table."""
+
+    def write_many(self, timeframe: str, batch: Grouped) -> None:
+        """Insert or replace the bars of several symbols.
+
+        By default this is one write for each symbol. A backend whose second write may fail replaces
+        it, so that an error leaves none of them written (law D2).
+        """
+        for symbol, columns in batch.columns():
+            self.write(symbol, timeframe, columns)
+
+    def read_many(
+        self, symbols: list[str], timeframe: str, span: TimeRange, columns: tuple[str, ...]
+    ) -> list[tuple[str, pa.Table]]:
+        """Return a series table for each symbol that has bars, in the order given.
+
+        A table has `date` and those of `columns` that a series table has; more do no harm.
+        """
+        from storecore.bars.table import as_table
+
+        found = ((symbol, as_table(self.read(symbol, timeframe, span))) for symbol in symbols)
+        return [(symbol, table) for symbol, table in found if len(table)]
+
+    def symbols(self, timeframe: str | None) -> Iterable[str]:
+        """Return the symbols that have bars of a timeframe (None: of any), in any order."""
+        return {symbol for symbol, each in self._series() if timeframe in (None, each)}
+
+    def timeframes(self, symbol: str) -> Iterable[str]:
+        """Return the timeframes in which a symbol has bars, in any order."""
+        return {timeframe for each, timeframe in self._series() if each == symbol}
+
+    def coverage(self, symbol: str, timeframe: str) -> Coverage:
+        """Return first and last date and the number of bars of a series."""
+        from storecore.bars.table import as_columns
+
+        dates = as_columns(self.read(symbol, timeframe, EVER)).date
+        if not dates:
+            return Coverage(None, None, 0)
+        first, last = (to_datetime(at, aware=True) for at in (dates[0], dates[-1]))
+        return Coverage(first, last, len(dates))
+
+    def generation(self, symbol: str, timeframe: str) -> int:
+        """Return a number that each write to a series raises; 0 if the backend counts none."""
+        return 0
+
+    def _series(self) -> Iterable[tuple[str, str]]:
+        found: Iterable[tuple[str, str]] = self.series()  # type: ignore[attr-defined]
+        return found
+
+
+class FundamentalCollection(Collection, ABC):
+    """Fundamentals, one for each (symbol, timestamp).
+
+    *Optional*: `all() -> Iterator[FundamentalData]` yields all of them by symbol, then timestamp
+    (`Transfer`, `Maintenance`).
+    """
+
+    @abstractmethod
+    def write(self, batch: list[FundamentalData]) -> None:
+        """Insert or replace fundamentals, all or none; the last of one (symbol, instant) wins."""
+
+    @abstractmethod
+    def read(self, symbol: str, limit: int) -> FundamentalData | None:
+        """Return the fundamental with the latest timestamp not after the instant `limit`."""
+
+
+class EventCollection(Collection, ABC):
+    """Events, each kept, identical ones too.
+
+    *Optional*: `all() -> Iterator[Event]` yields all of them by timestamp, then by order of
+    writing, their times in aware UTC (`Transfer`, `Maintenance`).
+    """
+
+    @abstractmethod
+    def write(self, batch: list[Event]) -> None:
+        """Append events in the order given, all or none. Their times are aware UTC."""
+
+    @abstractmethod
+    def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
+        """Return the events of a range and of some types (None: all), as `select_events` does."""
+
+
+class StateCollection(Collection, ABC):
+    """The state of each strategy, a JSON document.
+
+    *Optional*: `strategies() -> Iterable[str]` names those that have a state (`Catalog`);
+    `history(strategy) -> list[StateVersion]` returns the kept versions, newest first
+    (`VersionedState`); `restore(strategy, versions, expect)` replaces them by versions of another
+    store, each a number and a document, newest first (`Transfer`).
+    """
+
+    @abstractmethod
+    def save(self, strategy: str, document: bytes, expect: int | None) -> None:
+        """Replace the state of a strategy.
+
+        `expect` is None in a store without `history`. Else pass it to `check_expected` with the
+        number of the version that is stored (0: none), within the transaction that replaces it.
+        """
+
+    @abstractmethod
+    def load(self, strategy: str) -> dict[str, Any] | None:
+        """Return the state of a strategy, the caller's own copy, or None."""
+
+    def version(self, strategy: str) -> StateVersion:
+        """Return the state of a strategy with its version; version 0 and None if it has none."""
+        kept: list[StateVersion] = self.history(strategy)  # type: ignore[attr-defined]
+        return kept[0] if kept else StateVersion(0, None)
+
+
+class AuditLog(Collection, ABC):
+    """One of the two logs, "decisions" and "orders": a chain of records (law A3).
+
+    *Optional*: `lines(after) -> Iterator[AuditLine]` yields the records from number `after` + 1 on,
+    in the order of `seq` (`AuditTrail`); `append(day, lines) -> None` takes records that were
+    logged elsewhere and are checked but for their place: `moved_end` checks that they follow the
+    end of the chain (`Transfer`).
+    """
+
+    name: str
+    """The name of the log, a key of `LOGS`."""
+
+    @abstractmethod
+    def write(self, bodies: list[bytes]) -> None:
+        """Append records, all or none.
+
+        A body is a line but for its number, time and hashes, which `chain` gives it. The end of the
+        chain must be read within the transaction that appends.
+        """
+
+    def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
+        """Return the records of a range and of a strategy (None: all), in the order of `seq`."""
+        records = (decode_record(each.line, LOGS[self.name]) for each in self._lines())
+        return select_records(records, span, strategy)
+
+    def head(self) -> Link | None:
+        """Return the end of the chain as it is recorded beside the log; None if it is not.
+
+        Without it a cut tail is not detected (law A3).
+        """
+        return None
+
+    def verify(self) -> tuple[Link, Sequence[Finding]]:
+        """Follow the chain; return its end, and the first break if there is one."""
+        known = self.head()  # before the lines: those that are logged meanwhile go beyond it
+        lines = enumerate(self._lines(), 1)
+        placed = ((f"{self.name}, record {row}", each.line) for row, each in lines)
+        end, broken = follow_chain(placed, [known] if known is not None and known.seq else [])
+        if broken is None and known is not None and end.seq < known.seq:
+            detail = f"ends at record {end.seq} of {known.seq}"
+            broken = Finding("truncated", self.name, detail)
+        return end, [] if broken is None else [broken]
+
+    def _lines(self) -> Iterator[AuditLine]:
+        lines: Iterator[AuditLine] = self.lines(0)  # type: ignore[attr-defined]
+        return lines
