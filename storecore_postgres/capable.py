@@ -30,9 +30,9 @@ from storecore.store.base import MAX_BYTES, check_max_bytes
 from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
 from storecore.values.times import time_range
 from storecore_postgres.database import Connection
+from storecore_postgres.integrity import check_rows, unchecked
 from storecore_postgres.rooms import Rooms, checked_length
-from storecore_postgres.schema import TABLES
-from storecore_postgres.verifying import looked_over, unchecked
+from storecore_postgres.schema.tables import TABLES
 
 
 class Capable(Rooms):
@@ -202,11 +202,10 @@ class Capable(Rooms):
     def verify(self, *, against: Against | None = None) -> Report:
         """Check every row, follow both chains of the audit log, and check all bars.
 
-        The kind of a finding is "damaged", "unchecked" (could not be read, and may be whole),
-        "behind" (a table that was restored without the counter of its rows) or one of
-        `verify_audit()`; notes are anomalies in bars. Whether the server's pages are whole is the
-        server's own check (`pg_amcheck`, data checksums). With a checkpoint (`against`) findings
-        have the kinds of `storecore.store.checkpoints` too.
+        The kind of a finding is "damaged", "unchecked" (could not be read), "behind" (a table
+        was restored without its sequence or head) or one of `verify_audit()`. Notes are anomalies
+        in bars. Damaged pages are found by the server's own tools (`pg_amcheck`, data checksums).
+        With a checkpoint (`against`) findings have the kinds of `storecore.store.checkpoints` too.
         """
         return verify_against(self, against, self._report)
 
@@ -217,10 +216,10 @@ class Capable(Rooms):
 
     def _report(self) -> Report:
         self._check_open()
-        report = looked_over(self._bars, (self._fundamentals, self._events, self._states))
+        report = check_rows(self._bars, (self._fundamentals, self._events, self._states))
         checked, findings = report.checked, list(report.findings)
         with unchecked(findings, "events"):
-            findings += self._events.misnumbered()
+            findings += self._events.sequence_findings()
         for name, log in self._logs.items():
             with unchecked(findings, name):
                 end, broken = log.verify()
@@ -229,23 +228,21 @@ class Capable(Rooms):
         return replace(report, checked=checked, findings=tuple(findings))
 
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Repair the heads of logs and the numbers of events after a restore of single tables.
+        """Repair the heads of logs and the sequence of events after a restore of single tables.
 
-        A database repairs its own pages, and leaves no row half written. Anything else that
-        `verify()` finds was changed by someone with the rights to do so, who must correct it.
+        The server repairs its own pages, and leaves no row half written. Anything else that
+        `verify()` finds was changed by a role with the privilege to do so, and must be corrected
+        by hand.
         """
         self._check_open()
-        healed = [log.heal(dry_run=dry_run) for log in self._logs.values()]
-        actions = tuple(filter(None, [self._events.heal(dry_run=dry_run), *healed]))
+        healed = [log.head.repair(dry_run=dry_run) for log in self._logs.values()]
+        actions = tuple(filter(None, [self._events.repair(dry_run=dry_run), *healed]))
         return replace(self.verify(), actions=actions)
 
     def compact(self) -> Report:
-        """Let the server reuse the room of replaced rows and count anew what its plans rest on.
-
-        Tables of another owner are left out by the server.
-        """
+        """Run VACUUM and ANALYZE on all tables; the server skips tables of another owner."""
         self._check_open()
-        self._database.retried("compacting", self._vacuumed)
+        self._database.retry("compacting", self._vacuumed)
         return Report(len(TABLES), actions=("vacuumed and analyzed all tables",))
 
     def _vacuumed(self, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""The rooms of a store, opened and closed together."""
+"""The collections of a store, opened and closed together."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from storecore.errors import ConfigError, InvalidName, NotSerializable
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.store.closing import Closing
 from storecore.values.names import check_name
-from storecore_postgres.audit import AuditLog
+from storecore_postgres.audit.log import AuditLog
 from storecore_postgres.bars import Bars
 from storecore_postgres.database import Database, Pool
-from storecore_postgres.distribution import DISTRIBUTIONS
 from storecore_postgres.events import Events
 from storecore_postgres.fundamentals import Fundamentals
-from storecore_postgres.schema import prepared, quoted
+from storecore_postgres.schema.installation import prepare_schema
+from storecore_postgres.schema.layouts import DISTRIBUTIONS
+from storecore_postgres.schema.tables import quoted
 from storecore_postgres.states import States
 
-_LONGEST = 1_300  # bytes; two such names and a date fit into an entry of an index
+_LONGEST = 1_300  # bytes; two names and a date must fit into an index entry
 _POOL = Pool()
-# The moment at which it was started tells a server from its copies, which have its other numbers.
+# The start time distinguishes a server from its copies, which have the same identifiers.
 _PLACE = """
 SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), d.oid, n.oid)
 FROM pg_database d, pg_namespace n WHERE d.datname = current_database() AND n.nspname = %s
@@ -27,7 +28,7 @@ FROM pg_database d, pg_namespace n WHERE d.datname = current_database() AND n.ns
 
 
 class Rooms(Closing):
-    """What a store in a database consists of: a room a kind of data, in one schema."""
+    """The collections of a store in a schema, one for each kind of data."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Rooms(Closing):
         self._database = database = Database(
             dsn, pool, prepare_threshold=prepare_threshold, statement_timeout=statement_timeout
         )
-        layout = prepared(database, place, distribution, create=create)
+        layout = prepare_schema(database, place, distribution, create=create)
         self._bars = Bars(database, place, layout)
         self._fundamentals = Fundamentals(database, place)
         self._events = Events(database, place, layout)
@@ -65,19 +66,19 @@ class Rooms(Closing):
         return f"{type(self).__name__}(schema={self._schema!r})"
 
     def places(self) -> frozenset[str]:
-        """Return the identity of the schema and its server, whatever the DSN calls it."""
+        """Return the identity of the schema and its server, independent of the dsn."""
         self._check_open()
-        rows = self._database.rows("asking which place it is", _PLACE, [self._schema])
+        rows = self._database.rows("identifying the schema", _PLACE, [self._schema])
         return frozenset(f"schema {row[0]}" for row in rows)
 
     def __reduce__(self) -> Any:
         raise NotSerializable(
             f"a {type(self).__name__} cannot be pickled or copied: it holds connections of this "
-            "process and the password of its dsn; open it again where it is used, with open_store"
+            "process and the password of its dsn; open it again with open_store there"
         )
 
     def close(self) -> None:
-        """Let go of all connections. A second call does nothing."""
+        """Close all connections. A second call does nothing."""
         super().close()
         self._database.close()
 
@@ -90,10 +91,10 @@ class Rooms(Closing):
 
 
 def checked_length(name: str, what: str) -> str:
-    """Return a name that an index can keep. Raises `InvalidName`."""
+    """Return a name that fits into an index. Raises `InvalidName` for a longer one."""
     if len(name) * 4 > _LONGEST and len(name.encode()) > _LONGEST:
         raise InvalidName(
             f"{what}={name[:50]!r}…: {len(name.encode()):,} bytes; a database keeps names of at "
-            f"most {_LONGEST:,} bytes in UTF-8; give it a shorter one"
+            f"most {_LONGEST:,} bytes in UTF-8; choose a shorter one"
         )
     return name

@@ -1,4 +1,4 @@
-"""The front door: `PostgresDataStore`, which checks what it is given and sends it to its room."""
+"""`PostgresDataStore`: checks arguments and passes them to the collections."""
 
 from __future__ import annotations
 
@@ -27,17 +27,16 @@ from storecore_postgres.capable import Capable
 class PostgresDataStore(Capable):
     """A `DataStore` in a schema of a PostgreSQL database.
 
-    Threads, processes and machines may have the same schema open at once, to read and to write.
+    Threads, processes and machines may open the same schema at once, to read and to write.
 
-    `dsn` is a libpq connection string; `schema` is created with its tables if it is missing.
-    `distribution` lays out new tables for a cluster of Citus or for TimescaleDB ("auto": as the
-    database has an extension). `pool` says how many connections there are, and how many seconds a
-    call waits for one, for another session's lock, and retries after a lost one.
-    `prepare_threshold` is after how many uses a statement is prepared (None: never, for PgBouncer),
-    `statement_timeout` how many seconds one may take. With `create=False` nothing is created, a
-    role that may only read is enough, and a schema without a store raises `NoStore`. Raises
-    `ConfigError` for other options, `StorageError` if the database cannot be reached, is too old,
-    or its role may not make the tables.
+    `dsn` is a libpq connection string. `schema` is created with its tables if it is missing.
+    `distribution` is the layout of new tables: "none", "citus", "timescale" or "auto" (by the
+    extensions of the database). `pool` bounds the connections and the seconds that a call waits for
+    a connection or a lock, and retries. A statement is prepared after `prepare_threshold` uses
+    (None: never, as PgBouncer needs). It may take `statement_timeout` seconds (None: unlimited).
+    With `create=False` nothing is created, a read-only role suffices, and a schema without a store
+    raises `NoStore`. Raises `ConfigError` for invalid options, and `StorageError` if the database
+    cannot be reached, is too old, or the role may not create the tables.
     """
 
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:

@@ -1,4 +1,4 @@
-"""Connections lost between calls, within them and at the commit: nothing is lost, nothing twice."""
+"""Connections lost between calls, inside calls and at the commit: no write is lost or doubled."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_commit_of_which_nobody_can_be_asked_is_reported_as_not_known(
     opened, at_commit, monkeypatch, event
 ):
     def commit(connection, send):
-        monkeypatch.setattr(store._database, "_patience", 0.2)
+        monkeypatch.setattr(store._database, "_timeout", 0.2)
         monkeypatch.setattr(store._database._pool, "lend", out_of_reach)
         lost_after_commit(connection, send)
 
@@ -212,7 +212,7 @@ def test_a_commit_of_which_nobody_can_be_asked_is_reported_as_not_known(
         with pytest.raises(
             StorageError,
             match=r"writing events of type .news.: the connection was lost at the commit.*0.2 sec"
-            r".*read it back before writing it again",
+            r".*read the data back before you write it again",
         ):
             store.write_event(event())
         monkeypatch.undo()
@@ -291,7 +291,7 @@ FORKING = """if True:
         store.log_decision(str(number), Decision("AAPL", Action.HOLD, 0, 0, "test"))
 
     write(0)
-    with store._decisions._writer._turn:  # as a thread of the parent may have it
+    with store._decisions._lock:  # as a thread of the parent may have it
         children = []
         for number in range(1, 4):
             child = os.fork()
@@ -317,15 +317,15 @@ def test_a_forked_child_has_connections_of_its_own(place, script):
 @pytest.mark.parametrize("closed", [False, True])
 def test_what_a_child_begins_anew(opened, closed):
     store = opened()
-    database, turn = store._database, store._decisions._writer._turn
+    database, turn = store._database, store._decisions._lock
     of_parent = database._pool
     if closed:
         store.close()
     database.after_fork()  # what is called after a fork: here it is what a child would have
-    store._decisions._writer.after_fork()
+    store._decisions.after_fork()
     assert database._pool is not of_parent
     assert database._pool.closed is closed
-    assert store._decisions._writer._turn is not turn
+    assert store._decisions._lock is not turn
     store.close()
     of_parent.close()
 

@@ -1,20 +1,22 @@
-"""Tables spread over a cluster or cut by time: the SQL that is sent, and when.
+"""Layouts of Citus and TimescaleDB: the SQL that is sent.
 
-What either is asked for is run with functions in its place that note it. Where the server of
-`STORECORE_TEST_DSN` has one of the two, every other test here runs on tables so laid out.
+The SQL is run with stand-ins for the functions of the extensions. If the server of
+`STORECORE_TEST_DSN` has an extension, all tests of this package run with its layout.
 """
 
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from pathlib import Path
 
 import psycopg
 import pytest
 
+import storecore_postgres
 from storecore import ConfigError, Event
-from storecore_postgres import PostgresDataStore, schema
-from storecore_postgres.distribution import chosen, spread
+from storecore_postgres import PostgresDataStore
+from storecore_postgres.schema import installation
+from storecore_postgres.schema.layouts import choose_layout, layout_statements
 
 STAND_INS = """
 CREATE TABLE asked (number serial, what text, relation regclass, by text);
@@ -56,7 +58,7 @@ PLAIN_KEYS = {
     ],
 )
 def test_the_layout_is_as_asked_or_as_the_database_can(asked, installed, layout):
-    assert chosen(asked, installed) == layout
+    assert choose_layout(asked, installed) == layout
 
 
 @pytest.mark.parametrize(("asked", "extension"), [("citus", "citus"), ("timescale", "timescaledb")])
@@ -69,13 +71,13 @@ def test_an_extension_that_is_not_there_is_told_with_its_command(opened, layout,
 
 def test_tables_stay_as_they_were_made(opened):
     opened(distribution="none").close()
-    with pytest.raises(ConfigError, match="were made with 'none'; leave it at 'auto', or copy"):
+    with pytest.raises(ConfigError, match="were created with 'none'; leave it at 'auto', or copy"):
         opened(distribution="citus")
     opened(distribution="auto").close()
 
 
 def test_citus_is_asked_to_spread_by_symbol_and_by_strategy():
-    assert spread('"desk"', "citus") == [
+    assert layout_statements('"desk"', "citus") == [
         """SELECT create_distributed_table('"desk".bars', 'symbol')""",
         """SELECT create_distributed_table('"desk".fundamentals', 'symbol')""",
         """SELECT create_distributed_table('"desk".events', 'symbol')""",
@@ -88,18 +90,18 @@ def test_citus_is_asked_to_spread_by_symbol_and_by_strategy():
 
 
 def test_timescale_is_asked_to_cut_bars_and_events_by_time():
-    assert spread('"o\'desk"', "timescale") == [
+    assert layout_statements('"o\'desk"', "timescale") == [
         """SELECT create_hypertable('"o''desk".bars', by_range('date', INTERVAL '90 days'))""",
         "SELECT create_hypertable('\"o''desk\".events', by_range('timestamp', INTERVAL '30 days'))",
     ]
 
 
 def test_nobody_is_asked_where_there_is_neither():
-    assert spread('"desk"', "none") == []
+    assert layout_statements('"desk"', "none") == []
 
 
 def test_no_statement_selects_nothing_which_a_cluster_refuses():
-    sources = [each for each in files("storecore_postgres").iterdir() if each.name.endswith(".py")]
+    sources = list(Path(storecore_postgres.__file__).parent.rglob("*.py"))
     assert len(sources) > 15
     for source in sources:
         assert not re.search(r"SELECT\s+FROM[^`]", source.read_text("utf8")), source.name
@@ -113,7 +115,9 @@ def desk(database, monkeypatch):
         connection.execute(STAND_INS)
 
         def opened(distribution):
-            monkeypatch.setattr(schema, "chosen", lambda asked, installed: distribution)
+            monkeypatch.setattr(
+                installation, "choose_layout", lambda asked, installed: distribution
+            )
             return connection, PostgresDataStore(dsn, schema="desk")
 
         yield opened

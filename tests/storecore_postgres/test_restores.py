@@ -1,4 +1,4 @@
-"""Law D6 in a database: what a restore of a schema or of single tables leaves is found, and mended.
+"""Law D6 in a database: the effects of restoring a schema or single tables are found and repaired.
 
 pg_dump, pg_restore                 a whole schema, or one table of it
 CREATE TABLE … AS, COPY, TRUNCATE   by hand: rows without what numbers them
@@ -78,7 +78,7 @@ def test_e1_events_restored_without_their_sequence_keep_their_order(
         numbers_set_back(admin, schema)
         (finding,) = store.verify().findings
         assert (finding.kind, finding.place) == ("behind", f'"{schema}".events')
-        assert "is at 0, and its events go on to number 3" in finding.detail
+        assert "is at 0, its events go up to number 3" in finding.detail
     with opened() as store:
         store.write_event(event(payload={"n": 3}))
         store.write_events([event(payload={"n": 4}), event(payload={"n": 5})])

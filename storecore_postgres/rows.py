@@ -1,4 +1,4 @@
-"""Rows read: more than should be held at once page after page, and whether they are sound."""
+"""Reading rows: page by page if there may be many, with decoding errors as errors of storecore."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def pages(
     start: Sequence[object],
     key_of: Callable[[Row], Sequence[object]],
 ) -> Iterator[Row]:
-    """Yield the rows of a statement that asks for those behind a key, in its order.
+    """Yield the rows after a key, in the order of the key; one statement reads one page.
 
-    No transaction stays open meanwhile: rows that are written later may be among them.
+    No transaction stays open between pages, so rows that are written meanwhile may be included.
     """
     key = start
     while rows := database.rows(what, statement, key):
@@ -30,9 +30,9 @@ def pages(
 
 
 def issue(decode: Callable[..., object], row: Row) -> StorageError | None:
-    """Return the issue of a row, None if it can be decoded.
+    """Return the error that decoding a row raises, or None.
 
-    `CorruptData` means damaged; any other error means that the row could not be checked.
+    `CorruptData` means that the row is damaged. Any other error means that it was not checked.
     """
     try:
         decode(*row)
@@ -44,7 +44,7 @@ def issue(decode: Callable[..., object], row: Row) -> StorageError | None:
 class decoding:
     """Turns errors in decoding a row into `CorruptData` or `StorageError` (law D5).
 
-    Wrong content is damage; too small a stack or memory is not.
+    Wrong content is damage. A stack or memory that is too small is not.
     """
 
     __slots__ = ("_place",)

@@ -1,4 +1,4 @@
-"""A whole store looked over: what nobody wrote is found, what is odd is told; nothing changes."""
+"""`verify()`: invalid rows are findings, anomalies are notes, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from storecore import StorageError, StoreClosed
-from storecore_postgres import verifying
-from storecore_postgres.failing import unreachable
+from storecore_postgres import integrity
+from storecore_postgres.errors import unreachable
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_numbers_that_no_store_would_have_written_are_found(filled, admin, schem
     admin.execute(f"UPDATE {schema}.bars SET {column} = '{value}' WHERE date > '2026-01-05 12:00'")
     (finding,) = filled.verify().findings
     assert (finding.kind, finding.place) == ("damaged", "AAPL (1d)")
-    assert finding.detail.startswith(f"1 bars with no sound {column}, the first of 2026-01-06")
+    assert finding.detail.startswith(f"1 bars with an invalid {column}, the first at 2026-01-06")
 
 
 def test_what_is_odd_is_a_note(store, bar):
@@ -96,7 +96,7 @@ def test_d5_a_table_that_may_not_be_read_is_unchecked_and_the_rest_is_checked(
 
 def test_d5_a_series_that_cannot_be_looked_at_stops_no_other(filled, bar, monkeypatch):
     filled.write_bars("MSFT", [bar(symbol="MSFT", high=1.0, low=2.0)])
-    real = verifying.anomalies
+    real = integrity.anomalies
 
     def failing(tables):
         if not failed:
@@ -105,7 +105,7 @@ def test_d5_a_series_that_cannot_be_looked_at_stops_no_other(filled, bar, monkey
         return real(tables)
 
     failed = []
-    monkeypatch.setattr(verifying, "anomalies", failing)
+    monkeypatch.setattr(integrity, "anomalies", failing)
     report = filled.verify()
     assert [(each.kind, each.place) for each in report.findings] == [("unchecked", "AAPL (1d)")]
     assert [each.place for each in report.notes] == ["MSFT (1d)"]
@@ -125,5 +125,5 @@ def test_a_store_that_is_closed_meanwhile_is_no_finding(filled):
     filled.close()
     with pytest.raises(StoreClosed):
         filled.verify()
-    with pytest.raises(StoreClosed), verifying.unchecked([], "bars"):
+    with pytest.raises(StoreClosed), integrity.unchecked([], "bars"):
         raise StoreClosed

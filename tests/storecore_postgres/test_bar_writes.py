@@ -1,4 +1,4 @@
-"""How bars are written: a few by an upsert, many new ones copied, in the order of the key."""
+"""Writes of bars: a few are upserted, many new ones are copied."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from storecore_postgres.bar_writer import _MANY, BarWriter
+from storecore_postgres.bars import _COPY_FROM, Bars
 
 ALL = date.min, date.max
 NOON = datetime(2026, 1, 5, 12)
@@ -16,7 +16,7 @@ NOON = datetime(2026, 1, 5, 12)
 @pytest.fixture
 def copied(monkeypatch):
     """Note each time that bars are copied; call `copied.first` before the next."""
-    real = BarWriter._copy_rows
+    real = Bars._copy_rows
 
     class Copied(list):
         first = staticmethod(lambda: None)
@@ -28,7 +28,7 @@ def copied(monkeypatch):
         copies.first()
         real(self, connection, timeframe, rows)
 
-    monkeypatch.setattr(BarWriter, "_copy_rows", copy)
+    monkeypatch.setattr(Bars, "_copy_rows", copy)
     return copies
 
 
@@ -44,13 +44,15 @@ def minutes(bar):
 
 
 def test_many_new_bars_are_copied(store, copied, minutes):
-    store.write_bars("AAPL", minutes(_MANY))
-    assert copied == [_MANY]
-    assert store.read_bars("AAPL", *ALL) == minutes(_MANY)
+    store.write_bars("AAPL", minutes(_COPY_FROM))
+    assert copied == [_COPY_FROM]
+    assert store.read_bars("AAPL", *ALL) == minutes(_COPY_FROM)
 
 
 @pytest.mark.parametrize(
-    ("count", "fields"), [(_MANY - 1, {}), (_MANY, {"volume": 2**53 + 1})], ids=["few", "exact"]
+    ("count", "fields"),
+    [(_COPY_FROM - 1, {}), (_COPY_FROM, {"volume": 2**53 + 1})],
+    ids=["few", "exact"],
 )
 def test_a_few_and_those_with_volumes_that_no_float_equals_are_not(
     store, copied, minutes, count, fields
@@ -61,26 +63,26 @@ def test_a_few_and_those_with_volumes_that_no_float_equals_are_not(
 
 
 def test_one_bar_each_of_many_series_is_not_copied(store, copied):
-    names = [f"S{number}" for number in range(_MANY)]
-    prices = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * _MANY)
-    store.write_bar_table(pa.table({"symbol": names, "date": [NOON] * _MANY, **prices}))
+    names = [f"S{number}" for number in range(_COPY_FROM)]
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * _COPY_FROM)
+    store.write_bar_table(pa.table({"symbol": names, "date": [NOON] * _COPY_FROM, **prices}))
     assert copied == []
-    assert len(store.read_bar_table(names, *ALL)) == _MANY
+    assert len(store.read_bar_table(names, *ALL)) == _COPY_FROM
 
 
 def test_many_bars_of_which_one_is_there_replace_it(store, copied, minutes):
-    store.write_bars("AAPL", minutes(1, close=1.0, first=_MANY - 1))
-    store.write_bars("AAPL", minutes(_MANY))
+    store.write_bars("AAPL", minutes(1, close=1.0, first=_COPY_FROM - 1))
+    store.write_bars("AAPL", minutes(_COPY_FROM))
     assert copied == []
-    assert store.read_bars("AAPL", *ALL) == minutes(_MANY)
+    assert store.read_bars("AAPL", *ALL) == minutes(_COPY_FROM)
 
 
 def test_another_writer_that_was_quicker_is_written_over(store, opened, copied, minutes):
     with opened() as other:
         copied.first = lambda: other.write_bars("AAPL", minutes(1, close=1.0, first=7))
-        store.write_bars("AAPL", minutes(_MANY))
-    assert copied == [_MANY]
-    assert store.read_bars("AAPL", *ALL) == minutes(_MANY)
+        store.write_bars("AAPL", minutes(_COPY_FROM))
+    assert copied == [_COPY_FROM]
+    assert store.read_bars("AAPL", *ALL) == minutes(_COPY_FROM)
 
 
 def test_what_is_more_than_a_batch_is_all_or_nothing(store, admin, schema, minutes):

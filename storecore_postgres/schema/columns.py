@@ -1,7 +1,7 @@
-"""Compares the columns of tables with those that storecore makes.
+"""Compares the columns of existing tables with those that storecore creates.
 
-A restore by hand may leave tables without a column, a key or an identity. Opening the store finds
-that, not the first write that needs it. A foreign column is an error only if it needs a value.
+A manual restore may lose a column, a key or an identity. Opening the store reports that, instead of
+the first write that needs it. An unknown column is an error only if it must be given a value.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct
 from storecore.errors import StorageError
 from storecore_postgres.database import Connection
 
-_ASKED = """
+_COLUMNS_OF = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
     a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
     coalesce(a.attnum = ANY(i.indkey), false), a.attidentity <> ''
@@ -38,27 +38,27 @@ _TYPES = {
 
 
 class Column(Struct, frozen=True):
-    """A column; `is_due` if every row must give it a value."""
+    """A column; `is_required` if it is NOT NULL without a default."""
 
     type: str
-    is_due: bool = False
+    is_required: bool = False
     is_key: bool = False
-    is_numbered: bool = False
+    is_identity: bool = False
 
 
 Tables = dict[str, dict[str, Column]]
 
 
 def tables_of(connection: Connection, schema: str, names: Iterable[str]) -> Tables:
-    """Return the columns of those tables of a schema, quoted, that are there."""
+    """Return the columns of the named tables that exist; `schema` is quoted."""
     tables: Tables = {}
-    for table, name, *column in connection.execute(_ASKED, [schema, list(names)]).fetchall():
+    for table, name, *column in connection.execute(_COLUMNS_OF, [schema, list(names)]).fetchall():
         tables.setdefault(table, {})[name] = Column(*column)
     return tables
 
 
 def tables_made_by(statements: Iterable[str]) -> Tables:
-    """Return the columns of the tables that SQL makes, as this package writes it."""
+    """Return the columns of tables in the CREATE TABLE statements of this package."""
     return {
         table: dict(_declared(body))
         for statement in statements
@@ -76,12 +76,12 @@ def _declared(body: str) -> Iterator[tuple[str, Column]]:
 
 
 def check_tables(found: Tables, expected: Tables, schema: str) -> None:
-    """Raise `StorageError` if tables are not those that storecore makes; `schema` is quoted."""
+    """Raise `StorageError` if tables lack what storecore creates; `schema` is quoted."""
     for table, columns in expected.items():
         for wrong in _differences(table, found.get(table, {}), columns):
             raise StorageError(
-                f"opening the schema {schema}: {wrong}; restore the whole schema as storecore made "
-                "it, or name another one"
+                f"opening the schema {schema}: {wrong}; restore the whole schema as storecore "
+                "created it, or name another one"
             )
 
 
@@ -96,8 +96,8 @@ def _differences(
             yield f'column "{name}" does not exist in its table {table}'
         elif found[name].type != column.type:
             yield f"{place} is of type {found[name].type}; expected {column.type}"
-        elif column.is_numbered and not found[name].is_numbered:
-            yield f"{place} is not numbered by the server; expected GENERATED ALWAYS AS IDENTITY"
+        elif column.is_identity and not found[name].is_identity:
+            yield f"{place} is no identity column; expected GENERATED ALWAYS AS IDENTITY"
     keys = [[name for name in each if each[name].is_key] for each in (found, expected)]
     if set(keys[0]) != set(keys[1]):
         yield (
@@ -105,5 +105,5 @@ def _differences(
             f"({', '.join(keys[1])})"
         )
     for name in found.keys() - expected.keys():
-        if found[name].is_due:
-            yield f'column "{name}" of its table {table} is not known, and must be given a value'
+        if found[name].is_required:
+            yield f'column "{name}" of its table {table} is unknown and must be given a value'

@@ -1,4 +1,4 @@
-"""Looks over a whole store: every document decoded, every bar looked at."""
+"""Checks all rows but those of the audit log: decodes every document, examines every bar."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from storecore.errors import CorruptData, StorageError, StoreClosed
 from storecore.reports import Finding, Report
 from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_postgres.bars import Bars
-from storecore_postgres.failing import Unreachable
+from storecore_postgres.errors import Unreachable
 
 _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 
 
 class Documents(Protocol):
-    """A room whose rows are documents."""
+    """A collection whose rows are documents."""
 
     def issues(self) -> Iterator[StorageError | None]:
-        """Yield for each row what is wrong with it, None where nothing is."""
+        """Yield for each row its error, or None."""
         ...
 
 
-def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
+def check_rows(bars: Bars, collections: Iterable[Documents]) -> Report:
     """Return a report on all rows but those of the audit log.
 
-    A table that the server does not give (this role may not read it, a statement takes too long) is
-    "unchecked", and the rest is checked. If no server can be reached, that error is raised.
+    A table that cannot be read (no privilege, a statement timeout) is an "unchecked" finding, and
+    the other tables are still checked. If no server can be reached, that error is raised.
     """
     checked, findings, notes = 0, list[Finding](), list[Finding]()
-    for room in rooms:
-        with unchecked(findings, type(room).__name__.lower()):
-            for issue in room.issues():
+    for collection in collections:
+        with unchecked(findings, type(collection).__name__.lower()):
+            for issue in collection.issues():
                 checked += 1
                 if issue is not None:
                     findings.append(_finding(issue, str(issue.path)))
@@ -48,14 +48,19 @@ def looked_over(bars: Bars, rooms: Iterable[Documents]) -> Report:
                 with unchecked(findings, place):
                     tables = [table for _, table in bars.read([symbol], timeframe, _EVER)]
                     checked += sum(map(len, tables))
-                    findings += [Finding("damaged", place, each) for each in _unsound(tables)]
+                    findings += [
+                        Finding("damaged", place, each) for each in _invalid_numbers(tables)
+                    ]
                     notes += [Finding(kind, place, detail) for kind, detail in anomalies(tables)]
     return Report(checked, tuple(findings), notes=tuple(notes))
 
 
 @contextmanager
 def unchecked(findings: list[Finding], place: str) -> Iterator[None]:
-    """Add an "unchecked" finding for an error inside, once for a place."""
+    """Turn an error in the block into an "unchecked" finding, one for each place.
+
+    A closed store and an unreachable server still raise.
+    """
     try:
         yield
     except (StoreClosed, Unreachable):
@@ -73,8 +78,8 @@ def _finding(error: Exception, place: str) -> Finding:
     )
 
 
-def _unsound(tables: Sequence[pa.Table]) -> Iterator[str]:
-    """Yield what no store would have written: it came in by another way."""
+def _invalid_numbers(tables: Sequence[pa.Table]) -> Iterator[str]:
+    """Describe numbers that storecore never writes: they came in by another way."""
     for table in tables:
         for name in (*PRICES, "volume"):
             wrong = pc.invert(pc.is_finite(table[name]))
@@ -82,4 +87,4 @@ def _unsound(tables: Sequence[pa.Table]) -> Iterator[str]:
                 wrong = pc.or_(wrong, pc.less(table[name], 0.0))
             if rows := pc.sum(wrong).as_py():
                 first = table["date"][pc.index(wrong, True).as_py()].as_py()
-                yield f"{rows:,} bars with no sound {name}, the first of {first}"
+                yield f"{rows:,} bars with an invalid {name}, the first at {first}"

@@ -1,4 +1,4 @@
-"""What can be wrong with a server: one clear error each, with what to do, and never a secret."""
+"""Faults of a server: each is one error with advice, and no error contains a secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from storecore.config.open import prepare
 from storecore.errors import CorruptData
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.database import Pool
-from storecore_postgres.failing import translated, unreachable
+from storecore_postgres.errors import store_error, unreachable
 
 SECRET = "s3cr3t-of-the-desk"
 ALL = date.min, date.max
@@ -90,7 +90,7 @@ def test_a_port_where_nothing_listens(refused):
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     dsn = f"postgresql://desk:{SECRET}@127.0.0.1:{port}/db"
-    refused(StorageError, "nothing listens there; is the server running", open_at, dsn)
+    refused(StorageError, "no server listens there; is it running", open_at, dsn)
 
 
 @pytest.fixture
@@ -108,11 +108,11 @@ def locked(role, postgres_server, admin):
 
 def test_a_wrong_password(refused, locked, place):
     dsn = make_conninfo(locked, password=SECRET + "!")
-    refused(StorageError, "password authentication failed.*is the password of", open_at, dsn)
+    refused(StorageError, "password authentication failed.*are user and password of", open_at, dsn)
 
 
 def test_no_password_where_one_is_asked_for(refused, locked):
-    refused(StorageError, "asks for a password and the dsn has none; give it one", open_at, locked)
+    refused(StorageError, "requires a password and the dsn has none; add it", open_at, locked)
 
 
 def test_a_password_that_is_changed_under_a_store(refused, locked, admin, place):
@@ -130,19 +130,19 @@ def test_a_password_that_is_changed_under_a_store(refused, locked, admin, place)
 
 def test_an_unknown_database(refused, place):
     dsn = make_conninfo(place["dsn"], dbname="nowhere")
-    refused(StorageError, 'database "nowhere" does not exist; make it', open_at, dsn)
+    refused(StorageError, 'database "nowhere" does not exist; create it', open_at, dsn)
 
 
 def test_an_unknown_role(refused, place):
     dsn = make_conninfo(place["dsn"], user="nobody_at_all")
-    refused(StorageError, 'role "nobody_at_all" does not exist; make it', open_at, dsn)
+    refused(StorageError, 'role "nobody_at_all" does not exist; create it', open_at, dsn)
 
 
 def test_a_role_that_may_not_make_the_schema(refused, role, place):
     dsn = make_conninfo(role()[1], password=SECRET)
     refused(
         StorageError,
-        "is not there, and this role may not make it; is its name right",
+        "does not exist, and this role may not create it; check its name",
         open_at,
         dsn,
         schema=place["schema"],
@@ -156,14 +156,14 @@ def test_an_empty_dsn_is_not_whatever_answers_here(refused, dsn):
 
 def test_a_role_that_may_not_see_the_schema(refused, role, place, store):
     dsn = make_conninfo(role()[1], password=SECRET)
-    refused(StorageError, "permission denied.*may not", open_at, dsn, schema=place["schema"])
+    refused(StorageError, "permission denied.*lacks a priv", open_at, dsn, schema=place["schema"])
 
 
 def test_a_role_with_no_connection_left(refused, role, admin, place):
     name, dsn = role()
     admin.execute(f"ALTER ROLE {name} CONNECTION LIMIT 1")
     with psycopg.connect(dsn):
-        refused(StorageError, "too many connections.*smaller pool.max_size", open_at, dsn)
+        refused(StorageError, "too many connections.*lower pool.max_size", open_at, dsn)
 
 
 def test_an_old_server(refused, place, monkeypatch):
@@ -180,7 +180,7 @@ def test_a_database_in_another_encoding(refused, database):
 
 def test_a_schema_of_a_later_version(refused, store, admin, schema, opened):
     admin.execute(f"UPDATE {schema}.about SET value = '2' WHERE key = 'version'")
-    refused(StorageError, "is of version 2, this storecore knows 1; upgrade", opened)
+    refused(StorageError, "has version 2, this storecore supports 1; upgrade", opened)
 
 
 def test_a_schema_that_is_someone_elses(refused, admin, schema, opened):
@@ -191,25 +191,25 @@ def test_a_schema_that_is_someone_elses(refused, admin, schema, opened):
 
 def test_a_name_that_the_server_keeps_for_itself(refused, opened):
     for name in ("pg_desk", "pg_catalog", "information_schema"):
-        refused(ConfigError, f"schema='{name}': the server keeps", opened, schema=name)
+        refused(ConfigError, f"schema='{name}': the server reserves", opened, schema=name)
 
 
 def test_a_table_that_was_dropped_under_a_store(refused, store, admin, schema, bar):
     admin.execute(f"DROP TABLE {schema}.bars")
-    refused(StorageError, "a table is missing; make it with", store.write_bars, "AAPL", [bar()])
+    refused(StorageError, "a table is missing; create it with", store.write_bars, "AAPL", [bar()])
     refused(StorageError, "reading bars: .*a table is missing", store.read_bars, "AAPL", *ALL)
 
 
 def test_a_schema_that_was_dropped_under_a_store(refused, store, admin, schema, event):
     admin.execute(f"DROP SCHEMA {schema} CASCADE")
-    refused(StorageError, "a table is missing; make it with", store.write_event, event())
+    refused(StorageError, "a table is missing; create it with", store.write_event, event())
 
 
 def test_a_server_that_only_reads(refused, opened, place, bar):
     opened().close()
     dsn = make_conninfo(place["dsn"], options="-c default_transaction_read_only=on")
     with opened(dsn=dsn) as store:
-        error = "only reads; connect to the one that writes"
+        error = "is read-only; connect to one that can write"
         refused(StorageError, error, store.write_bars, "AAPL", [bar()])
         assert store.read_bars("AAPL", *ALL) == []
 
@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_what_was_there(no_cluster, refused, store, admin, sc
         f"CREATE TRIGGER fills_up AFTER INSERT OR UPDATE ON {schema}.bars "
         f"EXECUTE FUNCTION {schema}.full()"
     )
-    refused(StorageError, "disk is full; make room", store.write_bars, "AAPL", [bar(close=2.0)])
+    refused(StorageError, "disk is full; free some", store.write_bars, "AAPL", [bar(close=2.0)])
     assert store.read_bars("AAPL", *ALL) == [bar(close=1.0)]
 
 
@@ -237,7 +237,7 @@ def test_a_statement_that_takes_too_long(refused, opened, admin, schema, bar):
 
 def test_more_threads_than_connections(refused, opened, event):
     with opened(pool=Pool(max_size=1, timeout=1)) as store, store._database._pool.connection():
-        error = "no connection became free in 1 seconds; let fewer"
+        error = "no connection became free in 1 seconds; share"
         refused(StorageError, error, store.read_bars, "AAPL", *ALL)
         refused(StorageError, error, store.write_event, event())
 
@@ -257,7 +257,7 @@ def test_a_server_that_has_gone(refused, opened, monkeypatch, tmp_path, terminat
     with opened(pool=Pool(timeout=0.5)) as store:
         monkeypatch.setattr(store._database, "_dsn", f"host={tmp_path} password={SECRET}")
         terminate()
-        refused(StorageError, "no such socket; is the server", store.read_bars, "AAPL", *ALL)
+        refused(StorageError, "socket does not exist; is the server", store.read_bars, "AAPL", *ALL)
 
 
 def test_a_store_that_is_closed_while_it_is_used_says_so_at_once(refused, opened):
@@ -275,7 +275,7 @@ def test_a_name_that_is_too_long_is_refused_before_anything_is_sent(refused, sto
 def test_a_name_that_the_index_refuses_is_an_invalid_name(refused, store, monkeypatch, bar):
     monkeypatch.setattr("storecore_postgres.rooms._LONGEST", 10_000)
     name = "".join(chr(33 + n * n % 90) + chr(200 + n) for n in range(2_000))
-    refused(InvalidName, "too long to be found again", store.save_strategy_state, name, {})
+    refused(InvalidName, "too long for an index", store.save_strategy_state, name, {})
 
 
 def test_nothing_that_is_printed_of_a_store_has_its_dsn(opened, place):
@@ -292,9 +292,9 @@ def test_nothing_that_is_printed_of_a_store_has_its_dsn(opened, place):
     [
         ("connection timeout expired", "no answer in time"),
         ("server does not support SSL, but SSL was required", "sslmode of the dsn"),
-        ('could not translate host name "db"', "host name is not known; is it spelt right"),
+        ('could not translate host name "db"', "host name cannot be resolved; is it spelled right"),
         ("FATAL:  the database system is starting up", "try again once it has started"),
-        ("FATAL:  something of a later version", "later version; the server said so"),
+        ("FATAL:  something of a later version", "later version; as the server reports"),
         ("something of a later libpq", "no connection was made; is the server running"),
         ("server closed the connection unexpectedly", "closed the connection; see its log"),
     ],
@@ -307,7 +307,7 @@ def test_why_there_is_no_connection(said, told):
 
 def test_a_server_that_dies_within_the_last_try(refused, opened, postgres_server, monkeypatch):
     with opened() as store:
-        monkeypatch.setattr(store._database, "_tries", lambda: [5.0])
+        monkeypatch.setattr(store._database, "_attempts", lambda: [5.0])
         postgres_server.kill()
         try:
             refused(StorageError, "closed the connection; see", store.read_bars, "AAPL", *ALL)
@@ -323,7 +323,7 @@ def test_what_the_driver_itself_refuses_is_told_as_it_says(opened):
 def test_what_nobody_has_thought_of_is_told_with_its_code(store, admin):
     with pytest.raises(psycopg.Error) as caught:
         admin.execute("SELECT 1 / 0")
-    error = translated(caught.value, "reading bars")
+    error = store_error(caught.value, "reading bars")
     assert str(error) == "reading bars: division by zero (SQLSTATE 22012)"
 
 
@@ -334,6 +334,6 @@ def test_d5_what_the_server_finds_damaged_is_corrupt(store, admin, code):
             "DO $$ BEGIN RAISE EXCEPTION 'invalid page in block 7 of relation base/5/16402' "
             f"USING ERRCODE = '{code}'; END $$"
         )
-    error = translated(caught.value, "reading bars")
+    error = store_error(caught.value, "reading bars")
     assert type(error) is CorruptData
     assert str(error).startswith("reading bars: invalid page in block 7 of relation base/5/16402; ")

@@ -1,7 +1,7 @@
-"""Tables spread over a cluster (Citus) or cut by time (TimescaleDB), if the server has either.
+"""Layouts of tables: plain, distributed over a cluster (Citus) or cut by time (TimescaleDB).
 
-Clients of a cluster connect to its coordinator: a worker numbers events separately. No statement
-may select nothing (`SELECT FROM`), which a cluster refuses.
+Clients of a cluster must connect to its coordinator, because a worker numbers events separately.
+Citus refuses statements with an empty select list (`SELECT FROM`), so no statement has one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from storecore.errors import ConfigError
 Distribution = Literal["none", "citus", "timescale"]
 DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
 _EXTENSIONS = {"citus": "citus", "timescale": "timescaledb"}
-_KEYS = {  # beside what makes a row unique, a distributed table needs the column it is spread by
+_KEYS = {  # the primary key of a distributed table must contain its distribution column
     "events": {"citus": "symbol, timestamp, id"},
     "decisions": {"citus": "strategy, seq"},
     "orders": {"citus": "strategy, seq"},
 }
-_SPREAD_BY = {
+_DISTRIBUTED_BY = {
     "bars": "symbol",
     "fundamentals": "symbol",
     "events": "symbol",
@@ -26,13 +26,13 @@ _SPREAD_BY = {
     "decisions": "strategy",
     "orders": "strategy",
 }
-_CUT_BY = {"bars": ("date", "90 days"), "events": ("timestamp", "30 days")}
+_PARTITIONED_BY = {"bars": ("date", "90 days"), "events": ("timestamp", "30 days")}
 
 
-def chosen(asked: str, installed: set[str]) -> Distribution:
-    """Return how tables are laid out: as asked, or ("auto") as the database has an extension.
+def choose_layout(asked: str, installed: set[str]) -> Distribution:
+    """Return the layout of new tables: as asked, or for "auto" by the installed extensions.
 
-    Raises `ConfigError` where what was asked for is not installed in the database.
+    Raises `ConfigError` if the extension is not installed in the database.
     """
     found = [name for name, extension in _EXTENSIONS.items() if extension in installed]
     if asked == "auto":
@@ -45,22 +45,27 @@ def chosen(asked: str, installed: set[str]) -> Distribution:
     return cast(Distribution, asked)
 
 
-def key_of(table: str, plain: str, distribution: Distribution) -> str:
-    """Return the columns of a table's primary key, `plain` where nothing else is needed."""
+def primary_key(table: str, plain: str, distribution: Distribution) -> str:
+    """Return the columns of a table's primary key, `plain` unless the layout needs more."""
     return _KEYS.get(table, {}).get(distribution, plain)
 
 
-def spread(schema: str, distribution: Distribution) -> list[str]:
+def layout_statements(schema: str, distribution: Distribution) -> list[str]:
     """Return the statements that lay out new tables; `schema` is quoted."""
     if distribution == "citus":
-        spread = [_distributed(f"{schema}.{table}", by) for table, by in _SPREAD_BY.items()]
-        copied = [f"{schema}.audit_heads", f"{schema}.about"]
-        return [*spread, *(f"SELECT create_reference_table({_text(each)})" for each in copied)]
+        distributed = [
+            _distributed(f"{schema}.{table}", by) for table, by in _DISTRIBUTED_BY.items()
+        ]
+        reference = [f"{schema}.audit_heads", f"{schema}.about"]
+        return [
+            *distributed,
+            *(f"SELECT create_reference_table({_text(each)})" for each in reference),
+        ]
     if distribution == "timescale":
         return [
             f"SELECT create_hypertable({_text(f'{schema}.{table}')}, "
             f"by_range('{column}', INTERVAL '{width}'))"
-            for table, (column, width) in _CUT_BY.items()
+            for table, (column, width) in _PARTITIONED_BY.items()
         ]
     return []
 
