@@ -16,11 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars.groups import Grouped
-from storecore.bars.table import EXACT, SERIES, instants_of, joined
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import EMPTY, EXACT, SERIES, instants_of, joined, series_table
 from storecore.reports import Coverage
+from storecore.store.collections import BarCollection
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.errors import KEY_TAKEN
+from storecore_postgres.names import checked_length
 from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.wire import (
     COPY_END,
@@ -94,7 +97,7 @@ SELECT symbol FROM found WHERE symbol IS NOT NULL""",
 }
 
 
-class Bars:
+class Bars(BarCollection):
     """All series of a store."""
 
     def __init__(self, database: Database, schema: str, distribution: Distribution) -> None:
@@ -105,11 +108,18 @@ class Bars:
             statement.format(schema=schema) for statement in (_UPSERT, _COPY, _ANY)
         )
 
-    def write(self, timeframe: str, given: Grouped) -> None:
-        """Insert or replace checked bars, all or none."""
-        if not len(given.table):
+    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
+        """Insert or replace bars; they are committed when this returns."""
+        table = series_table(columns)
+        self.write_many(timeframe, Grouped([symbol], [len(table)], table))
+
+    def write_many(self, timeframe: str, batch: Grouped) -> None:
+        """Insert or replace bars, all or none. A few thousand cost one round trip."""
+        if not len(batch.table):
             return
-        rows = given.in_order()
+        for symbol in batch.names:
+            checked_length(symbol, "table.symbol")
+        rows = batch.in_order()
         what = f"writing bars of {rows.names[0]!r}"
         if len(rows.names) > 1:
             what += f" and {len(rows.names) - 1} others"
@@ -118,8 +128,13 @@ class Bars:
         batches = [self._parameters(timeframe, rows, start) for start in _starts(rows)]
         self._database.retry(what, lambda connection: self._put(connection, batches))
 
-    def read(
-        self, symbols: list[str], timeframe: str, span: TimeRange, columns: Iterable[str] = _NUMBERS
+    def read(self, symbol: str, timeframe: str, span: TimeRange) -> pa.Table:
+        """Return the bars of a range, sorted by date."""
+        found = self.read_many([symbol], timeframe, span, _NUMBERS)
+        return found[0][1] if found else EMPTY
+
+    def read_many(
+        self, symbols: list[str], timeframe: str, span: TimeRange, columns: Iterable[str]
     ) -> Named:
         """Return a series table for each symbol that has bars, sorted by symbol."""
         wanted = [name for name in _NUMBERS if name in columns]
@@ -131,7 +146,7 @@ class Bars:
                 break
             last, table = found.pop()  # the page may have cut it
             rest = span._replace(first=instants_of(table)[-1] + 1)
-            more = self.read([last], timeframe, rest, wanted)
+            more = self.read_many([last], timeframe, rest, wanted)
             found.append((last, joined([table, *(each for _, each in more)])))
             symbols = symbols[bisect_right(symbols, last) :]
         return found
@@ -147,7 +162,7 @@ class Bars:
         """Yield series tables of consecutive time windows."""
         max_rows = max(1, max_bytes // ROW_BYTES)
         for window in self._windows(symbols, timeframe, span, max_rows):
-            yield self.read(symbols, timeframe, window, columns)
+            yield self.read_many(symbols, timeframe, window, columns)
 
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
         """Remove the bars of a range; return how many there were."""
@@ -185,6 +200,11 @@ class Bars:
         return sorted(
             name for (name,) in self._database.rows("reading timeframes", statement, [symbol])
         )
+
+    def series(self) -> Iterator[tuple[str, str]]:
+        """Yield symbol and timeframe of each series."""
+        for symbol in self.symbols(None):
+            yield from ((symbol, timeframe) for timeframe in self.timeframes(symbol))
 
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars of a series."""

@@ -16,6 +16,7 @@ from storecore.errors import CorruptData, StorageError
 from storecore.events import decode_event, encode_event, select_events
 from storecore.models import Event
 from storecore.reports import Finding
+from storecore.store.collections import EventCollection
 from storecore.values.times import EARLIEST, TimeRange, exact_instant
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.rows import PAGE, Row, decoding, issue, pages
@@ -79,7 +80,7 @@ class _SequenceBehind(Exception):
     """The sequence gives numbers below those of earlier events."""
 
 
-class Events:
+class Events(EventCollection):
     """All events of a store."""
 
     def __init__(self, database: Database, schema: str, distribution: Distribution) -> None:
@@ -93,18 +94,16 @@ class Events:
         self._numbered = _NUMBERED.format(insert=self._insert)
         self._read = _READ.replace("{schema}", schema)
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, batch: list[Event]) -> None:
         """Append checked events in the order given, all or none, exactly once."""
-        if not events:
-            return
-        documents = [encode_event(event).decode() for event in events]
+        documents = [encode_event(event).decode() for event in batch]
         parameters = [
-            timestamptz_array(map(_instant, events)),
-            text_array(indexed_type(event.type) for event in events),
-            text_array(event.symbol or "" for event in events),
+            timestamptz_array(map(_instant, batch)),
+            text_array(indexed_type(event.type) for event in batch),
+            text_array(event.symbol or "" for event in batch),
             text_array(documents),
         ]
-        first = [timestamptz(_instant(events[0])), documents[0]]
+        first = [timestamptz(_instant(batch[0])), documents[0]]
 
         def put(connection: Connection) -> None:
             if self._is_unchecked:
@@ -118,7 +117,7 @@ class Events:
             ((kept,),) = connection.execute(self._committed, [*first, number]).fetchall()
             return bool(kept)
 
-        what = f"writing events of type {events[0].type!r}"
+        what = f"writing events of type {batch[0].type!r}"
         try:
             self._database.exactly_once(what, put, is_committed)
         except (_SequenceBehind, StorageError) as error:

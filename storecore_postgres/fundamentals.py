@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.models import FundamentalData
-from storecore.values.times import EARLIEST, LATEST, exact_instant, to_datetime
+from storecore.store.collections import FundamentalCollection
+from storecore.values.times import EARLIEST, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database
+from storecore_postgres.names import checked_length
 from storecore_postgres.rows import PAGE, Row, decoding, issue, pages
 from storecore_postgres.wire import Timestamptz, instant, text_array, timestamptz, timestamptz_array
 
@@ -29,7 +30,7 @@ WHERE (symbol, timestamp) > (%s, %s) ORDER BY symbol, timestamp LIMIT {PAGE}
 """
 
 
-class Fundamentals:
+class Fundamentals(FundamentalCollection):
     """All fundamentals of a store."""
 
     def __init__(self, database: Database, schema: str) -> None:
@@ -39,12 +40,12 @@ class Fundamentals:
             statement.format(schema=schema) for statement in (_UPSERT, _LATEST, _AFTER)
         )
 
-    def write(self, fundamentals: Sequence[FundamentalData]) -> None:
+    def write(self, batch: list[FundamentalData]) -> None:
         """Insert or replace checked fundamentals, all or none; the last one of a key wins."""
-        if not fundamentals:
-            return
+        for row, data in enumerate(batch):
+            checked_length(data.symbol, f"fundamentals[{row}].symbol")
         # All writers lock rows in the order of the key, so they cannot deadlock.
-        by_key = {(each.symbol, exact_instant(each.timestamp, "")): each for each in fundamentals}
+        by_key = {(each.symbol, exact_instant(each.timestamp, "")): each for each in batch}
         keys = sorted(by_key)
         documents = [encode_fundamental(by_key[key]).decode() for key in keys]
         symbols = text_array(symbol for symbol, _ in keys)
@@ -55,9 +56,8 @@ class Fundamentals:
 
         self._database.retry(f"writing fundamentals of {keys[0][0]!r}", put)
 
-    def read(self, symbol: str, as_of: datetime | None) -> FundamentalData | None:
-        """Return the latest fundamental not after `as_of`, or None."""
-        limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
+    def read(self, symbol: str, limit: int) -> FundamentalData | None:
+        """Return the latest fundamental not after an instant, or None."""
         what = f"reading fundamentals of {symbol!r}"
         rows = self._database.rows(what, self._latest, [symbol, timestamptz(limit)])
         return self._decoded(*rows[0]) if rows else None

@@ -42,16 +42,13 @@ def check_rows(bars: Bars, collections: Iterable[Documents]) -> Report:
                 if issue is not None:
                     findings.append(_finding(issue, str(issue.path)))
     with unchecked(findings, "bars"):
-        for symbol in bars.symbols(None):
-            for timeframe in bars.timeframes(symbol):
-                place = f"{symbol} ({timeframe})"
-                with unchecked(findings, place):
-                    tables = [table for _, table in bars.read([symbol], timeframe, _EVER)]
-                    checked += sum(map(len, tables))
-                    findings += [
-                        Finding("damaged", place, each) for each in _invalid_numbers(tables)
-                    ]
-                    notes += [Finding(kind, place, detail) for kind, detail in anomalies(tables)]
+        for symbol, timeframe in bars.series():
+            place = f"{symbol} ({timeframe})"
+            with unchecked(findings, place):
+                table = bars.read(symbol, timeframe, _EVER)
+                checked += len(table)
+                findings += [Finding("damaged", place, each) for each in _invalid_numbers([table])]
+                notes += [Finding(kind, place, detail) for kind, detail in anomalies([table])]
     return Report(checked, tuple(findings), notes=tuple(notes))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from storecore.errors import CorruptData, StorageError
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
-from storecore.values.documents import decode_document, encode_document
+from storecore.store.collections import StateCollection
+from storecore.values.documents import decode_document
 from storecore_postgres.database import Connection, Database, IsCommitted
 from storecore_postgres.rows import decoding, issue
 
@@ -33,7 +34,7 @@ SELECT EXISTS (
 _STRATEGIES = "SELECT DISTINCT strategy FROM {schema}.states"
 
 
-class States:
+class States(StateCollection):
     """All states of a store."""
 
     def __init__(self, database: Database, schema: str) -> None:
@@ -45,9 +46,9 @@ class States:
         )
         self._history = _HISTORY.format(schema=schema, kept=KEPT_VERSIONS)
 
-    def save(self, strategy: str, state: dict[str, Any], expect: int | None) -> None:
+    def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         """Replace the state of a strategy, exactly once."""
-        encoded = encode_document(state, "state").decode()
+        encoded = document.decode()
 
         def put(connection: Connection) -> tuple[int, str]:
             stored = self._locked_version(connection, strategy)
@@ -76,6 +77,10 @@ class States:
         self._database.exactly_once(
             f"restoring the state of {strategy!r}", put, self._is_committed(strategy)
         )
+
+    def load(self, strategy: str) -> dict[str, Any] | None:
+        """Return the state of a strategy, or None."""
+        return self.version(strategy).state
 
     def history(self, strategy: str) -> list[StateVersion]:
         """Return the kept versions, newest first."""

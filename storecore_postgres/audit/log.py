@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import count
 from threading import RLock
-from typing import Generic, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -25,12 +25,11 @@ from storecore.audit.records import (
     moment_and_day,
     select_records,
 )
-from storecore.audit.transfer import moved_end
+from storecore.audit.transfer import LOGS, moved_end
 from storecore.errors import StorageError
-from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import AuditLine, Finding
+from storecore.store.collections import AuditLog
 from storecore.values.fork import reset_after_fork
-from storecore.values.names import check_name
 from storecore.values.times import TimeRange
 from storecore.values.times import instant as instant_of
 from storecore_postgres.audit.head import AuditHead
@@ -40,7 +39,6 @@ from storecore_postgres.rows import PAGE, Row, decoding, pages
 from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.wire import instant, text_array, timestamptz, timestamptz_array
 
-_Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 _MISPLACED = "its columns seq, strategy or logged_at differ from those of its record"
 _INSERT = """
 INSERT INTO {schema}.{log} (seq, day, strategy, logged_at, record)
@@ -80,7 +78,7 @@ class _Indexed(Struct):
 _INDEXED = msgspec.json.Decoder(_Indexed)
 
 
-class AuditLog(Generic[_Record]):
+class PostgresLog(AuditLog):
     """One log: "decisions" or "orders"."""
 
     def __init__(
@@ -89,13 +87,11 @@ class AuditLog(Generic[_Record]):
         schema: str,
         layout: Distribution,
         log: str,
-        kind: type[_Record],
     ) -> None:
         self._database = database
-        self._log = log
+        self.name = log
         self._table = f"{schema}.{log}"
-        self._kind: type[_Record] = kind
-        self.head = AuditHead(database, schema, log)
+        self.chain_head = AuditHead(database, schema, log)
         # Threads of a process wait here, without a connection. The lock is reentrant: a signal
         # handler that logs inside a call that logs waits for the server's lock, with a timeout.
         self._lock = RLock()
@@ -111,29 +107,26 @@ class AuditLog(Generic[_Record]):
         """Use a new lock: a thread of the parent may hold this one."""
         self._lock = RLock()
 
-    def write(self, bodies: Sequence[bytes]) -> None:
+    def write(self, bodies: list[bytes]) -> None:
         """Append checked records, all or none, exactly once."""
-        if bodies:
-            with self._lock:
-                if not self._append_after_known_end(bodies):
-                    self._end = self._append_locked(bodies)
+        with self._lock:
+            if not self._append_after_known_end(bodies):
+                self._end = self._append_locked(bodies)
 
-    def append(self, day: date, lines: Sequence[bytes]) -> None:
+    def append(self, day: date, lines: list[bytes]) -> None:
         """Append checked records that were logged in another store, all or none."""
 
         def put(connection: Connection) -> Link:
-            end = moved_end(self._log, lines, self.head.lock(connection))
+            end = moved_end(self.name, lines, self.chain_head.lock(connection))
             return self._insert_records(connection, day, lines, end)
 
         with self._lock:
-            self._append_once(f"copying {self._log}", put)
+            self._append_once(f"copying {self.name}", put)
 
-    def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
+    def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
-        if strategy is not None:
-            check_name(strategy, "strategy_name")  # the server rejects NUL
         parameters = [timestamptz(span.first), timestamptz(span.last), strategy]
-        rows = self._database.rows(f"reading {self._log}", self._read, parameters)
+        rows = self._database.rows(f"reading {self.name}", self._read, parameters)
         return select_records((self._decoded(*row) for row in rows), span, strategy)
 
     def lines(self, after: int) -> Iterator[AuditLine]:
@@ -144,7 +137,7 @@ class AuditLog(Generic[_Record]):
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end and its first break, or the findings about its head."""
         # The head is read first: records that are appended meanwhile are beyond it, not missing.
-        known = self.head.known()
+        known = self.chain_head.known()
         lines, hidden = [], None
         for row in self._rows_after(0):
             lines.append(_line(row[-1]))
@@ -153,17 +146,17 @@ class AuditLog(Generic[_Record]):
         named = [known.head] if known.head is not None and known.head.seq else []
         end, broken = follow([log], named)
         first = broken or hidden
-        return end, [first] if first else self.head.findings(known, end)
+        return end, [first] if first else self.chain_head.findings(known, end)
 
     def _append_locked(self, bodies: Sequence[bytes]) -> Link | None:
         """Append after the locked head; return the new end, or None if it is of no use."""
 
         def put(connection: Connection) -> Link:
-            last, (now, today) = self.head.lock(connection), moment_and_day(datetime.now)
+            last, (now, today) = self.chain_head.lock(connection), moment_and_day(datetime.now)
             lines, end = chain(bodies, now, last)
             return self._insert_records(connection, today, lines, end)
 
-        end = self._append_once(f"logging {self._log}", put)
+        end = self._append_once(f"logging {self.name}", put)
         return end if self._can_follow else None
 
     def _append_once(self, what: str, put: Callable[[Connection], Link]) -> Link:
@@ -171,7 +164,7 @@ class AuditLog(Generic[_Record]):
         try:
             return self._database.exactly_once(what, put, self._is_committed)
         except StorageError as error:
-            self.head.distrust()
+            self.chain_head.distrust()
             if not _is_key_taken(error):
                 raise
         return self._database.exactly_once(what, put, self._is_committed)
@@ -203,11 +196,11 @@ class AuditLog(Generic[_Record]):
             return attempt > 1 and self._is_committed(connection, "", end)
 
         try:
-            return self._database.retry(f"logging {self._log}", put)
+            return self._database.retry(f"logging {self.name}", put)
         except StorageError as error:
             if not _is_key_taken(error):
                 raise
-            self.head.distrust()
+            self.chain_head.distrust()
             return False
 
     def _is_committed(self, connection: Connection, _: str, end: Link) -> bool:
@@ -219,11 +212,11 @@ class AuditLog(Generic[_Record]):
         self, connection: Connection, day: date, lines: Sequence[bytes], end: Link
     ) -> Link:
         connection.execute(self._insert, _columns(day, lines))
-        self.head.move(connection, end)
+        self.chain_head.move(connection, end)
         return end
 
     def _rows_after(self, seq: int) -> Iterator[Row]:
-        what = f"reading {self._log}"
+        what = f"reading {self.name}"
         return pages(self._database, what, self._after, [seq], lambda row: [row[0]])
 
     def _misplaced(
@@ -238,9 +231,9 @@ class AuditLog(Generic[_Record]):
             return None
         return Finding("edited", f"{self._table}, seq {seq}", _MISPLACED)
 
-    def _decoded(self, seq: int, record: str) -> _Record:
+    def _decoded(self, seq: int, record: str) -> Any:
         with decoding(f"{self._table}, seq {seq}"):
-            return decode_record(_line(record), self._kind)
+            return decode_record(_line(record), LOGS[self.name])
 
 
 def _line(record: str) -> bytes:
