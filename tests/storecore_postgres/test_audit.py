@@ -144,7 +144,7 @@ def test_records_that_came_in_beneath_a_head_that_did_not_move_are_gone_on_from(
         other.log_decisions("value", [decision()] * 3)
     tamper(f"UPDATE {{heads}} SET seq = {seq}, hash = '{end}' WHERE log = 'decisions'")
     if of_another:
-        store._decisions._end = None  # as of a cluster, which has no shorter way
+        store._logs["decisions"]._end = None  # as of a cluster, which has no shorter way
     store.log_decision("value", decision())
     assert store.verify_audit().checked == 5
     assert kinds(store) == []

@@ -291,7 +291,7 @@ FORKING = """if True:
         store.log_decision(str(number), Decision("AAPL", Action.HOLD, 0, 0, "test"))
 
     write(0)
-    with store._decisions._lock:  # as a thread of the parent may have it
+    with store._logs["decisions"]._lock:  # as a thread of the parent may have it
         children = []
         for number in range(1, 4):
             child = os.fork()
@@ -317,15 +317,15 @@ def test_a_forked_child_has_connections_of_its_own(place, script):
 @pytest.mark.parametrize("closed", [False, True])
 def test_what_a_child_begins_anew(opened, closed):
     store = opened()
-    database, turn = store._database, store._decisions._lock
+    database, turn = store._database, store._logs["decisions"]._lock
     of_parent = database._pool
     if closed:
         store.close()
     database.after_fork()  # what is called after a fork: here it is what a child would have
-    store._decisions.after_fork()
+    store._logs["decisions"].after_fork()
     assert database._pool is not of_parent
     assert database._pool.closed is closed
-    assert store._decisions._lock is not turn
+    assert store._logs["decisions"]._lock is not turn
     store.close()
     of_parent.close()
 

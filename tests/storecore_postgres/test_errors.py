@@ -273,7 +273,7 @@ def test_a_name_that_is_too_long_is_refused_before_anything_is_sent(refused, sto
 
 
 def test_a_name_that_the_index_refuses_is_an_invalid_name(refused, store, monkeypatch, bar):
-    monkeypatch.setattr("storecore_postgres.rooms._LONGEST", 10_000)
+    monkeypatch.setattr("storecore_postgres.names._LONGEST", 10_000)
     name = "".join(chr(33 + n * n % 90) + chr(200 + n) for n in range(2_000))
     refused(InvalidName, "too long for an index", store.save_strategy_state, name, {})
 
