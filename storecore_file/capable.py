@@ -37,11 +37,11 @@ from storecore.states import checked_versions
 from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
 from storecore.store.tables import MAX_BYTES, check_max_bytes
 from storecore.values.times import time_range
-from storecore_file.deferral import Deferral
-from storecore_file.repairing import Repairs, mendable
+from storecore_file.fs.deferral import Deferral
+from storecore_file.integrity import Trouble
+from storecore_file.repair import Repairs, mendable
 from storecore_file.rooms import Rooms
-from storecore_file.troubles import Trouble
-from storecore_file.verifying import chain_findings, looked_over, report
+from storecore_file.verification import chain_findings, looked_over, report
 
 
 class Capable(Rooms):

@@ -18,12 +18,12 @@ from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.models import FundamentalData
 from storecore.values.times import LATEST, exact_instant, to_datetime
-from storecore_file.decode_errors import decoding
-from storecore_file.floor.disk import Disk
-from storecore_file.floor.names import SYMBOLS, is_hashed
-from storecore_file.floor.rollback import replace_all
-from storecore_file.floor.sealing import sealed, unsealed
-from storecore_file.troubles import ASIDE, Kind, Trouble, listed, troubles_in, unexpected
+from storecore_file.fs.decode_errors import decoding
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.names import SYMBOLS, is_hashed
+from storecore_file.fs.rollback import replace_all
+from storecore_file.fs.seal import sealed, unsealed
+from storecore_file.integrity import ASIDE, Kind, Trouble, listed, troubles_in, unexpected
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"

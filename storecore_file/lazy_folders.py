@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from storecore.errors import NoStore, StorageError
-from storecore_file.floor.disk import Disk
+from storecore_file.fs.disk import Disk
 
 KINDS = ("prices", "fundamentals", "events", "state", "audit")
 _WRITING = frozenset({"write", "write_many", "write_all", "save", "restore", "take"})

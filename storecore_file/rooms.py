@@ -15,15 +15,15 @@ from storecore.models import (
 )
 from storecore.store.base import Closing
 from storecore.values.names import check_name
-from storecore_file.audit import AuditLog
-from storecore_file.bars import Bars
-from storecore_file.events import Events
-from storecore_file.floor.disk import Disk
-from storecore_file.floor.looking import places
-from storecore_file.floor.mounts import warn_of_network
+from storecore_file.audit.log import AuditLog
+from storecore_file.bars.collection import Bars
+from storecore_file.events.collection import Events
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.mounts import warn_of_network
+from storecore_file.fs.stat import places
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.lazy_folders import LazyRoom, check_is_there
-from storecore_file.state import States
+from storecore_file.states import States
 from storecore_file.store_format import check_format, mark_new
 
 ROOMS = {

@@ -17,9 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from storecore.errors import CorruptData, StorageError, StoreError
-from storecore_file.floor.disk import Disk
-from storecore_file.floor.sealing import sealed, unsealed
-from storecore_file.troubles import ASIDE, Trouble, problem_of, trouble_of
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.seal import sealed, unsealed
+from storecore_file.integrity import ASIDE, Trouble, problem_of, trouble_of
 
 NAME = ".storecore"
 FORMAT = 2

@@ -15,8 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storecore_file import FileDataStore, bar_file, bars, series_writer, streaming, tiling
-from storecore_file.parts import layout_of
+from storecore_file import FileDataStore
+from storecore_file.bars import collection as bars
+from storecore_file.bars import compaction as tiling
+from storecore_file.bars import partition as bar_file
+from storecore_file.bars import stream as streaming
+from storecore_file.bars import writer as series_writer
+from storecore_file.bars.layout import layout_of
 
 JAN_5 = datetime(2026, 1, 5)
 

@@ -176,7 +176,9 @@ BUSY = """if True:
     import pyarrow as pa
     from datetime import datetime, timedelta
     from storecore import PriceBar
-    from storecore_file import FileDataStore, bar_file, bars, series_writer, tiling
+    from storecore_file import FileDataStore
+    from storecore_file.bars import collection as bars, partition as bar_file
+    from storecore_file.bars import compaction as tiling, writer as series_writer
 
     tiling.PART_ROWS = series_writer.PART_ROWS = 20
     tiling.OPEN_ROWS, tiling.PART_BYTES, tiling.SMALL_BYTES, tiling.RATIO = 5, 6_000, 2_400, 1

@@ -9,7 +9,7 @@ FORKING = """if True:
     from datetime import datetime
     from storecore import PriceBar
     from storecore_file import FileDataStore
-    import storecore_file.kept_parts as kept_parts
+    import storecore_file.bars.kept as kept_parts
 
     store = FileDataStore(sys.argv[1])
     bar = PriceBar("A", datetime(2026, 1, 5), 1.0, 1.0, 1.0, 1.0, 1)

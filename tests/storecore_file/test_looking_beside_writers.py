@@ -11,10 +11,11 @@ import pytest
 
 from storecore import StorageError
 from storecore.audit.records import GENESIS
-from storecore_file import FileDataStore, troubles
-from storecore_file.floor.disk import Disk
-from storecore_file.repairing import Repairs
-from storecore_file.troubles import Problem, agreed, problem_of
+from storecore_file import FileDataStore
+from storecore_file import integrity as troubles
+from storecore_file.fs.disk import Disk
+from storecore_file.integrity import Problem, agreed, problem_of
+from storecore_file.repair import Repairs
 
 ALL = date.min, date.max
 JAN_5 = datetime(2026, 1, 5)
@@ -169,7 +170,7 @@ def test_a_chain_that_there_is_no_memory_for_is_unchecked(store, base, decision,
     def out_of_memory(files, heads):
         raise MemoryError
 
-    monkeypatch.setattr("storecore_file.audit.follow", out_of_memory)
+    monkeypatch.setattr("storecore_file.audit.log.follow", out_of_memory)
     found = store.verify().findings
     assert [(each.kind, each.place) for each in found] == [
         ("unchecked", str(base / "audit" / log)) for log in ("decisions", "orders")

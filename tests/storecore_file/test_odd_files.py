@@ -12,10 +12,11 @@ from hashlib import sha256
 import pytest
 
 from storecore import StorageError
-from storecore_file import FileDataStore, troubles
-from storecore_file.floor.disk import _may_be_folder
-from storecore_file.floor.regular import READ, WRITE, open_regular
-from storecore_file.floor.sealing import sealed
+from storecore_file import FileDataStore
+from storecore_file import integrity as troubles
+from storecore_file.fs.disk import _may_be_folder
+from storecore_file.fs.regular import READ, WRITE, open_regular
+from storecore_file.fs.seal import sealed
 
 ALL = date.min, date.max
 JAN_5 = datetime(2026, 1, 5)

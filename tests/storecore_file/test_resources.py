@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from storecore_file import FileDataStore, troubles
+from storecore_file import FileDataStore
+from storecore_file import integrity as troubles
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="becomes another user, as root alone may")
 
@@ -17,7 +18,7 @@ BEGIN = """if True:
     from datetime import date, datetime
     from storecore import StoreError, open_store
     from storecore_file import FileDataStore
-    import storecore_file.troubles
+    import storecore_file.integrity
 
     ALL = date.min, date.max
     base = sys.argv[1]

@@ -10,7 +10,8 @@ from datetime import date
 import pytest
 
 from storecore import StoreError
-from storecore_file import FileDataStore, troubles
+from storecore_file import FileDataStore
+from storecore_file import integrity as troubles
 
 ALL = date.min, date.max
 CODES = [errno.EACCES, errno.EMFILE, errno.ENOMEM, errno.EIO, MemoryError]

@@ -16,8 +16,12 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from storecore import Action, Decision, Event, FundamentalData, PriceBar
-from storecore_file import FileDataStore, bars, parallel, series_writer, tiling
-from storecore_file.floor import looking
+from storecore_file import FileDataStore
+from storecore_file.bars import collection as bars
+from storecore_file.bars import compaction as tiling
+from storecore_file.bars import parallel
+from storecore_file.bars import writer as series_writer
+from storecore_file.fs import stat as looking
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

@@ -18,9 +18,10 @@ import pytest
 
 from storecore import PriceBar
 from storecore.builtin.memory import MemoryDataStore
-from storecore_file import FileDataStore, bars
-from storecore_file.floor.disk import Disk, Staged, write_all
-from storecore_file.series_writer import SeriesWriter
+from storecore_file import FileDataStore
+from storecore_file.bars import collection as bars
+from storecore_file.bars.writer import SeriesWriter
+from storecore_file.fs.disk import Disk, Staged, write_all
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

@@ -25,7 +25,7 @@ from storecore import (
     laws,
 )
 from storecore_file import FileDataStore
-from storecore_file.floor.disk import Disk, write_all
+from storecore_file.fs.disk import Disk, write_all
 
 ALL = datetime.min, datetime.max
 JAN_5 = datetime(2026, 1, 5)
@@ -53,7 +53,7 @@ def log_decision_of_a_new_day(store, n):
     now = datetime.now(UTC) + timedelta(n)
     clock = type("Clock", (), {"now": staticmethod(lambda zone: now)})
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("storecore_file.audit.datetime", clock)
+        patched.setattr("storecore_file.audit.log.datetime", clock)
         log_decision(store, n)
 
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from storecore import Action, Decision, Event, FundamentalData, PriceBar
-from storecore_file import FileDataStore, bars
+from storecore_file import FileDataStore
+from storecore_file.bars import collection as bars
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
