@@ -1,11 +1,11 @@
 """Checks the files of a folder, and reports issues file by file.
 
-A room declares the files of its folder: for each kind a pattern of names, and how to prove such a
-file. Anything else in the folder is reported too, so that no file goes unseen.
+A collection declares the files of its folders: for each sort a pattern of names, and how to check
+such a file. Anything else in a folder is reported too, so that no file is overlooked.
 
-An error of a check is "damaged" only if it is `CorruptData`, and only if a second look agrees: a
-writer may have replaced the file, or be in the middle of a write. Any other error is "unchecked":
-no other file misses its check for it, and no repair touches the file (law D5).
+A file is "damaged" only if its check raises `CorruptData`, and only if a second look agrees: a
+writer may have replaced the file, or be in the middle of a write. With any other error the file is
+"unchecked": the other files are checked all the same, and no repair touches this one (law D5).
 """
 
 from __future__ import annotations
@@ -17,103 +17,101 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from storecore.errors import CorruptData
-from storecore_file.fs.decode_errors import cause_of
 from storecore_file.fs.logs import torn_end
 from storecore_file.fs.rollback import made_at
+from storecore_file.fs.seal import cause_of
 from storecore_file.fs.stat import Entry, entries, is_there, type_at
 
 YOUNG = 3_600  # seconds in which a temporary file may still be one that is being written
-ASIDE, SETTLE, FORGET = "aside", "settle", "forget"
+QUARANTINE, TRUNCATE, FORGET = "quarantine", "truncate", "forget"
 NO_NEWLINE = "its last line lacks its newline"
 DAMAGED, UNCHECKED, LINKED, UNREPAIRED = "damaged", "unchecked", "linked", "unrepaired"
-_LOOKS, _PAUSE = 10, 0.01  # at what may be being changed, and seconds between two of them
+_LOOKS, _PAUSE = 10, 0.01  # at a file that may be being changed, and seconds between two of them
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.S)
 _LOCK = re.compile(r"\.(.+\.)?lock", re.S)
 _TORN = re.compile(r".+\.torn", re.S)
 _Found = TypeVar("_Found")
 
 
-class Trouble(NamedTuple):
-    """One thing that is not as it should be.
+class Files(NamedTuple):
+    """Files of one sort: how to check one, and what a repair needs to know of it.
 
-    `remedy` is what a repair does: `ASIDE` moves the file aside, `SETTLE` the torn end of a log,
-    under the lock at `lock` and if `check` still finds it so, and calls `moved` then; `FORGET` only
-    calls that. None is for a human to mend.
+    `names` matches their names. `check` raises `StoreError` if a file is not whole, and `remedy` is
+    what a repair may do then. `lock` returns the name of the lock of a file's writers. `is_whole`
+    returns whether a line of a log is whole. `moved` is called once a repair has dealt with a file,
+    under the lock.
     """
 
-    kind: str
-    path: Path
-    detail: str
-    remedy: str | None = None
-    lock: Path | None = None
-    check: Callable[[Path], object] | None = None
-    is_whole: Callable[[bytes], bool] | None = None
-    moved: Callable[[Path], object] | None = None
-
-
-class Kind(NamedTuple):
-    """Files of one kind: their names, a check that raises `StoreError`, and what a repair may do.
-
-    `lock` is the name of the lock of their writers; `is_whole` tells of a log's line whether it is;
-    `moved` is called once a repair has moved a file aside, under the lock.
-    """
-
-    names: re.Pattern[str]
+    names: re.Pattern[str] | None
     check: Callable[[Path], object]
     remedy: str | None = None
     lock: Callable[[str], str] | None = None
     is_whole: Callable[[bytes], bool] | None = None
     moved: Callable[[Path], object] | None = None
 
+    def lock_of(self, path: Path) -> Path | None:
+        """Return the path of the lock of a file's writers, None if they need none."""
+        return path.with_name(self.lock(path.name)) if self.lock else None
 
-class Problem(NamedTuple):
-    """The result of a check of a file: its kind, `DAMAGED` or `UNCHECKED`, and the detail."""
+
+class Issue(NamedTuple):
+    """One finding in the files of a store, and what a repair can do about it.
+
+    `remedy` is what a repair does: `QUARANTINE` moves the file, if its check still fails;
+    `TRUNCATE` moves the torn end of a log; `FORGET` only calls `files.moved`. An issue without a
+    remedy is left to the user.
+    """
 
     kind: str
+    path: Path
     detail: str
+    remedy: str | None = None
+    files: Files | None = None
 
 
-def troubles_in(folder: Path, kinds: Sequence[Kind]) -> Iterator[Trouble | None]:
-    """Yield for each file in a folder what is wrong with it, None where nothing is."""
-    found, troubles = listed(folder)
-    yield from troubles
+def folder_issues(folder: Path, sorts: Sequence[Files]) -> Iterator[Issue | None]:
+    """Yield the issue of each file in a folder, None for a whole one."""
+    found, issues = listed(folder)
+    yield from issues
     for entry in found:
         path = folder / entry.name
-        kind = next((kind for kind in kinds if kind.names.fullmatch(entry.name)), None)
-        if kind is None:
+        files = next(
+            (each for each in sorts if each.names and each.names.fullmatch(entry.name)), None
+        )
+        if files is None:
             yield unexpected(path, entry)
         elif entry.type != "file":
-            yield no_file(path, entry, kind.remedy)
+            yield not_a_file(path, entry, files.remedy)
         else:
-            yield from _of_file(path, kind)
+            yield from _file_issues(path, files)
 
 
-def listed(folder: Path) -> tuple[list[Entry], list[Trouble]]:
-    """Return the entries of a folder, and an error that hides others.
+def listed(folder: Path) -> tuple[list[Entry], list[Issue]]:
+    """Return the entries of a folder that can be checked, and the issues of those that cannot.
 
-    A symbolic link is not followed: its target is not of this store, or is there twice.
+    A symbolic link is not followed: its target is not of this store, or would be checked twice.
     """
     try:
         found = entries(folder)
     except Exception as error:
-        return [], [Trouble(UNCHECKED, folder, _unchecked(folder, error))]
-    troubles = [trouble for entry in found if (trouble := _unseen(folder, entry))]
-    unseen = {trouble.path.name for trouble in troubles}
-    return [entry for entry in found if entry.name not in unseen], troubles
+        return [], [Issue(UNCHECKED, folder, _unchecked(folder, error))]
+    issues = [issue for entry in found if (issue := _unseen(folder, entry))]
+    unseen = {issue.path.name for issue in issues}
+    return [entry for entry in found if entry.name not in unseen], issues
 
 
-def guarded(place: Path, troubles: Iterator[Trouble | None]) -> Iterator[Trouble | None]:
+def guarded(place: Path, issues: Iterator[Issue | None]) -> Iterator[Issue | None]:
     """Yield issues; an error that ends the search is an issue too, and does not stop others."""
     try:
-        yield from troubles
+        yield from issues
     except Exception as error:
-        yield Trouble(UNCHECKED, place, _unchecked(place, error))
+        yield Issue(UNCHECKED, place, _unchecked(place, error))
 
 
-def no_file(path: Path, entry: Entry, remedy: str | None) -> Trouble:
-    """Return that another thing lies in the place of a file: a folder, a FIFO, a device."""
+def not_a_file(path: Path, entry: Entry, remedy: str | None) -> Issue:
+    """Return the issue that a folder, a FIFO or a device lies in the place of a file."""
     detail = f"expected a file, found a {entry.type}"
-    return Trouble(DAMAGED, path, detail, remedy, None, _expect_no_file)
+    return Issue(DAMAGED, path, detail, remedy, Files(None, _expect_no_file))
 
 
 def folder_lock(name: str) -> str:
@@ -121,30 +119,30 @@ def folder_lock(name: str) -> str:
     return ".lock"
 
 
-def unexpected(path: Path, entry: Entry) -> Trouble | None:
-    """Return what to say of an entry that is none of a room's own: a lock, or left behind, or not.
+def unexpected(path: Path, entry: Entry) -> Issue | None:
+    """Return the issue of an entry that no collection declares; None for locks and leftovers.
 
-    A sidecar of torn lines is nobody's data any more, and is no trouble.
+    A sidecar of torn lines holds no data, and is no issue.
     """
     is_file = entry.type == "file"
     if not is_file and _LOCK.fullmatch(entry.name):
-        return no_file(path, entry, ASIDE)
+        return not_a_file(path, entry, QUARANTINE)
     if is_file and (_LOCK.fullmatch(entry.name) or _TORN.fullmatch(entry.name)):
         return None
     made = entry.changed if _TEMPORARY.fullmatch(entry.name) else made_at(entry.name)
     if is_file and made is not None:
         if time.time() - made < YOUNG:
             return None
-        return Trouble("temporary", path, "a killed writer has left it behind", ASIDE)
-    return Trouble("unknown", path, f"no {entry.type} of this store: it is left alone")
+        return Issue("temporary", path, "a killed writer has left it behind", QUARANTINE)
+    return Issue("unknown", path, f"no {entry.type} of this store: it is left alone")
 
 
-def problem_of(path: Path, check: Callable[[Path], object]) -> Problem | None:
-    """Return the problem of a file, without its name; None if it is whole.
+def issue_of(path: Path, files: Files) -> Issue | None:
+    """Return the issue of a file, damaged or unchecked; None if it is whole or gone.
 
-    A file that is gone has no problem. Damage is checked again, until two looks agree.
+    Damage is checked again, until two looks agree. An unchecked file has no remedy.
     """
-    return agreed(lambda: _problem(path, check))
+    return agreed(lambda: _issue(path, files))
 
 
 def agreed(look: Callable[[], _Found | None]) -> _Found | None:
@@ -164,37 +162,24 @@ def agreed(look: Callable[[], _Found | None]) -> _Found | None:
     return found
 
 
-def trouble_of(
-    path: Path,
-    problem: Problem,
-    remedy: str | None = None,
-    lock: Path | None = None,
-    check: Callable[[Path], object] | None = None,
-    moved: Callable[[Path], object] | None = None,
-) -> Trouble:
-    """Return the issue of a file with a problem: an unchecked file has no remedy."""
-    if problem.kind == UNCHECKED:
-        return Trouble(UNCHECKED, path, problem.detail)
-    return Trouble(problem.kind, path, problem.detail, remedy, lock, check, None, moved)
-
-
-def _problem(path: Path, check: Callable[[Path], object]) -> Problem | None:
+def _issue(path: Path, files: Files) -> Issue | None:
     try:
-        check(path)
+        files.check(path)
     except CorruptData as error:
-        return Problem(DAMAGED, _without_name(path, error)) if is_there(path) else None
+        damage = Issue(DAMAGED, path, _without_name(path, error), files.remedy, files)
+        return damage if is_there(path) else None
     except Exception as error:
-        return Problem(UNCHECKED, _unchecked(path, error)) if is_there(path) else None
+        return Issue(UNCHECKED, path, _unchecked(path, error)) if is_there(path) else None
     return None
 
 
-def _unseen(folder: Path, entry: Entry) -> Trouble | None:
+def _unseen(folder: Path, entry: Entry) -> Issue | None:
     path = folder / entry.name
     if entry.problem is not None:
-        return Trouble(UNCHECKED, path, f"could not be checked: {entry.problem}")
+        return Issue(UNCHECKED, path, f"could not be checked: {entry.problem}")
     if entry.type == "symbolic link":
         detail = "a symbolic link: it is not checked, and nothing is written through it"
-        return Trouble(LINKED, path, detail)
+        return Issue(LINKED, path, detail)
     return None
 
 
@@ -206,20 +191,19 @@ def _without_name(path: Path, error: Exception) -> str:
     return cause_of(error).removeprefix(f"{path}: ")
 
 
-def _of_file(path: Path, kind: Kind) -> Iterator[Trouble | None]:
-    lock = path.with_name(kind.lock(path.name)) if kind.lock else None
-    problem = problem_of(path, kind.check)
-    if problem is None:
-        yield from guarded(path, _torn(path, kind, lock))
+def _file_issues(path: Path, files: Files) -> Iterator[Issue | None]:
+    issue = issue_of(path, files)
+    if issue is None:
+        yield from guarded(path, _torn(path, files))
     else:
-        yield trouble_of(path, problem, kind.remedy, lock, kind.check, kind.moved)
+        yield issue
 
 
-def _torn(path: Path, kind: Kind, lock: Path | None) -> Iterator[Trouble | None]:
+def _torn(path: Path, files: Files) -> Iterator[Issue | None]:
     """Yield the issue that the end of a log is torn, None if it is whole or being written."""
-    is_whole = kind.is_whole
+    is_whole = files.is_whole
     detail = agreed(lambda: _torn_detail(path, is_whole)) if is_whole else None
-    yield Trouble("torn", path, detail, SETTLE, lock, None, is_whole) if detail else None
+    yield Issue("torn", path, detail, TRUNCATE, files) if detail else None
 
 
 def _torn_detail(path: Path, is_whole: Callable[[bytes], bool]) -> str | None:

@@ -1,10 +1,9 @@
-"""The room of state: one JSON document a strategy, replaced whole.
+"""The states of a store: one JSON document a strategy, replaced whole.
 
-    state/value_strategy.json         the state, whose it is and its version, counted from 1
-    state/.value_strategy.json.7      a version before: the last few are kept
+    state/value_strategy.json         the state, its strategy and its version, counted from 1
+    state/.value_strategy.json.7      an earlier version: the last few are kept
 
-A writer holds the strategy's lock, so that the version that it was told to expect is the one that
-it replaces.
+A writer holds the lock of the strategy, so that it replaces the version that its caller expects.
 """
 
 from __future__ import annotations
@@ -22,13 +21,12 @@ from storecore.errors import CorruptData, StorageError
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
 from storecore.values.documents import encode_document
-from storecore_file.fs.decode_errors import decoding
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.names import STRATEGIES, is_hashed
 from storecore_file.fs.rollback import replace_all
-from storecore_file.fs.seal import sealed, unsealed
-from storecore_file.integrity import ASIDE, Kind, Trouble, troubles_in
+from storecore_file.fs.seal import decode_errors, sealed, unsealed
+from storecore_file.integrity import QUARANTINE, Files, Issue, folder_issues
 
 _SUFFIX = ".json"
 _NEWEST = re.compile(r"[^.].*\.json", re.S)
@@ -53,8 +51,8 @@ class States:
             if stored:
                 self._disk.keep(path, _kept(path, stored).name)
             self._disk.replace(path, _encoded(strategy, stored + 1, encoded))
-            for number in (stored + 1, stored):  # one may be what a killed writer left
-                with suppress(StorageError):  # the state is saved, and nobody asks for these
+            for number in (stored + 1, stored):  # the first may be a leftover of a killed writer
+                with suppress(StorageError):  # the state is saved; these are not needed
                     self._disk.drop(_kept(path, number - KEPT_VERSIONS))
 
     def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
@@ -76,7 +74,7 @@ class States:
             replace_all(self._disk, contents, (_kept(path, number) for number in others))
 
     def load(self, strategy: str) -> StateVersion:
-        """Return a state and its version, 0 where none was saved."""
+        """Return a state and its version, 0 if none was saved."""
         return self._read(self._path(strategy), strategy) or StateVersion(0, None)
 
     def history(self, strategy: str) -> list[StateVersion]:
@@ -93,14 +91,14 @@ class States:
         names = [name for name in self._disk.names(self._folder) if name.endswith(_SUFFIX)]
         return sorted(strategy for name in names if (strategy := self._strategy_of(name)))
 
-    def troubles(self) -> Iterator[Trouble | None]:
-        """Yield for each file what is wrong with it, None where nothing is.
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each file, None for a whole one.
 
-        A repair leaves a state that is damaged where it is: moved away, it would count as never
-        saved, and its strategy would begin from nothing.
+        A repair does not move a damaged state: it would count as never saved, and its strategy
+        would begin from nothing.
         """
-        kept = Kind(_KEPT, self._check, ASIDE, lambda name: f"{name.rpartition('.')[0]}.lock")
-        return troubles_in(self._folder, [Kind(_NEWEST, self._check), kept])
+        kept = Files(_KEPT, self._check, QUARANTINE, lambda name: f"{name.rpartition('.')[0]}.lock")
+        return folder_issues(self._folder, [Files(_NEWEST, self._check), kept])
 
     def _check(self, path: Path) -> None:
         content = self._disk.read(path)
@@ -140,7 +138,7 @@ class States:
 
 
 class _Document(Struct, frozen=True):
-    """A strategy's state, whose it is, and its version."""
+    """A state, its strategy and its version."""
 
     strategy: str
     state: dict[str, Any]
@@ -153,7 +151,7 @@ def _encoded(strategy: str, version: int, state: bytes) -> bytes:
 
 
 def _document(content: bytes, path: Path) -> _Document:
-    with decoding(path, "document"):
+    with decode_errors(path, "document"):
         return msgspec.json.decode(unsealed(content), type=_Document)
 
 

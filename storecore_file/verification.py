@@ -1,4 +1,4 @@
-"""Looks over a whole store: each room tells of its own files, what is left is told here."""
+"""Checks a whole store: each collection reports on its own files, and this module on the rest."""
 
 from __future__ import annotations
 
@@ -9,48 +9,50 @@ from typing import Protocol
 from storecore.errors import CorruptData, StorageError
 from storecore.reports import Finding, Report
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.quarantine import ASIDE
+from storecore_file.fs.quarantine import FOLDER
 from storecore_file.integrity import (
     DAMAGED,
     LINKED,
     UNCHECKED,
     UNREPAIRED,
-    Trouble,
+    Issue,
     guarded,
     listed,
     unexpected,
 )
-from storecore_file.store_format import NAME, format_troubles
+from storecore_file.store_format import NAME, format_issues
 
-_ROOMS = frozenset({"prices", "fundamentals", "events", "state", "audit", ASIDE, NAME})
+_OWN = frozenset({"prices", "fundamentals", "events", "state", "audit", FOLDER, NAME})
 _LOGS = frozenset({"decisions", "orders"})
-_STATES = ("older", "lacking", "diverged")  # files of several
+_STATES = ("older", "lacking", "diverged")  # files of different states of the store
 WRONG = frozenset({DAMAGED, UNCHECKED, LINKED, UNREPAIRED, "overlapping", "truncated", *_STATES})
 
 
-class Room(Protocol):
-    """A room that can tell of its files."""
+class Collection(Protocol):
+    """A collection that can check its files."""
 
-    def troubles(self) -> Iterator[Trouble | None]:
-        """Yield for each file what is wrong with it, None where nothing is."""
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each file, None for a whole one."""
         ...
 
 
-def looked_over(disk: Disk, base_path: Path, rooms: Sequence[Room]) -> tuple[int, list[Trouble]]:
-    """Return how many files were looked at, and all that is wrong or odd."""
-    looks = [look for room in rooms for look in guarded(base_path, room.troubles())]
-    looks += guarded(base_path, format_troubles(disk, base_path))
-    looks += [*_others(base_path, _ROOMS), *_others(base_path / "audit", _LOGS)]
-    return len(looks), [trouble for trouble in looks if trouble is not None]
+def store_issues(
+    disk: Disk, base_path: Path, collections: Sequence[Collection]
+) -> tuple[int, list[Issue]]:
+    """Return how many files were checked, and all issues."""
+    checks = [check for each in collections for check in guarded(base_path, each.issues())]
+    checks += guarded(base_path, format_issues(disk, base_path))
+    checks += [*_others(base_path, _OWN), *_others(base_path / "audit", _LOGS)]
+    return len(checks), [issue for issue in checks if issue is not None]
 
 
-def report(checked: int, troubles: Sequence[Trouble], audit: Iterable[Finding]) -> Report:
-    """Return a report on what was found; what keeps no read from its answer is a note."""
-    found = [Finding(each.kind, str(each.path), each.detail, str(each.path)) for each in troubles]
+def report(checked: int, issues: Sequence[Issue], audit: Iterable[Finding]) -> Report:
+    """Return a report on what was found; an issue that does not affect reads is a note."""
+    found = [Finding(each.kind, str(each.path), each.detail, str(each.path)) for each in issues]
     wrong = tuple(each for each in found if each.kind in WRONG)
     notes = tuple(each for each in found if each.kind not in WRONG)
-    told = {each.place for each in wrong}
-    others = [each for each in audit if each.kind != UNCHECKED or each.place not in told]
+    reported = {each.place for each in wrong}
+    others = [each for each in audit if each.kind != UNCHECKED or each.place not in reported]
     return Report(checked, (*wrong, *others), notes=notes)
 
 
@@ -63,10 +65,10 @@ def chain_findings(verify: Callable[[], tuple[object, list[Finding]]]) -> list[F
         return [Finding(kind, str(error.path), str(error), error.path)]
 
 
-def _others(folder: Path, own: frozenset[str]) -> Iterator[Trouble | None]:
-    """Yield the issues of the store's folder; those of rooms may be links to other disks."""
+def _others(folder: Path, own: frozenset[str]) -> Iterator[Issue | None]:
+    """Yield the issues of what no collection owns; the folder of one may be a link."""
     found, unseen = listed(folder)
-    yield from (trouble for trouble in unseen if trouble.path.name not in own)
+    yield from (issue for issue in unseen if issue.path.name not in own)
     for entry in found:
         if entry.name not in own:
             yield unexpected(folder / entry.name, entry)

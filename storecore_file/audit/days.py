@@ -1,25 +1,31 @@
-"""What the name of a file of the audit log promises: which log it belongs to, and which day.
+"""The files of an audit log, one a day: what a name promises, and all lines as a stream.
 
-The day is the local date of the machine that logged. The records say when they were logged in UTC,
-which is a day off at most.
+A name says which log a file belongs to, and which day. The day is the local date of the machine
+that logged; the records have their time in UTC, which is at most a day off.
+
+Days follow each other, but if a clock was set back two files take turns. So lines are merged by
+their numbers, and a file is opened when its first line is next.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from datetime import date
+from heapq import merge
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from storecore.audit.records import day_bounds, decode_record, is_whole
 from storecore.errors import CorruptData
 from storecore.models import DecisionRecord, OrderRecord
-from storecore.reports import Finding
-from storecore_file.fs.decode_errors import too_deep
-from storecore_file.fs.logs import as_line, whole_lines
+from storecore.reports import AuditLine, Finding
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.logs import as_line, iter_lines, whole_lines
+from storecore_file.fs.seal import too_deep
 
 _STAMPS = re.compile(rb'^\{"seq":\d+,"timestamp":"(\d{4}-\d{2}-\d{2})T', re.M)
+_NUMBER = len(b'{"seq":')
 _SEQ = re.compile(rb'\{"seq":(\d+),')
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 
@@ -40,7 +46,7 @@ class DayFile(Generic[_Record]):
 
     def records(self) -> Iterator[_Record]:
         """Yield the records. Raises `CorruptData` if one is damaged, or not in its place."""
-        first, last = day_bounds(self._day())
+        first, last = day_bounds(day_of(self.path))
         seq = 0
         for line in whole_lines(self._content, is_whole):
             record = self._decoded(line)
@@ -55,7 +61,7 @@ class DayFile(Generic[_Record]):
             yield record
 
     def findings(self, logged: int) -> Iterator[Finding]:
-        """Yield what is wrong with the file though the chain may be whole.
+        """Yield the findings of the file itself: the chain may be whole all the same.
 
         `logged` is the number of the last record that is known to have been logged.
         """
@@ -70,9 +76,9 @@ class DayFile(Generic[_Record]):
             yield Finding("truncated", place, detail, place, row, len(self._content))
 
     def _misplaced(self, lines: bytes) -> str | None:
-        """Return what the file holds that its name and folder do not promise."""
+        """Return which content contradicts the name and folder of the file, None if all matches."""
         try:
-            first, last = day_bounds(self._day())
+            first, last = day_bounds(day_of(self.path))
         except CorruptData as error:
             return str(error).removeprefix(f"{self.path}: ")
         allowed = range(first.toordinal(), last.toordinal() + 1)
@@ -85,7 +91,7 @@ class DayFile(Generic[_Record]):
                 record = decode_record(line, self._kind)
             except ValueError as error:
                 return f"it is no file of the log {self.path.parent.name}: {error}"
-            except RecursionError:  # which says nothing about the file
+            except RecursionError:  # that proves nothing about the file
                 return None
             if not first <= record.timestamp <= last:
                 return self._of_another_day(record)
@@ -105,9 +111,6 @@ class DayFile(Generic[_Record]):
         except RecursionError as error:
             raise too_deep(self.path, line) from error
 
-    def _day(self) -> date:
-        return day_of(self.path)
-
 
 def _number(line: bytes) -> int:
     """Return the number of a line, 0 if it has none: then it breaks the chain."""
@@ -121,3 +124,41 @@ def day_of(path: Path) -> date:
         return date.fromisoformat(path.stem)
     except ValueError as error:
         raise CorruptData(f"{path}: its name is no date", path) from error
+
+
+def stream(disk: Disk, files: Sequence[Path], after: int) -> Iterator[AuditLine]:
+    """Yield the lines of a log's files after record `after`. Raises `CorruptData`."""
+    for number, day, line in merge(*(_numbered(disk, path) for path in files)):
+        if number > after:
+            yield AuditLine(day, line)
+
+
+def _numbered(disk: Disk, path: Path) -> Iterator[tuple[int, date, bytes]]:
+    """Yield number, day and bytes of each line of a file, which is closed after the first one.
+
+    A merge asks for the first line of every file, and there may be more of them than can be open.
+    """
+    day, lines = day_of(path), _lines(disk, path)
+    first = next(lines, None)
+    lines.close()
+    if first is None:
+        return
+    yield _seq(first), day, first
+    lines = _lines(disk, path)
+    next(lines)
+    for line in lines:
+        yield _seq(line), day, line
+
+
+def _lines(disk: Disk, path: Path) -> Generator[bytes, None, None]:
+    file = disk.opened(path)
+    if file is not None:
+        with file:
+            for line in iter_lines(file, is_whole):
+                if not is_whole(line):
+                    raise CorruptData(f"{path}: a line is not whole: {line[:80]!r}", path)
+                yield line
+
+
+def _seq(line: bytes) -> int:
+    return int(line[_NUMBER : line.index(b",")])

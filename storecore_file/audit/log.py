@@ -1,21 +1,31 @@
-"""The room of audit: two logs, of decisions and of orders, each a chain over files of a day.
+"""An audit log, of decisions or of orders: a chain of records over files of a day.
 
     audit/decisions/2026-01-05.jsonl     one record a line; the day is the machine's local date
-    audit/decisions/.head                where the chain ends, so that a cut tail is found
+    audit/decisions/.head                where the chain ends, so that a cut tail is detected
 
-Lines are never rewritten. After a crash the head may be behind the log, which is healed by the
-log's last line, but it is ahead of the log only where the log's tail was cut.
+Lines are never rewritten. The head has number and hash of the last record, its file and that file's
+length. It names a file before the first record goes into it, whole and synced. Then it follows each
+record without a sync of its own, in the older of its two entries. A crash may tear that entry; then
+the record that it named is in the log, and the other entry is whole.
+
+So after a crash the head may be behind the log, and the next writer brings it up to date from the
+log's last line. It is ahead of the log only if the log's tail was cut. A damaged entry was torn by
+a crash if the log goes on after the other one; otherwise it is reported.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain as joined
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
 
 from storecore.audit.chain import LogFile, follow
 from storecore.audit.records import (
@@ -28,19 +38,121 @@ from storecore.audit.records import (
     select_records,
 )
 from storecore.audit.transfer import moved_end
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import AuditLine, Finding
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
-from storecore_file.audit.days import DayFile
-from storecore_file.audit.head import Head, HeadFile, Heads
-from storecore_file.audit.stream import stream
+from storecore_file.audit.days import DayFile, stream
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.errors import naming
-from storecore_file.fs.group_commit import GroupCommit
-from storecore_file.fs.locks import Count, Locked
-from storecore_file.fs.logs import Effect, Log, last_line
-from storecore_file.integrity import Kind, Trouble, agreed, folder_lock, troubles_in
+from storecore_file.fs.handles import InPlaceFile, os_errors
+from storecore_file.fs.locks import Count, GroupCommit, Locked
+from storecore_file.fs.logs import Effect, Log, NumberedLog, last_line
+from storecore_file.fs.seal import sealed, unsealed
+from storecore_file.integrity import Files, Issue, agreed, folder_issues, folder_lock
+
+_ENTRY = 512  # bytes, a sector: what a disk writes whole or not at all
+_log = logging.getLogger("storecore")
+
+
+class Head(Struct, frozen=True):
+    """The end of a chain, and the file and the length at which it was.
+
+    `unproven` is the number of the first record that was logged when no head could rule out that
+    others had been cut off before it (0: there is none).
+    """
+
+    seq: int
+    hash: str
+    file: str
+    length: int
+    unproven: int = 0
+
+    @property
+    def link(self) -> Link:
+        """The end itself."""
+        return Link(self.seq, self.hash)
+
+
+_ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Head)
+
+
+class Heads(NamedTuple):
+    """The whole entries of a head file, the newest first.
+
+    `first_is_newest` says whether the file begins with the newest of them.
+    """
+
+    whole: tuple[Head, ...]
+    damaged: bool
+    first_is_newest: bool = False
+
+    @property
+    def newest(self) -> Head | None:
+        """The end of the chain as far as it is known here."""
+        return self.whole[0] if self.whole else None
+
+    def may_hide_a_cut(self, end: Link) -> bool:
+        """Return whether a log that ends here may have been longer, as far as the heads say."""
+        if self.newest is None:
+            return end.seq > 0 or self.damaged
+        return self.damaged and end.seq <= self.newest.seq
+
+
+class HeadFile:
+    """The head of one log. Callers hold the log's lock."""
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self.path = path
+        self._disk = disk
+        self._file = InPlaceFile(path)
+        self._next_entry = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def read(self) -> Heads:
+        """Return what is known of the chain's end."""
+        self._file.close()  # another process may have begun a new one
+        known = self.look()
+        self._next_entry = int(known.first_is_newest)
+        return known
+
+    def look(self) -> Heads:
+        """Return what is known of the chain's end; callers need no lock."""
+        content = self._disk.read(self.path) or b""
+        entries = [content[:_ENTRY], content[_ENTRY : 2 * _ENTRY]]
+        heads = [_decoded(entry) for entry in entries]
+        whole = sorted((head for head in heads if head), key=lambda head: head.seq, reverse=True)
+        pairs = zip(entries, heads, strict=True)
+        damaged = any(entry.strip(b" \0") and not head for entry, head in pairs)
+        return Heads(tuple(whole), damaged, bool(heads[0]) and heads[0] == whole[0])
+
+    def begin(self, head: Head) -> None:
+        """Replace all entries by one head, whole and durable: before a file is begun."""
+        self._file.close()
+        self._disk.replace(self.path, _encoded(head))
+        self._next_entry = 1
+
+    def follow(self, head: Head) -> None:
+        """Update the head after a record is written; a failure is logged."""
+        try:
+            self._file.write(_encoded(head), self._next_entry * _ENTRY)
+        except StorageError as error:
+            _log.warning("the head of the audit log stays behind: %s", error)
+        self._next_entry = 1 - self._next_entry
+
+
+def _encoded(head: Head) -> bytes:
+    return sealed(_ENCODER.encode(head)).ljust(_ENTRY)
+
+
+def _decoded(entry: bytes) -> Head | None:
+    try:
+        return _DECODER.decode(unsealed(entry.rstrip(b" \0")))
+    except ValueError:
+        return None
+
 
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 _HEAD_FILE = re.compile(r"\.head")
@@ -54,14 +166,13 @@ class AuditLog(Generic[_Record]):
     def __init__(self, folder: Path, kind: type[_Record], disk: Disk, lock_timeout: float) -> None:
         self._folder = folder
         self._kind: type[_Record] = kind
-        self._mark = b'"%b":{' % kind.__struct_fields__[3].encode()  # what every line of it has
+        self._mark = b'"%b":{' % kind.__struct_fields__[3].encode()  # which every line of it has
         self._disk = disk
         self._lock_path = folder / ".lock"
         self._head = HeadFile(folder / ".head", disk)
         self._unproven = 0  # as in the head
-        self._newest, self._end = b"", GENESIS  # the last line that was written here, and its place
-        self._begun: Count | None = None  # how often a head had been begun by then
-        self._log = self._closed_log()  # the day that is written stays open
+        self._log = NumberedLog(disk, is_whole, GENESIS)  # of the day that is written
+        self._begun: Count | None = None  # how often a head had been begun at its last line
         self._lock_timeout = lock_timeout
         self._together = GroupCommit(self._locked, self._commit)
 
@@ -76,21 +187,21 @@ class AuditLog(Generic[_Record]):
     def take(self, day: date, lines: list[bytes]) -> None:
         """Append checked records of another store to the file of the day that they have there.
 
-        Raises `StateConflict` where they do not follow the last record.
+        Raises `StateConflict` if they do not follow the last record.
         """
         name = self._folder.name
         with self._locked() as lock:
             # Before a file of the day is made.
-            moved_end(name, lines, self._healed(self._head.read().newest))
+            moved_end(name, lines, self._end_now(self._head.read().newest))
             self._append(lock, day, lambda end: (lines, moved_end(name, lines, end)))
 
     def lines(self, after: int) -> Iterator[AuditLine]:
-        """Yield all lines behind record `after` in the order of `seq`, a block at a time."""
+        """Yield all lines after record `after` in the order of `seq`, a block at a time."""
         return stream(self._disk, self._files(), after)
 
     def close(self) -> None:
-        """Let go of the day that is open, once nobody is writing to it any more."""
-        self._log = self._closed_log()
+        """Close the file of the day, once no thread writes to it any more."""
+        self._log.close()
         self._head.close()
 
     def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
@@ -105,8 +216,8 @@ class AuditLog(Generic[_Record]):
         """Follow the chain; return its end, its first break or a cut, and files out of place.
 
         It takes no lock (law D7). It reads the heads before the lines, so the log can only have
-        more records than they name. A writer that changes to another file may make a line look
-        missing, or tear a head for a moment. So a break counts only if two looks find it.
+        more records than they name. A writer that begins another file may make a line look missing,
+        or tear a head for a moment. So a break counts only if two looks find it.
         """
         end = GENESIS
 
@@ -115,7 +226,7 @@ class AuditLog(Generic[_Record]):
             end, found = self._followed()
             return found or None
 
-        with naming(self._folder, "verify"):
+        with os_errors(self._folder, "verify"):
             found = agreed(look)
         return end, found or []
 
@@ -132,7 +243,7 @@ class AuditLog(Generic[_Record]):
         return end, found
 
     def _cut(self, heads: Heads, end: Link) -> Finding | None:
-        """Return what the heads say of a chain that is whole up to its end."""
+        """Return what the heads report of a chain that is whole up to its end."""
         head = heads.newest
         if head is not None and head.seq > end.seq:
             path = self._folder / head.file
@@ -148,11 +259,11 @@ class AuditLog(Generic[_Record]):
             return None
         return Finding("headless", str(self._head.path), detail)
 
-    def troubles(self) -> Iterator[Trouble | None]:
-        """Yield for each file what is wrong with it as a file; `verify` follows the chain."""
-        days = Kind(_DAY_FILE, lambda path: self._disk.size(path), None, folder_lock, is_whole)
-        heads = Kind(_HEAD_FILE, lambda path: self._head.look())
-        return troubles_in(self._folder, [days, heads])
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each file, None for a whole one; `verify` follows the chain."""
+        days = Files(_DAY_FILE, lambda path: self._disk.size(path), None, folder_lock, is_whole)
+        heads = Files(_HEAD_FILE, lambda path: self._head.look())
+        return folder_issues(self._folder, [days, heads])
 
     def _locked(self) -> Locked:
         return Locked(self._lock_path, self._lock_timeout)
@@ -174,46 +285,43 @@ class AuditLog(Generic[_Record]):
         """Append lines that follow the chain's end to the file of a day, under the lock."""
         path = _day_path(self._folder, day)
 
-        def lines_after(last: bytes | None) -> list[bytes]:
-            # Not equal, the same: then nobody else has written to this file since; nor to another
-            # one, for which a head would have been begun.
-            known = last is self._newest and lock.count() == self._begun
-            if not known and last is not None and self._mark not in last:
+        def lines_after(last: bytes | None, position: Link | None) -> tuple[Sequence[bytes], Link]:
+            # Another process that writes to another file has begun a head for it before.
+            known = position if lock.count() == self._begun else None
+            if known is None and last is not None and self._mark not in last:
                 raise CorruptData(f"{path}: it is no file of the log {self._folder.name}", path)
-            lines, self._end = following(self._end if known else self._end_before(path, lock))
-            self._newest = lines[-1]
-            return lines
+            return following(known or self._end_before(path, lock))
 
-        self._log = log = self._log.at(path)
-        length = log.append(lines_after, effect)
-        self._head.follow(Head(*self._end, path.name, length, self._unproven))
+        length, end = self._log.append(path, lines_after, effect)
+        self._head.follow(Head(*end, path.name, length, self._unproven))
 
     def _end_before(self, path: Path, lock: Locked) -> Link:
         """Return the end of the chain before a record goes to the file at `path`."""
         heads = self._head.read()
         head = heads.newest
-        end = self._healed(head)
+        end = self._end_now(head)
         self._unproven = head.unproven if head else 0
         if heads.may_hide_a_cut(end) or not self._follows(head, end):
             self._unproven = self._unproven or end.seq + 1
         if head is None or head.file != path.name:
-            # Before the record: else a crash right after it would hide it from the next writer.
+            # Before the record: otherwise a crash after it would hide it from the next writer.
             lock.count_up()
             self._head.begin(Head(*end, path.name, self._disk.size(path) or 0, self._unproven))
         else:
-            self._head.settle()  # one that was killed may have begun it
+            self._disk.sync_name(self._head.path)  # a killed process may have begun it
         self._begun = lock.count()
         return end
 
-    def _healed(self, head: Head | None) -> Link:
+    def _end_now(self, head: Head | None) -> Link:
+        """Return the end of the chain, which may be behind its head, under the lock."""
         if head is None:
             return max((self._end_of(path) for path in self._files()), default=GENESIS)
         path = self._folder / head.file
         if (self._disk.size(path) or 0) <= head.length:
             return head.link
-        # Behind the head lies what a writer was killed over: it may not be synced yet, and a record
-        # of another file must not follow one that a power loss takes.
-        Log(self._disk, path, is_whole).append(lambda _: [])
+        # What follows the head may not be synced, since its writer was killed. A record of another
+        # file must not follow one that a power loss takes.
+        Log(self._disk, path, is_whole).truncate_torn_tail()
         return max(head.link, self._end_of(path))
 
     def _follows(self, head: Head | None, end: Link) -> bool:
@@ -231,9 +339,6 @@ class AuditLog(Generic[_Record]):
             return GENESIS if line is None else end_of(line)
         except ValueError as error:
             raise CorruptData(f"{path}: its last line: {error}", path) from error
-
-    def _closed_log(self) -> Log:
-        return Log(self._disk, self._folder / "no day", is_whole)
 
     def _files(self, span: TimeRange | None = None) -> list[Path]:
         """Return the files that may hold records of a range; local dates are a day off at most."""

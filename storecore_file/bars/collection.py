@@ -1,12 +1,12 @@
-"""The room of bars: a folder a series, in it Parquet files of whole months.
+"""The bars of a store: a folder a series, in it Parquet files of whole months.
 
     prices/AAPL/2006-01--2025-12.parquet     timeframe "1d"
     prices/AAPL/1m/2026-01.parquet           any other, one folder down
-    prices/.journal/                         batches of a few bars for many symbols, to be folded
+    prices/.journal/                         batches of a few bars for many symbols, to be flushed
 
-Bars of one symbol lie in its files when a write returns. A batch of a few bars for many symbols is
-appended to the journal, which is read together with the files, and is folded into them when it is
-large, by `compact()` and at `close()`.
+The bars of one symbol lie in its files when a write returns. A batch of a few bars for many symbols
+is appended to the journal, which is read together with the files, and is flushed into them when it
+is large, by `compact()` and at `close()`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,19 @@ from storecore.bars.table import EMPTY
 from storecore.errors import StorageError, StoreError
 from storecore.reports import Coverage, Footprint
 from storecore.values.times import TimeRange
-from storecore_file.bars.batch import Upsert, all_or_none
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.journal import Journal
-from storecore_file.bars.journal_integrity import JournalProof
+from storecore_file.bars.journal_integrity import JournalProof, journal_issues
 from storecore_file.bars.layout import parsed
 from storecore_file.bars.parallel import batch_by_batch, in_parallel
-from storecore_file.bars.partition import Note
-from storecore_file.bars.series import Series, any_note
+from storecore_file.bars.partition import Metadata
+from storecore_file.bars.series import Series, any_metadata
 from storecore_file.bars.stream import stream
-from storecore_file.bars.writer import SeriesWriter
-from storecore_file.fs.best_effort import best_effort
-from storecore_file.fs.deferral import Attempt
+from storecore_file.bars.writer import SeriesWriter, Upsert, all_or_none
 from storecore_file.fs.disk import Disk
+from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES, is_hashed
-from storecore_file.integrity import Trouble, guarded, listed, unexpected
+from storecore_file.integrity import Issue, guarded, listed, unexpected
 
 _DAILY = "1d"
 FEW_ROWS = 32  # a symbol with more is written into its own files at once
@@ -54,8 +52,8 @@ class Bars:
         self._lock_timeout = lock_timeout
         self._journal = Journal(folder / ".journal", disk, lock_timeout)
         self._appended = False
-        self._looked_at: set[tuple[str, str]] = set()  # series whose parts have been asked
-        self._reached = 0  # the highest number of a file of the journal that they know
+        self._known: set[tuple[str, str]] = set()  # series whose partitions have been asked
+        self._reached = 0  # the highest number of a journal file that they know
 
     def write(self, symbol: str, timeframe: str, bars: pa.Table) -> None:
         """Upsert a series table; it lies in the series' files when this returns."""
@@ -77,7 +75,7 @@ class Bars:
         with all_or_none(upserts, WRITERS):
             length = self._append(timeframe, few)  # the last step: nothing takes it back
         if length > JOURNAL_BYTES:
-            self._try_to_fold()
+            self._try_to_flush()
         return None
 
     def _append(self, timeframe: str, few: list[tuple[str, pa.Table]]) -> int:
@@ -85,19 +83,20 @@ class Bars:
         if not few:
             return 0
         self._appended = True
-        return self._journal.append(timeframe, few, self._look_at(timeframe, few))
+        return self._journal.append(timeframe, few, self._reached_by(timeframe, few))
 
-    def _look_at(self, timeframe: str, few: list[tuple[str, pa.Table]]) -> int:
-        """Return the highest number of a file of the journal that parts of these series know.
+    def _reached_by(self, timeframe: str, few: list[tuple[str, pa.Table]]) -> int:
+        """Return the highest number of a file of the journal that partitions of these series know.
 
-        Each series is looked at once in the life of a store. An unreadable part refuses no batch.
+        Each series is asked once in the life of a store object. A batch is written although a
+        partition cannot be read.
         """
         for symbol, _ in few:
-            if (symbol, timeframe) not in self._looked_at:
+            if (symbol, timeframe) not in self._known:
                 with suppress(StoreError):
                     found = self._series(symbol, timeframe).journaled()
                     self._reached = max(self._reached, found)
-                    self._looked_at.add((symbol, timeframe))
+                    self._known.add((symbol, timeframe))
         return self._reached
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> pa.Table:
@@ -127,7 +126,7 @@ class Bars:
         """Remove the bars of a range; return how many there were."""
         key = (symbol, timeframe)
         if key in self._journal.series():
-            self._try_to_fold()
+            self._try_to_flush()
             self._disk.make_folders([self._path(*key)], within=self._folder)
         if span.first > span.last or not self._disk.is_folder(self._path(*key)):
             return 0
@@ -137,10 +136,10 @@ class Bars:
         return deleted
 
     def _tidy(self, key: tuple[str, str]) -> None:
-        """Remove parts without bars where that can be done: nobody reads a bar from them."""
-        with best_effort(self._path(*key), "empty parts are removed later"):
-            if key in self._journal.series():  # its rows hold on to a part that is empty now
-                self._try_to_fold()
+        """Remove partitions without bars, if that is possible: no read returns a bar of them."""
+        with best_effort(self._path(*key), "empty partitions are removed later"):
+            if key in self._journal.series():  # its rows need a partition that is empty now
+                self._try_to_flush()
             self._writer(*key).drop_empty()
 
     def symbols(self, timeframe: str | None) -> list[str]:
@@ -162,20 +161,20 @@ class Bars:
         if known is None and not is_hashed(folder.name):
             return None
         try:
-            found = next(filter(self._has_parts, self._series_in(folder, timeframe)), None)
+            found = next(filter(self._has_partitions, self._series_in(folder, timeframe)), None)
         except StorageError:
             if known is None:
                 raise
             return known
-        return None if found is None else known or self._note(found).symbol
+        return None if found is None else known or self._metadata(found).symbol
 
     def timeframes(self, symbol: str) -> list[str]:
         """Return the timeframes in which a symbol has bars."""
         timeframes = {key[1] for key in self._journal.series() if key[0] == symbol}
         daily = self._path(symbol, _DAILY)
-        for folder in filter(self._has_parts, self._series_in(daily, None)):
+        for folder in filter(self._has_partitions, self._series_in(daily, None)):
             name = _DAILY if folder == daily else TIMEFRAMES.decode(folder.name)
-            timeframes.add(name or self._note(folder).timeframe)
+            timeframes.add(name or self._metadata(folder).timeframe)
         return sorted(timeframes)
 
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
@@ -183,43 +182,43 @@ class Bars:
         return self._series(symbol, timeframe).coverage()
 
     def generation(self, symbol: str, timeframe: str) -> int:
-        """Return the generation of the last write to a series, 0 where it is not known."""
+        """Return the generation of the last write to a series, 0 if it is not known."""
         return self._series(symbol, timeframe).generation()
 
     def footprint(self, symbol: str, timeframe: str) -> Footprint:
         """Return the number of files and their bytes, without the journal's."""
         return self._series(symbol, timeframe).footprint()
 
-    def fold(self) -> int:
-        """Fold the journal into the files of its series; return how many there were."""
+    def flush(self) -> int:
+        """Flush the journal into the files of its series; return how many there were."""
         if not self._journal.series(self._journal.files()):
             return 0
-        with self._journal.folding():
+        with self._journal.flushing():
             names = self._journal.rotate()
             keys = sorted(self._journal.series(names))
             self._disk.make_folders((self._path(*key) for key in keys), within=self._folder)
-            failed = [error for error in in_parallel(self._folded, keys, WRITERS) if error]
+            failed = [error for error in in_parallel(self._flushed, keys, WRITERS) if error]
             if failed:
                 raise failed[0]
             self._journal.retire(names)
         return len(keys)
 
-    def _folded(self, key: tuple[str, str]) -> StoreError | None:
-        """Fold one series; return what went wrong, so that it holds up no other."""
+    def _flushed(self, key: tuple[str, str]) -> StoreError | None:
+        """Flush one series; return an error, so that it does not stop the others."""
         try:
             self._writer(*key).write(EMPTY)
         except StoreError as error:
             return error
         return None
 
-    def _try_to_fold(self) -> None:
-        """Fold the journal where that can be done: its bars are safe, and read, where they are."""
-        with best_effort(self._folder, "the journal is folded later"):
-            self.fold()
+    def _try_to_flush(self) -> None:
+        """Flush the journal, if that is possible: its bars are safe, and reads see them there."""
+        with best_effort(self._folder, "the journal is flushed later"):
+            self.flush()
 
     def compact(self, tried: Attempt) -> int:
-        """Fold the journal and merge all that is small; return how many files went away."""
-        tried(self.fold)
+        """Flush the journal and merge small files; return how many files went away."""
+        tried(self.flush)
         keys = [
             (symbol, timeframe)
             for symbol in self.symbols(None)
@@ -232,8 +231,8 @@ class Bars:
         self._disk.refuse_links(self._path(*key), self._folder)
         return self._writer(*key).merge(patient=False)
 
-    def troubles(self) -> Iterator[Trouble | None]:
-        """Yield for each file what is wrong with it, None where nothing is; odd bars too."""
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each file, None for a whole one, and anomalies of bars."""
         journal = JournalProof(self._journal)
         proof = SeriesProof(self._disk, journal)
         found, unseen = listed(self._folder)
@@ -241,18 +240,18 @@ class Bars:
         for entry in found:
             path = self._folder / entry.name
             if path == self._journal.folder and entry.is_folder:
-                yield from guarded(path, self._journal.troubles())
+                yield from guarded(path, journal_issues(self._journal))
             elif entry.is_folder:
-                yield from proof.symbol_troubles(path)
+                yield from proof.symbol_issues(path)
             else:
                 yield unexpected(path, entry)
-        yield from guarded(self._folder, journal.troubles())
+        yield from guarded(self._folder, journal.issues())
 
     def close(self) -> None:
-        """Fold what this store has put into the journal, and let go of it."""
+        """Flush what this store has written to the journal, and close its files."""
         if self._appended:
             self._appended = False
-            self._try_to_fold()
+            self._try_to_flush()
         self._journal.close()
 
     def _series(self, symbol: str, timeframe: str) -> Series:
@@ -271,15 +270,15 @@ class Bars:
             return [_in_timeframe(folder, timeframe)]
         return [folder, *self._disk.folders(folder)]
 
-    def _has_parts(self, folder: Path) -> bool:
+    def _has_partitions(self, folder: Path) -> bool:
         return any(map(parsed, self._disk.names(folder)))
 
-    def _note(self, folder: Path) -> Note:
-        """Return the note of a part, for a name too long for a folder's (law N1)."""
-        note = any_note(self._disk, folder)
-        if note is None:
+    def _metadata(self, folder: Path) -> Metadata:
+        """Return the metadata of a partition, for a folder whose name is only a hash (law N1)."""
+        metadata = any_metadata(self._disk, folder)
+        if metadata is None:
             raise StorageError(f"{folder}: its files vanished while they were read", folder)
-        return note
+        return metadata
 
 
 @lru_cache(maxsize=32_768)

@@ -2,66 +2,129 @@
 
     prices/.journal/1764104110123456-5f0c….jsonl     one line a batch, its bars as columns
 
-A day of the universe would else replace a file a symbol. Rows lie in the journal until they are
-folded into the parts of their series. Each line carries `n`, its number within its file, and a part
-says in its note up to which line of which file it has taken in the rows of its range: so a write to
-one series folds that series alone, a fold may be interrupted anywhere, and no order of reading
-counts a row twice or takes an old one for the newest.
+Without it, one day of many symbols would replace a file for each. Rows stay in the journal until
+they are flushed into the partitions of their series. Each line carries `n`, its number within its
+file. The metadata of a partition says up to which line of which file it has taken in the rows of
+its range. So a write to one series flushes that series alone, a flush may be interrupted anywhere,
+and no order of reading counts a row twice or takes an old row for the newest. Of the newest file
+that stays true for ever: all rows of the series in earlier files are in the partition too, even if
+these files come back with a copy of an older state.
 
-A file's number is the time at which it was begun, and larger than those before. A store appends to
-files only that were begun while it was open: in one that was there before, which may have been
-copied from an older state, the next line could have a number that parts have seen already.
+A file's number is the time at which it was begun, and larger than all earlier ones. A store only
+appends to files that were begun while it was open: in an existing one, which may be a copy of an
+older state, the next line could have a number that partitions know already.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
 from threading import RLock
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 
-from storecore.bars.table import bar_columns_of, joined
-from storecore.errors import CorruptData, StoreError
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import EMPTY, bar_columns_of, joined, series_table
+from storecore.errors import StoreError
 from storecore.values.fork import begin_anew_in_children
-from storecore_file.bars.generations import next_generation
 from storecore_file.bars.journal_lines import (
     DIGITS,
     Batch,
     Key,
     Known,
-    Pending,
+    Position,
     Row,
+    is_later,
     number_of,
     take_in,
 )
-from storecore_file.bars.retired_journals import Past, PastJournals, Retired
-from storecore_file.fs.best_effort import best_effort
+from storecore_file.bars.layout import Partition
+from storecore_file.bars.partition import next_generation
+from storecore_file.bars.retired_journals import Past, Retired, RetiredJournals
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.high_water_marks import End, LogEnds
+from storecore_file.fs.errors import best_effort
+from storecore_file.fs.high_water_marks import HighWaterMarks
 from storecore_file.fs.locks import Locked
-from storecore_file.fs.logs import Log, lacks_newline, whole_lines
+from storecore_file.fs.logs import NumberedLog, whole_lines
 from storecore_file.fs.seal import is_sealed, sealed, unsealed
-from storecore_file.integrity import (
-    ASIDE,
-    Kind,
-    Trouble,
-    agreed,
-    folder_lock,
-    guarded,
-    problem_of,
-    troubles_in,
-)
 
-_ENDS = re.compile(r"\.ends")
-_TAKEN = re.compile(r"\..+\.jsonl\.taken")
-_PAST = re.compile(r"\.past")
-_NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
+NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
+
+
+Flushed = dict[str, int]
+_NOTHING: Flushed = {}
+_EXPECTED: Mapping[int, Position] = {}
+
+
+class Pending(NamedTuple):
+    """The rows of a series in the journal, in the order of writing, and the journal's files.
+
+    `journals` are the files with lines that are not retired; `past` has the names of retired ones,
+    which may have come back. `flushed` says up to where all rows of the journal are retired, and
+    `expected`, by hour, which rows must be in a partition: the others may have been deleted.
+    """
+
+    rows: Sequence[Row]
+    journals: Sequence[str]
+    past: Container[str] = ()
+    flushed: Flushed = _NOTHING
+    expected: Mapping[int, Position] = _EXPECTED
+
+    @property
+    def through(self) -> Flushed:
+        """The last line and file of the rows: how far a partition is that takes them in."""
+        return furthest([self.flushed, {row.journal: row.line for row in self.rows}])
+
+    def known(self, flushed: Flushed) -> Flushed:
+        """Return what metadata says of existing files, and of those that are known to be past.
+
+        Releases before generations let numbers of files begin at 1 again.
+        """
+        return {
+            name: line
+            for name, line in flushed.items()
+            if name in self.journals or name in self.past
+        }
+
+    def needs(self, flushed: Flushed) -> bool:
+        """Return whether the journal has rows that would count if this metadata were lost."""
+        return any(
+            name in flushed or any(is_later(other, name) for other in flushed)
+            for name in self.journals
+        )
+
+    def table(
+        self, partitions: Iterable[tuple[Partition, Flushed]], first: int, last: int
+    ) -> pa.Table:
+        """Return the rows from instant `first` to `last` that are not in `partitions` yet."""
+        known = list(partitions)
+        newest = {
+            row.values[0]: row.values
+            for row in self.rows
+            if first <= row.values[0] <= last and self._counts(row, known)
+        }
+        if not newest:
+            return EMPTY
+        rows = [newest[date] for date in sorted(newest)]
+        return series_table(BarColumns(*map(list, zip(*rows, strict=True))))
+
+    def _counts(self, row: Row, partitions: Iterable[tuple[Partition, Flushed]]) -> bool:
+        """Return whether a row is newer than the partition in whose range it lies.
+
+        If there is no such partition, a retired row has been deleted, unless it is expected: then
+        the partition was not copied along with the journal.
+        """
+        date = row.values[0]
+        for partition, flushed in partitions:
+            if partition.first <= date <= partition.last:
+                return not is_in(row.journal, row.line, flushed)
+        return row.journal not in self.past or row.is_expected(self.expected)
 
 
 class Journal:
@@ -72,15 +135,14 @@ class Journal:
         self._disk = disk
         self._lock_path = folder / ".lock"
         self._lock_timeout = lock_timeout
-        self._log = Log(disk, folder / "none yet", is_sealed)
-        self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
-        self._ends = LogEnds(folder / ".ends", disk)
+        self._log = NumberedLog(disk, is_sealed, 0)
+        self.marks = HighWaterMarks(folder / ".ends", disk)
         self._written = ("", 0)  # the file that was appended to last, and its length then
         self._since = 0  # the number of the first file that was begun while this store was open
         self._known: dict[str, Known] = {}
-        self._record = PastJournals(folder / ".past", disk)
+        self.record = RetiredJournals(folder / ".past", disk)
         self._past: Past | None = None
-        self._listed: list[str] = []  # the names in the folder, as they were seen last
+        self._listed: list[str] = []  # the names in the folder, as last seen
         self._reading = RLock()  # threads read the new lines one after another
         begin_anew_in_children(self)
 
@@ -93,20 +155,18 @@ class Journal:
         columns = bar_columns_of(joined(table for _, table in series))
         symbols = [name for symbol, table in series for name in repeat(symbol, len(table))]
 
-        def line_after(last: bytes | None) -> list[bytes]:
-            number = self._number(last, name) + 1
+        def line_after(last: bytes | None, known: int | None) -> tuple[list[bytes], int]:
+            number = (self._number(last, name) if known is None else known) + 1
             after = self._before(name) if number == 1 else None
             batch = Batch(timeframe, symbols, *columns, after, number)
-            self._newest = sealed(msgspec.json.encode(batch)), number
-            return [self._newest[0]]
+            return [sealed(msgspec.json.encode(batch))], number
 
         self._disk.make_folder(self.folder, within=self.folder.parent)
         with Locked(self._lock_path, self._lock_timeout):
             name = self._open_file(reached)
-            self._log = log = self._log.at(self.folder / name)
-            length = log.append(line_after)
+            length, number = self._log.append(self.folder / name, line_after)
             self._written = name, length
-            self._ends.follow(name, self._newest[1])
+            self.marks.follow(name, number)
             return length
 
     def _open_file(self, reached: int) -> str:
@@ -130,21 +190,21 @@ class Journal:
 
     def _new_name(self, names: Sequence[str], reached: int = 0) -> str:
         """Return a name whose number is higher than all that are known, whatever the clock."""
-        known = [*names, *self._ends.known()]
+        known = [*names, *self.marks.known()]
         with suppress(StoreError):  # a damaged record is reported by verify
-            known += [*self._record.read().newest, *self._ends.retired()]
+            known += [*self.record.read().newest, *self.marks.retired()]
         number = next_generation([reached, *map(number_of, _files(known))])
         return f"{number:0{DIGITS}}-{token_hex(8)}.jsonl"
 
     def _before(self, name: str) -> str:
-        """Return the newest file with lines but for one, of those that are past too."""
+        """Return the newest file with lines, retired ones included, except for one."""
         found = [each for each in self.files() if self._disk.size(self.folder / each)]
-        with suppress(StoreError):  # a damaged record is told where it is needed
-            found += self._record.read().newest
+        with suppress(StoreError):  # a damaged record is reported when it is needed
+            found += self.record.read().newest
         return max((each for each in found if each != name), default="")
 
-    def folding(self) -> Locked:
-        """Return the lock of those who fold the journal, which exists."""
+    def flushing(self) -> Locked:
+        """Return the lock for flushes of the journal, which exists."""
         return Locked(self.folder / ".fold.lock", self._lock_timeout)
 
     def rotate(self) -> list[str]:
@@ -158,30 +218,30 @@ class Journal:
             return names
 
     def retire(self, names: Iterable[str]) -> None:
-        """Remove files whose rows have all been folded, once they are entered as past.
+        """Remove files whose rows have all been flushed, once they are entered as retired.
 
-        One that was past before stays where it holds other lines than it did then. Where one ended
-        that has lost its last lines stays known: folding the rest brings nothing back.
+        One that was retired before stays if it holds other lines now. The high-water mark of one
+        that has lost its last lines stays: flushing the rest brings nothing back.
         """
         with self._reading:
             self._refresh()
             gone = {name: self._known[name] for name in names if name in self._known}
         with Locked(self._lock_path, self._lock_timeout):
-            past = self._record.read()
+            past = self.record.read()
             kept = {name for name in gone if name in past and not past.is_whole(name, gone[name])}
-            self._record.add({name: known for name, known in gone.items() if name not in past})
-            ends = self._ends.known()
+            self.record.add({name: known for name, known in gone.items() if name not in past})
+            marks = self.marks.known()
             cut = {
-                name for name in ends.keys() & gone if ends[name].trouble(gone[name].line, "line")
+                name for name in marks.keys() & gone if marks[name].issue(gone[name].line, "line")
             }
-            self._ends.forget(*(gone.keys() - cut))
+            self.marks.forget(*(gone.keys() - cut))
         names = [name for name in gone if name not in kept]
         self._disk.remove(*(self.folder / each for name in names for each in (name, _taken(name))))
 
     def take(self, key: Key, pending: Pending) -> None:
-        """Note, for a verify, that parts of a series have taken in rows of files that there are.
+        """Note, for a verify, that partitions of a series have taken in rows of existing files.
 
-        A part of another state that is copied over them has not: then an old row would count again.
+        If a partition of an older state is copied over them, these rows would count again.
         """
         symbol, timeframe = key
         for name, line in pending.through.items():
@@ -191,10 +251,10 @@ class Journal:
                     self._disk.add(self.folder / _taken(name), mark)
 
     def taken(self) -> dict[str, dict[Key, int]]:
-        """Return up to which line parts have taken in the rows of a series, by file."""
+        """Return up to which line partitions have taken in the rows of a series, by file."""
         found = {}
         for name in self.files():
-            with suppress(StoreError):  # it is told by itself
+            with suppress(StoreError):  # that is an issue of its own
                 found[name] = _taken_in(self._disk.read(self.folder / _taken(name)) or b"")
         return found
 
@@ -206,28 +266,23 @@ class Journal:
             return known.rows.get(key, ()) if known else ()
 
     def forget(self, chosen: Callable[[Key, int], bool]) -> None:
-        """Expect rows that were folded in no part any more, by series and hour since 1970."""
-        if self._disk.size(self._record.path) is not None:
+        """Expect flushed rows in partitions no more, chosen by series and hour since 1970."""
+        if self._disk.size(self.record.path) is not None:
             with Locked(self._lock_path, self._lock_timeout):
-                self._record.forget(chosen)
+                self.record.forget(chosen)
 
     def enter(self, lines: dict[str, int]) -> None:
-        """Enter files as past that only parts know of."""
+        """Enter files as retired that only partitions know of."""
         self._disk.make_folder(self.folder, within=self.folder.parent)
         with Locked(self._lock_path, self._lock_timeout):
-            self._record.enter([Retired(name, line, "") for name, line in lines.items()])
+            self.record.enter([Retired(name, line, "") for name, line in lines.items()])
 
     def named(self) -> list[str]:
         """Return the files that other records name: each was there once."""
         with self._reading:
             self._refresh()
             before = [known.after for known in self._known.values() if known.after]
-        return [*self._ends.retired(), *before]
-
-    @property
-    def record_path(self) -> Path:
-        """The file that says which files are past."""
-        return self._record.path
+        return [*self.marks.retired(), *before]
 
     def lines(self) -> dict[str, int]:
         """Return the number of lines of each file."""
@@ -235,22 +290,14 @@ class Journal:
             self._refresh()
             return {name: known.line for name, known in self._known.items()}
 
-    def past(self) -> Past:
-        """Return which files are past, as it says on the disk now. Raises `CorruptData`."""
-        return self._record.read()
-
     def _past_now(self) -> Past:
-        """Return which files are past, read again when other files are in the folder."""
+        """Return which files are retired, read again if the folder has other files."""
         if self._past is None:
-            self._past = self._record.read()
+            self._past = self.record.read()
         return self._past
 
-    def settle(self) -> None:
-        """Make durable which files there are; a process may have been killed while it retired."""
-        self._disk.settle(self.folder)
-
     def pending(self, key: Key) -> Pending:
-        """Return the rows of a series, those that are folded already too."""
+        """Return the rows of a series, flushed ones included."""
         with self._reading:
             self._refresh()
             rows = [row for file in self._known.values() for row in file.rows.get(key, ())]
@@ -259,8 +306,8 @@ class Journal:
     def settled(self, key: Key) -> Pending:
         """Return the rows of a series once none of them is still being written, for a writer.
 
-        A line may be seen before its sync; where that fails it is cut off, and its number is that
-        of another line then: a part must not have taken it in.
+        A line may be seen before its sync. If that fails, the line is removed, and another line
+        gets its number: a partition must not have taken it in.
         """
         found = self.pending(key)
         if found.rows:
@@ -275,7 +322,7 @@ class Journal:
         return Pending(rows, live, past, past.newest, past.of(key))
 
     def after_fork(self) -> None:
-        """Begin anew in a child: a thread that is not there may have been reading."""
+        """Reset in a forked child: a thread that it does not have may have been reading."""
         self._reading = RLock()
         self._known = {}
         self._past = None
@@ -283,7 +330,7 @@ class Journal:
     def series(self, names: Iterable[str] | None = None) -> set[Key]:
         """Return the symbol and timeframe of each series that has rows in some of the files.
 
-        Without names: those that have rows which may count.
+        Without names: the series whose rows may count.
         """
         with self._reading:
             self._refresh()
@@ -297,7 +344,7 @@ class Journal:
             return {key for key in found if self._may_count(key, past)}
 
     def _may_count(self, key: Key, past: Past) -> bool:
-        """Tell whether a series has rows that are not past, or that a part must have."""
+        """Return whether a series has rows that are not retired, or that a partition must have."""
         expected = past.of(key)
         return any(
             name not in past or row.is_expected(expected)
@@ -310,77 +357,17 @@ class Journal:
         return _files(self._disk.names(self.folder))
 
     def close(self) -> None:
-        """Let go of the files that are open."""
+        """Close the files that are open."""
         self._log.close()
-        self._ends.close()
+        self.marks.close()
+
+    def file(self, name: str) -> Known:
+        """Return what a file holds, read from its beginning. Raises `CorruptData`."""
+        return self._grown(name, None)
 
     def are_there(self, pending: Pending) -> bool:
-        """Tell whether the files of some rows have not been retired since these were read."""
+        """Return whether the files of some rows have not been retired since these were read."""
         return {row.journal for row in pending.rows} <= set(self.files())
-
-    def troubles(self) -> Iterator[Trouble | None]:
-        """Yield for each file what is wrong with it, None where nothing is."""
-        ends = self._ends.known()  # before the files, which are longer by then
-        lines = Kind(_NAME, lambda path: self._grown(path.name, None), None, folder_lock, is_sealed)
-        known = Kind(_ENDS, lambda path: self._ends.read(), ASIDE, folder_lock)
-        taken = Kind(_TAKEN, lambda path: None, ASIDE, folder_lock)
-        past = Kind(_PAST, lambda path: self._record.read(), ASIDE, folder_lock)
-        broken = set()
-        for trouble in troubles_in(self.folder, [lines, known, past, taken]):
-            broken |= {trouble.path.name} if trouble and trouble.kind != "torn" else set()
-            yield trouble
-        for name in sorted(ends.keys() - broken):
-            yield from guarded(self.folder / name, self._cut(name, ends[name]))
-        if self._record.path.name not in broken:
-            names = [name for name in self.files() if name not in broken]
-            yield from guarded(self.folder, self._returned(names))
-
-    def _returned(self, names: Sequence[str]) -> Iterator[Trouble]:
-        """Yield which files are past, or are of another history than the rest."""
-        past, lock = self._record.read(), self.folder / ".lock"
-        before = {name: each.after for name, each in past.files.items()}
-        before |= {name: self._grown(name, None).after for name in names}
-        others = list(before)
-
-        def _are_twins(one: str, other: str) -> bool:
-            after = before[one], before[other]
-            return number_of(one) == number_of(other) or (
-                after[0] is not None and after[0] == after[1]
-            )
-
-        for name in names:
-            path = self.folder / name
-            twins = sorted(each for each in others if each != name and _are_twins(each, name))
-            if twins:
-                detail = f"begun in another copy of the store, written to apart, as {twins[0]} was"
-                yield Trouble("diverged", path, detail)
-            elif name in past:
-                problem = problem_of(path, self._check_past)
-                detail = "it was folded: its bars count only where a partition lacks them"
-                kind, remedy = ("diverged", ASIDE) if problem else ("leftover", None)
-                detail = problem.detail if problem else detail
-                yield Trouble(kind, path, detail, remedy, lock, self._check_past)
-
-    def _check_past(self, path: Path) -> None:
-        """Refuse a file that is past and holds other lines than when it was folded."""
-        past, known = self._record.read(), self._grown(path.name, None)
-        if path.name in past and not past.is_whole(path.name, known):
-            raise CorruptData(
-                f"{path}: it was folded with other lines than these, in a copy of the store that "
-                "was written to apart from this one: bars of it may be in neither",
-                path,
-            )
-
-    def _cut(self, name: str, end: End) -> Iterator[Trouble]:
-        """Yield an issue if a file has lost its last lines."""
-
-        def look() -> str | None:
-            without = lacks_newline(self.folder / name, is_sealed)
-            return end.trouble(self._grown(name, None).line, "line", without)
-
-        detail = agreed(look)
-        if detail and name in self._ends.known():  # not retired meanwhile
-            yield Trouble("truncated", self.folder / name, detail)
 
     def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float]]:
         # A copy, in another process, reads and opens for itself.
@@ -388,11 +375,8 @@ class Journal:
 
     def _number(self, last: bytes | None, name: str) -> int:
         """Return the number of the last line of a file."""
-        line, number = self._newest
-        if line is last:
-            return number
         number = 0 if last is None else int(unsealed(last).rpartition(b":")[2][:-1])
-        self._ends.meet(name, number)
+        self.marks.meet(name, number)
         return number
 
     def _refresh(self) -> None:
@@ -404,15 +388,15 @@ class Journal:
             self._known = {
                 name: self._grown(name, self._known.get(name)) for name in _files(listed)
             }
-        except BaseException:  # a line may have been taken in by half
+        except BaseException:  # a line may have been taken in half
             self._known = {}
             raise
 
     def _grown(self, name: str, known: Known | None) -> Known:
-        """Return what is known of a file, with the lines that have come to it.
+        """Return what is known of a file, with the lines appended since.
 
-        A line may have been read before its sync failed and it was cut off again: then another
-        stands in its place, and all is read anew.
+        A line may have been read before its sync failed and it was removed: then another is in its
+        place, and the whole file is read again.
         """
         path = self.folder / name
         changed = self._disk.changed(path)
@@ -429,7 +413,7 @@ class Journal:
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """Up to which line of a file the parts of a series have taken in its rows."""
+    """Up to which line of a file the partitions of a series have taken in its rows."""
 
     symbol: str
     timeframe: str
@@ -452,4 +436,25 @@ def _taken_in(content: bytes) -> dict[Key, int]:
 
 
 def _files(names: Iterable[str]) -> list[str]:
-    return [name for name in names if _NAME.fullmatch(name)]
+    return [name for name in names if NAME.fullmatch(name)]
+
+
+def is_in(journal: str, line: int, flushed: Flushed) -> bool:
+    """Return whether a partition with such metadata has taken in a line of a file."""
+    known = flushed.get(journal)
+    if known is not None:
+        return known >= line
+    return any(is_later(name, journal) for name in flushed)
+
+
+def furthest(many: Iterable[Flushed]) -> Flushed:
+    """Return the furthest of several positions, of the newest file only."""
+    merged: Flushed = {}
+    for flushed in many:
+        for name, line in flushed.items():
+            merged[name] = max(line, merged.get(name, 0))
+    return {
+        name: line
+        for name, line in merged.items()
+        if not any(is_later(other, name) for other in merged)
+    }

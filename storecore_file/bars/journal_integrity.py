@@ -1,70 +1,157 @@
-"""Holds what the journal says against what the parts say: whether either is of an older state.
+"""Checks the journal of bars: its files, and what they and the partitions say of each other.
 
-A copy of a store may have taken the parts before the journal was folded and the journal after it,
-or have laid an older journal beside newer parts. Then rows lie in neither, or bars that were
-deleted come back; reads cannot know, but the parts and the record of past files contradict.
+A copy of a store may have taken the partitions before the journal was flushed and the journal after
+it, or have laid an older journal beside newer partitions. Then rows lie in neither, or deleted bars
+come back. Reads cannot know that, but partitions and the record of retired files contradict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from storecore.errors import StoreError
-from storecore_file.bars.journal import Journal
-from storecore_file.bars.journal_lines import HOUR, Folded, Key, Position, Row, is_dated, is_in
-from storecore_file.bars.layout import Part
-from storecore_file.bars.partition import Note
+from storecore.errors import CorruptData, StoreError
+from storecore_file.bars.journal import NAME, Flushed, Journal, is_in
+from storecore_file.bars.journal_lines import HOUR, Key, Position, Row, is_dated, number_of
+from storecore_file.bars.layout import Partition
+from storecore_file.bars.partition import Metadata
 from storecore_file.bars.retired_journals import Past, rows_of
+from storecore_file.fs.high_water_marks import Mark
+from storecore_file.fs.logs import lacks_newline
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES
-from storecore_file.integrity import FORGET, Trouble
+from storecore_file.fs.seal import is_sealed
+from storecore_file.integrity import (
+    FORGET,
+    QUARANTINE,
+    Files,
+    Issue,
+    agreed,
+    folder_issues,
+    folder_lock,
+    guarded,
+    issue_of,
+)
 
 DAILY = "1d"
 _NAMED = 20  # series in one message
+_MARKS = re.compile(r"\.ends")
+_TAKEN = re.compile(r"\..+\.jsonl\.taken")
+_PAST = re.compile(r"\.past")
+
+
+def journal_issues(journal: Journal) -> Iterator[Issue | None]:
+    """Yield the issue of each file of the journal, None for a whole one."""
+    marks = journal.marks.known()  # before the files, which are longer by then
+    lines = Files(NAME, lambda path: journal.file(path.name), None, folder_lock, is_sealed)
+    known = Files(_MARKS, lambda path: journal.marks.read(), QUARANTINE, folder_lock)
+    taken = Files(_TAKEN, lambda path: None, QUARANTINE, folder_lock)
+    past = Files(_PAST, lambda path: journal.record.read(), QUARANTINE, folder_lock)
+    broken = set()
+    for issue in folder_issues(journal.folder, [lines, known, past, taken]):
+        broken |= {issue.path.name} if issue and issue.kind != "torn" else set()
+        yield issue
+    for name in sorted(marks.keys() - broken):
+        yield from guarded(journal.folder / name, _cut(journal, name, marks[name]))
+    if journal.record.path.name not in broken:
+        names = [name for name in journal.files() if name not in broken]
+        yield from guarded(journal.folder, _returned(journal, names))
+
+
+def _cut(journal: Journal, name: str, mark: Mark) -> Iterator[Issue]:
+    """Yield an issue if a file has lost its last lines."""
+
+    def look() -> str | None:
+        without = lacks_newline(journal.folder / name, is_sealed)
+        return mark.issue(journal.file(name).line, "line", without)
+
+    detail = agreed(look)
+    if detail and name in journal.marks.known():  # not retired meanwhile
+        yield Issue("truncated", journal.folder / name, detail)
+
+
+def _returned(journal: Journal, names: Sequence[str]) -> Iterator[Issue]:
+    """Yield which files are past, or of another copy of the store than the rest."""
+    past = journal.record.read()
+    before = {name: each.after for name, each in past.files.items()}
+    before |= {name: journal.file(name).after for name in names}
+    others = list(before)
+
+    def are_twins(one: str, other: str) -> bool:
+        after = before[one], before[other]
+        return number_of(one) == number_of(other) or (after[0] is not None and after[0] == after[1])
+
+    for name in names:
+        path = journal.folder / name
+        twins = sorted(each for each in others if each != name and are_twins(each, name))
+        if twins:
+            detail = f"begun in another copy of the store, written to apart, as {twins[0]} was"
+            yield Issue("diverged", path, detail)
+        elif name in past:
+            files = Files(None, partial(_check_past, journal), QUARANTINE, folder_lock)
+            issue = issue_of(path, files)
+            detail = "it was flushed: its bars count only where a partition lacks them"
+            kind, remedy = ("diverged", QUARANTINE) if issue else ("leftover", None)
+            yield Issue(kind, path, issue.detail if issue else detail, remedy, files)
+
+
+def _check_past(journal: Journal, path: Path) -> None:
+    """Raise `CorruptData` if a file is past and holds other lines than when it was flushed."""
+    past, known = journal.record.read(), journal.file(path.name)
+    if path.name in past and not past.is_whole(path.name, known):
+        raise CorruptData(
+            f"{path}: it was flushed with other lines than these, in a copy of the store that was "
+            "written to apart from this one: bars of it may be in neither",
+            path,
+        )
 
 
 class Own(NamedTuple):
-    """Whose bars belong into a folder: its symbol and timeframe as folders are named."""
+    """The series that a folder belongs to: its symbol and timeframe as folders are named."""
 
     symbol: str
     timeframe: str
 
 
 class Piece(NamedTuple):
-    """A part, or what of it counts, and what it says of itself; None where that is damaged."""
+    """A partition, or the range of it that counts, and its metadata; None if it is damaged."""
 
-    part: Part
-    note: Note | None
+    partition: Partition
+    metadata: Metadata | None
 
 
 class JournalProof:
-    """The parts of a store, as they are looked over, beside its journal."""
+    """Compares the partitions of a store, as they are checked, with its journal."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._before = _past(journal)
         self._taken = journal.taken()
-        self._pieces: dict[Own, list[tuple[Part, Folded | None]]] = {}
+        self._pieces: dict[Own, list[tuple[Partition, Flushed | None]]] = {}
 
     def take(self, own: Own, pieces: Sequence[Piece]) -> None:
-        """Take in the parts of a series, or what counts of them."""
-        self._pieces[own] = [(part, None if note is None else note.folded) for part, note in pieces]
+        """Take in the partitions of a series, or what counts of them."""
+        self._pieces[own] = [
+            (partition, None if metadata is None else metadata.flushed)
+            for partition, metadata in pieces
+        ]
 
-    def forget(self, own: Own, part: Part) -> None:
-        """Expect no rows any more in the range of a part that is moved away."""
+    def forget(self, own: Own, partition: Partition) -> None:
+        """Expect no rows any more in the range of a partition that is quarantined."""
         self._journal.forget(
-            lambda key, hour: _own(key) == own and part.first <= hour * HOUR <= part.last
+            lambda key, hour: _own(key) == own and partition.first <= hour * HOUR <= partition.last
         )
 
-    def troubles(self) -> Iterator[Trouble]:
-        """Yield what contradicts, once all parts have been taken in.
+    def issues(self) -> Iterator[Issue]:
+        """Yield the contradictions, once all partitions are taken in.
 
-        Nothing, if the record of past files could not be read: that is an issue of its own.
+        None if the record of past files cannot be read: that is an issue of its own.
         """
         try:
             named, lines = self._journal.named(), self._journal.lines()
-            after = self._journal.past()
+            after = self._journal.record.read()
         except StoreError:
             return
         if self._before is None:
@@ -80,29 +167,29 @@ class JournalProof:
         yield from self._older(after, lines, named)
 
     def _lacks(self, key: Key, hour: int, at: Position, past: Past) -> bool:
-        """Tell whether the part of an hour has not taken in a row, or is not there."""
+        """Return whether the partition of an hour has not taken in a row, or is missing."""
         number, line = at
-        for part, folded in self._pieces.get(_own(key), ()):
-            if part.first <= hour * HOUR <= part.last:
-                return folded is not None and not is_in(past.named(number), line, folded)
+        for partition, flushed in self._pieces.get(_own(key), ()):
+            if partition.first <= hour * HOUR <= partition.last:
+                return flushed is not None and not is_in(past.named(number), line, flushed)
         return True
 
-    def _lacking(self, lacking: set[tuple[Key, int]]) -> Trouble:
+    def _lacking(self, lacking: set[tuple[Key, int]]) -> Issue:
         series = sorted({key for key, _ in lacking})
         named = ", ".join(f"{symbol} ({timeframe})" for symbol, timeframe in series[:_NAMED])
         more = f" and {len(series) - _NAMED} others" if len(series) > _NAMED else ""
         detail = (
-            f"the partitions of {named}{more} lack bars that were folded out of the journal: they "
+            f"the partitions of {named}{more} lack bars that were flushed out of the journal: they "
             "are of an older state than it; copy them again, or `storecore repair` gives these up"
         )
 
         def give_up(path: Path) -> None:
             self._journal.forget(lambda key, hour: (key, hour) in lacking)
 
-        return Trouble("lacking", self._journal.record_path, detail, FORGET, moved=give_up)
+        return Issue("lacking", self._journal.record.path, detail, FORGET, _forgotten(give_up))
 
-    def _outdated(self) -> Iterator[Trouble]:
-        """Yield that rows count again which parts had taken in, where others are in their place."""
+    def _outdated(self) -> Iterator[Issue]:
+        """Yield that rows count again, since partitions with them were replaced by older ones."""
         for name, taken in self._taken.items():
             for key, line in taken.items():
                 lost = [
@@ -115,24 +202,24 @@ class JournalProof:
                         f"{len(lost)} of its bars for {key[0]} ({key[1]}) had been taken in by "
                         "partitions that others have been copied over: they may be outdated"
                     )
-                    yield Trouble("older", self._journal.folder / name, detail)
+                    yield Issue("older", self._journal.folder / name, detail)
 
     def _has(self, key: Key, row: Row) -> bool:
-        """Tell whether the part in whose range a row lies has taken it in, or is damaged."""
+        """Return whether the partition in whose range a row lies has taken it in, or is damaged."""
         return any(
-            part.first <= row.values[0] <= part.last
-            and (folded is None or is_in(row.journal, row.line, folded))
-            for part, folded in self._pieces.get(_own(key), ())
+            partition.first <= row.values[0] <= partition.last
+            and (flushed is None or is_in(row.journal, row.line, flushed))
+            for partition, flushed in self._pieces.get(_own(key), ())
         )
 
-    def _older(self, past: Past, lines: dict[str, int], named: list[str]) -> Iterator[Trouble]:
-        """Yield that there were files of which the journal does not know, or longer ones."""
+    def _older(self, past: Past, lines: dict[str, int], named: list[str]) -> Iterator[Issue]:
+        """Yield that the journal lacks files, or lines of files, that others know."""
         found = [(name, 1) for name in named]
         found += [
             each
             for pieces in self._pieces.values()
-            for _, folded in pieces
-            for each in (folded or {}).items()
+            for _, flushed in pieces
+            for each in (flushed or {}).items()
         ]
         dated = [(name, line) for name, line in found if is_dated(name) and name not in past]
         unknown = {name: line for name, line in sorted(dated) if name not in lines}
@@ -148,12 +235,12 @@ class JournalProof:
             def give_up(path: Path) -> None:
                 self._journal.enter(unknown)
 
-            yield Trouble("older", self._journal.folder, detail, FORGET, moved=give_up)
+            yield Issue("older", self._journal.folder, detail, FORGET, _forgotten(give_up))
 
 
 def _past(journal: Journal) -> Past | None:
     try:
-        return journal.past()
+        return journal.record.read()
     except StoreError:
         return None
 
@@ -163,3 +250,8 @@ def _own(key: Key) -> Own:
     return Own(
         SYMBOLS.encode(symbol), DAILY if timeframe == DAILY else TIMEFRAMES.encode(timeframe)
     )
+
+
+def _forgotten(give_up: Callable[[Path], object]) -> Files:
+    """Return what a repair does that only forgets something."""
+    return Files(None, bool, FORGET, moved=give_up)

@@ -1,11 +1,11 @@
-"""Which files of the journal are past: all their rows are in the parts of their series.
+"""Which files of the journal are retired: all their rows are in the partitions of their series.
 
     prices/.journal/.past     one line of JSON with its checksum
 
-A file is entered before it is removed. So one that comes back with a copy of an older state is
-known and counts for nothing, and bars that were deleted since stay deleted. For the files that were
-folded last it also says which rows of which series they had, by the hour: a part of that hour must
-have taken them in, or the part is of an older state than the journal.
+A file is entered before it is removed. So if it comes back with a copy of an older state, its rows
+do not count, and bars that were deleted since stay deleted. For the files that were flushed last
+the record also says which rows of which series they had, by the hour: a partition of that hour must
+have taken them in, or the partition is of an older state than the journal.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _Rows = dict[str, dict[str, _Hours]]
 
 
 class Retired(Struct, frozen=True, array_like=True):
-    """A file of the journal that is past: its name, its number of lines, the end of the last.
+    """A retired file of the journal: its name, its number of lines, the end of the last.
 
     `after` is the file before it, as its first line has it.
     """
@@ -42,7 +42,7 @@ class Retired(Struct, frozen=True, array_like=True):
 
 
 class Past(Struct, frozen=True, dict=True):
-    """The files that are past, oldest first, and the rows that the last of them had.
+    """The retired files, oldest first, and the rows that the last of them had.
 
     `rows` has for a timeframe, a symbol and an hour since 1970 the number of a file and its line.
     """
@@ -57,7 +57,7 @@ class Past(Struct, frozen=True, dict=True):
 
     @cached_property
     def newest(self) -> dict[str, int]:
-        """Up to which line of which file all rows are past."""
+        """The newest retired file, and its number of lines."""
         return {each.name: each.lines for each in self.retired[-1:]}
 
     def of(self, key: Key) -> Mapping[int, Position]:
@@ -66,7 +66,7 @@ class Past(Struct, frozen=True, dict=True):
         return self.rows.get(timeframe, {}).get(symbol, {})
 
     def named(self, number: int) -> str:
-        """Return the name of the file of a number; any of that number, where it is forgotten."""
+        """Return the name of the file of a number; any name of that number if it is forgotten."""
         return self._names.get(number, f"{number:0{DIGITS}}-")
 
     @cached_property
@@ -74,18 +74,18 @@ class Past(Struct, frozen=True, dict=True):
         return {number_of(each.name): each.name for each in self.retired}
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether a file is past: one of these, or older than as many as are kept."""
+        """Return whether a file is retired: one of these, or older than all that are kept."""
         return name in self.files or (
             len(self.retired) == _MOST_FILES and str(name) < self.retired[0].name
         )
 
     def is_whole(self, name: str, known: Known) -> bool:
-        """Tell whether a file that is past holds what it held when it was folded."""
+        """Return whether a retired file holds what it held when it was flushed."""
         return self.files.get(name) == _retired(name, known)
 
 
-class PastJournals:
-    """The record of past files. Callers that change it hold the lock of the journal's writers."""
+class RetiredJournals:
+    """The record of retired files. Callers that change it hold the lock of the writers."""
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self.path = path
@@ -103,20 +103,20 @@ class PastJournals:
             raise CorruptData(message, self.path) from error
 
     def add(self, files: Mapping[str, Known]) -> None:
-        """Enter files that are folded, durably, but for those without a line."""
+        """Enter flushed files, durably, except for those without a line."""
         new = {name: known for name, known in files.items() if known.line}
         if new:
             self.enter([_retired(name, known) for name, known in new.items()], new)
 
     def enter(self, files: Iterable[Retired], rows: Mapping[str, Known] = _NO_ROWS) -> None:
-        """Enter files, durably, in place of what was known of them, and rows of theirs."""
+        """Enter files and their rows, durably, in place of what was known of them."""
         past = self.read()
         retired = past.files | {each.name: each for each in files}
         newest = sorted(retired.values(), key=lambda each: each.name)[-_MOST_FILES:]
         self._write(Past(newest, _latest(_merged(past.rows, rows))))
 
     def forget(self, chosen: Callable[[Key, int], bool]) -> None:
-        """Expect the rows of some series and hours no more: they are deleted, or given up."""
+        """Expect the rows of some series and hours no more: they are deleted or given up."""
         past = self.read()
         rows: _Rows = {}
         for key, hour, at in rows_of(past):
@@ -130,7 +130,7 @@ class PastJournals:
 
 
 def rows_of(past: Past) -> Iterator[tuple[Key, int, Position]]:
-    """Yield series, hour and position of each row that is known."""
+    """Yield series, hour and position of each known row."""
     for timeframe, symbols in past.rows.items():
         for symbol, hours in symbols.items():
             for hour, at in hours.items():
@@ -142,7 +142,7 @@ def _retired(name: str, known: Known) -> Retired:
 
 
 def _merged(rows: _Rows, files: Mapping[str, Known]) -> _Rows:
-    """Return rows with those of files that are newer, which take the place of older ones."""
+    """Return rows with those of newer files, which replace older ones."""
     merged = {
         timeframe: {symbol: dict(hours) for symbol, hours in symbols.items()}
         for timeframe, symbols in rows.items()
@@ -158,7 +158,7 @@ def _merged(rows: _Rows, files: Mapping[str, Known]) -> _Rows:
 
 
 def _latest(rows: _Rows) -> _Rows:
-    """Return the rows of the newest files, not more than are kept."""
+    """Return the rows of the newest files, up to the number that is kept."""
     positions = sorted(at for _, _, at in rows_of(Past(rows=rows)))
     if len(positions) <= _MOST_ROWS:
         return rows

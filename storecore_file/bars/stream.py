@@ -1,7 +1,7 @@
 """Streams the bars of many series in order of time, under a bound of memory.
 
-The ends of the parts tell how many bars lie where; so the time is cut into windows of about as many
-bars as may be held, before any is read. A window that holds more than it seemed is cut in two.
+The ends of the partitions tell how many bars lie where; so the time is cut into windows of about as
+many bars as may be held, before any is read. A window that holds more than it seemed is cut in two.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""The room of events: a file a day (UTC) of the event's timestamp, in two forms read as one.
+"""The events of a store: a file a day (UTC) of the event's timestamp, in two forms read as one.
 
     events/2026-01-05.jsonl     the day being written: an append costs the same whatever its length
     events/2026-01-05.parquet   the day sealed by `compact()`: small and quick
 
 Each event carries `n`, its number within its day. A sealed day says up to which number it holds;
-lines up to there that a crash left behind in the JSONL are not counted twice. So a late event is
-appended like any other, and sealing can be interrupted anywhere.
+lines up to there that a crash left in the JSONL are not counted twice. So a late event is appended
+like any other, and sealing can be interrupted anywhere.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from operator import attrgetter
@@ -24,25 +24,38 @@ from storecore.errors import CorruptData
 from storecore.events import encode_event, select_events
 from storecore.models import Event
 from storecore.values.times import TimeRange, to_datetime
-from storecore_file.events import sealed_day as event_file
-from storecore_file.events.lines import Line, check_day, decode_line, number_of
-from storecore_file.events.sealed_day import SealedDay
-from storecore_file.fs.deferral import Attempt
+from storecore_file.events.days import (
+    Line,
+    SealedDay,
+    check_day,
+    decode_day,
+    decode_line,
+    encode_day,
+    number_of,
+    read_through,
+)
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.group_commit import GroupCommit
-from storecore_file.fs.high_water_marks import End, LogEnds
-from storecore_file.fs.locks import Locked
-from storecore_file.fs.logs import Effect, Log, lacks_newline, whole_lines
-from storecore_file.fs.quarantine import ASIDE as ASIDE_FOLDER
-from storecore_file.fs.quarantine import MOMENT, copy_aside
+from storecore_file.fs.errors import Attempt
+from storecore_file.fs.high_water_marks import HighWaterMarks, Mark
+from storecore_file.fs.locks import GroupCommit, Locked
+from storecore_file.fs.logs import Effect, Log, NumberedLog, cut, lacks_newline, whole_lines
+from storecore_file.fs.quarantine import copy_to_quarantine, quarantine_path
 from storecore_file.fs.seal import is_sealed, sealed
-from storecore_file.integrity import ASIDE, Kind, Trouble, agreed, folder_lock, guarded, troubles_in
+from storecore_file.integrity import (
+    QUARANTINE,
+    Files,
+    Issue,
+    agreed,
+    folder_issues,
+    folder_lock,
+    guarded,
+)
 
 _HIDDEN = "of another copy of the store: {} of its events differ from the sealed ones, which count"
 _logger = logging.getLogger("storecore")
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
 _LOG_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
-_ENDS_FILE = re.compile(r"\.ends")
+_MARKS_FILE = re.compile(r"\.ends")
 _SEALED_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.parquet")
 
 
@@ -57,9 +70,8 @@ class Events:
         self._folder = folder
         self._disk = disk
         self._lock_path = folder / ".lock"
-        self._newest: tuple[bytes, int] = (b"", 0)  # a line that was written here, and its number
-        self._log = self._closed_log()  # the day that is written stays open
-        self._ends = LogEnds(folder / ".ends", disk)
+        self._log = NumberedLog(disk, is_sealed, 0)  # of the day that is written
+        self._marks = HighWaterMarks(folder / ".ends", disk)
         self._lock_timeout = lock_timeout
         self._together = GroupCommit(self._locked, self._commit)
 
@@ -75,28 +87,28 @@ class Events:
         effects = {day: Effect() for day in by_day}
         with self._locked():
             try:
-                ends = {
+                last = {
                     day: self._append(day, encoded, effects[day]) for day, encoded in by_day.items()
                 }
             except BaseException:
-                self._take_back(effects)
+                self._roll_back(effects)
                 raise
-            for day, number in ends.items():
-                self._ends.follow(day, number)
+            for day, number in last.items():
+                self._marks.follow(day, number)
 
     def close(self) -> None:
-        """Let go of the day that is open, once nobody is writing to it any more."""
-        self._log = self._closed_log()
-        self._ends.close()
+        """Close the files that are open, once no thread writes to them any more."""
+        self._log.close()
+        self._marks.close()
 
     def _locked(self) -> Locked:
         return Locked(self._lock_path, self._lock_timeout)
 
     def _commit(self, _: Locked, day: str, encoded: list[bytes], effect: Effect | None) -> None:
-        self._ends.follow(day, self._append(day, encoded, effect))
+        self._marks.follow(day, self._append(day, encoded, effect))
 
     def _append(self, day: str, encoded: list[bytes], effect: Effect | None) -> int:
-        """Append events to their day, under the lock; return the number of its last event now."""
+        """Append events to their day, under the lock; return the number of its last event."""
         try:
             return self._append_to_log(day, encoded, effect)
         except _SealedFurther:
@@ -104,25 +116,20 @@ class Events:
             return self._append_to_log(day, encoded, effect)
 
     def _append_to_log(self, day: str, encoded: list[bytes], effect: Effect | None) -> int:
-        def lines_after(last: bytes | None) -> list[bytes]:
-            first = self._number(last, day) + 1
+        def lines_after(last: bytes | None, number: int | None) -> tuple[Sequence[bytes], int]:
+            first = (self._number(last, day) if number is None else number) + 1
             numbered = enumerate(encoded, first)
             lines = [sealed(b'%b,"n":%d}' % (each[:-1], number)) for number, each in numbered]
-            self._newest = lines[-1], first + len(lines) - 1
-            return lines
+            return lines, first + len(lines) - 1
 
-        self._log = log = self._log.at(self._log_path(day))
-        log.append(lines_after, effect)
-        return self._newest[1]
+        _, number = self._log.append(self._log_path(day), lines_after, effect)
+        return number
 
-    def _take_back(self, effects: dict[str, Effect]) -> None:
-        """Take back what was appended to some days, none of which was acknowledged."""
+    def _roll_back(self, effects: dict[str, Effect]) -> None:
+        """Remove what was appended to some days and never acknowledged."""
         for day, effect in effects.items():
             if effect.is_there:
-                self._log.at(self._log_path(day)).cut(effect.before)
-
-    def _closed_log(self) -> Log:
-        return Log(self._disk, self._folder / "no day", is_sealed)
+                cut(self._log_path(day), effect.before)
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and of some types (None: all), in order."""
@@ -132,7 +139,7 @@ class Events:
         return select_events(events, span, types)
 
     def all(self) -> Iterator[Event]:
-        """Yield all events in order, a day at a time."""
+        """Yield all events by timestamp, then by order of writing, a day at a time."""
         for day in self._days():
             yield from sorted(self._day(day).events, key=attrgetter("timestamp"))
 
@@ -140,57 +147,53 @@ class Events:
         """Seal every day that is being written, and return those days."""
         return [day for day in self._days() if tried(partial(self._seal, day))]
 
-    def troubles(self) -> Iterator[Trouble | None]:
-        """Yield for each file what is wrong with it, None where nothing is."""
-        ends = self._ends.known()  # before the logs, which are longer by then
-        logs = Kind(_LOG_FILE, lambda path: self._lines(path.stem), None, folder_lock, is_sealed)
-        days = Kind(_SEALED_FILE, self._proven, ASIDE, folder_lock, None, self._forget)
-        known = Kind(_ENDS_FILE, lambda path: self._ends.read(), ASIDE, folder_lock)
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each file, None for a whole one."""
+        marks = self._marks.known()  # before the logs, which are longer by then
+        logs = Files(_LOG_FILE, lambda path: self._lines(path.stem), None, folder_lock, is_sealed)
+        days = Files(
+            _SEALED_FILE,
+            lambda path: self._sealed(path.stem),
+            QUARANTINE,
+            folder_lock,
+            moved=lambda path: self._marks.forget(path.stem),
+        )
+        known = Files(_MARKS_FILE, lambda path: self._marks.read(), QUARANTINE, folder_lock)
         broken = set()
-        for trouble in troubles_in(self._folder, [logs, days, known]):
-            broken |= {trouble.path.stem} if trouble and trouble.kind != "torn" else set()
-            yield trouble
-        for day in sorted({*self._days(), *ends} - broken):
-            yield from guarded(self._log_path(day), self._incomplete(day, ends.get(day)))
+        for issue in folder_issues(self._folder, [logs, days, known]):
+            broken |= {issue.path.stem} if issue and issue.kind != "torn" else set()
+            yield issue
+        for day in sorted({*self._days(), *marks} - broken):
+            yield from guarded(self._log_path(day), self._incomplete(day, marks.get(day)))
 
-    def _incomplete(self, day: str, end: End | None) -> Iterator[Trouble]:
+    def _incomplete(self, day: str, mark: Mark | None) -> Iterator[Issue]:
         """Yield what a day of whole files lacks."""
-        lack = agreed(lambda: self._lack(day, end))
-        if lack and (end is None or day in self._ends.known()):  # not moved aside meanwhile
+        lack = agreed(lambda: self._lack(day, mark))
+        if lack and (mark is None or day in self._marks.known()):  # not quarantined meanwhile
             yield lack
 
-    def _lack(self, day: str, end: End | None) -> Trouble | None:
+    def _lack(self, day: str, mark: Mark | None) -> Issue | None:
         try:
             through = self._day(day).through
         except CorruptData as error:
             path = self._sealed_path(day)
-            return Trouble("damaged", path, str(error).removeprefix(f"{path}: "))
+            return Issue("damaged", path, str(error).removeprefix(f"{path}: "))
         log = self._log_path(day)
-        detail = end.trouble(through, "event", lacks_newline(log, is_sealed)) if end else None
+        detail = mark.issue(through, "event", lacks_newline(log, is_sealed)) if mark else None
         if detail:
-            return Trouble("truncated", log, detail)
+            return Issue("truncated", log, detail)
         if hidden := self._hidden(day):
             detail = f"{_HIDDEN.format(hidden)}; `storecore compact` keeps the log in aside/"
-            return Trouble("diverged", log, detail)
+            return Issue("diverged", log, detail)
         return None
 
-    def _proven(self, path: Path) -> SealedDay:
-        return self._sealed(path.stem)
-
-    def _forget(self, path: Path) -> None:
-        """Know nothing any more of where a day ended that is moved aside."""
-        self._ends.forget(path.stem)
-
     def _number(self, last: bytes | None, day: str) -> int:
-        """Return the number of the last event of a day, whose last line is given."""
-        line, number = self._newest
-        if line is last:
-            return number
+        """Return the number of the last event of a day, given the last line of its log."""
         through = self._sealed_through(day)
         number = number_of(last, self._log_path(day)) if last else through
         if number < through:
             raise _SealedFurther
-        self._ends.meet(day, number)
+        self._marks.meet(day, number)
         return number
 
     def _seal(self, day: str) -> bool:
@@ -201,24 +204,24 @@ class Events:
         log = self._log_path(day)
         if self._disk.size(log) is None:
             return False
-        content = event_file.encode(self._day(day))
+        content = encode_day(self._day(day))
         if hidden := self._hidden(day):
             self._quarantine(log, hidden)
-        Log(self._disk, log, is_sealed).append(lambda _: [])  # settles a torn line
+        Log(self._disk, log, is_sealed).truncate_torn_tail()
         self._disk.replace(self._sealed_path(day), content)
         self._disk.remove(log)
         return True
 
     def _quarantine(self, log: Path, hidden: int) -> None:
-        moment = datetime.now(UTC).strftime(MOMENT)
-        into = self._folder.parent / ASIDE_FOLDER / moment / log.relative_to(self._folder.parent)
-        copy_aside(self._disk, log, into)
+        into = quarantine_path(self._folder.parent, log, datetime.now(UTC))
+        copy_to_quarantine(self._disk, log, into)
         _logger.warning("%s: %s; kept as %s", log, _HIDDEN.format(hidden), into)
 
     def _hidden(self, day: str) -> int:
-        """Return how many lines of a day are not the sealed events of the same numbers.
+        """Return how many lines of a day differ from the sealed events of the same numbers.
 
-        A kill while a day is sealed leaves lines that are; others are of another copy of the store.
+        A kill while a day is sealed leaves lines that are equal; others are of another copy of the
+        store.
         """
         lines = self._lines(day)
         through, events = self._sealed(day)
@@ -256,14 +259,14 @@ class Events:
         content = self._disk.read(path)
         if content is None:
             return SealedDay(0, [])
-        sealed_day = event_file.decode(content, path)
+        sealed_day = decode_day(content, path)
         check_day(sealed_day.events, day, path)
         return sealed_day
 
     def _sealed_through(self, day: str) -> int:
         path = self._sealed_path(day)
         content = self._disk.read(path)
-        return 0 if content is None else event_file.read_through(content, path)
+        return 0 if content is None else read_through(content, path)
 
     def _log_path(self, day: str) -> Path:
         return _day_path(self._folder, f"{day}.jsonl")

@@ -1,4 +1,4 @@
-"""Tells on which kind of file system a folder lies, and warns of those that promise less."""
+"""Finds the type of file system of a folder, and warns of network file systems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NETWORK = re.compile(
 
 
 def file_system(path: Path) -> str | None:
-    """Return the type of the file system that a path lies on, None where it cannot be told."""
+    """Return the type of the file system that a path lies on, None if unknown."""
     try:
         lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
         place = path.resolve()
@@ -31,7 +31,7 @@ def file_system(path: Path) -> str | None:
 
 
 def warn_of_network(folder: Path) -> None:
-    """Warn, once for a store, where its folder lies on a network file system."""
+    """Warn, once for a store, if its folder lies on a network file system."""
     kind = file_system(folder)
     if kind is not None and _NETWORK.fullmatch(kind):
         _log.warning(

@@ -23,7 +23,7 @@ _TOKEN = re.compile(r"\+|(?:%[0-9A-F]{2})+|[^+%]+")
 
 
 class NameCodec(NamedTuple):
-    """How names of one kind are written: `upper` tells which case is plain, `dots` if dots are."""
+    """How names are written: `upper` is the plain case, `dots` whether dots are plain."""
 
     upper: bool
     dots: bool
@@ -33,7 +33,7 @@ class NameCodec(NamedTuple):
         return _encode(self, name)
 
     def decode(self, encoded: str) -> str | None:
-        """Return the name of a file name, or None where only the data in the file can tell it."""
+        """Return the name of a file name, None if only the data in the file has it."""
         if _HASHED in encoded:
             return None
         name = self._unescaped(encoded)

@@ -1,7 +1,7 @@
 """Rolls back a change of many files, in many folders, as one.
 
 Before a file is replaced or removed, it gets a second, hidden name beside it. That is a hard link,
-which needs neither a descriptor nor a copy for each of thousands of files. `former.py` does the
+which needs neither a descriptor nor a copy for each of thousands of files. `Disk.exchange` does the
 same for the few files of one step, by descriptors.
 """
 
@@ -17,12 +17,11 @@ from secrets import token_hex
 from typing import NamedTuple
 
 from storecore.errors import StorageError
-from storecore_file.fs.disk import Disk, Staged
-from storecore_file.fs.errors import naming
-from storecore_file.fs.renaming import put_in_place
+from storecore_file.fs.disk import Disk, Staged, put_in_place
+from storecore_file.fs.handles import os_errors
 from storecore_file.fs.stat import Fingerprint, fingerprint
 
-_FORMER = re.compile(r"\..+\.([0-9a-f]{8})[0-9a-f]{8}\.rollback", re.S)
+_BACKUP = re.compile(r"\..+\.([0-9a-f]{8})[0-9a-f]{8}\.rollback", re.S)
 
 
 class _Change(NamedTuple):
@@ -31,7 +30,7 @@ class _Change(NamedTuple):
     path: Path
     before: Fingerprint | None
     after: Fingerprint | None
-    former: Path
+    backup: Path
 
 
 class Rollback:
@@ -44,15 +43,15 @@ class Rollback:
     def keep(self, path: Path, new: Path | None) -> None:
         """Back up the file of a name before `new` is renamed to it, or it is removed (None)."""
         before, after = fingerprint(path), None if new is None else fingerprint(new)
-        former = _backup_name(path)
+        backup = _backup_name(path)
         if before is not None:
-            self._disk.keep(path, former.name)
-        self._changes.append(_Change(path, before, after, former))
+            self._disk.keep(path, backup.name)
+        self._changes.append(_Change(path, before, after, backup))
 
     def replace(self, path: Path, new: Path) -> None:
         """Rename `new` to a path, with a backup. Raises `StorageError`."""
         self.keep(path, new)
-        with naming(path, "write"):
+        with os_errors(path, "write"):
             put_in_place(new, path)
 
     def remove(self, path: Path) -> None:
@@ -63,7 +62,7 @@ class Rollback:
     def sync(self) -> None:
         """Sync the changes to the medium. Raises `StorageError`."""
         for folder in dict.fromkeys(each.path.parent for each in self._changes):
-            self._disk.settle(folder)
+            self._disk.sync_folder(folder)
 
     def is_empty(self) -> bool:
         """Return whether there is no backup."""
@@ -71,7 +70,7 @@ class Rollback:
 
     def backups(self) -> list[tuple[Path, Path]]:
         """Return the files that were there, each with its second name."""
-        return [(each.path, each.former) for each in self._changes if each.before is not None]
+        return [(each.path, each.backup) for each in self._changes if each.before is not None]
 
     def is_undisturbed(self) -> bool:
         """Return whether all names have the files after the change, or all those before.
@@ -94,7 +93,7 @@ class Rollback:
         failed: list[StorageError] = []
         for each in reversed(self._changes):
             try:
-                self._take_one_back(each)
+                self._roll_one_back(each)
             except StorageError as error:
                 failed.append(error)
         self.sync()
@@ -104,24 +103,24 @@ class Rollback:
     def discard(self) -> None:
         """Remove the second names: the change stays."""
         for each in self._changes:
-            with suppress(StorageError):  # hidden, and nobody's data
-                self._disk.drop(each.former)
+            with suppress(StorageError):  # hidden, and no data
+                self._disk.drop(each.backup)
         self._changes.clear()
 
-    def _take_one_back(self, change: _Change) -> None:
-        path, before, after, former = change
+    def _roll_one_back(self, change: _Change) -> None:
+        path, before, after, backup = change
         if before == after or fingerprint(path) != after:
             return
-        with naming(path, "take back a change of"):
+        with os_errors(path, "take back a change of"):
             if before is not None:
-                put_in_place(former, path)
+                put_in_place(backup, path)
             else:
-                os.unlink(path)  # noqa: PTH108 - as the floor does everywhere
+                os.unlink(path)  # noqa: PTH108 - quicker than `Path`
 
 
 def made_at(name: str) -> int | None:
     """Return when a second name was made (s since 1970), or None if a file name is not one."""
-    match = _FORMER.fullmatch(name)
+    match = _BACKUP.fullmatch(name)
     return None if match is None else int(match[1], 16)
 
 
@@ -135,8 +134,8 @@ def replace_all(
 ) -> None:
     """Write content to each path, in that order, then remove others.
 
-    On an error all is as before. No path comes twice; others may be gone already. Contents are
-    taken one at a time.
+    On an error all is as before. No path may come twice; others may be gone already. Contents
+    are taken one at a time.
     """
     staged: list[Staged] = []
     rollback = Rollback(disk)

@@ -12,10 +12,9 @@ from hashlib import sha256
 import pytest
 
 from storecore import StorageError
-from storecore_file import FileDataStore
-from storecore_file import integrity as troubles
+from storecore_file import FileDataStore, integrity
 from storecore_file.fs.disk import _may_be_folder
-from storecore_file.fs.regular import READ, WRITE, open_regular
+from storecore_file.fs.handles import READ, WRITE, open_regular
 from storecore_file.fs.seal import sealed
 
 ALL = date.min, date.max
@@ -39,7 +38,7 @@ FILES = [
 @pytest.fixture
 def full(base, all_kinds, monkeypatch):
     """A folder with all kinds of files, and a store that has them closed."""
-    monkeypatch.setattr(troubles, "_PAUSE", 0)
+    monkeypatch.setattr(integrity, "_PAUSE", 0)
     with FileDataStore(base, durability="os") as store:
         all_kinds(store)
     return base

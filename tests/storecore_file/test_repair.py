@@ -12,7 +12,7 @@ import pytest
 from storecore import CorruptData
 from storecore_file import FileDataStore
 from storecore_file.fs.locks import Locked
-from storecore_file.integrity import ASIDE, Trouble
+from storecore_file.integrity import QUARANTINE, Files, Issue
 from storecore_file.repair import Repairs
 
 ALL = date.min, date.max
@@ -159,9 +159,9 @@ def test_d6_a_part_of_another_state_is_left_to_the_next_write(store, base, bar, 
 
 def test_what_a_writer_has_mended_since_is_left_alone(store, base, two_parts):
     repairs = Repairs(base, store._disk, 1, dry_run=False)
-    looks_well = Trouble("damaged", two_parts[0], "was", ASIDE, None, lambda path: None)
-    vanished = Trouble("temporary", base / "gone", "was", ASIDE)
-    assert [repairs.mend(each) for each in (looks_well, vanished)] == [None, None]
+    looks_well = Issue("damaged", two_parts[0], "was", QUARANTINE, Files(None, lambda path: None))
+    vanished = Issue("temporary", base / "gone", "was", QUARANTINE)
+    assert [repairs.repair(each) for each in (looks_well, vanished)] == [None, None]
     assert two_parts[0].exists()
 
 
@@ -187,10 +187,10 @@ def test_a_leftover_that_has_become_a_part_is_left_alone(store, base, two_parts)
     """The newer part may have gone meanwhile."""
     left = two_parts[0].with_name("2026-01-05.parquet")
     shutil.copy(two_parts[0], left)
-    (trouble,) = [each for each in store._bars.troubles() if each and each.kind == "leftover"]
-    (two_parts[0] if trouble.path == left else left).unlink()
-    assert Repairs(base, store._disk, 1, dry_run=False).mend(trouble) is None
-    assert trouble.path.exists()
+    (issue,) = [each for each in store._bars.issues() if each and each.kind == "leftover"]
+    (two_parts[0] if issue.path == left else left).unlink()
+    assert Repairs(base, store._disk, 1, dry_run=False).repair(issue) is None
+    assert issue.path.exists()
 
 
 def test_a_leftover_is_moved_and_the_newer_part_answers(store, base, two_parts):
@@ -206,9 +206,9 @@ def test_of_two_leftovers_each_is_looked_at_for_itself(store, base, two_parts):
     for part in two_parts:
         day = sorted(each.date for each in store.read_bars("AAPL", *ALL))[two_parts.index(part)]
         shutil.copy(part, part.with_name(f"{day:%Y-%m-%d}.parquet"))
-    leftovers = [each for each in store._bars.troubles() if each and each.kind == "leftover"]
+    leftovers = [each for each in store._bars.issues() if each and each.kind == "leftover"]
     repairs = Repairs(base, store._disk, 1, dry_run=False)
-    assert all(repairs.mend(each) for each in reversed(leftovers))
+    assert all(repairs.repair(each) for each in reversed(leftovers))
     assert len(set_aside(base)) == len(leftovers) == 2
     assert len(store.read_bars("AAPL", *ALL)) == 2
 
@@ -218,10 +218,10 @@ def test_a_torn_end_that_was_settled_meanwhile_is_left_alone(store, base, event)
     log = next(base.glob("events/*.jsonl"))
     whole = log.read_bytes()
     log.write_bytes(whole + b"half")
-    (trouble,) = [each for each in store._events.troubles() if each and each.kind == "torn"]
+    (issue,) = [each for each in store._events.issues() if each and each.kind == "torn"]
     log.write_bytes(whole)
     repairs = Repairs(base, store._disk, 1, dry_run=False)
-    assert repairs.mend(trouble) is None
+    assert repairs.repair(issue) is None
     log.unlink()
-    assert repairs.mend(trouble) is None
+    assert repairs.repair(issue) is None
     assert not log.exists()

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from storecore import Report, StoreClosed
-from storecore_file.bars import integrity as bar_troubles
+from storecore_file.bars import integrity
 
 JAN_5 = datetime(2026, 1, 5)
 HOURS_AGO = time.time() - 3 * 3_600
@@ -185,7 +185,7 @@ def test_parts_one_of_which_is_damaged_cannot_be_told_apart(filled, base):
 
 
 def test_a_series_whose_parts_change_meanwhile_is_looked_at_again(filled, base, bar, monkeypatch):
-    listings, real = [], bar_troubles._names
+    listings, real = [], integrity._names
 
     def then_another(folder):
         names = real(folder)
@@ -194,7 +194,7 @@ def test_a_series_whose_parts_change_meanwhile_is_looked_at_again(filled, base, 
             return names if len(listings) % 2 else [*names, f"2030-{len(listings):02}.parquet"]
         return names
 
-    monkeypatch.setattr(bar_troubles, "_names", then_another)
+    monkeypatch.setattr(integrity, "_names", then_another)
     assert filled.verify().findings == ()
     assert len(listings) == 11
 

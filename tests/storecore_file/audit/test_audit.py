@@ -14,7 +14,7 @@ import pytest
 from storecore.errors import CorruptData, StorageError
 from storecore_file import FileDataStore
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.handles import Note
+from storecore_file.fs.handles import InPlaceFile
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -523,7 +523,7 @@ def test_a_crash_right_after_the_first_record_of_a_day_loses_it_from_no_chain(
         def killed(*_):
             raise KeyboardInterrupt
 
-        crash.setattr(Note, "write", killed)
+        crash.setattr(InPlaceFile, "write", killed)
         with pytest.raises(KeyboardInterrupt):
             log(1)
     log(then)

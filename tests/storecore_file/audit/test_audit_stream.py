@@ -10,8 +10,8 @@ import pytest
 
 from storecore import CorruptData, StateConflict, StorageError, laws
 from storecore_file import FileDataStore
-from storecore_file.audit import stream as audit_stream
-from storecore_file.fs import logs as appending
+from storecore_file.audit import days
+from storecore_file.fs import logs
 
 JAN_5 = date(2026, 1, 5)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_one_file_is_open_at_a_time_however_many_days_there_are(store, put, chai
 
 
 def test_lines_longer_than_a_block_are_whole(store, put, chain, monkeypatch):
-    monkeypatch.setattr(appending, "_LARGE_BLOCK", 64)
+    monkeypatch.setattr(logs, "_LARGE_BLOCK", 64)
     lines = chain(5)
     put(lines, [0, 0, 0, 1, 1])
     assert [each.line for each in store.iter_audit("decisions")] == lines
@@ -109,7 +109,7 @@ def test_d5_a_damaged_newline_at_the_end_is_damage(store, put, chain, folder):
 
 
 def test_a_file_that_is_gone_by_now_has_no_lines(store, folder):
-    assert list(audit_stream.stream(store._disk, [folder / "2026-01-05.jsonl"], 0)) == []
+    assert list(days.stream(store._disk, [folder / "2026-01-05.jsonl"], 0)) == []
 
 
 def test_what_does_not_follow_makes_no_file(store, chain, folder):
@@ -122,9 +122,7 @@ def test_d2_records_that_cannot_be_written_leave_the_log_as_it_was(store, put, c
     lines = chain(4)
     put(lines[:2], [0, 0])
     with monkeypatch.context() as failing:
-        failing.setattr(
-            appending, "write_all", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
-        )
+        failing.setattr(logs, "write_all", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
         with pytest.raises(StorageError, match="full"):
             store.append_audit("decisions", JAN_5, lines[2:])
     assert seqs(store) == [1, 2]

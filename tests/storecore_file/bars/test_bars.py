@@ -14,7 +14,7 @@ import pytest
 from storecore.errors import CorruptData, StorageError
 from storecore.reports import Coverage, Footprint
 from storecore_file import FileDataStore
-from storecore_file.bars.compaction import OPEN_ROWS, PART_ROWS
+from storecore_file.bars.layout import OPEN_ROWS, PARTITION_ROWS
 from storecore_file.bars.writer import SeriesWriter
 from storecore_file.fs.disk import Disk
 
@@ -115,7 +115,7 @@ def test_a_bulk_write_of_more_makes_parts_of_about_as_many_bars(store, base, fil
     store.write_bar_table(table, timeframe="1m")
     counts = [pq.read_metadata(base / "prices" / name).num_rows for name in files()]
     assert sum(counts) == minutes
-    assert all(count <= PART_ROWS for count in counts)
+    assert all(count <= PARTITION_ROWS for count in counts)
     assert len(counts) == 3
 
 
@@ -410,7 +410,7 @@ def test_d2_a_batch_that_meets_a_damaged_month_writes_none_of_its_months(store, 
 def test_a_name_too_long_is_read_from_a_part_that_was_merged_meanwhile(store, bar, monkeypatch):
     long = "x" * 300
     store.write_bars(long, [bar(symbol=long)])
-    monkeypatch.setattr("storecore_file.bars.collection.any_note", lambda disk, folder: None)
+    monkeypatch.setattr("storecore_file.bars.collection.any_metadata", lambda disk, folder: None)
     with pytest.raises(StorageError, match="vanished while they were read"):
         store.symbols()
 
@@ -465,7 +465,7 @@ def test_d2_a_deletion_that_is_done_is_no_error_where_an_empty_part_cannot_be_re
     monkeypatch.setattr(SeriesWriter, "drop_empty", full)
     assert store.delete_bars("AAPL", FIRST, LAST) == 1
     assert store.read_bars("AAPL", FIRST, LAST) == []
-    assert "empty parts are removed later: disk full" in caplog.text
+    assert "empty partitions are removed later: disk full" in caplog.text
 
 
 def test_a_merge_that_fails_is_put_off(store, bar, failing, monkeypatch, caplog):
@@ -474,5 +474,5 @@ def test_a_merge_that_fails_is_put_off(store, bar, failing, monkeypatch, caplog)
     failing("replace", after=1)
     store.write_bars("AAPL", [bar(datetime(2026, 3, 5))])
     monkeypatch.undo()
-    assert "merging its parts is put off" in caplog.text
+    assert "merging its partitions is put off" in caplog.text
     assert len(store.read_bars("AAPL", FIRST, LAST)) == 3

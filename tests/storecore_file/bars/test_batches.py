@@ -297,7 +297,7 @@ def test_a_merge_that_fails_after_a_batch_is_put_off(store, small, monkeypatch, 
         days = range(31 * month, 31 * month + 8)
         store.write_bar_table(table(("A", days, 1.0), ("B", days, 1.0)))
         store.write_bars("C", bars_of("C", days, 1.0))
-    assert "merging its parts is put off: no memory" in caplog.text
+    assert "merging its partitions is put off: no memory" in caplog.text
     assert len(closes(store, "A")) == len(closes(store, "C")) == 32
 
 

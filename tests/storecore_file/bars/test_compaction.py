@@ -10,9 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore.values.times import EARLIEST, LATEST, exact_instant
-from storecore_file.bars import compaction as tiling
-from storecore_file.bars.compaction import mergeable, split_last, tiles
-from storecore_file.bars.layout import ceiling, floor, part_of
+from storecore_file.bars import layout
+from storecore_file.bars.layout import (
+    ceiling,
+    floor,
+    mergeable,
+    new_partitions,
+    partition_of,
+    split_last,
+)
 
 START = datetime(2025, 12, 28)
 STEPS = [timedelta(seconds=9), timedelta(minutes=11), timedelta(hours=3), timedelta(days=1)]
@@ -43,7 +49,7 @@ def dense_and_sparse(draw):
 
 
 def names(found):
-    return [tile.part.name.removesuffix(".parquet") for tile in found]
+    return [tile.partition.name.removesuffix(".parquet") for tile in found]
 
 
 # Tiles.
@@ -52,7 +58,7 @@ def names(found):
 def check(found, dates, low, high, most=20):
     """Check that tiles hold each date once, in its place, none too many."""
     assert [row for tile in found for row in range(tile.start, tile.stop)] == [*range(len(dates))]
-    ends = [low - 1, *(end for tile in found for end in tile.part[:2]), high + 1]
+    ends = [low - 1, *(end for tile in found for end in tile.partition[:2]), high + 1]
     assert all(one < other for one, other in itertools.pairwise(ends)), names(found)
     for part, start, stop in found:
         assert part.first <= dates[start] <= dates[stop - 1] <= part.last
@@ -62,7 +68,7 @@ def check(found, dates, low, high, most=20):
 
 @given(dates=dense_and_sparse())
 def test_every_bar_lies_in_one_part_and_none_is_too_large(dates):
-    check(tiles(dates, EARLIEST, LATEST), dates, EARLIEST, LATEST)
+    check(new_partitions(dates, EARLIEST, LATEST), dates, EARLIEST, LATEST)
 
 
 @given(dates=dense_and_sparse(), ends=st.data())
@@ -70,11 +76,11 @@ def test_new_parts_keep_to_what_others_leave_free(dates, ends):
     units = st.sampled_from(["month", "day", "hour"])
     low = floor(dates[0], ends.draw(units))
     high = ceiling(dates[-1], ends.draw(units))
-    check(tiles(dates, low, high), dates, low, high)
+    check(new_partitions(dates, low, high), dates, low, high)
 
 
 def test_no_bars_are_no_part():
-    assert tiles([], EARLIEST, LATEST) == []
+    assert new_partitions([], EARLIEST, LATEST) == []
 
 
 @pytest.mark.parametrize(
@@ -88,41 +94,43 @@ def test_no_bars_are_no_part():
     ],
 )
 def test_parts_are_of_whole_months_where_these_are_small_enough(step, count, expected):
-    found = tiles(every(step, count), EARLIEST, LATEST)
+    found = new_partitions(every(step, count), EARLIEST, LATEST)
     assert names(found)[:1] == expected[:1]
     check(found, every(step, count), EARLIEST, LATEST)
 
 
 def test_a_day_of_too_many_bars_is_cut_at_hours():
     dates = every(timedelta(minutes=7), 40, datetime(2026, 1, 5))
-    found = tiles(dates, EARLIEST, LATEST)
+    found = new_partitions(dates, EARLIEST, LATEST)
     assert all("T" in name for name in names(found)[:-1])
     check(found, dates, EARLIEST, LATEST)
 
 
 def test_an_hour_is_not_cut_whatever_it_holds():
-    (only,) = tiles(every(timedelta(seconds=1), 100, datetime(2026, 1, 5, 7)), EARLIEST, LATEST)
+    (only,) = new_partitions(
+        every(timedelta(seconds=1), 100, datetime(2026, 1, 5, 7)), EARLIEST, LATEST
+    )
     assert (only.start, only.stop) == (0, 100)
 
 
 def test_whole_days_are_preferred_to_hours_where_they_are_free():
     dates = every(timedelta(hours=3), 30, datetime(2026, 1, 5, 3))
     for low, preferred in [(at(2026, 1, 1), "2026-01-05--"), (dates[0], "2026-01-05T03--")]:
-        choices = list(tiling._tiles_at(dates, 0, low, LATEST))
+        choices = list(layout._candidates(dates, 0, low, LATEST))
         assert names(choices)[0].startswith(preferred)
-        assert all(tile.start == 0 < tile.stop <= tiling.PART_ROWS for tile in choices)
+        assert all(tile.start == 0 < tile.stop <= layout.PARTITION_ROWS for tile in choices)
 
 
 def test_a_part_ends_where_the_next_begins():
     dates = every(timedelta(1), 3, datetime(2026, 1, 2))
-    (only,) = tiles(dates, at(2026, 1, 2), at(2026, 1, 10) - 1)
-    assert only.part.first == at(2026, 1, 2)
-    assert only.part.last < at(2026, 1, 10)
+    (only,) = new_partitions(dates, at(2026, 1, 2), at(2026, 1, 10) - 1)
+    assert only.partition.first == at(2026, 1, 2)
+    assert only.partition.last < at(2026, 1, 10)
 
 
 # Splitting the last part.
 
-MONTHS = part_of(at(2026, 1, 1), at(2026, 4, 1) - 1)
+MONTHS = partition_of(at(2026, 1, 1), at(2026, 4, 1) - 1)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +152,7 @@ def test_a_large_part_is_split_before_its_last_month_or_day(days, since, expecte
 
 
 def test_a_full_day_is_split_before_its_last_hour():
-    part = part_of(at(2026, 1, 5), at(2026, 1, 6) - 1)
+    part = partition_of(at(2026, 1, 5), at(2026, 1, 6) - 1)
     dates = every(timedelta(minutes=5), 30, datetime(2026, 1, 5))
     assert names(split_last(dates, part, dates[-1])) == [
         "2026-01-05T00--2026-01-05T01",
@@ -153,18 +161,18 @@ def test_a_full_day_is_split_before_its_last_hour():
 
 
 def test_an_hour_is_not_split():
-    part = part_of(at(2026, 1, 5, 7), at(2026, 1, 5, 8) - 1)
+    part = partition_of(at(2026, 1, 5, 7), at(2026, 1, 5, 8) - 1)
     dates = every(timedelta(minutes=1), 40, datetime(2026, 1, 5, 7))
     assert split_last(dates, part, dates[-1]) == []
 
 
 @given(dates=dense_and_sparse(), since=st.integers(-3, -1))
 def test_a_split_keeps_every_bar_in_its_range(dates, since):
-    part = part_of(floor(dates[0], "month"), ceiling(dates[-1], "month"))
+    part = partition_of(floor(dates[0], "month"), ceiling(dates[-1], "month"))
     found = split_last(dates, part, dates[max(since, -len(dates))])
     if found:
         check(found, dates, part.first, part.last, most=len(dates))
-        assert found[0].part.first == part.first
+        assert found[0].partition.first == part.first
         assert all(tile.start < tile.stop for tile in found)
 
 
@@ -200,10 +208,10 @@ def test_merging_comes_to_an_end_and_makes_no_part_too_large(sizes, patient):
     total = sum(sizes)
     while (run := mergeable(sizes, patient)) is not None:
         assert run.stop - run.start > 1
-        assert sum(sizes[run]) <= tiling.PART_BYTES
+        assert sum(sizes[run]) <= layout.PARTITION_BYTES
         sizes = [*sizes[: run.start], sum(sizes[run]), *sizes[run.stop :]]
     assert sum(sizes) == total
-    assert not any(a + b <= tiling.SMALL_BYTES for a, b in itertools.pairwise(sizes))
+    assert not any(a + b <= layout.SMALL_BYTES for a, b in itertools.pairwise(sizes))
 
 
 def test_a_bar_is_rewritten_a_few_times_in_all(monkeypatch):
@@ -221,4 +229,4 @@ def test_a_bar_is_rewritten_a_few_times_in_all(monkeypatch):
 def test_a_part_may_be_of_months_days_or_hours():
     """The next is what the first fits; all are there for the one that needs them."""
     dates = every(timedelta(days=1), 3)
-    assert len(list(tiling._tiles_at(dates, 0, EARLIEST, LATEST))) == 3
+    assert len(list(layout._candidates(dates, 0, EARLIEST, LATEST))) == 3

@@ -19,11 +19,12 @@ from storecore.bars.table import bar_columns_of, series_table
 from storecore.errors import CorruptData, LockTimeout, StorageError
 from storecore.values.times import EARLIEST, LATEST, exact_instant
 from storecore_file import FileDataStore
-from storecore_file.bars import collection as bars
-from storecore_file.bars.journal import Journal
+from storecore_file.bars import collection
+from storecore_file.bars.journal import Journal, Pending
 from storecore_file.bars.journal_integrity import JournalProof
-from storecore_file.bars.journal_lines import HOUR, Pending, Row
-from storecore_file.bars.layout import Part, ceiling, part_of
+from storecore_file.bars.journal_lines import HOUR, Row
+from storecore_file.bars.layout import Partition, ceiling, partition_of
+from storecore_file.bars.retired_journals import RetiredJournals
 from storecore_file.bars.series import Series
 from storecore_file.fs.disk import Disk
 
@@ -79,7 +80,7 @@ def test_a_few_bars_for_many_symbols_are_one_line_and_no_part(store, lines, part
     assert parts() == []
 
 
-@pytest.mark.parametrize("count", [1, bars.MANY_SERIES - 1])
+@pytest.mark.parametrize("count", [1, collection.MANY_SERIES - 1])
 def test_a_few_symbols_are_written_into_their_parts(store, folder, parts, count):
     store.write_bar_table(table(1.0, symbols=SYMBOLS[:count]))
     assert not folder.exists()
@@ -87,11 +88,11 @@ def test_a_few_symbols_are_written_into_their_parts(store, folder, parts, count)
 
 
 def test_many_bars_are_written_into_parts_beside_the_few_of_others(store, lines, parts):
-    days = [table(float(day), day, ["S0"]) for day in range(bars.FEW_ROWS + 1)]
+    days = [table(float(day), day, ["S0"]) for day in range(collection.FEW_ROWS + 1)]
     store.write_bar_table(pa.concat_tables([table(9.0, 50), *days]))
     assert [line["symbol"] for line in lines()[0]] == [SYMBOLS[1:]]
     assert parts() == ["2026-01--2026-02.parquet"]
-    assert len(closes(store)) == bars.FEW_ROWS + 2
+    assert len(closes(store)) == collection.FEW_ROWS + 2
     assert closes(store, "S1") == [9.0]
 
 
@@ -194,7 +195,7 @@ def test_the_journal_is_folded_by_compact(store, folder, parts):
 
 
 def test_the_journal_is_folded_when_it_is_large(store, folder, parts, monkeypatch):
-    monkeypatch.setattr(bars, "JOURNAL_BYTES", 1_000)
+    monkeypatch.setattr(collection, "JOURNAL_BYTES", 1_000)
     for day in range(12):
         store.write_bar_table(table(float(day), day))
         sizes = [path.stat().st_size for path in folder.glob("*.jsonl")]
@@ -217,7 +218,7 @@ def test_a_fold_that_fails_at_close_is_put_off(base, failing, monkeypatch, caplo
     with caplog.at_level(logging.WARNING, "storecore"):
         store.close()
     monkeypatch.undo()
-    assert "the journal is folded later" in caplog.text
+    assert "the journal is flushed later" in caplog.text
     assert parts() == []
     with FileDataStore(base) as again:
         assert closes(again) == [1.0]
@@ -463,7 +464,7 @@ def test_a_new_file_is_begun_and_the_old_ones_are_retired(journal):
 
 
 def test_rows_of_a_range_that_no_part_has_yet():
-    january = part_of(*part_range(2026, 1))
+    january = partition_of(*part_range(2026, 1))
     before, after = january.first - 1, january.first + 1
     rows = [
         Row("a", 1, (before, 1.0, 1.0, 1.0, 1.0, 1)),
@@ -481,12 +482,12 @@ def test_rows_of_a_range_that_no_part_has_yet():
     assert found([(january, {"a": 2, "b": 1})]) == [1.0]
     assert found([(january, {"b": 1})]) == [1.0, 3.0]
     assert found([], after, after) == [4.0]
-    assert found([(Part(EARLIEST, LATEST, ""), {"a": 2, "b": 1})]) == []
+    assert found([(Partition(EARLIEST, LATEST, ""), {"a": 2, "b": 1})]) == []
     assert pending.known({"a": 2, "gone": 7}) == {"a": 2}
 
 
 def test_what_is_past_counts_where_a_part_lacks_it_or_must_have_it():
-    january = part_of(*part_range(2026, 1))
+    january = partition_of(*part_range(2026, 1))
     old, new = f"{1:016}-0123456789abcdef.jsonl", f"{2:016}-0123456789abcdef.jsonl"
     rows = [Row(old, 1, (january.first, 1.0, 1.0, 1.0, 1.0, 1))]
     gone = Pending(rows, [], [old])
@@ -535,11 +536,11 @@ def test_d2_a_batch_whose_fold_fails_is_written_and_its_writer_told_nothing(
     store.write_bar_table(table(1.0))
     store.compact()
     next((base / "prices" / "S1").glob("*.parquet")).write_bytes(b"damaged")
-    monkeypatch.setattr(bars, "JOURNAL_BYTES", 10)
+    monkeypatch.setattr(collection, "JOURNAL_BYTES", 10)
     for day in (1, 2, 3):
         store.write_bar_table(table(2.0, day))
     assert closes(store) == [1.0, 2.0, 2.0, 2.0]
-    assert "the journal is folded later" in caplog.text
+    assert "the journal is flushed later" in caplog.text
     with pytest.raises(CorruptData):
         store.compact()
     assert len(list((base / "prices" / ".journal").glob("*.jsonl"))) <= 4
@@ -557,9 +558,9 @@ def test_what_was_taken_in_of_a_file_that_is_gone_is_not_noted(tmp_path):
 def test_a_record_of_past_files_that_could_not_be_read_proves_nothing(tmp_path, monkeypatch):
     journal = Journal(tmp_path / ".journal", Disk("os"), 1.0)
 
-    def past(journal):
+    def read(record):
         monkeypatch.undo()
         raise StorageError("no memory")
 
-    monkeypatch.setattr(Journal, "past", past)
-    assert list(JournalProof(journal).troubles()) == []
+    monkeypatch.setattr(RetiredJournals, "read", read)
+    assert list(JournalProof(journal).issues()) == []

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore.values.times import EARLIEST, LATEST, exact_instant, to_datetime
-from storecore_file.bars.layout import UNITS, Part, ceiling, floor, layout_of, parsed, part_of
+from storecore_file.bars.layout import (
+    UNITS,
+    Partition,
+    ceiling,
+    floor,
+    layout_of,
+    parsed,
+    partition_of,
+)
 
 instants = st.integers(EARLIEST, LATEST)
 units = st.sampled_from(UNITS)
@@ -38,15 +46,15 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_tells_the_range_of_its_bars(name):
-    part = Part(*NAMES[name], f"{name}.parquet")
+    part = Partition(*NAMES[name], f"{name}.parquet")
     assert parsed(part.name) == part
-    assert part_of(*NAMES[name]) == part
+    assert partition_of(*NAMES[name]) == part
 
 
 @given(one=instants, other=instants, unit=units)
 def test_every_range_of_whole_months_days_or_hours_has_one_name(one, other, unit):
     first, last = floor(min(one, other), unit), ceiling(max(one, other), unit)
-    part = part_of(first, last)
+    part = partition_of(first, last)
     assert (part.first, part.last) == (first, last)
     assert parsed(part.name) == part
 
@@ -84,13 +92,13 @@ def test_no_other_name_is_that_of_a_part(name):
 @given(name=st.from_regex(r"\d{4}-\d\d(-\d\d(T\d\d)?)?(--\d{4}-\d\d(-\d\d(T\d\d)?)?)?\.parquet"))
 def test_whatever_looks_like_a_name_is_one_or_none(name):
     part = parsed(name)
-    assert part is None or part_of(part.first, part.last) == part
+    assert part is None or partition_of(part.first, part.last) == part
 
 
 @pytest.mark.parametrize("range_", [(1, 2), (at(2026, 1, 1), at(2026, 1, 1, 1))])
 def test_a_range_of_no_whole_hours_has_no_name(range_):
     with pytest.raises(ValueError, match="no whole hours"):
-        part_of(*range_)
+        partition_of(*range_)
 
 
 @given(instant=instants, unit=units)
@@ -111,7 +119,7 @@ def test_an_instant_lies_in_its_month_day_and_hour(instant, unit):
 
 def layout(*stems):
     found = layout_of([f"{stem}.parquet" for stem in stems])
-    return [part.name.removesuffix(".parquet") for part in found.parts], found.overlap
+    return [part.name.removesuffix(".parquet") for part in found.partitions], found.overlap
 
 
 def test_parts_come_in_order_of_time():
@@ -144,7 +152,7 @@ def test_parts_that_overlap_are_told_whichever_way(stems):
 def test_no_two_parts_overlap_unless_it_is_told(ranges):
     day = timedelta(hours=20) // timedelta(microseconds=1)
     names = [
-        part_of(floor(start * day, unit), ceiling((start + length) * day, unit)).name
+        partition_of(floor(start * day, unit), ceiling((start + length) * day, unit)).name
         for start, length, unit in ranges
     ]
     parts, overlap = layout_of(set(names))

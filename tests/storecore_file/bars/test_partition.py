@@ -17,12 +17,11 @@ from storecore.bars.rows import BarColumns, bar_columns
 from storecore.bars.table import EMPTY, SERIES, bar_columns_of, series_table
 from storecore.errors import CorruptData, StorageError
 from storecore.values.times import EARLIEST, LATEST, exact_instant
-from storecore_file.bars import partition as bar_file
-from storecore_file.bars import partition_reader as bar_reader
-from storecore_file.bars.partition import Group, encode
-from storecore_file.bars.partition_reader import BarFile
+from storecore_file.bars import partition
+from storecore_file.bars.partition import Group, PartitionFile, encode
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.stat import OpenFile
+from storecore_file.fs.handles import OpenFile
+from storecore_file.fs.seal import parquet_checksum
 
 HOUR = timedelta(hours=1)
 
@@ -55,7 +54,7 @@ def large():
     volumes = [2**53 + 1 if row == 9_000 else chosen.randrange(2**40) for row in range(len(dates))]
     columns = BarColumns(dates, *prices, volumes)
     encoded = encode("AAPL", "1d", series_table(columns), {})
-    assert len(encoded) > bar_reader._WHOLE
+    assert len(encoded) > partition._WHOLE
     return encoded, columns
 
 
@@ -63,7 +62,7 @@ def looked(path, content, look):
     """Return what a look at a part of these bytes gives."""
     path.write_bytes(content)
     with Disk("os").opened(path) as file:
-        return look(BarFile(file))
+        return look(PartitionFile(file))
 
 
 def all_rows(file, names=SERIES.names):
@@ -106,17 +105,17 @@ def test_its_statistics_tell_its_dates(content):
 
 
 def test_its_note_tells_series_groups_exact_volumes_and_what_was_folded(path, content):
-    note = looked(path, content, lambda file: file.note)
+    note = looked(path, content, lambda file: file.metadata)
     days = [exact_instant(datetime(2026, 1, day), "date") for day in (5, 8)]
     assert (note.version, note.symbol, note.timeframe) == (3, "AAPL", "1d")
     assert (note.groups, note.rows) == ([Group(4, *days)], 4)
     assert note.exact == {0: 2**53 + 1, 3: 2**63 - 1}
-    assert note.folded == {"00000001-0.jsonl": 3}
+    assert note.flushed == {"00000001-0.jsonl": 3}
 
 
 def test_its_note_tells_its_generation_and_what_it_replaces_and_nothing_that_is_absent(path):
     content = encode("AAPL", "1d", EMPTY, {}, 1_764_104_110_123_456, [7])
-    note = looked(path, content, lambda file: file.note)
+    note = looked(path, content, lambda file: file.metadata)
     assert (note.generation, note.replaces) == (1_764_104_110_123_456, [7])
     assert (note.columns, note.recorded) == (None, None)
     for absent in (b'"columns"', b'"recorded"', b'"folded"', b'"exact"'):
@@ -130,13 +129,13 @@ def noted(content, **fields):
     note = json.dumps(json.loads(content[start : footer - 8]) | fields).encode()
     seal = note + len(note).to_bytes(4, "little")
     return b"".join(
-        [content[:start], seal, bar_file.checksum(seal, content[footer:]), content[footer:]]
+        [content[:start], seal, parquet_checksum(seal, content[footer:]), content[footer:]]
     )
 
 
 def test_a_note_without_a_generation_counts_as_the_oldest(path, content):
     old = noted(content, version=2)
-    assert looked(path, old, lambda file: file.note.generation) == 0
+    assert looked(path, old, lambda file: file.metadata.generation) == 0
     assert decoded(path, old) == decoded(path, content)
 
 
@@ -173,7 +172,7 @@ def test_its_note_lies_as_json_before_the_footer(content):
 def test_a_part_may_be_without_bars(path):
     content = encode("AAPL", "1d", EMPTY, {"00000001-0.jsonl": 3})
     assert decoded(path, content).date == []
-    assert looked(path, content, lambda file: (file.note.rows, file.note.folded)) == (
+    assert looked(path, content, lambda file: (file.metadata.rows, file.metadata.flushed)) == (
         0,
         {"00000001-0.jsonl": 3},
     )
@@ -225,7 +224,7 @@ def test_a_few_columns_of_a_large_file_are_read_without_the_rest(path, large, mo
 
     monkeypatch.setattr(OpenFile, "fill", counted)
     with Disk("os").opened(path) as file:
-        bars = BarFile(file)
+        bars = PartitionFile(file)
         assert sum(read) <= 2**17
         bars.rows(columns.date[0], columns.date[0], ["close"])
     assert sum(read) < len(content) / 2
@@ -246,7 +245,7 @@ LOOKS = {
     "whole": all_rows,
     "a column": lambda file: all_rows(file, ["close"]),
     "volumes": lambda file: all_rows(file, ["volume"]),
-    "note": lambda file: file.note,
+    "note": lambda file: file.metadata,
 }
 
 
@@ -264,7 +263,7 @@ def test_d5_no_damaged_byte_changes_what_is_read(path, content, look):
 
 def test_d5_a_whole_read_notices_each_damaged_byte_behind_the_column_of_symbols(path, content):
     # The symbol is read from the note: the column is there for others.
-    symbols, _ = looked(path, content, lambda file: file.note.chunks[0])
+    symbols, _ = looked(path, content, lambda file: file.metadata.chunks[0])
     for _, damaged in damages(content, range(4 + symbols, len(content))):
         with pytest.raises(CorruptData):
             looked(path, damaged, all_rows)
@@ -336,12 +335,12 @@ def test_d5_bars_of_another_range_than_the_name_tells_are_refused(path, columns,
 )
 def test_d5_other_columns_are_not_taken_for_bars(path, content, change):
     """A file of other columns, its note and checksums as if it were ours."""
-    note = looked(path, content, lambda file: file.note)
+    note = looked(path, content, lambda file: file.metadata)
     sink = pa.BufferOutputStream()
     pq.write_table(change(pq.read_table(io.BytesIO(content))), sink)
     rewritten = memoryview(sink.getvalue())
     metadata = pq.read_metadata(pa.BufferReader(rewritten))
-    sealed = bar_file._sealed(rewritten, metadata, note)
+    sealed = partition._sealed(rewritten, metadata, note)
     with pytest.raises(CorruptData, match="not a whole file of bars"):
         looked(path, sealed, all_rows)
 
@@ -357,7 +356,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error_that_names_it(
     content, columns = large
     path.write_bytes(content)
     with Disk("os").opened(path) as file:
-        bars = BarFile(file)
+        bars = PartitionFile(file)
         path.write_bytes(content[:100])
         with pytest.raises(StorageError, match="shorter while it was read") as caught:
             bars.rows(columns.date[0], columns.date[-1])
@@ -367,9 +366,9 @@ def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error_that_names_it(
 def test_a_part_whose_end_is_longer_than_what_is_read_of_it_first_is_read_whole(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(bar_file, "GROUP_ROWS", 20)
-    monkeypatch.setattr(bar_reader, "_WHOLE", 2**10)
-    monkeypatch.setattr(bar_reader, "_TAIL", 2**8)
+    monkeypatch.setattr(partition, "GROUP_ROWS", 20)
+    monkeypatch.setattr(partition, "_WHOLE", 2**10)
+    monkeypatch.setattr(partition, "_TAIL", 2**8)
     rows = 1_000
     ones = [1.0] * rows
     columns = BarColumns(
@@ -378,6 +377,6 @@ def test_a_part_whose_end_is_longer_than_what_is_read_of_it_first_is_read_whole(
     path = tmp_path / "1970-01.parquet"
     path.write_bytes(encode("A", "1m", series_table(columns), {}))
     with Disk("os").opened(path) as file:
-        part = BarFile(file)
-        assert part.note.rows == rows
+        part = PartitionFile(file)
+        assert part.metadata.rows == rows
         assert bar_columns_of(part.rows(EARLIEST, LATEST)) == columns

@@ -11,9 +11,9 @@ import pytest
 from storecore import CorruptData, PriceBar
 from storecore.bars.rows import bar_columns
 from storecore.bars.table import joined, series_table
-from storecore_file.bars import partition as bar_file
+from storecore_file.bars import partition
+from storecore_file.bars.integrity import proven
 from storecore_file.bars.layout import parsed
-from storecore_file.bars.proof import proven
 
 PATH, JANUARY = Path("2026-01.parquet"), parsed("2026-01.parquet")
 JAN_5 = datetime(2026, 1, 5)
@@ -30,15 +30,15 @@ def bars(count=5, start=JAN_5):
 def encoded(table, **note):
     """Return a part that holds a table; `note` overrides what it says of itself."""
     with pytest.MonkeyPatch.context() as patched:
-        sealed = bar_file._sealed
+        sealed = partition._sealed
         patched.setattr(
-            bar_file,
+            partition,
             "_sealed",
             lambda content, metadata, own: sealed(
                 content, metadata, msgspec.structs.replace(own, **note)
             ),
         )
-        return bar_file.encode("AAPL", "1d", table, {})
+        return partition.encode("AAPL", "1d", table, {})
 
 
 def test_a_whole_part_is_its_bars():
@@ -74,7 +74,7 @@ def test_bytes_between_the_columns_and_the_note_are_noticed():
     [
         (bars(), {"symbol": "MSFT"}, "bars of other symbols than 'MSFT'"),
         (joined([bars(2), bars(2)]), {}, "not in order of time, one a date"),
-        (bars(), {"groups": [bar_file.Group(4, 1767571200000000, 1767571440000000)]}, "in order"),
+        (bars(), {"groups": [partition.Group(4, 1767571200000000, 1767571440000000)]}, "in order"),
         (bars(start=datetime(2026, 2, 1)), {}, "of the range that its name tells"),
     ],
 )
@@ -84,6 +84,6 @@ def test_a_part_that_is_not_what_it_says_is_noticed(table, note, problem):
 
 
 def test_other_columns_are_noticed(monkeypatch):
-    monkeypatch.setattr("storecore_file.bars.proof.SCHEMA", bar_file.SCHEMA.remove(6))
+    monkeypatch.setattr("storecore_file.bars.integrity.SCHEMA", partition.SCHEMA.remove(6))
     with pytest.raises(CorruptData, match="its columns are"):
         proven(encoded(bars()), PATH, JANUARY)

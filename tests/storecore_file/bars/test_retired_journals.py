@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from storecore_file.bars import retired_journals as past_journals
+from storecore_file.bars import retired_journals
 from storecore_file.bars.journal_lines import HOUR, Known, Row
-from storecore_file.bars.retired_journals import PastJournals
+from storecore_file.bars.retired_journals import RetiredJournals
 from storecore_file.fs.disk import Disk
 
 KEY = ("AAPL", "1d")
@@ -30,7 +30,7 @@ def known(number, *hours):
 
 @pytest.fixture
 def record(tmp_path):
-    return PastJournals(tmp_path / ".past", Disk("os"))
+    return RetiredJournals(tmp_path / ".past", Disk("os"))
 
 
 def test_nothing_is_past_in_the_beginning(record):
@@ -60,8 +60,8 @@ def test_rows_that_are_forgotten_are_expected_no_more(record):
 
 
 def test_the_oldest_files_and_rows_are_known_by_their_number_alone(record, monkeypatch):
-    monkeypatch.setattr(past_journals, "_MOST_FILES", 2)
-    monkeypatch.setattr(past_journals, "_MOST_ROWS", 3)
+    monkeypatch.setattr(retired_journals, "_MOST_FILES", 2)
+    monkeypatch.setattr(retired_journals, "_MOST_ROWS", 3)
     for number in range(1, 5):
         record.add({name(number): known(number, number, number + 100)})
     past = record.read()

@@ -13,7 +13,7 @@ from storecore.reports import Coverage
 from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
 from storecore_file.bars.journal import Journal
 from storecore_file.bars.partition import encode
-from storecore_file.bars.series import Series, any_note
+from storecore_file.bars.series import Series, any_metadata
 from storecore_file.fs.disk import Disk
 
 ALL = TimeRange(EARLIEST, LATEST, True)
@@ -62,7 +62,7 @@ def test_a_series_without_a_folder_is_empty(series, tmp_path):
     assert series.coverage() == Coverage(None, None, 0)
     assert series.groups(ALL) == []
     assert (series.footprint().files, series.footprint().bytes) == (0, 0)
-    assert any_note(Disk("os"), tmp_path / "AAPL") is None
+    assert any_metadata(Disk("os"), tmp_path / "AAPL") is None
 
 
 def test_parts_are_read_in_order_of_time(series, put):
@@ -164,4 +164,4 @@ def test_columns_of_parts_and_journal_are_those_asked_for(series, put, journal, 
 
 def test_a_note_tells_whose_folder_it_is(series, put):
     put("2026-01", [at(1)])
-    assert any_note(Disk("os"), series.folder).symbol == "AAPL"
+    assert any_metadata(Disk("os"), series.folder).symbol == "AAPL"

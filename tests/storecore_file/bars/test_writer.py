@@ -10,8 +10,7 @@ from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, bar_columns_of, series_table
 from storecore.errors import LockTimeout, StorageError
 from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
-from storecore_file.bars import compaction as tiling
-from storecore_file.bars import partition as bar_file
+from storecore_file.bars import layout, partition
 from storecore_file.bars.journal import Journal
 from storecore_file.bars.partition import encode
 from storecore_file.bars.series import Series
@@ -43,7 +42,7 @@ def writer(series):
 @pytest.fixture
 def names(series):
     """Return the names of the parts, without their ending."""
-    return lambda: [part.name.removesuffix(".parquet") for part in series.layout().parts]
+    return lambda: [part.name.removesuffix(".parquet") for part in series.layout().partitions]
 
 
 @pytest.fixture
@@ -120,8 +119,8 @@ def test_closed_parts_are_merged_as_writing_goes_on(writer, names, series):
 
 
 def test_a_merge_is_asked_for_and_says_how_many_parts_went_away(writer, names, monkeypatch):
-    monkeypatch.setattr(tiling, "SMALL_BYTES", 0)
-    monkeypatch.setattr(tiling, "RATIO", 0)  # a patient one never merges
+    monkeypatch.setattr(layout, "SMALL_BYTES", 0)
+    monkeypatch.setattr(layout, "RATIO", 0)  # a patient one never merges
     for start in (0, 60, 120, 180):
         writer.write(bars(range(start, start + 5)))
     before = len(names())
@@ -157,7 +156,7 @@ def test_what_the_journal_has_is_written_too(writer, series, journal):
     journal.append("1d", [("AAPL", bars([0, 1], 2.0))])
     writer.write(bars([1, 2], 3.0))
     (name,) = journal.files()
-    notes = series.each(lambda part, file: (file.note.rows, file.note.folded))
+    notes = series.each(lambda part, file: (file.metadata.rows, file.metadata.flushed))
     assert notes == [(3, {name: 1})]
     assert closes(series) == [2.0, 3.0, 3.0]
 
@@ -169,18 +168,18 @@ def test_a_note_remembers_the_newest_journal_for_ever(writer, series, journal):
         names = journal.rotate()
         journal.retire(names)
     writer.write(bars([1]))
-    assert series.each(lambda part, file: file.note.folded) == [{names[-1]: 1}]
+    assert series.each(lambda part, file: file.metadata.flushed) == [{names[-1]: 1}]
 
 
 def test_a_note_of_an_earlier_release_forgets_the_journals_that_nobody_knows(
     writer, series, journal, monkeypatch
 ):
-    monkeypatch.setattr(bar_file, "VERSION", 2)
+    monkeypatch.setattr(partition, "VERSION", 2)
     content = encode("AAPL", "1d", bars([0]), {"00000001-0123456789abcdef.jsonl": 3})
     series.folder.joinpath("2026-01.parquet").write_bytes(content)
     monkeypatch.undo()
     writer.write(bars([1]))
-    assert series.each(lambda part, file: file.note.folded) == [{}]
+    assert series.each(lambda part, file: file.metadata.flushed) == [{}]
 
 
 def test_a_merged_part_has_taken_in_what_each_had(writer, series, journal, names):

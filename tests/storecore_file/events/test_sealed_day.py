@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storecore.errors import CorruptData
-from storecore_file.events import sealed_day as event_file
-from storecore_file.events.sealed_day import SealedDay
+from storecore_file.events.days import SealedDay, decode_day, encode_day
 from storecore_file.fs.seal import sealed_parquet
 
 PATH = Path("events/2026-01-05.parquet")
@@ -28,15 +27,15 @@ def day(event):
 
 @pytest.fixture
 def content(day):
-    return event_file.encode(day)
+    return encode_day(day)
 
 
 def test_events_come_back_as_they_were_given_and_in_that_order(day, content):
-    assert event_file.decode(content, PATH) == day
+    assert decode_day(content, PATH) == day
 
 
 def test_a_day_without_events_comes_back():
-    assert event_file.decode(event_file.encode(SealedDay(0, [])), PATH) == SealedDay(0, [])
+    assert decode_day(encode_day(SealedDay(0, [])), PATH) == SealedDay(0, [])
 
 
 def test_its_columns_are_those_of_an_event(content):
@@ -57,7 +56,7 @@ def test_d5_no_flipped_bit_changes_what_is_read(day, content):
         damaged = bytearray(content)
         damaged[position] ^= 1 << position % 8
         try:
-            if event_file.decode(bytes(damaged), PATH) != day:
+            if decode_day(bytes(damaged), PATH) != day:
                 unnoticed.append(position)
         except CorruptData:
             pass
@@ -71,7 +70,7 @@ def test_d5_no_flipped_bit_changes_what_is_read(day, content):
 )
 def test_d5_a_file_that_is_not_whole_is_corrupt_and_named(content, damage):
     with pytest.raises(CorruptData, match="not a whole file of events") as caught:
-        event_file.decode(damage(content), PATH)
+        decode_day(damage(content), PATH)
     assert caught.value.path == str(PATH)
 
 
@@ -88,4 +87,4 @@ def test_d5_a_file_that_another_program_rewrote_is_not_taken_for_ours(content, c
     sink = io.BytesIO()
     pq.write_table(change(pq.read_table(io.BytesIO(content))), sink)
     with pytest.raises(CorruptData, match="not a whole file of events"):
-        event_file.decode(sealed_parquet(sink.getvalue()), PATH)
+        decode_day(sealed_parquet(sink.getvalue()), PATH)

@@ -9,8 +9,8 @@ import pytest
 
 from storecore import CorruptData, StorageError
 from storecore_file import FileDataStore
-from storecore_file.bars import partition_reader as bar_reader
-from storecore_file.fs.decode_errors import decoding
+from storecore_file.bars import partition
+from storecore_file.fs.seal import decode_errors
 
 PATH = Path("a.parquet")
 
@@ -21,7 +21,7 @@ PATH = Path("a.parquet")
 def test_content_that_is_wrong_is_damage(error):
     with (
         pytest.raises(CorruptData, match=r"a\.parquet: not a whole file: "),
-        decoding(PATH, "file"),
+        decode_errors(PATH, "file"),
     ):
         raise error
 
@@ -41,7 +41,7 @@ STOPPED = [
 
 @pytest.mark.parametrize(("error", "says"), STOPPED)
 def test_a_decoder_that_is_stopped_proves_nothing(error, says):
-    with pytest.raises(StorageError, match=says) as caught, decoding(PATH, "file"):
+    with pytest.raises(StorageError, match=says) as caught, decode_errors(PATH, "file"):
         raise error
     assert type(caught.value) is StorageError
     assert caught.value.path == str(PATH)
@@ -49,13 +49,13 @@ def test_a_decoder_that_is_stopped_proves_nothing(error, says):
 
 @pytest.mark.parametrize("error", [StorageError("x"), CorruptData("x"), KeyboardInterrupt()])
 def test_an_error_that_says_what_it_means_stays_as_it_is(error):
-    with pytest.raises(type(error)) as caught, decoding(PATH, "file"):
+    with pytest.raises(type(error)) as caught, decode_errors(PATH, "file"):
         raise error
     assert caught.value is error
 
 
 def test_another_error_is_a_mistake_of_ours_and_stays():
-    with pytest.raises(TypeError), decoding(PATH, "file"):
+    with pytest.raises(TypeError), decode_errors(PATH, "file"):
         raise TypeError
 
 
@@ -64,7 +64,7 @@ DECODERS = [
     ("pyarrow.parquet.ParquetFile.__init__", "prices/AAPL/2026-01.parquet"),
     ("storecore_file.states.unsealed", "state/momentum.json"),
     ("storecore_file.fundamentals.unsealed", "fundamentals/AAPL/2026-01-06T00-00-00.000000Z.json"),
-    ("storecore_file.events.lines.unsealed", "events/2026-01-07.jsonl"),
+    ("storecore_file.events.days.unsealed", "events/2026-01-07.jsonl"),
 ]
 
 
@@ -81,7 +81,7 @@ def test_a_decoder_without_memory_moves_nothing(
 
     with FileDataStore(base, durability="os") as store, monkeypatch.context() as patch:
         patch.setattr(decoder, stopped)
-        bar_reader._parsed_before.cache_clear()
+        partition._parsed_before.cache_clear()
         report = store.repair()
         assert report.actions == ()
         assert (str(base / place), "unchecked") in {

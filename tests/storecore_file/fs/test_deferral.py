@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storecore import StorageError
-from storecore_file.fs.deferral import Deferral
+from storecore_file.fs.errors import Deferral
 
 
 def fail(text):

@@ -12,9 +12,10 @@ import time
 import pytest
 
 from storecore.errors import CorruptData, StorageError
-from storecore_file.fs import disk as floor
+from storecore_file.fs import disk as disk_module
+from storecore_file.fs import handles
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.errors import naming
+from storecore_file.fs.handles import os_errors
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_d1_durability_os_syncs_nothing(path, syscalls):
 
 def test_d1_a_platform_with_a_deeper_sync_is_asked_for_it(disk, path, syscalls, monkeypatch):
     asked = []
-    monkeypatch.setattr(floor, "_FULL_SYNC", fcntl.F_GETFD)
+    monkeypatch.setattr(handles, "_FULL_SYNC", fcntl.F_GETFD)
     monkeypatch.setattr(fcntl, "fcntl", lambda file, command: asked.append(command))
     disk.replace(path, b"new")
     assert asked == [fcntl.F_GETFD]
@@ -283,13 +284,13 @@ def test_a_folder_that_another_made_meanwhile_is_taken(disk, tmp_path, monkeypat
 
 def test_an_error_that_names_its_file_already_passes_as_it_is(path):
     damaged = CorruptData("b.json: damaged")
-    with pytest.raises(CorruptData) as caught, naming(path, "read"):
+    with pytest.raises(CorruptData) as caught, os_errors(path, "read"):
         raise damaged
     assert caught.value is damaged
 
 
 def test_an_error_without_a_cause_of_the_system_is_told_in_its_own_words(path):
-    with pytest.raises(StorageError, match=r"a\.json: cannot read: odd"), naming(path, "read"):
+    with pytest.raises(StorageError, match=r"a\.json: cannot read: odd"), os_errors(path, "read"):
         raise OSError("odd")
 
 
@@ -478,7 +479,7 @@ def test_a_file_system_that_counts_whole_seconds_is_given_more_time(disk, tmp_pa
 
 
 def test_only_so_many_listings_are_kept(disk, tmp_path, listed, monkeypatch):
-    monkeypatch.setattr(floor, "_LISTINGS", 2)
+    monkeypatch.setattr(disk_module, "_LISTINGS", 2)
     folders = [tmp_path / name for name in "abc"]
     for folder in folders:
         folder.mkdir()
@@ -504,13 +505,13 @@ def test_b4_a_listing_is_of_one_time_though_files_come_and_go(tmp_path, monkeypa
         return names
 
     monkeypatch.setattr(os, "listdir", then_replaced)
-    assert floor.Disk("os").names(tmp_path) == ["new"]
+    assert Disk("os").names(tmp_path) == ["new"]
 
 
 def test_b4_a_folder_that_never_stands_still_gives_all_that_was_seen(tmp_path, monkeypatch):
     numbers = itertools.count()
     monkeypatch.setattr(os, "listdir", lambda folder: ["always", str(next(numbers))])
-    assert {"always", "0", "50"} <= set(floor.Disk("os").names(tmp_path))
+    assert {"always", "0", "50"} <= set(Disk("os").names(tmp_path))
 
 
 def test_d1_a_folder_that_another_process_has_made_is_made_durable_once(disk, tmp_path, syscalls):

@@ -15,8 +15,9 @@ from threading import Lock
 import pytest
 
 from storecore.errors import StorageError
-from storecore_file.fs import group_commit as grouping
-from storecore_file.fs.group_commit import GroupCommit
+from storecore.values.fork import _begin_anew
+from storecore_file.fs import locks
+from storecore_file.fs.locks import GroupCommit
 
 
 class Commits:
@@ -215,7 +216,7 @@ def test_an_item_whose_thread_is_interrupted_while_it_waits_is_never_committed(
     waiting = start("leads next")
     until(lambda: group._waiting)
     with monkeypatch.context() as patch:
-        patch.setattr(grouping._Waiting, "wait", interrupted)
+        patch.setattr(locks._Waiting, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             group.write("log", "interrupted")
     commits.goes_on.set()
@@ -229,7 +230,7 @@ def test_an_item_that_a_leader_has_in_hand_is_waited_for_by_its_interrupted_thre
     group, commits, start, monkeypatch
 ):
     own = threading.get_ident()
-    real = grouping._Waiting.wait
+    real = locks._Waiting.wait
     interrupts = [KeyboardInterrupt]
 
     def wait(self, seconds):
@@ -247,7 +248,7 @@ def test_an_item_that_a_leader_has_in_hand_is_waited_for_by_its_interrupted_thre
         commits(held, key, items, effect)
 
     group._commit = commit
-    monkeypatch.setattr(grouping._Waiting, "wait", wait)
+    monkeypatch.setattr(locks._Waiting, "wait", wait)
     start("first")
     until(lambda: group._turn.locked())
     start("leader")
@@ -306,7 +307,7 @@ def test_a_lock_that_cannot_be_had_is_an_error_for_those_who_waited_for_it_alone
 
 @pytest.mark.parametrize("lost", ["put down and forgotten", "taken and forgotten"])
 def test_a_thread_that_nobody_tells_anything_leads_by_itself(group, commits, start, lost):
-    group._waiting.append(grouping._Waiting("log", "of a thread that was interrupted"))
+    group._waiting.append(locks._Waiting("log", "of a thread that was interrupted"))
     outcome = start("own")
     until(lambda: len(group._waiting) == 2 or outcome)
     if lost == "taken and forgotten":
@@ -317,7 +318,7 @@ def test_a_thread_that_nobody_tells_anything_leads_by_itself(group, commits, sta
 
 
 def test_two_threads_that_waited_in_vain_commit_their_items_once(group, commits, start):
-    group._waiting.append(grouping._Waiting("log", "of a thread that was interrupted"))
+    group._waiting.append(locks._Waiting("log", "of a thread that was interrupted"))
     outcomes = [start(number) for number in range(5)]
     until(lambda: all(outcomes))
     committed = [item for _, items in commits.groups for item in items]
@@ -346,7 +347,7 @@ def test_a_copy_has_threads_of_its_own(copied):
 def test_turns_that_are_held_by_threads_that_do_not_exist_are_forgotten(group, commits):
     group._turn.acquire()
     group._waiting.append(None)
-    grouping._start_all_anew()
+    _begin_anew()
     group.write("log", 1)
     assert commits.groups == [("log", [1])]
 
@@ -374,7 +375,7 @@ def test_a_thread_interrupted_at_any_step_has_committed_its_item_by_then_or_neve
     commits, interrupted_at_each_step, monkeypatch, place
 ):
     """Nor is any other thread's item lost, doubled or told to be what it is not."""
-    monkeypatch.setattr(grouping, "_PATIENCE", 0.002)
+    monkeypatch.setattr(locks, "_PATIENCE", 0.002)
     lock = Lock()
     group = GroupCommit(lambda: lock, commits)
     others, wrong = [], []

@@ -11,7 +11,7 @@ import stat
 import pytest
 
 from storecore.errors import StorageError
-from storecore_file.fs.handles import Note
+from storecore_file.fs.handles import InPlaceFile
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def note(path):
-    return Note(path)
+    return InPlaceFile(path)
 
 
 def test_a_note_is_written_in_place_and_not_synced(note, path, syscalls):

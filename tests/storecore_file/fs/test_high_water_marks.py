@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from storecore import StorageError
 from storecore_file import FileDataStore
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.high_water_marks import End, LogEnds
+from storecore_file.fs.high_water_marks import HighWaterMarks, Mark
 
 JAN_5 = datetime(2026, 1, 5)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -28,7 +28,7 @@ def disk():
 
 @pytest.fixture
 def ends(tmp_path, disk):
-    return LogEnds(tmp_path / ".ends", disk)
+    return HighWaterMarks(tmp_path / ".ends", disk)
 
 
 @pytest.fixture
@@ -66,23 +66,25 @@ def test_the_file_is_lines_of_json_of_equal_length(ends):
 
 
 def test_a_log_keeps_its_line_whoever_writes(ends, disk):
-    other = LogEnds(ends.path, disk)
+    other = HighWaterMarks(ends.path, disk)
     for number in range(4):
         put(ends, "a", 2 * number, 2 * number + 1)
         put(other, "b", number, number + 1)
         put(other, "a", 2 * number + 1, 2 * number + 2)
-    assert ends.read() == {"a": End("a", 8), "b": End("b", 4)}
+    assert ends.read() == {"a": Mark("a", 8), "b": Mark("b", 4)}
     assert ends.path.stat().st_size == 2 * 128
 
 
 def test_the_line_of_a_log_that_is_retired_is_the_next_ones(ends, disk):
-    other = LogEnds(ends.path, disk)
+    other = HighWaterMarks(ends.path, disk)
     for log in ("a", "b"):
         put(ends, log, 0, 5)
     put(other, "b", 5, 6)
     ends.forget("a", "never there")
-    assert ends.read() == {"b": End("b", 6)}
-    put(LogEnds(ends.path, disk), "c", 0, 1)  # takes the place that `ends` believes to be free
+    assert ends.read() == {"b": Mark("b", 6)}
+    put(
+        HighWaterMarks(ends.path, disk), "c", 0, 1
+    )  # takes the place that `ends` believes to be free
     put(ends, "d", 0, 1)
     put(other, "e", 0, 1)
     assert set(ends.read()) == {"b", "c", "d", "e"}
@@ -103,7 +105,7 @@ def test_a_log_that_was_forgotten_is_not_followed_until_it_is_met(ends):
     ends.follow("a", 2)
     assert ends.read() == {}
     put(ends, "a", 2, 3)
-    assert ends.read() == {"a": End("a", 3)}
+    assert ends.read() == {"a": Mark("a", 3)}
 
 
 @pytest.mark.parametrize("spoil", [os.unlink, lambda path: path.write_bytes(b"x" * 200)])
@@ -113,19 +115,19 @@ def test_a_file_that_is_another_by_now_is_begun_anew(ends, spoil):
     spoil(ends.path)
     put(ends, "b", 3, 4)
     ends.follow("a", 9)  # its place is not known any more
-    assert ends.read() == {"b": End("b", 4)}
+    assert ends.read() == {"b": Mark("b", 4)}
     put(ends, "a", 9, 10)
-    assert ends.read() == {"b": End("b", 4), "a": End("a", 10)}
+    assert ends.read() == {"b": Mark("b", 4), "a": Mark("a", 10)}
 
 
 def test_a_line_that_another_put_where_one_was_retired_is_not_put_twice(ends, disk):
-    other = LogEnds(ends.path, disk)
+    other = HighWaterMarks(ends.path, disk)
     put(ends, "a", 0, 1)
     ends.forget("a")
     put(other, "b", 0, 1)
     put(ends, "b", 1, 2)
     put(other, "b", 2, 3)
-    assert ends.read() == {"b": End("b", 3)}
+    assert ends.read() == {"b": Mark("b", 3)}
     assert ends.path.stat().st_size == 128
 
 
@@ -133,7 +135,7 @@ def test_a_line_that_another_put_where_one_was_retired_is_not_put_twice(ends, di
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 1), st.booleans())))
 def test_any_writers_and_retirements_leave_each_log_where_it_ends(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("ends") / ".ends"
-    writers = [LogEnds(path, Disk("os")) for _ in range(2)]
+    writers = [HighWaterMarks(path, Disk("os")) for _ in range(2)]
     model: dict[str, int] = {}
     for log, writer, retires in steps:
         if retires:
@@ -142,7 +144,7 @@ def test_any_writers_and_retirements_leave_each_log_where_it_ends(tmp_path_facto
         else:
             put(writers[writer], log, model.get(log, 0), model.get(log, 0) + 1)
             model[log] = model.get(log, 0) + 1
-    assert writers[0].read() == {log: End(log, number) for log, number in model.items()}
+    assert writers[0].read() == {log: Mark(log, number) for log, number in model.items()}
 
 
 def test_what_cannot_be_noted_is_told_and_holds_up_nobody(ends, failing, caplog):
@@ -150,7 +152,7 @@ def test_what_cannot_be_noted_is_told_and_holds_up_nobody(ends, failing, caplog)
     failing("pwrite")
     ends.follow("a", 2)
     assert "where the log a ends is not noted" in caplog.text
-    assert ends.read() == {"a": End("a", 1)}
+    assert ends.read() == {"a": Mark("a", 1)}
 
 
 def test_a_folder_in_its_place_holds_up_nobody(store, base, event, caplog):
@@ -321,7 +323,7 @@ def test_a_journal_that_is_retired_while_it_is_verified_is_no_deleted_one(
     journal, store, base, found, monkeypatch
 ):
     journal(2)
-    read = LogEnds.known
+    read = HighWaterMarks.known
 
     def then_folded(self):
         known = read(self)
@@ -330,7 +332,7 @@ def test_a_journal_that_is_retired_while_it_is_verified_is_no_deleted_one(
             store.compact()
         return known
 
-    monkeypatch.setattr(LogEnds, "known", then_folded)
+    monkeypatch.setattr(HighWaterMarks, "known", then_folded)
     assert found() == []
 
 
@@ -347,9 +349,9 @@ def test_a_place_that_another_writer_took_is_not_taken_twice(ends, tmp_path, dis
     ends.meet("retired", 1)
     ends.follow("retired", 1)
     ends.forget("retired")
-    other = LogEnds(tmp_path / ".ends", disk)
+    other = HighWaterMarks(tmp_path / ".ends", disk)
     other.meet("theirs", 0)
     other.follow("theirs", 1)
     ends.meet("ours", 0)
     ends.follow("ours", 2)
-    assert ends.read() == {"theirs": End("theirs", 1), "ours": End("ours", 2)}
+    assert ends.read() == {"theirs": Mark("theirs", 1), "ours": Mark("ours", 2)}

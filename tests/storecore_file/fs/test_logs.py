@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore.errors import CorruptData, StorageError
-from storecore_file.fs import logs as appending
+from storecore_file.fs import logs
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.logs import Log, last_line, torn_end, whole_lines
 
@@ -20,21 +20,15 @@ lines = st.binary(max_size=9_000).map(lambda line: line.replace(b"\n", b"") + b"
 
 @pytest.fixture(autouse=True)
 def none_doubtful():
-    """No file that another test has left behind counts as one whose sync failed."""
+    """A file of another test may have had the same inode."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(appending, "_doubtful", set())
+        patched.setattr(logs, "_doubtful", set())
         yield
 
 
 @pytest.fixture
 def disk():
     return Disk("full")
-
-
-@pytest.fixture(autouse=True)
-def nothing_doubtful(monkeypatch):
-    """A file of another test may have had the same inode."""
-    monkeypatch.setattr(appending, "_doubtful", set())
 
 
 @pytest.fixture
@@ -122,9 +116,9 @@ def test_d3_every_torn_line_is_kept(disk, log, caplog):
     assert log.with_name("log.jsonl.torn").read_bytes() == b"first\nsecond\n"
 
 
-def test_d3_appending_nothing_moves_a_torn_line_aside(disk, log, caplog):
+def test_d3_a_torn_tail_is_truncated_without_an_append(disk, log, caplog):
     log.write_bytes(b"one\ntorn")
-    add(disk, log)
+    opened(disk, log).truncate_torn_tail()
     assert log.read_bytes() == b"one\n"
 
 
@@ -226,7 +220,7 @@ def test_d2_lines_can_be_taken_back(disk, log, before):
     log.write_bytes(before)
     kept = opened(disk, log)
     length = kept.append(lambda _: [b"two\n", b"three\n"])
-    kept.cut(length - len(b"two\nthree\n"))
+    logs.cut(log, length - len(b"two\nthree\n"))
     assert (log.read_bytes() if log.exists() else b"") == before
     assert kept.append(lambda last: [last or b"new\n"]) == len(before) + 4
 
@@ -272,7 +266,7 @@ def test_d2_a_log_whose_disk_takes_no_fresh_copy_yet_takes_one_before_the_next_l
     assert add(disk, log, b"three\n") == b"two\n"  # it could not be taken back
     assert log.stat().st_ino != old
     assert log.read_bytes() == b"one\ntwo\nthree\n"
-    assert appending._doubtful == set()
+    assert logs._doubtful == set()
 
 
 def test_d2_a_new_log_whose_sync_failed_is_begun_anew(disk, log, monkeypatch, failing):
@@ -283,7 +277,7 @@ def test_d2_a_new_log_whose_sync_failed_is_begun_anew(disk, log, monkeypatch, fa
     monkeypatch.undo()
     assert not log.exists()
     assert add(disk, log, b"two\n") is None
-    assert appending._doubtful == set()
+    assert logs._doubtful == set()
 
 
 def test_a_line_that_cannot_be_made_changes_nothing(disk, log):

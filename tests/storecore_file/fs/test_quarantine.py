@@ -8,7 +8,7 @@ import pytest
 
 from storecore import StorageError
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.quarantine import copy_aside, set_aside
+from storecore_file.fs.quarantine import copy_to_quarantine, move_to_quarantine
 from storecore_file.fs.stat import identity_at
 
 
@@ -16,7 +16,7 @@ def test_a_file_is_moved_and_both_folders_are_synced(tmp_path, syscalls):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "a.json").write_bytes(b"x")
     path, into = tmp_path / "state" / "a.json", tmp_path / "aside" / "now" / "a.json"
-    assert set_aside(Disk("full"), path, into, identity_at(path))
+    assert move_to_quarantine(Disk("full"), path, into, identity_at(path))
     assert (tmp_path / "aside" / "now" / "a.json").read_bytes() == b"x"
     assert not (tmp_path / "state" / "a.json").exists()
     assert syscalls[-3:] == [("rename", "a.json"), ("fsync", "now"), ("fsync", "state")]
@@ -27,20 +27,20 @@ def test_a_file_that_cannot_be_moved_is_an_error_that_names_it(tmp_path, failing
     path.write_bytes(b"x")
     failing("rename")
     with pytest.raises(StorageError, match="cannot move aside") as caught:
-        set_aside(Disk("os"), path, tmp_path / "aside" / "a.json", identity_at(path))
+        move_to_quarantine(Disk("os"), path, tmp_path / "aside" / "a.json", identity_at(path))
     assert caught.value.path == str(path)
 
 
 def test_a_file_that_is_gone_is_not_moved(tmp_path):
     path = tmp_path / "a.json"
-    assert not set_aside(Disk("os"), path, tmp_path / "aside" / "a.json", (1, 2))
+    assert not move_to_quarantine(Disk("os"), path, tmp_path / "aside" / "a.json", (1, 2))
     assert list((tmp_path / "aside").iterdir()) == []
 
 
 def test_a_file_that_has_taken_the_place_of_the_judged_one_is_not_moved(tmp_path):
     path = tmp_path / "a.json"
     path.write_bytes(b"new")
-    assert not set_aside(Disk("os"), path, tmp_path / "aside" / "a.json", (1, 2))
+    assert not move_to_quarantine(Disk("os"), path, tmp_path / "aside" / "a.json", (1, 2))
     assert path.read_bytes() == b"new"
 
 
@@ -58,7 +58,7 @@ def test_one_that_takes_its_place_at_the_last_moment_is_put_back(tmp_path, monke
             path.write_bytes(b"newest")
 
     monkeypatch.setattr(os, "rename", replaced)
-    assert not set_aside(Disk("os"), path, into, judged)
+    assert not move_to_quarantine(Disk("os"), path, into, judged)
     assert path.read_bytes() == (b"newest" if newest else b"new")
     assert not into.exists()
 
@@ -69,6 +69,6 @@ def test_a_copy_stays_when_the_file_is_replaced(tmp_path, failing):
         path.write_bytes(name.encode())
         if name == "copied":
             failing("link")
-        copy_aside(disk, path, tmp_path / "aside" / name)
+        copy_to_quarantine(disk, path, tmp_path / "aside" / name)
         disk.replace(path, b"new")
         assert (tmp_path / "aside" / name).read_bytes() == name.encode()

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from storecore_file.fs import renaming
-from storecore_file.fs.renaming import put_in_place
+from storecore_file.fs import disk as renaming
+from storecore_file.fs.disk import put_in_place
 
 
 def sharing_violation():

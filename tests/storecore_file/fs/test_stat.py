@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from storecore_file.fs.stat import OpenFile, entries, identity_at, is_there, type_at
+from storecore_file.fs.handles import OpenFile
+from storecore_file.fs.stat import entries, identity_at, is_there, type_at
 
 
 def test_hidden_files_and_folders_are_listed_in_order(tmp_path):

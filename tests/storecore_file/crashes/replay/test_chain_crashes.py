@@ -17,8 +17,7 @@ import pytest
 from storecore import Action, Decision, StoreError
 from storecore.audit.records import GENESIS
 from storecore_file import FileDataStore
-from storecore_file.audit.head import HeadFile
-from storecore_file.audit.log import AuditLog
+from storecore_file.audit.log import AuditLog, HeadFile
 from storecore_file.fs.locks import Locked
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
