@@ -25,7 +25,6 @@ from storecore_file.bars.journal_integrity import JournalProof
 from storecore_file.bars.journal_lines import HOUR, Row
 from storecore_file.bars.layout import Partition, ceiling, partition_of
 from storecore_file.bars.retired_journals import RetiredJournals
-from storecore_file.bars.series import Series
 from storecore_file.fs.disk import Disk
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -407,21 +406,21 @@ def test_b4_a_reader_is_not_told_what_was_replaced_before_it_came(store, base, b
     store.write_bar_table(table(1.0))
     store.write_bar_table(table(1.0, 1))
     store.write_bars("S0", [bar(DAY, 2.0, symbol="S0")])
-    pending = Series.pending
+    pending = Journal.pending
 
-    def then_folded(self):
-        found = pending(self)
+    def then_folded(self, key):
+        found = pending(self, key)
         monkeypatch.undo()
         with FileDataStore(base) as other:
             other.compact()
             other.write_bars("S0", [bar(DAY + timedelta(1), 1.0, symbol="S0")])
         return found
 
-    monkeypatch.setattr(Series, "pending", then_folded)
+    monkeypatch.setattr(Journal, "pending", then_folded)
     assert closes(store) == [2.0, 1.0]
 
 
-# The room's own view.
+# The journal by itself.
 
 
 def series(*closes_):
