@@ -37,11 +37,11 @@ from storecore.states import checked_versions
 from storecore.store.base import MAX_BYTES, check_max_bytes
 from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
 from storecore.values.times import time_range
-from storecore_file.deferral import Deferral
-from storecore_file.repairing import Repairs, mendable
+from storecore_file.fs.errors import Deferral
+from storecore_file.integrity import Issue
+from storecore_file.repair import Repairs, repairable
 from storecore_file.rooms import Rooms
-from storecore_file.troubles import Trouble
-from storecore_file.verifying import chain_findings, looked_over, report
+from storecore_file.verification import chain_findings, report, store_issues
 
 
 class Capable(Rooms):
@@ -52,7 +52,7 @@ class Capable(Rooms):
 
         On an error no symbol has changed. A kill or a power loss may leave some symbols old and
         others new, each of them complete. A few bars for each of several symbols cost one append to
-        a journal. Reads combine it with the files, and it is folded into them when it is large, by
+        a journal. Reads combine it with the files, and it is flushed into them when it is large, by
         `compact()` and at `close()`. The append does not read the files, so a damaged one does not
         refuse the bars.
         """
@@ -215,7 +215,7 @@ class Capable(Rooms):
         The kind of a finding is "damaged" (read completely, and wrong), "unchecked" (could not be
         read, and may be whole), "linked" (a symbolic link, which is not followed), "overlapping"
         (partitions, one of them damaged), "truncated" (a log lost its last lines, or is gone),
-        "older" (a file of an older state came back), "lacking" (bars that were folded out of the
+        "older" (a file of an older state came back), "lacking" (bars that were flushed out of the
         journal are in no partition), "diverged" (the journal of a copy that was written to apart)
         or another of `verify_audit()`. Notes are "temporary" and "leftover" files of killed
         writers, the "torn" end of a log, an "unknown" file, and anomalies in bars. Every byte is
@@ -237,18 +237,18 @@ class Capable(Rooms):
         saved), and whatever could not be checked. A file that could not be moved is an "unrepaired"
         finding.
         """
-        checked, troubles = self._looked_over()
+        checked, issues = self._issues()
         repairs = Repairs(self.base_path, self._disk, self._lock_timeout, dry_run)
-        done = [repairs.mend(trouble) for trouble in filter(mendable, troubles)]
-        failed = [each for each in done if isinstance(each, Trouble)]
+        done = [repairs.repair(issue) for issue in filter(repairable, issues)]
+        failed = [each for each in done if isinstance(each, Issue)]
         if not dry_run:
-            checked, troubles = self._looked_over()
-        left = report(checked, [*troubles, *failed], self._audit_findings())
+            checked, issues = self._issues()
+        left = report(checked, [*issues, *failed], self._audit_findings())
         return replace(left, actions=tuple(each for each in done if isinstance(each, str)))
 
     def _report(self) -> Report:
-        checked, troubles = self._looked_over()
-        return report(checked, troubles, self._audit_findings())
+        checked, issues = self._issues()
+        return report(checked, issues, self._audit_findings())
 
     def _audit_findings(self) -> tuple[Finding, ...]:
         """Return the findings of each log's chain, or that it could not be checked."""
@@ -256,11 +256,11 @@ class Capable(Rooms):
             finding for log in self._logs.values() for finding in chain_findings(log.verify)
         )
 
-    def _looked_over(self) -> tuple[int, list[Trouble]]:
+    def _issues(self) -> tuple[int, list[Issue]]:
         """Return how many files were looked at, and all that is wrong."""
         self._check_open()
         rooms = (self._bars, self._fundamentals, self._events, self._states)
-        return looked_over(self._disk, self.base_path, (*rooms, self._decisions, self._orders))
+        return store_issues(self._disk, self.base_path, (*rooms, self._decisions, self._orders))
 
     def compact(self) -> Report:
         """Bring all bars into few Parquet files, and seal each day of events into one.

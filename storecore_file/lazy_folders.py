@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from storecore.errors import NoStore, StorageError
-from storecore_file.floor.disk import Disk
+from storecore_file.fs.disk import Disk
 
 KINDS = ("prices", "fundamentals", "events", "state", "audit")
 _WRITING = frozenset({"write", "write_many", "write_all", "save", "restore", "take"})
@@ -40,11 +40,11 @@ def _is_something(path: Path, disk: Disk) -> bool:
     return False
 
 
-class LazyRoom:
-    """A room whose folder is made, and synced, before the first write into it."""
+class LazyCollection:
+    """A collection whose folder is made, and synced, before the first write into it."""
 
-    def __init__(self, room: Any, disk: Disk, base_path: Path, folder: str) -> None:
-        self._room = room
+    def __init__(self, collection: Any, disk: Disk, base_path: Path, folder: str) -> None:
+        self._collection = collection
         self._disk = disk
         self._base_path = base_path
         self._folder = base_path / folder
@@ -56,4 +56,4 @@ class LazyRoom:
         if name in _WRITING and not self._made:
             self._disk.make_folders([self._folder], within=self._base_path, links=True)
             self._made = True
-        return getattr(self._room, name)
+        return getattr(self._collection, name)

@@ -1,4 +1,4 @@
-"""The rooms of a store, opened and closed together."""
+"""The collections of a store, opened and closed together."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from storecore.models import (
 )
 from storecore.store.closing import Closing
 from storecore.values.names import check_name
-from storecore_file.audit import AuditLog
-from storecore_file.bars import Bars
-from storecore_file.events import Events
-from storecore_file.floor.disk import Disk
-from storecore_file.floor.looking import places
-from storecore_file.floor.mounts import warn_of_network
+from storecore_file.audit.log import AuditLog
+from storecore_file.bars.collection import Bars
+from storecore_file.events.collection import Events
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.mounts import warn_of_network
+from storecore_file.fs.stat import places
 from storecore_file.fundamentals import Fundamentals
-from storecore_file.lazy_folders import LazyRoom, check_is_there
-from storecore_file.state import States
+from storecore_file.lazy_folders import LazyCollection, check_is_there
+from storecore_file.states import States
 from storecore_file.store_format import check_format, mark_new
 
 ROOMS = {
@@ -39,7 +39,7 @@ _FOLDERS = ("prices", "fundamentals", "events", "state", "audit/decisions", "aud
 
 
 class Rooms(Closing):
-    """What a store of files consists of: a room a kind of data, in the folder `base_path`."""
+    """The parts of a store of files: a collection a kind of data, in the folder `base_path`."""
 
     def __init__(
         self,
@@ -88,9 +88,9 @@ class Rooms(Closing):
         self._disk.make_folders(folders, within=self.base_path, links=True)
 
     def _make_folders_later(self) -> None:
-        """Make the folder of each room, or sync an existing one, before its first write."""
+        """Make the folder of each collection, or sync an existing one, before its first write."""
         for name, folder in ROOMS.items():
-            late = LazyRoom(getattr(self, name), self._disk, self.base_path, folder)
+            late = LazyCollection(getattr(self, name), self._disk, self.base_path, folder)
             setattr(self, name, late)
         self._logs = {"decisions": self._decisions, "orders": self._orders}
 
@@ -103,10 +103,10 @@ class Rooms(Closing):
         return places([self.base_path, *map(self.base_path.joinpath, _FOLDERS)])
 
     def close(self) -> None:
-        """Let go of the files that are open. A second call does nothing."""
+        """Close the files that are open. A second call does nothing."""
         super().close()
-        for room in (self._bars, self._events, self._decisions, self._orders):
-            room.close()
+        for collection in (self._bars, self._events, self._decisions, self._orders):
+            collection.close()
 
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
         return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")

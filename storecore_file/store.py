@@ -1,4 +1,4 @@
-"""The front door: `FileDataStore`, which checks what it is given and sends it to its room."""
+"""`FileDataStore`: checks its arguments and passes them to a collection."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import storecore_file
 from storecore import AuditTrail, Catalog, DataStore, DiskUsage
 from storecore.errors import ConfigError, LockTimeout, StorageError, StoreClosed
 from storecore_file import FileDataStore
-from storecore_file.floor.locks import Locked
+from storecore_file.fs.locks import Locked
 
 ALL = date.min, date.max
 FOLDERS = ["audit/decisions", "audit/orders", "events", "fundamentals", "prices", "state"]

@@ -12,7 +12,8 @@ import pytest
 
 from storecore import InvalidName
 from storecore.errors import CorruptData
-from storecore_file import FileDataStore, audit
+from storecore_file import FileDataStore
+from storecore_file.audit import log as audit
 from storecore_postgres.audit import log as audit_log
 
 ALL = date.min, date.max
