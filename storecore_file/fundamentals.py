@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.models import FundamentalData
-from storecore.values.times import LATEST, exact_instant, to_datetime
+from storecore.store.collections import FundamentalCollection
+from storecore.values.times import exact_instant, to_datetime
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.names import SYMBOLS, is_hashed
 from storecore_file.fs.rollback import replace_all
@@ -30,31 +30,28 @@ _LISTINGS = 10  # a listed document may be gone: a repair has moved it, say
 _STAMP = len("2026-01-05T21-30-00.000000Z.json")
 
 
-class Fundamentals:
+class Fundamentals(FundamentalCollection):
     """The fundamentals of a store, in one folder. Symbols are checked names."""
 
     def __init__(self, folder: Path, disk: Disk) -> None:
         self._folder = folder
         self._disk = disk
 
-    def write(self, data: FundamentalData) -> None:
-        """Insert or replace a checked document."""
-        path = self._path(data)
+    def write(self, batch: list[FundamentalData]) -> None:
+        """Insert or replace checked documents: all of them or, on an error, none."""
+        given = {self._path(data): data for data in batch}  # the last one of an instant counts
+        if len(given) == 1:
+            return self._replace(*given.popitem())
+        self._disk.make_folders({path.parent for path in given}, within=self._folder)
+        documents = ((path, sealed(encode_fundamental(data))) for path, data in given.items())
+        return replace_all(self._disk, documents)
+
+    def _replace(self, path: Path, data: FundamentalData) -> None:
         self._disk.make_folder(path.parent, within=self._folder)
         self._disk.replace(path, sealed(encode_fundamental(data)))
 
-    def write_all(self, fundamentals: Iterable[FundamentalData]) -> None:
-        """Insert or replace checked documents: all of them or, on an error, none."""
-        given = {
-            self._path(data): data for data in fundamentals
-        }  # the last one of an instant counts
-        self._disk.make_folders({path.parent for path in given}, within=self._folder)
-        documents = ((path, sealed(encode_fundamental(data))) for path, data in given.items())
-        replace_all(self._disk, documents)
-
-    def read(self, symbol: str, as_of: datetime | None) -> FundamentalData | None:
-        """Return the latest document not after `as_of`, or None."""
-        limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
+    def read(self, symbol: str, limit: int) -> FundamentalData | None:
+        """Return the latest document not after an instant, or None."""
         folder = self._folder / SYMBOLS.encode(symbol)
         for _ in range(_LISTINGS):
             names = self._names(folder)

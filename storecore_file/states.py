@@ -20,7 +20,7 @@ from msgspec import Struct
 from storecore.errors import CorruptData, StorageError
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
-from storecore.values.documents import encode_document
+from storecore.store.collections import StateCollection
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.names import STRATEGIES, is_hashed
@@ -33,7 +33,7 @@ _NEWEST = re.compile(r"[^.].*\.json", re.S)
 _KEPT = re.compile(r"\..+\.json\.\d+", re.S)
 
 
-class States:
+class States(StateCollection):
     """The states of a store's strategies, in one folder. Strategies are checked names."""
 
     def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
@@ -41,16 +41,15 @@ class States:
         self._disk = disk
         self._lock_timeout = lock_timeout
 
-    def save(self, strategy: str, state: dict[str, Any], expect: int | None) -> None:
-        """Replace a state, or raise `NotSerializable` or `StateConflict` and leave the old one."""
-        encoded = encode_document(state, "state")
+    def save(self, strategy: str, document: bytes, expect: int | None) -> None:
+        """Replace a state, or raise `StateConflict` and leave the old one."""
         path = self._path(strategy)
         with Locked(path.with_name(f".{path.name}.lock"), self._lock_timeout):
-            stored = self.load(strategy).version
+            stored = self.version(strategy).version
             check_expected(strategy, expect, stored)
             if stored:
                 self._disk.keep(path, _kept(path, stored).name)
-            self._disk.replace(path, _encoded(strategy, stored + 1, encoded))
+            self._disk.replace(path, _encoded(strategy, stored + 1, document))
             for number in (stored + 1, stored):  # the first may be a leftover of a killed writer
                 with suppress(StorageError):  # the state is saved; these are not needed
                     self._disk.drop(_kept(path, number - KEPT_VERSIONS))
@@ -62,7 +61,7 @@ class States:
         """
         path = self._path(strategy)
         with Locked(path.with_name(f".{path.name}.lock"), self._lock_timeout):
-            check_expected(strategy, expect, self.load(strategy).version)
+            check_expected(strategy, expect, self.version(strategy).version)
             if not versions:
                 return
             newest = versions[0][0]
@@ -73,14 +72,18 @@ class States:
             others = set(range(newest + 1 - KEPT_VERSIONS, newest)) - documents.keys()
             replace_all(self._disk, contents, (_kept(path, number) for number in others))
 
-    def load(self, strategy: str) -> StateVersion:
+    def load(self, strategy: str) -> dict[str, Any] | None:
+        """Return a state, or None."""
+        return self.version(strategy).state
+
+    def version(self, strategy: str) -> StateVersion:
         """Return a state and its version, 0 if none was saved."""
         return self._read(self._path(strategy), strategy) or StateVersion(0, None)
 
     def history(self, strategy: str) -> list[StateVersion]:
         """Return the versions that are kept, the newest first."""
         path = self._path(strategy)
-        newest = self.load(strategy)
+        newest = self.version(strategy)
         first = max(newest.version - KEPT_VERSIONS, 0)
         older = range(newest.version - 1, first, -1)
         found = (self._read(_kept(path, each), strategy, each) for each in older)

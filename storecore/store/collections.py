@@ -80,11 +80,11 @@ class BarCollection(Collection, ABC):
 
     def symbols(self, timeframe: str | None) -> Iterable[str]:
         """Return the symbols that have bars of a timeframe (None: of any), in any order."""
-        return {symbol for symbol, each in self._series() if timeframe in (None, each)}
+        return {symbol for symbol, each in self._all_series() if timeframe in (None, each)}
 
     def timeframes(self, symbol: str) -> Iterable[str]:
         """Return the timeframes in which a symbol has bars, in any order."""
-        return {timeframe for each, timeframe in self._series() if each == symbol}
+        return {timeframe for each, timeframe in self._all_series() if each == symbol}
 
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars of a series."""
@@ -100,7 +100,7 @@ class BarCollection(Collection, ABC):
         """Return a number that each write to a series raises; 0 if the backend counts none."""
         return 0
 
-    def _series(self) -> Iterable[tuple[str, str]]:
+    def _all_series(self) -> Iterable[tuple[str, str]]:
         found: Iterable[tuple[str, str]] = self.series()  # type: ignore[attr-defined]
         return found
 

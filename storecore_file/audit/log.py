@@ -22,7 +22,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain as joined
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -37,10 +37,10 @@ from storecore.audit.records import (
     moment_and_day,
     select_records,
 )
-from storecore.audit.transfer import moved_end
+from storecore.audit.transfer import LOGS, moved_end
 from storecore.errors import CorruptData, StorageError
-from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import AuditLine, Finding
+from storecore.store.collections import AuditLog
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_file.audit.days import DayFile, stream
 from storecore_file.fs.disk import Disk
@@ -157,15 +157,15 @@ def _decoded(entry: bytes) -> Head | None:
 _DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 _HEAD_FILE = re.compile(r"\.head")
 _DAY = 86_400_000_000
-_Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 
 
-class AuditLog(Generic[_Record]):
+class FileLog(AuditLog):
     """One log, in one folder."""
 
-    def __init__(self, folder: Path, kind: type[_Record], disk: Disk, lock_timeout: float) -> None:
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+        self.name = folder.name
         self._folder = folder
-        self._kind: type[_Record] = kind
+        self._kind = kind = LOGS[self.name]
         self._mark = b'"%b":{' % kind.__struct_fields__[3].encode()  # which every line of it has
         self._disk = disk
         self._lock_path = folder / ".lock"
@@ -176,20 +176,19 @@ class AuditLog(Generic[_Record]):
         self._lock_timeout = lock_timeout
         self._together = GroupCommit(self._locked, self._commit)
 
-    def write(self, bodies: Sequence[bytes]) -> None:
+    def write(self, bodies: list[bytes]) -> None:
         """Append checked records to the file of today's local date, all of them or none.
 
         They share one sync, with those of other threads too.
         """
-        if bodies:
-            self._together.write(str(self._folder), bodies)
+        self._together.write(str(self._folder), bodies)
 
-    def take(self, day: date, lines: list[bytes]) -> None:
+    def append(self, day: date, lines: list[bytes]) -> None:
         """Append checked records of another store to the file of the day that they have there.
 
         Raises `StateConflict` if they do not follow the last record.
         """
-        name = self._folder.name
+        name = self.name
         with self._locked() as lock:
             # Before a file of the day is made.
             moved_end(name, lines, self._end_now(self._head.read().newest))
@@ -204,7 +203,7 @@ class AuditLog(Generic[_Record]):
         self._log.close()
         self._head.close()
 
-    def read(self, span: TimeRange, strategy: str | None) -> list[_Record]:
+    def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
         files = (self._day_file(path) for path in self._files(span))
         records = [record for file in files for record in file.records()]
@@ -348,7 +347,7 @@ class AuditLog(Generic[_Record]):
             names = [name for name in names if low <= name[: len(low)] <= high]
         return [self._folder / name for name in names]
 
-    def _day_file(self, path: Path) -> DayFile[_Record]:
+    def _day_file(self, path: Path) -> DayFile[Any]:
         return DayFile(path, self._disk.read(path), self._kind)
 
 

@@ -18,9 +18,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from storecore.bars.table import EMPTY
+from storecore.bars.groups import Grouped
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import EMPTY, series_table
 from storecore.errors import StorageError, StoreError
 from storecore.reports import Coverage, Footprint
+from storecore.store.collections import BarCollection
 from storecore.values.times import TimeRange
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.journal import Journal
@@ -43,7 +46,7 @@ JOURNAL_BYTES = 16 * 2**20
 WRITERS = 4  # they wait for the disk more than they work
 
 
-class Bars:
+class Bars(BarCollection):
     """The bars of a store, in one folder. Symbols and timeframes are checked names."""
 
     def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
@@ -55,12 +58,15 @@ class Bars:
         self._known: set[tuple[str, str]] = set()  # series whose partitions have been asked
         self._reached = 0  # the highest number of a journal file that they know
 
-    def write(self, symbol: str, timeframe: str, bars: pa.Table) -> None:
-        """Upsert a series table; it lies in the series' files when this returns."""
-        self.write_many(timeframe, [(symbol, bars)])
+    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
+        """Upsert bars; they lie in the series' files when this returns."""
+        self._upsert(timeframe, [(symbol, series_table(columns))])
 
-    def write_many(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
-        """Upsert a series table for each symbol: all of them or, on an error, none (law D2)."""
+    def write_many(self, timeframe: str, batch: Grouped) -> None:
+        """Upsert the bars of each symbol: all of them or, on an error, none (law D2)."""
+        self._upsert(timeframe, batch.series())
+
+    def _upsert(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
         given = [(symbol, bars) for symbol, bars in series if len(bars)]
         few = [(symbol, bars) for symbol, bars in given if len(bars) <= FEW_ROWS]
         if len(few) < MANY_SERIES:
@@ -141,6 +147,11 @@ class Bars:
             if key in self._journal.series():  # its rows need a partition that is empty now
                 self._try_to_flush()
             self._writer(*key).drop_empty()
+
+    def series(self) -> Iterator[tuple[str, str]]:
+        """Yield symbol and timeframe of each series."""
+        for symbol in self.symbols(None):
+            yield from ((symbol, timeframe) for timeframe in self.timeframes(symbol))
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars, of one timeframe or of any."""

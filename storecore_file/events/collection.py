@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from operator import attrgetter
@@ -23,6 +23,7 @@ from msgspec.structs import astuple
 from storecore.errors import CorruptData
 from storecore.events import encode_event, select_events
 from storecore.models import Event
+from storecore.store.collections import EventCollection
 from storecore.values.times import TimeRange, to_datetime
 from storecore_file.events.days import (
     Line,
@@ -63,7 +64,7 @@ class _SealedFurther(Exception):
     """The log of a day ends before its sealed events do: the next line in it would be hidden."""
 
 
-class Events:
+class Events(EventCollection):
     """The events of a store, in one folder."""
 
     def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
@@ -75,14 +76,17 @@ class Events:
         self._lock_timeout = lock_timeout
         self._together = GroupCommit(self._locked, self._commit)
 
-    def write(self, event: Event) -> None:
-        """Append a checked event to its day, in one sync with those of other threads."""
-        self._together.write(event.timestamp.date().isoformat(), encode_event(event))
+    def write(self, batch: list[Event]) -> None:
+        """Append checked events to their days, all or, on an error, none.
 
-    def write_all(self, events: Iterable[Event]) -> None:
-        """Append checked events to their days, all or, on an error, none."""
+        A single event shares one sync with those of other threads.
+        """
+        if len(batch) == 1:
+            (event,) = batch
+            self._together.write(event.timestamp.date().isoformat(), encode_event(event))
+            return
         by_day: dict[str, list[bytes]] = {}
-        for event in events:
+        for event in batch:
             by_day.setdefault(event.timestamp.date().isoformat(), []).append(encode_event(event))
         effects = {day: Effect() for day in by_day}
         with self._locked():
