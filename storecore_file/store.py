@@ -53,11 +53,11 @@ class FileDataStore(Store):
 
     A table of a few bars for each of several symbols costs one append to a journal. Reads combine
     it with the files, and it is flushed into them when it is large, by `compact()` and at
-    `close()`. The append does not read the files, so a damaged one does not refuse the bars. A kill or a power
-    loss may leave some symbols of a table old and others new, each of them complete.
+    `close()`. The append does not read the files, so a damaged one does not refuse the bars. A kill
+    or a power loss may leave some symbols of a table old and others new, each of them complete.
 
-    `verify` reads every byte; it takes no lock and creates no file.
-    The kind of a finding is "damaged" (read completely, and wrong), "unchecked" (could not be
+    `verify` reads every byte; it takes no lock and creates no file. The kind of a finding is
+    "damaged" (read completely, and wrong), "unchecked" (could not be
     read, and may be whole), "linked" (a symbolic link, which is not followed), "overlapping"
     (partitions, one of them damaged), "truncated" (a log lost its last lines, or is gone),
     "older" (a file of an older state came back), "lacking" (bars that were flushed out of the

@@ -21,13 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
-from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from types import MethodType, TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
 from storecore.bars.rows import BarColumns, bar_columns, price_bars
-from storecore.errors import InvalidData
+from storecore.errors import InvalidData, StoreClosed
 from storecore.events import checked_event, checked_events, event_types
 from storecore.fundamentals import checked_fundamental, checked_fundamentals
 from storecore.models import (
@@ -50,7 +50,6 @@ from storecore.reports import (
     StateVersion,
 )
 from storecore.states import checked_versions
-from storecore.store.closing import Closing
 from storecore.store.collections import (
     AuditLog,
     BarCollection,
@@ -69,8 +68,49 @@ if TYPE_CHECKING:
     from storecore.store.checkpoints import Against, Checkpoint
 
 MAX_BYTES = 32 * 2**20
+_Item = TypeVar("_Item")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
+
+
+class Closing:
+    """What a backend inherits to be closed and to be a context manager.
+
+    Its methods begin with `self._check_open()`.
+    """
+
+    _closed = False
+
+    def close(self) -> None:
+        """Release what the store holds. A second call does nothing."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed(f"{type(self).__name__} is closed; open the store again to use it")
+
+    def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield items as long as the store is open: what an iterator of it goes through."""
+        iterator = iter(items)
+        while True:
+            self._check_open()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            yield item
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class _Offered:
