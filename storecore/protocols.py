@@ -5,7 +5,7 @@ the names of its capabilities in its `BackendSpec`, as data, so that a wrapper c
 those. `isinstance(store, Catalog)` asks a store itself.
 
 The laws that all these methods obey (names, time, bars, fundamentals, events, states, audit,
-durability, life) are listed in CONTRIBUTING.md with the reason for each.
+durability, life) are listed in storecore/testing/LAWS.md with the reason for each.
 """
 
 from __future__ import annotations
