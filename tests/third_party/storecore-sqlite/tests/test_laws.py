@@ -3,8 +3,9 @@
 from functools import partial
 
 import pytest
-from storecore_sqlite import SqliteConfig, SqliteStore, storecore_backend
+from storecore_sqlite import storecore_backend
 
+from storecore import open_store
 from storecore.testing import DataStoreSuite
 
 
@@ -15,7 +16,7 @@ class TestSqlite(DataStoreSuite):
 
     @pytest.fixture
     def reopen(self, tmp_path):
-        return partial(SqliteStore, SqliteConfig(tmp_path / "desk.db"))
+        return partial(open_store, "sqlite", path=tmp_path / "desk.db")
 
     @pytest.fixture
     def store(self, reopen):
