@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct
 
@@ -27,6 +27,9 @@ from storecore.plugins.spec import BackendSpec, ResolvedSpec
 from storecore.protocols import DataStore
 from storecore.values.spelling import did_you_mean
 
+if TYPE_CHECKING:
+    from storecore.store.base import Store
+
 
 def open_store(
     store: str | Mapping[str, Any] | None = None,
@@ -35,7 +38,7 @@ def open_store(
     create: bool = True,
     observers: bool = True,
     **options: Any,
-) -> DataStore:
+) -> Store:
     """Open a store: a backend's name with its options, one mapping, or the config file found.
 
     Without arguments the config is the `[store]` table of the file that `STORECORE_CONFIG` names,
@@ -45,13 +48,18 @@ def open_store(
 
     Missing parts of the store are created. With `create=False` nothing is created, and a place
     without a store raises `NoStore`. With `observers=False` no installed observer is called for
-    this store. Raises `ConfigError` for options that do not fit, `UnknownBackend` or
+    this store.
+
+    For type checkers the result is a `Store`, with all capabilities. A backend may have fewer, and
+    may be a class of its own with the ten methods: `isinstance(store, Catalog)` asks.
+
+    Raises `ConfigError` for options that do not fit, `UnknownBackend` or
     `BackendLoadError` for a backend that cannot be loaded, and what the backend raises when it
     opens.
     """
     prepared = prepare(store, **options)
     chosen = prepared if create else prepared.existing()
-    return opened(chosen) if observers else chosen.open()
+    return cast("Store", opened(chosen) if observers else chosen.open())
 
 
 def opened(prepared: NestedStore) -> DataStore:

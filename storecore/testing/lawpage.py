@@ -18,8 +18,8 @@ from storecore.testing.suite import DataStoreSuite
 HEADER = """\
 # The laws
 
-Every backend of storecore obeys these laws. The conformance kit, `storecore.testing`, proves each of
-them with the tests that are listed below it; a test is named after the laws that it proves.
+Every backend of storecore obeys these laws. The conformance kit, `storecore.testing`, proves each
+of them with the tests that are listed below it. A test is named after the laws that it proves.
 [BACKENDS.md](../plugins/BACKENDS.md) documents how to run the kit on a backend.
 
 This page is generated from [lawbook.py](lawbook.py). Do not edit it; run
