@@ -15,6 +15,7 @@ import storecore
 from storecore.cli.app import app
 from storecore.config.open import prepare
 from storecore.testing.lawbook import BEYOND_THE_KIT, LAWS
+from storecore.testing.lawpage import page as law_page
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("storecore", "storecore_file", "storecore_postgres")
@@ -72,10 +73,17 @@ def test_each_law_has_a_section_and_no_other_has_one():
     assert sections == LAWS.keys() | BEYOND_THE_KIT.keys()
 
 
-def test_the_page_of_laws_is_what_its_command_prints():
-    command = [sys.executable, "-m", "storecore.testing.lawpage"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert printed == LAW_PAGE.read_text(), "run the command that the page names"
+def test_the_page_of_laws_is_the_one_made_of_the_law_book():
+    assert law_page() == LAW_PAGE.read_text(), "run the command that the page names"
+
+
+def test_the_command_on_the_page_of_laws_prints_it():
+    (command,) = blocks(LAW_PAGE, "text")
+    module = re.search(r"-m (\S+) >", command)[1]
+    done = subprocess.run(
+        [sys.executable, "-m", module], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == law_page()
 
 
 @pytest.fixture
