@@ -31,6 +31,7 @@ README = ROOT / "README.md"
 GUIDE = ROOT / "storecore/store/GUIDE.md"
 CONFIG = ROOT / "storecore/config/CONFIG.md"
 CLI = ROOT / "storecore/cli/CLI.md"
+AUTHORS = ROOT / "storecore/plugins/BACKENDS.md"
 LAW_PAGE = ROOT / "storecore/testing/LAWS.md"
 NAMED = {str(page.relative_to(ROOT)): page for page in PAGES}
 
@@ -163,12 +164,32 @@ def test_the_wheel_has_the_pages_of_the_packages(tmp_path):
     assert {str(page.relative_to(ROOT)) for page in OF_PACKAGES} <= set(names)
 
 
+@pytest.fixture
+def check_types(tmp_path):
+    """Check programs, each by its module's name, as strictly as mypy can."""
+    pytest.importorskip("mypy", reason="mypy is in the extra `dev`")
+
+    def check(programs):
+        for name, program in programs.items():
+            (tmp_path / f"{name}.py").write_text(program)
+        modules = [str(tmp_path / f"{name}.py") for name in programs]
+        command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "pyproject.toml"]
+        env = {**os.environ, "MYPYPATH": str(tmp_path)}
+        done = subprocess.run(
+            [*command, *modules], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
+        )
+        assert done.returncode == 0, done.stdout
+
+    return check
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("page", [README, GUIDE, CONFIG], ids=lambda page: page.name)
-def test_the_examples_of_a_page_pass_a_strict_type_checker(tmp_path, page):
-    pytest.importorskip("mypy", reason="mypy is in the extra `dev`")
-    module = tmp_path / "example.py"
-    module.write_text("\n".join(blocks(page, "python")))
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "pyproject.toml"]
-    done = subprocess.run([*command, module], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+def test_the_examples_of_a_page_for_users_pass_a_strict_type_checker(check_types, page):
+    check_types({"example": "\n".join(blocks(page, "python"))})
+
+
+@pytest.mark.soak
+def test_the_examples_for_authors_pass_a_strict_type_checker(check_types):
+    names = ("storecore_sqlite", "storecore_notes", "test_laws", "storecore_frozen", "printer")
+    check_types(dict(zip(names, blocks(AUTHORS, "python"), strict=True)))

@@ -1,6 +1,7 @@
 """A storecore backend in SQLite: one table, every law but D5, for SQLite keeps no checksums."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -19,15 +20,15 @@ class SqliteConfig(Struct):
 
 
 class SqliteRows(Rows):
-    def __init__(self, config):
+    def __init__(self, config: SqliteConfig) -> None:
         self.lock, self.path = RLock(), config.path
-        options = {"timeout": config.timeout, "isolation_level": None, "check_same_thread": False}
-        self.file = sqlite3.connect(config.path, **options)
+        self.file = sqlite3.connect(config.path, timeout=config.timeout, check_same_thread=False)
+        self.file.isolation_level = None  # transactions begin and end where we say
         with self.transaction(write=True):
             self.file.execute(MAKE)
 
     @contextmanager
-    def transaction(self, *, write):
+    def transaction(self, *, write: bool) -> Iterator[None]:
         with self.lock:
             try:
                 self.file.execute("BEGIN IMMEDIATE" if write else "BEGIN")
@@ -36,29 +37,31 @@ class SqliteRows(Rows):
             except sqlite3.Error as error:
                 raise StorageError(f"{self.path}: {error}", self.path) from error
 
-    def read(self, kind, key, first, last, *, newest=None):
+    def read(
+        self, kind: str, key: str, first: int, last: int, *, newest: int | None = None
+    ) -> list[tuple[int, bytes]]:
         order = f"ORDER BY at DESC LIMIT {-1 if newest is None else newest}"
         rows = self.file.execute(f"SELECT at, value {OF} {order}", (kind, key, first, last))
         return rows.fetchall()[::-1]
 
-    def put(self, kind, rows):
+    def put(self, kind: str, rows: Iterable[tuple[str, int, bytes]]) -> None:
         statement = "INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)"
         self.file.executemany(statement, [(kind, *row) for row in rows])
 
-    def delete(self, kind, key, first, last):
+    def delete(self, kind: str, key: str, first: int, last: int) -> int:
         return self.file.execute(f"DELETE {OF}", (kind, key, first, last)).rowcount
 
-    def keys(self, kind):
+    def keys(self, kind: str) -> list[str]:
         found = self.file.execute("SELECT DISTINCT key FROM kept WHERE kind=?", (kind,))
         return [key for (key,) in found]
 
-    def close(self):
+    def close(self) -> None:
         with self.lock:
             self.file.close()
 
 
 @hookimpl
-def storecore_backend():
+def storecore_backend() -> BackendSpec:
     return BackendSpec(
         name="sqlite",
         config=SqliteConfig,
