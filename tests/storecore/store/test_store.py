@@ -29,6 +29,7 @@ from storecore import (
     Store,
     StoreClosed,
 )
+from storecore.testing.records import bar_table
 
 JAN_5 = datetime(2026, 1, 5)
 EVER = datetime.min, datetime.max
@@ -210,10 +211,7 @@ def test_bars_are_covered_listed_and_read_as_a_table_by_what_reads_a_series(list
 
 def test_a_table_is_written_series_by_series_by_what_writes_one(listed, bar):
     bars = [bar(JAN_5, symbol=symbol) for symbol in ("B", "A")]
-    table = pa.table(
-        {name: [getattr(each, name) for each in bars] for name in bars[0].__struct_fields__}
-    )
-    listed.write_bar_table(table)
+    listed.write_bar_table(bar_table(bars))
     assert [listed.read_bars(symbol, *EVER) for symbol in ("A", "B")] == [[bars[1]], [bars[0]]]
 
 
