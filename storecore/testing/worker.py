@@ -12,6 +12,7 @@ import os
 import pickle
 import random
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -22,8 +23,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from storecore.capabilities import BarTables, Bulk
-from storecore.errors import StoreError
+from storecore.capabilities import BarTables, Bulk, BulkAudit
+from storecore.errors import StateConflict, StoreError
 from storecore.models import (
     Action,
     Decision,
@@ -47,7 +48,8 @@ class Job(NamedTuple):
 
     "write": `threads` each write `rounds` numbers from `first` on; "fill": write more than fits;
     "fill batches": in the second half of each batch; "starve": read without a file descriptor to
-    open; "fork": write in a child too.
+    open; "fork": write in a child too; "every method": write by each of the `declared`
+    capabilities, and be killed; "batches": write batches beside others; "count": count up a state.
     """
 
     reopen: Callable[[], Any]
@@ -55,6 +57,7 @@ class Job(NamedTuple):
     threads: int
     rounds: int
     task: str = "write"
+    declared: frozenset[str] = frozenset()
 
 
 def start(job: Job) -> subprocess.Popen[bytes]:
@@ -85,28 +88,71 @@ def _write(store: Any, job: Job) -> None:
 
 def _starve(store: Any, job: Job) -> None:
     """Print which read, in want of a file descriptor, answers otherwise than before."""
-    reads: dict[str, Callable[[], Any]] = {
-        "read_bars": lambda: store.read_bars("AAPL", *EVER),
-        "read_fundamental": lambda: store.read_fundamental("AAPL"),
-        "read_events": lambda: store.read_events(*EVER),
-        "load_strategy_state": lambda: store.load_strategy_state("value"),
-    }
-    right = {name: read() for name, read in reads.items()}
+    from storecore.testing.answers import reads
+
+    asked = reads(job.declared)
+    right = {name: read(store) for name, read in asked.items()}
     with closing(job.reopen()) as anew:  # nothing of it is open or known yet
-        store = anew
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         free = os.dup(0)  # the lowest number that the next file would have
         os.close(free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-        for name, read in reads.items():
+        for name, read in asked.items():
             try:
-                answer = read()
+                answer = read(anew)
             except StoreError:
                 continue
             if answer != right[name]:
                 print(f"{name} gave {answer}", flush=True)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     print("done", flush=True)
+
+
+def _every_method(store: Any, job: Job) -> None:
+    """Write by every method, say so, and be gone without a `close()`."""
+    from storecore.testing.reopened import write_by_every_method
+
+    write_by_every_method(store, job.declared)
+    print("done", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _batches_of_all_kinds(store: Any, job: Job) -> None:
+    """Write a batch of each declared kind for each number."""
+    for number in range(job.first, job.first + job.rounds):
+        at, name = moment(number), str(number)
+        if isinstance(store, Bulk):
+            tick = Event("tick", "AAPL", at, at, "test", {"number": number})
+            store.write_events([tick, tick])
+            store.write_fundamentals([_filing(symbol, number) for symbol in ("AAPL", "MSFT")])
+        if isinstance(store, BulkAudit):
+            order = Order(name, "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled")
+            store.log_decisions(name, [Decision("AAPL", Action.HOLD, 0, 0, "test")] * 2)
+            store.log_orders(name, [order] * 2)
+
+
+def _count_up(store: Any, job: Job) -> None:
+    """Add to a state as often as is asked, each time to the version that was loaded."""
+    for _ in range(job.rounds):
+        while True:
+            loaded = store.load_versioned_state("count")
+            count = (loaded.state or {"count": 0})["count"]
+            try:
+                store.save_strategy_state("count", {"count": count + 1}, expect=loaded.version)
+            except StateConflict:
+                continue
+            break
+
+
+def _filing(symbol: str, number: int) -> FundamentalData:
+    return FundamentalData(
+        symbol=symbol,
+        timestamp=moment(number),
+        company_name=str(number),
+        cik="1",
+        employees=number,
+        raw_xml="<x/>",
+    )
 
 
 def _fork(store: Any, job: Job) -> None:
@@ -132,10 +178,7 @@ def write_all_kinds(store: Any, number: int) -> None:
     """Write one record of each kind that says the number."""
     at, name = moment(number), str(number)
     store.write_bars("AAPL", [PriceBar("AAPL", at, 1.0, 2.0, 0.5, 1.5, number)])
-    filing = FundamentalData(
-        symbol="AAPL", timestamp=at, company_name=name, cik="1", employees=number, raw_xml="<x/>"
-    )
-    store.write_fundamental("AAPL", filing)
+    store.write_fundamental("AAPL", _filing("AAPL", number))
     store.write_event(Event("tick", "AAPL", at, at, "test", {"number": number}))
     store.save_strategy_state(name, {"number": number})
     store.save_strategy_state("value", {"number": number})
@@ -206,6 +249,12 @@ def _batches(store: Any) -> dict[str, Callable[[], None]]:
     if isinstance(store, Bulk):
         writes["events"] = lambda: store.write_events(events)
         writes["fundamentals"] = lambda: store.write_fundamentals(filings)
+    if isinstance(store, BulkAudit):
+        held = [Decision("AAPL", Action.HOLD, 0, 0, text) for text in ("", long)]
+        order = Order("value", "AAPL", "BUY", 1, "MARKET")
+        sent = [(order, OrderResult("1", "filled", message=text)) for text in ("", long)]
+        writes["decisions"] = lambda: store.log_decisions("value", held)
+        writes["orders"] = lambda: store.log_orders("value", sent)
     return writes
 
 
@@ -252,6 +301,9 @@ _TASKS = {
     "fill batches": _fill_batches,
     "starve": _starve,
     "fork": _fork,
+    "every method": _every_method,
+    "batches": _batches_of_all_kinds,
+    "count": _count_up,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,64 @@
+"""Law D4 of processes that write batches, and states by their versions, at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from storecore.reports import StateVersion
+from storecore.testing import worker
+from storecore.testing.givens import Givens
+from storecore.testing.records import EVER
+from storecore.testing.witness import Witness
+from storecore.testing.worker import Job
+
+SEVERAL, EACH_ONE = 2, 8
+
+
+class ProcessLaws(Givens):
+    """What the capabilities promise, between processes too."""
+
+    def test_d4_processes_lose_no_batch(
+        self,
+        subject: Witness,
+        declared: frozenset[str],
+        promised: Callable[[str], Callable[[], Any]],
+    ) -> None:
+        """Of events, filings and records; each record of a batch stays beside the other."""
+        reopen = promised("shared")
+        if not {"Bulk", "BulkAudit"} & declared:
+            pytest.skip("the backend declares neither Bulk nor BulkAudit")
+        _run(Job(reopen, n * EACH_ONE, 1, EACH_ONE, "batches") for n in range(SEVERAL))
+        numbers = range(SEVERAL * EACH_ONE)
+        if "Bulk" in declared:
+            seen = Counter(each.payload["number"] for each in subject.read_events(*EVER))
+            assert seen == dict.fromkeys(numbers, 2)
+            for symbol in ("AAPL", "MSFT"):
+                read = [subject.read_fundamental(symbol, worker.moment(n)) for n in numbers]
+                assert [each and each.employees for each in read] == list(numbers), symbol
+        if {"BulkAudit", "AuditTrail"} <= declared:
+            for records in (subject.read_decisions(*EVER), subject.read_orders(*EVER)):
+                names = [each.strategy for each in records]
+                assert names[::2] == names[1::2], "two batches of records are interleaved"
+                assert sorted(map(int, names[::2])) == list(numbers)
+            assert subject.verify_audit().ok
+
+    def test_d4_processes_that_expect_what_they_loaded_lose_no_change(
+        self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]
+    ) -> None:
+        """Of two that save the next version only one is taken."""
+        reopen, versioned = promised("shared"), having("VersionedState")
+        _run(Job(reopen, 0, 1, 4 * EACH_ONE, "count") for _ in range(SEVERAL))
+        total = 4 * EACH_ONE * SEVERAL
+        assert versioned.load_versioned_state("count") == StateVersion(total, {"count": total})
+
+
+def _run(jobs: Iterable[Job]) -> None:
+    """Do jobs at once, each in a process of its own; none may fail."""
+    started = [worker.start(job) for job in jobs]
+    for process in started:
+        process.communicate()
+    assert not any(each.returncode for each in started), "a writing process raised an error"
