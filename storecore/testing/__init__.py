@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from storecore.testing.validation import validate as validate
 
 __all__ = ["DataStoreSuite", "validate"]
+_NEEDED = ("pytest", "hypothesis")
 _MODULES = {"DataStoreSuite": "suite", "validate": "validation"}
 
 
@@ -41,9 +42,13 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     try:
-        module = import_module(f"{__name__}.{_MODULES[name]}")
+        for each in _NEEDED:
+            import_module(each)
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:
-        if error.name not in ("hypothesis", "pytest"):
+        if error.name not in _NEEDED:
             raise
-        raise ImportError(f"no module {error.name!r}: pip install 'storecore[testing]'") from error
-    return getattr(module, name)
+        missing = error.name
+    from storecore.errors import BackendLoadError
+
+    raise BackendLoadError(f"the kit needs {missing}: pip install 'storecore[testing]'")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from threading import Thread
+from time import sleep
 from typing import Any, TypeVar
 
 import pytest
@@ -32,6 +34,7 @@ from storecore.testing.worker import Job
 SECONDS = 30.0  # in which a write that waits for nobody is done, however slow the machine
 DAY = timedelta(days=1)
 THREADS = 3
+MOST = 10_000  # writes beside a close() that never comes into effect
 _Record = TypeVar("_Record")
 
 
@@ -159,30 +162,23 @@ class BehaviourLaws(Givens):
     ) -> None:
         """It returns, and what it wrote is there; or it raises StoreClosed."""
         done: list[int] = []
-        wrong: list[BaseException] = []
 
-        def write(first: int) -> None:
-            number = first
-            try:
-                while number < 10_000:
-                    subject.write_event(event(payload={"number": number}))
-                    subject.save_strategy_state(str(first), {"number": number})
-                    done.append(number)
-                    number += THREADS
-            except StoreClosed:
-                return
-            except BaseException as error:
-                wrong.append(error)
+        def write(number: int) -> None:
+            subject.write_event(event(payload={"number": number}))
+            subject.save_strategy_state(str(number % THREADS), {"number": number})
+            done.append(number)
 
-        writers = [Thread(target=write, args=(first,), daemon=True) for first in range(THREADS)]
-        for each in writers:
-            each.start()
+        def write_on(first: int) -> None:
+            list(map(write, range(first, MOST, THREADS)))
+
+        writers = [Attempt(write_on, first) for first in range(THREADS)]
         while len(done) < 5 * THREADS and any(each.is_alive() for each in writers):
-            pass
+            sleep(0.001)
         _in_time("close() beside writes", store.close)
         for each in writers:
             each.join(SECONDS)
-        assert not wrong, f"a write beside close() raised {wrong[0]!r}"
+        wrong = {each.raised for each in writers if not isinstance(each.raised, StoreClosed)}
+        assert wrong <= {None}, f"a write beside close() raised {wrong}"
         assert not any(each.is_alive() for each in writers), "a write beside close() never ends"
         if reopen is not None:
             with closing(reopen()) as again:
@@ -304,19 +300,26 @@ def _writing(store: Any, name: str, records: list[_Record]) -> Iterator[_Record]
     yield records[-1]
 
 
-def _in_time(what: str, call: Callable[..., Any], *args: Any) -> None:
-    """Make a call that must wait for nobody; what it raises is raised."""
-    raised: list[BaseException] = []
+class Attempt(Thread):
+    """A call in a thread of its own, which has begun; `raised` is what it raised, if anything."""
 
-    def work() -> None:
+    def __init__(self, call: Callable[..., Any], *args: Any) -> None:
+        super().__init__(daemon=True)
+        self._call = partial(call, *args)
+        self.raised: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Make the call."""
         try:
-            call(*args)
+            self._call()
         except BaseException as error:
-            raised.append(error)
+            self.raised = error
 
-    thread = Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(SECONDS)
-    assert not thread.is_alive(), f"{what} is not done within {SECONDS:g} s: it waits for a lock"
-    if raised:
-        raise raised[0]
+
+def _in_time(what: str, call: Callable[..., Any], *args: Any) -> None:
+    """Make a call that must wait for nobody, and raise nothing."""
+    attempt = Attempt(call, *args)
+    attempt.join(SECONDS)
+    assert not attempt.is_alive(), f"{what} is not done within {SECONDS:g} s: it waits for a lock"
+    assert attempt.raised is None, f"{what} raised {attempt.raised!r}"

@@ -56,10 +56,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a path that says neither JSON nor Markdown before anything has run."""
+    """Refuse before anything has run a path that says neither JSON nor Markdown, and half a kit."""
     for path in config.getoption("storecore_report"):
         if not path.endswith((".json", ".md")):
             raise pytest.UsageError(f"--storecore-report {path}: expected a path .json or .md")
+    if config.getoption("storecore_backend") is not None:
+        _load_suite()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -124,6 +126,17 @@ class _Results:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Gather results; also for workers that run elsewhere, whose reports arrive here."""
     session.config.pluginmanager.register(_Results(), "storecore-results")
+
+
+def _load_suite() -> None:
+    """Import the suite; say in one line what it needs and is not installed."""
+    import storecore.testing
+    from storecore.errors import BackendLoadError
+
+    try:
+        storecore.testing.DataStoreSuite  # noqa: B018
+    except BackendLoadError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _suite() -> Any:

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import pytest
-
 from storecore.reports import StateVersion
 from storecore.testing import worker
 from storecore.testing.givens import Givens
@@ -21,30 +19,30 @@ SEVERAL, EACH_ONE = 2, 8
 class ProcessLaws(Givens):
     """What the capabilities promise, between processes too."""
 
-    def test_d4_processes_lose_no_batch(
-        self,
-        subject: Witness,
-        declared: frozenset[str],
-        promised: Callable[[str], Callable[[], Any]],
+    def test_d4_processes_lose_no_batch_of_events_and_fundamentals(
+        self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
-        """Of events, filings and records; each record of a batch stays beside the other."""
-        reopen = promised("shared")
-        if not {"Bulk", "BulkAudit"} & declared:
-            pytest.skip("the backend declares neither Bulk nor BulkAudit")
-        _run(Job(reopen, n * EACH_ONE, 1, EACH_ONE, "batches") for n in range(SEVERAL))
+        """Each is there whole."""
+        reopen, bulk = promised("shared"), having("Bulk")
+        _run(Job(reopen, n * EACH_ONE, 1, EACH_ONE, "batches of facts") for n in range(SEVERAL))
         numbers = range(SEVERAL * EACH_ONE)
-        if "Bulk" in declared:
-            seen = Counter(each.payload["number"] for each in subject.read_events(*EVER))
-            assert seen == dict.fromkeys(numbers, 2)
-            for symbol in ("AAPL", "MSFT"):
-                read = [subject.read_fundamental(symbol, worker.moment(n)) for n in numbers]
-                assert [each and each.employees for each in read] == list(numbers), symbol
-        if {"BulkAudit", "AuditTrail"} <= declared:
-            for records in (subject.read_decisions(*EVER), subject.read_orders(*EVER)):
-                names = [each.strategy for each in records]
-                assert names[::2] == names[1::2], "two batches of records are interleaved"
-                assert sorted(map(int, names[::2])) == list(numbers)
-            assert subject.verify_audit().ok
+        seen = Counter(each.payload["number"] for each in bulk.read_events(*EVER))
+        assert seen == dict.fromkeys(numbers, 2)
+        for symbol in ("AAPL", "MSFT"):
+            read = [bulk.read_fundamental(symbol, worker.moment(n)) for n in numbers]
+            assert [each and each.employees for each in read] == list(numbers), symbol
+
+    def test_d4_processes_log_batches_into_one_chain(
+        self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]
+    ) -> None:
+        """None is lost, and the records of each lie together."""
+        reopen, trail, _ = promised("shared"), having("AuditTrail"), having("BulkAudit")
+        _run(Job(reopen, n * EACH_ONE, 1, EACH_ONE, "batches of records") for n in range(SEVERAL))
+        for records in (trail.read_decisions(*EVER), trail.read_orders(*EVER)):
+            names = [each.strategy for each in records]
+            assert names[::2] == names[1::2], "two batches of records are interleaved"
+            assert sorted(map(int, names[::2])) == list(range(SEVERAL * EACH_ONE))
+        assert trail.verify_audit().ok
 
     def test_d4_processes_that_expect_what_they_loaded_lose_no_change(
         self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]

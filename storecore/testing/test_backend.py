@@ -15,7 +15,7 @@ import pytest
 
 from storecore.errors import StoreError
 from storecore.hooks import ResolvedSpec
-from storecore.testing.suite import DataStoreSuite
+from storecore.testing import DataStoreSuite
 from storecore.testing.validation import Given, Named
 
 _UNOPENED = pytest.StashKey[bool]()
@@ -69,15 +69,15 @@ class TestBackend(DataStoreSuite):
     def reopen(
         self, given: Given, options: dict[str, Any], spec: ResolvedSpec
     ) -> Callable[[], Any] | None:
-        """Open the same place once more, if the backend says that it outlives a store."""
-        return given.reopen(options) if "durable" in spec.promises else None
+        """Open the same place once more, if the backend promises anything of it."""
+        return given.reopen(options) if spec.promises else None
 
     @pytest.fixture
     def nowhere(
         self, given: Given, options: dict[str, Any], spec: ResolvedSpec
     ) -> Callable[..., Any] | None:
-        """Open the place of `{tmp}`, in which no store has been made yet, if the backend can."""
-        is_new = any("{tmp}" in str(each) for each in given.options.values())
+        """Open a place in which no store has been made yet, if there is one and the backend can."""
+        is_new = any(word in str(given.options) for word in ("{tmp}", "{unique}"))
         return given.asked_for(options) if is_new and spec.open_existing else None
 
     @pytest.fixture

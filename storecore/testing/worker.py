@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from storecore.capabilities import BarTables, Bulk, BulkAudit
@@ -38,8 +39,9 @@ from storecore.models import (
 NOON = datetime(2026, 1, 5, 12)
 EVER = (datetime.min, datetime.max)
 FULL_AT = 128 * 1024  # bytes
-BATCH, BATCHES = 2_000, 4  # bars: more than fit where a bar takes 16 bytes and more
-SOME = 200
+BATCH, BATCHES = 250, 32  # bars: more than fit, since each takes 40 bytes and more
+SOME, MANY = 200, 4_000  # bars that fit, and that do not
+REFUSED = "refused"
 PATIENCE = 5.0  # seconds: a store that writes slowly is not asked to fill the medium
 
 
@@ -49,7 +51,8 @@ class Job(NamedTuple):
     "write": `threads` each write `rounds` numbers from `first` on; "fill": write more than fits;
     "fill batches": in the second half of each batch; "starve": read without a file descriptor to
     open; "fork": write in a child too; "every method": write by each of the `declared`
-    capabilities, and be killed; "batches": write batches beside others; "count": count up a state.
+    capabilities, and be killed; "batches of facts" and
+    "batches of records": write batches beside others; "count": count up a state.
     """
 
     reopen: Callable[[], Any]
@@ -97,15 +100,17 @@ def _starve(store: Any, job: Job) -> None:
         free = os.dup(0)  # the lowest number that the next file would have
         os.close(free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-        for name, read in asked.items():
-            try:
-                answer = read(anew)
-            except StoreError:
-                continue
-            if answer != right[name]:
-                print(f"{name} gave {answer}", flush=True)
+        found = {name: _answer(read, anew) for name, read in asked.items()}
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print("done", flush=True)
+    wrong = [name for name, answer in found.items() if answer not in (right[name], REFUSED)]
+    print(*(f"{name} gave {found[name]}" for name in wrong), "done", sep="\n", flush=True)
+
+
+def _answer(read: Callable[[Any], Any], store: Any) -> Any:
+    try:
+        return read(store)
+    except StoreError:
+        return REFUSED
 
 
 def _every_method(store: Any, job: Job) -> None:
@@ -117,31 +122,33 @@ def _every_method(store: Any, job: Job) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _batches_of_all_kinds(store: Any, job: Job) -> None:
-    """Write a batch of each declared kind for each number."""
+def _batches_of_facts(store: Any, job: Job) -> None:
+    """Write a batch of two events and one of two filings for each number."""
     for number in range(job.first, job.first + job.rounds):
-        at, name = moment(number), str(number)
-        if isinstance(store, Bulk):
-            tick = Event("tick", "AAPL", at, at, "test", {"number": number})
-            store.write_events([tick, tick])
-            store.write_fundamentals([_filing(symbol, number) for symbol in ("AAPL", "MSFT")])
-        if isinstance(store, BulkAudit):
-            order = Order(name, "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled")
-            store.log_decisions(name, [Decision("AAPL", Action.HOLD, 0, 0, "test")] * 2)
-            store.log_orders(name, [order] * 2)
+        at = moment(number)
+        store.write_events([Event("tick", "AAPL", at, at, "test", {"number": number})] * 2)
+        store.write_fundamentals([_filing(symbol, number) for symbol in ("AAPL", "MSFT")])
+
+
+def _batches_of_records(store: Any, job: Job) -> None:
+    """Log a batch of two decisions and one of two orders for each number."""
+    for name in map(str, range(job.first, job.first + job.rounds)):
+        order = Order(name, "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled")
+        store.log_decisions(name, [Decision("AAPL", Action.HOLD, 0, 0, "test")] * 2)
+        store.log_orders(name, [order] * 2)
 
 
 def _count_up(store: Any, job: Job) -> None:
     """Add to a state as often as is asked, each time to the version that was loaded."""
-    for _ in range(job.rounds):
-        while True:
-            loaded = store.load_versioned_state("count")
-            count = (loaded.state or {"count": 0})["count"]
-            try:
-                store.save_strategy_state("count", {"count": count + 1}, expect=loaded.version)
-            except StateConflict:
-                continue
-            break
+    done = 0
+    while done < job.rounds:
+        loaded = store.load_versioned_state("count")
+        count = (loaded.state or {"count": 0})["count"]
+        try:
+            store.save_strategy_state("count", {"count": count + 1}, expect=loaded.version)
+            done += 1
+        except StateConflict:
+            continue
 
 
 def _filing(symbol: str, number: int) -> FundamentalData:
@@ -157,16 +164,11 @@ def _filing(symbol: str, number: int) -> FundamentalData:
 
 def _fork(store: Any, job: Job) -> None:
     """Write a number, another in a child, and a third one, each printed once it is written."""
-    for number in range(3):
-        if number == 1:
-            child = os.fork()
-            if child:
-                os.waitpid(child, 0)
-                continue
-        write_all_kinds(store, number)
-        print(number, flush=True)
-        if number == 1:
-            os._exit(0)
+    _write_all(store, 0, 1)
+    child = get_context("fork").Process(target=_write_all, args=(store, 1, 1))
+    child.start()
+    child.join()
+    _write_all(store, 2, 1)
 
 
 def moment(number: int) -> datetime:
@@ -195,9 +197,7 @@ def _write_all(store: Any, first: int, rounds: int) -> None:
 
 def batch(number: int) -> list[PriceBar]:
     """Return a batch of bars that no compression makes small."""
-    drawn = random.Random(number)
-    minutes = range(number * BATCH, (number + 1) * BATCH)
-    return [PriceBar("FULL", moment(n), 1.0, 2.0, 0.5, drawn.random(), n) for n in minutes]
+    return _incompressible("FULL", range(number * BATCH, (number + 1) * BATCH))
 
 
 def _fill_up(store: Any, job: Job) -> None:
@@ -244,7 +244,10 @@ def _batches(store: Any) -> dict[str, Callable[[], None]]:
     ]
     writes: dict[str, Callable[[], None]] = {}
     if isinstance(store, BarTables):
-        bars = [*_many_bars("AAPL")[:SOME], *_many_bars("MSFT")]
+        bars = [
+            *_incompressible("AAPL", range(SOME)),
+            *_incompressible("MSFT", range(MANY)),
+        ]
         writes["table"] = lambda: store.write_bar_table(_table(bars))
     if isinstance(store, Bulk):
         writes["events"] = lambda: store.write_events(events)
@@ -271,16 +274,20 @@ def _tried(write: Callable[[], None]) -> str:
     try:
         write()
     except StoreError:
-        return "refused"
+        return REFUSED
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     return "written"
 
 
-def _many_bars(symbol: str) -> list[PriceBar]:
-    drawn = random.Random(0)
-    dates = [NOON + timedelta(minutes=number) for number in range(BATCHES * BATCH)]
-    return [PriceBar(symbol, date, 1.0, 2.0, 0.5, drawn.random(), 7) for date in dates]
+def _incompressible(symbol: str, minutes: range) -> list[PriceBar]:
+    """Return a bar for each minute, whose prices and volume are 40 bytes of chance."""
+    drawn = random.Random(minutes.start)
+    bars = []
+    for number in minutes:
+        low, start, end, high = sorted(drawn.random() for _ in range(4))
+        bars.append(PriceBar(symbol, moment(number), start, high, low, end, drawn.getrandbits(62)))
+    return bars
 
 
 def _long_text() -> str:
@@ -302,7 +309,8 @@ _TASKS = {
     "starve": _starve,
     "fork": _fork,
     "every method": _every_method,
-    "batches": _batches_of_all_kinds,
+    "batches of facts": _batches_of_facts,
+    "batches of records": _batches_of_records,
     "count": _count_up,
 }
 

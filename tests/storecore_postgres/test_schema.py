@@ -10,7 +10,7 @@ from psycopg import sql
 from storecore import ConfigError, StorageError
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.grants import grants
-from storecore_postgres.schema import TABLES, quoted
+from storecore_postgres.schema import TABLES, quoted, remove
 
 AT_ONCE = 8
 OPENING = """if True:
@@ -42,6 +42,12 @@ def test_processes_may_open_an_empty_schema_at_once(place, script):
         process.stdin.write("\n")
         process.stdin.flush()
     assert [process.stdout.readline() for process in opening] == ["opened\n"] * 2
+
+
+def test_a_schema_that_cannot_be_removed_says_so(place):
+    nowhere = f"{place['dsn']} dbname=no_such_database"
+    with pytest.raises(StorageError, match="no_such_database"):
+        remove(nowhere, "mine")
 
 
 def test_what_is_there_stays_as_it_is(opened, bar):

@@ -6,7 +6,8 @@ import pytest
 
 from storecore import CorruptData
 from storecore.memory import MemoryDataStore
-from storecore.testing import DataStoreSuite, audit, durability, worker
+from storecore.testing import DataStoreSuite, audit, durability, sizes, tampering, worker, zones
+from storecore.testing.filters import Ticker
 from storecore.testing.records import NOON
 
 
@@ -51,6 +52,41 @@ def test_a_store_that_needs_no_medium_writes_where_none_is_left(capsys):
     assert capsys.readouterr().out == (
         "table 0 written\nevents 0 written\nfundamentals 0 written\n"
     )
+
+
+def test_a_slow_store_is_given_fewer_records_but_more_than_a_page(monkeypatch):
+    assert sizes._many(MemoryDataStore()) == sizes.MANY
+    moments = iter((0.0, 1.0))
+    monkeypatch.setattr(sizes.time, "monotonic", lambda: next(moments))
+    assert sizes._many(MemoryDataStore()) == sizes.FEW > 1_000
+
+
+def test_a_slow_store_is_not_asked_to_fill_the_medium(monkeypatch, capsys):
+    monkeypatch.setattr(worker, "PATIENCE", 0.0)
+    worker._fill_up(MemoryDataStore(), None)
+    assert "bars" not in capsys.readouterr().out
+
+
+def test_a_check_that_raises_has_found_a_forgery():
+    class Raising:
+        def verify_audit(self):
+            raise CorruptData("line 3: not what was written")
+
+    assert not tampering._is_ok(Raising())
+
+
+def test_a_ticker_says_another_text_of_itself_than_it_equals():
+    assert (f"{Ticker('AAPL')}", repr(Ticker("AAPL")), Ticker("AAPL")) == (
+        "another",
+        "Ticker",
+        "AAPL",
+    )
+
+
+def test_a_machine_without_time_zones_is_told_that_it_has_none(monkeypatch):
+    monkeypatch.setattr(zones, "available_timezones", set)
+    with pytest.raises(pytest.skip.Exception, match="knows no time zones"):
+        DataStoreSuite.test_t1_the_hour_that_comes_twice_is_two_hours(None, MemoryDataStore())
 
 
 def test_a_store_without_batches_is_given_none():

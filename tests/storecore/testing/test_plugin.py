@@ -9,6 +9,7 @@ import sys
 import psycopg
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from storecore import BackendSpec
 from storecore.memory import MemoryDataStore, storecore_backend
@@ -264,6 +265,37 @@ def test_validate_gives_each_test_a_fresh_place_and_reports_a_durable_backend(tm
     assert report.verdict("L2") == "held"
 
 
+def test_validate_says_why_no_test_was_run():
+    with pytest.raises(RuntimeError, match=r"no test was run: (?s:.*)deselected"):
+        validate(storecore_backend(), only="nothing_of_that_name")
+
+
+def test_validate_takes_options_of_any_type_and_unique_names_that_nobody_removes():
+    options = {"base_path": "{tmp}/{unique}", "lock_timeout": 5.5}
+    assert validate(file_backend(), options, only="b3_an_empty_batch_does").verdict("B3") == "held"
+
+
+def test_validate_tries_a_place_without_a_store():
+    report = validate(file_backend(), {"base_path": "{tmp}/data"}, only="d7_a_place")
+    assert report.verdict("D7") == "held"
+
+
+def test_validate_finds_by_its_name_a_backend_that_cannot_be_pickled():
+    spec = file_backend()
+    local = replace(spec, open=lambda config: spec.open(config))
+    report = validate(local, {"base_path": "{tmp}/data"}, only="d1_what")
+    assert report.verdict("D1") == "held"
+
+
+def test_a_unique_name_is_a_place_without_a_store(no_code, postgres_dsn):
+    run = no_code(
+        *("--storecore-backend", "postgres", "--storecore-set", f"dsn={postgres_dsn}"),
+        *("--storecore-set", "schema=unique_{unique}"),
+        only="d7_a_place",
+    )
+    run.assert_outcomes(passed=1)
+
+
 def test_a_place_without_a_store_is_tried_if_the_backend_can_refuse_one(no_code):
     path = ("--storecore-set", "base_path={tmp}/data")
     run = no_code("--storecore-backend", "file", *path, only="d7_a_place")
@@ -294,8 +326,97 @@ EARLIER = """
 
 def test_checkpoints_of_a_backend_of_an_earlier_release_are_skipped_with_the_reason(pytester):
     pytester.makepyfile(test_it=EARLIER)
-    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "maintenance and checkpoint")
+    run = pytester.runpytest_inprocess(
+        "-p", "no:faulthandler", "-k", "maintenance and checkpoint or p2_a_declared"
+    )
     outcomes = run.parseoutcomes()
     assert outcomes["skipped"] > 0
-    assert not {"passed", "failed", "errors"} & outcomes.keys()
+    assert outcomes["passed"] == 1
+    assert not {"failed", "errors"} & outcomes.keys()
     run.stdout.fnmatch_lines(["*core provides what the backend lacks: checkpoint"])
+
+
+OWN_CLOCK = """
+    from datetime import timedelta
+
+    import pytest
+    from msgspec.structs import replace
+    from storecore.memory import MemoryDataStore
+    from storecore.testing import DataStoreSuite
+    from storecore.testing.records import NOON
+
+    class OwnClock(MemoryDataStore):
+        def read_decisions(self, *asked):
+            read = super().read_decisions(*asked)
+            return [replace(each, timestamp=NOON + timedelta(each.seq)) for each in read]
+
+    class TestOwnClock(DataStoreSuite):
+        @pytest.fixture
+        def store(self):
+            return OwnClock()
+"""
+
+
+def test_order_is_not_tried_where_the_clock_of_a_store_cannot_be_set_back(pytester):
+    pytester.makepyfile(test_it=OWN_CLOCK)
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "a4_order")
+    run.stdout.fnmatch_lines(
+        ["  A4 not tried: the store's clock is not one that the kit can set back"]
+    )
+
+
+FEWER = """
+    from functools import partial
+
+    import pytest
+    from msgspec.structs import replace
+    from storecore.memory import MemoryDataStore
+    from storecore.testing import DataStoreSuite
+    from storecore_file import FileDataStore
+    from storecore_file.plugin import storecore_backend
+
+    class TestFewer(DataStoreSuite):
+        @pytest.fixture
+        def spec(self):
+            return replace(storecore_backend(), capabilities=frozenset({declared}))
+
+        @pytest.fixture
+        def reopen(self, tmp_path):
+            return partial(FileDataStore, tmp_path / "data", durability="os")
+
+        @pytest.fixture
+        def store(self{reopen}):
+            with {store}() as store:
+                yield store
+"""
+OF_ANY_STORE = (
+    "b2_a_batch or t1_bounds or t1_instants or t1_bars or n1_a_name_of or catalog_lists_more"
+)
+OF_A_MEDIUM = "d2_ or d3_"
+
+
+@pytest.mark.parametrize(
+    ("declared", "reopen", "store", "asked", "passed"),
+    [
+        ([], "", "MemoryDataStore", OF_ANY_STORE, 6),
+        (["Catalog"], "", "MemoryDataStore", OF_ANY_STORE, 7),
+        (["Bulk"], "", "MemoryDataStore", OF_ANY_STORE, 8),
+        ([], ", reopen", "reopen", OF_A_MEDIUM, 3),
+    ],
+)
+def test_a_backend_of_few_capabilities_is_asked_for_no_others(
+    pytester, declared, reopen, store, asked, passed
+):
+    pytester.makepyfile(test_it=FEWER.format(declared=declared, reopen=reopen, store=store))
+    outcomes = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked).parseoutcomes()
+    assert not {"failed", "errors"} & outcomes.keys()
+    assert outcomes["passed"] == passed
+
+
+def test_a_capability_that_there_is_not_is_told_by_name(pytester):
+    pytester.makepyfile(
+        test_it=FEWER.format(declared=["Oracle"], reopen="", store="MemoryDataStore")
+    )
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "p2_a_declared")
+    run.assert_outcomes(failed=1)
+    run.stdout.fnmatch_lines(["  P2 broken: *no such capability: [[]'Oracle'[]]*"])

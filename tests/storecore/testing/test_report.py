@@ -7,12 +7,15 @@ from types import SimpleNamespace
 import pytest
 
 import storecore
-from storecore.testing.lawbook import LAWS
+from storecore.testing import DataStoreSuite
+from storecore.testing.lawbook import LAWS, proves
 from storecore.testing.report import (
     BROKEN,
+    HEARTS,
     HELD,
     KNOWN,
     NOT_RUN,
+    NOT_TRIED,
     SKIPPED,
     Result,
     SuiteReport,
@@ -33,7 +36,7 @@ PROMISED = {
 def suite(**outcomes):
     """A suite of one test a law, all held but these."""
     names = {law: f"test_{law.lower()}_is_so" for law in LAWS if law[0] != "D" and law != "L2"}
-    names |= {law: test for test, law in PROMISED.items()}
+    names |= {law: test for test, law in PROMISED.items()} | HEARTS
     return SuiteReport(
         "one",
         tuple(
@@ -49,6 +52,7 @@ def suite(**outcomes):
         ((HELD, SKIPPED), HELD),
         ((HELD, KNOWN), KNOWN),
         ((KNOWN, BROKEN, HELD), BROKEN),
+        ((HELD, NOT_TRIED), NOT_TRIED),
         ((SKIPPED,), SKIPPED),
         ((), NOT_RUN),
     ],
@@ -56,6 +60,44 @@ def suite(**outcomes):
 def test_a_law_is_as_good_as_the_worst_of_its_tests(outcomes, verdict):
     results = [Result(f"test_{n}", ("B1",), each, "") for n, each in enumerate(outcomes)]
     assert SuiteReport("one", tuple(results)).verdict("B1") == verdict
+
+
+@pytest.mark.parametrize(("law", "heart"), HEARTS.items())
+@pytest.mark.parametrize(
+    ("of_heart", "of_another", "verdict"),
+    [
+        (HELD, HELD, HELD),
+        (HELD, SKIPPED, HELD),
+        (SKIPPED, HELD, SKIPPED),
+        (NOT_TRIED, HELD, NOT_TRIED),
+        (NOT_RUN, HELD, NOT_RUN),
+        (SKIPPED, BROKEN, BROKEN),
+        (SKIPPED, KNOWN, KNOWN),
+        (SKIPPED, NOT_TRIED, NOT_TRIED),
+        (BROKEN, HELD, BROKEN),
+    ],
+)
+def test_a_law_is_not_held_without_the_test_that_is_its_heart(
+    law, heart, of_heart, of_another, verdict
+):
+    results = [Result(f"test_{law.lower()}_another", (law,), of_another, "another")]
+    results += [Result(heart, (law,), of_heart, "why")] * (of_heart != NOT_RUN)
+    assert SuiteReport("one", tuple(results)).verdict(law) == verdict
+
+
+def test_a_law_that_is_skipped_with_its_heart_says_why():
+    results = (
+        Result("test_d5_another", ("D5",), HELD, ""),
+        Result(HEARTS["D5"], ("D5",), SKIPPED, "the backend does not promise to be sealed"),
+    )
+    assert SuiteReport("one", results).details("D5") == [
+        "the backend does not promise to be sealed"
+    ]
+
+
+def test_each_heart_is_a_test_of_its_law():
+    assert all(hasattr(DataStoreSuite, test) for test in HEARTS.values())
+    assert all(proves(test, frozenset()) == (law,) for law, test in HEARTS.items())
 
 
 @pytest.mark.parametrize(

@@ -108,14 +108,6 @@ def test_a_suite_without_a_store_fails_and_says_what_it_needs(pytester):
     run.stdout.fnmatch_lines("*TestNone gives no fixture `store`*")
 
 
-@pytest.mark.parametrize("missing", ["hypothesis", "pytest"])
-def test_without_the_extra_the_error_gives_the_command(monkeypatch, missing):
-    monkeypatch.delitem(__import__("sys").modules, "storecore.testing.suite")
-    monkeypatch.setitem(__import__("sys").modules, "storecore.testing.protocol", Failing(missing))
-    with pytest.raises(ImportError, match=rf"{missing}.*pip install 'storecore\[testing\]'"):
-        storecore.testing.DataStoreSuite  # noqa: B018
-
-
 def test_a_module_of_ones_own_that_is_missing_is_told_as_it_is(monkeypatch):
     monkeypatch.delitem(__import__("sys").modules, "storecore.testing.suite")
     monkeypatch.setitem(__import__("sys").modules, "storecore.testing.protocol", Failing("mine"))

@@ -92,17 +92,6 @@ class TheEmptyStrategyIsEveryStrategy(MemoryDataStore):
         return super().read_orders(start, end, strategy_name or None)
 
 
-class KeepsAnyClassOfText(MemoryDataStore):
-    law = "N1"
-
-    def symbols(self, timeframe=None):
-        return sorted(super().symbols(timeframe), key=str)
-
-    def read_bars(self, symbol, start, end, *, timeframe="1d"):
-        found = super().read_bars(symbol, start, end, timeframe=timeframe)
-        return [replace(each, symbol=symbol) for each in found]
-
-
 class FilesUnderWhatANameSaysOfItself(MemoryDataStore):
     law = "N1"
 
