@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,12 @@ class MaintenanceLaws(Givens):
         for each in (maintained, reference):
             written_to(each, declared=declared)
             each.write_bars("MSFT", [bar(NOON, symbol="MSFT", high=-1.0, volume=0)], timeframe="1m")
+            each.write_bars("HOURLY", [bar(symbol="HOURLY")], timeframe="1h")
             each.write_event(event(payload={"a": 2}))
             each.write_event(event(payload={"a": 1}))
         right = expected(reference, declared)
-        for step in (maintained.compact, maintained.repair, maintained.compact, maintained.verify):
+        tried = partial(maintained.repair, dry_run=True)
+        for step in (tried, maintained.compact, maintained.repair, maintained.compact):
             step()
             wrong = difference(right, answers(maintained, declared))
             assert not wrong, f"after {step}: {wrong}"

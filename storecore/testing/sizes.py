@@ -21,6 +21,7 @@ from storecore.testing.records import (
     refused,
     sent,
 )
+from storecore.testing.whole import LONG
 from storecore.testing.witness import Witness
 from storecore.testing.worker import PATIENCE
 
@@ -29,7 +30,6 @@ HITS = 10_050  # more than a search server answers with
 FEW = 1_020  # more than one page, and than the 999 variables that a statement of SQLite had
 PACE = 100  # bars, by which it is seen how long many would take
 SHARE = 900  # so that ties lie across the thousandth record
-LONG = "long é\n" * 20_000  # 160 KB in UTF-8
 DEEP, WIDE = 100, 600
 MINUTE = timedelta(minutes=1)
 

@@ -21,6 +21,7 @@ from storecore.testing.givens import Givens
 from storecore.testing.records import EVER, NOON, TICK, bar, bar_table, event, fundamental
 from storecore.testing.witness import Witness
 
+LONG = "long é\n" * 20_000  # 160 KB in UTF-8
 NUL = "nul\0and more\0"
 NAMES = ("  between blanks \t", "\n", "two\r\nlines", 'quoted "é" \\n', "null", "\u2028", "<&>")
 TEXTS = (*NAMES, "", NUL)
@@ -34,7 +35,7 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
     {"zero": -0.0, "whole": 1.0, "int": 1, "big": 2**70, "true": True, "null": None},
     {key: number for number, key in enumerate(KEYS)},
     {"inner": [{key: {} for key in KEYS}, [], [[]]]},
-    {"numbers": list(NUMBERS), "none": None, "": [{}]},
+    {"third": 1 / 3, "numbers": list(NUMBERS), "none": None, "": [{}]},
 )
 
 
@@ -201,6 +202,29 @@ class WholeLaws(Givens):
         ordered = [(each.order, each.result) for each in trail.read_orders(*EVER)]
         assert repr(decided) == repr(whole_decisions())
         assert repr(ordered) == repr(whole_orders())
+
+    def test_s1_long_documents_of_a_batch_come_back_whole(
+        self, having: Callable[[str], Witness]
+    ) -> None:
+        """Payloads and filings beyond 64 KiB."""
+        bulk = having("Bulk")
+        bulk.write_events([event(payload={"text": LONG}), event(source=LONG)])
+        bulk.write_fundamentals([fundamental(raw_xml=LONG), fundamental(NOON + DAY, industry=LONG)])
+        first, second = bulk.read_events(*EVER)
+        assert (first.payload, second.source) == ({"text": LONG}, LONG)
+        assert bulk.read_fundamental("AAPL", as_of=NOON).raw_xml == LONG
+        assert bulk.read_fundamental("AAPL").industry == LONG
+
+    def test_a1_long_texts_of_a_batch_come_back_whole(
+        self, having: Callable[[str], Witness]
+    ) -> None:
+        """Reasons and messages beyond 64 KiB."""
+        trail, _ = having("AuditTrail"), having("BulkAudit")
+        order, result = whole_orders()[0]
+        trail.log_decisions("value", [replace(whole_decisions()[0], reasoning=LONG)])
+        trail.log_orders("value", [(order, replace(result, message=LONG))])
+        assert [each.decision.reasoning for each in trail.read_decisions(*EVER)] == [LONG]
+        assert [each.result.message for each in trail.read_orders(*EVER)] == [LONG]
 
     def test_transfer_gives_whole_events(self, having: Callable[[str], Witness]) -> None:
         """To the microsecond, by which they are sorted."""
