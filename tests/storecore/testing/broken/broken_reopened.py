@@ -18,8 +18,6 @@ PLACES = {name: place for place, name in enumerate(laws.BarColumns._fields)}
 class Lossy(SavedStore):
     """Changes what is loaded, as a medium that has kept less."""
 
-    law = "L2"
-
     def load(self):
         super().load()
         self.lose()
@@ -48,42 +46,58 @@ def put(row, name, value):
 
 
 class KeepsMilliseconds(Lossy):
+    law = "L2"
+
     def lose(self):
         self.each_bar(lambda row: put(row, "date", row[PLACES["date"]] // 1000 * 1000))
 
 
 class KeepsSixDecimals(Lossy):
+    law = "L2"
+
     def lose(self):
         self.each_bar(lambda row: put(row, "close", round(row[PLACES["close"]], 6)))
 
 
 class KeepsVolumesAsFloats(Lossy):
+    law = "L2"
+
     def lose(self):
         self.each_bar(lambda row: put(row, "volume", float(row[PLACES["volume"]])))
 
 
 class KeepsFilingsWithoutTheirZone(Lossy):
+    law = "L2"
+
     def lose(self):
         self.each_filing(lambda each: replace(each, timestamp=each.timestamp.replace(tzinfo=None)))
 
 
 class KeepsFilingsWithoutTheirIndustry(Lossy):
+    law = "L2"
+
     def lose(self):
         self.each_filing(lambda each: replace(each, industry=None))
 
 
 class KeepsEventsWithoutWhenTheyCame(Lossy):
+    law = "L2"
+
     def lose(self):
         events = map(laws.decode_event, self._events)
         self._events = [laws.encode_event(replace(e, ingested_at=e.timestamp)) for e in events]
 
 
 class KeepsDocumentsOf64Kilobytes(Lossy):
+    law = "L2"
+
     def lose(self):
         self.each_document(lambda document: document if len(document) < 2**16 else b"{}")
 
 
 class KeepsKeysSorted(Lossy):
+    law = "L2"
+
     def lose(self):
         self.each_document(self.ordered)
 
@@ -92,11 +106,15 @@ class KeepsKeysSorted(Lossy):
 
 
 class FoldsNamesOfStates(Lossy):
+    law = "L2"
+
     def lose(self):
         self._states = {name.lower(): kept for name, kept in self._states.items()}
 
 
 class FoldsNamesOfSeries(Lossy):
+    law = "L2"
+
     def lose(self):
         self._bars = {(symbol, t.lower()): rows for (symbol, t), rows in self._bars.items()}
 
@@ -131,7 +149,6 @@ class Late(SavedStore):
     """Saves what one method writes with the next write of another, or when it is closed."""
 
     promises = frozenset({"durable"})
-    law = "D1"
 
     @contextmanager
     def later(self):
@@ -148,48 +165,64 @@ class Late(SavedStore):
 
 
 class SavesBatchesOfEventsLater(Late):
+    law = "D1"
+
     def write_events(self, events):
         with self.later():
             return super().write_events(events)
 
 
 class SavesBatchesOfFilingsLater(Late):
+    law = "D1"
+
     def write_fundamentals(self, fundamentals):
         with self.later():
             return super().write_fundamentals(fundamentals)
 
 
 class SavesTablesLater(Late):
+    law = "D1"
+
     def write_bar_table(self, table, *, timeframe="1d"):
         with self.later():
             return super().write_bar_table(table, timeframe=timeframe)
 
 
 class SavesDeletesLater(Late):
+    law = "D1"
+
     def delete_bars(self, symbol, start, end, *, timeframe="1d"):
         with self.later():
             return super().delete_bars(symbol, start, end, timeframe=timeframe)
 
 
 class SavesBatchesOfDecisionsLater(Late):
+    law = "D1"
+
     def log_decisions(self, strategy_name, decisions):
         with self.later():
             return super().log_decisions(strategy_name, decisions)
 
 
 class SavesBatchesOfOrdersLater(Late):
+    law = "D1"
+
     def log_orders(self, strategy_name, orders):
         with self.later():
             return super().log_orders(strategy_name, orders)
 
 
 class SavesCopiedRecordsLater(Late):
+    law = "D1"
+
     def append_audit(self, log, day, lines):
         with self.later():
             return super().append_audit(log, day, lines)
 
 
 class SavesCopiedStatesLater(Late):
+    law = "D1"
+
     def restore_state(self, strategy_name, versions, *, expect):
         with self.later():
             return super().restore_state(strategy_name, versions, expect=expect)

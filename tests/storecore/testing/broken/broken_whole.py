@@ -78,55 +78,61 @@ class BatchesTakeClocksForUtc(BatchesOfEvents):
 
 
 class BatchesOfFilings(MemoryDataStore):
-    law = "F1"
-
     def write_fundamentals(self, fundamentals):
         super().write_fundamentals(changed(fundamentals, FundamentalData, self.change))
 
 
 class BatchesOfFilingsAreInUtc(BatchesOfFilings):
+    law = "F1"
+
     def change(self, each):
         is_aware = plain(each.timestamp) and each.timestamp.tzinfo is not None
         return replace(each, timestamp=each.timestamp.astimezone(UTC)) if is_aware else each
 
 
 class BatchesOfFilingsLoseAField(BatchesOfFilings):
+    law = "F1"
+
     def change(self, each):
         return replace(each, subcategory=None)
 
 
 class BatchesOfFilingsAreTrimmed(BatchesOfFilings):
+    law = "F1"
+
     def change(self, each):
         return replace(each, raw_xml=each.raw_xml.strip())
 
 
 class BatchesOfFilingsKeepFloats(BatchesOfFilings):
+    law = "F1"
+
     def change(self, each):
         is_whole = isinstance(each.float_shares, int)
         return replace(each, float_shares=float(each.float_shares)) if is_whole else each
 
 
 class BatchesOfDecisions(MemoryDataStore):
-    law = "A1"
-
     def log_decisions(self, strategy_name, decisions):
         super().log_decisions(strategy_name, changed(decisions, Decision, self.change))
 
 
 class BatchesRoundWeights(BatchesOfDecisions):
+    law = "A1"
+
     def change(self, each):
         is_float = isinstance(each.target_weight, float) and math.isfinite(each.target_weight)
         return replace(each, target_weight=round(each.target_weight, 6)) if is_float else each
 
 
 class BatchesTrimReasons(BatchesOfDecisions):
+    law = "A1"
+
     def change(self, each):
         return replace(each, reasoning=each.reasoning.strip())
 
 
 class BatchesOfOrders(MemoryDataStore):
-    law = "A1"
-
     def log_orders(self, strategy_name, orders):
         super().log_orders(strategy_name, changed(orders, tuple, self.pair))
 
@@ -136,17 +142,23 @@ class BatchesOfOrders(MemoryDataStore):
 
 
 class BatchesLoseMessages(BatchesOfOrders):
+    law = "A1"
+
     def change(self, order, result):
         return order, replace(result, message=None)
 
 
 class BatchesLoseLimits(BatchesOfOrders):
+    law = "A1"
+
     def change(self, order, result):
         is_sound = order.limit_price is None or math.isfinite(order.limit_price)
         return (replace(order, limit_price=None) if is_sound else order), result
 
 
 class BatchesNameTheirOrders(BatchesOfOrders):
+    law = "A1"
+
     def change(self, order, result):
         is_number = type(result.order_id) is int
         return order, replace(result, order_id=str(result.order_id)) if is_number else result
@@ -216,24 +228,28 @@ class NamesOfCompaniesEndAtNul(MemoryDataStore):
 
 
 class Payloads(MemoryDataStore):
-    law = "E1"
-
     def read_events(self, start, end, types=None):
         events = super().read_events(start, end, types)
         return [replace(each, payload=self.change(each.payload)) for each in events]
 
 
 class EmptyPayloadsAreNone(Payloads):
+    law = "E1"
+
     def change(self, payload):
         return payload or None
 
 
 class KeysLoseTheirDollar(Payloads):
+    law = "E1"
+
     def change(self, payload):
         return {key.lstrip("$"): value for key, value in payload.items()}
 
 
 class WholeFloatsAreInts(Payloads):
+    law = "E1"
+
     def change(self, payload):
         return {key: self.number(value) for key, value in payload.items()}
 
@@ -243,6 +259,8 @@ class WholeFloatsAreInts(Payloads):
 
 
 class ZerosHaveNoSign(Payloads):
+    law = "E1"
+
     def change(self, payload):
         return {key: self.unsigned(value) for key, value in payload.items()}
 
