@@ -15,6 +15,7 @@ from storecore.testing.lawbook import LAWS
 
 HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"
 NOT_TRIED = "not tried"  # declared, and the suite gave no way to try it
+WORST_FIRST = (BROKEN, KNOWN, NOT_TRIED, HELD, SKIPPED)
 KIT = "2"  # goes up with each kit that asks for more than the one before
 LEGEND = {
     "none": "a law is broken, known to fail or not proven",
@@ -58,10 +59,10 @@ class SuiteReport(NamedTuple):
 
         A law with a test in `HEARTS` came to what that test did, unless another one went worse.
         """
-        found = {each.test: each.outcome for each in self.results if law in each.laws}
-        order = (BROKEN, KNOWN, NOT_TRIED, HELD, SKIPPED)
-        worst = next((each for each in order if each in found.values()), NOT_RUN)
-        return found.get(HEARTS[law], NOT_RUN) if worst == HELD and law in HEARTS else worst
+        worst = _worst(each.outcome for each in self.results if law in each.laws)
+        if worst == HELD and law in HEARTS:
+            return _worst(each.outcome for each in self.results if each.test == HEARTS[law])
+        return worst
 
     def details(self, law: str) -> list[str]:
         """Return why a law is not held, or not in full: test and reason, or the bare reasons."""
@@ -75,16 +76,15 @@ class SuiteReport(NamedTuple):
     @property
     def level(self) -> str:
         """How far a backend is proven: none, sound, durable, shared or sealed, as `LEGEND` says."""
-        outcomes = {each.test: each.outcome for each in self.results}
         promised = tuple(prefix for prefixes in LEVELS.values() for prefix in prefixes)
-        base = {o for test, o in outcomes.items() if not test.startswith(promised)}
+        base = {each.outcome for each in self.results if not each.test.startswith(promised)}
         complete = all(self.verdict(law) == HELD for law in LAWS if not law.startswith(_OPTIONAL))
-        if BROKEN in outcomes.values() or KNOWN in base or not complete:
+        if any(each.outcome == BROKEN for each in self.results) or KNOWN in base or not complete:
             return "none"
         level = "sound"
         for name, prefixes in LEVELS.items():
-            kept = [o for test, o in outcomes.items() if test.startswith(prefixes)]
-            if set(kept) != {HELD}:
+            kept = {each.outcome for each in self.results if each.test.startswith(prefixes)}
+            if kept != {HELD}:
                 break
             level = name
         return level
@@ -130,6 +130,12 @@ def publish(reports: Iterable[tuple[list[Any], Any]], screen: Any, config: Any) 
     for path in config.getoption("storecore_report"):
         render = rendering.as_json if path.endswith(".json") else rendering.as_markdown
         Path(path).write_text(render(suites, used), encoding="utf-8")
+
+
+def _worst(outcomes: Iterable[str]) -> str:
+    """Return the worst of some outcomes; where some tests held, what was skipped is no worse."""
+    found = set(outcomes)
+    return next((each for each in WORST_FIRST if each in found), NOT_RUN)
 
 
 def _outcome(report: Any) -> tuple[str, str]:

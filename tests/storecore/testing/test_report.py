@@ -85,6 +85,15 @@ def test_a_law_is_not_held_without_the_test_that_is_its_heart(
     assert SuiteReport("one", tuple(results)).verdict(law) == verdict
 
 
+@pytest.mark.parametrize("second", [HELD, SKIPPED])
+def test_of_two_suites_of_one_name_the_broken_one_counts(second):
+    test = HEARTS["D5"]
+    again = Result(test, ("D5",), second, "")
+    whole = suite(D5=BROKEN)
+    both = SuiteReport("one", (*whole.results, again))
+    assert (both.verdict("D5"), both.level) == (BROKEN, "none")
+
+
 def test_a_law_that_is_skipped_with_its_heart_says_why():
     results = (
         Result("test_d5_another", ("D5",), HELD, ""),

@@ -75,6 +75,7 @@ TypesByTheirBeginning, DecisionsByTheirBeginning, OrdersByTheirBeginning = filte
 for name, cls in list(vars().items()):
     if isinstance(cls, type) and "law" in vars(cls):
         cls.__name__ = cls.__qualname__ = name
+del name, cls  # else the last one would be there twice
 
 
 class TheEmptyTypeIsEveryType(MemoryDataStore):
