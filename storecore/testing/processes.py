@@ -19,7 +19,7 @@ SEVERAL, EACH_ONE = 2, 8
 class ProcessLaws(Givens):
     """What the capabilities promise, between processes too."""
 
-    def test_d4_processes_lose_no_batch_of_events_and_fundamentals(
+    def test_d4_batches_of_processes_are_not_lost(
         self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
         """Each is there whole."""
@@ -32,7 +32,7 @@ class ProcessLaws(Givens):
             read = [bulk.read_fundamental(symbol, worker.moment(n)) for n in numbers]
             assert [each and each.employees for each in read] == list(numbers), symbol
 
-    def test_d4_processes_log_batches_into_one_chain(
+    def test_d4_batches_of_processes_make_one_chain(
         self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
         """None is lost, and the records of each lie together."""
@@ -44,7 +44,7 @@ class ProcessLaws(Givens):
             assert sorted(map(int, names[::2])) == list(range(SEVERAL * EACH_ONE))
         assert trail.verify_audit().ok
 
-    def test_d4_processes_that_expect_what_they_loaded_lose_no_change(
+    def test_d4_states_that_processes_count_up_lose_no_change(
         self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
         """Of two that save the next version only one is taken."""
