@@ -203,7 +203,7 @@ class Journal:
             found += self.record.read().newest
         return max((each for each in found if each != name), default="")
 
-    def flushing(self) -> Locked:
+    def flush_lock(self) -> Locked:
         """Return the lock for flushes of the journal, which exists."""
         return Locked(self.folder / ".fold.lock", self._lock_timeout)
 
