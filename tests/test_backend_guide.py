@@ -14,6 +14,7 @@ import storecore
 from storecore.config.open import prepare
 from storecore.plugins import spec as hooks
 from storecore.protocols import CAPABILITIES, METHODS
+from storecore.store import collections
 from storecore.store.base import Store
 from storecore.testing import DataStoreSuite
 from storecore.testing.givens import GIVEN
@@ -33,7 +34,13 @@ def blocks(language, title):
     return re.findall(rf"^```{language}\n(.*?)^```", section(title), re.M | re.S)
 
 
-(SMALL,) = blocks("python", "2. `Store`: five collections")
+FIVE = "2. `Store`: five collections"
+(SMALL,) = blocks("python", FIVE)
+COLLECTIONS = {
+    name: value
+    for name, value in vars(collections).items()
+    if isinstance(value, type) and value.__module__ == collections.__name__
+}
 
 
 def module_of(source, name):
@@ -63,6 +70,18 @@ def test_each_capability_is_documented_with_the_collection_methods_it_needs(name
     ours = [each for each in METHODS.values() if each.capability == name]
     needed = {need for each in ours for need in getattr(vars(Store)[each.name], "needs", ())}
     assert set(re.findall(r"`(\w+\.\w+)`", row)) == needed
+
+
+@pytest.mark.parametrize("name", [name for name in COLLECTIONS if name != "Collection"])
+def test_each_collection_is_documented_with_its_required_methods_and_its_defaults(name):
+    row = re.search(rf"^\| `{name}`[^|]*\|(.*?)\|(.*?)\|", section(FIVE), re.M)
+    kind = COLLECTIONS[name]
+    methods = {each for each, value in vars(kind).items() if callable(value) and each[0] != "_"}
+    required = set(kind.__abstractmethods__)
+    assert [set(re.findall(r"`(\w+)`", cell)) for cell in row.groups()] == [
+        required,
+        methods - required,
+    ]
 
 
 @pytest.mark.parametrize("tier", ["_EXTEND", "_INSPECT"])
