@@ -681,3 +681,157 @@ def test_it_reads_partitions_that_overlap_and_logs_that_came_back(restored):
     partitions = [each for each in partitions_of(restored) if "AAPL" in each.metadata["symbol"]]
     assert len({each.rank[0] for each in partitions}) > 1
     check_equal(restored, FileDataStore(base_path=restored))
+
+
+# A second writer, made from the page
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def seal(**values):
+    body = compact(values)[:-1]
+    return body + b',"crc32":"%08x"}\n' % crc32(body)
+
+
+class Writer:
+    """Writes the files of a new store as the page says, by one process that no other disturbs."""
+
+    def __init__(self, base):
+        self.base = base
+        self.put(".storecore", seal(format=2))
+
+    def put(self, name, content):
+        path = self.base / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.0123456789abcdef.tmp")
+        temporary.write_bytes(content)
+        temporary.rename(path)
+
+    def partition(self, name, symbol, timeframe, bars, **more):
+        dates, *prices = zip(*bars, strict=True)
+        fields = [pa.field("symbol", pa.string(), False)]
+        fields += [pa.field("date", pa.timestamp("us", "UTC"), False)]
+        fields += [
+            pa.field(name, pa.float64(), False)
+            for name in ("open", "high", "low", "close", "volume")
+        ]
+        columns = [[symbol] * len(bars), dates, *prices]
+        table = pa.Table.from_arrays(
+            [pa.array(each, field.type) for each, field in zip(columns, fields, strict=True)],
+            schema=pa.schema(fields),
+        )
+        sink = BytesIO()
+        pq.write_table(
+            table, sink, row_group_size=2_560, write_page_checksum=True, store_schema=False
+        )
+        content, file = sink.getvalue(), pq.read_metadata(sink)
+        chunks, at = [], 4
+        for group, column in [(g, c) for g in range(file.num_row_groups) for c in range(7)]:
+            size = file.row_group(group).column(column).total_compressed_size
+            chunks.append([size, crc32(content[at : at + size])])
+            at += size
+        groups = [
+            [len(dates[n : n + 2_560]), dates[n], dates[n : n + 2_560][-1]]
+            for n in range(0, len(dates), 2_560)
+        ]
+        metadata = {"version": 3, "symbol": symbol, "timeframe": timeframe}
+        text = compact(metadata | {"groups": groups, "chunks": chunks} | more)
+        text += struct.pack("<I", len(text))
+        checksum = struct.pack("<I", crc32(text + content[at:]))
+        self.put(name, content[:at] + text + checksum + content[at:])
+
+    def sealed_day(self, day, events):
+        stamp_type = pa.timestamp("us", "UTC")
+        schema = pa.schema(
+            [
+                pa.field("type", pa.string(), False),
+                pa.field("symbol", pa.string()),
+                pa.field("timestamp", stamp_type, False),
+                pa.field("ingested_at", stamp_type, False),
+                pa.field("source", pa.string(), False),
+                pa.field("payload", pa.string(), False),
+            ],
+            {"storecore": compact({"version": 1, "through": len(events)})},
+        )
+        rows = [{**each, "payload": compact(each["payload"]).decode()} for each in events]
+        sink = BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, schema), sink, write_page_checksum=True)
+        content = sink.getvalue()
+        footer = len(content) - 8 - struct.unpack("<I", content[-8:-4])[0]
+        checksum = struct.pack("<I", crc32(content))
+        self.put(f"events/{day}.parquet", content[:footer] + checksum + content[footer:])
+
+    def audit(self, log, day, bodies):
+        lines, end = b"", ""
+        for number, body in enumerate(bodies, 1):
+            line = compact({"seq": number, "timestamp": f"{day}T12:00:00Z", **body, "prev": end})[
+                :-1
+            ]
+            end = sha256(line).hexdigest()
+            lines += b'%b,"hash":"%b"}\n' % (line, end.encode())
+        head = {"seq": len(bodies), "hash": end, "file": f"{day}.jsonl", "length": len(lines)}
+        self.put(f"audit/{log}/.head", seal(**head, unproven=0).ljust(512))
+        self.put(f"audit/{log}/{day}.jsonl", lines)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A store of every kind of data, none of it by storecore."""
+    writer = Writer(tmp_path / "data")
+    first = micros(START)
+    days = [first + 86_400_000_000 * number for number in range(20)]
+    bars = [(day, 1.0, 2.0, 0.5, 1.5, 7.0) for day in days]
+    writer.partition("prices/AAPL/2026-01.parquet", "AAPL", "1d", bars, generation=5)
+    minutes = [
+        (first + 60_000_000 * number, 1.0, 2.0, 0.5, 1.5, 2.0**53) for number in range(3_000)
+    ]
+    exact = {"exact": {"2999": LARGE}, "generation": 9}
+    writer.partition("prices/+btc/1+M/2026-01.parquet", "btc", "1M", minutes, **exact)
+    rows = {"timeframe": "1d", "symbol": ["AAPL", "J0"], "date": [days[3], days[4]]}
+    rows |= {name: [1.5, 2] for name in ("open", "high", "low", "close", "volume")}
+    journal = "0000000000000007-0123456789abcdef.jsonl"
+    writer.put(f"prices/.journal/{journal}", seal(**rows, after="", n=1))
+    mark = seal(log=journal, n=1, lost=0)[:-1].ljust(127) + b"\n"
+    writer.put("prices/.journal/.ends", mark)
+    document = _filing(filing("AAPL", 0))
+    writer.put("fundamentals/AAPL/2026-01-05T00-00-00.000000Z.json", seal(**document))
+    events = [to_builtins(event(number)) for number in range(4)]
+    whole_events = [
+        {
+            **each,
+            **{name: datetime.fromisoformat(each[name]) for name in ("timestamp", "ingested_at")},
+        }
+        for each in events
+    ]
+    writer.sealed_day("2026-01-05", whole_events[:3])
+    writer.put("events/2026-01-05.jsonl", seal(**events[3], n=4))
+    writer.put("events/.ends", seal(log="2026-01-05", n=4, lost=0)[:-1].ljust(127) + b"\n")
+    for name, version in ((".value.json.1", 1), ("value.json", 2)):
+        state = seal(strategy="value", version=version, state={"number": version})
+        writer.put(f"state/{name}", state)
+    decision = to_builtins(Decision("AAPL", Action.BUY, 0.5, 0.9, "reason"))
+    writer.audit("decisions", "2026-01-05", [{"strategy": "value", "decision": decision}] * 2)
+    parts = {
+        "order": to_builtins(Order("value", "AAPL", "BUY", 10, "LIMIT", 99.5)),
+        "result": to_builtins(OrderResult(7, "filled", 99.5, 10)),
+    }
+    writer.audit("orders", "2026-01-05", [{"strategy": "value", **parts}])
+    return writer.base
+
+
+def test_a_store_that_a_writer_made_from_the_page_has_written_is_whole(written):
+    with FileDataStore(base_path=written, create=False) as store:
+        report = store.verify()
+        assert (report.findings, report.notes) == ((), ())
+        check_equal(written, store)
+
+
+def test_the_store_writes_on_in_it(written):
+    with FileDataStore(base_path=written) as store:
+        fill(store)
+        assert store.verify().ok
+        assert [each.version for each in store.state_history("value")] == [2, 1]
+        assert store.read_decisions(*EVER)[2].prev == store.read_decisions(*EVER)[1].hash
+        check_equal(written, store)
