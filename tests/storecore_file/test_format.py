@@ -29,6 +29,7 @@ from msgspec import to_builtins
 
 import storecore_file
 from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
+from storecore.errors import CorruptData
 from storecore_file import FileDataStore
 from storecore_file.fs import disk, rollback
 from storecore_file.fs.names import STRATEGIES, SYMBOLS, TIMEFRAMES
@@ -357,6 +358,12 @@ def test_each_link_leads_somewhere():
     assert {each[1:] for each in links if each.startswith("#")} <= anchors
     others = [each.partition("#")[0] for each in links if not each.startswith("#")]
     assert [each for each in others if not (PACKAGE / each).exists()] == []
+
+
+def test_the_tests_that_the_page_names_are_there():
+    told = re.findall(r"^- `(.+?)`", section("How it is tested"), re.M)
+    assert told
+    assert [each for each in told if not (Path(__file__).parent / each).exists()] == []
 
 
 def test_the_page_ships_with_the_package():
@@ -835,3 +842,28 @@ def test_the_store_writes_on_in_it(written):
         assert [each.version for each in store.state_history("value")] == [2, 1]
         assert store.read_decisions(*EVER)[2].prev == store.read_decisions(*EVER)[1].hash
         check_equal(written, store)
+
+
+def test_members_that_a_reader_does_not_know_are_ignored_but_for_fundamentals(written):
+    paths = [".storecore", "state/value.json", "events/2026-01-05.jsonl"]
+    paths += [str(each.relative_to(written)) for each in written.glob("prices/.journal/*.jsonl")]
+    with FileDataStore(base_path=written) as store:
+        before = store.read_events(*EVER), store.read_bars("J0", *EVER)
+        for path in paths:
+            known = unsealed((written / path).read_bytes())
+            (written / path).write_bytes(seal(later=1, **known))
+        assert (store.read_events(*EVER), store.read_bars("J0", *EVER)) == before
+        assert store.load_strategy_state("value") == {"number": 2}
+        (path,) = written.glob("fundamentals/*/*")
+        path.write_bytes(seal(later=1, **unsealed(path.read_bytes())))
+        with pytest.raises(CorruptData, match="later"):
+            store.read_fundamental("AAPL")
+        assert [each.kind for each in store.verify().findings] == ["damaged"]
+
+
+def test_history_is_reserved_and_neither_read_nor_written(written):
+    (written / "history").mkdir()
+    with FileDataStore(base_path=written) as store:
+        assert [(each.kind, each.place) for each in store.verify().notes] == [
+            ("unknown", str(written / "history"))
+        ]
