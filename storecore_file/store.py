@@ -67,6 +67,9 @@ class FileDataStore(Store):
     (`against`) findings have the kinds of `storecore.store.checkpoints` too.
     """
 
+    _bars: Bars
+    _events: Events
+
     def __init__(
         self,
         base_path: str | os.PathLike[str],

@@ -56,7 +56,7 @@ def report(checked: int, issues: Sequence[Issue], audit: Iterable[Finding]) -> R
     return Report(checked, (*wrong, *others), notes=notes)
 
 
-def chain_findings(verify: Callable[[], tuple[object, list[Finding]]]) -> list[Finding]:
+def chain_findings(verify: Callable[[], tuple[object, Sequence[Finding]]]) -> Sequence[Finding]:
     """Return the findings of a log's chain, or that it could not be checked."""
     try:
         return verify()[1]

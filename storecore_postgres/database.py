@@ -230,9 +230,9 @@ class Database:
 
     def _connect(self, limits: dict[str, float | None]) -> Connection:
         connection = psycopg.connect(self._dsn, **self._settings)
-        # A statement after a wait for a lock must see what was committed meanwhile.
-        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         try:
+            # A statement after a wait for a lock must see what was committed meanwhile.
+            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             connection.execute(_set(limits))
         except BaseException:
             connection.close()

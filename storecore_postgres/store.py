@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -49,6 +50,12 @@ class PostgresDataStore(Store):
     are anomalies in bars. Damaged pages are found by the server's own tools (`pg_amcheck`, data
     checksums). With a checkpoint findings have the kinds of `storecore.store.checkpoints` too.
     """
+
+    _bars: Bars
+    _fundamentals: Fundamentals
+    _events: Events
+    _states: States
+    _logs: Mapping[str, PostgresLog]
 
     def __init__(
         self,

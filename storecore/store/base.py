@@ -161,11 +161,11 @@ class Store(Closing):
         states: StateCollection,
         audit: Mapping[str, AuditLog],
     ) -> None:
-        self._bars: Any = bars
-        self._fundamentals: Any = fundamentals
-        self._events: Any = events
-        self._states: Any = states
-        self._logs: Mapping[str, Any] = audit
+        self._bars = bars
+        self._fundamentals = fundamentals
+        self._events = events
+        self._states = states
+        self._logs = audit
         self._offers_known: dict[str, bool] = {}
 
     @property
@@ -272,8 +272,7 @@ class Store(Closing):
     def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
         """Remove the bars from `start` to `end`, both included; return how many there were."""
         symbol, timeframe = self._series(symbol, timeframe)
-        removed: int = self._bars.delete(symbol, timeframe, time_range(start, end))
-        return removed
+        return self._bars.delete(symbol, timeframe, time_range(start, end))
 
     @offered("bars.series")
     def symbols(self, timeframe: str | None = None) -> list[str]:
@@ -290,14 +289,12 @@ class Store(Closing):
     @offered("bars.series")
     def bar_coverage(self, symbol: str, *, timeframe: str = "1d") -> Coverage:
         """Return first and last date and the number of bars of a series."""
-        covered: Coverage = self._bars.coverage(*self._series(symbol, timeframe))
-        return covered
+        return self._bars.coverage(*self._series(symbol, timeframe))
 
     @offered("bars.footprint")
     def bar_footprint(self, symbol: str, *, timeframe: str = "1d") -> Footprint:
         """Return how many data files a series has and how many bytes they take."""
-        footprint: Footprint = self._bars.footprint(*self._series(symbol, timeframe))
-        return footprint
+        return self._bars.footprint(*self._series(symbol, timeframe))
 
     # Fundamentals.
 
@@ -312,8 +309,7 @@ class Store(Closing):
         """Return the latest fundamental not after `as_of` (None: of all), or None."""
         symbol = self._name(symbol, "symbol")
         limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
-        found: FundamentalData | None = self._fundamentals.read(symbol, limit)
-        return found
+        return self._fundamentals.read(symbol, limit)
 
     @offered()
     def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
@@ -341,8 +337,7 @@ class Store(Closing):
     ) -> list[Event]:
         """Return the events of these types (None: all) by timestamp, then by order of writing."""
         self._check_open()
-        found: list[Event] = self._events.read(time_range(start, end), event_types(types))
-        return found
+        return self._events.read(time_range(start, end), event_types(types))
 
     @offered()
     def write_events(self, events: Iterable[Event]) -> None:
@@ -379,20 +374,17 @@ class Store(Closing):
 
     def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
         """Return the state as it was last saved, the caller's own copy; None if there is none."""
-        found: dict[str, Any] | None = self._states.load(self._name(strategy_name, "strategy_name"))
-        return found
+        return self._states.load(self._name(strategy_name, "strategy_name"))
 
     @offered("states.history")
     def load_versioned_state(self, strategy_name: str) -> StateVersion:
         """Return the state as it was last saved and its version."""
-        found: StateVersion = self._states.version(self._name(strategy_name, "strategy_name"))
-        return found
+        return self._states.version(self._name(strategy_name, "strategy_name"))
 
     @offered("states.history")
     def state_history(self, strategy_name: str) -> list[StateVersion]:
         """Return the last few versions of a state that are kept, the newest first."""
-        kept: list[StateVersion] = self._states.history(self._name(strategy_name, "strategy_name"))
-        return kept
+        return self._states.history(self._name(strategy_name, "strategy_name"))
 
     @offered("states.restore")
     def restore_state(
@@ -540,8 +532,7 @@ class Store(Closing):
         self._check_open()
         if strategy is not None:
             check_name(strategy, "strategy_name")
-        records: list[Any] = self._logs[log].read(time_range(start, end), strategy)
-        return records
+        return self._logs[log].read(time_range(start, end), strategy)
 
     def _report(self) -> Report:
         """Check everything that is stored; `verify` adds what a checkpoint says."""

@@ -5,14 +5,15 @@ names that are names, ranges as instants (microseconds since 1970, UTC), batches
 whole. What a collection returns may be in any order that its docstring allows.
 
 The abstract methods are required. A method with a body has a default that a backend may replace by
-a quicker one. The methods named under *Optional* have no default: a store has the capabilities that
-need them if its collections have them.
+a quicker one. A method under `TYPE_CHECKING` is optional and has no default: a store has the
+capabilities that need it, which its docstring names, if its collections have it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from storecore.audit.chain import follow_chain
@@ -20,7 +21,7 @@ from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
 from storecore.models import Event, FundamentalData
-from storecore.reports import AuditLine, Coverage, Finding, StateVersion
+from storecore.reports import AuditLine, Coverage, Finding, Footprint, StateVersion
 from storecore.values.times import EVER, TimeRange, to_datetime
 
 if TYPE_CHECKING:
@@ -37,14 +38,28 @@ class Collection:
 
 
 class BarCollection(Collection, ABC):
-    """Bars, one for each (symbol, timeframe, date).
+    """Bars, one for each (symbol, timeframe, date)."""
 
-    *Optional*: `series() -> Iterable[tuple[str, str]]` yields symbol and timeframe of each series
-    that has bars (capability `Catalog`); `delete(symbol, timeframe, span) -> int` removes the bars
-    of a range and returns how many there were (`Bulk`); `stream(symbols, timeframe, span, columns,
-    max_bytes) -> Iterator[list[tuple[str, pa.Table]]]` yields consecutive stretches of time
-    (`BarStream`); `footprint(symbol, timeframe) -> Footprint` (`DiskUsage`).
-    """
+    if TYPE_CHECKING:
+
+        def series(self) -> Iterable[tuple[str, str]]:
+            """Return symbol and timeframe of each series that has bars (`Catalog`)."""
+
+        def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
+            """Remove the bars of a range; return how many there were (`Bulk`)."""
+
+        def stream(
+            self,
+            symbols: list[str],
+            timeframe: str,
+            span: TimeRange,
+            columns: tuple[str, ...],
+            max_bytes: int,
+        ) -> Iterator[list[tuple[str, pa.Table]]]:
+            """Yield the series tables of consecutive stretches of time (`BarStream`)."""
+
+        def footprint(self, symbol: str, timeframe: str) -> Footprint:
+            """Return how many data files a series has and how many bytes (`DiskUsage`)."""
 
     @abstractmethod
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
@@ -80,11 +95,11 @@ class BarCollection(Collection, ABC):
 
     def symbols(self, timeframe: str | None) -> Iterable[str]:
         """Return the symbols that have bars of a timeframe (None: of any), in any order."""
-        return {symbol for symbol, each in self._all_series() if timeframe in (None, each)}
+        return {symbol for symbol, each in self.series() if timeframe in (None, each)}
 
     def timeframes(self, symbol: str) -> Iterable[str]:
         """Return the timeframes in which a symbol has bars, in any order."""
-        return {timeframe for each, timeframe in self._all_series() if each == symbol}
+        return {timeframe for each, timeframe in self.series() if each == symbol}
 
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars of a series."""
@@ -100,17 +115,14 @@ class BarCollection(Collection, ABC):
         """Return a number that each write to a series raises; 0 if the backend counts none."""
         return 0
 
-    def _all_series(self) -> Iterable[tuple[str, str]]:
-        found: Iterable[tuple[str, str]] = self.series()  # type: ignore[attr-defined]
-        return found
-
 
 class FundamentalCollection(Collection, ABC):
-    """Fundamentals, one for each (symbol, timestamp).
+    """Fundamentals, one for each (symbol, timestamp)."""
 
-    *Optional*: `all() -> Iterator[FundamentalData]` yields all of them by symbol, then timestamp
-    (`Transfer`, `Maintenance`).
-    """
+    if TYPE_CHECKING:
+
+        def all(self) -> Iterator[FundamentalData]:
+            """Yield all of them by symbol, then timestamp (`Transfer`, `Maintenance`)."""
 
     @abstractmethod
     def write(self, batch: list[FundamentalData]) -> None:
@@ -122,11 +134,15 @@ class FundamentalCollection(Collection, ABC):
 
 
 class EventCollection(Collection, ABC):
-    """Events, each kept, identical ones too.
+    """Events, each kept, identical ones too."""
 
-    *Optional*: `all() -> Iterator[Event]` yields all of them by timestamp, then by order of
-    writing, their times in aware UTC (`Transfer`, `Maintenance`).
-    """
+    if TYPE_CHECKING:
+
+        def all(self) -> Iterator[Event]:
+            """Yield all of them by timestamp, then by order of writing, their times in aware UTC.
+
+            For `Transfer` and `Maintenance`.
+            """
 
     @abstractmethod
     def write(self, batch: list[Event]) -> None:
@@ -138,13 +154,20 @@ class EventCollection(Collection, ABC):
 
 
 class StateCollection(Collection, ABC):
-    """The state of each strategy, a JSON document.
+    """The state of each strategy, a JSON document."""
 
-    *Optional*: `strategies() -> Iterable[str]` names those that have a state (`Catalog`);
-    `history(strategy) -> list[StateVersion]` returns the kept versions, newest first
-    (`VersionedState`); `restore(strategy, versions, expect)` replaces them by versions of another
-    store, each a number and a document, newest first (`Transfer`).
-    """
+    if TYPE_CHECKING:
+
+        def strategies(self) -> Iterable[str]:
+            """Return the names of those that have a state (`Catalog`)."""
+
+        def history(self, strategy: str) -> list[StateVersion]:
+            """Return the kept versions, newest first (`VersionedState`)."""
+
+        def restore(
+            self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None
+        ) -> None:
+            """Replace the versions by those of another store, number and document (`Transfer`)."""
 
     @abstractmethod
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
@@ -160,18 +183,23 @@ class StateCollection(Collection, ABC):
 
     def version(self, strategy: str) -> StateVersion:
         """Return the state of a strategy with its version; version 0 and None if it has none."""
-        kept: list[StateVersion] = self.history(strategy)  # type: ignore[attr-defined]
+        kept = self.history(strategy)
         return kept[0] if kept else StateVersion(0, None)
 
 
 class AuditLog(Collection, ABC):
-    """One of the two logs, "decisions" and "orders": a chain of records (law A3).
+    """One of the two logs, "decisions" and "orders": a chain of records (law A3)."""
 
-    *Optional*: `lines(after) -> Iterator[AuditLine]` yields the records from number `after` + 1 on,
-    in the order of `seq` (`AuditTrail`); `append(day, lines) -> None` takes records that were
-    logged elsewhere and are checked but for their place: `moved_end` checks that they follow the
-    end of the chain (`Transfer`).
-    """
+    if TYPE_CHECKING:
+
+        def lines(self, after: int) -> Iterator[AuditLine]:
+            """Yield the records from number `after` + 1 on, by `seq` (`AuditTrail`)."""
+
+        def append(self, day: date, lines: list[bytes]) -> None:
+            """Append records that were logged elsewhere, all or none (`Transfer`).
+
+            They are checked but for their place: `moved_end` checks that they follow the chain.
+            """
 
     name: str
     """The name of the log, a key of `LOGS`."""
@@ -186,7 +214,7 @@ class AuditLog(Collection, ABC):
 
     def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
         """Return the records of a range and of a strategy (None: all), in the order of `seq`."""
-        records = (decode_record(each.line, LOGS[self.name]) for each in self._lines())
+        records = (decode_record(each.line, LOGS[self.name]) for each in self.lines(0))
         return select_records(records, span, strategy)
 
     def head(self) -> Link | None:
@@ -199,14 +227,10 @@ class AuditLog(Collection, ABC):
     def verify(self) -> tuple[Link, Sequence[Finding]]:
         """Follow the chain; return its end, and the first break if there is one."""
         known = self.head()  # before the lines: those that are logged meanwhile go beyond it
-        lines = enumerate(self._lines(), 1)
+        lines = enumerate(self.lines(0), 1)
         placed = ((f"{self.name}, record {row}", each.line) for row, each in lines)
         end, broken = follow_chain(placed, [known] if known is not None and known.seq else [])
         if broken is None and known is not None and end.seq < known.seq:
             detail = f"ends at record {end.seq} of {known.seq}"
             broken = Finding("truncated", self.name, detail)
         return end, [] if broken is None else [broken]
-
-    def _lines(self) -> Iterator[AuditLine]:
-        lines: Iterator[AuditLine] = self.lines(0)  # type: ignore[attr-defined]
-        return lines

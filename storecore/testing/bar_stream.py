@@ -88,6 +88,12 @@ class BarStreamLaws(Givens):
         with refused(ValueError, value=(NOON, NOON_UTC)):
             stream.iter_bar_tables("AAPL", NOON, NOON_UTC)
 
+    def test_bar_stream_refuses_a_bound_that_is_none(self, stream: Witness) -> None:
+        """At once: 0, less, a bool, a fraction, a text."""
+        for bound in (0, -1, True, 1.5, "1000", None):
+            with refused(InvalidData, "max_bytes", value=bound):
+                stream.iter_bar_tables("AAPL", *EVER, max_bytes=bound)
+
     def test_b1_a_stream_has_the_last_write_of_each_date(self, stream: Witness) -> None:
         """Of the timeframe that was asked for."""
         stream.write_bars("AAPL", [bar(NOON, 1.0)])

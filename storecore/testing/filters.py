@@ -57,6 +57,14 @@ class FilterLaws(Givens):
             assert [each.type for each in subject.read_events(*EVER, [kind])] == [kind]
         assert [each.type for each in subject.read_events(*EVER, kinds[::7])] == list(kinds[::7])
 
+    def test_e2_types_are_a_set_whatever_their_order_and_number(self, subject: Witness) -> None:
+        """One that is asked for twice doubles nothing, and the order of asking is not kept."""
+        for number, kind in enumerate("abcabc"):
+            subject.write_event(event(type=kind, payload={"number": number}))
+        for asked in (["c", "a"], ["a", "c"], ["a", "c", "a", "c"], iter("cca"), {"a", "c", "d"}):
+            read = [each.payload["number"] for each in subject.read_events(*EVER, asked)]
+            assert read == [0, 2, 3, 5]
+
     def test_n1_a_strategy_is_told_from_every_other_by_a_filter(
         self, having: Callable[[str], Witness]
     ) -> None:

@@ -76,7 +76,7 @@ class FreshnessLaws(Givens):
     ) -> None:
         """Every answer, after each write of each kind, though all was read just before."""
         reference = MemoryDataStore()
-        for number, step in enumerate(_steps(declared)):
+        for number, step in enumerate(steps(declared)):
             step.write(reference)
             step.write(subject)
             wrong = difference(expected(reference, declared), answers(subject, declared))
@@ -92,7 +92,7 @@ class FreshnessLaws(Givens):
         reopen = promised("shared")
         reference = MemoryDataStore()
         with closing(reopen()) as other:
-            for number, step in enumerate(_steps(declared)):
+            for number, step in enumerate(steps(declared)):
                 step.write(reference)
                 step.write((subject, other)[number % 2])
                 right = expected(reference, declared)
@@ -103,12 +103,13 @@ class FreshnessLaws(Givens):
 
 def written_to(*stores: Any, declared: frozenset[str]) -> None:
     """Take all steps in each of some stores."""
-    for step in _steps(declared):
+    for step in steps(declared):
         for store in stores:
             step.write(store)
 
 
-def _steps(declared: frozenset[str]) -> list[Step]:
+def steps(declared: frozenset[str]) -> list[Step]:
+    """Return the writes of the ten methods and of some capabilities."""
     return [step for step in STEPS if step.needs is None or step.needs in declared]
 
 

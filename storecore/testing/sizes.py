@@ -21,14 +21,15 @@ from storecore.testing.records import (
     refused,
     sent,
 )
+from storecore.testing.whole import LONG
 from storecore.testing.witness import Witness
 from storecore.testing.worker import PATIENCE
 
 MANY = 2_100  # more than two pages of a thousand
+HITS = 10_050  # more than a search server answers with
 FEW = 1_020  # more than one page, and than the 999 variables that a statement of SQLite had
 PACE = 100  # bars, by which it is seen how long many would take
 SHARE = 900  # so that ties lie across the thousandth record
-LONG = "long é\n" * 20_000  # 160 KB in UTF-8
 DEEP, WIDE = 100, 600
 MINUTE = timedelta(minutes=1)
 
@@ -53,6 +54,27 @@ class SizeLaws(Givens):
         for close in (1.0, 2.0):
             subject.write_bars("AAPL", [bar(NOON + n * MINUTE, close) for n in range(many)])
         assert {each.close for each in subject.read_bars("AAPL", *EVER)} == {2.0}
+
+    def test_b1_more_than_ten_thousand_bars_are_read_whole(
+        self, subject: Witness, declared: frozenset[str]
+    ) -> None:
+        """Search servers answer with no more hits than that."""
+        hits = _many(subject, HITS)
+        bars = [bar(NOON + number * MINUTE, float(number)) for number in range(hits)]
+        subject.write_bars("AAPL", bars)
+        assert subject.read_bars("AAPL", *EVER) == bars
+        if "BarTables" in declared:
+            assert len(subject.read_bar_table("AAPL", *EVER)) == hits
+
+    def test_e1_more_than_ten_thousand_events_are_read_whole(
+        self, having: Callable[[str], Witness]
+    ) -> None:
+        """Each once."""
+        bulk = having("Bulk")
+        hits = _many(bulk, HITS)
+        bulk.write_events([event(payload={"n": number}) for number in range(hits)])
+        read = [each.payload["n"] for each in bulk.read_events(*EVER)]
+        assert read == list(range(hits))
 
     def test_b2_a_wrong_bar_behind_a_thousand_others_refuses_them_all(
         self, subject: Witness
@@ -85,13 +107,13 @@ class SizeLaws(Givens):
 
     def test_s1_a_long_a_wide_and_a_deep_state_come_back_equal(self, subject: Witness) -> None:
         """Texts beyond 64 KiB, hundreds of keys, a hundred levels."""
-        for state in _documents():
+        for state in documents():
             subject.save_strategy_state("value", state)
             assert repr(subject.load_strategy_state("value")) == repr(state)
 
     def test_s1_a_long_a_wide_and_a_deep_payload_come_back_equal(self, subject: Witness) -> None:
         """As a state does."""
-        payloads = list(_documents())
+        payloads = list(documents())
         for payload in payloads:
             subject.write_event(event(payload=payload))
         assert [repr(each.payload) for each in subject.read_events(*EVER)] == list(
@@ -169,6 +191,18 @@ class SizeLaws(Givens):
         assert catalog.bar_coverage(bars[-1].symbol).count == 1
         assert catalog.read_bars(bars[-1].symbol, *EVER) == bars[-1:]
 
+    def test_bar_stream_of_a_thousand_symbols_has_them_all(
+        self, having: Callable[[str], Witness], declared: frozenset[str]
+    ) -> None:
+        """Asked for in one call, by their names in any iterable."""
+        stream = having("BarStream")
+        names = [f"S{number:05}" for number in range(FEW)]
+        chosen = [names[number] for number in (0, 998, 999, FEW - 1)]
+        for name in chosen:
+            stream.write_bars(name, [bar(symbol=name)])
+        tables = stream.iter_bar_tables(iter([*names, *names]), *EVER)
+        assert [row["symbol"] for each in tables for row in each.to_pylist()] == chosen
+
     def test_bulk_takes_and_deletes_thousands(self, having: Callable[[str], Witness]) -> None:
         """What a call returns is how many there were."""
         bulk = having("Bulk")
@@ -202,15 +236,15 @@ class SizeLaws(Givens):
             assert [each.line for each in transfer.iter_audit("decisions", after)] == lines[after:]
 
 
-def _many(store: Any) -> int:
+def _many(store: Any, most: int = MANY) -> int:
     """Return how many records a test has: more than two pages, or more than one if that is slow."""
     begin = time.monotonic()
     store.write_bars("PACE", [bar(NOON + n * MINUTE, symbol="PACE") for n in range(PACE)])
-    is_quick = (time.monotonic() - begin) * MANY / PACE < PATIENCE
-    return MANY if is_quick else FEW
+    is_quick = (time.monotonic() - begin) * most / PACE < PATIENCE
+    return most if is_quick else FEW
 
 
-def _documents() -> tuple[dict[str, Any], ...]:
+def documents() -> tuple[dict[str, Any], ...]:
     """Return documents that are long, wide and deep."""
     deep: dict[str, Any] = {}
     for level in range(DEEP - 1):

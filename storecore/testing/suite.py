@@ -37,6 +37,7 @@ from storecore.testing.bar_stream import BarStreamLaws
 from storecore.testing.bar_tables import BarTableLaws
 from storecore.testing.bars import BarLaws
 from storecore.testing.behaviour import BehaviourLaws
+from storecore.testing.bounds import BoundLaws
 from storecore.testing.bulk import BulkLaws
 from storecore.testing.bulk_audit import BulkAuditLaws
 from storecore.testing.catalog import CatalogLaws
@@ -44,6 +45,7 @@ from storecore.testing.disk_usage import DiskUsageLaws
 from storecore.testing.durability import DurabilityLaws
 from storecore.testing.events import EventLaws
 from storecore.testing.filters import FilterLaws
+from storecore.testing.forms import FormLaws
 from storecore.testing.freshness import FreshnessLaws
 from storecore.testing.fundamentals import FundamentalLaws
 from storecore.testing.givens import GIVEN, Givens
@@ -52,12 +54,15 @@ from storecore.testing.life import LifeLaws
 from storecore.testing.maintenance import MaintenanceLaws
 from storecore.testing.names import NameLaws
 from storecore.testing.presence import PresenceLaws
+from storecore.testing.processes import ProcessLaws
 from storecore.testing.protocol import ProtocolLaws
+from storecore.testing.reopened import ReopenedLaws
 from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
 from storecore.testing.tampering import TamperingLaws
 from storecore.testing.threads import ThreadLaws
 from storecore.testing.times import TimeLaws
+from storecore.testing.together import TogetherLaws
 from storecore.testing.transfer import TransferLaws
 from storecore.testing.versioned_state import VersionedStateLaws
 from storecore.testing.whole import WholeLaws
@@ -81,6 +86,11 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     WholeLaws,
     BehaviourLaws,
     TamperingLaws,
+    TogetherLaws,
+    BoundLaws,
+    FormLaws,
+    ReopenedLaws,
+    ProcessLaws,
     DurabilityLaws,
     PresenceLaws,
 )

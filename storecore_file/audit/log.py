@@ -171,7 +171,7 @@ class FileLog(AuditLog):
         self._lock_path = folder / ".lock"
         self._head = HeadFile(folder / ".head", disk)
         self._unproven = 0  # as in the head
-        self._log = NumberedLog(disk, is_whole, GENESIS)  # of the day that is written
+        self._log = NumberedLog[Link](disk, is_whole)  # of the day that is written
         self._begun: Count | None = None  # how often a head had been begun at its last line
         self._lock_timeout = lock_timeout
         self._together = GroupCommit(self._locked, self._commit)

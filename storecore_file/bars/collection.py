@@ -204,7 +204,7 @@ class Bars(BarCollection):
         """Flush the journal into the files of its series; return how many there were."""
         if not self._journal.series(self._journal.files()):
             return 0
-        with self._journal.flushing():
+        with self._journal.flush_lock():
             names = self._journal.rotate()
             keys = sorted(self._journal.series(names))
             self._disk.make_folders((self._path(*key) for key in keys), within=self._folder)

@@ -135,7 +135,7 @@ class Journal:
         self._disk = disk
         self._lock_path = folder / ".lock"
         self._lock_timeout = lock_timeout
-        self._log = NumberedLog(disk, is_sealed, 0)
+        self._log = NumberedLog[int](disk, is_sealed)
         self.marks = HighWaterMarks(folder / ".ends", disk)
         self._written = ("", 0)  # the file that was appended to last, and its length then
         self._since = 0  # the number of the first file that was begun while this store was open
@@ -203,7 +203,7 @@ class Journal:
             found += self.record.read().newest
         return max((each for each in found if each != name), default="")
 
-    def flushing(self) -> Locked:
+    def flush_lock(self) -> Locked:
         """Return the lock for flushes of the journal, which exists."""
         return Locked(self.folder / ".fold.lock", self._lock_timeout)
 

@@ -210,7 +210,7 @@ class SeriesWriter:
         The journal is not flushed meanwhile. A flush that has skipped the series, since the new
         partitions have its rows, would remove these rows with the journal.
         """
-        with self._unflushed_meanwhile(prepared.pending), self._locked():
+        with self._flush_lock(prepared.pending), self._locked():
             alone = {
                 partition.name for partition in self._series.layout().partitions
             } <= prepared.names()
@@ -220,9 +220,9 @@ class SeriesWriter:
             else:
                 self._give_back(new, self._before(prepared, rollback))
 
-    def _unflushed_meanwhile(self, pending: Pending) -> Locked | nullcontext[None]:
+    def _flush_lock(self, pending: Pending) -> Locked | nullcontext[None]:
         """Return the lock that prevents a flush of the journal, if some rows lie in it."""
-        return self._journal.flushing() if pending.rows else nullcontext()
+        return self._journal.flush_lock() if pending.rows else nullcontext()
 
     def tidy(self) -> None:
         """Merge closed partitions."""

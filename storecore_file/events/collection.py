@@ -71,7 +71,7 @@ class Events(EventCollection):
         self._folder = folder
         self._disk = disk
         self._lock_path = folder / ".lock"
-        self._log = NumberedLog(disk, is_sealed, 0)  # of the day that is written
+        self._log = NumberedLog[int](disk, is_sealed)  # of the day that is written
         self._marks = HighWaterMarks(folder / ".ends", disk)
         self._lock_timeout = lock_timeout
         self._together = GroupCommit(self._locked, self._commit)

@@ -51,7 +51,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.000_1, 0.002
 
 
 Count = tuple[int, int, int, int]
-"""How often holders of a lock have counted up: its file, the file's length and last change."""
+"""How often holders of a lock have raised its count: its file, its length and last change."""
 
 
 class Locked(FileIO):
@@ -89,26 +89,26 @@ class Locked(FileIO):
         return self
 
     def count(self) -> Count:
-        """Return how often those who have held this lock have counted up.
+        """Return how often holders of this lock have raised the count.
 
-        A file that was removed and made anew never gives an equal answer.
+        A lock file that was removed and made again never gives an equal count.
         """
         found = self._found
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     def count_up(self) -> None:
-        """Let who holds this lock later know that something else than before is to be done."""
+        """Raise the count, so that later holders of this lock notice that something has changed."""
         with os_errors(self._path, "write"):
             os.ftruncate(self._number, self._found.st_size + 1)
             self._found = os.fstat(self._number)
 
     def forget(self) -> None:
-        """Close the file, and keep it locked for others who have it open; fine if it is closed."""
+        """Close the file, and keep it locked for others that have it open."""
         self.__dict__["flush"] = tuple  # which does nothing
         self.close()
 
     def unlock_at_close(self) -> None:
-        """Do not leave the lock to a child process, which is about to inherit the open file."""
+        """Do not leave the lock to a child process that is about to inherit the open file."""
         self.__dict__["flush"] = partial(fcntl.flock, self._number, fcntl.LOCK_UN)
 
     def _open(self) -> None:

@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from storecore.errors import CorruptData, StorageError
 from storecore_file.fs.disk import Disk
@@ -69,29 +69,33 @@ class Log:
         self._kept = KeptFile(path, _APPEND)
         self._length = _UNKNOWN  # of that file, when it ended with `_last`
         self._last: bytes | None = None
+        self._position: Any = None  # of `_last`, if it was written here
         self._is_named = False  # durably
 
-    def append(
-        self,
-        lines_after: Callable[[bytes | None], Sequence[bytes]],
-        effect: Effect | None = None,
-    ) -> int:
+    def append(self, lines_after: Callable[[bytes | None], Sequence[bytes]]) -> int:
         """Append the lines that follow the last one (None: there is none); return the length.
 
-        On an error the log is as it was before, unless `effect` says that the lines are there: an
-        exception of a signal handler may come when they are. Raises `StorageError`, and
-        `CorruptData` if the last line is damaged.
+        On an error the log is as it was before. Raises `StorageError`, and `CorruptData` if the
+        last line is damaged.
         """
+        return self.append_numbered(lambda last, _: (lines_after(last), None))[0]
+
+    def append_numbered(
+        self,
+        lines_after: Callable[[bytes | None, Any], tuple[Sequence[bytes], Any]],
+        effect: Effect | None = None,
+    ) -> tuple[int, Any]:
+        """Append lines as `NumberedLog.append` does; return the length and the last position."""
         try:
             if not self._is_current():
                 self._open()
-            lines = lines_after(self._last)
+            lines, position = lines_after(self._last, self._position)
             content = lines[0] if len(lines) == 1 else b"".join(lines)
             before, self._length = self._length, _UNKNOWN  # should the write fail
-            self._write(content, before, lines[-1], effect)
+            self._write(content, before, lines[-1], position, effect)
         except (OSError, MemoryError) as error:
             raise_storage_error(error, self._path, "append to")
-        return self._length
+        return self._length, position
 
     def truncate_torn_tail(self) -> None:
         """Move a torn tail to the sidecar, and sync the log: its last lines may not be durable yet.
@@ -102,7 +106,7 @@ class Log:
             if not self._is_current():
                 self._open()
             before, self._length = self._length, _UNKNOWN
-            self._write(b"", before, self._last, None)
+            self._write(b"", before, self._last, self._position, None)
         except (OSError, MemoryError) as error:
             raise_storage_error(error, self._path, "append to")
 
@@ -122,6 +126,7 @@ class Log:
         """Open the log, and move its torn tail to the sidecar."""
         size = self._kept.open()
         self._is_named = False
+        self._position = None
         if self._kept.identity in _doubtful:
             self._renew(size)
             size = self._kept.open()
@@ -152,7 +157,12 @@ class Log:
         _log.warning("%s: the newline of its last line was missing", self._path)
 
     def _write(
-        self, content: bytes, before: int, last: bytes | None, effect: Effect | None
+        self,
+        content: bytes,
+        before: int,
+        last: bytes | None,
+        position: Any,
+        effect: Effect | None,
     ) -> None:
         after = before + len(content)
         try:
@@ -162,7 +172,7 @@ class Log:
                 self._disk.named(self._path, self._kept.identity)
                 self._is_named = True
             # No signal handler runs between these: the lines are there, or they are removed again.
-            self._length, self._last = after, last
+            self._length, self._last, self._position = after, last, position
             if effect is not None:
                 effect.before, effect.is_there = before, True
         except BaseException:
@@ -194,19 +204,17 @@ class Log:
 
 
 class NumberedLog(Generic[_Position]):
-    """The log of a folder that is appended to, and the position of the last line written here.
+    """The log of a folder that is appended to: one file after another, each line with a position.
 
-    A position is what the next line follows from: a number, a link of a chain. It is kept, so that
-    the log's last line is decoded only if another process has written it.
+    A position is what the next line follows from: a number, a link of a chain. That of the last
+    line is kept, so that this line is decoded only if another process has written it.
     """
 
-    def __init__(self, disk: Disk, is_whole: Callable[[bytes], bool], position: _Position) -> None:
+    def __init__(self, disk: Disk, is_whole: Callable[[bytes], bool]) -> None:
         self._disk = disk
         self._is_whole = is_whole
         self._path: Path | None = None
         self._log: Log | None = None
-        self._line = b""
-        self._position = position
 
     def append(
         self,
@@ -218,19 +226,15 @@ class NumberedLog(Generic[_Position]):
 
         `lines_after` is given the last line there (None: there is none) and its position, None if
         it was not written here. It returns the lines and the position of their last one.
+
+        On an error the log is as it was before, unless `effect` says that the lines are there: an
+        exception of a signal handler may come when they are. Raises as `Log.append` does.
         """
-
-        def following(last: bytes | None) -> Sequence[bytes]:
-            known = last is self._line  # not equal, the same: nobody else has written since
-            lines, self._position = lines_after(last, self._position if known else None)
-            self._line = lines[-1]
-            return lines
-
         log = self._log
         if log is None or (path is not self._path and path != self._path):
             log = self._log = Log(self._disk, path, self._is_whole)
             self._path = path
-        return log.append(following, effect), self._position
+        return log.append_numbered(lines_after, effect)
 
     def close(self) -> None:
         """Close the log, once no thread writes to it any more. A later append opens it again."""

@@ -28,7 +28,7 @@ class TestMemory(DataStoreSuite):
     @pytest.fixture
     def tamper(self, store):
         def tamper(log, change):
-            store._logs[log] = change(store._logs[log])
+            store._logs[log].kept = change(store._logs[log].kept)
 
         return tamper
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storecore.values.fork import _begin_anew
+from storecore.values.fork import _reset
 
 FORKING = """if True:
     import os, sys, threading
@@ -39,5 +39,5 @@ def test_a_child_does_not_wait_for_a_thread_that_only_its_parent_has(base, scrip
 def test_what_guards_itself_begins_anew_in_a_child(store):
     journal = store._bars._journal
     before = journal._reading
-    _begin_anew()  # what is called after a fork: here it is what a child would have
+    _reset()  # what is called after a fork: here it is what a child would have
     assert journal._reading is not before

@@ -1,4 +1,4 @@
-"""Laws D1 and D2 on the floor: whole files that are the old ones or the new ones."""
+"""Laws D1 and D2 in `fs`: whole files that are the old ones or the new ones."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from threading import Lock
 import pytest
 
 from storecore.errors import StorageError
-from storecore.values.fork import _begin_anew
+from storecore.values.fork import _reset
 from storecore_file.fs import locks
 from storecore_file.fs.locks import GroupCommit
 
@@ -347,7 +347,7 @@ def test_a_copy_has_threads_of_its_own(copied):
 def test_turns_that_are_held_by_threads_that_do_not_exist_are_forgotten(group, commits):
     group._turn.acquire()
     group._waiting.append(None)
-    _begin_anew()
+    _reset()
     group.write("log", 1)
     assert commits.groups == [("log", [1])]
 

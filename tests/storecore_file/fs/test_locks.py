@@ -1,4 +1,4 @@
-"""Law D4 on the floor: one writer at a time, whether it is a thread or a process."""
+"""Law D4 in `fs`: one writer at a time, whether it is a thread or a process."""
 
 from __future__ import annotations
 

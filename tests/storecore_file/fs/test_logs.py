@@ -1,4 +1,4 @@
-"""Laws A2, D2 and D3 on the floor: logs grow by whole lines, and a torn one is set aside."""
+"""Laws A2, D2 and D3 in `fs`: logs grow by whole lines, and a torn one is moved to a sidecar."""
 
 from __future__ import annotations
 
