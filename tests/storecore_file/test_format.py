@@ -452,11 +452,13 @@ def whole_lines(path, check):
 def instant_range(name):
     """The first and last instant of a partition's name."""
     ends = name.removesuffix(".parquet").split("--")
-    first, last = (
-        datetime.fromisoformat(f"{end:<07}{'-01'[: 10 - len(end)]}") for end in (ends[0], ends[-1])
-    )
-    length = {7: timedelta(days=31), 10: timedelta(days=1), 13: timedelta(hours=1)}[len(ends[-1])]
-    after = (last + length).replace(day=1) if len(ends[-1]) == 7 else last + length
+    form, length = {
+        7: ("%Y-%m", timedelta(days=31)),
+        10: ("%Y-%m-%d", timedelta(days=1)),
+        13: ("%Y-%m-%dT%H", timedelta(hours=1)),
+    }[len(ends[0])]
+    first, last = (datetime.strptime(end, form) for end in (ends[0], ends[-1]))
+    after = (last + length).replace(day=1) if len(ends[0]) == 7 else last + length
     return micros(first.replace(tzinfo=UTC)), micros(after.replace(tzinfo=UTC)) - 1
 
 
