@@ -50,7 +50,7 @@ class States(StateCollection):
             if stored:
                 self._disk.keep(path, _kept(path, stored).name)
             self._disk.replace(path, _encoded(strategy, stored + 1, document))
-            for number in (stored + 1, stored):  # the first may be a leftover of a killed writer
+            for number in (stored + 1, stored):  # the second may be a leftover of a killed writer
                 with suppress(StorageError):  # the state is saved; these are not needed
                     self._disk.drop(_kept(path, number - KEPT_VERSIONS))
 

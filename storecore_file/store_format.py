@@ -2,7 +2,8 @@
 
     data/.storecore      {"format":2,"crc32":"…"}
 
-A store without it has format 1: its partitions have no generations. This release makes format 2.
+A store without it has format 1: an earlier release began it, and its partitions may have no
+generations. Writing to it does not change that. New stores have format 2.
 The number holds for the whole store, all kinds of data. It is raised when a release writes what an
 older one would misread, and so lose.
 """

@@ -55,8 +55,15 @@ class ProcessLaws(Givens):
 
 
 def _run(jobs: Iterable[Job]) -> None:
-    """Do jobs at once, each in a process of its own; none may fail."""
+    """Do jobs, each in a process of its own, which all begin at once; none may fail."""
     started = [worker.start(job) for job in jobs]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()  # its store is open
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write(b"begin\n")
+        process.stdin.flush()
     for process in started:
         process.communicate()
     assert not any(each.returncode for each in started), "a writing process raised an error"

@@ -23,6 +23,7 @@ from storecore.testing.witness import Witness
 
 WRITERS, SHARE, TIMES = 3, 6, 12
 TOTAL = WRITERS * SHARE
+PATIENCE = 0.5  # seconds
 MINUTE = timedelta(minutes=1)
 
 
@@ -201,12 +202,16 @@ def _by_threads(write: Callable[[int], Any]) -> None:
 
 
 def _beside(write: Callable[[int], Any], read: Callable[[], Any]) -> list[Any]:
-    """Return what a thread reads, over and over, while this one writes."""
-    done = Flag()
+    """Return what a thread reads, over and over, while this one writes: once in each of its reads.
+
+    A reader that has ended, or is slow, is not waited for.
+    """
+    done, begun = Flag(), Flag()
 
     def reading() -> list[Any]:
-        seen = [read()]
+        seen = []
         while not done.is_set():
+            begun.set()
             seen.append(read())
         return seen
 
@@ -214,6 +219,8 @@ def _beside(write: Callable[[int], Any], read: Callable[[], Any]) -> list[Any]:
         seen = pool.submit(reading)
         try:
             for number in range(1, TIMES):
+                begun.clear()
+                begun.wait(PATIENCE)
                 write(number)
         finally:
             done.set()

@@ -134,8 +134,15 @@ def _write_and_die(reopen: Callable[[], Any], write: Callable[[Any], Any]) -> No
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _beginning_together() -> None:
+    """Say that the store is open, and wait until those of the other processes are."""
+    print("open", flush=True)
+    sys.stdin.buffer.readline()
+
+
 def _batches_of_facts(store: Any, job: Job) -> None:
     """Write a batch of two events and one of two filings for each number."""
+    _beginning_together()
     for number in range(job.first, job.first + job.rounds):
         at = moment(number)
         store.write_events([Event("tick", "AAPL", at, at, "test", {"number": number})] * 2)
@@ -144,6 +151,7 @@ def _batches_of_facts(store: Any, job: Job) -> None:
 
 def _batches_of_records(store: Any, job: Job) -> None:
     """Log a batch of two decisions and one of two orders for each number."""
+    _beginning_together()
     for name in map(str, range(job.first, job.first + job.rounds)):
         order = Order(name, "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled")
         store.log_decisions(name, [Decision("AAPL", Action.HOLD, 0, 0, "test")] * 2)
@@ -152,6 +160,7 @@ def _batches_of_records(store: Any, job: Job) -> None:
 
 def _count_up(store: Any, job: Job) -> None:
     """Add to a state as often as is asked, each time to the version that was loaded."""
+    _beginning_together()
     done = 0
     while done < job.rounds:
         loaded = store.load_versioned_state("count")

@@ -1,4 +1,4 @@
-"""The bars of a store: a folder a series, in it Parquet files of whole months.
+"""The bars of a store: a folder a series, in it Parquet files of whole months, days or hours.
 
     prices/AAPL/2006-01--2025-12.parquet     timeframe "1d"
     prices/AAPL/1m/2026-01.parquet           any other, one folder down

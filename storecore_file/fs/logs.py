@@ -103,8 +103,7 @@ class Log:
         Raises as `append` does.
         """
         try:
-            if not self._is_current():
-                self._open()
+            self._open()
             before, self._length = self._length, _UNKNOWN
             self._write(b"", before, self._last, self._position, None)
         except (OSError, MemoryError) as error:

@@ -116,6 +116,15 @@ def test_d3_every_torn_line_is_kept(disk, log, caplog):
     assert log.with_name("log.jsonl.torn").read_bytes() == b"first\nsecond\n"
 
 
+def test_d2_a_sync_that_fails_without_an_append_names_the_log_and_keeps_it(disk, log, failing):
+    log.write_bytes(b"one\n")
+    failing("fdatasync")
+    with pytest.raises(StorageError, match="cannot append to") as caught:
+        opened(disk, log).truncate_torn_tail()
+    assert caught.value.path == str(log)
+    assert log.read_bytes() == b"one\n"
+
+
 def test_d3_a_torn_tail_is_truncated_without_an_append(disk, log, caplog):
     log.write_bytes(b"one\ntorn")
     opened(disk, log).truncate_torn_tail()

@@ -179,7 +179,7 @@ class ListsWhileItGrows(MemoryDataStore):
         wanted = None if timeframe is None else self._name(timeframe, "timeframe")
         found = set()
         for symbol, kept in self._bars:
-            time.sleep(0)
+            pause()
             found |= {symbol} if wanted in (None, kept) else set()
         return sorted(found)
 
