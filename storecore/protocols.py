@@ -51,7 +51,7 @@ class Method(NamedTuple):
     capability: str
     kind: str
     is_write: bool
-    told: str = ""
+    notify: str = ""
     key: str = ""
     batch: str = ""
     each: str = ""
@@ -63,10 +63,12 @@ def reads(kind: str) -> Callable[[_Function], _Function]:
 
 
 def writes(
-    kind: str, *, told: str | None = None, key: str = "", batch: str = "", each: str = ""
+    kind: str, *, notify: str | None = None, key: str = "", batch: str = "", each: str = ""
 ) -> Callable[[_Function], _Function]:
     """Declare that a method of a protocol changes something."""
-    return _declared(Method("", "", kind, True, kind if told is None else told, key, batch, each))
+    return _declared(
+        Method("", "", kind, True, kind if notify is None else notify, key, batch, each)
+    )
 
 
 def _declared(method: Method) -> Callable[[_Function], _Function]:
@@ -142,7 +144,7 @@ class DataStore(Protocol):
         """Return the events of these types (None: all) by timestamp, then by order of writing."""
         ...
 
-    @writes("states", told="state", key="strategy_name")
+    @writes("states", notify="state", key="strategy_name")
     def save_strategy_state(self, strategy_name: str, state: dict[str, Any]) -> None:
         """Replace the state of a strategy. Raises `NotSerializable` where JSON would change it."""
         ...
@@ -152,12 +154,12 @@ class DataStore(Protocol):
         """Return the state as it was last saved, the caller's own copy; None if there is none."""
         ...
 
-    @writes("audit", told="decisions", key="strategy_name")
+    @writes("audit", notify="decisions", key="strategy_name")
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Append a decision to the audit log."""
         ...
 
-    @writes("audit", told="orders", key="strategy_name")
+    @writes("audit", notify="orders", key="strategy_name")
     def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
         """Append an order and what the broker answered to the audit log."""
         ...
@@ -291,12 +293,12 @@ class BulkAudit(Protocol, metaclass=_Capability):
     A batch is logged with one time and one sync.
     """
 
-    @writes("audit", told="decisions", key="strategy_name", batch="decisions")
+    @writes("audit", notify="decisions", key="strategy_name", batch="decisions")
     def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
         """Append decisions to the audit log."""
         ...
 
-    @writes("audit", told="orders", key="strategy_name", batch="orders")
+    @writes("audit", notify="orders", key="strategy_name", batch="orders")
     def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
         """Append orders, each with what the broker answered, to the audit log."""
         ...
@@ -319,7 +321,7 @@ class Bulk(Protocol, metaclass=_Capability):
         """Insert or replace fundamentals, each under its own symbol; the last of one key wins."""
         ...
 
-    @writes("bars", told="deletions", key="symbol")
+    @writes("bars", notify="deletions", key="symbol")
     def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
         """Remove the bars from `start` to `end`, both included; return how many there were."""
         ...
@@ -333,7 +335,7 @@ class VersionedState(Protocol, metaclass=_Capability):
     store.save_strategy_state("value", changed(loaded.state), expect=loaded.version)
     """
 
-    @writes("states", told="state", key="strategy_name")
+    @writes("states", notify="state", key="strategy_name")
     def save_strategy_state(
         self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
     ) -> None:
@@ -391,7 +393,7 @@ class Transfer(Protocol, metaclass=_Capability):
         """
         ...
 
-    @writes("audit", told="{log}", batch="lines", each="strategy")
+    @writes("audit", notify="{log}", batch="lines", each="strategy")
     def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:
         """Append records of one local day that were logged elsewhere, all of them or none.
 
@@ -401,7 +403,7 @@ class Transfer(Protocol, metaclass=_Capability):
         """
         ...
 
-    @writes("states", told="state", key="strategy_name", batch="versions")
+    @writes("states", notify="state", key="strategy_name", batch="versions")
     def restore_state(
         self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
     ) -> None:
@@ -432,7 +434,7 @@ class Maintenance(Protocol, metaclass=_Capability):
         """
         ...
 
-    @writes("store", told="")
+    @writes("store", notify="")
     def repair(self, *, dry_run: bool = False) -> Report:
         """Move aside, never delete, what keeps the rest from being read or was left behind.
 
@@ -441,7 +443,7 @@ class Maintenance(Protocol, metaclass=_Capability):
         """
         ...
 
-    @writes("store", told="")
+    @writes("store", notify="")
     def compact(self) -> Report:
         """Bring what is stored into fewer and smaller files. No answer changes."""
         ...

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from storecore.bars.groups import Grouped, grouped
 from storecore.bars.rows import price, volume
 from storecore.bars.table import DATE, FIELDS, MAX_EXACT, PRICES, SERIES, with_exact
 from storecore.errors import InvalidData
+from storecore.values.suggestions import nearest
 from storecore.values.times import EARLIEST, LATEST
 
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # of a frame whose index has no name
@@ -77,9 +77,7 @@ def _with_columns(table: pa.Table) -> pa.Table:
     names = [name for name in table.column_names if not _PANDAS_INDEX.fullmatch(name)]
     for name in FIELDS:
         if names.count(name) != 1:
-            near = get_close_matches(name, names, 1, 0.6) or [
-                other for other in names if other.lower() == name
-            ]
+            near = nearest(name, names)
             hint = f"; is it {near[0]!r}?" if near and not names.count(name) else ""
             raise InvalidData(
                 f"table: expected one column {name!r}, got {names.count(name)}{hint}; a table of "

@@ -10,19 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars.table import DATE, EXACT, FIELDS, NAIVE, all_whole, joined, repeated
-from storecore.config.options import did_you_mean
 from storecore.errors import InvalidData, shown
 from storecore.values.names import check_name
+from storecore.values.suggestions import did_you_mean
 
 
-class Wanted(NamedTuple):
+class BarQuery(NamedTuple):
     """The symbols (sorted, each once) and columns (in the order given) of a question."""
 
     symbols: list[str]
     columns: tuple[str, ...]
 
 
-def wanted(symbols: str | Iterable[str], columns: Iterable[str] | None) -> Wanted:
+def bar_query(symbols: str | Iterable[str], columns: Iterable[str] | None) -> BarQuery:
     """Check what is asked for; one symbol may be given by itself, `None` is every column.
 
     Raises `InvalidName` for a symbol that is no name, `InvalidData` for an unknown column.
@@ -40,10 +40,10 @@ def wanted(symbols: str | Iterable[str], columns: Iterable[str] | None) -> Wante
             )
     if not chosen or len(set(chosen)) < len(chosen):
         raise InvalidData(f"columns={shown(chosen)}: expected some columns, each once")
-    return Wanted(names, chosen)
+    return BarQuery(names, chosen)
 
 
-def answer(
+def query_result(
     series: Iterable[tuple[str, pa.Table]], columns: tuple[str, ...], aware: bool
 ) -> pa.Table:
     """Return series tables, in the order given, as one table of bars.
@@ -65,7 +65,7 @@ def in_time_order(
 ) -> pa.Table:
     """Return series tables as one table of bars, sorted by date, then symbol."""
     chosen = tuple(dict.fromkeys((*columns, "date", "symbol")))
-    table = answer(series, chosen, aware)
+    table = query_result(series, chosen, aware)
     if len(series) > 1:
         table = table.sort_by([("date", "ascending"), ("symbol", "ascending")])
     return table.select(columns)

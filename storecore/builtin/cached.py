@@ -55,18 +55,18 @@ class _Held(NamedTuple):
 class CachedStore(Wrapper):
     """A `DataStore` for who reads the same bars over and over: a backtest, a screen.
 
-    Of each series the range that was last read from the inner store is held, and any range within
+    Of each series the range that was last read from the nested store is held, and any range within
     it is answered from memory. Where all held bars would take more than `max_bytes`, those of the
     series that was not read for the longest time go first. A write through this store drops the
     series, or all of them where it is not told which, as by a table. A table that is read is the
-    inner store's, and is not held. What another process writes is not noticed: this store does not
-    promise to be shared, whatever the inner one does.
+    nested store's, and is not held. What another process writes is not noticed: this store does not
+    promise to be shared, whatever the nested one does.
     """
 
     def __init__(
-        self, inner: DataStore, max_bytes: int, capabilities: Iterable[str] | None = None
+        self, nested: DataStore, max_bytes: int, capabilities: Iterable[str] | None = None
     ) -> None:
-        super().__init__(inner, capabilities)
+        super().__init__(nested, capabilities)
         self._max_bytes = max_bytes
         self._lock = Lock()
         self._held: OrderedDict[_Key, _Held] = OrderedDict()
@@ -83,8 +83,8 @@ class CachedStore(Wrapper):
             held, writes = self._held.get(key), self._writes
             if held is not None and held.first <= span.first and span.last <= held.last:
                 self._held.move_to_end(key)
-                return _answer(key[0], held, span)
-        bars = self._inner.read_bars(symbol, start, end, timeframe=timeframe)
+                return _bars_within(key[0], held, span)
+        bars = self._nested.read_bars(symbol, start, end, timeframe=timeframe)
         with self._lock:
             if writes == self._writes:  # else they may be from before a write
                 self._hold(key, _Held(span.first, span.last, _columns(bars)))
@@ -129,7 +129,7 @@ def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:
 _PRICES = ("open", "high", "low", "close")
 
 
-def _answer(symbol: str, held: _Held, span: TimeRange) -> list[PriceBar]:
+def _bars_within(symbol: str, held: _Held, span: TimeRange) -> list[PriceBar]:
     dates = held.columns[0]
     rows = slice(bisect_left(dates, span.first), bisect_right(dates, span.last))
     columns = BarColumns(*(column[rows] for column in held.columns))  # type: ignore[arg-type]
@@ -150,5 +150,5 @@ def storecore_backend() -> BackendSpec:
 
 
 def _open(config: CachedConfig) -> DataStore:
-    inner = config.store
-    return CachedStore(inner.open(), config.max_bytes, inner.spec.capabilities)
+    nested = config.store
+    return CachedStore(nested.open(), config.max_bytes, nested.spec.capabilities)

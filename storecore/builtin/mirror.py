@@ -83,7 +83,7 @@ class MirrorStore(Wrapper):
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = tuple(map(_reusable, args))
         kwargs = {name: _reusable(value) for name, value in kwargs.items()}
-        answer = super()._write(method, args, kwargs)
+        result = super()._write(method, args, kwargs)
         if "expect" in kwargs:
             kwargs["expect"] = None  # the primary has decided
         failed = [
@@ -92,10 +92,10 @@ class MirrorStore(Wrapper):
             if (error := _failure(replica, method, args, kwargs)) is not None
         ]
         if failed:
-            self._tell(f"{method}: the primary holds it, but not {'; nor '.join(failed)}")
-        return answer
+            self._report_failure(f"{method}: the primary holds it, but not {'; nor '.join(failed)}")
+        return result
 
-    def _tell(self, message: str) -> None:
+    def _report_failure(self, message: str) -> None:
         _log.error("%s", message)
         if self._on_failure == "raise":
             raise StorageError(f"{message}; do not write it again")

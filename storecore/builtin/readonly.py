@@ -57,5 +57,5 @@ def storecore_backend() -> BackendSpec:
 
 
 def _open(config: ReadonlyConfig) -> DataStore:
-    inner = config.store.for_reading()
-    return ReadonlyStore(inner.open(), inner.spec.capabilities)
+    nested = config.store.for_reading()
+    return ReadonlyStore(nested.open(), nested.spec.capabilities)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from storecore.bars.rows import MAX_WHOLE, price, volume
 from storecore.cli.columns import Columns
-from storecore.cli.stamps import parse_time, to_utc
+from storecore.cli.timestamps import parse_time, to_utc
 from storecore.errors import InvalidData
 from storecore.models import PriceBar
 from storecore.values.names import check_name

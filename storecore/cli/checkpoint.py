@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from storecore.cli.choosing import StoreChoice, examples, store_options
-from storecore.cli.wording import counted, printable
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, printable
 from storecore.store.checkpoints import Checkpoint, checkpoint
 
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import click
 
-from storecore.cli.wording import listed, nearest
+from storecore.cli.text import listed
+from storecore.values.suggestions import nearest
 
 NAMES = {
     "symbol": ("symbol", "ticker"),

@@ -17,12 +17,12 @@ import click
 
 from storecore import DataStore, load_config, open_store
 from storecore.cli import demo_facts
-from storecore.cli.choosing import examples
+from storecore.cli.bar_import import read_series, write_series
 from storecore.cli.demo_report import Timing, print_report
 from storecore.cli.demo_strategy import NAME, MovingAverage, Sitting
-from storecore.cli.importing import read_series, write_series
 from storecore.cli.screen import console
-from storecore.cli.wording import counted, printable
+from storecore.cli.store_choice import examples
+from storecore.cli.text import counted, printable
 from storecore.config.file import FILE_NAME
 from storecore.errors.redaction import redacted
 

@@ -15,7 +15,7 @@ from storecore.cli.demo_facts import SYMBOLS
 from storecore.cli.info import audit_state, series_of, sum_of
 from storecore.cli.screen import console, date_text, table
 from storecore.cli.show import bar_table
-from storecore.cli.wording import counted, printable
+from storecore.cli.text import counted, printable
 
 _LAST_BARS_FROM = date(2013, 2, 1)
 _TAIL = 3

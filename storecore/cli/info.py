@@ -11,9 +11,9 @@ from typing import NamedTuple, TypeVar
 import click
 from rich.filesize import decimal
 
-from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, date_text, table
-from storecore.cli.wording import counted, printable
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, printable
 from storecore.errors import StoreError
 from storecore.protocols import AuditTrail, Catalog, DataStore, DiskUsage
 from storecore.reports import Coverage, Footprint

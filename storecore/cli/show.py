@@ -8,12 +8,13 @@ from datetime import date
 import click
 from rich.table import Table
 
-from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, date_text, date_texts, price_texts, table
-from storecore.cli.stamps import time_option
-from storecore.cli.wording import counted, listed, nearest, printable
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, listed, printable
+from storecore.cli.timestamps import time_option
 from storecore.models import PriceBar
 from storecore.protocols import Catalog, DataStore
+from storecore.values.suggestions import nearest
 
 _PRICES = ("open", "high", "low", "close")
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 from storecore.config.variables import Expanded
 from storecore.errors import ConfigError
 from storecore.errors.redaction import redacted
-from storecore.values.spelling import did_you_mean
+from storecore.values.suggestions import did_you_mean
 
 FILE_NAME = "storecore.toml"
 FILE_VARIABLE = "STORECORE_CONFIG"
@@ -114,6 +114,15 @@ def find_config(start: str | os.PathLike[str] | None = None) -> Path:
         f"no {FILE_NAME} in {folder} or above; write one with a table [{TABLE}], "
         f'name one in {FILE_VARIABLE}, or name a backend: open_store("file", base_path="data")'
     )
+
+
+def toml_value(text: str) -> Any:
+    """Return the TOML value that a text is, or the text itself if it is none."""
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return document["value"] if document.keys() == {"value"} else text
 
 
 def expanded_at(value: Any, place: str) -> Any:

@@ -48,13 +48,13 @@ class NestedStore(NamedTuple):
 
     def existing(self, opening: Opening = Opening.EXISTING) -> NestedStore:
         """Return the same store, to be opened only if it exists."""
-        inner = {
+        nested = {
             name: [each.existing(opening) for each in stores]
             if isinstance(stores, list)
             else stores.existing(opening)
-            for name, stores in self._inner()
+            for name, stores in self._nested_stores()
         }
-        settings = replace(self.settings, **inner) if inner else self.settings
+        settings = replace(self.settings, **nested) if nested else self.settings
         return self._replace(settings=settings, opening=opening)
 
     def for_reading(self) -> NestedStore:
@@ -63,7 +63,7 @@ class NestedStore(NamedTuple):
             return self
         return self.existing(Opening.EXISTING_IF_ABLE)
 
-    def _inner(self) -> list[tuple[str, Any]]:
+    def _nested_stores(self) -> list[tuple[str, Any]]:
         """Return the options that are stores, or lists of them, by name."""
         names = [field.name for field in fields(self.settings) if holds_stores(field.type)]
         return [(name, getattr(self.settings, name)) for name in names]
@@ -110,7 +110,7 @@ class NestedStore(NamedTuple):
             return self.spec.open
         if self.spec.open_existing is not None:
             return self.spec.open_existing
-        if self.opening is Opening.EXISTING and not self._inner():
+        if self.opening is Opening.EXISTING and not self._nested_stores():
             raise ConfigError(
                 f"{self.described}: it cannot open a store without creating it (its spec has no "
                 "open_existing); leave out create=False"

@@ -25,7 +25,7 @@ from storecore.plugins.isolation import is_from_program, reason
 from storecore.plugins.observers import load_observers
 from storecore.plugins.spec import BackendSpec, ResolvedSpec
 from storecore.protocols import DataStore
-from storecore.values.spelling import did_you_mean
+from storecore.values.suggestions import did_you_mean
 
 
 def open_store(
@@ -82,7 +82,7 @@ def _prepared(
     _check_name(name, place)
     spec = _spec(name, f"{place} backend: " if source or table != TABLE else "")
 
-    def inner(given: Any, key: str, folder: Path | None) -> NestedStore:
+    def nested(given: Any, key: str, folder: Path | None) -> NestedStore:
         if not isinstance(given, Mapping):
             raise ConfigError(
                 f'{place} {key}: expected a store, as in {{ backend = "file", … }}, '
@@ -92,7 +92,7 @@ def _prepared(
         return _prepared(given, source, f"{table}.{key}", inside)
 
     given = {key: value for key, value in config.items() if key != "backend"}
-    settings = build_config(spec.config, given, place=place, folders=folders, inner=inner)
+    settings = build_config(spec.config, given, place=place, folders=folders, nested=nested)
     return NestedStore(_resolved(spec, name, settings), described(name), settings)
 
 

@@ -12,17 +12,16 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
+from storecore.config.mistakes import mistakes, unknown_key
 from storecore.config.nested import NestedStore, holds_stores
 from storecore.config.variables import path_text
 from storecore.errors import ConfigError, caused_by, text_of, type_name
 from storecore.errors.redaction import redacted
 from storecore.plugins.isolation import is_from_program
-from storecore.values.nesting import mistakes, unknown_key
-from storecore.values.spelling import did_you_mean as did_you_mean
 
 _Config = TypeVar("_Config", bound=Struct)
 _VALUE = re.compile(r"Invalid (enum )?value .*", re.S)  # msgspec's words, which repeat it
-MakeInner = Callable[[Any, str, Path | None], NestedStore]
+MakeNested = Callable[[Any, str, Path | None], NestedStore]
 """Makes a store of an option's value, given its key and the folder of its relative paths."""
 
 
@@ -32,11 +31,11 @@ def build_config(
     *,
     place: str,
     folders: Mapping[str, Path] = MappingProxyType({}),
-    inner: MakeInner | None = None,
+    nested: MakeNested | None = None,
 ) -> _Config:
     """Return the config with these options.
 
-    `folders` says from which folder an option's relative path is taken, if not from here; `inner`
+    `folders` says from which folder an option's relative path is taken, if not from here; `nested`
     makes a store of an option that is one. Raises one `ConfigError` that names every unknown key
     (with the nearest), missing key and wrong type, at any depth, after `place`. It does not repeat
     values, which may be secrets.
@@ -53,7 +52,7 @@ def build_config(
         raise ConfigError("; ".join(f"{place} {problem}" for problem in problems))
     for key, field in known.items():
         if key in options and holds_stores(field.type):
-            values[field.name] = _stores(field, options[key], folders.get(key), place, inner)
+            values[field.name] = _stores(field, options[key], folders.get(key), place, nested)
     try:
         return kind(**values)
     except BaseException as error:  # whatever the backend's own check raises
@@ -92,15 +91,15 @@ def _convert(
 
 
 def _stores(
-    field: FieldInfo, value: Any, folder: Path | None, place: str, inner: MakeInner | None
+    field: FieldInfo, value: Any, folder: Path | None, place: str, nested: MakeNested | None
 ) -> Any:
     """Return the value of a field that is a store, or a list of them."""
-    assert inner is not None, "a config that holds stores is made by storecore.config.open alone"
+    assert nested is not None, "a config that holds stores is made by storecore.config.open alone"
     key = field.encode_name
     if field.type is NestedStore:
-        return inner(value, key, folder)
+        return nested(value, key, folder)
     if isinstance(value, list | tuple):
-        return [inner(each, f"{key}[{index}]", folder) for index, each in enumerate(value)]
+        return [nested(each, f"{key}[{index}]", folder) for index, each in enumerate(value)]
     raise ConfigError(f"{place} {key}: expected a list of stores, got {type_name(value)}")
 
 

@@ -14,7 +14,7 @@ from storecore.copying.audit import copy_audit
 from storecore.copying.bars import copy_bars
 from storecore.copying.events import copy_events
 from storecore.copying.fundamentals import copy_fundamentals
-from storecore.copying.report import Copied, CopyReport, LeftOut, Tell
+from storecore.copying.report import Copied, CopyReport, LeftOut, Progress
 from storecore.copying.states import copy_states
 from storecore.errors import CorruptData
 from storecore.protocols import DataStore
@@ -54,8 +54,10 @@ def copy_store(
     """
     if read_places_of(source) & places_of(target):
         raise same_place("source", source, "target", target)
-    tell = progress or (lambda kind, key, count: None)
-    found = list(chain.from_iterable(_copied(kind, source, target, tell) for kind in _KINDS))
+    report_progress = progress or (lambda kind, key, count: None)
+    found = list(
+        chain.from_iterable(_copied(kind, source, target, report_progress) for kind in _KINDS)
+    )
     return CopyReport(
         copied=tuple(each for each in found if isinstance(each, Copied)),
         left_out=tuple(each for each in found if isinstance(each, LeftOut)),
@@ -63,10 +65,10 @@ def copy_store(
 
 
 def _copied(
-    kind: str, source: DataStore, target: DataStore, tell: Tell
+    kind: str, source: DataStore, target: DataStore, report_progress: Progress
 ) -> Iterator[Copied | LeftOut]:
     """Copy one kind; damage in it does not stop the others."""
     try:
-        yield from _KINDS[kind](source, target, tell)
+        yield from _KINDS[kind](source, target, report_progress)
     except CorruptData as error:
         yield LeftOut(kind, str(error))

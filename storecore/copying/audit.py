@@ -13,7 +13,7 @@ from operator import attrgetter
 from storecore.audit.chain import links
 from storecore.audit.records import GENESIS, Link, end_of
 from storecore.audit.transfer import LOGS
-from storecore.copying.report import Copied, LeftOut, Tell, batches
+from storecore.copying.report import Copied, LeftOut, Progress, batches
 from storecore.protocols import DataStore, Transfer
 from storecore.reports import AuditLine
 from storecore.store.digests import Digest, tally
@@ -22,13 +22,15 @@ _AT_ONCE = 5_000
 _LACKS = "it lacks the capability Transfer"
 
 
-def copy_audit(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copied | LeftOut]:
+def copy_audit(
+    source: DataStore, target: DataStore, progress: Progress
+) -> Iterator[Copied | LeftOut]:
     """Copy the log of decisions, then that of orders."""
     for log in LOGS:
         if not isinstance(source, Transfer):
             yield LeftOut(log, f"the source cannot give its records as they are: {_LACKS}")
         elif isinstance(target, Transfer):
-            yield from _Log(log, source, target, tell).copy()
+            yield from _Log(log, source, target, progress).copy()
         elif next(source.iter_audit(log), None) is not None:
             yield LeftOut(log, f"the target cannot take records as they are: {_LACKS}")
 
@@ -36,11 +38,11 @@ def copy_audit(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Cop
 class _Log:
     """One log of both stores."""
 
-    def __init__(self, log: str, source: Transfer, target: Transfer, tell: Tell) -> None:
+    def __init__(self, log: str, source: Transfer, target: Transfer, progress: Progress) -> None:
         self._log = log
         self._source = source
         self._target = target
-        self._tell = tell
+        self._progress = progress
         self._digest = Digest()
         self._added = 0
 
@@ -63,7 +65,7 @@ class _Log:
     def _given(self) -> Iterator[AuditLine]:
         for each in self._source.iter_audit(self._log):
             self._digest.add(each.line)
-            self._tell(self._log, "", 1)
+            self._progress(self._log, "", 1)
             yield each
 
     def _common(self, given: Iterator[AuditLine]) -> tuple[Link, str]:

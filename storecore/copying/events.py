@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from storecore.copying.report import Copied, LeftOut, Tell, batches
+from storecore.copying.report import Copied, LeftOut, Progress, batches
 from storecore.models import Event
 from storecore.protocols import Bulk, DataStore, Transfer
 from storecore.store.digests import EVER, Digest, canonical, tally
@@ -33,16 +33,16 @@ class _Kept(NamedTuple):
 class _Missing:
     """Goes through both sides at once, and yields the events that the target lacks."""
 
-    def __init__(self, given: Iterator[Event], kept: Iterator[Event], tell: Tell) -> None:
+    def __init__(self, given: Iterator[Event], kept: Iterator[Event], progress: Progress) -> None:
         self.digest = Digest()
         self.conflicts = list[datetime]()  # the first is told, the last is the newest
-        self._given, self._kept, self._tell = given, _encoded(kept), tell
+        self._given, self._kept, self._progress = given, _encoded(kept), progress
 
     def __iter__(self) -> Iterator[Event]:
         head = next(self._kept, None)
         for each in _encoded(self._given):
             self.digest.add(each.encoded)
-            self._tell("events", each.event.type, 1)
+            self._progress("events", each.event.type, 1)
             while head is not None and head.at < each.at:
                 head = next(self._kept, None)
             at_odds = each.at in self.conflicts[-1:]
@@ -54,9 +54,11 @@ class _Missing:
                 self.conflicts = [*self.conflicts[:1], each.at]
 
 
-def copy_events(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copied | LeftOut]:
+def copy_events(
+    source: DataStore, target: DataStore, progress: Progress
+) -> Iterator[Copied | LeftOut]:
     """Copy all events, identical ones each."""
-    missing, added = _Missing(_all(source), _all(target), tell), 0
+    missing, added = _Missing(_all(source), _all(target), progress), 0
     for batch in batches(missing, _AT_ONCE):
         _write(target, batch)
         added += len(batch)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from storecore.store.digests import Tally
 
 _Item = TypeVar("_Item")
-Tell = Callable[[str, str, int], None]
+Progress = Callable[[str, str, int], None]
 
 
 class Copied(Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from storecore.copying.report import Copied, LeftOut, Tell
+from storecore.copying.report import Copied, LeftOut, Progress
 from storecore.errors import CorruptData
 from storecore.protocols import Catalog, DataStore, Transfer, VersionedState
 from storecore.reports import StateVersion
@@ -18,7 +18,9 @@ from storecore.store.digests import canonical, tally
 _OWN = "the target has saved this state itself since: it is left as it is"
 
 
-def copy_states(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copied | LeftOut]:
+def copy_states(
+    source: DataStore, target: DataStore, progress: Progress
+) -> Iterator[Copied | LeftOut]:
     """Copy the states of all strategies that the source can list."""
     if not isinstance(source, Catalog):
         why = "the source cannot list its strategies: it lacks the capability Catalog"
@@ -35,7 +37,7 @@ def copy_states(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Co
             yield copy(source, target, name)
         except CorruptData as error:  # of the one state: the others are whole
             yield LeftOut("state", f"{name}: {error}")
-        tell("state", name, 1)
+        progress("state", name, 1)
 
 
 def _uncounted(source: DataStore, target: DataStore) -> str:
@@ -75,7 +77,7 @@ def _copy_versions(source: Any, target: Any, name: str) -> Copied:
 
 
 def _goes_on(given: Sequence[StateVersion], kept: Sequence[StateVersion]) -> bool:
-    """Tell whether a history may be how another one goes on: no version of both is another."""
+    """Progress whether a history may be how another one goes on: no version of both is another."""
     if not kept:
         return True
     known = {each.version: each.state for each in given}

@@ -22,7 +22,6 @@ from typing import Any, NamedTuple, Self
 
 from msgspec import Struct
 
-from storecore.config.options import did_you_mean
 from storecore.errors import (
     ApiMismatch,
     BackendLoadError,
@@ -36,6 +35,7 @@ from storecore.plugins.loader import Plugin, PluginError, load_plugin, normalize
 from storecore.plugins.spec import API_VERSION, BACKENDS, OBSERVERS, PROMISES, BackendSpec
 from storecore.protocols import CAPABILITIES
 from storecore.values.logger import log as _log
+from storecore.values.suggestions import did_you_mean
 
 INSTALLED = "installed"
 KNOWN_PACKAGES = {

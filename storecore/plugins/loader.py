@@ -8,9 +8,9 @@ from typing import NamedTuple, Self
 
 import pluggy
 
-from storecore.config.options import did_you_mean
 from storecore.plugins import spec as hooks
 from storecore.plugins.isolation import is_from_program, reason
+from storecore.values.suggestions import did_you_mean
 
 _REQUIREMENT = re.compile(r"([\w.-]+).*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
 

@@ -46,13 +46,13 @@ class Observers(NamedTuple):
             return store
         watched = Watched(store, spec.capabilities, self)
         try:
-            self.tell("storecore_opened", store=watched, spec=spec)
+            self.notify("storecore_opened", store=watched, spec=spec)
         except BaseException:  # the user's, who never gets to hold the store
             store.close()
             raise
         return watched
 
-    def tell(self, hook: str, **what: Any) -> None:
+    def notify(self, hook: str, **what: Any) -> None:
         """Call a hook of every observer; log one that raises, and go on.
 
         Within a hook it does nothing.
@@ -146,56 +146,56 @@ class Watched(Wrapper):
     def __init__(self, store: DataStore, capabilities: Iterable[str], observers: Observers) -> None:
         super().__init__(store, capabilities)
         self._observers = observers
-        self._told_closed = False
+        self._close_notified = False
 
     def close(self) -> None:
         """Close the store and tell the observers, once."""
-        self._inner.close()
-        if not self._told_closed:
-            self._told_closed = True
-            self._observers.tell("storecore_closed", store=self)
+        self._nested.close()
+        if not self._close_notified:
+            self._close_notified = True
+            self._observers.notify("storecore_closed", store=self)
 
     def __enter__(self) -> Self:
-        self._inner.__enter__()
+        self._nested.__enter__()
         return self
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_inner":  # not there yet while a copy is made
+        if name == "_nested":  # not there yet while a copy is made
             raise AttributeError(name)
-        return getattr(self._inner, name)  # what a backend offers beyond the protocols
+        return getattr(self._nested, name)  # what a backend offers beyond the protocols
 
     def __repr__(self) -> str:
-        return repr(self._inner)
+        return repr(self._nested)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The observers are those of the process in which the copy is made.
-        return _watched_again, (self._inner, self._capabilities, self._told_closed)
+        return _watched_again, (self._nested, self._capabilities, self._close_notified)
 
     def _check_open(self) -> None:
         """Leave it to the store, which knows its own name."""
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        kind: Any = type(self._inner)
+        kind: Any = type(self._nested)
         bound = signature_of(kind, method).bind(self, *args, **kwargs)
         declared, given = METHODS[method], bound.arguments
         if declared.batch:
             given[declared.batch] = _countable(given[declared.batch])
-        answer = super()._write(method, bound.args[1:], bound.kwargs)
-        for key, count in _counts(declared, given, answer).items():
+        result = super()._write(method, bound.args[1:], bound.kwargs)
+        for key, count in _counts(declared, given, result).items():
             if count:
-                kind = declared.told.format_map(given)
-                self._observers.tell(
+                kind = declared.notify.format_map(given)
+                self._observers.notify(
                     "storecore_written", store=self, kind=kind, key=key, count=count
                 )
-        return answer
+        return result
 
 
-def _watched_again(store: DataStore, capabilities: frozenset[str], told_closed: bool) -> Any:
+def _watched_again(store: DataStore, capabilities: frozenset[str], close_notified: bool) -> Any:
     observers = load_observers()
     if not observers.managers:
         return store
     watched = Watched(store, capabilities, observers)
-    watched._told_closed = told_closed
+    watched._close_notified = close_notified
     return watched
 
 
@@ -205,15 +205,15 @@ def _countable(batch: Any) -> Any:
     return list(kept) if isinstance(kept, Iterable) and not isinstance(kept, Sized) else kept
 
 
-def _counts(method: Method, given: Mapping[str, Any], answer: Any) -> Mapping[str, int]:
+def _counts(method: Method, given: Mapping[str, Any], result: Any) -> Mapping[str, int]:
     """Return how many records were written under each key."""
-    if not method.told:
+    if not method.notify:
         return {}
     if method.key:
         name, _, attribute = method.key.partition(".")
         key = getattr(given[name], attribute) if attribute else given[name]
-        if method.told == "deletions":
-            return {key: answer}
+        if method.notify == "deletions":
+            return {key: result}
         return {key: len(given[method.batch]) if method.batch else 1}
     batch = given[method.batch]
     if method.batch == "table":

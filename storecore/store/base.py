@@ -235,12 +235,12 @@ class Store(Closing):
         columns: Iterable[str] | None = None,
     ) -> pa.Table:
         """Return the bars of many symbols as one table, sorted by symbol, then date."""
-        from storecore.bars.query import answer, wanted
+        from storecore.bars.query import bar_query, query_result
 
         timeframe = self._name(timeframe, "timeframe")
-        asked, span = wanted(symbols, columns), time_range(start, end)
-        series = self._bars.read_many(asked.symbols, timeframe, span, asked.columns)
-        return answer(series, asked.columns, span.aware)
+        query, span = bar_query(symbols, columns), time_range(start, end)
+        series = self._bars.read_many(query.symbols, timeframe, span, query.columns)
+        return query_result(series, query.columns, span.aware)
 
     @offered("bars.stream")
     def iter_bar_tables(
@@ -258,14 +258,14 @@ class Store(Closing):
         At most about `max_bytes` of bars are held at once. Bars that are written meanwhile may be
         missed.
         """
-        from storecore.bars.query import in_time_order, wanted
+        from storecore.bars.query import bar_query, in_time_order
 
         timeframe = self._name(timeframe, "timeframe")
-        asked, span = wanted(symbols, columns), time_range(start, end)
+        query, span = bar_query(symbols, columns), time_range(start, end)
         check_max_bytes(max_bytes)
-        found = self._bars.stream(asked.symbols, timeframe, span, asked.columns, max_bytes)
+        found = self._bars.stream(query.symbols, timeframe, span, query.columns, max_bytes)
         return (
-            in_time_order(series, asked.columns, span.aware) for series in self._while_open(found)
+            in_time_order(series, query.columns, span.aware) for series in self._while_open(found)
         )
 
     @offered("bars.delete")

@@ -76,13 +76,13 @@ def iter_bar_tables(
             symbols, start, end, timeframe=timeframe, columns=columns, max_bytes=max_bytes
         )
         return
-    from storecore.bars.query import wanted
+    from storecore.bars.query import bar_query
 
-    asked = wanted(symbols, columns)
+    query = bar_query(symbols, columns)
     check_max_bytes(max_bytes)
-    chosen = {*asked.columns, "date", "symbol"}
+    chosen = {*query.columns, "date", "symbol"}
     table = read_bar_table(store, symbols, start, end, timeframe=timeframe, columns=chosen)
-    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(asked.columns)
+    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(query.columns)
     rows = max(1, max_bytes // _ROW_BYTES)
     for first in range(0, len(ordered), rows):
         yield ordered.slice(first, rows)
@@ -135,14 +135,14 @@ def read_by_bars(
     columns: Iterable[str] | None,
 ) -> pa.Table:
     """Read bars of many symbols by one `read_bars` for each."""
-    from storecore.bars.query import answer, wanted
+    from storecore.bars.query import bar_query, query_result
     from storecore.bars.table import series_table
 
-    asked, span = wanted(symbols, columns), time_range(start, end)
+    query, span = bar_query(symbols, columns), time_range(start, end)
     check_name(timeframe, "timeframe")
     series = (
         (symbol, series_table(bar_columns(symbol, bars)))
-        for symbol in asked.symbols
+        for symbol in query.symbols
         for bars in [store.read_bars(symbol, start, end, timeframe=timeframe)]
     )
-    return answer(series, asked.columns, span.aware)
+    return query_result(series, query.columns, span.aware)

@@ -41,9 +41,9 @@ class Wrapper(Store):
     It has the capabilities that it is given the names of, by default those of the nested store.
     """
 
-    def __init__(self, inner: DataStore, capabilities: Iterable[str] | None = None) -> None:
-        self._inner = inner
-        given = capabilities_of(inner) if capabilities is None else capabilities
+    def __init__(self, nested: DataStore, capabilities: Iterable[str] | None = None) -> None:
+        self._nested = nested
+        given = capabilities_of(nested) if capabilities is None else capabilities
         self._capabilities = frozenset(given)
 
     @property
@@ -54,26 +54,26 @@ class Wrapper(Store):
     def close(self) -> None:
         """Close the nested store. A second call does nothing."""
         self._closed = True
-        self._inner.close()
+        self._nested.close()
 
     def places(self) -> frozenset[str]:
         """Return the places of the nested store (`storecore.store.places`)."""
-        return places_of(self._inner)
+        return places_of(self._nested)
 
     def read_places(self) -> frozenset[str]:
         """Return the places that are read from."""
-        return read_places_of(self._inner)
+        return read_places_of(self._nested)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._inner!r})"
+        return f"{type(self).__name__}({self._nested!r})"
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do a call that changes nothing."""
-        return method_of(self._inner, method)(*args, **kwargs)
+        return method_of(self._nested, method)(*args, **kwargs)
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do a call that changes something."""
-        return getattr(self._inner, method)(*args, **kwargs)
+        return getattr(self._nested, method)(*args, **kwargs)
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
         return METHODS[method].capability in self._capabilities
@@ -102,7 +102,7 @@ def _forwarding(name: str) -> Any:
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         self._check_open()
         # A wrong call is wrong here, not further down.
-        kind: Any = type(self._inner)
+        kind: Any = type(self._nested)
         signature_of(kind, name).bind(self, *args, **kwargs)
         return getattr(self, way)(name, args, kwargs)
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from storecore import InvalidData, InvalidName
-from storecore.bars.query import answer, in_time_order, wanted
+from storecore.bars.query import bar_query, in_time_order, query_result
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import FIELDS, series_table
 
@@ -25,27 +25,27 @@ def series(dates, close=1.0, volume=7):
 
 @pytest.mark.parametrize("symbols", ["AAPL", ["AAPL"], ("AAPL", "AAPL"), iter(["AAPL"]), {"AAPL"}])
 def test_one_symbol_may_be_asked_for_by_itself(symbols):
-    assert wanted(symbols, None) == (["AAPL"], FIELDS)
+    assert bar_query(symbols, None) == (["AAPL"], FIELDS)
 
 
 def test_symbols_are_sorted_and_columns_are_not():
-    assert wanted(["b", "a", "B"], ["close", "date"]) == (["B", "a", "b"], ("close", "date"))
+    assert bar_query(["b", "a", "B"], ["close", "date"]) == (["B", "a", "b"], ("close", "date"))
 
 
 def test_no_symbols_are_a_question_too():
-    assert wanted([], None).symbols == []
+    assert bar_query([], None).symbols == []
 
 
 @pytest.mark.parametrize(("symbols", "place"), [(["A", ""], 1), ("\0", 0), ([None], 0)])
 def test_n2_a_symbol_that_is_no_name_is_refused_by_its_place(symbols, place):
     with pytest.raises(InvalidName, match=rf"symbols\[{place}\]"):
-        wanted(symbols, None)
+        bar_query(symbols, None)
 
 
 @pytest.mark.parametrize(("symbols", "columns"), [(7, None), (None, None), ("A", 7)])
 def test_what_is_no_list_of_names_is_refused(symbols, columns):
     with pytest.raises(InvalidData, match="expected an iterable of str, got "):
-        wanted(symbols, columns)
+        bar_query(symbols, columns)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_what_is_no_list_of_names_is_refused(symbols, columns):
 )
 def test_a_column_that_there_is_not_is_refused(columns, message):
     with pytest.raises(InvalidData, match=message):
-        wanted("AAPL", columns)
+        bar_query("AAPL", columns)
 
 
 # The answer.
 
 
 def test_series_follow_each_other_in_one_table():
-    table = answer([("A", series([1, 2])), ("B", series([1]))], FIELDS, aware=True)
+    table = query_result([("A", series([1, 2])), ("B", series([1]))], FIELDS, aware=True)
     assert table["symbol"].to_pylist() == ["A", "A", "B"]
     assert table["date"].cast(pa.int64()).to_pylist() == [1, 2, 1]
 
@@ -82,7 +82,7 @@ def test_series_follow_each_other_in_one_table():
 )
 @pytest.mark.parametrize("named", [[], [("A", series([]))], [("A", series([1]))]])
 def test_every_answer_has_one_schema(named, aware, kind):
-    schema = answer(named, FIELDS, aware).schema
+    schema = query_result(named, FIELDS, aware).schema
     assert dict(zip(schema.names, map(str, schema.types), strict=True)) == {
         "symbol": "string",
         "date": kind,
@@ -93,11 +93,11 @@ def test_every_answer_has_one_schema(named, aware, kind):
 
 @pytest.mark.parametrize("columns", [("symbol",), ("close", "symbol"), ("volume",), ("date",)])
 def test_an_answer_has_the_columns_that_were_asked_for(columns):
-    assert answer([("A", series([1]))], columns, aware=True).column_names == list(columns)
+    assert query_result([("A", series([1]))], columns, aware=True).column_names == list(columns)
 
 
 def test_t2_dates_are_the_same_instants_naive_or_aware():
-    table = answer([("A", series([0]))], ("date",), aware=False)
+    table = query_result([("A", series([0]))], ("date",), aware=False)
     assert table["date"].to_pylist() == [datetime(1970, 1, 1)]
 
 
@@ -113,7 +113,7 @@ def test_t2_dates_are_the_same_instants_naive_or_aware():
 )
 def test_b5_volumes_are_int64_where_only_that_is_exact(volumes, kind, answered):
     named = [(str(row), series([1], volume=volume)) for row, volume in enumerate(volumes)]
-    column = answer(named, FIELDS, aware=True)["volume"]
+    column = query_result(named, FIELDS, aware=True)["volume"]
     assert (str(column.type), column.to_pylist()) == (kind, answered)
 
 

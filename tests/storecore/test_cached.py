@@ -34,7 +34,7 @@ class Counting(MemoryDataStore):
 
 
 @pytest.fixture
-def inner(bar):
+def nested(bar):
     store = Counting()
     for symbol in ("AAPL", "MSFT", "FULL"):
         days = [JAN_1 + timedelta(day) for day in range(31)]
@@ -45,9 +45,9 @@ def inner(bar):
 
 
 @pytest.fixture
-def cached(inner):
+def cached(nested):
     """Make a cached store of a budget in bars."""
-    return lambda bars=1000: CachedStore(inner, bars * BYTES_A_BAR)
+    return lambda bars=1000: CachedStore(nested, bars * BYTES_A_BAR)
 
 
 def closes(store, first=1, last=31, symbol="AAPL", **options):
@@ -55,27 +55,27 @@ def closes(store, first=1, last=31, symbol="AAPL", **options):
     return [bar.close for bar in store.read_bars(symbol, start, end, **options)]
 
 
-def test_a_range_within_one_that_was_read_is_answered_from_memory(cached, inner):
+def test_a_range_within_one_that_was_read_is_answered_from_memory(cached, nested):
     store = cached()
     assert closes(store, 5, 20) == list(range(5, 21))
     assert closes(store, 5, 20) == list(range(5, 21))
     assert closes(store, 10, 12) == [10.0, 11.0, 12.0]
-    assert inner.reads == 1
+    assert nested.reads == 1
 
 
-def test_what_lies_outside_is_read(cached, inner):
+def test_what_lies_outside_is_read(cached, nested):
     store = cached()
     closes(store, 5, 20)
     assert closes(store, 5, 21) == list(range(5, 22))
     assert closes(store, 5, 20, timeframe="1m") == []
-    assert inner.reads == 3
+    assert nested.reads == 3
 
 
-def test_the_answer_from_memory_is_of_the_kind_asked_for(cached, inner):
+def test_the_answer_from_memory_is_of_the_kind_asked_for(cached, nested):
     store = cached()
     naive = store.read_bars("AAPL", JAN_1, JAN_31)
     aware = store.read_bars("AAPL", JAN_1.replace(tzinfo=UTC), JAN_31.replace(tzinfo=UTC))
-    assert inner.reads == 1
+    assert nested.reads == 1
     assert {bar.date.tzinfo for bar in naive} == {None}
     assert [bar.date for bar in aware] == [bar.date.replace(tzinfo=UTC) for bar in naive]
 
@@ -87,14 +87,14 @@ def test_a_list_that_was_returned_is_the_callers_own(cached):
     assert len(closes(store)) == 31
 
 
-def test_a_write_drops_its_series_and_no_other(cached, inner, bar):
+def test_a_write_drops_its_series_and_no_other(cached, nested, bar):
     store = cached()
     for symbol in ("AAPL", "MSFT"):
         closes(store, symbol=symbol)
     store.write_bars("AAPL", [bar(JAN_1, 7.5)])
     assert closes(store, 1, 1) == [7.5]
     closes(store, symbol="MSFT")
-    assert inner.reads == 3
+    assert nested.reads == 3
 
 
 def test_a_write_that_raised_drops_its_series_too(cached, bar):
@@ -106,15 +106,17 @@ def test_a_write_that_raised_drops_its_series_too(cached, bar):
 
 
 @pytest.mark.parametrize("name", ["write_event", "save_strategy_state", "log_decision"])
-def test_a_write_of_something_else_drops_nothing(cached, inner, writes, name):
+def test_a_write_of_something_else_drops_nothing(cached, nested, writes, name):
     store = cached()
     closes(store)
     getattr(store, name)(**writes[name])
     closes(store)
-    assert inner.reads == 1
+    assert nested.reads == 1
 
 
-def test_a_batch_of_something_else_drops_nothing(cached, inner, event, fundamental, decision, sent):
+def test_a_batch_of_something_else_drops_nothing(
+    cached, nested, event, fundamental, decision, sent
+):
     store = cached()
     closes(store)
     store.write_events([event()])
@@ -124,7 +126,7 @@ def test_a_batch_of_something_else_drops_nothing(cached, inner, event, fundament
     store.append_audit("orders", JAN_1.date(), [])
     store.restore_state("value", [], expect=store.load_versioned_state("value").version)
     closes(store)
-    assert inner.reads == 1
+    assert nested.reads == 1
 
 
 def test_a_table_that_is_written_drops_what_is_held(cached, bar):
@@ -144,47 +146,47 @@ def test_a_table_that_is_read_is_never_stale(cached, bar):
         assert table["close"].to_pylist() == [close]
 
 
-def test_bars_that_are_deleted_are_gone_and_no_other_series_is_dropped(cached, inner):
+def test_bars_that_are_deleted_are_gone_and_no_other_series_is_dropped(cached, nested):
     store = cached()
     for symbol in ("AAPL", "MSFT"):
         closes(store, symbol=symbol)
     assert store.delete_bars("AAPL", JAN_1, JAN_31.replace(day=30)) == 30
     assert closes(store) == [31.0]
     closes(store, symbol="MSFT")
-    assert inner.reads == 3
+    assert nested.reads == 3
 
 
-def test_a_write_of_an_unknown_kind_drops_everything(cached, inner):
-    inner.repair = lambda: None
+def test_a_write_of_an_unknown_kind_drops_everything(cached, nested):
+    nested.repair = lambda: None
     store = cached()
     closes(store)
     store._write("repair", (), {})
     closes(store)
-    assert inner.reads == 2
+    assert nested.reads == 2
 
 
-def test_bars_that_were_read_while_they_were_written_are_not_held(cached, inner, bar):
+def test_bars_that_were_read_while_they_were_written_are_not_held(cached, nested, bar):
     store = cached()
-    inner.meanwhile = lambda: store.write_bars("AAPL", [bar(JAN_1, 7.5)])
+    nested.meanwhile = lambda: store.write_bars("AAPL", [bar(JAN_1, 7.5)])
     assert closes(store, 1, 1) == [1.0]
-    inner.meanwhile = None
+    nested.meanwhile = None
     assert closes(store, 1, 1) == [7.5]
 
 
-def test_the_series_not_read_for_the_longest_time_goes_first(cached, inner):
+def test_the_series_not_read_for_the_longest_time_goes_first(cached, nested):
     store = cached(bars=62)
     for symbol in ("AAPL", "MSFT", "AAPL", "FULL"):
         closes(store, symbol=symbol)
-    assert inner.reads == 3
+    assert nested.reads == 3
     closes(store, symbol="AAPL")
     closes(store, symbol="FULL")
-    assert inner.reads == 3
+    assert nested.reads == 3
     closes(store, symbol="MSFT")
-    assert inner.reads == 4
+    assert nested.reads == 4
 
 
-def test_a_series_above_the_whole_budget_is_not_held(cached, inner):
+def test_a_series_above_the_whole_budget_is_not_held(cached, nested):
     store = cached(bars=30)
     for _ in range(2):
         assert len(closes(store)) == 31
-    assert inner.reads == 2
+    assert nested.reads == 2

@@ -64,11 +64,11 @@ def third(site):
     return lambda name: importlib.import_module(f"acme_{name}").OPENED
 
 
-def wrapped(kind, inner):
+def wrapped(kind, nested):
     """Return the options of a wrapper of each kind, or the store itself."""
     if kind == "mirror":
-        return {"backend": kind, "primary": inner, "replicas": []}
-    return inner if kind == "itself" else {"backend": kind, "store": inner}
+        return {"backend": kind, "primary": nested, "replicas": []}
+    return nested if kind == "itself" else {"backend": kind, "store": nested}
 
 
 KINDS = ["itself", "readonly", "cached", "mirror"]

@@ -34,8 +34,8 @@ def test_paths_at_any_depth_are_taken_from_the_folder_of_the_config_file(config,
 def test_paths_given_in_a_call_are_taken_from_the_current_folder(config, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    inner = {"backend": "file", "base_path": "own"}
-    open_store(config, primary=inner, replicas=[]).close()
+    nested = {"backend": "file", "base_path": "own"}
+    open_store(config, primary=nested, replicas=[]).close()
     assert (tmp_path / "here" / "own").is_dir()
 
 
@@ -62,9 +62,9 @@ def test_an_error_inside_a_file_names_the_file(config):
 
 
 def test_an_error_deep_inside_names_all_of_the_way():
-    inner = {"backend": "readonly", "store": {"backend": "memory", "size": 1}}
+    nested = {"backend": "readonly", "store": {"backend": "memory", "size": 1}}
     with pytest.raises(ConfigError, match=r"^\[store\.store\.store\] size: unknown option"):
-        open_store("cached", store=inner, max_bytes=1)
+        open_store("cached", store=nested, max_bytes=1)
 
 
 def test_what_is_wrong_outside_is_told_before_what_is_inside_is_looked_at():

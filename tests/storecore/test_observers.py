@@ -93,10 +93,10 @@ class Store(MemoryDataStore):
 FORWARDING = """
 class Store:
     def __init__(self):
-        self._inner = MemoryDataStore()
+        self._nested = MemoryDataStore()
 
     def __getattr__(self, name):
-        return getattr(self._inner, name)
+        return getattr(self._nested, name)
 
     def __enter__(self):
         return self
@@ -105,7 +105,7 @@ class Store:
         self.close()
 
     def write_event(self, *args, **kwargs):
-        self._inner.write_event(*args, **kwargs)
+        self._nested.write_event(*args, **kwargs)
 """
 
 
@@ -318,7 +318,7 @@ def test_an_observer_is_told_how_many_bars_were_deleted(store, calls, bar):
 
 @pytest.mark.parametrize("removed", [0, None])
 def test_an_observer_is_not_told_of_a_deletion_that_removed_nothing(bulky, calls, removed):
-    bulky._inner.removed = removed
+    bulky._nested.removed = removed
     assert bulky.delete_bars("AAPL", date.min, date.max) is removed
     assert calls == []
 

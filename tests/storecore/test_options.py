@@ -9,7 +9,8 @@ import pytest
 from msgspec import Struct, field
 
 from storecore import ConfigError
-from storecore.config.options import build_config, did_you_mean
+from storecore.config.options import build_config
+from storecore.values.suggestions import did_you_mean
 
 
 class Client:

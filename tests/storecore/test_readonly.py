@@ -17,10 +17,10 @@ EVER = date.min, date.max
 
 @pytest.fixture
 def readonly(tmp_path, bar):
-    inner = {"backend": "file", "base_path": tmp_path / "data"}
-    with open_store(inner) as store:
+    nested = {"backend": "file", "base_path": tmp_path / "data"}
+    with open_store(nested) as store:
         store.write_bars("AAPL", [bar()])
-    with open_store("readonly", store=inner) as store:
+    with open_store("readonly", store=nested) as store:
         yield store
 
 

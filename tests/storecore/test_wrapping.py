@@ -31,8 +31,8 @@ COMPOSED = {
 def config(request, tmp_path, bar):
     """The table of a wrapper around a store of files, which holds a bar."""
     file = {"backend": "file", "base_path": tmp_path / "data"}
-    with open_store(file) as inner:
-        inner.write_bars("AAPL", [bar()])
+    with open_store(file) as nested:
+        nested.write_bars("AAPL", [bar()])
     return COMPOSED[request.param](file)
 
 

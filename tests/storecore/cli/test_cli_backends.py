@@ -45,7 +45,7 @@ def test_a_backend_provided_twice_is_told_without_loading_it(cli, site):
 
 
 def test_a_wrapper_is_shown_with_what_it_depends_on(cli):
-    assert "what its inner store can" in row_of("mirror", cli("backends"))
+    assert "those of its nested stores" in row_of("mirror", cli("backends"))
 
 
 def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storecore.cli.choosing import _toml_value
+from storecore.config.file import toml_value
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_wrong_option_in_a_config_is_told_as_the_config_names_it(cli, config):
     ],
 )
 def test_a_setting_is_a_toml_value_or_else_text(text, value):
-    assert _toml_value(text) == value
+    assert toml_value(text) == value
 
 
 def test_a_setting_of_a_wrong_type_is_refused(cli, base_path):

@@ -10,6 +10,7 @@ import pytest
 
 import storecore
 from storecore import PriceBar
+from storecore.cli import copy
 
 JAN_5 = datetime(2026, 1, 5)
 
@@ -155,9 +156,7 @@ def test_on_a_terminal_bars_of_progress_are_shown(
         def isatty(self):
             return True
 
-    from storecore.cli import copying
-
-    monkeypatch.setattr(copying.sys, "stderr", Terminal())
+    monkeypatch.setattr(copy.sys, "stderr", Terminal())
     _, name = backend_with(*(["Catalog"] if catalog else []))
     store = storecore.open_store(name)
-    assert copying._totals(store) == ({"bars": 1} if catalog else {})
+    assert copy._totals(store) == ({"bars": 1} if catalog else {})

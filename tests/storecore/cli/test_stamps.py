@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from storecore.cli.stamps import parse_time, to_utc
+from storecore.cli.timestamps import parse_time, to_utc
 from storecore.errors import InvalidData
 
 NEW_YORK = ZoneInfo("America/New_York")

@@ -184,8 +184,8 @@ def test_a_copy_of_nothing_is_equal(source, target):
 def test_a_second_copy_writes_nothing(source, files):
     fill(source)
     copy_store(source, files("data"))
-    inner = {"backend": "file", "base_path": files("data").base_path}
-    readonly = storecore.open_store("readonly", store=inner)
+    nested = {"backend": "file", "base_path": files("data").base_path}
+    readonly = storecore.open_store("readonly", store=nested)
     report = copy_store(source, readonly)
     assert report.ok
     assert sum(each.added for each in report.copied) == 0

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import click
 
-from storecore.cli.wording import did_you_mean
 from storecore.errors import InvalidData
+from storecore.values.suggestions import did_you_mean
 from storecore.values.times import instant, to_datetime
 
 _DATE = r"\d{4}(?:-\d\d-\d\d|\d{4}|-W\d\d-\d)"
@@ -83,7 +83,7 @@ def find_zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        hint = did_you_mean(name, available_timezones())
+        hint = did_you_mean(name, available_timezones(), most=3)
         raise click.BadParameter(
             f"no time zone {name!r}{hint}; expected an IANA name, as America/New_York"
         ) from None

@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from storecore.cli.choosing import StoreChoice, examples, store_argument
 from storecore.cli.info import Reading, series_of
 from storecore.cli.screen import console, progresses, table
-from storecore.cli.wording import counted, printable
+from storecore.cli.store_choice import StoreChoice, examples, store_argument
+from storecore.cli.text import counted, printable
 from storecore.copying import Copied, CopyReport, copy_store
 from storecore.protocols import Catalog, DataStore
 

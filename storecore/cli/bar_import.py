@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from storecore.cli.bar_files import BarTable, read_table
 from storecore.cli.bar_rows import RowReader
-from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.columns import recognize
 from storecore.cli.repeated_hours import resolved_by_order
 from storecore.cli.screen import console, date_text, progress
-from storecore.cli.stamps import find_zone, local_text, with_offset
-from storecore.cli.wording import counted, listed, printable
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, listed, printable
+from storecore.cli.timestamps import find_zone, local_text, with_offset
 from storecore.errors import StoreError
 from storecore.models import PriceBar
 from storecore.protocols import DataStore

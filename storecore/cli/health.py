@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from storecore.cli.failing import one_line
+from storecore.cli.errors import one_line
 from storecore.errors import StoreClosed
 from storecore.plugins.isolation import is_from_program
 from storecore.protocols import AuditTrail, DataStore

@@ -5,15 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from storecore.cli.wording import printable
-from storecore.config.file import FILE_VARIABLE, StoreConfig, find_config, load_config
+from storecore.cli.text import printable
+from storecore.config.file import FILE_VARIABLE, StoreConfig, find_config, load_config, toml_value
 from storecore.config.nested import NestedStore
 from storecore.config.open import opened, prepare
 from storecore.errors import ConfigError
@@ -135,7 +134,7 @@ def _named(context: click.Context, parameter: click.Parameter, text: str) -> Sto
         key, equals, value = setting.partition("=")
         if not (_KEY.fullmatch(key) and equals) or key == "backend":
             raise click.BadParameter(f"expected KEY=VALUE,… after {name + colon!r}: {_FORMS}")
-        settings[key] = _toml_value(value)
+        settings[key] = toml_value(value)
     return StoreChoice(StoreConfig({"backend": name}), settings, _FORMS)
 
 
@@ -163,14 +162,5 @@ def _parsed(
             raise click.BadParameter(f"expected KEY=VALUE, as in base_path=data{got}")
         if key.strip() == "backend":
             raise click.BadParameter("a backend is chosen by --backend NAME")
-        parsed[key.strip()] = _toml_value(value)
+        parsed[key.strip()] = toml_value(value)
     return parsed
-
-
-def _toml_value(text: str) -> Any:
-    """Return a text as the TOML value that it is, or as it is."""
-    try:
-        document = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return document["value"] if document.keys() == {"value"} else text

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, table
-from storecore.cli.wording import counted, printable
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, printable
 from storecore.protocols import DataStore, Maintenance
 from storecore.reports import Finding, Report
 from storecore.store.checkpoints import loaded

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec.inspect as kinds
 
-from storecore.values.spelling import did_you_mean
+from storecore.values.suggestions import did_you_mean
 
 _Table = kinds.StructType | kinds.DataclassType | kinds.TypedDictType
 _Choice = kinds.LiteralType | kinds.EnumType

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from storecore.cli.checking import Check, checks
-from storecore.cli.choosing import StoreChoice, examples, settings_option
-from storecore.cli.failing import one_line
+from storecore.cli.errors import one_line
+from storecore.cli.health import Check, checks
 from storecore.cli.screen import console, table
-from storecore.cli.wording import printable
+from storecore.cli.store_choice import StoreChoice, examples, settings_option
+from storecore.cli.text import printable
 from storecore.config.file import StoreConfig
 from storecore.errors import StoreError
 from storecore.plugins.discovery import (
@@ -108,5 +108,5 @@ def _health(backend: BackendInfo) -> tuple[str, str, str]:
     except StoreError as error:
         return one_line(error), "", ""
     if callable(spec.capabilities):
-        return "healthy", spec.summary, "what its inner store can"
+        return "healthy", spec.summary, "those of its nested stores"
     return "healthy", spec.summary, ", ".join(sorted(spec.capabilities))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from storecore.cli.choosing import StoreChoice, examples, store_options
+from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.config.nested import NestedStore
 from storecore.errors import BackendLoadError
 from storecore.plugins.isolation import is_from_program, reason
