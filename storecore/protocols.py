@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from storecore.store.checkpoints import Against, Checkpoint
+    from storecore.reports.checkpoint import Against, Checkpoint
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from storecore.config.file import TABLE, StoreConfig, expanded_at, load_config
 from storecore.config.nested import NestedStore
 from storecore.config.options import build_config
+from storecore.config.watched import watched
 from storecore.errors import (
     BackendLoadError,
     ConfigError,
@@ -57,7 +58,7 @@ def open_store(
 def opened(prepared: NestedStore) -> DataStore:
     """Open a prepared store, with the installed observers."""
     observers = load_observers()
-    return observers.watch(prepared.open(), prepared.spec)
+    return watched(prepared.open(), prepared.spec, observers)
 
 
 def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> NestedStore:

@@ -65,7 +65,7 @@ from storecore.values.times import LATEST, exact_instant, time_range
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from storecore.store.checkpoints import Against, Checkpoint
+    from storecore.reports.checkpoint import Against, Checkpoint
 
 MAX_BYTES = 32 * 2**20
 _Item = TypeVar("_Item")

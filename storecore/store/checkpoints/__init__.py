@@ -26,8 +26,7 @@ from storecore.audit.transfer import LOGS
 from storecore.errors import StorageError
 from storecore.protocols import CAPABILITIES
 from storecore.reports import Report
-from storecore.store.checkpoints.comparison import compare
-from storecore.store.checkpoints.document import (
+from storecore.reports.checkpoint import (
     Against,
     Checkpoint,
     EventDay,
@@ -38,6 +37,7 @@ from storecore.store.checkpoints.document import (
     loaded,
     sealed,
 )
+from storecore.store.checkpoints.comparison import compare
 from storecore.store.checkpoints.survey import (
     Surveyed,
     Written,

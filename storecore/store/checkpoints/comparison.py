@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from storecore.errors import StorageError
 from storecore.reports import Finding
-from storecore.store.checkpoints.document import (
+from storecore.reports.checkpoint import (
     Checkpoint,
     EventDay,
     Filings,

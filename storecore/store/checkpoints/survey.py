@@ -16,7 +16,7 @@ from storecore.errors import CorruptData
 from storecore.fundamentals import encode_fundamental
 from storecore.models import Event, FundamentalData
 from storecore.protocols import Catalog, DataStore, Transfer, VersionedState
-from storecore.store.checkpoints.document import EventDay, Filings, LogEnd, SavedState, Series
+from storecore.reports.checkpoint import EventDay, Filings, LogEnd, SavedState, Series
 from storecore.store.digests import (
     EVER,
     BarDigest,

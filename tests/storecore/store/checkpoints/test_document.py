@@ -11,8 +11,8 @@ import pytest
 import storecore
 from storecore import Checkpoint, CorruptData, Event, InvalidData, PriceBar, StorageError
 from storecore.builtin.memory import MemoryDataStore
+from storecore.reports.checkpoint import sealed
 from storecore.store.checkpoints import loaded
-from storecore.store.checkpoints.document import sealed
 from storecore.testing.records import HOSTILE
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
