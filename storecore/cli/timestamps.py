@@ -56,7 +56,7 @@ def parse_time(text: str, what: str) -> date:
     if form is None:
         raise InvalidData(f"{what}={text!r}: {_expected(text)}")
     if _FINER.search(text):
-        raise InvalidData(f"{what}={text!r}: finer than a microsecond; a store rounds nothing")
+        raise InvalidData(f"{what}={text!r}: finer than a microsecond; a store does not round")
     try:
         return datetime.fromisoformat(text) if form[1] else date.fromisoformat(text)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Finds mistakes in options at any depth: keys and choices that msgspec alone would not name.
+"""Mistakes in options at any depth: unknown and missing keys, wrong tags and choices.
 
 msgspec ignores unknown keys, stops at the first mistake, and repeats a wrong value, which may be a
-secret. So keys, missing keys, tags and choices are checked here first; msgspec then checks types.
+secret. So these are checked here first; msgspec then checks the types.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _in_table(kind: _Table, value: Mapping[Any, Any], place: str) -> Iterator[st
 
 
 def _in_union(types: Sequence[kinds.Type], value: Any, place: str) -> Iterator[str]:
-    """Yield the mistakes in a value of a union, by the type with its shape."""
+    """Yield the mistakes in a value of a union, checked by the types of its shape."""
     tables = [each for each in types if isinstance(each, kinds.StructType)]
     if len(tables) > 1 and isinstance(value, Mapping):
         yield from _in_tagged(tables, value, place)
@@ -102,7 +102,7 @@ def _is_choice(kind: _Choice, value: str) -> bool:
     if isinstance(kind, kinds.LiteralType):
         return value in kind.values
     try:
-        return kind.cls(value) in kind.cls  # an enum may take more than it lists
+        return kind.cls(value) in kind.cls  # an enum may accept more than its members
     except ValueError:
         return False
 

@@ -1,4 +1,4 @@
-"""`open_store`: from what a user gives to an open store."""
+"""`open_store`: from the arguments of a user to an open store."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def open_store(
     observers: bool = True,
     **options: Any,
 ) -> DataStore:
-    """Open a store: a backend's name with its options, one mapping, or the config file found.
+    """Open a store, given as a backend's name with options, as a mapping, or in a config file.
 
-    Without arguments the config is the `[store]` table of the file that `STORECORE_CONFIG` names,
-    or of the nearest `storecore.toml`, here or above. Options beside a mapping override its values.
-    Relative paths in a config file are taken from its folder, those given here from the current
-    one. `${NAME}` in any text is replaced from the environment.
+    Without arguments, the config is the `[store]` table of the file that `STORECORE_CONFIG` names,
+    or of the nearest `storecore.toml` in the current folder or above. Options override the values
+    of a mapping. Relative paths in a config file are relative to its folder, those in arguments to
+    the current folder. `${NAME}` in any text is replaced from the environment.
 
-    Missing parts of the store are created. With `create=False` nothing is created, and a place
-    without a store raises `NoStore`. With `observers=False` no installed observer is called for
+    A missing store is created. With `create=False` nothing is created, and a place without a store
+    raises `NoStore`. With `observers=False` no installed observer is called for
     this store. Raises `ConfigError` for options that do not fit, `UnknownBackend` or
     `BackendLoadError` for a backend that cannot be loaded, and what the backend raises when it
     opens.
@@ -62,7 +62,7 @@ def opened(prepared: NestedStore) -> DataStore:
 
 
 def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> NestedStore:
-    """Return the store that `open_store` would open, its options checked, without opening it."""
+    """Return the store that `open_store` would open, with checked options."""
     config = _config(store, options)
     place = f"{config.place}[{TABLE}]"
     table = {key: expanded_at(value, f"{place} {key}") for key, value in config.items()}
@@ -75,7 +75,7 @@ def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> 
 def _prepared(
     config: Mapping[str, Any], source: str, table: str, folders: Mapping[str, Path]
 ) -> NestedStore:
-    """Return the store of a table of options, and so of the tables in it."""
+    """Return the store of a table of options, and recursively of its nested tables."""
     place = f"{source}[{table}]"
     name = config.get("backend")
     if not isinstance(name, str):
@@ -109,7 +109,7 @@ def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:
 
 
 def _check_name(name: str, place: str) -> None:
-    """Raise if the name is a connection string or the like, without repeating it."""
+    """Raise `UnknownBackend` if the name looks like a connection string, without repeating it."""
     if is_connection(name):
         raise UnknownBackend(
             f"{place} backend: expected the name of a backend, got what looks like a connection "
@@ -133,7 +133,7 @@ def _spec(name: str, place: str) -> BackendSpec:
 
 
 def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> StoreConfig:
-    """Return all that was given as one config."""
+    """Return the arguments of `open_store` as one config."""
     if isinstance(store, str):
         return _named(store, options)
     if store is None:

@@ -40,7 +40,7 @@ class Watched(Wrapper):
         self._close_notified = False
 
     def close(self) -> None:
-        """Close the store and tell the observers, once."""
+        """Close the store and notify the observers, once."""
         self._nested.close()
         if not self._close_notified:
             self._close_notified = True
@@ -51,19 +51,19 @@ class Watched(Wrapper):
         return self
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_nested":  # not there yet while a copy is made
+        if name == "_nested":  # missing while a copy is created
             raise AttributeError(name)
-        return getattr(self._nested, name)  # what a backend offers beyond the protocols
+        return getattr(self._nested, name)  # a backend's own methods
 
     def __repr__(self) -> str:
         return repr(self._nested)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The observers are those of the process in which the copy is made.
+        # The observers are those of the process that creates the copy.
         return _watched_again, (self._nested, self._capabilities, self._close_notified)
 
     def _check_open(self) -> None:
-        """Leave it to the store, which knows its own name."""
+        """Leave the check to the store, whose error has its own name."""
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kind: Any = type(self._nested)
@@ -91,13 +91,13 @@ def _watched_again(store: DataStore, capabilities: frozenset[str], close_notifie
 
 
 def _countable(batch: Any) -> Any:
-    """Return a batch that can be counted and then written; a generator only by using it up."""
+    """Return a batch that can be counted and then written: a generator as a list."""
     kept = kept_table(batch)
     return list(kept) if isinstance(kept, Iterable) and not isinstance(kept, Sized) else kept
 
 
 def _counts(method: Method, given: Mapping[str, Any], result: Any) -> Mapping[str, int]:
-    """Return how many records were written under each key."""
+    """Return the number of written records by key."""
     if not method.notify:
         return {}
     if method.key:

@@ -1,8 +1,8 @@
-"""Finds the installed backends and loads the one that is asked for, by its name only.
+"""Discovery of installed backends; a backend is loaded by its name only.
 
 Three steps: *find* reads the metadata of installed distributions and imports nothing; *load*
-imports one plugin and gives it to pluggy; *classify* turns what it said into a `BackendSpec`. Every
-failure names the backend, the distribution and version, the entry point and the cause.
+imports one plugin and registers it with pluggy; *classify* checks the returned `BackendSpec`. Every
+error names the backend, the distribution and version, the entry point and the cause.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ KNOWN_PACKAGES = {
     **dict.fromkeys(("cached", "file", "memory", "mirror", "readonly"), "storecore"),
     "postgres": "storecore[postgres]",
 }
-"""What to install for a backend that is known to exist: its name, and what pip is given."""
+"""The packages of known backends, as arguments of pip, by the name of the backend."""
 
 
 class BackendInfo(NamedTuple):
-    """What package metadata say about a backend or an observer, without importing it.
+    """A backend or an observer as described by package metadata, without importing it.
 
-    `status` is "installed", or says what is wrong ("duplicate: …", "missing extra: pip install …").
+    `status` is "installed" or a problem ("duplicate: …", "missing extra: pip install …").
     """
 
     name: str
@@ -59,14 +59,14 @@ class BackendInfo(NamedTuple):
 
 
 class BrokenPackage(NamedTuple):
-    """An installed distribution whose metadata cannot be read: its name or folder, and why."""
+    """An installed distribution whose metadata cannot be read: its name or folder, and the reason."""
 
     distribution: str
     why: str
 
     @classmethod
     def of(cls, dist: Any, error: Exception) -> Self:
-        """Return a distribution with the error that its metadata raised."""
+        """Return the broken package of a distribution and the error that its metadata raised."""
         why = f"its metadata cannot be read: {reason(error)}; reinstall or uninstall it"
         folder = getattr(dist, "_path", "an unknown place")
         try:
@@ -104,7 +104,7 @@ def _info(plugin: Plugin, namesakes: int) -> BackendInfo:
 def find(group: str) -> list[Plugin]:
     """Return the plugins of an entry-point group, sorted, importing nothing.
 
-    A distribution whose metadata are broken is left out, and logged once.
+    A distribution with broken metadata is left out, and logged once.
     """
     found, broken = _found(group)
     for each in broken:
@@ -115,9 +115,9 @@ def find(group: str) -> list[Plugin]:
 
 
 def broken_packages() -> list[BrokenPackage]:
-    """Return the distributions that are left out, whatever they may provide.
+    """Return the distributions with broken metadata, for a caller that reports them.
 
-    They are not logged again: the caller reports them.
+    They are not logged again.
     """
     broken = {each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]}
     _reported.update(broken)
@@ -150,7 +150,7 @@ def _found_one_by_one(group: str) -> Iterable[EntryPoint | BrokenPackage]:
         try:
             declared = list(dist.entry_points.select(group=group))
             own = {normalized(Plugin.of(each).distribution) for each in declared}
-            if not own & names:  # else it is hidden by one before it on the path
+            if not own & names:  # else one before it on the path hides it
                 yield from declared
             names |= own
         except Exception as error:
@@ -164,7 +164,7 @@ def load_spec(name: str) -> BackendSpec:
     """
     plugin = _the_one(name, find(BACKENDS))
     try:
-        answers = load_plugin(plugin).hook.storecore_backend()
+        results = load_plugin(plugin).hook.storecore_backend()
     except PluginError as error:
         raise BackendLoadError(f"{plugin.described}: {text_of(error)}") from error.__cause__
     except BaseException as error:
@@ -173,11 +173,11 @@ def load_spec(name: str) -> BackendSpec:
         raise BackendLoadError(
             f"{plugin.described}: its storecore_backend raised {reason(error)}"
         ) from error
-    return _classify(plugin, answers)
+    return _classify(plugin, results)
 
 
 def described(name: str) -> str:
-    """Return a backend's name and where it comes from, the beginning of every error about it."""
+    """Return the name and origin of a backend, with which every error about it begins."""
     return _the_one(name, find(BACKENDS)).described
 
 
@@ -200,9 +200,9 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
 
 
 def _check_packages_are_read() -> None:
-    """Raise `StorageError` if the system can open no file, so that nothing can be found.
+    """Raise `StorageError` if no file can be opened, so that no package can be found.
 
-    What was found meanwhile is dropped: Python keeps listings of folders, empty ones too.
+    The cached listings of folders are dropped, since they are incomplete.
     """
     try:
         Path(__file__).open("rb").close()
@@ -214,25 +214,25 @@ def _check_packages_are_read() -> None:
 
 
 def _left_out() -> str:
-    """Return `; left out: …` for packages that may provide the missing plugin, or nothing."""
+    """Return `; left out: …` with the packages that may provide a missing plugin, or ""."""
     broken = ", ".join(f"{each.distribution} ({each.why})" for each in broken_packages())
     return f"; left out: {broken}" if broken else ""
 
 
 def _provided(name: str) -> str:
-    """Return ` (… provides it: …)` for a backend of a known package, or nothing."""
+    """Return ` (… provides it: …)` for a backend of a known package, else an empty string."""
     package = KNOWN_PACKAGES.get(name)
     return f" (a known package provides it: pip install '{package}')" if package else ""
 
 
-def _classify(plugin: Plugin, answers: list[object]) -> BackendSpec:
-    """Return the one spec that a plugin answered with, or raise what is wrong with it."""
-    if len(answers) != 1:
+def _classify(plugin: Plugin, results: list[object]) -> BackendSpec:
+    """Return the spec that a plugin returned. Raises if there is not exactly one valid spec."""
+    if len(results) != 1:
         raise BackendLoadError(
             f"{plugin.described}: expected a hook storecore_backend that returns a BackendSpec, "
             "found none; is it marked with @storecore.hookimpl?"
         )
-    spec = answers[0]
+    spec = results[0]
     if not isinstance(spec, BackendSpec):
         raise BackendLoadError(
             f"{plugin.described}: expected its storecore_backend to return a BackendSpec, "
@@ -269,7 +269,7 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
 
 
 def _name_problems(kind: str, declared: object, known: Mapping[str, object]) -> Iterable[str]:
-    """Yield what is wrong with declared names; a function of the config is asked when opening."""
+    """Yield the mistakes in declared names; a function of the config is called only at opening."""
     if callable(declared):
         return
     if isinstance(declared, Set):
@@ -288,7 +288,7 @@ def _status(plugin: Plugin, namesakes: int) -> str:
 
 
 def _lacks(plugin: Plugin, extra: str) -> bool:
-    """Tell whether a requirement of an extra is not installed (its version is pip's business)."""
+    """Return whether a requirement of an extra is not installed, in whatever version."""
     return any(not _is_installed(name) for name in plugin.requirements(extra))
 
 

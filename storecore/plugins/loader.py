@@ -1,4 +1,4 @@
-"""Loads one plugin, whatever its kind, through pluggy, and says plainly why where it cannot."""
+"""Loading of one plugin, backend or observer, through pluggy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REQUIREMENT = re.compile(r"([\w.-]+).*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 class PluginError(Exception):
-    """Why a plugin could not be loaded; whoever asked for it adds which one it was."""
+    """The reason why a plugin could not be loaded; the caller adds the name of the plugin."""
 
 
 class Plugin(NamedTuple):
@@ -31,9 +31,9 @@ class Plugin(NamedTuple):
     def of(cls, entry_point: EntryPoint) -> Self:
         """Return the plugin that an entry point declares."""
         dist = entry_point.dist
-        if dist is None:  # an entry point that was made by hand
+        if dist is None:  # an entry point without a distribution
             return cls(entry_point.name, "unknown", "unknown", entry_point)
-        # A folder that a broken uninstall left behind has neither name nor version.
+        # A folder left by a broken uninstall has neither name nor version.
         name, version = _field(dist, "Name"), _field(dist, "Version")
         return cls(entry_point.name, name, version, entry_point)
 
@@ -44,30 +44,33 @@ class Plugin(NamedTuple):
 
     @property
     def described(self) -> str:
-        """The plugin's name and origin, the beginning of every error about it."""
+        """The plugin's name and origin, with which every error about it begins."""
         kind = "backend" if self.entry_point.group == hooks.BACKENDS else "plugin"
         return f"{kind} {self.name!r} from {self.origin}"
 
     @property
     def extras(self) -> list[str]:
-        """The extras that the entry point declares; Python 3.11 would split `my-extra` in two."""
+        """The extras that the entry point declares; Python 3.11 would split `my-extra`."""
         declared = re.search(r"\[(.*)\]", self.entry_point.value)
         return re.findall(r"[\w.-]+", declared[1]) if declared else []
 
     def requirements(self, extra: str) -> list[str]:
         """Return the names of the distributions that an extra of this one requires."""
-        wanted = normalized(extra)
-        return [name for name, wanted_by in self._optional() if normalized(wanted_by) == wanted]
+        return [
+            name
+            for name, required_by in self._optional()
+            if normalized(required_by) == normalized(extra)
+        ]
 
     def extra_for(self, module: str) -> str | None:
-        """Return the extra whose absence explains that a module is missing, if one does."""
-        wanted = module.partition(".")[0]
-        of = [extra for name, extra in self._optional() if normalized(name) == normalized(wanted)]
+        """Return the extra whose absence explains a missing module, or None."""
+        missing = module.partition(".")[0]
+        of = [extra for name, extra in self._optional() if normalized(name) == normalized(missing)]
         if of:
             declared = [*map(normalized, self.extras)]
             return min(of, key=lambda extra: normalized(extra) not in declared)
         own = self.entry_point.module.partition(".")[0]
-        return None if wanted == own else next(iter(self.extras), None)
+        return None if missing == own else next(iter(self.extras), None)
 
     def pip_command(self, extra: str) -> str:
         """Return the command that installs an extra."""
@@ -81,9 +84,9 @@ class Plugin(NamedTuple):
 
 
 def load_plugin(plugin: Plugin) -> pluggy.PluginManager:
-    """Import a plugin and return a pluggy manager that holds it alone.
+    """Import a plugin and return a pluggy manager with only this plugin.
 
-    A manager of its own keeps one plugin's faults out of every other's hooks. Raises `PluginError`.
+    A separate manager keeps its errors out of the hooks of others. Raises `PluginError`.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
@@ -93,7 +96,7 @@ def load_plugin(plugin: Plugin) -> pluggy.PluginManager:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"{_misspelt(manager) or error}") from error
-    except BaseException as error:  # pluggy looks at all attributes; lazy ones may fail
+    except BaseException as error:  # pluggy reads all attributes; lazy ones may fail
         if is_from_program(error):
             raise
         raise PluginError(f"it cannot be registered: {reason(error)}") from error
@@ -115,7 +118,7 @@ def _import(plugin: Plugin) -> object:
 
 
 def _misspelt(manager: pluggy.PluginManager) -> str | None:
-    """Return what is wrong with the first hook that storecore does not know."""
+    """Return the error text for the first unknown hook of a plugin."""
     specified = [name for name in vars(hooks) if name.startswith("storecore_")]
     for name in vars(manager.hook):
         if not name.startswith("_") and name not in specified:
@@ -125,10 +128,10 @@ def _misspelt(manager: pluggy.PluginManager) -> str | None:
 
 def _field(dist: Distribution, field: str) -> str:
     fields = dist.metadata
-    # Asked for first: from Python 3.12 on a missing field warns, and is to become an error.
+    # Python 3.12 and later warn about reading a missing field.
     return fields[field] if field in fields else "unknown"  # noqa: SIM401 - typed without a get
 
 
 def normalized(name: str) -> str:
-    """Return the name of a distribution or an extra as pip compares it."""
+    """Return the name of a distribution or an extra in the form that pip compares."""
     return re.sub(r"[-_.]+", "_", name).lower()

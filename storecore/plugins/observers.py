@@ -33,9 +33,9 @@ class Observers(NamedTuple):
     managers: tuple[pluggy.PluginManager, ...]
 
     def notify(self, hook: str, **what: Any) -> None:
-        """Call a hook of every observer; log one that raises, and go on.
+        """Call a hook of every observer; log exceptions and go on.
 
-        Within a hook it does nothing.
+        Within a hook this does nothing.
         """
         if _in_hook.now:
             return
@@ -48,7 +48,7 @@ class Observers(NamedTuple):
 
 
 class _InHook(threading.local):
-    """Whether this thread is in a hook."""
+    """Whether the current thread runs a hook."""
 
     now = False
 
@@ -67,26 +67,26 @@ def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> Non
 
 
 def load_observers() -> Observers:
-    """Return the installed observers, loaded when first asked for; none if they are off.
+    """Return the installed observers, loaded at the first call; none if they are off.
 
-    Raises `ConfigError` if the environment says neither that they are on nor off.
+    Raises `ConfigError` if `STORECORE_OBSERVERS` has an unknown value.
     """
     global _loaded
     if not are_on():
         return Observers(())
     with _lock:
         if _loaded is None:
-            _loaded = Observers(())  # for an observer that opens a store while it is imported
+            _loaded = Observers(())  # an observer may open a store at its import
             try:
                 _loaded = Observers(tuple(_load()))
-            except BaseException:  # the user's, in the midst of an import: they are loaded again
+            except BaseException:  # from the user, during an import: load them again next time
                 _loaded = None
                 raise
         return _loaded
 
 
 def hooks_of(name: str) -> list[str]:
-    """Load the observers of a name and return their hooks.
+    """Load the observers with a name and return the names of their hooks.
 
     Raises `BackendLoadError` if one cannot be loaded.
     """
@@ -103,13 +103,13 @@ def _hooks(plugin: Plugin) -> list[str]:
 
 
 def are_on() -> bool:
-    """Return whether observers are on. Raises `ConfigError` if the environment says neither."""
-    said = os.environ.get(SWITCH, "")
-    if said.lower() not in (*_ON, *_OFF):
+    """Return whether observers are on. Raises `ConfigError` for an unknown value."""
+    value = os.environ.get(SWITCH, "")
+    if value.lower() not in (*_ON, *_OFF):
         raise ConfigError(
-            f"{SWITCH}={shown(said)}: expected one of {', '.join(filter(None, (*_ON, *_OFF)))}"
+            f"{SWITCH}={shown(value)}: expected one of {', '.join(filter(None, (*_ON, *_OFF)))}"
         )
-    return said.lower() in _ON
+    return value.lower() in _ON
 
 
 def _load() -> Iterable[pluggy.PluginManager]:

@@ -1,4 +1,4 @@
-"""What a store tells about itself: what it holds, what a check found, which version is stored."""
+"""The values in which a store reports on itself: what it holds and what a check found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Coverage(Struct, frozen=True):
-    """What a series holds: its first and last date (aware UTC; None when empty) and its bars."""
+    """The extent of a series: first and last date (aware UTC; None if empty), number of bars."""
 
     first: datetime | None
     last: datetime | None
@@ -17,16 +17,16 @@ class Coverage(Struct, frozen=True):
 
 
 class Footprint(Struct, frozen=True):
-    """What a series takes on disk: data files and their bytes."""
+    """The disk space of a series: the number of its data files and their bytes."""
 
     files: int
     bytes: int
 
 
 class Finding(Struct, frozen=True):
-    """One thing that a check found: its kind, where it lies and what is wrong.
+    """One finding of a check: its kind, its place and what is wrong.
 
-    Where it lies in a file, `file`, `line` (from 1) and `offset` (in bytes) say so too.
+    For a finding in a file, `file`, `line` (from 1) and `offset` (in bytes) locate it.
     """
 
     kind: str
@@ -38,10 +38,10 @@ class Finding(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What a check or a maintenance run did: how many things it looked at, and what it found.
+    """The result of a check or a maintenance run: the number of things checked, and the findings.
 
-    `actions` says in words what was changed. `notes` are worth a look and nothing wrong: a bar with
-    its high below its low, what a killed writer has left behind.
+    `actions` describes each change that was made. `notes` deserve a look but are no errors: a bar
+    with its high below its low, leftovers of a killed writer.
     """
 
     checked: int
@@ -51,25 +51,25 @@ class Report(Struct, frozen=True):
 
     @property
     def ok(self) -> bool:
-        """True when nothing wrong was found."""
+        """True if there are no findings."""
         return not self.findings
 
 
 class AuditReport(Report, frozen=True):
-    """A report on the audit log; `heads` holds the last hash of each log, to keep elsewhere."""
+    """A report on the audit log; `heads` maps each log to its last hash, to be kept elsewhere."""
 
     heads: dict[str, str] = {}
 
 
 class StateVersion(Struct, frozen=True):
-    """A state as it was saved, and its version: they count from 1, and 0 is none, without state."""
+    """A saved state and its version, from 1; version 0 with state None means that there is none."""
 
     version: int
     state: dict[str, Any] | None
 
 
 class AuditLine(NamedTuple):
-    """A record of the audit log as it was logged: the machine's local day, and the exact bytes."""
+    """A record of the audit log as it was logged: the machine's local day and the exact bytes."""
 
     day: date
     line: bytes

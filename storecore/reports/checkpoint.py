@@ -5,9 +5,9 @@
     ["AAPL","1d",5040,"2006-01-03T00:00:00Z","2025-12-31T00:00:00Z","b99ae461…",[251,…],0]
     ],"fundamentals":[…],"events":[…],"states":[…],"audit":[…],"sha256":"…"}
 
-The digests do not depend on the backend (`storecore.store.digests`), so a checkpoint also holds
-for a copy in another backend. A checksum over the document detects edits. It is no signature, so a
-checkpoint proves something only if it is kept where the store's writers cannot write.
+The digests do not depend on the backend (`storecore.store.digests`), so a copy of the store in
+another backend can be checked against the same checkpoint. A checksum over the document detects
+edits. It is not a signature, so keep a checkpoint where the store's writers cannot write.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from storecore.errors import CorruptData, InvalidData, StorageError, shown
 
 FORMAT = 1
 _KINDS = ("bars", "fundamentals", "events", "states", "audit")
-_EXPECTED = "expected the document that `storecore checkpoint` writes"
+_EXPECTED = "expected a document written by `storecore checkpoint`"
 
 
 class Series(Struct, frozen=True, array_like=True):
     """One series of bars. `years` counts them by year, from that of `first` on.
 
-    `digest` is the beginning of the SHA-256 that `storecore copy` reports. `written` is a number of
-    the store's own that each write to the series raises (0: the store keeps none).
+    `digest` is the beginning of the SHA-256 that `storecore copy` reports. `written` is a counter
+    that the store increments at each write to the series (0: the store has no such counter).
     """
 
     symbol: str
@@ -51,12 +51,12 @@ class Series(Struct, frozen=True, array_like=True):
 
     @property
     def place(self) -> str:
-        """What a finding calls it."""
+        """The place that a finding names."""
         return f"bars of {self.symbol} ({self.timeframe})"
 
 
 class Filings(Struct, frozen=True, array_like=True):
-    """All fundamentals of a symbol; the fields mean what those of `Series` do."""
+    """All fundamentals of a symbol; see `Series` for the fields."""
 
     symbol: str
     count: int
@@ -67,7 +67,7 @@ class Filings(Struct, frozen=True, array_like=True):
 
     @property
     def place(self) -> str:
-        """What a finding calls them."""
+        """The place that a finding names."""
         return f"fundamentals of {self.symbol}"
 
 
@@ -81,7 +81,7 @@ class EventDay(Struct, frozen=True, array_like=True):
 
     @property
     def place(self) -> str:
-        """What a finding calls them."""
+        """The place that a finding names."""
         return f"events of {self.day}"
 
 
@@ -94,12 +94,12 @@ class SavedState(Struct, frozen=True, array_like=True):
 
     @property
     def place(self) -> str:
-        """What a finding calls it."""
+        """The place that a finding names."""
         return f"state of {self.strategy}"
 
 
 class LogEnd(Struct, frozen=True, array_like=True):
-    """The last record of an audit log: its number, and its hash over all records before."""
+    """The last record of an audit log: its number and its hash, which covers all records before."""
 
     log: str
     seq: int
@@ -107,15 +107,15 @@ class LogEnd(Struct, frozen=True, array_like=True):
 
     @property
     def place(self) -> str:
-        """What a finding calls it."""
+        """The place that a finding names."""
         return f"log of {self.log}"
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a store held: an entry for each series, symbol, day of events, state and audit log.
+    """The content of a store: an entry for each series, symbol, day of events, state and audit log.
 
-    `storecore` is the version that took it, `taken_at` the time (UTC), `store` the class of the
-    store. `sha256` seals all of this.
+    `storecore` is the version of storecore that took it, `taken_at` the time (UTC), `store` the
+    class of the store. `sha256` is the checksum of all other fields.
     """
 
     format: int = FORMAT
@@ -130,16 +130,16 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sha256: str = ""
 
     def encoded(self) -> bytes:
-        """Return the document as JSON, one entry a line."""
+        """Return the document as JSON, one entry per line."""
         fields = (f'"{name}":{self._field(name)}' for name in self.__struct_fields__)
         return f"{{{','.join(fields)}}}\n".encode()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the document to a file, atomically if one is there already.
+        """Write the document to a file, atomically replacing an existing one.
 
         Raises `StorageError`.
         """
-        target = Path(path).resolve()  # what a symbolic link leads to
+        target = Path(path).resolve()  # the target of a symbolic link
         temporary = target.with_name(f".{token_hex(8)}.tmp")
         if target.exists() and not target.is_file():
             raise StorageError(f"{os.fspath(path)}: expected a file, found something else", path)
@@ -164,40 +164,38 @@ Against = str | os.PathLike[str] | Mapping[str, Any] | Checkpoint
 
 
 def sealed(checkpoint: Checkpoint) -> Checkpoint:
-    """Return a checkpoint sealed with its checksum."""
+    """Return a checkpoint with its checksum."""
     content = msgspec.json.encode(replace(checkpoint, sha256=""))
     return replace(checkpoint, sha256=sha256(content).hexdigest())
 
 
 def loaded(against: Against) -> Checkpoint:
-    """Return the checkpoint in a file or a document, its checksum proven.
+    """Return the checkpoint in a file or a document after verifying its checksum.
 
     Raises `StorageError` if the file cannot be read, `CorruptData` if it was changed, `InvalidData`
-    if it is something else or was taken by a later release.
+    if it is not a checkpoint or was taken by a later release.
     """
     if isinstance(against, Checkpoint):
         return _proven(against, "against")
     if isinstance(against, Mapping):
         return _of_mapping(against, "against")
     if not isinstance(against, str | os.PathLike):
-        raise InvalidData(
-            f"against={shown(against)}: expected a path, a Checkpoint or the mapping of one"
-        )
+        raise InvalidData(f"against={shown(against)}: expected a path, a Checkpoint or its mapping")
     path = os.fspath(against)
     try:
         document = msgspec.json.decode(Path(path).read_bytes())
     except OSError as error:
         raise _unusable(error, path) from error
     except MemoryError as error:
-        raise StorageError(f"{path}: too large to be read: {_EXPECTED}", path) from error
+        raise StorageError(f"{path}: too large for memory: {_EXPECTED}", path) from error
     except (ValueError, RecursionError) as error:
-        raise CorruptData(f"{path}: this is no JSON: {_EXPECTED}", path) from error
+        raise CorruptData(f"{path}: not JSON: {_EXPECTED}", path) from error
     return _of_mapping(document, path)
 
 
 def _of_mapping(document: Any, place: str) -> Checkpoint:
     if not (isinstance(document, Mapping) and {"format", "storecore", "sha256"} <= {*document}):
-        raise InvalidData(f"{place}: this is no checkpoint of a store: {_EXPECTED}")
+        raise InvalidData(f"{place}: not a checkpoint of a store: {_EXPECTED}")
     number = document["format"]
     if isinstance(number, int) and number > FORMAT:
         raise InvalidData(
@@ -220,8 +218,8 @@ def _proven(checkpoint: Checkpoint, place: str) -> Checkpoint:
 
 def _changed(place: str) -> CorruptData:
     return CorruptData(
-        f"{place}: the checkpoint is not as it was taken: its checksum does not match, so it was "
-        "edited or damaged; use another copy of it",
+        f"{place}: the checkpoint's checksum does not match, so it was edited or damaged; "
+        "use another copy of it",
         place,
     )
 

@@ -331,7 +331,7 @@ def test_a1_a_clock_beyond_the_years_that_python_knows_is_a_storage_error_that_n
     def now(zone):
         raise OverflowError("date value out of range")
 
-    with pytest.raises(StorageError, match=r"clock .* from year 1 to 9999 \(date value out of"):
+    with pytest.raises(StorageError, match=r"clock .* in the years 1 to 9999 \(date value out of"):
         moment_and_day(now)
 
 

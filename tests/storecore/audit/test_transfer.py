@@ -56,9 +56,9 @@ def test_the_day_is_a_date(lines, day):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda line: line.replace(b'"b"', b'"x"'), r"lines\[1\]: no whole record of decisions"),
-        (lambda line: line[:-1], r"lines\[1\]: no whole record"),
-        (lambda line: line + b"\n", r"lines\[1\]: no whole record"),
+        (lambda line: line.replace(b'"b"', b'"x"'), r"lines\[1\]: not a whole record of decisions"),
+        (lambda line: line[:-1], r"lines\[1\]: not a whole record"),
+        (lambda line: line + b"\n", r"lines\[1\]: not a whole record"),
         (lambda line: line.decode(), r"lines\[1\]: expected bytes, got str"),
     ],
 )
@@ -68,7 +68,7 @@ def test_a_line_that_is_no_record_is_named(lines, change, said):
 
 
 def test_a_record_of_the_other_log_is_none_of_this(lines):
-    with pytest.raises(InvalidData, match=r"lines\[0\]: no whole record of orders"):
+    with pytest.raises(InvalidData, match=r"lines\[0\]: not a whole record of orders"):
         laws.moved_lines("orders", DAY, lines)
 
 

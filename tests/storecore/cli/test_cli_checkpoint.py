@@ -65,8 +65,8 @@ def test_a_correction_is_to_be_looked_at_and_no_error(cli, at, file, opened, ten
     ("content", "said"),
     [
         (None, "No such file or directory"),
-        ("{", "this is no JSON: expected the document that `storecore checkpoint` writes"),
-        ('{"rows": []}', "this is no checkpoint of a store: expected the document"),
+        ("{", "not JSON: expected a document written by `storecore checkpoint`"),
+        ('{"rows": []}', "not a checkpoint of a store: expected a document"),
         ("edited", "it was edited or damaged; use another copy of it"),
         ("later", "reads up to format 1: use the later release"),
     ],

@@ -266,7 +266,7 @@ def test_s1_many_shallow_containers_are_no_depth():
 def test_s1_a_value_that_holds_itself_many_times_is_refused_at_once():
     web = {}
     web.update(a=web, b=web, c=[web])
-    with pytest.raises(NotSerializable, match="holding itself"):
+    with pytest.raises(NotSerializable, match="contains itself"):
         encode_document(web, "state")
 
 
