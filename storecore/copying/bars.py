@@ -1,7 +1,7 @@
-"""Bars, series by series, in columns: a bounded number of them at once.
+"""Copies bars, series by series, in tables of a bounded size.
 
-A stretch of the source's bars is written where the target's of the same time are not the same, so a
-copy that was killed goes on in the middle of a series.
+A table of the source is written if the target's bars of these times differ, so a killed copy
+continues in the middle of a series.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Series(NamedTuple):
         return pieces_of(*self)
 
     def at_times_of(self, piece: pa.Table) -> pa.Table:
-        """Return what the series holds at the times of a piece."""
+        """Return the bars of the series at the times of a piece."""
         import pyarrow.compute as pc
 
         from storecore.bars.table import EMPTY
@@ -60,7 +60,7 @@ class _Series(NamedTuple):
 def copy_bars(
     source: DataStore, target: DataStore, progress: Progress
 ) -> Iterator[Copied | LeftOut]:
-    """Copy every series, and report on those that the target alone has too."""
+    """Copy every series, and report on all series, including those of the target only."""
     if not isinstance(source, Catalog):
         why = "the source cannot list its series: it lacks the capability Catalog"
         yield LeftOut("bars", why)
@@ -70,12 +70,12 @@ def copy_bars(
         try:
             taken, added = _copy(given, kept, progress)
             yield Copied("bars", symbol, taken, _tally(kept), timeframe, added)
-        except CorruptData as error:  # of the one series: the others are whole
+        except CorruptData as error:  # in this series: the others are copied
             yield LeftOut("bars", f"{symbol} ({timeframe}): {error}")
 
 
 def _listed(store: DataStore) -> list[tuple[str, str]]:
-    """Return the series of a store; none where it cannot list them."""
+    """Return the series of a store; none if it cannot list them."""
     if not isinstance(store, Catalog):
         return []
     return [
@@ -84,7 +84,7 @@ def _listed(store: DataStore) -> list[tuple[str, str]]:
 
 
 def _copy(given: _Series, kept: _Series, progress: Progress) -> tuple[Tally, int]:
-    """Copy one series; return the source's tally and how many bars were written."""
+    """Copy one series; return the source's tally and the number of written bars."""
     columns, added = BarDigest(), 0
     for piece in given.pieces():
         columns.add(piece)

@@ -1,4 +1,4 @@
-"""Fundamentals, symbol by symbol: all that the source has, each exactly as it was written."""
+"""Copies fundamentals, symbol by symbol, each exactly as it was written."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def copy_fundamentals(
 
 
 def _all(store: DataStore, symbols: Iterable[str]) -> Iterator[FundamentalData]:
-    """Return all fundamentals of a store, or those of some symbols where it cannot list them."""
+    """Return all fundamentals of a store, or those of some symbols if it cannot list them."""
     if isinstance(store, Transfer):
         return store.iter_fundamentals()
     return (data for symbol in symbols for data in fundamentals_of(store, symbol))

@@ -59,7 +59,7 @@ class BackendInfo(NamedTuple):
 
 
 class BrokenPackage(NamedTuple):
-    """An installed distribution whose metadata cannot be read: its name or folder, and the reason."""
+    """An installed distribution with unreadable metadata: its name or folder, and the reason."""
 
     distribution: str
     why: str

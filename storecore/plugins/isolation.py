@@ -1,4 +1,4 @@
-"""Isolation of plugins: their errors, as opposed to exceptions of the program raised during their calls.
+"""Isolation of plugins: their errors, as opposed to exceptions of the program during their calls.
 
 A plugin can harm only itself, whatever it raises, including `SystemExit`, `GeneratorExit` and
 `CancelledError`, which are not subclasses of `Exception`. A `KeyboardInterrupt` comes from the user

@@ -32,7 +32,7 @@ PROMISES = {
     "shared": "several processes may open the same place at once, to read and to write",
     "sealed": "no damaged byte in its files changes the result of a read without an error",
     "forked": "an open store works in a forked child as in its parent",
-    "pickled": "a pickled store is loaded, in this process or another, as a store of the same place",
+    "pickled": "a pickled store is loaded, in this or another process, with the same place",
 }
 
 hookimpl = pluggy.HookimplMarker(PROJECT)

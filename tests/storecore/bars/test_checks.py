@@ -271,7 +271,7 @@ def test_columns_come_in_any_order():
     "given_as", [None, 7, "AAPL", [PriceBar("AAPL", JAN_5, 1.0, 1.0, 1.0, 1.0, 1)], {"close": 1}]
 )
 def test_b2_what_is_no_table_is_refused(given_as):
-    with pytest.raises(InvalidData, match=r"^table: expected a pyarrow\.Table or what speaks"):
+    with pytest.raises(InvalidData, match=r"^table: expected a pyarrow\.Table or an object with"):
         checked_series(given_as)
 
 

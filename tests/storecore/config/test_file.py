@@ -112,7 +112,7 @@ def test_a_variable_that_is_not_set_is_named_with_its_place(write, monkeypatch, 
 @pytest.mark.parametrize("name", ["API-KEY", "", "API KEY", "1A", "A-x", "A:?x", ":-x", "ÄÖ"])
 def test_a_variable_of_an_odd_name_is_never_kept_as_text(write, name):
     with pytest.raises(
-        ConfigError, match=r"secret: what is between \$\{ and \} is not the name of"
+        ConfigError, match=r"secret: the text between \$\{ and \} is not the name of"
     ):
         load_config(write(f"[store]\nsecret = '${{{name}}}'"))
 
@@ -298,7 +298,7 @@ def test_an_unknown_profile_is_told_with_those_that_there_are(write, content, me
     ("content", "hint"),
     [
         ("[stroe]\nbackend = 'file'", r"is it \[stroe\]\?"),
-        ("backend = 'file'", r"is backend meant to stand below \[store\]\?"),
+        ("backend = 'file'", r"should backend be below \[store\]\?"),
     ],
 )
 def test_a_missing_store_table_is_told_with_what_may_have_been_meant(write, content, hint):
@@ -348,7 +348,9 @@ def test_a_tilde_in_the_variable_is_the_home_of_the_user(named, monkeypatch):
 @pytest.mark.parametrize("name", ["nowhere.toml", ".", "~nobody-at-all/x.toml", "x" * 5000])
 def test_a_variable_that_names_no_file_is_told_by_its_name(named, monkeypatch, name):
     monkeypatch.setenv("STORECORE_CONFIG", name)
-    with pytest.raises(ConfigError, match=rf"variable STORECORE_CONFIG names '{name}', .* no file"):
+    with pytest.raises(
+        ConfigError, match=rf"variable STORECORE_CONFIG names '{name}', .* not a file"
+    ):
         find_config()
 
 

@@ -181,13 +181,13 @@ class NoStore:
             "",
             "lambda config: None",
             "()",
-            "it opened a NoneType, which is no DataStore: it lacks write_bars, read_bars, ",
+            "it opened a NoneType, which is not a DataStore: it lacks write_bars, read_bars, ",
         ),
         (
             NO_STORE,
             "lambda config: NoStore()",
             "()",
-            "it opened a NoStore, which is no DataStore: it lacks read_bars, write_fundamental, "
+            "it opened a NoStore, which is not a DataStore: it lacks read_bars, write_fundamental, "
             "read_fundamental, write_event, read_events, save_strategy_state, "
             "load_strategy_state, log_decision, log_order, __enter__, __exit__",
         ),
