@@ -53,7 +53,7 @@ class _Held(NamedTuple):
 
 
 class CachedStore(Wrapper):
-    """A `DataStore` for programs that read the same bars repeatedly, such as a backtest or a screen.
+    """A `DataStore` for programs that read the same bars repeatedly, such as backtests.
 
     The cache holds the last range of each series that was read from the nested store. A read within
     it does not reach the nested store. If the cache would exceed `max_bytes`, the series that was

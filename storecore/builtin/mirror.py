@@ -29,7 +29,7 @@ from storecore.values.logger import log as _log
 
 
 class MirrorConfig(Struct, frozen=True, kw_only=True):
-    """The options of the `mirror` backend: the store that is read, its replicas, and their failures.
+    """The options of the `mirror` backend: the store that is read and its replicas.
 
     See `MirrorStore` for `on_failure`.
     """
@@ -92,9 +92,8 @@ class MirrorStore(Wrapper):
             if (error := _failure(replica, method, args, kwargs)) is not None
         ]
         if failed:
-            self._report_failure(
-                f"{method}: the primary has the write, but these replicas do not: {'; '.join(failed)}"
-            )
+            missing = "; ".join(failed)
+            self._report_failure(f"{method}: the primary has it, but not these replicas: {missing}")
         return result
 
     def _report_failure(self, message: str) -> None:

@@ -1,6 +1,6 @@
-"""`storecore backends`: what is installed, from which package, healthy or why not.
+"""`storecore backends`: the installed backends, their packages and their health.
 
-With `--check NAME` one of them is opened and tried.
+With `--check NAME` one of them is opened and checked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from storecore.plugins.discovery import (
 )
 from storecore.plugins.observers import SWITCH, are_on, hooks_of
 
-_HEADINGS = ("backend", "package", "entry point", "health", "what it is", "can also")
+_HEADINGS = ("backend", "package", "entry point", "health", "summary", "capabilities")
 _OBSERVER_HEADINGS = ("observer", "package", "entry point", "health")
 
 
@@ -58,13 +58,13 @@ def list_backends(check: str | None, settings: dict[str, Any]) -> None:
 
 
 def _print_observers() -> None:
-    """Print the installed observers, without importing any: an import may do anything."""
+    """Print the installed observers, without importing them: an import may do anything."""
     rows = [
         list(map(printable, (each.name, _package(each), each.entry_point, each.status)))
         for each in observers()
     ]
     if rows:
-        off = "" if are_on() else f" (off: {SWITCH} is set so)"
+        off = "" if are_on() else f" (off: see {SWITCH})"
         console().print(f"\nObservers, called for every store that is opened and written{off}:")
         console().print(table(_OBSERVER_HEADINGS, rows, right=()))
 
@@ -81,7 +81,7 @@ def _check_observer(name: str) -> None:
 
 
 def _check(choice: StoreChoice) -> None:
-    """Print what came of each step, and fail if one did."""
+    """Print the result of each step, and fail if one failed."""
     done = [Check("opens", ""), *checks(choice.open_to_read())]
     for step in done:
         click.echo(f"{'FAILED' if step.wrong else 'ok':6}  {step.what}")
@@ -100,7 +100,7 @@ def _package(info: BackendInfo) -> str:
 
 
 def _health(backend: BackendInfo) -> tuple[str, str, str]:
-    """Return health, summary and capabilities; to know them the backend is loaded."""
+    """Load a backend and return its health, summary and capabilities."""
     if backend.status != INSTALLED:
         return backend.status, "", ""
     try:

@@ -1,4 +1,4 @@
-"""`storecore import`: bars from a CSV or Parquet file into a store, all checked before any."""
+"""`storecore import`: bars from a CSV or Parquet file, all checked before the first is written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Bad = list[tuple[int, str]]
 
 
 class Read(NamedTuple):
-    """What a file held: the good bars by symbol, the bad rows, how many rows were repeated."""
+    """The content of a file: good bars by symbol, bad rows, the number of repeated dates."""
 
     series: Series
     bad: list[str]
@@ -43,8 +43,8 @@ class Read(NamedTuple):
 class Rows(NamedTuple):
     """The bars of one symbol, in the order of the file.
 
-    `twice` maps the number of each row whose time came twice to its place and its second instant;
-    the bar has the first instant.
+    `twice` maps each row whose local time occurred twice to its place and its second instant; the
+    bar has the first instant.
     """
 
     bars: list[PriceBar]
@@ -66,21 +66,21 @@ class Rows(NamedTuple):
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--symbol", help="The symbol of all rows, where the file has no such column.")
+@click.option("--symbol", help="The symbol of all rows, if the file has no such column.")
 @click.option("--timeframe", default="1d", show_default=True, help="The timeframe of the bars.")
 @click.option(
     "--timezone",
     default="UTC",
     show_default=True,
     metavar="ZONE",
-    help="Where times without an offset are local, as America/New_York.",
+    help="The time zone of times without an offset, such as America/New_York.",
 )
 @click.option(
     "--delimiter",
     metavar="CHARACTER",
-    help="What is between the cells of a CSV [default: as in the header: , ; | or tab].",
+    help="The delimiter of a CSV file [default: as in the header: , ; | or tab].",
 )
-@click.option("--skip-bad", is_flag=True, help="Write the good rows though there are bad ones.")
+@click.option("--skip-bad", is_flag=True, help="Write the good rows even if there are bad ones.")
 @store_options
 def import_bars(
     choice: StoreChoice,
@@ -93,14 +93,14 @@ def import_bars(
 ) -> None:
     """Import bars from FILE, CSV or Parquet, into a store.
 
-    Columns are found by their names in any case: symbol or ticker; date, datetime, timestamp, time
-    or day; open; high; low; close; volume or vol. Others are ignored. Bars that are there already
-    are replaced.
+    Columns are recognized by their names, in any case: symbol or ticker; date, datetime, timestamp,
+    time or day; open; high; low; close; volume or vol. Others are ignored. Existing bars are
+    replaced.
 
-    A date without a time is a day: its midnight in UTC, whatever the time zone. When the clocks go
-    back, a local time comes twice: the order of the symbol's rows decides which one is meant. If it
-    cannot, the row is bad. So is a time that the clocks skipped. Digits alone must be a day of
-    eight digits: 2026010514 may be an hour or seconds since 1970.
+    A date without a time is a day: its midnight in UTC, in any time zone. When the clocks go back,
+    a local time occurs twice: the order of the symbol's rows decides which one is meant. If it
+    cannot, the row is bad. So is a time that the clocks skipped. A number must be a day of eight
+    digits: 2026010514 may be an hour or seconds since 1970.
 
     Every row is checked before the first is written; if one is bad, nothing is written.
     """
@@ -116,7 +116,7 @@ def import_bars(
 
 
 def read_series(file: Path, symbol: str | None, zone: tzinfo, delimiter: str | None = None) -> Read:
-    """Read and check a whole file. Raises `click.ClickException` where its columns do not do."""
+    """Read and check a whole file. Raises `click.ClickException` for unusable columns."""
     table = read_table(file, delimiter)
     columns = recognize(table.header, symbol)
     reader = RowReader(columns, symbol, zone)
@@ -129,7 +129,7 @@ def read_series(file: Path, symbol: str | None, zone: tzinfo, delimiter: str | N
 
 
 def write_series(store: DataStore, series: Series, timeframe: str) -> None:
-    """Write bars a year of a symbol at a time, with a progress bar."""
+    """Write bars, one year of one symbol at a time, with a progress bar."""
     total = sum(map(len, series.values()))
     with progress("writing bars", total) as advance:
         for symbol, bars in series.items():
@@ -161,7 +161,7 @@ def _rows(table: BarTable, reader: RowReader, what: str) -> tuple[dict[str, Rows
 
 
 def _resolved(rows: Rows, zone: tzinfo, bad: Bad) -> list[PriceBar]:
-    """Return the bars of a symbol. A row is bad if its time came twice and stays ambiguous."""
+    """Return the bars of a symbol; add the rows whose time stays ambiguous to `bad`."""
     if not rows.twice:
         return rows.bars
     bars, ambiguous = list(rows.bars), set[int]()
@@ -178,8 +178,8 @@ def _resolved(rows: Rows, zone: tzinfo, bad: Bad) -> list[PriceBar]:
 def _ambiguous(first: datetime, second: datetime, zone: tzinfo) -> str:
     both = [with_offset(each, zone) for each in (first, second)]
     return (
-        f"date={local_text(first, zone)!r}: that time came twice in {zone}, and the order of the "
-        f"symbol's rows does not decide between them: write {' or '.join(both)}"
+        f"date={local_text(first, zone)!r}: that time occurred twice in {zone}, and the order of "
+        f"the symbol's rows does not decide between them: write {' or '.join(both)}"
     )
 
 
@@ -192,7 +192,7 @@ def _one_character(delimiter: str | None) -> str | None:
 
 
 def _report_bad(read: Read, file: Path, skip_bad: bool) -> None:
-    """Print the first bad rows on stderr, and stop where nothing is to be written."""
+    """Print the first bad rows on stderr; raise if nothing is to be written."""
     screen = console(stderr=True)
     for problem in read.bad[:_MOST_SHOWN]:
         screen.print(problem)
@@ -200,7 +200,7 @@ def _report_bad(read: Read, file: Path, skip_bad: bool) -> None:
         screen.print(f"and {len(read.bad) - _MOST_SHOWN:,} more")
     found = f"{printable(str(file))}: {counted(len(read.bad), 'bad row')}"
     if read.bad and not read.series:
-        raise click.ClickException(f"{found} and no good one: nothing was written")
+        raise click.ClickException(f"{found} and no good rows: nothing was written")
     if read.bad and not skip_bad:
         raise click.ClickException(f"{found}: nothing was written; --skip-bad writes the others")
 
@@ -210,7 +210,7 @@ def _summarize(read: Read, file: Path, timeframe: str, choice: StoreChoice) -> N
     if read.ignored:
         screen.print(f"ignored columns: {listed(read.ignored)}")
     if read.repeated:
-        screen.print(f"{counted(read.repeated, 'row')} repeated the date of another: the last won")
+        screen.print(f"{counted(read.repeated, 'row')} repeated a date: the last one was taken")
     if read.bad:
         screen.print(f"{counted(len(read.bad), 'bad row')} skipped")
     dates = [bar.date for bars in read.series.values() for bar in bars]

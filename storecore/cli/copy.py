@@ -1,4 +1,4 @@
-"""`storecore copy`: all that a store holds into another one, and what both hold then."""
+"""`storecore copy`: a copy of a whole store, and a report on both sides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 12
 
 
 @click.command(
-    short_help="Copy all that a store holds into another.",
+    short_help="Copy a whole store into another one.",
     epilog=examples(
         "storecore copy storecore.toml other.toml",
         "storecore copy file:base_path=data file:base_path=/mnt/backup",
@@ -27,11 +27,11 @@ _SHOWN = 12
 @store_argument("source")
 @store_argument("target")
 def copy(source: StoreChoice, target: StoreChoice) -> None:
-    """Copy all that the store SOURCE holds into the store TARGET, lossless.
+    """Copy all data of the store SOURCE into the store TARGET, lossless.
 
-    Each is a config file, or a backend with its options as NAME:KEY=VALUE,KEY=VALUE. Run again, it
-    adds what is missing. Nothing in TARGET is deleted; what only it holds is told as a difference.
-    The exit status is 1 where the two are not equal in the end, or SOURCE holds nothing.
+    Each is a config file, or a backend with its options as NAME:KEY=VALUE,KEY=VALUE. Run it again
+    to add what is missing. Nothing in TARGET is deleted; data that only TARGET has is reported as a
+    difference. The exit status is 1 if the two are not equal in the end, or if SOURCE is empty.
     """
     with (
         source.open_to_read() as given,
@@ -39,21 +39,21 @@ def copy(source: StoreChoice, target: StoreChoice) -> None:
         progresses(_totals(given)) as advance,
     ):
         report = copy_store(given, kept, progress=lambda kind, _, count: advance(kind, count))
-    _tell(report, target)
+    _print(report, target)
     if not any(each.source.count for each in report.copied) and not report.left_out:
-        # As likely misspelt: a backend opens a place that is new to it as an empty store.
+        # Probably misspelled: some backends open a new place as an empty store.
         raise click.ClickException(f"{source.named} holds nothing; is it the store you mean?")
 
 
 def _totals(store: DataStore) -> dict[str, int]:
-    """Return how many bars there are to come, if anyone will see it."""
+    """Return the number of bars to copy, if a progress bar will show it."""
     if not (sys.stderr.isatty() and isinstance(store, Catalog)):
         return {}
     return {"bars": sum(each.coverage.count for each in series_of(store, Reading()))}
 
 
-def _tell(report: CopyReport, target: StoreChoice) -> None:
-    """Print a report; end with status 1 where the two are not equal."""
+def _print(report: CopyReport, target: StoreChoice) -> None:
+    """Print a report; exit with status 1 if the two are not equal."""
     screen = console()
     if report.copied:
         rows = [_row(each) for each in report.copied]

@@ -16,10 +16,10 @@ INTERRUPTED = 130
 
 
 class PlainErrors(click.Group):
-    """A group that ends every error, a wrong option included, with one line and status 1."""
+    """A group whose errors, wrong options included, end in one line and status 1."""
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
-        """Run the command line and exit: 0, 1 for an error, 130 when interrupted."""
+        """Run the command and exit: 0, 1 after an error, 130 after an interrupt."""
         _never_fail_to_print((sys.stdout, sys.stderr))
         try:
             status = super().main(*args, **{**options, "standalone_mode": False})
@@ -51,8 +51,8 @@ def _message(error: BaseException) -> str:
 
 
 def _never_fail_to_print(streams: Iterable[TextIO]) -> None:
-    """Make a character that the terminal's encoding lacks come out escaped."""
+    """Escape characters that the encoding of the terminal lacks."""
     for stream in streams:
         reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:  # a stream put in their place may be any file
+        if reconfigure is not None:  # a replaced stream may be any file
             reconfigure(errors="backslashreplace")

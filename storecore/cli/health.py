@@ -1,4 +1,4 @@
-"""The health check of `storecore backends --check`: opens a store and reads from it, no more."""
+"""The health check of `storecore backends --check`: it reads from a store and writes nothing."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from storecore.errors import StoreClosed
 from storecore.plugins.isolation import is_from_program
 from storecore.protocols import AuditTrail, DataStore
 
-_NOBODY = "storecore health check"  # a symbol and a strategy that nobody has
+_NOBODY = "storecore health check"  # a symbol and a strategy that do not exist
 
 
 class Check(NamedTuple):
-    """One thing that was tried, and what is wrong with it; empty where nothing is."""
+    """One step of the check, and its problem; empty if there is none."""
 
     what: str
     wrong: str
 
 
 def checks(store: DataStore) -> Iterator[Check]:
-    """Try an open store, close it, and yield what came of each step. Nothing is written."""
+    """Check an open store, close it, and yield the result of each step. Nothing is written."""
     now = datetime.now(UTC)
     yield _tried("reads bars", lambda: store.read_bars(_NOBODY, now, now))
     yield _tried("reads fundamentals", lambda: store.read_fundamental(_NOBODY, now))
@@ -31,18 +31,18 @@ def checks(store: DataStore) -> Iterator[Check]:
     if isinstance(store, AuditTrail):
         yield _tried("its audit log is whole", lambda: _breaks(store))
     yield _tried("closes", store.close)
-    yield _tried("is closed then", lambda: _use_after_close(store))
+    yield _tried("refuses use after close", lambda: _use_after_close(store))
 
 
 def _tried(what: str, call: Callable[[], Any]) -> Check:
-    """Return the check of a call that should answer nothing."""
+    """Return the check of a call that should return nothing."""
     try:
-        answer = call()
+        result = call()
     except BaseException as error:
         if is_from_program(error):
             raise
         return Check(what, f"{type(error).__name__}: {one_line(error)}")
-    return Check(what, f"expected nothing, got {answer!r}" if answer else "")
+    return Check(what, f"expected nothing, got {result!r}" if result else "")
 
 
 def _breaks(store: AuditTrail) -> str:
@@ -55,4 +55,4 @@ def _use_after_close(store: DataStore) -> str:
         store.load_strategy_state(_NOBODY)
     except StoreClosed:
         return ""
-    return "an answer after close()"
+    return "a result after close()"

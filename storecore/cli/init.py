@@ -1,4 +1,4 @@
-"""`storecore init`: what a store needs is made, and what is left to an administrator is told."""
+"""`storecore init`: creates a store and prints instructions for an administrator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storecore.plugins.isolation import is_from_program, reason
 
 
 @click.command(
-    short_help="Make what a store needs, and tell what to grant.",
+    short_help="Create a store, and print what to grant.",
     epilog=examples(
         "storecore init",
         "storecore init --backend file --set base_path=data",
@@ -23,10 +23,10 @@ from storecore.plugins.isolation import is_from_program, reason
 )
 @store_options
 def init(choice: StoreChoice) -> None:
-    """Make what a store needs where it is missing; change nothing that is there.
+    """Create what a store needs if it is missing; change nothing that exists.
 
-    What its backend leaves to an administrator, the grants for other roles of a database for one,
-    is printed.
+    The instructions of its backend for an administrator are printed, such as the grants for other
+    roles of a database.
     """
     prepared = choice.prepared()
     choice.open().close()

@@ -1,4 +1,4 @@
-"""`storecore verify` and `storecore repair`: is all of a store whole, and what can be done."""
+"""`storecore verify` and `storecore repair`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEADINGS = ("kind", "where", "what")
 
 
 @click.command(
-    short_help="Prove that all of a store is whole.",
+    short_help="Check that a store is undamaged.",
     epilog=examples(
         "storecore verify",
         "storecore verify --backend file --set base_path=data",
@@ -28,30 +28,30 @@ _HEADINGS = ("kind", "where", "what")
 @click.option(
     "--against",
     metavar="FILE",
-    help="A checkpoint file: also report what the store has lost since.",
+    help="A checkpoint file: also report the data that the store has lost since.",
 )
 @store_options
 def verify(choice: StoreChoice, against: str | None) -> None:
-    """Prove every file of a store and check its bars; change nothing.
+    """Check every file of a store and its bars; change nothing.
 
     The exit status is 1 if something is damaged, could not be checked, or is missing against a
     checkpoint. Anomalies, such as a high below a low or a gap, are reported but are no error.
     """
     then = None if against is None else loaded(against)
     with choice.open_to_read() as store:
-        _tell(verified(_maintained(store, choice), against=then))
+        _print(verified(_maintained(store, choice), against=then))
 
 
 @click.command(
-    short_help="Move aside what is damaged or left behind.",
+    short_help="Quarantine damaged files and leftovers.",
     epilog=examples("storecore repair --dry-run", "storecore repair"),
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be done.")
 @store_options
 def repair(choice: StoreChoice, dry_run: bool) -> None:
-    """Move aside, never delete, what keeps the rest of a store from being read or was left behind.
+    """Quarantine, never delete, damaged files and leftovers of killed writers.
 
-    The exit status is 1 where something stays damaged.
+    The exit status is 1 if damage remains.
     """
     with choice.open_to_read() as store:
         report = _maintained(store, choice).repair(dry_run=dry_run)
@@ -59,7 +59,7 @@ def repair(choice: StoreChoice, dry_run: bool) -> None:
             console().print(printable(action))
         if not report.actions:
             console().print("nothing to repair")
-        _tell(report)
+        _print(report)
 
 
 def _maintained(store: DataStore, choice: StoreChoice) -> Maintenance:
@@ -70,10 +70,10 @@ def _maintained(store: DataStore, choice: StoreChoice) -> Maintenance:
     return store
 
 
-def _tell(report: Report) -> None:
-    """Print a report; end with status 1 where something is wrong."""
+def _print(report: Report) -> None:
+    """Print a report; exit with status 1 if something is wrong."""
     screen = console()
-    for title, found in (("wrong", report.findings), ("to look at", report.notes)):
+    for title, found in (("wrong", report.findings), ("notes", report.notes)):
         if found:
             screen.print(f"{title}:")
             screen.print(table(_HEADINGS, _rows(found), right=()))

@@ -1,4 +1,4 @@
-"""Which store a command works on: a config file, or a backend and its options."""
+"""The store of a command: a config file, or a backend and its options."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ _FORMS = "a store is a config file, or NAME:KEY=VALUE,… as in file:base_path=d
 
 
 class StoreChoice(NamedTuple):
-    """The store that the options of a command name: a config, and what --set adds to it."""
+    """The store that a command line names: a config, and the settings of --set."""
 
     config: StoreConfig
     settings: dict[str, Any]
     how: str = "options are given as --set KEY=VALUE"
 
     def open(self) -> DataStore:
-        """Open the store, created if it is missing; raises what `storecore.open_store` raises."""
+        """Open the store, creating it if it is missing. Raises like `storecore.open_store`."""
         return self._hinted(lambda: opened(self.prepared()))
 
     def open_to_read(self) -> DataStore:
-        """Open the store without creating anything (law D7); `NoStore` if there is none."""
+        """Open the store without creating anything (law D7). Raises `NoStore` if there is none."""
         return self._hinted(lambda: opened(self.prepared().for_reading()))
 
     def prepared(self) -> NestedStore:
-        """Return the store, its options checked, not yet open."""
+        """Return the store with checked options, not yet open."""
         return self._hinted(lambda: prepare(self.config, **self.settings))
 
     def _hinted(self, make: Callable[[], _Made]) -> _Made:
-        """Make something of the store; an error in its options says how they are given."""
+        """Return the result of `make`; add to an error in the options how they are given."""
         try:
             return make()
         except ConfigError as error:
@@ -56,7 +56,7 @@ class StoreChoice(NamedTuple):
 
     @property
     def named(self) -> str:
-        """The backend and its config file; never an option's value, which may be a secret."""
+        """The backend and its config file, without values of options, which may be secrets."""
         source = self.config.source
         backend = f"backend {self.config.get('backend')!r}"
         profile = f" (profile {self.config.profile!r})" if self.config.profile else ""
@@ -64,16 +64,16 @@ class StoreChoice(NamedTuple):
 
 
 def store_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command --config, --backend and --set, and what they say as the argument `choice`."""
+    """Add --config, --profile, --backend and --set to a command, which receives a `choice`."""
 
     @click.option(
         "--config",
         type=click.Path(path_type=Path),
-        help="A config file [default: that of STORECORE_CONFIG, or the storecore.toml here or in "
-        "the nearest folder above].",
+        help="A config file [default: STORECORE_CONFIG, or the storecore.toml in this folder or "
+        "the nearest one above].",
     )
     @click.option("--profile", metavar="NAME", help="A profile of the config: [profiles.NAME].")
-    @click.option("--backend", metavar="NAME", help="A backend by name, instead of a config.")
+    @click.option("--backend", metavar="NAME", help="The name of a backend, instead of a config.")
     @settings_option
     @functools.wraps(command)
     def with_choice(
@@ -89,25 +89,25 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def store_argument(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an argument that names a store: a config file or NAME:KEY=VALUE,…."""
+    """Add an argument that names a store: a config file or NAME:KEY=VALUE,…."""
     return click.argument(name, callback=_named)
 
 
 def settings_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command --set, and what it says as the argument `settings`, values by their keys."""
+    """Add --set to a command, which receives `settings`: values by their keys."""
     return click.option(
         "--set",
         "settings",
         metavar="KEY=VALUE",
         multiple=True,
         callback=_parsed,
-        help="An option of the backend, as a TOML value or else as text; may be "
-        "repeated. It overrides the config's.",
+        help="An option of the backend, as a TOML value or as text; may be repeated. "
+        "Overrides the config.",
     )(command)
 
 
 def examples(*commands: str) -> str:
-    """Return the end of a help page: commands to copy, which click leaves as they are."""
+    """Return the end of a help page: example commands, which click does not rewrap."""
     return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
 
 
@@ -123,7 +123,7 @@ def _choice(
 
 
 def _named(context: click.Context, parameter: click.Parameter, text: str) -> StoreChoice:
-    """Return the store that an argument names. What it says of options is never told: secrets."""
+    """Return the store that an argument names. Errors do not show its options."""
     name, colon, options = text.partition(":")
     if Path(text).is_file() or not colon:
         if not Path(text).is_file():

@@ -1,10 +1,10 @@
-"""Times as people write them: ISO dates and times, with or without an offset.
+"""Times as text: ISO dates and times, with or without an offset.
 
 A date without a time is a day, the same in every time zone: its midnight in UTC. A time without an
 offset is local to a zone.
 
-A text is matched completely. Eight digits alone are a day, `20260105`. Any other digits alone are
-refused: `2026010514` may be an hour or seconds since 1970, and no file says which.
+The whole text must match. A number of eight digits is a day, `20260105`. Other numbers are refused:
+`2026010514` may be an hour or seconds since 1970.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from storecore.values.suggestions import did_you_mean
 from storecore.values.times import instant, to_datetime
 
 _DATE = r"\d{4}(?:-\d\d-\d\d|\d{4}|-W\d\d-\d)"
-_HOUR = r"(?:[01]\d|2[0-3])"  # not 24:00, which Python takes from some version on
+_HOUR = r"(?:[01]\d|2[0-3])"  # not 24:00, which only newer versions of Python accept
 _TIME = rf"{_HOUR}(?::\d\d(?::\d\d(?:[.,]\d+)?)?|\d\d(?:\d\d(?:[.,]\d+)?)?)?"
 _OFFSET = r"Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?"
 _FORM = re.compile(rf"{_DATE}(?:([Tt ]){_TIME}(?:{_OFFSET})?)?", re.ASCII)
 _DIGITS = re.compile(r"\d{9,20}", re.ASCII)
-# datetime.fromisoformat drops what is finer than a microsecond without a word.
+# datetime.fromisoformat silently drops digits below a microsecond.
 _FINER = re.compile(r"[.,]\d{6}\d*[1-9]")
 _EPOCH = datetime(1970, 1, 1)
 _CALENDAR = {10: "YYYYMMDDHH", 12: "YYYYMMDDHHMM", 14: "YYYYMMDDHHMMSS"}
-_UNITS = (  # with the digits of a moment before the year 5138, and how many are a second
+_UNITS = (  # (name, digits of a time before the year 5138, number per second)
     ("seconds", 11, 1),
     ("milliseconds", 14, 10**3),
     ("microseconds", 17, 10**6),
@@ -43,7 +43,7 @@ _UNITS = (  # with the digits of a moment before the year 5138, and how many are
 def time_option(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> date | None:
-    """Return what an option's ISO text says, for click's `callback`."""
+    """Return the time of an option's ISO text; a `callback` of click."""
     try:
         return None if value is None else parse_time(value, "time")
     except InvalidData as error:
@@ -51,7 +51,7 @@ def time_option(
 
 
 def parse_time(text: str, what: str) -> date:
-    """Return the `date` or `datetime` that an ISO text says. Raises `InvalidData` naming `what`."""
+    """Return the `date` or `datetime` of an ISO text. Raises `InvalidData` naming `what`."""
     form = _FORM.fullmatch(text)
     if form is None:
         raise InvalidData(f"{what}={text!r}: {_expected(text)}")
@@ -66,8 +66,8 @@ def parse_time(text: str, what: str) -> date:
 def to_utc(moment: date, zone: tzinfo, what: str) -> list[datetime]:
     """Return the naive UTC datetimes that a time may mean: one, or two in order.
 
-    A time without an offset is local to `zone`. It means two if the clocks went back and it came
-    twice. Raises `InvalidData` for a local time that the clocks skipped.
+    A time without an offset is local to `zone`. It has two meanings if the clocks went back and it
+    occurred twice. Raises `InvalidData` for a local time that the clocks skipped.
     """
     if not isinstance(moment, datetime):
         return [datetime(moment.year, moment.month, moment.day)]
@@ -85,7 +85,7 @@ def find_zone(name: str) -> tzinfo:
     except (KeyError, ValueError, OSError):
         hint = did_you_mean(name, available_timezones(), most=3)
         raise click.BadParameter(
-            f"no time zone {name!r}{hint}; expected an IANA name, as America/New_York"
+            f"no time zone {name!r}{hint}; expected an IANA name such as America/New_York"
         ) from None
 
 
@@ -100,30 +100,30 @@ def local_text(moment: datetime, zone: tzinfo) -> str:
 
 
 def _in_zone(moment: datetime, zone: tzinfo, what: str) -> list[datetime]:
-    """Return the instants of a local time; the offsets of both folds show how many there are."""
+    """Return the instants of a local time: two if the offsets of its folds differ."""
     local = moment.replace(tzinfo=zone)
     first = cast(timedelta, local.utcoffset())
     second = cast(timedelta, local.replace(fold=1).utcoffset())
     if first == second:
         with suppress(OverflowError):
             return [moment - first]
-        return [to_datetime(instant(local, what), aware=False)]  # the law says what is wrong
+        return [to_datetime(instant(local, what), aware=False)]  # raises InvalidData
     if first < second:
         raise InvalidData(f"{what}={str(moment)!r}: the clocks of {zone} skipped that time")
     return [moment - first, moment - second]
 
 
 def _expected(text: str) -> str:
-    """Return the expectation of an error message, with the readings of digits alone."""
+    """Return the expectation of an error message, with the possible readings of a number."""
     readings = list(_readings(text)) if _DIGITS.fullmatch(text) else []
     if not readings:
-        return "expected an ISO date or time, as 2026-01-05 or 2026-01-05T14:30:00+01:00"
+        return "expected an ISO date or time such as 2026-01-05 or 2026-01-05T14:30:00+01:00"
     meant = " or ".join(f"{moment.isoformat()} ({how})" for how, moment in readings)
-    return f"digits alone may be {meant}: write it as an ISO time"
+    return f"a number may mean {meant}: write it as an ISO time"
 
 
 def _readings(digits: str) -> Iterator[tuple[str, datetime]]:
-    """Yield the readings of a number: how it is read, and the moment."""
+    """Yield the possible readings of a number: a description and the time."""
     length = len(digits)
     if length in _CALENDAR:
         with suppress(ValueError):

@@ -15,7 +15,7 @@ Progress = Callable[[str, str, int], None]
 
 
 class Copied(Struct, frozen=True):
-    """One item of a copy: a series of bars, the fundamentals of a symbol, the events, a state, a log.
+    """One item of a copy: a series, the fundamentals of a symbol, all events, a state or a log.
 
     `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` is the
     symbol or strategy, `timeframe` that of bars; `added` counts the written records. `note`

@@ -77,7 +77,7 @@ def _copy_versions(source: Any, target: Any, name: str) -> Copied:
 
 
 def _goes_on(given: Sequence[StateVersion], kept: Sequence[StateVersion]) -> bool:
-    """Progress whether a history may be how another one goes on: no version of both is another."""
+    """Return whether a history may continue another one: no common version differs."""
     if not kept:
         return True
     known = {each.version: each.state for each in given}

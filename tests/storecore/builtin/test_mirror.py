@@ -132,13 +132,13 @@ def test_a_replica_that_fails_is_logged_and_the_others_are_written(mirror, store
     assert [each.symbols() for each in stores[:2]] == [["AAPL"]] * 2
     (record,) = caplog.records
     assert record.levelname == "ERROR"
-    assert "write_bars: the primary holds it, but not <" in record.getMessage()
+    assert "write_bars: the primary has it, but not these replicas: <" in record.getMessage()
     assert "the disk is gone" in record.getMessage()
 
 
 def test_a_replica_that_fails_is_an_error_where_it_was_asked_for(mirror, stores, bar):
     store = mirror(stores[0], Failing(), stores[1], on_failure="raise")
-    with pytest.raises(StorageError, match=r"the primary holds it.*do not write it again"):
+    with pytest.raises(StorageError, match=r"the primary has it.*do not write it again"):
         store.write_bars("AAPL", [bar()])
     assert [each.symbols() for each in stores[:2]] == [["AAPL"]] * 2
 

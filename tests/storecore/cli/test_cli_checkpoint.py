@@ -57,7 +57,7 @@ def test_a_correction_is_to_be_looked_at_and_no_error(cli, at, file, opened, ten
         store.write_bars("AAPL", [replace(ten_bars[3], close=7.0)])
     result = cli("verify", "--against", file, *at)
     assert result.exit_code == 0
-    assert "to look at:" in result.stdout
+    assert "notes:" in result.stdout
     assert re.search(r"replaced +bars of AAPL \(1d\) +10 then, 10 now", result.stdout)
 
 

@@ -92,7 +92,7 @@ def test_what_is_not_equal_is_told_with_status_1(cli, source, target, tmp_path):
     result = cli("copy", source, target)
     assert result.exit_code == 1
     assert re.search(r"bars +AAPL +1d +10 +11 .* DIFFERENT", result.stdout)
-    assert "state value: the target has saved this state itself since" in result.stdout
+    assert "state value: this state was saved in the target too" in result.stdout
     assert result.stdout.endswith("backend 'file': 2 differences, 0 kinds left out\n")
 
 
@@ -101,7 +101,7 @@ def test_what_cannot_be_copied_is_told_with_status_1(cli, source, backend_with):
     result = cli("copy", source, f"{name}:")
     assert result.exit_code == 1
     assert "left out: state: the states were copied without their versions" in result.stdout
-    assert "left out: decisions: the target cannot take records as they are" in result.stdout
+    assert "left out: decisions: the target cannot take unchanged records" in result.stdout
     assert "0 differences, 2 kinds left out" in result.stdout
 
 

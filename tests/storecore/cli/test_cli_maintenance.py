@@ -36,7 +36,7 @@ def test_odd_bars_are_told_and_are_no_error(cli, at, opened):
         store.write_bars("AAPL", [PriceBar("AAPL", datetime(2026, 1, 5), 1, 1, 2, 1, 1)])
     result = cli("verify", *at)
     assert result.exit_code == 0
-    assert "to look at:" in result.stdout
+    assert "notes:" in result.stdout
     assert "high below low" in result.stdout
 
 

@@ -200,7 +200,7 @@ def test_a_folder_of_that_name_is_no_config(write, tmp_path):
 
 def test_no_config_at_all_says_where_it_was_sought_and_what_to_do(tmp_path):
     with pytest.raises(
-        ConfigError, match=rf"^no storecore\.toml in {tmp_path} or above; write one"
+        ConfigError, match=rf"^no storecore\.toml in {tmp_path} or above; create one"
     ):
         find_config(tmp_path)
 

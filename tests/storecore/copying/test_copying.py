@@ -239,7 +239,7 @@ def test_of_a_store_of_ten_methods_what_cannot_be_listed_is_left_out(sqlite, tar
     assert not report.ok
     assert [(each.kind, each.equal) for each in report.copied] == [("events", True)]
     lists = "the source cannot list"
-    gives = "the source cannot give its records as they are: it lacks the capability Transfer"
+    gives = "the source cannot list its records: it lacks the capability Transfer"
     assert report.left_out == (
         LeftOut("bars", f"{lists} its series: it lacks the capability Catalog"),
         LeftOut("fundamentals", f"{lists} them: it lacks the capability Transfer"),
