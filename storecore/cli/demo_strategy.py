@@ -62,7 +62,7 @@ class MovingAverage:
         return sorted(set.intersection(*traded))[:most]
 
     def _trade_day(self, day: date) -> int:
-        """Trade one day: fill at its open, decide at its close, save; return the number of fills."""
+        """Trade one day: fill at its open, decide at its close, save. Return the fills."""
         bars = {
             symbol: self._store.read_bars(symbol, day - _WINDOW, day) for symbol in self._symbols
         }

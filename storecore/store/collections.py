@@ -1,12 +1,12 @@
-"""The five collections that a backend writes: bars, fundamentals, events, states, audit.
+"""The five collections that a backend implements: bars, fundamentals, events, states, audit.
 
-`storecore.Store` checks what its caller gives and hands a collection values that keep the laws:
-names that are names, ranges as instants (microseconds since 1970, UTC), batches that were checked
-whole. What a collection returns may be in any order that its docstring allows.
+`storecore.Store` checks the arguments of its caller. A collection receives values that obey the
+laws: valid names, ranges as instants (microseconds since 1970, UTC), batches that were checked
+whole. Results must be in the order that the docstring of the method requires.
 
-The abstract methods are required. A method with a body has a default that a backend may replace by
-a quicker one. The methods named under *Optional* have no default: a store has the capabilities that
-need them if its collections have them.
+The abstract methods are required. Other methods have a default that a backend may override by a
+faster one. The methods under *Optional* have no default: a store has the capabilities that need
+them if its collections have them.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class Collection:
-    """All data of one kind in a store."""
+    """The data of one kind in a store."""
 
     def close(self) -> None:
-        """Release what the collection holds. A second call does nothing."""
+        """Release the resources of the collection. A second call does nothing."""
 
 
 class BarCollection(Collection, ABC):
@@ -41,16 +41,16 @@ class BarCollection(Collection, ABC):
 
     *Optional*: `series() -> Iterable[tuple[str, str]]` yields symbol and timeframe of each series
     that has bars (capability `Catalog`); `delete(symbol, timeframe, span) -> int` removes the bars
-    of a range and returns how many there were (`Bulk`); `stream(symbols, timeframe, span, columns,
+    of a range and returns their number (`Bulk`); `stream(symbols, timeframe, span, columns,
     max_bytes) -> Iterator[list[tuple[str, pa.Table]]]` yields consecutive stretches of time
     (`BarStream`); `footprint(symbol, timeframe) -> Footprint` (`DiskUsage`).
     """
 
     @abstractmethod
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
-        """Insert or replace bars by date, all of them or, on an error, none.
+        """Insert or replace bars by date, all of them or, after an error, none.
 
-        `columns` are sorted by date, one row a date, and may be empty.
+        `columns` are sorted by date, one row per date, and may be empty.
         """
 
     @abstractmethod
@@ -60,8 +60,8 @@ class BarCollection(Collection, ABC):
     def write_many(self, timeframe: str, batch: Grouped) -> None:
         """Insert or replace the bars of several symbols.
 
-        By default this is one write for each symbol. A backend whose second write may fail replaces
-        it, so that an error leaves none of them written (law D2).
+        The default is one write for each symbol. A backend whose later writes may fail overrides
+        it, so that after an error none of them is written (law D2).
         """
         for symbol, columns in batch.columns():
             self.write(symbol, timeframe, columns)
@@ -71,7 +71,7 @@ class BarCollection(Collection, ABC):
     ) -> list[tuple[str, pa.Table]]:
         """Return a series table for each symbol that has bars, in the order given.
 
-        A table has `date` and those of `columns` that a series table has; more do no harm.
+        A table has `date` and those of `columns` that a series table has, and may have more.
         """
         from storecore.bars.table import as_table
 
@@ -97,7 +97,7 @@ class BarCollection(Collection, ABC):
         return Coverage(first, last, len(dates))
 
     def generation(self, symbol: str, timeframe: str) -> int:
-        """Return a number that each write to a series raises; 0 if the backend counts none."""
+        """Return a counter that each write to a series increments; 0 if the backend has none."""
         return 0
 
     def _all_series(self) -> Iterable[tuple[str, str]]:
@@ -122,7 +122,7 @@ class FundamentalCollection(Collection, ABC):
 
 
 class EventCollection(Collection, ABC):
-    """Events, each kept, identical ones too.
+    """Events; identical ones are all kept.
 
     *Optional*: `all() -> Iterator[Event]` yields all of them by timestamp, then by order of
     writing, their times in aware UTC (`Transfer`, `Maintenance`).
@@ -150,13 +150,13 @@ class StateCollection(Collection, ABC):
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         """Replace the state of a strategy.
 
-        `expect` is None in a store without `history`. Else pass it to `check_expected` with the
-        number of the version that is stored (0: none), within the transaction that replaces it.
+        `expect` is None in a store without `history`. Otherwise pass it to `check_expected` with
+        the number of the stored version (0: none), within the transaction that replaces it.
         """
 
     @abstractmethod
     def load(self, strategy: str) -> dict[str, Any] | None:
-        """Return the state of a strategy, the caller's own copy, or None."""
+        """Return a copy of the state of a strategy, or None."""
 
     def version(self, strategy: str) -> StateVersion:
         """Return the state of a strategy with its version; version 0 and None if it has none."""
@@ -168,9 +168,9 @@ class AuditLog(Collection, ABC):
     """One of the two logs, "decisions" and "orders": a chain of records (law A3).
 
     *Optional*: `lines(after) -> Iterator[AuditLine]` yields the records from number `after` + 1 on,
-    in the order of `seq` (`AuditTrail`); `append(day, lines) -> None` takes records that were
-    logged elsewhere and are checked but for their place: `moved_end` checks that they follow the
-    end of the chain (`Transfer`).
+    in the order of `seq` (`AuditTrail`); `append(day, lines) -> None` appends records that
+    were logged elsewhere. They are checked already, except that they follow the end of the chain:
+    `moved_end` checks that (`Transfer`).
     """
 
     name: str
@@ -180,8 +180,8 @@ class AuditLog(Collection, ABC):
     def write(self, bodies: list[bytes]) -> None:
         """Append records, all or none.
 
-        A body is a line but for its number, time and hashes, which `chain` gives it. The end of the
-        chain must be read within the transaction that appends.
+        A body is a line without its number, time and hashes, which `chain` adds. Read the end of
+        the chain within the transaction that appends.
         """
 
     def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
@@ -190,15 +190,15 @@ class AuditLog(Collection, ABC):
         return select_records(records, span, strategy)
 
     def head(self) -> Link | None:
-        """Return the end of the chain as it is recorded beside the log; None if it is not.
+        """Return the end of the chain as recorded beside the log; None if it is not recorded.
 
         Without it a cut tail is not detected (law A3).
         """
         return None
 
     def verify(self) -> tuple[Link, Sequence[Finding]]:
-        """Follow the chain; return its end, and the first break if there is one."""
-        known = self.head()  # before the lines: those that are logged meanwhile go beyond it
+        """Verify the chain; return its end, and the first break if there is one."""
+        known = self.head()  # before the lines, which may be continued meanwhile
         lines = enumerate(self._lines(), 1)
         placed = ((f"{self.name}, record {row}", each.line) for row, each in lines)
         end, broken = follow_chain(placed, [known] if known is not None and known.seq else [])

@@ -1,11 +1,11 @@
-"""Compares a store with a checkpoint: data that was there must be there, or be replaced by a write.
+"""Comparison of a store with a checkpoint: its data must still exist, unless a write replaced it.
 
-Only data of that time counts: bars and fundamentals within the times of the checkpoint, events that
-had been ingested by then, and the record of a log that was its last. So data that was added since
-raises no doubt. A store keeps no history of replaced data. If as many bars or fundamentals are
-there and they differ, a correction and a forgery look the same, so that is a note; unless the store
-numbers its writes to a series, and none came since. Events and audit records are only ever
-appended, and a state's version only grows, so a difference there is a finding.
+Only data of that time is compared: bars and fundamentals within the times of the checkpoint, events
+that had been ingested by then, and the last record of each log. So data that was added since makes
+no difference. A store has no history of replaced data. If bars or fundamentals differ but their
+number does not, a correction and a forgery look the same. That is a note, unless the store numbers
+the writes to a series and none occurred since. Events and audit records are only appended, and the
+version of a state only grows, so a difference there is a finding.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _Records = TypeVar("_Records", Series, Filings)
 
 
 class Comparison(NamedTuple):
-    """A comparison: the number of compared entries, the findings and the notes."""
+    """The result: the number of compared entries, the findings and the notes."""
 
     checked: int
     findings: tuple[Finding, ...]
@@ -65,9 +65,9 @@ class Comparison(NamedTuple):
 
 
 def compare(store: Surveyed, then: Checkpoint, written: Written) -> Comparison:
-    """Return what a store lacks of a checkpoint, by name.
+    """Return the data of a checkpoint that a store lacks, by name.
 
-    An entry that cannot be read is the finding "unchecked"; all others are compared.
+    An entry that cannot be read is a finding "unchecked"; the others are still compared.
     """
     spans = {each.symbol: (each.first, each.last) for each in then.fundamentals}
     limits = {each.day: each.ingested for each in then.events}
@@ -88,11 +88,11 @@ def compare(store: Surveyed, then: Checkpoint, written: Written) -> Comparison:
         *_held(then.states, _nothing, lambda each: state_of(store, each.strategy), _of_state),
         *_held(then.audit, _nothing, lambda each: record_of(store, each.log, each.seq), _of_log),
     ]
-    told = [each for each in found if each is not None]
+    results = [each for each in found if each is not None]
     return Comparison(
         checked=len(found),
-        findings=tuple(each for each in told if each.kind not in _NOTES),
-        notes=tuple(each for each in told if each.kind in _NOTES),
+        findings=tuple(each for each in results if each.kind not in _NOTES),
+        notes=tuple(each for each in results if each.kind in _NOTES),
     )
 
 
@@ -106,10 +106,10 @@ def _held(
     alone: Callable[[_Item], _Item | None],
     judged: Callable[[_Item, _Item | None], Finding | None],
 ) -> Iterator[Finding | None]:
-    """Yield the finding or note of each entry, None if it is whole.
+    """Yield the finding or note of each entry, None if there is none.
 
-    A stream is faster than reading one entry at a time, but ends at damaged data. The entries
-    behind that are read one by one.
+    A stream is faster than reading entries one by one, but ends at damaged data. The entries after
+    that are read one by one.
     """
     found, whole = dict[str, _Item](), False
     if then:
@@ -128,7 +128,7 @@ def _held(
 
 def _series_now(store: Surveyed, then: Series, written: Written) -> Series | None:
     found = series_of(store, then.symbol, then.timeframe, (then.first, then.last))
-    # Its number last: a write meanwhile is one of since.
+    # The number is read last: a write during the reading counts as a later one.
     return None if found is None else replace(found, written=written(then.symbol, then.timeframe))
 
 
@@ -144,7 +144,7 @@ def _day_now(store: Surveyed, then: EventDay) -> EventDay | None:
 
 
 def _of_series(then: Series, now: Series | None) -> Finding | None:
-    """Judge a series: without a write since, it must be as it was."""
+    """Compare a series: without a write since, it must be unchanged."""
     found = _of_records(then, now)
     if now is None or found is None or found.kind != "replaced":
         return found
@@ -172,7 +172,7 @@ def _of_records(then: _Records, now: _Records | None) -> Finding | None:
 
 
 def _fewer(then: _Records, now: _Records) -> str:
-    """Return the years that have fewer bars than then, as words; empty if there are none."""
+    """Return a text with the years that have fewer records now; empty if there are none."""
     left = {now.first.year + row: count for row, count in enumerate(now.years)}
     years = [
         f"{left.get(year, 0):,} of {count:,} in {year}"
