@@ -33,14 +33,14 @@ class Anomaly(NamedTuple):
 def anomalies(tables: Iterable[pa.Table]) -> list[Anomaly]:
     """Return the anomalies of a series, given as series tables in order of time."""
     dates: list[pa.ChunkedArray] = []
-    odd: dict[str, list[int]] = {"high below low": [], "open or close outside its bar": []}
+    by_kind: dict[str, list[int]] = {"high below low": [], "open or close outside its bar": []}
     for table in tables:
         dates.append(table["date"].cast(pa.int64()))
         crossed = pc.less(table["high"], table["low"])
         outside = pc.and_not(_outside(table), crossed)
-        for kind, mask in zip(odd, (crossed, outside), strict=True):
-            odd[kind] += table["date"].filter(mask).cast(pa.int64()).to_pylist()
-    found = [_counted(kind, instants) for kind, instants in odd.items() if instants]
+        for kind, mask in zip(by_kind, (crossed, outside), strict=True):
+            by_kind[kind] += table["date"].filter(mask).cast(pa.int64()).to_pylist()
+    found = [_counted(kind, instants) for kind, instants in by_kind.items() if instants]
     return [*found, *_gaps(dates)]
 
 

@@ -95,7 +95,7 @@ def load_plugin(plugin: Plugin) -> pluggy.PluginManager:
         manager.register(target, plugin.name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise PluginError(f"{_misspelt(manager) or error}") from error
+        raise PluginError(f"{_unknown_hook(manager) or error}") from error
     except BaseException as error:  # pluggy reads all attributes; lazy ones may fail
         if is_from_program(error):
             raise
@@ -117,7 +117,7 @@ def _import(plugin: Plugin) -> object:
         raise PluginError(f"its import failed: {reason(error)}") from error
 
 
-def _misspelt(manager: pluggy.PluginManager) -> str | None:
+def _unknown_hook(manager: pluggy.PluginManager) -> str | None:
     """Return the error text for the first unknown hook of a plugin."""
     specified = [name for name in vars(hooks) if name.startswith("storecore_")]
     for name in vars(manager.hook):

@@ -64,7 +64,7 @@ class Rows(ABC):
 
     @abstractmethod
     def transaction(self, *, write: bool) -> AbstractContextManager[Any]:
-        """Return a context in which reads see one state, and writes take effect completely or not at all.
+        """Return a context in which reads see one state, and writes are done whole or not at all.
 
         Writing transactions never overlap, in all threads and processes. It raises `StorageError`
         if the medium fails.

@@ -25,7 +25,7 @@ def capabilities_of(store: object) -> frozenset[str]:
 
 
 def method_of(store: Any, name: str) -> Callable[..., Any]:
-    """Return a method of a store, or the one that core provides for backends of earlier releases."""
+    """Return a method of a store, or the one that core provides for an earlier backend."""
     stand_in = _STAND_INS.get(name)
     return getattr(store, name) if stand_in is None else partial(stand_in, store)
 

@@ -151,8 +151,8 @@ def _of_series(then: Series, now: Series | None) -> Finding | None:
     if not (then.written and 0 < now.written <= then.written):
         return found
     kind = "rolled back" if now.written < then.written else "changed"
-    detail = f"{then.count:,} then, {now.count:,} now, and not the same, but no write since"
-    return Finding(kind, then.place, f"{detail}: the last was number {now.written}")
+    detail = f"{then.count:,} then, {now.count:,} now, which differ without a write since"
+    return Finding(kind, then.place, f"{detail}: the last write has the number {now.written}")
 
 
 def _of_records(then: _Records, now: _Records | None) -> Finding | None:
@@ -161,11 +161,11 @@ def _of_records(then: _Records, now: _Records | None) -> Finding | None:
         return Finding("missing", then.place, f"all {then.count:,} are gone, {span}")
     fewer = _fewer(then, now)
     if fewer:
-        return Finding("missing", then.place, f"fewer than then: {fewer}")
+        return Finding("missing", then.place, f"fewer than at the checkpoint: {fewer}")
     if now.digest != then.digest:
         detail = (
-            f"{then.count:,} then, {now.count:,} now, and not the same: corrected or filled in by "
-            "a write since, or changed by another way"
+            f"{then.count:,} then, {now.count:,} now, which differ: corrected or completed by a "
+            "write since, or changed in another way"
         )
         return Finding("replaced", then.place, detail)
     return None
@@ -186,34 +186,36 @@ def _fewer(then: _Records, now: _Records) -> str:
 def _of_events(then: EventDay, now: EventDay | None) -> Finding | None:
     count = 0 if now is None else now.count
     if now is None or count < then.count:
-        return Finding("missing", then.place, f"{count:,} of {then.count:,} are there")
+        return Finding("missing", then.place, f"{count:,} of {then.count:,} are left")
     if now.digest == then.digest:
         return None
     if count > then.count:
         detail = (
-            f"{then.count:,} then, {count:,} now that are as old: it is unknown whether those of "
-            "then are among them"
+            f"{then.count:,} then, {count:,} now that are as old: it is unknown whether all "
+            "of the former are among them"
         )
         return Finding("added", then.place, detail)
-    return Finding("changed", then.place, f"its {count:,} events are not those of then")
+    return Finding("changed", then.place, f"its {count:,} events are different ones")
 
 
 def _of_state(then: SavedState, now: SavedState | None) -> Finding | None:
     if now is None:
-        return Finding("missing", then.place, f"version {then.version} was saved, and none is now")
+        return Finding(
+            "missing", then.place, f"version {then.version} was saved, no version is stored now"
+        )
     if now.version < then.version:
         detail = f"version {then.version} then, version {now.version} now"
         return Finding("rolled back", then.place, detail)
     if now.version == then.version and now.digest != then.digest:
-        return Finding("changed", then.place, f"its version {now.version} is not that of then")
+        return Finding("changed", then.place, f"its version {now.version} has a different state")
     return None
 
 
 def _of_log(then: LogEnd, now: LogEnd | None) -> Finding | None:
     if now is None:
-        return Finding("truncated", then.place, f"it has no record {then.seq}, its last then")
+        return Finding("truncated", then.place, f"its last record {then.seq} is missing")
     if now != then:
-        detail = f"its record {then.seq} is not that of then: this is another log"
+        detail = f"its record {then.seq} differs: this is another log"
         return Finding("changed", then.place, detail)
     return None
 

@@ -132,11 +132,14 @@ def test_the_years_that_have_fewer_bars_are_named():
     store.delete_bars("A", datetime(2003, 1, 3), datetime(2005, 1, 2))
     store.write_bars("A", [PriceBar("A", datetime(2007, 5, d), 1, 1, 1, 1, 1) for d in range(1, 9)])
     (finding,) = store.verify(against=taken).findings
-    assert finding.detail == "fewer than then: 1 of 2 in 2003, 0 of 2 in 2004, 1 of 2 in 2005"
+    assert (
+        finding.detail
+        == "fewer than at the checkpoint: 1 of 2 in 2003, 0 of 2 in 2004, 1 of 2 in 2005"
+    )
     store.delete_bars("A", datetime(2001, 1, 1), datetime(2008, 1, 1))
     (finding,) = store.verify(against=taken).findings
     assert finding.detail == (
-        "fewer than then: 0 of 2 in 2001, 0 of 2 in 2002, 0 of 2 in 2003, 0 of 2 in 2004, "
+        "fewer than at the checkpoint: 0 of 2 in 2001, 0 of 2 in 2002, 0 of 2 in 2003, 0 of 2 in 2004, "
         "0 of 2 in 2005 and 2 more years"
     )
     store.delete_bars("A", *EVER)
@@ -151,7 +154,7 @@ def test_an_event_that_was_ingested_later_does_not_hide_one_that_is_gone(event):
     store._events.encoded.pop()
     store.write_event(event(JAN_5, ingested_at=JAN_5 + timedelta(hours=1)))
     (finding,) = store.verify(against=taken).findings
-    assert (finding.kind, finding.detail) == ("missing", "2 of 3 are there")
+    assert (finding.kind, finding.detail) == ("missing", "2 of 3 are left")
 
 
 def test_a_day_of_which_all_that_is_there_was_ingested_later_is_missing(event):
@@ -172,7 +175,7 @@ def test_a_fundamental_outside_the_times_of_then_does_not_hide_one_that_is_gone(
     for day in (-2, -1, 5, 6):
         store.write_fundamental("AAPL", fundamental(JAN_5 + timedelta(day)))
     (finding,) = store.verify(against=taken).findings
-    assert finding.detail == "fewer than then: 2 of 3 in 2026"
+    assert finding.detail == "fewer than at the checkpoint: 2 of 3 in 2026"
 
 
 def test_a_copy_is_held_to_the_checkpoint_of_what_it_was_copied_from(filled, tmp_path):
