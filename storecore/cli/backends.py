@@ -20,10 +20,10 @@ from storecore.plugins.discovery import (
     INSTALLED,
     BackendInfo,
     backends,
-    broken_packages,
     load_spec,
     observers,
 )
+from storecore.plugins.metadata import broken_packages
 from storecore.plugins.observers import SWITCH, are_on, hooks_of
 
 _HEADINGS = ("backend", "package", "entry point", "health", "summary", "capabilities")

@@ -7,18 +7,8 @@ error names the backend, the distribution and version, the entry point and the c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Set
-from importlib.metadata import (
-    EntryPoint,
-    MetadataPathFinder,
-    PackageNotFoundError,
-    distribution,
-    distributions,
-    entry_points,
-)
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -26,15 +16,20 @@ from storecore.errors import (
     ApiMismatch,
     BackendLoadError,
     DuplicateBackend,
-    StorageError,
     UnknownBackend,
     text_of,
 )
 from storecore.plugins.isolation import is_from_program, reason
-from storecore.plugins.loader import Plugin, PluginError, load_plugin, normalized
+from storecore.plugins.loader import PluginError, load_plugin
+from storecore.plugins.metadata import (
+    Plugin,
+    broken_packages,
+    check_packages_are_read,
+    find,
+    is_installed,
+)
 from storecore.plugins.spec import API_VERSION, BACKENDS, OBSERVERS, PROMISES, BackendSpec
 from storecore.protocols import CAPABILITIES
-from storecore.values.logger import log as _log
 from storecore.values.suggestions import did_you_mean
 
 INSTALLED = "installed"
@@ -58,27 +53,6 @@ class BackendInfo(NamedTuple):
     status: str
 
 
-class BrokenPackage(NamedTuple):
-    """An installed distribution with unreadable metadata: its name or folder, and the reason."""
-
-    distribution: str
-    why: str
-
-    @classmethod
-    def of(cls, dist: Any, error: Exception) -> Self:
-        """Return the broken package of a distribution and the error that its metadata raised."""
-        why = f"its metadata cannot be read: {reason(error)}; reinstall or uninstall it"
-        folder = getattr(dist, "_path", "an unknown place")
-        try:
-            name = f"{dist.metadata['Name']} ({folder})"
-        except Exception:
-            name = str(folder)
-        return cls(f"the package {name}", why)
-
-
-_reported: set[BrokenPackage] = set()
-
-
 def observers() -> list[BackendInfo]:
     """Return the observers of installed packages, without importing them."""
     return [_info(plugin, 1) for plugin in find(OBSERVERS)]
@@ -99,62 +73,6 @@ def _info(plugin: Plugin, namesakes: int) -> BackendInfo:
         plugin.entry_point.value,
         _status(plugin, namesakes),
     )
-
-
-def find(group: str) -> list[Plugin]:
-    """Return the plugins of an entry-point group, sorted, importing nothing.
-
-    A distribution with broken metadata is left out, and logged once.
-    """
-    found, broken = _found(group)
-    for each in broken:
-        if each not in _reported:
-            _reported.add(each)
-            _log.warning("%s is left out: %s", *each)
-    return sorted(found)
-
-
-def broken_packages() -> list[BrokenPackage]:
-    """Return the distributions with broken metadata, for a caller that reports them.
-
-    They are not logged again.
-    """
-    broken = {each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]}
-    _reported.update(broken)
-    return sorted(broken)
-
-
-def _found(group: str) -> tuple[list[Plugin], list[BrokenPackage]]:
-    try:
-        declared: Iterable[EntryPoint | BrokenPackage] = entry_points(group=group)
-    except Exception:  # one distribution with broken metadata must not hide all the others
-        declared = _found_one_by_one(group)
-    plugins: list[Plugin] = []
-    broken: list[BrokenPackage] = []
-    for each in declared:
-        if isinstance(each, BrokenPackage):
-            broken.append(each)
-            continue
-        try:
-            plugins.append(Plugin.of(each))
-        except Exception as error:
-            broken.append(BrokenPackage.of(each.dist, error))
-    if broken:
-        _check_packages_are_read()
-    return plugins, broken
-
-
-def _found_one_by_one(group: str) -> Iterable[EntryPoint | BrokenPackage]:
-    names = set[str]()
-    for dist in distributions():
-        try:
-            declared = list(dist.entry_points.select(group=group))
-            own = {normalized(Plugin.of(each).distribution) for each in declared}
-            if not own & names:  # else one before it on the path hides it
-                yield from declared
-            names |= own
-        except Exception as error:
-            yield BrokenPackage.of(dist, error)
 
 
 def load_spec(name: str) -> BackendSpec:
@@ -184,7 +102,7 @@ def described(name: str) -> str:
 def _the_one(name: str, found: list[Plugin]) -> Plugin:
     matches = [plugin for plugin in found if plugin.name == name]
     if not matches:
-        _check_packages_are_read()
+        check_packages_are_read()
         names = sorted({plugin.name for plugin in found})
         raise UnknownBackend(
             f"no backend {name!r}{_provided(str(name)) or did_you_mean(str(name), names)}; "
@@ -197,20 +115,6 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
             f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
         )
     return matches[0]
-
-
-def _check_packages_are_read() -> None:
-    """Raise `StorageError` if no file can be opened, so that no package can be found.
-
-    The cached listings of folders are dropped, since they are incomplete.
-    """
-    try:
-        Path(__file__).open("rb").close()
-    except OSError as error:
-        MetadataPathFinder().invalidate_caches()
-        raise StorageError(
-            f"the installed packages cannot be read: {error.strerror}", __file__, error.errno
-        ) from error
 
 
 def _left_out() -> str:
@@ -289,12 +193,4 @@ def _status(plugin: Plugin, namesakes: int) -> str:
 
 def _lacks(plugin: Plugin, extra: str) -> bool:
     """Return whether a requirement of an extra is not installed, in whatever version."""
-    return any(not _is_installed(name) for name in plugin.requirements(extra))
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        distribution(re.split(r"[^\w.-]", name)[0])
-    except PackageNotFoundError:
-        return False
-    return True
+    return any(not is_installed(name) for name in plugin.requirements(extra))

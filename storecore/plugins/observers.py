@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import pluggy
 
 from storecore.errors import BackendLoadError, ConfigError, shown
-from storecore.plugins.discovery import find
 from storecore.plugins.isolation import is_from_program
-from storecore.plugins.loader import Plugin, PluginError, load_plugin
+from storecore.plugins.loader import PluginError, load_plugin
+from storecore.plugins.metadata import Plugin, find
 from storecore.plugins.spec import OBSERVERS
 from storecore.values.logger import log as _log
 

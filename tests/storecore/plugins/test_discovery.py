@@ -19,7 +19,8 @@ from storecore import (
 from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import StorageError
 from storecore.plugins import discovery
-from storecore.plugins.discovery import broken_packages, described, find, load_spec
+from storecore.plugins.discovery import described, load_spec
+from storecore.plugins.metadata import broken_packages, find
 from storecore.plugins.spec import API_VERSION, BACKENDS
 
 IMPL = """
@@ -465,7 +466,7 @@ def test_a_package_whose_file_cannot_be_opened_now_is_not_called_broken(monkeypa
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr("storecore.plugins.discovery.entry_points", refuse)
+        patch.setattr("storecore.plugins.metadata.entry_points", refuse)
         patch.setattr("pathlib.Path.open", refuse)
         with pytest.raises(StorageError, match="cannot be read: Too many open files"):
             load_spec("file")

@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from storecore.plugins.discovery import find
-from storecore.plugins.loader import Plugin, PluginError, load_plugin
+from storecore.plugins.loader import PluginError, load_plugin
+from storecore.plugins.metadata import Plugin, find
 from storecore.plugins.spec import BACKENDS
 
 EXTRAS = """

@@ -139,8 +139,8 @@ def test_the_years_that_have_fewer_bars_are_named():
     store.delete_bars("A", datetime(2001, 1, 1), datetime(2008, 1, 1))
     (finding,) = store.verify(against=taken).findings
     assert finding.detail == (
-        "fewer than at the checkpoint: 0 of 2 in 2001, 0 of 2 in 2002, 0 of 2 in 2003, 0 of 2 in 2004, "
-        "0 of 2 in 2005 and 2 more years"
+        "fewer than at the checkpoint: 0 of 2 in 2001, 0 of 2 in 2002, 0 of 2 in 2003, "
+        "0 of 2 in 2004, 0 of 2 in 2005 and 2 more years"
     )
     store.delete_bars("A", *EVER)
     (finding,) = store.verify(against=taken).findings
