@@ -86,10 +86,10 @@ if TYPE_CHECKING:
     from storecore.reports import Footprint as Footprint
     from storecore.reports import Report as Report
     from storecore.reports import StateVersion as StateVersion
+    from storecore.reports.checkpoint import Checkpoint as Checkpoint
     from storecore.states import KEPT_VERSIONS as KEPT_VERSIONS
     from storecore.states import check_expected as check_expected
     from storecore.store.base import Store as Store
-    from storecore.store.checkpoints import Checkpoint as Checkpoint
     from storecore.store.collections import AuditLog as AuditLog
     from storecore.store.collections import BarCollection as BarCollection
     from storecore.store.collections import EventCollection as EventCollection
@@ -132,7 +132,7 @@ _USE = {
     ),
     "reports": "AuditLine AuditReport Coverage Finding Footprint Report StateVersion",
     "store.base": "Store",
-    "store.checkpoints": "Checkpoint",
+    "reports.checkpoint": "Checkpoint",
     "store.tables": "iter_bar_tables read_bar_table write_bar_table",
 }
 """For users of a store, by module."""

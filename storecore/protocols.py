@@ -1,8 +1,8 @@
 """`DataStore`, the ten methods and `close` that every backend provides; and the capabilities.
 
-A capability is a small protocol of what a backend may do beyond the ten methods. A backend lists
-the names of its capabilities in its `BackendSpec`, as data, so that a wrapper can forward exactly
-those. `isinstance(store, Catalog)` asks a store itself.
+A capability is a small protocol that a backend may implement beyond the ten methods. A backend
+lists the names of its capabilities in its `BackendSpec`, as data, so that a wrapper can forward
+exactly those. `isinstance(store, Catalog)` checks a store.
 
 The laws that all these methods obey (names, time, bars, fundamentals, events, states, audit,
 durability, life) are listed in storecore/testing/LAWS.md with the reason for each.
@@ -32,41 +32,43 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from storecore.store.checkpoints import Against, Checkpoint
+    from storecore.reports.checkpoint import Against, Checkpoint
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Method(NamedTuple):
-    """What core knows of a method: wrappers, observers, the kit and the pages read it from here.
+    """The declaration of a method. Wrappers, observers, the kit and the pages read it.
 
     `kind` is one of "bars", "fundamentals", "events", "states" and "audit", or "store" for a method
-    that concerns all of them. `batch` is the parameter that holds many records. `told` is the kind
-    that observers are told of a write (`""`: they are not told), and its key is the value of the
-    parameter `key` (or of an attribute, as in "event.type") or, if that is empty, what `each`
-    record of the batch has under that name.
+    that concerns all of them. `batch` names the parameter that holds many records. `notify` is the
+    kind that observers are notified of after a write (`""`: they are not notified). The key of the
+    notification is the value of the parameter `key` (or of its attribute, as in "event.type"). If
+    `key` is empty, it is the attribute `each` of every record in the batch.
     """
 
     name: str
     capability: str
     kind: str
     is_write: bool
-    told: str = ""
+    notify: str = ""
     key: str = ""
     batch: str = ""
     each: str = ""
 
 
 def reads(kind: str) -> Callable[[_Function], _Function]:
-    """Declare that a method of a protocol changes nothing."""
+    """Declare a method of a protocol that changes nothing."""
     return _declared(Method("", "", kind, False))
 
 
 def writes(
-    kind: str, *, told: str | None = None, key: str = "", batch: str = "", each: str = ""
+    kind: str, *, notify: str | None = None, key: str = "", batch: str = "", each: str = ""
 ) -> Callable[[_Function], _Function]:
-    """Declare that a method of a protocol changes something."""
-    return _declared(Method("", "", kind, True, kind if told is None else told, key, batch, each))
+    """Declare a method of a protocol that changes something."""
+    return _declared(
+        Method("", "", kind, True, kind if notify is None else notify, key, batch, each)
+    )
 
 
 def _declared(method: Method) -> Callable[[_Function], _Function]:
@@ -82,7 +84,7 @@ if TYPE_CHECKING:
 else:
 
     class _Capability(type(Protocol)):
-        """Lets a store that lists its `capabilities` answer `isinstance` by that list."""
+        """Makes `isinstance` follow the attribute `capabilities` of a store that has one."""
 
         def __instancecheck__(cls, instance: object) -> bool:
             listed = getattr(instance, "capabilities", None)
@@ -93,11 +95,11 @@ else:
 
 @runtime_checkable
 class DataStore(Protocol):
-    """Where a trading system keeps its bars, fundamentals, events, states and audit log.
+    """The store of a trading system: its bars, fundamentals, events, states and audit log.
 
-    Times: a naive `datetime` is UTC, ranges include both ends, a `date` is its midnight as a start
-    and its last microsecond as an end. Errors are those of `storecore.errors`; any method raises
-    `StoreClosed` after `close()` and `StorageError` when the medium fails.
+    A naive `datetime` is UTC. Ranges include both ends. A `date` is its midnight as a start and its
+    last microsecond as an end. Every method raises `StoreClosed` after `close()`, and
+    `StorageError` if the medium fails.
     """
 
     @writes("bars", key="symbol", batch="bars")
@@ -112,7 +114,7 @@ class DataStore(Protocol):
     def read_bars(
         self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
     ) -> list[PriceBar]:
-        """Return the bars from `start` to `end`, sorted by date, one a date; `[]` where none are.
+        """Return the bars from `start` to `end`, sorted by date, one per date.
 
         Naive bounds give naive dates, aware bounds aware UTC ones; one of each is `InvalidData`.
         """
@@ -127,12 +129,12 @@ class DataStore(Protocol):
     def read_fundamental(
         self, symbol: str, as_of: datetime | None = None
     ) -> FundamentalData | None:
-        """Return the latest fundamental not after `as_of` (of all, when None), or None."""
+        """Return the latest fundamental not after `as_of` (None: of all), or None."""
         ...
 
     @writes("events", key="event.type")
     def write_event(self, event: Event) -> None:
-        """Append an event. Identical events are kept, each."""
+        """Append an event. Identical events are all kept."""
         ...
 
     @reads("events")
@@ -142,28 +144,28 @@ class DataStore(Protocol):
         """Return the events of these types (None: all) by timestamp, then by order of writing."""
         ...
 
-    @writes("states", told="state", key="strategy_name")
+    @writes("states", notify="state", key="strategy_name")
     def save_strategy_state(self, strategy_name: str, state: dict[str, Any]) -> None:
-        """Replace the state of a strategy. Raises `NotSerializable` where JSON would change it."""
+        """Replace the state of a strategy. Raises `NotSerializable` if JSON would change it."""
         ...
 
     @reads("states")
     def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
-        """Return the state as it was last saved, the caller's own copy; None if there is none."""
+        """Return a copy of the state that was last saved; None if there is none."""
         ...
 
-    @writes("audit", told="decisions", key="strategy_name")
+    @writes("audit", notify="decisions", key="strategy_name")
     def log_decision(self, strategy_name: str, decision: Decision) -> None:
         """Append a decision to the audit log."""
         ...
 
-    @writes("audit", told="orders", key="strategy_name")
+    @writes("audit", notify="orders", key="strategy_name")
     def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and what the broker answered to the audit log."""
+        """Append an order and the broker's response to the audit log."""
         ...
 
     def close(self) -> None:
-        """Release what the store holds. A second call does nothing."""
+        """Release the resources of the store. A second call does nothing."""
         ...
 
     def __enter__(self) -> Self:
@@ -184,13 +186,13 @@ class DataStore(Protocol):
 class BarTables(Protocol, metaclass=_Capability):
     """Reads and writes bars as Arrow tables of many symbols.
 
-    `storecore.read_bar_table(store, …)` and `storecore.write_bar_table(store, …)` do the same with
-    any store, and say what the tables hold.
+    `storecore.read_bar_table(store, …)` and `storecore.write_bar_table(store, …)` do the same for
+    any store, and document the tables.
     """
 
     @writes("bars", batch="table", each="symbol")
     def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace the bars of a table of many symbols; it is checked whole before."""
+        """Insert or replace the bars of a table of many symbols, which is checked whole first."""
         ...
 
     @reads("bars")
@@ -209,7 +211,7 @@ class BarTables(Protocol, metaclass=_Capability):
 
 @runtime_checkable
 class BarStream(Protocol, metaclass=_Capability):
-    """Reads more bars than fit in memory, in order of time."""
+    """Reads more bars than fit into memory, in order of time."""
 
     @reads("bars")
     def iter_bar_tables(
@@ -224,15 +226,15 @@ class BarStream(Protocol, metaclass=_Capability):
     ) -> Iterator[pa.Table]:
         """Yield tables that follow each other in time, each sorted by date, then symbol.
 
-        At most about `max_bytes` of bars are held at once. What is wrong with the question is an
-        error at once, not when the stream is gone through.
+        At most about `max_bytes` of bars are held in memory at once. Wrong arguments raise at the
+        call, not during the iteration.
         """
         ...
 
 
 @runtime_checkable
 class Catalog(Protocol, metaclass=_Capability):
-    """Tells what is stored."""
+    """Lists the stored series and states."""
 
     @reads("bars")
     def symbols(self, timeframe: str | None = None) -> list[str]:
@@ -257,7 +259,7 @@ class Catalog(Protocol, metaclass=_Capability):
 
 @runtime_checkable
 class AuditTrail(Protocol, metaclass=_Capability):
-    """Reads the audit log back and proves it."""
+    """Reads the audit log and verifies its chains."""
 
     @reads("audit")
     def read_decisions(
@@ -277,100 +279,99 @@ class AuditTrail(Protocol, metaclass=_Capability):
     def verify_audit(self) -> AuditReport:
         """Follow both chains from the first record to the last and report the first break.
 
-        Its kind is "edited", "missing", "reordered", "duplicated" or "truncated" (the tail was cut
-        off), or "headless": what says where the chain ends is missing or damaged, so that a cut
-        cannot be ruled out.
+        Its kind is "edited", "missing", "reordered", "duplicated", "truncated" (the tail was cut
+        off) or "headless" (the head, which records where the chain ends, is missing or damaged, so
+        a cut cannot be ruled out).
         """
         ...
 
 
 @runtime_checkable
 class BulkAudit(Protocol, metaclass=_Capability):
-    """Logs many records in one call, each batch checked whole, in the order given.
+    """Logs many records in one call, in the order given, after checking all of them.
 
-    A batch is logged with one time and one sync.
+    All records of a batch get the same time, and share one sync.
     """
 
-    @writes("audit", told="decisions", key="strategy_name", batch="decisions")
+    @writes("audit", notify="decisions", key="strategy_name", batch="decisions")
     def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
         """Append decisions to the audit log."""
         ...
 
-    @writes("audit", told="orders", key="strategy_name", batch="orders")
+    @writes("audit", notify="orders", key="strategy_name", batch="orders")
     def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
-        """Append orders, each with what the broker answered, to the audit log."""
+        """Append orders to the audit log, each with the broker's response."""
         ...
 
 
 @runtime_checkable
 class Bulk(Protocol, metaclass=_Capability):
-    """Writes and removes many records in one call, each batch checked whole before the first byte.
+    """Writes and removes many records in one call, each batch checked whole before it is written.
 
-    A batch costs few syncs where its records one by one would cost as many as they are.
+    A batch needs a few syncs; the same records written one by one need one each.
     """
 
     @writes("events", batch="events", each="type")
     def write_events(self, events: Iterable[Event]) -> None:
-        """Append events in the order given. Identical ones are kept, each."""
+        """Append events in the order given. Identical events are all kept."""
         ...
 
     @writes("fundamentals", batch="fundamentals", each="symbol")
     def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
-        """Insert or replace fundamentals, each under its own symbol; the last of one key wins."""
+        """Insert or replace fundamentals, each under its own symbol; the last duplicate wins."""
         ...
 
-    @writes("bars", told="deletions", key="symbol")
+    @writes("bars", notify="deletions", key="symbol")
     def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
-        """Remove the bars from `start` to `end`, both included; return how many there were."""
+        """Remove the bars from `start` to `end`, both included; return their number."""
         ...
 
 
 @runtime_checkable
 class VersionedState(Protocol, metaclass=_Capability):
-    """Counts the versions of a strategy's state, so that two writers do not overwrite each other.
+    """Numbers the versions of a strategy's state, so that writers do not overwrite each other.
 
     loaded = store.load_versioned_state("value")
     store.save_strategy_state("value", changed(loaded.state), expect=loaded.version)
     """
 
-    @writes("states", told="state", key="strategy_name")
+    @writes("states", notify="state", key="strategy_name")
     def save_strategy_state(
         self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
     ) -> None:
-        """Replace the state of a strategy; with `expect`, only that version of it (0: none).
+        """Replace the state of a strategy; with `expect`, only if that version is stored (0: none).
 
-        Raises `StateConflict` where another version is stored, which stays as it is.
+        Raises `StateConflict` if another version is stored; the stored state stays as it is.
         """
         ...
 
     @reads("states")
     def load_versioned_state(self, strategy_name: str) -> StateVersion:
-        """Return the state as it was last saved and its version."""
+        """Return the state that was last saved and its version."""
         ...
 
     @reads("states")
     def state_history(self, strategy_name: str) -> list[StateVersion]:
-        """Return the last few versions of a state that are kept, the newest first."""
+        """Return the kept versions of a state, newest first."""
         ...
 
 
 @runtime_checkable
 class DiskUsage(Protocol, metaclass=_Capability):
-    """Tells what a series costs on disk."""
+    """Reports the disk space of a series."""
 
     @reads("bars")
     def bar_footprint(self, symbol: str, *, timeframe: str = "1d") -> Footprint:
-        """Return how many data files a series has and how many bytes they take."""
+        """Return the number of data files of a series and their size in bytes."""
         ...
 
 
 @runtime_checkable
 class Transfer(Protocol, metaclass=_Capability):
-    """Gives all that a store holds beyond its bars, and takes a chain and a history as they are.
+    """Streams all data of a store except its bars, and stores chains and histories unchanged.
 
-    The iterators hold a bounded part of it at once, and take it as it is when they come to it: what
-    is written meanwhile may be among it or not. What is wrong with the question is an error at
-    once, not when they are gone through.
+    The iterators hold a bounded number of records in memory. Records that are written during an
+    iteration may or may not be part of it. Wrong arguments raise at the call.
     """
 
     @reads("fundamentals")
@@ -387,29 +388,29 @@ class Transfer(Protocol, metaclass=_Capability):
     def iter_audit(self, log: str, after: int = 0) -> Iterator[AuditLine]:
         """Yield the records of a log, "decisions" or "orders", from number `after` + 1 on.
 
-        They come in the order of `seq`, each the bytes of its line, newline included.
+        They are in the order of `seq`; each has the bytes of its line, newline included.
         """
         ...
 
-    @writes("audit", told="{log}", batch="lines", each="strategy")
+    @writes("audit", notify="{log}", batch="lines", each="strategy")
     def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:
         """Append records of one local day that were logged elsewhere, all of them or none.
 
-        Their bytes, number, time and hashes stay what they are. Raises `InvalidData` naming the
-        line that is no whole record of that log or does not follow the one before, `StateConflict`
-        where the first does not follow the last record that is stored.
+        Their bytes, number, time and hashes stay unchanged. Raises `InvalidData` naming a line
+        that is not a whole record of that log or does not follow the one before it, and
+        `StateConflict` if the first line does not follow the last stored record.
         """
         ...
 
-    @writes("states", told="state", key="strategy_name", batch="versions")
+    @writes("states", notify="state", key="strategy_name", batch="versions")
     def restore_state(
         self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
     ) -> None:
-        """Replace a state and its history by versions that another store has, newest first.
+        """Replace a state and its history by versions of another store, newest first.
 
-        They keep their numbers; as many are kept as the store keeps of its own. Raises
-        `StateConflict` where the stored version is not `expect` (0: none, None: whichever it is),
-        `InvalidData` where they do not fall from one to the next.
+        They keep their numbers. The store keeps as many of them as of its own. Raises
+        `StateConflict` if the stored version is not `expect` (0: none, None: any), `InvalidData` if
+        the numbers do not decrease.
         """
         ...
 
@@ -418,37 +419,37 @@ class Transfer(Protocol, metaclass=_Capability):
 class Maintenance(Protocol, metaclass=_Capability):
     """Checks a whole store, repairs it, and compacts it.
 
-    All methods may run beside readers and writers. A store of an earlier release counts too,
-    although its `verify` takes no `against` and it has no `checkpoint`: the functions of
-    `storecore.store.checkpoints` do both for it.
+    All methods may run beside readers and writers. A store written for an earlier release has this
+    capability too, even if its `verify` takes no `against` and it has no `checkpoint`: the
+    functions of `storecore.store.checkpoints` provide both.
     """
 
     @reads("store")
     def verify(self, *, against: Against | None = None) -> Report:
-        """Prove every file; change nothing. Damage is a finding, anomalies are notes.
+        """Verify every file; change nothing. Damage is a finding, anomalies are notes.
 
-        `against` is a checkpoint, its mapping or its file. Data that it names and that is missing
+        `against` is a checkpoint, its mapping or its file. Data of the checkpoint that is missing
         now is a finding too, unless a write has replaced it.
         """
         ...
 
-    @writes("store", told="")
+    @writes("store", notify="")
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Move aside, never delete, what keeps the rest from being read or was left behind.
+        """Quarantine, never delete, damaged files and leftovers of killed writers.
 
-        The report says what was done (with `dry_run`, what would be), and finds what it could not
-        mend: a damaged line in the middle of a log, say.
+        The report lists the actions (with `dry_run`, those that would be taken). Its findings are
+        the damage that cannot be repaired, such as a damaged line in the middle of a log.
         """
         ...
 
-    @writes("store", told="")
+    @writes("store", notify="")
     def compact(self) -> Report:
-        """Bring what is stored into fewer and smaller files. No answer changes."""
+        """Rewrite the data into fewer and smaller files. No read returns anything else."""
         ...
 
     @reads("store")
     def checkpoint(self) -> Checkpoint:
-        """Return a digest for each series, symbol, day of events, state and log as it is now.
+        """Return a digest of each series, symbol, day of events, state and log.
 
         Two stores with the same data have the same digests, whatever their backends.
         """
@@ -456,7 +457,7 @@ class Maintenance(Protocol, metaclass=_Capability):
 
     @classmethod
     def __subclasshook__(cls, kind: type) -> bool:
-        """Check a class for the methods that the capability began with."""
+        """Check a class for the methods that the capability had first."""
         required = vars(Maintenance).keys() - ADDED
         names = (name for name in required if not name.startswith("_"))
         return NotImplemented if cls is not Maintenance else all(hasattr(kind, n) for n in names)
@@ -466,7 +467,7 @@ ADDED = frozenset({"checkpoint"})
 """Methods added to a capability since `api` 1. If a backend lacks them, core provides them."""
 
 GROWN: dict[str, frozenset[str]] = {"verify": frozenset({"against"})}
-"""Optional parameters added since, by method."""
+"""Optional parameters added since `api` 1, by method."""
 
 CAPABILITIES: dict[str, type] = {
     protocol.__name__: protocol
@@ -508,7 +509,7 @@ def methods_of(capability: str) -> list[str]:
 
 
 def declaration(name: str) -> Callable[..., Any]:
-    """Return a method as its protocol declares it, with all keywords that a capability adds."""
+    """Return the declaration of a method, with the keywords that a capability adds to it."""
     protocols = (each for each in (*CAPABILITIES.values(), DataStore) if name in vars(each))
     found: Callable[..., Any] = vars(next(protocols))[name]
     return found

@@ -1,1 +1,1 @@
-"""The audit log: its records, the chain that proves them, and their transfer to another store."""
+"""The audit log: its records, their chain, and their transfer to another store."""

@@ -1,8 +1,8 @@
-"""Follows a chain of records through the files of a log, and says where and how it breaks.
+"""Verification of a chain of records: where and how it breaks.
 
-Bytes are compared as they are, a million records in a few seconds: a line follows the one before
-if it begins with the next number, ends with the hash of the one before and its own, and its own is
-the one of its bytes. Only a line that does not is looked at more closely.
+Lines are compared as bytes, so that a million records take a few seconds. A line follows the one
+before it if it begins with the next number and ends with the previous hash and the hash of its own
+bytes. Only a line that does not is decoded.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ from storecore.audit.records import GENESIS, Link, Place, is_whole
 from storecore.reports import AuditReport, Finding
 
 _END = len(',"hash":""}') + 64
-_EDITED = "the line is not the one that its hash was made of"
+_EDITED = "the line does not match its hash"
 
 
 class LogFile(NamedTuple):
-    """One file of a log: its place, and its lines."""
+    """One file of a log: its place and its lines."""
 
     place: str
     content: bytes
 
 
 class _Cursor(NamedTuple):
-    """A place in a file: that of the next line."""
+    """A position in a file: the beginning of the next line."""
 
     file: LogFile
     at: int
 
     @property
     def line(self) -> bytes:
-        """The next line, its newline included; empty at the end of the file."""
+        """The next line, newline included; empty at the end of the file."""
         content = self.file.content
         end = content.find(b"\n", self.at) + 1
         return content[self.at : end or len(content)]
 
     def back(self) -> _Cursor:
-        """Return the place of the line before."""
+        """Return the position of the previous line."""
         return _Cursor(self.file, self.file.content.rfind(b"\n", 0, self.at - 1) + 1)
 
     def finding(self, kind: str, detail: str) -> Finding:
-        """Return that something is wrong with the next line."""
+        """Return a finding about the next line."""
         place, content = self.file
         row = content.count(b"\n", 0, self.at) + 1
         return Finding(kind, f"{place}, line {row}", detail, place, row, self.at)
 
 
 def follow(files: Sequence[LogFile], heads: Iterable[Link]) -> tuple[Link, Finding | None]:
-    """Return the end of a chain, and its first break where there is one.
+    """Return the end of a chain, and its first break if there is one.
 
-    Days follow each other, but for a clock that was set back: then a chain goes on in the file
-    that has the next number. `heads` are ends that the chain had before: it must still have them.
+    The files are days, one after another. If the clock was set back, the chain continues in the
+    file that has the next number. `heads` are earlier ends of the chain, which it must contain.
     """
     at, here, end = [0] * len(files), 0, GENESIS
     known = {head.seq: head.hash for head in heads}
@@ -74,8 +74,8 @@ def follow(files: Sequence[LogFile], heads: Iterable[Link]) -> tuple[Link, Findi
         at[number], here = after, number
         if known.get(new_end.seq, new_end.hash) != new_end.hash:
             last = _Cursor(files[here], after).back()
-            detail = f"record {new_end.seq} is not the one that the head names"
-            prev = last.line[: -_END - 1].rpartition(b'"prev":"')[2][:-1]  # it follows the chain
+            detail = f"record {new_end.seq} is not the one that the head records"
+            prev = last.line[: -_END - 1].rpartition(b'"prev":"')[2][:-1]  # the line is whole
             return Link(new_end.seq - 1, prev.decode()), last.finding("edited", detail)
         end = new_end
 
@@ -85,7 +85,7 @@ def follow_chain(
 ) -> tuple[Link, Finding | None]:
     """Return the end of a chain of (place, line), and the first break if there is one.
 
-    `heads` are ends that the chain had before: it must still have them.
+    `heads` are earlier ends of the chain, which it must contain.
     """
     placed = list(lines)
     whole = b"".join(line.removesuffix(b"\n").replace(b"\n", b"\0") + b"\n" for _, line in placed)
@@ -97,17 +97,17 @@ def follow_chain(
 
 
 def links(lines: Sequence[bytes], end: Link) -> int:
-    """Return how many whole lines, from the first, go on a chain that ends here."""
+    """Return the number of leading lines that continue a chain with this end."""
     return _run(b"".join(lines), 0, end, inf)[1].seq - end.seq
 
 
 def audit_report(
     logs: Mapping[str, Iterable[tuple[str, bytes]]], ends: Mapping[str, Link] | None = None
 ) -> AuditReport:
-    """Follow the chain of each log, given as (place, line) by the log's name.
+    """Verify the chain of each log, given as (place, line) by the name of the log.
 
-    `ends` says where each is known to end, so that a cut tail, or a last record that was made anew,
-    is found.
+    `ends` are the recorded ends of the chains: with them, a cut tail or a replaced last record is
+    detected.
     """
     followed = {name: follow_chain(lines) for name, lines in logs.items()}
     findings = (broken or _cut(name, end, ends) for name, (end, broken) in followed.items())
@@ -119,18 +119,18 @@ def audit_report(
 
 
 def _cut(log: str, end: Link, ends: Mapping[str, Link] | None) -> Finding | None:
-    """Return what is wrong with a whole chain that does not end where it is known to end."""
+    """Return the finding for a whole chain that does not end at its recorded end."""
     known = end if ends is None else ends[log]
     if end.seq < known.seq:
         return Finding("truncated", log, f"ends at record {end.seq} of {known.seq}")
     if end.hash != known.hash:
-        detail = f"record {end.seq} is not the one that was logged last"
+        detail = f"record {end.seq} is not the last one that was logged"
         return Finding("edited", f"{log}, record {end.seq}", detail)
     return None
 
 
 def _run(content: bytes, at: int, end: Link, stop: float) -> tuple[int, Link]:
-    """Follow a chain from a place in a file, as far as it goes there or to the record `stop`."""
+    """Follow a chain from a position in a file, to its end there or to the record `stop`."""
     seq, prev = end.seq, end.hash.encode()
     while seq < stop:
         newline = content.find(b"\n", at)
@@ -147,7 +147,7 @@ def _run(content: bytes, at: int, end: Link, stop: float) -> tuple[int, Link]:
 
 
 def _break(cursors: Sequence[_Cursor], here: int, end: Link) -> Finding | None:
-    """Return what is wrong with what should follow the end; None where nothing is left."""
+    """Return the finding for the line that should follow the end; None if no line is left."""
     left = [cursor for cursor in cursors if cursor.line]
     if not left:
         return None
@@ -165,15 +165,15 @@ def _break(cursors: Sequence[_Cursor], here: int, end: Link) -> Finding | None:
         return first.finding("edited", _EDITED)
     if found.seq == end.seq + 1:
         if end is GENESIS:
-            return first.finding("edited", "the first record names one before it")
-        detail = f"it is not the record {end.seq} that record {found.seq} follows"
+            return first.finding("edited", "the first record names a previous one")
+        detail = f"it is not the record {end.seq} that precedes record {found.seq}"
         return cursors[here].back().finding("edited", detail)
     detail = f"expected record {end.seq + 1}, found record {found.seq}"
     return first.finding(_misplaced(cursors, first.line, found.seq, expected), detail)
 
 
 def _misplaced(cursors: Sequence[_Cursor], line: bytes, seq: int, expected: bytes) -> str:
-    """Return why a whole record may stand where another one is expected."""
+    """Return the kind of break if a whole record stands in the place of another one."""
     if any(line in file.content[:at] for file, at in cursors):
         return "duplicated"
     if any(b"\n" + expected in file.content[at:] for file, at in cursors):
@@ -182,7 +182,7 @@ def _misplaced(cursors: Sequence[_Cursor], line: bytes, seq: int, expected: byte
 
 
 def _place(line: bytes) -> Place | None:
-    """Return the place of a record in its chain; None where the line is none that was logged."""
+    """Return the place of a record in its chain; None if the line is not a whole record."""
     try:
         return msgspec.json.decode(line, type=Place) if is_whole(line) else None
     except (ValueError, RecursionError):  # nested deeper than any record

@@ -1,7 +1,8 @@
-"""The audit laws: one line a record, each carrying its number and the hash of the one before.
+"""The audit laws: one line per record, with its number and the hash of the previous record.
 
-The hash is the SHA-256 of the line's exact bytes before `,"hash":`; it covers `prev`, and so the
-whole log up to there. Every backend keeps these same bytes, so that a log proves itself anywhere.
+The hash is the SHA-256 of the line's exact bytes before `,"hash":`. It covers `prev`, and so the
+whole log up to this line. Every backend keeps the same bytes, so a log can be verified in any
+store.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _NO_PLACE = b'"prev":"","hash":""}'
 
 
 class Place(Struct):
-    """What a line says of its place in the chain, whatever else it records."""
+    """The fields of a line that give its place in the chain."""
 
     seq: int
     prev: str
@@ -47,40 +48,40 @@ GENESIS = Link(0, "")
 
 
 def decision_entry(strategy: str, decision: Decision) -> DecisionRecord:
-    """Return a checked decision as a record that has no place in the chain yet."""
+    """Return a checked decision as a record without a place in the chain."""
     plain = checked(decision, Decision, "decision")
     return DecisionRecord(0, datetime.now(UTC), strategy, plain, "", "")
 
 
 def order_entry(strategy: str, order: Order, result: OrderResult) -> OrderRecord:
-    """Return a checked order and its result as a record that has no place in the chain yet."""
+    """Return a checked order and its result as a record without a place in the chain."""
     plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
     check_strategy(strategy, plain[0].strategy_name, "order")
     return OrderRecord(0, datetime.now(UTC), strategy, *plain, "", "")
 
 
 def decision_body(strategy: str, decision: Decision) -> bytes:
-    """Return a checked decision as its line will have it, but for its place and time."""
+    """Return a checked decision as the body of a line: without number, time and hashes."""
     return _decision(_ENCODER.encode(strategy), checked(decision, Decision, "decision"))
 
 
 def decision_bodies(strategy: str, decisions: Iterable[Decision]) -> list[bytes]:
-    """Return a batch of decisions, checked whole, as their lines will have them."""
+    """Check a whole batch of decisions and return the bodies of their lines."""
     plain = checked_all(listed(decisions, "Decision", "decisions"), Decision, "decisions[{}]")
     encoded = _ENCODER.encode(strategy)
     return [_decision(encoded, decision) for decision in plain]
 
 
 def order_body(strategy: str, order: Order, result: OrderResult) -> bytes:
-    """Return a checked order and its result as their line will have them."""
+    """Return a checked order and its result as the body of a line."""
     plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
-    if plain[0].strategy_name != strategy:  # a call less for each that is right
+    if plain[0].strategy_name != strategy:  # saves a call for each valid order
         check_strategy(strategy, plain[0].strategy_name, "order")
     return _order(_ENCODER.encode(strategy), *plain)
 
 
 def order_bodies(strategy: str, orders: Iterable[tuple[Order, OrderResult]]) -> list[bytes]:
-    """Return a batch of orders with their results, checked whole, as their lines will have them."""
+    """Check a whole batch of orders with their results and return the bodies of their lines."""
     pairs = listed(orders, "(Order, OrderResult)", "orders")
     for row, pair in enumerate(pairs):
         if not isinstance(pair, tuple) or len(pair) != 2:
@@ -108,9 +109,9 @@ def chain(bodies: Iterable[bytes], logged_at: datetime, last: Link) -> tuple[lis
 
 
 def moment_and_day(now: Callable[[tzinfo], datetime]) -> tuple[datetime, date]:
-    """Return what the clock says, in UTC, and the machine's local date then.
+    """Return the current time in UTC and the machine's local date.
 
-    Raises `StorageError` if that is no date that Python knows, from year 1 to 9999.
+    Raises `StorageError` if the date is not between the years 1 and 9999.
     """
     try:
         moment = now(UTC)
@@ -120,22 +121,22 @@ def moment_and_day(now: Callable[[tzinfo], datetime]) -> tuple[datetime, date]:
             return moment, date.fromtimestamp(moment.replace(microsecond=0).timestamp())
     except (ValueError, OverflowError, OSError) as error:
         raise StorageError(
-            f"the machine's clock gives no local date from year 1 to 9999 ({error}); set the clock "
-            "and write it again"
+            f"the machine's clock gives no local date in the years 1 to 9999 ({error}); set the "
+            "clock and write again"
         ) from error
 
 
 def logged_now(bodies: Iterable[bytes], last: Link) -> tuple[date, list[bytes], Link]:
     """Return the machine's local date, the lines of records logged now, and the chain's new end.
 
-    The lines follow `last`. Raises `StorageError` if the clock gives no date that Python knows.
+    The lines follow `last`. Raises `StorageError` if the clock gives no valid date.
     """
     moment, today = moment_and_day(datetime.now)
     return today, *chain(bodies, moment, last)
 
 
 def day_bounds(day: date) -> tuple[datetime, datetime]:
-    """Return the first and last instant of records of a machine's local date: a day off at most."""
+    """Return the first and last instant of records of a local date, with a day's tolerance."""
     first = date.fromordinal(max(day.toordinal() - 1, date.min.toordinal()))
     last = date.fromordinal(min(day.toordinal() + 1, date.max.toordinal()))
     return datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)
@@ -152,23 +153,23 @@ def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Li
 def line_after(last: bytes | None, record: DecisionRecord | OrderRecord) -> bytes:
     """Return the line of the record that follows a line (None: the log is empty).
 
-    Raises `ValueError` where `last` is not a line that was logged.
+    Raises `ValueError` if `last` is not a whole record.
     """
     return chained(record, GENESIS if last is None else end_of(last))[0]
 
 
 def end_of(line: bytes) -> Link:
-    """Return the end of a chain whose last line this is. Raises `ValueError` if it is none."""
+    """Return the end of a chain with this last line. Raises `ValueError` if it is not whole."""
     if not is_whole(line):
-        raise ValueError("the line is not the one that its hash was made of")
+        raise ValueError("the line does not match its hash")
     place = msgspec.json.decode(line, type=Place)
     return Link(place.seq, place.hash)
 
 
 def decode_record(line: bytes, kind: type[_Record]) -> _Record:
-    """Return the record of a line. Raises `ValueError` where it is not the line that was logged."""
+    """Return the record of a line. Raises `ValueError` if the line is not whole."""
     if not is_whole(line):
-        raise ValueError("the line is not the one that its hash was made of")
+        raise ValueError("the line does not match its hash")
     record: _Record = msgspec.json.decode(line, type=kind)
     return record
 
@@ -176,7 +177,7 @@ def decode_record(line: bytes, kind: type[_Record]) -> _Record:
 def select_records(
     records: Iterable[_Record], span: TimeRange, strategy: str | None
 ) -> list[_Record]:
-    """Return the records of a span and a strategy (None: all), in the order of `seq` (law A4)."""
+    """Return the records of a range and a strategy (None: all), in the order of `seq` (law A4)."""
     if strategy is not None:
         check_name(strategy, "strategy_name")
     kept = [
@@ -189,7 +190,7 @@ def select_records(
 
 
 def is_whole(line: bytes) -> bool:
-    """Tell whether a line, its newline included, is the one that its hash was made of."""
+    """Return whether a line, newline included, matches its hash."""
     body, _, end = line.rpartition(b',"hash":"')
     return end == sha256(body).hexdigest().encode() + b'"}\n'
 
@@ -199,5 +200,5 @@ def _decision(strategy: bytes, decision: Decision) -> bytes:
 
 
 def _order(strategy: bytes, order: Order, result: OrderResult) -> bytes:
-    parts = _STRATEGY, strategy, _ENCODER.encode(order), _ENCODER.encode(result)
-    return b'%b%b,"order":%b,"result":%b,' % parts
+    encoded = _STRATEGY, strategy, _ENCODER.encode(order), _ENCODER.encode(result)
+    return b'%b%b,"order":%b,"result":%b,' % encoded

@@ -1,4 +1,4 @@
-"""Records that were logged in one store and go on in another: the same bytes, the same chain."""
+"""Transfer of records to another store: the same bytes, the same chain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOGS: dict[str, type[Any]] = {"decisions": DecisionRecord, "orders": OrderRecord
 
 
 def check_log(log: str, after: int = 0) -> str:
-    """Return the name of a log. Raises `InvalidData` for another, or where `after` is no number."""
+    """Return the name of a log. Raises `InvalidData` for another one or a wrong `after`."""
     if not isinstance(log, str) or log not in LOGS:
         raise InvalidData(f"log={shown(log)}: expected one of {', '.join(map(repr, LOGS))}")
     if not isinstance(after, int) or isinstance(after, bool) or after < 0:
@@ -29,11 +29,10 @@ def check_log(log: str, after: int = 0) -> str:
 
 
 def moved_lines(log: str, day: date, lines: Iterable[bytes]) -> list[bytes]:
-    """Check records of another store whole: each is one of this log and follows the one before.
+    """Check records of another store: each belongs to this log and follows the one before it.
 
-    Their times, in UTC, are a day off the local day at most.
-
-    Raises `InvalidData` naming the line. `moved_end` says whether the first follows what is stored.
+    Their times, in UTC, differ from the local day by one day at most. Raises `InvalidData` naming
+    the line. `moved_end` checks that the first follows the stored records.
     """
     kind = LOGS[check_log(log)]
     if not isinstance(day, date) or isinstance(day, datetime):
@@ -46,9 +45,11 @@ def moved_lines(log: str, day: date, lines: Iterable[bytes]) -> list[bytes]:
         try:
             at = decode_record(line, kind).timestamp
         except ValueError as error:
-            raise InvalidData(f"lines[{row}]: no whole record of {log}: {error}") from None
+            raise InvalidData(f"lines[{row}]: not a whole record of {log}: {error}") from None
         if not first <= at <= last:
-            raise InvalidData(f"lines[{row}]: it was logged at {at}, which is no time of {day=!s}")
+            raise InvalidData(
+                f"lines[{row}]: it was logged at {at}, which is not a time of {day=!s}"
+            )
     followed = links(batch, _before(batch[0])) if batch else 0
     if followed < len(batch):
         raise InvalidData(f"lines[{followed}]: it does not follow the record before it")
@@ -56,27 +57,27 @@ def moved_lines(log: str, day: date, lines: Iterable[bytes]) -> list[bytes]:
 
 
 def moved_end(log: str, lines: Sequence[bytes], end: Link) -> Link:
-    """Return the new end of a chain that checked lines, one or more, go on from its end.
+    """Return the new end of a chain after appending checked lines, one or more.
 
-    Raises `StateConflict` where the first of them does not follow it.
+    Raises `StateConflict` if the first of them does not follow the end.
     """
     before = _before(lines[0])
     if before != end:
         raise StateConflict(
             f"the log of {log} ends with record {end.seq} ({_named(end)}), and the first record "
-            f"given follows record {before.seq} ({_named(before)}): a chain goes on only where it "
-            "ends, and in the log that it began in"
+            f"given follows record {before.seq} ({_named(before)}): a chain continues only at its "
+            "end, and in the log in which it began"
         )
     return end_of(lines[-1])
 
 
 def strategies_of(lines: Iterable[bytes]) -> Counter[str]:
-    """Return how many of some records each strategy has."""
+    """Return the number of records of each strategy."""
     return Counter(msgspec.json.decode(line, type=_Logger).strategy for line in lines)
 
 
 class _Logger(Struct):
-    """What a line says of who logged it."""
+    """The field of a line that names the strategy."""
 
     strategy: str
 

@@ -1,1 +1,1 @@
-"""Price bars: as rows, as Arrow tables, checked, grouped by symbol, asked for and answered."""
+"""Price bars: as rows and as Arrow tables; their checks, queries and anomalies."""

@@ -1,10 +1,11 @@
-"""What looks odd in the bars of a series: real markets have such bars, and so have broken feeds.
+"""Anomalies in the bars of a series, which real markets produce, and broken feeds too.
 
-Nothing here is refused or changed (law B2); a data report tells of it. A gap is told by the rhythm
-of the series itself. Steps from one bar to the next are looked at in two lots, those within a day
-(UTC) and those from one day to another, so that no night is a gap among minutes. A step is a gap if
-it is longer than 10 times the median of its lot, 5 times its 99th percentile and twice what comes
-on every 20th day: no weekend, holiday or lunch break that comes again is one.
+They are neither refused nor changed (law B2), but reported by `verify()`. A gap is recognized by
+the rhythm of the series. The steps from one bar to the next are divided into two groups, steps
+within a day (UTC) and steps from one day to another, so that a night is not a gap between minutes.
+A step is a gap if it is longer than 10 times the median of its group, 5 times the 99th percentile,
+and twice the length of a step that occurs on every 20th day. So a recurring weekend, holiday or
+lunch break is not a gap.
 """
 
 from __future__ import annotations
@@ -18,28 +19,28 @@ import pyarrow.compute as pc
 from storecore.values.times import to_datetime
 
 _DAY = 86_400_000_000
-_FEW = 20  # steps that are no rhythm yet
+_FEW = 20  # fewer steps have no rhythm
 _OFTEN = 20  # days
 
 
 class Anomaly(NamedTuple):
-    """One thing that is odd about a series: its kind, and how often and where it is."""
+    """One kind of anomaly in a series, and how often and where it occurs."""
 
     kind: str
     detail: str
 
 
 def anomalies(tables: Iterable[pa.Table]) -> list[Anomaly]:
-    """Return what is odd in the series tables of one series, given in order of time."""
+    """Return the anomalies of a series, given as series tables in order of time."""
     dates: list[pa.ChunkedArray] = []
-    odd: dict[str, list[int]] = {"high below low": [], "open or close outside its bar": []}
+    by_kind: dict[str, list[int]] = {"high below low": [], "open or close outside its bar": []}
     for table in tables:
         dates.append(table["date"].cast(pa.int64()))
         crossed = pc.less(table["high"], table["low"])
         outside = pc.and_not(_outside(table), crossed)
-        for kind, mask in zip(odd, (crossed, outside), strict=True):
-            odd[kind] += table["date"].filter(mask).cast(pa.int64()).to_pylist()
-    found = [_counted(kind, instants) for kind, instants in odd.items() if instants]
+        for kind, mask in zip(by_kind, (crossed, outside), strict=True):
+            by_kind[kind] += table["date"].filter(mask).cast(pa.int64()).to_pylist()
+    found = [_counted(kind, instants) for kind, instants in by_kind.items() if instants]
     return [*found, *_gaps(dates)]
 
 
@@ -65,9 +66,9 @@ def _gaps(dates: list[pa.ChunkedArray]) -> Iterator[Anomaly]:
     crosses = pc.not_equal(days[1:], days[:-1])
     often = pc.count_distinct(days).as_py() // _OFTEN
     gaps: list[tuple[int, int]] = []
-    for lot in (crosses, pc.invert(crosses)):
-        limit = _limit(steps.filter(lot), often)
-        long = pc.and_(lot, pc.greater(steps, limit))
+    for group in (crosses, pc.invert(crosses)):
+        limit = _limit(steps.filter(group), often)
+        long = pc.and_(group, pc.greater(steps, limit))
         gaps += zip(steps.filter(long).to_pylist(), starts.filter(long).to_pylist(), strict=True)
     if gaps:
         step, start = max(gaps)
@@ -76,7 +77,7 @@ def _gaps(dates: list[pa.ChunkedArray]) -> Iterator[Anomaly]:
 
 
 def _limit(steps: pa.Array, often: int) -> float:
-    """Return beyond which length a step of a lot is a gap."""
+    """Return the length beyond which a step of a group is a gap."""
     if len(steps) < _FEW:
         return float("inf")
     median, most = pc.quantile(steps, [0.5, 0.99], interpolation="lower").to_pylist()

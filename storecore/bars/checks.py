@@ -1,14 +1,14 @@
-"""The bar laws for a whole table: checked as columns, before anything is written.
+"""The bar laws for a whole table, checked as columns before anything is written.
 
-What `bars.py` does for a list of `PriceBar`, at the speed of Arrow: no object a row. Only a value
-that is refused is looked at alone, by the same functions, so that both say the same of it.
+This does what `rows.py` does for a list of `PriceBar`, but without creating an object for each row.
+Only a wrong value is checked alone, by the functions of `rows.py`, so that the messages are the
+same.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from storecore.bars.groups import Grouped, grouped
 from storecore.bars.rows import price, volume
 from storecore.bars.table import DATE, FIELDS, MAX_EXACT, PRICES, SERIES, with_exact
 from storecore.errors import InvalidData
+from storecore.values.suggestions import nearest
 from storecore.values.times import EARLIEST, LATEST
 
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # of a frame whose index has no name
@@ -26,16 +27,16 @@ _Check = Callable[[Any, str], object]
 
 
 def checked_series(table: Any) -> list[tuple[str, pa.Table]]:
-    """Check a table of bars whole, as `checked_rows` does, and return a series table a symbol."""
+    """Check a whole table of bars as `checked_rows` does; return a series table for each symbol."""
     return checked_rows(table).series()
 
 
 def checked_rows(table: Any) -> Grouped:
-    """Check a table of bars whole and return its rows symbol by symbol, each sorted by date.
+    """Check a whole table of bars and return its rows grouped by symbol, each group sorted by date.
 
-    The table may be anything that speaks the Arrow C data interface; its columns are those of
-    `PriceBar`, in any order. Rows may come in any order; the last of a (symbol, date) wins (law
-    B1). Raises `InvalidData` naming row and field, as in `table[3].close=nan`, or `InvalidName`.
+    The table may be any object with the Arrow C data interface. Its columns are those of
+    `PriceBar`, in any order. Rows may be in any order; the last of a (symbol, date) wins (law B1).
+    Raises `InvalidData` naming row and field, as in `table[3].close=nan`, or `InvalidName`.
     """
     given = _with_columns(_as_table(table))
     symbols = _symbols(given["symbol"])
@@ -59,11 +60,10 @@ def _as_table(table: Any) -> pa.Table:
             return pa.table(table)
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise InvalidData(
-                f"table: its {type(table).__name__} cannot be read as columns of one type each: "
-                f"{error}"
+                f"table: cannot read a {type(table).__name__} as columns of one type each: {error}"
             ) from error
     raise InvalidData(
-        "table: expected a pyarrow.Table, or what speaks the Arrow C data interface (Polars, "
+        "table: expected a pyarrow.Table or an object with the Arrow C data interface (Polars, "
         f"pandas, DuckDB), got {type(table).__name__}; for a list of PriceBar use write_bars"
     )
 
@@ -77,9 +77,7 @@ def _with_columns(table: pa.Table) -> pa.Table:
     names = [name for name in table.column_names if not _PANDAS_INDEX.fullmatch(name)]
     for name in FIELDS:
         if names.count(name) != 1:
-            near = get_close_matches(name, names, 1, 0.6) or [
-                other for other in names if other.lower() == name
-            ]
+            near = nearest(name, names)
             hint = f"; is it {near[0]!r}?" if near and not names.count(name) else ""
             raise InvalidData(
                 f"table: expected one column {name!r}, got {names.count(name)}{hint}; a table of "
@@ -108,7 +106,7 @@ def _symbols(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return dates as instants; a naive one is UTC (law T1)."""
+    """Return dates as instants; naive dates are UTC (law T1)."""
     kind = column.type
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         raise InvalidData(f"table.date: expected timestamps or dates, got {kind}; parse it")
@@ -126,8 +124,8 @@ def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _refuse_outside(moments: pa.ChunkedArray, micros: int | None) -> None:
-    """Refuse moments outside the years 1 to 9999, given how many microseconds their unit has."""
-    if micros is None:  # nanoseconds: all that 64 bits hold lie inside
+    """Refuse moments outside the years 1 to 9999; `micros` is the size of their unit."""
+    if micros is None:  # nanoseconds: all values of 64 bits are within the years
         return
     kept = pc.and_(
         pc.greater_equal(moments, EARLIEST // micros), pc.less_equal(moments, LATEST // micros)
@@ -138,13 +136,13 @@ def _refuse_outside(moments: pa.ChunkedArray, micros: int | None) -> None:
 
 
 def _finer(column: pa.ChunkedArray) -> InvalidData:
-    """Return the error text for the first moment, in nanoseconds, that is no whole microsecond."""
+    """Return the error for the first moment that is not a whole microsecond."""
     floored = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), column.type, safe=False)
     row = pc.index(pc.equal(floored, column), False).as_py()
     nanoseconds = pc.cast(column, pa.int64())[row].as_py()
     return InvalidData(
-        f"table[{row}].date={nanoseconds} ns: a store keeps whole microseconds and rounds "
-        "nothing; floor a finer time before writing it"
+        f"table[{row}].date={nanoseconds} ns: a store keeps whole microseconds and does "
+        "not round; floor a finer time before writing it"
     )
 
 
@@ -153,10 +151,10 @@ def _prices(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 
 def _floats(column: pa.ChunkedArray, name: str, check: _Check) -> pa.ChunkedArray:
-    """Return a column of numbers as the float64s that equal them, each finite."""
+    """Return a column of numbers as equal, finite float64 values."""
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise InvalidData(f"table.{name}: expected numbers, got {kind}; make it float64")
+        raise InvalidData(f"table.{name}: expected numbers, got {kind}; cast it to float64")
     _refuse_nulls(column, name)
     floats = pc.cast(column, pa.float64(), safe=False)
     sound = pc.is_finite(floats)
@@ -170,7 +168,7 @@ def _floats(column: pa.ChunkedArray, name: str, check: _Check) -> pa.ChunkedArra
 
 
 def _exact_volumes(column: pa.ChunkedArray) -> list[int | None]:
-    """Return the whole volumes that no float64 equals, by row; `[]` where there are none."""
+    """Return by row the whole volumes that no float64 equals, else None; `[]` if there are none."""
     if not pa.types.is_integer(column.type) or not len(column):
         return []
     if pc.max(column).as_py() <= MAX_EXACT:

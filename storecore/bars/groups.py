@@ -1,4 +1,4 @@
-"""A table of many symbols as a table each: sorted by date, one row a date, the last of one wins."""
+"""Grouping of a table by symbol: each group sorted by date, one row per date, the last one wins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storecore.values.names import check_name
 
 
 class Grouped(NamedTuple):
-    """The rows of some symbols, one symbol after another: where those of each end."""
+    """Rows grouped by symbol; `ends` holds the end of each group in `table`."""
 
     names: list[str]
     ends: list[int]
@@ -25,11 +25,11 @@ class Grouped(NamedTuple):
 
     @property
     def counts(self) -> list[int]:
-        """How many rows each symbol has."""
+        """The number of rows of each symbol."""
         return [end - start for start, end in pairwise([0, *self.ends])]
 
     def series(self) -> list[tuple[str, pa.Table]]:
-        """Return a table a symbol, sorted by symbol."""
+        """Return a table for each symbol, sorted by symbol."""
         starts = zip(self.names, [0, *self.ends], self.counts, strict=False)
         series = [(name, self.table.slice(start, count)) for name, start, count in starts]
         return sorted(series, key=itemgetter(0))
@@ -39,7 +39,7 @@ class Grouped(NamedTuple):
         return [(symbol, bar_columns_of(table)) for symbol, table in self.series()]
 
     def in_order(self) -> Grouped:
-        """Return the same rows sorted by symbol; only what is not so already is moved."""
+        """Return the same rows sorted by symbol, without a copy if they are sorted already."""
         if all(before < after for before, after in pairwise(self.names)):
             return self
         series = self.series()
@@ -48,9 +48,9 @@ class Grouped(NamedTuple):
 
 
 def grouped(symbols: pa.ChunkedArray, table: pa.Table) -> Grouped:
-    """Return the rows of each symbol, sorted by date, the last of one date alone (law B1).
+    """Return rows grouped by symbol and sorted by date, only the last of each date (law B1).
 
-    Rows that come in order already, symbol by symbol, are only looked at, not moved.
+    Rows that are in order already are not copied.
     """
     if not len(table):
         return Grouped([], [], table)
@@ -67,7 +67,7 @@ def grouped(symbols: pa.ChunkedArray, table: pa.Table) -> Grouped:
 
 
 def _runs(symbols: pa.ChunkedArray) -> tuple[list[str], list[int]]:
-    """Return the symbols that follow each other, and where the rows of each end."""
+    """Return the runs of equal symbols and the end of each run."""
     runs = pc.run_end_encode(symbols.combine_chunks())
     try:
         return runs.values.to_pylist(), runs.run_ends.to_pylist()
@@ -83,7 +83,7 @@ def _falls(table: pa.Table) -> list[int]:
 
 
 def _sorted_order(symbols: pa.ChunkedArray, table: pa.Table) -> pa.Array:
-    """Return the rows by symbol, then date, then as given: Arrow's sort is stable."""
+    """Return the row numbers by symbol, then date, then position: the sort of Arrow is stable."""
     encoded = symbols.combine_chunks().dictionary_encode()
     ranks = pc.rank(encoded.dictionary, "ascending")
     keys = pa.table({"symbol": pc.take(ranks, encoded.indices), "date": table["date"]})
@@ -91,7 +91,7 @@ def _sorted_order(symbols: pa.ChunkedArray, table: pa.Table) -> pa.Array:
 
 
 def _last_of_each_date(table: pa.Table, ends: list[int]) -> tuple[pa.Table, list[int]]:
-    """Return sorted rows without those that a later one of their date replaces, and the ends."""
+    """Return sorted rows, only the last of each date, and the ends of their groups."""
     replaced = sorted({row - 1 for row in _falls(table)} - {end - 1 for end in ends})
     kept = bytearray(b"\1") * len(table)
     for row in replaced:

@@ -1,4 +1,4 @@
-"""What a table of bars answers: which symbols and columns were asked for, and the table of them."""
+"""Queries of bars for many symbols, and their results as one table."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars.table import DATE, EXACT, FIELDS, NAIVE, all_whole, joined, repeated
-from storecore.config.options import did_you_mean
 from storecore.errors import InvalidData, shown
 from storecore.values.names import check_name
+from storecore.values.suggestions import did_you_mean
 
 
-class Wanted(NamedTuple):
-    """The symbols (sorted, each once) and columns (in the order given) of a question."""
+class BarQuery(NamedTuple):
+    """The symbols (sorted, each once) and columns (in the order given) of a query."""
 
     symbols: list[str]
     columns: tuple[str, ...]
 
 
-def wanted(symbols: str | Iterable[str], columns: Iterable[str] | None) -> Wanted:
-    """Check what is asked for; one symbol may be given by itself, `None` is every column.
+def bar_query(symbols: str | Iterable[str], columns: Iterable[str] | None) -> BarQuery:
+    """Return a checked query; `symbols` may be one symbol, `columns=None` is all columns.
 
-    Raises `InvalidName` for a symbol that is no name, `InvalidData` for an unknown column.
+    Raises `InvalidName` for a symbol that is not a valid name, `InvalidData` for an unknown column.
     """
     given = [symbols] if isinstance(symbols, str) else _listed(symbols, "symbols")
     names = sorted({check_name(name, f"symbols[{row}]") for row, name in enumerate(given)})
@@ -40,21 +40,21 @@ def wanted(symbols: str | Iterable[str], columns: Iterable[str] | None) -> Wante
             )
     if not chosen or len(set(chosen)) < len(chosen):
         raise InvalidData(f"columns={shown(chosen)}: expected some columns, each once")
-    return Wanted(names, chosen)
+    return BarQuery(names, chosen)
 
 
-def answer(
+def query_result(
     series: Iterable[tuple[str, pa.Table]], columns: tuple[str, ...], aware: bool
 ) -> pa.Table:
     """Return series tables, in the order given, as one table of bars.
 
-    A series table needs the columns asked for only (beside `date`).
+    A series table needs `date` and the columns of the query.
     """
     named = [(symbol, table) for symbol, table in series if len(table)]
     rows = joined(table for _, table in named)
-    made = {"symbol": lambda: _symbols(named), "date": lambda: _dates(rows, aware)}
-    made["volume"] = lambda: _volumes(rows)
-    arrays = [made[name]() if name in made else rows[name] for name in columns]
+    computed = {"symbol": lambda: _symbols(named), "date": lambda: _dates(rows, aware)}
+    computed["volume"] = lambda: _volumes(rows)
+    arrays = [computed[name]() if name in computed else rows[name] for name in columns]
     exact = EXACT in rows.column_names and "volume" in columns
     whole = exact and pa.types.is_integer(arrays[columns.index("volume")].type)
     return pa.Table.from_arrays(arrays, schema=_schema(columns, aware, whole))
@@ -65,7 +65,7 @@ def in_time_order(
 ) -> pa.Table:
     """Return series tables as one table of bars, sorted by date, then symbol."""
     chosen = tuple(dict.fromkeys((*columns, "date", "symbol")))
-    table = answer(series, chosen, aware)
+    table = query_result(series, chosen, aware)
     if len(series) > 1:
         table = table.sort_by([("date", "ascending"), ("symbol", "ascending")])
     return table.select(columns)
@@ -94,13 +94,13 @@ def _symbols(named: list[tuple[str, pa.Table]]) -> pa.ChunkedArray:
 
 
 def _dates(rows: pa.Table, aware: bool) -> pa.ChunkedArray:
-    # A view copies nothing, and asks for no database of time zones as a cast would.
+    # A view copies nothing and needs no time zone database, unlike a cast.
     dates = rows["date"]
     return dates if aware else pa.chunked_array([one.view(NAIVE) for one in dates.chunks], NAIVE)
 
 
 def _volumes(rows: pa.Table) -> pa.ChunkedArray:
-    """Return volumes as float64, or as int64 where only that is exact."""
+    """Return volumes as float64, or as int64 if only that is exact."""
     floats = rows["volume"]
     if EXACT not in rows.column_names:
         return floats

@@ -1,7 +1,7 @@
-"""The bar laws: a batch of `PriceBar` checked whole, as columns, before anything is written.
+"""The bar laws: a batch of `PriceBar` is checked whole, as columns, before anything is written.
 
-A backend calls `bar_columns` on what it is given and `price_bars` on what it returns; between the
-two it keeps instants and numbers.
+`bar_columns` turns the bars of a caller into instants and numbers; `price_bars` turns these into
+the bars that are returned.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ MAX_WHOLE = 2**63 - 1
 
 
 class BarColumns(NamedTuple):
-    """Bars of one series as columns of equal length, sorted by date, one row a date.
+    """Bars of one series as columns of equal length, sorted by date, one row per date.
 
-    `date` holds instants (microseconds UTC); a volume is an `int` where it is whole.
+    `date` holds instants (microseconds since 1970, UTC). A whole volume is an `int`.
     """
 
     date: list[int]
@@ -36,12 +36,12 @@ class BarColumns(NamedTuple):
 
     @classmethod
     def none(cls) -> BarColumns:
-        """Return the columns of no bars."""
+        """Return empty columns."""
         return cls([], [], [], [], [], [])
 
 
 def bar_columns(symbol: str, bars: Iterable[PriceBar]) -> BarColumns:
-    """Check a batch whole and return it sorted and unique; the last of one date wins (law B1).
+    """Check a whole batch; return it sorted, one row per date, the last one wins (law B1).
 
     Raises `InvalidData` naming row and field, as in `bars[3].open=nan` (laws B2, N3, T1).
     """
@@ -60,7 +60,7 @@ def bar_columns(symbol: str, bars: Iterable[PriceBar]) -> BarColumns:
 
 
 def price_bars(symbol: str, columns: BarColumns, aware: bool) -> list[PriceBar]:
-    """Return columns as bars, their dates in UTC and of the kind asked for (law T2)."""
+    """Return columns as bars, their dates in UTC, aware or naive (law T2)."""
     dates = map(to_datetime, columns.date, repeat(aware))
     return list(map(PriceBar, repeat(symbol), dates, *columns[1:]))
 
@@ -78,7 +78,7 @@ def _batch(bars: Iterable[PriceBar]) -> list[PriceBar]:
         ) from None
     batch = list(given)
     for row, bar in enumerate(batch):
-        # A subclass with fields of its own would lose them.
+        # A subclass with additional fields would lose them.
         if getattr(bar, "__struct_fields__", None) != PriceBar.__struct_fields__:
             raise InvalidData(f"bars[{row}]: expected a PriceBar, got {type(bar).__name__}")
     return batch
@@ -111,7 +111,7 @@ def price(value: Any, what: str) -> float:
 
 
 def volume(value: Any, what: str) -> int | float:
-    """Return a volume as `int` where it is whole and below 2**63, else as `float`."""
+    """Return a volume as `int` if it is whole and below 2**63, else as `float`."""
     _check_finite(value, what)
     value = without_point(value)
     if value < 0:

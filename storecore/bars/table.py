@@ -1,8 +1,8 @@
-"""Bars as Arrow columns: the form between what users give, what stores keep and what they answer.
+"""Bars as Arrow tables.
 
 A *series table* holds the bars of one series: `date`, the prices and `volume`, sorted by date, one
-row a date. Volumes are float64, so that all tables have one schema; a whole volume that no float64
-equals is kept beside, in a column `exact_volume` that only tables with such volumes have.
+row per date. Volumes are float64, so that all tables have one schema. A table with whole volumes
+that no float64 equals has them in one more column, `exact_volume`, which is null for other bars.
 """
 
 from __future__ import annotations
@@ -81,29 +81,29 @@ def bars_of(symbol: str, table: pa.Table, aware: bool) -> list[PriceBar]:
 
 
 def between(table: pa.Table, first: int, last: int) -> pa.Table:
-    """Return the rows of a series table from instant `first` to `last`, without a copy."""
+    """Return the rows from instant `first` to `last`, both included, without a copy."""
     dates = instants_of(table)
     start, stop = bisect_left(dates, first), bisect_right(dates, last)
     return table if stop - start == len(dates) else table.slice(start, max(0, stop - start))
 
 
 def instants_of(table: pa.Table) -> Sequence[int]:
-    """Return the dates of a series table as instants, without an object a row."""
+    """Return the dates of a series table as instants, without creating an object for each row."""
     return cast(Sequence[int], buffer_of(table["date"], "q"))
 
 
 def joined(tables: Iterable[pa.Table]) -> pa.Table:
-    """Return series tables, one after another, as one."""
-    parts = list(tables)
-    if len(parts) < 2:
-        return parts[0] if parts else EMPTY
-    if any(EXACT in part.column_names for part in parts):
-        parts = [with_exact(part, []) if EXACT not in part.column_names else part for part in parts]
-    return pa.concat_tables(parts)
+    """Return the concatenation of series tables."""
+    given = list(tables)
+    if len(given) < 2:
+        return given[0] if given else EMPTY
+    if any(EXACT in each.column_names for each in given):
+        given = [with_exact(each, []) if EXACT not in each.column_names else each for each in given]
+    return pa.concat_tables(given)
 
 
 def upserted(old: pa.Table, new: pa.Table) -> pa.Table:
-    """Return the rows of both, those of `new` in place of those of `old` with the same date."""
+    """Return the rows of both; those of `new` replace those of `old` with the same date."""
     if not len(old) or not len(new):
         return new if len(new) else old
     first, last = instants_of(new)[0], instants_of(new)[-1]
@@ -116,16 +116,16 @@ def upserted(old: pa.Table, new: pa.Table) -> pa.Table:
 
 
 def repeated(symbol: str, rows: int) -> pa.Array:
-    """Return a symbol as a column of so many rows."""
+    """Return a column that repeats a symbol."""
     text = symbol.encode()
     if rows > _MOST_ROWS or len(text) > _MOST_BYTES:
         return pa.repeat(pa.scalar(symbol, pa.string()), rows)
-    # Five times as quick: the offsets of texts of one length are the same for every symbol.
+    # Five times as fast: the offsets are the same for all symbols of one length.
     return pa.StringArray.from_buffers(rows, _offsets(len(text)), pa.py_buffer(text * rows))
 
 
 def owned(table: pa.Table) -> pa.Table:
-    """Return a table in memory of its own: a slice would hold all that it was cut from."""
+    """Return a copy of a table: a slice would keep the memory of the whole table."""
     if not len(table):
         return table
     copies = [pa.concat_arrays(column.chunks) for column in table.columns]
@@ -133,13 +133,13 @@ def owned(table: pa.Table) -> pa.Table:
 
 
 def with_exact(table: pa.Table, exact: list[int | None]) -> pa.Table:
-    """Return a series table with its exact volumes (`[]`: it has none)."""
+    """Return a series table with a column of exact volumes (`[]`: all null)."""
     column = pa.array(exact, pa.int64()) if exact else pa.nulls(len(table), pa.int64())
     return table.append_column(EXACT, column)
 
 
 def buffer_of(column: pa.ChunkedArray, code: Literal["q", "d"]) -> Any:
-    """Return the 8-byte values of a column without nulls as they lie in memory."""
+    """Return the 8-byte values of a column without nulls as a view of its memory."""
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if not len(array):
         return memoryview(b"").cast(code)
@@ -153,7 +153,7 @@ def values(column: pa.ChunkedArray, code: Literal["q", "d"]) -> list[Any]:
 
 
 def _datetimes(column: pa.ChunkedArray, aware: bool) -> list[datetime]:
-    """Return instants as datetimes; midnights, which daily bars share, are made once."""
+    """Return instants as datetimes; midnights, which daily bars share, are cached."""
     instants, known = values(column, "q"), _MIDNIGHTS[aware]
     try:
         return list(map(known.__getitem__, instants))
@@ -165,9 +165,9 @@ def _datetimes(column: pa.ChunkedArray, aware: bool) -> list[datetime]:
 
 
 def _through_text(column: pa.ChunkedArray, aware: bool) -> list[datetime]:
-    """Return instants as datetimes, through text: the quickest way that makes them in C.
+    """Return instants as datetimes by way of text, the fastest way.
 
-    Arrow writes them, msgspec reads them: 0.1 µs each, where `timedelta` arithmetic takes 0.5.
+    Arrow formats and msgspec parses them in C: 0.1 µs each; `timedelta` arithmetic takes 0.5 µs.
     """
     texts = pc.cast(pc.cast(pc.cast(column, pa.int64()), NAIVE), pa.string()).combine_chunks()
     between_them = 'Z","' if aware else '","'
@@ -189,7 +189,7 @@ def _inexact(value: int | float) -> int | None:
 
 
 def _volumes(table: pa.Table) -> list[int | float]:
-    """Return volumes, `int` where they are whole and below 2**63."""
+    """Return volumes; those that are whole and below 2**63 are `int`."""
     floats = table["volume"]
     if all_whole(floats):
         volumes = values(pc.cast(floats, pa.int64()), "q")
@@ -202,7 +202,7 @@ def _volumes(table: pa.Table) -> list[int | float]:
 
 
 def all_whole(floats: pa.ChunkedArray) -> bool:
-    """Tell whether all are whole numbers below 2**63."""
+    """Return whether all values are whole numbers below 2**63."""
     limit = pc.less(floats, float(2**63))
     return pc.all(pc.and_(limit, pc.equal(pc.floor(floats), floats))).as_py() is not False
 

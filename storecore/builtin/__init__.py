@@ -1,1 +1,1 @@
-"""The backends that storecore itself registers, like any other: memory and the wrappers."""
+"""The backends that core registers like any other package: memory and the wrappers."""

@@ -1,4 +1,4 @@
-"""The `cached` backend: a store around another that keeps in memory the bars that were read once.
+"""The `cached` backend: a store around another one that keeps bars in memory once they are read.
 
 ```toml
 [store]
@@ -29,12 +29,12 @@ from storecore.store.wrapper import Wrapper
 from storecore.values.names import check_name
 from storecore.values.times import TimeRange, exact_instant, time_range
 
-BYTES_A_BAR = 5 * 8 + 8 + 32  # five columns of 64 bits; a volume and the pointer to it
+BYTES_A_BAR = 5 * 8 + 8 + 32  # five columns of 64 bits; the pointer to a volume; the volume
 _Key = tuple[str, str]
 
 
 class CachedConfig(Struct, frozen=True, kw_only=True):
-    """The options of the `cached` backend: the store, and how many bytes its bars may take here."""
+    """The options of the `cached` backend: the nested store, and the limit of cached bytes."""
 
     store: NestedStore
     max_bytes: int = 256 * 1024 * 1024
@@ -53,20 +53,19 @@ class _Held(NamedTuple):
 
 
 class CachedStore(Wrapper):
-    """A `DataStore` for who reads the same bars over and over: a backtest, a screen.
+    """A `DataStore` for programs that read the same bars repeatedly, such as backtests.
 
-    Of each series the range that was last read from the inner store is held, and any range within
-    it is answered from memory. Where all held bars would take more than `max_bytes`, those of the
-    series that was not read for the longest time go first. A write through this store drops the
-    series, or all of them where it is not told which, as by a table. A table that is read is the
-    inner store's, and is not held. What another process writes is not noticed: this store does not
-    promise to be shared, whatever the inner one does.
+    The cache holds the last range of each series that was read from the nested store. A read within
+    it does not reach the nested store. If the cache would exceed `max_bytes`, the series that was
+    not read for the longest time is evicted first. A write through this store evicts its series; a
+    write of a table evicts all series. Reads of tables are not cached. Writes of other processes
+    are not detected, so this store does not have the promise "shared".
     """
 
     def __init__(
-        self, inner: DataStore, max_bytes: int, capabilities: Iterable[str] | None = None
+        self, nested: DataStore, max_bytes: int, capabilities: Iterable[str] | None = None
     ) -> None:
-        super().__init__(inner, capabilities)
+        super().__init__(nested, capabilities)
         self._max_bytes = max_bytes
         self._lock = Lock()
         self._held: OrderedDict[_Key, _Held] = OrderedDict()
@@ -75,7 +74,7 @@ class CachedStore(Wrapper):
     def read_bars(
         self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
     ) -> list[PriceBar]:
-        """Return the bars of a range, from memory if they lie within what was read before."""
+        """Return the bars of a range, from memory if it lies within the cached range."""
         self._check_open()
         key = check_name(symbol, "symbol"), check_name(timeframe, "timeframe")
         span = time_range(start, end)
@@ -83,10 +82,10 @@ class CachedStore(Wrapper):
             held, writes = self._held.get(key), self._writes
             if held is not None and held.first <= span.first and span.last <= held.last:
                 self._held.move_to_end(key)
-                return _answer(key[0], held, span)
-        bars = self._inner.read_bars(symbol, start, end, timeframe=timeframe)
+                return _bars_within(key[0], held, span)
+        bars = self._nested.read_bars(symbol, start, end, timeframe=timeframe)
         with self._lock:
-            if writes == self._writes:  # else they may be from before a write
+            if writes == self._writes:  # otherwise they may be older than a write
                 self._hold(key, _Held(span.first, span.last, _columns(bars)))
         return bars
 
@@ -94,10 +93,10 @@ class CachedStore(Wrapper):
         return {**vars(self), "_lock": None, "_held": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=Lock(), _held=OrderedDict())  # nothing is held yet
+        vars(self).update(state, _lock=Lock(), _held=OrderedDict())  # an empty cache
 
     def _hold(self, key: _Key, held: _Held) -> None:
-        """Hold bars, and let go of others until all that is held is within the budget."""
+        """Cache bars, and evict others until the cache is within `max_bytes`."""
         self._held[key] = held
         self._held.move_to_end(key)
         while sum(each.bytes for each in self._held.values()) > self._max_bytes:
@@ -106,7 +105,7 @@ class CachedStore(Wrapper):
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             return super()._write(method, args, kwargs)
-        finally:  # a write that raised may still have changed something
+        finally:  # a write that raised may have changed something
             with self._lock:
                 self._writes += 1
                 self._forget(method, args, kwargs)
@@ -129,7 +128,7 @@ def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:
 _PRICES = ("open", "high", "low", "close")
 
 
-def _answer(symbol: str, held: _Held, span: TimeRange) -> list[PriceBar]:
+def _bars_within(symbol: str, held: _Held, span: TimeRange) -> list[PriceBar]:
     dates = held.columns[0]
     rows = slice(bisect_left(dates, span.first), bisect_right(dates, span.last))
     columns = BarColumns(*(column[rows] for column in held.columns))  # type: ignore[arg-type]
@@ -145,10 +144,10 @@ def storecore_backend() -> BackendSpec:
         open=_open,
         capabilities=lambda config: config.store.spec.capabilities,
         promises=lambda config: config.store.spec.promises - {"shared"},
-        summary="another store, the bars of which stay in memory once they were read",
+        summary="another store; its bars are kept in memory once they are read",
     )
 
 
 def _open(config: CachedConfig) -> DataStore:
-    inner = config.store
-    return CachedStore(inner.open(), config.max_bytes, inner.spec.capabilities)
+    nested = config.store
+    return CachedStore(nested.open(), config.max_bytes, nested.spec.capabilities)

@@ -1,7 +1,7 @@
-"""The `memory` backend: a store that lives as long as its process, for tests and for reading.
+"""The `memory` backend: a store within one process, for tests and as an example.
 
-It is the reference that other backends are compared with, and the example to read first: five
-collections that hold only values that nobody else can change.
+It is the reference for other backends, and the example to read first: five collections, whose
+values no caller can change.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class MemoryConfig(Struct, frozen=True):
 
 
 class MemoryDataStore(Store):
-    """A `DataStore` of dictionaries. Threads may share it."""
+    """A `DataStore` of dictionaries. It is thread-safe."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class MemoryDataStore(Store):
 class MemoryBars(BarCollection):
     """A dict of rows by instant for each series.
 
-    A write replaces the dict of its series, so that a reader sees all or nothing of it.
+    A write replaces the dict of its series, so a reader sees all of a write or nothing.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class MemoryBars(BarCollection):
         return BarColumns(*map(list, zip(*rows, strict=True))) if rows else BarColumns.none()
 
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
-        """Remove the bars of a range; return how many there were."""
+        """Remove the bars of a range; return their number."""
         key = symbol, timeframe
         with self.lock:
             series = self.by_series.get(key, {})
@@ -147,7 +147,7 @@ class MemoryFundamentals(FundamentalCollection):
 
 
 class MemoryEvents(EventCollection):
-    """A list of events, each as bytes that nobody else holds."""
+    """A list of encoded events, which no caller can change."""
 
     def __init__(self) -> None:
         self.encoded: list[bytes] = []
@@ -167,7 +167,7 @@ class MemoryEvents(EventCollection):
 
 
 class MemoryStates(StateCollection):
-    """The last versions of each state, newest first, kept as the JSON that they must equal."""
+    """The last versions of each state, newest first, as JSON documents."""
 
     def __init__(self) -> None:
         self.lock = RLock()
@@ -237,7 +237,7 @@ class MemoryLog(AuditLog):
     def _keep(self, lines: list[bytes], days: list[date], end: Link) -> None:
         """Append records and their days, under the lock.
 
-        Nothing is called between these: an exception of a signal handler finds all or none of it.
+        No function is called in between, so an exception of a signal handler leaves all or none.
         """
         self.kept += lines
         self.days += days
@@ -255,5 +255,5 @@ def storecore_backend() -> BackendSpec:
             {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit"}
             | {"VersionedState", "Transfer", "Maintenance"}
         ),
-        summary="keeps everything in this process and forgets it at the end",
+        summary="keeps everything in the memory of this process",
     )

@@ -1,4 +1,4 @@
-"""The `mirror` backend: a store that writes to several others, and reads from the first.
+"""The `mirror` backend: a store that writes to several others and reads from the first.
 
 ```toml
 [store]
@@ -29,9 +29,9 @@ from storecore.values.logger import log as _log
 
 
 class MirrorConfig(Struct, frozen=True, kw_only=True):
-    """The options of the `mirror` backend: the store that is read, its replicas, what if one fails.
+    """The options of the `mirror` backend: the store that is read and its replicas.
 
-    `on_failure` is "log" or "raise"; `MirrorStore` says what they mean.
+    See `MirrorStore` for `on_failure`.
     """
 
     primary: NestedStore
@@ -42,18 +42,18 @@ class MirrorConfig(Struct, frozen=True, kw_only=True):
 class MirrorStore(Wrapper):
     """A `DataStore` with copies: each write goes to the primary, then to each replica in turn.
 
-    If the primary fails or refuses a write, that is an error and no replica is written. Once the
+    If the primary fails or refuses a write, the error is raised and no replica is written. Once the
     primary has the write, every read shows it. If a replica then fails, the others are still
     written. With `on_failure="log"`, the default, the failure is logged as an error that names the
-    replica: trading goes on, and a write that raises wrote nothing (law D2). With "raise" it is
-    also a `StorageError`, after all replicas were tried. It says that the primary holds the write,
-    so that nobody writes an event twice. A replica that has missed a write does not catch up by
+    replica: trading goes on, and a write that raises wrote nothing (law D2). With "raise", a
+    `StorageError` is raised after all replicas were tried. It says that the primary has the write,
+    so that no caller writes an event twice. A replica that missed a write does not catch up by
     itself.
 
-    Each store gives audit records its own time and hash, so each replica has its own chain. It has
-    its own versions of a state too: the primary alone decides whether the expected one is stored.
+    Each store gives audit records its own time and hash, so each replica has its own chain. Each
+    also has its own versions of a state; `expect` is compared with the version of the primary only.
 
-    Raises `ConfigError` if two of them keep data in one place, which would write everything twice.
+    Raises `ConfigError` if two of the stores share a place: everything would be written twice.
     """
 
     def __init__(
@@ -70,20 +70,20 @@ class MirrorStore(Wrapper):
         self._on_failure = on_failure
 
     def close(self) -> None:
-        """Close all of them, even where closing one fails. A second call does nothing."""
+        """Close all stores, even if closing one fails. A second call does nothing."""
         with ExitStack() as stack:
             for replica in self._replicas:
                 stack.callback(replica.close)
             super().close()
 
     def places(self) -> frozenset[str]:
-        """Return the places of all of them."""
+        """Return the places of all stores."""
         return super().places().union(*map(places_of, self._replicas))
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = tuple(map(_reusable, args))
         kwargs = {name: _reusable(value) for name, value in kwargs.items()}
-        answer = super()._write(method, args, kwargs)
+        result = super()._write(method, args, kwargs)
         if "expect" in kwargs:
             kwargs["expect"] = None  # the primary has decided
         failed = [
@@ -92,10 +92,11 @@ class MirrorStore(Wrapper):
             if (error := _failure(replica, method, args, kwargs)) is not None
         ]
         if failed:
-            self._tell(f"{method}: the primary holds it, but not {'; nor '.join(failed)}")
-        return answer
+            missing = "; ".join(failed)
+            self._report_failure(f"{method}: the primary has it, but not these replicas: {missing}")
+        return result
 
-    def _tell(self, message: str) -> None:
+    def _report_failure(self, message: str) -> None:
         _log.error("%s", message)
         if self._on_failure == "raise":
             raise StorageError(f"{message}; do not write it again")
@@ -114,8 +115,8 @@ def _failure(
 
 
 def _reusable(value: Any) -> Any:
-    """Return an argument that each store can go through; a generator can be gone through once."""
-    kept = kept_table(value)  # a stream of Arrow is an iterator too
+    """Return an argument that each store can iterate over; a generator as a list."""
+    kept = kept_table(value)  # an Arrow stream is an iterator too
     return list(kept) if isinstance(kept, Iterator) else kept
 
 
@@ -133,7 +134,7 @@ def storecore_backend() -> BackendSpec:
 
 
 def _capabilities(config: MirrorConfig) -> frozenset[str]:
-    """Return what the primary can, but for what would write and a replica cannot."""
+    """Return the capabilities of the primary, without writing ones that a replica lacks."""
     return frozenset(
         name
         for name in config.primary.spec.capabilities
@@ -144,7 +145,7 @@ def _capabilities(config: MirrorConfig) -> frozenset[str]:
 
 def _open(config: MirrorConfig) -> DataStore:
     opened: list[DataStore] = []
-    with ExitStack() as stack:  # what cannot be opened, or is one place, leaves none open
+    with ExitStack() as stack:  # an error leaves no store open
         for each in (config.primary, *config.replicas):
             opened.append(stack.enter_context(each.open()))
         capabilities = _capabilities(config)

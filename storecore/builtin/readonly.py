@@ -1,4 +1,4 @@
-"""The `readonly` backend: a store around another that reads from it and refuses every write.
+"""The `readonly` backend: a store around another one that refuses every write.
 
 ```toml
 [store]
@@ -52,10 +52,10 @@ def storecore_backend() -> BackendSpec:
         open=_open,
         capabilities=lambda config: config.store.spec.capabilities,
         promises=lambda config: config.store.spec.promises,
-        summary="another store, of which nothing can be changed",
+        summary="another store that cannot be written",
     )
 
 
 def _open(config: ReadonlyConfig) -> DataStore:
-    inner = config.store.for_reading()
-    return ReadonlyStore(inner.open(), inner.spec.capabilities)
+    nested = config.store.for_reading()
+    return ReadonlyStore(nested.open(), nested.spec.capabilities)

@@ -1,7 +1,7 @@
-"""Where a store's configuration comes from: the `[store]` table of a TOML file, or a mapping.
+"""The configuration of a store: the `[store]` table of a TOML file, or a mapping.
 
-A file may have profiles beside `[store]`. `[profiles.paper]` overrides it key by key. A profile
-that names another backend replaces it: the options would not fit.
+A file may have profiles beside `[store]`. `[profiles.paper]` overrides `[store]` key by key. A
+profile that names another backend replaces `[store]`, since its options would not fit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Self
 from storecore.config.variables import Expanded
 from storecore.errors import ConfigError
 from storecore.errors.redaction import redacted
-from storecore.values.spelling import did_you_mean
+from storecore.values.suggestions import did_you_mean
 
 FILE_NAME = "storecore.toml"
 FILE_VARIABLE = "STORECORE_CONFIG"
@@ -26,7 +26,7 @@ PROFILES = "profiles"
 
 
 class Options(dict[str, Any]):
-    """A plain dict whose repr shows its keys: values may be secrets."""
+    """A plain dict whose repr shows only its keys, since values may be secrets."""
 
     def __repr__(self) -> str:
         shown = ", ".join(
@@ -39,11 +39,10 @@ class Options(dict[str, Any]):
 
 
 class StoreConfig(Options):
-    """The options of a store: a plain dict that knows which file it came from.
+    """The options of a store: a plain dict with the file that it was loaded from.
 
-    `source` is that file, or None; `profile` is the profile that was asked for. Relative paths
-    among the options are taken from its folder. A merged config (`config | {…}`) still knows its
-    file.
+    `source` is that file, or None; `profile` is the chosen profile, or None. Relative paths among
+    the options are relative to the folder of the file. A merged config (`config | {…}`) keeps both.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class StoreConfig(Options):
         self.profile = profile
 
     def copy(self) -> Self:
-        """Return a copy that knows the file too."""
+        """Return a copy with the same file and profile."""
         return type(self)(self, self.source, self.profile)
 
     def __or__(self, other: Mapping[str, Any]) -> Self:  # type: ignore[override]
@@ -72,7 +71,7 @@ class StoreConfig(Options):
 
     @property
     def place(self) -> str:
-        """The prefix of errors about its options: the file, or nothing."""
+        """The prefix of errors about the options: the file, or an empty string."""
         profile = f" (profile {self.profile!r})" if self.profile else ""
         return f"{self.source}{profile}: " if self.source else ""
 
@@ -82,8 +81,8 @@ def load_config(
 ) -> StoreConfig:
     """Return the `[store]` table of a TOML file, with `"${NAME}"` replaced from the environment.
 
-    Without a path the file is that of `find_config`. `profile` names a table `[profiles.…]` that
-    overrides it. Raises `ConfigError` naming the file and the place.
+    Without a path the file is the result of `find_config`. `profile` names a table
+    `[profiles.…]` that overrides `[store]`. Raises `ConfigError` naming the file and the place.
     """
     source = find_config() if path is None else Path(path)
     if redacted(str(source)) != str(source):
@@ -100,8 +99,8 @@ def load_config(
 def find_config(start: str | os.PathLike[str] | None = None) -> Path:
     """Return the file that `STORECORE_CONFIG` names, or the nearest `storecore.toml`.
 
-    The search covers `start` and the folders above. With `start` given, the variable is ignored;
-    the default is the current folder. Raises `ConfigError` if there is none.
+    The search covers `start` (by default the current folder) and the folders above. With `start`,
+    the variable is ignored. Raises `ConfigError` if there is no such file.
     """
     named = os.environ.get(FILE_VARIABLE)
     if named and start is None:
@@ -111,9 +110,18 @@ def find_config(start: str | os.PathLike[str] | None = None) -> Path:
         if _is_file(place / FILE_NAME):
             return place / FILE_NAME
     raise ConfigError(
-        f"no {FILE_NAME} in {folder} or above; write one with a table [{TABLE}], "
-        f'name one in {FILE_VARIABLE}, or name a backend: open_store("file", base_path="data")'
+        f"no {FILE_NAME} in {folder} or above; create one with a table [{TABLE}], "
+        f'set {FILE_VARIABLE} to one, or name a backend: open_store("file", base_path="data")'
     )
+
+
+def toml_value(text: str) -> Any:
+    """Return the value of a text as TOML, or the text itself if it is not TOML."""
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return document["value"] if document.keys() == {"value"} else text
 
 
 def expanded_at(value: Any, place: str) -> Any:
@@ -132,17 +140,17 @@ def expanded_at(value: Any, place: str) -> Any:
 
 
 def _named_by_environment(named: str) -> Path:
-    path = Path(os.path.expanduser(named))  # noqa: PTH111 - which leaves ~name of nobody as it is
+    path = Path(os.path.expanduser(named))  # noqa: PTH111 - it leaves an unknown ~name as it is
     if not _is_file(path):
         raise ConfigError(
-            f"the environment variable {FILE_VARIABLE} names {named!r}, which is no file; "
+            f"the environment variable {FILE_VARIABLE} names {named!r}, which is not a file; "
             "set it to a config file, or unset it"
         )
     return path
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether a path can be read, a pipe too; False in a folder without access."""
+    """Return whether a path is a file or a pipe; False in a folder without access."""
     try:
         return not S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):
@@ -158,13 +166,13 @@ def _parse(source: Path) -> dict[str, Any]:
         failed = ConfigError(f"{source}: not UTF-8 (byte {error.start}); save it as UTF-8")
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{source}: not valid TOML: {error}") from error
-    raise failed  # alone: the other shows what the file holds
+    raise failed  # without its cause, which shows the content of the file
 
 
 def _tables(
     document: dict[str, Any], source: Path, profile: str | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the tables that make up a config with their names; each overrides those before."""
+    """Yield the names and tables that make up a config; each overrides the ones before it."""
     store = document.get(TABLE)
     chosen = None if profile is None else _profile(document, source, profile)
     if chosen is None and not isinstance(store, dict):
@@ -203,12 +211,12 @@ def _no_profiles(document: dict[str, Any]) -> str:
 
 
 def _hint(name: str, document: Iterable[str]) -> str:
-    """Return a hint at what was written instead of a missing table, or nothing."""
+    """Return a hint to the text that was written instead of a missing table, or an empty string."""
     near = [key for key in document if did_you_mean(key, [name])]
     if near:
         return f"; is it [{near[0]}]?"
     outside = name == TABLE and "backend" in document
-    return f"; is backend meant to stand below [{TABLE}]?" if outside else ""
+    return f"; should backend be below [{TABLE}]?" if outside else ""
 
 
 def _shown(key: str, value: Any) -> str:

@@ -1,7 +1,7 @@
-"""`NestedStore`: a store named in a config, its options checked, not yet open.
+"""`NestedStore`: a store from a config with checked options, not yet open.
 
-It is what `open_store` makes of what it is given, and the type of a wrapper's option that is itself
-a store, written as a table with `backend` and that backend's options.
+`open_store` creates one from its arguments. It is also the type of a wrapper's option that is a
+store itself, written as a table with `backend` and the options of that backend.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from storecore.protocols import CAPABILITIES, DataStore
 
 
 class Opening(Enum):
-    """Whether opening a store may create what is missing in its place (law D7).
+    """Whether opening a store may create it (law D7).
 
-    A backend without `open_existing` may create it. That is an error if the caller asked for
-    `create=False`; a reader opens such a backend as usual.
+    A backend without `open_existing` may always create it. With EXISTING (`create=False`) that is
+    an error; with EXISTING_IF_ABLE, for readers, such a backend is opened as usual.
     """
 
     CREATING = "creating"
@@ -33,9 +33,9 @@ class Opening(Enum):
 
 
 class NestedStore(NamedTuple):
-    """A backend's spec, the name that errors give it, and its config: enough to open a store.
+    """The spec of a backend, its description in errors, and its config.
 
-    How to open it also applies to the stores in its config; a wrapper just opens them.
+    `opening` is also set on the stores in its config; a wrapper simply opens them.
     """
 
     spec: ResolvedSpec
@@ -44,17 +44,17 @@ class NestedStore(NamedTuple):
     opening: Opening = Opening.CREATING
 
     def __repr__(self) -> str:
-        return f"NestedStore({self.described})"  # its settings may hold secrets
+        return f"NestedStore({self.described})"  # its settings may contain secrets
 
     def existing(self, opening: Opening = Opening.EXISTING) -> NestedStore:
         """Return the same store, to be opened only if it exists."""
-        inner = {
+        nested = {
             name: [each.existing(opening) for each in stores]
             if isinstance(stores, list)
             else stores.existing(opening)
-            for name, stores in self._inner()
+            for name, stores in self._nested_stores()
         }
-        settings = replace(self.settings, **inner) if inner else self.settings
+        settings = replace(self.settings, **nested) if nested else self.settings
         return self._replace(settings=settings, opening=opening)
 
     def for_reading(self) -> NestedStore:
@@ -63,21 +63,22 @@ class NestedStore(NamedTuple):
             return self
         return self.existing(Opening.EXISTING_IF_ABLE)
 
-    def _inner(self) -> list[tuple[str, Any]]:
-        """Return the options that are stores, or lists of them, by name."""
+    def _nested_stores(self) -> list[tuple[str, Any]]:
+        """Return the options that are stores or lists of stores, by name."""
         names = [field.name for field in fields(self.settings) if holds_stores(field.type)]
         return [(name, getattr(self.settings, name)) for name in names]
 
     def open(self) -> DataStore:
-        """Open the store. Raises what the backend raises, or `BackendLoadError` where it is none.
+        """Open the store. Raises the errors of the backend.
 
-        What it opened must have the ten methods and those of the capabilities that it declares.
+        Raises `BackendLoadError` if the opened object lacks one of the ten methods or a method of a
+        declared capability.
         """
         opened = self._opened()
         missing = _lacking(opened, DataStore)
         if missing:
             raise BackendLoadError(
-                f"{self.described}: it opened a {type(opened).__name__}, which is no DataStore: "
+                f"{self.described}: it opened a {type(opened).__name__}, which is not a DataStore: "
                 f"it lacks {', '.join(missing)}"
             )
         for name in sorted(self.spec.capabilities):
@@ -94,7 +95,7 @@ class NestedStore(NamedTuple):
         try:
             return opens(self.settings)
         except StoreError as error:
-            if not is_clean(error):  # its own message is; what led to it may show a secret
+            if not is_clean(error):  # its message is redacted, its causes are not
                 error.__cause__ = error.__context__ = None
             raise
         except BaseException as error:
@@ -105,28 +106,28 @@ class NestedStore(NamedTuple):
         raise caused_by(BackendLoadError(f"{self.described}: {why}"), failed)
 
     def _opener(self) -> Callable[[Any], DataStore]:
-        """Return the function that opens the store in the mode asked for."""
+        """Return the function of the spec for `opening`."""
         if self.opening is Opening.CREATING:
             return self.spec.open
         if self.spec.open_existing is not None:
             return self.spec.open_existing
-        if self.opening is Opening.EXISTING and not self._inner():
+        if self.opening is Opening.EXISTING and not self._nested_stores():
             raise ConfigError(
                 f"{self.described}: it cannot open a store without creating it (its spec has no "
-                "open_existing); leave out create=False"
+                "open_existing); omit create=False"
             )
         return self.spec.open
 
 
 def holds_stores(kind: Any) -> bool:
-    """Tell whether the type of an option is a store, or a list of stores."""
+    """Return whether the type of an option is a store or a list of stores."""
     return kind is NestedStore or (get_origin(kind) is list and get_args(kind) == (NestedStore,))
 
 
 def _lacking(store: object, protocol: type) -> list[str]:
     """Return the methods of a protocol that a store lacks.
 
-    Not `isinstance`: from Python 3.12 on that does not see what a wrapper forwards.
+    `isinstance` does not work: from Python 3.12 on it ignores methods that a wrapper forwards.
     """
     public = [name for name in vars(protocol) if not name.startswith("_")]
     context = [name for name in ("__enter__", "__exit__") if name in vars(protocol)]

@@ -1,4 +1,4 @@
-"""`open_store`: from what a user gives to an open store."""
+"""`open_store`: from the arguments of a user to an open store."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 from storecore.config.file import TABLE, StoreConfig, expanded_at, load_config
 from storecore.config.nested import NestedStore
 from storecore.config.options import build_config
+from storecore.config.watched import watched
 from storecore.errors import (
     BackendLoadError,
     ConfigError,
@@ -25,7 +26,7 @@ from storecore.plugins.isolation import is_from_program, reason
 from storecore.plugins.observers import load_observers
 from storecore.plugins.spec import BackendSpec, ResolvedSpec
 from storecore.protocols import DataStore
-from storecore.values.spelling import did_you_mean
+from storecore.values.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from storecore.store.base import Store
@@ -41,10 +42,10 @@ def open_store(
 ) -> Store:
     """Open a store: a backend's name with its options, one mapping, or the config file found.
 
-    Without arguments the config is the `[store]` table of the file that `STORECORE_CONFIG` names,
-    or of the nearest `storecore.toml`, here or above. Options beside a mapping override its values.
-    Relative paths in a config file are taken from its folder, those given here from the current
-    one. `${NAME}` in any text is replaced from the environment.
+    Without arguments, the config is the `[store]` table of the file that `STORECORE_CONFIG` names,
+    or of the nearest `storecore.toml` in the current folder or above. Options override the values
+    of a mapping. Relative paths in a config file are relative to its folder, those in arguments to
+    the current folder. `${NAME}` in any text is replaced from the environment.
 
     Missing parts of the store are created. With `create=False` nothing is created, and a place
     without a store raises `NoStore`. With `observers=False` no installed observer is called for
@@ -65,11 +66,11 @@ def open_store(
 def opened(prepared: NestedStore) -> DataStore:
     """Open a prepared store, with the installed observers."""
     observers = load_observers()
-    return observers.watch(prepared.open(), prepared.spec)
+    return watched(prepared.open(), prepared.spec, observers)
 
 
 def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> NestedStore:
-    """Return the store that `open_store` would open, its options checked, without opening it."""
+    """Return the store that `open_store` would open, with checked options."""
     config = _config(store, options)
     place = f"{config.place}[{TABLE}]"
     table = {key: expanded_at(value, f"{place} {key}") for key, value in config.items()}
@@ -82,7 +83,7 @@ def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> 
 def _prepared(
     config: Mapping[str, Any], source: str, table: str, folders: Mapping[str, Path]
 ) -> NestedStore:
-    """Return the store of a table of options, and so of the tables in it."""
+    """Return the store of a table of options, and recursively of its nested tables."""
     place = f"{source}[{table}]"
     name = config.get("backend")
     if not isinstance(name, str):
@@ -90,7 +91,7 @@ def _prepared(
     _check_name(name, place)
     spec = _spec(name, f"{place} backend: " if source or table != TABLE else "")
 
-    def inner(given: Any, key: str, folder: Path | None) -> NestedStore:
+    def nested(given: Any, key: str, folder: Path | None) -> NestedStore:
         if not isinstance(given, Mapping):
             raise ConfigError(
                 f'{place} {key}: expected a store, as in {{ backend = "file", … }}, '
@@ -100,7 +101,7 @@ def _prepared(
         return _prepared(given, source, f"{table}.{key}", inside)
 
     given = {key: value for key, value in config.items() if key != "backend"}
-    settings = build_config(spec.config, given, place=place, folders=folders, inner=inner)
+    settings = build_config(spec.config, given, place=place, folders=folders, nested=nested)
     return NestedStore(_resolved(spec, name, settings), described(name), settings)
 
 
@@ -116,7 +117,7 @@ def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:
 
 
 def _check_name(name: str, place: str) -> None:
-    """Raise if the name is a connection string or the like, without repeating it."""
+    """Raise `UnknownBackend` if the name looks like a connection string, without repeating it."""
     if is_connection(name):
         raise UnknownBackend(
             f"{place} backend: expected the name of a backend, got what looks like a connection "
@@ -140,7 +141,7 @@ def _spec(name: str, place: str) -> BackendSpec:
 
 
 def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> StoreConfig:
-    """Return all that was given as one config."""
+    """Return the arguments of `open_store` as one config."""
     if isinstance(store, str):
         return _named(store, options)
     if store is None:

@@ -1,4 +1,4 @@
-"""Turns the options that a user wrote into a backend's config, or says all that is wrong."""
+"""Conversion of options to the config of a backend, with one error for all mistakes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
+from storecore.config.mistakes import mistakes, unknown_key
 from storecore.config.nested import NestedStore, holds_stores
 from storecore.config.variables import path_text
 from storecore.errors import ConfigError, caused_by, text_of, type_name
 from storecore.errors.redaction import redacted
 from storecore.plugins.isolation import is_from_program
-from storecore.values.nesting import mistakes, unknown_key
-from storecore.values.spelling import did_you_mean as did_you_mean
 
 _Config = TypeVar("_Config", bound=Struct)
-_VALUE = re.compile(r"Invalid (enum )?value .*", re.S)  # msgspec's words, which repeat it
-MakeInner = Callable[[Any, str, Path | None], NestedStore]
-"""Makes a store of an option's value, given its key and the folder of its relative paths."""
+_VALUE = re.compile(r"Invalid (enum )?value .*", re.S)  # of msgspec, which repeats the value
+MakeNested = Callable[[Any, str, Path | None], NestedStore]
+"""Returns the store of an option's value, given its key and the folder of relative paths."""
 
 
 def build_config(
@@ -32,14 +31,14 @@ def build_config(
     *,
     place: str,
     folders: Mapping[str, Path] = MappingProxyType({}),
-    inner: MakeInner | None = None,
+    nested: MakeNested | None = None,
 ) -> _Config:
     """Return the config with these options.
 
-    `folders` says from which folder an option's relative path is taken, if not from here; `inner`
-    makes a store of an option that is one. Raises one `ConfigError` that names every unknown key
-    (with the nearest), missing key and wrong type, at any depth, after `place`. It does not repeat
-    values, which may be secrets.
+    `folders` maps options to the folder of their relative paths, by default the current one.
+    `nested` returns the store of an option that is one. Raises one `ConfigError` that names, after
+    `place`, every unknown key (with the nearest one), missing key and wrong type at any depth. It
+    does not repeat values, which may be secrets.
     """
     known = {field.encode_name: field for field in fields(kind)}
     problems = [unknown_key(key, known) for key in options if key not in known]
@@ -53,10 +52,10 @@ def build_config(
         raise ConfigError("; ".join(f"{place} {problem}" for problem in problems))
     for key, field in known.items():
         if key in options and holds_stores(field.type):
-            values[field.name] = _stores(field, options[key], folders.get(key), place, inner)
+            values[field.name] = _stores(field, options[key], folders.get(key), place, nested)
     try:
         return kind(**values)
-    except BaseException as error:  # whatever the backend's own check raises
+    except BaseException as error:  # any error of the backend's own check
         if is_from_program(error):
             raise
         failed = error
@@ -70,7 +69,7 @@ def _convert(
     values: dict[str, Any],
     problems: list[str],
 ) -> None:
-    """Put the value of one field into `values`, or what is wrong with it into `problems`."""
+    """Add the value of one field to `values`, or its mistakes to `problems`."""
 
     def native(kind: type, given: Any) -> Any:
         if kind is Path and isinstance(given, str | Path):
@@ -92,28 +91,28 @@ def _convert(
 
 
 def _stores(
-    field: FieldInfo, value: Any, folder: Path | None, place: str, inner: MakeInner | None
+    field: FieldInfo, value: Any, folder: Path | None, place: str, nested: MakeNested | None
 ) -> Any:
     """Return the value of a field that is a store, or a list of them."""
-    assert inner is not None, "a config that holds stores is made by storecore.config.open alone"
+    assert nested is not None, "only storecore.config.open builds a config with nested stores"
     key = field.encode_name
     if field.type is NestedStore:
-        return inner(value, key, folder)
+        return nested(value, key, folder)
     if isinstance(value, list | tuple):
-        return [inner(each, f"{key}[{index}]", folder) for index, each in enumerate(value)]
+        return [nested(each, f"{key}[{index}]", folder) for index, each in enumerate(value)]
     raise ConfigError(f"{place} {key}: expected a list of stores, got {type_name(value)}")
 
 
 def _path(given: str | Path, folder: Path | None) -> Path:
-    if given == "":  # of an environment variable that is set to nothing, say
+    if given == "":  # such as an environment variable set to an empty string
         raise ValueError("Expected a path, got an empty text")
-    if isinstance(given, str):  # in a path that a program made a dollar is itself
+    if isinstance(given, str):  # in a Path from a program a dollar is literal
         given = path_text(given)
     if "://" in str(given) or redacted(str(given)) != str(given):
         raise ValueError("Expected a path, got a URL")
     try:
         expanded = Path(given).expanduser()
-    except RuntimeError as error:  # ~name where there is no such user
+    except RuntimeError as error:  # ~name of an unknown user
         raise ValueError(str(error)) from error
     return expanded if folder is None else folder / expanded
 

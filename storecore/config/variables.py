@@ -1,8 +1,8 @@
 """`${NAME}` and `${NAME:-default}` in the text of an option, replaced from the environment.
 
-The value of a variable is never expanded again. In any text `$${` is a literal `${`. In a path `$$`
-is a dollar, and `$NAME` without braces is an error, or it would make a folder of that name. In
-other text a dollar is literal, since passwords have them.
+The value of a variable is not expanded again. In any text `$${` is a literal `${`. In a path `$$`
+is a dollar, and `$NAME` without braces is an error, since it would create a folder of that name. In
+other text a dollar is literal, since passwords contain dollars.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FORMS = 'expected ${NAME} or ${NAME:-default}; a literal "${" is written "$${"'
 
 
 class Expanded(str):
-    """A text with its variables replaced, and its form as a path, or why it has none."""
+    """A text with its variables replaced; also its form as a path, or the error if it has none."""
 
     as_path: str
     wrong_as_path: str
@@ -58,7 +58,7 @@ def expanded(text: str, *, path: bool = False) -> str:
                 "dollar"
             )
         if match[1] is None:
-            raise ValueError(f"a ${{ in it is not closed; {_FORMS}")
+            raise ValueError(f"it has a ${{ that is not closed; {_FORMS}")
         return _value(match[1], path)
 
     return (_IN_PATH if path else _IN_TEXT).sub(replaced, text)
@@ -68,7 +68,7 @@ def _value(inside: str, path: bool) -> str:
     """Return the value for the inside of `${…}`."""
     variable = _VARIABLE.fullmatch(inside)
     if variable is None:
-        raise ValueError(f"what is between ${{ and }} is not the name of a variable; {_FORMS}")
+        raise ValueError(f"the text between ${{ and }} is not the name of a variable; {_FORMS}")
     name, default = variable.groups()
     value = os.environ.get(name)
     if default is not None:

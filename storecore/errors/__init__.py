@@ -1,9 +1,9 @@
-"""Every error that storecore raises on purpose.
+"""The errors that storecore raises.
 
-All are `StoreError`, and each is also the built-in that a user would catch without knowing
-storecore: bad input is a `ValueError`, a failing file an `OSError`, and so on. A message says what
-happened, where, what was expected and what to do. It is one printable line without secrets: see
-`storecore.errors.redaction`.
+Each is a `StoreError` and also the built-in that a user would catch without knowing storecore: bad
+input is a `ValueError`, a failing file an `OSError`, and so on. A message says what happened,
+where, what was expected and what to do. It is one printable line without secrets
+(`storecore.errors.redaction`).
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ _SHOWN = 200
 
 
 def shown(value: object) -> str:
-    """Return what a value looks like in a message: its repr, cut where it would fill the screen."""
+    """Return the repr of a value for a message, cut if it is long."""
     try:
         text = repr(value)
-    except Exception:  # an int of thousands of digits has none
+    except Exception:  # an int of thousands of digits has no repr
         return f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def text_of(error: BaseException) -> str:
-    """Return the text of a foreign error, its lines joined."""
+    """Return the text of a foreign error on one line."""
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
 
 
 def type_name(value: object) -> str:
-    """Return what a user calls the type of an option: a table or text of our own is a plain one."""
+    """Return the name of an option's type for users; subclasses of dict and str have that name."""
     plain_one = next((kind for kind in (dict, str) if isinstance(value, kind)), type(value))
     return plain_one.__name__
 
 
 def caused_by(error: StoreError, cause: BaseException) -> StoreError:
-    """Return an error with its cause, unless the cause would show a secret that the error hides.
+    """Return an error with its cause, unless the cause would reveal a secret that the error hides.
 
-    Raise it outside of the `except` block: Python would keep the handled error as context.
+    Raise it outside the `except` block: inside, Python would keep the handled error as context.
     """
     if is_clean(cause):
         error.__cause__ = cause
@@ -54,21 +54,21 @@ class StoreError(Exception):
 
 
 class ConfigError(StoreError, ValueError):
-    """A configuration that cannot be used; names each place, what was expected, what is near."""
+    """An unusable configuration. The message names every mistake, its place and the expectation."""
 
 
 class InvalidName(StoreError, ValueError):
-    """A symbol, strategy name or timeframe that no store can keep: empty, NUL or a surrogate."""
+    """A symbol, strategy name or timeframe that is empty or contains NUL or a lone surrogate."""
 
 
 class InvalidData(StoreError, ValueError):
-    """A value that the laws refuse; names the row and the field. Nothing was written."""
+    """A value that violates a law; the message names row and field. Nothing was written."""
 
 
 class NotSerializable(StoreError, TypeError):
-    """A state or payload that JSON would change; names the path of the value (`$.positions[3]`).
+    """A state or payload that JSON would change; the message names its path (`$.positions[3]`).
 
-    Also a store that cannot be pickled; the message says why.
+    Also raised for a store that cannot be pickled, with the reason.
     """
 
 
@@ -77,7 +77,7 @@ class UnknownBackend(StoreError, LookupError):
 
 
 class BackendLoadError(StoreError, ImportError):
-    """A backend is installed but cannot be used; names its distribution, entry point and cause."""
+    """An installed backend that cannot be used; names its distribution, entry point and cause."""
 
 
 class DuplicateBackend(BackendLoadError):
@@ -89,9 +89,9 @@ class ApiMismatch(BackendLoadError):
 
 
 class StorageError(StoreError, OSError):
-    """The medium failed: disk full, no permission, I/O error. What was stored before still is.
+    """The medium failed: disk full, no permission, I/O error. Data stored before is still there.
 
-    `path` is the file, `errno` the operating system's code where there is one.
+    `path` is the file, `errno` the code of the operating system; each may be None.
     """
 
     def __init__(
@@ -105,20 +105,20 @@ class StorageError(StoreError, OSError):
         return str(self.args[0])
 
     def __reduce__(self) -> tuple[type[StorageError], tuple[str, str | None, int | None]]:
-        # OSError's own pickling drops everything but the message.
+        # Pickling by OSError would drop everything but the message.
         return type(self), (self.args[0], self.path, self.errno)
 
 
 class CorruptData(StorageError):
-    """A stored file was read completely and does not have the content that was written.
+    """A stored file was read completely, but its content is not what was written.
 
-    The file stays as it is. A file that could not be read, or needs more memory than there is, is a
+    The file is left as it is. A file that could not be read, or that does not fit into memory, is a
     plain `StorageError`.
     """
 
 
 class NoStore(StorageError, FileNotFoundError):
-    """There is no store at this place, which may be misspelt. Nothing was created (law D7)."""
+    """There is no store at this place, which may be misspelled. Nothing was created (law D7)."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class NoStore(StorageError, FileNotFoundError):
 
 
 class StateConflict(StoreError, RuntimeError):
-    """The stored state is not the version that the writer expected to replace."""
+    """The stored version is not the one that the writer expected."""
 
 
 class StoreClosed(StoreError, RuntimeError):

@@ -1,7 +1,7 @@
-"""Makes messages safe: no password, and no character that would move a cursor or end a line.
+"""Redaction of messages: no password, and no character that would move a cursor or end a line.
 
-Every `StoreError` and every log record (`storecore.values.logger`) passes through here. So neither
-a misplaced connection string nor a newline in a symbol reaches a log.
+Every `StoreError` and every log record (`storecore.values.logger`) is redacted, so neither a
+misplaced connection string nor a newline in a symbol reaches a log.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _HIDDEN = "…"
 _NO_SLASHES = r"postgres(?:ql)?:(?=[^\s:/@=]*:\S*@)"
 _NO_SCHEME = r"(?<![\w.:/])//(?=[^\s:/@]*:\S*@)"
 _SCHEME = rf"(?:[a-z][a-z0-9+.-]{{1,30}}(?::/+|//)|{_NO_SLASHES}|{_NO_SCHEME})(?!/)"
-_EXAMPLE = r"(?!user:password@)"  # what our own messages show as the form of a URL
+_EXAMPLE = r"(?!user:password@)"  # an example of a URL in storecore's own messages
 _URL = re.compile(rf"{_SCHEME}{_EXAMPLE}", re.I)
 _PORT = r"\d{1,5}(?:[/?#\s,;.'\")\]}]|$)"
 _NO_HOST = re.compile(rf"({_SCHEME}){_EXAMPLE}[^/\s:@?#]*:(?!{_PORT})\S+", re.I)
@@ -25,25 +25,25 @@ _PAIR = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Return text without secrets: credentials of a URL, values of `password=…`."""
-    at = text.rfind("@")  # the last: a password may hold one, a slash or a space
+    """Return a text without secrets: the credentials of a URL, the value in `password=…`."""
+    at = text.rfind("@")  # the last one: a password may contain @, a slash or a space
     if at > 0 and (url := _URL.search(text, 0, at + 1)):
         text = f"{text[: url.end()]}{_HIDDEN}{text[at:]}"
     if "//" in text or ":/" in text:
         text = _NO_HOST.sub(rf"\1{_HIDDEN}", text)
     low = text.lower()
-    if any(word in low for word in _WORDS):  # far quicker than to search for what follows
+    if any(word in low for word in _WORDS):  # much faster than the search by `_PAIR`
         text = _PAIR.sub(rf"\1{_HIDDEN}", text)
     return text
 
 
 def is_connection(text: str) -> bool:
-    """Return whether a text that should be a name looks like a connection string."""
+    """Return whether a text looks like a connection string."""
     return "@" in text or "://" in text or redacted(text) != text
 
 
 def plain(text: str) -> str:
-    """Return text as a message may show it: redacted, on one line, escaped where not printable."""
+    """Return a text for a message: redacted, and escaped where it is not printable."""
     text = redacted(text)
     if text.isprintable():
         return text
@@ -51,9 +51,9 @@ def plain(text: str) -> str:
 
 
 def is_clean(error: BaseException | None) -> bool:
-    """Return whether an error and its causes show nothing that must be redacted.
+    """Return whether an error and its causes contain nothing to be redacted.
 
-    An error whose `__str__` raises is not clean either.
+    An error whose `__str__` raises is not clean.
     """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

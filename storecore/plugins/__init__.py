@@ -1,1 +1,1 @@
-"""What plugins are: the spec of a backend, observers, and how they are found and loaded."""
+"""Plugins: the spec of a backend, observers, discovery and loading."""

@@ -1,54 +1,49 @@
-"""Finds the installed backends and loads the one that is asked for, by its name only.
+"""Discovery of installed backends; a backend is loaded by its name only.
 
 Three steps: *find* reads the metadata of installed distributions and imports nothing; *load*
-imports one plugin and gives it to pluggy; *classify* turns what it said into a `BackendSpec`. Every
-failure names the backend, the distribution and version, the entry point and the cause.
+imports one plugin and registers it with pluggy; *classify* checks the returned `BackendSpec`. Every
+error names the backend, the distribution and version, the entry point and the cause.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Set
-from importlib.metadata import (
-    EntryPoint,
-    MetadataPathFinder,
-    PackageNotFoundError,
-    distribution,
-    distributions,
-    entry_points,
-)
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from storecore.config.options import did_you_mean
 from storecore.errors import (
     ApiMismatch,
     BackendLoadError,
     DuplicateBackend,
-    StorageError,
     UnknownBackend,
     text_of,
 )
 from storecore.plugins.isolation import is_from_program, reason
-from storecore.plugins.loader import Plugin, PluginError, load_plugin, normalized
+from storecore.plugins.loader import PluginError, load_plugin
+from storecore.plugins.metadata import (
+    Plugin,
+    broken_packages,
+    check_packages_are_read,
+    find,
+    is_installed,
+)
 from storecore.plugins.spec import API_VERSION, BACKENDS, OBSERVERS, PROMISES, BackendSpec
 from storecore.protocols import CAPABILITIES
-from storecore.values.logger import log as _log
+from storecore.values.suggestions import did_you_mean
 
 INSTALLED = "installed"
 KNOWN_PACKAGES = {
     **dict.fromkeys(("cached", "file", "memory", "mirror", "readonly"), "storecore"),
     "postgres": "storecore[postgres]",
 }
-"""What to install for a backend that is known to exist: its name, and what pip is given."""
+"""The packages of known backends, as arguments of pip, by the name of the backend."""
 
 
 class BackendInfo(NamedTuple):
-    """What package metadata say about a backend or an observer, without importing it.
+    """A backend or an observer as described by package metadata, without importing it.
 
-    `status` is "installed", or says what is wrong ("duplicate: …", "missing extra: pip install …").
+    `status` is "installed" or a problem ("duplicate: …", "missing extra: pip install …").
     """
 
     name: str
@@ -56,27 +51,6 @@ class BackendInfo(NamedTuple):
     version: str
     entry_point: str
     status: str
-
-
-class BrokenPackage(NamedTuple):
-    """An installed distribution whose metadata cannot be read: its name or folder, and why."""
-
-    distribution: str
-    why: str
-
-    @classmethod
-    def of(cls, dist: Any, error: Exception) -> Self:
-        """Return a distribution with the error that its metadata raised."""
-        why = f"its metadata cannot be read: {reason(error)}; reinstall or uninstall it"
-        folder = getattr(dist, "_path", "an unknown place")
-        try:
-            name = f"{dist.metadata['Name']} ({folder})"
-        except Exception:
-            name = str(folder)
-        return cls(f"the package {name}", why)
-
-
-_reported: set[BrokenPackage] = set()
 
 
 def observers() -> list[BackendInfo]:
@@ -101,62 +75,6 @@ def _info(plugin: Plugin, namesakes: int) -> BackendInfo:
     )
 
 
-def find(group: str) -> list[Plugin]:
-    """Return the plugins of an entry-point group, sorted, importing nothing.
-
-    A distribution whose metadata are broken is left out, and logged once.
-    """
-    found, broken = _found(group)
-    for each in broken:
-        if each not in _reported:
-            _reported.add(each)
-            _log.warning("%s is left out: %s", *each)
-    return sorted(found)
-
-
-def broken_packages() -> list[BrokenPackage]:
-    """Return the distributions that are left out, whatever they may provide.
-
-    They are not logged again: the caller reports them.
-    """
-    broken = {each for group in (BACKENDS, OBSERVERS) for each in _found(group)[1]}
-    _reported.update(broken)
-    return sorted(broken)
-
-
-def _found(group: str) -> tuple[list[Plugin], list[BrokenPackage]]:
-    try:
-        declared: Iterable[EntryPoint | BrokenPackage] = entry_points(group=group)
-    except Exception:  # one distribution with broken metadata must not hide all the others
-        declared = _found_one_by_one(group)
-    plugins: list[Plugin] = []
-    broken: list[BrokenPackage] = []
-    for each in declared:
-        if isinstance(each, BrokenPackage):
-            broken.append(each)
-            continue
-        try:
-            plugins.append(Plugin.of(each))
-        except Exception as error:
-            broken.append(BrokenPackage.of(each.dist, error))
-    if broken:
-        _check_packages_are_read()
-    return plugins, broken
-
-
-def _found_one_by_one(group: str) -> Iterable[EntryPoint | BrokenPackage]:
-    names = set[str]()
-    for dist in distributions():
-        try:
-            declared = list(dist.entry_points.select(group=group))
-            own = {normalized(Plugin.of(each).distribution) for each in declared}
-            if not own & names:  # else it is hidden by one before it on the path
-                yield from declared
-            names |= own
-        except Exception as error:
-            yield BrokenPackage.of(dist, error)
-
-
 def load_spec(name: str) -> BackendSpec:
     """Import the backend of that name, and no other, and return its spec.
 
@@ -164,7 +82,7 @@ def load_spec(name: str) -> BackendSpec:
     """
     plugin = _the_one(name, find(BACKENDS))
     try:
-        answers = load_plugin(plugin).hook.storecore_backend()
+        results = load_plugin(plugin).hook.storecore_backend()
     except PluginError as error:
         raise BackendLoadError(f"{plugin.described}: {text_of(error)}") from error.__cause__
     except BaseException as error:
@@ -173,18 +91,18 @@ def load_spec(name: str) -> BackendSpec:
         raise BackendLoadError(
             f"{plugin.described}: its storecore_backend raised {reason(error)}"
         ) from error
-    return _classify(plugin, answers)
+    return _classify(plugin, results)
 
 
 def described(name: str) -> str:
-    """Return a backend's name and where it comes from, the beginning of every error about it."""
+    """Return the name and origin of a backend, with which every error about it begins."""
     return _the_one(name, find(BACKENDS)).described
 
 
 def _the_one(name: str, found: list[Plugin]) -> Plugin:
     matches = [plugin for plugin in found if plugin.name == name]
     if not matches:
-        _check_packages_are_read()
+        check_packages_are_read()
         names = sorted({plugin.name for plugin in found})
         raise UnknownBackend(
             f"no backend {name!r}{_provided(str(name)) or did_you_mean(str(name), names)}; "
@@ -199,40 +117,26 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
     return matches[0]
 
 
-def _check_packages_are_read() -> None:
-    """Raise `StorageError` if the system can open no file, so that nothing can be found.
-
-    What was found meanwhile is dropped: Python keeps listings of folders, empty ones too.
-    """
-    try:
-        Path(__file__).open("rb").close()
-    except OSError as error:
-        MetadataPathFinder().invalidate_caches()
-        raise StorageError(
-            f"the installed packages cannot be read: {error.strerror}", __file__, error.errno
-        ) from error
-
-
 def _left_out() -> str:
-    """Return `; left out: …` for packages that may provide the missing plugin, or nothing."""
+    """Return `; left out: …` with the packages that may provide a missing plugin, or ""."""
     broken = ", ".join(f"{each.distribution} ({each.why})" for each in broken_packages())
     return f"; left out: {broken}" if broken else ""
 
 
 def _provided(name: str) -> str:
-    """Return ` (… provides it: …)` for a backend of a known package, or nothing."""
+    """Return ` (… provides it: …)` for a backend of a known package, else an empty string."""
     package = KNOWN_PACKAGES.get(name)
     return f" (a known package provides it: pip install '{package}')" if package else ""
 
 
-def _classify(plugin: Plugin, answers: list[object]) -> BackendSpec:
-    """Return the one spec that a plugin answered with, or raise what is wrong with it."""
-    if len(answers) != 1:
+def _classify(plugin: Plugin, results: list[object]) -> BackendSpec:
+    """Return the spec that a plugin returned. Raises if there is not exactly one valid spec."""
+    if len(results) != 1:
         raise BackendLoadError(
             f"{plugin.described}: expected a hook storecore_backend that returns a BackendSpec, "
             "found none; is it marked with @storecore.hookimpl?"
         )
-    spec = answers[0]
+    spec = results[0]
     if not isinstance(spec, BackendSpec):
         raise BackendLoadError(
             f"{plugin.described}: expected its storecore_backend to return a BackendSpec, "
@@ -269,7 +173,7 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
 
 
 def _name_problems(kind: str, declared: object, known: Mapping[str, object]) -> Iterable[str]:
-    """Yield what is wrong with declared names; a function of the config is asked when opening."""
+    """Yield the mistakes in declared names; a function of the config is called only at opening."""
     if callable(declared):
         return
     if isinstance(declared, Set):
@@ -288,13 +192,5 @@ def _status(plugin: Plugin, namesakes: int) -> str:
 
 
 def _lacks(plugin: Plugin, extra: str) -> bool:
-    """Tell whether a requirement of an extra is not installed (its version is pip's business)."""
-    return any(not _is_installed(name) for name in plugin.requirements(extra))
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        distribution(re.split(r"[^\w.-]", name)[0])
-    except PackageNotFoundError:
-        return False
-    return True
+    """Return whether a requirement of an extra is not installed, in whatever version."""
+    return any(not is_installed(name) for name in plugin.requirements(extra))

@@ -1,9 +1,9 @@
-"""Distinguishes errors of a plugin from exceptions of the program that arrive within the plugin.
+"""Isolation of plugins: their errors, as opposed to exceptions of the program during their calls.
 
 A plugin can harm only itself, whatever it raises, including `SystemExit`, `GeneratorExit` and
-`CancelledError`, which are no `Exception`. A `KeyboardInterrupt` comes from the user and passes
-through. So does an exception that a signal handler of the program raises, such as one that exits at
-a SIGTERM.
+`CancelledError`, which are not subclasses of `Exception`. A `KeyboardInterrupt` comes from the user
+and passes through. So does an exception raised by a signal handler of the program, such as an exit
+at SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from storecore.errors import text_of
 
 
 def is_from_program(error: BaseException) -> bool:
-    """Return whether an exception out of a plugin comes from the user or the program."""
+    """Return whether an exception raised in a plugin comes from the user or the program."""
     if isinstance(error, KeyboardInterrupt):
         return True
     if isinstance(error, Exception):
@@ -27,7 +27,7 @@ def is_from_program(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """Return type and text of a foreign error, whose `__str__` may raise."""
+    """Return type and text of a foreign error, only its type if its `__str__` raises."""
     try:
         return f"{type(error).__name__}: {text_of(error)}"
     except Exception:

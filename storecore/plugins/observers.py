@@ -1,31 +1,23 @@
 """Observers: plugins that are called when stores are opened, written and closed.
 
-Without observers a user holds the backend's own store and pays nothing. With one, the store is
-wrapped in `Watched`, which has the same capabilities.
-
 A hook runs in the thread that made the call, and the caller waits for it. Observers are not called
-for what a hook does in that thread: one that writes would be called for its own writes.
+for calls that a hook makes in that thread, or a hook that writes would be called for its own write.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sized
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import pluggy
 
-from storecore.audit.transfer import strategies_of
 from storecore.errors import BackendLoadError, ConfigError, shown
-from storecore.plugins.discovery import find
 from storecore.plugins.isolation import is_from_program
-from storecore.plugins.loader import Plugin, PluginError, load_plugin
-from storecore.plugins.spec import OBSERVERS, ResolvedSpec
-from storecore.protocols import METHODS, DataStore, Method
-from storecore.store.tables import bars_by_symbol, kept_table
-from storecore.store.wrapper import Wrapper, signature_of
+from storecore.plugins.loader import PluginError, load_plugin
+from storecore.plugins.metadata import Plugin, find
+from storecore.plugins.spec import OBSERVERS
 from storecore.values.logger import log as _log
 
 SWITCH = "STORECORE_OBSERVERS"
@@ -40,22 +32,10 @@ class Observers(NamedTuple):
 
     managers: tuple[pluggy.PluginManager, ...]
 
-    def watch(self, store: DataStore, spec: ResolvedSpec) -> DataStore:
-        """Return the store, wrapped if anyone is watching, and tell of its opening."""
-        if not self.managers:
-            return store
-        watched = Watched(store, spec.capabilities, self)
-        try:
-            self.tell("storecore_opened", store=watched, spec=spec)
-        except BaseException:  # the user's, who never gets to hold the store
-            store.close()
-            raise
-        return watched
+    def notify(self, hook: str, **what: Any) -> None:
+        """Call a hook of every observer; log exceptions and go on.
 
-    def tell(self, hook: str, **what: Any) -> None:
-        """Call a hook of every observer; log one that raises, and go on.
-
-        Within a hook it does nothing.
+        Within a hook this does nothing.
         """
         if _in_hook.now:
             return
@@ -68,7 +48,7 @@ class Observers(NamedTuple):
 
 
 class _InHook(threading.local):
-    """Whether this thread is in a hook."""
+    """Whether the current thread runs a hook."""
 
     now = False
 
@@ -87,26 +67,26 @@ def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> Non
 
 
 def load_observers() -> Observers:
-    """Return the installed observers, loaded when first asked for; none if they are off.
+    """Return the installed observers, loaded at the first call; none if they are off.
 
-    Raises `ConfigError` if the environment says neither that they are on nor off.
+    Raises `ConfigError` if `STORECORE_OBSERVERS` has an unknown value.
     """
     global _loaded
     if not are_on():
         return Observers(())
     with _lock:
         if _loaded is None:
-            _loaded = Observers(())  # for an observer that opens a store while it is imported
+            _loaded = Observers(())  # an observer may open a store at its import
             try:
                 _loaded = Observers(tuple(_load()))
-            except BaseException:  # the user's, in the midst of an import: they are loaded again
+            except BaseException:  # from the user, during an import: load them again next time
                 _loaded = None
                 raise
         return _loaded
 
 
 def hooks_of(name: str) -> list[str]:
-    """Load the observers of a name and return their hooks.
+    """Load the observers with a name and return the names of their hooks.
 
     Raises `BackendLoadError` if one cannot be loaded.
     """
@@ -123,13 +103,13 @@ def _hooks(plugin: Plugin) -> list[str]:
 
 
 def are_on() -> bool:
-    """Return whether observers are on. Raises `ConfigError` if the environment says neither."""
-    said = os.environ.get(SWITCH, "")
-    if said.lower() not in (*_ON, *_OFF):
+    """Return whether observers are on. Raises `ConfigError` for an unknown value."""
+    value = os.environ.get(SWITCH, "")
+    if value.lower() not in (*_ON, *_OFF):
         raise ConfigError(
-            f"{SWITCH}={shown(said)}: expected one of {', '.join(filter(None, (*_ON, *_OFF)))}"
+            f"{SWITCH}={shown(value)}: expected one of {', '.join(filter(None, (*_ON, *_OFF)))}"
         )
-    return said.lower() in _ON
+    return value.lower() in _ON
 
 
 def _load() -> Iterable[pluggy.PluginManager]:
@@ -138,86 +118,3 @@ def _load() -> Iterable[pluggy.PluginManager]:
             yield load_plugin(plugin)
         except PluginError as error:
             _log.error("%s is left out: %s", plugin.described, error, exc_info=error.__cause__)
-
-
-class Watched(Wrapper):
-    """A store that passes its calls on to another and tells observers of what succeeded."""
-
-    def __init__(self, store: DataStore, capabilities: Iterable[str], observers: Observers) -> None:
-        super().__init__(store, capabilities)
-        self._observers = observers
-        self._told_closed = False
-
-    def close(self) -> None:
-        """Close the store and tell the observers, once."""
-        self._inner.close()
-        if not self._told_closed:
-            self._told_closed = True
-            self._observers.tell("storecore_closed", store=self)
-
-    def __enter__(self) -> Self:
-        self._inner.__enter__()
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_inner":  # not there yet while a copy is made
-            raise AttributeError(name)
-        return getattr(self._inner, name)  # what a backend offers beyond the protocols
-
-    def __repr__(self) -> str:
-        return repr(self._inner)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The observers are those of the process in which the copy is made.
-        return _watched_again, (self._inner, self._capabilities, self._told_closed)
-
-    def _check_open(self) -> None:
-        """Leave it to the store, which knows its own name."""
-
-    def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        kind: Any = type(self._inner)
-        bound = signature_of(kind, method).bind(self, *args, **kwargs)
-        declared, given = METHODS[method], bound.arguments
-        if declared.batch:
-            given[declared.batch] = _countable(given[declared.batch])
-        answer = super()._write(method, bound.args[1:], bound.kwargs)
-        for key, count in _counts(declared, given, answer).items():
-            if count:
-                kind = declared.told.format_map(given)
-                self._observers.tell(
-                    "storecore_written", store=self, kind=kind, key=key, count=count
-                )
-        return answer
-
-
-def _watched_again(store: DataStore, capabilities: frozenset[str], told_closed: bool) -> Any:
-    observers = load_observers()
-    if not observers.managers:
-        return store
-    watched = Watched(store, capabilities, observers)
-    watched._told_closed = told_closed
-    return watched
-
-
-def _countable(batch: Any) -> Any:
-    """Return a batch that can be counted and then written; a generator only by using it up."""
-    kept = kept_table(batch)
-    return list(kept) if isinstance(kept, Iterable) and not isinstance(kept, Sized) else kept
-
-
-def _counts(method: Method, given: Mapping[str, Any], answer: Any) -> Mapping[str, int]:
-    """Return how many records were written under each key."""
-    if not method.told:
-        return {}
-    if method.key:
-        name, _, attribute = method.key.partition(".")
-        key = getattr(given[name], attribute) if attribute else given[name]
-        if method.told == "deletions":
-            return {key: answer}
-        return {key: len(given[method.batch]) if method.batch else 1}
-    batch = given[method.batch]
-    if method.batch == "table":
-        return bars_by_symbol(batch)
-    if method.batch == "lines":
-        return strategies_of(batch)
-    return Counter(getattr(each, method.each) for each in batch)

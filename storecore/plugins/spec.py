@@ -1,8 +1,8 @@
-"""What a plugin may implement: pluggy hooks, and the spec that a backend returns from one.
+"""The hooks of plugins, and the spec of a backend.
 
-A *backend* is an entry point in the group `storecore.backends`; its name is the word that users
-write in their config, its target a module (or object) with `storecore_backend`. An *observer* is an
-entry point in the group `storecore.plugins` with any of the other three.
+A *backend* is an entry point in the group `storecore.backends`. Its name is the word that users
+write in their config; its target is a module (or object) with the hook `storecore_backend`. An
+*observer* is an entry point in the group `storecore.plugins` with any of the other three hooks.
 
 ```python
 from storecore import BackendSpec, hookimpl
@@ -28,11 +28,11 @@ BACKENDS = "storecore.backends"
 OBSERVERS = "storecore.plugins"
 API_VERSION = 1
 PROMISES = {
-    "durable": "what a write returned from is there after kill -9, for whoever opens it next",
-    "shared": "several processes may have the same place open at once, to read and to write",
-    "sealed": "no damaged byte in its files changes an answer without an error",
-    "forked": "a store that is open goes on in a forked child as in its parent",
-    "pickled": "what pickle makes of a store, in this process or another, is one of the same place",
+    "durable": "after a write has returned, its data survives kill -9",
+    "shared": "several processes may open the same place at once, to read and to write",
+    "sealed": "no damaged byte in its files changes the result of a read without an error",
+    "forked": "an open store works in a forked child as in its parent",
+    "pickled": "a pickled store is loaded, in this or another process, with the same place",
 }
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -42,18 +42,18 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 class BackendSpec(Struct, frozen=True, kw_only=True):
     """What a backend declares about itself.
 
-    `name` is its entry point's name. `config` is a msgspec Struct: its fields are the options, and
-    a field of type `Path` is taken from the folder of the config file. `open` makes a store from a
+    `name` is the name of its entry point. `config` is a msgspec Struct. Its fields are the options;
+    a field of type `Path` is relative to the folder of the config file. `open` opens the store of a
     config. `open_existing`, if there is one, opens an existing store: it creates nothing, and
     raises `NoStore` if there is none (law D7).
 
     `capabilities` names the protocols of `storecore.protocols` that its stores satisfy,
-    `promises` what it keeps beyond its own process (`PROMISES`). Both may be functions of the
-    config, since a wrapper can do what its nested stores can. `init`, if there is one, returns text
-    that `storecore init` prints: what is left to an administrator once the store exists, such as
-    the grants for other roles. `remove`, if there is one, removes all data of the store of a
-    config. Only the conformance kit calls it, for a `{unique}` name that a test has used. `api` is
-    the version of the plugin interface that it was written for.
+    `promises` its guarantees beyond one process (`PROMISES`). Both may be functions of the config,
+    since those of a wrapper depend on its nested stores. `init`, if there is one, returns the
+    instructions for an administrator that `storecore init` prints, such as grants for other roles.
+    `remove`, if there is one, removes all data of the store of a config. Only the conformance kit
+    calls it, for a `{unique}` name that a test has used. `api` is the version of the plugin
+    interface for which the backend was written.
     """
 
     name: str
@@ -68,7 +68,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
     summary: str = ""
 
     def resolved(self, config: Any) -> ResolvedSpec:
-        """Return the spec as it is for a config: its capabilities and promises as sets."""
+        """Return the spec for a config, with its capabilities and promises as sets."""
         return ResolvedSpec(
             name=self.name,
             config=self.config,
@@ -84,7 +84,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
 
 
 class ResolvedSpec(BackendSpec, frozen=True, kw_only=True):
-    """A spec for one config: what observers are told of, and what the conformance kit proves."""
+    """A spec for one config, as observers and the conformance kit receive it."""
 
     capabilities: frozenset[str] = frozenset()
     promises: frozenset[str] = frozenset()
@@ -98,14 +98,14 @@ def _names(
 
 @hookspec
 def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
-    """Return the spec of the backend. Called once, when its name is first asked for."""
+    """Return the spec of the backend. Called once, when its name is first used."""
 
 
 @hookspec
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
     """Called after a store has been opened.
 
-    The hook may read and write it. Observers are not called for what a hook does in its thread.
+    The hook may read and write the store. Observers are not called for calls that a hook makes.
     """
 
 
@@ -128,5 +128,5 @@ def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None
 def storecore_closed(store: DataStore) -> None:
     """Called after a store has been closed.
 
-    Only its `repr` works: every call of it raises `StoreClosed`.
+    Only its `repr` works; every method raises `StoreClosed`.
     """

@@ -1,1 +1,1 @@
-"""`Store`, its wrapper, and what works with any store: tables, places, checkpoints."""
+"""`Store` and `Wrapper`; and functions for any store: tables, places, checkpoints."""

@@ -1,9 +1,9 @@
-"""`Store`: the class that a backend inherits, made of its five collections.
+"""`Store`: the base class of backends, composed of five collections.
 
-It holds what is the same in every backend: arguments checked by the laws, ranges and codecs, the
-context manager, use after `close()`. A backend writes the collections, as they are described in
-`storecore.store.collections`, and has the ten methods, and each capability whose collection methods
-it has:
+It implements what all backends share: checks of arguments by the laws, ranges, codecs, the context
+manager, errors after `close()`. A backend implements the collections
+(`storecore.store.collections`) and inherits the ten methods, and every capability whose collection
+methods it has:
 
     class MyStore(Store):
         def __init__(self, path):
@@ -14,7 +14,7 @@ it has:
                 audit={name: MyLog(database, name) for name in LOGS},
             )
 
-`storecore.builtin.memory` is a whole one.
+`storecore.builtin.memory` is a complete example.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ from storecore.values.times import LATEST, exact_instant, time_range
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from storecore.store.checkpoints import Against, Checkpoint
+    from storecore.reports.checkpoint import Against, Checkpoint
 
 MAX_BYTES = 32 * 2**20
 _Item = TypeVar("_Item")
@@ -74,9 +74,9 @@ _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "au
 
 
 class Closing:
-    """What a backend inherits to be closed and to be a context manager.
+    """A base class for closing and for the context manager.
 
-    Its methods begin with `self._check_open()`.
+    The methods of a subclass begin with `self._check_open()`.
     """
 
     _closed = False
@@ -90,7 +90,7 @@ class Closing:
             raise StoreClosed(f"{type(self).__name__} is closed; open the store again to use it")
 
     def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
-        """Yield items as long as the store is open: what an iterator of it goes through."""
+        """Yield items as long as the store is open; raise `StoreClosed` after that."""
         iterator = iter(items)
         while True:
             self._check_open()
@@ -114,7 +114,7 @@ class Closing:
 
 
 class _Offered:
-    """A method that a store has only if its collections have what the method needs."""
+    """A method that a store has only if its collections have the methods that it needs."""
 
     def __init__(self, function: Callable[..., Any], needs: tuple[str, ...]) -> None:
         self.__doc__ = function.__doc__
@@ -134,9 +134,9 @@ class _Offered:
 
 
 def offered(*needs: str) -> Callable[[_Function], _Function]:
-    """Declare which optional methods of its collections a store must have to have a method.
+    """Declare which optional methods of the collections a method needs.
 
-    `needs` are names such as "bars.series". Without any, every `Store` has the method.
+    `needs` are names such as "bars.series". Without names, every `Store` has the method.
     """
 
     def declare(function: _Function) -> _Function:
@@ -146,10 +146,10 @@ def offered(*needs: str) -> Callable[[_Function], _Function]:
 
 
 class Store(Closing):
-    """A `DataStore` made of five collections, with the capabilities that these allow.
+    """A `DataStore` composed of five collections, with the capabilities that these support.
 
-    `capabilities` are the names of those that it has; they are what `isinstance(store, Catalog)`
-    answers by. A subclass may replace any method by its own.
+    `isinstance(store, Catalog)` follows the property `capabilities`. A subclass may override any
+    method.
     """
 
     def __init__(
@@ -213,7 +213,7 @@ class Store(Closing):
 
     @offered()
     def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace the bars of a table of many symbols, checked whole before.
+        """Insert or replace the bars of a table of many symbols, which is checked whole first.
 
         `table` has the columns symbol, date, open, high, low, close and volume, and may be a
         `pyarrow.Table` or anything with the Arrow C data interface. Raises `InvalidData` naming row
@@ -235,12 +235,12 @@ class Store(Closing):
         columns: Iterable[str] | None = None,
     ) -> pa.Table:
         """Return the bars of many symbols as one table, sorted by symbol, then date."""
-        from storecore.bars.query import answer, wanted
+        from storecore.bars.query import bar_query, query_result
 
         timeframe = self._name(timeframe, "timeframe")
-        asked, span = wanted(symbols, columns), time_range(start, end)
-        series = self._bars.read_many(asked.symbols, timeframe, span, asked.columns)
-        return answer(series, asked.columns, span.aware)
+        query, span = bar_query(symbols, columns), time_range(start, end)
+        series = self._bars.read_many(query.symbols, timeframe, span, query.columns)
+        return query_result(series, query.columns, span.aware)
 
     @offered("bars.stream")
     def iter_bar_tables(
@@ -255,22 +255,22 @@ class Store(Closing):
     ) -> Iterator[pa.Table]:
         """Yield tables that follow each other in time, each sorted by date, then symbol.
 
-        At most about `max_bytes` of bars are held at once. Bars that are written meanwhile may be
-        missed.
+        At most about `max_bytes` of bars are held in memory at once. Bars written during the
+        iteration may be missed.
         """
-        from storecore.bars.query import in_time_order, wanted
+        from storecore.bars.query import bar_query, in_time_order
 
         timeframe = self._name(timeframe, "timeframe")
-        asked, span = wanted(symbols, columns), time_range(start, end)
+        query, span = bar_query(symbols, columns), time_range(start, end)
         check_max_bytes(max_bytes)
-        found = self._bars.stream(asked.symbols, timeframe, span, asked.columns, max_bytes)
+        found = self._bars.stream(query.symbols, timeframe, span, query.columns, max_bytes)
         return (
-            in_time_order(series, asked.columns, span.aware) for series in self._while_open(found)
+            in_time_order(series, query.columns, span.aware) for series in self._while_open(found)
         )
 
     @offered("bars.delete")
     def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
-        """Remove the bars from `start` to `end`, both included; return how many there were."""
+        """Remove the bars from `start` to `end`, both included; return their number."""
         symbol, timeframe = self._series(symbol, timeframe)
         return self._bars.delete(symbol, timeframe, time_range(start, end))
 
@@ -313,7 +313,7 @@ class Store(Closing):
 
     @offered()
     def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
-        """Insert or replace fundamentals, each under its own symbol; the last of one key wins."""
+        """Insert or replace fundamentals, each under its own symbol; the last duplicate wins."""
         self._check_open()
         batch = checked_fundamentals(fundamentals)
         if batch:
@@ -328,7 +328,7 @@ class Store(Closing):
     # Events.
 
     def write_event(self, event: Event) -> None:
-        """Append an event. Identical events are kept, each."""
+        """Append an event. Identical events are all kept."""
         self._check_open()
         self._events.write([checked_event(event)])
 
@@ -341,7 +341,7 @@ class Store(Closing):
 
     @offered()
     def write_events(self, events: Iterable[Event]) -> None:
-        """Append events in the order given. Identical ones are kept, each."""
+        """Append events in the order given. Identical events are all kept."""
         self._check_open()
         batch = checked_events(events)
         if batch:
@@ -358,7 +358,7 @@ class Store(Closing):
     def save_strategy_state(
         self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
     ) -> None:
-        """Replace the state of a strategy; with `expect`, only that version of it (0: none).
+        """Replace the state of a strategy; with `expect`, only if that version is stored (0: none).
 
         Raises `NotSerializable` if JSON would change the state, `StateConflict` if another version
         is stored. In both cases the old state stays.
@@ -390,7 +390,7 @@ class Store(Closing):
     def restore_state(
         self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
     ) -> None:
-        """Replace a state and its history by versions that another store has, newest first.
+        """Replace a state and its history by versions of another store, newest first.
 
         Raises `StateConflict` if the stored version is not `expect` (0: none, None: any).
         """
@@ -411,13 +411,13 @@ class Store(Closing):
         self._logs["decisions"].write([decision_body(strategy_name, decision)])
 
     def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and what the broker answered to the audit log."""
+        """Append an order and the broker's response to the audit log."""
         strategy_name = self._name(strategy_name, "strategy_name")
         self._logs["orders"].write([order_body(strategy_name, order, result)])
 
     @offered()
     def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
-        """Append decisions to the audit log, all of one time, all of them or none."""
+        """Append decisions to the audit log, all with one time; all or none."""
         strategy_name = self._name(strategy_name, "strategy_name")
         bodies = decision_bodies(strategy_name, decisions)
         if bodies:
@@ -425,7 +425,7 @@ class Store(Closing):
 
     @offered()
     def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
-        """Append orders with their results to the audit log, all of one time, all or none."""
+        """Append orders with their results to the audit log, all with one time; all or none."""
         strategy_name = self._name(strategy_name, "strategy_name")
         bodies = order_bodies(strategy_name, orders)
         if bodies:
@@ -447,7 +447,7 @@ class Store(Closing):
 
     @offered("audit.lines")
     def verify_audit(self) -> AuditReport:
-        """Follow both chains and report the first break of each, or a tail that was cut."""
+        """Verify both chains and report the first break of each, or a cut tail."""
         self._check_open()
         verified = {name: log.verify() for name, log in self._logs.items()}
         return AuditReport(
@@ -466,8 +466,8 @@ class Store(Closing):
     def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:
         """Append records of one local day that were logged elsewhere, all of them or none.
 
-        Raises `InvalidData` naming a line that is no whole record of that log, `StateConflict` if
-        the first does not follow the last record that is stored.
+        Raises `InvalidData` naming a line that is not a whole record of that log, `StateConflict`
+        if the first does not follow the last stored record.
         """
         self._check_open()
         moved = moved_lines(log, day, lines)
@@ -478,9 +478,9 @@ class Store(Closing):
 
     @offered(*_WHOLE)
     def verify(self, *, against: Against | None = None) -> Report:
-        """Check everything that is stored; change nothing. With a checkpoint, report what is lost.
+        """Check all stored data; change nothing. With a checkpoint, also report lost data.
 
-        Damage is a finding, an anomaly in bars a note.
+        Damage is a finding, an anomaly in bars is a note.
         """
         from storecore.store.checkpoints import verify_against
 
@@ -496,19 +496,19 @@ class Store(Closing):
 
     @offered(*_WHOLE)
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Repair what can be repaired without losing data; by default nothing can."""
+        """Repair what can be repaired without losing data; by default, only verify."""
         return self.verify()
 
     @offered(*_WHOLE)
     def compact(self) -> Report:
-        """Bring what is stored into fewer and smaller files; by default there is nothing to do."""
+        """Rewrite the data into fewer and smaller files; by default there is nothing to do."""
         self._check_open()
         return Report(0)
 
-    # What follows is for subclasses.
+    # For subclasses.
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
-        """Return whether the store has a method that needs some methods of its collections."""
+        """Return whether the store has a method, given the collection methods that it needs."""
         known = self._offers_known.get(method)
         if known is None:
             known = self._offers_known[method] = all(map(self._has, needs))
@@ -521,7 +521,7 @@ class Store(Closing):
         return hasattr(getattr(self, f"_{collection}"), method)
 
     def _name(self, name: str, what: str) -> str:
-        """Return a name as a plain `str`. Raises `InvalidName`, and `StoreClosed` first."""
+        """Return a name as a plain `str`. Raises `StoreClosed` or `InvalidName`."""
         self._check_open()
         return check_name(name, what)
 
@@ -535,7 +535,7 @@ class Store(Closing):
         return self._logs[log].read(time_range(start, end), strategy)
 
     def _report(self) -> Report:
-        """Check everything that is stored; `verify` adds what a checkpoint says."""
+        """Check all stored data; `verify` adds the comparison with a checkpoint."""
         self._check_open()
         return checked(
             bars=self._bars,

@@ -1,8 +1,8 @@
-"""The five collections that a backend writes: bars, fundamentals, events, states, audit.
+"""The five collections that a backend implements: bars, fundamentals, events, states, audit.
 
-`storecore.Store` checks what its caller gives and hands a collection values that keep the laws:
-names that are names, ranges as instants (microseconds since 1970, UTC), batches that were checked
-whole. What a collection returns may be in any order that its docstring allows.
+`storecore.Store` checks the arguments of its caller. A collection receives values that obey the
+laws: valid names, ranges as instants (microseconds since 1970, UTC), batches that were checked
+whole. Results must be in the order that the docstring of the method requires.
 
 The abstract methods are required. A method with a body has a default that a backend may replace by
 a quicker one. A method under `TYPE_CHECKING` is optional and has no default: a store has the
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 class Collection:
-    """All data of one kind in a store."""
+    """The data of one kind in a store."""
 
     def close(self) -> None:
-        """Release what the collection holds. A second call does nothing."""
+        """Release the resources of the collection. A second call does nothing."""
 
 
 class BarCollection(Collection, ABC):
@@ -63,9 +63,9 @@ class BarCollection(Collection, ABC):
 
     @abstractmethod
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
-        """Insert or replace bars by date, all of them or, on an error, none.
+        """Insert or replace bars by date, all of them or, after an error, none.
 
-        `columns` are sorted by date, one row a date, and may be empty.
+        `columns` are sorted by date, one row per date, and may be empty.
         """
 
     @abstractmethod
@@ -75,8 +75,8 @@ class BarCollection(Collection, ABC):
     def write_many(self, timeframe: str, batch: Grouped) -> None:
         """Insert or replace the bars of several symbols.
 
-        By default this is one write for each symbol. A backend whose second write may fail replaces
-        it, so that an error leaves none of them written (law D2).
+        The default is one write for each symbol. A backend whose later writes may fail overrides
+        it, so that after an error none of them is written (law D2).
         """
         for symbol, columns in batch.columns():
             self.write(symbol, timeframe, columns)
@@ -86,7 +86,7 @@ class BarCollection(Collection, ABC):
     ) -> list[tuple[str, pa.Table]]:
         """Return a series table for each symbol that has bars, in the order given.
 
-        A table has `date` and those of `columns` that a series table has; more do no harm.
+        A table has `date` and those of `columns` that a series table has, and may have more.
         """
         from storecore.bars.table import as_table
 
@@ -112,7 +112,7 @@ class BarCollection(Collection, ABC):
         return Coverage(first, last, len(dates))
 
     def generation(self, symbol: str, timeframe: str) -> int:
-        """Return a number that each write to a series raises; 0 if the backend counts none."""
+        """Return a counter that each write to a series increments; 0 if the backend has none."""
         return 0
 
 
@@ -173,13 +173,13 @@ class StateCollection(Collection, ABC):
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         """Replace the state of a strategy.
 
-        `expect` is None in a store without `history`. Else pass it to `check_expected` with the
-        number of the version that is stored (0: none), within the transaction that replaces it.
+        `expect` is None in a store without `history`. Otherwise pass it to `check_expected` with
+        the number of the stored version (0: none), within the transaction that replaces it.
         """
 
     @abstractmethod
     def load(self, strategy: str) -> dict[str, Any] | None:
-        """Return the state of a strategy, the caller's own copy, or None."""
+        """Return a copy of the state of a strategy, or None."""
 
     def version(self, strategy: str) -> StateVersion:
         """Return the state of a strategy with its version; version 0 and None if it has none."""
@@ -208,8 +208,8 @@ class AuditLog(Collection, ABC):
     def write(self, bodies: list[bytes]) -> None:
         """Append records, all or none.
 
-        A body is a line but for its number, time and hashes, which `chain` gives it. The end of the
-        chain must be read within the transaction that appends.
+        A body is a line without its number, time and hashes, which `chain` adds. Read the end of
+        the chain within the transaction that appends.
         """
 
     def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
@@ -218,7 +218,7 @@ class AuditLog(Collection, ABC):
         return select_records(records, span, strategy)
 
     def head(self) -> Link | None:
-        """Return the end of the chain as it is recorded beside the log; None if it is not.
+        """Return the end of the chain as recorded beside the log; None if it is not recorded.
 
         Without it a cut tail is not detected (law A3).
         """

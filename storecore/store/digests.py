@@ -1,7 +1,7 @@
-"""SHA-256 digests of records, to compare two stores of any backends.
+"""SHA-256 digests of records, to compare stores of any backends.
 
-Copies compare both sides by them, and checkpoints keep them. Bars are digested column by column,
-everything else record by record: a fundamental as its document, an event or a state as JSON with
+Copies compare both sides by digests, and checkpoints contain them. Bars are digested column by
+column, other data record by record: a fundamental as its document, an event or a state as JSON with
 sorted keys, an audit record as its line.
 """
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EVER = to_datetime(EARLIEST, aware=True), to_datetime(LATEST, aware=True)
-_EXACT_TO = 2.0**53  # from here on a table of floats may not say which whole number it was
-_ENCODER = msgspec.json.Encoder(order="sorted")  # a dict is equal in whatever order its keys are
+_EXACT_TO = 2.0**53  # from here on a float may stand for several whole numbers
+_ENCODER = msgspec.json.Encoder(order="sorted")  # equal dicts may differ in the order of their keys
 
 
 class Tally(Struct, frozen=True):
@@ -49,12 +49,12 @@ class Digest:
         self._hash.update(b"%d:%b" % (len(record), record))
 
     def tally(self) -> Tally:
-        """Return what was added so far."""
+        """Return the tally of the records added so far."""
         return Tally(self._count, self._hash.hexdigest() if self._count else "")
 
 
 class BarDigest:
-    """A checksum over each column of a series, whatever pieces it comes in."""
+    """A checksum over each column of a series, independent of how it is divided into pieces."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -67,13 +67,13 @@ class BarDigest:
             column.update(content)
 
     def tally(self) -> Tally:
-        """Return what was added so far."""
+        """Return the tally of the records added so far."""
         whole = sha256(b"".join(column.digest() for column in self._hashes))
         return Tally(self._count, whole.hexdigest() if self._count else "")
 
 
 def tally(records: Iterable[bytes]) -> Tally:
-    """Return the tally of records, each given as its bytes."""
+    """Return the tally of records given as bytes."""
     digest = Digest()
     for record in records:
         digest.add(record)
@@ -91,13 +91,13 @@ def pieces_of(
     timeframe: str,
     bounds: tuple[datetime, datetime] = EVER,
 ) -> Iterator[pa.Table]:
-    """Yield the bars of a series as series tables, in order of time, all their volumes exact."""
+    """Yield the bars of a series as series tables, in order of time, with exact volumes."""
     for table in iter_bar_tables(store, symbol, *bounds, timeframe=timeframe):
         yield exact_series(store, symbol, timeframe, table)
 
 
 def exact_series(store: DataStore, symbol: str, timeframe: str, table: pa.Table) -> pa.Table:
-    """Return a table from a store as a series table, all its volumes exact."""
+    """Return a table from a store as a series table with exact volumes."""
     import pyarrow.compute as pc
 
     from storecore.bars.checks import checked_series
@@ -127,7 +127,7 @@ def content_of(piece: pa.Table) -> list[memoryview]:
     whole = piece.slice(0, 0)
     if EXACT in piece.column_names:
         whole = piece.filter(pc.is_valid(piece[EXACT]))
-    volumes = pc.add(piece["volume"], 0.0)  # one of -0.0 is answered as the whole number 0
+    volumes = pc.add(piece["volume"], 0.0)  # -0.0 is read as the whole number 0
     columns = [
         buffer_of(piece["date"], "q"),
         *(buffer_of(piece[name], "d") for name in PRICES),
@@ -150,7 +150,7 @@ def fundamentals_of(
     found, as_of = list[FundamentalData](), last
     while (
         data := store.read_fundamental(symbol, as_of)
-    ) is not None:  # each leads to the one before
+    ) is not None:  # each one leads to the previous one
         found.append(data)
         instant = exact_instant(data.timestamp, "timestamp")
         if instant == EARLIEST:

@@ -1,4 +1,4 @@
-"""What `verify` does for a backend that brings nothing better: read all that is stored."""
+"""The default of `verify`: read all stored data."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from storecore.values.times import EVER
 def checked(
     *, bars: Any, fundamentals: Any, events: Any, states: Any, audit: Mapping[str, Any]
 ) -> Report:
-    """Return the report of five collections, each record read and each chain followed.
+    """Read every record of five collections, verify the chains, and return a report.
 
-    What is damaged is a finding of the kind "damaged", what could not be read one of the kind
-    "unchecked"; the rest is still checked. An anomaly in bars is a note.
+    Damaged data is a finding of the kind "damaged", unreadable data of the kind "unchecked"; the
+    rest is still checked. An anomaly in bars is a note.
     """
     check = _Check()
     for name, log in audit.items():
@@ -41,7 +41,7 @@ def checked(
 
 
 class _Check:
-    """How many records were checked, and what was found."""
+    """The number of checked records, and the findings."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -50,7 +50,7 @@ class _Check:
 
     @contextmanager
     def of(self, place: str) -> Iterator[None]:
-        """Make an error of the medium a finding at that place."""
+        """Turn an error of the medium into a finding with this place."""
         try:
             yield
         except StorageError as error:
@@ -58,12 +58,12 @@ class _Check:
             self.findings.append(Finding(kind, place, str(error)))
 
     def read(self, records: Iterable[Any]) -> None:
-        """Read records, each of which may raise."""
+        """Read and count records."""
         for _ in records:
             self.count += 1
 
     def look_at(self, place: str, bars: Any) -> None:
-        """Count the bars of a series, and note each kind of anomaly in them."""
+        """Count the bars of a series, and add a note for each kind of anomaly."""
         from storecore.bars.anomalies import anomalies
         from storecore.bars.table import as_table
 

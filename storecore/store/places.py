@@ -1,12 +1,12 @@
-"""Where a store keeps its data, to refuse a place that is named twice.
+"""The places where a store keeps its data, to refuse a place that is given twice.
 
-A store may have a method that `DataStore` does not require:
+A store may have an optional method:
 
     def places(self) -> Iterable[str]: ...
 
-Two open stores return a common text if, and only if, they keep data in the same place, however they
-name it: a path through a symlink, another spelling of a DSN. A store without the method shares no
-place.
+Two open stores return a common text if, and only if, they keep data in the same place, even if they
+name it differently: a path through a symlink, another spelling of a DSN. A store without the method
+shares no place.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_places_of(store: Any) -> frozenset[str]:
 
 
 def check_apart(stores: Mapping[str, Any]) -> None:
-    """Raise `ConfigError` if two stores, given by their names in errors, share a place."""
+    """Raise `ConfigError` if two stores share a place; the keys are their names in errors."""
     known = {name: places_of(store) for name, store in stores.items()}
     for one, other in combinations(stores, 2):
         if known[one] & known[other]:

@@ -1,8 +1,8 @@
-"""`RowStore`: all collections over one sorted table of rows, for a backend of a few lines.
+"""`RowStore`: a store over one sorted table of rows, for a backend of a few lines.
 
-A row is (kind, key, at, value): text, text, a 64-bit int, bytes. A backend writes `Rows`, six
-methods that any database or sorted key-value file can do; `RowStore` makes of it a store with
-every capability but `BarStream` and `DiskUsage`. How each kind is filed:
+A row is (kind, key, at, value): text, text, a 64-bit int, bytes. A backend implements `Rows`, six
+methods that fit any database or sorted key-value file. `RowStore` makes it a store with every
+capability except `BarStream` and `DiskUsage`. The rows of each kind:
 
     kind            key                         at                  value
     "bars"          JSON of symbol, timeframe   instant             JSON of the numbers of a bar
@@ -58,16 +58,16 @@ Row = tuple[int, bytes]
 class Rows(ABC):
     """A sorted table of rows (kind, key, at, value), unique by the first three.
 
-    Keys are any text without lone surrogates, told apart by every character. All methods but
-    `transaction` are called within a transaction.
+    A key is any text without lone surrogates, compared by code points. All methods except
+    `transaction` and `close` are called within a transaction.
     """
 
     @abstractmethod
     def transaction(self, *, write: bool) -> AbstractContextManager[Any]:
         """Return a context in which reads see one state, and writes are done whole or not at all.
 
-        Two that write never overlap, whatever thread or process they run in. It raises
-        `StorageError` if the medium fails.
+        Writing transactions never overlap, in all threads and processes. It raises `StorageError`
+        if the medium fails.
         """
 
     @abstractmethod
@@ -76,7 +76,7 @@ class Rows(ABC):
     ) -> list[Row]:
         """Return the rows of a key with `first <= at <= last`, sorted by `at`.
 
-        With `newest`, only so many of them, those with the highest `at`.
+        With `newest`, only that many, those with the highest `at`.
         """
 
     @abstractmethod
@@ -85,7 +85,7 @@ class Rows(ABC):
 
     @abstractmethod
     def delete(self, kind: str, key: str, first: int, last: int) -> int:
-        """Remove the rows of a key with `first <= at <= last`; return how many there were."""
+        """Remove the rows of a key with `first <= at <= last`; return their number."""
 
     @abstractmethod
     def keys(self, kind: str) -> Iterable[str]:
@@ -93,7 +93,7 @@ class Rows(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release what the table holds. A second call does nothing."""
+        """Release the resources of the table. A second call does nothing."""
 
 
 class RowStore(Store):
@@ -116,7 +116,7 @@ class RowStore(Store):
 
 
 class _OfRows:
-    """What a collection does with the rows of its kind, each call a transaction of its own."""
+    """Access to the rows of one kind; each call is a transaction, unless it says otherwise."""
 
     kind: str
 

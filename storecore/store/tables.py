@@ -1,6 +1,6 @@
-"""Bars as tables from any store: its own `BarTables` where it has them, else its ten methods.
+"""Bars as tables for any store: by `BarTables` if the store has it, else by the ten methods.
 
-A caller who wants columns calls these functions and never has to ask what a backend can do.
+A caller of these functions need not check the capabilities of a store.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def read_bar_table(
 
     Its columns are symbol (string), date (timestamp in microseconds, of UTC or naive as the bounds
     are), open, high, low, close and volume (float64), or those of them that `columns` names. A
-    symbol without bars has no rows. `volume` is int64 where the answer holds a whole volume that
-    no float64 equals and no fractional one.
+    symbol without bars has no rows. `volume` is int64 if the result has a whole volume that
+    no float64 equals and no fractional volume.
     """
     if isinstance(store, BarTables):
         return store.read_bar_table(symbols, start, end, timeframe=timeframe, columns=columns)
@@ -65,30 +65,30 @@ def iter_bar_tables(
     columns: Iterable[str] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Iterator[pa.Table]:
-    """Yield the bars of many symbols in order of time, for what does not fit in memory.
+    """Yield the bars of many symbols in order of time, for more bars than fit into memory.
 
-    Each table holds the bars of the next stretch of time, sorted by date, then symbol; none is
-    empty. A store that is a `BarStream` holds at most about `max_bytes` at once; for others the
-    bars are read whole first, and come in tables of about that size.
+    Each table has the bars of the next range of time, sorted by date, then symbol; no table is
+    empty. A store with `BarStream` holds at most about `max_bytes` in memory at once. From other
+    stores all bars are read first, and divided into tables of about that size.
     """
     if isinstance(store, BarStream):
         yield from store.iter_bar_tables(
             symbols, start, end, timeframe=timeframe, columns=columns, max_bytes=max_bytes
         )
         return
-    from storecore.bars.query import wanted
+    from storecore.bars.query import bar_query
 
-    asked = wanted(symbols, columns)
+    query = bar_query(symbols, columns)
     check_max_bytes(max_bytes)
-    chosen = {*asked.columns, "date", "symbol"}
+    chosen = {*query.columns, "date", "symbol"}
     table = read_bar_table(store, symbols, start, end, timeframe=timeframe, columns=chosen)
-    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(asked.columns)
+    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(query.columns)
     rows = max(1, max_bytes // _ROW_BYTES)
     for first in range(0, len(ordered), rows):
         yield ordered.slice(first, rows)
 
 
-# What follows loads pyarrow when it is called: `import storecore` does not.
+# The functions below import pyarrow when they are called: `import storecore` must not.
 
 
 def kept_table(table: Any) -> Any:
@@ -101,7 +101,7 @@ def kept_table(table: Any) -> Any:
 
 
 def bar_columns_by_symbol(table: Any) -> list[tuple[str, BarColumns]]:
-    """Check a table of bars whole; return its columns for each symbol."""
+    """Check a whole table of bars; return the columns of each symbol."""
     from storecore.bars.checks import checked_series
     from storecore.bars.table import bar_columns_of
 
@@ -109,7 +109,7 @@ def bar_columns_by_symbol(table: Any) -> list[tuple[str, BarColumns]]:
 
 
 def bars_by_symbol(table: pa.Table) -> dict[str, int]:
-    """Return how many bars of each symbol a table has that was written."""
+    """Return the number of bars of each symbol in a written table."""
     import pyarrow.compute as pc
 
     counts = pc.value_counts(pc.cast(table["symbol"], "string"))
@@ -135,14 +135,14 @@ def read_by_bars(
     columns: Iterable[str] | None,
 ) -> pa.Table:
     """Read bars of many symbols by one `read_bars` for each."""
-    from storecore.bars.query import answer, wanted
+    from storecore.bars.query import bar_query, query_result
     from storecore.bars.table import series_table
 
-    asked, span = wanted(symbols, columns), time_range(start, end)
+    query, span = bar_query(symbols, columns), time_range(start, end)
     check_name(timeframe, "timeframe")
     series = (
         (symbol, series_table(bar_columns(symbol, bars)))
-        for symbol in asked.symbols
+        for symbol in query.symbols
         for bars in [store.read_bars(symbol, start, end, timeframe=timeframe)]
     )
-    return answer(series, asked.columns, span.aware)
+    return query_result(series, query.columns, span.aware)

@@ -1,11 +1,9 @@
-"""`Wrapper`: a store around another one, to be inherited.
+"""`Wrapper`: the base class of stores around another store.
 
-A wrapper overrides `_read` or `_write`: every call goes through one of them. Its config names the
-nested store, a field of type `NestedStore`; its spec's capabilities and promises are functions of
-that config. `storecore.builtin.readonly` is the smallest.
-
-A method that is declared to write is refused by `readonly`, and sent to every replica by `mirror`:
-what a method does is declared once, in `storecore.protocols`.
+A wrapper overrides `_read` or `_write`: every call goes through one of them, as declared in
+`storecore.protocols`. The nested store is a field of type `NestedStore` in its config; the
+capabilities and promises of its spec are functions of that config. `storecore.builtin.readonly` is
+the smallest wrapper.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ def capabilities_of(store: object) -> frozenset[str]:
 
 
 def method_of(store: Any, name: str) -> Callable[..., Any]:
-    """Return a method of a store, or the one that core provides for an earlier release."""
+    """Return a method of a store, or the one that core provides for an earlier backend."""
     stand_in = _STAND_INS.get(name)
     return getattr(store, name) if stand_in is None else partial(stand_in, store)
 
@@ -36,14 +34,14 @@ _STAND_INS: dict[str, Callable[..., Any]] = {"verify": verify, "checkpoint": che
 
 
 class Wrapper(Store):
-    """A `DataStore` that passes every call on to a nested one.
+    """A `DataStore` that forwards every call to a nested store.
 
-    It has the capabilities that it is given the names of, by default those of the nested store.
+    It has the given capabilities, by default those of the nested store.
     """
 
-    def __init__(self, inner: DataStore, capabilities: Iterable[str] | None = None) -> None:
-        self._inner = inner
-        given = capabilities_of(inner) if capabilities is None else capabilities
+    def __init__(self, nested: DataStore, capabilities: Iterable[str] | None = None) -> None:
+        self._nested = nested
+        given = capabilities_of(nested) if capabilities is None else capabilities
         self._capabilities = frozenset(given)
 
     @property
@@ -54,26 +52,26 @@ class Wrapper(Store):
     def close(self) -> None:
         """Close the nested store. A second call does nothing."""
         self._closed = True
-        self._inner.close()
+        self._nested.close()
 
     def places(self) -> frozenset[str]:
         """Return the places of the nested store (`storecore.store.places`)."""
-        return places_of(self._inner)
+        return places_of(self._nested)
 
     def read_places(self) -> frozenset[str]:
-        """Return the places that are read from."""
-        return read_places_of(self._inner)
+        """Return the places from which the nested store reads."""
+        return read_places_of(self._nested)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._inner!r})"
+        return f"{type(self).__name__}({self._nested!r})"
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Do a call that changes nothing."""
-        return method_of(self._inner, method)(*args, **kwargs)
+        """Forward a call that changes nothing."""
+        return method_of(self._nested, method)(*args, **kwargs)
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Do a call that changes something."""
-        return getattr(self._inner, method)(*args, **kwargs)
+        """Forward a call that changes something."""
+        return getattr(self._nested, method)(*args, **kwargs)
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
         return METHODS[method].capability in self._capabilities
@@ -81,28 +79,28 @@ class Wrapper(Store):
 
 @lru_cache(maxsize=1024)
 def signature_of(kind: Hashable, method: str) -> inspect.Signature:
-    """Return the signature of a store's method, or the declared one if the store's says less.
+    """Return the signature of a store's method, or the declared one if that has more parameters.
 
-    A store may pass its calls on by `__getattr__` or `*args`, which name no parameters.
+    A store may forward its calls by `__getattr__` or `*args`, which name no parameters.
     """
     declared = inspect.signature(declaration(method))
     try:
         own = inspect.signature(getattr(kind, method))
-    except (AttributeError, TypeError, ValueError):  # one that is not written in Python, say
+    except (AttributeError, TypeError, ValueError):  # for example a method not written in Python
         return declared
     return own if own.parameters.keys() >= declared.parameters.keys() else declared
 
 
 def _forwarding(name: str) -> Any:
-    """Return a method of the declared signature that goes through `_read` or `_write`."""
+    """Return a method with the declared signature that calls `_read` or `_write`."""
     declared = declaration(name)
     way = "_write" if METHODS[name].is_write else "_read"
 
     @wraps(declared)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         self._check_open()
-        # A wrong call is wrong here, not further down.
-        kind: Any = type(self._inner)
+        # Raise for wrong arguments here, not in the nested store.
+        kind: Any = type(self._nested)
         signature_of(kind, name).bind(self, *args, **kwargs)
         return getattr(self, way)(name, args, kwargs)
 

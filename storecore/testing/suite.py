@@ -31,7 +31,6 @@ from __future__ import annotations
 from inspect import getattr_static
 from typing import Any
 
-from storecore.config.options import did_you_mean
 from storecore.testing.audit import AuditLaws
 from storecore.testing.bar_stream import BarStreamLaws
 from storecore.testing.bar_tables import BarTableLaws
@@ -67,6 +66,7 @@ from storecore.testing.transfer import TransferLaws
 from storecore.testing.versioned_state import VersionedStateLaws
 from storecore.testing.whole import WholeLaws
 from storecore.testing.zones import ZoneLaws
+from storecore.values.suggestions import did_you_mean
 
 BASE_LAWS: tuple[type[Givens], ...] = (
     ProtocolLaws,

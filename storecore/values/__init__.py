@@ -1,1 +1,1 @@
-"""What every kind of data needs: names, times, documents, and the fields of records."""
+"""Values of every kind of data: names, times, documents, and the fields of records."""

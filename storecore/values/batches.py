@@ -1,4 +1,4 @@
-"""A batch of records, before each is checked: what can be gone through once, as a list."""
+"""Batches of records, before their records are checked: any iterable, as a list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Item = TypeVar("_Item")
 
 
 def listed(batch: Iterable[_Item], kind: str, what: str) -> list[_Item]:
-    """Return a batch as a list. Raises `InvalidData` for one record and for what is no iterable."""
+    """Return a batch as a list. Raises `InvalidData` for a single record or a non-iterable."""
     if isinstance(batch, msgspec.Struct):
         one = type(batch).__name__
         raise InvalidData(

@@ -1,7 +1,7 @@
-"""The state law: what is loaded equals what was saved, or the save is refused (law S1).
+"""Documents of JSON that decode to exactly the value that was encoded (law S1).
 
-A value is encoded, decoded and compared: whatever JSON would change cannot pass. Only a value that
-did not pass is walked, to name the place.
+A value is encoded, decoded and compared, so no value that JSON would change can pass. Only a value
+that did not pass is walked, to name the path of the wrong part.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Record = TypeVar("_Record", bound=msgspec.Struct)
 def encode_document(value: dict[str, Any], what: str) -> bytes:
     """Return a dict of JSON values as JSON in UTF-8 that decodes to an equal dict.
 
-    Subclasses of the JSON types (numpy's float64, an OrderedDict) are kept as the plain ones.
+    Subclasses of the JSON types (numpy's float64, an OrderedDict) become the plain types.
     Raises `NotSerializable` with the path of the value that JSON would change.
     """
     if not isinstance(value, dict):
@@ -33,27 +33,28 @@ def encode_document(value: dict[str, Any], what: str) -> bytes:
         if is_shallow(value, encoded) and _DECODER.decode(encoded) == value:
             return encoded
     except (TypeError, ValueError, RecursionError):
-        pass  # the walk below finds where, and says it
+        pass  # the walk below finds the wrong part
     if not is_shallow(value, None):
         raise NotSerializable(
-            f"{what}: $: nested more than {MAX_DEPTH} deep, or holding itself; store a flatter dict"
+            f"{what}: $: nested more than {MAX_DEPTH} deep, or contains itself; "
+            "store a flatter dict"
         )
     return _ENCODER.encode(_plain(value, "$", what))
 
 
 def is_shallow(value: Any, encoded: bytes | None) -> bool:
-    """Tell whether a value is nested at most `MAX_DEPTH` deep.
+    """Return whether a value is nested at most `MAX_DEPTH` deep.
 
-    What is deeper may be written from a shallow stack and then not be readable from a deep one.
+    A deeper one may be written from a shallow stack and then be unreadable from a deep stack.
     """
     if encoded is not None and encoded.count(b"{") + encoded.count(b"[") <= MAX_DEPTH:
-        return True  # it has not even so many containers
+        return True  # it has at most so many containers
     level = [value]
     for _ in range(MAX_DEPTH):
         children = (child for item in level for child in _children(item))
         level = list(
             {id(child): child for child in children}.values()
-        )  # each once: it may be a web
+        )  # each only once: containers may be shared
         if not level:
             return True
     return False
@@ -66,15 +67,15 @@ def _children(value: Any) -> list[Any]:
 
 
 def decode_document(encoded: bytes) -> Any:
-    """Return the value that `encode_document` was given."""
+    """Return the value of a document."""
     return _DECODER.decode(encoded)
 
 
 def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
     """Return a record of plain values, each of its field's type, or raise `InvalidData`.
 
-    Its datetimes must be plain already, and any dict in it already checked. A record that JSON does
-    not change passes at once; any other is checked field by field.
+    Its datetimes must be plain and its dicts checked already. A record that JSON does not change
+    passes at once; any other is checked field by field.
     """
     if not isinstance(record, kind):
         raise InvalidData(f"{what}: expected {kind.__name__}, got {type(record).__name__}")
@@ -83,13 +84,13 @@ def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
         if plain == record:
             return plain
     except (TypeError, ValueError, RecursionError):  # a ValidationError is a ValueError
-        pass  # which field is wrong is found one by one
+        pass  # checked field by field below
     fitted: _Record = plain_record(record, kind, what)
     return fitted
 
 
 def checked_all(records: list[_Record], kind: type[_Record], what: str) -> list[_Record]:
-    """Return a batch of records as `checked` does; `what` has a place for the row: `orders[{}]`."""
+    """Return a batch of records as `checked` does; `{}` in `what` is the row: `orders[{}]`."""
     if set(map(type, records)) <= {kind}:
         try:
             encoded = _UNWRAPPING.encode(records)
@@ -97,17 +98,17 @@ def checked_all(records: list[_Record], kind: type[_Record], what: str) -> list[
             if plain == records:
                 return plain
         except (TypeError, ValueError, RecursionError):
-            pass  # which of them is wrong is found one by one
+            pass  # checked one by one below
     return [checked(record, kind, what.format(row)) for row, record in enumerate(records)]
 
 
 @lru_cache(maxsize=64)
 def _decoder(kind: type[_Record]) -> msgspec.json.Decoder[_Record]:
-    return msgspec.json.Decoder(kind)  # to make one anew costs more than to decode a record
+    return msgspec.json.Decoder(kind)  # creating one costs more than decoding a record
 
 
 def _unwrapped(value: Any) -> Any:
-    """Return a numpy scalar as the plain value that it equals; a time or duration has none."""
+    """Return the plain value that equals a numpy scalar; times and durations have none."""
     is_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
     if not is_scalar or value.dtype.kind in "mM":
         raise TypeError(f"expected a plain value, got {type(value).__name__}")
@@ -143,7 +144,7 @@ def _plain_text(value: str, path: str, what: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        _refuse(value, path, what, "a lone surrogate is no text")
+        _refuse(value, path, what, "a lone surrogate is not text")
     return text
 
 
@@ -153,7 +154,7 @@ def _plain_number(value: int | float, path: str, what: str) -> int | float:
         try:
             _ENCODER.encode(number)
         except ValueError:
-            _refuse(number, path, what, "too long a number")
+            _refuse(number, path, what, "the number is too long")
         return number
     if value != value or value in (float("inf"), float("-inf")):
         _refuse(value, path, what, "JSON has no such number")
@@ -169,5 +170,5 @@ def _plain_key(key: Any, path: str, what: str) -> str:
 def _refuse(value: Any, path: str, what: str, why: str) -> NoReturn:
     raise NotSerializable(
         f"{what}: {path}: {shown(value)}: {why}; "
-        "store a str, int, finite float, bool, None, list or dict that says the same"
+        "store it as a str, int, finite float, bool, None, list or dict"
     )

@@ -1,10 +1,10 @@
-"""The values that each field of a record accepts, and the plain value that is stored for each.
+"""The values that each field of a record accepts, and the plain value stored for each.
 
 Brokers, exchanges and data frames give numbers as `Decimal` or numpy scalars, and texts as enums of
-`str`. Each is stored as the equal plain value, or refused by the name of its field. A `Decimal` is
-stored as the float with the same digits: `Decimal("0.1")` as 0.1.
+`str`. Each is stored as the equal plain value, or refused with the name of its field. A `Decimal`
+is stored as the float with the same digits: `Decimal("0.1")` as 0.1.
 
-Only a record that is not plain already needs this table: `lossless.checked` decides.
+Only records that are not plain already need this table: see `documents.checked`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from storecore.models import Action, Decision, Event, FundamentalData, Order, Or
 
 
 class Field(NamedTuple):
-    """What a field accepts, in words, and the function that returns its plain value."""
+    """A description of the values that a field accepts, and the function that makes one plain."""
 
     expected: str
     plain: Callable[[Any], Any]
 
     def checked(self, value: Any, place: str) -> Any:
-        """Return the plain value. Raises `InvalidData` with the place, the value and the remedy."""
+        """Return the plain value. Raises `InvalidData` with place, value and expectation."""
         try:
             return self.plain(value)
         except NotTaken as why:
@@ -38,14 +38,14 @@ class Field(NamedTuple):
 
 
 class NotTaken(Exception):
-    """Why a value is refused, as the end of a sentence that says what was expected."""
+    """The reason why a value is refused: the end of a sentence that begins with the expectation."""
 
 
 def plain_record(record: Struct, kind: type[Struct], what: str) -> Any:
-    """Return a record of plain values. Raises `InvalidData` naming the first field that has none.
+    """Return a record of plain values. Raises `InvalidData` naming the first wrong field.
 
-    `record` is of `kind` or of a subclass; a field that only the subclass has would be lost, so it
-    is refused.
+    `record` is of `kind` or of a subclass. A field that only the subclass has is refused: it would
+    be lost.
     """
     known = FIELDS[kind]
     for name in record.__struct_fields__:
@@ -63,9 +63,9 @@ def plain_record(record: Struct, kind: type[Struct], what: str) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a real number, of whatever library, and no bool.
+    """Return whether a value is a real number of any library, but not a bool.
 
-    numpy calls its durations whole numbers, though none of them says of what.
+    numpy registers its durations as whole numbers; they are refused, since their unit is unknown.
     """
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         return False
@@ -73,15 +73,15 @@ def is_number(value: Any) -> bool:
 
 
 def is_whole(value: Any) -> bool:
-    """Return whether a value is a number of a type that holds whole ones only."""
+    """Return whether a value is a number of a type for whole numbers."""
     return isinstance(value, Integral) and is_number(value)
 
 
 def nearest_float(value: Any) -> float:
-    """Return the float next to a number, infinity if there is none."""
+    """Return the nearest float of a number, infinity if there is none."""
     try:
         return float(value)
-    except (OverflowError, TypeError, ValueError):  # too large, or a Real that has no float at all
+    except (OverflowError, TypeError, ValueError):  # too large, or a Real without a float
         return float("inf")
 
 
@@ -93,7 +93,7 @@ def is_kept_as(number: float, value: Any) -> bool:
 def without_point(value: Any) -> Any:
     """Return a whole `Decimal` within the range of floats as an int, any other value as it is.
 
-    A longer one, `Decimal("1e1000000")`, would take minutes.
+    Converting a longer one, such as `Decimal("1e1000000")`, would take minutes.
     """
     if isinstance(value, Decimal) and isfinite(nearest_float(value)):
         whole = int(value)
@@ -124,7 +124,7 @@ def _is_finite(value: Any) -> bool:
 
 def _check_number(value: Any) -> None:
     if not is_number(value):
-        hint = "; make a number of it" if isinstance(value, str) else ""
+        hint = "; convert it to a number" if isinstance(value, str) else ""
         raise NotTaken(f", got {type(value).__name__}{hint}")
 
 
@@ -152,13 +152,13 @@ def _share(value: Any) -> float:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        hint = "decode it first" if isinstance(value, bytes) else "make a str of it"
+        hint = "decode it first" if isinstance(value, bytes) else "convert it to a str"
         raise NotTaken(f", got {type(value).__name__}{'' if value is None else f'; {hint}'}")
     text = str.__str__(value)
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise NotTaken("; a lone surrogate is no text") from None
+        raise NotTaken("; a lone surrogate is not text") from None
     return text
 
 
@@ -185,7 +185,7 @@ def _action(value: Any) -> Action:
 
 
 def _meant(value: Any) -> str:
-    """Return the text, or the value of an enum of texts, in capitals."""
+    """Return a text, or the value of an enum of texts, in capitals."""
     word = value.value if isinstance(value, Enum) else value
     return str.__str__(word).upper() if isinstance(word, str) else ""
 
@@ -197,7 +197,7 @@ def _or_none(field: Field) -> Field:
 
 
 def _elsewhere(value: Any) -> Any:
-    """Return a value unchanged: the laws of times or documents have checked it before."""
+    """Return a value unchanged: it was checked as a time or a document before."""
     return value
 
 
@@ -253,4 +253,4 @@ FIELDS: Mapping[type[Struct], Mapping[str, Field]] = {
         "message": _or_none(_TEXT),
     },
 }
-"""Every field of the records that are checked one by one; `bars` checks a bar as columns."""
+"""The fields of all records but bars, which are checked as columns in `storecore.bars`."""

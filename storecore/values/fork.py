@@ -1,4 +1,4 @@
-"""What a forked child must not inherit: a lock that a thread of its parent held, for one."""
+"""Resets objects in a forked child: a lock may be held there by a thread that does not exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Forking(Protocol):
     """An object that is reset in a forked child."""
 
     def after_fork(self) -> None:
-        """Make locks, and what they guard, anew."""
+        """Replace the locks, and reset the data that they guard."""
         ...
 
 

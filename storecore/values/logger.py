@@ -1,4 +1,4 @@
-"""The logger `storecore`, redacted like the errors: see `storecore.errors.redaction`."""
+"""The logger `storecore`; its records are redacted like errors (`storecore.errors.redaction`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NUMBERS = (int, float, type(None))
 
 
 class _PlainRecords(logging.Filter):
-    """Makes the arguments of log records plain; the rest of a record is our own text."""
+    """Redacts and escapes the arguments of log records; the formats are storecore's own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):

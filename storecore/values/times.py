@@ -1,7 +1,7 @@
-"""The time laws: what a user may give as a time, and the microsecond that it stands for.
+"""The time laws: the times that a user may give, and the microsecond that each stands for.
 
-Inside a store an instant is an `int`: microseconds since 1970-01-01 in UTC. It is exact over all
-of `datetime`'s years, it compares and sorts as a number, and it is what Parquet keeps.
+Inside a store an instant is an `int`: microseconds since 1970-01-01 in UTC. It is exact for all
+years of `datetime`, compares and sorts as a number, and is the representation of Parquet.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LATEST = (datetime.max - _EPOCH) // _MICROSECOND
 
 
 class TimeRange(NamedTuple):
-    """The instants from `first` to `last`, both included; `aware` is the kind to answer in."""
+    """The instants from `first` to `last`, both included; `aware`: results have aware times."""
 
     first: int
     last: int
@@ -35,10 +35,10 @@ EVER = TimeRange(EARLIEST, LATEST, aware=True)
 
 
 def time_range(start: date, end: date) -> TimeRange:
-    """Return the range that two bounds stand for (laws T2 and T3).
+    """Return the range between two bounds, both included (laws T2 and T3).
 
-    Two dates ask for naive answers; a date beside a datetime takes that one's kind. Raises
-    `InvalidData` for one naive and one aware bound, or for what is no time.
+    Two dates give a naive range; a date beside a datetime takes the kind of the datetime. Raises
+    `InvalidData` for one naive and one aware bound, and for a value that is not a time.
     """
     start, end = _native(start, "start"), _native(end, "end")
     kinds = {_is_aware(bound) for bound in (start, end) if isinstance(bound, datetime)}
@@ -53,33 +53,33 @@ def time_range(start: date, end: date) -> TimeRange:
 def instant(value: date, what: str) -> int:
     """Return the instant of a datetime, or of the midnight of a date.
 
-    `what` names the value in an error. pandas Timestamps and numpy datetime64 are taken where they
-    hold whole microseconds. Raises `InvalidData`.
+    `what` names the value in an error. pandas Timestamps and numpy datetime64 are accepted if they
+    are whole microseconds. Raises `InvalidData`.
     """
     return _micros(_native(value, what), what)
 
 
 def exact_datetime(value: datetime, what: str) -> datetime:
-    """Return value as a plain `datetime`, its time zone kept, refusing a bare date.
+    """Return a value as a plain `datetime` with its time zone. Raises `InvalidData` for a date.
 
-    Law T3: where one moment is meant, a date would stand for a whole day.
+    Law T3: a date would stand for a whole day, not for one moment.
     """
     native = _native(value, what)
     if not isinstance(native, datetime):
         raise InvalidData(
-            f"{what}={shown(native)}: expected a datetime, got a date, which does not say which "
-            "moment of that day is meant; give datetime(year, month, day, hour, minute)"
+            f"{what}={shown(native)}: expected a datetime, got a date, which is not one moment; "
+            "give datetime(year, month, day, hour, minute)"
         )
     return native
 
 
 def exact_instant(value: datetime, what: str) -> int:
-    """Return the instant of a datetime, refusing a bare date."""
+    """Return the instant of a datetime. Raises `InvalidData` for a date."""
     return _micros(exact_datetime(value, what), what)
 
 
 def instants(values: list[Any], what: str) -> list[int]:
-    """Return the instants of many values; `what`, with the row put in for `{}`, names one."""
+    """Return the instants of many values; `{}` in `what`, which names a value, is its row."""
     if set(map(type, values)) <= {datetime} and all(value.tzinfo is None for value in values):
         return [(value - _EPOCH) // _MICROSECOND for value in values]
     return [instant(value, what.format(row)) for row, value in enumerate(values)]
@@ -91,12 +91,12 @@ def to_datetime(micros: int, aware: bool) -> datetime:
 
 
 def _native(value: Any, what: str) -> date:
-    """Return value as a plain date or datetime, refusing what finer or no time would change."""
+    """Return a value as a plain date or datetime. Raises `InvalidData` if that would change it."""
     if type(value) in (datetime, date):
         return cast(date, value)
     if (type(value).__module__, type(value).__name__) == ("numpy", "datetime64"):
         value = _from_numpy(value, what)
-    if not isinstance(value, date) or value != value:  # NaT is a datetime, but not itself
+    if not isinstance(value, date) or value != value:  # NaT does not equal itself
         raise InvalidData(
             f"{what}={shown(value)}: expected a datetime or date, got {type(value).__name__}"
         )
@@ -105,15 +105,15 @@ def _native(value: Any, what: str) -> date:
     to_pydatetime = getattr(value, "to_pydatetime", None)
     try:
         return value if to_pydatetime is None else cast(datetime, to_pydatetime())
-    except ValueError:  # pandas has years that Python has not
+    except ValueError:  # pandas has years that Python does not have
         raise _not_kept(value, what) from None
 
 
 def _from_numpy(value: Any, what: str) -> Any:
-    """Return a datetime64 as date or datetime, NaT as it is."""
+    """Return a datetime64 as date or datetime, NaT unchanged."""
     if value != value:
         return value
-    coarse = value.item()  # an int where Python has no such moment
+    coarse = value.item()  # an int if Python has no such moment
     if isinstance(coarse, date):
         return coarse
     micros = value.astype("datetime64[us]") if _FINER.search(value.dtype.str) else value
@@ -126,7 +126,7 @@ def _from_numpy(value: Any, what: str) -> Any:
 def _not_kept(value: Any, what: str) -> InvalidData:
     return InvalidData(
         f"{what}={shown(value)}: a store keeps whole microseconds of the years 1 to 9999 and "
-        "rounds nothing; floor a finer time before writing it"
+        "does not round; floor a finer time before writing it"
     )
 
 

@@ -1,15 +1,15 @@
-"""Checkpoints: what a store held at one time, to find what it has lost since.
+"""Checkpoints: the content of a store at one time, to detect data that was lost since.
 
-`verify()` proves the data that is there, but cannot know of data that was removed whole. A
-checkpoint, kept elsewhere, can:
+`verify()` checks the existing data, but cannot detect that a whole series or file was removed. A
+checkpoint that is kept elsewhere can:
 
     checkpoint = store.checkpoint()
     checkpoint.save("/mnt/elsewhere/2026-01-06.json")
     store.verify(against="/mnt/elsewhere/2026-01-06.json")
 
-A backend with `Catalog`, `VersionedState` and `Transfer` implements both by `laws.take_checkpoint`
-and `laws.verify_against`. The functions `checkpoint(store)` and `verify(store)` take any store with
-`Maintenance`, also one of an earlier release without these methods.
+`Store` implements both by `take_checkpoint` and `verify_against`. The functions `checkpoint(store)`
+and `verify(store)` accept any store with `Maintenance`, also one of an earlier release without
+these methods.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from storecore.audit.transfer import LOGS
 from storecore.errors import StorageError
 from storecore.protocols import CAPABILITIES
 from storecore.reports import Report
-from storecore.store.checkpoints.comparison import compare
-from storecore.store.checkpoints.document import (
+from storecore.reports.checkpoint import (
     Against,
     Checkpoint,
     EventDay,
@@ -38,6 +37,7 @@ from storecore.store.checkpoints.document import (
     loaded,
     sealed,
 )
+from storecore.store.checkpoints.comparison import compare
 from storecore.store.checkpoints.survey import (
     Surveyed,
     Written,
@@ -67,7 +67,7 @@ _NEEDED = ("Catalog", "VersionedState", "Transfer")
 
 
 def checkpoint(store: Any) -> Checkpoint:
-    """Return a store's own checkpoint, or take one if the store has no such method.
+    """Return the checkpoint of a store, taken by its own method if it has one.
 
     Raises `StorageError` if the store lacks a capability for it.
     """
@@ -76,7 +76,7 @@ def checkpoint(store: Any) -> Checkpoint:
 
 
 def verify(store: Any, *, against: Against | None = None) -> Report:
-    """Verify a store, against a checkpoint too even if the store itself takes none."""
+    """Verify a store, also against a checkpoint, even if its own method has no `against`."""
     if against is None:
         return cast(Report, store.verify())
     if "against" in inspect.signature(store.verify).parameters:
@@ -85,16 +85,16 @@ def verify(store: Any, *, against: Against | None = None) -> Report:
 
 
 def _unnumbered(symbol: str, timeframe: str) -> int:
-    """Stand for the number of the last write to a series in a store that keeps none."""
+    """Return 0, the number of the last write in a store that does not number writes."""
     return 0
 
 
 def take_checkpoint(store: Any, *, written: Written = _unnumbered) -> Checkpoint:
-    """Return a new checkpoint of a store, with an entry for each thing that it holds.
+    """Return a new checkpoint of a store.
 
-    `written` returns the number of the last write to a series, from a store that numbers them.
-    Each entry describes the moment of its reading, at or after `taken_at`. A damaged store has no
-    checkpoint: errors of the store's reads are raised. Raises `StorageError` if the store lacks a
+    `written` returns the number of the last write to a series, if the store numbers its writes.
+    Each entry describes the time of its reading, at or after `taken_at`. No checkpoint is taken of
+    damaged data: the errors of the store are raised. Raises `StorageError` if the store lacks a
     capability.
     """
     taken_at = datetime.now(UTC)
@@ -122,9 +122,9 @@ def verify_against(
     *,
     written: Written = _unnumbered,
 ) -> Report:
-    """Return the report of `look`, with what the store lacks of a checkpoint (None: no checkpoint).
+    """Return the report of `look`, with the data that is missing against a checkpoint.
 
-    An unusable checkpoint is an error before `look` is called.
+    An unusable checkpoint raises before `look` is called.
     """
     if against is None:
         return look()

@@ -1,11 +1,11 @@
-"""Compares a store with a checkpoint: data that was there must be there, or be replaced by a write.
+"""Comparison of a store with a checkpoint: its data must still exist, unless a write replaced it.
 
-Only data of that time counts: bars and fundamentals within the times of the checkpoint, events that
-had been ingested by then, and the record of a log that was its last. So data that was added since
-raises no doubt. A store keeps no history of replaced data. If as many bars or fundamentals are
-there and they differ, a correction and a forgery look the same, so that is a note; unless the store
-numbers its writes to a series, and none came since. Events and audit records are only ever
-appended, and a state's version only grows, so a difference there is a finding.
+Only data of that time is compared: bars and fundamentals within the times of the checkpoint, events
+that had been ingested by then, and the last record of each log. So data that was added since makes
+no difference. A store has no history of replaced data. If bars or fundamentals differ but their
+number does not, a correction and a forgery look the same. That is a note, unless the store numbers
+the writes to a series and none occurred since. Events and audit records are only appended, and the
+version of a state only grows, so a difference there is a finding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from storecore.errors import StorageError
 from storecore.reports import Finding
-from storecore.store.checkpoints.document import (
+from storecore.reports.checkpoint import (
     Checkpoint,
     EventDay,
     Filings,
@@ -57,7 +57,7 @@ _Records = TypeVar("_Records", Series, Filings)
 
 
 class Comparison(NamedTuple):
-    """A comparison: the number of compared entries, the findings and the notes."""
+    """The result: the number of compared entries, the findings and the notes."""
 
     checked: int
     findings: tuple[Finding, ...]
@@ -65,9 +65,9 @@ class Comparison(NamedTuple):
 
 
 def compare(store: Surveyed, then: Checkpoint, written: Written) -> Comparison:
-    """Return what a store lacks of a checkpoint, by name.
+    """Return the data of a checkpoint that a store lacks, by name.
 
-    An entry that cannot be read is the finding "unchecked"; all others are compared.
+    An entry that cannot be read is a finding "unchecked"; the others are still compared.
     """
     spans = {each.symbol: (each.first, each.last) for each in then.fundamentals}
     limits = {each.day: each.ingested for each in then.events}
@@ -88,11 +88,11 @@ def compare(store: Surveyed, then: Checkpoint, written: Written) -> Comparison:
         *_held(then.states, _nothing, lambda each: state_of(store, each.strategy), _of_state),
         *_held(then.audit, _nothing, lambda each: record_of(store, each.log, each.seq), _of_log),
     ]
-    told = [each for each in found if each is not None]
+    results = [each for each in found if each is not None]
     return Comparison(
         checked=len(found),
-        findings=tuple(each for each in told if each.kind not in _NOTES),
-        notes=tuple(each for each in told if each.kind in _NOTES),
+        findings=tuple(each for each in results if each.kind not in _NOTES),
+        notes=tuple(each for each in results if each.kind in _NOTES),
     )
 
 
@@ -106,10 +106,10 @@ def _held(
     alone: Callable[[_Item], _Item | None],
     judged: Callable[[_Item, _Item | None], Finding | None],
 ) -> Iterator[Finding | None]:
-    """Yield the finding or note of each entry, None if it is whole.
+    """Yield the finding or note of each entry, None if there is none.
 
-    A stream is faster than reading one entry at a time, but ends at damaged data. The entries
-    behind that are read one by one.
+    A stream is faster than reading entries one by one, but ends at damaged data. The entries after
+    that are read one by one.
     """
     found, whole = dict[str, _Item](), False
     if then:
@@ -128,7 +128,7 @@ def _held(
 
 def _series_now(store: Surveyed, then: Series, written: Written) -> Series | None:
     found = series_of(store, then.symbol, then.timeframe, (then.first, then.last))
-    # Its number last: a write meanwhile is one of since.
+    # The number is read last: a write during the reading counts as a later one.
     return None if found is None else replace(found, written=written(then.symbol, then.timeframe))
 
 
@@ -144,15 +144,15 @@ def _day_now(store: Surveyed, then: EventDay) -> EventDay | None:
 
 
 def _of_series(then: Series, now: Series | None) -> Finding | None:
-    """Judge a series: without a write since, it must be as it was."""
+    """Compare a series: without a write since, it must be unchanged."""
     found = _of_records(then, now)
     if now is None or found is None or found.kind != "replaced":
         return found
     if not (then.written and 0 < now.written <= then.written):
         return found
     kind = "rolled back" if now.written < then.written else "changed"
-    detail = f"{then.count:,} then, {now.count:,} now, and not the same, but no write since"
-    return Finding(kind, then.place, f"{detail}: the last was number {now.written}")
+    detail = f"{then.count:,} then, {now.count:,} now, which differ without a write since"
+    return Finding(kind, then.place, f"{detail}: the last write has the number {now.written}")
 
 
 def _of_records(then: _Records, now: _Records | None) -> Finding | None:
@@ -161,18 +161,18 @@ def _of_records(then: _Records, now: _Records | None) -> Finding | None:
         return Finding("missing", then.place, f"all {then.count:,} are gone, {span}")
     fewer = _fewer(then, now)
     if fewer:
-        return Finding("missing", then.place, f"fewer than then: {fewer}")
+        return Finding("missing", then.place, f"fewer than at the checkpoint: {fewer}")
     if now.digest != then.digest:
         detail = (
-            f"{then.count:,} then, {now.count:,} now, and not the same: corrected or filled in by "
-            "a write since, or changed by another way"
+            f"{then.count:,} then, {now.count:,} now, which differ: corrected or completed by a "
+            "write since, or changed in another way"
         )
         return Finding("replaced", then.place, detail)
     return None
 
 
 def _fewer(then: _Records, now: _Records) -> str:
-    """Return the years that have fewer bars than then, as words; empty if there are none."""
+    """Return a text with the years that have fewer records now; empty if there are none."""
     left = {now.first.year + row: count for row, count in enumerate(now.years)}
     years = [
         f"{left.get(year, 0):,} of {count:,} in {year}"
@@ -186,34 +186,36 @@ def _fewer(then: _Records, now: _Records) -> str:
 def _of_events(then: EventDay, now: EventDay | None) -> Finding | None:
     count = 0 if now is None else now.count
     if now is None or count < then.count:
-        return Finding("missing", then.place, f"{count:,} of {then.count:,} are there")
+        return Finding("missing", then.place, f"{count:,} of {then.count:,} are left")
     if now.digest == then.digest:
         return None
     if count > then.count:
         detail = (
-            f"{then.count:,} then, {count:,} now that are as old: it is unknown whether those of "
-            "then are among them"
+            f"{then.count:,} then, {count:,} now that are as old: it is unknown whether all "
+            "of the former are among them"
         )
         return Finding("added", then.place, detail)
-    return Finding("changed", then.place, f"its {count:,} events are not those of then")
+    return Finding("changed", then.place, f"its {count:,} events are different ones")
 
 
 def _of_state(then: SavedState, now: SavedState | None) -> Finding | None:
     if now is None:
-        return Finding("missing", then.place, f"version {then.version} was saved, and none is now")
+        return Finding(
+            "missing", then.place, f"version {then.version} was saved, no version is stored now"
+        )
     if now.version < then.version:
         detail = f"version {then.version} then, version {now.version} now"
         return Finding("rolled back", then.place, detail)
     if now.version == then.version and now.digest != then.digest:
-        return Finding("changed", then.place, f"its version {now.version} is not that of then")
+        return Finding("changed", then.place, f"its version {now.version} has a different state")
     return None
 
 
 def _of_log(then: LogEnd, now: LogEnd | None) -> Finding | None:
     if now is None:
-        return Finding("truncated", then.place, f"it has no record {then.seq}, its last then")
+        return Finding("truncated", then.place, f"its last record {then.seq} is missing")
     if now != then:
-        detail = f"its record {then.seq} is not that of then: this is another log"
+        detail = f"its record {then.seq} differs: this is another log"
         return Finding("changed", then.place, detail)
     return None
 

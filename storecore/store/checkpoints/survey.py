@@ -1,4 +1,4 @@
-"""Digests of what a store holds: of all of it, or within the bounds of an earlier survey."""
+"""Digests of the data of a store: of all data, or within the bounds of an earlier survey."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storecore.errors import CorruptData
 from storecore.fundamentals import encode_fundamental
 from storecore.models import Event, FundamentalData
 from storecore.protocols import Catalog, DataStore, Transfer, VersionedState
-from storecore.store.checkpoints.document import EventDay, Filings, LogEnd, SavedState, Series
+from storecore.reports.checkpoint import EventDay, Filings, LogEnd, SavedState, Series
 from storecore.store.digests import (
     EVER,
     BarDigest,
@@ -35,22 +35,24 @@ if TYPE_CHECKING:
 DIGITS = 32  # of a SHA-256: 128 bits, so that a document stays small
 Bounds = tuple[datetime, datetime]
 Written = Callable[[str, str], int]
-"""Returns for symbol and timeframe the number that each write to the series raises (0: unknown)."""
+"""Returns, by symbol and timeframe, the counter of writes to a series (0: unknown)."""
 
 _Extent = tuple[int, datetime, datetime, str, tuple[int, ...]]
 
 
 class Surveyed(VersionedState, DataStore, Catalog, Transfer, Protocol):
-    """A store that can list, count and give all that it holds."""
+    """A store that can list and stream all its data."""
 
 
 def all_series(store: Surveyed, written: Written) -> Iterator[Series]:
     """Yield every series of bars."""
     for symbol in store.symbols():
         for timeframe in store.timeframes(symbol):
-            number = written(symbol, timeframe)  # first: a write meanwhile is one of later
+            number = written(
+                symbol, timeframe
+            )  # read first: a write during the reading counts as a later one
             found = series_of(store, symbol, timeframe)
-            if found is not None:  # else it was deleted meanwhile
+            if found is not None:  # otherwise it was deleted meanwhile
                 yield replace(found, written=number)
 
 
@@ -71,7 +73,7 @@ def series_of(
 def all_filings(
     fundamentals: Iterable[FundamentalData], within: Mapping[str, Bounds]
 ) -> Iterator[Filings]:
-    """Yield the fundamentals of each symbol, given by symbol, then by timestamp."""
+    """Yield the fundamentals of each symbol, given all of them by symbol, then by timestamp."""
     for symbol, group in groupby(fundamentals, key=attrgetter("symbol")):
         first, last = within.get(symbol, EVER)
         found = filings_of(symbol, (each for each in group if first <= moment_of(each) <= last))
@@ -92,9 +94,9 @@ def filings_of(symbol: str, fundamentals: Iterable[FundamentalData]) -> Filings 
 
 
 def all_days(events: Iterable[Event], within: Mapping[date, datetime]) -> Iterator[EventDay]:
-    """Yield the days of events, given in their order, their times in aware UTC.
+    """Yield the days of events, given in their order with times in aware UTC.
 
-    Of a day in `within` only events that had been ingested by then count: later ones are new.
+    For a day in `within`, only events that had been ingested by then are counted.
     """
     for day, group in groupby(events, key=lambda event: event.timestamp.date()):
         limit = within.get(day, EVER[1])
@@ -129,7 +131,7 @@ def end_of_log(store: Transfer, log: str) -> LogEnd | None:
 
 
 def record_of(store: Transfer, log: str, seq: int) -> LogEnd | None:
-    """Return one record of an audit log, None if it is not there."""
+    """Return one record of an audit log, None if it is missing."""
     found = next(iter(store.iter_audit(log, seq - 1)), None)
     return None if found is None else _end(log, found.line)
 
@@ -152,7 +154,7 @@ def _parts(found: Tally) -> tuple[int, str]:
 
 
 def _years_of(piece: pa.Table) -> dict[int, int]:
-    """Return how many bars each year has."""
+    """Return the number of bars in each year."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

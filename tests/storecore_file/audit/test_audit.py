@@ -474,7 +474,7 @@ def test_a3_a_last_record_that_was_made_again_with_its_hash_is_found_by_the_head
     assert (found.kind, found.line, found.detail) == (
         "edited",
         2,
-        "record 2 is not the one that the head names",
+        "record 2 is not the one that the head records",
     )
     assert store.verify_audit().checked == 1
 
@@ -607,7 +607,7 @@ def test_a3_an_edited_record_is_found(store, folder, log):
     one, two, three = lines(folder)
     put(folder, one, two.replace(b'"buy"', b'"hold"'), three)
     place = f"{folder / '2026-01-05.jsonl'}, line 2"
-    detail = "the line is not the one that its hash was made of"
+    detail = "the line does not match its hash"
     assert findings(store) == [("edited", place, detail)]
 
 
@@ -616,7 +616,7 @@ def test_a3_an_edited_record_whose_hash_was_made_again_is_found_by_the_next(stor
     one, *others = lines(folder)
     put(folder, forged(one), *others)
     place = f"{folder / '2026-01-05.jsonl'}, line 1"
-    detail = "it is not the record 1 that record 2 follows"
+    detail = "it is not the record 1 that precedes record 2"
     assert findings(store) == [("edited", place, detail)]
 
 
@@ -726,7 +726,7 @@ def test_d5_a_log_with_an_edited_record_is_not_read(store, folder, log, always):
     log(0, 0)
     one, two = lines(folder)
     put(folder, one.replace(b'"buy"', b'"hold"'), two)
-    with pytest.raises(CorruptData, match="not the one that its hash was made of") as caught:
+    with pytest.raises(CorruptData, match="does not match its hash") as caught:
         store.read_decisions(*always)
     assert caught.value.path == str(folder / "2026-01-05.jsonl")
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from plain_store import PlainStore as MemoryDataStore
 
 from storecore import Finding, Report
+from storecore.reports.checkpoint import sealed
 from storecore.store.checkpoints import Checkpoint, loaded, take_checkpoint, verify_against
-from storecore.store.checkpoints.document import sealed
 
 EVER = date.min, date.max
 
