@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from storecore.values.times import exact_instant as exact_instant
     from storecore.values.times import time_range as time_range
     from storecore.values.times import to_datetime as to_datetime
+    from storecore.values.version import __version__ as __version__
 
 _USE = {
     "config.file": "StoreConfig find_config load_config",
@@ -158,6 +159,7 @@ _EXTEND = {
 }
 """For authors of backends."""
 _INSPECT = {
+    "values.version": "__version__",
     "plugins.spec": "PROMISES",
     "protocols": "CAPABILITIES METHODS Method",
     "store.wrapper": "capabilities_of",
@@ -171,7 +173,6 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

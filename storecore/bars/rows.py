@@ -19,6 +19,7 @@ from storecore.values.names import check_owner
 from storecore.values.times import instants, to_datetime
 
 MAX_WHOLE = 2**63 - 1
+MAX_BYTES = 32 * 2**20  # of the bars that a stream holds at once, by default
 
 
 class BarColumns(NamedTuple):
@@ -63,6 +64,12 @@ def price_bars(symbol: str, columns: BarColumns, aware: bool) -> list[PriceBar]:
     """Return columns as bars, their dates in UTC, aware or naive (law T2)."""
     dates = map(to_datetime, columns.date, repeat(aware))
     return list(map(PriceBar, repeat(symbol), dates, *columns[1:]))
+
+
+def check_max_bytes(max_bytes: int) -> None:
+    """Raise `InvalidData` if `max_bytes` is not a positive int."""
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
+        raise InvalidData(f"max_bytes={max_bytes!r}: expected a number of bytes, 1 or more")
 
 
 def _batch(bars: Iterable[PriceBar]) -> list[PriceBar]:

@@ -25,8 +25,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-import storecore
 from storecore.errors import CorruptData, InvalidData, StorageError, shown
+from storecore.values.version import __version__
 
 FORMAT = 1
 _KINDS = ("bars", "fundamentals", "events", "states", "audit")
@@ -200,7 +200,7 @@ def _of_mapping(document: Any, place: str) -> Checkpoint:
     if isinstance(number, int) and number > FORMAT:
         raise InvalidData(
             f"{place}: a checkpoint of format {number}, taken by storecore "
-            f"{document['storecore']}; storecore {storecore.__version__} reads up to format "
+            f"{document['storecore']}; storecore {__version__} reads up to format "
             f"{FORMAT}: use the later release"
         )
     try:

@@ -26,7 +26,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
-from storecore.bars.rows import BarColumns, bar_columns, price_bars
+from storecore.bars.rows import (
+    MAX_BYTES,
+    BarColumns,
+    bar_columns,
+    check_max_bytes,
+    price_bars,
+)
 from storecore.errors import InvalidData, StoreClosed
 from storecore.events import checked_event, checked_events, event_types
 from storecore.fundamentals import checked_fundamental, checked_fundamentals
@@ -67,7 +73,6 @@ if TYPE_CHECKING:
 
     from storecore.reports.checkpoint import Against, Checkpoint
 
-MAX_BYTES = 32 * 2**20
 _Item = TypeVar("_Item")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
@@ -544,9 +549,3 @@ class Store(Closing):
             states=self._states,
             audit=self._logs,
         )
-
-
-def check_max_bytes(max_bytes: int) -> None:
-    """Raise `InvalidData` if `max_bytes` is not a positive int."""
-    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
-        raise InvalidData(f"max_bytes={max_bytes!r}: expected a number of bytes, 1 or more")

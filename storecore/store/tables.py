@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from storecore.bars.rows import BarColumns, bar_columns
+from storecore.bars.rows import MAX_BYTES, BarColumns, bar_columns, check_max_bytes
 from storecore.protocols import BarStream, BarTables, DataStore
-from storecore.store.base import MAX_BYTES, check_max_bytes
 from storecore.values.names import check_name
 from storecore.values.times import time_range
 

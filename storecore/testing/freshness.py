@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from storecore.builtin.memory import MemoryDataStore
+from storecore.reports import StateVersion
 from storecore.testing.answers import answers, difference
 from storecore.testing.givens import Givens
 from storecore.testing.records import (
@@ -24,6 +25,7 @@ from storecore.testing.records import (
     fundamental,
     sent,
 )
+from storecore.testing.transfer_into import chain
 from storecore.testing.witness import Witness
 
 LATER = NOON + timedelta(days=45)
@@ -128,3 +130,13 @@ def _table(close: float) -> Any:
         for n in (0, 1)
     ]
     return bar_table(bars)
+
+
+def writes_by_every_method(declared: frozenset[str]) -> list[Callable[[Any], Any]]:
+    """Return what a copy brings, and then every other write that is declared."""
+    versions = [StateVersion(4, {}), StateVersion(2, {})]
+    brought: list[Callable[[Any], Any]] = [
+        lambda store: store.append_audit("orders", date(2020, 2, 29), chain("orders", 2)),
+        lambda store: store.restore_state("momentum", versions, expect=None),
+    ]
+    return [*(brought if "Transfer" in declared else []), *(x.write for x in steps(declared))]

@@ -118,7 +118,7 @@ class _Results:
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         """Print the report and write it where it was asked for."""
         if self.reports:
-            from storecore.testing.report import publish
+            from storecore.testing.rendering import publish
 
             publish(self.reports, terminalreporter, config)
 

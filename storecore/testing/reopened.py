@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import date
 from typing import Any
 
 import pytest
 
 from storecore.builtin.memory import MemoryDataStore
-from storecore.reports import StateVersion
 from storecore.testing import worker
 from storecore.testing.answers import answers, difference
-from storecore.testing.freshness import expected, steps
+from storecore.testing.freshness import expected, writes_by_every_method
 from storecore.testing.givens import Givens
 from storecore.testing.records import EVER, EVER_UTC, HOSTILE, NOON, TICK, bar, event, fundamental
 from storecore.testing.sizes import documents
-from storecore.testing.transfer_into import chain
 from storecore.testing.whole import (
     LONG,
     PAYLOADS,
@@ -139,16 +136,6 @@ class ReopenedLaws(Givens):
         with closing(reopen()) as again:
             wrong = difference(expected(reference, declared), answers(again, declared))
             assert not wrong, f"after a kill behind each write: {wrong}"
-
-
-def writes_by_every_method(declared: frozenset[str]) -> list[Callable[[Any], Any]]:
-    """Return what a copy brings, and then every other write that is declared."""
-    versions = [StateVersion(4, {}), StateVersion(2, {})]
-    brought: list[Callable[[Any], Any]] = [
-        lambda store: store.append_audit("orders", date(2020, 2, 29), chain("orders", 2)),
-        lambda store: store.restore_state("momentum", versions, expect=None),
-    ]
-    return [*(brought if "Transfer" in declared else []), *(x.write for x in steps(declared))]
 
 
 def _everything(store: Any, declared: frozenset[str]) -> dict[str, str]:

@@ -118,7 +118,7 @@ def _every_method(store: Any, job: Job) -> None:
 
     They are forked from this one: a Python for each would cost more than all of them.
     """
-    from storecore.testing.reopened import writes_by_every_method
+    from storecore.testing.freshness import writes_by_every_method
 
     store.close()
     for write in writes_by_every_method(job.declared):

@@ -21,7 +21,6 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-import storecore
 from storecore.audit.transfer import LOGS
 from storecore.errors import StorageError
 from storecore.protocols import CAPABILITIES
@@ -47,6 +46,7 @@ from storecore.store.checkpoints.survey import (
     end_of_log,
     state_of,
 )
+from storecore.values.version import __version__
 
 __all__ = [
     "Against",
@@ -103,7 +103,7 @@ def take_checkpoint(store: Any, *, written: Written = _unnumbered) -> Checkpoint
     ends = (end_of_log(given, log) for log in LOGS)
     return sealed(
         Checkpoint(
-            storecore=storecore.__version__,
+            storecore=__version__,
             taken_at=taken_at,
             store=type(store).__name__,
             bars=tuple(all_series(given, written)),
