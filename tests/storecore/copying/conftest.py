@@ -49,7 +49,8 @@ def sqlite(tmp_path):
     spec = spec_from_file_location("storecore_sqlite", SQLITE)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    with module.SqliteStore(module.SqliteConfig(tmp_path / "desk.db")) as store:
+    config = module.SqliteConfig(tmp_path / "desk.db")
+    with Wrapper(module.storecore_backend().open(config), ()) as store:
         yield store
 
 
