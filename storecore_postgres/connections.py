@@ -1,9 +1,10 @@
 """The pool of connections of a store. Each connection is lent to one caller at a time.
 
 Callers connect themselves, so they get the server's reason if that fails. The pool has no thread
-that waits between retries, so the next call reaches a server that is back. When a call ends, even
-by an interrupt, its connection is returned idle or is closed: no transaction stays open, and no
-statement is executed after the call has raised. DESIGN.md, "Connections".
+that waits between retries, so the next call reaches a server that is back. A connection is lent
+again only after a call that returned and left it idle. Any other one is closed, since the driver
+and the server may be at different places in it: no transaction stays open, and no statement is
+executed after the call has raised. DESIGN.md, "Connections".
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class _Loan:
 
     connection: Connection | None = None
     born = 0.0
+    is_done = False  # the caller has returned, and has left the connection idle
 
 
 class Connections:
@@ -92,6 +94,7 @@ class Connections:
         try:
             for loan in loans:
                 self._take(loan, deadline)
+                self._finish(loan)
             if monotonic() > deadline:
                 raise psycopg.OperationalError("timeout")
         except BaseException:
@@ -114,13 +117,15 @@ class Connections:
     def lend(self, timeout: float, use: Callable[[Connection], _Result]) -> _Result:
         """Call `use` with a connection and return its result.
 
-        Raises `psycopg.Error` if no connection is available in time. A transaction that `use`
-        leaves open is rolled back.
+        Raises `psycopg.Error` if no connection is available in time, and if `use` leaves a
+        transaction open: it is rolled back, so what `use` did in it must not be acknowledged.
         """
         loan = _Loan()
         try:
             try:
-                return use(self._take(loan, monotonic() + timeout))
+                result = use(self._take(loan, monotonic() + timeout))
+                self._finish(loan)
+                return result
             finally:
                 self._give_back(loan)
         finally:
@@ -132,6 +137,7 @@ class Connections:
         loan = _Loan()
         try:
             yield self._take(loan, monotonic() + timeout)
+            self._finish(loan)
         finally:
             self._give_back(loan)
 
@@ -174,8 +180,14 @@ class Connections:
             return psycopg.OperationalError(self._failure)
         return PoolExhausted(f"all {self.max_size} connections are in use")
 
+    def _finish(self, loan: _Loan) -> None:
+        """Note that a caller has returned. Raises `psycopg.Error` if it left work unfinished."""
+        if loan.connection is not None and not _is_idle(loan.connection):
+            raise psycopg.OperationalError("the call ended before its statements did")
+        loan.is_done = True
+
     def _give_back(self, loan: _Loan) -> None:
-        """Keep a connection that is idle or can be rolled back; close any other one."""
+        """Keep a connection whose caller has returned; close any other one."""
         connection = loan.connection
         try:
             if connection is not None:
@@ -191,8 +203,13 @@ class Connections:
                 self._returned.put(None)
 
     def _put_back(self, loan: _Loan, connection: Connection) -> None:
-        kept = _is_reusable(connection)
-        out = self._keep_idle(loan, connection) if kept else self._discard(connection)
+        if loan.is_done:
+            out = self._keep_idle(loan, connection)
+        elif connection.closed:
+            out = self._lost()
+        else:
+            _stop(connection)
+            out = [connection]
         for each in out:
             each.close()
 
@@ -208,29 +225,24 @@ class Connections:
                 out.append(self._idle.pop(0).connection)
             return out
 
-    def _discard(self, connection: Connection) -> list[Connection]:
-        """Return the connections to close with a lost one: the idle ones are probably lost too."""
+    def _lost(self) -> list[Connection]:
+        """Return the idle connections, to close them: they are probably lost too."""
         with self._lock:
             idle, self._idle = self._idle, []
-        return [connection, *(each.connection for each in idle)]
+        return [each.connection for each in idle]
 
 
-def _is_reusable(connection: Connection) -> bool:
-    """Roll back an open transaction; return whether the connection can be used again."""
-    status = connection.info.transaction_status
-    if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-        try:
-            connection.rollback()
-        except psycopg.Error:
-            return False
-    elif status == TransactionStatus.ACTIVE:
-        _cancel(connection)
-        return False
-    return connection.info.transaction_status == TransactionStatus.IDLE
+def _is_idle(connection: Connection) -> bool:
+    """Return whether nothing is under way: no transaction, no statement, no pipeline."""
+    server = connection.pgconn
+    is_idle = server.transaction_status == TransactionStatus.IDLE
+    return is_idle and server.pipeline_status == PipelineStatus.OFF
 
 
-def _cancel(connection: Connection) -> None:
-    """Cancel the running statement and wait for its end; closing alone would let it go on."""
+def _stop(connection: Connection) -> None:
+    """Cancel a running statement and wait for its end; closing alone would let it go on."""
+    if connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
+        return
     deadline = monotonic() + _CANCEL_SECONDS
     with contextlib.suppress(psycopg.Error):  # the connection is lost already
         connection.cancel_safe(timeout=_CANCEL_SECONDS)

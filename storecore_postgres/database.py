@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from storecore.errors import ConfigError, LockTimeout, StorageError, StoreError
 from storecore.values.fork import reset_after_fork
@@ -30,7 +31,7 @@ from storecore_postgres.errors import (
 )
 from storecore_postgres.wire import ADAPTERS
 
-__all__ = ["Connection", "Database", "IsCommitted", "Pool"]
+__all__ = ["Connection", "Database", "IsCommitted", "Pool", "Refusal"]
 
 _Result = TypeVar("_Result")
 IsCommitted = Callable[[Connection, str, _Result], bool]
@@ -54,6 +55,13 @@ def _close_all() -> None:
     """Close the connections of stores that are still open at exit."""
     for database in list(_open):
         database.close()
+
+
+class Refusal(Exception):
+    """Raised by the work of a transaction that must not be committed.
+
+    Its cause is what the caller gets. The connection is kept, unlike after any other exception.
+    """
 
 
 class Database:
@@ -157,7 +165,8 @@ class Database:
         for left in self._attempts():
             transaction = _Transaction(work)
             try:
-                return self._pool.lend(left, transaction.committed)
+                self._pool.lend(left, transaction.commit)
+                return transaction.outcome()
             except psycopg.Error as error:
                 failed = error
                 if not is_transient(error):
@@ -248,17 +257,41 @@ class _Transaction(Generic[_Result]):
     def __init__(self, work: Callable[[Connection], _Result]) -> None:
         self._work = work
         self.number = ""  # given by the server, known just before the commit
+        self._refusal: BaseException | None = None
 
-    def committed(self, connection: Connection) -> _Result:
-        """Do the work and commit; return its result."""
-        with connection.pipeline():  # statements without a result cost no round trip of their own
+    def commit(self, connection: Connection) -> None:
+        """Do the work and commit. Raises `psycopg.Error` unless the server says that it has."""
+        # Statements without a result cost no round trip of their own. A refusal does not leave the
+        # block: psycopg swallows an exception that a signal handler raises while another one does.
+        with connection.pipeline():
             connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-            self.result = self._work(connection)
-            # Assigns a number if there is none: a coordinator of Citus may write nothing itself.
-            asked = connection.execute("SELECT pg_current_xact_id()::text")
-            ((self.number,),) = asked.fetchall()
-        connection.execute("COMMIT")
+            self._do(connection)
+        if self._refusal is not None:
+            connection.execute("ROLLBACK")
+            return
+        # The server merely warns of a COMMIT outside a transaction, and answers one of a failed
+        # transaction with ROLLBACK.
+        if connection.info.transaction_status != TransactionStatus.INTRANS:
+            raise psycopg.OperationalError("the transaction ended before its commit")
+        answer = connection.execute("COMMIT").statusmessage
+        if answer != "COMMIT":
+            raise psycopg.OperationalError(f"the server answered COMMIT with {answer}")
+
+    def outcome(self) -> _Result:
+        """Return the result of the work, or raise the reason of its refusal."""
+        if self._refusal is not None:
+            raise self._refusal
         return self.result
+
+    def _do(self, connection: Connection) -> None:
+        try:
+            self.result = self._work(connection)
+        except Refusal as refusal:
+            self._refusal = refusal.__cause__
+            return
+        # Assigns a number if there is none: a coordinator of Citus may write nothing itself.
+        asked = connection.execute("SELECT pg_current_xact_id()::text")
+        ((self.number,),) = asked.fetchall()
 
     def is_committed(
         self, connection: Connection, is_committed: IsCommitted[_Result]

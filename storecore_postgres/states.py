@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storecore.errors import CorruptData, StorageError
+from storecore.errors import CorruptData, StateConflict, StorageError
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
 from storecore.store.collections import StateCollection
 from storecore.values.documents import decode_document
-from storecore_postgres.database import Connection, Database, IsCommitted
+from storecore_postgres.database import Connection, Database, IsCommitted, Refusal
 from storecore_postgres.rows import decoding, issue
 
 # Writers of one state take turns. Otherwise a delayed writer could save a version that is already
@@ -52,7 +52,7 @@ class States(StateCollection):
 
         def put(connection: Connection) -> tuple[int, str]:
             stored = self._locked_version(connection, strategy)
-            check_expected(strategy, expect, stored)
+            _check_expected(strategy, expect, stored)
             connection.execute(self._insert, [strategy, stored + 1, encoded])
             connection.execute(self._delete, [strategy, stored + 1 - KEPT_VERSIONS])
             return stored + 1, encoded
@@ -66,7 +66,7 @@ class States(StateCollection):
 
         def put(connection: Connection) -> tuple[int, str]:
             stored = self._locked_version(connection, strategy)
-            check_expected(strategy, expect, stored)
+            _check_expected(strategy, expect, stored)
             newest, document = versions[0] if versions else (0, b"")
             if versions:
                 connection.execute(self._delete, [strategy, max(stored, newest)])
@@ -123,3 +123,11 @@ class States(StateCollection):
         if not isinstance(state, dict):
             raise CorruptData(f"{place}: expected a JSON object", place)
         return StateVersion(version, state)
+
+
+def _check_expected(strategy: str, expect: int | None, stored: int) -> None:
+    """Refuse the save of a state whose version is not the expected one."""
+    try:
+        check_expected(strategy, expect, stored)
+    except StateConflict as conflict:
+        raise Refusal from conflict

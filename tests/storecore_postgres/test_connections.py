@@ -83,20 +83,38 @@ def test_one_who_waits_is_served_as_soon_as_another_is_done(pool, monkeypatch):
         assert waiting.result(timeout=10) == (1,)
 
 
-def test_a_transaction_that_is_left_open_is_rolled_back(pool):
+def test_a_connection_in_whose_use_an_exception_was_raised_is_not_lent_again(pool):
+    """Who raised it, and where in the driver's work, cannot be known: its state is not, either."""
     lending, made = pool()
     for statement in ("SELECT 1", "SELECT 1 / 0"):
         with pytest.raises((ZeroDivisionError, psycopg.DataError)):
             lending.lend(5.0, lambda each, asked=statement: left_open(each, asked))
         status = lending.lend(5.0, lambda each: each.info.transaction_status)
         assert status == psycopg.pq.TransactionStatus.IDLE
-    assert len(made) == 1
+    assert len(made) == 3
 
 
 def left_open(connection, statement):
     connection.execute("BEGIN")
     connection.execute(statement)
     raise ZeroDivisionError
+
+
+def in_a_pipeline(connection):
+    connection.pgconn.enter_pipeline_mode()
+
+
+def in_a_transaction(connection):
+    connection.execute("BEGIN")
+
+
+@pytest.mark.parametrize("left", [in_a_pipeline, in_a_transaction])
+def test_what_a_call_leaves_unfinished_is_not_taken_for_done(pool, left):
+    lending, made = pool()
+    with pytest.raises(psycopg.OperationalError, match="ended before its statements"):
+        lending.lend(5.0, left)
+    assert lending.lend(5.0, nothing) == (1,)
+    assert len(made) == 2
 
 
 def test_a_connection_that_was_lost_within_a_transaction_is_not_lent_again(pool, admin):
@@ -106,7 +124,8 @@ def test_a_connection_that_was_lost_within_a_transaction_is_not_lent_again(pool,
         connection.execute("BEGIN")
         admin.execute("SELECT pg_terminate_backend(%s::int)", [connection.info.backend_pid])
 
-    lending.lend(5.0, lose)
+    with pytest.raises(psycopg.OperationalError):
+        lending.lend(5.0, lose)
     assert lending.lend(5.0, nothing) == (1,)
     assert len(made) == 2
 
@@ -225,12 +244,12 @@ class Alarm(Exception):
 
 
 @pytest.mark.parametrize("kind", [Alarm, KeyboardInterrupt])
-@pytest.mark.parametrize("moment", ["_is_reusable", "_put_back", "_keep_idle", "_take"])
+@pytest.mark.parametrize("moment", ["_is_idle", "_put_back", "_keep_idle", "_take"])
 def test_whatever_strikes_within_the_pool_a_connection_is_free_afterwards(
     pool, monkeypatch, kind, moment
 ):
     lending, _ = pool(max_size=1)
-    owner = connections if moment == "_is_reusable" else Connections
+    owner = connections if moment == "_is_idle" else Connections
     real, waiting = getattr(owner, moment), [kind]
 
     def struck(*args):
