@@ -17,7 +17,7 @@ from storecore.protocols import CAPABILITIES, METHODS
 from storecore.store import collections
 from storecore.store.base import Store
 from storecore.testing import DataStoreSuite
-from storecore.testing.givens import GIVEN
+from storecore.testing.fixtures import GIVEN
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "storecore/plugins/BACKENDS.md").read_text()

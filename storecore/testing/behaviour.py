@@ -17,7 +17,8 @@ from storecore.errors import InvalidData, NotSerializable, StoreClosed
 from storecore.testing import worker
 from storecore.testing.answers import answers
 from storecore.testing.durability import held
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NOON,
@@ -28,7 +29,6 @@ from storecore.testing.records import (
     refused,
     sent,
 )
-from storecore.testing.witness import Witness
 from storecore.testing.worker import Job
 
 SECONDS = 30.0  # in which a write that waits for nobody is done, however slow the machine
@@ -42,11 +42,11 @@ class Stopped(Exception):
     """What a caller's own generator raises."""
 
 
-class BehaviourLaws(Givens):
+class BehaviourLaws(Fixtures):
     """Callers are programs, and programs do all that they may."""
 
     def test_b2_a_batch_that_raises_midway_changes_nothing(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """The caller's error goes through, no record is written, and the next batch is."""
         for name, records in _batches(subject, declared).items():
@@ -58,7 +58,7 @@ class BehaviourLaws(Givens):
         assert set(_counts(subject, declared).values()) <= {3, 1}
 
     def test_b2_a_batch_may_read_the_store_that_it_is_written_to(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """It waits for no lock that the write itself holds."""
         for name, records in _batches(subject, declared).items():
@@ -72,7 +72,7 @@ class BehaviourLaws(Givens):
         assert len(subject.read_bars("AAPL", *EVER)) == 3
 
     def test_b2_a_batch_may_write_to_the_store_that_it_is_written_to(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """Both are there afterwards."""
 
@@ -86,7 +86,7 @@ class BehaviourLaws(Givens):
         assert dates == [NOON, NOON + DAY, NOON + 2 * DAY]
 
     def test_b2_a_batch_of_any_kind_may_write_to_the_store_that_it_is_written_to(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """Three records of the batch and one between them; the chains are whole."""
         for name, records in _batches(subject, declared).items():
@@ -99,7 +99,7 @@ class BehaviourLaws(Givens):
         assert "AuditTrail" not in declared or subject.verify_audit().ok
 
     def test_b4_a_stream_left_half_read_blocks_no_writer_and_misses_no_bar(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Each bar that was there is given once, old or new, in order of time."""
         stream = having("BarStream")
@@ -118,7 +118,7 @@ class BehaviourLaws(Givens):
         _in_time("a write behind a stream", stream.write_bars, "AAPL", [bar(dates[1], 3.0)])
 
     def test_transfer_left_half_read_blocks_no_writer_and_misses_no_record(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Each record that was there is given once; one that came later may be."""
         transfer = having("Transfer")
@@ -146,7 +146,7 @@ class BehaviourLaws(Givens):
             assert [each for each in found if each in whole[name]] == whole[name], name
 
     def test_l1_a_stream_ends_with_its_store(
-        self, having: Callable[[str], Witness], store: Any
+        self, having: Callable[[str], Recorder], store: Any
     ) -> None:
         """Going on says so."""
         stream = having("BarStream")
@@ -158,7 +158,7 @@ class BehaviourLaws(Givens):
             list(tables)
 
     def test_l1_a_write_beside_close_is_done_or_refused(
-        self, subject: Witness, store: Any, reopen: Callable[[], Any] | None
+        self, subject: Recorder, store: Any, reopen: Callable[[], Any] | None
     ) -> None:
         """It returns, and what it wrote is there; or it raises StoreClosed."""
         done: list[int] = []
@@ -186,7 +186,7 @@ class BehaviourLaws(Givens):
             assert set(done) <= kept, f"written beside close() and lost: {set(done) - kept}"
 
     def test_catalog_lists_nothing_that_has_no_bars_or_no_state(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Filings, events, records, refused writes and empty batches are none."""
         catalog = having("Catalog")
@@ -206,7 +206,7 @@ class BehaviourLaws(Givens):
 
     def test_d5_what_cannot_be_read_is_an_error_and_not_an_empty_answer(
         self,
-        subject: Witness,
+        subject: Recorder,
         store: Any,
         declared: frozenset[str],
         promised: Callable[[str], Callable[[], Any]],

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from storecore.errors import InvalidData, InvalidName
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NO_NAMES,
@@ -25,7 +26,6 @@ from storecore.testing.records import (
     refused,
     sent,
 )
-from storecore.testing.witness import Witness
 
 DAY = timedelta(days=1)
 FAR = ("XYZ-14", "XYZ+12")  # whatever the hour, the date of one of them is not that of UTC
@@ -35,7 +35,7 @@ NO_BOUNDS: tuple[tuple[Any, Any], ...] = (
 )
 
 
-class BoundLaws(Givens):
+class BoundLaws(Fixtures):
     """A bound means the same to each method."""
 
     @pytest.fixture
@@ -53,7 +53,7 @@ class BoundLaws(Givens):
         time.tzset()
 
     def test_t3_a_date_as_a_bound_is_a_day_of_utc_on_any_machine(
-        self, subject: Witness, declared: frozenset[str], each_far_machine: Iterator[str]
+        self, subject: Recorder, declared: frozenset[str], each_far_machine: Iterator[str]
     ) -> None:
         """For every method that reads bars or events by a range."""
         day = date(2026, 1, 5)
@@ -67,7 +67,7 @@ class BoundLaws(Givens):
                 assert read(day, day) == [first, last], f"{name} on a machine of {zone}"
 
     def test_t3_a_date_deletes_a_day_of_utc_on_any_machine(
-        self, having: Callable[[str], Witness], each_far_machine: Iterator[str]
+        self, having: Callable[[str], Recorder], each_far_machine: Iterator[str]
     ) -> None:
         """From its midnight to its last microsecond."""
         bulk, day = having("Bulk"), date(2026, 1, 5)
@@ -79,7 +79,7 @@ class BoundLaws(Givens):
             assert left == [first - TICK, last + TICK], f"on a machine of {zone}"
 
     def test_t3_a_date_as_a_bound_of_records_is_its_whole_day(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """The day of the record in UTC, and neither the one before nor the one after it."""
         trail = having("AuditTrail")
@@ -93,7 +93,7 @@ class BoundLaws(Givens):
             assert read(day, day - DAY) == []
 
     def test_t2_bounds_that_are_no_range_are_refused_by_every_method(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """One naive and one aware, none at all, a text."""
         reads = _ranges(subject, declared)
@@ -108,7 +108,7 @@ class BoundLaws(Givens):
                     read(*bounds)
 
     def test_t3_a_range_that_ends_before_it_starts_is_empty_for_every_method(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """It is no error."""
         subject.write_bars("AAPL", [bar()])
@@ -117,7 +117,7 @@ class BoundLaws(Givens):
             assert read(NOON + TICK, NOON - TICK) == [], name
 
     def test_t1_naive_times_of_batches_are_utc_on_any_machine(
-        self, subject: Witness, declared: frozenset[str], each_far_machine: Iterator[str]
+        self, subject: Recorder, declared: frozenset[str], each_far_machine: Iterator[str]
     ) -> None:
         """In tables, and in batches of events and fundamentals."""
         for number, zone in enumerate(each_far_machine):
@@ -134,7 +134,7 @@ class BoundLaws(Givens):
                 assert subject.read_fundamental(zone, as_of=_utc(at)).timestamp == at, zone
 
     def test_t1_what_is_listed_is_in_utc_on_any_machine(
-        self, subject: Witness, declared: frozenset[str], each_far_machine: Iterator[str]
+        self, subject: Recorder, declared: frozenset[str], each_far_machine: Iterator[str]
     ) -> None:
         """Coverages, and what is given to a copy."""
         subject.write_bars("AAPL", [bar(NOON), bar(NOON + DAY)])
@@ -148,7 +148,7 @@ class BoundLaws(Givens):
                 assert (given.timestamp, given.ingested_at) == (NOON_UTC, NOON_UTC + TICK), zone
 
     def test_a1_a_record_is_of_the_moment_of_its_call_on_any_machine(
-        self, having: Callable[[str], Witness], each_far_machine: Iterator[str]
+        self, having: Callable[[str], Recorder], each_far_machine: Iterator[str]
     ) -> None:
         """In UTC, whatever the machine's clocks show."""
         trail = having("AuditTrail")
@@ -161,7 +161,7 @@ class BoundLaws(Givens):
                 assert read(before, after), f"no record of now on a machine of {zone}"
 
     def test_a1_the_day_of_a_record_is_the_machines_own(
-        self, having: Callable[[str], Witness], each_far_machine: Iterator[str]
+        self, having: Callable[[str], Recorder], each_far_machine: Iterator[str]
     ) -> None:
         """Which its copy keeps."""
         transfer, trail = having("Transfer"), having("AuditTrail")
@@ -173,7 +173,7 @@ class BoundLaws(Givens):
                 day = list(transfer.iter_audit(log))[-1].day
                 assert day == date.fromtimestamp(at.timestamp()), f"{log} on a machine of {zone}"
 
-    def test_f1_the_latest_of_all_may_be_of_the_future(self, subject: Witness) -> None:
+    def test_f1_the_latest_of_all_may_be_of_the_future(self, subject: Recorder) -> None:
         """No `as_of` is no limit, not now."""
         filed = [NOON, datetime(9998, 7, 1), datetime.max]
         for at in filed:
@@ -183,7 +183,7 @@ class BoundLaws(Givens):
         assert subject.read_fundamental("OLD", as_of=datetime.min).timestamp == datetime.min
 
     def test_n2_what_is_no_name_is_no_filter(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """None alone is all; the others are refused by every method that takes a name to choose."""
         asked: dict[str, Callable[[Any], Any]] = {}

@@ -13,9 +13,9 @@ import pytest
 from storecore.errors import StoreError, shown
 from storecore.testing import worker
 from storecore.testing.answers import answers, reads
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, bar, decision, event, fundamental, sent
-from storecore.testing.witness import Witness
 from storecore.testing.worker import Job
 
 ACKNOWLEDGED, ENDLESS = 20, 100_000
@@ -27,7 +27,7 @@ FULL_KINDS = ("bars", "fundamental", "state", "event", "decision", "order")
 SYMBOLS = "AAPL", "MSFT"
 
 
-class DurabilityLaws(Givens):
+class DurabilityLaws(Fixtures):
     """What outlives a process, a full disk, a crash and a flipped bit."""
 
     def test_d1_what_was_acknowledged_survives_kill_9(
@@ -44,7 +44,7 @@ class DurabilityLaws(Givens):
 
     def test_d2_a_write_that_fails_leaves_what_was_there(
         self,
-        subject: Witness,
+        subject: Recorder,
         store: Any,
         declared: frozenset[str],
         promised: Callable[[str], Callable[[], Any]],
@@ -130,7 +130,7 @@ class DurabilityLaws(Givens):
 
     def test_d5_no_flipped_bit_changes_an_answer_unnoticed(
         self,
-        subject: Witness,
+        subject: Recorder,
         store: Any,
         declared: frozenset[str],
         place: Path | None,
@@ -203,7 +203,7 @@ def held(store: Any, declared: frozenset[str], numbers: set[int]) -> dict[str, s
     return kept
 
 
-def _write_one_of_each(subject: Witness) -> None:
+def _write_one_of_each(subject: Recorder) -> None:
     subject.write_bars("AAPL", [bar()])
     subject.write_fundamental("AAPL", fundamental())
     subject.write_event(event())

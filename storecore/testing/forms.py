@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 
 from storecore.errors import InvalidData
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, EVER_UTC, NOON, TICK, bar, bar_table, refused
-from storecore.testing.witness import Witness
 
 PRICES = ("open", "high", "low", "close")
 
 
-class FormLaws(Givens):
+class FormLaws(Fixtures):
     """Who reads a table joins it to others, by its types."""
 
     @pytest.fixture
-    def formed(self, having: Callable[[str], Witness]) -> Witness:
+    def formed(self, having: Callable[[str], Recorder]) -> Recorder:
         """The subject, if it takes and gives tables."""
         return having("BarTables")
 
-    def test_bar_tables_have_the_documented_types(self, formed: Witness) -> None:
+    def test_bar_tables_have_the_documented_types(self, formed: Recorder) -> None:
         """With rows and without, in a table and in a stream, for any columns that are asked for."""
         formed.write_bars("AAPL", [bar(NOON, volume=7)])
         formed.write_bars("BIG", [bar(symbol="BIG", volume=2**53 + 1)])
@@ -37,14 +37,14 @@ class FormLaws(Givens):
         found = _types_of(formed.read_bar_table("NONE", *EVER, columns=columns))
         assert found == {name: _types()[name] for name in columns}
 
-    def test_bar_stream_has_the_documented_types(self, having: Callable[[str], Witness]) -> None:
+    def test_bar_stream_has_the_documented_types(self, having: Callable[[str], Recorder]) -> None:
         """As a table has them."""
         stream = having("BarStream")
         stream.write_bars("AAPL", [bar(NOON, volume=7), bar(NOON + TICK)])
         tables = list(stream.iter_bar_tables("AAPL", *EVER, max_bytes=1))
         assert [_types_of(each) for each in tables] == [_types()] * len(tables)
 
-    def test_bar_tables_take_symbols_and_numbers_of_any_width(self, formed: Witness) -> None:
+    def test_bar_tables_take_symbols_and_numbers_of_any_width(self, formed: Recorder) -> None:
         """Dictionaries, long texts, small floats and ints; columns in any order, in chunks."""
         import pyarrow as pa
 
@@ -62,13 +62,13 @@ class FormLaws(Givens):
             read = formed.read_bar_table(["A", "B"], *EVER, timeframe=timeframe)
             assert read.to_pylist() == plain.to_pylist(), f"{table.schema}"
 
-    def test_bar_tables_take_what_speaks_the_arrow_interface(self, formed: Witness) -> None:
+    def test_bar_tables_take_what_speaks_the_arrow_interface(self, formed: Recorder) -> None:
         """A stream that can be read once, of several batches."""
         plain = bar_table([bar(NOON + number * TICK) for number in range(6)])
         formed.write_bar_table(plain.to_reader(max_chunksize=2))
         assert formed.read_bar_table("AAPL", *EVER).to_pylist() == plain.to_pylist()
 
-    def test_t1_a_table_of_finer_times_is_refused_and_never_rounded(self, formed: Witness) -> None:
+    def test_t1_a_table_of_finer_times_is_refused_and_never_rounded(self, formed: Recorder) -> None:
         """Nanoseconds that are whole microseconds are taken, and so are dates."""
         import pyarrow as pa
 
@@ -86,7 +86,7 @@ class FormLaws(Givens):
         (read,) = formed.read_bars("AAPL", *EVER, timeframe="1w")
         assert read.date == NOON.replace(month=3, day=1, hour=0)
 
-    def test_b2_a_wrong_value_in_any_column_of_a_table_refuses_it(self, formed: Witness) -> None:
+    def test_b2_a_wrong_value_in_any_column_of_a_table_refuses_it(self, formed: Recorder) -> None:
         """NaN, infinity, none, and a volume below 0: the error names row and field."""
         import pyarrow as pa
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from storecore.builtin.memory import MemoryDataStore
 from storecore.reports import StateVersion
 from storecore.testing.answers import answers, difference
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NOON,
@@ -26,7 +27,6 @@ from storecore.testing.records import (
     sent,
 )
 from storecore.testing.transfer_into import chain
-from storecore.testing.witness import Witness
 
 LATER = NOON + timedelta(days=45)
 
@@ -70,11 +70,11 @@ STEPS = (
 )
 
 
-class FreshnessLaws(Givens):
+class FreshnessLaws(Fixtures):
     """No answer is older than the last write that has returned."""
 
     def test_b4_what_was_read_before_a_write_is_read_anew_after_it(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """Every answer, after each write of each kind, though all was read just before."""
         reference = MemoryDataStore()
@@ -86,7 +86,7 @@ class FreshnessLaws(Givens):
 
     def test_d4_two_stores_of_one_place_see_each_others_writes(
         self,
-        subject: Witness,
+        subject: Recorder,
         declared: frozenset[str],
         promised: Callable[[str], Callable[[], Any]],
     ) -> None:

@@ -19,22 +19,22 @@ from storecore.errors import CorruptData, InvalidData, StorageError
 from storecore.protocols import ADDED
 from storecore.reports import Report
 from storecore.testing.answers import answers, difference
+from storecore.testing.fixtures import Fixtures, Tamper
 from storecore.testing.freshness import expected, written_to
-from storecore.testing.givens import Givens, Tamper
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, NOON, bar, decision, event, fundamental, refused, sent
-from storecore.testing.witness import Witness
 
 
-class MaintenanceLaws(Givens):
+class MaintenanceLaws(Fixtures):
     """What looks after a store changes no answer of it."""
 
     @pytest.fixture
-    def maintained(self, having: Callable[[str], Witness]) -> Witness:
+    def maintained(self, having: Callable[[str], Recorder]) -> Recorder:
         """The subject, if it can be looked after."""
         return having("Maintenance")
 
     @pytest.fixture
-    def checkpointed(self, maintained: Witness, store: Any) -> Witness:
+    def checkpointed(self, maintained: Recorder, store: Any) -> Recorder:
         """The subject, if it takes checkpoints; core does so for one of an earlier release."""
         lacking = [name for name in ADDED if not hasattr(store, name)]
         if lacking:
@@ -42,7 +42,7 @@ class MaintenanceLaws(Givens):
         return maintained
 
     def test_maintenance_finds_nothing_wrong_with_a_store_that_nobody_touched(
-        self, maintained: Witness
+        self, maintained: Recorder
     ) -> None:
         """A new one, and one that holds records of every kind, odd bars too."""
         assert maintained.verify().ok
@@ -51,7 +51,7 @@ class MaintenanceLaws(Givens):
         report = maintained.verify()
         assert report.ok, report
 
-    def test_maintenance_changes_no_answer(self, maintained: Witness) -> None:
+    def test_maintenance_changes_no_answer(self, maintained: Recorder) -> None:
         """Neither of the three does, nor a repair that is only tried; twice is fine."""
         _write_some_of_each(maintained)
         before = _answers(maintained)
@@ -65,7 +65,7 @@ class MaintenanceLaws(Givens):
 
     def test_maintenance_keeps_every_record_of_every_kind(
         self,
-        maintained: Witness,
+        maintained: Recorder,
         declared: frozenset[str],
         store: Any,
         reopen: Callable[[], Any] | None,
@@ -91,7 +91,7 @@ class MaintenanceLaws(Givens):
                 assert not wrong, f"opened again: {wrong}"
 
     def test_a3_verify_finds_a_forged_record(
-        self, maintained: Witness, tamper: Tamper | None
+        self, maintained: Recorder, tamper: Tamper | None
     ) -> None:
         """As `verify_audit` does, in both logs."""
         if tamper is None:
@@ -109,7 +109,7 @@ class MaintenanceLaws(Givens):
             tamper(log, lambda _, kept=kept: kept)  # type: ignore[misc]
             assert maintained.verify().ok
 
-    def test_maintenance_of_a_store_leaves_it_to_be_written_on(self, maintained: Witness) -> None:
+    def test_maintenance_of_a_store_leaves_it_to_be_written_on(self, maintained: Recorder) -> None:
         """What comes after is kept like what was before."""
         _write_some_of_each(maintained)
         maintained.compact()
@@ -119,7 +119,7 @@ class MaintenanceLaws(Givens):
         assert maintained.read_bars("AAPL", *EVER)[-1] == later
 
     def test_maintenance_a_checkpoint_holds_for_a_store_that_nobody_touched(
-        self, checkpointed: Witness
+        self, checkpointed: Recorder
     ) -> None:
         """A new store, and one after maintenance: no finding and no note."""
         assert checkpointed.verify(against=checkpointed.checkpoint()).ok
@@ -134,7 +134,7 @@ class MaintenanceLaws(Givens):
         assert checkpointed.verify(against=taken).ok
 
     def test_maintenance_a_checkpoint_holds_after_writes_of_every_kind(
-        self, checkpointed: Witness
+        self, checkpointed: Recorder
     ) -> None:
         """Records added before, between and behind, or replaced by a write, are no finding."""
         _write_some_of_each(checkpointed)
@@ -144,7 +144,7 @@ class MaintenanceLaws(Givens):
         assert report.ok, report
 
     def test_maintenance_what_was_written_behind_is_not_even_a_note(
-        self, checkpointed: Witness
+        self, checkpointed: Recorder
     ) -> None:
         """A day's work: newer bars, filings, events, states and records change nothing of then."""
         _write_some_of_each(checkpointed)
@@ -157,7 +157,7 @@ class MaintenanceLaws(Givens):
         assert checkpointed.verify(against=taken).notes == checkpointed.verify().notes
 
     def test_maintenance_bars_that_are_gone_are_found_by_name(
-        self, checkpointed: Witness, having: Callable[[str], Witness]
+        self, checkpointed: Recorder, having: Callable[[str], Recorder]
     ) -> None:
         """A whole series, and a bar of another series that has new bars since."""
         having("Bulk")
@@ -171,7 +171,7 @@ class MaintenanceLaws(Givens):
         assert found == {("missing", "bars of GONE (1h)"), ("missing", "bars of AAPL (1d)")}
 
     def test_maintenance_what_a_store_lacks_of_a_checkpoint_is_found_by_name(
-        self, checkpointed: Witness
+        self, checkpointed: Recorder
     ) -> None:
         """The checkpoint of a store with something of each kind, compared with an empty one."""
         other = MemoryDataStore()
@@ -183,7 +183,7 @@ class MaintenanceLaws(Givens):
         assert found == {("missing", place) for place in places} | logs
 
     def test_maintenance_what_is_not_as_it_was_is_found_by_name(
-        self, checkpointed: Witness
+        self, checkpointed: Recorder
     ) -> None:
         """Appended records and numbered versions must be as they were."""
         other = MemoryDataStore()
@@ -201,7 +201,7 @@ class MaintenanceLaws(Givens):
         }
 
     def test_maintenance_what_may_have_been_corrected_is_a_note(
-        self, checkpointed: Witness
+        self, checkpointed: Recorder
     ) -> None:
         """As many bars or fundamentals with other values, or more of them."""
         _write_some_of_each(checkpointed)
@@ -218,7 +218,7 @@ class MaintenanceLaws(Givens):
         }
 
     def test_maintenance_a_checkpoint_is_taken_from_itself_its_mapping_or_its_file(
-        self, checkpointed: Witness, tmp_path: Path
+        self, checkpointed: Recorder, tmp_path: Path
     ) -> None:
         """An edit is detected in each of them."""
         checkpointed.write_bars("AAPL", [bar()])
@@ -237,7 +237,7 @@ class MaintenanceLaws(Givens):
             checkpointed.verify(against=7)
 
     def test_maintenance_a_checkpoint_is_that_of_memory_with_the_same_data(
-        self, checkpointed: Witness, store: Any, having: Callable[[str], Witness]
+        self, checkpointed: Recorder, store: Any, having: Callable[[str], Recorder]
     ) -> None:
         """So a store can be compared with the checkpoint of its copy in another backend."""
         for capability in ("Catalog", "VersionedState", "Transfer"):

@@ -8,19 +8,19 @@ from typing import Any
 
 from storecore.reports import StateVersion
 from storecore.testing import worker
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER
-from storecore.testing.witness import Witness
 from storecore.testing.worker import Job
 
 SEVERAL, EACH_ONE = 2, 8
 
 
-class ProcessLaws(Givens):
+class ProcessLaws(Fixtures):
     """What the capabilities promise, between processes too."""
 
     def test_d4_batches_of_processes_are_not_lost(
-        self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]
+        self, having: Callable[[str], Recorder], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
         """Each is there whole."""
         reopen, bulk = promised("shared"), having("Bulk")
@@ -33,7 +33,7 @@ class ProcessLaws(Givens):
             assert [each and each.employees for each in read] == list(numbers), symbol
 
     def test_d4_batches_of_processes_make_one_chain(
-        self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]
+        self, having: Callable[[str], Recorder], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
         """None is lost, and the records of each lie together."""
         reopen, trail, _ = promised("shared"), having("AuditTrail"), having("BulkAudit")
@@ -45,7 +45,7 @@ class ProcessLaws(Givens):
         assert trail.verify_audit().ok
 
     def test_d4_states_that_processes_count_up_lose_no_change(
-        self, having: Callable[[str], Witness], promised: Callable[[str], Callable[[], Any]]
+        self, having: Callable[[str], Recorder], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
         """Of two that save the next version only one is taken."""
         reopen, versioned = promised("shared"), having("VersionedState")

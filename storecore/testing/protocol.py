@@ -6,10 +6,10 @@ import inspect
 from typing import Any
 
 from storecore.protocols import ADDED, CAPABILITIES, GROWN, DataStore, declaration
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
 
 
-class ProtocolLaws(Givens):
+class ProtocolLaws(Fixtures):
     """What a store is, before it is used."""
 
     def test_p1_a_store_has_the_ten_methods_with_the_protocols_signatures(self, store: Any) -> None:

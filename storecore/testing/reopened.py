@@ -11,8 +11,9 @@ import pytest
 from storecore.builtin.memory import MemoryDataStore
 from storecore.testing import worker
 from storecore.testing.answers import answers, difference
+from storecore.testing.fixtures import Fixtures
 from storecore.testing.freshness import expected, writes_by_every_method
-from storecore.testing.givens import Givens
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, EVER_UTC, HOSTILE, NOON, TICK, bar, event, fundamental
 from storecore.testing.sizes import documents
 from storecore.testing.whole import (
@@ -24,13 +25,12 @@ from storecore.testing.whole import (
     whole_filings,
     whole_orders,
 )
-from storecore.testing.witness import Witness
 from storecore.testing.worker import Job
 
 Reopen = Callable[[], Any] | None
 
 
-class ReopenedLaws(Givens):
+class ReopenedLaws(Fixtures):
     """The medium keeps what the store answers."""
 
     @pytest.fixture
@@ -42,7 +42,7 @@ class ReopenedLaws(Givens):
 
     def test_l2_whole_records_are_the_same_in_a_store_opened_again(
         self,
-        subject: Witness,
+        subject: Recorder,
         store: Any,
         declared: frozenset[str],
         another: Callable[[], Any],
@@ -67,7 +67,7 @@ class ReopenedLaws(Givens):
 
     def test_l2_hostile_names_are_the_same_in_a_store_opened_again(
         self,
-        subject: Witness,
+        subject: Recorder,
         store: Any,
         declared: frozenset[str],
         another: Callable[[], Any],
@@ -90,7 +90,7 @@ class ReopenedLaws(Givens):
                 assert again.symbols() == again.strategies() == sorted(HOSTILE)
 
     def test_l2_long_documents_are_the_same_in_a_store_opened_again(
-        self, subject: Witness, store: Any, another: Callable[[], Any]
+        self, subject: Recorder, store: Any, another: Callable[[], Any]
     ) -> None:
         """States, payloads and filings beyond 64 KiB, of hundreds of keys, of a hundred levels."""
         for number, document in enumerate(documents()):
@@ -106,7 +106,7 @@ class ReopenedLaws(Givens):
             assert again.read_fundamental("AAPL").raw_xml == LONG
 
     def test_e1_events_of_one_microsecond_keep_their_order_through_openings(
-        self, subject: Witness, store: Any, another: Callable[[], Any]
+        self, subject: Recorder, store: Any, another: Callable[[], Any]
     ) -> None:
         """Nothing counts them anew with each store."""
         numbers = iter((5, 3, 4, 2, 9, 0, 1, 8, 7))

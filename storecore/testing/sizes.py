@@ -9,7 +9,8 @@ from typing import Any
 
 from storecore.errors import InvalidData
 from storecore.models import Event
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NOON,
@@ -22,7 +23,6 @@ from storecore.testing.records import (
     sent,
 )
 from storecore.testing.whole import LONG
-from storecore.testing.witness import Witness
 from storecore.testing.worker import PATIENCE
 
 MANY = 2_100  # more than two pages of a thousand
@@ -34,10 +34,10 @@ DEEP, WIDE = 100, 600
 MINUTE = timedelta(minutes=1)
 
 
-class SizeLaws(Givens):
+class SizeLaws(Fixtures):
     """What holds for ten holds for thousands."""
 
-    def test_b1_a_series_of_thousands_is_read_whole_and_in_order(self, subject: Witness) -> None:
+    def test_b1_a_series_of_thousands_is_read_whole_and_in_order(self, subject: Recorder) -> None:
         """Written in two batches whose dates alternate; any range of it, too."""
         many = _many(subject)
         bars = [bar(NOON + number * MINUTE, float(number)) for number in range(many)]
@@ -48,7 +48,7 @@ class SizeLaws(Givens):
             read = subject.read_bars("AAPL", bars[first].date, bars[last].date)
             assert read == bars[first : last + 1], f"bars {first} to {last}"
 
-    def test_b1_a_batch_of_thousands_replaces_a_batch_of_thousands(self, subject: Witness) -> None:
+    def test_b1_a_batch_of_thousands_replaces_a_batch_of_thousands(self, subject: Recorder) -> None:
         """Each bar of it."""
         many = _many(subject)
         for close in (1.0, 2.0):
@@ -56,7 +56,7 @@ class SizeLaws(Givens):
         assert {each.close for each in subject.read_bars("AAPL", *EVER)} == {2.0}
 
     def test_b1_more_than_ten_thousand_bars_are_read_whole(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """Search servers answer with no more hits than that."""
         hits = _many(subject, HITS)
@@ -67,7 +67,7 @@ class SizeLaws(Givens):
             assert len(subject.read_bar_table("AAPL", *EVER)) == hits
 
     def test_e1_more_than_ten_thousand_events_are_read_whole(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Each once."""
         bulk = having("Bulk")
@@ -77,7 +77,7 @@ class SizeLaws(Givens):
         assert read == list(range(hits))
 
     def test_b2_a_wrong_bar_behind_a_thousand_others_refuses_them_all(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """The error names its row."""
         batch = [bar(NOON + number * MINUTE) for number in range(MANY)]
@@ -87,7 +87,7 @@ class SizeLaws(Givens):
         assert subject.read_bars("AAPL", *EVER) == []
 
     def test_e1_a_thousand_events_of_one_microsecond_keep_their_order(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """Among others before and after them, each once."""
         moments = [*[NOON - MINUTE] * 10, *[NOON] * FEW, *[NOON + MINUTE] * 10]
@@ -97,7 +97,7 @@ class SizeLaws(Givens):
         assert subject.read_events(NOON, NOON) == events[10:-10]
 
     def test_e2_a_list_of_a_thousand_types_is_a_filter(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """The last of them too."""
         events = [event(type=f"T{number}") for number in (0, 998, 999, FEW - 1)]
@@ -105,13 +105,13 @@ class SizeLaws(Givens):
         read = subject.read_events(*EVER, [f"T{number}" for number in range(FEW)])
         assert read == events
 
-    def test_s1_a_long_a_wide_and_a_deep_state_come_back_equal(self, subject: Witness) -> None:
+    def test_s1_a_long_a_wide_and_a_deep_state_come_back_equal(self, subject: Recorder) -> None:
         """Texts beyond 64 KiB, hundreds of keys, a hundred levels."""
         for state in documents():
             subject.save_strategy_state("value", state)
             assert repr(subject.load_strategy_state("value")) == repr(state)
 
-    def test_s1_a_long_a_wide_and_a_deep_payload_come_back_equal(self, subject: Witness) -> None:
+    def test_s1_a_long_a_wide_and_a_deep_payload_come_back_equal(self, subject: Recorder) -> None:
         """As a state does."""
         payloads = list(documents())
         for payload in payloads:
@@ -120,13 +120,13 @@ class SizeLaws(Givens):
             map(repr, payloads)
         )
 
-    def test_f1_a_long_document_comes_back_whole(self, subject: Witness) -> None:
+    def test_f1_a_long_document_comes_back_whole(self, subject: Recorder) -> None:
         """A filing of hundreds of kilobytes is usual."""
         filing = fundamental(company_name=LONG, industry=LONG, raw_xml=LONG)
         subject.write_fundamental("AAPL", filing)
         assert subject.read_fundamental("AAPL") == filing
 
-    def test_f1_the_latest_of_many_filings_is_found(self, subject: Witness) -> None:
+    def test_f1_the_latest_of_many_filings_is_found(self, subject: Recorder) -> None:
         """Whatever their number, and wherever among them `as_of` lies."""
         moments = [NOON + number * MINUTE for number in range(150)]
         for number, at in enumerate(reversed(moments)):
@@ -136,7 +136,7 @@ class SizeLaws(Givens):
             assert read.timestamp == moments[number]
 
     def test_a1_long_texts_of_records_come_back_whole(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """The reasoning of a model, the answer of a broker."""
         trail = having("AuditTrail")
@@ -148,7 +148,7 @@ class SizeLaws(Givens):
         assert trail.verify_audit().ok
 
     def test_a3_a_chain_of_thousands_is_read_in_order_and_verified(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """In batches whose records are all of one time, and one after them."""
         trail, _ = having("AuditTrail"), having("BulkAudit")
@@ -165,7 +165,7 @@ class SizeLaws(Givens):
         assert (report.ok, report.checked) == (True, 2 * many), report
 
     def test_bar_tables_of_thousands_of_rows_keep_the_last_of_each_date(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Each date is there twice, half a table apart."""
         tables = having("BarTables")
@@ -175,7 +175,7 @@ class SizeLaws(Givens):
         assert tables.read_bar_table("AAPL", *EVER).to_pylist() == bar_table(halves[1]).to_pylist()
 
     def test_catalog_lists_more_than_a_thousand_symbols(
-        self, subject: Witness, declared: frozenset[str], having: Callable[[str], Witness]
+        self, subject: Recorder, declared: frozenset[str], having: Callable[[str], Recorder]
     ) -> None:
         """All of them, sorted; and a table of so many is written and read in one call each."""
         catalog = having("Catalog")
@@ -192,7 +192,7 @@ class SizeLaws(Givens):
         assert catalog.read_bars(bars[-1].symbol, *EVER) == bars[-1:]
 
     def test_bar_stream_of_a_thousand_symbols_has_them_all(
-        self, having: Callable[[str], Witness], declared: frozenset[str]
+        self, having: Callable[[str], Recorder], declared: frozenset[str]
     ) -> None:
         """Asked for in one call, by their names in any iterable."""
         stream = having("BarStream")
@@ -203,7 +203,7 @@ class SizeLaws(Givens):
         tables = stream.iter_bar_tables(iter([*names, *names]), *EVER)
         assert [row["symbol"] for each in tables for row in each.to_pylist()] == chosen
 
-    def test_bulk_takes_and_deletes_thousands(self, having: Callable[[str], Witness]) -> None:
+    def test_bulk_takes_and_deletes_thousands(self, having: Callable[[str], Recorder]) -> None:
         """What a call returns is how many there were."""
         bulk = having("Bulk")
         many = _many(bulk)
@@ -213,7 +213,7 @@ class SizeLaws(Givens):
         assert bulk.read_bars("AAPL", *EVER) == [bars[0], bars[-1]]
 
     def test_transfer_gives_thousands_of_events_with_ties_across_every_page(
-        self, having: Callable[[str], Witness], declared: frozenset[str]
+        self, having: Callable[[str], Recorder], declared: frozenset[str]
     ) -> None:
         """Each once, by timestamp, then by order of writing."""
         transfer = having("Transfer")
@@ -224,7 +224,7 @@ class SizeLaws(Givens):
         assert [each.payload["n"] for each in transfer.iter_events()] == list(range(count))
 
     def test_transfer_gives_thousands_of_records_behind_any_number(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """In the order of their numbers."""
         transfer, _ = having("Transfer"), having("BulkAudit")

@@ -22,7 +22,7 @@ class TestMine(DataStoreSuite):
             yield store
 ```
 
-Only `store` is required; `storecore.testing.givens` says what each is for. A law cannot be taken
+Only `store` is required; `storecore.testing.fixtures` says what each is for. A law cannot be taken
 out: overriding a test, or a fixture that is the kit's own, is an error.
 """
 
@@ -44,10 +44,10 @@ from storecore.testing.disk_usage import DiskUsageLaws
 from storecore.testing.durability import DurabilityLaws
 from storecore.testing.events import EventLaws
 from storecore.testing.filters import FilterLaws
+from storecore.testing.fixtures import GIVEN, Fixtures
 from storecore.testing.forms import FormLaws
 from storecore.testing.freshness import FreshnessLaws
 from storecore.testing.fundamentals import FundamentalLaws
-from storecore.testing.givens import GIVEN, Givens
 from storecore.testing.history import HistoryLaws
 from storecore.testing.life import LifeLaws
 from storecore.testing.maintenance import MaintenanceLaws
@@ -68,7 +68,7 @@ from storecore.testing.whole import WholeLaws
 from storecore.testing.zones import ZoneLaws
 from storecore.values.suggestions import did_you_mean
 
-BASE_LAWS: tuple[type[Givens], ...] = (
+BASE_LAWS: tuple[type[Fixtures], ...] = (
     ProtocolLaws,
     NameLaws,
     TimeLaws,
@@ -94,7 +94,7 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     DurabilityLaws,
     PresenceLaws,
 )
-CAPABILITY_LAWS: dict[str, type[Givens]] = {
+CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "BarTables": BarTableLaws,
     "BarStream": BarStreamLaws,
     "Catalog": CatalogLaws,

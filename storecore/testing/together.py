@@ -8,7 +8,8 @@ from datetime import timedelta
 from threading import Event as Flag
 from typing import Any
 
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NOON,
@@ -19,7 +20,6 @@ from storecore.testing.records import (
     fundamental,
     sent,
 )
-from storecore.testing.witness import Witness
 
 WRITERS, SHARE, TIMES = 3, 6, 12
 TOTAL = WRITERS * SHARE
@@ -27,17 +27,17 @@ PATIENCE = 0.5  # seconds
 MINUTE = timedelta(minutes=1)
 
 
-class TogetherLaws(Givens):
+class TogetherLaws(Fixtures):
     """What several threads do to one store at once, with its every method."""
 
-    def test_d4_threads_lose_no_fundamental(self, subject: Witness, eager_threads: None) -> None:
+    def test_d4_threads_lose_no_fundamental(self, subject: Recorder, eager_threads: None) -> None:
         """Of one symbol, each of its own moment."""
         _by_threads(lambda n: subject.write_fundamental("AAPL", _filing(n)))
         found = [subject.read_fundamental("AAPL", NOON + n * MINUTE) for n in range(TOTAL)]
         assert found == [_filing(n) for n in range(TOTAL)]
 
     def test_d4_threads_lose_no_batch_of_events(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """Each batch is there whole."""
         bulk = having("Bulk")
@@ -46,7 +46,7 @@ class TogetherLaws(Givens):
         assert numbers == sorted([*range(TOTAL)] * 2)
 
     def test_d4_threads_lose_no_batch_of_fundamentals(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """Of two symbols each."""
         bulk, names = having("Bulk"), ("AAPL", "MSFT")
@@ -56,7 +56,7 @@ class TogetherLaws(Givens):
             assert found == [_filing(n, symbol=name) for n in range(TOTAL)]
 
     def test_d4_threads_lose_no_table(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """Of two symbols each."""
         tables, names = having("BarTables"), ("AAPL", "MSFT")
@@ -68,7 +68,7 @@ class TogetherLaws(Givens):
             assert found == list(range(TOTAL))
 
     def test_d4_threads_that_delete_lose_no_write(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """Old bars of a series are deleted while new ones are written; none comes back."""
         bulk = having("Bulk")
@@ -83,7 +83,7 @@ class TogetherLaws(Givens):
         assert bulk.read_bars("AAPL", *EVER) == [_bar(number) for number in range(TOTAL)]
 
     def test_d4_threads_log_batches_into_one_chain(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """Beside single records; each batch lies together."""
         trail, _ = having("AuditTrail"), having("BulkAudit")
@@ -104,7 +104,7 @@ class TogetherLaws(Givens):
         assert sorted(names[::2]) == sorted(map(str, range(TOTAL)))
 
     def test_d4_a_state_that_is_replaced_is_never_missing(
-        self, subject: Witness, eager_threads: None
+        self, subject: Recorder, eager_threads: None
     ) -> None:
         """A reader beside the writer sees the old one or the new one."""
         subject.save_strategy_state("value", {"number": 0})
@@ -115,7 +115,7 @@ class TogetherLaws(Givens):
         assert None not in seen, "a state was missing while another was saved"
 
     def test_d4_a_fundamental_that_is_replaced_is_never_missing(
-        self, subject: Witness, eager_threads: None
+        self, subject: Recorder, eager_threads: None
     ) -> None:
         """A reader beside the writer sees the old one or the new one."""
         subject.write_fundamental("AAPL", fundamental())
@@ -126,7 +126,7 @@ class TogetherLaws(Givens):
         assert None not in seen, "a fundamental was missing while it was written again"
 
     def test_b4_a_table_that_replaces_bars_hides_none(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """Neither from a list nor from a table, and each row is of one write."""
         tables, rows = having("BarTables"), range(TOTAL)
@@ -144,7 +144,7 @@ class TogetherLaws(Givens):
             assert all(first == last for first, last in read), "a bar half old, half new was seen"
 
     def test_b4_a_delete_hides_no_other_bar(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """A reader beside it sees each bar that stays."""
         bulk = having("Bulk")
@@ -157,7 +157,7 @@ class TogetherLaws(Givens):
         assert all(each == kept for each in seen), "a bar was missing while others were deleted"
 
     def test_catalog_may_be_read_while_it_grows(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """What was there before is listed, whatever comes meanwhile."""
         catalog = having("Catalog")
@@ -180,7 +180,7 @@ class TogetherLaws(Givens):
             assert set(names) <= set(listed), f"not listed meanwhile: {set(names) - set(listed)}"
 
     def test_a3_a_log_verifies_while_it_is_written(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """A record that comes meanwhile is no damage."""
         trail = having("AuditTrail")

@@ -17,9 +17,9 @@ from storecore.models import (
     OrderResult,
     PriceBar,
 )
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, NOON, TICK, bar, bar_table, event, fundamental
-from storecore.testing.witness import Witness
 
 LONG = "long é\n" * 20_000  # 160 KB in UTF-8
 NUL = "nul\0and more\0"
@@ -110,11 +110,11 @@ def whole_orders() -> list[tuple[Order, OrderResult]]:
     return [*pairs, (Order("value", "AAPL", "BUY", 1, "MARKET"), OrderResult(7, "rejected"))]
 
 
-class WholeLaws(Givens):
+class WholeLaws(Fixtures):
     """Nothing of a record is trimmed, rounded or left out."""
 
     def test_b5_prices_that_no_few_decimals_hold_come_back(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """In each of the four, in bars and in tables."""
         bars = whole_bars()
@@ -126,7 +126,7 @@ class WholeLaws(Givens):
                 assert read[name].to_pylist() == [getattr(each, name) for each in bars]
 
     def test_f1_a_fundamental_whose_every_field_is_set_comes_back_equal(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """Blanks and line ends around its texts, all digits of its numbers."""
         for number, filing in enumerate(whole_filings()):
@@ -135,13 +135,13 @@ class WholeLaws(Givens):
             assert read == filing
             assert repr(read) == repr(filing)
 
-    def test_e1_an_event_whose_every_field_is_set_comes_back_equal(self, subject: Witness) -> None:
+    def test_e1_an_event_whose_every_field_is_set_comes_back_equal(self, subject: Recorder) -> None:
         """Its two times, its texts and what its payload holds."""
         for each in whole_events():
             subject.write_event(each)
         assert repr(subject.read_events(*EVER)) == repr(whole_events())
 
-    def test_s1_texts_and_numbers_of_a_state_come_back_as_they_are(self, subject: Witness) -> None:
+    def test_s1_texts_and_numbers_of_a_state_come_back_as_they_are(self, subject: Recorder) -> None:
         """As keys and as values."""
         texts = {"texts": {text: text for text in TEXTS}, "numbers": list(NUMBERS)}
         for state in (texts, *PAYLOADS):
@@ -149,7 +149,7 @@ class WholeLaws(Givens):
             assert repr(subject.load_strategy_state("value")) == repr(state)
 
     def test_a1_decisions_whose_every_field_is_set_come_back_equal(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Every action, all digits, blanks around the reasons."""
         trail = having("AuditTrail")
@@ -159,7 +159,7 @@ class WholeLaws(Givens):
         assert repr(read) == repr(whole_decisions())
 
     def test_a1_orders_whose_every_field_is_set_come_back_equal(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Prices and quantities to the last digit, whole ones as int, messages as they are."""
         trail = having("AuditTrail")
@@ -170,7 +170,7 @@ class WholeLaws(Givens):
 
     # A batch keeps what a single call keeps, and a copy gives what was kept.
 
-    def test_e1_events_of_a_batch_come_back_whole(self, having: Callable[[str], Witness]) -> None:
+    def test_e1_events_of_a_batch_come_back_whole(self, having: Callable[[str], Recorder]) -> None:
         """As single ones do, times of other zones too."""
         bulk, events = having("Bulk"), whole_events()
         there = [replace(e, timestamp=_there(e.timestamp), source="there") for e in events]
@@ -184,7 +184,7 @@ class WholeLaws(Givens):
         )
 
     def test_f1_fundamentals_of_a_batch_come_back_whole(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """As single ones do, each with its own time zone."""
         bulk = having("Bulk")
@@ -193,7 +193,7 @@ class WholeLaws(Givens):
         read = [bulk.read_fundamental("AAPL", as_of=at) for at in moments]
         assert repr(read) == repr(whole_filings())
 
-    def test_a1_records_of_a_batch_come_back_whole(self, having: Callable[[str], Witness]) -> None:
+    def test_a1_records_of_a_batch_come_back_whole(self, having: Callable[[str], Recorder]) -> None:
         """As single ones do, and the chain that they make verifies."""
         trail, _ = having("AuditTrail"), having("BulkAudit")
         trail.log_decisions("value", whole_decisions())
@@ -204,7 +204,7 @@ class WholeLaws(Givens):
         assert repr(ordered) == repr(whole_orders())
 
     def test_s1_long_documents_of_a_batch_come_back_whole(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Payloads and filings beyond 64 KiB."""
         bulk = having("Bulk")
@@ -216,7 +216,7 @@ class WholeLaws(Givens):
         assert bulk.read_fundamental("AAPL").industry == LONG
 
     def test_a1_long_texts_of_a_batch_come_back_whole(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Reasons and messages beyond 64 KiB."""
         trail, _ = having("AuditTrail"), having("BulkAudit")
@@ -226,7 +226,7 @@ class WholeLaws(Givens):
         assert [each.decision.reasoning for each in trail.read_decisions(*EVER)] == [LONG]
         assert [each.result.message for each in trail.read_orders(*EVER)] == [LONG]
 
-    def test_transfer_gives_whole_events(self, having: Callable[[str], Witness]) -> None:
+    def test_transfer_gives_whole_events(self, having: Callable[[str], Recorder]) -> None:
         """To the microsecond, by which they are sorted."""
         transfer, events = having("Transfer"), whole_events()
         for each in reversed(events):
@@ -241,7 +241,7 @@ class WholeLaws(Givens):
         ]
         assert repr(given) == repr(events)
 
-    def test_transfer_gives_whole_fundamentals(self, having: Callable[[str], Witness]) -> None:
+    def test_transfer_gives_whole_fundamentals(self, having: Callable[[str], Recorder]) -> None:
         """Every field of each."""
         transfer = having("Transfer")
         for each in reversed(whole_filings()):
@@ -251,7 +251,7 @@ class WholeLaws(Givens):
     # What replaces a record leaves nothing of it.
 
     def test_b1_a_bar_that_is_replaced_leaves_none_of_its_values(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """Each field is the new one's, written as a list or as a table."""
         for number in range(1, 5):
@@ -265,7 +265,7 @@ class WholeLaws(Givens):
             assert subject.read_bars("AAPL", *EVER) == [new]
 
     def test_f2_a_fundamental_that_is_replaced_leaves_none_of_its_values(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """What the new one does not set is None; whatever zone each was written in."""
         least = {"company_name": "new", "cik": "1", "raw_xml": "<new/>"}

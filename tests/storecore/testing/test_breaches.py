@@ -21,7 +21,7 @@ class Odd(MemoryDataStore):
 def test_a_missing_method_and_another_signature_are_told():
     test = DataStoreSuite.test_p1_a_store_has_the_ten_methods_with_the_protocols_signatures
     with pytest.raises(AssertionError) as caught:
-        test(None, Odd(), frozenset())
+        test(None, Odd())
     assert "it lacks log_order" in str(caught.value)
     assert "read_bars(ticker, start, end" in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""The store under test with a witness beside it, who tells of a failure what was done."""
+"""The store under test with a recorder beside it, who tells of a failure what was done."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Call(NamedTuple):
         return f"{self.method}({', '.join(given)})\n    {verb} {shown(self.answer)}"
 
 
-class Witness:
+class Recorder:
     """Passes each call on to a store, the writes to its writer, and remembers the last ones."""
 
     def __init__(self, store: Any, writer: Any) -> None:
@@ -37,7 +37,7 @@ class Witness:
         is_read = name in METHODS and not METHODS[name].is_write
         target = getattr(self._store if is_read else self._writer, name)
 
-        def witnessed(*args: Any, **kwargs: Any) -> Any:
+        def recorded(*args: Any, **kwargs: Any) -> Any:
             try:
                 answer = target(*args, **kwargs)
             except BaseException as error:
@@ -46,12 +46,12 @@ class Witness:
             self._calls.append(Call(name, args, kwargs, answer))
             return answer
 
-        return witnessed
+        return recorded
 
     def forget(self) -> None:
         """Forget the calls so far: a new example begins."""
         self._calls.clear()
 
-    def testimony(self) -> str:
+    def account(self) -> str:
         """Return the last calls and what came back, in their order."""
         return "\n".join(map(str, self._calls)) or "nothing"

@@ -16,7 +16,7 @@ import pytest
 
 from storecore.plugins.spec import BackendSpec, ResolvedSpec
 from storecore.protocols import ADDED, CAPABILITIES
-from storecore.testing.witness import Witness
+from storecore.testing.recorder import Recorder
 
 GIVEN = frozenset(
     {"store", "reopen", "spec", "place", "nowhere", "writer", "tamper", "known_failures"}
@@ -33,7 +33,7 @@ def lacking(store: Any, capability: str) -> list[str]:
     return [name for name in methods if not callable(getattr(store, name, None))]
 
 
-class Givens:
+class Fixtures:
     """The fixtures that a suite may override, with what holds where it does not."""
 
     known_failures: ClassVar[Mapping[str, str]] = {}
@@ -90,9 +90,9 @@ class Givens:
     # What follows is given to the tests.
 
     @pytest.fixture
-    def subject(self, store: Any, writer: Any) -> Witness:
+    def subject(self, store: Any, writer: Any) -> Recorder:
         """The store under test; its calls are told when a law is broken."""
-        return Witness(store, writer)
+        return Recorder(store, writer)
 
     @pytest.fixture
     def claimed(self, request: pytest.FixtureRequest, spec: ResolvedSpec | None) -> frozenset[str]:
@@ -110,16 +110,16 @@ class Givens:
     @pytest.fixture
     def having(
         self, request: pytest.FixtureRequest, claimed: frozenset[str]
-    ) -> Callable[[str], Witness]:
+    ) -> Callable[[str], Recorder]:
         """Return the subject if it declares a capability; else the test is skipped, and says so.
 
         Where it is skipped no store is opened: opening may be what a test costs.
         """
 
-        def with_capability(name: str) -> Witness:
+        def with_capability(name: str) -> Recorder:
             if name not in claimed:
                 pytest.skip(f"the backend does not declare the capability {name}")
-            subject: Witness = request.getfixturevalue("subject")
+            subject: Recorder = request.getfixturevalue("subject")
             missing = lacking(request.getfixturevalue("store"), name)
             if missing:
                 pytest.skip(f"not tried: declared, but {', '.join(missing)} is missing (law P2)")
@@ -146,7 +146,7 @@ class Givens:
         return with_promise
 
     @pytest.fixture
-    def fresh_name(self, subject: Witness) -> Callable[[], str]:
+    def fresh_name(self, subject: Recorder) -> Callable[[], str]:
         """Give a name that no other example of the test has used; a new example begins."""
         numbers = itertools.count()
 
