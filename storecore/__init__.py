@@ -95,8 +95,8 @@ if TYPE_CHECKING:
     from storecore.store.collections import EventCollection as EventCollection
     from storecore.store.collections import FundamentalCollection as FundamentalCollection
     from storecore.store.collections import StateCollection as StateCollection
-    from storecore.store.rows import Rows as Rows
-    from storecore.store.rows import RowStore as RowStore
+    from storecore.store.row_store import Rows as Rows
+    from storecore.store.row_store import RowStore as RowStore
     from storecore.store.tables import iter_bar_tables as iter_bar_tables
     from storecore.store.tables import read_bar_table as read_bar_table
     from storecore.store.tables import write_bar_table as write_bar_table
@@ -151,7 +151,7 @@ _EXTEND = {
     "store.collections": (
         "AuditLog BarCollection EventCollection FundamentalCollection StateCollection"
     ),
-    "store.rows": "RowStore Rows",
+    "store.row_store": "RowStore Rows",
     "store.wrapper": "Wrapper",
     "values.documents": "decode_document encode_document",
     "values.fork": "reset_after_fork",

@@ -1,4 +1,7 @@
-"""The versions of states, so that two writers cannot overwrite each other."""
+"""The versions of states, so that two writers cannot overwrite each other.
+
+A backend calls `check_expected` under a lock of the strategy, or in the transaction that writes.
+"""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from storecore.config.file import TABLE, StoreConfig, expanded_at, load_config
 from storecore.config.nested import NestedStore
+from storecore.config.observed import observed
 from storecore.config.options import build_config
-from storecore.config.watched import watched
 from storecore.errors import (
     BackendLoadError,
     ConfigError,
@@ -66,7 +66,7 @@ def open_store(
 def opened(prepared: NestedStore) -> DataStore:
     """Open a prepared store, with the installed observers."""
     observers = load_observers()
-    return watched(prepared.open(), prepared.spec, observers)
+    return observed(prepared.open(), prepared.spec, observers)
 
 
 def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> NestedStore:

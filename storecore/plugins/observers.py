@@ -2,6 +2,7 @@
 
 A hook runs in the thread that made the call, and the caller waits for it. Observers are not called
 for calls that a hook makes in that thread, or a hook that writes would be called for its own write.
+`storecore.config.observed` is the store that calls them.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     aside/2026-11-24T22-58-32.123456Z/prices/AAPL/2026-01.parquet
 
 A file keeps its path, under a folder named after the time, so that it can be inspected and put
-back.
+back. A torn line of a log does not come here: it is moved to a file beside the log (`logs.py`).
 """
 
 from __future__ import annotations

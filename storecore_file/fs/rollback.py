@@ -1,8 +1,11 @@
-"""Rolls back a change of many files, in many folders, as one.
+"""Rolls back a change of many files, in many folders, when it fails.
 
 Before a file is replaced or removed, it gets a second, hidden name beside it. That is a hard link,
 which needs neither a descriptor nor a copy for each of thousands of files. `Disk.exchange` does the
 same for the few files of one step, by descriptors.
+
+This is for an error in a process that lives: nothing reads the second names after a kill. FORMAT.md
+says what a kill leaves; of bars the newer generation counts (`bars/overlaps.py`).
 """
 
 from __future__ import annotations

@@ -159,6 +159,7 @@ def file(path):
     return {"backend": "file", "base_path": path, "durability": "os"}
 
 
+@pytest.mark.soak
 class TestMirrorOfFiles(Composed):
     def config(self, place):
         replicas = [file(place / "copy"), {"backend": "memory"}]
@@ -172,6 +173,7 @@ class TestDurableMirror(TestMirrorOfFiles):
         return prepared.spec
 
 
+@pytest.mark.soak
 class TestCachedMemory(Composed):
     def config(self, place):
         return {"backend": "cached", "store": {"backend": "memory"}, "max_bytes": 50_000}

@@ -114,7 +114,7 @@ def test_a_row_that_is_not_what_was_written_is_corrupt_and_named(store, kind, ke
 
 
 def test_a_log_is_read_in_pages(store, decision, monkeypatch):
-    monkeypatch.setattr("storecore.store.rows._PAGE", 3)
+    monkeypatch.setattr("storecore.store.row_store._PAGE", 3)
     store.log_decisions("value", [decision()] * 8)
     assert [each.seq for each in store.read_decisions(datetime.min, datetime.max)] == [*range(1, 9)]
     assert len(list(store.iter_audit("decisions", 6))) == 2

@@ -83,3 +83,5 @@ def concerns(law, test):
 
 
 SUITES = {f"Test{name}": suite_of(cls) for name, cls in BROKEN.items()}
+_OF_LAW = {cls.law: f"Test{name}" for name, cls in BROKEN.items()}
+ONE_A_LAW = {name: SUITES[name] for name in _OF_LAW.values()}

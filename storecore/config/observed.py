@@ -1,7 +1,7 @@
-"""`Watched`: the store that a user holds while observers are installed.
+"""`Observed`: the store that a user holds while observers are installed.
 
 Without observers a user holds the backend's own store and pays nothing. With observers, the store
-is wrapped in `Watched`, which has the same capabilities.
+is wrapped in `Observed`, which has the same capabilities.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from storecore.store.tables import bars_by_symbol, kept_table
 from storecore.store.wrapper import Wrapper, signature_of
 
 
-def watched(store: DataStore, spec: ResolvedSpec, observers: Observers) -> DataStore:
+def observed(store: DataStore, spec: ResolvedSpec, observers: Observers) -> DataStore:
     """Return the store, wrapped if there are observers, and notify them that it was opened."""
     if not observers.managers:
         return store
-    wrapper = Watched(store, spec.capabilities, observers)
+    wrapper = Observed(store, spec.capabilities, observers)
     try:
         observers.notify("storecore_opened", store=wrapper, spec=spec)
     except BaseException:  # raised by the user's program, which never receives the store
@@ -31,7 +31,7 @@ def watched(store: DataStore, spec: ResolvedSpec, observers: Observers) -> DataS
     return wrapper
 
 
-class Watched(Wrapper):
+class Observed(Wrapper):
     """A store that passes its calls on to another and notifies observers of writes that succeed."""
 
     def __init__(self, store: DataStore, capabilities: Iterable[str], observers: Observers) -> None:
@@ -60,7 +60,7 @@ class Watched(Wrapper):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The observers are those of the process that creates the copy.
-        return _watched_again, (self._nested, self._capabilities, self._close_notified)
+        return _observed_again, (self._nested, self._capabilities, self._close_notified)
 
     def _check_open(self) -> None:
         """Leave the check to the store, whose error has its own name."""
@@ -81,11 +81,11 @@ class Watched(Wrapper):
         return result
 
 
-def _watched_again(store: DataStore, capabilities: frozenset[str], close_notified: bool) -> Any:
+def _observed_again(store: DataStore, capabilities: frozenset[str], close_notified: bool) -> Any:
     observers = load_observers()
     if not observers.managers:
         return store
-    wrapper = Watched(store, capabilities, observers)
+    wrapper = Observed(store, capabilities, observers)
     wrapper._close_notified = close_notified
     return wrapper
 
