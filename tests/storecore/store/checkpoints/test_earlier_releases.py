@@ -7,7 +7,7 @@ import pytest
 from storecore import Maintenance, StorageError
 from storecore.builtin.memory import MemoryConfig, MemoryDataStore
 from storecore.builtin.readonly import ReadonlyStore
-from storecore.config.observed import observed
+from storecore.config import observed as observing
 from storecore.plugins.observers import Observers
 from storecore.plugins.spec import BackendSpec
 from storecore.protocols import CAPABILITIES
@@ -33,7 +33,7 @@ def observed(store):
         open=lambda config: store,
         capabilities=frozenset(WHOLE),
     )
-    return observed(store, spec, Observers((_Silent(),)))
+    return observing.observed(store, spec, Observers((_Silent(),)))
 
 
 class _Silent:
