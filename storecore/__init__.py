@@ -159,7 +159,6 @@ _EXTEND = {
 }
 """For authors of backends."""
 _INSPECT = {
-    "values.version": "__version__",
     "plugins.spec": "PROMISES",
     "protocols": "CAPABILITIES METHODS Method",
     "store.wrapper": "capabilities_of",
@@ -173,6 +172,7 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
+_HOME["__version__"] = "values.version"
 
 
 def __getattr__(name: str) -> Any:

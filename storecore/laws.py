@@ -48,7 +48,7 @@ from storecore.reports import AuditLine
 from storecore.states import KEPT_VERSIONS, check_expected, checked_versions
 from storecore.store.base import Closing
 from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
-from storecore.store.tables import bar_columns_by_symbol, read_by_bars, write_by_bars
+from storecore.store.tables import read_by_bars, write_by_bars
 from storecore.values.documents import decode_document, encode_document
 from storecore.values.names import check_name
 from storecore.values.times import (
@@ -116,6 +116,13 @@ __all__ = [
     "to_datetime",
     "verify_against",
 ]
+
+
+def bar_columns_by_symbol(table: Any) -> list[tuple[str, BarColumns]]:
+    """Check a whole table of bars; return the columns of each symbol."""
+    from storecore.bars.checks import checked_rows
+
+    return checked_rows(table).columns()
 
 
 class BarTablesByBars(Closing):

@@ -101,32 +101,34 @@ def links(lines: Sequence[bytes], end: Link) -> int:
     return _run(b"".join(lines), 0, end, inf)[1].seq - end.seq
 
 
+def verify_chain(
+    log: str, lines: Iterable[tuple[str, bytes]], known: Link | None
+) -> tuple[Link, Finding | None]:
+    """Return the end of the chain of a log, given as (place, line), and its first break.
+
+    `known` is the end as it is recorded beside the log (None: it is not). With it a cut tail is
+    detected.
+    """
+    end, broken = follow_chain(lines, [known] if known is not None and known.seq else [])
+    if broken is None and known is not None and end.seq < known.seq:
+        broken = Finding("truncated", log, f"ends at record {end.seq} of {known.seq}")
+    return end, broken
+
+
 def audit_report(
     logs: Mapping[str, Iterable[tuple[str, bytes]]], ends: Mapping[str, Link] | None = None
 ) -> AuditReport:
     """Verify the chain of each log, given as (place, line) by the name of the log.
 
-    `ends` are the recorded ends of the chains: with them, a cut tail or a replaced last record is
-    detected.
+    `ends` are the recorded ends of the chains.
     """
-    followed = {name: follow_chain(lines) for name, lines in logs.items()}
-    findings = (broken or _cut(name, end, ends) for name, (end, broken) in followed.items())
+    known = {} if ends is None else ends
+    verified = {name: verify_chain(name, lines, known.get(name)) for name, lines in logs.items()}
     return AuditReport(
-        checked=sum(end.seq for end, _ in followed.values()),
-        findings=tuple(filter(None, findings)),
-        heads={name: end.hash for name, (end, _) in followed.items()},
+        checked=sum(end.seq for end, _ in verified.values()),
+        findings=tuple(broken for _, broken in verified.values() if broken),
+        heads={name: end.hash for name, (end, _) in verified.items()},
     )
-
-
-def _cut(log: str, end: Link, ends: Mapping[str, Link] | None) -> Finding | None:
-    """Return the finding for a whole chain that does not end at its recorded end."""
-    known = end if ends is None else ends[log]
-    if end.seq < known.seq:
-        return Finding("truncated", log, f"ends at record {end.seq} of {known.seq}")
-    if end.hash != known.hash:
-        detail = f"record {end.seq} is not the last one that was logged"
-        return Finding("edited", f"{log}, record {end.seq}", detail)
-    return None
 
 
 def _run(content: bytes, at: int, end: Link, stop: float) -> tuple[int, Link]:

@@ -51,8 +51,6 @@ class Observed(Wrapper):
         return self
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_nested":  # missing while a copy is created
-            raise AttributeError(name)
         return getattr(self._nested, name)  # a backend's own methods
 
     def __repr__(self) -> str:

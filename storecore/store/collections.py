@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from storecore.audit.chain import follow_chain
+from storecore.audit.chain import verify_chain
 from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
@@ -229,8 +229,5 @@ class AuditLog(Collection, ABC):
         known = self.head()  # before the lines: those that are logged meanwhile go beyond it
         lines = enumerate(self.lines(0), 1)
         placed = ((f"{self.name}, record {row}", each.line) for row, each in lines)
-        end, broken = follow_chain(placed, [known] if known is not None and known.seq else [])
-        if broken is None and known is not None and end.seq < known.seq:
-            detail = f"ends at record {end.seq} of {known.seq}"
-            broken = Finding("truncated", self.name, detail)
+        end, broken = verify_chain(self.name, placed, known)
         return end, [] if broken is None else [broken]

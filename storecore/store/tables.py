@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from storecore.bars.rows import MAX_BYTES, BarColumns, bar_columns, check_max_bytes
+from storecore.bars.rows import MAX_BYTES, bar_columns, check_max_bytes
 from storecore.protocols import BarStream, BarTables, DataStore
 from storecore.values.names import check_name
 from storecore.values.times import time_range
@@ -97,14 +97,6 @@ def kept_table(table: Any) -> Any:
     import pyarrow as pa
 
     return table if isinstance(table, pa.Table) else pa.table(table)
-
-
-def bar_columns_by_symbol(table: Any) -> list[tuple[str, BarColumns]]:
-    """Check a whole table of bars; return the columns of each symbol."""
-    from storecore.bars.checks import checked_series
-    from storecore.bars.table import bar_columns_of
-
-    return [(symbol, bar_columns_of(series)) for symbol, series in checked_series(table)]
 
 
 def bars_by_symbol(table: pa.Table) -> dict[str, int]:

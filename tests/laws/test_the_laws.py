@@ -28,7 +28,9 @@ class TestMemory(DataStoreSuite):
     @pytest.fixture
     def tamper(self, store):
         def tamper(log, change):
-            store._logs[log].kept = change(store._logs[log].kept)
+            kept = store._logs[log]
+            kept.kept = change(kept.kept)
+            kept.days = [date(2026, 1, 5)] * len(kept.kept)
 
         return tamper
 

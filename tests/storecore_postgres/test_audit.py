@@ -217,7 +217,7 @@ def test_a_repair_of_which_nobody_hears_that_it_was_done_is_told_once(
     ("change", "wrong"),
     [
         ("UPDATE {log} SET record = replace(record::text, 'n 5', 'n 9')::json WHERE seq = 6",
-         "seq 6: the line is not the one"),
+         "seq 6: the line does not match its hash"),
         ("UPDATE {log} SET seq = 60 WHERE seq = 6",
          "seq 60: its record has number 6"),
     ],

@@ -475,6 +475,12 @@ def test_an_observer_is_not_told_of_what_is_no_table(calls, store, bad):
     assert calls == []
 
 
+@pytest.mark.parametrize("name", ["repair", "compact", "verify"])
+def test_an_observer_is_not_told_of_maintenance(calls, store, name):
+    assert getattr(store, name)().ok
+    assert calls == []
+
+
 def test_an_observer_is_not_told_of_an_empty_table(calls, store, bar):
     store.write_bar_table(bar_table(bar).slice(0, 0))
     assert calls == []

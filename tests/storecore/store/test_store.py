@@ -250,6 +250,12 @@ def test_a_store_that_keeps_no_versions_refuses_to_expect_one(store):
     assert store.load_strategy_state("value") == {"loaded": "value"}
 
 
+def test_a_log_without_a_head_is_verified_as_far_as_it_goes(store, monkeypatch):
+    monkeypatch.setattr(Log, "lines", lambda self, after: iter(()), raising=False)
+    report = store.verify_audit()
+    assert (report.ok, report.checked) == (True, 0)
+
+
 def test_the_empty_strategy_is_no_filter_of_a_log():
     store = smallest()
     Log.lines = lambda self, after: iter(())

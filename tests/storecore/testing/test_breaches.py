@@ -8,6 +8,7 @@ from storecore import CorruptData
 from storecore.builtin.memory import MemoryDataStore
 from storecore.testing import DataStoreSuite, audit, durability, sizes, tampering, worker, zones
 from storecore.testing.filters import Ticker
+from storecore.testing.fixtures import lacking
 from storecore.testing.records import NOON
 
 
@@ -24,6 +25,10 @@ def test_a_missing_method_and_another_signature_are_told():
         test(None, Odd())
     assert "it lacks log_order" in str(caught.value)
     assert "read_bars(ticker, start, end" in str(caught.value)
+
+
+def test_of_a_capability_that_does_not_exist_its_name_is_lacking():
+    assert lacking(object(), "Nope") == ["Nope"]
 
 
 def test_the_clock_that_is_set_back_takes_every_time_for_one_of_its_own():
