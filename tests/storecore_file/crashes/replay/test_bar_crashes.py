@@ -83,6 +83,7 @@ SCENARIOS = {  # what was there, and what the crash comes into
         [compact, write(0, 1, 9), delete(0, 100), compact],
     ),
 }
+LONG = {"a journal that is full"}
 
 
 def held(store):
@@ -154,7 +155,10 @@ def wrong_after(folder, models, undone):
     return None
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in SCENARIOS],
+)
 def test_d1_no_crash_takes_an_acknowledged_bar_or_brings_one_back(crashed, name):
     outcomes = list(crashed(name))
     print(f"{len(outcomes)} states after a crash")
