@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from storecore.reports import Report as Report
     from storecore.reports import StateVersion as StateVersion
     from storecore.reports.checkpoint import Checkpoint as Checkpoint
+    from storecore.reports.version import __version__ as __version__
     from storecore.states import KEPT_VERSIONS as KEPT_VERSIONS
     from storecore.states import check_expected as check_expected
     from storecore.store.base import Store as Store
@@ -111,7 +112,6 @@ if TYPE_CHECKING:
     from storecore.values.times import exact_instant as exact_instant
     from storecore.values.times import time_range as time_range
     from storecore.values.times import to_datetime as to_datetime
-    from storecore.values.version import __version__ as __version__
 
 _USE = {
     "config.file": "StoreConfig find_config load_config",
@@ -172,7 +172,7 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
-_HOME["__version__"] = "values.version"
+_HOME["__version__"] = "reports.version"
 
 
 def __getattr__(name: str) -> Any:

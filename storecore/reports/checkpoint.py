@@ -26,7 +26,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from storecore.errors import CorruptData, InvalidData, StorageError, shown
-from storecore.values.version import __version__
+from storecore.reports.version import __version__
 
 FORMAT = 1
 _KINDS = ("bars", "fundamentals", "events", "states", "audit")

@@ -36,6 +36,7 @@ from storecore.reports.checkpoint import (
     loaded,
     sealed,
 )
+from storecore.reports.version import __version__
 from storecore.store.checkpoints.comparison import compare
 from storecore.store.checkpoints.survey import (
     Surveyed,
@@ -46,7 +47,6 @@ from storecore.store.checkpoints.survey import (
     end_of_log,
     state_of,
 )
-from storecore.values.version import __version__
 
 __all__ = [
     "Against",
