@@ -1,11 +1,10 @@
-"""`DataStore`, the ten methods and `close` that every backend provides; and the capabilities.
+"""`DataStore`, the ten methods and `close` that every backend provides, and the capabilities.
 
 A capability is a small protocol that a backend may implement beyond the ten methods. A backend
-lists the names of its capabilities in its `BackendSpec`, as data, so that a wrapper can forward
-exactly those. `isinstance(store, Catalog)` checks a store.
+lists the names of its capabilities in its `BackendSpec`, so that a wrapper can forward exactly
+those. `isinstance(store, Catalog)` checks whether a store has a capability.
 
-The laws that all these methods obey (names, time, bars, fundamentals, events, states, audit,
-durability, life) are listed in storecore/testing/LAWS.md with the reason for each.
+storecore/testing/LAWS.md documents the laws that all these methods obey, with the reason for each.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ class Method(NamedTuple):
     """The declaration of a method. Wrappers, observers, the kit and the pages read it.
 
     `kind` is one of "bars", "fundamentals", "events", "states" and "audit", or "store" for a method
-    that concerns all of them. `batch` names the parameter that holds many records. `notify` is the
-    kind that observers are notified of after a write (`""`: they are not notified). The key of the
-    notification is the value of the parameter `key` (or of its attribute, as in "event.type"). If
-    `key` is empty, it is the attribute `each` of every record in the batch.
+    that concerns all of them. `batch` names the parameter that contains many records. `notify` is
+    the kind that observers receive after a write (`""`: they are not called). The key that they
+    receive is the value of the parameter `key` (or of its attribute, as in "event.type"). If `key`
+    is empty, it is the attribute `each` of every record in the batch.
     """
 
     name: str
@@ -84,7 +83,7 @@ if TYPE_CHECKING:
 else:
 
     class _Capability(type(Protocol)):
-        """Makes `isinstance` follow the attribute `capabilities` of a store that has one."""
+        """Makes `isinstance` check the attribute `capabilities` of a store, if it has one."""
 
         def __instancecheck__(cls, instance: object) -> bool:
             listed = getattr(instance, "capabilities", None)
@@ -97,16 +96,17 @@ else:
 class DataStore(Protocol):
     """The store of a trading system: its bars, fundamentals, events, states and audit log.
 
-    A naive `datetime` is UTC. Ranges include both ends. A `date` is its midnight as a start and its
-    last microsecond as an end. Every method raises `StoreClosed` after `close()`, and
-    `StorageError` if the medium fails.
+    A naive `datetime` is taken as UTC. Ranges include both ends. A `date` as a start is its
+    midnight, and as an end its last microsecond. Every method raises `StoreClosed` after `close()`,
+    and `StorageError` if the medium fails.
     """
 
     @writes("bars", key="symbol", batch="bars")
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
-        """Insert or replace bars by date; the whole batch is checked before anything is written.
+        """Insert or replace bars by date, after checking the whole batch.
 
-        Raises `InvalidData` naming the row and field, `InvalidName` for the symbol or timeframe.
+        Raises `InvalidData`, which names the row and field, or `InvalidName` for the symbol or
+        timeframe.
         """
         ...
 
@@ -116,7 +116,8 @@ class DataStore(Protocol):
     ) -> list[PriceBar]:
         """Return the bars from `start` to `end`, sorted by date, one per date.
 
-        Naive bounds give naive dates, aware bounds aware UTC ones; one of each is `InvalidData`.
+        If the bounds are naive, the dates are naive; if they are aware, the dates are aware UTC.
+        Raises `InvalidData` if only one bound is aware.
         """
         ...
 
@@ -187,12 +188,12 @@ class BarTables(Protocol, metaclass=_Capability):
     """Reads and writes bars as Arrow tables of many symbols.
 
     `storecore.read_bar_table(store, …)` and `storecore.write_bar_table(store, …)` do the same for
-    any store, and document the tables.
+    any store. Their docstrings describe the tables.
     """
 
     @writes("bars", batch="table", each="symbol")
     def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace the bars of a table of many symbols, which is checked whole first."""
+        """Insert or replace bars of many symbols, after checking the whole table."""
         ...
 
     @reads("bars")
@@ -224,10 +225,10 @@ class BarStream(Protocol, metaclass=_Capability):
         columns: Iterable[str] | None = None,
         max_bytes: int = 32 * 2**20,
     ) -> Iterator[pa.Table]:
-        """Yield tables that follow each other in time, each sorted by date, then symbol.
+        """Yield tables of consecutive ranges of time, each sorted by date, then symbol.
 
-        At most about `max_bytes` of bars are held in memory at once. Wrong arguments raise at the
-        call, not during the iteration.
+        The iterator holds at most about `max_bytes` of bars in memory. The call itself raises for
+        invalid arguments, not the iteration.
         """
         ...
 
@@ -238,7 +239,7 @@ class Catalog(Protocol, metaclass=_Capability):
 
     @reads("bars")
     def symbols(self, timeframe: str | None = None) -> list[str]:
-        """Return the symbols that have bars (of that timeframe; None: of any), sorted."""
+        """Return the symbols that have bars of a timeframe (None: of any), sorted."""
         ...
 
     @reads("bars")
@@ -248,7 +249,7 @@ class Catalog(Protocol, metaclass=_Capability):
 
     @reads("bars")
     def bar_coverage(self, symbol: str, *, timeframe: str = "1d") -> Coverage:
-        """Return first and last date and the number of bars of a series."""
+        """Return the first and last date and the number of bars of a series."""
         ...
 
     @reads("states")
@@ -279,9 +280,9 @@ class AuditTrail(Protocol, metaclass=_Capability):
     def verify_audit(self) -> AuditReport:
         """Follow both chains from the first record to the last and report the first break.
 
-        Its kind is "edited", "missing", "reordered", "duplicated", "truncated" (the tail was cut
-        off) or "headless" (the head, which records where the chain ends, is missing or damaged, so
-        a cut cannot be ruled out).
+        Its kind is "edited", "missing", "reordered", "duplicated", "truncated" (the end was cut
+        off) or "headless". With "headless" the head, which records the end of the chain, is missing
+        or damaged, so the end of the log may have been cut off.
         """
         ...
 
@@ -290,7 +291,7 @@ class AuditTrail(Protocol, metaclass=_Capability):
 class BulkAudit(Protocol, metaclass=_Capability):
     """Logs many records in one call, in the order given, after checking all of them.
 
-    All records of a batch get the same time, and share one sync.
+    All records of a batch have the same time and need only one sync.
     """
 
     @writes("audit", notify="decisions", key="strategy_name", batch="decisions")
@@ -306,9 +307,9 @@ class BulkAudit(Protocol, metaclass=_Capability):
 
 @runtime_checkable
 class Bulk(Protocol, metaclass=_Capability):
-    """Writes and removes many records in one call, each batch checked whole before it is written.
+    """Writes or removes many records in one call, after checking the whole batch.
 
-    A batch needs a few syncs; the same records written one by one need one each.
+    A batch needs a few syncs; separate writes need one for each record.
     """
 
     @writes("events", batch="events", each="type")
@@ -341,7 +342,7 @@ class VersionedState(Protocol, metaclass=_Capability):
     ) -> None:
         """Replace the state of a strategy; with `expect`, only if that version is stored (0: none).
 
-        Raises `StateConflict` if another version is stored; the stored state stays as it is.
+        Raises `StateConflict` if another version is stored; then the stored state does not change.
         """
         ...
 
@@ -352,7 +353,7 @@ class VersionedState(Protocol, metaclass=_Capability):
 
     @reads("states")
     def state_history(self, strategy_name: str) -> list[StateVersion]:
-        """Return the kept versions of a state, newest first."""
+        """Return the stored versions of a state, newest first."""
         ...
 
 
@@ -370,8 +371,8 @@ class DiskUsage(Protocol, metaclass=_Capability):
 class Transfer(Protocol, metaclass=_Capability):
     """Streams all data of a store except its bars, and stores chains and histories unchanged.
 
-    The iterators hold a bounded number of records in memory. Records that are written during an
-    iteration may or may not be part of it. Wrong arguments raise at the call.
+    The iterators hold a bounded number of records in memory. They may or may not yield records that
+    are written during the iteration. The call itself raises for invalid arguments.
     """
 
     @reads("fundamentals")
@@ -381,23 +382,23 @@ class Transfer(Protocol, metaclass=_Capability):
 
     @reads("events")
     def iter_events(self) -> Iterator[Event]:
-        """Yield all events by timestamp, then by order of writing, their times in aware UTC."""
+        """Yield all events by timestamp, then by order of writing, with times in aware UTC."""
         ...
 
     @reads("audit")
     def iter_audit(self, log: str, after: int = 0) -> Iterator[AuditLine]:
         """Yield the records of a log, "decisions" or "orders", from number `after` + 1 on.
 
-        They are in the order of `seq`; each has the bytes of its line, newline included.
+        They are in the order of `seq`. Each has the bytes of its line, with the newline.
         """
         ...
 
     @writes("audit", notify="{log}", batch="lines", each="strategy")
     def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:
-        """Append records of one local day that were logged elsewhere, all of them or none.
+        """Append records of one local day that another store logged, all of them or none.
 
-        Their bytes, number, time and hashes stay unchanged. Raises `InvalidData` naming a line
-        that is not a whole record of that log or does not follow the one before it, and
+        Their bytes, numbers, times and hashes do not change. Raises `InvalidData`, which names a
+        line that is not a complete record of that log or does not follow the line before it, or
         `StateConflict` if the first line does not follow the last stored record.
         """
         ...
@@ -406,9 +407,9 @@ class Transfer(Protocol, metaclass=_Capability):
     def restore_state(
         self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
     ) -> None:
-        """Replace a state and its history by versions of another store, newest first.
+        """Replace a state and its history with versions of another store, newest first.
 
-        They keep their numbers. The store keeps as many of them as of its own. Raises
+        They keep their numbers. The store keeps as many of them as of its own versions. Raises
         `StateConflict` if the stored version is not `expect` (0: none, None: any), `InvalidData` if
         the numbers do not decrease.
         """
@@ -419,23 +420,23 @@ class Transfer(Protocol, metaclass=_Capability):
 class Maintenance(Protocol, metaclass=_Capability):
     """Checks a whole store, repairs it, and compacts it.
 
-    All methods may run beside readers and writers. A store written for an earlier release has this
-    capability too, even if its `verify` takes no `against` and it has no `checkpoint`: the
-    functions of `storecore.store.checkpoints` provide both.
+    All methods may run while others read and write the store. A store for an earlier release also
+    has this capability, even if its `verify` does not accept `against` and it has no `checkpoint`.
+    The functions of `storecore.store.checkpoints` provide both.
     """
 
     @reads("store")
     def verify(self, *, against: Against | None = None) -> Report:
-        """Verify every file; change nothing. Damage is a finding, anomalies are notes.
+        """Verify all stored data and change nothing. Damage is a finding; an anomaly is a note.
 
-        `against` is a checkpoint, its mapping or its file. Data of the checkpoint that is missing
-        now is a finding too, unless a write has replaced it.
+        `against` is a checkpoint, as an object, a mapping or a file. Data of the checkpoint that is
+        missing now is a finding too, unless a write has replaced it.
         """
         ...
 
     @writes("store", notify="")
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Quarantine, never delete, damaged files and leftovers of killed writers.
+        """Quarantine damaged files and leftovers of killed writers; never delete them.
 
         The report lists the actions (with `dry_run`, those that would be taken). Its findings are
         the damage that cannot be repaired, such as a damaged line in the middle of a log.
@@ -444,7 +445,7 @@ class Maintenance(Protocol, metaclass=_Capability):
 
     @writes("store", notify="")
     def compact(self) -> Report:
-        """Rewrite the data into fewer and smaller files. No read returns anything else."""
+        """Rewrite the data into fewer and smaller files. The results of reads do not change."""
         ...
 
     @reads("store")
@@ -457,14 +458,14 @@ class Maintenance(Protocol, metaclass=_Capability):
 
     @classmethod
     def __subclasshook__(cls, kind: type) -> bool:
-        """Check a class for the methods that the capability had first."""
+        """Check whether a class has the methods that the capability had at first."""
         required = vars(Maintenance).keys() - ADDED
         names = (name for name in required if not name.startswith("_"))
         return NotImplemented if cls is not Maintenance else all(hasattr(kind, n) for n in names)
 
 
 ADDED = frozenset({"checkpoint"})
-"""Methods added to a capability since `api` 1. If a backend lacks them, core provides them."""
+"""Methods added to a capability since `api` 1. Core provides them for backends without them."""
 
 GROWN: dict[str, frozenset[str]] = {"verify": frozenset({"against"})}
 """Optional parameters added since `api` 1, by method."""
@@ -499,17 +500,17 @@ METHODS: dict[str, Method] = {
     for protocol in (*CAPABILITIES.values(), DataStore)
     for each in _methods(protocol)
 }
-"""The methods of `DataStore` (their capability is empty) and of the capabilities, by name."""
+"""The methods of `DataStore` (with an empty capability) and of the capabilities, by name."""
 
 
 def methods_of(capability: str) -> list[str]:
-    """Return the names of a capability's methods, or of `DataStore`'s ten if it is empty."""
+    """Return the names of a capability's methods; if it is empty, the ten of `DataStore`."""
     protocol = CAPABILITIES[capability] if capability else DataStore
     return [each.name for each in _methods(protocol)]
 
 
 def declaration(name: str) -> Callable[..., Any]:
-    """Return the declaration of a method, with the keywords that a capability adds to it."""
+    """Return the declaration of a method, including keywords that a capability adds."""
     protocols = (each for each in (*CAPABILITIES.values(), DataStore) if name in vars(each))
     found: Callable[..., Any] = vars(next(protocols))[name]
     return found

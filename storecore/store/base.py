@@ -1,8 +1,8 @@
 """`Store`: the base class of backends, composed of five collections.
 
-It implements what all backends share: checks of arguments by the laws, ranges, codecs, the context
-manager, errors after `close()`. A backend implements the collections
-(`storecore.store.collections`) and inherits the ten methods, and every capability whose collection
+It implements the parts that all backends share: checks that arguments obey the laws, ranges,
+codecs, the context manager, errors after `close()`. A backend implements the collections
+(`storecore.store.collections`). It inherits the ten methods, and every capability whose collection
 methods it has:
 
     class MyStore(Store):
@@ -79,15 +79,15 @@ _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "au
 
 
 class Closing:
-    """A base class for closing and for the context manager.
+    """A base class that implements `close()` and the context manager.
 
-    The methods of a subclass begin with `self._check_open()`.
+    Every method of a subclass must first call `self._check_open()`.
     """
 
     _closed = False
 
     def close(self) -> None:
-        """Release what the store holds. A second call does nothing."""
+        """Release the resources of the store. A second call does nothing."""
         self._closed = True
 
     def _check_open(self) -> None:
@@ -95,7 +95,7 @@ class Closing:
             raise StoreClosed(f"{type(self).__name__} is closed; open the store again to use it")
 
     def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
-        """Yield items as long as the store is open; raise `StoreClosed` after that."""
+        """Yield items while the store is open. Raises `StoreClosed` after `close()`."""
         iterator = iter(items)
         while True:
             self._check_open()
@@ -139,9 +139,9 @@ class _Offered:
 
 
 def offered(*needs: str) -> Callable[[_Function], _Function]:
-    """Declare which optional methods of the collections a method needs.
+    """Declare the optional collection methods that a method needs.
 
-    `needs` are names such as "bars.series". Without names, every `Store` has the method.
+    `needs` are names such as "bars.series". If there are none, every `Store` has the method.
     """
 
     def declare(function: _Function) -> _Function:
@@ -153,7 +153,7 @@ def offered(*needs: str) -> Callable[[_Function], _Function]:
 class Store(Closing):
     """A `DataStore` composed of five collections, with the capabilities that these support.
 
-    `isinstance(store, Catalog)` follows the property `capabilities`. A subclass may override any
+    `isinstance(store, Catalog)` checks the property `capabilities`. A subclass may override any
     method.
     """
 
@@ -193,9 +193,10 @@ class Store(Closing):
     # Bars.
 
     def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
-        """Insert or replace bars by date; the whole batch is checked before anything is written.
+        """Insert or replace bars by date, after checking the whole batch.
 
-        Raises `InvalidData` naming the row and field, `InvalidName` for the symbol or timeframe.
+        Raises `InvalidData`, which names the row and field, or `InvalidName` for the symbol or
+        timeframe.
         """
         symbol, timeframe = self._series(symbol, timeframe)
         self._bars.write(symbol, timeframe, bar_columns(symbol, bars))
@@ -205,7 +206,8 @@ class Store(Closing):
     ) -> list[PriceBar]:
         """Return the bars from `start` to `end`, both included, sorted by date.
 
-        Naive bounds give naive dates, aware bounds aware UTC ones; one of each is `InvalidData`.
+        If the bounds are naive, the dates are naive; if they are aware, the dates are aware UTC.
+        Raises `InvalidData` if only one bound is aware.
         """
         symbol, timeframe = self._series(symbol, timeframe)
         span = time_range(start, end)
@@ -218,10 +220,10 @@ class Store(Closing):
 
     @offered()
     def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace the bars of a table of many symbols, which is checked whole first.
+        """Insert or replace bars of many symbols, after checking the whole table.
 
-        `table` has the columns symbol, date, open, high, low, close and volume, and may be a
-        `pyarrow.Table` or anything with the Arrow C data interface. Raises `InvalidData` naming row
+        `table` is a `pyarrow.Table`, or any object with the Arrow C data interface. Its columns are
+        symbol, date, open, high, low, close and volume. Raises `InvalidData`, which names the row
         and column.
         """
         from storecore.bars.checks import checked_rows
@@ -258,10 +260,10 @@ class Store(Closing):
         columns: Iterable[str] | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> Iterator[pa.Table]:
-        """Yield tables that follow each other in time, each sorted by date, then symbol.
+        """Yield tables of consecutive ranges of time, each sorted by date, then symbol.
 
-        At most about `max_bytes` of bars are held in memory at once. Bars written during the
-        iteration may be missed.
+        The iterator holds at most about `max_bytes` of bars in memory. It may miss bars that are
+        written during the iteration.
         """
         from storecore.bars.query import bar_query, in_time_order
 
@@ -281,7 +283,7 @@ class Store(Closing):
 
     @offered("bars.series")
     def symbols(self, timeframe: str | None = None) -> list[str]:
-        """Return the symbols that have bars (of that timeframe; None: of any), sorted."""
+        """Return the symbols that have bars of a timeframe (None: of any), sorted."""
         self._check_open()
         asked = None if timeframe is None else self._name(timeframe, "timeframe")
         return sorted(self._bars.symbols(asked))
@@ -293,12 +295,12 @@ class Store(Closing):
 
     @offered("bars.series")
     def bar_coverage(self, symbol: str, *, timeframe: str = "1d") -> Coverage:
-        """Return first and last date and the number of bars of a series."""
+        """Return the first and last date and the number of bars of a series."""
         return self._bars.coverage(*self._series(symbol, timeframe))
 
     @offered("bars.footprint")
     def bar_footprint(self, symbol: str, *, timeframe: str = "1d") -> Footprint:
-        """Return how many data files a series has and how many bytes they take."""
+        """Return the number of data files of a series and their size in bytes."""
         return self._bars.footprint(*self._series(symbol, timeframe))
 
     # Fundamentals.
@@ -354,7 +356,7 @@ class Store(Closing):
 
     @offered("events.all")
     def iter_events(self) -> Iterator[Event]:
-        """Yield all events by timestamp, then by order of writing, their times in aware UTC."""
+        """Yield all events by timestamp, then by order of writing, with times in aware UTC."""
         self._check_open()
         return self._while_open(self._events.all())
 
@@ -366,7 +368,7 @@ class Store(Closing):
         """Replace the state of a strategy; with `expect`, only if that version is stored (0: none).
 
         Raises `NotSerializable` if JSON would change the state, `StateConflict` if another version
-        is stored. In both cases the old state stays.
+        is stored. In both cases the stored state does not change.
         """
         strategy_name = self._name(strategy_name, "strategy_name")
         document = encode_document(state, "state")
@@ -378,24 +380,24 @@ class Store(Closing):
         self._states.save(strategy_name, document, expect)
 
     def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
-        """Return the state as it was last saved, the caller's own copy; None if there is none."""
+        """Return a copy of the state that was last saved; None if there is none."""
         return self._states.load(self._name(strategy_name, "strategy_name"))
 
     @offered("states.history")
     def load_versioned_state(self, strategy_name: str) -> StateVersion:
-        """Return the state as it was last saved and its version."""
+        """Return the state that was last saved and its version; version 0 if there is none."""
         return self._states.version(self._name(strategy_name, "strategy_name"))
 
     @offered("states.history")
     def state_history(self, strategy_name: str) -> list[StateVersion]:
-        """Return the last few versions of a state that are kept, the newest first."""
+        """Return the stored versions of a state, newest first."""
         return self._states.history(self._name(strategy_name, "strategy_name"))
 
     @offered("states.restore")
     def restore_state(
         self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
     ) -> None:
-        """Replace a state and its history by versions of another store, newest first.
+        """Replace a state and its history with versions of another store, newest first.
 
         Raises `StateConflict` if the stored version is not `expect` (0: none, None: any).
         """
@@ -422,7 +424,7 @@ class Store(Closing):
 
     @offered()
     def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
-        """Append decisions to the audit log, all with one time; all or none."""
+        """Append decisions to the audit log, all with the same time; all or none."""
         strategy_name = self._name(strategy_name, "strategy_name")
         bodies = decision_bodies(strategy_name, decisions)
         if bodies:
@@ -430,7 +432,7 @@ class Store(Closing):
 
     @offered()
     def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
-        """Append orders with their results to the audit log, all with one time; all or none."""
+        """Append orders and their results to the audit log, all with the same time; all or none."""
         strategy_name = self._name(strategy_name, "strategy_name")
         bodies = order_bodies(strategy_name, orders)
         if bodies:
@@ -452,7 +454,7 @@ class Store(Closing):
 
     @offered("audit.lines")
     def verify_audit(self) -> AuditReport:
-        """Verify both chains and report the first break of each, or a cut tail."""
+        """Verify both chains; report the first break of each, or that its end was cut off."""
         self._check_open()
         verified = {name: log.verify() for name, log in self._logs.items()}
         return AuditReport(
@@ -469,10 +471,10 @@ class Store(Closing):
 
     @offered("audit.append")
     def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:
-        """Append records of one local day that were logged elsewhere, all of them or none.
+        """Append records of one local day that another store logged, all of them or none.
 
-        Raises `InvalidData` naming a line that is not a whole record of that log, `StateConflict`
-        if the first does not follow the last stored record.
+        Raises `InvalidData`, which names a line that is not a complete record of that log, or
+        `StateConflict` if the first record does not follow the last stored one.
         """
         self._check_open()
         moved = moved_lines(log, day, lines)
@@ -483,9 +485,9 @@ class Store(Closing):
 
     @offered(*_WHOLE)
     def verify(self, *, against: Against | None = None) -> Report:
-        """Check all stored data; change nothing. With a checkpoint, also report lost data.
+        """Check all stored data and change nothing; with a checkpoint, also report lost data.
 
-        Damage is a finding, an anomaly in bars is a note.
+        Damage is a finding; an anomaly in bars is a note.
         """
         from storecore.store.checkpoints import verify_against
 
@@ -501,19 +503,19 @@ class Store(Closing):
 
     @offered(*_WHOLE)
     def repair(self, *, dry_run: bool = False) -> Report:
-        """Repair what can be repaired without losing data; by default, only verify."""
+        """Repair damage if this loses no data. The default only verifies."""
         return self.verify()
 
     @offered(*_WHOLE)
     def compact(self) -> Report:
-        """Rewrite the data into fewer and smaller files; by default there is nothing to do."""
+        """Rewrite the data into fewer and smaller files. The default does nothing."""
         self._check_open()
         return Report(0)
 
     # For subclasses.
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
-        """Return whether the store has a method, given the collection methods that it needs."""
+        """Return whether the collections have the methods that a method of the store needs."""
         known = self._offers_known.get(method)
         if known is None:
             known = self._offers_known[method] = all(map(self._has, needs))

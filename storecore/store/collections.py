@@ -2,11 +2,11 @@
 
 `storecore.Store` checks the arguments of its caller. A collection receives values that obey the
 laws: valid names, ranges as instants (microseconds since 1970, UTC), batches that were checked
-whole. Results must be in the order that the docstring of the method requires.
+completely. Results must be in the order that the docstring of the method requires.
 
-The abstract methods are required. A method with a body has a default that a backend may replace by
-a quicker one. A method under `TYPE_CHECKING` is optional and has no default: a store has the
-capabilities that need it, which its docstring names, if its collections have it.
+The abstract methods are required. A method with a body has a default, which a backend may override
+with a faster one. A method under `TYPE_CHECKING` is optional and has no default. Its docstring
+names the capabilities that need it; a store has them only if its collections have the method.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class BarCollection(Collection, ABC):
     if TYPE_CHECKING:
 
         def series(self) -> Iterable[tuple[str, str]]:
-            """Return symbol and timeframe of each series that has bars (`Catalog`)."""
+            """Return the symbol and timeframe of each series that has bars (`Catalog`)."""
 
         def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
-            """Remove the bars of a range; return how many there were (`Bulk`)."""
+            """Remove the bars of a range; return their number (`Bulk`)."""
 
         def stream(
             self,
@@ -56,10 +56,10 @@ class BarCollection(Collection, ABC):
             columns: tuple[str, ...],
             max_bytes: int,
         ) -> Iterator[list[tuple[str, pa.Table]]]:
-            """Yield the series tables of consecutive stretches of time (`BarStream`)."""
+            """Yield the series tables of consecutive ranges of time (`BarStream`)."""
 
         def footprint(self, symbol: str, timeframe: str) -> Footprint:
-            """Return how many data files a series has and how many bytes (`DiskUsage`)."""
+            """Return the number of data files of a series and their size (`DiskUsage`)."""
 
     @abstractmethod
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
@@ -75,8 +75,8 @@ class BarCollection(Collection, ABC):
     def write_many(self, timeframe: str, batch: Grouped) -> None:
         """Insert or replace the bars of several symbols.
 
-        The default is one write for each symbol. A backend whose later writes may fail overrides
-        it, so that after an error none of them is written (law D2).
+        The default writes each symbol separately. Override it if a later write may fail, so that
+        after an error no symbol is written (law D2).
         """
         for symbol, columns in batch.columns():
             self.write(symbol, timeframe, columns)
@@ -84,9 +84,9 @@ class BarCollection(Collection, ABC):
     def read_many(
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: tuple[str, ...]
     ) -> list[tuple[str, pa.Table]]:
-        """Return a series table for each symbol that has bars, in the order given.
+        """Return a series table for each symbol that has bars, in the order of `symbols`.
 
-        A table has `date` and those of `columns` that a series table has, and may have more.
+        A table has the column `date` and all `columns` except "symbol". It may have others.
         """
         from storecore.bars.table import as_table
 
@@ -102,7 +102,7 @@ class BarCollection(Collection, ABC):
         return {timeframe for each, timeframe in self.series() if each == symbol}
 
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
-        """Return first and last date and the number of bars of a series."""
+        """Return the first and last date and the number of bars of a series."""
         from storecore.bars.table import as_columns
 
         dates = as_columns(self.read(symbol, timeframe, EVER)).date
@@ -122,26 +122,26 @@ class FundamentalCollection(Collection, ABC):
     if TYPE_CHECKING:
 
         def all(self) -> Iterator[FundamentalData]:
-            """Yield all of them by symbol, then timestamp (`Transfer`, `Maintenance`)."""
+            """Yield all fundamentals by symbol, then timestamp (`Transfer`, `Maintenance`)."""
 
     @abstractmethod
     def write(self, batch: list[FundamentalData]) -> None:
-        """Insert or replace fundamentals, all or none; the last of one (symbol, instant) wins."""
+        """Insert or replace fundamentals, all or none; the last one of a (symbol, instant) wins."""
 
     @abstractmethod
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
-        """Return the fundamental with the latest timestamp not after the instant `limit`."""
+        """Return the latest fundamental whose timestamp is not after the instant `limit`."""
 
 
 class EventCollection(Collection, ABC):
-    """Events, each kept, identical ones too."""
+    """Events. Identical events are all kept."""
 
     if TYPE_CHECKING:
 
         def all(self) -> Iterator[Event]:
-            """Yield all of them by timestamp, then by order of writing, their times in aware UTC.
+            """Yield all events by timestamp, then by order of writing, with times in aware UTC.
 
-            For `Transfer` and `Maintenance`.
+            `Transfer` and `Maintenance` need it.
             """
 
     @abstractmethod
@@ -150,7 +150,7 @@ class EventCollection(Collection, ABC):
 
     @abstractmethod
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
-        """Return the events of a range and of some types (None: all), as `select_events` does."""
+        """Return the events of a range and types (None: all), in the order of `select_events`."""
 
 
 class StateCollection(Collection, ABC):
@@ -159,22 +159,22 @@ class StateCollection(Collection, ABC):
     if TYPE_CHECKING:
 
         def strategies(self) -> Iterable[str]:
-            """Return the names of those that have a state (`Catalog`)."""
+            """Return the names of the strategies that have a state (`Catalog`)."""
 
         def history(self, strategy: str) -> list[StateVersion]:
-            """Return the kept versions, newest first (`VersionedState`)."""
+            """Return the stored versions, newest first (`VersionedState`)."""
 
         def restore(
             self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None
         ) -> None:
-            """Replace the versions by those of another store, number and document (`Transfer`)."""
+            """Replace all versions with those of another store: number, document (`Transfer`)."""
 
     @abstractmethod
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         """Replace the state of a strategy.
 
-        `expect` is None in a store without `history`. Otherwise pass it to `check_expected` with
-        the number of the stored version (0: none), within the transaction that replaces it.
+        `expect` is None if the collection has no `history`. Otherwise pass it to `check_expected`
+        with the number of the stored version (0: none), within the transaction that replaces it.
         """
 
     @abstractmethod
@@ -182,7 +182,7 @@ class StateCollection(Collection, ABC):
         """Return a copy of the state of a strategy, or None."""
 
     def version(self, strategy: str) -> StateVersion:
-        """Return the state of a strategy with its version; version 0 and None if it has none."""
+        """Return the state of a strategy and its version; None and version 0 if it has none."""
         kept = self.history(strategy)
         return kept[0] if kept else StateVersion(0, None)
 
@@ -196,9 +196,9 @@ class AuditLog(Collection, ABC):
             """Yield the records from number `after` + 1 on, by `seq` (`AuditTrail`)."""
 
         def append(self, day: date, lines: list[bytes]) -> None:
-            """Append records that were logged elsewhere, all or none (`Transfer`).
+            """Append records that another store logged, all or none (`Transfer`).
 
-            They are checked but for their place: `moved_end` checks that they follow the chain.
+            `Store` has checked them, except that they follow the chain: call `moved_end` for that.
             """
 
     name: str
@@ -209,23 +209,23 @@ class AuditLog(Collection, ABC):
         """Append records, all or none.
 
         A body is a line without its number, time and hashes, which `chain` adds. Read the end of
-        the chain within the transaction that appends.
+        the chain within the transaction that appends the records.
         """
 
     def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
-        """Return the records of a range and of a strategy (None: all), in the order of `seq`."""
+        """Return the records of a range and a strategy (None: all), in the order of `seq`."""
         records = (decode_record(each.line, LOGS[self.name]) for each in self.lines(0))
         return select_records(records, span, strategy)
 
     def head(self) -> Link | None:
-        """Return the end of the chain as recorded beside the log; None if it is not recorded.
+        """Return the end of the chain that is recorded beside the log; None if there is none.
 
-        Without it a cut tail is not detected (law A3).
+        Without it `verify` cannot detect that the end of the log was cut off (law A3).
         """
         return None
 
     def verify(self) -> tuple[Link, Sequence[Finding]]:
-        """Follow the chain; return its end, and the first break if there is one."""
+        """Follow the chain; return its end and the first break, if there is one."""
         known = self.head()  # before the lines: those that are logged meanwhile go beyond it
         lines = enumerate(self.lines(0), 1)
         placed = ((f"{self.name}, record {row}", each.line) for row, each in lines)

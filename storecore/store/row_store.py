@@ -1,8 +1,8 @@
-"""`RowStore`: a store over one sorted table of rows, for a backend of a few lines.
+"""`RowStore`: a store over one sorted table of rows, for small backends.
 
-A row is (kind, key, at, value): text, text, a 64-bit int, bytes. A backend implements `Rows`, six
-methods that fit any database or sorted key-value file. `RowStore` makes it a store with every
-capability except `BarStream` and `DiskUsage`. The rows of each kind:
+A row is (kind, key, at, value): text, text, a 64-bit int, bytes. A backend implements the six
+methods of `Rows`, which suit any database or sorted key-value file. `RowStore` turns them into a
+store with every capability except `BarStream` and `DiskUsage`. The rows of each kind:
 
     kind            key                         at                  value
     "bars"          JSON of symbol, timeframe   instant             JSON of the numbers of a bar
@@ -56,18 +56,18 @@ Row = tuple[int, bytes]
 
 
 class Rows(ABC):
-    """A sorted table of rows (kind, key, at, value), unique by the first three.
+    """A sorted table of rows (kind, key, at, value); (kind, key, at) is unique.
 
-    A key is any text without lone surrogates, compared by code points. All methods except
-    `transaction` and `close` are called within a transaction.
+    A key is any text without lone surrogates, compared by code points. `RowStore` calls all methods
+    except `transaction` and `close` within a transaction.
     """
 
     @abstractmethod
     def transaction(self, *, write: bool) -> AbstractContextManager[Any]:
-        """Return a context in which reads see one state, and writes are done whole or not at all.
+        """Return a context in which reads see one snapshot, and writes are atomic.
 
-        Writing transactions never overlap, in all threads and processes. It raises `StorageError`
-        if the medium fails.
+        Write transactions never overlap, across threads and processes. The context raises
+        `StorageError` if the medium fails.
         """
 
     @abstractmethod
@@ -76,12 +76,12 @@ class Rows(ABC):
     ) -> list[Row]:
         """Return the rows of a key with `first <= at <= last`, sorted by `at`.
 
-        With `newest`, only that many, those with the highest `at`.
+        With `newest`, return only that many rows: those with the highest `at`.
         """
 
     @abstractmethod
     def put(self, kind: str, rows: Iterable[tuple[str, int, bytes]]) -> None:
-        """Insert or replace rows, each a key, an `at` and a value."""
+        """Insert or replace rows (key, at, value)."""
 
     @abstractmethod
     def delete(self, kind: str, key: str, first: int, last: int) -> int:
@@ -89,7 +89,7 @@ class Rows(ABC):
 
     @abstractmethod
     def keys(self, kind: str) -> Iterable[str]:
-        """Return the keys that have rows, in any order."""
+        """Return the keys of a kind that have rows, in any order."""
 
     @abstractmethod
     def close(self) -> None:
@@ -116,7 +116,7 @@ class RowStore(Store):
 
 
 class _OfRows:
-    """Access to the rows of one kind; each call is a transaction, unless it says otherwise."""
+    """Access to the rows of one kind. Each call is a transaction unless documented otherwise."""
 
     kind: str
 
@@ -136,7 +136,7 @@ class _OfRows:
             self._rows.put(self.kind, rows)
 
     def _newest(self, key: str) -> Row | None:
-        """Return the last row of a key; within a transaction."""
+        """Return the row of a key with the highest `at`. Call it within a transaction."""
         found = self._rows.read(self.kind, key, EARLIEST, LATEST, newest=1)
         return found[0] if found else None
 
@@ -287,7 +287,7 @@ class _Log(_OfRows, AuditLog):
         return GENESIS if newest is None else self._decoded(end_of, "", newest[0], newest[1][_DAY:])
 
     def _extend(self, day: date, lines: list[bytes], end: Link) -> None:
-        """Append records and move the head, within a transaction."""
+        """Append records and move the head. Call it within a transaction."""
         stamp, numbers = str(day).encode(), range(end.seq - len(lines) + 1, end.seq + 1)
         rows = [("", seq, stamp + line) for seq, line in zip(numbers, lines, strict=True)]
         self._rows.put(self.kind, rows)

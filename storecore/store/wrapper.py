@@ -1,9 +1,9 @@
 """`Wrapper`: the base class of stores around another store.
 
-A wrapper overrides `_read` or `_write`: every call goes through one of them, as declared in
-`storecore.protocols`. The nested store is a field of type `NestedStore` in its config; the
-capabilities and promises of its spec are functions of that config. `storecore.builtin.readonly` is
-the smallest wrapper.
+A wrapper overrides `_read` or `_write`. Every call goes through one of them, depending on the
+declaration of the method in `storecore.protocols`. The nested store is a field of type
+`NestedStore` in the config of the wrapper. The capabilities and promises of the spec are functions
+of that config. `storecore.builtin.readonly` is the smallest wrapper.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def capabilities_of(store: object) -> frozenset[str]:
 
 
 def method_of(store: Any, name: str) -> Callable[..., Any]:
-    """Return a method of a store, or the one that core provides for an earlier backend."""
+    """Return a method of a store, or the function of core that also supports older backends."""
     stand_in = _STAND_INS.get(name)
     return getattr(store, name) if stand_in is None else partial(stand_in, store)
 
@@ -36,7 +36,7 @@ _STAND_INS: dict[str, Callable[..., Any]] = {"verify": verify, "checkpoint": che
 class Wrapper(Store):
     """A `DataStore` that forwards every call to a nested store.
 
-    It has the given capabilities, by default those of the nested store.
+    It has the capabilities that are passed to it, by default those of the nested store.
     """
 
     def __init__(self, nested: DataStore, capabilities: Iterable[str] | None = None) -> None:
@@ -55,7 +55,7 @@ class Wrapper(Store):
         self._nested.close()
 
     def places(self) -> frozenset[str]:
-        """Return the places of the nested store (`storecore.store.places`)."""
+        """Return the places of the nested store (see `storecore.store.places`)."""
         return places_of(self._nested)
 
     def read_places(self) -> frozenset[str]:
@@ -81,7 +81,7 @@ class Wrapper(Store):
 def signature_of(kind: Hashable, method: str) -> inspect.Signature:
     """Return the signature of a store's method, or the declared one if that has more parameters.
 
-    A store may forward its calls by `__getattr__` or `*args`, which name no parameters.
+    A store may forward calls with `__getattr__` or `*args`, whose signatures name no parameters.
     """
     declared = inspect.signature(declaration(method))
     try:
