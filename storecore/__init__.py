@@ -1,8 +1,9 @@
 """storecore: the storage layer that trading systems plug into.
 
 One protocol, `DataStore`, with written laws; backends that are chosen by one word in a config. All
-that a user needs is here. Names are imported when they are first used: `import storecore` loads
-neither pyarrow nor pluggy nor any plugin.
+that is public is here, in three tiers: names to use a store, to extend storecore by a backend of
+one's own, and to inspect what a store can do. Names are imported when they are first used: `import
+storecore` loads neither pyarrow nor pluggy nor any plugin.
 """
 
 from __future__ import annotations
@@ -11,23 +12,25 @@ TYPE_CHECKING = False  # typing's own would have to be imported, the slowest par
 if TYPE_CHECKING:
     from typing import Any
 
-    from storecore.capabilities import AuditTrail as AuditTrail
-    from storecore.capabilities import BarStream as BarStream
-    from storecore.capabilities import BarTables as BarTables
-    from storecore.capabilities import Bulk as Bulk
-    from storecore.capabilities import BulkAudit as BulkAudit
-    from storecore.capabilities import Catalog as Catalog
-    from storecore.capabilities import DiskUsage as DiskUsage
-    from storecore.capabilities import Maintenance as Maintenance
-    from storecore.capabilities import VersionedState as VersionedState
-    from storecore.checkpoints import Checkpoint as Checkpoint
-    from storecore.config import StoreConfig as StoreConfig
-    from storecore.config import find_config as find_config
-    from storecore.config import load_config as load_config
+    from storecore.audit.chain import follow_chain as follow_chain
+    from storecore.audit.records import GENESIS as GENESIS
+    from storecore.audit.records import Link as Link
+    from storecore.audit.records import chain as chain
+    from storecore.audit.records import decode_record as decode_record
+    from storecore.audit.records import end_of as end_of
+    from storecore.audit.records import logged_now as logged_now
+    from storecore.audit.transfer import LOGS as LOGS
+    from storecore.audit.transfer import moved_end as moved_end
+    from storecore.bars.rows import BarColumns as BarColumns
+    from storecore.bars.table import as_columns as as_columns
+    from storecore.bars.table import as_table as as_table
+    from storecore.config.file import StoreConfig as StoreConfig
+    from storecore.config.file import find_config as find_config
+    from storecore.config.file import load_config as load_config
+    from storecore.config.nested import NestedStore as NestedStore
+    from storecore.config.open import open_store as open_store
     from storecore.copying import CopyReport as CopyReport
     from storecore.copying import copy_store as copy_store
-    from storecore.discovery import BackendInfo as BackendInfo
-    from storecore.discovery import backends as backends
     from storecore.errors import ApiMismatch as ApiMismatch
     from storecore.errors import BackendLoadError as BackendLoadError
     from storecore.errors import ConfigError as ConfigError
@@ -43,8 +46,11 @@ if TYPE_CHECKING:
     from storecore.errors import StoreClosed as StoreClosed
     from storecore.errors import StoreError as StoreError
     from storecore.errors import UnknownBackend as UnknownBackend
-    from storecore.hooks import BackendSpec as BackendSpec
-    from storecore.hooks import hookimpl as hookimpl
+    from storecore.events import decode_event as decode_event
+    from storecore.events import encode_event as encode_event
+    from storecore.events import select_events as select_events
+    from storecore.fundamentals import decode_fundamental as decode_fundamental
+    from storecore.fundamentals import encode_fundamental as encode_fundamental
     from storecore.models import Action as Action
     from storecore.models import Decision as Decision
     from storecore.models import DecisionRecord as DecisionRecord
@@ -54,48 +60,119 @@ if TYPE_CHECKING:
     from storecore.models import OrderRecord as OrderRecord
     from storecore.models import OrderResult as OrderResult
     from storecore.models import PriceBar as PriceBar
-    from storecore.opening import open_store as open_store
-    from storecore.protocol import DataStore as DataStore
+    from storecore.plugins.discovery import BackendInfo as BackendInfo
+    from storecore.plugins.discovery import backends as backends
+    from storecore.plugins.spec import PROMISES as PROMISES
+    from storecore.plugins.spec import BackendSpec as BackendSpec
+    from storecore.plugins.spec import hookimpl as hookimpl
+    from storecore.protocols import CAPABILITIES as CAPABILITIES
+    from storecore.protocols import METHODS as METHODS
+    from storecore.protocols import AuditTrail as AuditTrail
+    from storecore.protocols import BarStream as BarStream
+    from storecore.protocols import BarTables as BarTables
+    from storecore.protocols import Bulk as Bulk
+    from storecore.protocols import BulkAudit as BulkAudit
+    from storecore.protocols import Catalog as Catalog
+    from storecore.protocols import DataStore as DataStore
+    from storecore.protocols import DiskUsage as DiskUsage
+    from storecore.protocols import Maintenance as Maintenance
+    from storecore.protocols import Method as Method
+    from storecore.protocols import Transfer as Transfer
+    from storecore.protocols import VersionedState as VersionedState
+    from storecore.reports import AuditLine as AuditLine
     from storecore.reports import AuditReport as AuditReport
     from storecore.reports import Coverage as Coverage
     from storecore.reports import Finding as Finding
     from storecore.reports import Footprint as Footprint
     from storecore.reports import Report as Report
     from storecore.reports import StateVersion as StateVersion
-    from storecore.tables import iter_bar_tables as iter_bar_tables
-    from storecore.tables import read_bar_table as read_bar_table
-    from storecore.tables import write_bar_table as write_bar_table
-    from storecore.transfer import AuditLine as AuditLine
-    from storecore.transfer import Transfer as Transfer
+    from storecore.reports.checkpoint import Checkpoint as Checkpoint
+    from storecore.reports.version import __version__ as __version__
+    from storecore.states import KEPT_VERSIONS as KEPT_VERSIONS
+    from storecore.states import check_expected as check_expected
+    from storecore.store.base import Store as Store
+    from storecore.store.collections import AuditLog as AuditLog
+    from storecore.store.collections import BarCollection as BarCollection
+    from storecore.store.collections import EventCollection as EventCollection
+    from storecore.store.collections import FundamentalCollection as FundamentalCollection
+    from storecore.store.collections import StateCollection as StateCollection
+    from storecore.store.row_store import Rows as Rows
+    from storecore.store.row_store import RowStore as RowStore
+    from storecore.store.tables import iter_bar_tables as iter_bar_tables
+    from storecore.store.tables import read_bar_table as read_bar_table
+    from storecore.store.tables import write_bar_table as write_bar_table
+    from storecore.store.wrapper import Wrapper as Wrapper
+    from storecore.store.wrapper import capabilities_of as capabilities_of
+    from storecore.values.documents import decode_document as decode_document
+    from storecore.values.documents import encode_document as encode_document
+    from storecore.values.fork import reset_after_fork as reset_after_fork
+    from storecore.values.times import EARLIEST as EARLIEST
+    from storecore.values.times import LATEST as LATEST
+    from storecore.values.times import TimeRange as TimeRange
+    from storecore.values.times import exact_instant as exact_instant
+    from storecore.values.times import time_range as time_range
+    from storecore.values.times import to_datetime as to_datetime
 
-_EXPORTS = {
-    "capabilities": (
-        "AuditTrail BarStream BarTables Bulk BulkAudit Catalog DiskUsage Maintenance VersionedState"
-    ),
-    "checkpoints": "Checkpoint",
-    "config": "StoreConfig find_config load_config",
+_USE = {
+    "config.file": "StoreConfig find_config load_config",
+    "config.open": "open_store",
     "copying": "CopyReport copy_store",
-    "discovery": "BackendInfo backends",
     "errors": (
         "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
-        "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError StoreClosed "
-        "StoreError UnknownBackend"
+        "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError "
+        "StoreClosed StoreError UnknownBackend"
     ),
-    "hooks": "BackendSpec hookimpl",
     "models": (
-        "Action Decision DecisionRecord Event FundamentalData Order OrderRecord OrderResult "
-        "PriceBar"
+        "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
+        "OrderResult PriceBar"
     ),
-    "opening": "open_store",
-    "protocol": "DataStore",
-    "reports": "AuditReport Coverage Finding Footprint Report StateVersion",
-    "tables": "iter_bar_tables read_bar_table write_bar_table",
-    "transfer": "AuditLine Transfer",
+    "plugins.discovery": "BackendInfo backends",
+    "protocols": (
+        "AuditTrail BarStream BarTables Bulk BulkAudit Catalog DataStore DiskUsage "
+        "Maintenance Transfer VersionedState"
+    ),
+    "reports": "AuditLine AuditReport Coverage Finding Footprint Report StateVersion",
+    "store.base": "Store",
+    "reports.checkpoint": "Checkpoint",
+    "store.tables": "iter_bar_tables read_bar_table write_bar_table",
 }
-_HOME = {name: module for module, names in _EXPORTS.items() for name in names.split()}
+"""For users of a store, by module."""
+_EXTEND = {
+    "audit.chain": "follow_chain",
+    "audit.records": "GENESIS Link chain decode_record end_of logged_now",
+    "audit.transfer": "LOGS moved_end",
+    "bars.rows": "BarColumns",
+    "bars.table": "as_columns as_table",
+    "config.nested": "NestedStore",
+    "events": "decode_event encode_event select_events",
+    "fundamentals": "decode_fundamental encode_fundamental",
+    "plugins.spec": "BackendSpec hookimpl",
+    "states": "KEPT_VERSIONS check_expected",
+    "store.collections": (
+        "AuditLog BarCollection EventCollection FundamentalCollection StateCollection"
+    ),
+    "store.row_store": "RowStore Rows",
+    "store.wrapper": "Wrapper",
+    "values.documents": "decode_document encode_document",
+    "values.fork": "reset_after_fork",
+    "values.times": "EARLIEST LATEST TimeRange exact_instant time_range to_datetime",
+}
+"""For authors of backends."""
+_INSPECT = {
+    "plugins.spec": "PROMISES",
+    "protocols": "CAPABILITIES METHODS Method",
+    "store.wrapper": "capabilities_of",
+}
+"""For tools that ask what a store is and can do."""
+_HOME = {
+    name: module
+    for tier in (_USE, _EXTEND, _INSPECT)
+    for module, names in tier.items()
+    for name in names.split()
+}
 
 __all__ = sorted(_HOME)
-__version__ = "0.1.0"
+_HOME["__version__"] = "reports.version"
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The event laws: an event checked before it is written, and the types that a reader asks for."""
+"""The event laws: checks and codec of events, and the selection by time and type."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from operator import attrgetter
 import msgspec
 from msgspec.structs import replace
 
-from storecore.batches import listed
 from storecore.errors import InvalidData, shown
-from storecore.instants import TimeRange, exact_instant, to_datetime
-from storecore.lossless import checked, decode_document, encode_document, is_shallow
 from storecore.models import Event
-from storecore.names import check_name
+from storecore.values.batches import listed
+from storecore.values.documents import checked, decode_document, encode_document, is_shallow
+from storecore.values.names import check_name
+from storecore.values.times import TimeRange, exact_instant, to_datetime
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Event)
 
 
 def checked_event(event: Event, what: str = "event") -> Event:
-    """Return an event of plain values, its own copy of the payload, its times as aware UTC.
+    """Return a copy of an event with plain values and its times in aware UTC.
 
     Raises `InvalidData` naming the field, `InvalidName` for its symbol, `NotSerializable` for its
     payload.
@@ -40,26 +40,26 @@ def checked_event(event: Event, what: str = "event") -> Event:
         if is_shallow(timed.payload, encoded) and (plain := decode_event(encoded)) == timed:
             return plain
     except (TypeError, ValueError, RecursionError):
-        pass  # what is wrong is found part by part
+        pass  # checked part by part below, to name the wrong one
     return _checked_by_part(timed, what)
 
 
 def checked_events(events: Iterable[Event]) -> list[Event]:
-    """Return a batch of events, each checked, before any is written; an error names its row."""
+    """Return a batch of checked events. An error names the row."""
     batch = listed(events, "Event", "events")
     return [checked_event(event, f"events[{row}]") for row, event in enumerate(batch)]
 
 
 def event_types(types: Iterable[str] | None) -> frozenset[str] | None:
-    """Return the types asked for as a set, None for all (law E2). Raises `InvalidData`."""
+    """Return the requested types as a set, None for all (law E2). Raises `InvalidData`."""
     if types is None:
         return None
     if isinstance(types, str):
         raise InvalidData(f"types={types!r}: expected a list of types; give [{types!r}]")
-    wanted = list(types) if isinstance(types, Iterable) else [types]
-    if not all(isinstance(kind, str) for kind in wanted):
+    given = list(types) if isinstance(types, Iterable) else [types]
+    if not all(isinstance(kind, str) for kind in given):
         raise InvalidData(f"types={shown(types)}: expected a list of str, or None for all")
-    return frozenset(wanted)
+    return frozenset(given)
 
 
 def encode_event(event: Event) -> bytes:
@@ -68,29 +68,30 @@ def encode_event(event: Event) -> bytes:
 
 
 def decode_event(encoded: bytes) -> Event:
-    """Return the event that was encoded, its times aware UTC. Raises `ValueError` if it is none."""
+    """Return the encoded event, its times in aware UTC. Raises `ValueError` for any other bytes."""
     return _DECODER.decode(encoded)
 
 
 def select_events(
-    events: Iterable[Event], span: TimeRange, wanted: frozenset[str] | None
+    events: Iterable[Event], span: TimeRange, types: frozenset[str] | None
 ) -> list[Event]:
-    """Return the events of a span and of wanted types by timestamp, else in the order given (E1).
+    """Return the events of a range and of some types (None: all), sorted by timestamp.
 
-    Their times are of the kind that was asked for (law T2).
+    Events with equal timestamps stay in the order given (law E1). Times are aware or naive as the
+    range is (law T2).
     """
     first, last = (to_datetime(at, aware=True) for at in span[:2])
     kept = [
         event
         for event in events
-        if first <= event.timestamp <= last and (wanted is None or event.type in wanted)
+        if first <= event.timestamp <= last and (types is None or event.type in types)
     ]
     kept.sort(key=attrgetter("timestamp"))
     return kept if span.aware else [_naive(event) for event in kept]
 
 
 def _checked_by_part(event: Event, what: str) -> Event:
-    """Return an event that is not plain as a whole made plain, or say which part cannot be."""
+    """Return an event with plain values, or raise an error that names the part that has none."""
     payload = decode_document(encode_document(event.payload, f"{what}.payload"))
     return replace(checked(replace(event, payload={}), Event, what), payload=payload)
 

@@ -1,4 +1,4 @@
-"""The fundamental laws: a document checked before it is written, and its exact form as JSON."""
+"""The fundamental laws: checks of fundamentals, and their codec as JSON documents."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec.structs import asdict, replace
 
-from storecore.batches import listed
 from storecore.errors import InvalidData, StorageError
-from storecore.instants import exact_datetime, exact_instant
-from storecore.lossless import checked
 from storecore.models import FundamentalData
-from storecore.names import check_name, check_owner
+from storecore.values.batches import listed
+from storecore.values.documents import checked
+from storecore.values.names import check_name, check_owner
+from storecore.values.times import exact_datetime, exact_instant
 
 _PLACEHOLDER = datetime(1970, 1, 1)
 
 
 def checked_fundamental(symbol: str, data: FundamentalData, what: str = "data") -> FundamentalData:
-    """Return data with plain values and its timestamp as given, time zone and all (law T2).
+    """Return data with plain values; its timestamp keeps its time zone (law T2).
 
     Raises `InvalidData` naming the field (laws N3, T1, T3).
     """
@@ -35,7 +35,7 @@ def checked_fundamental(symbol: str, data: FundamentalData, what: str = "data") 
 
 
 def checked_fundamentals(fundamentals: Iterable[FundamentalData]) -> list[FundamentalData]:
-    """Return a batch, each checked and filed under its own symbol, before any is written."""
+    """Return a batch of checked fundamentals, each under its own symbol. An error names the row."""
     batch = listed(fundamentals, "FundamentalData", "fundamentals")
     return [_checked_row(data, f"fundamentals[{row}]") for row, data in enumerate(batch)]
 
@@ -48,14 +48,14 @@ def _checked_row(data: FundamentalData, what: str) -> FundamentalData:
 
 
 def _check_offset(timestamp: datetime, what: str) -> None:
-    """Refuse an offset that does not come back from text: below a second, `fromisoformat` errs."""
+    """Refuse an offset with fractions of a second, which `fromisoformat` misreads."""
     text = timestamp.isoformat()
     if exact_instant(datetime.fromisoformat(text), what) != exact_instant(timestamp, what):
         raise InvalidData(f"{what}={text}: its UTC offset cannot be kept; convert it to UTC first")
 
 
 def encode_fundamental(data: FundamentalData) -> bytes:
-    """Return checked data as JSON: its timestamp with the offset, its zone's name beside it."""
+    """Return checked data as JSON, with the offset of its timestamp and the name of its zone."""
     tzinfo = data.timestamp.tzinfo
     zone = tzinfo.key if isinstance(tzinfo, ZoneInfo) else None
     stamp = {"timestamp": data.timestamp.isoformat(), "timezone": zone}
@@ -63,7 +63,7 @@ def encode_fundamental(data: FundamentalData) -> bytes:
 
 
 def decode_fundamental(encoded: bytes) -> FundamentalData:
-    """Return the data that was encoded. Raises `ValueError` where it is none."""
+    """Return the encoded data. Raises `ValueError` for any other bytes."""
     try:
         fields = msgspec.json.decode(encoded)
         zone = fields.pop("timezone")
@@ -74,17 +74,17 @@ def decode_fundamental(encoded: bytes) -> FundamentalData:
 
 
 def _in_zone(stamp: datetime, zone: str | None) -> datetime:
-    """Return a moment in its named zone, or with its offset alone where no such zone is known."""
+    """Return a moment in its named zone, or with its offset alone if the zone is unknown."""
     if zone is None:
         return stamp
     try:
-        there = ZoneInfo(zone)
+        tzinfo = ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):  # a folder of zones
         return stamp
-    except OSError as error:  # it may be known, and another answer than it would give is wrong
+    except OSError as error:  # the zone may exist: without it the result would be wrong
         raise StorageError(f"cannot read the time zone {zone!r}: {error.strerror}") from error
-    for fold in (0, 1):  # only the offset tells which hour of a clock change was meant
-        local = stamp.replace(tzinfo=there, fold=fold)
+    for fold in (0, 1):  # only the offset decides which hour of a clock change is meant
+        local = stamp.replace(tzinfo=tzinfo, fold=fold)
         if local.utcoffset() == stamp.utcoffset():
             return local
-    return stamp.astimezone(there)
+    return stamp.astimezone(tzinfo)

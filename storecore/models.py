@@ -2,7 +2,7 @@
 
 Times are instants in UTC to the microsecond; a naive `datetime` is taken as UTC. Prices are in the
 quote currency, volumes and quantities in shares (or coins, or contracts): whole or fractional.
-Structs do not check their fields when they are made; a store checks them when they are written.
+A struct does not check its fields when it is created; a store checks them when it writes them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class PriceBar(Struct, frozen=True, gc=False):
-    """One bar of one symbol: what it traded at from `date` until the next bar.
+    """One bar of one symbol: its prices and its volume from `date` until the next bar.
 
-    `date` is the start of the bar. A `datetime.date` may be given too: it stands for its midnight,
-    and comes back as a `datetime`. A volume that is whole comes back as an `int`.
+    `date` is the start of the bar. A `datetime.date` is accepted too: it stands for its midnight
+    and is returned as a `datetime`. A whole volume is returned as an `int`.
     """
 
     symbol: str
@@ -34,7 +34,7 @@ class PriceBar(Struct, frozen=True, gc=False):
 
 
 class FundamentalData(Struct, frozen=True, kw_only=True):
-    """What was known of a company from `timestamp` on (the time of the filing, not its period)."""
+    """Facts about a company, known from `timestamp` on: the time of the filing, not its period."""
 
     symbol: str
     timestamp: datetime
@@ -86,9 +86,9 @@ class Decision(Struct, frozen=True):
 
 
 class Order(Struct, frozen=True):
-    """An order as it was sent, by the strategy that it is logged under.
+    """An order as the strategy `strategy_name` sent it.
 
-    `order_type` is "MARKET", "LIMIT" or another word that the broker knows.
+    `order_type` is "MARKET", "LIMIT" or any other type that the broker knows.
     """
 
     strategy_name: str
@@ -100,9 +100,9 @@ class Order(Struct, frozen=True):
 
 
 class OrderResult(Struct, frozen=True):
-    """What the broker answered: `status` is "submitted", "filled", "rejected", "cancelled", ….
+    """The broker's response; `status` is "submitted", "filled", "rejected", "cancelled", ….
 
-    `order_id` comes back as given: the int 7 and the str "7" are two ids.
+    `order_id` is returned as given: the int 7 and the str "7" are different ids.
     """
 
     order_id: int | str
@@ -115,9 +115,9 @@ class OrderResult(Struct, frozen=True):
 class DecisionRecord(Struct, frozen=True):
     """One line of the decision log.
 
-    `seq` counts from 1 without a gap and gives the order; `timestamp` is when it was logged, in
-    UTC. `hash` is the SHA-256 of the line's bytes before the hash, `prev` the `hash` of the record
-    before (empty for the first).
+    `seq` counts from 1 without gaps and defines the order. `timestamp` is the time of logging, in
+    UTC. `hash` is the SHA-256 of the line's bytes before the hash; `prev` is the `hash` of the
+    previous record, empty in the first one.
     """
 
     seq: int
@@ -129,7 +129,7 @@ class DecisionRecord(Struct, frozen=True):
 
 
 class OrderRecord(Struct, frozen=True):
-    """One line of the order log; its other fields are those of `DecisionRecord`."""
+    """One line of the order log; see `DecisionRecord` for the other fields."""
 
     seq: int
     timestamp: datetime

@@ -1,22 +1,25 @@
-"""The state laws beyond S1: versions, so that two writers cannot overwrite each other."""
+"""The versions of states, so that two writers cannot overwrite each other.
+
+A backend calls `check_expected` under a lock of the strategy, or in the transaction that writes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, cast
 
-from storecore.batches import listed
 from storecore.errors import InvalidData, StateConflict, shown
-from storecore.lossless import encode_document
 from storecore.reports import StateVersion
+from storecore.values.batches import listed
+from storecore.values.documents import encode_document
 
 KEPT_VERSIONS = 5
 
 
 def check_expected(strategy: str, expect: int | None, stored: int) -> None:
-    """Refuse to replace another version than the one expected (None: whichever is stored).
+    """Raise `StateConflict` if the stored version is not the expected one (None: any).
 
-    Raises `StateConflict`, `InvalidData` where `expect` is no version.
+    Raises `InvalidData` if `expect` is not a version.
     """
     if expect is None:
         return
@@ -27,14 +30,14 @@ def check_expected(strategy: str, expect: int | None, stored: int) -> None:
     if expect != stored:
         raise StateConflict(
             f"the state of {strategy!r} is at version {stored}, not {expect}: another writer has "
-            "saved it since; load it again, or save without expect to overwrite what it saved"
+            "saved it since; load it again, or save without expect to overwrite it"
         )
 
 
 def checked_versions(versions: Iterable[StateVersion]) -> list[tuple[int, bytes]]:
-    """Return versions of another store, newest first, as number and document of those to keep.
+    """Return the number and document of each version to keep, newest first.
 
-    Raises `InvalidData` where they do not fall from one to the next, `NotSerializable`.
+    Raises `InvalidData` if the numbers do not decrease, `NotSerializable` if JSON would change one.
     """
     checked: list[tuple[int, bytes]] = []
     for row, each in enumerate(listed(versions, "StateVersion", "versions")):
@@ -50,7 +53,9 @@ def checked_versions(versions: Iterable[StateVersion]) -> list[tuple[int, bytes]
                 f"versions[{row}].version={number}: expected one below {checked[-1][0]}, "
                 "the newest first"
             )
-        state = cast(dict[str, Any], each.state)  # None is refused as what else is no dict
+        state = cast(
+            dict[str, Any], each.state
+        )  # None is refused like any other value that is not a dict
         checked.append((number, encode_document(state, f"versions[{row}].state")))
     oldest = checked[0][0] - KEPT_VERSIONS if checked else 0
     return [(number, document) for number, document in checked if number > oldest]

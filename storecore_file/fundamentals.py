@@ -1,59 +1,57 @@
-"""The room of fundamentals: a folder a symbol, a JSON document a timestamp, sorted by name.
+"""The fundamentals of a store: a folder a symbol, a JSON document a timestamp, sorted by name.
 
     fundamentals/AAPL/2026-01-05T21-30-00.000000Z.json
 
-The name is the instant in UTC, so that the latest not after a moment is found by name alone. A
-document replaces that of the same instant whole, so writers need no lock.
+The name is the instant in UTC, so the latest document not after a moment is found by name alone. A
+document replaces the one of the same instant whole, so writers need no lock.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
-from storecore.instants import LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
-from storecore_file.decode_errors import decoding
-from storecore_file.floor.disk import Disk
-from storecore_file.floor.names import SYMBOLS, is_hashed
-from storecore_file.floor.rollback import replace_all
-from storecore_file.floor.sealing import sealed, unsealed
-from storecore_file.troubles import ASIDE, Kind, Trouble, listed, troubles_in, unexpected
+from storecore.store.collections import FundamentalCollection
+from storecore.values.times import exact_instant, to_datetime
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.names import SYMBOLS, is_hashed
+from storecore_file.fs.rollback import replace_all
+from storecore_file.fs.seal import decode_errors, sealed, unsealed
+from storecore_file.integrity import QUARANTINE, Files, Issue, folder_issues, listed, unexpected
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
-_LISTINGS = 10  # a document that was listed may be gone: a repair has moved it aside, say
+_LISTINGS = 10  # a listed document may be gone: a repair has moved it, say
 _STAMP = len("2026-01-05T21-30-00.000000Z.json")
 
 
-class Fundamentals:
+class Fundamentals(FundamentalCollection):
     """The fundamentals of a store, in one folder. Symbols are checked names."""
 
     def __init__(self, folder: Path, disk: Disk) -> None:
         self._folder = folder
         self._disk = disk
 
-    def write(self, data: FundamentalData) -> None:
-        """Insert or replace a checked document."""
-        path = self._path(data)
+    def write(self, batch: list[FundamentalData]) -> None:
+        """Insert or replace checked documents: all of them or, on an error, none."""
+        given = {self._path(data): data for data in batch}  # the last one of an instant counts
+        if len(given) == 1:
+            return self._replace(*given.popitem())
+        self._disk.make_folders({path.parent for path in given}, within=self._folder)
+        documents = ((path, sealed(encode_fundamental(data))) for path, data in given.items())
+        return replace_all(self._disk, documents)
+
+    def _replace(self, path: Path, data: FundamentalData) -> None:
         self._disk.make_folder(path.parent, within=self._folder)
         self._disk.replace(path, sealed(encode_fundamental(data)))
 
-    def write_all(self, fundamentals: Iterable[FundamentalData]) -> None:
-        """Insert or replace checked documents: all of them or, on an error, none."""
-        given = {self._path(data): data for data in fundamentals}  # of one instant the last wins
-        self._disk.make_folders({path.parent for path in given}, within=self._folder)
-        documents = ((path, sealed(encode_fundamental(data))) for path, data in given.items())
-        replace_all(self._disk, documents)
-
-    def read(self, symbol: str, as_of: datetime | None) -> FundamentalData | None:
-        """Return the latest document not after `as_of`, or None."""
-        limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
+    def read(self, symbol: str, limit: int) -> FundamentalData | None:
+        """Return the latest document not after an instant, or None."""
         folder = self._folder / SYMBOLS.encode(symbol)
         for _ in range(_LISTINGS):
             names = self._names(folder)
@@ -77,22 +75,22 @@ class Fundamentals:
         for _, folder in sorted(symbols.items()):
             for name in self._names(folder):
                 document = self._document(folder / name)
-                if document is not None:  # it was there, and is gone
+                if document is not None:  # it was removed meanwhile
                     yield document
 
     def _symbol_of(self, folder: Path) -> str | None:
-        """Return whose documents a folder has, for a name too long for a folder's (law N1)."""
+        """Return the symbol of the documents in a folder whose name is only a hash (law N1)."""
         documents = (self._document(folder / name) for name in self._names(folder))
         return next((document.symbol for document in documents if document), None)
 
-    def troubles(self) -> Iterator[Trouble | None]:
-        """Yield for each file what is wrong with it, None where nothing is."""
-        documents = Kind(_DOCUMENT, self._document, ASIDE)
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each file, None for a whole one."""
+        documents = Files(_DOCUMENT, self._document, QUARANTINE)
         found, unseen = listed(self._folder)
         yield from unseen
         for entry in found:
             if entry.is_folder:
-                yield from troubles_in(self._folder / entry.name, [documents])
+                yield from folder_issues(self._folder / entry.name, [documents])
             else:
                 yield unexpected(self._folder / entry.name, entry)
 
@@ -108,7 +106,7 @@ class Fundamentals:
         content = self._disk.read(path)
         if content is None:
             return None
-        with decoding(path, "document"):
+        with decode_errors(path, "document"):
             data = decode_fundamental(unsealed(content))
         own_name = _document_name(exact_instant(data.timestamp, "timestamp"))
         if (SYMBOLS.encode(data.symbol), own_name) != (path.parent.name, path.name):

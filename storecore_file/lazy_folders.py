@@ -6,15 +6,17 @@ kind is read as empty, and the first write to it makes the folder.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import ENOTDIR
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from storecore.errors import NoStore, StorageError
-from storecore_file.floor.disk import Disk
+from storecore_file.fs.disk import Disk
 
 KINDS = ("prices", "fundamentals", "events", "state", "audit")
-_WRITING = frozenset({"write", "write_many", "write_all", "save", "restore", "take"})
+_WRITING = frozenset({"write", "write_many", "save", "restore", "append"})
 
 
 def check_is_there(base_path: Path, disk: Disk) -> None:
@@ -40,20 +42,23 @@ def _is_something(path: Path, disk: Disk) -> bool:
     return False
 
 
-class LazyRoom:
-    """A room whose folder is made, and synced, before the first write into it."""
+class LazyCollection:
+    """A collection whose folder is made, and synced, before the first write into it."""
 
-    def __init__(self, room: Any, disk: Disk, base_path: Path, folder: str) -> None:
-        self._room = room
+    def __init__(self, collection: Any, disk: Disk, base_path: Path, folder: Path) -> None:
+        self._collection = collection
         self._disk = disk
         self._base_path = base_path
-        self._folder = base_path / folder
+        self._folder = folder
         self._made = False
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # of a copy that is still being made
             raise AttributeError(name)
-        if name in _WRITING and not self._made:
-            self._disk.make_folders([self._folder], within=self._base_path, links=True)
-            self._made = True
-        return getattr(self._room, name)
+        found = getattr(self._collection, name)
+        return partial(self._in_folder, found) if name in _WRITING and not self._made else found
+
+    def _in_folder(self, write: Callable[..., Any], *args: Any) -> Any:
+        self._disk.make_folders([self._folder], within=self._base_path, links=True)
+        self._made = True
+        return write(*args)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from storecore.hooks import BackendSpec, hookimpl
+from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore_file.store import FileDataStore
 
 

@@ -1,29 +1,45 @@
-"""The front door: `FileDataStore`, which checks what it is given and sends it to its room."""
+"""`FileDataStore`: the collections of a folder, opened and closed together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
+import os
+from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import Any
 
-from storecore.audit import decision_body, order_body
-from storecore.bar_table import bars_of, series_table
-from storecore.bars import bar_columns
-from storecore.events import checked_event, event_types
-from storecore.fundamentals import checked_fundamental
-from storecore.instants import time_range
-from storecore.models import (
-    Decision,
-    Event,
-    FundamentalData,
-    Order,
-    OrderResult,
-    PriceBar,
-)
-from storecore_file.capable import Capable
+from msgspec.structs import replace
+
+from storecore.audit.transfer import LOGS
+from storecore.errors import ConfigError
+from storecore.errors.redaction import redacted
+from storecore.reports import Finding, Report
+from storecore.store.base import Store
+from storecore_file.audit.log import FileLog
+from storecore_file.bars.collection import Bars
+from storecore_file.events.collection import Events
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.errors import Deferral
+from storecore_file.fs.mounts import warn_of_network
+from storecore_file.fs.stat import places
+from storecore_file.fundamentals import Fundamentals
+from storecore_file.integrity import Issue
+from storecore_file.lazy_folders import LazyCollection, check_is_there
+from storecore_file.repair import Repairs, repairable
+from storecore_file.states import States
+from storecore_file.store_format import check_format, mark_new
+from storecore_file.verification import chain_findings, report, store_issues
+
+DURABILITIES = ("full", "os")
+_FOLDERS = {
+    "bars": "prices",
+    "fundamentals": "fundamentals",
+    "events": "events",
+    "states": "state",
+    **{log: f"audit/{log}" for log in LOGS},
+}
 
 
-class FileDataStore(Capable):
+class FileDataStore(Store):
     """A `DataStore` in a folder of Parquet, JSON and JSONL files.
 
     Threads and processes may open the same folder at once, to read and to write.
@@ -34,60 +50,143 @@ class FileDataStore(Capable):
     another. With `create=False` opening creates nothing, and a folder without a store raises
     `NoStore`; the first write that needs a missing folder creates it. Raises `ConfigError` for
     other options, `StorageError` if the folder cannot be made.
+
+    A table of a few bars for each of several symbols costs one append to a journal. Reads combine
+    it with the files, and it is flushed into them when it is large, by `compact()` and at
+    `close()`. The append does not read the files, so a damaged one does not refuse the bars. A kill
+    or a power loss may leave some symbols of a table old and others new, each of them complete.
+
+    `verify` reads every byte; it takes no lock and creates no file. The kind of a finding is
+    "damaged" (read completely, and wrong), "unchecked" (could not be
+    read, and may be whole), "linked" (a symbolic link, which is not followed), "overlapping"
+    (partitions, one of them damaged), "truncated" (a log lost its last lines, or is gone),
+    "older" (a file of an older state came back), "lacking" (bars that were flushed out of the
+    journal are in no partition), "diverged" (the journal of a copy that was written to apart)
+    or another of `verify_audit()`. Notes are "temporary" and "leftover" files of killed
+    writers, the "torn" end of a log, an "unknown" file, and anomalies in bars. With a checkpoint
+    (`against`) findings have the kinds of `storecore.store.checkpoints` too.
     """
 
-    def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
-        """Insert or replace bars; they lie in their months' files when this returns."""
-        symbol, timeframe = self._series(symbol, timeframe)
-        self._bars.write(symbol, timeframe, series_table(bar_columns(symbol, bars)))
+    _bars: Bars
+    _events: Events
 
-    def read_bars(
-        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
-    ) -> list[PriceBar]:
-        """Return the bars of a range, sorted by date."""
-        symbol, timeframe = self._series(symbol, timeframe)
-        span = time_range(start, end)
-        return bars_of(symbol, self._bars.read(symbol, timeframe, span), span.aware)
-
-    def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
-        """Insert or replace the fundamental of (symbol, timestamp)."""
-        symbol = self._name(symbol, "symbol")
-        self._fundamentals.write(checked_fundamental(symbol, data))
-
-    def read_fundamental(
-        self, symbol: str, as_of: datetime | None = None
-    ) -> FundamentalData | None:
-        """Return the latest fundamental not after `as_of`, or None."""
-        return self._fundamentals.read(self._name(symbol, "symbol"), as_of)
-
-    def write_event(self, event: Event) -> None:
-        """Append an event to the file of its day."""
-        self._check_open()
-        self._events.write(checked_event(event))
-
-    def read_events(
-        self, start: date, end: date, types: Iterable[str] | None = None
-    ) -> list[Event]:
-        """Return the events of a range by timestamp, then by order of writing."""
-        self._check_open()
-        return self._events.read(time_range(start, end), event_types(types))
-
-    def save_strategy_state(
-        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    def __init__(
+        self,
+        base_path: str | os.PathLike[str],
+        *,
+        durability: str = "full",
+        lock_timeout: float = 30.0,
+        create: bool = True,
     ) -> None:
-        """Replace the state of a strategy, or refuse and leave the old one."""
-        self._states.save(self._name(strategy_name, "strategy_name"), state, expect)
+        if durability not in DURABILITIES:
+            raise ConfigError(f"durability={durability!r}: expected one of {DURABILITIES}")
+        if not isinstance(lock_timeout, int | float) or not 0 <= lock_timeout <= TIMEOUT_MAX:
+            raise ConfigError(
+                f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}"
+            )
+        if redacted(os.fspath(base_path)) != os.fspath(base_path):
+            raise ConfigError("base_path: expected a folder, got what looks like a URL")
+        # Absolute: the process may change its folder while the store is open.
+        self.base_path = _absolute(base_path)
+        self._disk = disk = Disk(durability)
+        self._lock_timeout = lock_timeout
+        folders = {name: self.base_path / folder for name, folder in _FOLDERS.items()}
+        if create:
+            self._make(list(folders.values()))
+        else:
+            check_is_there(self.base_path, disk)
+            check_format(disk, self.base_path)
+        warn_of_network(self.base_path)
+        collections: dict[str, Any] = {
+            "bars": Bars(folders["bars"], disk, lock_timeout),
+            "fundamentals": Fundamentals(folders["fundamentals"], disk),
+            "events": Events(folders["events"], disk, lock_timeout),
+            "states": States(folders["states"], disk, lock_timeout),
+            **{log: FileLog(folders[log], disk, lock_timeout) for log in LOGS},
+        }
+        self._collections = collections if create else self._lazy(collections, folders)
+        super().__init__(
+            bars=self._collections["bars"],
+            fundamentals=self._collections["fundamentals"],
+            events=self._collections["events"],
+            states=self._collections["states"],
+            audit={log: self._collections[log] for log in LOGS},
+        )
 
-    def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
-        """Return the state as saved, or None."""
-        return self.load_versioned_state(strategy_name).state
+    def _make(self, folders: list[Path]) -> None:
+        self._disk.make_folder(self.base_path)
+        check_format(self._disk, self.base_path)
+        mark_new(self._disk, self.base_path, folders)
+        self._disk.make_folders(folders, within=self.base_path, links=True)
 
-    def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Append a decision to today's file of the decision log."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._decisions.write([decision_body(strategy_name, decision)])
+    def _lazy(self, collections: dict[str, Any], folders: dict[str, Path]) -> dict[str, Any]:
+        """Return collections whose folder is made, or synced, before its first write."""
+        return {
+            name: LazyCollection(each, self._disk, self.base_path, folders[name])
+            for name, each in collections.items()
+        }
 
-    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and its result to today's file of the order log."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._orders.write([order_body(strategy_name, order, result)])
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_path={str(self.base_path)!r})"
+
+    def places(self) -> frozenset[str]:
+        """Return the identities of the store's folders, however their paths are written."""
+        self._check_open()
+        return places([self.base_path, *map(self.base_path.joinpath, _FOLDERS.values())])
+
+    def repair(self, *, dry_run: bool = False) -> Report:
+        """Move damaged files and leftovers into `aside/<time>/`, under the same path.
+
+        Reads of the rest work again. Some things are reported and stay in place: a log that is
+        damaged in its middle, parts that overlap, a strategy's state (which would count as never
+        saved), and whatever could not be checked. A file that could not be moved is an "unrepaired"
+        finding.
+        """
+        checked, issues = self._issues()
+        repairs = Repairs(self.base_path, self._disk, self._lock_timeout, dry_run)
+        done = [repairs.repair(issue) for issue in filter(repairable, issues)]
+        failed = [each for each in done if isinstance(each, Issue)]
+        if not dry_run:
+            checked, issues = self._issues()
+        left = report(checked, [*issues, *failed], self._audit_findings())
+        return replace(left, actions=tuple(each for each in done if isinstance(each, str)))
+
+    def _report(self) -> Report:
+        checked, issues = self._issues()
+        return report(checked, issues, self._audit_findings())
+
+    def _audit_findings(self) -> tuple[Finding, ...]:
+        """Return the findings of each log's chain, or that it could not be checked."""
+        return tuple(
+            finding for log in self._logs.values() for finding in chain_findings(log.verify)
+        )
+
+    def _issues(self) -> tuple[int, list[Issue]]:
+        """Return how many files were looked at, and all that is wrong."""
+        self._check_open()
+        return store_issues(self._disk, self.base_path, [*self._collections.values()])
+
+    def compact(self) -> Report:
+        """Bring all bars into few Parquet files, and seal each day of events into one.
+
+        May run at any time, beside readers and writers. If it is killed, the next run does the work
+        again. What cannot be merged or sealed does not stop the rest: the first error is raised at
+        the end.
+        """
+        self._check_open()
+        with Deferral() as tried:
+            merged = self._bars.compact(tried)
+            days = self._events.compact(tried)
+        actions = [f"merged {merged} files of bars into others"] if merged else []
+        actions += [f"sealed the events of {day}" for day in days]
+        return Report(len(actions), actions=tuple(actions))
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    """Return an absolute path. Raises `ConfigError` if there is none."""
+    try:
+        if "\0" in os.fspath(path):
+            raise ValueError("it holds a NUL")
+        return Path(path).expanduser().absolute()
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, no folder to start from
+        raise ConfigError(f"base_path={os.fspath(path)!r}: {error}") from error

@@ -1,10 +1,11 @@
-"""The format number of a store: a small document that an older release reads before all else.
+"""The format number of a store: a small document that a release reads before anything else.
 
     data/.storecore      {"format":2,"crc32":"…"}
 
-1 is a store without it: its partitions have no generations. 2 is what this release makes. The
-number is of the whole store, of all kinds of data; it is raised when a release writes what an older
-one would misread, and so lose.
+A store without it has format 1: an earlier release began it, and its partitions may have no
+generations. Writing to it does not change that. New stores have format 2.
+The number holds for the whole store, all kinds of data. It is raised when a release writes what an
+older one would misread, and so lose.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ import msgspec
 from msgspec import Struct
 
 from storecore.errors import CorruptData, StorageError, StoreError
-from storecore_file.floor.disk import Disk
-from storecore_file.floor.sealing import sealed, unsealed
-from storecore_file.troubles import ASIDE, Trouble, problem_of, trouble_of
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.seal import sealed, unsealed
+from storecore_file.integrity import QUARANTINE, Files, Issue, issue_of
 
 NAME = ".storecore"
 FORMAT = 2
-OLDEST = 1  # of a store that does not say
+OLDEST = 1  # of a store without the file
 _log = logging.getLogger("storecore")
 
 
 class _Document(Struct, frozen=True):
-    """What the file says; a later release may add more."""
+    """The content of the file; a later release may add fields."""
 
     format: int
 
@@ -46,10 +47,9 @@ def read_format(disk: Disk, base_path: Path) -> int:
 
 
 def check_format(disk: Disk, base_path: Path) -> None:
-    """Refuse a store that a newer release has made; raises `StorageError`.
+    """Raise `StorageError` if a newer release has made the store.
 
-    A number that cannot be read is logged, and a finding of `verify()`: it keeps nobody from the
-    data.
+    A number that cannot be read is logged, and `verify()` reports it; the data stay readable.
     """
     try:
         found = read_format(disk, base_path)
@@ -65,23 +65,19 @@ def check_format(disk: Disk, base_path: Path) -> None:
         )
 
 
-def mark_new(disk: Disk, base_path: Path, rooms: Iterable[Path]) -> None:
-    """Write the format number into a store that is about to be made: none of its folders is there.
-
-    An older store stays as it is.
-    """
-    if not any(map(disk.is_folder, rooms)) and disk.size(base_path / NAME) is None:
+def mark_new(disk: Disk, base_path: Path, folders: Iterable[Path]) -> None:
+    """Write the format number of a new store, if none of its folders exists yet."""
+    if not any(map(disk.is_folder, folders)) and disk.size(base_path / NAME) is None:
         document = msgspec.json.encode(_Document(FORMAT))
         disk.replace(base_path / NAME, sealed(document))
 
 
-def format_troubles(disk: Disk, base_path: Path) -> Iterator[Trouble | None]:
-    """Yield what is wrong with the format number, None where nothing is."""
+def format_issues(disk: Disk, base_path: Path) -> Iterator[Issue | None]:
+    """Yield the issue of the format number, None if it is whole."""
     path = base_path / NAME
 
     def check(path: Path) -> None:
         read_format(disk, path.parent)
 
     if disk.size(path) is not None:
-        problem = problem_of(path, check)
-        yield trouble_of(path, problem, ASIDE, None, check) if problem else None
+        yield issue_of(path, Files(None, check, QUARANTINE))

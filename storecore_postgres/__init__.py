@@ -1,4 +1,4 @@
-"""The `postgres` backend: the same store in a PostgreSQL database, for many machines at once."""
+"""The `postgres` backend: a store in a schema of a PostgreSQL database, shared by many machines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["PostgresDataStore"]
 
 
 def __getattr__(name: str) -> object:
-    # Not before it is asked for: the driver is an extra that need not be installed.
+    # Imported on first use: the driver is an optional extra and may be missing.
     if name != "PostgresDataStore":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from storecore_postgres.store import PostgresDataStore

@@ -1,9 +1,10 @@
-"""The connections of a store, each lent to one caller at a time.
+"""The pool of connections of a store. Each connection is lent to one caller at a time.
 
-The caller connects, and gets the server's reason if that fails. No background thread of the pool
-waits to retry, so the next call reaches a server that is back. When a call ends, even by an
-interrupt, its connection comes back idle or is closed: no transaction stays open, and no statement
-is carried out after the call has raised.
+Callers connect themselves, so they get the server's reason if that fails. The pool has no thread
+that waits between retries, so the next call reaches a server that is back. A connection is lent
+again only after a call that returned and left it idle. Any other one is closed, since the driver
+and the server may be at different places in it: no transaction stays open, and no statement is
+executed after the call has raised. DESIGN.md, "Connections".
 """
 
 from __future__ import annotations
@@ -23,21 +24,22 @@ from msgspec import Struct
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 
 from storecore.errors import ConfigError
-from storecore_postgres.failing import AllLent, PoolClosed
+from storecore_postgres.errors import PoolClosed, PoolExhausted
 
 Connection = psycopg.Connection[Any]
 _Result = TypeVar("_Result")
 LONGEST_TIMEOUT = 1e6
 _IDLE_SECONDS = 600.0  # after which connections beyond `min_size` are closed
-_LIFETIME = 3600.0  # so that a new address of the server is noticed
-_LOOK_AGAIN = 0.5  # seconds; nobody says that a caller who was interrupted has let go
+_LIFETIME = 3600.0  # seconds; a new address of the server is noticed then
+_POLL_SECONDS = 0.5  # an interrupted caller does not signal that its slot is free
 _CANCEL_SECONDS = 5.0
 
 
 class Pool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many connections a store keeps, and how many seconds a call waits for one, or retries.
+    """The number of connections of a store, and its timeout.
 
-    A statement waits as long for a lock that another session holds.
+    A store keeps `min_size` connections and opens at most `max_size`. A call waits at most
+    `timeout` seconds for a connection or for a lock of another session, and retries that long.
     """
 
     min_size: int = 1
@@ -55,7 +57,7 @@ class Pool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Idle(Struct):
-    """An idle connection, when it was made and since when it is idle."""
+    """An idle connection, and the times when it was opened and last returned."""
 
     connection: Connection
     born: float
@@ -63,34 +65,36 @@ class _Idle(Struct):
 
 
 class _Loan:
-    """A slot of the pool, and its connection once there is one."""
+    """A slot of the pool, and its connection as soon as it has one."""
 
     connection: Connection | None = None
     born = 0.0
+    is_done = False  # the caller has returned, and has left the connection idle
 
 
 class Connections:
-    """Up to `max_size` connections. Threads may share it."""
+    """A thread-safe pool of at most `max_size` connections."""
 
     def __init__(self, connect: Callable[[], Connection], sizes: Pool) -> None:
         self._connect = connect
         self.min_size, self.max_size = sizes.min_size, sizes.max_size
         self.closed = False
-        # Not a Condition, whose methods an interrupt can leave with its lock held; and one that a
-        # signal's handler can take again, which may use the store.
+        # A Condition will not do: an interrupt in its methods can leave its lock held. The lock is
+        # reentrant because a signal handler may use the store.
         self._lock = RLock()
         self._returned: SimpleQueue[None] = SimpleQueue()
-        self._idle: list[_Idle] = []  # the last used at the end
-        self._loans: WeakSet[_Loan] = WeakSet()  # one that is lost is none
-        self._failure = ""  # of the last try to connect
+        self._idle: list[_Idle] = []  # the last one was used last
+        self._loans: WeakSet[_Loan] = WeakSet()  # weak: a lost loan frees its slot
+        self._failure = ""  # of the last attempt to connect
 
     def open(self, timeout: float) -> None:
-        """Make the first connections. Raises `psycopg.Error` on a timeout, and is then closed."""
+        """Open `min_size` connections. Raises `psycopg.Error` on a timeout, and closes the pool."""
         deadline = monotonic() + timeout
         loans = [_Loan() for _ in range(self.min_size)]
         try:
             for loan in loans:
                 self._take(loan, deadline)
+                self._finish(loan)
             if monotonic() > deadline:
                 raise psycopg.OperationalError("timeout")
         except BaseException:
@@ -101,7 +105,7 @@ class Connections:
                 self._give_back(loan)
 
     def close(self) -> None:
-        """Close all connections; lent ones when they are given back."""
+        """Close all connections; lent ones when they are returned."""
         with self._lock:
             self.closed = True
             idle, self._idle = self._idle, []
@@ -111,18 +115,21 @@ class Connections:
             self._returned.put(None)
 
     def lend(self, timeout: float, use: Callable[[Connection], _Result]) -> _Result:
-        """Return what `use` returns for a connection. Raises `psycopg.Error` if none is available.
+        """Call `use` with a connection and return its result.
 
-        A transaction that is open after `use` is rolled back.
+        Raises `psycopg.Error` if no connection is available in time, and if `use` leaves a
+        transaction open: it is rolled back, so what `use` did in it must not be acknowledged.
         """
         loan = _Loan()
         try:
             try:
-                return use(self._take(loan, monotonic() + timeout))
+                result = use(self._take(loan, monotonic() + timeout))
+                self._finish(loan)
+                return result
             finally:
                 self._give_back(loan)
         finally:
-            self._give_back(loan)  # an interrupt may have struck as the first began
+            self._give_back(loan)  # an interrupt may strike as the first call begins
 
     @contextmanager
     def connection(self, timeout: float = 30.0) -> Iterator[Connection]:
@@ -130,6 +137,7 @@ class Connections:
         loan = _Loan()
         try:
             yield self._take(loan, monotonic() + timeout)
+            self._finish(loan)
         finally:
             self._give_back(loan)
 
@@ -137,15 +145,15 @@ class Connections:
         while not self._is_granted(loan):
             left = deadline - monotonic()
             if left <= 0:
-                raise self._none_free()
+                raise self._no_connection()
             with contextlib.suppress(Empty):
-                self._returned.get(timeout=min(left, _LOOK_AGAIN))
+                self._returned.get(timeout=min(left, _POLL_SECONDS))
         if loan.connection is None:
             loan.connection, loan.born = self._connected(), monotonic()
         return loan.connection
 
     def _is_granted(self, loan: _Loan) -> bool:
-        """Give a loan a slot, with the connection that was used last, if one is free."""
+        """Give a loan a free slot and the connection used last; return whether a slot was free."""
         with self._lock:
             if self.closed:
                 raise PoolClosed
@@ -166,19 +174,25 @@ class Connections:
         self._failure = ""
         return connection
 
-    def _none_free(self) -> psycopg.Error:
-        """Return the reason: callers with a slot may be waiting for the server themselves."""
+    def _no_connection(self) -> psycopg.Error:
+        """Return why no connection is free: other callers may be waiting for the server too."""
         if self._failure:
             return psycopg.OperationalError(self._failure)
-        return AllLent(f"all {self.max_size} connections are lent")
+        return PoolExhausted(f"all {self.max_size} connections are in use")
+
+    def _finish(self, loan: _Loan) -> None:
+        """Note that a caller has returned. Raises `psycopg.Error` if it left work unfinished."""
+        if loan.connection is not None and not _is_idle(loan.connection):
+            raise psycopg.OperationalError("the call ended before its statements did")
+        loan.is_done = True
 
     def _give_back(self, loan: _Loan) -> None:
-        """Keep a connection that is idle or can be made so; close any other one."""
+        """Keep a connection whose caller has returned; close any other one."""
         connection = loan.connection
         try:
             if connection is not None:
                 try:
-                    self._settle(loan, connection)
+                    self._put_back(loan, connection)
                 except BaseException:
                     connection.close()
                     raise
@@ -188,14 +202,19 @@ class Connections:
             if self._returned.qsize() < self.max_size:
                 self._returned.put(None)
 
-    def _settle(self, loan: _Loan, connection: Connection) -> None:
-        kept = _is_at_rest(connection)
-        out = self._sorted_in(loan, connection) if kept else self._let_go(connection)
+    def _put_back(self, loan: _Loan, connection: Connection) -> None:
+        if loan.is_done:
+            out = self._keep_idle(loan, connection)
+        elif connection.closed:
+            out = self._lost()
+        else:
+            _stop(connection)
+            out = [connection]
         for each in out:
             each.close()
 
-    def _sorted_in(self, loan: _Loan, connection: Connection) -> list[Connection]:
-        """Make a connection idle; return those to close."""
+    def _keep_idle(self, loan: _Loan, connection: Connection) -> list[Connection]:
+        """Add a connection to the idle ones; return the connections to close."""
         now = monotonic()
         with self._lock:
             if self.closed or now - loan.born > _LIFETIME:
@@ -206,33 +225,28 @@ class Connections:
                 out.append(self._idle.pop(0).connection)
             return out
 
-    def _let_go(self, connection: Connection) -> list[Connection]:
-        """Return the connections to close with a lost one: the idle ones are lost too."""
+    def _lost(self) -> list[Connection]:
+        """Return the idle connections, to close them: they are probably lost too."""
         with self._lock:
             idle, self._idle = self._idle, []
-        return [connection, *(each.connection for each in idle)]
+        return [each.connection for each in idle]
 
 
-def _is_at_rest(connection: Connection) -> bool:
-    """Make a connection idle, its transaction rolled back; return whether it can be used."""
-    status = connection.info.transaction_status
-    if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-        try:
-            connection.rollback()
-        except psycopg.Error:
-            return False
-    elif status == TransactionStatus.ACTIVE:
-        _cancel(connection)
-        return False
-    return connection.info.transaction_status == TransactionStatus.IDLE
+def _is_idle(connection: Connection) -> bool:
+    """Return whether nothing is under way: no transaction, no statement, no pipeline."""
+    server = connection.pgconn
+    is_idle = server.transaction_status == TransactionStatus.IDLE
+    return is_idle and server.pipeline_status == PipelineStatus.OFF
 
 
-def _cancel(connection: Connection) -> None:
-    """Cancel the running statement and wait for its end: closing would let it go on."""
+def _stop(connection: Connection) -> None:
+    """Cancel a running statement and wait for its end; closing alone would let it go on."""
+    if connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
+        return
     deadline = monotonic() + _CANCEL_SECONDS
-    with contextlib.suppress(psycopg.Error):  # it is lost already
+    with contextlib.suppress(psycopg.Error):  # the connection is lost already
         connection.cancel_safe(timeout=_CANCEL_SECONDS)
-        # What a pipeline has sent is in a transaction that is not committed.
+        # Statements of a pipeline are in a transaction that is not committed.
         if connection.pgconn.pipeline_status == PipelineStatus.OFF:
             while not _is_over(connection.pgconn) and monotonic() < deadline:
                 readable = [connection.pgconn.socket]
@@ -241,9 +255,9 @@ def _cancel(connection: Connection) -> None:
 
 
 def _is_over(server: psycopg.pq.abc.PGconn) -> bool:
-    """Return whether the server is done with a statement, its commit included."""
+    """Return whether the server has finished the statement, including its commit."""
     while not server.is_busy():
         result = server.get_result()
-        if result is None or result.status == ExecStatus.COPY_IN:  # which ends with the connection
+        if result is None or result.status == ExecStatus.COPY_IN:  # a COPY ends with the connection
             return True
     return False

@@ -1,9 +1,9 @@
-"""The floor: connections to a database, what is tried again, and what is done exactly once.
+"""Executes statements: with retries, or in a transaction that takes effect exactly once.
 
-A statement by itself is one round trip and a transaction of its own. What several statements do
-together is done in a transaction. After a lost connection nobody knows whether its last commit was
-carried out; the server is asked then, for the transaction by its number and for what it wrote: a
-server that has crashed may give the number of a lost transaction to another one.
+A single statement is one round trip and its own transaction. If a connection is lost during a
+commit, the client cannot know whether it took effect. Then the store asks the server for the
+transaction's number and for its rows, because a server that crashed may reuse the number of a lost
+transaction. DESIGN.md, "Exactly once".
 """
 
 from __future__ import annotations
@@ -17,22 +17,29 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from storecore.errors import ConfigError, LockTimeout, StorageError, StoreError
-from storecore.forking import begin_anew_in_children
+from storecore.values.fork import reset_after_fork
 from storecore_postgres.connections import LONGEST_TIMEOUT, Connection, Connections, Pool
-from storecore_postgres.failing import AllLent, is_lost, is_passing, translated, unreachable
+from storecore_postgres.errors import (
+    PoolExhausted,
+    is_connection_lost,
+    is_transient,
+    store_error,
+    unreachable,
+)
 from storecore_postgres.wire import ADAPTERS
 
-__all__ = ["Connection", "Database", "IsKept", "Pool"]
+__all__ = ["Connection", "Database", "IsCommitted", "Pool", "Refusal"]
 
 _Result = TypeVar("_Result")
-IsKept = Callable[[Connection, str, _Result], bool]
-"""Tells whether what a transaction of that number wrote is there, given what its work returned."""
+IsCommitted = Callable[[Connection, str, _Result], bool]
+"""Returns whether the rows of a transaction exist, given its number and the result of its work."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _CONNECT_SECONDS = 10
 _LOCKED = "55P03"  # lock_not_available
-# Who may have held the lock: those who hold one of a table of the database and do not only read.
+# Possible holders of the lock: sessions with a lock on a table of the database, readers excluded.
 _HOLDERS = """
 SELECT DISTINCT pid FROM pg_locks
 WHERE granted AND pid <> pg_backend_pid() AND relation >= 16384 AND mode <> 'AccessShareLock'
@@ -45,13 +52,20 @@ _open: WeakSet[Database] = WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    """Let go of the connections of stores that nobody has closed, while threads can still end."""
+    """Close the connections of stores that are still open at exit."""
     for database in list(_open):
         database.close()
 
 
+class Refusal(Exception):
+    """Raised by the work of a transaction that must not be committed.
+
+    Its cause is what the caller gets. The connection is kept, unlike after any other exception.
+    """
+
+
 class Database:
-    """The connections of one store. Threads may share it."""
+    """Executes the statements of one store. Threads may share it."""
 
     def __init__(
         self,
@@ -67,11 +81,11 @@ class Database:
             )
         if prepare_threshold is not None and prepare_threshold < 0:
             raise ConfigError(f"prepare_threshold={prepare_threshold!r}: expected 0 or more")
-        if not dsn.strip():  # which libpq takes for whatever answers on this machine
+        if not dsn.strip():  # libpq would connect to any server of this machine
             raise ConfigError("dsn: it is empty; expected postgresql://user:password@host/database")
         self._dsn = dsn
         self._sizes = pool
-        self._patience = pool.timeout
+        self._timeout = pool.timeout
         self._settings: dict[str, Any] = {
             "autocommit": True,
             "prepare_threshold": prepare_threshold,
@@ -81,89 +95,90 @@ class Database:
             "fallback_application_name": "storecore",
         }
         self._limits = {"lock_timeout": pool.timeout, "statement_timeout": statement_timeout}
-        self._pool = self._made_pool()
+        self._pool = self._new_pool()
 
     def open(self) -> None:
-        """Make the first connections. Raises `StorageError` where there is none in time."""
+        """Open the first connections. Raises `StorageError` if that fails or takes too long."""
         try:
-            self._pool.open(self._patience)
+            self._pool.open(self._timeout)
         except psycopg.Error as error:
             raise self.failed(error, "connecting") from None
-        begin_anew_in_children(self)
+        reset_after_fork(self)
         _open.add(self)
 
     def after_fork(self) -> None:
-        """Leave the connections to the parent, whose they are, and have others."""
-        self._of_parent = self._pool  # never let go of here: what it has open is the parent's
-        self._pool = self._made_pool()
+        """Use new connections in a child: those of the parent remain the parent's."""
+        self._of_parent = self._pool  # kept referenced: closing it would end the parent's sessions
+        self._pool = self._new_pool()
         self._pool.closed = self._of_parent.closed
 
     def close(self) -> None:
-        """Let go of all connections. A second call does nothing."""
+        """Close all connections. A second call does nothing."""
         self._pool.close()
 
     @contextmanager
-    def connected(self) -> Iterator[Connection]:
-        """Lend a connection beside the pool, to set things up; its failure says why."""
+    def direct(self) -> Iterator[Connection]:
+        """Open a connection outside the pool for a `with` block."""
         made = self._connection()
         if isinstance(made, StoreError):
-            raise made  # outside of the handler: what the driver says may show the dsn
+            raise made  # outside the handler: the driver's message may contain the dsn
         with made:
             yield made
 
     def _connection(self) -> Connection | StoreError:
-        """Return a connection, or why there is none."""
+        """Return a connection, or the error that explains why there is none."""
         try:
-            return self._connect({"lock_timeout": self._patience})
+            return self._connect({"lock_timeout": self._timeout})
         except psycopg.Error as error:
             return self.failed(error, "connecting") if error.sqlstate else unreachable(error)
 
-    def retried(self, what: str, work: Callable[[Connection], _Result]) -> _Result:
-        """Do what may be done twice, and again where a connection is lost or others got in the way.
+    def retry(self, what: str, work: Callable[[Connection], _Result]) -> _Result:
+        """Do idempotent work, and repeat it after a lost connection, a deadlock or the like.
 
-        Tried for as long as `Pool.timeout`. Raises `StorageError` with `what` was being done.
+        After `Pool.timeout` seconds a `StorageError` names the operation, `what`.
         """
-        for left in self._tries():
+        for left in self._attempts():
             try:
                 return self._pool.lend(left, work)
             except psycopg.Error as error:
                 failed = error
-                if not is_passing(error):
+                if not is_transient(error):
                     break
         raise self.failed(failed, what) from failed
 
     def rows(self, what: str, statement: str, asked: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Return the rows that a question is answered with."""
+        """Return the rows of a query."""
 
         def read(connection: Connection) -> list[tuple[Any, ...]]:
             return connection.execute(statement, asked, binary=True).fetchall()
 
-        return self.retried(what, read)
+        return self.retry(what, read)
 
-    def once(
-        self, what: str, work: Callable[[Connection], _Result], is_kept: IsKept[_Result]
+    def exactly_once(
+        self, what: str, work: Callable[[Connection], _Result], is_committed: IsCommitted[_Result]
     ) -> _Result:
-        """Do several statements as one transaction, exactly once, whatever happens to connections.
+        """Do work in one transaction that takes effect exactly once, even if connections are lost.
 
-        Where a connection is lost at the commit the server is asked whether it was carried out; if
-        nobody can be asked in time, the `StorageError` says that it is not known.
+        If a connection is lost during the commit, the server is asked whether it took effect. If no
+        server answers in time, the `StorageError` says that the outcome is unknown.
         """
-        for left in self._tries():
+        for left in self._attempts():
             transaction = _Transaction(work)
             try:
-                return self._pool.lend(left, transaction.committed)
+                self._pool.lend(left, transaction.commit)
+                return transaction.outcome()
             except psycopg.Error as error:
                 failed = error
-                if not is_passing(error):
+                if not is_transient(error):
                     break
-                in_doubt = transaction.number and is_lost(error)
-                if in_doubt and self._was_committed(what, transaction, is_kept):
+                in_doubt = transaction.number and is_connection_lost(error)
+                if in_doubt and self._was_committed(what, transaction, is_committed):
                     return transaction.result
         raise self.failed(failed, what) from failed
 
-    def _tries(self) -> Iterator[float]:
-        """Yield for each try how many seconds are left for it, after ever longer pauses."""
-        left, pause = self._patience, _FIRST_PAUSE
+    def _attempts(self) -> Iterator[float]:
+        """Yield the seconds that are left for each attempt; pauses between them grow."""
+        left, pause = self._timeout, _FIRST_PAUSE
         deadline = monotonic() + left
         while left > 0:
             yield left
@@ -171,57 +186,62 @@ class Database:
             left, pause = deadline - monotonic(), min(2 * pause, _LONGEST_PAUSE)
 
     def _was_committed(
-        self, what: str, transaction: _Transaction[_Result], is_kept: IsKept[_Result]
+        self, what: str, transaction: _Transaction[_Result], is_committed: IsCommitted[_Result]
     ) -> bool:
-        """Ask what became of a transaction whose connection was lost at its commit."""
-        for left in self._tries():
+        """Return whether a transaction whose connection was lost at its commit was committed."""
+        for left in self._attempts():
             try:
-                kept = self._pool.lend(left, lambda each: transaction.is_kept(each, is_kept))
+                kept = self._pool.lend(
+                    left, lambda each: transaction.is_committed(each, is_committed)
+                )
                 if kept is not None:
                     return kept
-            except psycopg.errors.InvalidParameterValue:  # a crash took the number itself
+            except psycopg.errors.InvalidParameterValue:  # the number itself was lost in a crash
                 return False
             except psycopg.Error as error:
-                if not is_passing(error):
+                if not is_transient(error):
                     break
         raise self._in_doubt(what)
 
     def _in_doubt(self, what: str) -> StorageError:
         return StorageError(
-            f"{what}: the connection was lost at the commit, and for {self._patience:g} seconds no "
-            "server could be asked whether it was carried out; read it back before writing it again"
+            f"{what}: the connection was lost at the commit, and no server answered for "
+            f"{self._timeout:g} seconds whether it took effect; read the data back before you "
+            "write it again"
         )
 
     def failed(self, error: psycopg.Error, what: str) -> StoreError:
-        """Return an error of the server as one of storecore; `what` is what was being done."""
-        if isinstance(error, AllLent):
+        """Return an error of the server as one of storecore; `what` names the operation."""
+        if isinstance(error, PoolExhausted):
             return StorageError(
-                f"{what}: no connection became free in {self._patience:g} seconds; let fewer "
-                "threads share the store, or give it a larger pool.max_size"
+                f"{what}: no connection became free in {self._timeout:g} seconds; share the store "
+                "among fewer threads, or raise pool.max_size"
             )
         if error.sqlstate == _LOCKED:
             return LockTimeout(
-                f"{what}: another session has held a lock on it for {self._patience:g} seconds"
+                f"{what}: another session has held a lock on it for {self._timeout:g} seconds"
                 f"{self._holders()}; nothing was written; end that session's transaction, or "
                 "raise pool.timeout"
             )
-        return translated(error, what)
+        return store_error(error, what)
 
     def _holders(self) -> str:
-        """Return the sessions that may hold the lock; nothing if none has one any more."""
+        """Name the sessions that may hold the lock; empty if there are none any more."""
         try:
-            with self.connected() as connection:
+            with self.direct() as connection:
                 found = connection.execute(_HOLDERS).fetchall()
         except (StoreError, psycopg.Error):
             return ""
-        return f" (that of pid {', '.join(str(pid) for (pid,) in found)}?)" if found else ""
+        return f" (pid {', '.join(str(pid) for (pid,) in found)}?)" if found else ""
 
-    def _made_pool(self) -> Connections:
+    def _new_pool(self) -> Connections:
         return Connections(lambda: self._connect(self._limits), self._sizes)
 
     def _connect(self, limits: dict[str, float | None]) -> Connection:
         connection = psycopg.connect(self._dsn, **self._settings)
         try:
+            # A statement after a wait for a lock must see what was committed meanwhile.
+            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             connection.execute(_set(limits))
         except BaseException:
             connection.close()
@@ -230,38 +250,62 @@ class Database:
 
 
 class _Transaction(Generic[_Result]):
-    """Several statements in one transaction, and what is known of it meanwhile."""
+    """Several statements in one transaction, with its number and result."""
 
     result: _Result
 
     def __init__(self, work: Callable[[Connection], _Result]) -> None:
         self._work = work
-        self.number = (
-            ""  # of the server; nothing before it is about to be committed, or if unneeded
-        )
+        self.number = ""  # given by the server, known just before the commit
+        self._refusal: BaseException | None = None
 
-    def committed(self, connection: Connection) -> _Result:
-        """Carry it out."""
-        with connection.pipeline():  # what needs no answer waits for none
-            connection.execute("BEGIN")
-            self.result = self._work(connection)
-            # Assigned now if it has none: a cluster's coordinator may have written nothing itself.
-            asked = connection.execute("SELECT pg_current_xact_id()::text")
-            ((self.number,),) = asked.fetchall()
-        connection.execute("COMMIT")
+    def commit(self, connection: Connection) -> None:
+        """Do the work and commit. Raises `psycopg.Error` unless the server says that it has."""
+        # Statements without a result cost no round trip of their own. A refusal does not leave the
+        # block: psycopg swallows an exception that a signal handler raises while another one does.
+        with connection.pipeline():
+            connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+            self._do(connection)
+        if self._refusal is not None:
+            connection.execute("ROLLBACK")
+            return
+        # The server merely warns of a COMMIT outside a transaction, and answers one of a failed
+        # transaction with ROLLBACK.
+        if connection.info.transaction_status != TransactionStatus.INTRANS:
+            raise psycopg.OperationalError("the transaction ended before its commit")
+        answer = connection.execute("COMMIT").statusmessage
+        if answer != "COMMIT":
+            raise psycopg.OperationalError(f"the server answered COMMIT with {answer}")
+
+    def outcome(self) -> _Result:
+        """Return the result of the work, or raise the reason of its refusal."""
+        if self._refusal is not None:
+            raise self._refusal
         return self.result
 
-    def is_kept(self, connection: Connection, is_kept: IsKept[_Result]) -> bool | None:
-        """Return whether it was committed and its rows are visible; None while it is under way."""
+    def _do(self, connection: Connection) -> None:
+        try:
+            self.result = self._work(connection)
+        except Refusal as refusal:
+            self._refusal = refusal.__cause__
+            return
+        # Assigns a number if there is none: a coordinator of Citus may write nothing itself.
+        asked = connection.execute("SELECT pg_current_xact_id()::text")
+        ((self.number,),) = asked.fetchall()
+
+    def is_committed(
+        self, connection: Connection, is_committed: IsCommitted[_Result]
+    ) -> bool | None:
+        """Return whether it was committed and its rows exist; None while it is in progress."""
         asked = connection.execute("SELECT pg_xact_status(%s::xid8)", [self.number])
         ((status,),) = asked.fetchall()
         if status == "in progress":
             return None
-        return status != "aborted" and is_kept(connection, self.number, self.result)
+        return status != "aborted" and is_committed(connection, self.number, self.result)
 
 
 def _set(seconds: dict[str, float | None]) -> str:
-    """Return the SQL that bounds how long a session waits or works."""
+    """Return the SQL that sets the timeouts of a session."""
     return "; ".join(
         f"SET {name} = {max(1, round(each * 1000))}"
         for name, each in seconds.items()

@@ -1,10 +1,9 @@
-"""The room of events: a row an event, a JSON document as it was written.
+"""Events: a row for each event, with the JSON document as it was written.
 
-    id          gives events of one timestamp the order in which they were written
-    timestamp   when it happened; beside it the beginning of its type, both to be found by
-    symbol      '' for a system event
-
-A type may be any text; the column has as much of it as an index can keep, the document all of it.
+The column `id`, an identity, orders events of one timestamp by writing. A restore of the rows alone
+leaves its sequence behind them. Then a number may be taken already, or a new event would be read
+before older ones of the same timestamp. So the first write of a store checks its number, and a
+sequence that is behind is set to the highest number in the table.
 """
 
 from __future__ import annotations
@@ -15,14 +14,21 @@ from psycopg.errors import UniqueViolation
 
 from storecore.errors import CorruptData, StorageError
 from storecore.events import decode_event, encode_event, select_events
-from storecore.instants import EARLIEST, TimeRange, exact_instant
 from storecore.models import Event
 from storecore.reports import Finding
+from storecore.store.collections import EventCollection
+from storecore.values.times import EARLIEST, TimeRange, exact_instant
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.distribution import Distribution
-from storecore_postgres.event_numbers import EventNumbers
-from storecore_postgres.paging import PAGE, Row, decoding, issue, pages
-from storecore_postgres.wire import Encoded, Moment, each_once, instant, moment, moments
+from storecore_postgres.rows import PAGE, Row, decoding, issue, pages
+from storecore_postgres.schema.layouts import Distribution
+from storecore_postgres.wire import (
+    Encoded,
+    Timestamptz,
+    instant,
+    text_array,
+    timestamptz,
+    timestamptz_array,
+)
 
 _LONGEST_TYPE = 200
 _INSERT = """
@@ -37,8 +43,8 @@ _READ = """
 SELECT id, timestamptz_send(timestamp), type, document::text FROM {schema}.events
 WHERE timestamp BETWEEN %s AND %s {of_types} ORDER BY timestamp, id
 """
-# A crashed server gives a number that it lost again. Citus has numbers of its own on each machine.
-_IS_KEPT = """
+# A crashed server reuses lost transaction numbers. On Citus each node has its own numbers.
+_COMMITTED = """
 SELECT EXISTS (
     SELECT 1 FROM {schema}.events
     WHERE timestamp = %s AND document::text = %s AND xmin = %s::xid8::xid
@@ -48,119 +54,184 @@ _AFTER = f"""
 SELECT id, timestamptz_send(timestamp), type, document::text FROM {{schema}}.events
 WHERE (timestamp, id) > (%s, %s) ORDER BY timestamp, id LIMIT {PAGE}
 """
+_NEWEST = """
+SELECT coalesce(max(id), 0) FROM (
+    SELECT id FROM {schema}.events ORDER BY timestamp DESC, id DESC LIMIT 100
+) AS newest
+"""
+_STATE = """
+SELECT
+    (SELECT coalesce(max(id), 0) FROM {schema}.events),
+    has_sequence_privilege(sequence, 'SELECT'),
+    CASE WHEN has_sequence_privilege(sequence, 'SELECT')
+        THEN coalesce(pg_sequence_last_value(sequence::regclass), 0)
+    END
+FROM pg_get_serial_sequence('{literal}.events', 'id') AS sequence
+"""
+_SET = """
+SELECT setval(
+    pg_get_serial_sequence('{literal}.events', 'id'),
+    (SELECT max(id) FROM {schema}.events)
+)
+"""
 
 
-class _Behind(Exception):
-    """The numbers that the server gives are below those of earlier events."""
+class _SequenceBehind(Exception):
+    """The sequence gives numbers below those of earlier events."""
 
 
-class Events:
+class Events(EventCollection):
     """All events of a store."""
 
     def __init__(self, database: Database, schema: str, distribution: Distribution) -> None:
         self._database = database
         self._table = f"{schema}.events"
-        self._are_numbered = self._is_unproven = distribution != "citus"
-        self._numbers = EventNumbers(database, schema)
-        self._insert, self._after, self._kept = (
-            each.format(schema=schema) for each in (_INSERT, _AFTER, _IS_KEPT)
+        self._has_sequence = self._is_unchecked = distribution != "citus"
+        self._sequence = EventSequence(database, schema)
+        self._insert, self._after, self._committed = (
+            each.format(schema=schema) for each in (_INSERT, _AFTER, _COMMITTED)
         )
         self._numbered = _NUMBERED.format(insert=self._insert)
         self._read = _READ.replace("{schema}", schema)
 
-    def write(self, events: Sequence[Event]) -> None:
-        """Append checked events in the order given, all of them or none, exactly once."""
-        if not events:
-            return
-        documents = [encode_event(event).decode() for event in events]
-        asked = [
-            moments(map(_instant, events)),
-            each_once(found_by(event.type) for event in events),
-            each_once(event.symbol or "" for event in events),
-            each_once(documents),
+    def write(self, batch: list[Event]) -> None:
+        """Append checked events in the order given, all or none, exactly once."""
+        documents = [encode_event(event).decode() for event in batch]
+        parameters = [
+            timestamptz_array(map(_instant, batch)),
+            text_array(indexed_type(event.type) for event in batch),
+            text_array(event.symbol or "" for event in batch),
+            text_array(documents),
         ]
-        first = [moment(_instant(events[0])), documents[0]]
+        first = [timestamptz(_instant(batch[0])), documents[0]]
 
         def put(connection: Connection) -> None:
-            if self._is_unproven:
-                self._put_numbered(connection, asked)
+            if self._is_unchecked:
+                self._insert_checked(connection, parameters)
             else:
-                connection.execute(self._insert, asked)
+                connection.execute(self._insert, parameters)
 
-        def is_kept(connection: Connection, number: str, _: None) -> bool:
-            if not self._are_numbered:
+        def is_committed(connection: Connection, number: str, _: None) -> bool:
+            if not self._has_sequence:
                 return True
-            ((kept,),) = connection.execute(self._kept, [*first, number]).fetchall()
+            ((kept,),) = connection.execute(self._committed, [*first, number]).fetchall()
             return bool(kept)
 
-        what = f"writing events of type {events[0].type!r}"
+        what = f"writing events of type {batch[0].type!r}"
         try:
-            self._database.once(what, put, is_kept)
-        except (_Behind, StorageError) as error:
+            self._database.exactly_once(what, put, is_committed)
+        except (_SequenceBehind, StorageError) as error:
             if isinstance(error, StorageError) and not isinstance(error.__cause__, UniqueViolation):
                 raise
-            self._numbers.heal()
-            self._database.once(what, put, is_kept)
-        self._is_unproven = False
+            self._sequence.repair()
+            self._database.exactly_once(what, put, is_committed)
+        self._is_unchecked = False
 
-    def _put_numbered(self, connection: Connection, asked: Sequence[Encoded]) -> None:
-        """Insert events, unless their numbers would be below those of earlier ones."""
-        newest = self._numbers.newest(connection)
-        ((number,),) = connection.execute(self._numbered, asked).fetchall()
+    def _insert_checked(self, connection: Connection, parameters: Sequence[Encoded]) -> None:
+        """Insert events, unless their numbers are below those of earlier events."""
+        newest = self._sequence.newest(connection)
+        ((number,),) = connection.execute(self._numbered, parameters).fetchall()
         if number <= newest:
-            raise _Behind
+            raise _SequenceBehind
 
-    def misnumbered(self) -> list[Finding]:
-        """Return the findings about the numbers that events will get."""
-        return self._numbers.findings() if self._are_numbered else []
+    def sequence_findings(self) -> list[Finding]:
+        """Return the finding that the sequence is behind the table, if it is."""
+        return self._sequence.findings() if self._has_sequence else []
 
-    def heal(self, *, dry_run: bool) -> str | None:
-        """Repair the numbers that events will get; return what was done, in words, or None."""
-        if not self.misnumbered():
+    def repair(self, *, dry_run: bool) -> str | None:
+        """Repair a sequence that is behind; return a sentence about it, or None."""
+        if not self.sequence_findings():
             return None
         if dry_run:
             return f"would set the sequence of {self._table} to its highest number"
-        self._numbers.heal()
+        self._sequence.repair()
         return f"set the sequence of {self._table} to its highest number"
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
-        """Return the events of a range and of types (None: all) by timestamp, then by writing."""
-        asked: list[object] = [moment(span.first), moment(span.last)]
+        """Return the events of a range and of types (None: all) by timestamp, then id."""
+        parameters: list[object] = [timestamptz(span.first), timestamptz(span.last)]
         of_types = ""
         if types is not None:
             of_types = "AND type = ANY(%s::text[])"
-            asked.append(sorted(map(found_by, types)))
-        rows = self._database.rows("reading events", self._read.format(of_types=of_types), asked)
+            parameters.append(sorted(map(indexed_type, types)))
+        rows = self._database.rows(
+            "reading events", self._read.format(of_types=of_types), parameters
+        )
         return select_events((self._decoded(*row) for row in rows), span, types)
 
     def all(self) -> Iterator[Event]:
-        """Yield all events by timestamp, then by order of writing."""
+        """Yield all events by timestamp, then id."""
         return (self._decoded(*row) for row in self._rows())
 
     def issues(self) -> Iterator[StorageError | None]:
-        """Yield for each row what is wrong with it, None where nothing is."""
+        """Yield for each row its error, or None."""
         return (issue(self._decoded, row) for row in self._rows())
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:
-            return [Moment(row[1]), row[0]]
+            return [Timestamptz(row[1]), row[0]]
 
-        start = [moment(EARLIEST), 0]
+        start = [timestamptz(EARLIEST), 0]
         return pages(self._database, "reading events", self._after, start, key_of)
 
     def _decoded(self, number: int, timestamp: bytes, kind: str, document: str) -> Event:
         place = f"{self._table}, id {number}"
         with decoding(place):
             event = decode_event(document.encode())
-        if (_instant(event), found_by(event.type)) != (instant(timestamp), kind):
-            raise CorruptData(f"{place}: its document is of another time or type", place)
+        if (_instant(event), indexed_type(event.type)) != (instant(timestamp), kind):
+            raise CorruptData(f"{place}: its document has another timestamp or type", place)
         return event
+
+
+class EventSequence:
+    """The sequence of the column `id`."""
+
+    def __init__(self, database: Database, schema: str) -> None:
+        self._database = database
+        self._table = f"{schema}.events"
+        literal = schema.replace("'", "''")
+        self._newest, self._state, self._set = (
+            each.format(schema=schema, literal=literal) for each in (_NEWEST, _STATE, _SET)
+        )
+
+    def newest(self, connection: Connection) -> int:
+        """Return a number that the next id must exceed."""
+        ((number,),) = connection.execute(self._newest).fetchall()
+        return int(number)
+
+    def lag(self) -> tuple[int, int] | None:
+        """Return the last number of the sequence and the highest id, if the sequence is behind.
+
+        Return None too if the role may not read the sequence.
+        """
+        ((highest, may_look, last),) = self._database.rows("reading events", self._state, [])
+        return (last, highest) if may_look and last < highest else None
+
+    def findings(self) -> list[Finding]:
+        """Return the finding that the sequence is behind the table, if it is."""
+        behind = self.lag()
+        if behind is None:
+            return []
+        last, highest = behind
+        detail = f"its sequence is at {last}, its events go up to number {highest}"
+        return [Finding("behind", self._table, f"{detail}: restored without it?")]
+
+    def repair(self) -> None:
+        """Set the sequence to the highest id. Raises `StorageError` if the role may not."""
+        try:
+            self._database.rows("repairing events", self._set, [])
+        except StorageError as error:
+            raise StorageError(
+                f"{self._table}: the sequence that numbers its events is behind them, as after a "
+                "restore of its rows alone, and this role may not set it; run `storecore repair` "
+                "as the owner of the table"
+            ) from error
 
 
 def _instant(event: Event) -> int:
     return exact_instant(event.timestamp, "timestamp")
 
 
-def found_by(kind: str) -> str:
-    """Return what of a type its column has: the server's text has no NUL, an index no long one."""
+def indexed_type(kind: str) -> str:
+    """Return the indexed prefix of a type: text on the server has no NUL, an index no long text."""
     return kind[:_LONGEST_TYPE].replace("\0", "␀").encode(errors="replace").decode()

@@ -1,17 +1,18 @@
-"""The room of fundamentals: one row a (symbol, timestamp), a JSON document as it was written."""
+"""Fundamentals: a row for each (symbol, timestamp), with the JSON document as it was written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
-from storecore.instants import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore.models import FundamentalData
+from storecore.store.collections import FundamentalCollection
+from storecore.values.times import EARLIEST, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.paging import PAGE, Row, decoding, issue, pages
-from storecore_postgres.wire import Moment, each_once, instant, moment, moments
+from storecore_postgres.names import checked_length
+from storecore_postgres.rows import PAGE, Row, decoding, issue, pages
+from storecore_postgres.wire import Timestamptz, instant, text_array, timestamptz, timestamptz_array
 
 _UPSERT = """
 INSERT INTO {schema}.fundamentals (symbol, timestamp, document)
@@ -29,7 +30,7 @@ WHERE (symbol, timestamp) > (%s, %s) ORDER BY symbol, timestamp LIMIT {PAGE}
 """
 
 
-class Fundamentals:
+class Fundamentals(FundamentalCollection):
     """All fundamentals of a store."""
 
     def __init__(self, database: Database, schema: str) -> None:
@@ -39,27 +40,26 @@ class Fundamentals:
             statement.format(schema=schema) for statement in (_UPSERT, _LATEST, _AFTER)
         )
 
-    def write(self, fundamentals: Sequence[FundamentalData]) -> None:
-        """Insert or replace checked fundamentals, all of them or none; the last of a key wins."""
-        if not fundamentals:
-            return
-        # In the order of the key, so that writers cannot wait for each other in a circle.
-        by_key = {(each.symbol, exact_instant(each.timestamp, "")): each for each in fundamentals}
+    def write(self, batch: list[FundamentalData]) -> None:
+        """Insert or replace checked fundamentals, all or none; the last one of a key wins."""
+        for row, data in enumerate(batch):
+            checked_length(data.symbol, f"fundamentals[{row}].symbol")
+        # All writers lock rows in the order of the key, so they cannot deadlock.
+        by_key = {(each.symbol, exact_instant(each.timestamp, "")): each for each in batch}
         keys = sorted(by_key)
         documents = [encode_fundamental(by_key[key]).decode() for key in keys]
-        symbols = each_once(symbol for symbol, _ in keys)
-        asked = [symbols, moments(at for _, at in keys), each_once(documents)]
+        symbols = text_array(symbol for symbol, _ in keys)
+        parameters = [symbols, timestamptz_array(at for _, at in keys), text_array(documents)]
 
         def put(connection: Connection) -> None:
-            connection.execute(self._upsert, asked)
+            connection.execute(self._upsert, parameters)
 
-        self._database.retried(f"writing fundamentals of {keys[0][0]!r}", put)
+        self._database.retry(f"writing fundamentals of {keys[0][0]!r}", put)
 
-    def read(self, symbol: str, as_of: datetime | None) -> FundamentalData | None:
-        """Return the latest fundamental not after `as_of`, or None."""
-        limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
+    def read(self, symbol: str, limit: int) -> FundamentalData | None:
+        """Return the latest fundamental not after an instant, or None."""
         what = f"reading fundamentals of {symbol!r}"
-        rows = self._database.rows(what, self._latest, [symbol, moment(limit)])
+        rows = self._database.rows(what, self._latest, [symbol, timestamptz(limit)])
         return self._decoded(*rows[0]) if rows else None
 
     def all(self) -> Iterator[FundamentalData]:
@@ -67,14 +67,14 @@ class Fundamentals:
         return (self._decoded(*row) for row in self._rows())
 
     def issues(self) -> Iterator[StorageError | None]:
-        """Yield for each row what is wrong with it, None where nothing is."""
+        """Yield for each row its error, or None."""
         return (issue(self._decoded, row) for row in self._rows())
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:
-            return [row[0], Moment(row[1])]
+            return [row[0], Timestamptz(row[1])]
 
-        start = ["", moment(EARLIEST)]
+        start = ["", timestamptz(EARLIEST)]
         return pages(self._database, "reading fundamentals", self._after, start, key_of)
 
     def _decoded(self, symbol: str, timestamp: bytes, document: str) -> FundamentalData:
@@ -83,5 +83,5 @@ class Fundamentals:
         with decoding(place):
             data = decode_fundamental(document.encode())
         if (data.symbol, exact_instant(data.timestamp, "timestamp")) != (symbol, at):
-            raise CorruptData(f"{place}: its document is of another symbol or time", place)
+            raise CorruptData(f"{place}: its document has another symbol or timestamp", place)
         return data

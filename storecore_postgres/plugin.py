@@ -1,4 +1,4 @@
-"""What the entry point `postgres` names: the spec of the postgres backend and its options."""
+"""The target of the entry point `postgres`: the spec of the backend and its options."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from storecore.hooks import BackendSpec, hookimpl
+from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore_postgres.database import Pool
-from storecore_postgres.grants import grants
-from storecore_postgres.schema import quoted, remove
+from storecore_postgres.schema.installation import remove
+from storecore_postgres.schema.tables import grants, quoted
 from storecore_postgres.store import PostgresDataStore
 
 
 class PostgresConfig(Struct, frozen=True, kw_only=True):
-    """The options of the postgres backend; `PostgresDataStore` says what they mean."""
+    """The options of the postgres backend; `PostgresDataStore` documents them."""
 
     dsn: str
     schema: str = "storecore"
@@ -55,7 +55,7 @@ def storecore_backend() -> BackendSpec:
         promises=frozenset({"durable", "shared", "forked"}),
         init=lambda config: grants(quoted(config.schema)),
         remove=lambda config: remove(config.dsn, config.schema),
-        summary="a schema of a PostgreSQL database, for many machines at once",
+        summary="a schema of a PostgreSQL database, shared by many machines",
     )
 
 

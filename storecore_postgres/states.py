@@ -1,20 +1,21 @@
-"""The room of state: a row a version, the last few of each strategy."""
+"""States: a row for each version; the last few versions of each strategy are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from storecore.errors import CorruptData, StorageError
-from storecore.lossless import decode_document, encode_document
+from storecore.errors import CorruptData, StateConflict, StorageError
 from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
-from storecore_postgres.database import Connection, Database, IsKept
-from storecore_postgres.paging import decoding, issue
+from storecore.store.collections import StateCollection
+from storecore.values.documents import decode_document
+from storecore_postgres.database import Connection, Database, IsCommitted, Refusal
+from storecore_postgres.rows import decoding, issue
 
-# Writers of one state come one after another: one that was held up would else save a version that
-# is already outlived and removed, and nobody would ever see it.
-_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))"
+# Writers of one state take turns. Otherwise a delayed writer could save a version that is already
+# too old to be kept, and nobody would ever see it.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))"
 _NEWEST = """
 SELECT coalesce(max(version), 0) FROM {schema}.states WHERE strategy = %s
 """
@@ -24,7 +25,7 @@ _HISTORY = """
 SELECT version, document::text FROM {schema}.states
 WHERE strategy = %s ORDER BY version DESC LIMIT {kept}
 """
-_IS_KEPT = """
+_COMMITTED = """
 SELECT EXISTS (
     SELECT 1 FROM {schema}.states
     WHERE strategy = %s AND (version = %s AND document::text = %s OR version >= %s)
@@ -33,37 +34,39 @@ SELECT EXISTS (
 _STRATEGIES = "SELECT DISTINCT strategy FROM {schema}.states"
 
 
-class States:
+class States(StateCollection):
     """All states of a store."""
 
     def __init__(self, database: Database, schema: str) -> None:
         self._database = database
         self._table = f"{schema}.states"
-        self._newest, self._insert, self._delete, self._kept, self._strategies = (
+        self._newest, self._insert, self._delete, self._committed, self._strategies = (
             each.format(schema=schema)
-            for each in (_NEWEST, _INSERT, _DELETE, _IS_KEPT, _STRATEGIES)
+            for each in (_NEWEST, _INSERT, _DELETE, _COMMITTED, _STRATEGIES)
         )
         self._history = _HISTORY.format(schema=schema, kept=KEPT_VERSIONS)
 
-    def save(self, strategy: str, state: dict[str, Any], expect: int | None) -> None:
+    def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         """Replace the state of a strategy, exactly once."""
-        encoded = encode_document(state, "state").decode()
+        encoded = document.decode()
 
         def put(connection: Connection) -> tuple[int, str]:
-            stored = self._held(connection, strategy)
-            check_expected(strategy, expect, stored)
+            stored = self._locked_version(connection, strategy)
+            _check_expected(strategy, expect, stored)
             connection.execute(self._insert, [strategy, stored + 1, encoded])
             connection.execute(self._delete, [strategy, stored + 1 - KEPT_VERSIONS])
             return stored + 1, encoded
 
-        self._database.once(f"saving the state of {strategy!r}", put, self._is_kept(strategy))
+        self._database.exactly_once(
+            f"saving the state of {strategy!r}", put, self._is_committed(strategy)
+        )
 
     def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
         """Replace a state and its history by versions of another store, exactly once."""
 
         def put(connection: Connection) -> tuple[int, str]:
-            stored = self._held(connection, strategy)
-            check_expected(strategy, expect, stored)
+            stored = self._locked_version(connection, strategy)
+            _check_expected(strategy, expect, stored)
             newest, document = versions[0] if versions else (0, b"")
             if versions:
                 connection.execute(self._delete, [strategy, max(stored, newest)])
@@ -71,10 +74,16 @@ class States:
                 connection.execute(self._insert, [strategy, number, each.decode()])
             return newest, document.decode()
 
-        self._database.once(f"restoring the state of {strategy!r}", put, self._is_kept(strategy))
+        self._database.exactly_once(
+            f"restoring the state of {strategy!r}", put, self._is_committed(strategy)
+        )
+
+    def load(self, strategy: str) -> dict[str, Any] | None:
+        """Return the state of a strategy, or None."""
+        return self.version(strategy).state
 
     def history(self, strategy: str) -> list[StateVersion]:
-        """Return the versions that are kept, the newest first."""
+        """Return the kept versions, newest first."""
         what = f"reading the state of {strategy!r}"
         rows = self._database.rows(what, self._history, [strategy])
         return [self._decoded(strategy, *row) for row in rows]
@@ -86,26 +95,26 @@ class States:
         )
 
     def issues(self) -> Iterator[StorageError | None]:
-        """Yield for each row what is wrong with it, None where nothing is."""
+        """Yield for each row its error, or None."""
         for strategy in self.strategies():
             rows = self._database.rows("reading states", self._history, [strategy])
             yield from (issue(self._decoded, (strategy, *row)) for row in rows)
 
-    def _held(self, connection: Connection, strategy: str) -> int:
-        """Return the stored version; nobody else saves one until the transaction is over."""
-        connection.execute(_TURN, [f"{self._table} {strategy}"])
+    def _locked_version(self, connection: Connection, strategy: str) -> int:
+        """Return the stored version, locked against other writers until the transaction ends."""
+        connection.execute(_LOCK, [f"{self._table} {strategy}"])
         ((version,),) = connection.execute(self._newest, [strategy]).fetchall()
         return int(version)
 
-    def _is_kept(self, strategy: str) -> IsKept[tuple[int, str]]:
-        """Return what tells whether a version was saved; it may have been outlived meanwhile."""
+    def _is_committed(self, strategy: str) -> IsCommitted[tuple[int, str]]:
+        """Return a check whether a version was saved; later versions may have replaced it since."""
 
-        def is_kept(connection: Connection, _: str, saved: tuple[int, str]) -> bool:
+        def is_committed(connection: Connection, _: str, saved: tuple[int, str]) -> bool:
             asked = [strategy, *saved, saved[0] + KEPT_VERSIONS]
-            ((kept,),) = connection.execute(self._kept, asked).fetchall()
+            ((kept,),) = connection.execute(self._committed, asked).fetchall()
             return bool(kept)
 
-        return is_kept
+        return is_committed
 
     def _decoded(self, strategy: str, version: int, document: str) -> StateVersion:
         place = f"{self._table}, strategy {strategy!r}, version {version}"
@@ -114,3 +123,11 @@ class States:
         if not isinstance(state, dict):
             raise CorruptData(f"{place}: expected a JSON object", place)
         return StateVersion(version, state)
+
+
+def _check_expected(strategy: str, expect: int | None, stored: int) -> None:
+    """Refuse the save of a state whose version is not the expected one."""
+    try:
+        check_expected(strategy, expect, stored)
+    except StateConflict as conflict:
+        raise Refusal from conflict

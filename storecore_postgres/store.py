@@ -1,99 +1,145 @@
-"""The front door: `PostgresDataStore`, which checks what it is given and sends it to its room."""
+"""`PostgresDataStore`: the collections of a schema, opened and closed together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Mapping
 from typing import Any
 
-from storecore.audit import decision_body, order_body
-from storecore.bar_groups import Grouped
-from storecore.bar_table import bars_of, series_table
-from storecore.bars import bar_columns
-from storecore.events import checked_event, event_types
-from storecore.fundamentals import checked_fundamental
-from storecore.instants import time_range
-from storecore.models import (
-    Decision,
-    Event,
-    FundamentalData,
-    Order,
-    OrderResult,
-    PriceBar,
-)
-from storecore_postgres.capable import Capable
+from msgspec.structs import replace
+
+from storecore.audit.transfer import LOGS
+from storecore.errors import ConfigError, NotSerializable
+from storecore.reports import Report
+from storecore.store.base import Store
+from storecore_postgres.audit.log import PostgresLog
+from storecore_postgres.bars import Bars
+from storecore_postgres.database import Connection, Database, Pool
+from storecore_postgres.events import Events
+from storecore_postgres.fundamentals import Fundamentals
+from storecore_postgres.integrity import check_rows, unchecked
+from storecore_postgres.names import checked_length
+from storecore_postgres.schema.installation import prepare_schema
+from storecore_postgres.schema.layouts import DISTRIBUTIONS
+from storecore_postgres.schema.tables import TABLES, quoted
+from storecore_postgres.states import States
+
+_POOL = Pool()
+# The start time distinguishes a server from its copies, which have the same identifiers.
+_PLACE = """
+SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), d.oid, n.oid)
+FROM pg_database d, pg_namespace n WHERE d.datname = current_database() AND n.nspname = %s
+"""
 
 
-class PostgresDataStore(Capable):
+class PostgresDataStore(Store):
     """A `DataStore` in a schema of a PostgreSQL database.
 
-    Threads, processes and machines may have the same schema open at once, to read and to write.
+    Threads, processes and machines may open the same schema at once, to read and to write.
 
-    `dsn` is a libpq connection string; `schema` is created with its tables if it is missing.
-    `distribution` lays out new tables for a cluster of Citus or for TimescaleDB ("auto": as the
-    database has an extension). `pool` says how many connections there are, and how many seconds a
-    call waits for one, for another session's lock, and retries after a lost one.
-    `prepare_threshold` is after how many uses a statement is prepared (None: never, for PgBouncer),
-    `statement_timeout` how many seconds one may take. With `create=False` nothing is created, a
-    role that may only read is enough, and a schema without a store raises `NoStore`. Raises
-    `ConfigError` for other options, `StorageError` if the database cannot be reached, is too old,
-    or its role may not make the tables.
+    `dsn` is a libpq connection string. `schema` is created with its tables if it is missing.
+    `distribution` is the layout of new tables: "none", "citus", "timescale" or "auto" (by the
+    extensions of the database). `pool` bounds the connections and the seconds that a call waits for
+    a connection or a lock, and retries. A statement is prepared after `prepare_threshold` uses
+    (None: never, as PgBouncer needs). It may take `statement_timeout` seconds (None: unlimited).
+    With `create=False` nothing is created, a read-only role suffices, and a schema without a store
+    raises `NoStore`. Raises `ConfigError` for invalid options, and `StorageError` if the database
+    cannot be reached, is too old, or the role may not create the tables.
+
+    `verify` checks every row. The kind of a finding is "damaged", "unchecked" (could not be read),
+    "behind" (a table was restored without its sequence or head) or one of `verify_audit()`. Notes
+    are anomalies in bars. Damaged pages are found by the server's own tools (`pg_amcheck`, data
+    checksums). With a checkpoint findings have the kinds of `storecore.store.checkpoints` too.
     """
 
-    def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
-        """Insert or replace bars; they are committed when this returns."""
-        symbol, timeframe = self._series(symbol, timeframe)
-        table = series_table(bar_columns(symbol, bars))
-        self._bars.write(timeframe, Grouped([symbol], [len(table)], table))
+    _bars: Bars
+    _fundamentals: Fundamentals
+    _events: Events
+    _states: States
+    _logs: Mapping[str, PostgresLog]
 
-    def read_bars(
-        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
-    ) -> list[PriceBar]:
-        """Return the bars of a range, sorted by date."""
-        symbol, timeframe = self._series(symbol, timeframe)
-        span = time_range(start, end)
-        found = self._bars.read([symbol], timeframe, span)
-        return bars_of(symbol, found[0][1], span.aware) if found else []
-
-    def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
-        """Insert or replace the fundamental of (symbol, timestamp)."""
-        symbol = self._name(symbol, "symbol")
-        self._fundamentals.write([checked_fundamental(symbol, data)])
-
-    def read_fundamental(
-        self, symbol: str, as_of: datetime | None = None
-    ) -> FundamentalData | None:
-        """Return the latest fundamental not after `as_of`, or None."""
-        return self._fundamentals.read(self._name(symbol, "symbol"), as_of)
-
-    def write_event(self, event: Event) -> None:
-        """Append an event."""
-        self._check_open()
-        self._events.write([checked_event(event)])
-
-    def read_events(
-        self, start: date, end: date, types: Iterable[str] | None = None
-    ) -> list[Event]:
-        """Return the events of a range by timestamp, then by order of writing."""
-        self._check_open()
-        return self._events.read(time_range(start, end), event_types(types))
-
-    def save_strategy_state(
-        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        schema: str = "storecore",
+        distribution: str = "auto",
+        pool: Pool = _POOL,
+        prepare_threshold: int | None = 5,
+        statement_timeout: float | None = None,
+        create: bool = True,
     ) -> None:
-        """Replace the state of a strategy, or refuse and leave the old one."""
-        self._states.save(self._name(strategy_name, "strategy_name"), state, expect)
+        choices = ("auto", *DISTRIBUTIONS)
+        if distribution not in choices:
+            raise ConfigError(f"distribution={distribution!r}: expected one of {choices}")
+        self._schema = schema
+        self._quoted = place = quoted(schema)
+        self._database = database = Database(
+            dsn, pool, prepare_threshold=prepare_threshold, statement_timeout=statement_timeout
+        )
+        layout = prepare_schema(database, place, distribution, create=create)
+        super().__init__(
+            bars=Bars(database, place, layout),
+            fundamentals=Fundamentals(database, place),
+            events=Events(database, place, layout),
+            states=States(database, place),
+            audit={name: PostgresLog(database, place, layout, name) for name in LOGS},
+        )
+        database.open()
 
-    def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
-        """Return the state as saved, or None."""
-        return self.load_versioned_state(strategy_name).state
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(schema={self._schema!r})"
 
-    def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Append a decision to the log of decisions."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._decisions.write([decision_body(strategy_name, decision)])
+    def places(self) -> frozenset[str]:
+        """Return the identity of the schema and its server, independent of the dsn."""
+        self._check_open()
+        rows = self._database.rows("identifying the schema", _PLACE, [self._schema])
+        return frozenset(f"schema {row[0]}" for row in rows)
 
-    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and its result to the log of orders."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._orders.write([order_body(strategy_name, order, result)])
+    def __reduce__(self) -> Any:
+        raise NotSerializable(
+            f"a {type(self).__name__} cannot be pickled or copied: it holds connections of this "
+            "process and the password of its dsn; open it again with open_store there"
+        )
+
+    def close(self) -> None:
+        """Close all connections. A second call does nothing."""
+        super().close()
+        self._database.close()
+
+    def repair(self, *, dry_run: bool = False) -> Report:
+        """Repair the heads of logs and the sequence of events after a restore of single tables.
+
+        The server repairs its own pages, and leaves no row half written. Anything else that
+        `verify()` finds was changed by a role with the privilege to do so, and must be corrected
+        by hand.
+        """
+        self._check_open()
+        healed = [log.chain_head.repair(dry_run=dry_run) for log in self._logs.values()]
+        actions = tuple(filter(None, [self._events.repair(dry_run=dry_run), *healed]))
+        return replace(self.verify(), actions=actions)
+
+    def compact(self) -> Report:
+        """Run VACUUM and ANALYZE on all tables; the server skips tables of another owner."""
+        self._check_open()
+        self._database.retry("compacting", self._vacuumed)
+        return Report(len(TABLES), actions=("vacuumed and analyzed all tables",))
+
+    def _vacuumed(self, connection: Connection) -> None:
+        for table in TABLES:
+            connection.execute(f"VACUUM (ANALYZE) {self._quoted}.{table}")
+
+    def _report(self) -> Report:
+        self._check_open()
+        report = check_rows(self._bars, (self._fundamentals, self._events, self._states))
+        checked, findings = report.checked, list(report.findings)
+        with unchecked(findings, "events"):
+            findings += self._events.sequence_findings()
+        for name, log in self._logs.items():
+            with unchecked(findings, name):
+                end, broken = log.verify()
+                checked += end.seq
+                findings += broken
+        return replace(report, checked=checked, findings=tuple(findings))
+
+    def _name(self, name: str, what: str) -> str:
+        return checked_length(super()._name(name, what), what)

@@ -1,8 +1,8 @@
-"""Columns of bars as PostgreSQL's binary protocol has them, without a Python object a value.
+"""Columns in PostgreSQL's binary protocol, without a Python object for each value.
 
-A number there is 8 bytes, the most significant first; a timestamp is microseconds since 2000. The
-layouts are those of the server's `array_send`, of `COPY … (FORMAT binary)` and of `float8send`
-(PostgreSQL's documentation, "COPY", and `src/backend/utils/adt/arrayfuncs.c`).
+A number is 8 bytes, most significant first. A timestamp is microseconds since 2000. The layouts are
+those of the server's `array_send`, `float8send` and `COPY … (FORMAT binary)`; see "COPY" in the
+PostgreSQL manual and `src/backend/utils/adt/arrayfuncs.c`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.pq import Format
 
-from storecore.bar_table import DATE, buffer_of
+from storecore.bars.table import DATE, buffer_of
 
 EPOCH = 946_684_800_000_000  # 2000-01-01 as an instant
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -30,76 +30,76 @@ _LENGTH = struct.pack(">i", 8)  # of each number
 
 
 class Encoded:
-    """A parameter as the bytes that the server is sent."""
+    """A parameter in its binary format."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
 
 
-class Texts(Encoded):
+class TextArray(Encoded):
     """A text[]."""
 
 
-class Floats(Encoded):
+class FloatArray(Encoded):
     """A float8[]."""
 
 
-class Instants(Encoded):
+class TimestamptzArray(Encoded):
     """A timestamptz[]."""
 
 
-class Moment(Encoded):
+class Timestamptz(Encoded):
     """A timestamptz."""
 
 
-def moment(instant: int) -> Moment:
-    """Return an instant as a parameter: exact in all years, whatever the session's time zone."""
-    return Moment(struct.pack(">q", instant - EPOCH))
+def timestamptz(instant: int) -> Timestamptz:
+    """Return an instant as a parameter, exact in all years and in any session time zone."""
+    return Timestamptz(struct.pack(">q", instant - EPOCH))
 
 
-def moments(instants: Iterable[int]) -> Instants:
-    """Return some instants as a parameter."""
+def timestamptz_array(instants: Iterable[int]) -> TimestamptzArray:
+    """Return instants as a parameter."""
     sent = b"".join(struct.pack(">q", instant - EPOCH) for instant in instants)
-    return Instants(_array(_TIMESTAMPTZ, sent))
+    return TimestamptzArray(_array(_TIMESTAMPTZ, sent))
 
 
 def instant(sent: bytes) -> int:
-    """Return the instant that `timestamptz_send` gave."""
+    """Return the instant in the result of `timestamptz_send`."""
     return int.from_bytes(sent, "big", signed=True) + EPOCH
 
 
-def texts(names: Iterable[tuple[str, int]]) -> Texts:
-    """Return names, each repeated so many times, as a parameter."""
+def repeated_texts(names: Iterable[tuple[str, int]]) -> TextArray:
+    """Return texts as a parameter, each repeated the given number of times."""
     parts, count = [], 0
     for name, times in names:
         encoded = name.encode()
         parts.append((struct.pack(">i", len(encoded)) + encoded) * times)
         count += times
-    return Texts(_array_head(_TEXT, count) + b"".join(parts))
+    return TextArray(_array_head(_TEXT, count) + b"".join(parts))
 
 
-def each_once(documents: Iterable[str]) -> Texts:
-    """Return texts as a parameter; as a list of str they would be searched for quotes, slowly."""
-    return texts((document, 1) for document in documents)
+def text_array(documents: Iterable[str]) -> TextArray:
+    """Return texts as a parameter. The driver would search a list of str for quotes, slowly."""
+    return repeated_texts((document, 1) for document in documents)
 
 
-def floats(column: pa.ChunkedArray) -> Floats:
+def float_array(column: pa.ChunkedArray) -> FloatArray:
     """Return a float64 column as a parameter."""
-    return Floats(_array(_FLOAT8, _sent(column, "d")))
+    return FloatArray(_array(_FLOAT8, _network_bytes(column, "d")))
 
 
-def instants(column: pa.ChunkedArray) -> Instants:
+def date_array(column: pa.ChunkedArray) -> TimestamptzArray:
     """Return a column of dates as a parameter."""
-    return Instants(_array(_TIMESTAMPTZ, _sent_dates(column)))
+    return TimestamptzArray(_array(_TIMESTAMPTZ, _date_bytes(column)))
 
 
-def copied_rows(texts: Sequence[str], date: pa.ChunkedArray, *numbers: pa.ChunkedArray) -> bytes:
-    """Return rows for COPY: some texts, the same in each, then a date, then numbers."""
+def copy_rows(texts: Sequence[str], date: pa.ChunkedArray, *numbers: pa.ChunkedArray) -> bytes:
+    """Return rows for COPY: texts, the same in each row, then a date, then numbers."""
     row = bytearray(struct.pack(">h", len(texts) + 1 + len(numbers)))
     for text in texts:
         encoded = text.encode()
         row += struct.pack(">i", len(encoded)) + encoded
-    columns = [_sent_dates(date), *(_sent(column, "d") for column in numbers)]
+    columns = [_date_bytes(date), *(_network_bytes(column, "d") for column in numbers)]
     places = []
     for _ in columns:
         row += _LENGTH
@@ -113,22 +113,22 @@ def copied_rows(texts: Sequence[str], date: pa.ChunkedArray, *numbers: pa.Chunke
 
 
 def float_column(sent: bytes) -> pa.Array:
-    """Return the column whose values `float8send` gave, one after another."""
-    return pa.Array.from_buffers(pa.float64(), len(sent) // 8, [None, _received(sent, "d")])
+    """Return the column of concatenated results of `float8send`."""
+    return pa.Array.from_buffers(pa.float64(), len(sent) // 8, [None, _native_buffer(sent, "d")])
 
 
 def date_column(sent: bytes) -> pa.Array:
-    """Return the column whose values `timestamptz_send` gave, one after another."""
+    """Return the column of concatenated results of `timestamptz_send`."""
     return pc.add(whole_column(sent), EPOCH).view(DATE)
 
 
 def whole_column(sent: bytes) -> pa.Array:
-    """Return the column whose values `int8send` gave, one after another."""
-    return pa.Array.from_buffers(pa.int64(), len(sent) // 8, [None, _received(sent, "q")])
+    """Return the column of concatenated results of `int8send`."""
+    return pa.Array.from_buffers(pa.int64(), len(sent) // 8, [None, _native_buffer(sent, "q")])
 
 
 def _array(kind: int, sent: bytes) -> bytes:
-    """Return an array of numbers, each behind its length: three words a number."""
+    """Return an array of numbers, each after its length: three 4-byte words for each number."""
     count = len(sent) // 8
     halves, words = array("I", sent), array("I", _LENGTH * 3 * count)
     words[1::3], words[2::3] = halves[0::2], halves[1::2]
@@ -139,25 +139,25 @@ def _array_head(kind: int, count: int) -> bytes:
     return struct.pack(">iiiii", 1, 0, kind, count, 1)
 
 
-def _sent_dates(column: pa.ChunkedArray) -> bytes:
-    return _sent(pc.subtract(pc.cast(column, pa.int64()), EPOCH), "q")
+def _date_bytes(column: pa.ChunkedArray) -> bytes:
+    return _network_bytes(pc.subtract(pc.cast(column, pa.int64()), EPOCH), "q")
 
 
-def _sent(column: pa.ChunkedArray, code: Literal["q", "d"]) -> bytes:
+def _network_bytes(column: pa.ChunkedArray, code: Literal["q", "d"]) -> bytes:
     return _swapped(bytes(buffer_of(column, code))).tobytes()
 
 
-def _received(sent: bytes, code: Literal["q", "d"]) -> pa.Buffer:
+def _native_buffer(sent: bytes, code: Literal["q", "d"]) -> pa.Buffer:
     return pa.py_buffer(_swapped(sent))
 
 
 def _swapped(content: bytes) -> array[int]:
-    """Return 8-byte numbers between this machine's order of bytes and the network's."""
+    """Convert 8-byte numbers between native and network byte order."""
     numbers = array("q", content)
-    return numbers if sys.byteorder == "big" else _turned(numbers)
+    return numbers if sys.byteorder == "big" else _byteswapped(numbers)
 
 
-def _turned(numbers: array[int]) -> array[int]:
+def _byteswapped(numbers: array[int]) -> array[int]:
     numbers.byteswap()
     return numbers
 
@@ -175,11 +175,11 @@ def _dumper(kind: type[Encoded], type_number: int) -> type[Dumper]:
 
 
 ADAPTERS = AdaptersMap(psycopg.adapters)
-"""What connections know of these parameters."""
+"""The adapters that connections need for these parameters."""
 for _kind, _number in (
-    (Texts, _TEXTS),
-    (Floats, _FLOATS),
-    (Instants, _INSTANTS),
-    (Moment, _TIMESTAMPTZ),
+    (TextArray, _TEXTS),
+    (FloatArray, _FLOATS),
+    (TimestamptzArray, _INSTANTS),
+    (Timestamptz, _TIMESTAMPTZ),
 ):
     ADAPTERS.register_dumper(_kind, _dumper(_kind, _number))

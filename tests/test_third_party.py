@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parent / "third_party" / "storecore-sqlite"
-SOURCE = (PROJECT / "storecore_sqlite.py").read_text()
-PAGE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
 FEW = """
 from hypothesis import settings
 settings.register_profile("few", max_examples=2)
@@ -46,12 +44,6 @@ def python(site, tmp_path):
         return done.stdout
 
     return run
-
-
-def test_it_is_short_and_the_one_that_the_page_for_backend_authors_shows():
-    assert len(SOURCE.splitlines()) < 150
-    assert f"```python\n{SOURCE}```" in PAGE
-    assert '[project.entry-points."storecore.backends"]\nsqlite = "storecore_sqlite"' in PAGE
 
 
 def test_it_is_listed_through_its_entry_point(python):

@@ -1,4 +1,4 @@
-"""The table of the README: what was taken away or replaced behind a store's back, and who sees it.
+"""The table of the guide: what was taken away or replaced behind a store's back, and who sees it.
 
 Each row is done to a store of files and to one in a database, and each cell is held to what
 `verify()` and `verify(against=…)` then say.
@@ -18,10 +18,10 @@ import pytest
 
 import storecore
 from storecore import Action, Decision, PriceBar
-from storecore.audit import GENESIS, chain, decision_body
-from storecore.chain_moves import moved_lines
+from storecore.audit.records import GENESIS, chain, decision_body
+from storecore.audit.transfer import moved_lines
 
-PAGE = (Path(__file__).parent.parent / "README.md").read_text()
+PAGE = (Path(__file__).parent.parent / "storecore/store/GUIDE.md").read_text()
 TABLE = PAGE.partition("### What `verify` cannot see")[2].partition("\n\n## ")[0]
 ROWS = {
     cells[0]: cells[1:]

@@ -1,6 +1,6 @@
-"""The command line `storecore`: demo, import, show, info, backends.
+"""The command `storecore`.
 
-It needs the extra `cli` (click and rich), which are imported when `main` is called.
+It needs the extra `cli` (click and rich), which `main` imports.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ _NEEDED = ("click", "rich")
 
 
 def main() -> None:
-    """Run the command line on `sys.argv` and exit with its status."""
+    """Run the command with `sys.argv` and exit with its status."""
     try:
         from storecore.cli.app import app
     except ModuleNotFoundError as error:

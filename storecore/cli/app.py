@@ -5,17 +5,17 @@ from __future__ import annotations
 import click
 
 from storecore import __version__
+from storecore.cli.backends import list_backends
+from storecore.cli.bar_import import import_bars
 from storecore.cli.checkpoint import take
-from storecore.cli.choosing import examples
-from storecore.cli.copying import copy
+from storecore.cli.copy import copy
 from storecore.cli.demo import demo
-from storecore.cli.failing import PlainErrors
-from storecore.cli.importing import import_bars
+from storecore.cli.errors import PlainErrors
 from storecore.cli.info import info
-from storecore.cli.initializing import init
-from storecore.cli.listing import list_backends
-from storecore.cli.maintaining import repair, verify
+from storecore.cli.init import init
+from storecore.cli.maintenance import repair, verify
 from storecore.cli.show import show
+from storecore.cli.store_choice import examples
 
 
 @click.group(

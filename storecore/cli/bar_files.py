@@ -1,4 +1,4 @@
-"""Reads the rows of a CSV or Parquet file as cells, each row with its place in the file."""
+"""CSV and Parquet files as rows of cells, each row with its place in the file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _DELIMITERS = ",;\t|"
 class BarTable(NamedTuple):
     """The header of a file and its rows, each with its number.
 
-    Rows are counted in `place`s: "line" for CSV, "row" for Parquet, both from 1. `length` is the
-    number of places in the file.
+    `place` is the unit of these numbers: "line" for CSV, "row" for Parquet, both from 1. `length`
+    is the number of lines or rows in the file.
     """
 
     header: list[str]
@@ -32,10 +32,10 @@ class BarTable(NamedTuple):
 
 
 def read_table(path: Path, delimiter: str | None = None) -> BarTable:
-    """Return the rows of a file: Parquet if it begins as one, else CSV in UTF-8.
+    """Return the rows of a file: Parquet if it begins like one, else CSV in UTF-8.
 
-    Without a delimiter the one of , ; | and tab that the header has most of is taken. Raises
-    `click.ClickException` where the file is neither.
+    The default delimiter is the most frequent one of , ; | and tab in the header. Raises
+    `click.ClickException` if the file is neither.
     """
     content = path.read_bytes()
     if content.startswith(_PARQUET):
@@ -66,7 +66,7 @@ def _decoded(path: Path, content: bytes) -> str:
 
 
 def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, cells) without the blanks around a cell; empty lines are passed over."""
+    """Yield (line, cells) without the blanks around a cell; skip empty lines."""
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
@@ -75,7 +75,7 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list
                 yield reader.line_num, stripped
     except csv.Error as error:
         raise click.ClickException(
-            f"{path}: line {reader.line_num}: not CSV with {delimiter!r} between cells: {error}"
+            f"{path}: line {reader.line_num}: not CSV with the delimiter {delimiter!r}: {error}"
         ) from None
 
 
@@ -97,7 +97,7 @@ def _parquet_table(path: Path, content: bytes) -> BarTable:
 
 
 def _int96_columns(content: bytes, file: pq.ParquetFile) -> dict[str, list[str | None]]:
-    """Return the times of columns in the old type INT96, by name, as ISO texts.
+    """Return the columns of the old time type INT96, by name, as ISO texts.
 
     Arrow reads them as nanoseconds in 64 bits, which wrap around outside the years 1677 to 2262.
     Read as seconds they are right. The fraction of a second is the difference of the two readings,
@@ -112,7 +112,7 @@ def _int96_columns(content: bytes, file: pq.ParquetFile) -> dict[str, list[str |
         return {}
     in_seconds = pq.ParquetFile(pa.BufferReader(content), coerce_int96_timestamp_unit="s")
     seconds, wrapped = in_seconds.read(names), file.read(names)
-    flat = [name for name in names if name in wrapped.column_names]  # not within a list, say
+    flat = [name for name in names if name in wrapped.column_names]  # not nested in a list
     return {name: _whole_texts(seconds[name], wrapped[name]) for name in flat}
 
 

@@ -1,4 +1,4 @@
-"""From the cells of one row to a `PriceBar`, by the laws of bars, or what is wrong with it."""
+"""Conversion of the cells of one row to a `PriceBar`, checked by the bar laws."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from storecore.bars import MAX_WHOLE, price, volume
+from storecore.bars.rows import MAX_WHOLE, price, volume
 from storecore.cli.columns import Columns
-from storecore.cli.stamps import parse_time, to_utc
+from storecore.cli.timestamps import parse_time, to_utc
 from storecore.errors import InvalidData
 from storecore.models import PriceBar
-from storecore.names import check_name
+from storecore.values.names import check_name
 
-# Narrower than float() and int(), which take "nan", "1_000" and the digits of any script.
+# Stricter than float() and int(), which accept "nan", "1_000" and the digits of any script.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _LONGEST_NUMBER = 400
 
 
 class Row(NamedTuple):
-    """The bar of a row; `later` is its date if the second of a time that came twice is meant."""
+    """The bar of a row; `later` is the second instant of a local time that occurred twice."""
 
     bar: PriceBar
     later: datetime | None
 
 
 class RowReader:
-    """Reads the rows of one file; `symbol` is that of all rows where no column tells it."""
+    """Reads the rows of one file; `symbol` is the symbol of all rows if there is no such column."""
 
     def __init__(self, columns: Columns, symbol: str | None, zone: tzinfo) -> None:
         self._columns = columns
@@ -61,21 +61,22 @@ class RowReader:
 
 
 def number(cell: Any, what: str) -> Any:
-    """Return the number that a text says, an `int` where it is written as one.
+    """Return the number of a text, an `int` if it is written as one.
 
-    What is no text is returned as it is, for the law to judge. Raises `InvalidData` naming `what`.
+    A value that is not a text is returned unchanged, to be checked by the bar laws. Raises
+    `InvalidData` naming `what`.
     """
     if isinstance(cell, Decimal):
         cell = str(cell)
     if not isinstance(cell, str):
         return cell
     if len(cell) > _LONGEST_NUMBER or not _NUMBER.fullmatch(cell):
-        raise InvalidData(f"{what}={cell[:40]!r}: expected a number, as 1234.5")
+        raise InvalidData(f"{what}={cell[:40]!r}: expected a number such as 1234.5")
     return int(cell) if _WHOLE.fullmatch(cell) else _with_point(cell)
 
 
 def _with_point(cell: str) -> int | float:
-    """Return the float next to a number, or the whole number that a float may not equal."""
+    """Return the nearest float of a number, or the whole number if no float may equal it."""
     near = float(cell)
     if not 2**53 <= abs(near) <= 2**63:
         return near

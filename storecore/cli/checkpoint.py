@@ -1,4 +1,4 @@
-"""`storecore checkpoint`: digests of all that a store holds, as one small document."""
+"""`storecore checkpoint`: digests of all data of a store, as one small document."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from storecore.checkpoints import Checkpoint, checkpoint
-from storecore.cli.choosing import StoreChoice, examples, store_options
-from storecore.cli.wording import counted, printable
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, printable
+from storecore.store.checkpoints import Checkpoint, checkpoint
 
 
 @click.command(
@@ -31,14 +31,14 @@ def take(choice: StoreChoice, output: Path | None) -> None:
     """Write a digest for each series, symbol, day of events, state and audit log of a store.
 
     Keep the document where writers of the store cannot write. `storecore verify --against` then
-    reports by name what the store has lost. Run `storecore verify` first. Take a new checkpoint
-    after you delete bars on purpose. If something cannot be read, nothing is written and the exit
-    status is 1.
+    reports by name the data that the store has lost. Run `storecore verify` first. Take a new
+    checkpoint after you delete bars on purpose. If something cannot be read, nothing is written and
+    the exit status is 1.
     """
     with choice.open_to_read() as store:
         taken = checkpoint(store)
     if not any((taken.bars, taken.fundamentals, taken.events, taken.states, taken.audit)):
-        # As likely misspelt: an empty checkpoint would hold for any store.
+        # Probably misspelled; and any store would pass against an empty checkpoint.
         raise click.ClickException(f"{choice.named} holds nothing; is it the store you mean?")
     if output is None:
         click.echo(taken.encoded(), nl=False)

@@ -1,4 +1,4 @@
-"""Finds the columns of a file of bars by their names, in any case."""
+"""The columns of a file of bars, recognized by their names in any case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import click
 
-from storecore.cli.wording import listed, nearest
+from storecore.cli.text import listed
+from storecore.values.suggestions import nearest
 
 NAMES = {
     "symbol": ("symbol", "ticker"),
@@ -22,7 +23,7 @@ _FIELDS = {name: field for field, names in NAMES.items() for name in names}
 
 
 class Columns(NamedTuple):
-    """Where the fields of a bar are in a row: `at` maps field to position."""
+    """The positions of the fields of a bar in a row: `at` maps field to position."""
 
     at: dict[str, int]
     width: int
@@ -30,9 +31,9 @@ class Columns(NamedTuple):
 
 
 def recognize(header: Sequence[str], symbol: str | None) -> Columns:
-    """Return the columns of a header; `symbol` is the one that all bars have, if there is one.
+    """Return the columns of a header; `symbol` is the symbol of all bars, if it is given.
 
-    Raises `click.ClickException` naming the columns that are missing, double or unclear.
+    Raises `click.ClickException` naming missing, duplicate or ambiguous columns.
     """
     named = [_FIELDS.get(name.strip().casefold()) for name in header]
     at = {field: position for position, field in enumerate(named) if field}
@@ -52,7 +53,7 @@ def _refuse_double(header: Sequence[str], named: Sequence[str | None]) -> None:
         if len(double) > 1:
             raise click.ClickException(
                 f"the columns {' and '.join(map(repr, double))} both name the {field}: "
-                "keep one of them"
+                "keep only one of them"
             )
 
 
@@ -72,7 +73,7 @@ def _what_is_missing(missing: list[str], header: Sequence[str], ignored: list[st
 
 
 def _hinted(field: str, ignored: list[str]) -> str:
-    """Return a missing field with the names that it may have, or the one that was misspelt."""
+    """Return a missing field with its accepted names, or with a misspelled one."""
     near = [name for known in NAMES[field] for name in nearest(known, ignored)]
     if near:
         return f"{field} (is it {near[0]!r}?)"

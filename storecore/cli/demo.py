@@ -1,6 +1,6 @@
 """`storecore demo`: a trader's day on the file backend, with real bars.
 
-To be read as an example too: what it does with a store are calls of the public API.
+It is also an example to read: it uses only the public API.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import click
 
 from storecore import DataStore, load_config, open_store
 from storecore.cli import demo_facts
-from storecore.cli.choosing import examples
+from storecore.cli.bar_import import read_series, write_series
 from storecore.cli.demo_report import Timing, print_report
 from storecore.cli.demo_strategy import NAME, MovingAverage, Sitting
-from storecore.cli.importing import read_series, write_series
 from storecore.cli.screen import console
-from storecore.cli.wording import counted, printable
-from storecore.config import FILE_NAME
-from storecore.redaction import redacted
+from storecore.cli.store_choice import examples
+from storecore.cli.text import counted, printable
+from storecore.config.file import FILE_NAME
+from storecore.errors.redaction import redacted
 
 DAYS_A_SITTING = 60
 MARK = "# The store of the demo.\n"
 CONFIG = f"""\
-{MARK}# `backend` is the one word that chooses where everything lies; the rest are its options.
+{MARK}# `backend` chooses where everything is stored; the other keys are its options.
 [store]
 backend = "file"
 base_path = "data"
@@ -47,7 +47,8 @@ def demo(folder: Path) -> None:
     """Live a trader's day on the file backend in DIR (default ./storecore-demo).
 
     Real daily bars of three companies are imported, a small strategy trades 2 x 60 days of them and
-    saves its state in between, and what is stored is shown. Run again it goes on where it stopped.
+    saves its state in between, and the stored data is shown. Another run continues where it
+    stopped.
     """
     say = console().print
     if redacted(str(folder)) != str(folder):
@@ -63,7 +64,7 @@ def demo(folder: Path) -> None:
         if store.load_strategy_state(NAME) is None:
             raise click.ClickException(
                 f"the store of {config} was empty when opened again: "
-                "the demo needs a backend that keeps what it is given"
+                "the demo needs a backend that keeps its data"
             )
         _sit(store, "second sitting", timings)
         print_report(store, load_config(config), timings)
@@ -71,9 +72,9 @@ def demo(folder: Path) -> None:
 
 
 def _config_in(folder: Path) -> Path:
-    """Return the demo's config file in a folder, written where the folder is new or empty.
+    """Return the demo's config file in a folder; create it if the folder is new or empty.
 
-    Any other folder is refused: the demo trades, and an audit log keeps what was logged for good.
+    Any other folder is refused: an audit log would keep the demo's trades forever.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / FILE_NAME
@@ -81,7 +82,7 @@ def _config_in(folder: Path) -> Path:
         console().print(f"found {config}")
     elif any(folder.iterdir()):
         raise click.ClickException(
-            f"{folder} holds something that is not the demo's: give a new or empty folder"
+            f"{folder} has files that are not from the demo: give a new or empty folder"
         )
     else:
         config.write_text(CONFIG, encoding="utf-8")
@@ -90,7 +91,7 @@ def _config_in(folder: Path) -> Path:
 
 
 def _fill(store: DataStore, timings: list[Timing]) -> None:
-    """Write what is known of the world: bars and filings replace themselves, splits are once."""
+    """Write bars, filings and splits; a second run adds nothing."""
     say = console().print
     read = read_series(demo_facts.BARS, None, UTC)
     bars = sum(map(len, read.series.values()))
@@ -100,11 +101,11 @@ def _fill(store: DataStore, timings: list[Timing]) -> None:
     say(f"imported {counted(bars, 'bar')} of {', '.join(read.series)}")
     say(f"  {demo_facts.CREDIT}")
     filings, splits = demo_facts.write_fundamentals(store), demo_facts.write_splits(store)
-    say(f"wrote {counted(filings, 'filing')} and {counted(splits, 'split')} not yet there")
+    say(f"wrote {counted(filings, 'filing')} and {counted(splits, 'split')} that were missing")
 
 
 def _sit(store: DataStore, what: str, timings: list[Timing]) -> None:
-    """Let the strategy trade its next days, and say what came of it."""
+    """Let the strategy trade its next days, and print the result."""
     strategy = MovingAverage(store, demo_facts.SYMBOLS)
     begun = perf_counter()
     sitting = strategy.trade(DAYS_A_SITTING)
@@ -128,10 +129,10 @@ def _portfolio(state: dict[str, Any]) -> str:
 
 def _say_what_next(folder: Path, config: Path) -> None:
     place, file = shlex.quote(str(folder)), shlex.quote(str(config))
-    # Without an activated environment the command is known by its path only.
+    # Without an activated environment the command has to be run by its path.
     program = "storecore" if shutil.which("storecore") else shlex.quote(sys.argv[0])
     say = console().print
     say("\nTry next:")
     say(f"  {program} info --config {file}")
     say(f"  {program} show AAPL --start 2008-01-01 --end 2008-06-30 --config {file}")
-    say(f"  {program} demo {place}    # goes on where this one stopped")
+    say(f"  {program} demo {place}    # continues where this one stopped")

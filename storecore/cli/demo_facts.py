@@ -1,7 +1,7 @@
 """The facts that the demo stores: real bars, filings and splits of AAPL, IBM and MSFT.
 
-`daily-bars.parquet` holds their daily bars from 2000-03-01 to 2013-03-01, 3,270 a symbol, as traded
-(not adjusted for splits), volume in shares. It is made from the `stocks` sample of the Bokeh
+`daily-bars.parquet` holds their daily bars from 2000-03-01 to 2013-03-01, 3,270 per symbol, as
+traded (not adjusted for splits), volume in shares. It is made from the `stocks` sample of the Bokeh
 project's sample data (BSD-3-Clause), which took them from public quotes. Filings are the 10-K of
 fiscal 2012, their share counts rounded.
 """
@@ -16,7 +16,7 @@ from storecore import DataStore, Event, FundamentalData
 BARS = Path(__file__).with_name("daily-bars.parquet")
 CREDIT = "daily bars from the Bokeh project's sample data (BSD-3-Clause), as traded"
 SYMBOLS = ("AAPL", "IBM", "MSFT")
-# A filing counts as known from the end of its day: its hour is not recorded here.
+# A filing is known from the end of its day, since its hour is not in the data.
 FUNDAMENTALS = tuple(
     FundamentalData(
         symbol=symbol,
@@ -52,14 +52,14 @@ SPLITS = (
 
 
 def write_fundamentals(store: DataStore) -> int:
-    """Write the filings; written again they replace themselves."""
+    """Write the filings; a second write replaces them with equal ones."""
     for filing in FUNDAMENTALS:
         store.write_fundamental(filing.symbol, filing)
     return len(FUNDAMENTALS)
 
 
 def write_splits(store: DataStore) -> int:
-    """Write the splits that the store lacks: each event written is kept, identical ones too."""
+    """Write the splits that the store lacks, since every written event is kept."""
     present = {
         (event.symbol, event.timestamp)
         for event in store.read_events(SPLITS[0][1], SPLITS[-1][1], types=["split"])

@@ -1,4 +1,4 @@
-"""What the demo shows at its end: files, last bars, the tail of the audit log, counts, timings."""
+"""The final report of the demo: files, last bars, the tail of the audit log, counts, timings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storecore.cli.demo_facts import SYMBOLS
 from storecore.cli.info import audit_state, series_of, sum_of
 from storecore.cli.screen import console, date_text, table
 from storecore.cli.show import bar_table
-from storecore.cli.wording import counted, printable
+from storecore.cli.text import counted, printable
 
 _LAST_BARS_FROM = date(2013, 2, 1)
 _TAIL = 3
@@ -24,7 +24,7 @@ _DECISIONS = ("seq", "symbol", "action", "weight", "confidence", "reasoning")
 
 
 class Timing(NamedTuple):
-    """How long a step of the demo took, and for how many of what."""
+    """The duration of a step of the demo, and the amount of work."""
 
     step: str
     amount: int
@@ -33,7 +33,7 @@ class Timing(NamedTuple):
 
 
 def print_report(store: DataStore, config: StoreConfig, timings: list[Timing]) -> None:
-    """Print what is in the store, as far as its backend can tell."""
+    """Print the content of the store, as far as its backend can list it."""
     screen = console()
     folder = Path(config.source.parent if config.source else "", str(config.get("base_path")))
     if folder.is_dir():
@@ -49,7 +49,7 @@ def print_report(store: DataStore, config: StoreConfig, timings: list[Timing]) -
 
 
 def file_tree(folder: Path, name: str) -> Tree:
-    """Return the visible files of a folder and what they take; of many the first and the last."""
+    """Return the visible files of a folder and their size; of many files the first and the last."""
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     files = [path for path in entries if path.is_file()]
     size = decimal(sum(path.stat().st_size for path in files))
@@ -96,7 +96,7 @@ def _print_audit_tail(store: AuditTrail) -> None:
 
 def _print_counts(store: DataStore) -> None:
     screen = console()
-    screen.print("\nWhat is there:")
+    screen.print("\nWhat is stored:")
     if isinstance(store, Catalog):
         screen.print(f"  bars          {sum_of(list(series_of(store)))}")
     filings = [store.read_fundamental(symbol) for symbol in SYMBOLS]

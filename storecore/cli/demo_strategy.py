@@ -1,8 +1,8 @@
-"""A small strategy, as an example of one that lives on a store: two moving averages.
+"""A small strategy as an example: two moving averages.
 
-In the evening of a day it reads the bars up to that day's close, and no later ones. Where the fast
-average is above the slow one it wants to hold the symbol, else not. What it orders is filled at the
-next trading day's open. After each day its whole state is saved, so that it can stop and go on.
+In the evening of a day it reads the bars up to that day's close, and no later ones. If the fast
+average is above the slow one, it holds the symbol. Its orders are filled at the open of the next
+trading day. After each day its whole state is saved, so that it can stop and continue.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from storecore import Action, DataStore, Decision, Event, Order, OrderResult, Pr
 
 NAME = "moving_average"
 FAST, SLOW = 10, 30  # trading days
-# Bars are as traded; from here to the end of the data none of the three symbols was split.
+# Bars are as traded; none of the three symbols was split from this day on.
 FIRST_DAY = date(2008, 1, 2)
 CASH = 100_000.0
-_WINDOW = timedelta(days=60)  # holds SLOW trading days, whatever the holidays
+_WINDOW = timedelta(days=60)  # contains SLOW trading days, in spite of holidays
 _AFTER_CLOSE = time(21)  # UTC; New York closes at 20:00 or, in winter, at 21:00
-_SURE = 0.05  # averages this far apart, as a part of the slow one, give a confidence of 1
+_SURE = 0.05  # a relative difference of the averages that gives a confidence of 1
 
 
 class Sitting(NamedTuple):
-    """The days that were traded at one go, and how many orders were executed on them."""
+    """The days of one run, and the number of orders executed on them."""
 
     days: list[date]
     orders: int
 
 
 class MovingAverage:
-    """Trades some symbols, an equal share each, from the state that the store has, or anew."""
+    """Trades some symbols, an equal share each, continuing from the state in the store."""
 
     def __init__(self, store: DataStore, symbols: tuple[str, ...]) -> None:
         self._store = store
@@ -45,7 +45,7 @@ class MovingAverage:
         }
 
     def trade(self, most_days: int) -> Sitting:
-        """Trade the next days that the store has bars of, one by one."""
+        """Trade the next days of which the store has bars, one by one."""
         days = self._next_days(most_days)
         orders = sum(self._trade_day(day) for day in days)
         return Sitting(days, orders)
@@ -62,7 +62,7 @@ class MovingAverage:
         return sorted(set.intersection(*traded))[:most]
 
     def _trade_day(self, day: date) -> int:
-        """Live one day: fill at its open, decide at its close, save. Return the orders filled."""
+        """Trade one day: fill at its open, decide at its close, save. Return the fills."""
         bars = {
             symbol: self._store.read_bars(symbol, day - _WINDOW, day) for symbol in self._symbols
         }
@@ -77,7 +77,7 @@ class MovingAverage:
         return len(orders)
 
     def _decide(self, symbol: str, bars: list[PriceBar], day: date) -> dict[str, Any] | None:
-        """Log what to do with a symbol; return the order for tomorrow, if there is one."""
+        """Log the decision about a symbol; return the order for tomorrow, if there is one."""
         held = self.state["positions"].get(symbol, 0)
         decision = decide(symbol, [bar.close for bar in bars], bool(held), 1 / len(self._symbols))
         self._store.log_decision(NAME, decision)
@@ -112,15 +112,15 @@ class MovingAverage:
 
 
 def decide(symbol: str, closes: list[float], held: bool, share: float) -> Decision:
-    """Return what to do after the last of some closes; `share` is the weight of a holding."""
+    """Return the decision after the last of some closes; `share` is the weight of a position."""
     if len(closes) < SLOW:
         return Decision(symbol, Action.HOLD, 0.0, 0.0, f"{len(closes)} bars, {SLOW} are needed")
     fast, slow = fmean(closes[-FAST:]), fmean(closes[-SLOW:])
-    wanted = fast > slow
-    action = Action.HOLD if wanted == held else Action.BUY if wanted else Action.EXIT
+    rising = fast > slow
+    action = Action.HOLD if rising == held else Action.BUY if rising else Action.EXIT
     confidence = min(1.0, abs(fast / slow - 1) / _SURE)
     reasoning = f"{FAST}-day average {fast:.2f}, {SLOW}-day {slow:.2f}"
-    return Decision(symbol, action, share if wanted else 0.0, round(confidence, 4), reasoning)
+    return Decision(symbol, action, share if rising else 0.0, round(confidence, 4), reasoning)
 
 
 def _signal(decision: Decision, day: date) -> Event:

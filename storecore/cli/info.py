@@ -1,4 +1,4 @@
-"""`storecore info`: what a store holds, series by series, strategy by strategy."""
+"""`storecore info`: the content of a store, series by series, strategy by strategy."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from typing import NamedTuple, TypeVar
 import click
 from rich.filesize import decimal
 
-from storecore.capabilities import AuditTrail, Catalog, DiskUsage
-from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, date_text, table
-from storecore.cli.wording import counted, printable
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, printable
 from storecore.errors import StoreError
-from storecore.protocol import DataStore
+from storecore.protocols import AuditTrail, Catalog, DataStore, DiskUsage
 from storecore.reports import Coverage, Footprint
 
 UNKNOWN = "–"
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 _SERIES = ("symbol", "timeframe", "first", "last", "bars", "files", "bytes")
 _STRATEGIES = ("strategy", "state", "decisions", "orders")
 
 
 class SeriesInfo(NamedTuple):
-    """One series and what it takes; `footprint` is None where the backend cannot tell."""
+    """One series and its size; `footprint` is None if the backend cannot report it."""
 
     symbol: str
     timeframe: str
@@ -61,13 +60,13 @@ def info(choice: StoreChoice) -> None:
 
 
 class Reading:
-    """Reads as much as it can: keeps errors and goes on, or raises them if it is not patient."""
+    """Reads a store; if `patient`, it collects errors and goes on instead of raising them."""
 
     def __init__(self, patient: bool = True) -> None:
         self.problems: list[str] = []
         self._patient = patient
 
-    def __call__(self, read: Callable[[], _Answer]) -> _Answer | None:
+    def __call__(self, read: Callable[[], _Result]) -> _Result | None:
         """Return what `read` returns, None if it fails."""
         try:
             return read()
@@ -79,7 +78,7 @@ class Reading:
 
 
 def series_of(store: Catalog, reading: Reading | None = None) -> Iterator[SeriesInfo]:
-    """Yield every series of a store, by symbol and timeframe; with `reading` the readable ones."""
+    """Yield every series of a store by symbol and timeframe; with `reading`, the readable ones."""
     read = reading or Reading(patient=False)
     for symbol in read(store.symbols) or []:
         for timeframe in read(partial(store.timeframes, symbol)) or []:
@@ -106,7 +105,7 @@ def print_series(series: list[SeriesInfo]) -> None:
 
 
 def print_strategies(store: DataStore, saved: list[str], read: Reading) -> None:
-    """Print a table of strategies, and what the audit log counts and whether it is whole."""
+    """Print a table of strategies, and the counts and state of the audit log."""
     screen = console()
     decisions: Counter[str] = Counter()
     orders: Counter[str] = Counter()
@@ -152,7 +151,7 @@ def _series_row(one: SeriesInfo) -> tuple[str, ...]:
 
 
 def sum_of(series: list[SeriesInfo]) -> str:
-    """Return how many bars some series hold, and what they take."""
+    """Return the number of bars in some series, and their size."""
     text = f"{sum(one.coverage.count for one in series):,} in {counted(len(series), 'series')}"
     prints = [one.footprint for one in series if one.footprint is not None]
     if not prints:

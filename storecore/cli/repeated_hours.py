@@ -1,8 +1,8 @@
-"""Decides between the two instants of a local time that came twice, when the clocks went back.
+"""The choice between the two instants of a local time that occurs twice, when the clocks go back.
 
-Only the order of the rows can decide. A reading counts if it puts the rows of the symbol, within a
-day, in order of time, all rising or all falling. If both readings do, or neither, the time stays
-ambiguous.
+Only the order of the rows can decide. An instant is possible if the rows of the symbol, within a
+day, are in order of time with it, all rising or all falling. If both instants are possible, or
+neither, the time stays ambiguous.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Readings = Sequence[datetime]  # of one row: one instant, or two in order
 
 
 class Resolved(NamedTuple):
-    """The place of a row among those given, and its instant (None: ambiguous)."""
+    """The index of a row, and its instant (None: ambiguous)."""
 
     at: int
     meant: datetime | None
 
 
 def resolved_by_order(rows: Sequence[Readings]) -> Iterator[Resolved]:
-    """Yield the instant of each row with two readings; the rows are those of one symbol."""
+    """Yield the instant of each row with two readings, given all rows of one symbol."""
     nights = list(_nights(readings for readings in rows if len(readings) > 1))
     starts = [first for first, _ in nights]
     near: list[list[int]] = [[] for _ in nights]
@@ -35,8 +35,8 @@ def resolved_by_order(rows: Sequence[Readings]) -> Iterator[Resolved]:
             near[night].append(at)
     for night_rows in near:
         meant = _meant([rows[at] for at in night_rows])
-        told = zip(night_rows, meant, strict=True)
-        yield from (Resolved(at, each) for at, each in told if len(rows[at]) > 1)
+        pairs = zip(night_rows, meant, strict=True)
+        yield from (Resolved(at, each) for at, each in pairs if len(rows[at]) > 1)
 
 
 def _nights(twice: Iterable[Readings]) -> Iterator[tuple[datetime, datetime]]:
@@ -50,16 +50,16 @@ def _nights(twice: Iterable[Readings]) -> Iterator[tuple[datetime, datetime]]:
 
 
 def _meant(rows: Sequence[Readings]) -> list[datetime | None]:
-    """Return the instant of each row with which all are in order, None if it is not one alone."""
+    """Return the only instant of each row with which all rows are in order, else None."""
     orders = [*_rising(rows), *(found[::-1] for found in _rising(rows[::-1]))]
     possible = [set(each) for each in zip(*orders, strict=True)] or [set[datetime]()] * len(rows)
     return [each.pop() if len(each) == 1 else None for each in possible]
 
 
 def _rising(rows: Sequence[Readings]) -> list[list[datetime]]:
-    """Return the earliest and the latest instants with which all rows rise; none if they cannot.
+    """Return the earliest and the latest instants with which all rows rise; `[]` if they cannot.
 
-    Every other choice lies between them, so where they agree there is none.
+    Every other choice is between them, so a row has only one if the two are equal.
     """
     earliest, latest = list[datetime](), list[datetime]()
     for readings in rows:

@@ -1,4 +1,4 @@
-"""What is printed: a console, plain tables, numbers and a progress bar."""
+"""Output: a console, plain tables, numbers and progress bars."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _MOST_WHOLE = 1e15
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console on stdout or stderr that cuts nothing off where it is no terminal.
+    """Return a console on stdout or stderr, which truncates nothing if it is not a terminal.
 
-    What is printed is data: no markup, emoji codes or highlights are read into it.
+    Text is printed as it is: markup and emoji codes are not interpreted.
     """
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _WIDE
@@ -48,7 +48,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: Collect
 
 
 def price_texts(prices: Sequence[float]) -> list[str]:
-    """Return a column of prices, exact, with as many decimals as the finest of them (2 or more)."""
+    """Return a column of exact prices, all with as many decimals as needed (2 or more)."""
     exact = [Decimal(repr(price)) for price in prices]
     decimals = max((-int(price.as_tuple().exponent) for price in exact), default=0)
     if decimals > _MOST_DECIMALS or any(abs(price) >= _MOST_WHOLE for price in prices):
@@ -57,7 +57,7 @@ def price_texts(prices: Sequence[float]) -> list[str]:
 
 
 def date_texts(dates: Sequence[datetime]) -> list[str]:
-    """Return a column of UTC times in ISO format: dates alone where all are midnights."""
+    """Return a column of UTC times in ISO format, as dates if all are midnights."""
     if all(moment.time() == time.min for moment in dates):
         return [str(moment.date()) for moment in dates]
     return [moment.replace(tzinfo=None).isoformat(" ") for moment in dates]
@@ -70,16 +70,16 @@ def date_text(moment: datetime) -> str:
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr, if it is a terminal; what is yielded is called with each advance."""
+    """Show a progress bar on stderr, if it is a terminal; yield a function that advances it."""
     with _progress() as bars:
         yield partial(bars.advance, bars.add_task(what, total=total))
 
 
 @contextmanager
 def progresses(totals: Mapping[str, int]) -> Iterator[Callable[[str, int], None]]:
-    """Show a bar for each thing once it begins; what is yielded is called with it and its advance.
+    """Show several progress bars; yield a function that advances a named one, and begins it first.
 
-    A thing without a total shows how far it has come.
+    A bar without a total shows a count.
     """
     tasks: dict[str, TaskID] = {}
     with _progress() as bars:

@@ -8,13 +8,13 @@ from datetime import date
 import click
 from rich.table import Table
 
-from storecore.capabilities import Catalog
-from storecore.cli.choosing import StoreChoice, examples, store_options
 from storecore.cli.screen import console, date_text, date_texts, price_texts, table
-from storecore.cli.stamps import time_option
-from storecore.cli.wording import counted, listed, nearest, printable
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, listed, printable
+from storecore.cli.timestamps import time_option
 from storecore.models import PriceBar
-from storecore.protocol import DataStore
+from storecore.protocols import Catalog, DataStore
+from storecore.values.suggestions import nearest
 
 _PRICES = ("open", "high", "low", "close")
 
@@ -39,7 +39,7 @@ _PRICES = ("open", "high", "low", "close")
     "--end",
     metavar="TIME",
     callback=time_option,
-    help="The last, included: a date is its whole day.",
+    help="The last date or time, included; a date is a whole day.",
 )
 @click.option(
     "--last",
@@ -47,7 +47,7 @@ _PRICES = ("open", "high", "low", "close")
     default=20,
     show_default=True,
     metavar="N",
-    help="How many bars, counted from the end.",
+    help="The number of bars, counted from the end.",
 )
 @store_options
 def show(
@@ -84,7 +84,7 @@ def bar_table(bars: Sequence[PriceBar], *, with_symbol: bool = False) -> Table:
 
 
 def _why_none(store: DataStore, symbol: str, timeframe: str) -> str:
-    """Return why a series has no bars to show, with what there is instead."""
+    """Return why a series has no bars to show, and which data the store has instead."""
     missing = f"no {timeframe} bars of {symbol!r}"
     if not isinstance(store, Catalog):
         return missing

@@ -1,8 +1,8 @@
-"""`copy_store`: all that a store holds into another one, lossless, streamed, again and again.
+"""`copy_store`: a lossless, streamed copy of a whole store.
 
-A module a kind of record. Each goes through the source's records beside the target's, adds what the
-target lacks, goes through the target's once more and says what it found on both sides. So a copy
-that was killed is run again, and one that is equal writes nothing.
+There is a module for each kind of data. Each reads the records of both stores side by side, adds
+the records that the target lacks, reads the target again and reports on both sides. So a killed
+copy can simply be run again, and a copy to an equal target writes nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from storecore.copying.audit import copy_audit
 from storecore.copying.bars import copy_bars
 from storecore.copying.events import copy_events
 from storecore.copying.fundamentals import copy_fundamentals
-from storecore.copying.report import Copied, CopyReport, LeftOut, Tell
+from storecore.copying.report import Copied, CopyReport, LeftOut, Progress
 from storecore.copying.states import copy_states
-from storecore.digests import Tally
 from storecore.errors import CorruptData
-from storecore.places import places_of, read_places_of, same_place
-from storecore.protocol import DataStore
+from storecore.protocols import DataStore
+from storecore.store.digests import Tally
+from storecore.store.places import places_of, read_places_of, same_place
 
 __all__ = ["Copied", "CopyReport", "LeftOut", "Tally", "copy_store"]
 
@@ -46,16 +46,18 @@ def copy_store(
     report.
 
     `progress` is called with the kind of records (as for observers), the symbol or strategy, and
-    the number of records processed since the last call. `left_out` names what a backend cannot list
-    or take unchanged without a capability (`Catalog`, `VersionedState`, `Transfer`), and what is
-    damaged on either side: a series, a state, or the rest of a kind. Raises `ConfigError` if the
-    target keeps data where the source reads it, and what either store raises; the next copy goes on
-    from there.
+    the number of records processed since the last call. `left_out` names data that a backend cannot
+    list or take unchanged without a capability (`Catalog`, `VersionedState`, `Transfer`), and data
+    that is damaged on either side: a series, a state, or the rest of a kind. Raises `ConfigError`
+    if the target keeps its data where the source reads, and the errors of both stores; the next
+    copy continues from there.
     """
     if read_places_of(source) & places_of(target):
         raise same_place("source", source, "target", target)
-    tell = progress or (lambda kind, key, count: None)
-    found = list(chain.from_iterable(_copied(kind, source, target, tell) for kind in _KINDS))
+    report_progress = progress or (lambda kind, key, count: None)
+    found = list(
+        chain.from_iterable(_copied(kind, source, target, report_progress) for kind in _KINDS)
+    )
     return CopyReport(
         copied=tuple(each for each in found if isinstance(each, Copied)),
         left_out=tuple(each for each in found if isinstance(each, LeftOut)),
@@ -63,10 +65,10 @@ def copy_store(
 
 
 def _copied(
-    kind: str, source: DataStore, target: DataStore, tell: Tell
+    kind: str, source: DataStore, target: DataStore, report_progress: Progress
 ) -> Iterator[Copied | LeftOut]:
     """Copy one kind; damage in it does not stop the others."""
     try:
-        yield from _KINDS[kind](source, target, tell)
+        yield from _KINDS[kind](source, target, report_progress)
     except CorruptData as error:
         yield LeftOut(kind, str(error))

@@ -1,7 +1,7 @@
-"""Bars, series by series, in columns: a bounded number of them at once.
+"""Copies bars, series by series, in tables of a bounded size.
 
-A stretch of the source's bars is written where the target's of the same time are not the same, so a
-copy that was killed goes on in the middle of a series.
+A table of the source is written if the target's bars of these times differ, so a killed copy
+continues in the middle of a series.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from storecore.capabilities import Catalog
-from storecore.copying.report import Copied, LeftOut, Tell
-from storecore.digests import BarDigest, Tally, bounds_of, content_of, exact_series, pieces_of
+from storecore.copying.report import Copied, LeftOut, Progress
 from storecore.errors import CorruptData
-from storecore.protocol import DataStore
-from storecore.tables import read_bar_table, write_bar_table
+from storecore.protocols import Catalog, DataStore
+from storecore.store.digests import BarDigest, Tally, bounds_of, content_of, exact_series, pieces_of
+from storecore.store.tables import read_bar_table, write_bar_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,10 +31,10 @@ class _Series(NamedTuple):
         return pieces_of(*self)
 
     def at_times_of(self, piece: pa.Table) -> pa.Table:
-        """Return what the series holds at the times of a piece."""
+        """Return the bars of the series at the times of a piece."""
         import pyarrow.compute as pc
 
-        from storecore.bar_table import EMPTY
+        from storecore.bars.table import EMPTY
 
         bounds = bounds_of(piece)
         table = read_bar_table(self.store, self.symbol, *bounds, timeframe=self.timeframe)
@@ -48,18 +47,20 @@ class _Series(NamedTuple):
 
     def write(self, piece: pa.Table) -> None:
         """Insert or replace the bars of a piece."""
-        from storecore.bar_answers import answer
-        from storecore.bar_table import EXACT, FIELDS, bars_of
+        from storecore.bars.query import query_result
+        from storecore.bars.table import EXACT, FIELDS, bars_of
 
-        table = answer([(self.symbol, piece)], FIELDS, aware=True)
+        table = query_result([(self.symbol, piece)], FIELDS, aware=True)
         if EXACT in piece.column_names and table["volume"].type != "int64":
             bars = bars_of(self.symbol, piece, aware=True)
             return self.store.write_bars(self.symbol, bars, timeframe=self.timeframe)
         return write_bar_table(self.store, table, timeframe=self.timeframe)
 
 
-def copy_bars(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copied | LeftOut]:
-    """Copy every series, and report on those that the target alone has too."""
+def copy_bars(
+    source: DataStore, target: DataStore, progress: Progress
+) -> Iterator[Copied | LeftOut]:
+    """Copy every series, and report on all series, including those of the target only."""
     if not isinstance(source, Catalog):
         why = "the source cannot list its series: it lacks the capability Catalog"
         yield LeftOut("bars", why)
@@ -67,14 +68,14 @@ def copy_bars(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copi
     for symbol, timeframe in sorted({*_listed(source), *_listed(target)}):
         given, kept = _Series(source, symbol, timeframe), _Series(target, symbol, timeframe)
         try:
-            taken, added = _copy(given, kept, tell)
+            taken, added = _copy(given, kept, progress)
             yield Copied("bars", symbol, taken, _tally(kept), timeframe, added)
-        except CorruptData as error:  # of the one series: the others are whole
+        except CorruptData as error:  # in this series: the others are copied
             yield LeftOut("bars", f"{symbol} ({timeframe}): {error}")
 
 
 def _listed(store: DataStore) -> list[tuple[str, str]]:
-    """Return the series of a store; none where it cannot list them."""
+    """Return the series of a store; none if it cannot list them."""
     if not isinstance(store, Catalog):
         return []
     return [
@@ -82,15 +83,15 @@ def _listed(store: DataStore) -> list[tuple[str, str]]:
     ]
 
 
-def _copy(given: _Series, kept: _Series, tell: Tell) -> tuple[Tally, int]:
-    """Copy one series; return the source's tally and how many bars were written."""
+def _copy(given: _Series, kept: _Series, progress: Progress) -> tuple[Tally, int]:
+    """Copy one series; return the source's tally and the number of written bars."""
     columns, added = BarDigest(), 0
     for piece in given.pieces():
         columns.add(piece)
         if content_of(kept.at_times_of(piece)) != content_of(piece):
             kept.write(piece)
             added += len(piece)
-        tell("bars", given.symbol, len(piece))
+        progress("bars", given.symbol, len(piece))
     return columns.tally(), added
 
 

@@ -1,8 +1,8 @@
-"""Events, in their order: the target's of each instant are how the source's of it begin.
+"""Copies events in their order.
 
-Both stores are gone through side by side. Where the target lacks events of an instant, or the last
-of them, they are appended, so that the order of writing is the source's. Where it holds others at
-an instant nothing is added there: it would never come out in the source's order.
+Both stores are read side by side. If the target's events of an instant are the first of the
+source's, the others are appended, so that the order of writing is the source's. If the target has
+different events at an instant, nothing is added there: it could not have the source's order.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from storecore.capabilities import Bulk, Transfer
-from storecore.copying.report import Copied, LeftOut, Tell, batches
-from storecore.digests import EVER, Digest, canonical, tally
+from storecore.copying.report import Copied, LeftOut, Progress, batches
 from storecore.models import Event
-from storecore.protocol import DataStore
+from storecore.protocols import Bulk, DataStore, Transfer
+from storecore.store.digests import EVER, Digest, canonical, tally
 
 _AT_ONCE = 2_000
 
@@ -32,18 +31,18 @@ class _Kept(NamedTuple):
 
 
 class _Missing:
-    """Goes through both sides at once, and yields the events that the target lacks."""
+    """Iterates over the events that the target lacks, reading both sides in parallel."""
 
-    def __init__(self, given: Iterator[Event], kept: Iterator[Event], tell: Tell) -> None:
+    def __init__(self, given: Iterator[Event], kept: Iterator[Event], progress: Progress) -> None:
         self.digest = Digest()
-        self.conflicts = list[datetime]()  # the first is told, the last is the newest
-        self._given, self._kept, self._tell = given, _encoded(kept), tell
+        self.conflicts = list[datetime]()  # the first one, for the report, and the newest
+        self._given, self._kept, self._progress = given, _encoded(kept), progress
 
     def __iter__(self) -> Iterator[Event]:
         head = next(self._kept, None)
         for each in _encoded(self._given):
             self.digest.add(each.encoded)
-            self._tell("events", each.event.type, 1)
+            self._progress("events", each.event.type, 1)
             while head is not None and head.at < each.at:
                 head = next(self._kept, None)
             at_odds = each.at in self.conflicts[-1:]
@@ -55,9 +54,11 @@ class _Missing:
                 self.conflicts = [*self.conflicts[:1], each.at]
 
 
-def copy_events(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copied | LeftOut]:
-    """Copy all events, identical ones each."""
-    missing, added = _Missing(_all(source), _all(target), tell), 0
+def copy_events(
+    source: DataStore, target: DataStore, progress: Progress
+) -> Iterator[Copied | LeftOut]:
+    """Copy all events, including identical ones."""
+    missing, added = _Missing(_all(source), _all(target), progress), 0
     for batch in batches(missing, _AT_ONCE):
         _write(target, batch)
         added += len(batch)
@@ -65,13 +66,13 @@ def copy_events(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Co
     note = ""
     if missing.conflicts:
         at = missing.conflicts[0].isoformat()
-        note = f"from {at} on there are instants at which the target holds others: none were added"
+        note = f"from {at} on the target has other events at some instants: none were added there"
     if given.count or kept.count:
         yield Copied("events", "", given, kept, added=added, note=note)
 
 
 def _all(store: DataStore) -> Iterator[Event]:
-    """Return all events of a store; of one that cannot stream them, read at once."""
+    """Return all events of a store, read at once if it cannot stream them."""
     return store.iter_events() if isinstance(store, Transfer) else iter(store.read_events(*EVER))
 
 

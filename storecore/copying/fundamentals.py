@@ -1,22 +1,21 @@
-"""Fundamentals, symbol by symbol: all that the source has, each exactly as it was written."""
+"""Copies fundamentals, symbol by symbol, each exactly as it was written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from storecore.capabilities import Bulk, Catalog, Transfer
-from storecore.copying.report import Copied, LeftOut, Tell, batches
-from storecore.digests import Digest, fundamentals_of, moment_of
+from storecore.copying.report import Copied, LeftOut, Progress, batches
 from storecore.fundamentals import encode_fundamental
 from storecore.models import FundamentalData
-from storecore.protocol import DataStore
+from storecore.protocols import Bulk, Catalog, DataStore, Transfer
+from storecore.store.digests import Digest, fundamentals_of, moment_of
 
 _AT_ONCE = 64  # a filing may be long
 _WITH_BARS = "; those of symbols that have bars were copied"
 
 
 def copy_fundamentals(
-    source: DataStore, target: DataStore, tell: Tell
+    source: DataStore, target: DataStore, progress: Progress
 ) -> Iterator[Copied | LeftOut]:
     """Copy all fundamentals that can be found in the source."""
     symbols = source.symbols() if isinstance(source, Catalog) else []
@@ -27,7 +26,7 @@ def copy_fundamentals(
     for batch in batches(_all(source, symbols), _AT_ONCE):
         for data in batch:
             given.setdefault(data.symbol, Digest()).add(encode_fundamental(data))
-            tell("fundamentals", data.symbol, 1)
+            progress("fundamentals", data.symbol, 1)
         missing = [data for data in batch if not _holds(target, data)]
         _write(target, missing)
         for data in missing:
@@ -41,7 +40,7 @@ def copy_fundamentals(
 
 
 def _all(store: DataStore, symbols: Iterable[str]) -> Iterator[FundamentalData]:
-    """Return all fundamentals of a store, or those of some symbols where it cannot list them."""
+    """Return all fundamentals of a store, or those of some symbols if it cannot list them."""
     if isinstance(store, Transfer):
         return store.iter_fundamentals()
     return (data for symbol in symbols for data in fundamentals_of(store, symbol))

@@ -1,4 +1,4 @@
-"""What a copy came to: counts and checksums of both sides, and what could not be copied."""
+"""The report of a copy: counts and checksums of both sides, and data that was left out."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from storecore.digests import Tally
+from storecore.store.digests import Tally
 
 _Item = TypeVar("_Item")
-Tell = Callable[[str, str, int], None]
+Progress = Callable[[str, str, int], None]
 
 
 class Copied(Struct, frozen=True):
-    """One thing that was copied: a series of bars, a symbol's fundamentals, the events, a log.
+    """One item of a copy: a series, the fundamentals of a symbol, all events, a state or a log.
 
-    `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders", `key` the symbol
-    or strategy, `timeframe` that of bars; `added` counts the records that were written. `note` says
-    in words what keeps two sides apart that could not be made equal.
+    `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` is the
+    symbol or strategy, `timeframe` that of bars; `added` counts the written records. `note`
+    explains why the two sides could not be made equal.
     """
 
     kind: str
@@ -32,36 +32,36 @@ class Copied(Struct, frozen=True):
 
     @property
     def equal(self) -> bool:
-        """True when both sides answer the same."""
+        """True if both sides hold the same records."""
         return self.source == self.target
 
 
 class LeftOut(Struct, frozen=True):
-    """Records of a kind that could not be copied, or not be compared, and why."""
+    """Records of a kind that could not be copied or compared, and the reason."""
 
     kind: str
     why: str
 
 
 class CopyReport(Struct, frozen=True):
-    """What a copy came to, thing by thing; `left_out` is what it could not see or not put in."""
+    """The report of a copy, item by item; `left_out` are data that could not be read or written."""
 
     copied: tuple[Copied, ...]
     left_out: tuple[LeftOut, ...] = ()
 
     @property
     def differences(self) -> tuple[Copied, ...]:
-        """What is not equal on both sides."""
+        """The items that are not equal on both sides."""
         return tuple(each for each in self.copied if not each.equal)
 
     @property
     def ok(self) -> bool:
-        """True when all is equal on both sides and nothing was left out."""
+        """True if both sides are equal and nothing was left out."""
         return not self.differences and not self.left_out
 
 
 def batches(items: Iterable[_Item], most: int) -> Iterator[list[_Item]]:
-    """Yield items in lists of at most so many."""
+    """Yield items in lists of at most `most`."""
     rest = iter(items)
     while batch := list(islice(rest, most)):
         yield batch

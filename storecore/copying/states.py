@@ -1,7 +1,7 @@
-"""States, with their versions and the history that is kept, where both stores count them.
+"""Copies states, with their versions and kept history if both stores number versions.
 
-The source's state takes the place of the target's where it is the later version of it. One that
-the target has saved on its own, at the same version or a later one, stays and is reported.
+The target's state is overwritten with a later version from the source. A state that was saved in
+the target itself, at the same version or a later one, stays and is reported.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from storecore.capabilities import Catalog, Transfer, VersionedState
-from storecore.copying.report import Copied, LeftOut, Tell
-from storecore.digests import canonical, tally
+from storecore.copying.report import Copied, LeftOut, Progress
 from storecore.errors import CorruptData
-from storecore.protocol import DataStore
+from storecore.protocols import Catalog, DataStore, Transfer, VersionedState
 from storecore.reports import StateVersion
+from storecore.store.digests import canonical, tally
 
-_OWN = "the target has saved this state itself since: it is left as it is"
+_OWN = "this state was saved in the target too: it is left as it is"
 
 
-def copy_states(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Copied | LeftOut]:
+def copy_states(
+    source: DataStore, target: DataStore, progress: Progress
+) -> Iterator[Copied | LeftOut]:
     """Copy the states of all strategies that the source can list."""
     if not isinstance(source, Catalog):
         why = "the source cannot list its strategies: it lacks the capability Catalog"
@@ -34,13 +35,13 @@ def copy_states(source: DataStore, target: DataStore, tell: Tell) -> Iterator[Co
         copy = _copy_state if uncounted else _copy_versions
         try:
             yield copy(source, target, name)
-        except CorruptData as error:  # of the one state: the others are whole
+        except CorruptData as error:  # in this state: the others are copied
             yield LeftOut("state", f"{name}: {error}")
-        tell("state", name, 1)
+        progress("state", name, 1)
 
 
 def _uncounted(source: DataStore, target: DataStore) -> str:
-    """Return why versions cannot be copied; empty where they can be."""
+    """Return why versions cannot be copied; empty if they can."""
     if not isinstance(source, VersionedState):
         return "the source lacks the capability VersionedState"
     if not (isinstance(target, VersionedState) and isinstance(target, Transfer)):
@@ -49,7 +50,7 @@ def _uncounted(source: DataStore, target: DataStore) -> str:
 
 
 def _copy_state(source: DataStore, target: DataStore, name: str) -> Copied:
-    """Copy a state as it is now."""
+    """Copy the current state."""
     given, kept = source.load_strategy_state(name), target.load_strategy_state(name)
     changed = given is not None and canonical(given) != canonical(kept)
     if changed:
@@ -62,7 +63,7 @@ def _copy_state(source: DataStore, target: DataStore, name: str) -> Copied:
 
 
 def _copy_versions(source: Any, target: Any, name: str) -> Copied:
-    """Copy a state, its version and the ones before it that are kept."""
+    """Copy a state with its version and the kept previous versions."""
     given, kept = source.state_history(name), target.state_history(name)
     note, added = "", 0
     if given and given != kept:
@@ -76,7 +77,7 @@ def _copy_versions(source: Any, target: Any, name: str) -> Copied:
 
 
 def _goes_on(given: Sequence[StateVersion], kept: Sequence[StateVersion]) -> bool:
-    """Tell whether a history may be how another one goes on: no version of both is another."""
+    """Return whether a history may continue another one: no common version differs."""
     if not kept:
         return True
     known = {each.version: each.state for each in given}

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from storecore import audit
+from storecore.audit import records as audit
 from storecore.errors import InvalidData
 from storecore.models import Action, OrderResult
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, EVER_UTC, HOSTILE, decision, refused, sent
-from storecore.testing.witness import Witness
 
 WEIGHTS = (0.0, 1.0, -0.5, 2.5, -3.0, 1e6)
 IDS = (7, "7", 0, -1, "", "007", 2**63, 10**30, "Ünïcødé")
@@ -71,15 +71,15 @@ def _clock_readers(kind: type) -> list[Any]:
     ]
 
 
-class AuditLaws(Givens):
+class AuditLaws(Fixtures):
     """The record of every decision and order."""
 
     @pytest.fixture
-    def trail(self, having: Callable[[str], Witness]) -> Witness:
+    def trail(self, having: Callable[[str], Recorder]) -> Recorder:
         """The subject, if its audit log can be read back."""
         return having("AuditTrail")
 
-    def test_a1_what_is_no_decision_or_order_is_refused(self, subject: Witness) -> None:
+    def test_a1_what_is_no_decision_or_order_is_refused(self, subject: Recorder) -> None:
         """A weight that is no number, a text in place of an Action, an id that is neither kind."""
         for wrong in NO_DECISIONS:
             with refused(InvalidData, "decision", value=wrong):
@@ -88,7 +88,7 @@ class AuditLaws(Givens):
             with refused(InvalidData, value=(order, result)):
                 subject.log_order("value", order, result)
 
-    def test_a1_what_was_refused_is_not_logged(self, trail: Witness) -> None:
+    def test_a1_what_was_refused_is_not_logged(self, trail: Recorder) -> None:
         """The log holds what was done, not what was tried."""
         for wrong in NO_DECISIONS:
             with refused(InvalidData, value=wrong):
@@ -98,7 +98,7 @@ class AuditLaws(Givens):
                 trail.log_order("value", order, result)
         assert (trail.read_decisions(*EVER), trail.read_orders(*EVER)) == ([], [])
 
-    def test_a1_each_call_is_one_record_with_what_was_logged(self, trail: Witness) -> None:
+    def test_a1_each_call_is_one_record_with_what_was_logged(self, trail: Recorder) -> None:
         """Identical ones too, each with the moment at which it was logged."""
         before = datetime.now(UTC)
         for _ in range(3):
@@ -111,7 +111,7 @@ class AuditLaws(Givens):
         assert [(each.strategy, each.order, each.result) for each in ordered] == [expected] * 3
         assert all(before <= each.timestamp <= after for each in (*decided, *ordered))
 
-    def test_a1_quantities_stay_whole_or_fractional(self, trail: Witness) -> None:
+    def test_a1_quantities_stay_whole_or_fractional(self, trail: Recorder) -> None:
         """A whole number stays an int, whatever its size."""
         quantities = [10, 0.5, 2**60 + 1]
         for quantity in quantities:
@@ -119,21 +119,21 @@ class AuditLaws(Givens):
         read = [each.order.quantity for each in trail.read_orders(*EVER)]
         assert (read, [type(each) for each in read]) == (quantities, [int, float, int])
 
-    def test_a1_a_weight_is_any_finite_number(self, trail: Witness) -> None:
+    def test_a1_a_weight_is_any_finite_number(self, trail: Recorder) -> None:
         """A short position is below 0, one with leverage above 1."""
         for weight in WEIGHTS:
             trail.log_decision("value", decision(target_weight=weight))
         read = [each.decision.target_weight for each in trail.read_decisions(*EVER)]
         assert read == list(WEIGHTS)
 
-    def test_a1_the_id_of_an_order_comes_back_as_given(self, trail: Witness) -> None:
+    def test_a1_the_id_of_an_order_comes_back_as_given(self, trail: Recorder) -> None:
         """Brokers number their orders or name them; 7 and "7" are two."""
         for each in IDS:
             trail.log_order("value", sent()[0], OrderResult(each, "filled"))
         read = [each.result.order_id for each in trail.read_orders(*EVER)]
         assert (read, [type(each) for each in read]) == (list(IDS), [type(each) for each in IDS])
 
-    def test_a1_numbers_of_other_types_are_logged_as_the_plain_ones(self, trail: Witness) -> None:
+    def test_a1_numbers_of_other_types_are_logged_as_the_plain_ones(self, trail: Recorder) -> None:
         """A `Decimal` as the int or the float that is written with the same digits."""
         order, _ = sent(quantity=Decimal("10"), limit_price=Decimal("0.1"))
         trail.log_order("value", order, OrderResult("1", "filled", fill_quantity=Fraction(1, 2)))  # type: ignore[arg-type]
@@ -143,13 +143,13 @@ class AuditLaws(Givens):
         kept = [read.order.quantity, read.order.limit_price, read.result.fill_quantity]
         assert (kept, [type(each) for each in kept]) == ([10, 0.1, 0.5], [int, float, float])
 
-    def test_n3_an_order_of_another_strategy_is_refused(self, trail: Witness) -> None:
+    def test_n3_an_order_of_another_strategy_is_refused(self, trail: Recorder) -> None:
         """The error names the field and both strategies, and nothing is logged."""
         with refused(InvalidData, "strategy_name", "value", "momentum", value="of value"):
             trail.log_order("momentum", *sent(strategy_name="value"))
         assert trail.read_orders(*EVER) == []
 
-    def test_n1_any_strategy_name_comes_back_from_the_log(self, trail: Witness) -> None:
+    def test_n1_any_strategy_name_comes_back_from_the_log(self, trail: Recorder) -> None:
         """And is told from every other."""
         for name in HOSTILE:
             trail.log_decision(name, decision())
@@ -157,7 +157,7 @@ class AuditLaws(Givens):
         for number, name in enumerate(HOSTILE, 1):
             assert [each.seq for each in trail.read_decisions(*EVER, name)] == [number]
 
-    def test_a2_later_records_leave_the_earlier_ones_as_they_are(self, trail: Witness) -> None:
+    def test_a2_later_records_leave_the_earlier_ones_as_they_are(self, trail: Recorder) -> None:
         """Down to their hashes."""
         trail.log_decision("value", decision())
         trail.log_order("value", *sent())
@@ -168,7 +168,7 @@ class AuditLaws(Givens):
         assert (trail.read_decisions(*EVER)[:1], trail.read_orders(*EVER)[:1]) == before
 
     def test_a3_records_are_numbered_and_chained_by_the_hash_of_their_bytes(
-        self, trail: Witness
+        self, trail: Recorder
     ) -> None:
         """Each record's hash is the one that core computes from the record before it."""
         for name in ("value", "Ünïcødé", "value"):
@@ -181,7 +181,7 @@ class AuditLaws(Givens):
                 assert (record.seq, record.prev, record.hash) == (link.seq, prev, link.hash)
                 last = link
 
-    def test_a3_a_log_that_nobody_touched_verifies(self, trail: Witness) -> None:
+    def test_a3_a_log_that_nobody_touched_verifies(self, trail: Recorder) -> None:
         """Its heads are the last hashes, to be kept elsewhere."""
         empty = trail.verify_audit()
         assert (empty.ok, empty.checked) == (True, 0)
@@ -195,7 +195,7 @@ class AuditLaws(Givens):
         assert report.heads == {"decisions": decided[-1].hash, "orders": ordered[-1].hash}
 
     def test_a4_order_is_seq_though_the_clock_is_set_back(
-        self, trail: Witness, writer: Any, monkeypatch: pytest.MonkeyPatch
+        self, trail: Recorder, writer: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Wherever Python reads the time for core's functions or in the package of the store."""
         with monkeypatch.context() as patched:
@@ -212,7 +212,7 @@ class AuditLaws(Givens):
                 pytest.skip("not tried: the store's clock is not one that the kit can set back")
 
     def test_audit_trail_is_read_by_strategy_and_by_time_both_ends_included(
-        self, trail: Witness
+        self, trail: Recorder
     ) -> None:
         """A strategy that never logged has no records."""
         for name in ("value", "momentum", "value"):
@@ -226,7 +226,7 @@ class AuditLaws(Givens):
         assert seqs[-2:] == [2, 3]
         assert trail.read_decisions(first - timedelta(9), first - timedelta(1)) == []
 
-    def test_t2_records_come_back_in_the_kind_asked_for(self, trail: Witness) -> None:
+    def test_t2_records_come_back_in_the_kind_asked_for(self, trail: Recorder) -> None:
         """Naive for naive bounds and for dates, aware UTC for aware ones."""
         trail.log_decision("value", decision())
         (in_utc,) = trail.read_decisions(*EVER_UTC)

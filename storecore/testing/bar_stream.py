@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from storecore.errors import InvalidData, InvalidName
 from storecore.models import PriceBar
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     HOSTILE,
@@ -24,7 +25,6 @@ from storecore.testing.records import (
     prices,
     refused,
 )
-from storecore.testing.witness import Witness
 
 MANY, BOUND, TOLERATED = 2_000, 16 * 1024, 4
 symbols = st.sampled_from(["A", "a", "B"])
@@ -32,18 +32,18 @@ moments = st.integers(0, 90).map(lambda step: NOON + step * timedelta(hours=8))
 rows = st.dictionaries(st.tuples(symbols, moments), prices, max_size=20)
 
 
-class BarStreamLaws(Givens):
+class BarStreamLaws(Fixtures):
     """Tables that follow each other in time."""
 
     @pytest.fixture
-    def stream(self, having: Callable[[str], Witness]) -> Witness:
+    def stream(self, having: Callable[[str], Recorder]) -> Recorder:
         """The subject, if it gives bars in tables one after the other."""
         return having("BarStream")
 
     @for_all(closes=rows, max_bytes=st.integers(1, 1_000))
     def test_bar_stream_gives_every_bar_once_by_date_then_symbol(
         self,
-        stream: Witness,
+        stream: Recorder,
         fresh_name: Callable[[], str],
         closes: dict[tuple[str, datetime], float],
         max_bytes: int,
@@ -59,7 +59,7 @@ class BarStreamLaws(Givens):
         assert [row for each in found for row in each.to_pylist()] == bar_table(ordered).to_pylist()
         assert all(map(len, found)), "a table of the stream is empty"
 
-    def test_bar_stream_keeps_to_its_bound(self, stream: Witness) -> None:
+    def test_bar_stream_keeps_to_its_bound(self, stream: Recorder) -> None:
         """About: no table is above a few times of what may be held."""
         bars = [bar(NOON + timedelta(minutes=number)) for number in range(MANY)]
         stream.write_bars("AAPL", bars)
@@ -68,7 +68,7 @@ class BarStreamLaws(Givens):
         largest = max(each.nbytes for each in found)
         assert largest < TOLERATED * BOUND, f"a table of {largest} bytes, max_bytes={BOUND}"
 
-    def test_bar_stream_has_the_columns_that_were_asked_for(self, stream: Witness) -> None:
+    def test_bar_stream_has_the_columns_that_were_asked_for(self, stream: Recorder) -> None:
         """In that order, also where neither date nor symbol is among them."""
         for name in ("A", "B"):
             days = [NOON + timedelta(day) for day in range(3)]
@@ -79,7 +79,7 @@ class BarStreamLaws(Givens):
         (table,) = stream.iter_bar_tables(["A", "B"], *EVER, columns=["close"])
         assert table["close"].to_pylist() == [5.0, 5.0, 6.0, 6.0, 7.0, 7.0]
 
-    def test_bar_stream_is_checked_when_it_is_asked_for(self, stream: Witness) -> None:
+    def test_bar_stream_is_checked_when_it_is_asked_for(self, stream: Recorder) -> None:
         """Not when it is gone through, by then far from the mistake."""
         with refused(InvalidData, "clsoe", value="columns=['clsoe']"):
             stream.iter_bar_tables("AAPL", *EVER, columns=["clsoe"])
@@ -88,7 +88,13 @@ class BarStreamLaws(Givens):
         with refused(ValueError, value=(NOON, NOON_UTC)):
             stream.iter_bar_tables("AAPL", NOON, NOON_UTC)
 
-    def test_b1_a_stream_has_the_last_write_of_each_date(self, stream: Witness) -> None:
+    def test_bar_stream_refuses_a_bound_that_is_none(self, stream: Recorder) -> None:
+        """At once: 0, less, a bool, a fraction, a text."""
+        for bound in (0, -1, True, 1.5, "1000", None):
+            with refused(InvalidData, "max_bytes", value=bound):
+                stream.iter_bar_tables("AAPL", *EVER, max_bytes=bound)
+
+    def test_b1_a_stream_has_the_last_write_of_each_date(self, stream: Recorder) -> None:
         """Of the timeframe that was asked for."""
         stream.write_bars("AAPL", [bar(NOON, 1.0)])
         stream.write_bars("AAPL", [bar(NOON, 2.0)])
@@ -99,7 +105,7 @@ class BarStreamLaws(Givens):
         ]
         assert closes == [[[2.0]], [[3.0]], []]
 
-    def test_b5_whole_volumes_of_a_stream_stay_exact(self, stream: Witness) -> None:
+    def test_b5_whole_volumes_of_a_stream_stay_exact(self, stream: Recorder) -> None:
         """Also above 2**53, in every table."""
         volumes = [2**53 + 1 + 2 * day for day in range(30)]
         bars = [bar(NOON + timedelta(day), volume=each) for day, each in enumerate(volumes)]
@@ -107,7 +113,7 @@ class BarStreamLaws(Givens):
         found = list(stream.iter_bar_tables("AAPL", *EVER, max_bytes=256))
         assert [volume for each in found for volume in each["volume"].to_pylist()] == volumes
 
-    def test_n1_any_symbol_comes_back_in_a_stream(self, stream: Witness) -> None:
+    def test_n1_any_symbol_comes_back_in_a_stream(self, stream: Recorder) -> None:
         """And is told from every other."""
         for number, name in enumerate(HOSTILE):
             stream.write_bars(name, [bar(symbol=name, volume=number)])
@@ -115,7 +121,7 @@ class BarStreamLaws(Givens):
         expected = sorted((name, number) for number, name in enumerate(HOSTILE))
         assert [(row["symbol"], row["volume"]) for row in found] == expected
 
-    def test_t2_dates_of_a_stream_are_of_the_kind_asked_for(self, stream: Witness) -> None:
+    def test_t2_dates_of_a_stream_are_of_the_kind_asked_for(self, stream: Recorder) -> None:
         """Naive or of UTC as the bounds are."""
         stream.write_bars("AAPL", [bar()])
         kinds = [
@@ -124,7 +130,7 @@ class BarStreamLaws(Givens):
         ]
         assert kinds == [["timestamp[us]"], ["timestamp[us, tz=UTC]"]]
 
-    def test_t3_a_range_of_a_stream_includes_both_ends(self, stream: Witness) -> None:
+    def test_t3_a_range_of_a_stream_includes_both_ends(self, stream: Recorder) -> None:
         """To the microsecond."""
         bars: list[PriceBar] = [bar(NOON + step * TICK, float(step)) for step in range(4)]
         stream.write_bars("AAPL", bars)

@@ -15,7 +15,10 @@ import pytest
 
 from storecore.errors import InvalidData, NotSerializable, StoreClosed
 from storecore.testing import worker
-from storecore.testing.givens import Givens
+from storecore.testing.answers import answers
+from storecore.testing.durability import held
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NOON,
@@ -26,7 +29,6 @@ from storecore.testing.records import (
     refused,
     sent,
 )
-from storecore.testing.witness import Witness
 from storecore.testing.worker import Job
 
 SECONDS = 30.0  # in which a write that waits for nobody is done, however slow the machine
@@ -40,11 +42,11 @@ class Stopped(Exception):
     """What a caller's own generator raises."""
 
 
-class BehaviourLaws(Givens):
+class BehaviourLaws(Fixtures):
     """Callers are programs, and programs do all that they may."""
 
     def test_b2_a_batch_that_raises_midway_changes_nothing(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """The caller's error goes through, no record is written, and the next batch is."""
         for name, records in _batches(subject, declared).items():
@@ -56,17 +58,21 @@ class BehaviourLaws(Givens):
         assert set(_counts(subject, declared).values()) <= {3, 1}
 
     def test_b2_a_batch_may_read_the_store_that_it_is_written_to(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """It waits for no lock that the write itself holds."""
         for name, records in _batches(subject, declared).items():
             _in_time(
-                f"{name} of what reads the store", _write, subject, name, _reading(subject, records)
+                f"{name} of what reads the store",
+                _write,
+                subject,
+                name,
+                _reading(subject, records, declared),
             )
         assert len(subject.read_bars("AAPL", *EVER)) == 3
 
     def test_b2_a_batch_may_write_to_the_store_that_it_is_written_to(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """Both are there afterwards."""
 
@@ -79,8 +85,21 @@ class BehaviourLaws(Givens):
         dates = [each.date for each in subject.read_bars("AAPL", *EVER)]
         assert dates == [NOON, NOON + DAY, NOON + 2 * DAY]
 
+    def test_b2_a_batch_of_any_kind_may_write_to_the_store_that_it_is_written_to(
+        self, subject: Recorder, declared: frozenset[str]
+    ) -> None:
+        """Three records of the batch and one between them; the chains are whole."""
+        for name, records in _batches(subject, declared).items():
+            _in_time(
+                f"{name} of what writes", _write, subject, name, _writing(subject, name, records)
+            )
+        counts = _counts(subject, declared)
+        once = {"write_bars": 3, "write_fundamentals": 1}  # the same one is there once
+        assert counts == {name: once.get(name, 4) for name in counts}
+        assert "AuditTrail" not in declared or subject.verify_audit().ok
+
     def test_b4_a_stream_left_half_read_blocks_no_writer_and_misses_no_bar(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Each bar that was there is given once, old or new, in order of time."""
         stream = having("BarStream")
@@ -99,7 +118,7 @@ class BehaviourLaws(Givens):
         _in_time("a write behind a stream", stream.write_bars, "AAPL", [bar(dates[1], 3.0)])
 
     def test_transfer_left_half_read_blocks_no_writer_and_misses_no_record(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Each record that was there is given once; one that came later may be."""
         transfer = having("Transfer")
@@ -127,7 +146,7 @@ class BehaviourLaws(Givens):
             assert [each for each in found if each in whole[name]] == whole[name], name
 
     def test_l1_a_stream_ends_with_its_store(
-        self, having: Callable[[str], Witness], store: Any
+        self, having: Callable[[str], Recorder], store: Any
     ) -> None:
         """Going on says so."""
         stream = having("BarStream")
@@ -139,7 +158,7 @@ class BehaviourLaws(Givens):
             list(tables)
 
     def test_l1_a_write_beside_close_is_done_or_refused(
-        self, subject: Witness, store: Any, reopen: Callable[[], Any] | None
+        self, subject: Recorder, store: Any, reopen: Callable[[], Any] | None
     ) -> None:
         """It returns, and what it wrote is there; or it raises StoreClosed."""
         done: list[int] = []
@@ -167,7 +186,7 @@ class BehaviourLaws(Givens):
             assert set(done) <= kept, f"written beside close() and lost: {set(done) - kept}"
 
     def test_catalog_lists_nothing_that_has_no_bars_or_no_state(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Filings, events, records, refused writes and empty batches are none."""
         catalog = having("Catalog")
@@ -186,14 +205,19 @@ class BehaviourLaws(Givens):
         assert listed == ([], [], [])
 
     def test_d5_what_cannot_be_read_is_an_error_and_not_an_empty_answer(
-        self, subject: Witness, store: Any, promised: Callable[[str], Callable[[], Any]]
+        self,
+        subject: Recorder,
+        store: Any,
+        declared: frozenset[str],
+        promised: Callable[[str], Callable[[], Any]],
     ) -> None:
         """In a process that may open no more files, every read answers as before, or raises."""
         reopen = promised("durable")
         for number in range(2):
             worker.write_all_kinds(subject, number)
         store.close()
-        output, _ = worker.start(Job(reopen, 0, 0, 2, task="starve")).communicate()
+        job = Job(reopen, 0, 0, 2, task="starve", declared=declared)
+        output, _ = worker.start(job).communicate()
         wrong = output.decode().splitlines()
         assert wrong == ["done"], f"without a file to open: {wrong}"
 
@@ -206,12 +230,13 @@ class BehaviourLaws(Givens):
         output, _ = worker.start(Job(reopen, 0, 0, 0, task="fork")).communicate()
         assert output.split() == [b"0", b"1", b"2"]
         with closing(reopen()) as again:
-            numbers = [each.payload["number"] for each in again.read_events(*EVER)]
-            assert sorted(numbers) == [0, 1, 2]
+            for kind, numbers in held(again, declared, {0, 1, 2}).items():
+                assert numbers == {0, 1, 2}, f"{kind}: {numbers}"
+            assert len(again.read_events(*EVER)) == 3
             assert "AuditTrail" not in declared or again.verify_audit().ok
 
     def test_l2_a_pickled_store_is_a_store_of_the_same_place(
-        self, store: Any, promised: Callable[[str], Callable[[], Any]]
+        self, store: Any, declared: frozenset[str], promised: Callable[[str], Callable[[], Any]]
     ) -> None:
         """What pickle makes of it reads what was written, and writes what is read."""
         import pickle
@@ -222,7 +247,9 @@ class BehaviourLaws(Givens):
             assert copy.load_strategy_state("value") == {"number": 0}
             worker.write_all_kinds(copy, 1)
         assert store.load_strategy_state("value") == {"number": 1}
-        assert [each.volume for each in store.read_bars("AAPL", *EVER)] == [0, 1]
+        for kind, numbers in held(store, declared, {0, 1}).items():
+            assert numbers == {0, 1}, f"{kind}: {numbers}"
+        assert "AuditTrail" not in declared or store.verify_audit().ok
 
 
 def _batches(store: Any, declared: frozenset[str]) -> dict[str, list[Any]]:
@@ -260,12 +287,17 @@ def _raising(records: list[_Record]) -> Iterator[_Record]:
     raise Stopped
 
 
-def _reading(store: Any, records: list[_Record]) -> Iterator[_Record]:
+def _reading(store: Any, records: list[_Record], declared: frozenset[str]) -> Iterator[_Record]:
     for each in records:
-        store.read_bars("AAPL", *EVER)
-        store.read_events(*EVER)
-        store.load_strategy_state("value")
+        answers(store, declared)
         yield each
+
+
+def _writing(store: Any, name: str, records: list[_Record]) -> Iterator[_Record]:
+    """Yield records; between them the last of them is written by a call of its own."""
+    yield from records[:-1]
+    _write(store, name, records[-1:])
+    yield records[-1]
 
 
 class Attempt(Thread):

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import strategies as st
 
 from storecore.errors import InvalidData, InvalidName, NotSerializable
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     HOSTILE,
@@ -24,7 +25,6 @@ from storecore.testing.records import (
     fundamental,
     refused,
 )
-from storecore.testing.witness import Witness
 
 steps = st.integers(-3, 3).map(lambda half_days: NOON + half_days * timedelta(hours=12))
 days = st.integers(-1, 11)
@@ -42,17 +42,17 @@ NO_FUNDAMENTALS: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
 )
 
 
-class BulkLaws(Givens):
+class BulkLaws(Fixtures):
     """Many records in one call."""
 
     @pytest.fixture
-    def bulk(self, having: Callable[[str], Witness]) -> Witness:
+    def bulk(self, having: Callable[[str], Recorder]) -> Recorder:
         """The subject, if it takes batches and deletes bars."""
         return having("Bulk")
 
     @for_all(batches=st.lists(st.lists(steps, max_size=6), max_size=4))
     def test_e1_events_of_batches_come_back_by_timestamp_then_by_order_of_writing(
-        self, bulk: Witness, fresh_name: Callable[[], str], batches: list[list[datetime]]
+        self, bulk: Recorder, fresh_name: Callable[[], str], batches: list[list[datetime]]
     ) -> None:
         """None is lost, none is doubled, none is out of order."""
         name, written = fresh_name(), list[Any]()
@@ -63,7 +63,7 @@ class BulkLaws(Givens):
         assert bulk.read_events(*EVER, [name]) == sorted(written, key=lambda each: each.timestamp)
 
     def test_e1_identical_events_of_a_batch_are_kept_each_among_single_ones(
-        self, bulk: Witness
+        self, bulk: Recorder
     ) -> None:
         """Two equal trades are two trades, in one batch too."""
         bulk.write_event(event())
@@ -71,26 +71,28 @@ class BulkLaws(Givens):
         bulk.write_event(event())
         assert bulk.read_events(*EVER) == [event()] * 5
 
-    def test_e1_events_of_a_batch_and_one_microsecond_keep_their_order(self, bulk: Witness) -> None:
+    def test_e1_events_of_a_batch_and_one_microsecond_keep_their_order(
+        self, bulk: Recorder
+    ) -> None:
         """Also where the payload would sort otherwise."""
         bulk.write_events([event(payload={"n": number}) for number in (3, 1, 2)])
         assert [each.payload["n"] for each in bulk.read_events(*EVER)] == [3, 1, 2]
 
-    def test_b2_one_wrong_event_refuses_the_batch(self, bulk: Witness) -> None:
+    def test_b2_one_wrong_event_refuses_the_batch(self, bulk: Recorder) -> None:
         """The error names row and field; none of the batch is kept."""
         for wrong, kind, field in NO_EVENTS:
             with refused(kind, "events[1]", field, value=wrong):
                 bulk.write_events([event(), event(**wrong)])
         assert bulk.read_events(*EVER) == []
 
-    def test_b2_one_wrong_fundamental_refuses_the_batch(self, bulk: Witness) -> None:
+    def test_b2_one_wrong_fundamental_refuses_the_batch(self, bulk: Recorder) -> None:
         """The error names row and field; none of the batch is kept."""
         for wrong, kind, field in NO_FUNDAMENTALS:
             with refused(kind, "fundamentals[1]", field, value=wrong):
                 bulk.write_fundamentals([fundamental(), fundamental(**wrong)])
         assert bulk.read_fundamental("AAPL") is None
 
-    def test_b2_what_is_no_batch_of_events_or_fundamentals_is_refused(self, bulk: Witness) -> None:
+    def test_b2_what_is_no_batch_of_events_or_fundamentals_is_refused(self, bulk: Recorder) -> None:
         """Also one record alone, and a text, whose letters are no records."""
         no_batches: tuple[Any, ...] = (None, 7, [None], "ab", event(), fundamental())
         for value in no_batches:
@@ -100,7 +102,7 @@ class BulkLaws(Givens):
                 bulk.write_fundamentals(value)
         assert (bulk.read_events(*EVER), bulk.read_fundamental("AAPL")) == ([], None)
 
-    def test_b3_an_empty_batch_of_events_or_fundamentals_does_nothing(self, bulk: Witness) -> None:
+    def test_b3_an_empty_batch_of_events_or_fundamentals_does_nothing(self, bulk: Recorder) -> None:
         """It is no error."""
         bulk.write_event(event())
         bulk.write_events([])
@@ -110,14 +112,14 @@ class BulkLaws(Givens):
         assert bulk.read_events(*EVER) == [event()]
 
     def test_n1_each_fundamental_of_a_batch_is_filed_under_its_own_symbol(
-        self, bulk: Witness
+        self, bulk: Recorder
     ) -> None:
         """Whatever it is."""
         batch = [fundamental(symbol=name, employees=n) for n, name in enumerate(HOSTILE)]
         bulk.write_fundamentals(batch)
         assert [bulk.read_fundamental(name) for name in HOSTILE] == batch
 
-    def test_f2_the_last_of_one_symbol_and_moment_in_a_batch_wins(self, bulk: Witness) -> None:
+    def test_f2_the_last_of_one_symbol_and_moment_in_a_batch_wins(self, bulk: Recorder) -> None:
         """And replaces one that was written alone."""
         bulk.write_fundamental("AAPL", fundamental(employees=0))
         bulk.write_fundamentals(fundamental(employees=number) for number in (1, 3, 2))
@@ -126,7 +128,7 @@ class BulkLaws(Givens):
 
     @for_all(first=days, last=days)
     def test_bulk_deletes_the_bars_of_a_range_both_ends_included_and_counts_them(
-        self, bulk: Witness, fresh_name: Callable[[], str], first: int, last: int
+        self, bulk: Recorder, fresh_name: Callable[[], str], first: int, last: int
     ) -> None:
         """Once; of that symbol and timeframe, and no others."""
         symbol, other = fresh_name(), fresh_name()
@@ -142,19 +144,21 @@ class BulkLaws(Givens):
         kept = bulk.read_bars(other, *EVER), bulk.read_bars(symbol, *EVER, timeframe="1m")
         assert [len(each) for each in kept] == [10, 10]
 
-    def test_bulk_deletes_nothing_where_nothing_is(self, bulk: Witness) -> None:
+    def test_bulk_deletes_nothing_where_nothing_is(self, bulk: Recorder) -> None:
         """A symbol that was never written is no error."""
         assert bulk.delete_bars("AAPL", *EVER) == 0
         assert bulk.read_bars("AAPL", *EVER) == []
 
-    def test_bulk_writes_again_what_it_deleted(self, bulk: Witness) -> None:
+    def test_bulk_writes_again_what_it_deleted(self, bulk: Recorder) -> None:
         """A deleted bar does not hide one that is written later."""
         bulk.write_bars("AAPL", [bar(NOON, 1.0)])
         bulk.delete_bars("AAPL", *EVER)
         bulk.write_bars("AAPL", [bar(NOON, 2.0)])
         assert bulk.read_bars("AAPL", *EVER) == [bar(NOON, 2.0)]
 
-    def test_t3_a_date_stands_for_its_whole_day_where_bars_are_deleted(self, bulk: Witness) -> None:
+    def test_t3_a_date_stands_for_its_whole_day_where_bars_are_deleted(
+        self, bulk: Recorder
+    ) -> None:
         """From its midnight to its last microsecond."""
         midnight = datetime(2026, 1, 5)
         edges = (midnight - TICK, midnight, midnight + timedelta(1) - TICK, midnight + timedelta(1))
@@ -162,7 +166,7 @@ class BulkLaws(Givens):
         assert bulk.delete_bars("AAPL", date(2026, 1, 5), date(2026, 1, 5)) == 2
         assert [each.date for each in bulk.read_bars("AAPL", *EVER)] == [edges[0], edges[3]]
 
-    def test_b2_what_is_no_range_or_name_deletes_nothing(self, bulk: Witness) -> None:
+    def test_b2_what_is_no_range_or_name_deletes_nothing(self, bulk: Recorder) -> None:
         """Refused as by a read of the same range."""
         bulk.write_bars("AAPL", [bar()])
         for name in NO_NAMES:
@@ -176,7 +180,7 @@ class BulkLaws(Givens):
         assert bulk.read_bars("AAPL", *EVER) == [bar()]
 
     def test_catalog_forgets_a_series_whose_bars_are_all_deleted(
-        self, bulk: Witness, having: Callable[[str], Witness]
+        self, bulk: Recorder, having: Callable[[str], Recorder]
     ) -> None:
         """Until it is written again."""
         catalog = having("Catalog")

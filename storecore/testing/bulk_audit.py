@@ -9,9 +9,9 @@ import pytest
 
 from storecore.errors import InvalidData, InvalidName
 from storecore.models import OrderResult
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, NO_NAMES, decision, refused, sent
-from storecore.testing.witness import Witness
 
 NO_RESULT = OrderResult("1", None)  # type: ignore[arg-type]
 NO_DECISIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
@@ -29,20 +29,20 @@ NO_ORDERS: tuple[tuple[Any, tuple[str, ...]], ...] = (
 )
 
 
-class BulkAuditLaws(Givens):
+class BulkAuditLaws(Fixtures):
     """Batches in the record of every decision and order."""
 
     @pytest.fixture
-    def batches(self, having: Callable[[str], Witness]) -> Witness:
+    def batches(self, having: Callable[[str], Recorder]) -> Recorder:
         """The subject, if it logs batches."""
         return having("BulkAudit")
 
     @pytest.fixture
-    def logged(self, batches: Witness, having: Callable[[str], Witness]) -> Witness:
+    def logged(self, batches: Recorder, having: Callable[[str], Recorder]) -> Recorder:
         """The same, if its audit log can be read back too."""
         return having("AuditTrail")
 
-    def test_a1_a_batch_is_a_record_each_in_the_order_given(self, logged: Witness) -> None:
+    def test_a1_a_batch_is_a_record_each_in_the_order_given(self, logged: Recorder) -> None:
         """Among single ones; identical ones are kept, each."""
         logged.log_decision("value", decision(symbol="A"))
         logged.log_decisions("value", (decision(symbol=symbol) for symbol in "BCC"))
@@ -57,7 +57,7 @@ class BulkAuditLaws(Givens):
             sent(symbol="B"),
         ]
 
-    def test_a3_a_batch_is_chained_record_by_record(self, logged: Witness) -> None:
+    def test_a3_a_batch_is_chained_record_by_record(self, logged: Recorder) -> None:
         """Each to the one before it, within the batch too."""
         logged.log_decision("value", decision())
         logged.log_decisions("value", [decision()] * 3)
@@ -68,7 +68,7 @@ class BulkAuditLaws(Givens):
         report = logged.verify_audit()
         assert (report.ok, report.checked) == (True, 6), report
 
-    def test_b2_one_wrong_record_refuses_the_batch(self, logged: Witness) -> None:
+    def test_b2_one_wrong_record_refuses_the_batch(self, logged: Recorder) -> None:
         """The error names row and field; none of the batch is logged."""
         for wrong, words in NO_DECISIONS:
             with refused(InvalidData, *words, value=wrong):
@@ -78,13 +78,13 @@ class BulkAuditLaws(Givens):
                 logged.log_orders("value", wrong)
         assert logged.verify_audit().checked == 0
 
-    def test_b3_an_empty_batch_of_records_does_nothing(self, logged: Witness) -> None:
+    def test_b3_an_empty_batch_of_records_does_nothing(self, logged: Recorder) -> None:
         """It is no error, and no record."""
         logged.log_decisions("value", [])
         logged.log_orders("value", iter(()))
         assert logged.verify_audit().checked == 0
 
-    def test_n2_a_batch_of_no_strategy_is_refused(self, batches: Witness) -> None:
+    def test_n2_a_batch_of_no_strategy_is_refused(self, batches: Recorder) -> None:
         """As one record of none is, and the empty batch too."""
         for name in NO_NAMES:
             with refused(InvalidName, value=name):
@@ -92,7 +92,7 @@ class BulkAuditLaws(Givens):
             with refused(InvalidName, value=name):
                 batches.log_orders(name, [])
 
-    def test_bulk_audit_takes_what_can_be_gone_through_once(self, batches: Witness) -> None:
+    def test_bulk_audit_takes_what_can_be_gone_through_once(self, batches: Recorder) -> None:
         """A batch needs no list."""
         batches.log_decisions("value", (decision() for _ in range(2)))
         batches.log_orders("value", (sent() for _ in range(2)))

@@ -13,9 +13,9 @@ import pytest
 from storecore.errors import StoreError, shown
 from storecore.testing import worker
 from storecore.testing.answers import answers, reads
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, bar, decision, event, fundamental, sent
-from storecore.testing.witness import Witness
 from storecore.testing.worker import Job
 
 ACKNOWLEDGED, ENDLESS = 20, 100_000
@@ -27,7 +27,7 @@ FULL_KINDS = ("bars", "fundamental", "state", "event", "decision", "order")
 SYMBOLS = "AAPL", "MSFT"
 
 
-class DurabilityLaws(Givens):
+class DurabilityLaws(Fixtures):
     """What outlives a process, a full disk, a crash and a flipped bit."""
 
     def test_d1_what_was_acknowledged_survives_kill_9(
@@ -38,13 +38,13 @@ class DurabilityLaws(Givens):
         store.close()
         acknowledged = _killed_after(reopen, ACKNOWLEDGED)
         with closing(reopen()) as again:
-            held = _held(again, declared, acknowledged)
-            lost = {kind: acknowledged - numbers for kind, numbers in held.items()}
+            kept = held(again, declared, acknowledged)
+            lost = {kind: acknowledged - numbers for kind, numbers in kept.items()}
         assert not any(lost.values()), f"acknowledged and lost: {lost}"
 
     def test_d2_a_write_that_fails_leaves_what_was_there(
         self,
-        subject: Witness,
+        subject: Recorder,
         store: Any,
         declared: frozenset[str],
         promised: Callable[[str], Callable[[], Any]],
@@ -71,16 +71,22 @@ class DurabilityLaws(Givens):
         job = Job(reopen, 0, 0, 0, task="fill batches")
         output, _ = worker.start(job).communicate()
         outcomes = dict(line.split(" 0 ", 1) for line in output.decode().splitlines())
-        expected = {"BarTables": {"table"}, "Bulk": {"events", "fundamentals"}}
+        expected = {
+            "BarTables": {"table"},
+            "Bulk": {"events", "fundamentals"},
+            "BulkAudit": {"decisions", "orders"},
+        }
         asked = set().union(*(expected[each] for each in expected.keys() & declared))
         assert outcomes.keys() >= asked, f"a batch raised what is no StoreError: {outcomes}"
         with closing(reopen()) as again:
-            held = {
+            stored = {
                 "table": [*again.read_bars("AAPL", *EVER), *again.read_bars("MSFT", *EVER)],
                 "events": again.read_events(*EVER),
                 "fundamentals": [each for each in map(again.read_fundamental, SYMBOLS) if each],
+                "decisions": again.read_decisions(*EVER) if "AuditTrail" in declared else [],
+                "orders": again.read_orders(*EVER) if "AuditTrail" in declared else [],
             }
-        left = {what: len(held[what]) for what, how in outcomes.items() if how == "refused"}
+        left = {what: len(stored[what]) for what, how in outcomes.items() if how == "refused"}
         assert not any(left.values()), f"refused, and records of it are there: {left}"
 
     def test_d3_the_next_writer_goes_on_after_a_killed_one(
@@ -91,9 +97,9 @@ class DurabilityLaws(Givens):
         store.close()
         acknowledged = _killed_after(reopen, ACKNOWLEDGED)
         with closing(reopen()) as again:
-            before = _held(again, declared, acknowledged)
+            before = held(again, declared, acknowledged)
             worker.write_all_kinds(again, LAST)
-            after = _held(again, declared, acknowledged | {LAST})
+            after = held(again, declared, acknowledged | {LAST})
             assert after == {kind: numbers | {LAST} for kind, numbers in before.items()}
             assert again.read_events(LATER, LATER, ["tick"])[-1].payload == {"number": LAST}
             assert "AuditTrail" not in declared or again.verify_audit().ok
@@ -107,7 +113,7 @@ class DurabilityLaws(Givens):
         """
         reopen = promised("shared")
         share = THREADS * ROUNDS
-        assert not any(_held(store, declared, set()).values())
+        assert not any(held(store, declared, set()).values())
         for first in (0, PROCESSES * share + 1):
             jobs = [
                 Job(reopen, first + number * share, THREADS, ROUNDS) for number in range(PROCESSES)
@@ -116,15 +122,15 @@ class DurabilityLaws(Givens):
             expected = set(range(first + PROCESSES * share))
             written = {int(line) for lines in printed for line in lines}
             assert written == expected - set(range(first))
-            for kind, held in _held(store, declared, expected).items():
-                assert held == expected, f"{kind} lost: {sorted(expected - held)}"
+            for kind, kept in held(store, declared, expected).items():
+                assert kept == expected, f"{kind} lost: {sorted(expected - kept)}"
             worker.write_all_kinds(store, first + PROCESSES * share)
         assert len(store.read_events(*EVER)) == len(expected) + 1
         assert "AuditTrail" not in declared or store.verify_audit().ok
 
     def test_d5_no_flipped_bit_changes_an_answer_unnoticed(
         self,
-        subject: Witness,
+        subject: Recorder,
         store: Any,
         declared: frozenset[str],
         place: Path | None,
@@ -181,23 +187,23 @@ def _killed_after(reopen: Callable[[], Any], count: int) -> set[int]:
     return set(map(int, whole))
 
 
-def _held(store: Any, declared: frozenset[str], numbers: set[int]) -> dict[str, set[int]]:
+def held(store: Any, declared: frozenset[str], numbers: set[int]) -> dict[str, set[int]]:
     """Return the numbers of what is there, by kind: all of them, or which of `numbers` are."""
     filings = {number: store.read_fundamental("AAPL", worker.moment(number)) for number in numbers}
     states = {number: store.load_strategy_state(str(number)) for number in numbers}
-    held = {
+    kept = {
         "bars": {each.volume for each in store.read_bars("AAPL", *EVER)},
         "fundamentals": {n for n, each in filings.items() if each and each.employees == n},
         "events": {each.payload["number"] for each in store.read_events(*EVER)},
         "states": {number for number, state in states.items() if state == {"number": number}},
     }
     if "AuditTrail" in declared:
-        held["decisions"] = {int(each.strategy) for each in store.read_decisions(*EVER)}
-        held["orders"] = {int(each.strategy) for each in store.read_orders(*EVER)}
-    return held
+        kept["decisions"] = {int(each.strategy) for each in store.read_decisions(*EVER)}
+        kept["orders"] = {int(each.strategy) for each in store.read_orders(*EVER)}
+    return kept
 
 
-def _write_one_of_each(subject: Witness) -> None:
+def _write_one_of_each(subject: Recorder) -> None:
     subject.write_bars("AAPL", [bar()])
     subject.write_fundamental("AAPL", fundamental())
     subject.write_event(event())

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from storecore.errors import InvalidName
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     HOSTILE,
@@ -18,7 +19,6 @@ from storecore.testing.records import (
     refused,
     sent,
 )
-from storecore.testing.witness import Witness
 
 ALIKE = (
     *("Buy", "buy", "BUY", "buy ", " buy", "buy\t", "b%", "b_y", "%", "_", "b", "bu", "buyer"),
@@ -45,10 +45,10 @@ class Venue(StrEnum):
     NYSE = "nyse"
 
 
-class FilterLaws(Givens):
+class FilterLaws(Fixtures):
     """What is asked for by its name."""
 
-    def test_n1_an_event_type_is_told_from_every_other_by_a_filter(self, subject: Witness) -> None:
+    def test_n1_an_event_type_is_told_from_every_other_by_a_filter(self, subject: Recorder) -> None:
         """Case, blanks, Unicode forms, `%` and `_` make another type; the empty one is one too."""
         kinds = ("", *ALL)
         for kind in kinds:
@@ -57,8 +57,16 @@ class FilterLaws(Givens):
             assert [each.type for each in subject.read_events(*EVER, [kind])] == [kind]
         assert [each.type for each in subject.read_events(*EVER, kinds[::7])] == list(kinds[::7])
 
+    def test_e2_types_are_a_set_whatever_their_order_and_number(self, subject: Recorder) -> None:
+        """One that is asked for twice doubles nothing, and the order of asking is not kept."""
+        for number, kind in enumerate("abcabc"):
+            subject.write_event(event(type=kind, payload={"number": number}))
+        for asked in (["c", "a"], ["a", "c"], ["a", "c", "a", "c"], iter("cca"), {"a", "c", "d"}):
+            read = [each.payload["number"] for each in subject.read_events(*EVER, asked)]
+            assert read == [0, 2, 3, 5]
+
     def test_n1_a_strategy_is_told_from_every_other_by_a_filter(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """In both logs."""
         trail = having("AuditTrail")
@@ -69,7 +77,7 @@ class FilterLaws(Givens):
             assert [each.strategy for each in trail.read_decisions(*EVER, name)] == [name]
             assert [each.strategy for each in trail.read_orders(*EVER, name)] == [name]
 
-    def test_n2_the_empty_strategy_is_no_filter(self, having: Callable[[str], Witness]) -> None:
+    def test_n2_the_empty_strategy_is_no_filter(self, having: Callable[[str], Recorder]) -> None:
         """It is not all strategies, as None is."""
         trail = having("AuditTrail")
         trail.log_decision("value", decision())
@@ -78,7 +86,7 @@ class FilterLaws(Givens):
             with refused(InvalidName, value="the strategy ''"):
                 read(*EVER, "")
 
-    def test_n1_names_that_look_alike_keep_their_data_apart(self, subject: Witness) -> None:
+    def test_n1_names_that_look_alike_keep_their_data_apart(self, subject: Recorder) -> None:
         """Bars, fundamentals and states of each."""
         for number, name in enumerate(ALIKE):
             subject.write_bars(name, [bar(symbol=name, volume=number)])
@@ -90,7 +98,7 @@ class FilterLaws(Givens):
             assert subject.load_strategy_state(name) == {"number": number}
 
     def test_n1_names_that_look_alike_are_told_apart_in_a_table(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Each has its own rows."""
         tables = having("BarTables")
@@ -102,7 +110,7 @@ class FilterLaws(Givens):
         assert read == sorted(ALIKE)
 
     def test_n1_a_name_of_a_subclass_of_str_is_the_text_that_it_equals(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """An enum's member or a class of one's own, written and asked for."""
         for name in (Ticker("AAPL"), Venue.NYSE):

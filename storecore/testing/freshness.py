@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.reports import StateVersion
 from storecore.testing.answers import answers, difference
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NOON,
@@ -24,7 +26,7 @@ from storecore.testing.records import (
     fundamental,
     sent,
 )
-from storecore.testing.witness import Witness
+from storecore.testing.transfer_into import chain
 
 LATER = NOON + timedelta(days=45)
 
@@ -68,15 +70,15 @@ STEPS = (
 )
 
 
-class FreshnessLaws(Givens):
+class FreshnessLaws(Fixtures):
     """No answer is older than the last write that has returned."""
 
     def test_b4_what_was_read_before_a_write_is_read_anew_after_it(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """Every answer, after each write of each kind, though all was read just before."""
         reference = MemoryDataStore()
-        for number, step in enumerate(_steps(declared)):
+        for number, step in enumerate(steps(declared)):
             step.write(reference)
             step.write(subject)
             wrong = difference(expected(reference, declared), answers(subject, declared))
@@ -84,7 +86,7 @@ class FreshnessLaws(Givens):
 
     def test_d4_two_stores_of_one_place_see_each_others_writes(
         self,
-        subject: Witness,
+        subject: Recorder,
         declared: frozenset[str],
         promised: Callable[[str], Callable[[], Any]],
     ) -> None:
@@ -92,7 +94,7 @@ class FreshnessLaws(Givens):
         reopen = promised("shared")
         reference = MemoryDataStore()
         with closing(reopen()) as other:
-            for number, step in enumerate(_steps(declared)):
+            for number, step in enumerate(steps(declared)):
                 step.write(reference)
                 step.write((subject, other)[number % 2])
                 right = expected(reference, declared)
@@ -103,12 +105,13 @@ class FreshnessLaws(Givens):
 
 def written_to(*stores: Any, declared: frozenset[str]) -> None:
     """Take all steps in each of some stores."""
-    for step in _steps(declared):
+    for step in steps(declared):
         for store in stores:
             step.write(store)
 
 
-def _steps(declared: frozenset[str]) -> list[Step]:
+def steps(declared: frozenset[str]) -> list[Step]:
+    """Return the writes of the ten methods and of some capabilities."""
     return [step for step in STEPS if step.needs is None or step.needs in declared]
 
 
@@ -127,3 +130,13 @@ def _table(close: float) -> Any:
         for n in (0, 1)
     ]
     return bar_table(bars)
+
+
+def writes_by_every_method(declared: frozenset[str]) -> list[Callable[[Any], Any]]:
+    """Return what a copy brings, and then every other write that is declared."""
+    versions = [StateVersion(4, {}), StateVersion(2, {})]
+    brought: list[Callable[[Any], Any]] = [
+        lambda store: store.append_audit("orders", date(2020, 2, 29), chain("orders", 2)),
+        lambda store: store.restore_state("momentum", versions, expect=None),
+    ]
+    return [*(brought if "Transfer" in declared else []), *(x.write for x in steps(declared))]

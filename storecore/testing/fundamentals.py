@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from storecore.errors import InvalidData
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import TICK, for_all, fundamental, refused
-from storecore.testing.witness import Witness
 
 FILED = datetime(2026, 1, 5, 21, 30)
 moments = st.integers(0, 5_000).map(lambda step: FILED + step * TICK)
@@ -30,16 +30,18 @@ WRONG: tuple[dict[str, Any], ...] = (
 )
 
 
-class FundamentalLaws(Givens):
+class FundamentalLaws(Fixtures):
     """What is known of a company, and since when."""
 
-    def test_f1_the_latest_of_all_is_read_without_as_of(self, subject: Witness) -> None:
+    def test_f1_the_latest_of_all_is_read_without_as_of(self, subject: Recorder) -> None:
         """The latest by its timestamp, not by when it was written."""
         for day in (2, 3, 1):
             subject.write_fundamental("AAPL", fundamental(FILED + timedelta(day), employees=day))
         assert subject.read_fundamental("AAPL").employees == 3
 
-    def test_f1_as_of_includes_its_own_microsecond_and_no_later_one(self, subject: Witness) -> None:
+    def test_f1_as_of_includes_its_own_microsecond_and_no_later_one(
+        self, subject: Recorder
+    ) -> None:
         """A filing is known from its moment on, not from its day."""
         subject.write_fundamental("AAPL", fundamental(FILED))
         assert subject.read_fundamental("AAPL", as_of=FILED - TICK) is None
@@ -49,7 +51,7 @@ class FundamentalLaws(Givens):
     @for_all(written=st.lists(moments, max_size=8), as_of=moments)
     def test_f1_holds_in_whatever_order_they_were_written(
         self,
-        subject: Witness,
+        subject: Recorder,
         fresh_name: Callable[[], str],
         written: list[datetime],
         as_of: datetime,
@@ -62,13 +64,13 @@ class FundamentalLaws(Givens):
         read = subject.read_fundamental(symbol, as_of=as_of)
         assert (read and read.timestamp) == max(known, default=None)
 
-    def test_f1_a_symbol_that_was_never_written_has_none(self, subject: Witness) -> None:
+    def test_f1_a_symbol_that_was_never_written_has_none(self, subject: Recorder) -> None:
         """None is the answer, not an error."""
         subject.write_fundamental("AAPL", fundamental(FILED))
         assert subject.read_fundamental("NONE") is None
         assert subject.read_fundamental("NONE", as_of=FILED) is None
 
-    def test_f1_every_field_comes_back(self, subject: Witness) -> None:
+    def test_f1_every_field_comes_back(self, subject: Recorder) -> None:
         """Whole numbers as int, text as it is, None as None."""
         full = fundamental(
             FILED,
@@ -86,7 +88,7 @@ class FundamentalLaws(Givens):
         assert (type(read.shares_outstanding), type(read.float_shares)) == (int, float)
 
     def test_f1_what_is_no_fundamental_is_refused_and_the_old_one_stays(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """A field of the wrong type is an error that names the field."""
         subject.write_fundamental("AAPL", fundamental(FILED))
@@ -98,7 +100,7 @@ class FundamentalLaws(Givens):
                 subject.write_fundamental("AAPL", data)
         assert subject.read_fundamental("AAPL") == fundamental(FILED)
 
-    def test_f2_the_same_moment_replaces_whatever_its_time_zone(self, subject: Witness) -> None:
+    def test_f2_the_same_moment_replaces_whatever_its_time_zone(self, subject: Recorder) -> None:
         """There is one fundamental a symbol and instant."""
         subject.write_fundamental("AAPL", fundamental(FILED, employees=1))
         subject.write_fundamental("AAPL", fundamental(FILED.replace(tzinfo=UTC), employees=2))

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import StoreError
-from storecore.memory import MemoryDataStore
 from storecore.models import OrderResult
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NOON,
@@ -26,7 +27,6 @@ from storecore.testing.records import (
     sent,
     text,
 )
-from storecore.testing.witness import Witness
 
 HISTORIES, STEPS = 15, 20
 moments = st.integers(-6, 60).map(lambda step: NOON + step * timedelta(hours=6))
@@ -38,11 +38,11 @@ numbers = st.sampled_from([1, 1.5, -2, Decimal("0.1"), Decimal(10), True, "1", N
 identifiers = st.sampled_from([1, "1", 2**63, 1.0, True, None])
 
 
-class HistoryLaws(Givens):
+class HistoryLaws(Fixtures):
     """All laws at once, against the reference."""
 
     def test_p3_any_history_reads_as_in_the_memory_backend(
-        self, subject: Witness, declared: frozenset[str], fresh_name: Callable[[], str]
+        self, subject: Recorder, declared: frozenset[str], fresh_name: Callable[[], str]
     ) -> None:
         """Whatever is written in whatever order, good or bad, is answered alike."""
         run_state_machine_as_test(
@@ -59,7 +59,7 @@ class HistoryLaws(Givens):
 class _Beside(RuleBasedStateMachine):
     """The store under test and the reference, of which each is told the same."""
 
-    def __init__(self, subject: Witness, own: str, reads_audit: bool) -> None:
+    def __init__(self, subject: Recorder, own: str, reads_audit: bool) -> None:
         super().__init__()
         self._reads_audit = reads_audit
         self._subject, self._own = subject, own

@@ -1,7 +1,8 @@
 """The laws as the kit names them: what each says, and why it is one.
 
-CONTRIBUTING.md shows this table to backend authors. A test is named after the laws that it proves
-(`test_b1_last_write_wins`, `test_d1_d3_…`), or after the capability (`test_catalog_…`).
+LAWS.md, beside this module, is made of it by `storecore.testing.lawpage`. A test is named after the
+laws that it proves (`test_b1_last_write_wins`, `test_d1_d3_…`), or after the capability
+(`test_catalog_…`).
 """
 
 from __future__ import annotations
@@ -156,6 +157,17 @@ LAWS: dict[str, Law] = {
         "Restarting is safe, always.",
     ),
 }
+
+BEYOND_THE_KIT: dict[str, Law] = {
+    "D6": Law(
+        "A file of an older state that comes back (a restore over a live folder, one file copied "
+        "back, an interrupted sync of a backup) never silently hides or overrides newer data. It "
+        "is recognised as older, or reported. Reads answer from the newest generation. A later "
+        "write removes nothing that is not proven to be superseded.",
+        "A restore is done in a hurry, and what it hides is missed months later.",
+    ),
+}
+"""Laws of backends that keep files, which tests of their own prove: the kit knows no formats."""
 
 _IDS = re.compile(r"test((?:_[a-z][1-9])+)_")
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from storecore.capabilities import CAPABILITIES
+from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import StoreClosed
-from storecore.memory import MemoryDataStore
+from storecore.protocols import CAPABILITIES
 from storecore.testing.answers import answers, difference
+from storecore.testing.fixtures import Fixtures
 from storecore.testing.freshness import expected, written_to
-from storecore.testing.givens import Givens
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     bar,
@@ -25,10 +26,9 @@ from storecore.testing.records import (
     refused,
     sent,
 )
-from storecore.testing.witness import Witness
 
 
-class LifeLaws(Givens):
+class LifeLaws(Fixtures):
     """From opening to closing, and to opening again."""
 
     def test_l1_close_twice_is_fine(self, store: Any) -> None:
@@ -54,7 +54,7 @@ class LifeLaws(Givens):
 
     def test_l2_a_store_opened_again_holds_what_was_written(
         self,
-        subject: Witness,
+        subject: Recorder,
         store: Any,
         declared: frozenset[str],
         reopen: Callable[[], Any] | None,
@@ -72,7 +72,7 @@ class LifeLaws(Givens):
                 written_to(again, reference, declared=declared)
 
     def test_l2_opening_a_store_changes_no_file(
-        self, subject: Witness, store: Any, reopen: Callable[[], Any] | None, place: Path | None
+        self, subject: Recorder, store: Any, reopen: Callable[[], Any] | None, place: Path | None
     ) -> None:
         """No byte of what is there, and nothing beside it."""
         if reopen is None or place is None:
@@ -84,7 +84,7 @@ class LifeLaws(Givens):
         assert _files(place) == before, "opening and closing has changed files"
 
 
-def _write_one_of_each(subject: Witness) -> None:
+def _write_one_of_each(subject: Recorder) -> None:
     subject.write_bars("AAPL", [bar()])
     subject.write_fundamental("AAPL", fundamental())
     subject.write_event(event())

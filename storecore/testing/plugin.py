@@ -15,8 +15,9 @@ import pytest
 _MODULES = (
     "protocol names times bars fundamentals events states audit life freshness threads history "
     "durability answers sizes zones filters whole behaviour tampering "
+    "together bounds forms reopened processes "
     "bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage maintenance "
-    "records givens worker"
+    "records fixtures worker"
 )
 pytest.register_assert_rewrite(*(f"storecore.testing.{name}" for name in _MODULES.split()))
 _PROPERTY = "storecore"
@@ -88,7 +89,7 @@ def pytest_runtest_makereport(
     cls = _suite_of(item)
     if cls is None:
         return report
-    from storecore.capabilities import CAPABILITIES
+    from storecore.protocols import CAPABILITIES
     from storecore.testing.lawbook import LAWS, proves
 
     laws = proves(_name(item), frozenset(CAPABILITIES))
@@ -97,8 +98,8 @@ def pytest_runtest_makereport(
     if report.failed:
         said = [f"{law}: {LAWS[law].says}" for law in laws if law in LAWS]
         report.sections.append(("the law", "\n".join([*said, str(_doc(item))])))
-        for witness in _witnesses(item)[:1]:
-            report.sections.append(("what was done, and what came back", witness.testimony()))
+        for recorder in _recorders(item)[:1]:
+            report.sections.append(("what was done, and what came back", recorder.account()))
     return report
 
 
@@ -117,7 +118,7 @@ class _Results:
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         """Print the report and write it where it was asked for."""
         if self.reports:
-            from storecore.testing.report import publish
+            from storecore.testing.rendering import publish
 
             publish(self.reports, terminalreporter, config)
 
@@ -149,12 +150,12 @@ def _suite_of(item: pytest.Item) -> Any:
     return cls if known and _name(item) in suite.tests() else None
 
 
-def _witnesses(item: pytest.Item) -> list[Any]:
-    """Return the witnesses that a test was given, by whatever name: all are one."""
-    from storecore.testing.witness import Witness
+def _recorders(item: pytest.Item) -> list[Any]:
+    """Return the recorders that a test was given, by whatever name: all are one."""
+    from storecore.testing.recorder import Recorder
 
     given = getattr(item, "funcargs", {}).values()
-    return [each for each in given if isinstance(each, Witness)]
+    return [each for each in given if isinstance(each, Recorder)]
 
 
 def _name(item: pytest.Item) -> str:

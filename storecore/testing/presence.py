@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from storecore.errors import NoStore
-from storecore.hooks import ResolvedSpec
-from storecore.testing.givens import Givens
+from storecore.plugins.spec import ResolvedSpec
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     bar,
@@ -21,10 +22,9 @@ from storecore.testing.records import (
     refused,
     sent,
 )
-from storecore.testing.witness import Witness
 
 
-class PresenceLaws(Givens):
+class PresenceLaws(Fixtures):
     """A missing store is an error and is not created."""
 
     def test_d7_a_place_without_a_store_is_an_error_and_stays_without_one(
@@ -46,7 +46,7 @@ class PresenceLaws(Givens):
             assert found.read_bars("AAPL", *EVER) == [bar()]
 
     def test_d7_reading_makes_no_file(
-        self, subject: Witness, store: Any, reopen: Callable[[], Any] | None, place: Path | None
+        self, subject: Recorder, store: Any, reopen: Callable[[], Any] | None, place: Path | None
     ) -> None:
         """Of names that are there, and of others."""
         if reopen is None or place is None:

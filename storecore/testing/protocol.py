@@ -5,22 +5,20 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from storecore.capabilities import ADDED, CAPABILITIES, GROWN
-from storecore.protocol import DataStore
-from storecore.testing.givens import Givens
+from storecore.protocols import ADDED, CAPABILITIES, GROWN, DataStore, declaration
+from storecore.testing.fixtures import Fixtures
 
 
-class ProtocolLaws(Givens):
+class ProtocolLaws(Fixtures):
     """What a store is, before it is used."""
 
-    def test_p1_a_store_has_the_ten_methods_with_the_protocols_signatures(
-        self, store: Any, declared: frozenset[str]
-    ) -> None:
+    def test_p1_a_store_has_the_ten_methods_with_the_protocols_signatures(self, store: Any) -> None:
         """Each method of `DataStore` is there and takes what the protocol's takes.
 
-        Where a declared capability gives a method more keywords, law P2 holds it to those.
+        It may also take the optional keywords that a capability adds to it; law P2 holds it to
+        those of the capabilities that it declares.
         """
-        wrong = _differences(store, DataStore, but_for=_methods_in(declared))
+        wrong = _differences(store, DataStore)
         assert not wrong, f"{type(store).__name__} is no DataStore: {'; '.join(wrong)}"
 
     def test_p1_a_store_is_a_context_manager(self, store: Any) -> None:
@@ -64,13 +62,7 @@ def _methods(protocol: type) -> list[str]:
     return [name for name in vars(protocol) if not name.startswith("_")]
 
 
-def _methods_in(declared: frozenset[str]) -> frozenset[str]:
-    """Return the methods of the declared capabilities."""
-    known = (CAPABILITIES[name] for name in declared & CAPABILITIES.keys())
-    return frozenset(name for protocol in known for name in _methods(protocol))
-
-
-def _differences(store: Any, protocol: type, but_for: frozenset[str] = frozenset()) -> list[str]:
+def _differences(store: Any, protocol: type) -> list[str]:
     """Return what a store lacks of a protocol, or takes otherwise."""
     wrong = []
     for name in _methods(protocol):
@@ -79,7 +71,7 @@ def _differences(store: Any, protocol: type, but_for: frozenset[str] = frozenset
             continue
         if not callable(method):
             wrong.append(f"it lacks {name}")
-        elif name not in but_for and _shape(method) not in _shapes(name, protocol):
+        elif not _fits(_shape(method), name, protocol):
             expected = inspect.signature(getattr(protocol, name))
             parameters = list(expected.parameters.values())[1:]
             wrong.append(
@@ -89,13 +81,22 @@ def _differences(store: Any, protocol: type, but_for: frozenset[str] = frozenset
     return wrong
 
 
-def _shapes(name: str, protocol: type) -> list[list[tuple[str, Any, Any]]]:
-    """Return the shapes that a method may have: today's, and the one before it has grown."""
-    today = _shape(getattr(protocol, name))[1:]
-    return [today, [each for each in today if each[0] not in GROWN.get(name, ())]]
+_Shape = list[tuple[str, Any, Any]]
 
 
-def _shape(method: Any) -> list[tuple[str, Any, Any]]:
+def _fits(own: _Shape, name: str, protocol: type) -> bool:
+    """Return whether a method takes at least what the protocol's did at first.
+
+    It may take any of the optional keywords that were added since, or that another capability adds
+    to the method, and nothing else.
+    """
+    today, widest = _shape(getattr(protocol, name))[1:], _shape(declaration(name))[1:]
+    at_first = [each for each in today if each[0] not in GROWN.get(name, ())]
+    required = [each for each in own if each in at_first]
+    return required == at_first and own == [each for each in widest if each in own]
+
+
+def _shape(method: Any) -> _Shape:
     """Return name, kind and default of each parameter; types may be written in any way."""
     parameters = inspect.signature(method).parameters.values()
     return [(each.name, each.kind, each.default) for each in parameters]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from storecore.capabilities import CAPABILITIES
+from storecore.protocols import CAPABILITIES
 from storecore.testing.lawbook import LAWS
 from storecore.testing.report import (
     BROKEN,
@@ -15,9 +17,23 @@ from storecore.testing.report import (
     NOT_TRIED,
     SuiteReport,
     laws_and_capabilities,
+    suite_reports,
+    versions,
 )
 
 _COUNTED = (HELD, BROKEN, KNOWN, NOT_TRIED, "skipped", "not run")
+
+
+def publish(reports: Iterable[tuple[list[Any], Any]], screen: Any, config: Any) -> None:
+    """Print the report and write it to the paths that were asked for."""
+    suites = suite_reports(reports)
+    used = versions([suite.title for suite in suites])
+    screen.section("storecore: the laws")
+    for line in lines(suites, used):
+        screen.write_line(line)
+    for path in config.getoption("storecore_report"):
+        render = as_json if path.endswith(".json") else as_markdown
+        Path(path).write_text(render(suites, used), encoding="utf-8")
 
 
 def lines(suites: list[SuiteReport], versions: dict[str, str]) -> list[str]:

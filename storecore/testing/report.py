@@ -6,11 +6,10 @@ import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import storecore
-from storecore.capabilities import CAPABILITIES
+from storecore.protocols import CAPABILITIES
 from storecore.testing.lawbook import LAWS
 
 HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"
@@ -116,20 +115,6 @@ def versions(titles: Iterable[str]) -> dict[str, str]:
         if backend.name in titles:
             found[backend.distribution] = backend.version
     return found
-
-
-def publish(reports: Iterable[tuple[list[Any], Any]], screen: Any, config: Any) -> None:
-    """Print the report and write it to the paths that were asked for."""
-    from storecore.testing import rendering
-
-    suites = suite_reports(reports)
-    used = versions([suite.title for suite in suites])
-    screen.section("storecore: the laws")
-    for line in rendering.lines(suites, used):
-        screen.write_line(line)
-    for path in config.getoption("storecore_report"):
-        render = rendering.as_json if path.endswith(".json") else rendering.as_markdown
-        Path(path).write_text(render(suites, used), encoding="utf-8")
 
 
 def _worst(outcomes: Iterable[str]) -> str:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from storecore.errors import NotSerializable
 from storecore.models import Action
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import for_all, json_values, refused, text
-from storecore.testing.witness import Witness
 
 Point = namedtuple("Point", "x y")
 states = st.dictionaries(text, json_values, max_size=4)
@@ -62,10 +62,10 @@ class Level(enum.IntEnum):
     HIGH = 3
 
 
-class StateLaws(Givens):
+class StateLaws(Fixtures):
     """What a strategy remembers."""
 
-    def test_s1_a_strategy_that_never_saved_has_no_state(self, subject: Witness) -> None:
+    def test_s1_a_strategy_that_never_saved_has_no_state(self, subject: Recorder) -> None:
         """None, which is not the empty state."""
         subject.save_strategy_state("empty", {})
         assert subject.load_strategy_state("value") is None
@@ -73,20 +73,20 @@ class StateLaws(Givens):
 
     @for_all(state=states)
     def test_s1_any_json_state_comes_back_equal(
-        self, subject: Witness, state: dict[str, Any]
+        self, subject: Recorder, state: dict[str, Any]
     ) -> None:
         """Equal, and of the same types all the way down."""
         subject.save_strategy_state("value", state)
         assert repr(subject.load_strategy_state("value")) == repr(state)
 
-    def test_s1_edges_of_json_come_back_equal(self, subject: Witness) -> None:
+    def test_s1_edges_of_json_come_back_equal(self, subject: Recorder) -> None:
         """Large whole numbers, -0.0, every character."""
         for state in EDGES:
             subject.save_strategy_state("value", state)
             assert repr(subject.load_strategy_state("value")) == repr(state)
 
     def test_s1_what_json_would_change_is_refused_by_path_and_the_old_state_stays(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """A tuple, a set, a datetime, NaN, a key that is no text."""
         subject.save_strategy_state("value", {"old": 1})
@@ -95,7 +95,7 @@ class StateLaws(Givens):
                 subject.save_strategy_state("value", value)
             assert subject.load_strategy_state("value") == {"old": 1}
 
-    def test_s1_a_state_that_holds_itself_is_refused(self, subject: Witness) -> None:
+    def test_s1_a_state_that_holds_itself_is_refused(self, subject: Recorder) -> None:
         """It has no end."""
         state: dict[str, Any] = {}
         state["self"] = state
@@ -103,7 +103,7 @@ class StateLaws(Givens):
             subject.save_strategy_state("value", state)
 
     def test_s1_subclasses_of_json_types_come_back_as_what_they_equal(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """An OrderedDict is a dict, an IntEnum an int."""
         for state in (OrderedDict(a=1), {"level": Level.HIGH}):
@@ -111,7 +111,7 @@ class StateLaws(Givens):
             assert subject.load_strategy_state("value") == state
 
     def test_s1_a_state_is_a_copy_of_what_was_given_and_of_what_was_read(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """Nobody changes a state but by saving it."""
         state = {"list": [1]}
@@ -120,7 +120,7 @@ class StateLaws(Givens):
         subject.load_strategy_state("value")["list"].append(3)
         assert subject.load_strategy_state("value") == {"list": [1]}
 
-    def test_s1_the_last_save_wins_whole(self, subject: Witness) -> None:
+    def test_s1_the_last_save_wins_whole(self, subject: Recorder) -> None:
         """A state is replaced, not merged."""
         subject.save_strategy_state("value", {"old": 1, "both": 1})
         subject.save_strategy_state("value", {"both": 2})

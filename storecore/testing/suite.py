@@ -22,7 +22,7 @@ class TestMine(DataStoreSuite):
             yield store
 ```
 
-Only `store` is required; `storecore.testing.givens` says what each is for. A law cannot be taken
+Only `store` is required; `storecore.testing.fixtures` says what each is for. A law cannot be taken
 out: overriding a test, or a fixture that is the kit's own, is an error.
 """
 
@@ -31,12 +31,12 @@ from __future__ import annotations
 from inspect import getattr_static
 from typing import Any
 
-from storecore.options import did_you_mean
 from storecore.testing.audit import AuditLaws
 from storecore.testing.bar_stream import BarStreamLaws
 from storecore.testing.bar_tables import BarTableLaws
 from storecore.testing.bars import BarLaws
 from storecore.testing.behaviour import BehaviourLaws
+from storecore.testing.bounds import BoundLaws
 from storecore.testing.bulk import BulkLaws
 from storecore.testing.bulk_audit import BulkAuditLaws
 from storecore.testing.catalog import CatalogLaws
@@ -44,26 +44,31 @@ from storecore.testing.disk_usage import DiskUsageLaws
 from storecore.testing.durability import DurabilityLaws
 from storecore.testing.events import EventLaws
 from storecore.testing.filters import FilterLaws
+from storecore.testing.fixtures import GIVEN, Fixtures
+from storecore.testing.forms import FormLaws
 from storecore.testing.freshness import FreshnessLaws
 from storecore.testing.fundamentals import FundamentalLaws
-from storecore.testing.givens import GIVEN, Givens
 from storecore.testing.history import HistoryLaws
 from storecore.testing.life import LifeLaws
 from storecore.testing.maintenance import MaintenanceLaws
 from storecore.testing.names import NameLaws
 from storecore.testing.presence import PresenceLaws
+from storecore.testing.processes import ProcessLaws
 from storecore.testing.protocol import ProtocolLaws
+from storecore.testing.reopened import ReopenedLaws
 from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
 from storecore.testing.tampering import TamperingLaws
 from storecore.testing.threads import ThreadLaws
 from storecore.testing.times import TimeLaws
+from storecore.testing.together import TogetherLaws
 from storecore.testing.transfer import TransferLaws
 from storecore.testing.versioned_state import VersionedStateLaws
 from storecore.testing.whole import WholeLaws
 from storecore.testing.zones import ZoneLaws
+from storecore.values.suggestions import did_you_mean
 
-BASE_LAWS: tuple[type[Givens], ...] = (
+BASE_LAWS: tuple[type[Fixtures], ...] = (
     ProtocolLaws,
     NameLaws,
     TimeLaws,
@@ -81,10 +86,15 @@ BASE_LAWS: tuple[type[Givens], ...] = (
     WholeLaws,
     BehaviourLaws,
     TamperingLaws,
+    TogetherLaws,
+    BoundLaws,
+    FormLaws,
+    ReopenedLaws,
+    ProcessLaws,
     DurabilityLaws,
     PresenceLaws,
 )
-CAPABILITY_LAWS: dict[str, type[Givens]] = {
+CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "BarTables": BarTableLaws,
     "BarStream": BarStreamLaws,
     "Catalog": CatalogLaws,

@@ -9,20 +9,20 @@ from hashlib import sha256
 import pytest
 
 from storecore.errors import StoreError
-from storecore.testing.givens import Givens, Tamper
+from storecore.testing.fixtures import Fixtures, Tamper
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import decision, sent
-from storecore.testing.witness import Witness
 
 RECORDS, LOGS = 5, ("decisions", "orders")
 Change = Callable[[list[bytes]], list[bytes]]
 
 
-class TamperingLaws(Givens):
+class TamperingLaws(Fixtures):
     """What `verify_audit` says of records that were changed behind the store's back."""
 
     @pytest.fixture
     def forged(
-        self, having: Callable[[str], Witness], tamper: Tamper | None
+        self, having: Callable[[str], Recorder], tamper: Tamper | None
     ) -> Callable[[str, Change], None]:
         """Change the records of each log in turn; `verify_audit` must find it, and find it gone."""
         trail = having("AuditTrail")
@@ -82,7 +82,7 @@ class TamperingLaws(Givens):
             forged(f"the last {count} removed", lambda lines, n=count: lines[:-n])  # type: ignore[misc]
 
 
-def _is_ok(trail: Witness) -> bool:
+def _is_ok(trail: Recorder) -> bool:
     try:
         return bool(trail.verify_audit().ok)
     except StoreError:

@@ -5,7 +5,6 @@ pytest --pyargs storecore.testing --storecore-backend NAME [--storecore-set key=
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
@@ -13,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from storecore.config.file import toml_value
 from storecore.errors import StoreError
-from storecore.hooks import ResolvedSpec
+from storecore.plugins.spec import ResolvedSpec
 from storecore.testing import DataStoreSuite
 from storecore.testing.validation import Given, Named
 
@@ -102,8 +102,4 @@ def _value(value: Any, words: dict[str, str]) -> Any:
         return value
     for word, stands_for in words.items():
         value = value.replace(word, stands_for)
-    try:
-        document = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
-        return value
-    return document["value"] if document.keys() == {"value"} else value
+    return toml_value(value)

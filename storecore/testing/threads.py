@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, NOON, bar, decision, event, sent
-from storecore.testing.witness import Witness
 
 SERIES, ROUNDS, THREADS, EACH = 40, 30, 4, 12
 
 
-class ThreadLaws(Givens):
+class ThreadLaws(Fixtures):
     """What threads that share a store may rely on."""
 
     @pytest.fixture
@@ -30,7 +30,7 @@ class ThreadLaws(Givens):
         sys.setswitchinterval(usual)
 
     def test_b4_a_reader_sees_each_bar_old_or_new_and_misses_none(
-        self, subject: Witness, eager_threads: None
+        self, subject: Recorder, eager_threads: None
     ) -> None:
         """While a writer replaces all bars of the series, over and over."""
         subject.write_bars("AAPL", _version(0))
@@ -51,7 +51,7 @@ class ThreadLaws(Givens):
                 torn = [each for each in read if each.open != each.close]
                 assert not torn, f"a bar half old, half new was seen: {torn[0]}"
 
-    def test_d4_threads_lose_nothing(self, subject: Witness, eager_threads: None) -> None:
+    def test_d4_threads_lose_nothing(self, subject: Recorder, eager_threads: None) -> None:
         """Bars of one series, events and states, written by several threads at once."""
 
         def write(thread: int) -> None:
@@ -69,7 +69,7 @@ class ThreadLaws(Givens):
         ]
 
     def test_d4_threads_log_into_one_chain(
-        self, having: Callable[[str], Witness], eager_threads: None
+        self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:
         """Each record has its own number, none is lost, and the chains verify."""
         subject = having("AuditTrail")
@@ -97,7 +97,7 @@ def _version(number: int) -> list[Any]:
     return [bar(NOON + timedelta(day), price, open=price) for day in range(SERIES)]
 
 
-def _read_until(subject: Witness, done: Flag) -> list[Any]:
+def _read_until(subject: Recorder, done: Flag) -> list[Any]:
     seen = [subject.read_bars("AAPL", *EVER)]
     while not done.is_set():
         seen.append(subject.read_bars("AAPL", *EVER))

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import strategies as st
 
 from storecore.errors import InvalidData
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NOON,
@@ -24,7 +25,6 @@ from storecore.testing.records import (
     fundamental,
     refused,
 )
-from storecore.testing.witness import Witness
 
 EAST = timezone(timedelta(hours=9))
 offsets = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -46,7 +46,7 @@ NO_TIMES: tuple[Any, ...] = (
 )
 
 
-class TimeLaws(Givens):
+class TimeLaws(Fixtures):
     """What a time stands for, and in which kind it comes back."""
 
     @pytest.fixture
@@ -59,7 +59,7 @@ class TimeLaws(Givens):
         time.tzset()
 
     def test_t1_a_naive_time_is_utc_and_an_aware_one_is_converted(
-        self, subject: Witness, far_from_utc: None
+        self, subject: Recorder, far_from_utc: None
     ) -> None:
         """The machine's own time zone plays no part."""
         subject.write_bars("AAPL", [bar(NOON), bar(NOON.replace(tzinfo=EAST))])
@@ -71,7 +71,7 @@ class TimeLaws(Givens):
 
     @for_all(moments=st.lists(aware, min_size=1, max_size=5))
     def test_t1_every_moment_comes_back_to_the_microsecond(
-        self, subject: Witness, fresh_name: Callable[[], str], moments: list[datetime]
+        self, subject: Recorder, fresh_name: Callable[[], str], moments: list[datetime]
     ) -> None:
         """No bar's date is rounded, whatever its zone and year."""
         symbol = fresh_name()
@@ -79,7 +79,7 @@ class TimeLaws(Givens):
         expected = sorted({moment.astimezone(UTC).replace(tzinfo=None) for moment in moments})
         assert [each.date for each in subject.read_bars(symbol, *EVER)] == expected
 
-    def test_t1_times_of_any_year_come_back(self, subject: Witness) -> None:
+    def test_t1_times_of_any_year_come_back(self, subject: Recorder) -> None:
         """The years 1 to 9999 are kept, in bars and in events."""
         moments = [datetime.min, datetime(999, 12, 31, 23), datetime(1969, 12, 31), datetime.max]
         subject.write_bars("AAPL", [bar(moment) for moment in moments])
@@ -88,13 +88,13 @@ class TimeLaws(Givens):
         assert [each.date for each in subject.read_bars("AAPL", *EVER)] == moments
         assert [each.timestamp for each in subject.read_events(*EVER)] == moments
 
-    def test_t1_the_microseconds_of_an_event_come_back(self, subject: Witness) -> None:
+    def test_t1_the_microseconds_of_an_event_come_back(self, subject: Recorder) -> None:
         """Neither time of an event is rounded."""
         subject.write_event(event(NOON + TICK, ingested_at=NOON + 7 * TICK))
         (read,) = subject.read_events(*EVER)
         assert (read.timestamp, read.ingested_at) == (NOON + TICK, NOON + 7 * TICK)
 
-    def test_t1_what_is_no_microsecond_is_refused_and_named(self, subject: Witness) -> None:
+    def test_t1_what_is_no_microsecond_is_refused_and_named(self, subject: Recorder) -> None:
         """A finer time, or what is no time, is an error that names row and field."""
         for moment in NO_TIMES:
             with refused(InvalidData, "1", "date", value=moment):
@@ -104,7 +104,7 @@ class TimeLaws(Givens):
         assert subject.read_bars("AAPL", *EVER) == []
         assert subject.read_events(*EVER) == []
 
-    def test_t2_bars_and_events_come_back_in_the_kind_asked_for(self, subject: Witness) -> None:
+    def test_t2_bars_and_events_come_back_in_the_kind_asked_for(self, subject: Recorder) -> None:
         """Naive bounds give naive times, aware bounds aware UTC."""
         subject.write_bars("AAPL", [bar(NOON.replace(tzinfo=EAST))])
         subject.write_event(event(NOON.replace(tzinfo=EAST)))
@@ -117,7 +117,7 @@ class TimeLaws(Givens):
             assert [each.tzinfo for each in times] == [zone] * 3
 
     def test_t2_two_dates_ask_for_naive_and_one_takes_the_kind_of_the_other(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """A date has no kind of its own."""
         subject.write_bars("AAPL", [bar()])
@@ -125,7 +125,7 @@ class TimeLaws(Givens):
         (in_utc,) = subject.read_bars("AAPL", date(2026, 1, 1), NOON_UTC)
         assert (naive.date.tzinfo, in_utc.date.tzinfo) == (None, UTC)
 
-    def test_t2_one_naive_and_one_aware_bound_is_a_value_error(self, subject: Witness) -> None:
+    def test_t2_one_naive_and_one_aware_bound_is_a_value_error(self, subject: Recorder) -> None:
         """They are two kinds to answer in."""
         for bounds in ((NOON, NOON_UTC), (NOON_UTC, NOON)):
             with refused(ValueError, value=bounds):
@@ -133,7 +133,7 @@ class TimeLaws(Givens):
             with refused(ValueError, value=bounds):
                 subject.read_events(*bounds)
 
-    def test_t2_a_fundamental_comes_back_exactly_as_it_was_written(self, subject: Witness) -> None:
+    def test_t2_a_fundamental_comes_back_exactly_as_it_was_written(self, subject: Recorder) -> None:
         """Its timestamp keeps its time zone, its fold and its microsecond."""
         moments = [NOON, NOON_UTC + TICK, NOON.replace(tzinfo=EAST)]
         zones = {"America/New_York"} & available_timezones()  # a slim machine may know none
@@ -145,7 +145,7 @@ class TimeLaws(Givens):
             assert read == fundamental(moment, symbol=symbol)
             assert (repr(read.timestamp), read.timestamp.fold) == (repr(moment), moment.fold)
 
-    def test_t3_a_range_includes_both_ends(self, subject: Witness) -> None:
+    def test_t3_a_range_includes_both_ends(self, subject: Recorder) -> None:
         """To the microsecond, for bars and for events."""
         moments = [NOON + step * TICK for step in range(4)]
         subject.write_bars("AAPL", [bar(moment) for moment in moments])
@@ -157,7 +157,7 @@ class TimeLaws(Givens):
         assert [each.timestamp for each in events] == moments[1:3]
 
     def test_t3_a_date_is_its_midnight_as_a_start_and_its_last_microsecond_as_an_end(
-        self, subject: Witness
+        self, subject: Recorder
     ) -> None:
         """A range of one date is that whole day, and a bar of a date is at its midnight."""
         day = date(2026, 1, 5)
@@ -168,14 +168,14 @@ class TimeLaws(Givens):
         assert [each.date for each in subject.read_bars("AAPL", day, day)] == [first, last]
         assert [each.timestamp for each in subject.read_events(day, day)] == [first, last]
 
-    def test_t3_a_start_after_the_end_is_an_empty_range(self, subject: Witness) -> None:
+    def test_t3_a_start_after_the_end_is_an_empty_range(self, subject: Recorder) -> None:
         """It is no error, and nothing is in it."""
         subject.write_bars("AAPL", [bar()])
         subject.write_event(event())
         assert subject.read_bars("AAPL", date(2026, 1, 6), date(2026, 1, 4)) == []
         assert subject.read_events(date(2026, 1, 6), date(2026, 1, 4)) == []
 
-    def test_t3_a_bound_that_is_no_time_is_refused_by_its_name(self, subject: Witness) -> None:
+    def test_t3_a_bound_that_is_no_time_is_refused_by_its_name(self, subject: Recorder) -> None:
         """None is no open end, and text is no time."""
         for bound in (None, "2026-01-05", 0):
             with refused(InvalidData, "start", value=bound):
@@ -183,13 +183,15 @@ class TimeLaws(Givens):
             with refused(InvalidData, "end", value=bound):
                 subject.read_events(NOON, bound)
 
-    def test_t3_as_of_takes_no_bare_date(self, subject: Witness) -> None:
+    def test_t3_as_of_takes_no_bare_date(self, subject: Recorder) -> None:
         """A date does not say which moment of that day is meant."""
         subject.write_fundamental("AAPL", fundamental())
         with refused(InvalidData, "as_of", value=date(2026, 1, 5)):
             subject.read_fundamental("AAPL", as_of=date(2026, 1, 5))
 
-    def test_t3_a_fundamental_or_an_event_of_a_bare_date_is_refused(self, subject: Witness) -> None:
+    def test_t3_a_fundamental_or_an_event_of_a_bare_date_is_refused(
+        self, subject: Recorder
+    ) -> None:
         """Both happened at a moment."""
         with refused(InvalidData, "timestamp", value=date(2026, 1, 5)):
             subject.write_fundamental("AAPL", fundamental(date(2026, 1, 5)))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from storecore.errors import InvalidData, StoreClosed
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     HOSTILE,
@@ -25,7 +26,6 @@ from storecore.testing.records import (
     sent,
 )
 from storecore.testing.transfer_into import TransferIntoLaws
-from storecore.testing.witness import Witness
 
 steps = st.integers(-3, 3).map(lambda half_days: NOON + half_days * timedelta(hours=12))
 STAMPS = (
@@ -47,17 +47,17 @@ class TransferLaws(TransferIntoLaws):
     """What is given to a copy; what is taken from one is inherited."""
 
     @pytest.fixture
-    def transfer(self, having: Callable[[str], Witness]) -> Witness:
+    def transfer(self, having: Callable[[str], Recorder]) -> Recorder:
         """The subject, if it gives all that it holds and takes what another held."""
         return having("Transfer")
 
-    def test_transfer_of_a_new_store_gives_nothing(self, transfer: Witness) -> None:
+    def test_transfer_of_a_new_store_gives_nothing(self, transfer: Recorder) -> None:
         """Each iterator ends at once."""
         assert [*transfer.iter_fundamentals(), *transfer.iter_events()] == []
         assert [*transfer.iter_audit("decisions"), *transfer.iter_audit("orders")] == []
 
     def test_transfer_gives_all_fundamentals_by_symbol_then_by_timestamp(
-        self, transfer: Witness
+        self, transfer: Recorder
     ) -> None:
         """Of symbols without bars too, each exactly as it was last written, its time zone too."""
         written = {}
@@ -74,7 +74,7 @@ class TransferLaws(TransferIntoLaws):
 
     @for_all(moments=st.lists(steps, max_size=12))
     def test_e1_all_events_are_given_by_timestamp_then_by_order_of_writing(
-        self, transfer: Witness, fresh_name: Callable[[], str], moments: list[datetime]
+        self, transfer: Recorder, fresh_name: Callable[[], str], moments: list[datetime]
     ) -> None:
         """Identical ones each, their times in aware UTC."""
         name = fresh_name()
@@ -86,7 +86,7 @@ class TransferLaws(TransferIntoLaws):
         assert [(each.timestamp, each.payload["n"]) for each in given] == expected
         assert all(each.ingested_at.tzinfo is not None for each in given)
 
-    def test_transfer_goes_on_while_earlier_events_are_written(self, transfer: Witness) -> None:
+    def test_transfer_goes_on_while_earlier_events_are_written(self, transfer: Recorder) -> None:
         """A copy writes behind what it has gone through in the same store."""
         for day in range(4):
             transfer.write_event(event(NOON + timedelta(day), payload={"n": day}))
@@ -98,7 +98,7 @@ class TransferLaws(TransferIntoLaws):
         assert len(transfer.read_events(*EVER)) == 8
 
     def test_a3_the_records_of_a_log_are_given_as_they_were_logged(
-        self, transfer: Witness, having: Callable[[str], Witness]
+        self, transfer: Recorder, having: Callable[[str], Recorder]
     ) -> None:
         """Number, time and hashes are those that are read; the day is this machine's local one."""
         trail = having("AuditTrail")
@@ -115,7 +115,7 @@ class TransferLaws(TransferIntoLaws):
             days = [each.day for each in transfer.iter_audit(log)]
             assert days == [date.fromtimestamp(each) for each in logged]
 
-    def test_transfer_gives_the_records_behind_a_number(self, transfer: Witness) -> None:
+    def test_transfer_gives_the_records_behind_a_number(self, transfer: Recorder) -> None:
         """None where there are no more."""
         for _ in range(3):
             transfer.log_decision("value", decision())
@@ -124,14 +124,14 @@ class TransferLaws(TransferIntoLaws):
             assert list(transfer.iter_audit("decisions", after)) == whole[after:]
             assert list(transfer.iter_audit("orders", after)) == []
 
-    def test_transfer_refuses_what_is_no_log_or_number_at_once(self, transfer: Witness) -> None:
+    def test_transfer_refuses_what_is_no_log_or_number_at_once(self, transfer: Recorder) -> None:
         """Not when the records are gone through."""
         for wrong in NO_QUESTIONS:
             with refused(InvalidData, next(reversed(wrong)), value=wrong):
                 transfer.iter_audit(**wrong)
 
     def test_l1_what_is_being_gone_through_ends_with_the_store(
-        self, transfer: Witness, store: Any
+        self, transfer: Recorder, store: Any
     ) -> None:
         """An iterator of a store that is closed says so."""
         for day in range(2):

@@ -13,9 +13,9 @@ import pytest
 from storecore import laws
 from storecore.errors import InvalidData, InvalidName, NotSerializable, StateConflict
 from storecore.reports import StateVersion
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER, HOSTILE, NO_NAMES, decision, refused, sent
-from storecore.testing.witness import Witness
 
 LEAP, MARCH = date(2020, 2, 29), date(2020, 3, 1)  # where the clock is ahead of UTC
 LOGGED_AT = datetime(2020, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -42,16 +42,16 @@ def chain(log: str, count: int, *, of: str = "value") -> list[bytes]:
     return laws.chain([bodies[log]] * count, LOGGED_AT, laws.GENESIS)[0]
 
 
-class TransferIntoLaws(Givens):
+class TransferIntoLaws(Fixtures):
     """What is taken from a copy."""
 
     @pytest.fixture
-    def into(self, having: Callable[[str], Witness]) -> Witness:
+    def into(self, having: Callable[[str], Recorder]) -> Recorder:
         """The subject, if it takes what another store held."""
         return having("Transfer")
 
     def test_a3_records_of_another_store_stay_byte_for_byte_what_they_are(
-        self, into: Witness
+        self, into: Recorder
     ) -> None:
         """And so does the day on which they were logged, in each log for itself."""
         for log in ("decisions", "orders"):
@@ -65,7 +65,7 @@ class TransferIntoLaws(Givens):
             ]
 
     def test_a3_a_chain_goes_on_in_the_store_that_took_it(
-        self, into: Witness, having: Callable[[str], Witness]
+        self, into: Recorder, having: Callable[[str], Recorder]
     ) -> None:
         """It verifies, is read like any other, and its next record follows it."""
         trail = having("AuditTrail")
@@ -81,7 +81,7 @@ class TransferIntoLaws(Givens):
         assert (report.ok, report.checked) == (True, 4), report
         assert report.heads["decisions"] == records[-1].hash
 
-    def test_a3_what_does_not_follow_the_last_record_is_a_conflict(self, into: Witness) -> None:
+    def test_a3_what_does_not_follow_the_last_record_is_a_conflict(self, into: Recorder) -> None:
         """A record again, one too far, one of another chain: nothing is appended."""
         lines, others = chain("decisions", 4), chain("decisions", 4, of="momentum")
         with refused(StateConflict, value="a chain without its beginning"):
@@ -92,7 +92,7 @@ class TransferIntoLaws(Givens):
                 into.append_audit("decisions", LEAP, wrong)
         assert [each.line for each in into.iter_audit("decisions")] == lines[:2]
 
-    def test_b2_one_line_that_is_no_record_refuses_all(self, into: Witness) -> None:
+    def test_b2_one_line_that_is_no_record_refuses_all(self, into: Recorder) -> None:
         """The error names it: edited, cut, of the other log, or not after the one before it."""
         lines = chain("decisions", 4)
         edited = lines[1].replace(b'"buy"', b'"hold"')
@@ -108,7 +108,7 @@ class TransferIntoLaws(Givens):
             into.append_audit("trades", LEAP, lines)
         assert list(into.iter_audit("decisions")) == []
 
-    def test_b3_an_empty_batch_of_another_store_does_nothing(self, into: Witness) -> None:
+    def test_b3_an_empty_batch_of_another_store_does_nothing(self, into: Recorder) -> None:
         """Of records and of versions."""
         into.save_strategy_state("value", {"cash": 1})
         into.append_audit("orders", LEAP, [])
@@ -117,7 +117,7 @@ class TransferIntoLaws(Givens):
         assert into.load_strategy_state("value") == {"cash": 1}
 
     def test_transfer_restores_a_state_with_its_versions(
-        self, into: Witness, having: Callable[[str], Witness]
+        self, into: Recorder, having: Callable[[str], Recorder]
     ) -> None:
         """The next save is the next version. Versions that were not kept leave gaps."""
         versioned = having("VersionedState")
@@ -134,7 +134,7 @@ class TransferIntoLaws(Givens):
             ]
 
     def test_transfer_replaces_a_history_by_the_one_it_is_given(
-        self, into: Witness, having: Callable[[str], Witness]
+        self, into: Recorder, having: Callable[[str], Recorder]
     ) -> None:
         """No version of the store's own is left among them, and no more are kept than of those."""
         versioned = having("VersionedState")
@@ -149,7 +149,7 @@ class TransferIntoLaws(Givens):
         assert versioned.state_history("value") == many[:most]
 
     def test_transfer_restores_only_in_place_of_the_expected_version(
-        self, into: Witness, having: Callable[[str], Witness]
+        self, into: Recorder, having: Callable[[str], Recorder]
     ) -> None:
         """Another one stays, with its history."""
         versioned = having("VersionedState")
@@ -163,7 +163,7 @@ class TransferIntoLaws(Givens):
         into.restore_state("value", [StateVersion(3, {})], expect=None)
         assert versioned.load_versioned_state("value") == StateVersion(3, {})
 
-    def test_b2_one_wrong_version_refuses_all(self, into: Witness) -> None:
+    def test_b2_one_wrong_version_refuses_all(self, into: Recorder) -> None:
         """The error names it; the state that was there stays."""
         into.save_strategy_state("value", {"mine": True})
         for wrong, kind, place in NO_VERSIONS:
@@ -174,7 +174,7 @@ class TransferIntoLaws(Givens):
                 into.restore_state(name, [StateVersion(1, {})], expect=0)
         assert into.load_strategy_state("value") == {"mine": True}
 
-    def test_d4_of_threads_that_bring_the_same_only_one_is_taken(self, into: Witness) -> None:
+    def test_d4_of_threads_that_bring_the_same_only_one_is_taken(self, into: Recorder) -> None:
         """The others are told of a conflict."""
         lines = chain("decisions", 20)
         given: list[Callable[[], None]] = [
@@ -190,7 +190,7 @@ class TransferIntoLaws(Givens):
         assert into.load_strategy_state("value") == {}
 
     def test_transfer_of_what_was_taken_is_there_for_who_opens_the_store_next(
-        self, into: Witness, store: Any, promised: Callable[[str], Callable[[], Any]]
+        self, into: Recorder, store: Any, promised: Callable[[str], Callable[[], Any]]
     ) -> None:
         """Records with their days, states with their versions."""
         reopen = promised("durable")

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from storecore.hooks import BackendSpec
-from storecore.inner import InnerStore
-from storecore.opening import open_store, prepare
-from storecore.options import build_config
+from storecore.config.nested import NestedStore
+from storecore.config.open import open_store, prepare
+from storecore.config.options import build_config
+from storecore.plugins.spec import BackendSpec
 from storecore.testing.report import SuiteReport, suite_reports
 
 _QUIET = ("-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:faulthandler")
@@ -31,10 +31,10 @@ class Given:
         self.options = dict(options)
         self.reports: list[SuiteReport] = []
 
-    def prepared(self, options: Mapping[str, Any]) -> InnerStore:
+    def prepared(self, options: Mapping[str, Any]) -> NestedStore:
         """Return the store of some options. Raises `ConfigError`."""
         config = build_config(self._spec.config, options, place=f"[{self.name}]")
-        return InnerStore(self._spec.resolved(config), f"the backend {self.name!r}", config)
+        return NestedStore(self._spec.resolved(config), f"the backend {self.name!r}", config)
 
     def reopen(self, options: Mapping[str, Any]) -> Callable[[], Any]:
         """Return a callable that opens the same place again, here and in other processes."""
@@ -76,7 +76,7 @@ class Named(Given):
         given = [each.partition("=") for each in config.getoption("storecore_set")]
         return cls(name, {key.strip(): value for key, _, value in given})
 
-    def prepared(self, options: Mapping[str, Any]) -> InnerStore:
+    def prepared(self, options: Mapping[str, Any]) -> NestedStore:
         """Return the store of some options. Raises `ConfigError`, or why it cannot be loaded."""
         return prepare({"backend": self.name, **options})
 

@@ -11,25 +11,25 @@ from hypothesis import strategies as st
 
 from storecore.errors import InvalidData, InvalidName, NotSerializable, StateConflict
 from storecore.reports import StateVersion
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import HOSTILE, NO_NAMES, for_all, refused
-from storecore.testing.witness import Witness
 
 THREADS, EACH = 4, 10
 NO_VERSIONS: tuple[Any, ...] = (-1, 1.0, True, "1")
 attempts = st.lists(st.none() | st.integers(0, 6), max_size=8)
 
 
-class VersionedStateLaws(Givens):
+class VersionedStateLaws(Fixtures):
     """States that are counted."""
 
     @pytest.fixture
-    def versioned(self, having: Callable[[str], Witness]) -> Witness:
+    def versioned(self, having: Callable[[str], Recorder]) -> Recorder:
         """The subject, if it counts the versions of a state."""
         return having("VersionedState")
 
     def test_versioned_state_is_at_version_0_before_the_first_save(
-        self, versioned: Witness
+        self, versioned: Recorder
     ) -> None:
         """With no state and no history; of each strategy for itself."""
         versioned.save_strategy_state("momentum", {})
@@ -39,7 +39,7 @@ class VersionedStateLaws(Givens):
 
     @for_all(attempts=attempts)
     def test_versioned_state_is_replaced_where_the_version_is_the_expected_one_and_only_there(
-        self, versioned: Witness, fresh_name: Callable[[], str], attempts: list[int | None]
+        self, versioned: Recorder, fresh_name: Callable[[], str], attempts: list[int | None]
     ) -> None:
         """Each save is the next version; one that expects another changes nothing."""
         name, stored = fresh_name(), StateVersion(0, None)
@@ -54,7 +54,7 @@ class VersionedStateLaws(Givens):
             assert versioned.load_strategy_state(name) == stored.state
 
     def test_versioned_state_remembers_the_last_versions_the_newest_first(
-        self, versioned: Witness
+        self, versioned: Recorder
     ) -> None:
         """As many as the store keeps, the current one and at least the one before."""
         for number in range(1, 9):
@@ -64,7 +64,7 @@ class VersionedStateLaws(Givens):
         assert kept == expected[: len(kept)]
         assert len(kept) > 1, "no version before the current one is kept"
 
-    def test_versioned_state_refuses_what_is_no_version(self, versioned: Witness) -> None:
+    def test_versioned_state_refuses_what_is_no_version(self, versioned: Recorder) -> None:
         """A bool, a float, a text, a number below 0."""
         versioned.save_strategy_state("value", {})
         for wrong in NO_VERSIONS:
@@ -72,7 +72,7 @@ class VersionedStateLaws(Givens):
                 versioned.save_strategy_state("value", {"mine": True}, expect=wrong)
         assert versioned.load_versioned_state("value") == StateVersion(1, {})
 
-    def test_s1_a_refused_save_makes_no_version(self, versioned: Witness) -> None:
+    def test_s1_a_refused_save_makes_no_version(self, versioned: Recorder) -> None:
         """A state that JSON would change is no version, expected or not."""
         versioned.save_strategy_state("value", {"old": 1})
         for expect in (None, 1):
@@ -81,7 +81,7 @@ class VersionedStateLaws(Givens):
         assert versioned.state_history("value") == [StateVersion(1, {"old": 1})]
 
     def test_s1_a_version_is_a_copy_of_what_was_given_and_of_what_was_read(
-        self, versioned: Witness
+        self, versioned: Recorder
     ) -> None:
         """Nobody changes a version."""
         versioned.save_strategy_state("value", {"list": [1]})
@@ -89,7 +89,7 @@ class VersionedStateLaws(Givens):
         versioned.state_history("value")[0].state["list"].append(3)
         assert versioned.load_versioned_state("value") == StateVersion(1, {"list": [1]})
 
-    def test_n1_hostile_strategies_are_counted_apart(self, versioned: Witness) -> None:
+    def test_n1_hostile_strategies_are_counted_apart(self, versioned: Recorder) -> None:
         """Each name has its own versions."""
         for number, name in enumerate(HOSTILE):
             versioned.save_strategy_state(name, {}, expect=0)
@@ -99,7 +99,7 @@ class VersionedStateLaws(Givens):
             assert versioned.load_versioned_state(name) == expected
             assert versioned.state_history(name)[:2] == [expected, StateVersion(1, {})]
 
-    def test_n2_what_is_no_name_has_no_versions(self, versioned: Witness) -> None:
+    def test_n2_what_is_no_name_has_no_versions(self, versioned: Recorder) -> None:
         """As it has no state."""
         for name in NO_NAMES:
             with refused(InvalidName, value=name):
@@ -108,7 +108,7 @@ class VersionedStateLaws(Givens):
                 versioned.state_history(name)
 
     def test_d4_threads_that_expect_what_they_loaded_lose_no_change(
-        self, versioned: Witness
+        self, versioned: Recorder
     ) -> None:
         """Who finds that another was first loads again."""
 

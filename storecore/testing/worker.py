@@ -12,6 +12,7 @@ import os
 import pickle
 import random
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -23,8 +24,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from storecore.capabilities import BarTables, Bulk
-from storecore.errors import StoreError
+from storecore.errors import StateConflict, StoreError
 from storecore.models import (
     Action,
     Decision,
@@ -34,6 +34,7 @@ from storecore.models import (
     OrderResult,
     PriceBar,
 )
+from storecore.protocols import BarTables, Bulk, BulkAudit
 
 NOON = datetime(2026, 1, 5, 12)
 EVER = (datetime.min, datetime.max)
@@ -49,7 +50,9 @@ class Job(NamedTuple):
 
     "write": `threads` each write `rounds` numbers from `first` on; "fill": write more than fits;
     "fill batches": in the second half of each batch; "starve": read without a file descriptor to
-    open; "fork": write in a child too.
+    open; "fork": write in a child too; "every method": write by each of the `declared`
+    capabilities, and be killed; "batches of facts" and
+    "batches of records": write batches beside others; "count": count up a state.
     """
 
     reopen: Callable[[], Any]
@@ -57,6 +60,7 @@ class Job(NamedTuple):
     threads: int
     rounds: int
     task: str = "write"
+    declared: frozenset[str] = frozenset()
 
 
 def start(job: Job) -> subprocess.Popen[bytes]:
@@ -87,30 +91,96 @@ def _write(store: Any, job: Job) -> None:
 
 def _starve(store: Any, job: Job) -> None:
     """Print which read, in want of a file descriptor, answers otherwise than before."""
-    reads: dict[str, Callable[[], Any]] = {
-        "read_bars": lambda: store.read_bars("AAPL", *EVER),
-        "read_fundamental": lambda: store.read_fundamental("AAPL"),
-        "read_events": lambda: store.read_events(*EVER),
-        "load_strategy_state": lambda: store.load_strategy_state("value"),
-    }
-    right = {name: read() for name, read in reads.items()}
+    from storecore.testing.answers import reads
+
+    asked = reads(job.declared)
+    right = {name: read(store) for name, read in asked.items()}
     with closing(job.reopen()) as anew:  # nothing of it is open or known yet
-        store = anew
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         free = os.dup(0)  # the lowest number that the next file would have
         os.close(free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-        found = {name: _answer(read) for name, read in reads.items()}
+        found = {name: _answer(read, anew) for name, read in asked.items()}
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     wrong = [name for name, answer in found.items() if answer not in (right[name], REFUSED)]
     print(*(f"{name} gave {found[name]}" for name in wrong), "done", sep="\n", flush=True)
 
 
-def _answer(read: Callable[[], Any]) -> Any:
+def _answer(read: Callable[[Any], Any], store: Any) -> Any:
     try:
-        return read()
+        return read(store)
     except StoreError:
         return REFUSED
+
+
+def _every_method(store: Any, job: Job) -> None:
+    """Make each write in a process of its own, which is killed as soon as the write returns.
+
+    They are forked from this one: a Python for each would cost more than all of them.
+    """
+    from storecore.testing.freshness import writes_by_every_method
+
+    store.close()
+    for write in writes_by_every_method(job.declared):
+        child = get_context("fork").Process(target=_write_and_die, args=(job.reopen, write))
+        child.start()
+        child.join()
+        print("killed" if child.exitcode == -signal.SIGKILL else "raised", flush=True)
+
+
+def _write_and_die(reopen: Callable[[], Any], write: Callable[[Any], Any]) -> None:
+    store = reopen()
+    write(store)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _beginning_together() -> None:
+    """Say that the store is open, and wait until those of the other processes are."""
+    print("open", flush=True)
+    sys.stdin.buffer.readline()
+
+
+def _batches_of_facts(store: Any, job: Job) -> None:
+    """Write a batch of two events and one of two filings for each number."""
+    _beginning_together()
+    for number in range(job.first, job.first + job.rounds):
+        at = moment(number)
+        store.write_events([Event("tick", "AAPL", at, at, "test", {"number": number})] * 2)
+        store.write_fundamentals([_filing(symbol, number) for symbol in ("AAPL", "MSFT")])
+
+
+def _batches_of_records(store: Any, job: Job) -> None:
+    """Log a batch of two decisions and one of two orders for each number."""
+    _beginning_together()
+    for name in map(str, range(job.first, job.first + job.rounds)):
+        order = Order(name, "AAPL", "BUY", 1, "MARKET"), OrderResult("1", "filled")
+        store.log_decisions(name, [Decision("AAPL", Action.HOLD, 0, 0, "test")] * 2)
+        store.log_orders(name, [order] * 2)
+
+
+def _count_up(store: Any, job: Job) -> None:
+    """Add to a state as often as is asked, each time to the version that was loaded."""
+    _beginning_together()
+    done = 0
+    while done < job.rounds:
+        loaded = store.load_versioned_state("count")
+        count = (loaded.state or {"count": 0})["count"]
+        try:
+            store.save_strategy_state("count", {"count": count + 1}, expect=loaded.version)
+            done += 1
+        except StateConflict:
+            continue
+
+
+def _filing(symbol: str, number: int) -> FundamentalData:
+    return FundamentalData(
+        symbol=symbol,
+        timestamp=moment(number),
+        company_name=str(number),
+        cik="1",
+        employees=number,
+        raw_xml="<x/>",
+    )
 
 
 def _fork(store: Any, job: Job) -> None:
@@ -131,10 +201,7 @@ def write_all_kinds(store: Any, number: int) -> None:
     """Write one record of each kind that says the number."""
     at, name = moment(number), str(number)
     store.write_bars("AAPL", [PriceBar("AAPL", at, 1.0, 2.0, 0.5, 1.5, number)])
-    filing = FundamentalData(
-        symbol="AAPL", timestamp=at, company_name=name, cik="1", employees=number, raw_xml="<x/>"
-    )
-    store.write_fundamental("AAPL", filing)
+    store.write_fundamental("AAPL", _filing("AAPL", number))
     store.write_event(Event("tick", "AAPL", at, at, "test", {"number": number}))
     store.save_strategy_state(name, {"number": number})
     store.save_strategy_state("value", {"number": number})
@@ -206,6 +273,12 @@ def _batches(store: Any) -> dict[str, Callable[[], None]]:
     if isinstance(store, Bulk):
         writes["events"] = lambda: store.write_events(events)
         writes["fundamentals"] = lambda: store.write_fundamentals(filings)
+    if isinstance(store, BulkAudit):
+        held = [Decision("AAPL", Action.HOLD, 0, 0, text) for text in ("", long)]
+        order = Order("value", "AAPL", "BUY", 1, "MARKET")
+        sent = [(order, OrderResult("1", "filled", message=text)) for text in ("", long)]
+        writes["decisions"] = lambda: store.log_decisions("value", held)
+        writes["orders"] = lambda: store.log_orders("value", sent)
     return writes
 
 
@@ -256,6 +329,10 @@ _TASKS = {
     "fill batches": _fill_batches,
     "starve": _starve,
     "fork": _fork,
+    "every method": _every_method,
+    "batches of facts": _batches_of_facts,
+    "batches of records": _batches_of_records,
+    "count": _count_up,
 }
 
 if __name__ == "__main__":

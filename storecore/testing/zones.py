@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
+from storecore.testing.recorder import Recorder
 from storecore.testing.records import (
     EVER,
     NOON,
@@ -22,7 +23,6 @@ from storecore.testing.records import (
     fundamental,
     sent,
 )
-from storecore.testing.witness import Witness
 
 DAY = timedelta(days=1)
 ZONES: tuple[tzinfo, ...] = (
@@ -42,7 +42,7 @@ AGES = (
 )
 
 
-class ZoneLaws(Givens):
+class ZoneLaws(Fixtures):
     """One instant, however it is written, and wherever the machine stands."""
 
     @pytest.fixture
@@ -55,7 +55,7 @@ class ZoneLaws(Givens):
         time.tzset()
 
     def test_t1_bounds_in_any_zone_ask_for_the_instants_that_they_are(
-        self, subject: Witness, declared: frozenset[str], far_away: None
+        self, subject: Recorder, declared: frozenset[str], far_away: None
     ) -> None:
         """Of bars, events, tables and streams; as bounds, not as what a clock there shows."""
         moments = [NOON + step * timedelta(hours=1) for step in range(-30, 31)]
@@ -72,7 +72,7 @@ class ZoneLaws(Givens):
                 assert found == right[name], f"{name} with bounds in {zone}"
 
     def test_t1_naive_bounds_are_utc_on_any_machine(
-        self, subject: Witness, declared: frozenset[str], far_away: None
+        self, subject: Recorder, declared: frozenset[str], far_away: None
     ) -> None:
         """Of bars, events, tables and streams."""
         for at in (NOON - DAY / 2, NOON, NOON + DAY / 2):
@@ -82,7 +82,7 @@ class ZoneLaws(Givens):
             assert len(read(NOON, NOON)) == 1, f"{name} with naive bounds"
 
     def test_f1_as_of_in_any_zone_is_the_instant_that_it_is(
-        self, subject: Witness, far_away: None
+        self, subject: Recorder, far_away: None
     ) -> None:
         """To the microsecond."""
         subject.write_fundamental("AAPL", fundamental(NOON, employees=1))
@@ -96,7 +96,7 @@ class ZoneLaws(Givens):
         assert subject.read_fundamental("AAPL", as_of=NOON).employees == 1
 
     def test_t1_bars_are_deleted_by_instants_in_any_zone(
-        self, having: Callable[[str], Witness], far_away: None
+        self, having: Callable[[str], Recorder], far_away: None
     ) -> None:
         """Both ends to the microsecond, naive bounds too."""
         bulk = having("Bulk")
@@ -111,7 +111,7 @@ class ZoneLaws(Givens):
             assert left == [moments[0], moments[3]], f"bounds in {zone}"
 
     def test_t1_records_are_read_by_instants_in_any_zone(
-        self, having: Callable[[str], Witness], far_away: None
+        self, having: Callable[[str], Recorder], far_away: None
     ) -> None:
         """Though the log is filed by the machine's own date."""
         trail = having("AuditTrail")
@@ -128,7 +128,7 @@ class ZoneLaws(Givens):
                 assert read(there - DAY, there - tick) == read(there + tick, there + DAY) == []
 
     def test_t1_instants_of_every_age_are_kept_found_and_counted(
-        self, subject: Witness, declared: frozenset[str]
+        self, subject: Recorder, declared: frozenset[str]
     ) -> None:
         """Before 1970 and after 2038, 2106 and 2262, in bars, filings, events and coverages."""
         subject.write_bars("AAPL", [bar(at) for at in AGES])
@@ -147,7 +147,7 @@ class ZoneLaws(Givens):
             assert (coverage.first, coverage.last) == (_utc(AGES[0]), _utc(AGES[-1]))
 
     def test_t1_bars_of_every_age_are_deleted_to_the_microsecond(
-        self, having: Callable[[str], Witness], declared: frozenset[str]
+        self, having: Callable[[str], Recorder], declared: frozenset[str]
     ) -> None:
         """And what is left is covered from its first to its last microsecond."""
         bulk = having("Bulk")
@@ -162,7 +162,7 @@ class ZoneLaws(Givens):
             assert (coverage.first, coverage.last) == (_utc(min(left)), _utc(max(left)))
 
     def test_t1_the_dates_of_a_table_are_instants_whatever_their_zone_and_unit(
-        self, having: Callable[[str], Witness]
+        self, having: Callable[[str], Recorder]
     ) -> None:
         """Arrow keeps an instant and the name of a zone to show it in."""
         import pyarrow as pa
@@ -181,7 +181,7 @@ class ZoneLaws(Givens):
             read = tables.read_bar_table("AAPL", *EVER)["date"].to_pylist()
             assert read == [at + step * DAY for step in range(number + 1)], f"{unit} in {zone}"
 
-    def test_t1_the_hour_that_comes_twice_is_two_hours(self, subject: Witness) -> None:
+    def test_t1_the_hour_that_comes_twice_is_two_hours(self, subject: Recorder) -> None:
         """Where a summer ends, in bars, events and filings, and as bounds."""
         if "America/New_York" not in available_timezones():
             pytest.skip("this machine knows no time zones")

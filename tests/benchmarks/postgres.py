@@ -26,10 +26,10 @@ from timing import in_turn
 from universe import DAY, bar_table, names, one_day, weekdays
 
 from storecore import Action, Decision
-from storecore.bar_checks import checked_series
-from storecore.bar_table import SERIES
+from storecore.bars.checks import checked_series
+from storecore.bars.table import SERIES
 from storecore_postgres import PostgresDataStore
-from storecore_postgres.wire import COPY_END, COPY_HEAD, copied_rows
+from storecore_postgres.wire import COPY_END, COPY_HEAD, copy_rows
 
 DAYS = 2_520
 FIELDS = ("symbol", "date", "open", "high", "low", "close", "volume")
@@ -140,7 +140,7 @@ def beside_others(store: PostgresDataStore, peer: Peer, symbols: list[str], roun
 def bulk_write(store: PostgresDataStore, peer: Peer, table: pa.Table) -> None:
     """Write all bars into an empty table."""
     series = checked_series(table)
-    rows = [copied_rows((symbol, "1d"), *(one[n] for n in SERIES.names)) for symbol, one in series]
+    rows = [copy_rows((symbol, "1d"), *(one[n] for n in SERIES.names)) for symbol, one in series]
     blocks = [COPY_HEAD, *rows, COPY_END]
 
     def theirs() -> None:

@@ -11,11 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from storecore import open_store
-from storecore.memory import MemoryDataStore, storecore_backend
-from storecore.opening import prepare
-from storecore.readonly import ReadonlyStore
+from storecore.builtin.memory import MemoryDataStore, storecore_backend
+from storecore.builtin.readonly import ReadonlyStore
+from storecore.config.open import prepare
 from storecore.testing import DataStoreSuite
-from storecore.wrapping import wrapper_class
 from storecore_file import FileDataStore, plugin
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.plugin import storecore_backend as postgres_backend
@@ -29,7 +28,9 @@ class TestMemory(DataStoreSuite):
     @pytest.fixture
     def tamper(self, store):
         def tamper(log, change):
-            store._logs[log] = change(store._logs[log])
+            kept = store._logs[log]
+            kept.kept = change(kept.kept)
+            kept.days = [date(2026, 1, 5)] * len(kept.kept)
 
         return tamper
 
@@ -160,6 +161,7 @@ def file(path):
     return {"backend": "file", "base_path": path, "durability": "os"}
 
 
+@pytest.mark.soak
 class TestMirrorOfFiles(Composed):
     def config(self, place):
         replicas = [file(place / "copy"), {"backend": "memory"}]
@@ -173,6 +175,7 @@ class TestDurableMirror(TestMirrorOfFiles):
         return prepared.spec
 
 
+@pytest.mark.soak
 class TestCachedMemory(Composed):
     def config(self, place):
         return {"backend": "cached", "store": {"backend": "memory"}, "max_bytes": 50_000}
@@ -201,7 +204,7 @@ class TestReadonlyMemory(DataStoreSuite):
 
     @pytest.fixture
     def store(self, writer, spec):
-        return wrapper_class(ReadonlyStore, spec.capabilities)(writer)
+        return ReadonlyStore(writer, spec.capabilities)
 
 
 @pytest.mark.soak

@@ -54,7 +54,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     """A site folder on `sys.path`, forgotten after the test with all that was imported from it."""
-    monkeypatch.setattr("storecore.observers._loaded", None)
+    monkeypatch.setattr("storecore.plugins.observers._loaded", None)
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))

@@ -19,7 +19,7 @@ from storecore.events import (
     event_types,
     select_events,
 )
-from storecore.instants import time_range
+from storecore.values.times import time_range
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NEW_YORK = ZoneInfo("America/New_York")
@@ -105,7 +105,7 @@ def test_values_of_other_types_are_kept_as_the_plain_ones_that_they_equal(event,
         (
             {"source": 5},
             InvalidData,
-            r"^event\.source=5: expected a str, got int; make a str of it$",
+            r"^event\.source=5: expected a str, got int; convert it to a str$",
         ),
         (
             {"source": "\ud800"},

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storecore_file import FileDataStore, bar_file, bars, series_writer, streaming, tiling
-from storecore_file.parts import layout_of
+from storecore_file import FileDataStore
+from storecore_file.bars import collection, layout, partition, stream, writer
+from storecore_file.bars.layout import layout_of
 
 JAN_5 = datetime(2026, 1, 5)
 
@@ -44,17 +45,17 @@ def always():
 def small(monkeypatch):
     """Make sizes so small that a few bars are split, merged, journaled and folded."""
     sizes = {
-        tiling: {
-            "PART_ROWS": 20,
+        layout: {
+            "PARTITION_ROWS": 20,
             "OPEN_ROWS": 5,
-            "PART_BYTES": 6_200,
+            "PARTITION_BYTES": 6_200,
             "SMALL_BYTES": 2_600,
             "RATIO": 1,
         },
-        series_writer: {"PART_ROWS": 20},
-        bar_file: {"GROUP_ROWS": 8},
-        bars: {"FEW_ROWS": 3, "MANY_SERIES": 2, "JOURNAL_BYTES": 2_000},
-        streaming: {"_AT_ONCE": 2},
+        writer: {"PARTITION_ROWS": 20},
+        partition: {"GROUP_ROWS": 8},
+        collection: {"FEW_ROWS": 3, "MANY_SERIES": 2, "JOURNAL_BYTES": 2_000},
+        stream: {"_AT_ONCE": 2},
     }
     for module, values in sizes.items():
         for name, value in values.items():
@@ -70,8 +71,8 @@ def whole_layout():
         assert not hidden or torn, f"left behind: {hidden}"
         for folder in {path.parent for path in (base / "prices").rglob("*.parquet")}:
             layout = layout_of(os.listdir(folder))
-            assert not layout.overlap, f"left behind: {layout.parts}"
-            for part in layout.parts:
+            assert not layout.overlap, f"left behind: {layout.partitions}"
+            for part in layout.partitions:
                 dates = pq.read_table(folder / part.name, columns=["date"])["date"]
                 instants = dates.cast("int64").to_pylist()
                 assert instants == sorted(set(instants)), part
@@ -220,7 +221,7 @@ def all_kinds(bar, event, decision, fundamental, sent):
         rows = [bar(symbol=symbol) for symbol in ("AAPL", "MSFT", "S1", "S2")]
         names = rows[0].__struct_fields__
         store.write_bar_table(pa.table({n: [getattr(each, n) for each in rows] for n in names}))
-        store._bars._appended = False  # or it would be folded when the store is closed
+        store._bars._appended = False  # or it would be flushed when the store is closed
 
     return fill
 

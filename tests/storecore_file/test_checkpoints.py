@@ -99,7 +99,7 @@ def test_a_series_has_the_number_of_its_last_write(filled, bar):
 
 
 def test_a_series_that_lies_in_the_journal_has_no_number(store, bar, monkeypatch):
-    monkeypatch.setattr("storecore_file.bars.MANY_SERIES", 1)
+    monkeypatch.setattr("storecore_file.bars.collection.MANY_SERIES", 1)
     names = PriceBar.__struct_fields__
     bars = [bar(symbol=symbol) for symbol in ("A", "B")]
     store.write_bar_table(pa.table({name: [getattr(b, name) for b in bars] for name in names}))

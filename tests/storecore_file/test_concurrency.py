@@ -176,11 +176,14 @@ BUSY = """if True:
     import pyarrow as pa
     from datetime import datetime, timedelta
     from storecore import PriceBar
-    from storecore_file import FileDataStore, bar_file, bars, series_writer, tiling
+    from storecore_file import FileDataStore
+    from storecore_file.bars import collection, partition
+    from storecore_file.bars import layout, writer
 
-    tiling.PART_ROWS = series_writer.PART_ROWS = 20
-    tiling.OPEN_ROWS, tiling.PART_BYTES, tiling.SMALL_BYTES, tiling.RATIO = 5, 6_000, 2_400, 1
-    bar_file.GROUP_ROWS, bars.FEW_ROWS, bars.MANY_SERIES, bars.JOURNAL_BYTES = 8, 3, 2, 3_000
+    layout.PARTITION_ROWS = writer.PARTITION_ROWS = 20
+    layout.OPEN_ROWS, layout.PARTITION_BYTES, layout.SMALL_BYTES, layout.RATIO = 5, 6_000, 2_400, 1
+    partition.GROUP_ROWS, collection.JOURNAL_BYTES = 8, 3_000
+    collection.FEW_ROWS, collection.MANY_SERIES = 3, 2
     base, seed, rounds = sys.argv[1], *map(int, sys.argv[2:])
     chosen, start = random.Random(seed), datetime(2026, 1, 5)
     names = PriceBar.__struct_fields__

@@ -18,7 +18,7 @@ import pytest
 from storecore import PriceBar
 from storecore.errors import StorageError
 from storecore_file import FileDataStore
-from storecore_file import bars as room
+from storecore_file.bars import collection
 
 JAN = datetime(2026, 1, 1, tzinfo=UTC)
 SYMBOLS = ["A", "B", "C"]
@@ -56,8 +56,8 @@ class Calls:
 
 @pytest.fixture
 def calls(monkeypatch, small):
-    monkeypatch.setattr(room, "WRITERS", 1)
-    monkeypatch.setattr("storecore_file.parallel._FEW", 100)  # in this thread, in one order
+    monkeypatch.setattr(collection, "WRITERS", 1)
+    monkeypatch.setattr("storecore_file.bars.parallel._FEW", 100)  # in this thread, in one order
     return Calls(monkeypatch)
 
 

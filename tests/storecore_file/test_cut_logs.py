@@ -138,7 +138,7 @@ def test_a3_a_newline_that_is_cut_from_a_day_before_the_last_is_found(
     log, store = logs[kind], FileDataStore(base)
     for day in range(2):
         clock = type("Clock", (), {"now": staticmethod(lambda zone, d=day: JAN_5 + timedelta(d))})
-        monkeypatch.setattr("storecore_file.audit.datetime", clock)
+        monkeypatch.setattr("storecore_file.audit.log.datetime", clock)
         log.write(store, day)
     first, _ = sorted(base.glob(log.files))
     first.write_bytes(first.read_bytes()[:-1])

@@ -57,7 +57,7 @@ def filled(tmp_path, bar, event, decision, fundamental):
             store.log_decision("value", decision())
         for close in (0.0, 1.0, 2.0):
             if close == 1.0:
-                store._bars.fold()
+                store._bars.flush()
             bars = [bar(symbol=symbol, close=close) for symbol in ("AAPL", "MSFT")]
             columns = {name: [getattr(each, name) for each in bars] for name in names}
             store.write_bar_table(pa.table(columns))

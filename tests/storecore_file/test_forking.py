@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from storecore.forking import _begin_anew
+from storecore.values.fork import _reset
 
 FORKING = """if True:
     import os, sys, threading
     from datetime import datetime
     from storecore import PriceBar
     from storecore_file import FileDataStore
-    import storecore_file.kept_parts as kept_parts
+    import storecore_file.bars.partition as partition
 
     store = FileDataStore(sys.argv[1])
     bar = PriceBar("A", datetime(2026, 1, 5), 1.0, 1.0, 1.0, 1.0, 1)
@@ -17,7 +17,7 @@ FORKING = """if True:
     held, done = threading.Event(), threading.Event()
 
     def hold():
-        with store._bars._journal._reading, kept_parts._kept._lock:
+        with store._bars._journal._reading, partition._kept._lock:
             held.set()
             done.wait()
 
@@ -39,5 +39,5 @@ def test_a_child_does_not_wait_for_a_thread_that_only_its_parent_has(base, scrip
 def test_what_guards_itself_begins_anew_in_a_child(store):
     journal = store._bars._journal
     before = journal._reading
-    _begin_anew()  # what is called after a fork: here it is what a child would have
+    _reset()  # what is called after a fork: here it is what a child would have
     assert journal._reading is not before

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from storecore.errors import CorruptData, StorageError
-from storecore_file.floor.sealing import sealed, unsealed
+from storecore_file.fs.seal import sealed, unsealed
 
 JAN_5 = datetime(2026, 1, 5)
 BERLIN = ZoneInfo("Europe/Berlin")

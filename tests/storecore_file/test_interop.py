@@ -64,13 +64,13 @@ def test_polars_reads_all_symbols_in_one_scan(daily, base):
     assert frame.with_columns(pl.col("date").dt.epoch("us")).rows() == daily
 
 
-def part_of(base, symbol):
+def partition_of(base, symbol):
     """The part in which December and January have been merged."""
     return base / "prices" / symbol / "2025-12--2026-01.parquet"
 
 
 def test_pandas_reads_a_month(daily, base):
-    frame = pd.read_parquet(part_of(base, "BTC"))
+    frame = pd.read_parquet(partition_of(base, "BTC"))
     frame = frame[frame["date"].dt.month == 1]
     assert frame["date"].tolist() == [pd.Timestamp(MONTHS[1], tz="UTC")]
     assert [*frame.drop(columns="date").iloc[0]] == ["BTC", 99.0, 101.0, 98.0, 100 / 3, 2.5]
@@ -140,7 +140,7 @@ def test_a_state_and_a_fundamental_are_documents(store, base, fundamental):
 
 
 def test_a_file_that_duckdb_rewrote_is_not_taken_for_the_one_that_was_written(daily, store, base):
-    path = part_of(base, "AAPL")
+    path = partition_of(base, "AAPL")
     duckdb.sql(f"COPY (SELECT * FROM '{path}') TO '{path}.new' (FORMAT parquet)")
     path.with_name(f"{path.name}.new").replace(path)
     with pytest.raises(OSError, match=r"2025-12--2026-01\.parquet: not a whole file of bars"):

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from storecore import PriceBar
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 from storecore_file import FileDataStore
 
 START = datetime(2025, 12, 30, tzinfo=UTC)

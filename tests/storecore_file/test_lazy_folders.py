@@ -12,7 +12,7 @@ import pytest
 from storecore import ConfigError, NoStore, StateVersion, StorageError
 from storecore.testing.records import bar_table
 from storecore_file import FileDataStore
-from storecore_file.floor.disk import Disk
+from storecore_file.fs.disk import Disk
 
 ALL = date.min, date.max
 

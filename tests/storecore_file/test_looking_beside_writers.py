@@ -5,18 +5,20 @@ from __future__ import annotations
 import itertools
 import os
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from storecore import StorageError
-from storecore.audit import GENESIS
-from storecore_file import FileDataStore, troubles
-from storecore_file.floor.disk import Disk
-from storecore_file.repairing import Repairs
-from storecore_file.troubles import Problem, agreed, problem_of
+from storecore.audit.records import GENESIS
+from storecore_file import FileDataStore, integrity
+from storecore_file.fs.disk import Disk
+from storecore_file.integrity import Files, Issue, agreed, issue_of
+from storecore_file.repair import Repairs
 
 ALL = date.min, date.max
+PATH = Path("value.json")
 JAN_5 = datetime(2026, 1, 5)
 
 
@@ -102,25 +104,27 @@ def test_a_file_that_is_gone_has_no_problem(tmp_path):
     def check(path):
         path.read_bytes()
 
-    assert problem_of(tmp_path / "gone", check) is None
+    assert issue_of(tmp_path / "gone", Files(None, check)) is None
 
 
 def test_damage_that_the_next_look_does_not_find_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(troubles, "_PAUSE", 0)
-    answers = iter([Problem("damaged", "a"), Problem("damaged", "b"), None])
+    monkeypatch.setattr(integrity, "_PAUSE", 0)
+    answers = iter([Issue("damaged", PATH, "a"), Issue("damaged", PATH, "b"), None])
     assert agreed(lambda: next(answers)) is None
 
 
 def test_what_two_looks_find_is_found(monkeypatch):
-    monkeypatch.setattr(troubles, "_PAUSE", 0)
-    answers = iter([Problem("damaged", "a"), Problem("damaged", "b"), Problem("damaged", "b")])
-    assert agreed(lambda: next(answers)) == Problem("damaged", "b")
+    monkeypatch.setattr(integrity, "_PAUSE", 0)
+    answers = iter(
+        [Issue("damaged", PATH, "a"), Issue("damaged", PATH, "b"), Issue("damaged", PATH, "b")]
+    )
+    assert agreed(lambda: next(answers)) == Issue("damaged", PATH, "b")
 
 
 def test_what_never_stays_the_same_is_told_as_it_was_seen_last(monkeypatch):
-    monkeypatch.setattr(troubles, "_PAUSE", 0)
+    monkeypatch.setattr(integrity, "_PAUSE", 0)
     numbers = itertools.count()
-    assert agreed(lambda: Problem("damaged", str(next(numbers)))).kind == "damaged"
+    assert agreed(lambda: Issue("damaged", PATH, str(next(numbers)))).kind == "damaged"
 
 
 def test_a_document_that_is_moved_aside_while_it_is_read_is_not_taken_for_damaged(
@@ -169,7 +173,7 @@ def test_a_chain_that_there_is_no_memory_for_is_unchecked(store, base, decision,
     def out_of_memory(files, heads):
         raise MemoryError
 
-    monkeypatch.setattr("storecore_file.audit.follow", out_of_memory)
+    monkeypatch.setattr("storecore_file.audit.log.follow", out_of_memory)
     found = store.verify().findings
     assert [(each.kind, each.place) for each in found] == [
         ("unchecked", str(base / "audit" / log)) for log in ("decisions", "orders")
@@ -202,8 +206,8 @@ def test_an_entry_that_cannot_be_looked_at_is_unchecked(store, base, monkeypatch
 def test_a_file_that_has_come_in_the_place_of_another_thing_is_not_moved(store, base):
     path = base / "events" / "2026-01-05.parquet"
     os.mkfifo(path)
-    (trouble,) = [each for each in store._events.troubles() if each]
+    (issue,) = [each for each in store._events.issues() if each]
     path.unlink()
     path.write_bytes(b"x")
-    assert Repairs(base, store._disk, 1, dry_run=False).mend(trouble) is None
+    assert Repairs(base, store._disk, 1, dry_run=False).repair(issue) is None
     assert path.exists()

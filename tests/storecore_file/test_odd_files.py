@@ -12,10 +12,10 @@ from hashlib import sha256
 import pytest
 
 from storecore import StorageError
-from storecore_file import FileDataStore, troubles
-from storecore_file.floor.disk import _may_be_folder
-from storecore_file.floor.regular import READ, WRITE, open_regular
-from storecore_file.floor.sealing import sealed
+from storecore_file import FileDataStore, integrity
+from storecore_file.fs.disk import _may_be_folder
+from storecore_file.fs.handles import READ, WRITE, open_regular
+from storecore_file.fs.seal import sealed
 
 ALL = date.min, date.max
 JAN_5 = datetime(2026, 1, 5)
@@ -38,7 +38,7 @@ FILES = [
 @pytest.fixture
 def full(base, all_kinds, monkeypatch):
     """A folder with all kinds of files, and a store that has them closed."""
-    monkeypatch.setattr(troubles, "_PAUSE", 0)
+    monkeypatch.setattr(integrity, "_PAUSE", 0)
     with FileDataStore(base, durability="os") as store:
         all_kinds(store)
     return base

@@ -11,7 +11,7 @@ import pytest
 
 from storecore import PriceBar, StorageError
 from storecore_file import FileDataStore
-from storecore_file.floor.disk import Disk
+from storecore_file.fs.disk import Disk
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

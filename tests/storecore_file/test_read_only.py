@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from storecore.cli.app import app
 from storecore_file import FileDataStore
-from storecore_file.floor import locks
+from storecore_file.fs import locks
 
 ALL = date.min, date.max
 

@@ -11,7 +11,7 @@ import pytest
 
 from storecore.errors import StorageError
 from storecore_file import FileDataStore
-from storecore_file.floor.sealing import sealed
+from storecore_file.fs.seal import sealed
 
 RELEASES = Path(__file__).parent / "releases"
 NAMES = sorted(path.name for path in RELEASES.iterdir() if path.is_dir() and path.name[0].isdigit())

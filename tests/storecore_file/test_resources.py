@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storecore_file import FileDataStore, troubles
+from storecore_file import FileDataStore, integrity
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="becomes another user, as root alone may")
 
@@ -17,7 +17,7 @@ BEGIN = """if True:
     from datetime import date, datetime
     from storecore import StoreError, open_store
     from storecore_file import FileDataStore
-    import storecore_file.troubles
+    import storecore_file.integrity
 
     ALL = date.min, date.max
     base = sys.argv[1]
@@ -102,7 +102,7 @@ LITTLE_MEMORY = """
 @pytest.fixture
 def place(all_kinds, monkeypatch):
     """A folder with all kinds of files that any user may reach."""
-    monkeypatch.setattr(troubles, "_PAUSE", 0)
+    monkeypatch.setattr(integrity, "_PAUSE", 0)
     with tempfile.TemporaryDirectory() as made:
         base = Path(made) / "data"
         with FileDataStore(base, durability="os") as store:

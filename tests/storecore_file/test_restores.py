@@ -87,7 +87,7 @@ class Pair:
         self.stores[which].compact()
 
     def fold(self, which, day, count):
-        self.stores[which]._bars.fold()
+        self.stores[which]._bars.flush()
 
     def restart(self, which, day, count):
         """End the program: closed, or killed, which leaves the journal as it is."""

@@ -16,7 +16,7 @@ import storecore_file
 from storecore import AuditTrail, Catalog, DataStore, DiskUsage
 from storecore.errors import ConfigError, LockTimeout, StorageError, StoreClosed
 from storecore_file import FileDataStore
-from storecore_file.floor.locks import Locked
+from storecore_file.fs.locks import Locked
 
 ALL = date.min, date.max
 FOLDERS = ["audit/decisions", "audit/orders", "events", "fundamentals", "prices", "state"]
@@ -248,3 +248,11 @@ def test_a_current_folder_that_is_gone_is_a_config_error(tmp_path, monkeypatch):
     gone.rmdir()
     with pytest.raises(ConfigError, match="base_path='data'"):
         FileDataStore("data")
+
+
+def test_the_series_of_bars_are_listed(tmp_path, bar):
+    with FileDataStore(tmp_path) as store:
+        store.write_bars("AAPL", [bar()], timeframe="1m")
+        store.write_bars("AAPL", [bar()])
+        store.write_bars("MSFT", [bar(symbol="MSFT")])
+        assert list(store._bars.series()) == [("AAPL", "1d"), ("AAPL", "1m"), ("MSFT", "1d")]

@@ -10,7 +10,7 @@ from datetime import date
 import pytest
 
 from storecore import StoreError
-from storecore_file import FileDataStore, troubles
+from storecore_file import FileDataStore, integrity
 
 ALL = date.min, date.max
 CODES = [errno.EACCES, errno.EMFILE, errno.ENOMEM, errno.EIO, MemoryError]
@@ -39,7 +39,7 @@ def files(base):
 @pytest.fixture
 def hurt(base, all_kinds, monkeypatch):
     """A store with all kinds of files, some of them damaged; return these."""
-    monkeypatch.setattr(troubles, "_PAUSE", 0)
+    monkeypatch.setattr(integrity, "_PAUSE", 0)
     with FileDataStore(base, durability="os") as store:
         all_kinds(store)
     damaged = [next(base.glob(pattern)) for pattern in DAMAGED]

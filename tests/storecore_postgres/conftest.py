@@ -1,4 +1,4 @@
-"""What the tests of the postgres backend share: a store, its administrator, other roles, faults."""
+"""Fixtures for tests of the postgres backend: stores, roles, databases, faults at a commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.database import Pool
-from storecore_postgres.distribution import chosen
+from storecore_postgres.schema.layouts import choose_layout
 
 _numbers = itertools.count()
 
@@ -41,7 +41,7 @@ def layout(postgres_dsn):
     """How the server lays out new tables, by the extensions that it has."""
     with psycopg.connect(postgres_dsn) as connection:
         found = connection.execute("SELECT extname FROM pg_extension").fetchall()
-    return chosen("auto", {name for (name,) in found})
+    return choose_layout("auto", {name for (name,) in found})
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def terminate(admin, schema):
 
 @pytest.fixture
 def at_commit(monkeypatch):
-    """Call a function in place of the next COMMIT (or other statement, by a part of it).
+    """Call a function in place of the next COMMIT (or other statement, by its beginning).
 
     It is given the connection and what sends the statement.
     """
@@ -128,7 +128,7 @@ def at_commit(monkeypatch):
         waiting = [instead]
 
         def execute(self, query, *args, **options):
-            if part in query and waiting:
+            if waiting and query.lstrip().startswith(part):
                 return waiting.pop()(self, lambda: real(self, query, *args, **options))
             return real(self, query, *args, **options)
 

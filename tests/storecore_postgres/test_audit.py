@@ -1,4 +1,4 @@
-"""The room of audit: appended to by one after another, and every way to tamper with it is found."""
+"""The audit log: writers take turns, and tampering is detected."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 
 from storecore import InvalidName
 from storecore.errors import CorruptData
-from storecore_file import FileDataStore, audit
-from storecore_postgres import audit_writer
+from storecore_file import FileDataStore
+from storecore_file.audit import log as audit
+from storecore_postgres.audit import log as audit_log
 
 ALL = date.min, date.max
 
@@ -92,7 +93,7 @@ def test_a_log_without_its_head_goes_on_and_a_cut_that_it_may_hide_stays_a_findi
     assert [each.seq for each in store.read_decisions(*ALL)] == list(range(1, 9))
     (finding,) = store.verify_audit().findings
     assert finding.kind == "headless"
-    assert "whether records were cut off before record 7 is not known" in finding.detail
+    assert "records may have been cut off before record 7" in finding.detail
 
 
 def test_an_empty_log_without_its_head_may_have_had_records(store, tamper, decision, schema):
@@ -116,7 +117,7 @@ def test_a_head_behind_its_log_is_a_finding_that_the_next_record_heals(
     tamper(set_back)
     (finding,) = store.verify().findings
     assert (finding.kind, finding.place) == ("behind", f'"{schema}".decisions')
-    assert "goes on to record 6: restored without it?" in finding.detail
+    assert "goes up to record 6: restored without it?" in finding.detail
     with opened() as other:
         other.log_decision("value", decision())
     store.log_decision("value", decision())
@@ -144,7 +145,7 @@ def test_records_that_came_in_beneath_a_head_that_did_not_move_are_gone_on_from(
         other.log_decisions("value", [decision()] * 3)
     tamper(f"UPDATE {{heads}} SET seq = {seq}, hash = '{end}' WHERE log = 'decisions'")
     if of_another:
-        store._decisions._writer._end = None  # as of a cluster, which has no shorter way
+        store._logs["decisions"]._end = None  # as of a cluster, which has no shorter way
     store.log_decision("value", decision())
     assert store.verify_audit().checked == 5
     assert kinds(store) == []
@@ -216,9 +217,9 @@ def test_a_repair_of_which_nobody_hears_that_it_was_done_is_told_once(
     ("change", "wrong"),
     [
         ("UPDATE {log} SET record = replace(record::text, 'n 5', 'n 9')::json WHERE seq = 6",
-         "seq 6: the line is not the one"),
+         "seq 6: the line does not match its hash"),
         ("UPDATE {log} SET seq = 60 WHERE seq = 6",
-         "seq 60: its record is the one of number 6"),
+         "seq 60: its record has number 6"),
     ],
 )  # fmt: skip
 def test_nothing_goes_on_from_a_last_record_that_is_damaged(
@@ -257,7 +258,7 @@ class Frozen(datetime):
 
 
 def test_its_chain_is_that_of_files_byte_for_byte(store, monkeypatch, tmp_path, decision, sent):
-    for module in (audit, audit_writer):
+    for module in (audit, audit_log):
         monkeypatch.setattr(module, "datetime", Frozen)
     with FileDataStore(tmp_path) as files:
         for each in (files, store):

@@ -1,4 +1,4 @@
-"""The room of bars: answers column by column, in pages and in windows, as `memory` gives them."""
+"""Reads of bars, in pages and in windows: the same results as `memory`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from storecore import PriceBar
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 from storecore.reports import Coverage
-from storecore_postgres import bar_writer, bars
+from storecore_postgres import bars
 
 ALL = date.min, date.max
 SYMBOLS = ["A", "B", "a", "Ü", "A\\", "%s", "A'"]
@@ -40,13 +40,13 @@ def batches(draw):
 @pytest.fixture
 def small(monkeypatch):
     """Make sizes so small that a few bars are copied, in batches, and read in pages."""
-    for module, name, value in [
-        (bars, "_PAGE", 7),
-        (bar_writer, "_MANY", 5),
-        (bar_writer, "_SOME", 1),
-        (bar_writer, "_BATCH", 4),
+    for name, value in [
+        ("_PAGE_ROWS", 7),
+        ("_COPY_FROM", 5),
+        ("_COPY_PER_SERIES", 1),
+        ("_UPSERT_ROWS", 4),
     ]:
-        monkeypatch.setattr(module, name, value)
+        monkeypatch.setattr(bars, name, value)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Law D4 between processes: unsorted batches of the same keys, all written, none refused."""
+"""Law D4 between processes: all write unsorted batches of the same keys, and none fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections: lent, lost, interrupted; a server that was away; what another session has locked."""
+"""The pool: lost and interrupted connections, servers that return, locks of other sessions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 from storecore import LockTimeout, StorageError
 from storecore_postgres import connections
 from storecore_postgres.connections import Connections, Pool
-from storecore_postgres.failing import AllLent
+from storecore_postgres.errors import PoolExhausted
 
 ALL = date.min, date.max
 
@@ -66,7 +66,7 @@ def test_there_are_never_more_than_asked(pool):
 
 
 def test_one_who_waits_is_served_as_soon_as_another_is_done(pool, monkeypatch):
-    monkeypatch.setattr(connections, "_LOOK_AGAIN", 60.0)
+    monkeypatch.setattr(connections, "_POLL_SECONDS", 60.0)
     lending, _ = pool(max_size=1)
     lent, done = Event(), Event()
 
@@ -83,20 +83,38 @@ def test_one_who_waits_is_served_as_soon_as_another_is_done(pool, monkeypatch):
         assert waiting.result(timeout=10) == (1,)
 
 
-def test_a_transaction_that_is_left_open_is_rolled_back(pool):
+def test_a_connection_in_whose_use_an_exception_was_raised_is_not_lent_again(pool):
+    """Who raised it, and where in the driver's work, cannot be known: its state is not, either."""
     lending, made = pool()
     for statement in ("SELECT 1", "SELECT 1 / 0"):
         with pytest.raises((ZeroDivisionError, psycopg.DataError)):
             lending.lend(5.0, lambda each, asked=statement: left_open(each, asked))
         status = lending.lend(5.0, lambda each: each.info.transaction_status)
         assert status == psycopg.pq.TransactionStatus.IDLE
-    assert len(made) == 1
+    assert len(made) == 3
 
 
 def left_open(connection, statement):
     connection.execute("BEGIN")
     connection.execute(statement)
     raise ZeroDivisionError
+
+
+def in_a_pipeline(connection):
+    connection.pgconn.enter_pipeline_mode()
+
+
+def in_a_transaction(connection):
+    connection.execute("BEGIN")
+
+
+@pytest.mark.parametrize("left", [in_a_pipeline, in_a_transaction])
+def test_what_a_call_leaves_unfinished_is_not_taken_for_done(pool, left):
+    lending, made = pool()
+    with pytest.raises(psycopg.OperationalError, match="ended before its statements"):
+        lending.lend(5.0, left)
+    assert lending.lend(5.0, nothing) == (1,)
+    assert len(made) == 2
 
 
 def test_a_connection_that_was_lost_within_a_transaction_is_not_lent_again(pool, admin):
@@ -106,7 +124,8 @@ def test_a_connection_that_was_lost_within_a_transaction_is_not_lent_again(pool,
         connection.execute("BEGIN")
         admin.execute("SELECT pg_terminate_backend(%s::int)", [connection.info.backend_pid])
 
-    lending.lend(5.0, lose)
+    with pytest.raises(psycopg.OperationalError):
+        lending.lend(5.0, lose)
     assert lending.lend(5.0, nothing) == (1,)
     assert len(made) == 2
 
@@ -149,7 +168,7 @@ def test_a_connection_that_is_given_back_after_the_end_is_closed(pool):
 
 
 def test_one_who_waits_hears_of_the_end_at_once(pool, monkeypatch):
-    monkeypatch.setattr(connections, "_LOOK_AGAIN", 60.0)
+    monkeypatch.setattr(connections, "_POLL_SECONDS", 60.0)
     lending, _ = pool(max_size=1)
     with lending.connection(), ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(lending.lend, 30.0, nothing)
@@ -178,7 +197,7 @@ def test_one_who_waits_for_those_who_cannot_connect_hears_why(pool):
             time.sleep(0.01)
         with pytest.raises(psycopg.OperationalError, match="refused") as caught:
             lending.lend(0.1, nothing)
-        assert not isinstance(caught.value, AllLent)
+        assert not isinstance(caught.value, PoolExhausted)
         done.set()
         assert first.exception().args == ("connection refused",)
 
@@ -225,12 +244,12 @@ class Alarm(Exception):
 
 
 @pytest.mark.parametrize("kind", [Alarm, KeyboardInterrupt])
-@pytest.mark.parametrize("moment", ["_is_at_rest", "_settle", "_sorted_in", "_take"])
+@pytest.mark.parametrize("moment", ["_is_idle", "_put_back", "_keep_idle", "_take"])
 def test_whatever_strikes_within_the_pool_a_connection_is_free_afterwards(
     pool, monkeypatch, kind, moment
 ):
     lending, _ = pool(max_size=1)
-    owner = connections if moment == "_is_at_rest" else Connections
+    owner = connections if moment == "_is_idle" else Connections
     real, waiting = getattr(owner, moment), [kind]
 
     def struck(*args):
@@ -427,7 +446,7 @@ def test_a_call_behind_a_table_lock_is_bounded_and_says_so(
         }
         for call in calls[log]:
             began = time.monotonic()
-            with pytest.raises(LockTimeout, match=rf"for 0.3 seconds \(that of pid .*{pid}") as at:
+            with pytest.raises(LockTimeout, match=rf"for 0.3 seconds \(pid .*{pid}") as at:
                 call()
             assert time.monotonic() - began < 5
             assert "nothing was written; end that session's transaction" in str(at.value)

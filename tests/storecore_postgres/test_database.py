@@ -1,4 +1,4 @@
-"""Connections lost between calls, within them and at the commit: nothing is lost, nothing twice."""
+"""Connections lost between calls, inside calls and at the commit: no write is lost or doubled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, datetime, timedelta
+from itertools import count
 from threading import Thread
 
 import psycopg
@@ -18,6 +19,7 @@ from storecore_postgres.database import Pool, _close_all, _Transaction
 from storecore_postgres.states import KEPT_VERSIONS
 
 ALL = date.min, date.max
+JAN_5 = datetime(2026, 1, 5)
 KINDS = ["event", "events", "state", "decision", "orders", "bars", "fundamental", "deletion"]
 
 
@@ -200,7 +202,7 @@ def test_a_commit_of_which_nobody_can_be_asked_is_reported_as_not_known(
     opened, at_commit, monkeypatch, event
 ):
     def commit(connection, send):
-        monkeypatch.setattr(store._database, "_patience", 0.2)
+        monkeypatch.setattr(store._database, "_timeout", 0.2)
         monkeypatch.setattr(store._database._pool, "lend", out_of_reach)
         lost_after_commit(connection, send)
 
@@ -212,7 +214,7 @@ def test_a_commit_of_which_nobody_can_be_asked_is_reported_as_not_known(
         with pytest.raises(
             StorageError,
             match=r"writing events of type .news.: the connection was lost at the commit.*0.2 sec"
-            r".*read it back before writing it again",
+            r".*read the data back before you write it again",
         ):
             store.write_event(event())
         monkeypatch.undo()
@@ -267,6 +269,91 @@ def test_a_number_that_no_transaction_has_had_is_one_that_was_lost(store):
     assert database._was_committed("writing", transaction, lambda *_: True) is False
 
 
+def begun_by_nobody(connection, send):
+    """The statements of the pipeline are a transaction by themselves, without this one."""
+    return connection.execute("SELECT")
+
+
+def rolled_back(connection, send):
+    """As the server answers a COMMIT of a transaction that has failed: without an error."""
+    return connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(("instead", "of"), [(begun_by_nobody, "BEGIN"), (rolled_back, "COMMIT")])
+@pytest.mark.parametrize("kind", EXACTLY_ONCE)
+def test_only_what_the_server_says_it_has_committed_is_taken_for_committed(
+    store, at_commit, write, kind, instead, of
+):
+    at_commit(instead, of)
+    write(store, kind)
+    assert held(store) == EXPECTED[kind]
+
+
+class Alarm(Exception):
+    """What a signal's handler of the user's raises, while a statement is under way."""
+
+
+@pytest.fixture
+def struck_at_each_wait(monkeypatch):
+    """Call something again and again, struck before or after each wait of the driver in turn."""
+    real = psycopg.Connection.wait
+
+    def strike_each(call, kind, is_before):
+        for step in count(1):
+            waits = count(1)
+
+            def wait(self, generator, *args, waits=waits, step=step, **options):
+                strikes = next(waits) == step
+                if strikes and is_before:
+                    raise kind
+                result = real(self, generator, *args, **options)
+                if strikes:
+                    raise kind
+                return result
+
+            monkeypatch.setattr(psycopg.Connection, "wait", wait)
+            try:
+                call()
+            except kind:
+                pass
+            finally:
+                monkeypatch.setattr(psycopg.Connection, "wait", real)
+            if next(waits) <= step:
+                return
+            yield step
+
+    return strike_each
+
+
+@pytest.mark.parametrize("kind", [Alarm, KeyboardInterrupt])
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("struck", KINDS)
+def test_d1_a_write_after_one_that_was_struck_is_kept(
+    store, opened, write, bar, event, struck_at_each_wait, struck, kind, is_before
+):
+    """The next write is one statement: it would not notice a transaction that was left open."""
+    write(store, struck)  # so that the log's end is known
+    days = 0
+    for _ in struck_at_each_wait(lambda: write(store, struck), kind, is_before):
+        days += 1
+        store.write_bars("NEXT", [bar(JAN_5 + timedelta(days), symbol="NEXT")])
+        store.write_event(event(type=f"next {days}"))
+    with opened() as other:
+        assert len(other.read_bars("NEXT", *ALL)) == days > 0
+        assert len({each.type for each in other.read_events(*ALL) if "next" in each.type}) == days
+
+
+def test_a_conflict_of_states_keeps_the_connection(store):
+    def session():
+        ((pid,),) = store._database.rows("asking", "SELECT pg_backend_pid()", [])
+        return pid
+
+    before = session()
+    with pytest.raises(StateConflict):
+        store.save_strategy_state("value", {"cash": 2}, expect=7)
+    assert session() == before
+
+
 def test_an_error_that_is_the_callers_own_leaves_no_transaction_open(store, opened):
     store.save_strategy_state("value", {"cash": 1})
     with pytest.raises(StateConflict):
@@ -291,7 +378,7 @@ FORKING = """if True:
         store.log_decision(str(number), Decision("AAPL", Action.HOLD, 0, 0, "test"))
 
     write(0)
-    with store._decisions._writer._turn:  # as a thread of the parent may have it
+    with store._logs["decisions"]._lock:  # as a thread of the parent may have it
         children = []
         for number in range(1, 4):
             child = os.fork()
@@ -317,15 +404,15 @@ def test_a_forked_child_has_connections_of_its_own(place, script):
 @pytest.mark.parametrize("closed", [False, True])
 def test_what_a_child_begins_anew(opened, closed):
     store = opened()
-    database, turn = store._database, store._decisions._writer._turn
+    database, turn = store._database, store._logs["decisions"]._lock
     of_parent = database._pool
     if closed:
         store.close()
     database.after_fork()  # what is called after a fork: here it is what a child would have
-    store._decisions._writer.after_fork()
+    store._logs["decisions"].after_fork()
     assert database._pool is not of_parent
     assert database._pool.closed is closed
-    assert store._decisions._writer._turn is not turn
+    assert store._logs["decisions"]._lock is not turn
     store.close()
     of_parent.close()
 

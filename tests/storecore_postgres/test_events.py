@@ -1,4 +1,4 @@
-"""The room of events: any type, any payload, in the order in which they were written."""
+"""Events: any type, any payload, in the order of writing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storecore import Event
+from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import CorruptData
-from storecore.memory import MemoryDataStore
-from storecore_postgres import paging
 from storecore_postgres.events import Events
+from storecore_postgres.rows import PAGE
 
 ALL = date.min, date.max
 DAY = datetime(2026, 1, 5)
@@ -76,7 +76,7 @@ def test_e1_events_come_back_as_memory_has_them(opened, always, batches, types):
 def test_events_of_one_time_keep_the_order_of_writing_over_pages(store, event, monkeypatch):
     monkeypatch.setattr(
         "storecore_postgres.events._AFTER",
-        Events.__init__.__globals__["_AFTER"].replace(f"LIMIT {paging.PAGE}", "LIMIT 3"),
+        Events.__init__.__globals__["_AFTER"].replace(f"LIMIT {PAGE}", "LIMIT 3"),
     )
     numbers = [{"n": number} for number in range(10)]
     store.write_events([event(payload=each) for each in numbers[:7]])
@@ -97,8 +97,11 @@ def test_an_empty_batch_writes_nothing(store):
     [
         ("document = '{}'", "missing required field"),
         ("document = '5'", "Expected"),
-        ("type = 'other'", "its document is of another time or type"),
-        ("timestamp = '2026-01-05 00:00:00.000001+00'", "its document is of another time or type"),
+        ("type = 'other'", "its document has another timestamp or type"),
+        (
+            "timestamp = '2026-01-05 00:00:00.000001+00'",
+            "its document has another timestamp or type",
+        ),
     ],
 )
 def test_d5_an_event_that_is_not_what_was_written_is_corrupt(

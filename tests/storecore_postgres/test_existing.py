@@ -1,4 +1,4 @@
-"""A store in a database that is opened only if it is there: nothing is made (law D7)."""
+"""`create=False`: an existing store is opened, and nothing is created (law D7)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 
 import storecore
 from storecore import NoStore, StorageError
-from storecore_postgres.grants import grants
+from storecore_postgres.schema.tables import grants
 
 EVER = date.min, date.max
 
@@ -82,5 +82,5 @@ def test_a_server_that_only_reads_is_enough(opened, place):
 
 def test_a_schema_of_a_later_version_is_told_as_ever(store, admin, schema, opened):
     admin.execute(f"UPDATE {schema}.about SET value = '2' WHERE key = 'version'")
-    with pytest.raises(StorageError, match="is of version 2, this storecore knows 1; upgrade"):
+    with pytest.raises(StorageError, match="has version 2, this storecore supports 1; upgrade"):
         opened(create=False)

@@ -1,4 +1,4 @@
-"""The room of fundamentals: the latest not after a time, one a (symbol, timestamp)."""
+"""Fundamentals: one for each (symbol, timestamp), read as of a time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storecore import FundamentalData
+from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import CorruptData
-from storecore.memory import MemoryDataStore
-from storecore_postgres import paging
 from storecore_postgres.fundamentals import Fundamentals
+from storecore_postgres.rows import PAGE
 
 DAY = datetime(2026, 1, 5)
 
@@ -55,7 +55,7 @@ def test_f1_and_f2_batches_in_any_order_are_answered_as_memory_answers(admin, st
 def test_all_are_told_page_after_page(store, fundamental, monkeypatch):
     monkeypatch.setattr(
         "storecore_postgres.fundamentals._AFTER",
-        Fundamentals.__init__.__globals__["_AFTER"].replace(f"LIMIT {paging.PAGE}", "LIMIT 2"),
+        Fundamentals.__init__.__globals__["_AFTER"].replace(f"LIMIT {PAGE}", "LIMIT 2"),
     )
     rows = [fundamental(timestamp=DAY + timedelta(n), symbol=name) for name in "ab" for n in (0, 1)]
     rows += [fundamental(timestamp=DAY, symbol="c")]
@@ -79,8 +79,8 @@ def test_an_empty_batch_writes_nothing(store):
     ("change", "wrong"),
     [
         ("document = '{}'", "not the fields of a fundamental"),
-        ("symbol = 'B'", "its document is of another symbol or time"),
-        ("timestamp = '2026-01-06 00:00:00+00'", "its document is of another symbol or time"),
+        ("symbol = 'B'", "its document has another symbol or timestamp"),
+        ("timestamp = '2026-01-06 00:00:00+00'", "its document has another symbol or timestamp"),
     ],
 )
 def test_d5_a_document_that_is_not_what_was_written_is_corrupt(

@@ -1,4 +1,4 @@
-"""What `storecore init` prints lets one role read and one write, and neither do more."""
+"""The grants of `storecore init`: one role can read, one can write, and neither can do more."""
 
 from __future__ import annotations
 
@@ -113,7 +113,9 @@ def test_who_may_read_may_not_write(granted, schema, writes):
     with PostgresDataStore(granted[0], schema=schema) as reader:
         before = read_all(reader)
         for method, arguments in writes.items():
-            with pytest.raises(StorageError, match="this role may not; grant it what `storecore"):
+            with pytest.raises(
+                StorageError, match="this role lacks a privilege; grant it what `storecore"
+            ):
                 getattr(reader, method)(*arguments)
         assert read_all(reader) == before
 
@@ -131,6 +133,6 @@ def test_not_even_its_owner_changes_the_audit_log(
 ):
     store.log_decision(*writes["log_decision"])
     store.log_order(*writes["log_order"])
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="only ever appended to"):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
         admin.execute(change.format(log=f"{schema}.{log}"))
     assert store.verify_audit().ok

@@ -1,7 +1,8 @@
-"""The backend `postgres`, as a user names it in a config."""
+"""The backend `postgres` in a config."""
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 import storecore
 import storecore_postgres
-from storecore.errors import BackendLoadError, ConfigError
+from storecore.errors import BackendLoadError, ConfigError, NotSerializable
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.plugin import PostgresConfig
 
@@ -137,3 +138,9 @@ def test_nothing_is_opened_where_nothing_listens(tmp_path):
         storecore.open_store("postgres", dsn=f"host={tmp_path}")
     assert issubclass(storecore.StorageError, OSError)
     assert not issubclass(storecore.StorageError, psycopg.Error)
+
+
+def test_a_store_cannot_be_pickled_and_the_error_has_no_dsn(opened, place):
+    with opened() as store, pytest.raises(NotSerializable, match="cannot be pickled") as caught:
+        pickle.dumps(store)
+    assert place["dsn"] not in str(caught.value)

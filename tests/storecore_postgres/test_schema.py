@@ -1,4 +1,4 @@
-"""The tables of a store: made once, whoever comes first, in a schema of any name."""
+"""The tables of a store are created once, in a schema of any name, and checked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from storecore import ConfigError, StorageError
 from storecore_postgres import PostgresDataStore
-from storecore_postgres.grants import grants
-from storecore_postgres.schema import TABLES, quoted, remove
+from storecore_postgres.schema.installation import remove
+from storecore_postgres.schema.tables import TABLES, grants, quoted
 
 AT_ONCE = 8
 OPENING = """if True:
@@ -27,9 +28,14 @@ def tables(admin, schema):
     return {name for (name,) in admin.execute(asked, [schema])}
 
 
-def test_an_empty_schema_that_many_open_at_once_is_made_once(opened, admin, schema):
+@pytest.mark.parametrize("isolation", ["read committed", "serializable"])
+def test_an_empty_schema_that_many_open_at_once_is_made_once(
+    opened, place, admin, schema, isolation
+):
+    option = "-c default_transaction_isolation=" + isolation.replace(" ", "\\ ")
+    dsn = make_conninfo(place["dsn"], options=option)
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        for store in threads.map(lambda _: opened(), range(AT_ONCE)):
+        for store in threads.map(lambda _: opened(dsn=dsn), range(AT_ONCE)):
             store.close()
     assert tables(admin, schema) == set(TABLES)
     heads = admin.execute(f"SELECT log, seq, hash FROM {schema}.audit_heads ORDER BY log")
@@ -60,7 +66,7 @@ def test_what_is_there_stays_as_it_is(opened, bar):
 def test_what_could_not_be_made_whole_is_not_there_at_all(
     no_cluster, opened, admin, schema, monkeypatch
 ):
-    monkeypatch.setattr("storecore_postgres.schema._GUARD", "SELECT 1 / 0")
+    monkeypatch.setattr("storecore_postgres.schema.tables._GUARD", "SELECT 1 / 0")
     with pytest.raises(OSError, match="division by zero"):
         opened()
     assert tables(admin, schema) == set()
@@ -99,7 +105,7 @@ def test_a_name_that_no_schema_can_have_is_refused_before_anything_is_asked(name
 
 @pytest.mark.parametrize("name", ["pg_desk", "pg_catalog", "information_schema"])
 def test_a_name_that_the_server_keeps_for_itself_is_refused_before_anything_is_asked(name):
-    with pytest.raises(ConfigError, match=f"schema='{name}': the server keeps this name"):
+    with pytest.raises(ConfigError, match=f"schema='{name}': the server reserves this name"):
         PostgresDataStore("host=/nowhere", schema=name)
 
 
@@ -113,16 +119,16 @@ def test_a_name_that_the_server_keeps_for_itself_is_refused_before_anything_is_a
         ("ALTER TABLE {schema}.states RENAME saved_at TO saved",
          'column "saved_at" does not exist in its table states'),
         ("ALTER TABLE {schema}.states ADD owner text NOT NULL",
-         'column "owner" of its table states is not known, and must be given a value'),
+         'column "owner" of its table states is unknown and must be given a value'),
         ("ALTER TABLE {schema}.events ALTER id DROP IDENTITY",
-         'column "id" of its table events is not numbered by the server'),
+         'column "id" of its table events is no identity column'),
         ("ALTER TABLE {schema}.bars DROP CONSTRAINT bars_pkey",
          r"bars has the primary key \(\); expected \(symbol, timeframe, date\)"),
         ("ALTER TABLE {schema}.orders DROP CONSTRAINT orders_pkey",
          r"orders has the primary key \(\); expected \(seq"),
         ("DROP TABLE {schema}.audit_heads", "its table audit_heads does not exist"),
         ("DELETE FROM {schema}.about",
-         "has the tables audit_heads, bars, .* no row of its table about says of which version"),
+         "has the tables audit_heads, bars, .* its table about has no version"),
         ("DROP TABLE {schema}.about", "were restored without it; restore the whole schema"),
         ("DELETE FROM {schema}.about WHERE key = 'distribution'", "names the distribution None"),
         ("UPDATE {schema}.about SET value = 'oracle' WHERE key = 'distribution'",
@@ -145,7 +151,7 @@ def test_tables_that_are_not_those_of_a_store_are_noticed_when_it_is_opened(
 def test_a_table_of_another_program_is_not_taken_for_a_stores(opened, admin, schema):
     admin.execute(f"CREATE SCHEMA {schema}")
     admin.execute(f"CREATE TABLE {schema}.bars (id int, drink text)")
-    with pytest.raises(StorageError, match=r"has the tables bars, .* they are another program's"):
+    with pytest.raises(StorageError, match=r"has the tables bars, .* they belong to another"):
         opened()
     assert tables(admin, schema) == {"bars"}
 

@@ -1,10 +1,11 @@
-"""The room of state: a version a save, the last few kept, one writer of each."""
+"""States: each save is a version, the last few are kept, and writers take turns."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from storecore import LockTimeout, StateConflict, StateVersion
 from storecore.errors import CorruptData
@@ -46,7 +47,7 @@ def test_of_those_who_expect_the_same_version_one_saves(store):
 
 
 def test_nobody_saves_between_the_look_at_the_version_and_the_save(store, opened, monkeypatch):
-    real = States._held
+    real = States._locked_version
 
     def held(self, connection, strategy):
         stored = real(self, connection, strategy)
@@ -58,9 +59,28 @@ def test_nobody_saves_between_the_look_at_the_version_and_the_save(store, opened
         return stored
 
     others = []
-    monkeypatch.setattr(States, "_held", held)
+    monkeypatch.setattr(States, "_locked_version", held)
     store.save_strategy_state("value", {"number": 1})
     assert store.load_versioned_state("value") == StateVersion(1, {"number": 1})
+
+
+def test_a_save_that_waits_for_another_sees_it_in_any_default_isolation(
+    opened, place, admin, schema, no_cluster
+):
+    strict = make_conninfo(place["dsn"], options="-c default_transaction_isolation=serializable")
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
+    )
+    with opened(dsn=strict) as store, ThreadPoolExecutor(1) as threads:
+        with admin.transaction():
+            store._states._locked_version(admin, "value")
+            saving = threads.submit(store.save_strategy_state, "value", {"number": 7})
+            while not admin.execute(waiting, [schema]).fetchall():
+                admin.execute("SELECT pg_stat_clear_snapshot()")
+            later = "SELECT 'value', n, '{}' FROM generate_series(2, 6) AS n"
+            admin.execute(f"INSERT INTO {schema}.states (strategy, version, document) {later}")
+        saving.result()
+        assert store.load_versioned_state("value") == StateVersion(7, {"number": 7})
 
 
 def test_those_who_expect_none_all_save(store):

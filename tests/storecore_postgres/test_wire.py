@@ -1,4 +1,4 @@
-"""Columns as the server's binary protocol has them: there and back again, bit for bit."""
+"""Columns in the server's binary protocol: a round trip keeps every bit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.bar_table import DATE
-from storecore.instants import EARLIEST, LATEST
+from storecore.bars.table import DATE
+from storecore.values.times import EARLIEST, LATEST
 from storecore_postgres import wire
 
 FLOATS = st.lists(st.floats(allow_nan=False), min_size=1)
@@ -50,7 +50,7 @@ def test_floats_come_back_bit_for_bit(linked, values):
         linked,
         "SELECT string_agg(float8send(x), '' ORDER BY n) "
         "FROM unnest(%s::float8[]) WITH ORDINALITY AS given (x, n)",
-        wire.floats(pa.chunked_array([values])),
+        wire.float_array(pa.chunked_array([values])),
     )
     assert bits(wire.float_column(sent).to_pylist()) == bits(values)
 
@@ -62,7 +62,7 @@ def test_dates_come_back_from_the_year_1_to_9999(linked, values):
         linked,
         "SELECT string_agg(timestamptz_send(x), '' ORDER BY n) "
         "FROM unnest(%s::timestamptz[]) WITH ORDINALITY AS given (x, n)",
-        wire.instants(dates),
+        wire.date_array(dates),
     )
     assert wire.date_column(sent).equals(dates.combine_chunks())
 
@@ -72,8 +72,8 @@ def test_instants_come_back_one_by_one(linked, values):
     rows = answered(
         linked,
         "SELECT timestamptz_send(x), x = %s FROM unnest(%s::timestamptz[]) AS given (x)",
-        wire.moment(values[0]),
-        wire.moments(values),
+        wire.timestamptz(values[0]),
+        wire.timestamptz_array(values),
     )
     assert [wire.instant(sent) for sent, _ in rows] == values
     assert [same for _, same in rows] == [value == values[0] for value in values]
@@ -81,7 +81,7 @@ def test_instants_come_back_one_by_one(linked, values):
 
 @given(TEXTS)
 def test_names_are_repeated_as_often_as_they_are_to_be(linked, names):
-    ((texts,),) = answered(linked, "SELECT %s::text[]", wire.texts(names))
+    ((texts,),) = answered(linked, "SELECT %s::text[]", wire.repeated_texts(names))
     assert texts == [name for name, times in names for _ in range(times)]
 
 
@@ -106,7 +106,7 @@ def test_copied_rows_are_what_was_given(linked, rows):
     column = pa.chunked_array([pa.array(dates, pa.int64()).view(DATE)])
     with linked.cursor().copy("COPY copied (t, d, x) FROM STDIN (FORMAT binary)") as copy:
         copy.write(wire.COPY_HEAD)
-        copy.write(wire.copied_rows(["Ünï"], column, pa.chunked_array([numbers])))
+        copy.write(wire.copy_rows(["Ünï"], column, pa.chunked_array([numbers])))
         copy.write(wire.COPY_END)
     found = answered(linked, "SELECT t, timestamptz_send(d), x FROM copied ORDER BY n")
     assert [(text, wire.instant(sent)) for text, sent, _ in found] == [("Ünï", d) for d in dates]

@@ -87,8 +87,8 @@ def backend_with(site):
             from datetime import datetime
             from msgspec import Struct
             from storecore import BackendSpec, DataStore, PriceBar, hookimpl
-            from storecore.capabilities import CAPABILITIES
-            from storecore.memory import MemoryDataStore
+            from storecore.protocols import CAPABILITIES
+            from storecore.builtin.memory import MemoryDataStore
 
             KEPT = MemoryDataStore()
             KEPT.write_bars("AAPL", [PriceBar("AAPL", datetime(2026, 1, 5), 1, 1, 1, 1, 1)])

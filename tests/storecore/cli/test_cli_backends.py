@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from storecore import open_store
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 
 def row_of(name, result):
@@ -45,7 +45,7 @@ def test_a_backend_provided_twice_is_told_without_loading_it(cli, site):
 
 
 def test_a_wrapper_is_shown_with_what_it_depends_on(cli):
-    assert "what its inner store can" in row_of("mirror", cli("backends"))
+    assert "those of its nested stores" in row_of("mirror", cli("backends"))
 
 
 def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):
@@ -62,7 +62,7 @@ def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):
         "loads states",
         "its audit log is whole",
         "closes",
-        "is closed then",
+        "refuses use after close",
     ]
 
 
@@ -83,9 +83,9 @@ def test_what_is_wrong_with_a_backend_is_told_step_by_step(cli, backend_with):
     assert result.exit_code == 1
     assert "ok      reads bars" in result.stdout
     assert "audit log" not in result.stdout
-    assert "FAILED  is closed then" in result.stdout
+    assert "FAILED  refuses use after close" in result.stdout
     assert (
-        "not healthy: is closed then: expected nothing, got 'an answer after close()'"
+        "not healthy: refuses use after close: expected nothing, got 'a result after close()'"
         in result.stderr
     )
 
@@ -135,7 +135,7 @@ def test_an_observer_is_listed_with_its_package_and_is_not_imported(cli, site):
 def test_observers_that_are_turned_off_are_listed_as_such(cli, site, monkeypatch):
     site.install("acme-watch", modules={"acme_watch": ""}, plugins={"watch": "acme_watch"})
     monkeypatch.setenv("STORECORE_OBSERVERS", "off")
-    assert "(off: STORECORE_OBSERVERS is set so)" in cli("backends").stdout
+    assert "(off: see STORECORE_OBSERVERS)" in cli("backends").stdout
 
 
 @pytest.mark.usefixtures("site")
@@ -181,7 +181,7 @@ def test_a_read_that_would_end_the_program_is_a_step_that_failed(
     monkeypatch.setattr(MemoryDataStore, "read_events", fail)
     result = cli("backends", "--check", "partial")
     assert f"reads events: {raised.__name__}" in result.stderr
-    assert "is closed then" in result.stdout
+    assert "refuses use after close" in result.stdout
 
 
 def test_an_interrupt_of_a_check_goes_through(cli, backend_with, monkeypatch):

@@ -8,7 +8,7 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from storecore.checkpoints import loaded
+from storecore.store.checkpoints import loaded
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_correction_is_to_be_looked_at_and_no_error(cli, at, file, opened, ten
         store.write_bars("AAPL", [replace(ten_bars[3], close=7.0)])
     result = cli("verify", "--against", file, *at)
     assert result.exit_code == 0
-    assert "to look at:" in result.stdout
+    assert "notes:" in result.stdout
     assert re.search(r"replaced +bars of AAPL \(1d\) +10 then, 10 now", result.stdout)
 
 
@@ -65,8 +65,8 @@ def test_a_correction_is_to_be_looked_at_and_no_error(cli, at, file, opened, ten
     ("content", "said"),
     [
         (None, "No such file or directory"),
-        ("{", "this is no JSON: expected the document that `storecore checkpoint` writes"),
-        ('{"rows": []}', "this is no checkpoint of a store: expected the document"),
+        ("{", "not JSON: expected a document written by `storecore checkpoint`"),
+        ('{"rows": []}', "not a checkpoint of a store: expected a document"),
         ("edited", "it was edited or damaged; use another copy of it"),
         ("later", "reads up to format 1: use the later release"),
     ],

@@ -10,6 +10,7 @@ import pytest
 
 import storecore
 from storecore import PriceBar
+from storecore.cli import copy
 
 JAN_5 = datetime(2026, 1, 5)
 
@@ -91,7 +92,7 @@ def test_what_is_not_equal_is_told_with_status_1(cli, source, target, tmp_path):
     result = cli("copy", source, target)
     assert result.exit_code == 1
     assert re.search(r"bars +AAPL +1d +10 +11 .* DIFFERENT", result.stdout)
-    assert "state value: the target has saved this state itself since" in result.stdout
+    assert "state value: this state was saved in the target too" in result.stdout
     assert result.stdout.endswith("backend 'file': 2 differences, 0 kinds left out\n")
 
 
@@ -100,7 +101,7 @@ def test_what_cannot_be_copied_is_told_with_status_1(cli, source, backend_with):
     result = cli("copy", source, f"{name}:")
     assert result.exit_code == 1
     assert "left out: state: the states were copied without their versions" in result.stdout
-    assert "left out: decisions: the target cannot take records as they are" in result.stdout
+    assert "left out: decisions: the target cannot take unchanged records" in result.stdout
     assert "0 differences, 2 kinds left out" in result.stdout
 
 
@@ -155,9 +156,7 @@ def test_on_a_terminal_bars_of_progress_are_shown(
         def isatty(self):
             return True
 
-    from storecore.cli import copying
-
-    monkeypatch.setattr(copying.sys, "stderr", Terminal())
+    monkeypatch.setattr(copy.sys, "stderr", Terminal())
     _, name = backend_with(*(["Catalog"] if catalog else []))
     store = storecore.open_store(name)
-    assert copying._totals(store) == ({"bars": 1} if catalog else {})
+    assert copy._totals(store) == ({"bars": 1} if catalog else {})

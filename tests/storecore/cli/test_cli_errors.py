@@ -11,7 +11,7 @@ import click
 import pytest
 
 import storecore.cli
-from storecore.cli.failing import one_line
+from storecore.cli.errors import one_line
 
 WRONG_USES = {
     "unknown command": ("shw",),
@@ -71,12 +71,12 @@ def test_an_operating_system_error_without_a_file_names_its_type():
 
 
 def test_an_interrupt_exits_with_status_130(cli, monkeypatch):
-    monkeypatch.setattr("storecore.cli.listing.backends", _interrupted)
+    monkeypatch.setattr("storecore.cli.backends.backends", _interrupted)
     assert cli("backends").exit_code == 130
 
 
 def test_an_interrupt_prints_no_traceback(cli, monkeypatch):
-    monkeypatch.setattr("storecore.cli.listing.backends", _interrupted)
+    monkeypatch.setattr("storecore.cli.backends.backends", _interrupted)
     assert cli("backends").stderr.strip() == ""
 
 

@@ -203,7 +203,7 @@ def test_text_that_is_not_utf_8_is_refused_with_its_line(cli, at, csv_file):
 
 def test_a_quote_that_is_never_closed_is_refused_with_its_line(cli, at, csv_file):
     told = cli("import", csv_file(GOOD, 'AAPL,"2026-01-06,1,1,1,1,1'), *at).stderr
-    assert "line 3: not CSV with ',' between cells" in told
+    assert "line 3: not CSV with the delimiter ','" in told
 
 
 # Numbers.
@@ -452,7 +452,7 @@ def test_with_skip_bad_the_skipped_rows_are_counted(cli, at, csv_file):
 
 def test_with_skip_bad_a_file_of_bad_rows_alone_is_an_error(cli, at, csv_file):
     told = cli("import", csv_file("bad"), "--skip-bad", *at).stderr
-    assert "1 bad row and no good one: nothing was written" in told
+    assert "1 bad row and no good rows: nothing was written" in told
 
 
 # The summary.
@@ -483,7 +483,7 @@ def test_of_rows_of_one_date_the_last_wins(cli, at, csv_file, stored):
 
 def test_rows_of_one_date_are_mentioned(cli, at, csv_file):
     printed = cli("import", csv_file(GOOD, GOOD), *at).stdout
-    assert "1 row repeated the date of another: the last won\n" in printed
+    assert "1 row repeated a date: the last one was taken\n" in printed
 
 
 def test_a_file_without_rows_is_no_error(cli, at, csv_file):
@@ -532,7 +532,7 @@ def test_an_hour_that_order_cannot_tell_is_a_bad_row_with_both(cli, at, csv_file
     rows = [("AAPL", "00:00", 1), ("AAPL", "01:00", 2), ("MSFT", "x", 3), ("AAPL", "02:00", 4)]
     result = cli("import", csv_file(*lines_of(rows)), "--timezone", "America/New_York", *at)
     assert result.exit_code == 1
-    assert result.stderr.startswith("line 3: date='2024-11-03 01:00:00': that time came twice")
+    assert result.stderr.startswith("line 3: date='2024-11-03 01:00:00': that time occurred twice")
     assert "write 2024-11-03T01:00:00-04:00 or 2024-11-03T01:00:00-05:00" in result.stderr
     assert stored() == []
     result = cli(

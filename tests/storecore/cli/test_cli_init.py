@@ -7,7 +7,7 @@ import pytest
 BACKEND = """
 from msgspec import Struct
 from storecore import BackendSpec, hookimpl
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 
 class Config(Struct):
     role: str = "desk"

@@ -94,7 +94,7 @@ def test_a_config_that_the_environment_names_wrongly_is_told_so(cli, monkeypatch
     monkeypatch.setenv("STORECORE_CONFIG", "nowhere.toml")
     result = cli("info")
     assert result.exit_code == 1
-    assert "variable STORECORE_CONFIG names 'nowhere.toml', which is no file" in result.stderr
+    assert "variable STORECORE_CONFIG names 'nowhere.toml', which is not a file" in result.stderr
 
 
 def test_a_profile_is_chosen(cli, config, tmp_path, ten_bars):

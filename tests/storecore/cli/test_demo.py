@@ -172,7 +172,7 @@ def test_the_commands_to_try_begin_with_what_a_shell_finds(capsys, monkeypatch, 
 def test_a_config_of_the_users_own_is_not_traded_in(cli, tmp_path):
     config = tmp_path / "storecore.toml"
     config.write_text('[store]\nbackend = "file"\nbase_path = "real"\n')
-    assert "holds something that is not the demo's" in cli("demo", tmp_path).stderr
+    assert "has files that are not from the demo" in cli("demo", tmp_path).stderr
     assert [path.name for path in tmp_path.iterdir()] == ["storecore.toml"]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import storecore
-from storecore.memory import MemoryDataStore
-from storecore.wrapping import Wrapper, wrapper_class
+from storecore.builtin.memory import MemoryDataStore
+from storecore.store.wrapper import Wrapper
 
 SQLITE = Path(__file__).parents[2] / "third_party" / "storecore-sqlite" / "storecore_sqlite.py"
 
@@ -40,7 +40,7 @@ def target():
 @pytest.fixture
 def limited():
     """Return a store that has the ten methods and some capabilities of another one."""
-    return lambda store, *capabilities: wrapper_class(Wrapper, capabilities)(store)
+    return lambda store, *capabilities: Wrapper(store, capabilities)
 
 
 @pytest.fixture
@@ -49,7 +49,8 @@ def sqlite(tmp_path):
     spec = spec_from_file_location("storecore_sqlite", SQLITE)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    with module.SqliteStore(module.SqliteConfig(tmp_path / "desk.db")) as store:
+    config = module.SqliteConfig(tmp_path / "desk.db")
+    with Wrapper(module.storecore_backend().open(config), ()) as store:
         yield store
 
 

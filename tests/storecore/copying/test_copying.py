@@ -28,8 +28,8 @@ from storecore import (
     PriceBar,
     copy_store,
 )
+from storecore.builtin.memory import MemoryDataStore
 from storecore.copying import LeftOut
-from storecore.memory import MemoryDataStore
 from storecore.testing.records import EVER_UTC, json_values, names, prices, text, volumes
 
 JAN_5 = datetime(2026, 1, 5)
@@ -184,8 +184,8 @@ def test_a_copy_of_nothing_is_equal(source, target):
 def test_a_second_copy_writes_nothing(source, files):
     fill(source)
     copy_store(source, files("data"))
-    inner = {"backend": "file", "base_path": files("data").base_path}
-    readonly = storecore.open_store("readonly", store=inner)
+    nested = {"backend": "file", "base_path": files("data").base_path}
+    readonly = storecore.open_store("readonly", store=nested)
     report = copy_store(source, readonly)
     assert report.ok
     assert sum(each.added for each in report.copied) == 0
@@ -239,7 +239,7 @@ def test_of_a_store_of_ten_methods_what_cannot_be_listed_is_left_out(sqlite, tar
     assert not report.ok
     assert [(each.kind, each.equal) for each in report.copied] == [("events", True)]
     lists = "the source cannot list"
-    gives = "the source cannot give its records as they are: it lacks the capability Transfer"
+    gives = "the source cannot list its records: it lacks the capability Transfer"
     assert report.left_out == (
         LeftOut("bars", f"{lists} its series: it lacks the capability Catalog"),
         LeftOut("fundamentals", f"{lists} them: it lacks the capability Transfer"),

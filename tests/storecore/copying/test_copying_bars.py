@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore import PriceBar, copy_store, digests
-from storecore.digests import BarDigest
-from storecore.memory import MemoryDataStore
+from storecore import PriceBar, copy_store
+from storecore.builtin.memory import MemoryDataStore
+from storecore.store import digests
+from storecore.store.digests import BarDigest
 
 JAN_5 = datetime(2026, 1, 5)
 ALWAYS = date.min, date.max
@@ -89,8 +90,8 @@ def test_a_price_of_minus_zero_is_another_than_zero(source, target, found):
 
 @given(st.lists(st.integers(1, 9), max_size=12))
 def test_the_checksum_is_the_same_in_whatever_pieces_a_series_comes(cuts):
-    from storecore.bar_table import series_table
-    from storecore.bars import bar_columns
+    from storecore.bars.rows import bar_columns
+    from storecore.bars.table import series_table
 
     volumes = [2**53 + 1 + day if day % 3 else day for day in range(30)]
     whole = series_table(bar_columns("AAPL", series(*volumes)))

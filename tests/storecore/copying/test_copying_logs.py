@@ -59,7 +59,7 @@ def test_a_state_that_the_target_has_saved_since_stays(source, target, found):
     save(target, 2, 3)
     copied = found(copy_store(source, target), "state")
     assert (copied.equal, copied.added) == (False, 0)
-    assert copied.note == "the target has saved this state itself since: it is left as it is"
+    assert copied.note == "this state was saved in the target too: it is left as it is"
     assert target.load_strategy_state("value") == {"number": 3}
 
 
@@ -146,7 +146,7 @@ def test_another_chain_is_left_alone(source, target, chain, found):
     source.append_audit("decisions", LEAP, ours)
     target.append_audit("decisions", LEAP, theirs)
     copied = found(copy_store(source, target), "decisions")
-    assert copied.note == "the target's record 1 is another: its chain is left alone"
+    assert copied.note == "the target's record 1 differs: its chain is not changed"
     assert (copied.equal, copied.source.count, copied.target.count) == (False, 3, 2)
     assert lines_of(target) == theirs
 
@@ -158,7 +158,7 @@ def test_a_chain_that_goes_on_in_the_target_alone_is_left_alone(
     copy_store(source, target)
     target.log_decision("value", decision())
     copied = found(copy_store(source, target), "decisions")
-    assert copied.note == "the target goes on behind record 2, the source's last"
+    assert copied.note == "the target has more records than the source, whose last is 2"
     assert (copied.equal, copied.added) == (False, 0)
 
 
@@ -169,11 +169,11 @@ def test_a_chain_that_is_broken_is_copied_up_to_there(
 ):
     monkeypatch.setattr("storecore.copying.audit._AT_ONCE", at_once)
     source.append_audit("decisions", LEAP, chain(4))
-    source._logs["decisions"][broken - 1] = chain(4, "momentum")[broken - 1]
+    source._logs["decisions"].kept[broken - 1] = chain(4, "momentum")[broken - 1]
     copied = found(copy_store(source, target), "decisions")
     if broken == 1:  # whole by itself: the one behind it does not follow
         broken = 2
-    assert copied.note == f"the source's chain is broken at record {broken}, and ends there"
+    assert copied.note == f"the source's chain is broken at record {broken}: the copy ends there"
     assert (copied.equal, copied.source.count) == (False, 4)
     assert len(lines_of(target)) == copied.added == broken - 1
     assert target.verify_audit().ok
@@ -185,5 +185,5 @@ def test_an_empty_log_of_the_source_leaves_nothing_out(source, target, limited):
 
 def test_records_that_the_target_cannot_take_are_left_out(source, target, limited, chain):
     source.append_audit("decisions", LEAP, chain(1))
-    why = "the target cannot take records as they are: it lacks the capability Transfer"
+    why = "the target cannot take unchanged records: it lacks the capability Transfer"
     assert copy_store(source, limited(target)).left_out == (LeftOut("decisions", why),)

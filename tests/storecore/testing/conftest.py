@@ -6,7 +6,7 @@ import pytest
 
 MODULE = """
     import pytest
-    from storecore.memory import MemoryDataStore, storecore_backend
+    from storecore.builtin.memory import MemoryDataStore, storecore_backend
     from storecore.testing import DataStoreSuite
 
     class Wrong(MemoryDataStore):

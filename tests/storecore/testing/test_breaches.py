@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from storecore import CorruptData
-from storecore.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
 from storecore.testing import DataStoreSuite, audit, durability, sizes, tampering, worker, zones
 from storecore.testing.filters import Ticker
+from storecore.testing.fixtures import lacking
 from storecore.testing.records import NOON
 
 
@@ -21,9 +22,13 @@ class Odd(MemoryDataStore):
 def test_a_missing_method_and_another_signature_are_told():
     test = DataStoreSuite.test_p1_a_store_has_the_ten_methods_with_the_protocols_signatures
     with pytest.raises(AssertionError) as caught:
-        test(None, Odd(), frozenset())
+        test(None, Odd())
     assert "it lacks log_order" in str(caught.value)
     assert "read_bars(ticker, start, end" in str(caught.value)
+
+
+def test_of_a_capability_that_does_not_exist_its_name_is_lacking():
+    assert lacking(object(), "Nope") == ["Nope"]
 
 
 def test_the_clock_that_is_set_back_takes_every_time_for_one_of_its_own():
@@ -51,6 +56,7 @@ def test_a_store_that_needs_no_medium_writes_where_none_is_left(capsys):
     worker._fill_batches(MemoryDataStore(), None)
     assert capsys.readouterr().out == (
         "table 0 written\nevents 0 written\nfundamentals 0 written\n"
+        "decisions 0 written\norders 0 written\n"
     )
 
 
@@ -59,6 +65,31 @@ def test_a_slow_store_is_given_fewer_records_but_more_than_a_page(monkeypatch):
     moments = iter((0.0, 1.0))
     monkeypatch.setattr(sizes.time, "monotonic", lambda: next(moments))
     assert sizes._many(MemoryDataStore()) == sizes.FEW > 1_000
+
+
+def test_who_counts_up_a_state_tries_again_after_a_conflict(monkeypatch):
+    monkeypatch.setattr(worker, "_beginning_together", lambda: None)
+
+    class Contended(MemoryDataStore):
+        others = 2
+
+        def save_strategy_state(self, strategy_name, state, *, expect=None):
+            if self.others:
+                self.others -= 1
+                super().save_strategy_state(strategy_name, {"count": 40})
+            super().save_strategy_state(strategy_name, state, expect=expect)
+
+    store = Contended()
+    worker._count_up(store, worker.Job(None, 0, 1, 2, "count"))
+    assert store.load_strategy_state("count") == {"count": 42}
+
+
+def test_a_process_is_killed_as_soon_as_its_write_returns(monkeypatch):
+    store, killed = MemoryDataStore(), []
+    monkeypatch.setattr(worker.os, "kill", lambda process, signal: killed.append(signal))
+    worker._write_and_die(lambda: store, lambda opened: opened.save_strategy_state("value", {}))
+    assert store.strategies() == ["value"]
+    assert killed == [worker.signal.SIGKILL]
 
 
 def test_a_slow_store_is_not_asked_to_fill_the_medium(monkeypatch, capsys):

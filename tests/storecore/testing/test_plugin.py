@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from storecore import BackendSpec
-from storecore.memory import MemoryDataStore, storecore_backend
+from storecore.builtin.memory import MemoryDataStore, storecore_backend
 from storecore.testing import validate
 from storecore_file.plugin import storecore_backend as file_backend
 
@@ -128,7 +128,7 @@ def test_a_report_of_another_ending_is_refused_before_anything_runs(suite_run):
 
 def test_the_kit_needs_no_code(no_code):
     run = no_code("--storecore-backend", "memory", only="b3_an_empty_batch_does or d1 or l2_")
-    run.assert_outcomes(passed=1, skipped=4)
+    run.assert_outcomes(passed=1, skipped=8)
     run.stdout.fnmatch_lines(["memory: level none; 1 held, 2 skipped*", "*storecore 0*"])
 
 
@@ -138,7 +138,7 @@ def test_tmp_in_a_setting_is_a_fresh_place_for_each_test(no_code):
         *("--storecore-set", "lock_timeout=5.5", "--storecore-set", "durability=os"),
         only="b3_an_empty_batch_does or l2_ or n1_nothing",
     )
-    run.assert_outcomes(passed=5)
+    run.assert_outcomes(passed=8)
     run.stdout.fnmatch_lines("*storecore 0*")
 
 
@@ -157,7 +157,7 @@ SECRETIVE = """
     import pytest
     from msgspec import Struct
     from storecore import BackendSpec
-    from storecore.memory import MemoryDataStore
+    from storecore.builtin.memory import MemoryDataStore
     from storecore.testing import DataStoreSuite
 
     class Silent(MemoryDataStore):
@@ -197,7 +197,7 @@ def test_another_signature_is_shown_beside_the_protocols(suite_run, pytester):
     pytester.makepyfile(
         test_it="""
         import pytest
-        from storecore.memory import MemoryDataStore
+        from storecore.builtin.memory import MemoryDataStore
         from storecore.testing import DataStoreSuite
 
         class Other(MemoryDataStore):
@@ -309,7 +309,7 @@ def test_a_backend_that_always_creates_is_not_asked_to_refuse(no_code):
 
 EARLIER = """
     import pytest
-    from storecore.memory import MemoryDataStore
+    from storecore.builtin.memory import MemoryDataStore
     from storecore.testing import DataStoreSuite
 
     class Earlier(MemoryDataStore):
@@ -341,7 +341,7 @@ OWN_CLOCK = """
 
     import pytest
     from msgspec.structs import replace
-    from storecore.memory import MemoryDataStore
+    from storecore.builtin.memory import MemoryDataStore
     from storecore.testing import DataStoreSuite
     from storecore.testing.records import NOON
 
@@ -370,7 +370,7 @@ FEWER = """
 
     import pytest
     from msgspec.structs import replace
-    from storecore.memory import MemoryDataStore
+    from storecore.builtin.memory import MemoryDataStore
     from storecore.testing import DataStoreSuite
     from storecore_file import FileDataStore
     from storecore_file.plugin import storecore_backend
@@ -390,18 +390,21 @@ FEWER = """
                 yield store
 """
 OF_ANY_STORE = (
-    "b2_a_batch or t1_bounds or t1_instants or t1_bars or n1_a_name_of or catalog_lists_more"
+    "b2_a_batch or t1_bounds or t1_instants or t1_bars or n1_a_name_of or catalog_lists_more or "
+    "t1_naive_times or t1_what_is_listed or t2_bounds or no_filter or b5_prices_that or b1_more"
 )
 OF_A_MEDIUM = "d2_ or d3_"
+OF_OPENINGS = "d1_a_write or l2_"
 
 
 @pytest.mark.parametrize(
     ("declared", "reopen", "store", "asked", "passed"),
     [
-        ([], "", "MemoryDataStore", OF_ANY_STORE, 6),
-        (["Catalog"], "", "MemoryDataStore", OF_ANY_STORE, 7),
-        (["Bulk"], "", "MemoryDataStore", OF_ANY_STORE, 8),
+        ([], "", "MemoryDataStore", OF_ANY_STORE, 13),
+        (["Catalog"], "", "MemoryDataStore", OF_ANY_STORE, 14),
+        (["Bulk"], "", "MemoryDataStore", OF_ANY_STORE, 15),
         ([], ", reopen", "reopen", OF_A_MEDIUM, 3),
+        ([], ", reopen", "reopen", OF_OPENINGS, 6),
     ],
 )
 def test_a_backend_of_few_capabilities_is_asked_for_no_others(

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 import storecore.testing
-from storecore.capabilities import CAPABILITIES
+from storecore.protocols import CAPABILITIES
 from storecore.testing import DataStoreSuite, suite
-from storecore.testing.givens import Givens
+from storecore.testing.fixtures import Fixtures
 from storecore.testing.lawbook import LAWS, proves
 
 KNOWN = "test_b1_last_write_wins"
@@ -48,7 +48,7 @@ def test_no_name_stands_for_two_things():
     bases = {
         base
         for laws in (*suite.BASE_LAWS, *suite.CAPABILITY_LAWS.values())
-        for base in laws.__mro__[: laws.__mro__.index(Givens)]
+        for base in laws.__mro__[: laws.__mro__.index(Fixtures)]
     }
     names = [name for base in bases for name in vars(base) if not name.startswith("__")]
     assert sorted(set(names)) == sorted(names)

@@ -7,9 +7,9 @@ from datetime import datetime
 from math import isfinite
 
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import InvalidData, PriceBar, laws
-from storecore.memory import MemoryDataStore
 
 PRICES = ("open", "high", "low", "close")
 

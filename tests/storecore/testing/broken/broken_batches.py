@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from datetime import date, timedelta
 
+import plain_store as memory
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
-from storecore import StateVersion, laws, memory, tables
-from storecore.memory import MemoryDataStore
+from storecore import StateVersion, laws
+from storecore.store import tables
 
 CAPABILITIES = memory.storecore_backend().capabilities
 TICK = timedelta(microseconds=1)
@@ -100,7 +102,9 @@ class Streaming(MemoryDataStore):
         self, symbols, start, end, *, timeframe="1d", columns=None, max_bytes=64 * 2**20
     ):
         asked = {"timeframe": timeframe, "columns": columns}
+        symbols = [symbols] if isinstance(symbols, str) else list(symbols)
         self.read_bar_table(symbols, start, end, **asked)  # what is wrong is said at once
+        tables.check_max_bytes(max_bytes)
         return self.pieces(symbols, start, end, asked, max_bytes)
 
     def pieces(self, symbols, start, end, asked, max_bytes):

@@ -10,9 +10,9 @@ from itertools import islice
 from threading import Lock, RLock
 
 from broken_files import SavedStore
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import StorageError, StoreClosed, laws
-from storecore.memory import MemoryDataStore
 
 
 class WritesABatchAsItComes(MemoryDataStore):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import wraps
 
-from storecore.memory import MemoryDataStore
+from plain_store import PlainStore as MemoryDataStore
 
 
 def remembers(method, *, until=()):

@@ -8,9 +8,9 @@ from datetime import datetime, time
 from decimal import Decimal
 
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import InvalidData, StoreError, laws
-from storecore.memory import MemoryDataStore
 
 
 class AsOfTheDay(MemoryDataStore):

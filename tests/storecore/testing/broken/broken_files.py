@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from threading import RLock
 
+from plain_store import PlainStore as MemoryDataStore
+
 from storecore import CorruptData, StorageError, laws
-from storecore.memory import MemoryDataStore
 
 WRITES = (
     "write_bars",

@@ -6,8 +6,7 @@ import unicodedata
 from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
-
-from storecore.memory import MemoryDataStore
+from plain_store import PlainStore as MemoryDataStore
 
 
 def filtering(cls_law, same):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import Finding, Report
-from storecore.checkpoints import Checkpoint, loaded, take_checkpoint, verify_against
-from storecore.checkpoints.document import sealed
-from storecore.memory import MemoryDataStore
+from storecore.reports.checkpoint import sealed
+from storecore.store.checkpoints import Checkpoint, loaded, take_checkpoint, verify_against
 
 EVER = date.min, date.max
 

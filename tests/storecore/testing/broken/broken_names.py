@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import StoreClosed, laws
-from storecore.memory import MemoryDataStore
 from storecore.reports import Footprint
 
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from functools import wraps
 
 from broken_files import KEPT, WRITES, SavedStore
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import laws
-from storecore.memory import MemoryDataStore
 
 LOGS = {"decisions": laws.GENESIS, "orders": laws.GENESIS}
 

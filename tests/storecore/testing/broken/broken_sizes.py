@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import islice
 
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import InvalidData, StorageError, laws
-from storecore.memory import MemoryDataStore
 
 PAGE, LIST, TEXT = 1_000, 999, 65_535
 

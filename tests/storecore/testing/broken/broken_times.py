@@ -6,8 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from broken_bars import Answering, Changing
 from msgspec.structs import replace
-
-from storecore.memory import MemoryDataStore
+from plain_store import PlainStore as MemoryDataStore
 
 
 class TakesNaiveForLocal(Changing):

@@ -7,9 +7,9 @@ from datetime import UTC, date
 
 import msgspec
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import AuditLine, StateVersion, StoreError, laws
-from storecore.memory import MemoryDataStore
 
 
 class GivesNoFundamentalsWithoutBars(MemoryDataStore):

@@ -6,8 +6,9 @@ import json
 import re
 from hashlib import sha256
 
+from plain_store import PlainStore as MemoryDataStore
+
 from storecore import laws
-from storecore.memory import MemoryDataStore
 from storecore.reports import AuditReport, Finding
 
 

@@ -6,9 +6,9 @@ import time
 from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
+from plain_store import PlainStore as MemoryDataStore
 
 from storecore import laws
-from storecore.memory import MemoryDataStore
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -9,11 +9,12 @@ import pytest
 from gathering import BROKEN, suite_of
 from hypothesis import Phase, settings
 
-from storecore.testing import suite
+from storecore.testing import behaviour, suite
 from storecore.testing.report import suite_reports
 
 SETTINGS = "_hypothesis_internal_use_settings"
 GIVEN = [getattr(suite.DataStoreSuite, name) for name in suite.tests()]
+PATIENCE = 3.0  # seconds: three of these backends wait for ever, and are waited for
 FEW = 5  # examples of a law that is not the backend's, in a run of the whole suite
 QUICK = {  # one example that fails is enough: no smaller one is looked for
     test: settings(getattr(test, SETTINGS), phases=[Phase.generate], database=None)
@@ -27,6 +28,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    behaviour.SECONDS = PATIENCE
     config.pluginmanager.register(Chosen(config.getoption("whole")))
 
 
@@ -81,3 +83,5 @@ def concerns(law, test):
 
 
 SUITES = {f"Test{name}": suite_of(cls) for name, cls in BROKEN.items()}
+_OF_LAW = {cls.law: f"Test{name}" for name, cls in BROKEN.items()}
+ONE_A_LAW = {name: SUITES[name] for name in _OF_LAW.values()}

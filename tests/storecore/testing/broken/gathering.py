@@ -10,27 +10,33 @@ import broken_batches
 import broken_behaviour
 import broken_caches
 import broken_facts
+import broken_far
 import broken_files
 import broken_filters
+import broken_forms
 import broken_maintenance
 import broken_names
+import broken_reopened
 import broken_restarts
 import broken_sizes
 import broken_times
+import broken_together
 import broken_transfers
 import broken_verdicts
+import broken_whole
 import broken_zones
 import pytest
 from msgspec.structs import replace
+from plain_store import storecore_backend
 
 from storecore import NoStore
-from storecore.memory import storecore_backend
 from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
     *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
     *(broken_behaviour, broken_verdicts, broken_maintenance),
+    *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
 )
 BROKEN = {
     name: cls

@@ -16,19 +16,20 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from storecore import Action, Decision, Event, FundamentalData, PriceBar
-from storecore_file import FileDataStore, bars, parallel, series_writer, tiling
-from storecore_file.floor import looking
+from storecore_file import FileDataStore
+from storecore_file.bars import collection, layout, parallel, writer
+from storecore_file.fs import disk
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 SYMBOLS = ["AAPL", "BRK/B"]
 ROWS = 20  # of a part
 
-looking._TICK = looking._SLOW_TICK = 2**62  # each folder is listed each time
-bars.MANY_SERIES, bars.WRITERS, parallel._FEW = 2, 1, 100  # in one thread, in one order
-tiling.PART_ROWS = series_writer.PART_ROWS = ROWS
-tiling.OPEN_ROWS, tiling.RATIO = 5, 1
-tiling.PART_BYTES, tiling.SMALL_BYTES = 6_000, 2_400
+disk._TICK = disk._SLOW_TICK = 2**62  # each folder is listed each time
+collection.MANY_SERIES, collection.WRITERS, parallel._FEW = 2, 1, 100  # in one thread, in one order
+layout.PARTITION_ROWS = writer.PARTITION_ROWS = ROWS
+layout.OPEN_ROWS, layout.RATIO = 5, 1
+layout.PARTITION_BYTES, layout.SMALL_BYTES = 6_000, 2_400
 
 
 def bar(n, symbol="AAPL"):

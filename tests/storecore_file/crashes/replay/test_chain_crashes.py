@@ -15,11 +15,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storecore import Action, Decision, StoreError
-from storecore.audit import GENESIS
+from storecore.audit.records import GENESIS
 from storecore_file import FileDataStore
-from storecore_file.audit import AuditLog
-from storecore_file.audit_head import HeadFile
-from storecore_file.floor.locks import Locked
+from storecore_file.audit.log import AuditLog, HeadFile
+from storecore_file.fs.locks import Locked
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -31,7 +30,7 @@ def log(store, number, day):
     now = NOON + timedelta(day)
     clock = type("Clock", (), {"now": staticmethod(lambda zone: now)})
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("storecore_file.audit.datetime", clock)
+        patched.setattr("storecore_file.audit.log.datetime", clock)
         store.log_decision(str(number), Decision("AAPL", Action.HOLD, 0, 0, "test"))
 
 

@@ -25,7 +25,9 @@ from storecore import (
     laws,
 )
 from storecore_file import FileDataStore
-from storecore_file.floor.disk import Disk, write_all
+from storecore_file.fs import logs
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.handles import write_all
 
 ALL = datetime.min, datetime.max
 JAN_5 = datetime(2026, 1, 5)
@@ -53,7 +55,7 @@ def log_decision_of_a_new_day(store, n):
     now = datetime.now(UTC) + timedelta(n)
     clock = type("Clock", (), {"now": staticmethod(lambda zone: now)})
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("storecore_file.audit.datetime", clock)
+        patched.setattr("storecore_file.audit.log.datetime", clock)
         log_decision(store, n)
 
 
@@ -172,7 +174,7 @@ def test_d1_no_crash_takes_what_was_acknowledged(crashed, kind, already):
     assert [each for each in outcomes if each] == []
 
 
-# A floor with a fault must be found out.
+# A fault put into the package must be detected.
 
 
 def in_place(self, path, content):
@@ -194,10 +196,13 @@ def rename_before_sync(self, path, content):
 
 
 FAULTS = {
-    "no file sync": ("sync", lambda self, file: None),
-    "no folder sync": ("_sync_folder", lambda self, folder: None),
-    "in-place write": ("replace", in_place),
-    "rename before sync": ("replace", rename_before_sync),
+    "no file sync": [
+        (Disk, "sync", lambda self, file: None),
+        (logs, "sync_data", lambda file: None),
+    ],
+    "no folder sync": [(Disk, "_sync_folder", lambda self, folder: None)],
+    "in-place write": [(Disk, "replace", in_place)],
+    "rename before sync": [(Disk, "replace", rename_before_sync)],
 }
 
 
@@ -209,6 +214,7 @@ FAULTS = {
         ("events", "no folder sync"),
     ],
 )
-def test_a_floor_with_a_fault_is_found_out(crashed, monkeypatch, kind, fault):
-    monkeypatch.setattr(Disk, *FAULTS[fault])
+def test_a_fault_is_detected(crashed, monkeypatch, kind, fault):
+    for each in FAULTS[fault]:
+        monkeypatch.setattr(*each)
     assert any(crashed(kind, 0))

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from storecore import Action, Decision, Event, FundamentalData, PriceBar
-from storecore_file import FileDataStore, bars
+from storecore_file import FileDataStore
+from storecore_file.bars import collection
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -123,7 +124,7 @@ KINDS = {  # how the nth is written, and which are there
 @pytest.fixture
 def outcomes(tmp_path, record, after_crashes, killed, small, monkeypatch):
     """Yield what is missing after each crash that came once another had gone on."""
-    monkeypatch.setattr(bars, "WRITERS", 1)
+    monkeypatch.setattr(collection, "WRITERS", 1)
 
     def one_more(store, write, number):
         write(store, number)

@@ -1,0 +1,204 @@
+"""The audit laws: one line per record, with its number and the hash of the previous record.
+
+The hash is the SHA-256 of the line's exact bytes before `,"hash":`. It covers `prev`, and so the
+whole log up to this line. Every backend keeps the same bytes, so a log can be verified in any
+store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, time, tzinfo
+from hashlib import sha256
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from storecore.errors import InvalidData, StorageError
+from storecore.models import Decision, DecisionRecord, Order, OrderRecord, OrderResult
+from storecore.values.batches import listed
+from storecore.values.documents import checked, checked_all
+from storecore.values.names import check_name, check_strategy
+from storecore.values.times import TimeRange, instant
+
+_Record = TypeVar("_Record", DecisionRecord, OrderRecord)
+_ENCODER = msgspec.json.Encoder()
+_STRATEGY = b'"strategy":'
+_NO_PLACE = b'"prev":"","hash":""}'
+
+
+class Place(Struct):
+    """The fields of a line that give its place in the chain."""
+
+    seq: int
+    prev: str
+    hash: str
+
+
+class Link(NamedTuple):
+    """The end of a chain: the number and the hash of its last record."""
+
+    seq: int
+    hash: str
+
+
+GENESIS = Link(0, "")
+
+
+def decision_entry(strategy: str, decision: Decision) -> DecisionRecord:
+    """Return a checked decision as a record without a place in the chain."""
+    plain = checked(decision, Decision, "decision")
+    return DecisionRecord(0, datetime.now(UTC), strategy, plain, "", "")
+
+
+def order_entry(strategy: str, order: Order, result: OrderResult) -> OrderRecord:
+    """Return a checked order and its result as a record without a place in the chain."""
+    plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
+    check_strategy(strategy, plain[0].strategy_name, "order")
+    return OrderRecord(0, datetime.now(UTC), strategy, *plain, "", "")
+
+
+def decision_body(strategy: str, decision: Decision) -> bytes:
+    """Return a checked decision as the body of a line: without number, time and hashes."""
+    return _decision(_ENCODER.encode(strategy), checked(decision, Decision, "decision"))
+
+
+def decision_bodies(strategy: str, decisions: Iterable[Decision]) -> list[bytes]:
+    """Check a whole batch of decisions and return the bodies of their lines."""
+    plain = checked_all(listed(decisions, "Decision", "decisions"), Decision, "decisions[{}]")
+    encoded = _ENCODER.encode(strategy)
+    return [_decision(encoded, decision) for decision in plain]
+
+
+def order_body(strategy: str, order: Order, result: OrderResult) -> bytes:
+    """Return a checked order and its result as the body of a line."""
+    plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
+    if plain[0].strategy_name != strategy:  # saves a call for each valid order
+        check_strategy(strategy, plain[0].strategy_name, "order")
+    return _order(_ENCODER.encode(strategy), *plain)
+
+
+def order_bodies(strategy: str, orders: Iterable[tuple[Order, OrderResult]]) -> list[bytes]:
+    """Check a whole batch of orders with their results and return the bodies of their lines."""
+    pairs = listed(orders, "(Order, OrderResult)", "orders")
+    for row, pair in enumerate(pairs):
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise InvalidData(
+                f"orders[{row}]: expected (Order, OrderResult), got {type(pair).__name__}"
+            )
+    sent = checked_all([order for order, _ in pairs], Order, "orders[{}]")
+    results = checked_all([result for _, result in pairs], OrderResult, "orders[{}].result")
+    for row, order in enumerate(sent):
+        if order.strategy_name != strategy:
+            check_strategy(strategy, order.strategy_name, f"orders[{row}]")
+    encoded = _ENCODER.encode(strategy)
+    return [_order(encoded, *pair) for pair in zip(sent, results, strict=True)]
+
+
+def chain(bodies: Iterable[bytes], logged_at: datetime, last: Link) -> tuple[list[bytes], Link]:
+    """Return the lines of the records that follow `last`, and the new end of the chain."""
+    lines, seq, prev = [], last.seq, last.hash.encode()
+    stamp = _ENCODER.encode(logged_at)
+    for seq, body in enumerate(bodies, last.seq + 1):
+        line = b'{"seq":%d,"timestamp":%b,%b"prev":"%b"' % (seq, stamp, body, prev)
+        prev = sha256(line).hexdigest().encode()
+        lines.append(b'%b,"hash":"%b"}\n' % (line, prev))
+    return lines, Link(seq, prev.decode())
+
+
+def moment_and_day(now: Callable[[tzinfo], datetime]) -> tuple[datetime, date]:
+    """Return the current time in UTC and the machine's local date.
+
+    Raises `StorageError` if the date is not between the years 1 and 9999.
+    """
+    try:
+        moment = now(UTC)
+        try:
+            return moment, date.fromtimestamp(moment.timestamp())
+        except ValueError:  # a float rounds the last microsecond of year 9999 up to year 10000
+            return moment, date.fromtimestamp(moment.replace(microsecond=0).timestamp())
+    except (ValueError, OverflowError, OSError) as error:
+        raise StorageError(
+            f"the machine's clock gives no local date in the years 1 to 9999 ({error}); set the "
+            "clock and write again"
+        ) from error
+
+
+def logged_now(bodies: Iterable[bytes], last: Link) -> tuple[date, list[bytes], Link]:
+    """Return the machine's local date, the lines of records logged now, and the chain's new end.
+
+    The lines follow `last`. Raises `StorageError` if the clock gives no valid date.
+    """
+    moment, today = moment_and_day(datetime.now)
+    return today, *chain(bodies, moment, last)
+
+
+def day_bounds(day: date) -> tuple[datetime, datetime]:
+    """Return the first and last instant of records of a local date, with a day's tolerance."""
+    first = date.fromordinal(max(day.toordinal() - 1, date.min.toordinal()))
+    last = date.fromordinal(min(day.toordinal() + 1, date.max.toordinal()))
+    return datetime.combine(first, time.min, UTC), datetime.combine(last, time.max, UTC)
+
+
+def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Link]:
+    """Return the line of the record that follows `last`, and the new end of the chain."""
+    encoded = _ENCODER.encode(replace(record, prev="", hash=""))
+    body = encoded[encoded.index(_STRATEGY) : -len(_NO_PLACE)]
+    (line,), end = chain([body], record.timestamp, last)
+    return line, end
+
+
+def line_after(last: bytes | None, record: DecisionRecord | OrderRecord) -> bytes:
+    """Return the line of the record that follows a line (None: the log is empty).
+
+    Raises `ValueError` if `last` is not a whole record.
+    """
+    return chained(record, GENESIS if last is None else end_of(last))[0]
+
+
+def end_of(line: bytes) -> Link:
+    """Return the end of a chain with this last line. Raises `ValueError` if it is not whole."""
+    if not is_whole(line):
+        raise ValueError("the line does not match its hash")
+    place = msgspec.json.decode(line, type=Place)
+    return Link(place.seq, place.hash)
+
+
+def decode_record(line: bytes, kind: type[_Record]) -> _Record:
+    """Return the record of a line. Raises `ValueError` if the line is not whole."""
+    if not is_whole(line):
+        raise ValueError("the line does not match its hash")
+    record: _Record = msgspec.json.decode(line, type=kind)
+    return record
+
+
+def select_records(
+    records: Iterable[_Record], span: TimeRange, strategy: str | None
+) -> list[_Record]:
+    """Return the records of a range and a strategy (None: all), in the order of `seq` (law A4)."""
+    if strategy is not None:
+        check_name(strategy, "strategy_name")
+    kept = [
+        record if span.aware else replace(record, timestamp=record.timestamp.replace(tzinfo=None))
+        for record in records
+        if strategy in (None, record.strategy)
+        and span.first <= instant(record.timestamp, "timestamp") <= span.last
+    ]
+    return sorted(kept, key=lambda record: record.seq)
+
+
+def is_whole(line: bytes) -> bool:
+    """Return whether a line, newline included, matches its hash."""
+    body, _, end = line.rpartition(b',"hash":"')
+    return end == sha256(body).hexdigest().encode() + b'"}\n'
+
+
+def _decision(strategy: bytes, decision: Decision) -> bytes:
+    return b'%b%b,"decision":%b,' % (_STRATEGY, strategy, _ENCODER.encode(decision))
+
+
+def _order(strategy: bytes, order: Order, result: OrderResult) -> bytes:
+    encoded = _STRATEGY, strategy, _ENCODER.encode(order), _ENCODER.encode(result)
+    return b'%b%b,"order":%b,"result":%b,' % encoded

@@ -1,0 +1,89 @@
+"""Anomalies in the bars of a series, which real markets produce, and broken feeds too.
+
+They are neither refused nor changed (law B2), but reported by `verify()`. A gap is recognized by
+the rhythm of the series. The steps from one bar to the next are divided into two groups, steps
+within a day (UTC) and steps from one day to another, so that a night is not a gap between minutes.
+A step is a gap if it is longer than 10 times the median of its group, 5 times the 99th percentile,
+and twice the length of a step that occurs on every 20th day. So a recurring weekend, holiday or
+lunch break is not a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.values.times import to_datetime
+
+_DAY = 86_400_000_000
+_FEW = 20  # fewer steps have no rhythm
+_OFTEN = 20  # days
+
+
+class Anomaly(NamedTuple):
+    """One kind of anomaly in a series, and how often and where it occurs."""
+
+    kind: str
+    detail: str
+
+
+def anomalies(tables: Iterable[pa.Table]) -> list[Anomaly]:
+    """Return the anomalies of a series, given as series tables in order of time."""
+    dates: list[pa.ChunkedArray] = []
+    by_kind: dict[str, list[int]] = {"high below low": [], "open or close outside its bar": []}
+    for table in tables:
+        dates.append(table["date"].cast(pa.int64()))
+        crossed = pc.less(table["high"], table["low"])
+        outside = pc.and_not(_outside(table), crossed)
+        for kind, mask in zip(by_kind, (crossed, outside), strict=True):
+            by_kind[kind] += table["date"].filter(mask).cast(pa.int64()).to_pylist()
+    found = [_counted(kind, instants) for kind, instants in by_kind.items() if instants]
+    return [*found, *_gaps(dates)]
+
+
+def _outside(table: pa.Table) -> pa.ChunkedArray:
+    highest = pc.max_element_wise(table["open"], table["close"])
+    lowest = pc.min_element_wise(table["open"], table["close"])
+    return pc.or_(pc.greater(highest, table["high"]), pc.less(lowest, table["low"]))
+
+
+def _counted(kind: str, instants: list[int]) -> Anomaly:
+    bars = "bar" if len(instants) == 1 else "bars"
+    return Anomaly(kind, f"{len(instants):,} {bars}, the first of {_text(instants[0])}")
+
+
+def _gaps(dates: list[pa.ChunkedArray]) -> Iterator[Anomaly]:
+    """Yield one anomaly for all gaps, with the longest of them."""
+    chunks = [chunk for date in dates for chunk in date.chunks]
+    joined = pa.concat_arrays(chunks) if chunks else pa.array([], pa.int64())
+    if len(joined) <= _FEW:
+        return
+    starts, steps = joined[:-1], pc.subtract(joined[1:], joined[:-1])
+    days = pc.floor(pc.divide(joined.cast(pa.float64()), float(_DAY)))
+    crosses = pc.not_equal(days[1:], days[:-1])
+    often = pc.count_distinct(days).as_py() // _OFTEN
+    gaps: list[tuple[int, int]] = []
+    for group in (crosses, pc.invert(crosses)):
+        limit = _limit(steps.filter(group), often)
+        long = pc.and_(group, pc.greater(steps, limit))
+        gaps += zip(steps.filter(long).to_pylist(), starts.filter(long).to_pylist(), strict=True)
+    if gaps:
+        step, start = max(gaps)
+        span = f"{_text(start)} to {_text(start + step)}"
+        yield Anomaly("gap", f"{len(gaps):,} longer than its rhythm, the longest from {span}")
+
+
+def _limit(steps: pa.Array, often: int) -> float:
+    """Return the length beyond which a step of a group is a gap."""
+    if len(steps) < _FEW:
+        return float("inf")
+    median, most = pc.quantile(steps, [0.5, 0.99], interpolation="lower").to_pylist()
+    recurring = steps.sort("descending")[min(often, len(steps) - 1)].as_py()
+    return float(max(10 * median, 5 * most, 2 * recurring if often else 0))
+
+
+def _text(instant: int) -> str:
+    return to_datetime(instant, aware=False).isoformat(" ")

@@ -1,0 +1,150 @@
+"""The bar laws: a batch of `PriceBar` is checked whole, as columns, before anything is written.
+
+`bar_columns` turns the bars of a caller into instants and numbers; `price_bars` turns these into
+the bars that are returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import repeat
+from math import isfinite
+from numbers import Integral
+from typing import Any, NamedTuple
+
+from storecore.errors import InvalidData, shown
+from storecore.models import PriceBar
+from storecore.values.fields import is_kept_as, is_number, nearest_float, without_point
+from storecore.values.names import check_owner
+from storecore.values.times import instants, to_datetime
+
+MAX_WHOLE = 2**63 - 1
+MAX_BYTES = 32 * 2**20  # of the bars that a stream holds at once, by default
+
+
+class BarColumns(NamedTuple):
+    """Bars of one series as columns of equal length, sorted by date, one row per date.
+
+    `date` holds instants (microseconds since 1970, UTC). A whole volume is an `int`.
+    """
+
+    date: list[int]
+    open: list[float]
+    high: list[float]
+    low: list[float]
+    close: list[float]
+    volume: list[int | float]
+
+    @classmethod
+    def none(cls) -> BarColumns:
+        """Return empty columns."""
+        return cls([], [], [], [], [], [])
+
+
+def bar_columns(symbol: str, bars: Iterable[PriceBar]) -> BarColumns:
+    """Check a whole batch; return it sorted, one row per date, the last one wins (law B1).
+
+    Raises `InvalidData` naming row and field, as in `bars[3].open=nan` (laws B2, N3, T1).
+    """
+    batch = _batch(bars)
+    for row, bar in enumerate(batch):
+        check_owner(symbol, bar.symbol, f"bars[{row}]")
+    columns = BarColumns(
+        instants([bar.date for bar in batch], "bars[{}].date"),
+        _prices([bar.open for bar in batch], "open"),
+        _prices([bar.high for bar in batch], "high"),
+        _prices([bar.low for bar in batch], "low"),
+        _prices([bar.close for bar in batch], "close"),
+        _volumes([bar.volume for bar in batch]),
+    )
+    return _sorted_unique(columns)
+
+
+def price_bars(symbol: str, columns: BarColumns, aware: bool) -> list[PriceBar]:
+    """Return columns as bars, their dates in UTC, aware or naive (law T2)."""
+    dates = map(to_datetime, columns.date, repeat(aware))
+    return list(map(PriceBar, repeat(symbol), dates, *columns[1:]))
+
+
+def check_max_bytes(max_bytes: int) -> None:
+    """Raise `InvalidData` if `max_bytes` is not a positive int."""
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
+        raise InvalidData(f"max_bytes={max_bytes!r}: expected a number of bytes, 1 or more")
+
+
+def _batch(bars: Iterable[PriceBar]) -> list[PriceBar]:
+    if isinstance(bars, PriceBar):
+        raise InvalidData(
+            "bars: expected an iterable of PriceBar, got one PriceBar; put it in a list"
+        )
+    try:
+        given = iter(bars)
+    except TypeError:
+        raise InvalidData(
+            f"bars: expected an iterable of PriceBar, got {type(bars).__name__}"
+        ) from None
+    batch = list(given)
+    for row, bar in enumerate(batch):
+        # A subclass with additional fields would lose them.
+        if getattr(bar, "__struct_fields__", None) != PriceBar.__struct_fields__:
+            raise InvalidData(f"bars[{row}]: expected a PriceBar, got {type(bar).__name__}")
+    return batch
+
+
+def _prices(values: list[Any], field: str) -> list[float]:
+    if set(map(type, values)) <= {float} and all(map(isfinite, values)):
+        return values
+    return [price(value, f"bars[{row}].{field}") for row, value in enumerate(values)]
+
+
+def _volumes(values: list[Any]) -> list[int | float]:
+    if set(map(type, values)) <= {int} and values and min(values) >= 0 and max(values) <= MAX_WHOLE:
+        return values
+    return [volume(value, f"bars[{row}].volume") for row, value in enumerate(values)]
+
+
+def price(value: Any, what: str) -> float:
+    """Return a price as the `float` that equals it. Raises `InvalidData` if no float does.
+
+    A `Decimal` becomes the float with the same digits.
+    """
+    if type(value) is float and isfinite(value):
+        return value
+    _check_finite(value, what)
+    number = nearest_float(value)
+    if not is_kept_as(number, value):
+        raise InvalidData(f"{what}={shown(value)}: no 64-bit float equals it; round it first")
+    return number
+
+
+def volume(value: Any, what: str) -> int | float:
+    """Return a volume as `int` if it is whole and below 2**63, else as `float`."""
+    _check_finite(value, what)
+    value = without_point(value)
+    if value < 0:
+        raise InvalidData(f"{what}={shown(value)}: expected a volume of 0 or more")
+    if isinstance(value, Integral):
+        if int(value) > MAX_WHOLE:
+            raise InvalidData(
+                f"{what}={shown(value)}: out of range, at most {MAX_WHOLE} (2**63 - 1)"
+            )
+        return int(value)
+    number = price(value, what)
+    return int(number) if number.is_integer() and number <= MAX_WHOLE else number
+
+
+def _check_finite(value: Any, what: str) -> None:
+    if not is_number(value):
+        raise InvalidData(f"{what}={shown(value)}: expected a number, got {type(value).__name__}")
+    if not isinstance(value, Integral) and not isfinite(nearest_float(value)):
+        raise InvalidData(
+            f"{what}={shown(value)}: expected a finite number; leave a bar out if it has none"
+        )
+
+
+def _sorted_unique(columns: BarColumns) -> BarColumns:
+    last_row = {date: row for row, date in enumerate(columns.date)}
+    rows = [last_row[date] for date in sorted(last_row)]
+    if rows == list(range(len(columns.date))):
+        return columns
+    return BarColumns(*([column[row] for row in rows] for column in columns))  # type: ignore[arg-type]

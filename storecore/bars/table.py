@@ -1,0 +1,211 @@
+"""Bars as Arrow tables.
+
+A *series table* holds the bars of one series: `date`, the prices and `volume`, sorted by date, one
+row per date. Volumes are float64, so that all tables have one schema. A table with whole volumes
+that no float64 equals has them in one more column, `exact_volume`, which is null for other bars.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from itertools import repeat
+from typing import Any, Literal, cast
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.bars.rows import BarColumns
+from storecore.models import PriceBar
+from storecore.values.times import EARLIEST, LATEST
+
+DATE = pa.timestamp("us", "UTC")
+NAIVE = pa.timestamp("us")
+PRICES = ("open", "high", "low", "close")
+FIELDS = ("symbol", "date", *PRICES, "volume")
+EXACT = "exact_volume"
+SERIES = pa.schema(
+    [
+        pa.field("date", DATE, nullable=False),
+        *(pa.field(name, pa.float64(), nullable=False) for name in (*PRICES, "volume")),
+    ]
+)
+EMPTY = SERIES.empty_table()
+MAX_EXACT = 2**53  # up to here float64 holds every whole number
+_MOST_ROWS, _MOST_BYTES = 8_192, 256
+_DAY = 86_400_000_000
+_MIDNIGHTS: dict[bool, dict[int, datetime]] = {False: {}, True: {}}
+_MOST_MIDNIGHTS = 50_000  # of 136 years
+_DATETIMES = msgspec.json.Decoder(list[datetime])
+
+
+def series_table(columns: BarColumns) -> pa.Table:
+    """Return checked columns as a series table."""
+    floats = [*columns[1:5], list(map(float, columns.volume))]
+    table = pa.Table.from_arrays(
+        [
+            pa.array(columns.date, pa.int64()).view(DATE),
+            *(pa.array(values, pa.float64()) for values in floats),
+        ],
+        schema=SERIES,
+    )
+    exact = [_inexact(value) for value in columns.volume] if _large(columns.volume) else []
+    return with_exact(table, exact) if any(exact) else table
+
+
+def bar_columns_of(table: pa.Table) -> BarColumns:
+    """Return a series table as columns of Python numbers."""
+    opened, high, low, close = (values(table[name], "d") for name in PRICES)
+    return BarColumns(values(table["date"], "q"), opened, high, low, close, _volumes(table))
+
+
+def as_table(bars: BarColumns | pa.Table) -> pa.Table:
+    """Return the bars of one series as a series table."""
+    return series_table(bars) if isinstance(bars, BarColumns) else bars
+
+
+def as_columns(bars: BarColumns | pa.Table) -> BarColumns:
+    """Return the bars of one series as columns of Python numbers."""
+    return bars if isinstance(bars, BarColumns) else bar_columns_of(bars)
+
+
+def bars_of(symbol: str, table: pa.Table, aware: bool) -> list[PriceBar]:
+    """Return a series table as bars, their dates in UTC, aware or naive."""
+    prices = [values(table[name], "d") for name in PRICES]
+    dates = _datetimes(table["date"], aware)
+    return list(map(PriceBar, repeat(symbol), dates, *prices, _volumes(table)))
+
+
+def between(table: pa.Table, first: int, last: int) -> pa.Table:
+    """Return the rows from instant `first` to `last`, both included, without a copy."""
+    dates = instants_of(table)
+    start, stop = bisect_left(dates, first), bisect_right(dates, last)
+    return table if stop - start == len(dates) else table.slice(start, max(0, stop - start))
+
+
+def instants_of(table: pa.Table) -> Sequence[int]:
+    """Return the dates of a series table as instants, without creating an object for each row."""
+    return cast(Sequence[int], buffer_of(table["date"], "q"))
+
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """Return the concatenation of series tables."""
+    given = list(tables)
+    if len(given) < 2:
+        return given[0] if given else EMPTY
+    if any(EXACT in each.column_names for each in given):
+        given = [with_exact(each, []) if EXACT not in each.column_names else each for each in given]
+    return pa.concat_tables(given)
+
+
+def upserted(old: pa.Table, new: pa.Table) -> pa.Table:
+    """Return the rows of both; those of `new` replace those of `old` with the same date."""
+    if not len(old) or not len(new):
+        return new if len(new) else old
+    first, last = instants_of(new)[0], instants_of(new)[-1]
+    if instants_of(old)[-1] < first:
+        return joined([old, new])
+    before, after = between(old, EARLIEST, first - 1), between(old, last + 1, LATEST)
+    within = between(old, first, last)
+    kept = within.filter(pc.invert(pc.is_in(within["date"], new["date"].combine_chunks())))
+    return joined([before, joined([kept, new]).sort_by("date"), after])
+
+
+def repeated(symbol: str, rows: int) -> pa.Array:
+    """Return a column that repeats a symbol."""
+    text = symbol.encode()
+    if rows > _MOST_ROWS or len(text) > _MOST_BYTES:
+        return pa.repeat(pa.scalar(symbol, pa.string()), rows)
+    # Five times as fast: the offsets are the same for all symbols of one length.
+    return pa.StringArray.from_buffers(rows, _offsets(len(text)), pa.py_buffer(text * rows))
+
+
+def owned(table: pa.Table) -> pa.Table:
+    """Return a copy of a table: a slice would keep the memory of the whole table."""
+    if not len(table):
+        return table
+    copies = [pa.concat_arrays(column.chunks) for column in table.columns]
+    return pa.Table.from_arrays(copies, schema=table.schema)
+
+
+def with_exact(table: pa.Table, exact: list[int | None]) -> pa.Table:
+    """Return a series table with a column of exact volumes (`[]`: all null)."""
+    column = pa.array(exact, pa.int64()) if exact else pa.nulls(len(table), pa.int64())
+    return table.append_column(EXACT, column)
+
+
+def buffer_of(column: pa.ChunkedArray, code: Literal["q", "d"]) -> Any:
+    """Return the 8-byte values of a column without nulls as a view of its memory."""
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if not len(array):
+        return memoryview(b"").cast(code)
+    return memoryview(array.buffers()[1]).cast(code)[array.offset : array.offset + len(array)]
+
+
+def values(column: pa.ChunkedArray, code: Literal["q", "d"]) -> list[Any]:
+    """Return the 8-byte values of a column without nulls as a list."""
+    numbers: list[Any] = buffer_of(column, code).tolist()
+    return numbers
+
+
+def _datetimes(column: pa.ChunkedArray, aware: bool) -> list[datetime]:
+    """Return instants as datetimes; midnights, which daily bars share, are cached."""
+    instants, known = values(column, "q"), _MIDNIGHTS[aware]
+    try:
+        return list(map(known.__getitem__, instants))
+    except KeyError:
+        made = _through_text(column, aware)
+    if len(known) < _MOST_MIDNIGHTS and not any(instant % _DAY for instant in instants):
+        known.update(zip(instants, made, strict=True))
+    return made
+
+
+def _through_text(column: pa.ChunkedArray, aware: bool) -> list[datetime]:
+    """Return instants as datetimes by way of text, the fastest way.
+
+    Arrow formats and msgspec parses them in C: 0.1 µs each; `timedelta` arithmetic takes 0.5 µs.
+    """
+    texts = pc.cast(pc.cast(pc.cast(column, pa.int64()), NAIVE), pa.string()).combine_chunks()
+    between_them = 'Z","' if aware else '","'
+    joint = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), between_them)
+    return _DATETIMES.decode(f'["{joint[0].as_py()}{"Z" if aware else ""}"]')
+
+
+@lru_cache(maxsize=128)
+def _offsets(length: int) -> pa.Buffer:
+    return pa.py_buffer(array("i", range(0, (_MOST_ROWS + 1) * length, length)))
+
+
+def _large(volumes: list[int | float]) -> bool:
+    return max(volumes, default=0) > MAX_EXACT
+
+
+def _inexact(value: int | float) -> int | None:
+    return value if isinstance(value, int) and float(value) != value else None
+
+
+def _volumes(table: pa.Table) -> list[int | float]:
+    """Return volumes; those that are whole and below 2**63 are `int`."""
+    floats = table["volume"]
+    if all_whole(floats):
+        volumes = values(pc.cast(floats, pa.int64()), "q")
+    else:
+        volumes = [_whole(value) for value in values(floats, "d")]
+    if EXACT not in table.column_names:
+        return volumes
+    exact = table[EXACT].to_pylist()
+    return [given if kept is None else kept for given, kept in zip(volumes, exact, strict=True)]
+
+
+def all_whole(floats: pa.ChunkedArray) -> bool:
+    """Return whether all values are whole numbers below 2**63."""
+    limit = pc.less(floats, float(2**63))
+    return pc.all(pc.and_(limit, pc.equal(pc.floor(floats), floats))).as_py() is not False
+
+
+def _whole(value: float) -> int | float:
+    return int(value) if value.is_integer() and value < 2**63 else value

@@ -1,0 +1,1 @@
+"""The backends that core registers like any other package: memory and the wrappers."""

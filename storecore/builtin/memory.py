@@ -1,0 +1,259 @@
+"""The `memory` backend: a store within one process, for tests and as an example.
+
+It is the reference for other backends, and the example to read first: five collections, whose
+values no caller can change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from storecore.audit.records import GENESIS, Link, logged_now
+from storecore.audit.transfer import LOGS, moved_end
+from storecore.bars.rows import BarColumns
+from storecore.errors import NotSerializable
+from storecore.events import decode_event, encode_event, select_events
+from storecore.models import Event, FundamentalData
+from storecore.plugins.spec import BackendSpec, hookimpl
+from storecore.reports import AuditLine, StateVersion
+from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.store.base import Store
+from storecore.store.collections import (
+    AuditLog,
+    BarCollection,
+    EventCollection,
+    FundamentalCollection,
+    StateCollection,
+)
+from storecore.values.documents import decode_document
+from storecore.values.times import TimeRange, exact_instant
+
+if TYPE_CHECKING:
+    from storecore.bars.groups import Grouped
+
+_Row = tuple[Any, ...]
+_Key = tuple[str, str]
+
+
+class MemoryConfig(Struct, frozen=True):
+    """The memory backend takes no options."""
+
+
+class MemoryDataStore(Store):
+    """A `DataStore` of dictionaries. It is thread-safe."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            bars=MemoryBars(),
+            fundamentals=MemoryFundamentals(),
+            events=MemoryEvents(),
+            states=MemoryStates(),
+            audit={name: MemoryLog(name) for name in LOGS},
+        )
+
+    def places(self) -> frozenset[str]:
+        """Return a place that no other store shares."""
+        self._check_open()
+        return frozenset({f"memory {id(self)}"})
+
+    def __reduce__(self) -> Any:
+        raise NotSerializable(
+            "a MemoryDataStore cannot be pickled or copied: its data is in this process "
+            "only; copy it into another store with storecore.copy_store"
+        )
+
+
+class MemoryBars(BarCollection):
+    """A dict of rows by instant for each series.
+
+    A write replaces the dict of its series, so a reader sees all of a write or nothing.
+    """
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.by_series: dict[_Key, dict[int, _Row]] = {}
+
+    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
+        """Insert or replace bars by date."""
+        self._update({(symbol, timeframe): columns} if columns.date else {})
+
+    def write_many(self, timeframe: str, batch: Grouped) -> None:
+        """Insert or replace the bars of several symbols, all of them at once."""
+        self._update({(symbol, timeframe): columns for symbol, columns in batch.columns()})
+
+    def _update(self, given: dict[_Key, BarColumns]) -> None:
+        rows = {
+            key: dict(zip(columns.date, zip(*columns, strict=True), strict=True))
+            for key, columns in given.items()
+        }
+        with self.lock:
+            known = self.by_series
+            known.update({key: known.get(key, {}) | new for key, new in rows.items()})
+
+    def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
+        """Return the bars of a range, sorted by date."""
+        series = self.by_series.get((symbol, timeframe), {})
+        rows = [series[at] for at in sorted(series) if span.first <= at <= span.last]
+        return BarColumns(*map(list, zip(*rows, strict=True))) if rows else BarColumns.none()
+
+    def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
+        """Remove the bars of a range; return their number."""
+        key = symbol, timeframe
+        with self.lock:
+            series = self.by_series.get(key, {})
+            kept = {at: row for at, row in series.items() if not span.first <= at <= span.last}
+            if kept:
+                self.by_series[key] = kept
+            else:
+                self.by_series.pop(key, None)
+        return len(series) - len(kept)
+
+    def series(self) -> list[_Key]:
+        """Return symbol and timeframe of each series."""
+        return list(self.by_series)
+
+
+class MemoryFundamentals(FundamentalCollection):
+    """A dict of fundamentals by instant for each symbol."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.by_symbol: dict[str, dict[int, FundamentalData]] = {}
+
+    def write(self, batch: list[FundamentalData]) -> None:
+        """Insert or replace fundamentals, all at once."""
+        given: dict[str, dict[int, FundamentalData]] = {}
+        for data in batch:
+            given.setdefault(data.symbol, {})[exact_instant(data.timestamp, "timestamp")] = data
+        with self.lock:
+            known = self.by_symbol
+            known.update({symbol: known.get(symbol, {}) | new for symbol, new in given.items()})
+
+    def read(self, symbol: str, limit: int) -> FundamentalData | None:
+        """Return the latest fundamental not after an instant."""
+        history = self.by_symbol.get(symbol, {})
+        known = [at for at in history if at <= limit]
+        return history[max(known)] if known else None
+
+    def all(self) -> Iterator[FundamentalData]:
+        """Yield all fundamentals by symbol, then timestamp."""
+        histories = sorted(self.by_symbol.items())
+        return (history[at] for _, history in histories for at in sorted(history))
+
+
+class MemoryEvents(EventCollection):
+    """A list of encoded events, which no caller can change."""
+
+    def __init__(self) -> None:
+        self.encoded: list[bytes] = []
+
+    def write(self, batch: list[Event]) -> None:
+        """Append events."""
+        self.encoded.extend([encode_event(event) for event in batch])
+
+    def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
+        """Return the events of a range by timestamp, then by order of writing."""
+        return select_events(map(decode_event, self.encoded), span, types)
+
+    def all(self) -> Iterator[Event]:
+        """Yield all events by timestamp, then by order of writing."""
+        encoded = sorted(self.encoded, key=lambda each: decode_event(each).timestamp)
+        return map(decode_event, encoded)
+
+
+class MemoryStates(StateCollection):
+    """The last versions of each state, newest first, as JSON documents."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.versions: dict[str, list[tuple[int, bytes]]] = {}
+
+    def save(self, strategy: str, document: bytes, expect: int | None) -> None:
+        """Replace the state of a strategy."""
+        with self.lock:
+            kept = self.versions.get(strategy, [])
+            stored = kept[0][0] if kept else 0
+            check_expected(strategy, expect, stored)
+            self.versions[strategy] = [(stored + 1, document), *kept[: KEPT_VERSIONS - 1]]
+
+    def load(self, strategy: str) -> dict[str, Any] | None:
+        """Return the state of a strategy, or None."""
+        return self.version(strategy).state
+
+    def history(self, strategy: str) -> list[StateVersion]:
+        """Return the kept versions of a state, newest first."""
+        kept = self.versions.get(strategy, [])
+        return [StateVersion(number, decode_document(each)) for number, each in kept]
+
+    def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
+        """Replace a state and its history by versions of another store."""
+        with self.lock:
+            stored = self.versions.get(strategy, [(0, b"")])[0][0]
+            check_expected(strategy, expect, stored)
+            if versions:
+                self.versions[strategy] = versions
+
+    def strategies(self) -> Iterable[str]:
+        """Return the strategies that have a state."""
+        return list(self.versions)
+
+
+class MemoryLog(AuditLog):
+    """The lines of a log, the local day of each, and the end of their chain."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lock = RLock()
+        self.kept: list[bytes] = []
+        self.days: list[date] = []
+        self.end: Link = GENESIS
+
+    def write(self, bodies: list[bytes]) -> None:
+        """Append records that are logged now."""
+        with self.lock:
+            today, lines, end = logged_now(bodies, self.end)
+            self._keep(lines, [today] * len(lines), end)
+
+    def head(self) -> Link:
+        """Return the end of the chain."""
+        return self.end
+
+    def lines(self, after: int) -> Iterator[AuditLine]:
+        """Yield the records from number `after` + 1 on."""
+        with self.lock:
+            days, lines = self.days[after:], self.kept[after:]
+        return map(AuditLine, days, lines)
+
+    def append(self, day: date, lines: list[bytes]) -> None:
+        """Append records that were logged elsewhere."""
+        with self.lock:
+            self._keep(lines, [day] * len(lines), moved_end(self.name, lines, self.end))
+
+    def _keep(self, lines: list[bytes], days: list[date], end: Link) -> None:
+        """Append records and their days, under the lock.
+
+        No function is called in between, so an exception of a signal handler leaves all or none.
+        """
+        self.kept += lines
+        self.days += days
+        self.end = end
+
+
+@hookimpl
+def storecore_backend() -> BackendSpec:
+    """Return the spec of the `memory` backend."""
+    return BackendSpec(
+        name="memory",
+        config=MemoryConfig,
+        open=lambda config: MemoryDataStore(),
+        capabilities=frozenset(
+            {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit"}
+            | {"VersionedState", "Transfer", "Maintenance"}
+        ),
+        summary="keeps everything in the memory of this process",
+    )

@@ -1,0 +1,1 @@
+"""Plugins: the spec of a backend, observers, discovery and loading."""

@@ -1,0 +1,121 @@
+"""Observers: plugins that are called when stores are opened, written and closed.
+
+A hook runs in the thread that made the call, and the caller waits for it. Observers are not called
+for calls that a hook makes in that thread, or a hook that writes would be called for its own write.
+`storecore.config.observed` is the store that calls them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pluggy
+
+from storecore.errors import BackendLoadError, ConfigError, shown
+from storecore.plugins.isolation import is_from_program
+from storecore.plugins.loader import PluginError, load_plugin
+from storecore.plugins.metadata import Plugin, find
+from storecore.plugins.spec import OBSERVERS
+from storecore.values.logger import log as _log
+
+SWITCH = "STORECORE_OBSERVERS"
+"""The environment variable that turns observers off in a process."""
+_ON, _OFF = ("", "on", "1", "true", "yes"), ("off", "0", "false", "no")
+_lock = threading.RLock()
+_loaded: Observers | None = None
+
+
+class Observers(NamedTuple):
+    """The installed observers, each in a pluggy manager of its own."""
+
+    managers: tuple[pluggy.PluginManager, ...]
+
+    def notify(self, hook: str, **what: Any) -> None:
+        """Call a hook of every observer; log exceptions and go on.
+
+        Within a hook this does nothing.
+        """
+        if _in_hook.now:
+            return
+        _in_hook.now = True
+        try:
+            for manager in self.managers:
+                _call(manager, hook, what)
+        finally:
+            _in_hook.now = False
+
+
+class _InHook(threading.local):
+    """Whether the current thread runs a hook."""
+
+    now = False
+
+
+_in_hook = _InHook()
+
+
+def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> None:
+    try:
+        getattr(manager.hook, hook)(**what)
+    except BaseException as error:
+        if is_from_program(error):
+            raise
+        names = ", ".join(name for name, _ in manager.list_name_plugin())
+        _log.exception("observer %s failed in %s; the store goes on", names, hook)
+
+
+def load_observers() -> Observers:
+    """Return the installed observers, loaded at the first call; none if they are off.
+
+    Raises `ConfigError` if `STORECORE_OBSERVERS` has an unknown value.
+    """
+    global _loaded
+    if not are_on():
+        return Observers(())
+    with _lock:
+        if _loaded is None:
+            _loaded = Observers(())  # an observer may open a store at its import
+            try:
+                _loaded = Observers(tuple(_load()))
+            except BaseException:  # from the user, during an import: load them again next time
+                _loaded = None
+                raise
+        return _loaded
+
+
+def hooks_of(name: str) -> list[str]:
+    """Load the observers with a name and return the names of their hooks.
+
+    Raises `BackendLoadError` if one cannot be loaded.
+    """
+    return [hook for each in find(OBSERVERS) if each.name == name for hook in _hooks(each)]
+
+
+def _hooks(plugin: Plugin) -> list[str]:
+    try:
+        manager = load_plugin(plugin)
+    except PluginError as error:
+        raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
+    callers = manager.get_hookcallers(manager.get_plugin(plugin.name)) or []
+    return [caller.name for caller in callers]
+
+
+def are_on() -> bool:
+    """Return whether observers are on. Raises `ConfigError` for an unknown value."""
+    value = os.environ.get(SWITCH, "")
+    if value.lower() not in (*_ON, *_OFF):
+        raise ConfigError(
+            f"{SWITCH}={shown(value)}: expected one of {', '.join(filter(None, (*_ON, *_OFF)))}"
+        )
+    return value.lower() in _ON
+
+
+def _load() -> Iterable[pluggy.PluginManager]:
+    for plugin in find(OBSERVERS):
+        try:
+            yield load_plugin(plugin)
+        except PluginError as error:
+            _log.error("%s is left out: %s", plugin.described, error, exc_info=error.__cause__)

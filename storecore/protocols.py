@@ -1,0 +1,516 @@
+"""`DataStore`, the ten methods and `close` that every backend provides, and the capabilities.
+
+A capability is a small protocol that a backend may implement beyond the ten methods. A backend
+lists the names of its capabilities in its `BackendSpec`, so that a wrapper can forward exactly
+those. `isinstance(store, Catalog)` checks whether a store has a capability.
+
+storecore/testing/LAWS.md documents the laws that all these methods obey, with the reason for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+
+from storecore.models import (
+    Decision,
+    DecisionRecord,
+    Event,
+    FundamentalData,
+    Order,
+    OrderRecord,
+    OrderResult,
+    PriceBar,
+)
+from storecore.reports import AuditLine, AuditReport, Coverage, Footprint, Report, StateVersion
+
+if TYPE_CHECKING:
+    from abc import ABCMeta
+
+    import pyarrow as pa
+
+    from storecore.reports.checkpoint import Against, Checkpoint
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Method(NamedTuple):
+    """The declaration of a method. Wrappers, observers, the kit and the pages read it.
+
+    `kind` is one of "bars", "fundamentals", "events", "states" and "audit", or "store" for a method
+    that concerns all of them. `batch` names the parameter that contains many records. `notify` is
+    the kind that observers receive after a write (`""`: they are not called). The key that they
+    receive is the value of the parameter `key` (or of its attribute, as in "event.type"). If `key`
+    is empty, it is the attribute `each` of every record in the batch.
+    """
+
+    name: str
+    capability: str
+    kind: str
+    is_write: bool
+    notify: str = ""
+    key: str = ""
+    batch: str = ""
+    each: str = ""
+
+
+def reads(kind: str) -> Callable[[_Function], _Function]:
+    """Declare a method of a protocol that changes nothing."""
+    return _declared(Method("", "", kind, False))
+
+
+def writes(
+    kind: str, *, notify: str | None = None, key: str = "", batch: str = "", each: str = ""
+) -> Callable[[_Function], _Function]:
+    """Declare a method of a protocol that changes something."""
+    return _declared(
+        Method("", "", kind, True, kind if notify is None else notify, key, batch, each)
+    )
+
+
+def _declared(method: Method) -> Callable[[_Function], _Function]:
+    def declare(function: _Function) -> _Function:
+        function.__dict__["method"] = method
+        return function
+
+    return declare
+
+
+if TYPE_CHECKING:
+    _Capability = ABCMeta
+else:
+
+    class _Capability(type(Protocol)):
+        """Makes `isinstance` check the attribute `capabilities` of a store, if it has one."""
+
+        def __instancecheck__(cls, instance: object) -> bool:
+            listed = getattr(instance, "capabilities", None)
+            if isinstance(listed, frozenset) and CAPABILITIES.get(cls.__name__) is cls:
+                return cls.__name__ in listed
+            return super().__instancecheck__(instance)
+
+
+@runtime_checkable
+class DataStore(Protocol):
+    """The store of a trading system: its bars, fundamentals, events, states and audit log.
+
+    A naive `datetime` is taken as UTC. Ranges include both ends. A `date` as a start is its
+    midnight, and as an end its last microsecond. Every method raises `StoreClosed` after `close()`,
+    and `StorageError` if the medium fails.
+    """
+
+    @writes("bars", key="symbol", batch="bars")
+    def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
+        """Insert or replace bars by date, after checking the whole batch.
+
+        Raises `InvalidData`, which names the row and field, or `InvalidName` for the symbol or
+        timeframe.
+        """
+        ...
+
+    @reads("bars")
+    def read_bars(
+        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
+    ) -> list[PriceBar]:
+        """Return the bars from `start` to `end`, sorted by date, one per date.
+
+        If the bounds are naive, the dates are naive; if they are aware, the dates are aware UTC.
+        Raises `InvalidData` if only one bound is aware.
+        """
+        ...
+
+    @writes("fundamentals", key="symbol")
+    def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
+        """Insert or replace the fundamental of (symbol, timestamp)."""
+        ...
+
+    @reads("fundamentals")
+    def read_fundamental(
+        self, symbol: str, as_of: datetime | None = None
+    ) -> FundamentalData | None:
+        """Return the latest fundamental not after `as_of` (None: of all), or None."""
+        ...
+
+    @writes("events", key="event.type")
+    def write_event(self, event: Event) -> None:
+        """Append an event. Identical events are all kept."""
+        ...
+
+    @reads("events")
+    def read_events(
+        self, start: date, end: date, types: Iterable[str] | None = None
+    ) -> list[Event]:
+        """Return the events of these types (None: all) by timestamp, then by order of writing."""
+        ...
+
+    @writes("states", notify="state", key="strategy_name")
+    def save_strategy_state(self, strategy_name: str, state: dict[str, Any]) -> None:
+        """Replace the state of a strategy. Raises `NotSerializable` if JSON would change it."""
+        ...
+
+    @reads("states")
+    def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
+        """Return a copy of the state that was last saved; None if there is none."""
+        ...
+
+    @writes("audit", notify="decisions", key="strategy_name")
+    def log_decision(self, strategy_name: str, decision: Decision) -> None:
+        """Append a decision to the audit log."""
+        ...
+
+    @writes("audit", notify="orders", key="strategy_name")
+    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
+        """Append an order and the broker's response to the audit log."""
+        ...
+
+    def close(self) -> None:
+        """Release the resources of the store. A second call does nothing."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        ...
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the store."""
+        ...
+
+
+@runtime_checkable
+class BarTables(Protocol, metaclass=_Capability):
+    """Reads and writes bars as Arrow tables of many symbols.
+
+    `storecore.read_bar_table(store, …)` and `storecore.write_bar_table(store, …)` do the same for
+    any store. Their docstrings describe the tables.
+    """
+
+    @writes("bars", batch="table", each="symbol")
+    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
+        """Insert or replace bars of many symbols, after checking the whole table."""
+        ...
+
+    @reads("bars")
+    def read_bar_table(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+    ) -> pa.Table:
+        """Return the bars of many symbols as one table, sorted by symbol, then date."""
+        ...
+
+
+@runtime_checkable
+class BarStream(Protocol, metaclass=_Capability):
+    """Reads more bars than fit into memory, in order of time."""
+
+    @reads("bars")
+    def iter_bar_tables(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+        max_bytes: int = 32 * 2**20,
+    ) -> Iterator[pa.Table]:
+        """Yield tables of consecutive ranges of time, each sorted by date, then symbol.
+
+        The iterator holds at most about `max_bytes` of bars in memory. The call itself raises for
+        invalid arguments, not the iteration.
+        """
+        ...
+
+
+@runtime_checkable
+class Catalog(Protocol, metaclass=_Capability):
+    """Lists the stored series and states."""
+
+    @reads("bars")
+    def symbols(self, timeframe: str | None = None) -> list[str]:
+        """Return the symbols that have bars of a timeframe (None: of any), sorted."""
+        ...
+
+    @reads("bars")
+    def timeframes(self, symbol: str) -> list[str]:
+        """Return the timeframes in which a symbol has bars, sorted."""
+        ...
+
+    @reads("bars")
+    def bar_coverage(self, symbol: str, *, timeframe: str = "1d") -> Coverage:
+        """Return the first and last date and the number of bars of a series."""
+        ...
+
+    @reads("states")
+    def strategies(self) -> list[str]:
+        """Return the names of the strategies that have a saved state, sorted."""
+        ...
+
+
+@runtime_checkable
+class AuditTrail(Protocol, metaclass=_Capability):
+    """Reads the audit log and verifies its chains."""
+
+    @reads("audit")
+    def read_decisions(
+        self, start: date, end: date, strategy_name: str | None = None
+    ) -> list[DecisionRecord]:
+        """Return the decisions logged from `start` to `end`, in the order of `seq`."""
+        ...
+
+    @reads("audit")
+    def read_orders(
+        self, start: date, end: date, strategy_name: str | None = None
+    ) -> list[OrderRecord]:
+        """Return the orders logged from `start` to `end`, in the order of `seq`."""
+        ...
+
+    @reads("audit")
+    def verify_audit(self) -> AuditReport:
+        """Follow both chains from the first record to the last and report the first break.
+
+        Its kind is "edited", "missing", "reordered", "duplicated", "truncated" (the end was cut
+        off) or "headless". With "headless" the head, which records the end of the chain, is missing
+        or damaged, so the end of the log may have been cut off.
+        """
+        ...
+
+
+@runtime_checkable
+class BulkAudit(Protocol, metaclass=_Capability):
+    """Logs many records in one call, in the order given, after checking all of them.
+
+    All records of a batch have the same time and need only one sync.
+    """
+
+    @writes("audit", notify="decisions", key="strategy_name", batch="decisions")
+    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
+        """Append decisions to the audit log."""
+        ...
+
+    @writes("audit", notify="orders", key="strategy_name", batch="orders")
+    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
+        """Append orders to the audit log, each with the broker's response."""
+        ...
+
+
+@runtime_checkable
+class Bulk(Protocol, metaclass=_Capability):
+    """Writes or removes many records in one call, after checking the whole batch.
+
+    A batch needs a few syncs; separate writes need one for each record.
+    """
+
+    @writes("events", batch="events", each="type")
+    def write_events(self, events: Iterable[Event]) -> None:
+        """Append events in the order given. Identical events are all kept."""
+        ...
+
+    @writes("fundamentals", batch="fundamentals", each="symbol")
+    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace fundamentals, each under its own symbol; the last duplicate wins."""
+        ...
+
+    @writes("bars", notify="deletions", key="symbol")
+    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
+        """Remove the bars from `start` to `end`, both included; return their number."""
+        ...
+
+
+@runtime_checkable
+class VersionedState(Protocol, metaclass=_Capability):
+    """Numbers the versions of a strategy's state, so that writers do not overwrite each other.
+
+    loaded = store.load_versioned_state("value")
+    store.save_strategy_state("value", changed(loaded.state), expect=loaded.version)
+    """
+
+    @writes("states", notify="state", key="strategy_name")
+    def save_strategy_state(
+        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    ) -> None:
+        """Replace the state of a strategy; with `expect`, only if that version is stored (0: none).
+
+        Raises `StateConflict` if another version is stored; then the stored state does not change.
+        """
+        ...
+
+    @reads("states")
+    def load_versioned_state(self, strategy_name: str) -> StateVersion:
+        """Return the state that was last saved and its version."""
+        ...
+
+    @reads("states")
+    def state_history(self, strategy_name: str) -> list[StateVersion]:
+        """Return the stored versions of a state, newest first."""
+        ...
+
+
+@runtime_checkable
+class DiskUsage(Protocol, metaclass=_Capability):
+    """Reports the disk space of a series."""
+
+    @reads("bars")
+    def bar_footprint(self, symbol: str, *, timeframe: str = "1d") -> Footprint:
+        """Return the number of data files of a series and their size in bytes."""
+        ...
+
+
+@runtime_checkable
+class Transfer(Protocol, metaclass=_Capability):
+    """Streams all data of a store except its bars, and stores chains and histories unchanged.
+
+    The iterators hold a bounded number of records in memory. They may or may not yield records that
+    are written during the iteration. The call itself raises for invalid arguments.
+    """
+
+    @reads("fundamentals")
+    def iter_fundamentals(self) -> Iterator[FundamentalData]:
+        """Yield all fundamentals by symbol, then by timestamp, each exactly as it was written."""
+        ...
+
+    @reads("events")
+    def iter_events(self) -> Iterator[Event]:
+        """Yield all events by timestamp, then by order of writing, with times in aware UTC."""
+        ...
+
+    @reads("audit")
+    def iter_audit(self, log: str, after: int = 0) -> Iterator[AuditLine]:
+        """Yield the records of a log, "decisions" or "orders", from number `after` + 1 on.
+
+        They are in the order of `seq`. Each has the bytes of its line, with the newline.
+        """
+        ...
+
+    @writes("audit", notify="{log}", batch="lines", each="strategy")
+    def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:
+        """Append records of one local day that another store logged, all of them or none.
+
+        Their bytes, numbers, times and hashes do not change. Raises `InvalidData`, which names a
+        line that is not a complete record of that log or does not follow the line before it, or
+        `StateConflict` if the first line does not follow the last stored record.
+        """
+        ...
+
+    @writes("states", notify="state", key="strategy_name", batch="versions")
+    def restore_state(
+        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
+    ) -> None:
+        """Replace a state and its history with versions of another store, newest first.
+
+        They keep their numbers. The store keeps as many of them as of its own versions. Raises
+        `StateConflict` if the stored version is not `expect` (0: none, None: any), `InvalidData` if
+        the numbers do not decrease.
+        """
+        ...
+
+
+@runtime_checkable
+class Maintenance(Protocol, metaclass=_Capability):
+    """Checks a whole store, repairs it, and compacts it.
+
+    All methods may run while others read and write the store. A store for an earlier release also
+    has this capability, even if its `verify` does not accept `against` and it has no `checkpoint`.
+    The functions of `storecore.store.checkpoints` provide both.
+    """
+
+    @reads("store")
+    def verify(self, *, against: Against | None = None) -> Report:
+        """Verify all stored data and change nothing. Damage is a finding; an anomaly is a note.
+
+        `against` is a checkpoint, as an object, a mapping or a file. Data of the checkpoint that is
+        missing now is a finding too, unless a write has replaced it.
+        """
+        ...
+
+    @writes("store", notify="")
+    def repair(self, *, dry_run: bool = False) -> Report:
+        """Quarantine damaged files and leftovers of killed writers; never delete them.
+
+        The report lists the actions (with `dry_run`, those that would be taken). Its findings are
+        the damage that cannot be repaired, such as a damaged line in the middle of a log.
+        """
+        ...
+
+    @writes("store", notify="")
+    def compact(self) -> Report:
+        """Rewrite the data into fewer and smaller files. The results of reads do not change."""
+        ...
+
+    @reads("store")
+    def checkpoint(self) -> Checkpoint:
+        """Return a digest of each series, symbol, day of events, state and log.
+
+        Two stores with the same data have the same digests, whatever their backends.
+        """
+        ...
+
+    @classmethod
+    def __subclasshook__(cls, kind: type) -> bool:
+        """Check whether a class has the methods that the capability had at first."""
+        required = vars(Maintenance).keys() - ADDED
+        names = (name for name in required if not name.startswith("_"))
+        return NotImplemented if cls is not Maintenance else all(hasattr(kind, n) for n in names)
+
+
+ADDED = frozenset({"checkpoint"})
+"""Methods added to a capability since `api` 1. Core provides them for backends without them."""
+
+GROWN: dict[str, frozenset[str]] = {"verify": frozenset({"against"})}
+"""Optional parameters added since `api` 1, by method."""
+
+CAPABILITIES: dict[str, type] = {
+    protocol.__name__: protocol
+    for protocol in (
+        BarTables,
+        BarStream,
+        Catalog,
+        AuditTrail,
+        Bulk,
+        BulkAudit,
+        VersionedState,
+        DiskUsage,
+        Transfer,
+        Maintenance,
+    )
+}
+
+
+def _methods(protocol: type) -> Iterator[Method]:
+    capability = "" if protocol is DataStore else protocol.__name__
+    for name, function in vars(protocol).items():
+        method = getattr(function, "method", None)
+        if method is not None:
+            yield method._replace(name=name, capability=capability)
+
+
+METHODS: dict[str, Method] = {
+    each.name: each
+    for protocol in (*CAPABILITIES.values(), DataStore)
+    for each in _methods(protocol)
+}
+"""The methods of `DataStore` (with an empty capability) and of the capabilities, by name."""
+
+
+def methods_of(capability: str) -> list[str]:
+    """Return the names of a capability's methods; if it is empty, the ten of `DataStore`."""
+    protocol = CAPABILITIES[capability] if capability else DataStore
+    return [each.name for each in _methods(protocol)]
+
+
+def declaration(name: str) -> Callable[..., Any]:
+    """Return the declaration of a method, including keywords that a capability adds."""
+    protocols = (each for each in (*CAPABILITIES.values(), DataStore) if name in vars(each))
+    found: Callable[..., Any] = vars(next(protocols))[name]
+    return found

@@ -1,0 +1,75 @@
+"""The values in which a store reports on itself: what it holds and what a check found."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+
+class Coverage(Struct, frozen=True):
+    """The extent of a series: first and last date (aware UTC; None if empty), number of bars."""
+
+    first: datetime | None
+    last: datetime | None
+    count: int
+
+
+class Footprint(Struct, frozen=True):
+    """The disk space of a series: the number of its data files and their bytes."""
+
+    files: int
+    bytes: int
+
+
+class Finding(Struct, frozen=True):
+    """One finding of a check: its kind, its place and what is wrong.
+
+    For a finding in a file, `file`, `line` (from 1) and `offset` (in bytes) locate it.
+    """
+
+    kind: str
+    place: str
+    detail: str
+    file: str | None = None
+    line: int | None = None
+    offset: int | None = None
+
+
+class Report(Struct, frozen=True):
+    """The result of a check or a maintenance run: the number of things checked, and the findings.
+
+    `actions` describes each change that was made. `notes` deserve a look but are no errors: a bar
+    with its high below its low, leftovers of a killed writer.
+    """
+
+    checked: int
+    findings: tuple[Finding, ...] = ()
+    actions: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True if there are no findings."""
+        return not self.findings
+
+
+class AuditReport(Report, frozen=True):
+    """A report on the audit log; `heads` maps each log to its last hash, to be kept elsewhere."""
+
+    heads: dict[str, str] = {}
+
+
+class StateVersion(Struct, frozen=True):
+    """A saved state and its version, from 1; version 0 with state None means that there is none."""
+
+    version: int
+    state: dict[str, Any] | None
+
+
+class AuditLine(NamedTuple):
+    """A record of the audit log as it was logged: the machine's local day and the exact bytes."""
+
+    day: date
+    line: bytes

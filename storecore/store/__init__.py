@@ -1,0 +1,1 @@
+"""`Store` and `Wrapper`; and functions for any store: tables, places, checkpoints."""

@@ -1,0 +1,553 @@
+"""`Store`: the base class of backends, composed of five collections.
+
+It implements the parts that all backends share: checks that arguments obey the laws, ranges,
+codecs, the context manager, errors after `close()`. A backend implements the collections
+(`storecore.store.collections`). It inherits the ten methods, and every capability whose collection
+methods it has:
+
+    class MyStore(Store):
+        def __init__(self, path):
+            database = connect(path)
+            super().__init__(
+                bars=MyBars(database), fundamentals=MyFundamentals(database),
+                events=MyEvents(database), states=MyStates(database),
+                audit={name: MyLog(database, name) for name in LOGS},
+            )
+
+`storecore.builtin.memory` is a complete example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime
+from types import MethodType, TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
+from storecore.audit.transfer import check_log, moved_lines
+from storecore.bars.rows import (
+    MAX_BYTES,
+    BarColumns,
+    bar_columns,
+    check_max_bytes,
+    price_bars,
+)
+from storecore.errors import InvalidData, StoreClosed
+from storecore.events import checked_event, checked_events, event_types
+from storecore.fundamentals import checked_fundamental, checked_fundamentals
+from storecore.models import (
+    Decision,
+    DecisionRecord,
+    Event,
+    FundamentalData,
+    Order,
+    OrderRecord,
+    OrderResult,
+    PriceBar,
+)
+from storecore.protocols import ADDED, CAPABILITIES, METHODS, methods_of
+from storecore.reports import (
+    AuditLine,
+    AuditReport,
+    Coverage,
+    Footprint,
+    Report,
+    StateVersion,
+)
+from storecore.states import checked_versions
+from storecore.store.collections import (
+    AuditLog,
+    BarCollection,
+    EventCollection,
+    FundamentalCollection,
+    StateCollection,
+)
+from storecore.store.integrity import checked
+from storecore.values.documents import encode_document
+from storecore.values.names import check_name
+from storecore.values.times import LATEST, exact_instant, time_range
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from storecore.reports.checkpoint import Against, Checkpoint
+
+_Item = TypeVar("_Item")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
+
+
+class Closing:
+    """A base class that implements `close()` and the context manager.
+
+    Every method of a subclass must first call `self._check_open()`.
+    """
+
+    _closed = False
+
+    def close(self) -> None:
+        """Release the resources of the store. A second call does nothing."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed(f"{type(self).__name__} is closed; open the store again to use it")
+
+    def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield items while the store is open. Raises `StoreClosed` after `close()`."""
+        iterator = iter(items)
+        while True:
+            self._check_open()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            yield item
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Offered:
+    """A method that a store has only if its collections have the methods that it needs."""
+
+    def __init__(self, function: Callable[..., Any], needs: tuple[str, ...]) -> None:
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self.needs = needs
+
+    def __get__(self, store: Any, owner: type | None = None) -> Any:
+        function = self.__wrapped__
+        if store is None:
+            return function
+        if not store._offers(function.__name__, self.needs):
+            raise AttributeError(
+                f"{type(store).__name__!r} object has no attribute {function.__name__!r}: it does "
+                f"not have the capability {METHODS[function.__name__].capability}"
+            )
+        return MethodType(function, store)
+
+
+def offered(*needs: str) -> Callable[[_Function], _Function]:
+    """Declare the optional collection methods that a method needs.
+
+    `needs` are names such as "bars.series". If there are none, every `Store` has the method.
+    """
+
+    def declare(function: _Function) -> _Function:
+        return cast(_Function, _Offered(function, needs))
+
+    return declare
+
+
+class Store(Closing):
+    """A `DataStore` composed of five collections, with the capabilities that these support.
+
+    `isinstance(store, Catalog)` checks the property `capabilities`. A subclass may override any
+    method.
+    """
+
+    def __init__(
+        self,
+        *,
+        bars: BarCollection,
+        fundamentals: FundamentalCollection,
+        events: EventCollection,
+        states: StateCollection,
+        audit: Mapping[str, AuditLog],
+    ) -> None:
+        self._bars = bars
+        self._fundamentals = fundamentals
+        self._events = events
+        self._states = states
+        self._logs = audit
+        self._offers_known: dict[str, bool] = {}
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The names of the capabilities that the store has."""
+        return frozenset(
+            name
+            for name in CAPABILITIES
+            if all(hasattr(self, each) for each in methods_of(name) if each not in ADDED)
+        )
+
+    def close(self) -> None:
+        """Close the collections. A second call does nothing."""
+        super().close()
+        for each in (self._bars, self._fundamentals, self._events, self._states):
+            each.close()
+        for log in self._logs.values():
+            log.close()
+
+    # Bars.
+
+    def write_bars(self, symbol: str, bars: Iterable[PriceBar], *, timeframe: str = "1d") -> None:
+        """Insert or replace bars by date, after checking the whole batch.
+
+        Raises `InvalidData`, which names the row and field, or `InvalidName` for the symbol or
+        timeframe.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        self._bars.write(symbol, timeframe, bar_columns(symbol, bars))
+
+    def read_bars(
+        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
+    ) -> list[PriceBar]:
+        """Return the bars from `start` to `end`, both included, sorted by date.
+
+        If the bounds are naive, the dates are naive; if they are aware, the dates are aware UTC.
+        Raises `InvalidData` if only one bound is aware.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        span = time_range(start, end)
+        found = self._bars.read(symbol, timeframe, span)
+        if isinstance(found, BarColumns):
+            return price_bars(symbol, found, span.aware)
+        from storecore.bars.table import bars_of
+
+        return bars_of(symbol, found, span.aware)
+
+    @offered()
+    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
+        """Insert or replace bars of many symbols, after checking the whole table.
+
+        `table` is a `pyarrow.Table`, or any object with the Arrow C data interface. Its columns are
+        symbol, date, open, high, low, close and volume. Raises `InvalidData`, which names the row
+        and column.
+        """
+        from storecore.bars.checks import checked_rows
+
+        timeframe = self._name(timeframe, "timeframe")
+        self._bars.write_many(timeframe, checked_rows(table))
+
+    @offered()
+    def read_bar_table(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+    ) -> pa.Table:
+        """Return the bars of many symbols as one table, sorted by symbol, then date."""
+        from storecore.bars.query import bar_query, query_result
+
+        timeframe = self._name(timeframe, "timeframe")
+        query, span = bar_query(symbols, columns), time_range(start, end)
+        series = self._bars.read_many(query.symbols, timeframe, span, query.columns)
+        return query_result(series, query.columns, span.aware)
+
+    @offered("bars.stream")
+    def iter_bar_tables(
+        self,
+        symbols: str | Iterable[str],
+        start: date,
+        end: date,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> Iterator[pa.Table]:
+        """Yield tables of consecutive ranges of time, each sorted by date, then symbol.
+
+        The iterator holds at most about `max_bytes` of bars in memory. It may miss bars that are
+        written during the iteration.
+        """
+        from storecore.bars.query import bar_query, in_time_order
+
+        timeframe = self._name(timeframe, "timeframe")
+        query, span = bar_query(symbols, columns), time_range(start, end)
+        check_max_bytes(max_bytes)
+        found = self._bars.stream(query.symbols, timeframe, span, query.columns, max_bytes)
+        return (
+            in_time_order(series, query.columns, span.aware) for series in self._while_open(found)
+        )
+
+    @offered("bars.delete")
+    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
+        """Remove the bars from `start` to `end`, both included; return their number."""
+        symbol, timeframe = self._series(symbol, timeframe)
+        return self._bars.delete(symbol, timeframe, time_range(start, end))
+
+    @offered("bars.series")
+    def symbols(self, timeframe: str | None = None) -> list[str]:
+        """Return the symbols that have bars of a timeframe (None: of any), sorted."""
+        self._check_open()
+        asked = None if timeframe is None else self._name(timeframe, "timeframe")
+        return sorted(self._bars.symbols(asked))
+
+    @offered("bars.series")
+    def timeframes(self, symbol: str) -> list[str]:
+        """Return the timeframes in which a symbol has bars, sorted."""
+        return sorted(self._bars.timeframes(self._name(symbol, "symbol")))
+
+    @offered("bars.series")
+    def bar_coverage(self, symbol: str, *, timeframe: str = "1d") -> Coverage:
+        """Return the first and last date and the number of bars of a series."""
+        return self._bars.coverage(*self._series(symbol, timeframe))
+
+    @offered("bars.footprint")
+    def bar_footprint(self, symbol: str, *, timeframe: str = "1d") -> Footprint:
+        """Return the number of data files of a series and their size in bytes."""
+        return self._bars.footprint(*self._series(symbol, timeframe))
+
+    # Fundamentals.
+
+    def write_fundamental(self, symbol: str, data: FundamentalData) -> None:
+        """Insert or replace the fundamental of (symbol, timestamp)."""
+        symbol = self._name(symbol, "symbol")
+        self._fundamentals.write([checked_fundamental(symbol, data)])
+
+    def read_fundamental(
+        self, symbol: str, as_of: datetime | None = None
+    ) -> FundamentalData | None:
+        """Return the latest fundamental not after `as_of` (None: of all), or None."""
+        symbol = self._name(symbol, "symbol")
+        limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
+        return self._fundamentals.read(symbol, limit)
+
+    @offered()
+    def write_fundamentals(self, fundamentals: Iterable[FundamentalData]) -> None:
+        """Insert or replace fundamentals, each under its own symbol; the last duplicate wins."""
+        self._check_open()
+        batch = checked_fundamentals(fundamentals)
+        if batch:
+            self._fundamentals.write(batch)
+
+    @offered("fundamentals.all")
+    def iter_fundamentals(self) -> Iterator[FundamentalData]:
+        """Yield all fundamentals by symbol, then by timestamp, each exactly as it was written."""
+        self._check_open()
+        return self._while_open(self._fundamentals.all())
+
+    # Events.
+
+    def write_event(self, event: Event) -> None:
+        """Append an event. Identical events are all kept."""
+        self._check_open()
+        self._events.write([checked_event(event)])
+
+    def read_events(
+        self, start: date, end: date, types: Iterable[str] | None = None
+    ) -> list[Event]:
+        """Return the events of these types (None: all) by timestamp, then by order of writing."""
+        self._check_open()
+        return self._events.read(time_range(start, end), event_types(types))
+
+    @offered()
+    def write_events(self, events: Iterable[Event]) -> None:
+        """Append events in the order given. Identical events are all kept."""
+        self._check_open()
+        batch = checked_events(events)
+        if batch:
+            self._events.write(batch)
+
+    @offered("events.all")
+    def iter_events(self) -> Iterator[Event]:
+        """Yield all events by timestamp, then by order of writing, with times in aware UTC."""
+        self._check_open()
+        return self._while_open(self._events.all())
+
+    # States.
+
+    def save_strategy_state(
+        self, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+    ) -> None:
+        """Replace the state of a strategy; with `expect`, only if that version is stored (0: none).
+
+        Raises `NotSerializable` if JSON would change the state, `StateConflict` if another version
+        is stored. In both cases the stored state does not change.
+        """
+        strategy_name = self._name(strategy_name, "strategy_name")
+        document = encode_document(state, "state")
+        if expect is not None and not hasattr(self._states, "history"):
+            raise InvalidData(
+                f"expect={expect!r}: {type(self).__name__} keeps no versions of a state; save "
+                "without expect"
+            )
+        self._states.save(strategy_name, document, expect)
+
+    def load_strategy_state(self, strategy_name: str) -> dict[str, Any] | None:
+        """Return a copy of the state that was last saved; None if there is none."""
+        return self._states.load(self._name(strategy_name, "strategy_name"))
+
+    @offered("states.history")
+    def load_versioned_state(self, strategy_name: str) -> StateVersion:
+        """Return the state that was last saved and its version; version 0 if there is none."""
+        return self._states.version(self._name(strategy_name, "strategy_name"))
+
+    @offered("states.history")
+    def state_history(self, strategy_name: str) -> list[StateVersion]:
+        """Return the stored versions of a state, newest first."""
+        return self._states.history(self._name(strategy_name, "strategy_name"))
+
+    @offered("states.restore")
+    def restore_state(
+        self, strategy_name: str, versions: Iterable[StateVersion], *, expect: int | None
+    ) -> None:
+        """Replace a state and its history with versions of another store, newest first.
+
+        Raises `StateConflict` if the stored version is not `expect` (0: none, None: any).
+        """
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._states.restore(strategy_name, checked_versions(versions), expect)
+
+    @offered("states.strategies")
+    def strategies(self) -> list[str]:
+        """Return the names of the strategies that have a saved state, sorted."""
+        self._check_open()
+        return sorted(self._states.strategies())
+
+    # Audit.
+
+    def log_decision(self, strategy_name: str, decision: Decision) -> None:
+        """Append a decision to the audit log."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._logs["decisions"].write([decision_body(strategy_name, decision)])
+
+    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
+        """Append an order and the broker's response to the audit log."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        self._logs["orders"].write([order_body(strategy_name, order, result)])
+
+    @offered()
+    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
+        """Append decisions to the audit log, all with the same time; all or none."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        bodies = decision_bodies(strategy_name, decisions)
+        if bodies:
+            self._logs["decisions"].write(bodies)
+
+    @offered()
+    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
+        """Append orders and their results to the audit log, all with the same time; all or none."""
+        strategy_name = self._name(strategy_name, "strategy_name")
+        bodies = order_bodies(strategy_name, orders)
+        if bodies:
+            self._logs["orders"].write(bodies)
+
+    @offered("audit.lines")
+    def read_decisions(
+        self, start: date, end: date, strategy_name: str | None = None
+    ) -> list[DecisionRecord]:
+        """Return the decisions logged from `start` to `end`, in the order of `seq`."""
+        return self._records("decisions", start, end, strategy_name)
+
+    @offered("audit.lines")
+    def read_orders(
+        self, start: date, end: date, strategy_name: str | None = None
+    ) -> list[OrderRecord]:
+        """Return the orders logged from `start` to `end`, in the order of `seq`."""
+        return self._records("orders", start, end, strategy_name)
+
+    @offered("audit.lines")
+    def verify_audit(self) -> AuditReport:
+        """Verify both chains; report the first break of each, or that its end was cut off."""
+        self._check_open()
+        verified = {name: log.verify() for name, log in self._logs.items()}
+        return AuditReport(
+            checked=sum(end.seq for end, _ in verified.values()),
+            findings=tuple(each for _, found in verified.values() for each in found),
+            heads={name: end.hash for name, (end, _) in verified.items()},
+        )
+
+    @offered("audit.lines")
+    def iter_audit(self, log: str, after: int = 0) -> Iterator[AuditLine]:
+        """Yield the records of a log from number `after` + 1 on, with the local day of each."""
+        self._check_open()
+        return self._while_open(self._logs[check_log(log, after)].lines(after))
+
+    @offered("audit.append")
+    def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:
+        """Append records of one local day that another store logged, all of them or none.
+
+        Raises `InvalidData`, which names a line that is not a complete record of that log, or
+        `StateConflict` if the first record does not follow the last stored one.
+        """
+        self._check_open()
+        moved = moved_lines(log, day, lines)
+        if moved:
+            self._logs[log].append(day, moved)
+
+    # The whole store.
+
+    @offered(*_WHOLE)
+    def verify(self, *, against: Against | None = None) -> Report:
+        """Check all stored data and change nothing; with a checkpoint, also report lost data.
+
+        Damage is a finding; an anomaly in bars is a note.
+        """
+        from storecore.store.checkpoints import verify_against
+
+        return verify_against(self, against, self._report, written=self._bars.generation)
+
+    @offered(*_WHOLE)
+    def checkpoint(self) -> Checkpoint:
+        """Return a digest for each series, symbol, day of events, state and log."""
+        from storecore.store.checkpoints import take_checkpoint
+
+        self._check_open()
+        return take_checkpoint(self, written=self._bars.generation)
+
+    @offered(*_WHOLE)
+    def repair(self, *, dry_run: bool = False) -> Report:
+        """Repair damage if this loses no data. The default only verifies."""
+        return self.verify()
+
+    @offered(*_WHOLE)
+    def compact(self) -> Report:
+        """Rewrite the data into fewer and smaller files. The default does nothing."""
+        self._check_open()
+        return Report(0)
+
+    # For subclasses.
+
+    def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
+        """Return whether the collections have the methods that a method of the store needs."""
+        known = self._offers_known.get(method)
+        if known is None:
+            known = self._offers_known[method] = all(map(self._has, needs))
+        return known
+
+    def _has(self, need: str) -> bool:
+        collection, _, method = need.partition(".")
+        if collection == "audit":
+            return all(hasattr(log, method) for log in self._logs.values())
+        return hasattr(getattr(self, f"_{collection}"), method)
+
+    def _name(self, name: str, what: str) -> str:
+        """Return a name as a plain `str`. Raises `StoreClosed` or `InvalidName`."""
+        self._check_open()
+        return check_name(name, what)
+
+    def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
+        return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")
+
+    def _records(self, log: str, start: date, end: date, strategy: str | None) -> list[Any]:
+        self._check_open()
+        if strategy is not None:
+            check_name(strategy, "strategy_name")
+        return self._logs[log].read(time_range(start, end), strategy)
+
+    def _report(self) -> Report:
+        """Check all stored data; `verify` adds the comparison with a checkpoint."""
+        self._check_open()
+        return checked(
+            bars=self._bars,
+            fundamentals=self._fundamentals,
+            events=self._events,
+            states=self._states,
+            audit=self._logs,
+        )

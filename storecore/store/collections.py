@@ -1,0 +1,233 @@
+"""The five collections that a backend implements: bars, fundamentals, events, states, audit.
+
+`storecore.Store` checks the arguments of its caller. A collection receives values that obey the
+laws: valid names, ranges as instants (microseconds since 1970, UTC), batches that were checked
+completely. Results must be in the order that the docstring of the method requires.
+
+The abstract methods are required. A method with a body has a default, which a backend may override
+with a faster one. A method under `TYPE_CHECKING` is optional and has no default. Its docstring
+names the capabilities that need it; a store has them only if its collections have the method.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from storecore.audit.chain import verify_chain
+from storecore.audit.records import Link, decode_record, select_records
+from storecore.audit.transfer import LOGS
+from storecore.bars.rows import BarColumns
+from storecore.models import Event, FundamentalData
+from storecore.reports import AuditLine, Coverage, Finding, Footprint, StateVersion
+from storecore.values.times import EVER, TimeRange, to_datetime
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from storecore.bars.groups import Grouped
+
+
+class Collection:
+    """The data of one kind in a store."""
+
+    def close(self) -> None:
+        """Release the resources of the collection. A second call does nothing."""
+
+
+class BarCollection(Collection, ABC):
+    """Bars, one for each (symbol, timeframe, date)."""
+
+    if TYPE_CHECKING:
+
+        def series(self) -> Iterable[tuple[str, str]]:
+            """Return the symbol and timeframe of each series that has bars (`Catalog`)."""
+
+        def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
+            """Remove the bars of a range; return their number (`Bulk`)."""
+
+        def stream(
+            self,
+            symbols: list[str],
+            timeframe: str,
+            span: TimeRange,
+            columns: tuple[str, ...],
+            max_bytes: int,
+        ) -> Iterator[list[tuple[str, pa.Table]]]:
+            """Yield the series tables of consecutive ranges of time (`BarStream`)."""
+
+        def footprint(self, symbol: str, timeframe: str) -> Footprint:
+            """Return the number of data files of a series and their size (`DiskUsage`)."""
+
+    @abstractmethod
+    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
+        """Insert or replace bars by date, all of them or, after an error, none.
+
+        `columns` are sorted by date, one row per date, and may be empty.
+        """
+
+    @abstractmethod
+    def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns | pa.Table:
+        """Return the bars of a range, sorted by date, as columns or as a series table."""
+
+    def write_many(self, timeframe: str, batch: Grouped) -> None:
+        """Insert or replace the bars of several symbols.
+
+        The default writes each symbol separately. Override it if a later write may fail, so that
+        after an error no symbol is written (law D2).
+        """
+        for symbol, columns in batch.columns():
+            self.write(symbol, timeframe, columns)
+
+    def read_many(
+        self, symbols: list[str], timeframe: str, span: TimeRange, columns: tuple[str, ...]
+    ) -> list[tuple[str, pa.Table]]:
+        """Return a series table for each symbol that has bars, in the order of `symbols`.
+
+        A table has the column `date` and all `columns` except "symbol". It may have others.
+        """
+        from storecore.bars.table import as_table
+
+        found = ((symbol, as_table(self.read(symbol, timeframe, span))) for symbol in symbols)
+        return [(symbol, table) for symbol, table in found if len(table)]
+
+    def symbols(self, timeframe: str | None) -> Iterable[str]:
+        """Return the symbols that have bars of a timeframe (None: of any), in any order."""
+        return {symbol for symbol, each in self.series() if timeframe in (None, each)}
+
+    def timeframes(self, symbol: str) -> Iterable[str]:
+        """Return the timeframes in which a symbol has bars, in any order."""
+        return {timeframe for each, timeframe in self.series() if each == symbol}
+
+    def coverage(self, symbol: str, timeframe: str) -> Coverage:
+        """Return the first and last date and the number of bars of a series."""
+        from storecore.bars.table import as_columns
+
+        dates = as_columns(self.read(symbol, timeframe, EVER)).date
+        if not dates:
+            return Coverage(None, None, 0)
+        first, last = (to_datetime(at, aware=True) for at in (dates[0], dates[-1]))
+        return Coverage(first, last, len(dates))
+
+    def generation(self, symbol: str, timeframe: str) -> int:
+        """Return a counter that each write to a series increments; 0 if the backend has none."""
+        return 0
+
+
+class FundamentalCollection(Collection, ABC):
+    """Fundamentals, one for each (symbol, timestamp)."""
+
+    if TYPE_CHECKING:
+
+        def all(self) -> Iterator[FundamentalData]:
+            """Yield all fundamentals by symbol, then timestamp (`Transfer`, `Maintenance`)."""
+
+    @abstractmethod
+    def write(self, batch: list[FundamentalData]) -> None:
+        """Insert or replace fundamentals, all or none; the last one of a (symbol, instant) wins."""
+
+    @abstractmethod
+    def read(self, symbol: str, limit: int) -> FundamentalData | None:
+        """Return the latest fundamental whose timestamp is not after the instant `limit`."""
+
+
+class EventCollection(Collection, ABC):
+    """Events. Identical events are all kept."""
+
+    if TYPE_CHECKING:
+
+        def all(self) -> Iterator[Event]:
+            """Yield all events by timestamp, then by order of writing, with times in aware UTC.
+
+            `Transfer` and `Maintenance` need it.
+            """
+
+    @abstractmethod
+    def write(self, batch: list[Event]) -> None:
+        """Append events in the order given, all or none. Their times are aware UTC."""
+
+    @abstractmethod
+    def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
+        """Return the events of a range and types (None: all), in the order of `select_events`."""
+
+
+class StateCollection(Collection, ABC):
+    """The state of each strategy, a JSON document."""
+
+    if TYPE_CHECKING:
+
+        def strategies(self) -> Iterable[str]:
+            """Return the names of the strategies that have a state (`Catalog`)."""
+
+        def history(self, strategy: str) -> list[StateVersion]:
+            """Return the stored versions, newest first (`VersionedState`)."""
+
+        def restore(
+            self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None
+        ) -> None:
+            """Replace all versions with those of another store: number, document (`Transfer`)."""
+
+    @abstractmethod
+    def save(self, strategy: str, document: bytes, expect: int | None) -> None:
+        """Replace the state of a strategy.
+
+        `expect` is None if the collection has no `history`. Otherwise pass it to `check_expected`
+        with the number of the stored version (0: none), within the transaction that replaces it.
+        """
+
+    @abstractmethod
+    def load(self, strategy: str) -> dict[str, Any] | None:
+        """Return a copy of the state of a strategy, or None."""
+
+    def version(self, strategy: str) -> StateVersion:
+        """Return the state of a strategy and its version; None and version 0 if it has none."""
+        kept = self.history(strategy)
+        return kept[0] if kept else StateVersion(0, None)
+
+
+class AuditLog(Collection, ABC):
+    """One of the two logs, "decisions" and "orders": a chain of records (law A3)."""
+
+    if TYPE_CHECKING:
+
+        def lines(self, after: int) -> Iterator[AuditLine]:
+            """Yield the records from number `after` + 1 on, by `seq` (`AuditTrail`)."""
+
+        def append(self, day: date, lines: list[bytes]) -> None:
+            """Append records that another store logged, all or none (`Transfer`).
+
+            `Store` has checked them, except that they follow the chain: call `moved_end` for that.
+            """
+
+    name: str
+    """The name of the log, a key of `LOGS`."""
+
+    @abstractmethod
+    def write(self, bodies: list[bytes]) -> None:
+        """Append records, all or none.
+
+        A body is a line without its number, time and hashes, which `chain` adds. Read the end of
+        the chain within the transaction that appends the records.
+        """
+
+    def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
+        """Return the records of a range and a strategy (None: all), in the order of `seq`."""
+        records = (decode_record(each.line, LOGS[self.name]) for each in self.lines(0))
+        return select_records(records, span, strategy)
+
+    def head(self) -> Link | None:
+        """Return the end of the chain that is recorded beside the log; None if there is none.
+
+        Without it `verify` cannot detect that the end of the log was cut off (law A3).
+        """
+        return None
+
+    def verify(self) -> tuple[Link, Sequence[Finding]]:
+        """Follow the chain; return its end and the first break, if there is one."""
+        known = self.head()  # before the lines: those that are logged meanwhile go beyond it
+        lines = enumerate(self.lines(0), 1)
+        placed = ((f"{self.name}, record {row}", each.line) for row, each in lines)
+        end, broken = verify_chain(self.name, placed, known)
+        return end, [] if broken is None else [broken]

@@ -1,0 +1,304 @@
+"""`RowStore`: a store over one sorted table of rows, for small backends.
+
+A row is (kind, key, at, value): text, text, a 64-bit int, bytes. A backend implements the six
+methods of `Rows`, which suit any database or sorted key-value file. `RowStore` turns them into a
+store with every capability except `BarStream` and `DiskUsage`. The rows of each kind:
+
+    kind            key                         at                  value
+    "bars"          JSON of symbol, timeframe   instant             JSON of the numbers of a bar
+    "fundamentals"  symbol                      instant             JSON document
+    "events"        day (UTC)                   number, from 1      JSON document
+    "states"        strategy                    version, from 1     JSON document
+    "decisions"     ""                          seq                 local day, then the line
+    "orders"        ""                          seq                 local day, then the line
+    "heads"         name of the log             0                   JSON of the last seq and hash
+
+An instant is microseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from storecore.audit.records import GENESIS, Link, end_of, logged_now
+from storecore.audit.transfer import LOGS, moved_end
+from storecore.bars.rows import BarColumns
+from storecore.errors import CorruptData
+from storecore.events import decode_event, encode_event, select_events
+from storecore.fundamentals import decode_fundamental, encode_fundamental
+from storecore.models import Event, FundamentalData
+from storecore.reports import AuditLine, StateVersion
+from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.store.base import Store
+from storecore.store.collections import (
+    AuditLog,
+    BarCollection,
+    EventCollection,
+    FundamentalCollection,
+    StateCollection,
+)
+from storecore.values.documents import decode_document
+from storecore.values.times import EARLIEST, EVER, LATEST, TimeRange, exact_instant, to_datetime
+
+_DAY = len("2026-01-05")
+_PAGE = 1000
+_HEADS = "heads"
+_decode_link = msgspec.json.Decoder(Link).decode
+
+Row = tuple[int, bytes]
+"""`at` and `value` of a row."""
+
+
+class Rows(ABC):
+    """A sorted table of rows (kind, key, at, value); (kind, key, at) is unique.
+
+    A key is any text without lone surrogates, compared by code points. `RowStore` calls all methods
+    except `transaction` and `close` within a transaction.
+    """
+
+    @abstractmethod
+    def transaction(self, *, write: bool) -> AbstractContextManager[Any]:
+        """Return a context in which reads see one snapshot, and writes are atomic.
+
+        Write transactions never overlap, across threads and processes. The context raises
+        `StorageError` if the medium fails.
+        """
+
+    @abstractmethod
+    def read(
+        self, kind: str, key: str, first: int, last: int, *, newest: int | None = None
+    ) -> list[Row]:
+        """Return the rows of a key with `first <= at <= last`, sorted by `at`.
+
+        With `newest`, return only that many rows: those with the highest `at`.
+        """
+
+    @abstractmethod
+    def put(self, kind: str, rows: Iterable[tuple[str, int, bytes]]) -> None:
+        """Insert or replace rows (key, at, value)."""
+
+    @abstractmethod
+    def delete(self, kind: str, key: str, first: int, last: int) -> int:
+        """Remove the rows of a key with `first <= at <= last`; return their number."""
+
+    @abstractmethod
+    def keys(self, kind: str) -> Iterable[str]:
+        """Return the keys of a kind that have rows, in any order."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the resources of the table. A second call does nothing."""
+
+
+class RowStore(Store):
+    """A `DataStore` over `Rows`."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        super().__init__(
+            bars=_Bars(rows),
+            fundamentals=_Fundamentals(rows),
+            events=_Events(rows),
+            states=_States(rows),
+            audit={name: _Log(rows, name) for name in LOGS},
+        )
+
+    def close(self) -> None:
+        """Close the table. A second call does nothing."""
+        super().close()
+        self._rows.close()
+
+
+class _OfRows:
+    """Access to the rows of one kind. Each call is a transaction unless documented otherwise."""
+
+    kind: str
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def _kept(self, key: str, span: TimeRange = EVER, newest: int | None = None) -> list[Row]:
+        with self._rows.transaction(write=False):
+            return self._rows.read(self.kind, key, span.first, span.last, newest=newest)
+
+    def _keys(self) -> list[str]:
+        with self._rows.transaction(write=False):
+            return sorted(self._rows.keys(self.kind))
+
+    def _put(self, rows: list[tuple[str, int, bytes]]) -> None:
+        with self._rows.transaction(write=True):
+            self._rows.put(self.kind, rows)
+
+    def _newest(self, key: str) -> Row | None:
+        """Return the row of a key with the highest `at`. Call it within a transaction."""
+        found = self._rows.read(self.kind, key, EARLIEST, LATEST, newest=1)
+        return found[0] if found else None
+
+    def _decoded(self, decode: Any, key: str, at: int, value: bytes) -> Any:
+        try:
+            return decode(value)
+        except ValueError as error:
+            raise CorruptData(f"{self.kind} {key!r}, {at}: {error}") from error
+
+
+class _Bars(_OfRows, BarCollection):
+    kind = "bars"
+
+    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
+        self._put(_bar_rows(symbol, timeframe, columns))
+
+    def write_many(self, timeframe: str, batch: Any) -> None:
+        rows = (_bar_rows(symbol, timeframe, columns) for symbol, columns in batch.columns())
+        self._put([row for each in rows for row in each])
+
+    def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
+        key = _series_key(symbol, timeframe)
+        rows = self._kept(key, span)
+        numbers = [(at, *self._decoded(msgspec.json.decode, key, at, value)) for at, value in rows]
+        return BarColumns(*map(list, zip(*numbers, strict=True))) if rows else BarColumns.none()
+
+    def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
+        with self._rows.transaction(write=True):
+            key = _series_key(symbol, timeframe)
+            return self._rows.delete(self.kind, key, span.first, span.last)
+
+    def series(self) -> list[tuple[str, str]]:
+        return [msgspec.json.decode(key, type=tuple[str, str]) for key in self._keys()]
+
+
+class _Fundamentals(_OfRows, FundamentalCollection):
+    kind = "fundamentals"
+
+    def write(self, batch: list[FundamentalData]) -> None:
+        self._put(
+            [
+                (data.symbol, exact_instant(data.timestamp, "timestamp"), encode_fundamental(data))
+                for data in batch
+            ]
+        )
+
+    def read(self, symbol: str, limit: int) -> FundamentalData | None:
+        rows = self._kept(symbol, TimeRange(EARLIEST, limit, aware=True), newest=1)
+        found = [self._decoded(decode_fundamental, symbol, *row) for row in rows]
+        return found[0] if found else None
+
+    def all(self) -> Iterator[FundamentalData]:
+        for symbol in self._keys():
+            for row in self._kept(symbol):
+                yield self._decoded(decode_fundamental, symbol, *row)
+
+
+class _Events(_OfRows, EventCollection):
+    kind = "events"
+
+    def write(self, batch: list[Event]) -> None:
+        by_day: dict[str, list[bytes]] = {}
+        for event in batch:
+            by_day.setdefault(str(event.timestamp.date()), []).append(encode_event(event))
+        with self._rows.transaction(write=True):
+            for day, encoded in by_day.items():
+                last = self._newest(day)
+                numbered = enumerate(encoded, last[0] + 1 if last else 1)
+                self._rows.put(self.kind, [(day, number, each) for number, each in numbered])
+
+    def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
+        first, last = (str(to_datetime(at, aware=True).date()) for at in span[:2])
+        with self._rows.transaction(write=False):
+            days = sorted(day for day in self._rows.keys(self.kind) if first <= day <= last)
+            kept = {day: self._rows.read(self.kind, day, EARLIEST, LATEST) for day in days}
+        events = (self._decoded(decode_event, day, *row) for day in days for row in kept[day])
+        return select_events(events, span, types)
+
+    def all(self) -> Iterator[Event]:
+        for day in self._keys():
+            events = [self._decoded(decode_event, day, *row) for row in self._kept(day)]
+            yield from select_events(events, EVER, None)
+
+
+class _States(_OfRows, StateCollection):
+    kind = "states"
+
+    def save(self, strategy: str, document: bytes, expect: int | None) -> None:
+        with self._rows.transaction(write=True):
+            stored = self._stored(strategy, expect)
+            self._rows.put(self.kind, [(strategy, stored + 1, document)])
+            self._rows.delete(self.kind, strategy, EARLIEST, stored + 1 - KEPT_VERSIONS)
+
+    def restore(self, strategy: str, versions: list[Row], expect: int | None) -> None:
+        with self._rows.transaction(write=True):
+            self._stored(strategy, expect)
+            if versions:
+                self._rows.delete(self.kind, strategy, EARLIEST, LATEST)
+                self._rows.put(self.kind, [(strategy, *each) for each in versions])
+
+    def load(self, strategy: str) -> dict[str, Any] | None:
+        rows = self._kept(strategy, newest=1)
+        found = [self._decoded(decode_document, strategy, *row) for row in rows]
+        return found[0] if found else None
+
+    def history(self, strategy: str) -> list[StateVersion]:
+        return [
+            StateVersion(number, self._decoded(decode_document, strategy, number, document))
+            for number, document in reversed(self._kept(strategy))
+        ]
+
+    def strategies(self) -> list[str]:
+        return self._keys()
+
+    def _stored(self, strategy: str, expect: int | None) -> int:
+        newest = self._newest(strategy)
+        stored = newest[0] if newest else 0
+        check_expected(strategy, expect, stored)
+        return stored
+
+
+class _Log(_OfRows, AuditLog):
+    def __init__(self, rows: Rows, name: str) -> None:
+        super().__init__(rows)
+        self.name = self.kind = name
+
+    def write(self, bodies: list[bytes]) -> None:
+        with self._rows.transaction(write=True):
+            self._extend(*logged_now(bodies, self._end()))
+
+    def append(self, day: date, lines: list[bytes]) -> None:
+        with self._rows.transaction(write=True):
+            self._extend(day, lines, moved_end(self.name, lines, self._end()))
+
+    def lines(self, after: int) -> Iterator[AuditLine]:
+        while rows := self._kept("", TimeRange(after + 1, after + _PAGE, aware=True)):
+            for _, value in rows:
+                yield AuditLine(date.fromisoformat(value[:_DAY].decode()), value[_DAY:])
+            after = rows[-1][0]
+
+    def head(self) -> Link | None:
+        with self._rows.transaction(write=False):
+            kept = self._rows.read(_HEADS, self.name, 0, 0)
+        return self._decoded(_decode_link, self.name, *kept[0]) if kept else None
+
+    def _end(self) -> Link:
+        newest = self._newest("")
+        return GENESIS if newest is None else self._decoded(end_of, "", newest[0], newest[1][_DAY:])
+
+    def _extend(self, day: date, lines: list[bytes], end: Link) -> None:
+        """Append records and move the head. Call it within a transaction."""
+        stamp, numbers = str(day).encode(), range(end.seq - len(lines) + 1, end.seq + 1)
+        rows = [("", seq, stamp + line) for seq, line in zip(numbers, lines, strict=True)]
+        self._rows.put(self.kind, rows)
+        self._rows.put(_HEADS, [(self.name, 0, msgspec.json.encode(end))])
+
+
+def _series_key(symbol: str, timeframe: str) -> str:
+    return msgspec.json.encode((symbol, timeframe)).decode()
+
+
+def _bar_rows(symbol: str, timeframe: str, columns: BarColumns) -> list[tuple[str, int, bytes]]:
+    key = _series_key(symbol, timeframe)
+    encode = msgspec.json.encode
+    return [(key, at, encode(numbers)) for at, *numbers in zip(*columns, strict=True)]

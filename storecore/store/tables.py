@@ -1,0 +1,139 @@
+"""Bars as tables for any store: by `BarTables` if the store has it, else by the ten methods.
+
+A caller of these functions need not check the capabilities of a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from storecore.bars.rows import MAX_BYTES, bar_columns, check_max_bytes
+from storecore.protocols import BarStream, BarTables, DataStore
+from storecore.values.names import check_name
+from storecore.values.times import time_range
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROW_BYTES = 64  # of a bar in all columns
+
+
+def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> None:
+    """Insert or replace the bars of a table of many symbols, checked whole first.
+
+    `table` has the columns of `PriceBar` (symbol, date, open, high, low, close, volume) and may be
+    a `pyarrow.Table` or anything with the Arrow C data interface. Raises `InvalidData` naming row
+    and field. A store without `BarTables` is written symbol by symbol: if a write fails, the
+    symbols before it stay written.
+    """
+    if isinstance(store, BarTables):
+        return store.write_bar_table(table, timeframe=timeframe)
+    return write_by_bars(store, table, timeframe)
+
+
+def read_bar_table(
+    store: DataStore,
+    symbols: str | Iterable[str],
+    start: date,
+    end: date,
+    *,
+    timeframe: str = "1d",
+    columns: Iterable[str] | None = None,
+) -> pa.Table:
+    """Return the bars of many symbols as one table, sorted by symbol, then date.
+
+    Its columns are symbol (string), date (timestamp in microseconds, of UTC or naive as the bounds
+    are), open, high, low, close and volume (float64), or those of them that `columns` names. A
+    symbol without bars has no rows. `volume` is int64 if the result has a whole volume that
+    no float64 equals and no fractional volume.
+    """
+    if isinstance(store, BarTables):
+        return store.read_bar_table(symbols, start, end, timeframe=timeframe, columns=columns)
+    return read_by_bars(store, symbols, start, end, timeframe, columns)
+
+
+def iter_bar_tables(
+    store: DataStore,
+    symbols: str | Iterable[str],
+    start: date,
+    end: date,
+    *,
+    timeframe: str = "1d",
+    columns: Iterable[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[pa.Table]:
+    """Yield the bars of many symbols in order of time, for more bars than fit into memory.
+
+    Each table has the bars of the next range of time, sorted by date, then symbol; no table is
+    empty. A store with `BarStream` holds at most about `max_bytes` in memory at once. From other
+    stores all bars are read first, and divided into tables of about that size.
+    """
+    if isinstance(store, BarStream):
+        yield from store.iter_bar_tables(
+            symbols, start, end, timeframe=timeframe, columns=columns, max_bytes=max_bytes
+        )
+        return
+    from storecore.bars.query import bar_query
+
+    query = bar_query(symbols, columns)
+    check_max_bytes(max_bytes)
+    chosen = {*query.columns, "date", "symbol"}
+    table = read_bar_table(store, symbols, start, end, timeframe=timeframe, columns=chosen)
+    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(query.columns)
+    rows = max(1, max_bytes // _ROW_BYTES)
+    for first in range(0, len(ordered), rows):
+        yield ordered.slice(first, rows)
+
+
+# The functions below import pyarrow when they are called: `import storecore` must not.
+
+
+def kept_table(table: Any) -> Any:
+    """Return a table that may be read twice: a stream is read into memory."""
+    if not (hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__")):
+        return table
+    import pyarrow as pa
+
+    return table if isinstance(table, pa.Table) else pa.table(table)
+
+
+def bars_by_symbol(table: pa.Table) -> dict[str, int]:
+    """Return the number of bars of each symbol in a written table."""
+    import pyarrow.compute as pc
+
+    counts = pc.value_counts(pc.cast(table["symbol"], "string"))
+    return {each["values"]: each["counts"] for each in counts.to_pylist()}
+
+
+def write_by_bars(store: DataStore, table: Any, timeframe: str) -> None:
+    """Write a table of bars by one `write_bars` for each symbol."""
+    from storecore.bars.checks import checked_series
+    from storecore.bars.table import bars_of
+
+    check_name(timeframe, "timeframe")
+    for symbol, series in checked_series(table):
+        store.write_bars(symbol, bars_of(symbol, series, aware=True), timeframe=timeframe)
+
+
+def read_by_bars(
+    store: DataStore,
+    symbols: str | Iterable[str],
+    start: date,
+    end: date,
+    timeframe: str,
+    columns: Iterable[str] | None,
+) -> pa.Table:
+    """Read bars of many symbols by one `read_bars` for each."""
+    from storecore.bars.query import bar_query, query_result
+    from storecore.bars.table import series_table
+
+    query, span = bar_query(symbols, columns), time_range(start, end)
+    check_name(timeframe, "timeframe")
+    series = (
+        (symbol, series_table(bar_columns(symbol, bars)))
+        for symbol in query.symbols
+        for bars in [store.read_bars(symbol, start, end, timeframe=timeframe)]
+    )
+    return query_result(series, query.columns, span.aware)

@@ -1,0 +1,111 @@
+"""`Wrapper`: the base class of stores around another store.
+
+A wrapper overrides `_read` or `_write`. Every call goes through one of them, depending on the
+declaration of the method in `storecore.protocols`. The nested store is a field of type
+`NestedStore` in the config of the wrapper. The capabilities and promises of the spec are functions
+of that config. `storecore.builtin.readonly` is the smallest wrapper.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Iterable
+from functools import lru_cache, partial, wraps
+from typing import Any
+
+from storecore.protocols import CAPABILITIES, METHODS, DataStore, declaration
+from storecore.store.base import Store, offered
+from storecore.store.checkpoints import checkpoint, verify
+from storecore.store.places import places_of, read_places_of
+
+
+def capabilities_of(store: object) -> frozenset[str]:
+    """Return the names of the capabilities that a store has."""
+    return frozenset(name for name, each in CAPABILITIES.items() if isinstance(store, each))
+
+
+def method_of(store: Any, name: str) -> Callable[..., Any]:
+    """Return a method of a store, or the function of core that also supports older backends."""
+    stand_in = _STAND_INS.get(name)
+    return getattr(store, name) if stand_in is None else partial(stand_in, store)
+
+
+_STAND_INS: dict[str, Callable[..., Any]] = {"verify": verify, "checkpoint": checkpoint}
+
+
+class Wrapper(Store):
+    """A `DataStore` that forwards every call to a nested store.
+
+    It has the capabilities that are passed to it, by default those of the nested store.
+    """
+
+    def __init__(self, nested: DataStore, capabilities: Iterable[str] | None = None) -> None:
+        self._nested = nested
+        given = capabilities_of(nested) if capabilities is None else capabilities
+        self._capabilities = frozenset(given)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The names of the capabilities that the wrapper has."""
+        return self._capabilities
+
+    def close(self) -> None:
+        """Close the nested store. A second call does nothing."""
+        self._closed = True
+        self._nested.close()
+
+    def places(self) -> frozenset[str]:
+        """Return the places of the nested store (see `storecore.store.places`)."""
+        return places_of(self._nested)
+
+    def read_places(self) -> frozenset[str]:
+        """Return the places from which the nested store reads."""
+        return read_places_of(self._nested)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._nested!r})"
+
+    def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Forward a call that changes nothing."""
+        return method_of(self._nested, method)(*args, **kwargs)
+
+    def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Forward a call that changes something."""
+        return getattr(self._nested, method)(*args, **kwargs)
+
+    def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
+        return METHODS[method].capability in self._capabilities
+
+
+@lru_cache(maxsize=1024)
+def signature_of(kind: Hashable, method: str) -> inspect.Signature:
+    """Return the signature of a store's method, or the declared one if that has more parameters.
+
+    A store may forward calls with `__getattr__` or `*args`, whose signatures name no parameters.
+    """
+    declared = inspect.signature(declaration(method))
+    try:
+        own = inspect.signature(getattr(kind, method))
+    except (AttributeError, TypeError, ValueError):  # for example a method not written in Python
+        return declared
+    return own if own.parameters.keys() >= declared.parameters.keys() else declared
+
+
+def _forwarding(name: str) -> Any:
+    """Return a method with the declared signature that calls `_read` or `_write`."""
+    declared = declaration(name)
+    way = "_write" if METHODS[name].is_write else "_read"
+
+    @wraps(declared)
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self._check_open()
+        # Raise for wrong arguments here, not in the nested store.
+        kind: Any = type(self._nested)
+        signature_of(kind, name).bind(self, *args, **kwargs)
+        return getattr(self, way)(name, args, kwargs)
+
+    return offered()(forward) if METHODS[name].capability else forward
+
+
+for _name in METHODS:
+    setattr(Wrapper, _name, _forwarding(_name))

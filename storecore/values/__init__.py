@@ -1,0 +1,1 @@
+"""Values of every kind of data: names, times, documents, and the fields of records."""

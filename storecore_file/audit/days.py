@@ -1,0 +1,164 @@
+"""The files of an audit log, one a day: what a name promises, and all lines as a stream.
+
+A name says which log a file belongs to, and which day. The day is the local date of the machine
+that logged; the records have their time in UTC, which is at most a day off.
+
+Days follow each other, but if a clock was set back two files take turns. So lines are merged by
+their numbers, and a file is opened when its first line is next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Sequence
+from datetime import date
+from heapq import merge
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from storecore.audit.records import day_bounds, decode_record, is_whole
+from storecore.errors import CorruptData
+from storecore.models import DecisionRecord, OrderRecord
+from storecore.reports import AuditLine, Finding
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.logs import as_line, iter_lines, whole_lines
+from storecore_file.fs.seal import too_deep
+
+_STAMPS = re.compile(rb'^\{"seq":\d+,"timestamp":"(\d{4}-\d{2}-\d{2})T', re.M)
+_NUMBER = len(b'{"seq":')
+_SEQ = re.compile(rb'\{"seq":(\d+),')
+_Record = TypeVar("_Record", DecisionRecord, OrderRecord)
+
+
+class DayFile(Generic[_Record]):
+    """A file of one log and one day, as it was read."""
+
+    def __init__(self, path: Path, content: bytes | None, kind: type[_Record]) -> None:
+        self.path = path
+        self._content = content or b""
+        self._kind: type[_Record] = kind
+
+    @property
+    def lines(self) -> bytes:
+        """The content without a line that is still being written, each line with its newline."""
+        end = self._content.rfind(b"\n") + 1
+        return self._content[:end] + (as_line(self._content[end:], is_whole) or b"")
+
+    def records(self) -> Iterator[_Record]:
+        """Yield the records. Raises `CorruptData` if one is damaged, or not in its place."""
+        first, last = day_bounds(day_of(self.path))
+        seq = 0
+        for line in whole_lines(self._content, is_whole):
+            record = self._decoded(line)
+            if not first <= record.timestamp <= last:
+                raise CorruptData(f"{self.path}: {self._of_another_day(record)}", self.path)
+            if record.seq <= seq:
+                found = f"record {record.seq} follows record {seq}"
+                raise CorruptData(
+                    f"{self.path}: lines are doubled or out of order: {found}", self.path
+                )
+            seq = record.seq
+            yield record
+
+    def findings(self, logged: int) -> Iterator[Finding]:
+        """Yield the findings of the file itself: the chain may be whole all the same.
+
+        `logged` is the number of the last record that is known to have been logged.
+        """
+        place, lines = str(self.path), self.lines
+        problem = self._misplaced(lines)
+        if problem is not None:
+            yield Finding("misplaced", place, problem, place)
+        last = lines[self._content.rfind(b"\n") + 1 :]
+        if len(lines) > len(self._content) and _number(last) <= logged:
+            detail = f"the newline of record {_number(last)} was cut off"
+            row = lines.count(b"\n")
+            yield Finding("truncated", place, detail, place, row, len(self._content))
+
+    def _misplaced(self, lines: bytes) -> str | None:
+        """Return which content contradicts the name and folder of the file, None if all matches."""
+        try:
+            first, last = day_bounds(day_of(self.path))
+        except CorruptData as error:
+            return str(error).removeprefix(f"{self.path}: ")
+        allowed = range(first.toordinal(), last.toordinal() + 1)
+        others = set(_STAMPS.findall(lines)) - {
+            str(date.fromordinal(each)).encode() for each in allowed
+        }
+        looked_at = lines if others else lines[: lines.find(b"\n") + 1]
+        for line in filter(is_whole, whole_lines(looked_at, is_whole)):
+            try:
+                record = decode_record(line, self._kind)
+            except ValueError as error:
+                return f"it is no file of the log {self.path.parent.name}: {error}"
+            except RecursionError:  # that proves nothing about the file
+                return None
+            if not first <= record.timestamp <= last:
+                return self._of_another_day(record)
+        return None
+
+    def _of_another_day(self, record: DecisionRecord | OrderRecord) -> str:
+        return (
+            f"expected records of {self.path.stem}, give or take a day, found record {record.seq} "
+            f"of {record.timestamp:%Y-%m-%d}"
+        )
+
+    def _decoded(self, line: bytes) -> _Record:
+        try:
+            return decode_record(line, self._kind)
+        except ValueError as error:
+            raise CorruptData(f"{self.path}: {error}: {line[:80]!r}", self.path) from error
+        except RecursionError as error:
+            raise too_deep(self.path, line) from error
+
+
+def _number(line: bytes) -> int:
+    """Return the number of a line, 0 if it has none: then it breaks the chain."""
+    found = _SEQ.match(line)
+    return int(found[1]) if found else 0
+
+
+def day_of(path: Path) -> date:
+    """Return the day that a file is named after. Raises `CorruptData`."""
+    try:
+        return date.fromisoformat(path.stem)
+    except ValueError as error:
+        raise CorruptData(f"{path}: its name is no date", path) from error
+
+
+def stream(disk: Disk, files: Sequence[Path], after: int) -> Iterator[AuditLine]:
+    """Yield the lines of a log's files after record `after`. Raises `CorruptData`."""
+    for number, day, line in merge(*(_numbered(disk, path) for path in files)):
+        if number > after:
+            yield AuditLine(day, line)
+
+
+def _numbered(disk: Disk, path: Path) -> Iterator[tuple[int, date, bytes]]:
+    """Yield number, day and bytes of each line of a file, which is closed after the first one.
+
+    A merge asks for the first line of every file, and there may be more of them than can be open.
+    """
+    day, lines = day_of(path), _lines(disk, path)
+    first = next(lines, None)
+    lines.close()
+    if first is None:
+        return
+    yield _seq(first), day, first
+    lines = _lines(disk, path)
+    next(lines)
+    for line in lines:
+        yield _seq(line), day, line
+
+
+def _lines(disk: Disk, path: Path) -> Generator[bytes, None, None]:
+    file = disk.opened(path)
+    if file is not None:
+        with file:
+            for line in iter_lines(file, is_whole):
+                if not is_whole(line):
+                    raise CorruptData(f"{path}: a line is not whole: {line[:80]!r}", path)
+                yield line
+
+
+def _seq(line: bytes) -> int:
+    return int(line[_NUMBER : line.index(b",")])

@@ -1,0 +1,302 @@
+"""The bars of a store: a folder a series, in it Parquet files of whole months, days or hours.
+
+    prices/AAPL/2006-01--2025-12.parquet     timeframe "1d"
+    prices/AAPL/1m/2026-01.parquet           any other, one folder down
+    prices/.journal/                         batches of a few bars for many symbols, to be flushed
+
+The bars of one symbol lie in its files when a write returns. A batch of a few bars for many symbols
+is appended to the journal, which is read together with the files, and is flushed into them when it
+is large, by `compact()` and at `close()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import lru_cache, partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from storecore.bars.groups import Grouped
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import EMPTY, series_table
+from storecore.errors import StorageError, StoreError
+from storecore.reports import Coverage, Footprint
+from storecore.store.collections import BarCollection
+from storecore.values.times import TimeRange
+from storecore_file.bars.integrity import SeriesProof
+from storecore_file.bars.journal import Journal
+from storecore_file.bars.journal_integrity import JournalProof, journal_issues
+from storecore_file.bars.layout import parsed
+from storecore_file.bars.parallel import batch_by_batch, in_parallel
+from storecore_file.bars.partition import Metadata
+from storecore_file.bars.series import Series, any_metadata
+from storecore_file.bars.stream import stream
+from storecore_file.bars.writer import SeriesWriter, Upsert, all_or_none
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.errors import Attempt, best_effort
+from storecore_file.fs.names import SYMBOLS, TIMEFRAMES, is_hashed
+from storecore_file.integrity import Issue, guarded, listed, unexpected
+
+_DAILY = "1d"
+FEW_ROWS = 32  # a symbol with more is written into its own files at once
+MANY_SERIES = 2  # with few rows each: one append costs less than two files, and is whole or not
+JOURNAL_BYTES = 16 * 2**20
+WRITERS = 4  # they wait for the disk more than they work
+
+
+class Bars(BarCollection):
+    """The bars of a store, in one folder. Symbols and timeframes are checked names."""
+
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._lock_timeout = lock_timeout
+        self._journal = Journal(folder / ".journal", disk, lock_timeout)
+        self._appended = False
+        self._known: set[tuple[str, str]] = set()  # series whose partitions have been asked
+        self._reached = 0  # the highest number of a journal file that they know
+
+    def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
+        """Upsert bars; they lie in the series' files when this returns."""
+        self._upsert(timeframe, [(symbol, series_table(columns))])
+
+    def write_many(self, timeframe: str, batch: Grouped) -> None:
+        """Upsert the bars of each symbol: all of them or, on an error, none (law D2)."""
+        self._upsert(timeframe, batch.series())
+
+    def _upsert(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
+        given = [(symbol, bars) for symbol, bars in series if len(bars)]
+        few = [(symbol, bars) for symbol, bars in given if len(bars) <= FEW_ROWS]
+        if len(few) < MANY_SERIES:
+            few = []
+        journaled = {symbol for symbol, _ in few}
+        own = [(symbol, bars) for symbol, bars in given if symbol not in journaled]
+        folders = [self._path(symbol, timeframe) for symbol, _ in own]
+        self._disk.make_folders(folders, within=self._folder)
+        if len(own) == len(given) == 1:
+            return self._writer(own[0][0], timeframe).write(own[0][1])
+        upserts = [Upsert(self._writer(symbol, timeframe), bars) for symbol, bars in own]
+        with all_or_none(upserts, WRITERS):
+            length = self._append(timeframe, few)  # the last step: nothing takes it back
+        if length > JOURNAL_BYTES:
+            self._try_to_flush()
+        return None
+
+    def _append(self, timeframe: str, few: list[tuple[str, pa.Table]]) -> int:
+        """Append the bars of many symbols to the journal; return the length of its file."""
+        if not few:
+            return 0
+        self._appended = True
+        return self._journal.append(timeframe, few, self._reached_by(timeframe, few))
+
+    def _reached_by(self, timeframe: str, few: list[tuple[str, pa.Table]]) -> int:
+        """Return the highest number of a file of the journal that partitions of these series know.
+
+        Each series is asked once in the life of a store object. A batch is written although a
+        partition cannot be read.
+        """
+        for symbol, _ in few:
+            if (symbol, timeframe) not in self._known:
+                with suppress(StoreError):
+                    found = self._series(symbol, timeframe).journaled()
+                    self._reached = max(self._reached, found)
+                    self._known.add((symbol, timeframe))
+        return self._reached
+
+    def read(self, symbol: str, timeframe: str, span: TimeRange) -> pa.Table:
+        """Return the bars of a range as a series table."""
+        return self._series(symbol, timeframe).read(span)
+
+    def read_many(
+        self, symbols: list[str], timeframe: str, span: TimeRange, columns: Iterable[str]
+    ) -> list[tuple[str, pa.Table]]:
+        """Return a series table (of some columns) a symbol."""
+        loaded = (self._series(symbol, timeframe).load(span, columns) for symbol in symbols)
+        return list(zip(symbols, batch_by_batch(loaded), strict=True))
+
+    def stream(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        columns: Iterable[str],
+        max_bytes: int,
+    ) -> Iterator[list[tuple[str, pa.Table]]]:
+        """Yield a series table a symbol for windows that follow each other in time."""
+        series = [self._series(symbol, timeframe) for symbol in symbols]
+        return stream(series, span, columns, max_bytes)
+
+    def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
+        """Remove the bars of a range; return how many there were."""
+        key = (symbol, timeframe)
+        if key in self._journal.series():
+            self._try_to_flush()
+            self._disk.make_folders([self._path(*key)], within=self._folder)
+        if span.first > span.last or not self._disk.is_folder(self._path(*key)):
+            return 0
+        self._disk.refuse_links(self._path(*key), self._folder)
+        deleted = self._writer(*key).delete(span.first, span.last)
+        self._tidy(key)
+        return deleted
+
+    def _tidy(self, key: tuple[str, str]) -> None:
+        """Remove partitions without bars, if that is possible: no read returns a bar of them."""
+        with best_effort(self._path(*key), "empty partitions are removed later"):
+            if key in self._journal.series():  # its rows need a partition that is empty now
+                self._try_to_flush()
+            self._writer(*key).drop_empty()
+
+    def series(self) -> Iterator[tuple[str, str]]:
+        """Yield symbol and timeframe of each series."""
+        for symbol in self.symbols(None):
+            yield from ((symbol, timeframe) for timeframe in self.timeframes(symbol))
+
+    def symbols(self, timeframe: str | None) -> list[str]:
+        """Return the symbols that have bars, of one timeframe or of any."""
+        symbols = {key[0] for key in self._journal.series() if timeframe in (None, key[1])}
+        for folder in self._disk.folders(self._folder):
+            symbol = self._symbol_in(folder, timeframe)
+            if symbol is not None:
+                symbols.add(symbol)
+        return sorted(symbols)
+
+    def _symbol_in(self, folder: Path, timeframe: str | None) -> str | None:
+        """Return the symbol whose bars a folder has, None if it has none.
+
+        A folder that cannot be read counts if its name gives a symbol: reading that symbol raises
+        the error. A foreign folder does not count.
+        """
+        known = SYMBOLS.decode(folder.name)
+        if known is None and not is_hashed(folder.name):
+            return None
+        try:
+            found = next(filter(self._has_partitions, self._series_in(folder, timeframe)), None)
+        except StorageError:
+            if known is None:
+                raise
+            return known
+        return None if found is None else known or self._metadata(found).symbol
+
+    def timeframes(self, symbol: str) -> list[str]:
+        """Return the timeframes in which a symbol has bars."""
+        timeframes = {key[1] for key in self._journal.series() if key[0] == symbol}
+        daily = self._path(symbol, _DAILY)
+        for folder in filter(self._has_partitions, self._series_in(daily, None)):
+            name = _DAILY if folder == daily else TIMEFRAMES.decode(folder.name)
+            timeframes.add(name or self._metadata(folder).timeframe)
+        return sorted(timeframes)
+
+    def coverage(self, symbol: str, timeframe: str) -> Coverage:
+        """Return first and last date and the number of bars."""
+        return self._series(symbol, timeframe).coverage()
+
+    def generation(self, symbol: str, timeframe: str) -> int:
+        """Return the generation of the last write to a series, 0 if it is not known."""
+        return self._series(symbol, timeframe).generation()
+
+    def footprint(self, symbol: str, timeframe: str) -> Footprint:
+        """Return the number of files and their bytes, without the journal's."""
+        return self._series(symbol, timeframe).footprint()
+
+    def flush(self) -> int:
+        """Flush the journal into the files of its series; return how many there were."""
+        if not self._journal.series(self._journal.files()):
+            return 0
+        with self._journal.flush_lock():
+            names = self._journal.rotate()
+            keys = sorted(self._journal.series(names))
+            self._disk.make_folders((self._path(*key) for key in keys), within=self._folder)
+            failed = [error for error in in_parallel(self._flushed, keys, WRITERS) if error]
+            if failed:
+                raise failed[0]
+            self._journal.retire(names)
+        return len(keys)
+
+    def _flushed(self, key: tuple[str, str]) -> StoreError | None:
+        """Flush one series; return an error, so that it does not stop the others."""
+        try:
+            self._writer(*key).write(EMPTY)
+        except StoreError as error:
+            return error
+        return None
+
+    def _try_to_flush(self) -> None:
+        """Flush the journal, if that is possible: its bars are safe, and reads see them there."""
+        with best_effort(self._folder, "the journal is flushed later"):
+            self.flush()
+
+    def compact(self, tried: Attempt) -> int:
+        """Flush the journal and merge small files; return how many files went away."""
+        tried(self.flush)
+        keys = [
+            (symbol, timeframe)
+            for symbol in self.symbols(None)
+            for timeframe in tried(partial(self.timeframes, symbol)) or ()
+        ]
+        merged = in_parallel(lambda key: tried(partial(self._merge, key)), keys, WRITERS)
+        return sum(filter(None, merged))
+
+    def _merge(self, key: tuple[str, str]) -> int:
+        self._disk.refuse_links(self._path(*key), self._folder)
+        return self._writer(*key).merge(patient=False)
+
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each file, None for a whole one, and anomalies of bars."""
+        journal = JournalProof(self._journal)
+        proof = SeriesProof(self._disk, journal)
+        found, unseen = listed(self._folder)
+        yield from unseen
+        for entry in found:
+            path = self._folder / entry.name
+            if path == self._journal.folder and entry.is_folder:
+                yield from guarded(path, journal_issues(self._journal))
+            elif entry.is_folder:
+                yield from proof.symbol_issues(path)
+            else:
+                yield unexpected(path, entry)
+        yield from guarded(self._folder, journal.issues())
+
+    def close(self) -> None:
+        """Flush what this store has written to the journal, and close its files."""
+        if self._appended:
+            self._appended = False
+            self._try_to_flush()
+        self._journal.close()
+
+    def _series(self, symbol: str, timeframe: str) -> Series:
+        folder = self._path(symbol, timeframe)
+        return Series(folder, symbol, timeframe, self._disk, self._journal)
+
+    def _writer(self, symbol: str, timeframe: str) -> SeriesWriter:
+        return SeriesWriter(self._series(symbol, timeframe), self._lock_timeout)
+
+    def _path(self, symbol: str, timeframe: str) -> Path:
+        return _in_timeframe(_symbol_folder(self._folder, symbol), timeframe)
+
+    def _series_in(self, folder: Path, timeframe: str | None) -> list[Path]:
+        """Return the folders of a symbol's series, of one timeframe or all that there may be."""
+        if timeframe is not None:
+            return [_in_timeframe(folder, timeframe)]
+        return [folder, *self._disk.folders(folder)]
+
+    def _has_partitions(self, folder: Path) -> bool:
+        return any(map(parsed, self._disk.names(folder)))
+
+    def _metadata(self, folder: Path) -> Metadata:
+        """Return the metadata of a partition, for a folder whose name is only a hash (law N1)."""
+        metadata = any_metadata(self._disk, folder)
+        if metadata is None:
+            raise StorageError(f"{folder}: its files vanished while they were read", folder)
+        return metadata
+
+
+@lru_cache(maxsize=32_768)
+def _symbol_folder(prices: Path, symbol: str) -> Path:
+    # Cached: joining a path costs as much as opening the file.
+    return prices / SYMBOLS.encode(symbol)
+
+
+def _in_timeframe(folder: Path, timeframe: str) -> Path:
+    return folder if timeframe == _DAILY else folder / TIMEFRAMES.encode(timeframe)

@@ -1,0 +1,451 @@
+"""A partition: a Parquet file of bars, whose columns are those of `PriceBar`.
+
+The symbol is a column, so that a file read alone says whose bars it holds. What the columns cannot
+say lies in its *metadata*, JSON between the last column and the footer, which Parquet readers skip:
+
+    PAR1 | column chunks | metadata | its length | CRC-32 of metadata and footer | footer | … | PAR1
+
+It holds the series, the generation, the rows and dates of each row group, length and CRC-32 of each
+column chunk, whole volumes beyond 2**53, and how far the journal was flushed into the partition. So
+every byte is checked when it is used, the range and count of a partition are known from its end
+alone, and a few columns of a few row groups are read without the rest.
+
+Versions of the metadata: 2 has no generation (it counts as 0), 3 is written today. A later version
+is refused, and so is metadata that names further columns: this release would drop them.
+Format: https://parquet.apache.org/docs/file-format/
+
+A generation says which of two partitions was written later, whatever the clock says. It is the time
+of writing in microseconds, or one more than the highest generation among the partitions that it was
+made from, if that is larger (a hybrid logical clock, Kulkarni and others, 2014). So a partition is
+newer than those that it replaces even after the clock was set back, and a partition for a new range
+is newer than a file that comes back from an older copy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple, Protocol
+from zlib import crc32
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storecore.bars.table import (
+    EMPTY,
+    EXACT,
+    FIELDS,
+    SERIES,
+    between,
+    instants_of,
+    owned,
+    repeated,
+    with_exact,
+)
+from storecore.errors import CorruptData, StorageError
+from storecore.values.fork import reset_after_fork
+from storecore.values.times import to_datetime
+from storecore_file.fs.handles import OpenFile
+from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
+
+MAGIC = b"PAR1"
+VERSION = 3
+GROUP_ROWS = 2_560
+SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
+SMALL = 2**12  # bytes, of some 80 bars: up to here a partition is kept decoded
+_SEAL = 8  # bytes before the footer: length of the metadata, and its checksum
+_WHOLE = 2**18  # bytes: a file up to this size is read at once
+_TAIL = 2**16
+_SHORT = 2**12  # bytes of a footer of some seven row groups
+_MOST_KEPT = 1_024
+_NUMBERS = {name: number for number, name in enumerate(FIELDS)}
+
+
+class Group(NamedTuple):
+    """A row group: its bars, and the first and last of their dates."""
+
+    rows: int
+    first: int
+    last: int
+
+
+class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a partition says of itself.
+
+    `chunks` has length and CRC-32 of each column of each group. `generation` is larger than that of
+    every partition which this one was made from; `replaces` holds the identities of those
+    (`PartitionFile.identity`). `flushed` says up to which line of which journal file the partition
+    has taken in the rows of its range: in version 3 of the newest file only, which includes all
+    rows before it. `columns` (types of further columns) and `recorded` (the instant at which the
+    store recorded the partition) are absent in what this release writes.
+    """
+
+    version: int
+    symbol: str
+    timeframe: str
+    groups: list[Group]
+    chunks: list[tuple[int, int]] = []
+    exact: dict[int, int] = {}
+    flushed: dict[str, int] = msgspec.field(default_factory=dict, name="folded")
+    generation: int = 0
+    replaces: list[int] = []
+    columns: dict[str, str] | None = None
+    recorded: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of bars."""
+        return sum(group.rows for group in self.groups)
+
+
+class _Version(msgspec.Struct):
+    """What all metadata holds, whichever release has written it."""
+
+    version: int
+
+
+_METADATA = msgspec.json.Decoder(Metadata)
+_VERSIONS = msgspec.json.Decoder(_Version)
+
+
+def next_generation(seen: Iterable[int]) -> int:
+    """Return a generation for partitions that are made from others of these generations."""
+    return max(time.time_ns() // 1_000, max(seen, default=0) + 1)
+
+
+def encode(
+    symbol: str,
+    timeframe: str,
+    table: pa.Table,
+    flushed: dict[str, int],
+    generation: int = 0,
+    replaces: Sequence[int] = (),
+) -> bytes:
+    """Return a series table as the bytes of a partition; see `Metadata` for the rest."""
+    names = repeated(symbol, len(table))
+    bars = pa.Table.from_arrays([names, *(table[name] for name in SERIES.names)], schema=SCHEMA)
+    sink, written = pa.BufferOutputStream(), list[pq.FileMetaData]()
+    pq.write_table(
+        bars,
+        sink,
+        row_group_size=GROUP_ROWS,
+        compression="lz4",
+        use_dictionary=["symbol"],
+        column_encoding={"date": "DELTA_BINARY_PACKED", "volume": "BYTE_STREAM_SPLIT"},
+        write_statistics=["symbol", "date"],
+        write_page_checksum=True,
+        store_schema=False,
+        metadata_collector=written,
+    )
+    content = memoryview(sink.getvalue())
+    metadata = Metadata(
+        VERSION,
+        symbol,
+        timeframe,
+        groups_of(table),
+        exact=_exact(table),
+        flushed=flushed,
+        generation=generation,
+        replaces=list(replaces),
+    )
+    return _sealed(content, written[0], metadata)
+
+
+def groups_of(table: pa.Table) -> list[Group]:
+    """Return the row groups in which a series table is written."""
+    dates = instants_of(table)
+    starts = range(0, len(dates), GROUP_ROWS)
+    ends = [min(start + GROUP_ROWS, len(dates)) for start in starts]
+    return [
+        Group(end - start, dates[start], dates[end - 1])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _exact(table: pa.Table) -> dict[int, int]:
+    exact = table[EXACT].to_pylist() if EXACT in table.column_names else []
+    return {row: value for row, value in enumerate(exact) if value is not None}
+
+
+def _sealed(content: memoryview, file: pq.FileMetaData, metadata: Metadata) -> bytes:
+    """Return a Parquet file with its metadata, completed with the chunks, before its footer."""
+    chunks = [(len(chunk), crc32(chunk)) for chunk in _chunks(content, file)]
+    text = msgspec.json.encode(msgspec.structs.replace(metadata, chunks=chunks))
+    return sealed_parquet(content, b"%b%b" % (text, len(text).to_bytes(4, "little")))
+
+
+def _chunks(content: memoryview, file: pq.FileMetaData) -> Iterator[memoryview]:
+    for group in range(file.num_row_groups):
+        columns = file.row_group(group)
+        for number in range(file.num_columns):
+            column = columns.column(number)
+            start = column.dictionary_page_offset or column.data_page_offset
+            yield content[start : start + column.total_compressed_size]
+
+
+class Source(Protocol):
+    """The bytes of a file: one that is open, or has been read."""
+
+    @property
+    def path(self) -> Path:
+        """The path of the file."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        ...
+
+    def fill(self, view: memoryview, start: int) -> None:
+        """Read the bytes from `start` on into a view, which they fill."""
+        ...
+
+
+class Content(NamedTuple):
+    """A file that has been read whole."""
+
+    path: Path
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.content)
+
+    def fill(self, view: memoryview, start: int) -> None:
+        """Copy the bytes from `start` on into a view, which they fill."""
+        view[:] = self.content[start : start + len(view)]
+
+
+class PartitionFile:
+    """A file of bars: its metadata is read at once, its columns when they are needed.
+
+    Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
+    """
+
+    def __init__(self, file: Source) -> None:
+        self._file = file
+        self._kept: dict[tuple[str, ...], pa.Table] = {}
+        with decode_errors(file.path, "file of bars"):
+            self._buffer = pa.allocate_buffer(file.size)
+            self._view = memoryview(self._buffer).cast("B")
+            self._read_from = file.size
+            self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
+            self.metadata, self._footer = self._opened()
+
+    @property
+    def identity(self) -> int:
+        """A number for its content: the checksum of its end, which covers those of its columns."""
+        footer = footer_start(self._view)
+        return int.from_bytes(self._view[footer - 4 : footer], "little")
+
+    def check_series(self, symbol: str, timeframe: str) -> None:
+        """Raise `CorruptData` if the file holds bars of another series: a misplaced copy."""
+        own = self.metadata
+        if (own.symbol, own.timeframe) != (symbol, timeframe):
+            raise self._corrupt(
+                f"expected bars of {symbol!r} ({timeframe}), found those of {own.symbol!r} "
+                f"({own.timeframe})"
+            )
+
+    def check_range(self, first: int, last: int) -> None:
+        """Raise `CorruptData` if bars lie outside the range of the file's name."""
+        groups = self.metadata.groups
+        if groups and not first <= groups[0].first <= groups[-1].last <= last:
+            found = ", ".join(str(to_datetime(at, aware=False)) for at in _ends(groups))
+            raise self._corrupt(f"expected bars of the range that its name tells, found {found}")
+
+    def rows(self, first: int, last: int, columns: Iterable[str] = SERIES.names) -> pa.Table:
+        """Return the bars from instant `first` to `last` as a series table of some columns."""
+        return self.load(first, last, columns)()
+
+    def load(
+        self, first: int, last: int, columns: Iterable[str] = SERIES.names
+    ) -> Callable[[], pa.Table]:
+        """Read and check what `rows` needs.
+
+        The function that is returned decodes it, on any thread.
+        """
+        names = tuple(name for name in SERIES.names if name == "date" or name in columns)
+        groups = [
+            number
+            for number, group in enumerate(self.metadata.groups)
+            if group.first <= last and first <= group.last
+        ]
+        if not groups:
+            return lambda: EMPTY
+        if self._file.size <= SMALL:
+            return lambda: between(self._kept_table(names), first, last)
+        self._prove(groups, names)
+        return lambda: between(self._table(groups, names), first, last)
+
+    def hold(self, bars: pa.Table) -> None:
+        """Keep the bars of the whole partition, which the caller knows already."""
+        self._kept[tuple(SERIES.names)] = owned(bars)
+
+    def _kept_table(self, names: tuple[str, ...]) -> pa.Table:
+        if names not in self._kept:
+            groups = list(range(len(self.metadata.groups)))
+            self._prove(groups, names)
+            self._kept[names] = self._table(groups, names)
+        return self._kept[names]
+
+    def _opened(self) -> tuple[Metadata, bytes]:
+        """Return the metadata and the footer, both checked."""
+        view = self._view
+        footer = footer_start(view)
+        if footer - _SEAL < len(MAGIC):
+            raise ValueError("its end is not that of a partition")
+        self._read(footer - _SEAL)
+        start = metadata_start(view, footer)
+        if start < len(MAGIC):
+            raise ValueError("its end is not that of a partition")
+        self._read(start)
+        covered, checksum = view[start : footer - 4], bytes(view[footer - 4 : footer])
+        if parquet_checksum(covered, view[footer:]) != checksum:
+            raise ValueError("the checksum of its end does not match")
+        return self._understood(view[start : footer - _SEAL]), bytes(view[footer:])
+
+    def _understood(self, text: memoryview) -> Metadata:
+        """Decode metadata. Raises `StorageError` if a later release has written it."""
+        try:
+            metadata = _METADATA.decode(text)
+        except ValueError:
+            version = _VERSIONS.decode(text).version  # it may be one that has other fields
+            if version <= VERSION:
+                raise
+        else:
+            version = metadata.version
+            if version <= VERSION and metadata.columns is None:
+                return metadata
+        raise StorageError(
+            f"{self._file.path}: written by a newer storecore (format {version} of partitions, "
+            f"this one reads up to {VERSION}, without further columns): update storecore",
+            self._file.path,
+        )
+
+    def _prove(self, groups: list[int], names: tuple[str, ...]) -> None:
+        """Read the columns of some groups, unless they are read already, and check each."""
+        numbers = [_NUMBERS[name] for name in names]
+        chunks = self.metadata.chunks
+        starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))
+        with decode_errors(self._file.path, "file of bars"):
+            for group in groups:
+                for number in numbers:
+                    chunk = group * len(FIELDS) + number
+                    start, (size, checksum) = starts[chunk], chunks[chunk]
+                    view = self._view[start : start + size]
+                    if start < self._read_from:
+                        self._file.fill(view, start)
+                    if crc32(view) != checksum:
+                        raise ValueError(
+                            f"the checksum of bytes {start} to {start + size} is wrong"
+                        )
+
+    def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
+        with decode_errors(self._file.path, "file of bars"):
+            source = pa.BufferReader(self._buffer)
+            with pq.ParquetFile(source, metadata=self._parquet_metadata()) as file:
+                table = file.read_row_groups(groups, names, use_threads=False)
+            if table.schema != _schema(*names):
+                raise ValueError(f"its columns are {table.schema}")
+        if not self.metadata.exact or "volume" not in names:
+            return table
+        return with_exact(table, self._exact_volumes(groups))
+
+    def _parquet_metadata(self) -> pq.FileMetaData:
+        """Return the footer as Arrow's reader needs it, cached by its bytes.
+
+        A long one, of many row groups, would take more memory than it saves time.
+        """
+        return (_parsed_before if len(self._footer) <= _SHORT else _parsed)(self._footer)
+
+    def _exact_volumes(self, groups: list[int]) -> list[int | None]:
+        ends = list(accumulate((group.rows for group in self.metadata.groups), initial=0))
+        exact = self.metadata.exact
+        return [exact.get(row) for group in groups for row in range(ends[group], ends[group + 1])]
+
+    def _read(self, start: int) -> None:
+        """Read the file from a position on, up to what has been read already."""
+        if start < self._read_from:
+            self._file.fill(self._view[start : self._read_from], start)
+            self._read_from = start
+
+    def _corrupt(self, problem: str) -> CorruptData:
+        return CorruptData(f"{self._file.path}: {problem}", self._file.path)
+
+
+def _parsed(footer: bytes) -> pq.FileMetaData:
+    return pq.read_metadata(pa.BufferReader(footer))
+
+
+_parsed_before = lru_cache(maxsize=4_096)(_parsed)
+
+
+@lru_cache
+def _schema(*names: str) -> pa.Schema:
+    return pa.schema([SERIES.field(name) for name in names])
+
+
+def metadata_start(view: memoryview, footer: int) -> int:
+    """Return where the metadata of a partition begins, given where its footer does."""
+    length = int.from_bytes(view[max(0, footer - _SEAL) : footer - 4], "little")
+    return footer - _SEAL - length
+
+
+def _ends(groups: list[Group]) -> tuple[int, int]:
+    return groups[0].first, groups[-1].last
+
+
+class _Kept:
+    """The small partitions that were read or written last, decoded, by their bytes.
+
+    The open month of a daily series is read and appended to often.
+    """
+
+    def __init__(self) -> None:
+        self.after_fork()
+        reset_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Reset in a forked child: a thread that it does not have may have held the lock."""
+        self._partitions: OrderedDict[tuple[Path, bytes], PartitionFile] = OrderedDict()
+        self._lock = Lock()
+
+    def partition(self, path: Path, content: bytes) -> PartitionFile:
+        """Return the partition with these bytes. Raises `CorruptData`."""
+        with self._lock:
+            kept = self._partitions.pop((path, content), None)
+        kept = kept or PartitionFile(Content(path, content))
+        with self._lock:
+            self._partitions[path, content] = kept
+            if len(self._partitions) > _MOST_KEPT:
+                self._partitions.popitem(last=False)
+        return kept
+
+
+_kept = _Kept()
+
+
+def bars_in(file: OpenFile) -> PartitionFile:
+    """Return the partition in an open file. A small one is kept decoded, by its bytes.
+
+    So the small last partition of each series adds little to a read of many series.
+    """
+    if file.size > SMALL:
+        return PartitionFile(file)
+    content = bytearray(file.size)
+    file.fill(memoryview(content), 0)
+    return _kept.partition(file.path, bytes(content))
+
+
+def keep(path: Path, content: bytes, bars: pa.Table) -> None:
+    """Keep a partition that is about to be written, decoded for the next append or read."""
+    if len(content) <= SMALL:
+        _kept.partition(path, content).hold(bars)

@@ -1,0 +1,256 @@
+"""One series in its folder: the partitions that hold its bars, read as one.
+
+Readers take no lock. A reader lists the partitions and opens them; if one was merged or split away
+in between, it lists again. If partitions overlap, it opens all of them at once and reads the pieces
+of each that count (see `overlaps.py`). Rows of the journal are merged over those of the partitions,
+except for rows that a partition has taken in already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+
+from storecore.bars.table import SERIES, instants_of, joined, upserted
+from storecore.errors import StorageError
+from storecore.reports import Coverage, Footprint
+from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
+from storecore_file.bars.journal import Flushed, Journal, Pending
+from storecore_file.bars.journal_lines import number_of
+from storecore_file.bars.layout import Layout, Partition, layout_of, overlapping, parsed
+from storecore_file.bars.overlaps import OpenPartition, shown
+from storecore_file.bars.partition import Group, Metadata, PartitionFile, bars_in
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.handles import OpenFile
+
+_ATTEMPTS = 100
+_NOTHING = Coverage(None, None, 0)
+_Result = TypeVar("_Result")
+
+
+class _Gone(StorageError):
+    """A partition that was listed has vanished."""
+
+
+class Series:
+    """The bars of one symbol and timeframe, in a folder that may not exist yet."""
+
+    def __init__(
+        self, folder: Path, symbol: str, timeframe: str, disk: Disk, journal: Journal
+    ) -> None:
+        self.folder = folder
+        self.symbol = symbol
+        self.timeframe = timeframe
+        self.key = (symbol, timeframe)
+        self.disk = disk
+        self.journal = journal
+
+    def read(self, span: TimeRange, columns: Iterable[str] = SERIES.names) -> pa.Table:
+        """Return the bars of a range as a series table of some columns."""
+        return self.load(span, columns)()
+
+    def load(
+        self, span: TimeRange, columns: Iterable[str] = SERIES.names
+    ) -> Callable[[], pa.Table]:
+        """Read and check what `read` needs.
+
+        The function that is returned decodes it, on any thread.
+        """
+
+        def load(
+            partition: Partition, file: PartitionFile
+        ) -> tuple[Partition, Metadata, Callable[[], pa.Table]]:
+            first, last = max(span.first, partition.first), min(span.last, partition.last)
+            return partition, file.metadata, file.load(first, last, columns)
+
+        pending, found = self._with_pending(load, span.first, span.last)
+
+        def decode() -> pa.Table:
+            tables = [rows() for _, _, rows in found]
+            table = joined(table for table in tables if len(table))
+            if not pending.rows:
+                return table
+            known = [(partition, metadata.flushed) for partition, metadata, _ in found]
+            newer = pending.table(known, span.first, span.last)
+            unwanted = set(SERIES.names) - {"date", *columns}
+            return upserted(table, newer.drop_columns(unwanted & set(newer.column_names)))
+
+        return decode
+
+    def coverage(self) -> Coverage:
+        """Return first and last date and the number of bars, from the metadata alone."""
+        pending, found = self._with_pending(lambda partition, file: (partition, file.metadata))
+        known = [(partition, metadata.flushed) for partition, metadata in found]
+        if any(parsed(partition.name) != partition for partition, _ in found) or (
+            pending.rows and len(pending.table(known, EARLIEST, LATEST))
+        ):
+            dates = instants_of(self.read(TimeRange(EARLIEST, LATEST, True), ["date"]))
+            return _coverage(dates[0], dates[-1], len(dates)) if len(dates) else _NOTHING
+        all_metadata = [metadata for _, metadata in found if metadata.groups]
+        if not all_metadata:
+            return _NOTHING
+        count = sum(metadata.rows for metadata in all_metadata)
+        return _coverage(all_metadata[0].groups[0].first, all_metadata[-1].groups[-1].last, count)
+
+    def generation(self) -> int:
+        """Return the highest generation of its partitions.
+
+        0 if a partition has none, as a release before generations has written it, or if bars lie in
+        the journal: then the last write is in no partition.
+        """
+        pending, found = self._with_pending(lambda _, file: file.metadata.generation)
+        return max(found, default=0) if all(found) and not pending.rows else 0
+
+    def journaled(self) -> int:
+        """Return the highest number of a journal file that its partitions know, 0 if none."""
+
+        def look_at_all() -> list[Flushed]:
+            return [
+                self.open(partition, lambda _, file: file.metadata.flushed)
+                for partition in self.layout().partitions
+            ]
+
+        found = _steadily(self.folder, look_at_all)
+        return max((number_of(name) for flushed in found for name in flushed), default=0)
+
+    def groups(self, span: TimeRange) -> list[Group]:
+        """Return the row groups of a range, from the metadata alone."""
+        found = self.each(lambda partition, file: (partition, file.metadata), span.first, span.last)
+        return [
+            Group(group.rows, max(group.first, partition.first), min(group.last, partition.last))
+            for partition, metadata in found
+            for group in metadata.groups
+            if group.first <= min(span.last, partition.last)
+            and max(span.first, partition.first) <= group.last
+        ]
+
+    def footprint(self) -> Footprint:
+        """Return the number of partitions and their bytes."""
+        sizes = [self.disk.size(self.path(partition)) for partition in self.layout().partitions]
+        return Footprint(len(sizes), sum(size or 0 for size in sizes))
+
+    def _with_pending(
+        self,
+        look: Callable[[Partition, PartitionFile], _Result],
+        first: int = EARLIEST,
+        last: int = LATEST,
+    ) -> tuple[Pending, list[_Result]]:
+        """Return the journal's rows, and what `look` returns for each partition of a range.
+
+        The journal is read first: its rows leave it only after the partitions have them. But if a
+        file of it was retired meanwhile, the partitions may not say any more that they have its
+        rows.
+        """
+
+        def look_at_both() -> tuple[Pending, list[_Result]]:
+            pending = self.journal.pending(self.key)
+            found = self.each(look, first, last)
+            if pending.rows and not self.journal.are_there(pending):
+                raise _Gone(f"{self.folder}: its journal was flushed meanwhile", self.folder)
+            return pending, found
+
+        return _steadily(self.folder, look_at_both)
+
+    def each(
+        self,
+        look: Callable[[Partition, PartitionFile], _Result],
+        first: int = EARLIEST,
+        last: int = LATEST,
+    ) -> list[_Result]:
+        """Return what `look` returns for each partition that overlaps a range, in order of time.
+
+        If partitions overlap, `look` is called with the pieces of them that count.
+        """
+
+        def look_at_all() -> list[_Result]:
+            layout = self.layout()
+            partitions = [
+                partition
+                for partition in layout.partitions
+                if partition.first <= last and first <= partition.last
+            ]
+            if layout.overlap and overlapping(partitions):
+                with self.held(partitions) as held:
+                    return [look(*piece) for piece in shown(held)]
+            return [self.open(partition, look) for partition in partitions]
+
+        return _steadily(self.folder, look_at_all)
+
+    def open(
+        self, partition: Partition, look: Callable[[Partition, PartitionFile], _Result]
+    ) -> _Result:
+        """Return what `look` returns for a partition. Raises `CorruptData`."""
+        with _opened(self.disk, self.path(partition)) as file:
+            return look(partition, self._checked(partition, file))
+
+    @contextmanager
+    def held(self, partitions: Sequence[Partition]) -> Iterator[list[OpenPartition]]:
+        """Hold partitions open together, as they are at one moment. Raises `CorruptData`."""
+        with ExitStack() as files:
+            opened = [
+                files.enter_context(_opened(self.disk, self.path(partition)))
+                for partition in partitions
+            ]
+            yield [
+                OpenPartition(partition, self._checked(partition, file))
+                for partition, file in zip(partitions, opened, strict=True)
+            ]
+
+    def _checked(self, partition: Partition, file: OpenFile) -> PartitionFile:
+        bars = bars_in(file)
+        bars.check_series(self.symbol, self.timeframe)
+        bars.check_range(partition.first, partition.last)
+        return bars
+
+    def open_at(self, path: Path, look: Callable[[PartitionFile], _Result]) -> _Result:
+        """Return what `look` returns for a file of the series, whatever its name."""
+        with _opened(self.disk, path) as file:
+            bars = bars_in(file)
+            bars.check_series(self.symbol, self.timeframe)
+            return look(bars)
+
+    def layout(self) -> Layout:
+        """Return the partitions that exist now."""
+        return layout_of(self.disk.names(self.folder))
+
+    def path(self, partition: Partition) -> Path:
+        """Return the file of a partition."""
+        return self.folder / partition.name
+
+
+def any_metadata(disk: Disk, folder: Path) -> Metadata | None:
+    """Return the metadata of one of the partitions in a folder, None if there are none."""
+
+    def look_at_first() -> Metadata | None:
+        partitions = layout_of(disk.names(folder)).partitions
+        if not partitions:
+            return None
+        with _opened(disk, folder / partitions[0].name) as file:
+            return PartitionFile(file).metadata
+
+    return _steadily(folder, look_at_first)
+
+
+def _steadily(folder: Path, look: Callable[[], _Result]) -> _Result:
+    """Return what `look` returns, once no partition vanishes between listing and opening."""
+    for _ in range(_ATTEMPTS):
+        with suppress(_Gone):
+            return look()
+    raise StorageError(
+        f"{folder}: its files vanished {_ATTEMPTS} times while they were read", folder
+    )
+
+
+def _opened(disk: Disk, path: Path) -> OpenFile:
+    file = disk.opened(path)
+    if file is None:
+        raise _Gone(f"{path}: the file has vanished", path)
+    return file
+
+
+def _coverage(first: int, last: int, count: int) -> Coverage:
+    return Coverage(to_datetime(first, aware=True), to_datetime(last, aware=True), count)

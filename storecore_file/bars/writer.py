@@ -1,0 +1,611 @@
+"""Writes series: upserts bars into partitions, splits and merges these, and deletes bars.
+
+A writer holds the lock of its series. A reader, or a crash at any moment, finds every bar: new
+partitions are put before those that they replace are removed, and count before these, since their
+generation is higher. Partitions that overlap already, after a crash or a copy of another state, are
+brought together first.
+
+An upsert of several series is atomic: on an error none of them has changed (law D2). The partitions
+of all series are staged before the first is put in place, so a failure in staging (a damaged
+partition, a full disk, no memory) needs no rollback. A failure while partitions are put in place
+rolls back those before it. No lock is held between the steps, however many series there are: each
+step checks again whether another writer came between. A kill, or a power loss, between two series
+leaves each of them complete: some new, the others old.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any, NamedTuple, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.bars.table import EMPTY, between, instants_of, joined, upserted
+from storecore.errors import StorageError
+from storecore.values.times import EARLIEST, LATEST
+from storecore_file.bars.journal import Flushed, Pending, furthest
+from storecore_file.bars.journal_lines import HOUR, Key
+from storecore_file.bars.layout import (
+    BAR_BYTES,
+    PARTITION_ROWS,
+    NewPartition,
+    Partition,
+    mergeable,
+    new_partitions,
+    parsed,
+    partition_of,
+    split_last,
+)
+from storecore_file.bars.overlaps import OpenPartition, clusters, gaps, older, shown
+from storecore_file.bars.parallel import in_parallel
+from storecore_file.bars.partition import (
+    VERSION,
+    Metadata,
+    PartitionFile,
+    encode,
+    keep,
+    next_generation,
+)
+from storecore_file.bars.series import Series
+from storecore_file.fs.disk import Staged
+from storecore_file.fs.errors import best_effort
+from storecore_file.fs.locks import Locked
+from storecore_file.fs.quarantine import copy_to_quarantine, quarantine_path
+from storecore_file.fs.rollback import Rollback
+from storecore_file.fs.stat import Fingerprint, fingerprint
+
+_log = logging.getLogger("storecore")
+_Result = TypeVar("_Result")
+Seen = tuple[list[str], list[Fingerprint | None]]
+
+
+class _Origin(NamedTuple):
+    """A partition that another is made from."""
+
+    name: str
+    generation: int
+    identity: int
+
+
+class _Filled(NamedTuple):
+    """A partition with its bars, how far it has taken in the journal, and its origins."""
+
+    partition: Partition
+    bars: pa.Table
+    flushed: Flushed
+    origins: tuple[_Origin, ...] = ()
+
+
+class _Group(NamedTuple):
+    """Rows (start, stop) of a batch in one partition, or between two (`partition` is None)."""
+
+    partition: Partition | None
+    low: int
+    high: int
+    start: int
+    stop: int
+
+
+class Prepared(NamedTuple):
+    """A staged upsert: its files, and the state of the series that they were made from."""
+
+    staged: list[Staged]
+    gone: list[Path]
+    partitions: list[Partition]
+    pending: Pending
+    made: int  # how many of its partitions are new
+    seen: Seen = ([], [])
+    took: bool = False  # rows of the journal that were in no partition
+
+    @classmethod
+    def nothing(cls) -> Prepared:
+        """Return an upsert of nothing."""
+        return cls([], [], [], Pending((), ()), 0)
+
+    def names(self) -> set[str]:
+        """Return the names of the partitions before and after."""
+        return {partition.name for partition in self.partitions} | {
+            each.path.name for each in self.staged
+        }
+
+    def is_to_be_merged(self) -> bool:
+        """Return whether there may be two closed partitions to merge, beside the open one."""
+        return self.made > 0 and len(self.names()) - len(self.gone) > 2
+
+
+class SeriesWriter:
+    """Writes one series, whose folder exists."""
+
+    def __init__(self, series: Series, lock_timeout: float) -> None:
+        self._series = series
+        self.folder = series.folder
+        self.disk = self._disk = series.disk
+        self._journal = series.journal
+        self._locked = partial(Locked, series.folder / ".lock", lock_timeout)
+
+    def write(self, new: pa.Table) -> None:
+        """Upsert a series table, together with what the journal has of the series."""
+        with self._locked():
+            self._upsert(new)
+
+    def delete(self, first: int, last: int) -> int:
+        """Remove the bars from instant `first` to `last`; return how many there were.
+
+        A partition that has taken in rows of the journal stays when it is empty: else the journal's
+        would count again. `drop_empty` removes it once they are gone from there.
+        """
+        with self._locked():
+            self._upsert(EMPTY)
+            partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+            touched = [
+                self._filled(partition, pending)
+                for partition in partitions
+                if _overlap(partition, first, last)
+            ]
+            kept = [_without(filled, first, last) for filled in touched]
+            self._replace_or_remove(kept, partitions, pending)
+            return sum(len(filled.bars) for filled in touched) - sum(
+                len(filled.bars) for filled in kept
+            )
+
+    def merge(self, patient: bool) -> int:
+        """Merge small closed partitions into their neighbours.
+
+        Return how many partitions went away.
+        """
+        with self._locked():
+            self._upsert(
+                EMPTY
+            )  # partitions with different states of the journal must not be merged
+            return self._merge(patient)
+
+    def drop_empty(self) -> None:
+        """Remove partitions without bars that the journal does not need any more."""
+        with self._locked():
+            pending = self._journal.settled(self._series.key)
+            filled = [self._filled(partition, pending) for partition in self._partitions()]
+            empty = [each for each in filled if not len(each.bars)]
+            gone = [each.partition for each in empty if not pending.needs(each.flushed)]
+            self._remove(gone)
+
+    def prepare(self, new: pa.Table) -> Prepared:
+        """Stage the partitions of an upsert for `put`; other writers may come between."""
+        with self._locked():
+            return self._prepared(new)
+
+    def put(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> Prepared:
+        """Put a prepared upsert in place, prepared again if another writer came between.
+
+        Returns what was put. `rollback` backs up what was there before.
+        """
+        with self._locked():
+            if self._seen(prepared) != prepared.seen:
+                self._disk.discard(prepared.staged)
+                prepared = self._prepared(new)
+            for path, temporary in prepared.staged:
+                rollback.keep(path, temporary)
+            for path in prepared.gone:
+                rollback.keep(path, None)
+            try:
+                self._exchange(prepared.staged, prepared.gone)
+            except BaseException:
+                with suppress(StorageError):  # the error that matters is on its way
+                    rollback.roll_back()
+                raise
+            if prepared.took:
+                self._journal.take(self._series.key, prepared.pending)
+            return prepared
+
+    def roll_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
+        """Roll back what was put: the partitions or, if others wrote meanwhile, the bars of `new`.
+
+        The journal is not flushed meanwhile. A flush that has skipped the series, since the new
+        partitions have its rows, would remove these rows with the journal.
+        """
+        with self._flush_lock(prepared.pending), self._locked():
+            alone = {
+                partition.name for partition in self._series.layout().partitions
+            } <= prepared.names()
+            journal_is_there = self._journal.are_there(prepared.pending)
+            if alone and journal_is_there and rollback.is_undisturbed():
+                rollback.roll_back()
+            else:
+                self._give_back(new, self._before(prepared, rollback))
+
+    def _flush_lock(self, pending: Pending) -> Locked | nullcontext[None]:
+        """Return the lock that prevents a flush of the journal, if some rows lie in it."""
+        return self._journal.flush_lock() if pending.rows else nullcontext()
+
+    def tidy(self) -> None:
+        """Merge closed partitions."""
+        with self._locked():
+            self._tidy()
+
+    def _prepared(self, new: pa.Table) -> Prepared:
+        partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+        put, took = self._upsert_of(new, partitions, pending)
+        staged, gone = self._staged(put, partitions)
+        made = sum(filled.partition not in partitions for filled in put)
+        prepared = Prepared(staged, gone, partitions, pending, made, took=took)
+        return prepared._replace(seen=self._seen(prepared))
+
+    def _seen(self, prepared: Prepared) -> Seen:
+        """Return the existing partitions, and the identities of those that will be replaced."""
+        replaced = (*(each.path for each in prepared.staged), *prepared.gone)
+        names = [partition.name for partition in self._series.layout().partitions]
+        return names, [fingerprint(path) for path in replaced]
+
+    def _before(self, prepared: Prepared, rollback: Rollback) -> pa.Table:
+        """Return the bars of the replaced partitions, as they were read before."""
+        backups = {path.name: backup for path, backup in rollback.backups()}
+        replaced = [partition for partition in prepared.partitions if partition.name in backups]
+        found = [self._series.open_at(backups[partition.name], _all_of) for partition in replaced]
+        known = [
+            (partition, metadata.flushed)
+            for partition, (metadata, _) in zip(replaced, found, strict=True)
+        ]
+        bars = joined(rows for _, rows in found)
+        return upserted(bars, prepared.pending.table(known, EARLIEST, LATEST))
+
+    def _give_back(self, ours: pa.Table, before: pa.Table) -> None:
+        """Restore bars that are unchanged since they were written; bars of other writers stay."""
+        self._upsert(EMPTY)
+        partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+        dates = instants_of(ours)
+        touched = [
+            partition for partition in partitions if _overlap(partition, dates[0], dates[-1])
+        ]
+        filled = [self._filled(partition, pending) for partition in touched]
+        kept = [each._replace(bars=_as_before(each.bars, ours, before)) for each in filled]
+        self._replace_or_remove(kept, partitions, pending)
+
+    def _upsert(self, new: pa.Table) -> None:
+        partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+        put, took = self._upsert_of(new, partitions, pending)
+        if not put:
+            if pending.rows:  # the writer that took them in may have been killed before a sync
+                self._disk.sync_folder(self._series.folder)
+            return
+        self._replace(put, partitions)
+        if took:
+            self._journal.take(self._series.key, pending)
+        if any(filled.partition not in partitions for filled in put):
+            self._tidy()
+
+    def _upsert_of(
+        self, new: pa.Table, partitions: list[Partition], pending: Pending
+    ) -> tuple[list[_Filled], bool]:
+        """Return the partitions to write for new bars and for the journal's rows of the series.
+
+        Also return whether the bars are merged over rows that were in no partition yet.
+        """
+        unflushed = self._unflushed(pending)
+        batch = upserted(unflushed, new)
+        put: list[_Filled] = []
+        for group in _groups(instants_of(batch), partitions):
+            rows = batch.slice(group.start, group.stop - group.start)
+            put += self._grown(group, rows, pending, last=group.partition in partitions[-1:])
+        return put, len(unflushed) > 0 and len(new) > 0
+
+    def _partitions(self) -> list[Partition]:
+        """Return the partitions, after any that overlap are brought together."""
+        layout = self._series.layout()
+        while layout.overlap:
+            pending = self._journal.settled(self._series.key)
+            for cluster in clusters(layout.partitions):
+                if len(cluster) > 1:
+                    self._bring_together(cluster, pending)
+            layout = self._series.layout()
+        return layout.partitions
+
+    def _bring_together(self, cluster: list[Partition], pending: Pending) -> None:
+        """Replace partitions that overlap by the newest, or by one with all bars that count.
+
+        Those that are not proven to be superseded are copied to quarantine before.
+        """
+        with self._series.held(cluster) as held:
+            old = older(held)
+            flushed = {each.partition: each.file.metadata.flushed for each in held}
+            needed = [one for one in old if one.shown or pending.needs(flushed[one.partition])]
+            union = self._union(held, pending) if needed else None
+        for partition, _, problem in old:
+            if problem is not None:
+                self._quarantine(partition, problem)
+        if union is not None:
+            self._replace([union], cluster)
+        else:
+            gone = [one.partition for one in old]
+            self._remove(gone, left=[partition for partition in cluster if partition not in gone])
+
+    def _union(self, held: Sequence[OpenPartition], pending: Pending) -> _Filled:
+        """Return one partition in place of several, with the journal's rows of its range."""
+        partition = partition_of(held[0].partition.first, max(each.partition.last for each in held))
+        pieces = shown(held)
+        bars = joined(file.rows(piece.first, piece.last) for piece, file in pieces)
+        known = [(piece, file.metadata.flushed) for piece, file in pieces]
+        gaps = pending.table(known, partition.first, partition.last)
+        filled = [self._taken(*each, pending) for each in held]
+        flushed = furthest([pending.through, *(each.flushed for each in filled)])
+        origins = tuple(origin for each in filled for origin in each.origins)
+        return _Filled(partition, upserted(bars, gaps), flushed, origins)
+
+    def _quarantine(self, partition: Partition, problem: str) -> None:
+        path = self._series.path(partition)
+        base_path = self._journal.folder.parent.parent
+        into = quarantine_path(base_path, path, datetime.now(UTC))
+        copy_to_quarantine(self._disk, path, into)
+        _log.warning("%s: of another state than newer ones: %s; kept as %s", path, problem, into)
+
+    def _unflushed(self, pending: Pending) -> pa.Table:
+        """Return the journal's rows that are in no partition yet."""
+        if not pending.rows:
+            return EMPTY
+        known = self._series.each(lambda partition, file: (partition, file.metadata.flushed))
+        return pending.table(known, EARLIEST, LATEST)
+
+    def _grown(
+        self, group: _Group, rows: pa.Table, pending: Pending, last: bool
+    ) -> Iterator[_Filled]:
+        """Yield the partitions to write for the rows of one group."""
+        flushed, dates = pending.through, instants_of(rows)
+        origins: tuple[_Origin, ...] = ()
+        if group.partition is None:
+            cut = new_partitions(dates, group.low, group.high)
+        else:
+            old = self._filled(group.partition, pending)
+            rows, origins = upserted(old.bars, rows), old.origins
+            flushed = furthest([old.flushed, flushed])
+            cut = _cut(instants_of(rows), group.partition, dates[0], last)
+            if not cut:
+                yield _Filled(group.partition, rows, flushed, origins)
+        for partition, start, stop in cut:
+            yield _Filled(partition, rows.slice(start, stop - start), flushed, origins)
+
+    def _filled(self, partition: Partition, pending: Pending) -> _Filled:
+        def filled(partition: Partition, file: PartitionFile) -> _Filled:
+            return self._taken(partition, file, pending)._replace(bars=file.rows(EARLIEST, LATEST))
+
+        return self._series.open(partition, filled)
+
+    def _taken(self, partition: Partition, file: PartitionFile, pending: Pending) -> _Filled:
+        """Return what a partition says of itself, without its bars."""
+        flushed = file.metadata.flushed
+        if file.metadata.version < VERSION and flushed != (flushed := pending.known(flushed)):
+            self._disk.sync_folder(self._journal.folder)  # or retired files may come back
+        origin = _Origin(partition.name, file.metadata.generation, file.identity)
+        return _Filled(partition, EMPTY, flushed, (origin,))
+
+    def _replace_or_remove(
+        self, kept: list[_Filled], partitions: list[Partition], pending: Pending
+    ) -> None:
+        """Replace partitions that lost bars, and remove empty ones that are not needed."""
+        put = [each for each in kept if len(each.bars) or pending.needs(each.flushed)]
+        emptied = [filled.partition for filled in kept if filled not in put]
+        self._replace(put, partitions, emptied)
+
+    def _replace(
+        self, put: list[_Filled], partitions: list[Partition], emptied: Sequence[Partition] = ()
+    ) -> None:
+        """Replace partitions by those that overlap them: all or, on an error, none."""
+        staged, gone = self._staged(put, partitions)
+        try:
+            self._exchange(staged, [*gone, *map(self._series.path, emptied)])
+        except BaseException:
+            self._disk.discard(staged)
+            raise
+
+    def _exchange(self, staged: list[Staged], gone: list[Path]) -> None:
+        """Put staged partitions in place and remove others, with their rows of the journal."""
+        if gone:
+            new = [
+                partition for partition in (parsed(each.path.name) for each in staged) if partition
+            ]
+            self._forget(
+                [partition for partition in (parsed(path.name) for path in gone) if partition], new
+            )
+        self._disk.exchange(staged, gone)
+
+    def _staged(
+        self, put: list[_Filled], partitions: list[Partition]
+    ) -> tuple[list[Staged], list[Path]]:
+        """Stage filled partitions; return them and the files that they replace."""
+        staged: list[Staged] = []
+        generation = next_generation(
+            origin.generation for filled in put for origin in filled.origins
+        )
+        try:
+            for filled in put:
+                path, content = (
+                    self._series.path(filled.partition),
+                    self._encoded(filled, generation),
+                )
+                staged.append(self._disk.stage(path, content))
+                keep(path, content, filled.bars)
+        except BaseException:
+            self._disk.discard(staged)
+            raise
+        kept = {filled.partition for filled in put}
+        replaced = [
+            partition
+            for partition in partitions
+            if partition not in kept
+            and any(_overlap(partition, new.first, new.last) for new in kept)
+        ]
+        return staged, list(map(self._series.path, replaced))
+
+    def _encoded(self, filled: _Filled, generation: int) -> bytes:
+        others = [each.identity for each in filled.origins if each.name != filled.partition.name]
+        symbol, timeframe = self._series.symbol, self._series.timeframe
+        return encode(symbol, timeframe, filled.bars, filled.flushed, generation, others)
+
+    def _remove(self, partitions: Sequence[Partition], left: Sequence[Partition] = ()) -> None:
+        self._forget(partitions, left)
+        self._disk.remove(*map(self._series.path, partitions))
+
+    def _forget(self, gone: Sequence[Partition], left: Sequence[Partition]) -> None:
+        """Expect no journal rows in ranges that no partition covers any more: they are deleted."""
+        covered = [(partition.first, partition.last) for partition in left]
+        for partition in gone:
+            for first, last in gaps(partition, covered):
+                self._journal.forget(partial(self._is_within, first, last))
+
+    def _is_within(self, first: int, last: int, key: Key, hour: int) -> bool:
+        return key == self._series.key and first <= hour * HOUR <= last
+
+    def _tidy(self) -> None:
+        """Merge closed partitions. The bars are safe already: a failure is logged."""
+        with best_effort(self._series.folder, "merging its partitions is put off"):
+            self._merge(patient=True)
+
+    def _weight(self, partition: Partition) -> int:
+        """Return the bytes of a partition, or of as many usual bars if its own are very small."""
+        rows = self._series.open(partition, lambda _, file: file.metadata.rows)
+        return max(self._disk.size(self._series.path(partition)) or 0, rows * BAR_BYTES)
+
+    def _merge(self, patient: bool) -> int:
+        merged = 0
+        while True:
+            closed, pending = self._partitions()[:-1], self._journal.settled(self._series.key)
+            run = mergeable([self._weight(partition) for partition in closed], patient)
+            if run is None:
+                return merged
+            filled = [self._filled(partition, pending) for partition in closed[run]]
+            self._replace([_joined(filled, pending.flushed)], closed[run])
+            merged += len(filled) - 1
+
+
+def _groups(dates: Sequence[int], partitions: Sequence[Partition]) -> Iterator[_Group]:
+    """Yield the rows of each partition, and those between two partitions, in order of time."""
+    starts = [partition.first for partition in partitions]
+    at = 0
+    while at < len(dates):
+        before = bisect_right(starts, dates[at]) - 1
+        partition = (
+            partitions[before] if before >= 0 and dates[at] <= partitions[before].last else None
+        )
+        low = partitions[before].last + 1 if before >= 0 else EARLIEST
+        high = starts[before + 1] - 1 if before + 1 < len(partitions) else LATEST
+        stop = bisect_right(dates, high if partition is None else partition.last, at)
+        yield _Group(partition, low, high, at, stop)
+        at = stop
+
+
+def _cut(dates: Sequence[int], partition: Partition, since: int, last: bool) -> list[NewPartition]:
+    """Return how to cut a partition that has grown; the last one is cut while it is smaller."""
+    if len(dates) > 2 * PARTITION_ROWS:
+        return new_partitions(dates, partition.first, partition.last)
+    return split_last(dates, partition, since) if last else []
+
+
+def _joined(filled: list[_Filled], past: Flushed) -> _Filled:
+    """Return partitions as one that also covers the time between them."""
+    partition = partition_of(filled[0].partition.first, filled[-1].partition.last)
+    origins = tuple(origin for one in filled for origin in one.origins)
+    flushed = furthest([past, *(one.flushed for one in filled)])
+    return _Filled(partition, joined(one.bars for one in filled), flushed, origins)
+
+
+def _without(filled: _Filled, first: int, last: int) -> _Filled:
+    before = between(filled.bars, EARLIEST, first - 1)
+    return filled._replace(bars=joined([before, between(filled.bars, last + 1, LATEST)]))
+
+
+def _overlap(partition: Partition, first: int, last: int) -> bool:
+    return partition.first <= last and first <= partition.last
+
+
+def _as_before(bars: pa.Table, ours: pa.Table, before: pa.Table) -> pa.Table:
+    """Return bars, with those that equal ours restored to what they were before."""
+    written = dict(_rows(ours))
+    same = pa.array([date for date, row in _rows(bars) if written.get(date) == row], pa.int64())
+    kept = bars.filter(pc.invert(pc.is_in(_instants(bars), same)))
+    return upserted(kept, before.filter(pc.is_in(_instants(before), same)))
+
+
+def _all_of(file: PartitionFile) -> tuple[Metadata, pa.Table]:
+    return file.metadata, file.rows(EARLIEST, LATEST)
+
+
+def _rows(bars: pa.Table) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the date and the values of each bar: a column may be absent if no bar has a value."""
+    for date, row in zip(instants_of(bars), bars.to_pylist(), strict=True):
+        yield date, {name: value for name, value in row.items() if value is not None}
+
+
+def _instants(bars: pa.Table) -> pa.ChunkedArray:
+    return pc.cast(bars["date"], pa.int64())
+
+
+class Upsert:
+    """The upsert of one of several series."""
+
+    def __init__(self, writer: SeriesWriter, new: pa.Table) -> None:
+        self._writer = writer
+        self._new = new
+        self._prepared = Prepared.nothing()
+        self._rollback = Rollback(writer.disk)
+
+    def prepare(self) -> None:
+        """Stage the partitions."""
+        self._prepared = self._writer.prepare(self._new)
+
+    def put(self) -> None:
+        """Put the partitions in place; on an error the series is as it was."""
+        try:
+            self._prepared = self._writer.put(self._new, self._prepared, self._rollback)
+        except Exception:
+            self._rollback.discard()
+            raise
+
+    def roll_back(self) -> None:
+        """Roll the series back, however far this had come. A failure is logged."""
+        self._writer.disk.discard(self._prepared.staged)
+        if self._rollback.is_empty():
+            return
+        with best_effort(self._writer.folder, "bars of a failed write cannot be taken back"):
+            self._writer.roll_back(self._new, self._prepared, self._rollback)
+        self._rollback.discard()
+
+    def finish(self) -> None:
+        """Drop the backups, and merge closed partitions. A failure is logged."""
+        self._rollback.discard()
+        if self._prepared.is_to_be_merged():
+            with best_effort(self._writer.folder, "merging its partitions is put off"):
+                self._writer.tidy()
+
+
+@contextmanager
+def all_or_none(upserts: Sequence[Upsert], threads: int) -> Iterator[None]:
+    """Put all upserts in place; on an error, in the body too, roll all of them back."""
+    failed = Event()
+
+    def step(work: Callable[[Upsert], None]) -> None:
+        in_parallel(lambda each: _unless(failed, work, each), upserts, threads)
+
+    try:
+        step(Upsert.prepare)
+        step(Upsert.put)
+        yield
+    except BaseException:
+        in_parallel(Upsert.roll_back, upserts, threads)
+        raise
+    in_parallel(Upsert.finish, upserts, threads)
+
+
+def _unless(failed: Event, work: Callable[[Upsert], None], upsert: Upsert) -> None:
+    """Run a step, unless one of another series has failed: it would only be rolled back."""
+    if failed.is_set():
+        return
+    try:
+        work(upsert)
+    except BaseException:
+        failed.set()
+        raise

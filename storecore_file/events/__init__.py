@@ -1,0 +1,1 @@
+"""The events of a store: `collection.py` is what the store calls."""

@@ -1,0 +1,285 @@
+"""The events of a store: a file a day (UTC) of the event's timestamp, in two forms read as one.
+
+    events/2026-01-05.jsonl     the day being written: an append costs the same whatever its length
+    events/2026-01-05.parquet   the day sealed by `compact()`: small and quick
+
+Each event carries `n`, its number within its day. A sealed day says up to which number it holds;
+lines up to there that a crash left in the JSONL are not counted twice. So a late event is appended
+like any other, and sealing can be interrupted anywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from operator import attrgetter
+from pathlib import Path
+
+from msgspec.structs import astuple
+
+from storecore.errors import CorruptData
+from storecore.events import encode_event, select_events
+from storecore.models import Event
+from storecore.store.collections import EventCollection
+from storecore.values.times import TimeRange, to_datetime
+from storecore_file.events.days import (
+    Line,
+    SealedDay,
+    check_day,
+    decode_day,
+    decode_line,
+    encode_day,
+    number_of,
+    read_through,
+)
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.errors import Attempt
+from storecore_file.fs.high_water_marks import HighWaterMarks, Mark
+from storecore_file.fs.locks import GroupCommit, Locked
+from storecore_file.fs.logs import Effect, Log, NumberedLog, cut, lacks_newline, whole_lines
+from storecore_file.fs.quarantine import copy_to_quarantine, quarantine_path
+from storecore_file.fs.seal import is_sealed, sealed
+from storecore_file.integrity import (
+    QUARANTINE,
+    Files,
+    Issue,
+    agreed,
+    folder_issues,
+    folder_lock,
+    guarded,
+)
+
+_HIDDEN = "of another copy of the store: {} of its events differ from the sealed ones, which count"
+_logger = logging.getLogger("storecore")
+_DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
+_LOG_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
+_MARKS_FILE = re.compile(r"\.ends")
+_SEALED_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.parquet")
+
+
+class _SealedFurther(Exception):
+    """The log of a day ends before its sealed events do: the next line in it would be hidden."""
+
+
+class Events(EventCollection):
+    """The events of a store, in one folder."""
+
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._lock_path = folder / ".lock"
+        self._log = NumberedLog[int](disk, is_sealed)  # of the day that is written
+        self._marks = HighWaterMarks(folder / ".ends", disk)
+        self._lock_timeout = lock_timeout
+        self._together = GroupCommit(self._locked, self._commit)
+
+    def write(self, batch: list[Event]) -> None:
+        """Append checked events to their days, all or, on an error, none.
+
+        A single event shares one sync with those of other threads.
+        """
+        if len(batch) == 1:
+            (event,) = batch
+            self._together.write(event.timestamp.date().isoformat(), encode_event(event))
+            return
+        by_day: dict[str, list[bytes]] = {}
+        for event in batch:
+            by_day.setdefault(event.timestamp.date().isoformat(), []).append(encode_event(event))
+        effects = {day: Effect() for day in by_day}
+        with self._locked():
+            try:
+                last = {
+                    day: self._append(day, encoded, effects[day]) for day, encoded in by_day.items()
+                }
+            except BaseException:
+                self._roll_back(effects)
+                raise
+            for day, number in last.items():
+                self._marks.follow(day, number)
+
+    def close(self) -> None:
+        """Close the files that are open, once no thread writes to them any more."""
+        self._log.close()
+        self._marks.close()
+
+    def _locked(self) -> Locked:
+        return Locked(self._lock_path, self._lock_timeout)
+
+    def _commit(self, _: Locked, day: str, encoded: list[bytes], effect: Effect | None) -> None:
+        self._marks.follow(day, self._append(day, encoded, effect))
+
+    def _append(self, day: str, encoded: list[bytes], effect: Effect | None) -> int:
+        """Append events to their day, under the lock; return the number of its last event."""
+        try:
+            return self._append_to_log(day, encoded, effect)
+        except _SealedFurther:
+            self._seal_locked(day)
+            return self._append_to_log(day, encoded, effect)
+
+    def _append_to_log(self, day: str, encoded: list[bytes], effect: Effect | None) -> int:
+        def lines_after(last: bytes | None, number: int | None) -> tuple[Sequence[bytes], int]:
+            first = (self._number(last, day) if number is None else number) + 1
+            numbered = enumerate(encoded, first)
+            lines = [sealed(b'%b,"n":%d}' % (each[:-1], number)) for number, each in numbered]
+            return lines, first + len(lines) - 1
+
+        _, number = self._log.append(self._log_path(day), lines_after, effect)
+        return number
+
+    def _roll_back(self, effects: dict[str, Effect]) -> None:
+        """Remove what was appended to some days and never acknowledged."""
+        for day, effect in effects.items():
+            if effect.is_there:
+                cut(self._log_path(day), effect.before)
+
+    def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
+        """Return the events of a range and of some types (None: all), in order."""
+        first, last = (str(to_datetime(at, aware=False).date()) for at in span[:2])
+        days = [day for day in self._days() if first <= day <= last]
+        events = (event for day in days for event in self._day(day).events)
+        return select_events(events, span, types)
+
+    def all(self) -> Iterator[Event]:
+        """Yield all events by timestamp, then by order of writing, a day at a time."""
+        for day in self._days():
+            yield from sorted(self._day(day).events, key=attrgetter("timestamp"))
+
+    def compact(self, tried: Attempt) -> list[str]:
+        """Seal every day that is being written, and return those days."""
+        return [day for day in self._days() if tried(partial(self._seal, day))]
+
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each file, None for a whole one."""
+        marks = self._marks.known()  # before the logs, which are longer by then
+        logs = Files(_LOG_FILE, lambda path: self._lines(path.stem), None, folder_lock, is_sealed)
+        days = Files(
+            _SEALED_FILE,
+            lambda path: self._sealed(path.stem),
+            QUARANTINE,
+            folder_lock,
+            moved=lambda path: self._marks.forget(path.stem),
+        )
+        known = Files(_MARKS_FILE, lambda path: self._marks.read(), QUARANTINE, folder_lock)
+        broken = set()
+        for issue in folder_issues(self._folder, [logs, days, known]):
+            broken |= {issue.path.stem} if issue and issue.kind != "torn" else set()
+            yield issue
+        for day in sorted({*self._days(), *marks} - broken):
+            yield from guarded(self._log_path(day), self._incomplete(day, marks.get(day)))
+
+    def _incomplete(self, day: str, mark: Mark | None) -> Iterator[Issue]:
+        """Yield what a day of whole files lacks."""
+        lack = agreed(lambda: self._lack(day, mark))
+        if lack and (mark is None or day in self._marks.known()):  # not quarantined meanwhile
+            yield lack
+
+    def _lack(self, day: str, mark: Mark | None) -> Issue | None:
+        try:
+            through = self._day(day).through
+        except CorruptData as error:
+            path = self._sealed_path(day)
+            return Issue("damaged", path, str(error).removeprefix(f"{path}: "))
+        log = self._log_path(day)
+        detail = mark.issue(through, "event", lacks_newline(log, is_sealed)) if mark else None
+        if detail:
+            return Issue("truncated", log, detail)
+        if hidden := self._hidden(day):
+            detail = f"{_HIDDEN.format(hidden)}; `storecore compact` keeps the log in aside/"
+            return Issue("diverged", log, detail)
+        return None
+
+    def _number(self, last: bytes | None, day: str) -> int:
+        """Return the number of the last event of a day, given the last line of its log."""
+        through = self._sealed_through(day)
+        number = number_of(last, self._log_path(day)) if last else through
+        if number < through:
+            raise _SealedFurther
+        self._marks.meet(day, number)
+        return number
+
+    def _seal(self, day: str) -> bool:
+        with self._locked():  # a day at a time: writers come between
+            return self._seal_locked(day)
+
+    def _seal_locked(self, day: str) -> bool:
+        log = self._log_path(day)
+        if self._disk.size(log) is None:
+            return False
+        content = encode_day(self._day(day))
+        if hidden := self._hidden(day):
+            self._quarantine(log, hidden)
+        Log(self._disk, log, is_sealed).truncate_torn_tail()
+        self._disk.replace(self._sealed_path(day), content)
+        self._disk.remove(log)
+        return True
+
+    def _quarantine(self, log: Path, hidden: int) -> None:
+        into = quarantine_path(self._folder.parent, log, datetime.now(UTC))
+        copy_to_quarantine(self._disk, log, into)
+        _logger.warning("%s: %s; kept as %s", log, _HIDDEN.format(hidden), into)
+
+    def _hidden(self, day: str) -> int:
+        """Return how many lines of a day differ from the sealed events of the same numbers.
+
+        A kill while a day is sealed leaves lines that are equal; others are of another copy of the
+        store.
+        """
+        lines = self._lines(day)
+        through, events = self._sealed(day)
+        sealed_events = dict(enumerate(events, through - len(events) + 1))
+        hidden = [line for line in lines if line.n <= through]
+        return sum(sealed_events.get(line.n) != Event(*astuple(line)[:-1]) for line in hidden)
+
+    def _day(self, day: str) -> SealedDay:
+        """Return a day as it would be sealed now: its events in the order of writing."""
+        # The lines first: sealing removes them after it has put them into the sealed file.
+        lines = self._lines(day)
+        through, events = self._sealed(day)
+        if lines and lines[0].n > through + 1:
+            lost = self._sealed_path(day)
+            raise CorruptData(f"{lost}: events {through + 1} to {lines[0].n - 1} are missing", lost)
+        late = [line for line in lines if line.n > through]
+        last = late[-1].n if late else through
+        return SealedDay(last, events + [Event(*astuple(line)[:-1]) for line in late])
+
+    def _days(self) -> list[str]:
+        matches = map(_DAY_FILE.fullmatch, self._disk.names(self._folder))
+        return sorted({match[1] for match in matches if match})
+
+    def _lines(self, day: str) -> list[Line]:
+        log = self._log_path(day)
+        lines = [decode_line(line, log) for line in whole_lines(self._disk.read(log), is_sealed)]
+        check_day(lines, day, log)
+        numbers = [line.n for line in lines]
+        if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+            raise CorruptData(f"{log}: lines are missing, doubled or out of order", log)
+        return lines
+
+    def _sealed(self, day: str) -> SealedDay:
+        path = self._sealed_path(day)
+        content = self._disk.read(path)
+        if content is None:
+            return SealedDay(0, [])
+        sealed_day = decode_day(content, path)
+        check_day(sealed_day.events, day, path)
+        return sealed_day
+
+    def _sealed_through(self, day: str) -> int:
+        path = self._sealed_path(day)
+        content = self._disk.read(path)
+        return 0 if content is None else read_through(content, path)
+
+    def _log_path(self, day: str) -> Path:
+        return _day_path(self._folder, f"{day}.jsonl")
+
+    def _sealed_path(self, day: str) -> Path:
+        return _day_path(self._folder, f"{day}.parquet")
+
+
+@lru_cache(maxsize=64)
+def _day_path(folder: Path, name: str) -> Path:
+    # Cached: joining a path costs as much as encoding an event.
+    return folder / name

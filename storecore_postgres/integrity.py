@@ -1,0 +1,87 @@
+"""Checks all rows but those of the audit log: decodes every document, examines every bar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.bars.anomalies import anomalies
+from storecore.bars.table import PRICES
+from storecore.errors import CorruptData, StorageError, StoreClosed
+from storecore.reports import Finding, Report
+from storecore.values.times import EARLIEST, LATEST, TimeRange
+from storecore_postgres.bars import Bars
+from storecore_postgres.errors import Unreachable
+
+_EVER = TimeRange(EARLIEST, LATEST, aware=True)
+
+
+class Documents(Protocol):
+    """A collection whose rows are documents."""
+
+    def issues(self) -> Iterator[StorageError | None]:
+        """Yield for each row its error, or None."""
+        ...
+
+
+def check_rows(bars: Bars, collections: Iterable[Documents]) -> Report:
+    """Return a report on all rows but those of the audit log.
+
+    A table that cannot be read (no privilege, a statement timeout) is an "unchecked" finding, and
+    the other tables are still checked. If no server can be reached, that error is raised.
+    """
+    checked, findings, notes = 0, list[Finding](), list[Finding]()
+    for collection in collections:
+        with unchecked(findings, type(collection).__name__.lower()):
+            for issue in collection.issues():
+                checked += 1
+                if issue is not None:
+                    findings.append(_finding(issue, str(issue.path)))
+    with unchecked(findings, "bars"):
+        for symbol, timeframe in bars.series():
+            place = f"{symbol} ({timeframe})"
+            with unchecked(findings, place):
+                table = bars.read(symbol, timeframe, _EVER)
+                checked += len(table)
+                findings += [Finding("damaged", place, each) for each in _invalid_numbers([table])]
+                notes += [Finding(kind, place, detail) for kind, detail in anomalies([table])]
+    return Report(checked, tuple(findings), notes=tuple(notes))
+
+
+@contextmanager
+def unchecked(findings: list[Finding], place: str) -> Iterator[None]:
+    """Turn an error in the block into an "unchecked" finding, one for each place.
+
+    A closed store and an unreachable server still raise.
+    """
+    try:
+        yield
+    except (StoreClosed, Unreachable):
+        raise
+    except Exception as error:
+        if ("unchecked", place) not in {(each.kind, each.place) for each in findings}:
+            findings.append(_finding(error, place))
+
+
+def _finding(error: Exception, place: str) -> Finding:
+    if isinstance(error, CorruptData):
+        return Finding("damaged", place, str(error))
+    return Finding(
+        "unchecked", place, f"could not be checked: {str(error) or type(error).__name__}"
+    )
+
+
+def _invalid_numbers(tables: Sequence[pa.Table]) -> Iterator[str]:
+    """Describe numbers that storecore never writes: they came in by another way."""
+    for table in tables:
+        for name in (*PRICES, "volume"):
+            wrong = pc.invert(pc.is_finite(table[name]))
+            if name == "volume":
+                wrong = pc.or_(wrong, pc.less(table[name], 0.0))
+            if rows := pc.sum(wrong).as_py():
+                first = table["date"][pc.index(wrong, True).as_py()].as_py()
+                yield f"{rows:,} bars with an invalid {name}, the first at {first}"

@@ -1,0 +1,145 @@
+"""The tables of a store as SQL, and the grants for two roles: a reader and a writer.
+
+DESIGN.md, "The tables", explains every column and key.
+"""
+
+from __future__ import annotations
+
+import re
+
+from psycopg import sql
+
+from storecore.errors import ConfigError
+from storecore.errors.redaction import redacted
+from storecore_postgres.schema.layouts import Distribution, layout_statements, primary_key
+
+VERSION = 1
+TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "audit_heads", "about")
+_NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # % and braces mark placeholders
+_LONGEST = 63  # bytes; the server truncates longer identifiers, and two might become equal
+
+ABOUT = """
+CREATE TABLE IF NOT EXISTS {schema}.about (
+    key text PRIMARY KEY,
+    value text NOT NULL
+)
+"""
+
+_TABLES = """
+CREATE TABLE {schema}.bars (
+    symbol text COLLATE "C" NOT NULL,
+    timeframe text COLLATE "C" NOT NULL,
+    date timestamptz NOT NULL,
+    open float8 NOT NULL,
+    high float8 NOT NULL,
+    low float8 NOT NULL,
+    close float8 NOT NULL,
+    volume float8 NOT NULL,
+    exact_volume int8,
+    PRIMARY KEY (symbol, timeframe, date)
+);
+CREATE TABLE {schema}.fundamentals (
+    symbol text COLLATE "C" NOT NULL,
+    timestamp timestamptz NOT NULL,
+    document json NOT NULL,
+    PRIMARY KEY (symbol, timestamp)
+);
+CREATE TABLE {schema}.events (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    timestamp timestamptz NOT NULL,
+    type text COLLATE "C" NOT NULL,
+    symbol text COLLATE "C" NOT NULL,
+    document json NOT NULL,
+    PRIMARY KEY ({event_key})
+);
+CREATE INDEX ON {schema}.events (type, timestamp, id);
+CREATE TABLE {schema}.states (
+    strategy text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    document json NOT NULL,
+    PRIMARY KEY (strategy, version)
+);
+CREATE TABLE {schema}.audit_heads (
+    log text PRIMARY KEY,
+    seq bigint NOT NULL,
+    hash text NOT NULL
+);
+INSERT INTO {schema}.audit_heads VALUES ('decisions', 0, ''), ('orders', 0, '')
+"""
+
+_LOG = """
+CREATE TABLE {schema}.{log} (
+    seq bigint NOT NULL,
+    day date NOT NULL,
+    strategy text COLLATE "C" NOT NULL,
+    logged_at timestamptz NOT NULL,
+    record json NOT NULL,
+    PRIMARY KEY ({key})
+);
+CREATE INDEX ON {schema}.{log} USING brin (logged_at);
+REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{log} FROM PUBLIC, CURRENT_USER
+"""
+
+_GUARD = """
+CREATE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is append-only'
+        USING ERRCODE = 'insufficient_privilege';
+END $$
+"""
+
+_GUARDED = """
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.{log}
+FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
+"""
+_GRANTS = """\
+-- replace reader and writer by the names of your roles (CREATE ROLE … LOGIN)
+-- for a role that only reads:
+GRANT USAGE ON SCHEMA {schema} TO reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO reader;
+
+-- for a role that writes too (no role may change or delete the audit log):
+GRANT USAGE ON SCHEMA {schema} TO writer;
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO writer;
+GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO writer;
+GRANT UPDATE ON {schema}.bars, {schema}.fundamentals, {schema}.audit_heads TO writer;
+GRANT DELETE ON {schema}.bars, {schema}.states TO writer;
+"""
+
+
+def quoted(schema: str) -> str:
+    """Return the quoted name of a schema. Raises `ConfigError` if it is not a valid name."""
+    size = len(schema.encode(errors="replace"))
+    if not 1 <= size <= _LONGEST or _NOT_IN_A_NAME.search(schema) or redacted(schema) != schema:
+        raise ConfigError(
+            f"schema={schema!r}: expected a name of 1 to {_LONGEST} bytes, without NUL, %, {{ or }}"
+        )
+    if schema.startswith("pg_") or schema == "information_schema":
+        raise ConfigError(
+            f"schema={schema!r}: the server reserves this name; expected one that does not "
+            "begin with pg_ and is not information_schema"
+        )
+    return sql.Identifier(schema).as_string()
+
+
+def create_statements(schema: str, distribution: Distribution) -> list[str]:
+    """Return the SQL that creates the tables of a store; `schema` is quoted."""
+    event_key = primary_key("events", "timestamp, id", distribution)
+    made = [ABOUT.format(schema=schema), _TABLES.format(schema=schema, event_key=event_key)]
+    for log in ("decisions", "orders"):
+        key = primary_key(log, "seq", distribution)
+        made.append(_LOG.format(schema=schema, log=log, key=key))
+    made += layout_statements(schema, distribution)
+    if distribution != "citus":  # which has no triggers on distributed tables
+        made.append(_GUARD.format(schema=schema))
+        made += [_GUARDED.format(schema=schema, log=log) for log in ("decisions", "orders")]
+    about = {"version": str(VERSION), "distribution": distribution}
+    rows = ", ".join(f"('{key}', '{value}')" for key, value in about.items())
+    return [*made, f"INSERT INTO {schema}.about VALUES {rows}"]
+
+
+def grants(schema: str) -> str:
+    """Return the grants for a reading and a writing role; `schema` is quoted."""
+    return _GRANTS.format(schema=schema)

@@ -1,0 +1,871 @@
+"""FORMAT.md: its tables are those of real stores, its examples run, and it suffices for others.
+
+`Reader` and `Writer` are a second implementation of the files, made from the page alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import struct
+import subprocess
+import tomllib
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from importlib import import_module
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from zlib import crc32
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from msgspec import to_builtins
+
+import storecore_file
+from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
+from storecore.errors import CorruptData
+from storecore_file import FileDataStore
+from storecore_file.fs import disk, rollback
+from storecore_file.fs.names import STRATEGIES, SYMBOLS, TIMEFRAMES
+
+PACKAGE = Path(storecore_file.__file__).parent
+PAGE = (PACKAGE / "FORMAT.md").read_text()
+RELEASES = Path(__file__).parent / "releases"
+RELEASED = [RELEASES / "0.1.0-a", RELEASES / "0.1.0-b"]
+START = datetime(2026, 1, 5, tzinfo=UTC)
+EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LARGE = 2**53 + 1
+FILINGS = {"cik": "1", "raw_xml": "<f/>"}
+
+
+def section(heading):
+    """Return what stands under a heading, up to the next one of its level or above."""
+    level, body = re.search(rf"^(#+) {re.escape(heading)}\n((?:.|\n)*)", PAGE, re.M).groups()
+    return re.split(rf"^#{{1,{len(level)}}} ", body, maxsplit=1, flags=re.M)[0]
+
+
+def tables(heading):
+    """Return the tables of a section, each a list of rows of cells, without its head."""
+    found = re.findall(r"(?:^\|.*\n)+", section(heading), re.M)
+    split = [[re.split(r"(?<!\\)\|", line)[1:-1] for line in one.splitlines()] for one in found]
+    return [[[each.strip() for each in row] for row in one[2:]] for one in split]
+
+
+def bare(cell):
+    """Return what a cell has between backticks."""
+    return re.findall(r"`(.+?)`", cell)[0].replace("\\|", "|")
+
+
+def members(heading, number=0):
+    return [bare(row[0]) for row in tables(heading)[number]]
+
+
+def blocks(language, heading="Reading without storecore"):
+    return re.findall(rf"^```{language}\n(.*?)^```", section(heading), re.M | re.S)
+
+
+def patterns():
+    """Return the expression of each file that the page lists, by the page's word for it."""
+    files, parts = tables("The folder")
+    known = {bare(row[0]): bare(row[1]) for row in parts}
+    found = {}
+    for name in (bare(row[0]) for row in files):
+        pieces = re.split(r"(<\w+>)", name)
+        expression = "".join(
+            f"(?:{known[piece]})" if piece in known else re.escape(piece) for piece in pieces
+        )
+        found[name] = re.compile(expression)
+    return found
+
+
+def files_of(base):
+    return sorted(str(each.relative_to(base)) for each in base.rglob("*") if each.is_file())
+
+
+def bar(symbol, moment, close=1.5, volume=7):
+    return PriceBar(symbol, moment, 1.0, 2.0, 0.5, close, volume)
+
+
+def day_of(symbols, moment, close):
+    """One bar for each symbol, as a batch for the journal."""
+    bars = [bar(symbol, moment, close) for symbol in symbols]
+    names = PriceBar.__struct_fields__
+    return pa.table({name: [getattr(each, name) for each in bars] for name in names})
+
+
+def filing(symbol, day, **values):
+    moment = values.pop("timestamp", START + timedelta(days=day))
+    return FundamentalData(
+        symbol=symbol, timestamp=moment, company_name=f"Company {day}", **FILINGS, **values
+    )
+
+
+def event(number, days=0):
+    moment = START + timedelta(days=days, minutes=number, microseconds=number)
+    symbol = None if number % 3 == 0 else "AAPL"
+    return Event("split", symbol, moment, moment, "feed", {"ratio": f"{number}:1"})
+
+
+def fill(store):
+    """Write something of each kind, so that every file of the page but leftovers is there."""
+    days = [START + timedelta(days=number) for number in range(400)]
+    for symbol in ("AAPL", "aapl", "BRK/B", "Ü" * 60):
+        bars = [bar(symbol, day, 0.1 * n, (LARGE, 7, 0.5)[n % 3]) for n, day in enumerate(days)]
+        store.write_bars(symbol, bars)
+        store.delete_bars(symbol, days[50], days[60])
+    minutes = [bar("AAPL", START + timedelta(minutes=number)) for number in range(50)]
+    store.write_bars("AAPL", minutes, timeframe="1m")
+    store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[55], 1.0))
+    store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[10], 2.0), timeframe="1D")
+    store.write_events([event(number) for number in range(5)])
+    store.compact()
+    store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[56], 3.0))
+    store.write_bar_table(day_of(["AAPL", "J0", "J2"], days[57], 4.0))
+    store.write_bars("J0", [bar("J0", days[56], 5.0)])  # takes in the rows before it
+    store.write_bar_table(day_of(["AAPL", "J0", "J2"], days[57], 6.0))
+    store.write_events([event(5), event(0, days=1)])
+    store.write_fundamentals([filing("AAPL", day, employees=day) for day in range(3)])
+    store.write_fundamental("+x", filing("+x", 0, timestamp=START.replace(tzinfo=None)))
+    for number in range(7):
+        store.save_strategy_state("Value", {"number": number})
+        store.log_decision("value", Decision("AAPL", Action.BUY, 0.5, 0.9, f"reason {number}"))
+    store.save_strategy_state("é" * 60, {})
+    for number in (1, "b-2"):
+        order = Order("value", "AAPL", "BUY", 10, "LIMIT", 99.5)
+        store.log_order("value", order, OrderResult(number, "filled", 99.5, 10))
+
+
+def leave_leftovers(store, base):
+    """Leave a torn line, a quarantined file, and what a killed writer leaves."""
+    with (base / "events" / "2026-01-06.jsonl").open("ab") as log:
+        log.write(b'{"type":"spl')
+    store.write_event(event(1, days=1))
+    store.write_fundamentals([filing("GONE", 0), filing("GONE", 1)])
+    next((base / "fundamentals" / "GONE").iterdir()).write_bytes(b"{}\n")
+    store.repair()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollback.Rollback, "discard", lambda self: None)
+        store.write_fundamentals([filing("AAPL", 0), filing("AAPL", 1)])
+        patch.setattr(disk.Disk, "discard", lambda self, staged: None)
+        patch.setattr(disk.os, "replace", partial(pytest.fail, "killed"))
+        with contextlib.suppress(BaseException):
+            store.write_fundamental("AAPL", filing("AAPL", 0))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A folder with a store in which each kind of file is, its journal not flushed."""
+    base = tmp_path_factory.mktemp("format") / "data"
+    store = FileDataStore(base_path=base, durability="os")
+    fill(store)
+    leave_leftovers(store, base)
+    return base
+
+
+@pytest.fixture
+def copied(filled, tmp_path):
+    """A copy that a test may change."""
+    return Path(shutil.copytree(filled, tmp_path / "data"))
+
+
+# The tables
+
+
+def test_no_file_of_a_store_is_missing_from_the_page(filled):
+    known = patterns().values()
+    for base in (filled, *RELEASED):
+        unknown = [name for name in files_of(base) if not any(e.fullmatch(name) for e in known)]
+        assert unknown == []
+
+
+@pytest.mark.parametrize("name", patterns())
+def test_each_file_of_the_page_is_in_a_store(filled, name):
+    assert any(patterns()[name].fullmatch(each) for each in files_of(filled))
+
+
+def test_the_folders_that_opening_makes_are_those_of_the_page(tmp_path):
+    FileDataStore(base_path=tmp_path).close()
+    made = {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_dir()}
+    told = re.search(r"makes the folders (.+?)\.", section("The folder"), re.S)[1]
+    assert made == {*re.findall(r"`(.+?)`", told), "audit"}
+
+
+def partitions_of(base):
+    return [Partition(path) for path in (base / "prices").rglob("*.parquet")]
+
+
+def lines_of(base, *globs):
+    found = chain.from_iterable(sorted(base.glob(each)) for each in globs)
+    return [json.loads(line) for path in found for line in path.read_bytes().splitlines() if line]
+
+
+def padded(base, glob, size):
+    contents = [path.read_bytes() for path in base.glob(glob)]
+    return [
+        json.loads(each[at : at + size]) for each in contents for at in range(0, len(each), size)
+    ]
+
+
+OBJECTS = {
+    "Partitions": (1, lambda base: [each.metadata for each in partitions_of(base)]),
+    "The journal": (0, lambda base: lines_of(base, "prices/.journal/*.jsonl")),
+    "Retired files": (0, lambda base: lines_of(base, "prices/.journal/.past")),
+    "High-water marks": (
+        0,
+        lambda base: padded(base, "events/.ends", 128) + padded(base, "prices/.journal/.ends", 128),
+    ),
+    "Fundamentals": (0, lambda base: lines_of(base, "fundamentals/*/2*.json")),
+    "Events": (0, lambda base: lines_of(base, "events/*.jsonl")),
+    "States": (0, lambda base: lines_of(base, "state/[!.]*.json", "state/.*.json.[0-9]*")),
+    "Heads": (0, lambda base: padded(base, "audit/*/.head", 512)),
+    "The format number": (0, lambda base: lines_of(base, ".storecore")),
+}
+
+
+@pytest.mark.parametrize("heading", OBJECTS)
+def test_the_members_of_each_object_are_those_of_the_page_in_its_order(filled, heading):
+    number, read = OBJECTS[heading]
+    told, found = members(heading, number), read(filled)
+    may_lack = {
+        bare(row[0]) for row in tables(heading)[number] if heading == "Partitions" and row[2]
+    }
+    may_lack |= {"after"} if heading == "The journal" else set()
+    assert found
+    for each in found:
+        assert list(each) == [name for name in told if name in each]
+        assert set(told) - set(each) <= may_lack
+
+
+def test_the_members_of_a_line_of_what_was_taken_in_are_those_of_the_page(filled):
+    found = lines_of(filled, "prices/.journal/.*.taken")
+    assert found
+    assert {tuple(each) for each in found} == {tuple(members("The journal", 1))}
+
+
+@pytest.mark.parametrize(("number", "log"), [(0, "decisions"), (1, "orders")])
+def test_the_members_of_a_record_are_those_of_the_page(filled, number, log):
+    found = lines_of(filled, f"audit/{log}/*.jsonl")
+    assert {tuple(each) for each in found} == {tuple(members("Audit", number))}
+    for row in tables("Audit")[number]:
+        inner = found[0][bare(row[0])]
+        if isinstance(inner, dict):
+            assert list(inner) == re.findall(r"`(.+?)`", row[2])
+
+
+def test_the_members_of_the_metadata_of_a_sealed_day_are_those_of_the_page(filled):
+    (path,) = filled.glob("events/*.parquet")
+    metadata = json.loads(pq.read_metadata(path).metadata[b"storecore"])
+    assert list(metadata) == members("Sealed days", 1)
+
+
+def test_the_defaults_of_metadata_are_those_of_the_page():
+    kind = import_module("storecore_file.bars.partition").Metadata
+    made = kind(3, "AAPL", "1d", [])
+    names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
+    told = {
+        bare(row[0]): json.loads(row[2].strip("`")) for row in tables("Partitions")[1] if row[2]
+    }
+    assert list(names) == members("Partitions", 1)
+    assert told == {each: getattr(made, names[each]) for each in told}
+
+
+LOGICAL = {
+    "String": " (String)",
+    "None": "",
+    "Timestamp(isAdjustedToUTC=true, timeUnit=microseconds, is_from_converted_type=false, "
+    "force_set_converted_type=false)": " (Timestamp, microseconds, UTC)",
+}
+
+
+def physical(column):
+    return f"{column.physical_type}{LOGICAL[str(column.logical_type)]}"
+
+
+def test_the_columns_of_a_partition_are_those_of_the_page(filled):
+    for partition in partitions_of(filled):
+        file = pq.read_metadata(BytesIO(partition.content))
+        group = file.row_group(0)
+        found = []
+        for number in range(file.num_columns):
+            column, chunk = file.schema.column(number), group.column(number)
+            encoding = (set(chunk.encodings) - {"RLE", "PLAIN"} or {"PLAIN"}).pop()
+            statistics = "yes" if chunk.is_stats_set else "no"
+            assert column.max_definition_level == 0
+            assert chunk.compression == "LZ4"
+            found.append([f"`{column.name}`", physical(column), encoding, statistics])
+        assert found == tables("Partitions")[0]
+        assert file.metadata is None
+
+
+def test_the_columns_of_a_sealed_day_are_those_of_the_page(filled):
+    (path,) = filled.glob("events/*.parquet")
+    schema = pq.read_metadata(path).schema
+    columns = [schema.column(number) for number in range(len(schema))]
+    assert [
+        [f"`{each.name}`", physical(each), "no" if each.max_definition_level else "yes"]
+        for each in columns
+    ] == tables("Sealed days")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "module"), [(bare(row[0]), *row[1:]) for row in tables("Constants")[0]]
+)
+def test_each_constant_is_that_of_the_code(name, value, module):
+    found = getattr(import_module(f"storecore_file.{bare(module)}"), name)
+    assert found == int(value.replace(",", ""))
+
+
+def test_the_versions_are_those_of_the_code(filled):
+    rows = [[row[0], row[1].partition(" ")[0]] for row in tables("Versions and compatibility")[0]]
+    (path,) = filled.glob("events/*.parquet")
+    day = json.loads(pq.read_metadata(path).metadata[b"storecore"])["version"]
+    partition = import_module("storecore_file.bars.partition").VERSION
+    store = import_module("storecore_file.store_format")
+    assert rows == [
+        *(["store", str(number)] for number in range(store.OLDEST, store.FORMAT + 1)),
+        *(["partition metadata", str(number)] for number in range(2, partition + 1)),
+        ["sealed day of events", str(day)],
+    ]
+
+
+@pytest.mark.parametrize("row", tables("Names")[0])
+def test_each_name_is_encoded_as_on_the_page(row):
+    name, *told = map(bare, row)
+    assert told == [codec.encode(name) for codec in (SYMBOLS, STRATEGIES, TIMEFRAMES)]
+
+
+def test_a_long_name_is_encoded_as_on_the_page():
+    whole = sha256(("é" * 60).encode()).hexdigest().upper()
+    assert STRATEGIES.encode("é" * 60) == f"{('%C3%A9' * 60)[:84]}%-{whole}"
+
+
+def test_the_seal_on_the_page_is_one():
+    (line,) = re.findall(r'^\{"format".*\n', section("Sealed JSON"), re.M)
+    assert unsealed(line.encode()) == {"format": 2}
+
+
+def test_each_link_leads_somewhere():
+    headings = re.findall(r"^#+ (.+)$", PAGE, re.M)
+    anchors = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+    links = re.findall(r"\]\((.+?)\)", PAGE)
+    assert {each[1:] for each in links if each.startswith("#")} <= anchors
+    others = [each.partition("#")[0] for each in links if not each.startswith("#")]
+    assert [each for each in others if not (PACKAGE / each).exists()] == []
+
+
+def test_the_tests_that_the_page_names_are_there():
+    told = re.findall(r"^- `(.+?)`", section("How it is tested"), re.M)
+    assert told
+    assert [each for each in told if not (Path(__file__).parent / each).exists()] == []
+
+
+def test_the_page_ships_with_the_package():
+    build = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert build["targets"]["wheel"] == {
+        "packages": ["storecore", "storecore_file", "storecore_postgres"]
+    }
+
+
+# The examples
+
+
+@pytest.fixture
+def flushed(copied, monkeypatch):
+    """A store that nothing of lies in the journal, as `data` in the working folder."""
+    with FileDataStore(base_path=copied) as store:
+        store.compact()
+        store.write_event(event(0, days=2))
+        store.save_strategy_state("value", {"cash": 1.5})
+        monkeypatch.chdir(copied.parent)
+        yield store
+
+
+def test_the_sql_runs(flushed):
+    (script,) = blocks("sql")
+    results = [duckdb.sql(each) for each in script.split(";") if each.strip()]
+    daily, minutes, sealed, opened = (each.fetchall() for each in results[1:])
+    table = flushed.read_bar_table(
+        flushed.symbols("1d"), *EVER, columns=["symbol", "date", "close"]
+    )
+    assert sorted(daily) == sorted(zip(*table.to_pydict().values(), strict=True))
+    assert [close for _, close in minutes] == [1.5] * 50
+    assert [json.loads(f'"{ratio}"') for *_, ratio in sealed] == [
+        each.payload["ratio"] for each in flushed.read_events(*EVER)[:-1]
+    ]
+    assert len(opened) == 1
+
+
+def test_the_python_runs(flushed):
+    names = {}
+    for block in blocks("python"):
+        exec(block, names)
+    closes = flushed.read_bar_table("AAPL", *EVER)["close"].to_pylist()
+    assert names["daily"]["close"].to_list() == closes
+    assert names["series"]["close"].to_list() == closes
+    path = next(Path("data/prices/AAPL").glob("*.parquet"))
+    assert names["metadata"](path) == Partition(path).metadata
+    path.write_bytes(path.read_bytes().replace(b'"symbol":"AAPL"', b'"symbol":"MSFT"'))
+    with pytest.raises(ValueError, match="is damaged"):
+        names["metadata"](path)
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+def test_the_shell_runs(flushed):
+    (script,) = blocks("sh")
+    run = partial(subprocess.run, shell=True, check=True, capture_output=True, text=True)
+    records, state, names, digest = (run(each).stdout for each in script.splitlines())
+    assert records.splitlines() == [f'[{number},"AAPL","buy"]' for number in range(1, 8)]
+    assert state == '{"cash":1.5}\n'
+    assert names == "Company 0\nCompany 1\nCompany 2\n"
+    assert digest.split()[0] == flushed.verify_audit().heads["decisions"]
+
+
+# A second reader, made from the page
+
+
+def micros(moment):
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def unsealed(line):
+    body, mark, seal = line.rpartition(b',"crc32":"')
+    if not mark or seal != b'%08x"}\n' % crc32(body):
+        raise ValueError(f"not sealed: {line[:80]}")
+    return json.loads(body + b"}")
+
+
+def whole_lines(path, check):
+    *lines, tail = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    found = [check(line + b"\n") for line in lines]
+    with contextlib.suppress(ValueError):
+        found += [check(tail + b"\n")]
+    return found
+
+
+def instant_range(name):
+    """The first and last instant of a partition's name."""
+    ends = name.removesuffix(".parquet").split("--")
+    form, length = {
+        7: ("%Y-%m", timedelta(days=31)),
+        10: ("%Y-%m-%d", timedelta(days=1)),
+        13: ("%Y-%m-%dT%H", timedelta(hours=1)),
+    }[len(ends[0])]
+    first, last = (datetime.strptime(end, form) for end in (ends[0], ends[-1]))
+    after = (last + length).replace(day=1) if len(ends[0]) == 7 else last + length
+    return micros(first.replace(tzinfo=UTC)), micros(after.replace(tzinfo=UTC)) - 1
+
+
+class Partition:
+    """A partition whose every byte is checked."""
+
+    def __init__(self, path):
+        self.name, self.content = path.name, path.read_bytes()
+        footer = len(self.content) - 8 - struct.unpack("<I", self.content[-8:-4])[0]
+        length, self.identity = struct.unpack("<II", self.content[footer - 8 : footer])
+        start = footer - 8 - length
+        if crc32(self.content[start : footer - 4] + self.content[footer:]) != self.identity:
+            raise ValueError(f"{path} is damaged")
+        self.metadata = json.loads(self.content[start : footer - 8])
+        at = 4
+        for size, checksum in self.metadata["chunks"]:
+            assert crc32(self.content[at : at + size]) == checksum
+            at += size
+        assert at == start
+        self.first, self.last = instant_range(path.name)
+        self.rank = -self.metadata.get("generation", 0), self.last - self.first, self.name
+
+    def bars(self):
+        columns = pq.read_table(BytesIO(self.content)).drop_columns(["symbol"])
+        columns = columns.set_column(0, "date", columns["date"].cast(pa.int64())).to_pydict()
+        for row, text in self.metadata.get("exact", {}).items():
+            columns["volume"][int(row)] = text
+        return zip(*columns.values(), strict=True)
+
+    def has_taken_in(self, file, line):
+        known = self.metadata.get("folded", {})
+        if file in known:
+            return known[file] >= line
+        number = file.partition("-")[0]
+        return any(name[16] == "-" and name.partition("-")[0] > number for name in known)
+
+
+class Reader:
+    """Reads the files of a store as the page says."""
+
+    def __init__(self, base):
+        self.base = base
+
+    def bars(self):
+        """All bars by symbol and timeframe: date to its values."""
+        series = {}
+        for partition in partitions_of(self.base):
+            key = partition.metadata["symbol"], partition.metadata["timeframe"]
+            series.setdefault(key, []).append(partition)
+        journal = self.journal()
+        found = {key: self.series(key, series.get(key, []), journal) for key in {*series, *journal}}
+        return {key: bars for key, bars in found.items() if bars}
+
+    def series(self, key, partitions, journal):
+        def at(date):
+            over = [each for each in partitions if each.first <= date <= each.last]
+            return min(over, key=lambda each: each.rank, default=None)
+
+        bars = {bar[0]: bar for each in partitions for bar in each.bars() if at(bar[0]) is each}
+        for file, line, row in journal.get(key, ()):
+            partition = at(row[0])
+            if partition is None:
+                counts = self.counts_alone(key, file, line, row[0])
+            else:
+                counts = not partition.has_taken_in(file, line)
+            bars |= {row[0]: row} if counts else {}
+        return dict(sorted(bars.items()))
+
+    def journal(self):
+        found = {}
+        for path in sorted((self.base / "prices" / ".journal").glob("*.jsonl")):
+            for number, line in enumerate(whole_lines(path, unsealed), 1):
+                assert line["n"] == number
+                columns = [
+                    line[name] for name in ("date", "open", "high", "low", "close", "volume")
+                ]
+                for symbol, *row in zip(line["symbol"], *columns, strict=True):
+                    rows = found.setdefault((symbol, line["timeframe"]), [])
+                    rows.append((path.name, number, tuple(row)))
+        return found
+
+    def counts_alone(self, key, file, line, date):
+        path = self.base / "prices" / ".journal" / ".past"
+        past = unsealed(path.read_bytes()) if path.exists() else {"retired": [], "rows": {}}
+        retired = [each[0] for each in past["retired"]]
+        if file not in retired and not (len(retired) == 512 and file < retired[0]):
+            return True
+        hours = past["rows"].get(key[1], {}).get(key[0], {})
+        return hours.get(str(date // 3_600_000_000), [0, 0]) >= [int(file.partition("-")[0]), line]
+
+    def fundamentals(self):
+        paths = (self.base / "fundamentals").glob("*/[!.]*.json")
+        found = {(path.parent.name, path.name): unsealed(path.read_bytes()) for path in paths}
+        return [document for _, document in sorted(found.items())]
+
+    def events(self):
+        folder, found = self.base / "events", []
+        for day in sorted({path.name[:10] for path in folder.glob("[!.]*-??.*")}):
+            lines = whole_lines(folder / f"{day}.jsonl", unsealed)
+            through, rows = self.sealed(folder / f"{day}.parquet")
+            found += rows + [line for line in lines if line.pop("n") > through]
+        return sorted(found, key=lambda each: each["timestamp"])
+
+    def sealed(self, path):
+        if not path.exists():
+            return 0, []
+        content = path.read_bytes()
+        footer = len(content) - 8 - struct.unpack("<I", content[-8:-4])[0]
+        checksum = struct.unpack("<I", content[footer - 4 : footer])[0]
+        assert crc32(content[: footer - 4] + content[footer:]) == checksum
+        table = pq.read_table(BytesIO(content))
+        rows = [{**row, "payload": json.loads(row["payload"])} for row in table.to_pylist()]
+        return json.loads(table.schema.metadata[b"storecore"])["through"], [
+            row | {name: stamp(row[name]) for name in ("timestamp", "ingested_at")} for row in rows
+        ]
+
+    def states(self):
+        found = {}
+        for path in (self.base / "state").glob("[!.]*.json"):
+            newest = unsealed(path.read_bytes())
+            kept = [
+                path.with_name(f".{path.name}.{newest['version'] - back}") for back in range(1, 5)
+            ]
+            older = [unsealed(each.read_bytes()) for each in kept if each.exists()]
+            found[newest["strategy"]] = [
+                (each["version"], each["state"]) for each in (newest, *older)
+            ]
+        return found
+
+    def audit(self, log):
+        def record(line):
+            body, mark, end = line.rpartition(b',"hash":"')
+            if not mark or end != sha256(body).hexdigest().encode() + b'"}\n':
+                raise ValueError(f"not a record: {line[:80]}")
+            return json.loads(line)
+
+        folder = self.base / "audit" / log
+        records = sorted(
+            (each for path in folder.glob("*.jsonl") for each in whole_lines(path, record)),
+            key=lambda each: each["seq"],
+        )
+        hashes = [each["hash"] for each in records]
+        assert [each["prev"] for each in records] == ["", *hashes[:-1]]
+        assert [each["seq"] for each in records] == [*range(1, len(records) + 1)]
+        head = (folder / ".head").read_bytes()
+        entries = [unsealed(head[at : at + 512].rstrip(b" ")) for at in range(0, len(head), 512)]
+        newest = max(entries, key=lambda each: each["seq"])
+        assert newest["hash"] == hashes[newest["seq"] - 1]
+        return records
+
+
+def stamp(moment):
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{moment.microsecond:06}Z" if moment.microsecond else f"{text}Z"
+
+
+def whole(volume):
+    return int(volume) if volume == int(volume) else volume
+
+
+def check_equal(base, store):
+    """Compare what the second reader and the store read."""
+    reader = Reader(base)
+    bars = reader.bars()
+    keys = {(symbol, each) for symbol in store.symbols() for each in store.timeframes(symbol)}
+    assert bars.keys() == keys
+    for (symbol, timeframe), found in bars.items():
+        told = store.read_bars(symbol, *EVER, timeframe=timeframe)
+        assert [(micros(each.date), *_values(each)) for each in told] == [
+            (*row[:5], whole(row[5])) for row in found.values()
+        ]
+    fundamentals = list(store.iter_fundamentals())
+    assert sorted(map(repr, map(_filing, fundamentals))) == sorted(map(repr, reader.fundamentals()))
+    assert [to_builtins(each) for each in store.read_events(*EVER)] == reader.events()
+    assert reader.states() == {
+        name: [(each.version, each.state) for each in store.state_history(name)]
+        for name in store.strategies()
+    }
+    assert [to_builtins(each) for each in store.read_decisions(*EVER)] == reader.audit("decisions")
+    assert [to_builtins(each) for each in store.read_orders(*EVER)] == reader.audit("orders")
+
+
+def _values(each):
+    return each.open, each.high, each.low, each.close, each.volume
+
+
+def _filing(data):
+    zone = getattr(data.timestamp.tzinfo, "key", None)
+    return to_builtins(data) | {"timestamp": data.timestamp.isoformat(), "timezone": zone}
+
+
+def test_a_reader_made_from_the_page_reads_what_the_store_reads(filled, copied):
+    check_equal(filled, FileDataStore(base_path=copied))
+
+
+@pytest.mark.parametrize("release", RELEASED, ids=lambda each: each.name)
+def test_it_reads_the_stores_of_earlier_releases(release, tmp_path):
+    base = Path(shutil.copytree(release, tmp_path / "data"))
+    check_equal(release, FileDataStore(base_path=base))
+
+
+@pytest.fixture
+def restored(copied):
+    """A store over which files of an older copy were laid, where there was none of the name.
+
+    So partitions overlap, a retired file of the journal is back, and so is the log of a sealed day.
+    The partition of J1 is lost: the journal alone has its bar.
+    """
+    old = {name: (copied / name).read_bytes() for name in files_of(copied)}
+    later = [START + timedelta(days=day) for day in (430, 470, 510)]
+    with FileDataStore(base_path=copied) as store:
+        store.compact()
+        for symbol in ("AAPL", "J0"):
+            store.write_bars(symbol, [bar(symbol, START + timedelta(days=57), 60.0)])
+        store.delete_bars("J2", *EVER)
+        for day in later:
+            store.write_bars("AAPL", [bar("AAPL", day)])
+        store.write_bar_table(day_of(["J0", "J3"], START + timedelta(days=60), 7.0))
+        store.compact()
+    for path in (copied / "prices" / "J1").glob("*.parquet"):
+        path.unlink()
+    for name, content in old.items():
+        if not (copied / name).exists() and "J1" not in name:
+            (copied / name).write_bytes(content)
+    return copied
+
+
+def test_it_reads_partitions_that_overlap_and_logs_that_came_back(restored):
+    partitions = [each for each in partitions_of(restored) if "AAPL" in each.metadata["symbol"]]
+    assert len({each.rank[0] for each in partitions}) > 1
+    check_equal(restored, FileDataStore(base_path=restored))
+
+
+# A second writer, made from the page
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def seal(**values):
+    body = compact(values)[:-1]
+    return body + b',"crc32":"%08x"}\n' % crc32(body)
+
+
+class Writer:
+    """Writes the files of a new store as the page says, by one process that no other disturbs."""
+
+    def __init__(self, base):
+        self.base = base
+        self.put(".storecore", seal(format=2))
+
+    def put(self, name, content):
+        path = self.base / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.0123456789abcdef.tmp")
+        temporary.write_bytes(content)
+        temporary.rename(path)
+
+    def partition(self, name, symbol, timeframe, bars, **more):
+        dates, *prices = zip(*bars, strict=True)
+        fields = [pa.field("symbol", pa.string(), False)]
+        fields += [pa.field("date", pa.timestamp("us", "UTC"), False)]
+        fields += [
+            pa.field(name, pa.float64(), False)
+            for name in ("open", "high", "low", "close", "volume")
+        ]
+        columns = [[symbol] * len(bars), dates, *prices]
+        table = pa.Table.from_arrays(
+            [pa.array(each, field.type) for each, field in zip(columns, fields, strict=True)],
+            schema=pa.schema(fields),
+        )
+        sink = BytesIO()
+        pq.write_table(
+            table, sink, row_group_size=2_560, write_page_checksum=True, store_schema=False
+        )
+        content, file = sink.getvalue(), pq.read_metadata(sink)
+        chunks, at = [], 4
+        for group, column in [(g, c) for g in range(file.num_row_groups) for c in range(7)]:
+            size = file.row_group(group).column(column).total_compressed_size
+            chunks.append([size, crc32(content[at : at + size])])
+            at += size
+        groups = [
+            [len(dates[n : n + 2_560]), dates[n], dates[n : n + 2_560][-1]]
+            for n in range(0, len(dates), 2_560)
+        ]
+        metadata = {"version": 3, "symbol": symbol, "timeframe": timeframe}
+        text = compact(metadata | {"groups": groups, "chunks": chunks} | more)
+        text += struct.pack("<I", len(text))
+        checksum = struct.pack("<I", crc32(text + content[at:]))
+        self.put(name, content[:at] + text + checksum + content[at:])
+
+    def sealed_day(self, day, events):
+        stamp_type = pa.timestamp("us", "UTC")
+        schema = pa.schema(
+            [
+                pa.field("type", pa.string(), False),
+                pa.field("symbol", pa.string()),
+                pa.field("timestamp", stamp_type, False),
+                pa.field("ingested_at", stamp_type, False),
+                pa.field("source", pa.string(), False),
+                pa.field("payload", pa.string(), False),
+            ],
+            {"storecore": compact({"version": 1, "through": len(events)})},
+        )
+        rows = [{**each, "payload": compact(each["payload"]).decode()} for each in events]
+        sink = BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, schema), sink, write_page_checksum=True)
+        content = sink.getvalue()
+        footer = len(content) - 8 - struct.unpack("<I", content[-8:-4])[0]
+        checksum = struct.pack("<I", crc32(content))
+        self.put(f"events/{day}.parquet", content[:footer] + checksum + content[footer:])
+
+    def audit(self, log, day, bodies):
+        lines, end = b"", ""
+        for number, body in enumerate(bodies, 1):
+            line = compact({"seq": number, "timestamp": f"{day}T12:00:00Z", **body, "prev": end})[
+                :-1
+            ]
+            end = sha256(line).hexdigest()
+            lines += b'%b,"hash":"%b"}\n' % (line, end.encode())
+        head = {"seq": len(bodies), "hash": end, "file": f"{day}.jsonl", "length": len(lines)}
+        self.put(f"audit/{log}/.head", seal(**head, unproven=0).ljust(512))
+        self.put(f"audit/{log}/{day}.jsonl", lines)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A store of every kind of data, none of it by storecore."""
+    writer = Writer(tmp_path / "data")
+    first = micros(START)
+    days = [first + 86_400_000_000 * number for number in range(20)]
+    bars = [(day, 1.0, 2.0, 0.5, 1.5, 7.0) for day in days]
+    writer.partition("prices/AAPL/2026-01.parquet", "AAPL", "1d", bars, generation=5)
+    minutes = [
+        (first + 60_000_000 * number, 1.0, 2.0, 0.5, 1.5, 2.0**53) for number in range(3_000)
+    ]
+    exact = {"exact": {"2999": LARGE}, "generation": 9}
+    writer.partition("prices/+btc/1+M/2026-01.parquet", "btc", "1M", minutes, **exact)
+    rows = {"timeframe": "1d", "symbol": ["AAPL", "J0"], "date": [days[3], days[4]]}
+    rows |= {name: [1.5, 2] for name in ("open", "high", "low", "close", "volume")}
+    journal = "0000000000000007-0123456789abcdef.jsonl"
+    writer.put(f"prices/.journal/{journal}", seal(**rows, after="", n=1))
+    mark = seal(log=journal, n=1, lost=0)[:-1].ljust(127) + b"\n"
+    writer.put("prices/.journal/.ends", mark)
+    document = _filing(filing("AAPL", 0))
+    writer.put("fundamentals/AAPL/2026-01-05T00-00-00.000000Z.json", seal(**document))
+    events = [to_builtins(event(number)) for number in range(4)]
+    whole_events = [
+        {
+            **each,
+            **{name: datetime.fromisoformat(each[name]) for name in ("timestamp", "ingested_at")},
+        }
+        for each in events
+    ]
+    writer.sealed_day("2026-01-05", whole_events[:3])
+    writer.put("events/2026-01-05.jsonl", seal(**events[3], n=4))
+    writer.put("events/.ends", seal(log="2026-01-05", n=4, lost=0)[:-1].ljust(127) + b"\n")
+    for name, version in ((".value.json.1", 1), ("value.json", 2)):
+        state = seal(strategy="value", version=version, state={"number": version})
+        writer.put(f"state/{name}", state)
+    decision = to_builtins(Decision("AAPL", Action.BUY, 0.5, 0.9, "reason"))
+    writer.audit("decisions", "2026-01-05", [{"strategy": "value", "decision": decision}] * 2)
+    parts = {
+        "order": to_builtins(Order("value", "AAPL", "BUY", 10, "LIMIT", 99.5)),
+        "result": to_builtins(OrderResult(7, "filled", 99.5, 10)),
+    }
+    writer.audit("orders", "2026-01-05", [{"strategy": "value", **parts}])
+    return writer.base
+
+
+def test_a_store_that_a_writer_made_from_the_page_has_written_is_whole(written):
+    with FileDataStore(base_path=written, create=False) as store:
+        report = store.verify()
+        assert (report.findings, report.notes) == ((), ())
+        check_equal(written, store)
+
+
+def test_the_store_writes_on_in_it(written):
+    with FileDataStore(base_path=written) as store:
+        fill(store)
+        assert store.verify().ok
+        assert [each.version for each in store.state_history("value")] == [2, 1]
+        assert store.read_decisions(*EVER)[2].prev == store.read_decisions(*EVER)[1].hash
+        check_equal(written, store)
+
+
+def test_members_that_a_reader_does_not_know_are_ignored_but_for_fundamentals(written):
+    paths = [".storecore", "state/value.json", "events/2026-01-05.jsonl"]
+    paths += [str(each.relative_to(written)) for each in written.glob("prices/.journal/*.jsonl")]
+    with FileDataStore(base_path=written) as store:
+        before = store.read_events(*EVER), store.read_bars("J0", *EVER)
+        for path in paths:
+            known = unsealed((written / path).read_bytes())
+            (written / path).write_bytes(seal(later=1, **known))
+        assert (store.read_events(*EVER), store.read_bars("J0", *EVER)) == before
+        assert store.load_strategy_state("value") == {"number": 2}
+        (path,) = written.glob("fundamentals/*/*")
+        path.write_bytes(seal(later=1, **unsealed(path.read_bytes())))
+        with pytest.raises(CorruptData, match="later"):
+            store.read_fundamental("AAPL")
+        assert [each.kind for each in store.verify().findings] == ["damaged"]
+
+
+def test_history_is_reserved_and_neither_read_nor_written(written):
+    (written / "history").mkdir()
+    with FileDataStore(base_path=written) as store:
+        assert [(each.kind, each.place) for each in store.verify().notes] == [
+            ("unknown", str(written / "history"))
+        ]

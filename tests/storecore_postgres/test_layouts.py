@@ -1,0 +1,195 @@
+"""Layouts of Citus and TimescaleDB: the SQL that is sent.
+
+The SQL is run with stand-ins for the functions of the extensions. If the server of
+`STORECORE_TEST_DSN` has an extension, all tests of this package run with its layout.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import storecore_postgres
+from storecore import ConfigError, Event
+from storecore_postgres import PostgresDataStore
+from storecore_postgres.schema import installation
+from storecore_postgres.schema.layouts import choose_layout, layout_statements
+
+STAND_INS = """
+CREATE TABLE asked (number serial, what text, relation regclass, by text);
+CREATE FUNCTION create_distributed_table(relation regclass, by text) RETURNS void
+    LANGUAGE sql AS $$ INSERT INTO asked (what, relation, by) VALUES ('spread', relation, by) $$;
+CREATE FUNCTION create_reference_table(relation regclass) RETURNS void
+    LANGUAGE sql AS $$ INSERT INTO asked (what, relation) VALUES ('copied', relation) $$;
+CREATE FUNCTION by_range(by name, width interval) RETURNS text
+    LANGUAGE sql AS $$ SELECT by || ' ' || width $$;
+CREATE FUNCTION create_hypertable(relation regclass, by text) RETURNS void
+    LANGUAGE sql AS $$ INSERT INTO asked (what, relation, by) VALUES ('cut', relation, by) $$;
+"""
+KEYS = """
+SELECT table_name, string_agg(column_name, ', ' ORDER BY ordinal_position)
+FROM information_schema.key_column_usage WHERE table_schema = 'desk' GROUP BY table_name
+"""
+PLAIN_KEYS = {
+    "about": "key",
+    "audit_heads": "log",
+    "bars": "symbol, timeframe, date",
+    "decisions": "seq",
+    "events": "timestamp, id",
+    "fundamentals": "symbol, timestamp",
+    "orders": "seq",
+    "states": "strategy, version",
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "installed", "layout"),
+    [
+        ("auto", set(), "none"),
+        ("auto", {"plpgsql"}, "none"),
+        ("auto", {"plpgsql", "citus"}, "citus"),
+        ("auto", {"timescaledb"}, "timescale"),
+        ("auto", {"timescaledb", "citus"}, "citus"),
+        ("none", {"citus"}, "none"),
+        ("timescale", {"timescaledb", "citus"}, "timescale"),
+    ],
+)
+def test_the_layout_is_as_asked_or_as_the_database_can(asked, installed, layout):
+    assert choose_layout(asked, installed) == layout
+
+
+@pytest.mark.parametrize(("asked", "extension"), [("citus", "citus"), ("timescale", "timescaledb")])
+def test_an_extension_that_is_not_there_is_told_with_its_command(opened, layout, asked, extension):
+    if layout == asked:
+        pytest.skip("it is there")
+    with pytest.raises(ConfigError, match=f"CREATE EXTENSION {extension} there"):
+        opened(distribution=asked)
+
+
+def test_tables_stay_as_they_were_made(opened):
+    opened(distribution="none").close()
+    with pytest.raises(ConfigError, match="were created with 'none'; leave it at 'auto', or copy"):
+        opened(distribution="citus")
+    opened(distribution="auto").close()
+
+
+def test_citus_is_asked_to_spread_by_symbol_and_by_strategy():
+    assert layout_statements('"desk"', "citus") == [
+        """SELECT create_distributed_table('"desk".bars', 'symbol')""",
+        """SELECT create_distributed_table('"desk".fundamentals', 'symbol')""",
+        """SELECT create_distributed_table('"desk".events', 'symbol')""",
+        """SELECT create_distributed_table('"desk".states', 'strategy')""",
+        """SELECT create_distributed_table('"desk".decisions', 'strategy')""",
+        """SELECT create_distributed_table('"desk".orders', 'strategy')""",
+        """SELECT create_reference_table('"desk".audit_heads')""",
+        """SELECT create_reference_table('"desk".about')""",
+    ]
+
+
+def test_timescale_is_asked_to_cut_bars_and_events_by_time():
+    assert layout_statements('"o\'desk"', "timescale") == [
+        """SELECT create_hypertable('"o''desk".bars', by_range('date', INTERVAL '90 days'))""",
+        "SELECT create_hypertable('\"o''desk\".events', by_range('timestamp', INTERVAL '30 days'))",
+    ]
+
+
+def test_nobody_is_asked_where_there_is_neither():
+    assert layout_statements('"desk"', "none") == []
+
+
+def test_no_statement_selects_nothing_which_a_cluster_refuses():
+    sources = list(Path(storecore_postgres.__file__).parent.rglob("*.py"))
+    assert len(sources) > 15
+    for source in sources:
+        assert not re.search(r"SELECT\s+FROM[^`]", source.read_text("utf8")), source.name
+
+
+@pytest.fixture
+def desk(database, monkeypatch):
+    """Open the schema `desk` of a database with stand-ins, as if an extension were there."""
+    dsn = database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(STAND_INS)
+
+        def opened(distribution):
+            monkeypatch.setattr(
+                installation, "choose_layout", lambda asked, installed: distribution
+            )
+            return connection, PostgresDataStore(dsn, schema="desk")
+
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("distribution", "keys", "notes"),
+    [
+        ("none", {}, []),
+        (
+            "timescale",
+            {},
+            [("cut", "desk.bars", "date 90 days"), ("cut", "desk.events", "timestamp 30 days")],
+        ),
+        (
+            "citus",
+            {
+                "events": "symbol, timestamp, id",
+                "decisions": "strategy, seq",
+                "orders": "strategy, seq",
+            },
+            [
+                ("spread", "desk.bars", "symbol"),
+                ("spread", "desk.fundamentals", "symbol"),
+                ("spread", "desk.events", "symbol"),
+                ("spread", "desk.states", "strategy"),
+                ("spread", "desk.decisions", "strategy"),
+                ("spread", "desk.orders", "strategy"),
+                ("copied", "desk.audit_heads", None),
+                ("copied", "desk.about", None),
+            ],
+        ),
+    ],
+)
+def test_the_tables_of_each_layout_have_its_keys_and_serve(
+    desk, distribution, keys, notes, bar, event, decision, fundamental
+):
+    connection, store = desk(distribution)
+    with store:
+        asked = "SELECT what, relation::text, by FROM asked ORDER BY number"
+        assert connection.execute(asked).fetchall() == notes
+        found = dict(connection.execute(KEYS).fetchall())
+        named = {name: set(columns.split(", ")) for name, columns in found.items()}
+        assert named == {
+            name: set(columns.split(", ")) for name, columns in {**PLAIN_KEYS, **keys}.items()
+        }
+        store.write_bars("AAPL", [bar()])
+        store.write_event(event())
+        store.write_event(Event("halt", None, bar().date, bar().date, "feed", {}))
+        store.write_fundamental("AAPL", fundamental())
+        store.save_strategy_state("value", {"cash": 1})
+        store.log_decision("value", decision())
+        assert store.verify().ok
+        assert store.symbols() == store.symbols("1d") == ["AAPL"]
+        assert len(store.read_events(bar().date, bar().date)) == 2
+
+
+def test_a_cluster_guards_the_audit_log_by_its_grants_alone(desk):
+    connection, store = desk("citus")
+    store.close()
+    assert connection.execute("SELECT count(*) FROM pg_trigger").fetchone() == (0,)
+
+
+def test_a_write_to_a_cluster_that_is_in_doubt_goes_by_its_number(desk, event, at_commit):
+    connection, store = desk("citus")
+
+    def commit(linked, send):
+        send()
+        linked.close()
+        raise psycopg.OperationalError("lost")
+
+    with store:
+        at_commit(commit)
+        store.write_event(event())
+        assert connection.execute("SELECT count(*) FROM desk.events").fetchone() == (1,)

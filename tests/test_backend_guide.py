@@ -1,0 +1,187 @@
+"""BACKENDS.md documents every hook, field, capability, promise, helper and option to authors."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import storecore
+from storecore.config.open import prepare
+from storecore.plugins import spec as hooks
+from storecore.protocols import CAPABILITIES, METHODS
+from storecore.store import collections
+from storecore.store.base import Store
+from storecore.testing import DataStoreSuite
+from storecore.testing.fixtures import GIVEN
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "storecore/plugins/BACKENDS.md").read_text()
+PROJECT = ROOT / "tests/third_party/storecore-sqlite"
+HOOKS = [name for name in vars(hooks) if name.startswith("storecore_")]
+OPTIONS = re.findall(r'"(--storecore-[a-z-]+)"', (ROOT / "storecore/testing/plugin.py").read_text())
+
+
+def section(title):
+    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)[1]
+
+
+def blocks(language, title):
+    return re.findall(rf"^```{language}\n(.*?)^```", section(title), re.M | re.S)
+
+
+FIVE = "2. `Store`: five collections"
+(SMALL,) = blocks("python", FIVE)
+COLLECTIONS = {
+    name: value
+    for name, value in vars(collections).items()
+    if isinstance(value, type) and value.__module__ == collections.__name__
+}
+
+
+def module_of(source, name):
+    module = ModuleType(name)
+    exec(source, vars(module))
+    return module
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_each_hook_is_documented(name):
+    assert f"`{name}(" in PAGE
+
+
+@pytest.mark.parametrize("name", hooks.BackendSpec.__struct_fields__)
+def test_each_field_of_the_spec_is_documented(name):
+    assert f"\n| `{name}` |" in section("The spec")
+
+
+@pytest.mark.parametrize("name", hooks.PROMISES)
+def test_each_promise_is_documented(name):
+    assert f"\n| `{name}` |" in section("The spec")
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+def test_each_capability_is_documented_with_the_collection_methods_it_needs(name):
+    row = re.search(rf"^\| `{name}` \|.*\| (.*?) \|$", section("Capabilities"), re.M)[1]
+    ours = [each for each in METHODS.values() if each.capability == name]
+    needed = {need for each in ours for need in getattr(vars(Store)[each.name], "needs", ())}
+    assert set(re.findall(r"`(\w+\.\w+)`", row)) == needed
+
+
+@pytest.mark.parametrize("name", [name for name in COLLECTIONS if name != "Collection"])
+def test_each_collection_is_documented_with_its_required_methods_and_its_defaults(name):
+    row = re.search(rf"^\| `{name}`[^|]*\|(.*?)\|(.*?)\|", section(FIVE), re.M)
+    kind = COLLECTIONS[name]
+    methods = {each for each, value in vars(kind).items() if callable(value) and each[0] != "_"}
+    required = set(kind.__abstractmethods__)
+    assert [set(re.findall(r"`(\w+)`", cell)) for cell in row.groups()] == [
+        required,
+        methods - required,
+    ]
+
+
+@pytest.mark.parametrize("tier", ["_EXTEND", "_INSPECT"])
+def test_each_helper_is_documented(tier):
+    names = " ".join(getattr(storecore, tier).values()).split()
+    assert [name for name in names if f"`{name}`" not in section("Helpers")] == []
+
+
+@pytest.mark.parametrize("name", sorted(GIVEN))
+def test_each_fixture_that_a_suite_may_give_is_documented(name):
+    assert f"\n| `{name}` |" in section("The kit")
+
+
+@pytest.mark.parametrize("option", sorted(set(OPTIONS)))
+def test_each_option_of_the_kit_is_documented(option):
+    assert f"`{option} " in section("The kit")
+
+
+def test_the_backend_of_the_guide_is_that_of_the_package():
+    source = (PROJECT / "storecore_sqlite.py").read_text()
+    assert blocks("python", "1. `RowStore`: a sorted table") == [source]
+
+
+def test_the_backend_of_the_guide_has_at_most_sixty_lines():
+    source = (PROJECT / "storecore_sqlite.py").read_text()
+    assert len([line for line in source.splitlines() if line]) <= 60
+
+
+def test_the_metadata_of_the_guide_is_that_of_the_package():
+    (shown,) = blocks("toml", "1. `RowStore`: a sorted table")
+    whole = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert tomllib.loads(shown)["project"].items() <= whole.items()
+
+
+def test_the_suite_of_the_guide_is_that_of_the_package():
+    (shown,) = blocks("python", "The kit")
+    assert (PROJECT / "tests" / "test_laws.py").read_text().endswith("\n\n" + shown)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """The package of the guide as an installed distribution, found through its entry point."""
+    info = tmp_path / "site" / "storecore_sqlite-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info.parent / "storecore_sqlite.py").write_text((PROJECT / "storecore_sqlite.py").read_text())
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: storecore-sqlite\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[storecore.backends]\nsqlite = storecore_sqlite\n")
+    monkeypatch.syspath_prepend(info.parent)
+    yield
+    sys.modules.pop("storecore_sqlite", None)
+
+
+def test_the_backend_of_the_guide_is_found_by_its_name_and_keeps_what_it_is_given(
+    installed, tmp_path
+):
+    for expected in (None, {"cash": 1.5}):
+        with storecore.open_store("sqlite", path=tmp_path / "desk.db") as store:
+            assert store.load_strategy_state("value") == expected
+            store.save_strategy_state("value", {"cash": 1.5})
+
+
+def test_the_options_of_the_backend_of_the_guide_are_checked(installed):
+    with pytest.raises(storecore.ConfigError, match="did you mean 'path'"):
+        storecore.open_store("sqlite", pth="desk.db")
+
+
+def test_the_nested_config_of_the_guide_is_valid():
+    (shown,) = blocks("toml", "Wrappers")
+    assert prepare(tomllib.loads(shown)["store"]).spec.name == "cached"
+
+
+def test_the_wrapper_of_the_guide_reads_and_refuses_to_write(bar):
+    (source,) = blocks("python", "Wrappers")
+    frozen = module_of(source, "frozen")
+    nested = prepare("memory")
+    config = frozen.FrozenConfig(nested)
+    with frozen.storecore_backend().open(config) as store:
+        assert store.symbols() == []
+        with pytest.raises(storecore.StorageError, match=r"write_bars: .* is frozen"):
+            store.write_bars("AAPL", [bar()])
+
+
+def test_the_observer_of_the_guide_prints_what_was_written(capsys):
+    (source,) = blocks("python", "Observers")
+    module_of(source, "printer").storecore_written(None, "bars", "AAPL", 2)
+    assert capsys.readouterr().out == "2 bars of AAPL\n"
+
+
+class TestSmall(DataStoreSuite):
+    """The small backend of the guide obeys every law that needs no medium."""
+
+    @pytest.fixture
+    def module(self):
+        return module_of(SMALL, "notes")
+
+    @pytest.fixture
+    def spec(self, module):
+        return module.storecore_backend()
+
+    @pytest.fixture
+    def store(self, module):
+        with module.NotesStore(module.NotesConfig()) as store:
+            yield store
