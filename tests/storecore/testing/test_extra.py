@@ -15,7 +15,7 @@ from importlib.machinery import PathFinder
 def find(found, name, *args, **kwargs):
     return None if name == {missing!r} else found(name, *args, **kwargs)
 
-PathFinder.find_spec = partial(find, PathFinder.find_spec)
+PathFinder.find_spec = staticmethod(partial(find, PathFinder.find_spec))
 """
 COMMAND = "pip install 'storecore[testing]'"
 RUN = """
