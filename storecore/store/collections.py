@@ -20,6 +20,7 @@ from storecore.audit.chain import verify_chain
 from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
+from storecore.errors import CorruptData
 from storecore.models import Event, FundamentalData
 from storecore.reports import AuditLine, Coverage, Finding, Footprint, StateVersion
 from storecore.values.times import EVER, TimeRange, to_datetime
@@ -214,8 +215,16 @@ class AuditLog(Collection, ABC):
 
     def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
-        records = (decode_record(each.line, LOGS[self.name]) for each in self.lines(0))
+        records = (
+            self._decoded_record(row, each.line) for row, each in enumerate(self.lines(0), 1)
+        )
         return select_records(records, span, strategy)
+
+    def _decoded_record(self, row: int, line: bytes) -> Any:
+        try:
+            return decode_record(line, LOGS[self.name])
+        except ValueError as error:
+            raise CorruptData(f"{self.name}, record {row}: {error}") from error
 
     def head(self) -> Link | None:
         """Return the end of the chain that is recorded beside the log; None if there is none.

@@ -273,8 +273,8 @@ class _Log(_OfRows, AuditLog):
 
     def lines(self, after: int) -> Iterator[AuditLine]:
         while rows := self._kept("", TimeRange(after + 1, after + _PAGE, aware=True)):
-            for _, value in rows:
-                yield AuditLine(date.fromisoformat(value[:_DAY].decode()), value[_DAY:])
+            for seq, value in rows:
+                yield self._decoded(_audit_line, "", seq, value)
             after = rows[-1][0]
 
     def head(self) -> Link | None:
@@ -292,6 +292,10 @@ class _Log(_OfRows, AuditLog):
         rows = [("", seq, stamp + line) for seq, line in zip(numbers, lines, strict=True)]
         self._rows.put(self.kind, rows)
         self._rows.put(_HEADS, [(self.name, 0, msgspec.json.encode(end))])
+
+
+def _audit_line(value: bytes) -> AuditLine:
+    return AuditLine(date.fromisoformat(value[:_DAY].decode()), value[_DAY:])
 
 
 def _series_key(symbol: str, timeframe: str) -> str:

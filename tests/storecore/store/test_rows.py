@@ -113,6 +113,21 @@ def test_a_row_that_is_not_what_was_written_is_corrupt_and_named(store, kind, ke
         call(store)
 
 
+def test_a_record_whose_day_is_damaged_is_corrupt(store, decision):
+    store.log_decision("value", decision())
+    store._rows.rows["decisions", "", 1] = b"2026-99-05{}"
+    with pytest.raises(CorruptData, match=r"^decisions '', 1: "):
+        store.read_decisions(datetime.min, datetime.max)
+
+
+def test_a_record_that_was_edited_is_corrupt_when_it_is_read(store, decision):
+    store.log_decision("value", decision())
+    rows = store._rows.rows
+    rows["decisions", "", 1] = rows["decisions", "", 1].replace(b"AAPL", b"MSFT")
+    with pytest.raises(CorruptData, match=r"^decisions, record 1: "):
+        store.read_decisions(datetime.min, datetime.max)
+
+
 def test_a_log_is_read_in_pages(store, decision, monkeypatch):
     monkeypatch.setattr("storecore.store.row_store._PAGE", 3)
     store.log_decisions("value", [decision()] * 8)
