@@ -12,12 +12,19 @@ from storecore_file import FileDataStore, integrity
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="becomes another user, as root alone may")
 
+# All modules are imported first: another user, or a process without descriptors, may not be able to
+# read them later.
 BEGIN = """if True:
-    import os, resource, sys
+    import importlib, os, pkgutil, resource, sys
     from datetime import date, datetime
+    import storecore, storecore_file
     from storecore import StoreError, open_store
     from storecore_file import FileDataStore
-    import storecore_file.integrity
+
+    for package in (storecore, storecore_file):
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            if not module.name.endswith("__main__") and ".testing" not in module.name:
+                importlib.import_module(module.name)
 
     ALL = date.min, date.max
     base = sys.argv[1]
