@@ -71,6 +71,7 @@ from storecore.values.times import LATEST, exact_instant, time_range
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from storecore.frames.options import Day, Extra, Missing, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Item = TypeVar("_Item")
@@ -219,17 +220,29 @@ class Store(Closing):
         return bars_of(symbol, found, span.aware)
 
     @offered()
-    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace bars of many symbols, after checking the whole table.
+    def write_bar_table(
+        self,
+        table: Any,
+        *,
+        symbol: str | None = None,
+        timeframe: str = "1d",
+        columns: Mapping[str, str] | None = None,
+        extra: Extra = "keep",
+        missing: Missing = "error",
+        day: Day = "instant",
+        volume: Volume = "required",
+    ) -> None:
+        """Insert or replace the bars of a table of any library, after checking it whole.
 
-        `table` is a `pyarrow.Table`, or any object with the Arrow C data interface. Its columns are
-        symbol, date, open, high, low, close and volume. Raises `InvalidData`, which names the row
-        and column.
+        `storecore.write_bar_table` documents the tables and keywords. Raises `InvalidData`, which
+        names all that is wrong, by row and column.
         """
-        from storecore.bars.checks import checked_rows
+        from storecore.frames.frame import checked_frame
+        from storecore.frames.options import checked_options
 
         timeframe = self._name(timeframe, "timeframe")
-        self._bars.write_many(timeframe, checked_rows(table))
+        options = checked_options(symbol, columns, extra, missing, day, volume)
+        self._bars.write_many(timeframe, checked_frame(table, timeframe, options))
 
     @offered()
     def read_bar_table(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ROW_BYTES = 64  # of a bar in all columns
 
 
-def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> None:
+def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d", **k) -> None:
     """Insert or replace the bars of a table of many symbols, checked whole first.
 
     `table` has the columns of `PriceBar` (symbol, date, open, high, low, close, volume) and may be
@@ -29,7 +29,7 @@ def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> N
     symbols before it stay written.
     """
     if isinstance(store, BarTables):
-        return store.write_bar_table(table, timeframe=timeframe)
+        return store.write_bar_table(table, timeframe=timeframe, **k)
     return write_by_bars(store, table, timeframe)
 
 
