@@ -7,8 +7,8 @@ the bars that are returned.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import repeat
 from decimal import Decimal
+from itertools import repeat
 from math import isfinite
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -66,6 +66,23 @@ def price_bars(symbol: str, columns: BarColumns, aware: bool) -> list[PriceBar]:
     """Return columns as bars, their dates in UTC, aware or naive (law T2)."""
     dates = map(to_datetime, columns.date, repeat(aware))
     return list(map(PriceBar, repeat(symbol), dates, *columns[1:]))
+
+
+def newest_bars(bars: BarColumns, number: int | None) -> BarColumns:
+    """Return the last bars of a series; all if `number` is None."""
+    if number is None:
+        return bars
+    return BarColumns(*(column and column[-number:] for column in bars))  # type: ignore[arg-type]
+
+
+def asked_to_replace(replace: bool) -> bool:
+    """Return the argument `replace`. Raises `InvalidData` if it is not a bool.
+
+    Any other value that counts as true would remove bars.
+    """
+    if not isinstance(replace, bool):
+        raise InvalidData(f"replace={shown(replace)}: expected True or False")
+    return replace
 
 
 def check_max_bytes(max_bytes: int) -> None:

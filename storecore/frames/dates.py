@@ -28,11 +28,10 @@ _TIME_DIGITS = {10: "YYYYMMDDHH", 12: "YYYYMMDDHHMM", 14: "YYYYMMDDHHMMSS"}
 
 
 class Dates(NamedTuple):
-    """Instants, or what is wrong. `midnights` is the zone in which all of them are midnight."""
+    """Instants, or what is wrong."""
 
     values: pa.ChunkedArray | None
     problems: list[str]
-    midnights: str = ""
 
 
 def dates_of(values: pa.ChunkedArray, *, written: bool) -> Dates:
@@ -43,7 +42,6 @@ def dates_of(values: pa.ChunkedArray, *, written: bool) -> Dates:
     absent = where(pc.is_null(moments))
     problems = [_absent(absent)] if absent else []
     zone = moments.type.tz
-    midnights = _midnights(moments) if zone not in (None, "UTC") else ""
     if written:
         moments = pc.floor_temporal(pc.local_timestamp(moments) if zone else moments, unit="day")
     plain = pc.cast(pc.cast(moments, pa.int64()), pa.timestamp(moments.type.unit))
@@ -54,7 +52,7 @@ def dates_of(values: pa.ChunkedArray, *, written: bool) -> Dates:
             problems.append(f"table[{rows[0]}].date{shown}: {problem}{counted_rows(rows)}")
     if problems:
         return Dates(None, problems)
-    return Dates(pc.cast(plain, NAIVE), [], midnights)
+    return Dates(pc.cast(plain, NAIVE), [])
 
 
 def _absent(rows: list[int]) -> str:
@@ -160,11 +158,18 @@ def _any_readings(number: int) -> list[str]:
     return [*found, form] if form else found
 
 
-def _midnights(moments: pa.ChunkedArray) -> str:
-    """Return the zone of aware timestamps if all of them are midnights there."""
+def zone_of_midnights(moments: pa.ChunkedArray) -> str:
+    """Return the zone of aware timestamps if all are midnights there, but not in UTC."""
+    if moments.type.tz in (None, "UTC"):
+        return ""
     local = pc.local_timestamp(moments)
-    is_midnight = pc.all(pc.equal(pc.floor_temporal(local, unit="day"), local)).as_py()
+    plain = pc.cast(pc.cast(moments, pa.int64()), local.type)
+    is_midnight = _all_midnights(local) and not _all_midnights(plain)
     return str(moments.type.tz) if is_midnight else ""
+
+
+def _all_midnights(moments: pa.ChunkedArray) -> bool:
+    return bool(pc.all(pc.equal(pc.floor_temporal(moments, unit="day"), moments)).as_py())
 
 
 def _outside(moments: pa.ChunkedArray) -> tuple[str, pa.ChunkedArray]:

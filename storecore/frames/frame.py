@@ -16,7 +16,7 @@ from storecore.bars.checks import checked_rows
 from storecore.bars.groups import Grouped
 from storecore.bars.table import FIELDS, PRICES
 from storecore.errors import InvalidData, text_of
-from storecore.frames.dates import dates_of
+from storecore.frames.dates import dates_of, zone_of_midnights
 from storecore.frames.extra import further_columns
 from storecore.frames.names import Named, named
 from storecore.frames.numbers import (
@@ -45,6 +45,7 @@ def checked_frame(table: Any, timeframe: str, options: Options = DEFAULTS) -> Gr
     if options == DEFAULTS and isinstance(given, pa.Table) and is_plain(given):
         with suppress(InvalidData):  # found again below, with all others
             rows = checked_rows(given)
+            _warn_of_zone(given["date"], timeframe)
     if rows is None:
         rows = checked_rows(_converted(given, timeframe, options))
     warn_of_spelling(timeframe)
@@ -116,7 +117,9 @@ def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | 
         if numbers.missing is not None:
             missing[name] = numbers.missing
     extra, wrong = further_columns(found.extra)
-    gaps, kept = missing_prices(missing, options.missing == "skip") if missing else ([], None)
+    gaps, kept = (
+        missing_prices(missing, values, options.missing == "skip") if missing else ([], None)
+    )
     problems += [*gaps, *wrong]
     if problems or found.problems:
         return None, problems
@@ -140,9 +143,18 @@ def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Optio
     length = timeframe_of(timeframe)
     written = options.day == "written" and (length is None or length.is_of_days)
     dates = dates_of(values, written=written)
-    if dates.midnights and not written and length is not None and length.is_of_days:
-        warn_of_midnights(dates.midnights, timeframe)
+    if not written:
+        _warn_of_zone(values, timeframe)
     return Numbers(dates.values, dates.problems, None)
+
+
+def _warn_of_zone(dates: pa.ChunkedArray, timeframe: str) -> None:
+    """Warn of days that are stamped at the midnights of a zone."""
+    length = timeframe_of(timeframe)
+    if length is not None and length.is_of_days and pa.types.is_timestamp(dates.type):
+        zone = zone_of_midnights(dates)
+        if zone:
+            warn_of_midnights(zone, timeframe)
 
 
 def _assembled(values: dict[str, Any], options: Options) -> pa.Table:

@@ -159,7 +159,7 @@ def _missing(chosen: dict[str, Column], options: Options) -> list[str]:
 def _near(missing: list[str], rest: list[Column]) -> dict[str, str]:
     """Return for missing fields the column that may be meant, by its spelling."""
     names = [each.name for each in rest if not each.is_index]
-    found = {}
+    found: dict[str, str] = {}
     for field in missing:
         near = [name for name in names if name in _SHORT[field].split()] or nearest(field, names)
         near = near or [name for name in names if field in name.casefold()]

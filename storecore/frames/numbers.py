@@ -86,7 +86,9 @@ def volumes_of(values: pa.ChunkedArray) -> Numbers:
     return Numbers(values, _refused(values, wrong, "volume", volume), None)
 
 
-def missing_prices(missing: dict[str, pa.ChunkedArray], skip: bool) -> tuple[list[str], Any]:
+def missing_prices(
+    missing: dict[str, pa.ChunkedArray], values: dict[str, Any], skip: bool
+) -> tuple[list[str], Any]:
     """Return the problems of rows that lack prices, and a mask of rows to keep (None: all)."""
     every = _all_of(list(missing.values()))
     rows = where(every)
@@ -100,7 +102,7 @@ def missing_prices(missing: dict[str, pa.ChunkedArray], skip: bool) -> tuple[lis
         )
     for name, mask in missing.items():
         some = where(pc.and_(mask, pc.invert(every)))
-        problems += [_absent(name, some)] if some else []
+        problems += [_absent(name, some, values[name])] if some else []
     return problems, pc.invert(every) if rows else None
 
 
@@ -111,11 +113,14 @@ def _all_of(masks: list[pa.ChunkedArray]) -> pa.ChunkedArray:
     return every
 
 
-def _absent(name: str, rows: list[int]) -> str:
-    return (
-        f"table[{rows[0]}].{name}=null: expected a value, found none or a NaN; leave the bar out"
-        f"{counted_rows(rows)}"
+def _absent(name: str, rows: list[int], values: pa.ChunkedArray | None = None) -> str:
+    found = None if values is None else values[rows[0]].as_py()
+    said = (
+        "null: expected a value, found none or a NaN"
+        if found is None
+        else "nan: expected a finite number"
     )
+    return f"table[{rows[0]}].{name}={said}; leave the bar out{counted_rows(rows)}"
 
 
 def _refused(

@@ -18,7 +18,7 @@ from storecore.models import PriceBar
 
 _LEVEL = re.compile(r"__index_level_\d+__")  # as pandas and Arrow name it
 _EXPECTED = (
-    "table: expected a table: a pyarrow.Table or an object with the Arrow C data interface "
+    "table: expected a pyarrow.Table or an object with the Arrow C data interface "
     "(Polars, pandas, DuckDB), a dict of lists or a list of dicts"
 )
 

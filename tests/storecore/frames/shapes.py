@@ -7,7 +7,7 @@ error. The vendors' shapes have the columns, indexes and types that their own li
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -373,7 +373,7 @@ def _():
 
 @shape("float32", AAPL)
 def _():
-    return frame().astype({name: "float32" for name in ohlc()})
+    return frame().astype(dict.fromkeys(ohlc(), "float32"))
 
 
 @shape("categories", AAPL)
@@ -541,12 +541,12 @@ def _():
     return "bars.csv"
 
 
-@shape("a series", words="expected a table")
+@shape("a series", words="expected a pyarrow.Table")
 def _():
     return pd.Series([1.0, 2.0])
 
 
-@shape("nothing", words="expected a table.*got NoneType")
+@shape("nothing", words="expected a pyarrow.Table.*got NoneType")
 def _():
     return None
 

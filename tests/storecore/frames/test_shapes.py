@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from datetime import datetime
 from importlib import util
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import pytest
 import storecore
 from storecore import InvalidData
 from storecore.builtin.memory import MemoryDataStore
-from datetime import datetime
 
 _SPEC = util.spec_from_file_location("shapes_of_frames", Path(__file__).with_name("shapes.py"))
 shapes = util.module_from_spec(_SPEC)
