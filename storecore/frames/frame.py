@@ -117,9 +117,7 @@ def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | 
         if numbers.missing is not None:
             missing[name] = numbers.missing
     extra, wrong = further_columns(found.extra)
-    gaps, kept = (
-        missing_prices(missing, values, options.missing == "skip") if missing else ([], None)
-    )
+    gaps, kept = missing_prices(missing, values, skip=options.missing == "skip")
     problems += [*gaps, *wrong]
     if problems or found.problems:
         return None, problems

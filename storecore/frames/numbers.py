@@ -87,23 +87,26 @@ def volumes_of(values: pa.ChunkedArray) -> Numbers:
 
 
 def missing_prices(
-    missing: dict[str, pa.ChunkedArray], values: dict[str, Any], skip: bool
+    missing: dict[str, pa.ChunkedArray], values: dict[str, Any], *, skip: bool
 ) -> tuple[list[str], Any]:
     """Return the problems of rows that lack prices, and a mask of rows to keep (None: all)."""
+    if not missing:
+        return [], None
     every = _all_of(list(missing.values()))
     rows = where(every)
-    problems = []
-    if rows and not skip:
-        names = ", ".join(missing)
-        problems.append(
-            f"table[{rows[0]}].{next(iter(missing))}=null: no prices at all ({names}): expected a "
-            'value, found none or a NaN; give missing="skip" to leave such rows out'
-            f"{counted_rows(rows)}"
-        )
+    problems = [_without_prices(rows, list(missing))] if rows and not skip else []
     for name, mask in missing.items():
         some = where(pc.and_(mask, pc.invert(every)))
         problems += [_absent(name, some, values[name])] if some else []
     return problems, pc.invert(every) if rows else None
+
+
+def _without_prices(rows: list[int], names: list[str]) -> str:
+    return (
+        f"table[{rows[0]}].{names[0]}=null: no prices at all ({', '.join(names)}): expected a value, "
+        'found none or a NaN; give missing="skip" to leave such rows out'
+        f"{counted_rows(rows)}"
+    )
 
 
 def _all_of(masks: list[pa.ChunkedArray]) -> pa.ChunkedArray:
