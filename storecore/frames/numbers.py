@@ -103,7 +103,7 @@ def missing_prices(
 
 def _without_prices(rows: list[int], names: list[str]) -> str:
     return (
-        f"table[{rows[0]}].{names[0]}=null: no prices at all ({', '.join(names)}): expected a value, "
+        f"table[{rows[0]}].{names[0]}=null: no prices ({", ".join(names)}): expected a value, "
         'found none or a NaN; give missing="skip" to leave such rows out'
         f"{counted_rows(rows)}"
     )

@@ -459,7 +459,7 @@ def _():
 
 @shape(
     "rows without prices",
-    words=r"table\[0\]\.open=null: no prices at all .*missing=\"skip\".*\(2 rows: 0, 2\)",
+    words=r"table\[0\]\.open=null: no prices .*missing=\"skip\".*\(2 rows: 0, 2\)",
 )
 def _():
     return frame(**{name: [np.nan, 1.0, np.nan] for name in ohlc()})
@@ -595,7 +595,7 @@ def _():
     return pl.from_pandas(_downloaded(["AAPL", "MSFT"], 0).reset_index())
 
 
-@shape("yfinance: tickers with other holidays", words=r"no prices at all .*missing=\"skip\"")
+@shape("yfinance: tickers with other holidays", words=r"no prices .*missing=\"skip\"")
 def _():
     frame = _downloaded(["AAPL", "MSFT"], 0)
     frame.loc[DAYS[1], (slice(None), "MSFT")] = np.nan
