@@ -21,10 +21,29 @@ import pyarrow.compute as pc
 from storecore.values.timeframes import DAY, HOUR, WEEK, Timeframe, timeframe_of
 from storecore.values.times import EARLIEST, to_datetime
 
-_NEARLY_DAY = 20 * HOUR  # a day on which clocks change, and some slack
-_FEW_DAYS, _FEW_HOURS = 3, 10  # fewer bars prove no rhythm
-_FEW_CLOCKS = 4
-_NAMES = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month"}
+_FEW_CLOCKS = 4  # in which vendors stamp the same days
+_NAMES = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
+_NAMES |= {"w": "week", "mo": "month", "y": "year"}
+
+
+class _Rhythm(NamedTuple):
+    """Bars of a timeframe: their least step, and at how many times of the unit they may be.
+
+    Days are at two times if clocks change. Fewer bars than `fewest` prove no rhythm.
+    """
+
+    name: str
+    text: str
+    unit: int
+    step: int
+    clocks: int
+    fewest: int
+
+
+_RHYTHMS = (
+    _Rhythm("1d", "a day", DAY, 23 * HOUR, 2, 3),
+    _Rhythm("1h", "an hour", HOUR, HOUR, 1, 10),
+)
 
 
 class Misfit(NamedTuple):
@@ -75,10 +94,11 @@ def _crowded(dates: pa.Array, shared: pa.Array, length: Timeframe) -> Misfit:
     periods = _periods(dates, length)
     crowded = pc.count_distinct(periods[1:].filter(shared)).as_py()
     first = dates[pc.index(shared, True).as_py()].as_py()
-    unit = _NAMES.get(length.unit, "year")
-    period = unit if length.number == 1 or length.is_of_days else f"{length.number} {unit}s"
-    what = f"{crowded:,} of {pc.count_distinct(periods).as_py():,} periods of one {period} have "
-    what += f"several bars, the first {_text(first)}"
+    units = f"{_NAMES[length.unit]}s"
+    is_one = length.number == 1 or length.unit not in ("s", "m", "h")
+    periods_of = units if is_one else f"periods of {length.number} {units}"
+    what = f"{crowded:,} of {pc.count_distinct(periods).as_py():,} {periods_of} have several bars, "
+    what += f"the first {_text(first)}"
     clocks = pc.unique(_clocks(dates)).to_pylist() if length.unit == "d" else []
     if 1 < len(clocks) <= _FEW_CLOCKS and pc.min(_steps(dates)).as_py() >= HOUR:
         times = " and ".join(_text(each)[11:16] for each in sorted(clocks))
@@ -90,26 +110,18 @@ def _crowded(dates: pa.Array, shared: pa.Array, length: Timeframe) -> Misfit:
 
 
 def _sparse(dates: pa.Array, length: Timeframe) -> Misfit | None:
-    """Return a misfit if all bars are a day or more apart, or all at whole hours, in minutes."""
-    span = dates[-1].as_py() - dates[0].as_py()
-    for few, step, unit, name in (
-        (_FEW_DAYS, _NEARLY_DAY, DAY, "1d"),
-        (_FEW_HOURS, HOUR, HOUR, "1h"),
-    ):
-        is_shorter = length.micros < unit and len(dates) >= few and span >= step * (len(dates) - 1)
-        if is_shorter and pc.min(_steps(dates)).as_py() >= step and _is_on(dates, unit):
-            what = f"all of its {len(dates):,} bars are {name[1:]} or more apart"
-            return Misfit(
-                what.replace(" d ", " a day ").replace(" h ", " an hour "),
-                f"it looks like bars of {name}",
-                name,
-            )
+    """Return a misfit if all bars are days, or whole hours, apart in a shorter timeframe."""
+    for rhythm in _RHYTHMS:
+        step, count = rhythm.step, len(dates)
+        if length.micros >= rhythm.unit or count < rhythm.fewest:
+            continue
+        if dates[-1].as_py() - dates[0].as_py() < step * (count - 1):
+            continue  # the usual case, which costs nothing
+        clocks = pc.count_distinct(_clocks(dates, rhythm.unit)).as_py()
+        if clocks <= rhythm.clocks and pc.min(_steps(dates)).as_py() >= step:
+            what = f"all of its {count:,} bars are {rhythm.text} or more apart"
+            return Misfit(what, f"it looks like bars of {rhythm.name}", rhythm.name)
     return None
-
-
-def _is_on(dates: pa.Array, unit: int) -> bool:
-    """Return whether days are at some hours of the day, and hours at one minute of the hour."""
-    return len(pc.unique(_clocks(dates, unit))) <= (2 if unit == DAY else 1)
 
 
 def _steps(dates: pa.Array) -> pa.Array:

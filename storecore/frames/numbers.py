@@ -103,9 +103,8 @@ def missing_prices(
 
 def _without_prices(rows: list[int], names: list[str]) -> str:
     return (
-        f"table[{rows[0]}].{names[0]}=null: no prices ({", ".join(names)}): expected a value, "
-        'found none or a NaN; give missing="skip" to leave such rows out'
-        f"{counted_rows(rows)}"
+        f"table[{rows[0]}].{names[0]}=null: no prices in {', '.join(names)}: expected values, "
+        f'found none or NaN; give missing="skip" to leave such rows out{counted_rows(rows)}'
     )
 
 
