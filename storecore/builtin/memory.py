@@ -18,6 +18,7 @@ from storecore.audit.transfer import LOGS, moved_end
 from storecore.bars.rows import BarColumns
 from storecore.errors import NotSerializable
 from storecore.events import decode_event, encode_event, select_events
+from storecore.fundamentals import own_copy
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.reports import AuditLine, StateVersion
@@ -138,12 +139,12 @@ class MemoryFundamentals(FundamentalCollection):
         """Return the latest fundamental not after an instant."""
         history = self.by_symbol.get(symbol, {})
         known = [at for at in history if at <= limit]
-        return history[max(known)] if known else None
+        return own_copy(history[max(known)]) if known else None
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then timestamp."""
         histories = sorted(self.by_symbol.items())
-        return (history[at] for _, history in histories for at in sorted(history))
+        return (own_copy(history[at]) for _, history in histories for at in sorted(history))
 
 
 class MemoryEvents(EventCollection):
