@@ -26,7 +26,7 @@ class SchemaVersion:
         self._schema = schema
         self._layout = installed.layout
         self._known = int(installed.version)
-        self._is_complete = installed.is_complete
+        self.is_complete = installed.is_complete
 
     def require(self, what: str) -> None:
         """Raise the version of the store to 2, unless it is. Raises `StorageError` if the role may
@@ -46,9 +46,9 @@ class SchemaVersion:
 
     def complete(self, what: str) -> None:
         """Add the tables and functions that an earlier release has not created."""
-        if not self._is_complete:
+        if not self.is_complete:
             self.as_owner(what, lambda each: complete(each, self._schema, self._layout))
-            self._is_complete = True
+            self.is_complete = True
 
     def as_owner(self, what: str, work: Callable[[Connection], object]) -> None:
         """Do what changes the tables. Raises `StorageError` with advice if the role may not."""
