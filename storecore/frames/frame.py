@@ -12,9 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from storecore.bars.checks import Extra as Keeps
 from storecore.bars.checks import checked_rows
+from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
-from storecore.bars.table import FIELDS, PRICES
+from storecore.bars.table import PRICES
 from storecore.errors import InvalidData, text_of
 from storecore.frames.dates import dates_of, zone_of_midnights
 from storecore.frames.extra import further_columns
@@ -36,18 +38,21 @@ from storecore.values.timeframes import timeframe_of
 _MOST_PROBLEMS = 30
 
 
-def checked_frame(table: Any, timeframe: str, options: Options = DEFAULTS) -> Grouped:
+def checked_frame(
+    table: Any, timeframe: str, options: Options = DEFAULTS, keeps: Keeps = "keep"
+) -> Grouped:
     """Return the bars of any table, grouped by symbol.
 
-    Raises `InvalidData` with all that is wrong. Warns of what does not fit the timeframe.
+    A backend that keeps no further columns gives `keeps="refuse"`. Raises `InvalidData` with all
+    that is wrong. Warns of what does not fit the timeframe.
     """
     given, rows = _as_arrow(table), None
     if options == DEFAULTS and isinstance(given, pa.Table) and is_plain(given):
         with suppress(InvalidData):  # found again below, with all others
-            rows = checked_rows(given)
+            rows = checked_rows(given, keeps)
             _warn_of_zone(given["date"], timeframe)
     if rows is None:
-        rows = checked_rows(_converted(given, timeframe, options))
+        rows = checked_rows(_converted(given, timeframe, options), keeps)
     warn_of_spelling(timeframe)
     warn_of_bars(rows, timeframe)
     return rows

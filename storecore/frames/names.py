@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from storecore.bars.table import FIELDS
+from storecore.bars.extra_values import FIELDS
 from storecore.frames.options import Options
 from storecore.frames.source import Column
 from storecore.values.suggestions import nearest

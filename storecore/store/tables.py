@@ -50,7 +50,8 @@ def write_bar_table(
     date, open, high, low, close and volume, in any case, and further ones. The date may be called
     Datetime, timestamp, time, open_time, ts_event or window_start, or be the index of a frame of
     pandas, the symbol Ticker, or be a level of the index. A wide frame has columns of two levels,
-    (field, ticker) or (ticker, field).
+    (field, ticker) or (ticker, field). A null volume was not reported. Further columns (law B6)
+    have numbers, booleans, text or timestamps, and may be null; each has one type in a series.
 
     `symbol` is the symbol of all rows. `columns` maps a column of a bar to the one in the table, as
     in `{"date": "begin", "volume": "v"}`. `extra="ignore"` leaves out further columns,
@@ -119,7 +120,9 @@ def read_bar_table(
     """Return the bars of many symbols as one table, sorted by symbol, then date.
 
     Its columns are symbol (string), date (timestamp in microseconds, of UTC or naive as the bounds
-    are), open, high, low, close and volume (float64), or those of them that `columns` names. A
+    are), open, high, low, close and volume (float64), then all further columns of these bars by
+    name (float64, int64, bool, string, timestamp of UTC), or those that `columns` names. A column
+    that a symbol does not have is null for it; one that no symbol has raises `InvalidData`. A
     symbol without bars has no rows. `volume` is int64 if the result has a whole volume that
     no float64 equals and no fractional volume. With `last`, a symbol has at most that many rows,
     the newest of the range.
@@ -159,11 +162,12 @@ def iter_bar_tables(
         return
     from storecore.bars.query import bar_query
 
-    query = bar_query(symbols, columns)
+    names, chosen = bar_query(symbols, columns)
     check_max_bytes(max_bytes)
-    chosen = {*query.columns, "date", "symbol"}
-    table = read_bar_table(store, symbols, start, end, timeframe=timeframe, columns=chosen)
-    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(query.columns)
+    asked = None if columns is None else {*chosen, "date", "symbol"}
+    table = read_bar_table(store, names, start, end, timeframe=timeframe, columns=asked)
+    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")])
+    ordered = ordered if asked is None else ordered.select(chosen)
     rows = max(1, max_bytes // _ROW_BYTES)
     for first in range(0, len(ordered), rows):
         yield ordered.slice(first, rows)
@@ -220,7 +224,7 @@ def read_by_bars(
     query, span = bar_query(symbols, columns), time_range(start, end)
     check_name(timeframe, "timeframe")
     series = (
-        (symbol, series_table(bar_columns(symbol, bars)))
+        (symbol, series_table(bar_columns(symbol, bars, extra=True)))
         for symbol in query.symbols
         for bars in [read_bars(store, symbol, start, end, timeframe=timeframe, last=last)]
     )

@@ -193,6 +193,6 @@ def test_d5_a_time_zone_that_cannot_be_read_is_no_other_answer(fundamental, monk
     def refuse(zone):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("storecore.fundamentals.ZoneInfo", refuse)
+    monkeypatch.setattr("storecore.values.zones.ZoneInfo", refuse)
     with pytest.raises(StorageError, match="cannot read the time zone 'Asia/Tokyo': Too many"):
         decode_fundamental(encoded)
