@@ -36,9 +36,6 @@ def lacking(store: Any, capability: str) -> list[str]:
 class Fixtures:
     """The fixtures that a suite may override, with what holds where it does not."""
 
-    # Laws are tried with any dates in any timeframe.
-    pytestmark: ClassVar[Any] = pytest.mark.filterwarnings("ignore::storecore.errors.StoreWarning")
-
     known_failures: ClassVar[Mapping[str, str]] = {}
     """Tests that are known to fail, each with the reason. One that passes after all is an error."""
 
