@@ -16,9 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.extra_values import FIELDS, KIND_OF, Extra, in_utc, instant_of
+from storecore.bars.extra_values import FIELDS, KIND_OF, Extra, Misfit, in_utc, instant_of
 from storecore.errors import InvalidData, shown
-from storecore.values.times import to_datetime
 
 TYPES: dict[str, pa.DataType] = {
     "float64": pa.float64(),
@@ -145,7 +144,7 @@ def extra_arrays(rows: Sequence[Extra | None]) -> dict[str, pa.Array]:
 def extra_rows(table: pa.Table) -> list[Extra | None] | None:
     """Return the further columns of a table as plain dicts, None if no row has a value."""
     names = extra_names(table.column_names)
-    columns = [_values(table[name]) for name in names]
+    columns = [values_of(table[name]) for name in names]
     rows = [
         {name: each for name, each in zip(names, values, strict=True) if each is not None} or None
         for values in zip(*columns, strict=True)
@@ -160,7 +159,8 @@ def _array(values: list[Any], kind: str) -> pa.Array:
     return pa.array(values, TYPES[kind])
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
+def values_of(column: pa.ChunkedArray) -> list[Any]:
+    """Return a further column as plain values."""
     if pa.types.is_timestamp(column.type):  # without a time zone database
         return in_utc(pc.cast(column, pa.int64()).to_pylist())
     values: list[Any] = column.to_pylist()
@@ -209,18 +209,9 @@ def _misfit(
 ) -> InvalidData:
     """Return the error for the first of some rows."""
     row = pc.index(rows, True).as_py()
-    at = to_datetime(pc.cast(table["date"], pa.int64())[row].as_py(), aware=False)
-    value = _values(table[name].slice(row, 1))[0]
-    return Misfit(name, at, symbol, f"{shown(value)}: expected {expected}")
-
-
-class Misfit(InvalidData):
-    """A value of a further column that does not suit the type that the column has in its series."""
-
-    def __init__(self, column: str, date: Any, symbol: str, why: str) -> None:
-        self.column, self.date, self.symbol, self.why = column, date, symbol, why
-        place = f"{symbol}, {date}" if symbol else f"{date}"
-        super().__init__(f"bar of {place}: extra[{column!r}]={why}")
+    at = pc.cast(table["date"], pa.int64())[row].as_py()
+    value = values_of(table[name].slice(row, 1))[0]
+    return Misfit.of(symbol, at, name, f"{shown(value)}: expected {expected}")
 
 
 def _common(name: str, one: tuple[str, str], other: tuple[str, str]) -> str:

@@ -8,12 +8,13 @@ backend never sees another form.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from storecore.bars.checks import Extra as Keeps
 from storecore.bars.checks import checked_rows
+from storecore.bars.extra import TYPES
 from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
 from storecore.bars.table import PRICES
@@ -36,42 +37,57 @@ from storecore.frames.wide import long_columns
 from storecore.values.timeframes import timeframe_of
 
 _MOST_PROBLEMS = 30
+_SEVEN = frozenset(FIELDS)
+_KEPT = frozenset(TYPES.values())
+
+
+class Frame(NamedTuple):
+    """The bars of a table, as a plain table and grouped by symbol."""
+
+    table: pa.Table
+    rows: Grouped
 
 
 def checked_frame(
     table: Any, timeframe: str, options: Options = DEFAULTS, keeps: Keeps = "keep"
-) -> Grouped:
-    """Return the bars of any table, grouped by symbol.
+) -> Frame:
+    """Return the checked bars of any table.
 
     A backend that keeps no further columns gives `keeps="refuse"`. Raises `InvalidData` with all
     that is wrong. Warns of what does not fit the timeframe.
     """
     given, rows = _as_arrow(table), None
-    if options == DEFAULTS and isinstance(given, pa.Table) and is_plain(given):
+    if _is_plain(given, options):
         with suppress(InvalidData):  # found again below, with all others
             rows = checked_rows(given, keeps)
             _warn_of_zone(given["date"], timeframe)
     if rows is None:
-        rows = checked_rows(_converted(given, timeframe, options), keeps)
+        given = _converted(given, timeframe, options)
+        rows = checked_rows(given, keeps)
     warn_of_spelling(timeframe)
     warn_of_bars(rows, timeframe)
-    return rows
+    return Frame(given, rows)
 
 
 def plain_table(table: Any, timeframe: str, options: Options = DEFAULTS) -> pa.Table:
     """Return any table as a plain one, for another store to check and to warn of."""
     given = _as_arrow(table)
-    if options == DEFAULTS and isinstance(given, pa.Table) and is_plain(given):
-        return given
-    return _converted(given, timeframe, options)
+    return given if _is_plain(given, options) else _converted(given, timeframe, options)
 
 
-def is_plain(table: pa.Table) -> bool:
-    """Return whether a table has the seven columns alone, in types that need no conversion."""
-    names = table.column_names
-    if len(names) != len(FIELDS) or set(names) != set(FIELDS):
+def _is_plain(table: Any, options: Options) -> bool:
+    """Return whether a table has the seven columns, in types that need no conversion.
+
+    Further columns need none either if the table begins with the seven, as storecore's own do.
+    """
+    if options != DEFAULTS or not isinstance(table, pa.Table):
         return False
-    kinds = dict(zip(names, table.schema.types, strict=True))
+    names, types = table.column_names, table.schema.types
+    if set(names) != _SEVEN and tuple(names[: len(FIELDS)]) != FIELDS:
+        return False
+    kinds = dict(zip(names, types, strict=True))
+    if len(kinds) != len(names) or not all(kind in _KEPT for kind in types[len(FIELDS) :]):
+        return False
     symbol, date = kinds["symbol"], kinds["date"]
     text = symbol.value_type if pa.types.is_dictionary(symbol) else symbol
     numbers = (kinds[name] for name in (*PRICES, "volume"))
