@@ -82,7 +82,7 @@ class Bars(BarCollection):
     def _try_to_upsert(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
         given = [(symbol, bars) for symbol, bars in series if len(bars)]
         few = [(symbol, bars) for symbol, bars in given if len(bars) <= FEW_ROWS]
-        if few and few[0][1].num_columns > len(SERIES):
+        if len(few) >= MANY_SERIES and few[0][1].num_columns > len(SERIES):
             few = self._of_known_kinds(timeframe, few)
         if len(few) < MANY_SERIES:
             few = []
@@ -102,7 +102,7 @@ class Bars(BarCollection):
     def _of_known_kinds(self, timeframe: str, few: _Few) -> _Few:
         """Return the series whose partitions know the columns of a batch, for one line.
 
-        All of one kind: a line has one for each column. Raises `InvalidData` for a misfit.
+        A line has one kind for each column. The others are written into their partitions.
         """
         given = kinds_of(few[0][1])
         if not given:
@@ -110,7 +110,7 @@ class Bars(BarCollection):
         known, by_kinds = self._kinds_now(), dict[tuple[str, ...], _Few]()
         for symbol, bars in few:
             kinds = known.of((symbol, timeframe), self._kinds_of)
-            fitted = known.fitted(kinds, bars, given, symbol)
+            fitted = known.fitted(kinds, bars, given)
             if fitted is not None:
                 of_one = tuple(kinds[name] for name in given)
                 by_kinds.setdefault(of_one, []).append((symbol, fitted))

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars import table as core
-from storecore.bars.extra import TYPES, agreed, completed, kinds_of
+from storecore.bars.extra import TYPES, completed, conformed, kinds_of
 from storecore.bars.table import EMPTY, NAIVE, instants_of
 from storecore.errors import InvalidData
 from storecore_file.fs.locks import Count
@@ -113,24 +113,16 @@ class KnownKinds:
             kinds = self._kinds[key] = look(key)
         return kinds
 
-    def fitted(self, known: Kinds, bars: pa.Table, given: Kinds, symbol: str) -> pa.Table | None:
-        """Return bars of given columns in the kinds of their series; None if they change these.
-
-        Raises `InvalidData` for a misfit.
-        """
+    @staticmethod
+    def fitted(known: Kinds, bars: pa.Table, given: Kinds) -> pa.Table | None:
+        """Return bars of given columns in the kinds that are known; None if they do not fit."""
         if given.items() <= known.items():
             return bars
-        if any(_is_change(known.get(name), kind) for name, kind in given.items()):
+        kinds = {name: known.get(name, kind) for name, kind in given.items()}
+        try:
+            return conformed(bars, kinds) if kinds.items() <= known.items() else None
+        except InvalidData:
             return None
-        return agreed(known, bars, _no_values, symbol)[1].select(bars.column_names)
-
-
-def _is_change(known: str | None, kind: str) -> bool:
-    return known is None or (known, kind) == ("int64", "float64")
-
-
-def _no_values(column: str) -> tuple[()]:
-    return ()
 
 
 def rows_of(bars: pa.Table) -> Iterator[tuple[int, dict[str, Any]]]:
