@@ -308,7 +308,7 @@ def test_few_columns_of_a_large_partition_are_read_without_the_rest(base, store,
     numbers = [chosen.random() for _ in range(rows)]
     minutes = [DAY + timedelta(minutes=each) for each in range(rows)]
     plain = {"symbol": ["AAPL"] * rows, "date": minutes, "volume": numbers}
-    plain |= {name: numbers for name in ("open", "high", "low", "close")}
+    plain |= dict.fromkeys(("open", "high", "low", "close"), numbers)
     store.write_bar_table(pa.table(plain), timeframe="1m")
     wide = plain | {f"x{each}": numbers for each in range(5)}
     store.write_bar_table(pa.table(wide), timeframe="1M")
@@ -329,7 +329,7 @@ def test_few_columns_of_a_large_partition_are_read_without_the_rest(base, store,
     assert bytes_of("1M", few) < 1.3 * bytes_of("1m", few)
     assert bytes_of("1M", ["date", "x3"]) < 1.3 * bytes_of("1m", few)
     sizes = {each: store.bar_footprint("AAPL", timeframe=each).bytes for each in ("1m", "1M")}
-    assert sizes["1M"] < 12 / 7 * sizes["1m"]
+    assert sizes["1M"] < (10 / 5 + 0.05) * sizes["1m"]  # of random numbers: dates take nothing
 
 
 # Partitions of another state of the store (law D6).
