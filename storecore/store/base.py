@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
+from storecore.bars.extra_values import Misfit
 from storecore.bars.rows import (
     MAX_BYTES,
     BarColumns,
@@ -202,7 +203,10 @@ class Store(Closing):
         """
         symbol, timeframe = self._series(symbol, timeframe)
         columns = bar_columns(symbol, bars, extra=self._bars.keeps_extra)
-        self._bars.write(symbol, timeframe, columns)
+        try:
+            self._bars.write(symbol, timeframe, columns)
+        except Misfit as error:
+            raise error.among(bars) from None
 
     def read_bars(
         self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
@@ -229,11 +233,14 @@ class Store(Closing):
         symbol, date, open, high, low, close and volume, and further ones (law B6). Raises
         `InvalidData`, which names the row and column.
         """
-        from storecore.bars.checks import checked_rows
+        from storecore.bars.checks import checked_rows, misfit_in
 
         timeframe = self._name(timeframe, "timeframe")
         extra: Any = "keep" if self._bars.keeps_extra else "refuse"
-        self._bars.write_many(timeframe, checked_rows(table, extra))
+        try:
+            self._bars.write_many(timeframe, checked_rows(table, extra))
+        except Misfit as error:
+            raise misfit_in(table, error) from None
 
     @offered()
     def read_bar_table(
