@@ -253,7 +253,7 @@ def test_whole_numbers_that_no_float_equals_stay_whole(store, journaled):
     else:
         store.write_bars("AAPL", large[:1])
     before = store.read_bars("AAPL", *ALWAYS)
-    with pytest.raises(InvalidData, match=r"AAPL, 2026-01-03.*trades.*2\.5.*9007199254740993"):
+    with pytest.raises(InvalidData, match=r"bars\[0\].*trades.*2\.5.*9007199254740993"):
         store.write_bars("AAPL", [bar(2, trades=2.5)])
     assert store.read_bars("AAPL", *ALWAYS) == before
     store.write_bars("MSFT", [bar(2, symbol="MSFT", trades=2.5)])
@@ -285,6 +285,43 @@ def test_a_column_keeps_its_kind_until_the_series_is_deleted_whole(store):
         assert store.read_bar_table("AAPL", *ALWAYS).column_names == [*FIELDS]
     store.write_bars("AAPL", [bar(1, vwap="text")])
     assert column(store, "vwap").to_pylist() == ["text"]
+
+
+@pytest.mark.parametrize("day", [0, 40, 80])
+def test_a_partition_that_stays_keeps_the_columns_of_one_that_is_removed(store, small, day):
+    for each in (0, 40, 80):
+        store.write_bars("AAPL", [bar(each + more) for more in range(6)])
+    store.write_bars("AAPL", [bar(day, vwap=1.5), bar(day + 1, trades=3)])
+    assert store.delete_bars("AAPL", DAY + timedelta(day), DAY + timedelta(day + 9)) == 6
+    assert column(store, "vwap").to_pylist() == [None] * 12
+    with pytest.raises(InvalidData, match="trades"):
+        store.write_bars("AAPL", [bar(1, trades="text")])
+    assert store.verify().findings == ()
+
+
+def test_a_stream_has_windows_of_as_many_bytes_with_further_columns(store):
+    for symbol in ("AAPL", "MSFT"):
+        extra = {f"x{each}": 1.0 for each in range(12)} if symbol == "MSFT" else {}
+        store.write_bars(symbol, [bar(day, symbol, **extra) for day in range(300)])
+    store.write_bars("TEXT", [bar(day, "TEXT", note="x" * 10_000) for day in range(300)])
+    counts = {
+        symbol: len([*store.iter_bar_tables([symbol], *ALWAYS, max_bytes=50 * stream.ROW_BYTES)])
+        for symbol in ("AAPL", "MSFT", "TEXT")
+    }
+    assert counts["MSFT"] >= 2 * counts["AAPL"]
+    assert counts["TEXT"] >= 20 * counts["AAPL"]
+
+
+def test_b4_a_stream_keeps_the_columns_and_kinds_of_its_beginning(store):
+    store.write_bars("AAPL", [bar(day, trades=1) for day in range(100)])
+    windows = store.iter_bar_tables(["AAPL"], *ALWAYS, max_bytes=50 * stream.ROW_BYTES)
+    first = next(windows)
+    store.write_bars("AAPL", [bar(98, vwap=1.5, trades=4)])
+    second = next(windows)
+    assert second.column_names == first.column_names
+    store.write_bars("AAPL", [bar(99, trades=2.5)])
+    with pytest.raises(InvalidData, match=r"trades.*: expected int64, its type so far"):
+        list(windows)
 
 
 def test_a_column_of_floats_stays_one_when_its_fractions_are_deleted(store):

@@ -333,6 +333,9 @@ def test_d6_rows_of_another_kind_than_partitions_have_by_now_can_be_flushed(base
         for path, content in kept.items():  # as a restore over a live folder may lay them
             path.write_bytes(content)
         assert column(store, "x") == ["1", "more"]
+        findings = store.verify().findings
+        assert [each.kind for each in findings] == ["diverged"] * 3
+        assert "columns: 'x' is int64 and string" in findings[0].detail
         store.compact()
         assert column(store, "x") == ["1", "more"]
         assert lines() == []
