@@ -13,10 +13,12 @@ import pytest
 
 from storecore import PriceBar
 from storecore.bars.extra_values import FIELDS
+from storecore.bars.rows import bar_columns
+from storecore.bars.table import series_table
 from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import InvalidData
 from storecore_file import FileDataStore
-from storecore_file.bars import stream
+from storecore_file.bars import kinds, series, stream
 from storecore_file.bars.layout import MARK
 from storecore_file.bars.partition import PartitionFile
 from storecore_file.fs.disk import Disk
@@ -213,6 +215,14 @@ def test_a_column_that_no_partition_of_the_range_has_is_null_there(store, base):
     assert store.read_bar_table("AAPL", *nothing).column_names == [*FIELDS, "venue", "vwap"]
 
 
+def test_the_kinds_that_are_kept_in_memory_are_bounded(store, monkeypatch):
+    monkeypatch.setattr(series, "_MOST_KINDS", 1)
+    for symbol in SYMBOLS:
+        store.write_bars(symbol, [bar(0, symbol, vwap=1.5)])
+        assert column(store, "vwap", symbol).to_pylist() == [1.5]
+        assert len(series._kinds_kept) == 1
+
+
 def test_a_mark_that_is_lost_is_made_again_and_hides_nothing_meanwhile(store, base):
     store.write_bars("AAPL", [bar(vwap=1.5)])
     mark = base / "prices" / "AAPL" / MARK
@@ -391,7 +401,9 @@ def test_d6_a_column_of_two_kinds_is_read_as_text_and_reported(diverged):
         (finding,) = store.verify().findings
         assert (finding.kind, finding.place) == ("diverged", str(diverged / "prices" / "AAPL"))
         assert "'x'" in finding.detail
-        store.write_bars("AAPL", [bar(80, x="more"), bar(120)])
+        store.write_bars("AAPL", [bar(80, x="more")])
+        store.write_bars("AAPL", [bar(120)])
+        assert column(store, "x").to_pylist() == ["text", "9007199254740993", "more", None]
         store.compact()
         assert column(store, "x").to_pylist() == ["text", "9007199254740993", "more", None]
         assert store.verify().ok
@@ -404,8 +416,18 @@ def test_d6_whole_numbers_and_floats_that_do_not_agree_are_read_as_text(diverged
     shutil.copy(partitions(diverged.with_name("one"))[0], diverged / "prices" / "AAPL")
     with FileDataStore(diverged) as store:
         assert column(store, "x").to_pylist() == ["1.5", "9007199254740993"]
+        later = DAY + timedelta(30), DAY + timedelta(50)
+        assert column(store, "x", span=later).to_pylist() == ["9007199254740993"]
         assert column(store, "y").to_pylist() == ["text", "2026-01-01 00:00:00.000000Z"]
         assert store.read_bar_table("AAPL", DAY, DAY).column_names == [*FIELDS, "x", "y", "z"]
+
+
+def test_d6_a_table_that_lacks_a_column_of_two_kinds_stays_without_it():
+    first, second, plain = (
+        series_table(bar_columns("AAPL", [bar(day, **extra)], extra=True))
+        for day, extra in enumerate([{"x": 1}, {"x": True}, {}])
+    )
+    assert kinds.joined([first, second, plain])["x"].to_pylist() == ["1", "true", None]
 
 
 def test_d6_bars_of_an_older_partition_are_compared_with_their_further_columns(base):

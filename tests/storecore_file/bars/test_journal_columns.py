@@ -89,6 +89,11 @@ def test_a_line_of_seven_columns_is_as_it_was_and_the_format_stays(store, lines,
     assert number() == 2
 
 
+def test_a_line_of_volumes_that_no_float_equals_stays_as_it_was(store, lines, number):
+    store.write_bar_table(table(volume=2**53 + 1))
+    assert (lines()[0]["volume"], number()) == ([2**53 + 1] * 3, 2)
+
+
 def test_a_line_keeps_every_value(store, lines):
     values = {
         "f": [float("nan"), float("-inf"), -0.0],
