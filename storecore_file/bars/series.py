@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from storecore.bars.extra import EVERY, EXACT, extra_names, is_asked
 from storecore.bars.table import instants_of
-from storecore.errors import StorageError
+from storecore.errors import CorruptData, StorageError
 from storecore.reports import Coverage, Footprint
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_file.bars.journal import Flushed, Journal, Pending
@@ -73,7 +73,8 @@ class Series:
             first, last = max(span.first, partition.first), min(span.last, partition.last)
             return partition, file.metadata, file.load(first, last, columns)
 
-        pending, found, kinds = self._with_pending(load, span.first, span.last, complete)
+        asked = columns if complete else None
+        pending, found, kinds = self._with_pending(load, span.first, span.last, asked)
 
         def decode() -> pa.Table:
             tables = [rows() for _, _, rows in found]
@@ -82,7 +83,7 @@ class Series:
                 known = [(partition, metadata.flushed) for partition, metadata, _ in found]
                 newer = pending.table(known, span.first, span.last)
                 table = upserted(table, newer if columns is None else _some(newer, columns))
-            return with_kinds(table, _asked(kinds, columns)) if kinds else table
+            return with_kinds(table, kinds) if kinds else table
 
         return decode
 
@@ -109,6 +110,25 @@ class Series:
         """Return the kinds of its further columns, in the journal too."""
         rows = self.journal.pending(self.key).rows
         return union([self.kinds(), *_row_kinds(rows)])
+
+    def _asked_kinds(
+        self, layout: Layout, rows: Sequence[Row], asked: Collection[str]
+    ) -> dict[str, str]:
+        """Return the kinds of the further columns that are asked for, in all partitions and rows.
+
+        A damaged partition is passed over, unless a column that is asked for by name is in no other
+        one: then it may be in that.
+        """
+        found, damage = _row_kinds(rows), None
+        for partition in layout.partitions if layout.marked else ():
+            try:
+                found.append(self.kinds_in(partition))
+            except CorruptData as error:
+                damage = error
+        kinds = union(found)
+        if damage is not None and not {*extra_names(asked)} <= {*kinds, EVERY}:
+            raise damage
+        return {name: kind for name, kind in kinds.items() if is_asked(name, asked)}
 
     def _kinds_in(self, layout: Layout) -> dict[str, str]:
         return union(map(self.kinds_in, layout.partitions))
@@ -165,11 +185,11 @@ class Series:
         look: Callable[[Partition, PartitionFile], _Result],
         first: int = EARLIEST,
         last: int = LATEST,
-        complete: bool = False,
+        asked: Collection[str] | None = None,
     ) -> tuple[Pending, list[_Result], dict[str, str]]:
         """Return the journal's rows, and what `look` returns for each partition of a range.
 
-        If `complete`, also return the kinds of further columns in all partitions and rows.
+        Also return the kinds of the further columns that are `asked` for, in the whole series.
 
         The journal is read first: its rows leave it only after the partitions have them. But if a
         file of it was retired meanwhile, the partitions may not say any more that they have its
@@ -181,10 +201,9 @@ class Series:
             found = self._each_in(layout, look, first, last)
             if pending.rows and not self.journal.are_there(pending):
                 raise _Gone(f"{self.folder}: its journal was flushed meanwhile", self.folder)
-            kinds = self._kinds_in(layout) if complete and layout.marked else {}
-            if complete and pending.rows:
-                kinds = union([kinds, *_row_kinds(pending.rows)])
-            return pending, found, kinds
+            if asked is None or not (layout.marked or pending.rows):
+                return pending, found, {}
+            return pending, found, self._asked_kinds(layout, pending.rows, asked)
 
         return _steadily(self.folder, look_at_both)
 
@@ -292,13 +311,6 @@ def _opened(disk: Disk, path: Path) -> OpenFile:
 def _row_kinds(rows: Iterable[Row]) -> list[Kinds]:
     """Return the kinds of some rows of the journal, those of a line once."""
     return [*{id(row.kinds): row.kinds for row in rows if row.kinds}.values()]
-
-
-def _asked(kinds: Kinds, columns: Collection[str] | None) -> dict[str, str]:
-    """Return the kinds of the columns that were asked for."""
-    return {
-        name: kind for name, kind in kinds.items() if columns is None or is_asked(name, columns)
-    }
 
 
 def _some(table: pa.Table, columns: Collection[str]) -> pa.Table:

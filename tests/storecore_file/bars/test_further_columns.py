@@ -16,7 +16,7 @@ from storecore.bars.extra_values import FIELDS
 from storecore.bars.rows import bar_columns
 from storecore.bars.table import series_table
 from storecore.builtin.memory import MemoryDataStore
-from storecore.errors import InvalidData
+from storecore.errors import CorruptData, InvalidData
 from storecore_file import FileDataStore
 from storecore_file.bars import kinds, series, stream
 from storecore_file.bars.layout import MARK
@@ -213,6 +213,23 @@ def test_a_column_that_no_partition_of_the_range_has_is_null_there(store, base):
     assert store.read_bar_table("AAPL", *first).column_names == [*FIELDS, "venue", "vwap"]
     nothing = DAY - timedelta(9), DAY - timedelta(8)
     assert store.read_bar_table("AAPL", *nothing).column_names == [*FIELDS, "venue", "vwap"]
+
+
+def test_d5_a_damaged_partition_hides_no_column_and_refuses_no_other_range(store, base):
+    store.write_bars("AAPL", [bar(vwap=1.5)])
+    for day in (40, 80):
+        store.write_bars("AAPL", [bar(day, vwap=2.5, trades=3)])
+    path = next(each for each in partitions(base) if "01" in each.name)
+    path.write_bytes(b"damaged")
+    series._kinds_kept.clear()
+    later = DAY + timedelta(75), DAY + timedelta(90)
+    assert column(store, "vwap", span=later).to_pylist() == [2.5]
+    assert store.read_bar_table("AAPL", *later).column_names == [*FIELDS, "trades", "vwap"]
+    with pytest.raises(CorruptData, match="2026-01"):
+        column(store, "other", span=later)
+    with pytest.raises(CorruptData, match="2026-01"):
+        store.write_bars("AAPL", [bar(90, other=1)])
+    store.write_bars("AAPL", [bar(90)])
 
 
 def test_the_kinds_that_are_kept_in_memory_are_bounded(store, monkeypatch):
