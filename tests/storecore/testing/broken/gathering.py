@@ -9,6 +9,7 @@ import broken_bars
 import broken_batches
 import broken_behaviour
 import broken_caches
+import broken_columns
 import broken_facts
 import broken_far
 import broken_files
@@ -30,12 +31,13 @@ from msgspec.structs import replace
 from plain_store import storecore_backend
 
 from storecore import NoStore
+from storecore.builtin.memory import MemoryLog
 from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
     *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
-    *(broken_behaviour, broken_verdicts, broken_maintenance),
+    *(broken_behaviour, broken_verdicts, broken_maintenance, broken_columns),
     *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
 )
 BROKEN = {
@@ -56,7 +58,9 @@ def suite_of(cls):
         @pytest.fixture
         def spec(self):
             spec = replace(storecore_backend(), promises=getattr(cls, "promises", frozenset()))
-            return replace(spec, capabilities=getattr(cls, "capabilities", spec.capabilities))
+            own = getattr(cls, "capabilities", None)  # of a `Store`, a property
+            given = own if isinstance(own, frozenset) else spec.capabilities
+            return replace(spec, capabilities=given)
 
         @pytest.fixture
         def place(self, tmp_path):
@@ -71,7 +75,11 @@ def suite_of(cls):
         @pytest.fixture
         def tamper(self, store):
             def tamper(log, change):
-                store._logs[log] = change(store._logs[log])
+                kept = store._logs[log]
+                if isinstance(kept, MemoryLog):
+                    kept.kept = change(kept.kept)
+                else:
+                    store._logs[log] = change(kept)
 
             return tamper
 
