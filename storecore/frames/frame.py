@@ -21,7 +21,7 @@ from storecore.bars.table import PRICES
 from storecore.errors import InvalidData, text_of
 from storecore.frames.dates import dates_of, zone_of_midnights
 from storecore.frames.extra import further_columns
-from storecore.frames.names import Named, named
+from storecore.frames.names import Named, field_of, named
 from storecore.frames.numbers import (
     Numbers,
     is_text,
@@ -86,7 +86,12 @@ def _is_plain(table: Any, options: Options) -> bool:
     if set(names) != _SEVEN and tuple(names[: len(FIELDS)]) != FIELDS:
         return False
     kinds = dict(zip(names, types, strict=True))
-    if len(kinds) != len(names) or not all(kind in _KEPT for kind in types[len(FIELDS) :]):
+    further = dict(zip(names[len(FIELDS) :], types[len(FIELDS) :], strict=True))
+    if (
+        len(kinds) != len(names)
+        or any(map(field_of, further))
+        or not _KEPT.issuperset(further.values())
+    ):
         return False
     symbol, date = kinds["symbol"], kinds["date"]
     text = symbol.value_type if pa.types.is_dictionary(symbol) else symbol
