@@ -13,7 +13,6 @@ from datetime import date, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from storecore import PriceBar
 from storecore.bars.extra_values import FIELDS
 from storecore_file import FileDataStore
 
