@@ -15,11 +15,13 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import date
+from sys import getsizeof
 from threading import Lock
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from storecore.bars.extra_values import Extra
 from storecore.bars.rows import BarColumns, price_bars
 from storecore.config.nested import NestedStore
 from storecore.models import PriceBar
@@ -47,9 +49,12 @@ class _Held(NamedTuple):
     last: int
     columns: Sequence[Sequence[Any]]
 
+    extra: list[Extra | None] | None = None
+
     @property
     def bytes(self) -> int:
-        return len(self.columns[0]) * BYTES_A_BAR
+        further = sum(map(_bytes_of, self.extra)) if self.extra else 0
+        return len(self.columns[0]) * BYTES_A_BAR + further
 
 
 class CachedStore(Wrapper):
@@ -86,7 +91,7 @@ class CachedStore(Wrapper):
         bars = self._nested.read_bars(symbol, start, end, timeframe=timeframe)
         with self._lock:
             if writes == self._writes:  # otherwise they may be older than a write
-                self._hold(key, _Held(span.first, span.last, _columns(bars)))
+                self._hold(key, _Held(span.first, span.last, _columns(bars), _extra(bars)))
         return bars
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,13 +130,26 @@ def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:
     return (instants, *prices, [bar.volume for bar in bars])
 
 
+def _extra(bars: list[PriceBar]) -> list[Extra | None] | None:
+    """Return the further columns of bars: copies, since the caller may change those of a bar."""
+    if all(bar.extra is None for bar in bars):
+        return None
+    return [bar.extra and dict(bar.extra) for bar in bars]
+
+
+def _bytes_of(extra: Extra | None) -> int:
+    """Return the memory that a dict of further columns takes; the names are shared."""
+    return 8 if extra is None else getsizeof(extra) + sum(map(getsizeof, extra.values()))
+
+
 _PRICES = ("open", "high", "low", "close")
 
 
 def _bars_within(symbol: str, held: _Held, span: TimeRange) -> list[PriceBar]:
     dates = held.columns[0]
     rows = slice(bisect_left(dates, span.first), bisect_right(dates, span.last))
-    columns = BarColumns(*(column[rows] for column in held.columns))  # type: ignore[arg-type]
+    extra = held.extra and held.extra[rows]
+    columns = BarColumns.of([column[rows] for column in held.columns], extra)
     return price_bars(symbol, columns, span.aware)
 
 

@@ -21,11 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
+from functools import partial
+from itertools import chain
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
+from storecore.bars.extra_values import Misfit
 from storecore.bars.rows import (
     MAX_BYTES,
     BarColumns,
@@ -199,7 +202,11 @@ class Store(Closing):
         timeframe.
         """
         symbol, timeframe = self._series(symbol, timeframe)
-        self._bars.write(symbol, timeframe, bar_columns(symbol, bars))
+        columns = bar_columns(symbol, bars, extra=self._bars.keeps_extra)
+        try:
+            self._bars.write(symbol, timeframe, columns)
+        except Misfit as error:
+            raise error.among(bars) from None
 
     def read_bars(
         self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
@@ -223,13 +230,17 @@ class Store(Closing):
         """Insert or replace bars of many symbols, after checking the whole table.
 
         `table` is a `pyarrow.Table`, or any object with the Arrow C data interface. Its columns are
-        symbol, date, open, high, low, close and volume. Raises `InvalidData`, which names the row
-        and column.
+        symbol, date, open, high, low, close and volume, and further ones (law B6). Raises
+        `InvalidData`, which names the row and column.
         """
-        from storecore.bars.checks import checked_rows
+        from storecore.bars.checks import checked_rows, misfit_in
 
         timeframe = self._name(timeframe, "timeframe")
-        self._bars.write_many(timeframe, checked_rows(table))
+        extra: Any = "keep" if self._bars.keeps_extra else "refuse"
+        try:
+            self._bars.write_many(timeframe, checked_rows(table, extra))
+        except Misfit as error:
+            raise misfit_in(table, error) from None
 
     @offered()
     def read_bar_table(
@@ -245,9 +256,11 @@ class Store(Closing):
         from storecore.bars.query import bar_query, query_result
 
         timeframe = self._name(timeframe, "timeframe")
-        query, span = bar_query(symbols, columns), time_range(start, end)
+        query = bar_query(symbols, columns, extra=self._bars.keeps_extra)
+        span = time_range(start, end)
         series = self._bars.read_many(query.symbols, timeframe, span, query.columns)
-        return query_result(series, query.columns, span.aware)
+        kinds = (self._bars.extra_kinds(each, timeframe) for each in query.symbols)
+        return query_result(series, query.columns, span.aware, partial(chain.from_iterable, kinds))
 
     @offered("bars.stream")
     def iter_bar_tables(
@@ -265,14 +278,18 @@ class Store(Closing):
         The iterator holds at most about `max_bytes` of bars in memory. It may miss bars that are
         written during the iteration.
         """
-        from storecore.bars.query import bar_query, in_time_order
+        from storecore.bars.query import bar_query, in_time_order, resolved
 
         timeframe = self._name(timeframe, "timeframe")
-        query, span = bar_query(symbols, columns), time_range(start, end)
+        query = bar_query(symbols, columns, extra=self._bars.keeps_extra)
+        span = time_range(start, end)
         check_max_bytes(max_bytes)
+        kinds = [(each, self._bars.extra_kinds(each, timeframe)) for each in query.symbols]
+        query, asked = resolved(query, kinds)
         found = self._bars.stream(query.symbols, timeframe, span, query.columns, max_bytes)
         return (
-            in_time_order(series, query.columns, span.aware) for series in self._while_open(found)
+            in_time_order(series, query.columns, span.aware, asked)
+            for series in self._while_open(found)
         )
 
     @offered("bars.delete")

@@ -16,8 +16,8 @@ _MODULES = (
     "protocol names times bars fundamentals events states audit life freshness threads history "
     "durability answers sizes zones filters whole behaviour tampering "
     "together bounds forms reopened processes "
-    "bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage maintenance "
-    "records fixtures worker"
+    "extra_columns bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage "
+    "maintenance records fixtures worker"
 )
 pytest.register_assert_rewrite(*(f"storecore.testing.{name}" for name in _MODULES.split()))
 _PROPERTY = "storecore"
