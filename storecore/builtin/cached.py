@@ -47,6 +47,14 @@ class _Held(NamedTuple):
     last: int
     columns: Sequence[Sequence[Any]]
 
+    def has(self, span: TimeRange) -> bool:
+        """Return whether these are all bars of a range, or all of the newest ones asked for."""
+        if span.last > self.last:
+            return False
+        if self.first <= span.first:
+            return True
+        return span.newest is not None and bisect_right(self.columns[0], span.last) >= span.newest
+
     @property
     def bytes(self) -> int:
         return len(self.columns[0]) * BYTES_A_BAR
@@ -86,7 +94,7 @@ class CachedStore(Wrapper):
         span = time_range(start, end, last)
         with self._lock:
             held, writes = self._held.get(key), self._writes
-            if held is not None and held.first <= span.first and span.last <= held.last:
+            if held is not None and held.has(span):
                 self._held.move_to_end(key)
                 return _bars_within(key[0], held, span)
         bars = read_bars(self._nested, symbol, start, end, timeframe=timeframe, last=last)
