@@ -74,7 +74,7 @@ def bar_table(bars: Sequence[PriceBar], *, with_symbol: bool = False) -> Table:
     columns = [
         date_texts([bar.date for bar in bars]),
         *(price_texts([getattr(bar, field) for bar in bars]) for field in _PRICES),
-        [f"{bar.volume:,}" for bar in bars],
+        ["" if bar.volume is None else f"{bar.volume:,}" for bar in bars],
     ]
     headings = ["date (UTC)", *_PRICES, "volume"]
     if with_symbol:

@@ -31,10 +31,11 @@ def write_bar_table(
     """Insert or replace the bars of a table of many symbols, checked whole first.
 
     With `replace`, each series of the table becomes exactly its rows, in one step. `table` has the
-    columns of `PriceBar` (symbol, date, open, high, low, close, volume) and may be a
-    `pyarrow.Table` or anything with the Arrow C data interface. Raises `InvalidData` naming row and
-    field. A store without `BarTables` is written symbol by symbol: if a write fails, the symbols
-    before it stay written.
+    columns symbol, date, open, high, low, close and volume, and may be a `pyarrow.Table` or
+    anything with the Arrow C data interface. A null volume was not reported. Further columns (law
+    B6) have numbers, booleans, text or timestamps, and may be null; each has one type in a series.
+    Raises `InvalidData` naming row and field. A store without `BarTables` is written symbol by
+    symbol: if a write fails, the symbols before it stay written.
     """
     if asked_to_replace(replace):
         if not (isinstance(store, BarTables) and has_method(store, "write_bar_table")):
@@ -58,7 +59,9 @@ def read_bar_table(
     """Return the bars of many symbols as one table, sorted by symbol, then date.
 
     Its columns are symbol (string), date (timestamp in microseconds, of UTC or naive as the bounds
-    are), open, high, low, close and volume (float64), or those of them that `columns` names. A
+    are), open, high, low, close and volume (float64), then all further columns of these bars by
+    name (float64, int64, bool, string, timestamp of UTC), or those that `columns` names. A column
+    that a symbol does not have is null for it; one that no symbol has raises `InvalidData`. A
     symbol without bars has no rows. `volume` is int64 if the result has a whole volume that
     no float64 equals and no fractional volume. With `last`, a symbol has at most that many rows,
     the newest of the range.
@@ -98,11 +101,12 @@ def iter_bar_tables(
         return
     from storecore.bars.query import bar_query
 
-    query = bar_query(symbols, columns)
+    names, chosen = bar_query(symbols, columns)
     check_max_bytes(max_bytes)
-    chosen = {*query.columns, "date", "symbol"}
-    table = read_bar_table(store, symbols, start, end, timeframe=timeframe, columns=chosen)
-    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(query.columns)
+    asked = None if columns is None else {*chosen, "date", "symbol"}
+    table = read_bar_table(store, names, start, end, timeframe=timeframe, columns=asked)
+    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")])
+    ordered = ordered if asked is None else ordered.select(chosen)
     rows = max(1, max_bytes // _ROW_BYTES)
     for first in range(0, len(ordered), rows):
         yield ordered.slice(first, rows)
@@ -154,7 +158,7 @@ def read_by_bars(
     query, span = bar_query(symbols, columns), time_range(start, end)
     check_name(timeframe, "timeframe")
     series = (
-        (symbol, series_table(bar_columns(symbol, bars)))
+        (symbol, series_table(bar_columns(symbol, bars, extra=True)))
         for symbol in query.symbols
         for bars in [read_bars(store, symbol, start, end, timeframe=timeframe, last=last)]
     )

@@ -25,7 +25,7 @@ batches = st.lists(st.lists(st.tuples(dates, prices, volumes), max_size=8), max_
 
 NO_NUMBERS: tuple[Any, ...] = (math.nan, math.inf, -math.inf, True, "1.5", None, 1 + 1j, 10**400)
 NO_PRICES = (*NO_NUMBERS, Decimal("1." + "3" * 30), 2**53 + 1, Fraction(1, 3), [1.0])
-NO_VOLUMES = (*NO_NUMBERS, -1, -0.5, 2**63)
+NO_VOLUMES = (*(each for each in NO_NUMBERS if each is not None), -1, -0.5, 2**63)
 NO_BATCHES: tuple[Any, ...] = (None, 7, [None], ["bar"], [{"close": 1.0}], bar())
 
 

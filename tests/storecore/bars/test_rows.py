@@ -126,7 +126,6 @@ NO_NUMBERS = [
     True,
     np.bool_(True),
     "1",
-    None,
     1j,
     Decimal("NaN"),
     Decimal("sNaN"),
@@ -149,7 +148,13 @@ NO_NUMBERS = [
 @pytest.mark.parametrize("field", [*PRICES, "volume"])
 def test_b2_what_is_no_finite_number_is_refused_with_row_and_field(bar, field, value):
     with pytest.raises(InvalidData, match=rf"^bars\[1\]\.{field}=.*expected a (finite )?number"):
-        bar_columns("AAPL", [bar(), bar(**{field: value})])
+        bar_columns("AAPL", [bar(), bar(**{field: value})], extra=True)
+
+
+@pytest.mark.parametrize("field", PRICES)
+def test_b2_a_price_of_none_is_refused_with_row_and_field(bar, field):
+    with pytest.raises(InvalidData, match=rf"^bars\[1\]\.{field}=None: expected a number"):
+        bar_columns("AAPL", [bar(), bar(**{field: None})], extra=True)
 
 
 @pytest.mark.parametrize(
