@@ -17,11 +17,13 @@ Side = Literal["BUY", "SELL"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class PriceBar(Struct, frozen=True, gc=False):
+class PriceBar(Struct, frozen=True, gc=False, omit_defaults=True, repr_omit_defaults=True):
     """One bar of one symbol: its prices and its volume from `date` until the next bar.
 
     `date` is the start of the bar. A `datetime.date` is accepted too: it stands for its midnight
-    and is returned as a `datetime`. A whole volume is returned as an `int`.
+    and is returned as a `datetime`. A whole volume is returned as an `int`; None is a volume that
+    was not reported. `extra` has the further columns of the bar by name, without those that are
+    null: `float`, `int` of 64 bits, `bool`, `str` or `datetime`. It is None if there are none.
     """
 
     symbol: str
@@ -30,7 +32,8 @@ class PriceBar(Struct, frozen=True, gc=False):
     high: float
     low: float
     close: float
-    volume: int | float
+    volume: int | float | None
+    extra: dict[str, Any] | None = None
 
 
 class FundamentalData(Struct, frozen=True, kw_only=True):

@@ -14,15 +14,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from storecore.audit.chain import verify_chain
 from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
+from storecore.events import EventQuery, find_events
+from storecore.fundamentals import select_fundamentals
 from storecore.models import Event, FundamentalData
-from storecore.reports import AuditLine, Coverage, Finding, Footprint, StateVersion
+from storecore.reports import (
+    AuditLine,
+    Coverage,
+    Finding,
+    Footprint,
+    SeriesCoverage,
+    StateVersion,
+)
+from storecore.states import KEPT_VERSIONS
 from storecore.values.times import EVER, TimeRange, to_datetime
 
 if TYPE_CHECKING:
@@ -49,6 +59,14 @@ class BarCollection(Collection, ABC):
         def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
             """Remove the bars of a range; return their number (`Bulk`)."""
 
+        def replace(self, timeframe: str, batch: Grouped) -> None:
+            """Replace whole series by the bars of a batch (`write_bar_table(…, replace=True)`).
+
+            Each symbol of the batch has at least one bar. All series change in one step: a reader
+            sees the old or the new bars of a series, and after an error or a crash no series or all
+            of them are replaced.
+            """
+
         def stream(
             self,
             symbols: list[str],
@@ -57,10 +75,20 @@ class BarCollection(Collection, ABC):
             columns: tuple[str, ...],
             max_bytes: int,
         ) -> Iterator[list[tuple[str, pa.Table]]]:
-            """Yield the series tables of consecutive ranges of time (`BarStream`)."""
+            """Yield the series tables of consecutive ranges of time (`BarStream`).
+
+            `columns` are names. A table may lack a further column of its series: it is null there.
+            """
 
         def footprint(self, symbol: str, timeframe: str) -> Footprint:
             """Return the number of data files of a series and their size (`DiskUsage`)."""
+
+    keeps_extra: ClassVar[bool] = False
+    """Whether further columns and volumes of None are kept (law B6).
+
+    If not, `Store` refuses both, and the other methods never receive them. A collection that sets
+    it has `extra_kinds`, and calls `storecore.bars.extra.agreed` when it writes.
+    """
 
     @abstractmethod
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
@@ -71,7 +99,17 @@ class BarCollection(Collection, ABC):
 
     @abstractmethod
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns | pa.Table:
-        """Return the bars of a range, sorted by date, as columns or as a series table."""
+        """Return the bars of a range, sorted by date, as columns or as a series table.
+
+        If `span.newest` is set, only that many are needed, the last ones. More may be returned.
+        """
+
+    def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
+        """Return the further columns of a series and their types (`storecore.bars.extra`).
+
+        A column stays, even if it is null in all bars, until the series is deleted whole.
+        """
+        return {}
 
     def write_many(self, timeframe: str, batch: Grouped) -> None:
         """Insert or replace the bars of several symbols.
@@ -87,12 +125,22 @@ class BarCollection(Collection, ABC):
     ) -> list[tuple[str, pa.Table]]:
         """Return a series table for each symbol that has bars, in the order of `symbols`.
 
-        A table has the column `date` and all `columns` except "symbol". It may have others.
+        A table has the column `date` and all `columns` except "symbol". It may have others. Of each
+        symbol only `span.newest` bars are needed, if that is set. More may be returned. Of the
+        further columns it has those that the series has, even if they are null in this range;
+        `storecore.bars.extra.EVERY` in `columns` stands for all of them. A series with such columns
+        but without bars in the range has a table without rows.
         """
+        from storecore.bars.extra import completed
         from storecore.bars.table import as_table
 
-        found = ((symbol, as_table(self.read(symbol, timeframe, span))) for symbol in symbols)
-        return [(symbol, table) for symbol, table in found if len(table)]
+        found: list[tuple[str, pa.Table]] = []
+        for symbol in symbols:
+            table = as_table(self.read(symbol, timeframe, span))
+            kinds = self.extra_kinds(symbol, timeframe)
+            if kinds or len(table):
+                found.append((symbol, completed(table, kinds) if kinds else table))
+        return found
 
     def symbols(self, timeframe: str | None) -> Iterable[str]:
         """Return the symbols that have bars of a timeframe (None: of any), in any order."""
@@ -112,6 +160,16 @@ class BarCollection(Collection, ABC):
         first, last = (to_datetime(at, aware=True) for at in (dates[0], dates[-1]))
         return Coverage(first, last, len(dates))
 
+    def inventory(self) -> Iterable[SeriesCoverage]:
+        """Return the extent of each series that has bars, in any order.
+
+        The default asks for the coverage of each series. Override it if one query can answer.
+        """
+        for symbol, timeframe in self.series():
+            found = self.coverage(symbol, timeframe)
+            if found.first is not None and found.last is not None:  # not deleted meanwhile
+                yield SeriesCoverage(symbol, timeframe, found.first, found.last, found.count)
+
     def generation(self, symbol: str, timeframe: str) -> int:
         """Return a counter that each write to a series increments; 0 if the backend has none."""
         return 0
@@ -125,6 +183,9 @@ class FundamentalCollection(Collection, ABC):
         def all(self) -> Iterator[FundamentalData]:
             """Yield all fundamentals by symbol, then timestamp (`Transfer`, `Maintenance`)."""
 
+        def delete(self, symbol: str, span: TimeRange) -> int:
+            """Remove the fundamentals of a symbol and range, all or none; return their number."""
+
     @abstractmethod
     def write(self, batch: list[FundamentalData]) -> None:
         """Insert or replace fundamentals, all or none; the last one of a (symbol, instant) wins."""
@@ -132,6 +193,20 @@ class FundamentalCollection(Collection, ABC):
     @abstractmethod
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
         """Return the latest fundamental whose timestamp is not after the instant `limit`."""
+
+    def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
+        """Return the fundamentals of a symbol and range by timestamp (`Catalog`).
+
+        The default reads all fundamentals of the store, by `all`.
+        """
+        return select_fundamentals((each for each in self.all() if each.symbol == symbol), span)
+
+    def symbols(self) -> Iterable[str]:
+        """Return the symbols that have fundamentals, in any order (`Catalog`).
+
+        The default reads all fundamentals of the store, by `all`.
+        """
+        return {each.symbol for each in self.all()}
 
 
 class EventCollection(Collection, ABC):
@@ -145,6 +220,9 @@ class EventCollection(Collection, ABC):
             `Transfer` and `Maintenance` need it.
             """
 
+        def delete(self, query: EventQuery) -> int:
+            """Remove the events that a query asks for, all or none; return their number."""
+
     @abstractmethod
     def write(self, batch: list[Event]) -> None:
         """Append events in the order given, all or none. Their times are aware UTC."""
@@ -153,9 +231,28 @@ class EventCollection(Collection, ABC):
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and types (None: all), in the order of `select_events`."""
 
+    def find(self, query: EventQuery) -> list[Event]:
+        """Return the events that a query asks for, in the order of `select_events`.
+
+        `Store` calls it if a query has `symbols` or `ingested_by`, and `read` otherwise. The
+        default reads all events of the range and types, and filters them.
+        """
+        found = self.read(query.span._replace(aware=True), query.types)
+        return find_events(found, query)
+
+    def symbols(self) -> Iterable[str]:
+        """Return the symbols that have events, without None, in any order (`Catalog`).
+
+        The default reads all events of the store, by `all`.
+        """
+        return {each.symbol for each in self.all() if each.symbol is not None}
+
 
 class StateCollection(Collection, ABC):
     """The state of each strategy, a JSON document."""
+
+    kept_versions: int = KEPT_VERSIONS
+    """The number of versions that the collection keeps of each state."""
 
     if TYPE_CHECKING:
 
@@ -169,6 +266,12 @@ class StateCollection(Collection, ABC):
             self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None
         ) -> None:
             """Replace all versions with those of another store: number, document (`Transfer`)."""
+
+        def delete(self, strategy: str, expect: int | None) -> bool:
+            """Remove all versions of a state; return whether there was one (`VersionedState`).
+
+            `expect` is as for `save`. The version after it is 0.
+            """
 
     @abstractmethod
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:

@@ -115,7 +115,7 @@ def exact_series(store: DataStore, symbol: str, timeframe: str, table: pa.Table)
 
     if table["volume"].type == "double" and pc.max(table["volume"]).as_py() >= _EXACT_TO:
         bars = store.read_bars(symbol, *bounds_of(table), timeframe=timeframe)
-        return series_table(bar_columns(symbol, bars))
+        return series_table(bar_columns(symbol, bars, extra=True))
     ((_, series),) = checked_series(table)
     return series
 

@@ -13,7 +13,7 @@ from storecore import Action, DecisionRecord, OrderRecord, OrderResult
 from storecore.models import FundamentalData, PriceBar
 
 FIELDS = {
-    "PriceBar": "symbol date open high low close volume",
+    "PriceBar": "symbol date open high low close volume extra",
     "FundamentalData": (
         "symbol timestamp company_name cik employees shares_outstanding float_shares "
         "industry category subcategory raw_xml extra"
