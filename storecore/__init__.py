@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from storecore.events import event_filter as event_filter
     from storecore.events import find_events as find_events
     from storecore.events import select_events as select_events
+    from storecore.frames.adjust import adjust as adjust
+    from storecore.frames.records import to_frame as to_frame
+    from storecore.frames.resample import resample as resample
     from storecore.fundamentals import decode_fundamental as decode_fundamental
     from storecore.fundamentals import encode_fundamental as encode_fundamental
     from storecore.fundamentals import select_fundamentals as select_fundamentals
@@ -130,6 +133,9 @@ _USE = {
         "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError "
         "StoreClosed StoreError StoreWarning UnknownBackend"
     ),
+    "frames.adjust": "adjust",
+    "frames.records": "to_frame",
+    "frames.resample": "resample",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
         "OrderResult PriceBar"
@@ -198,4 +204,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted(_HOME)
