@@ -23,11 +23,17 @@ LATEST = (datetime.max - _EPOCH) // _MICROSECOND
 
 
 class TimeRange(NamedTuple):
-    """The instants from `first` to `last`, both included; `aware`: results have aware times."""
+    """The instants from `first` to `last`, both included; `aware`: results have aware times.
+
+    `newest` limits the answer to that many records, the last ones (None: all). A collection may
+    ignore it and return more. A range between two bounds within one microsecond contains no
+    instant: its `first` is after its `last`.
+    """
 
     first: int
     last: int
     aware: bool
+    newest: int | None = None
 
 
 EVER = TimeRange(EARLIEST, LATEST, aware=True)
