@@ -230,14 +230,15 @@ class PartitionFile:
     Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
-    def __init__(self, file: Source) -> None:
+    def __init__(self, file: Source, tail: int = _TAIL, whole: int = _WHOLE) -> None:
+        """Read the end of a file: `tail` bytes, or all of a file of at most `whole` bytes."""
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
         with decode_errors(file.path, "file of bars"):
             self._buffer = pa.allocate_buffer(file.size)
             self._view = memoryview(self._buffer).cast("B")
             self._read_from = file.size
-            self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
+            self._read(0 if file.size <= whole else file.size - tail)
             self.metadata, self._footer = self._opened()
 
     @property

@@ -14,7 +14,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -64,7 +64,12 @@ class Changed(NamedTuple):
         """Look at a file or folder. Raises `FileNotFoundError`."""
         now = time.time_ns()  # before the look: this thread may be held up after it
         at = os.stat(path).st_mtime_ns  # noqa: PTH116 - the quicker, before every read
-        return cls(at, now - at > (_TICK if at % 1_000_000_000 else _SLOW_TICK))
+        return cls(at, is_settled(at, now))
+
+
+def is_settled(at: int, now: int) -> bool:
+    """Return whether a change after `now` gives another time than `at` (ns)."""
+    return now - at > (_TICK if at % 1_000_000_000 else _SLOW_TICK)
 
 
 class _Listing(NamedTuple):
@@ -159,8 +164,9 @@ class Disk:
         """Return the names in a folder that are not hidden, sorted; none if it is missing.
 
         Some may be gone by now. No name that was there all the time is left out, and all were there
-        at one time: the folder is listed until two listings agree, since one may miss a file that
-        is replaced while it runs. A folder that has not changed since is not listed again.
+        at one time: the folder is listed until two listings agree, or it has not changed meanwhile,
+        since one may miss a file that is replaced while it runs. A folder that has not changed
+        since is not listed again.
         """
         with os_errors(folder, "list"):
             try:
@@ -168,7 +174,7 @@ class Disk:
                 known = self._listings.get(folder)
                 if known is not None and known.changed == changed.at:
                     return known.names
-                names = _steady_names(folder)
+                names = _steady_names(folder, changed)
             except FileNotFoundError:
                 return []
         listed = sorted(name for name in names if not name.startswith("."))
@@ -433,9 +439,15 @@ def _may_be_folder(entry: os.DirEntry[str]) -> bool:
         return error.errno != errno.ELOOP  # a link to itself leads nowhere
 
 
-def _steady_names(folder: Path) -> set[str]:
-    """Return the names in a folder once two listings agree, or all that many have found."""
-    found, names = set[str](), set(os.listdir(folder))  # noqa: PTH208 - names only
+def _steady_names(folder: Path, changed: Changed) -> Collection[str]:
+    """Return the names in a folder once two listings agree, or all that many have found.
+
+    One is enough if the folder does not change while it runs, and any change would show.
+    """
+    first = os.listdir(folder)  # noqa: PTH208 - names only
+    if changed.settled and Changed.of(folder).at == changed.at:
+        return first
+    found, names = set[str](), set(first)
     for _ in range(_LISTED_AGAIN):
         again = set(os.listdir(folder))  # noqa: PTH208
         if again == names:

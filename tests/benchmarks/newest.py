@@ -10,12 +10,11 @@ from __future__ import annotations
 import argparse
 import tempfile
 from functools import partial
-from pathlib import Path
 
 from timing import in_turn
 from universe import bar_table, minutes
 
-from storecore.values.times import TimeRange, EARLIEST, LATEST
+from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_file import FileDataStore
 
 SHORT = 1_000

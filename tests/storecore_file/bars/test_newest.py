@@ -28,7 +28,7 @@ def days(first, count, close=1.0, symbol="AAPL"):
 def journaled(store, first, count, close):
     rows = [bar for symbol in ("AAPL", "MSFT") for bar in days(first, count, close, symbol)]
     columns = {name: [getattr(bar, name) for bar in rows] for name in ("symbol", "date", "close")}
-    columns |= {name: columns["close"] for name in ("open", "high", "low", "volume")}
+    columns |= dict.fromkeys(("open", "high", "low", "volume"), columns["close"])
     store.write_bar_table(pa.table(columns))
 
 
