@@ -68,6 +68,21 @@ class Bars(BarCollection):
         """Upsert the bars of each symbol: all of them or, on an error, none (law D2)."""
         self._upsert(timeframe, batch.series())
 
+    def replace(self, timeframe: str, batch: Grouped) -> None:
+        """Make each series exactly its bars: all series or, on an error, none.
+
+        A reader, and a crash, sees the old bars of a series or the new ones. After a crash some
+        series of the batch may be old and others new.
+        """
+        series = batch.series()
+        folders = [self._path(symbol, timeframe) for symbol, _ in series]
+        self._disk.make_folders(folders, within=self._folder)
+        upserts = [
+            Upsert(self._writer(symbol, timeframe), bars, whole=True) for symbol, bars in series
+        ]
+        with all_or_none(upserts, WRITERS):
+            pass
+
     def _upsert(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
         given = [(symbol, bars) for symbol, bars in series if len(bars)]
         few = [(symbol, bars) for symbol, bars in given if len(bars) <= FEW_ROWS]
