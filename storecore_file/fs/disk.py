@@ -187,6 +187,12 @@ class Disk:
             self._listings.clear()
         self._listings[folder] = listing
 
+    def hidden(self, folder: Path) -> list[str]:
+        """Return the hidden names in a folder."""
+        with os_errors(folder, "list"):
+            names = _steady_names(folder, Changed.of(folder))
+        return [name for name in names if name.startswith(".")]
+
     def folders(self, folder: Path) -> list[Path]:
         """Return the folders in a folder that are not hidden, sorted; none if it is missing."""
         with os_errors(folder, "list"):
@@ -312,10 +318,25 @@ class Disk:
             finally:
                 os.close(file)
 
-    def drop(self, path: Path) -> None:
-        """Remove a file without a sync: it may come back. No error if it is gone already."""
+    def drop(self, path: Path) -> bool:
+        """Remove a file without a sync: it may come back. Return whether it was there."""
         with os_errors(path, "remove"):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+        return True
+
+    def rename(self, path: Path, name: str) -> None:
+        """Give a file another name in its folder, durably. On an error it has its old one."""
+        new = path.with_name(name)
+        with os_errors(path, "rename"):
+            put_in_place(path, new)
+            try:
+                self._sync_folder(path.parent)
+            except BaseException:
+                put_in_place(new, path)
+                raise
 
     def remove(self, *paths: Path) -> None:
         """Remove files, all of one folder, durably. No error if they are gone already."""
