@@ -72,9 +72,10 @@ def read_state(store):
     newest = store.load_versioned_state("value")
     history = store.state_history("value")
     assert [newest] == (history[:1] or [newest])
-    assert [each.version for each in history] == [*range(newest.version, 0, -1)]
+    # A crash within a save may take a version from the history, but never adds a deleted one.
+    assert len({each.state["n"] - each.version for each in history}) <= 1
     assert store.strategies() == (["value"] if history else [])
-    return {"value": [each.state["n"] for each in history]}
+    return {"value": newest.state}
 
 
 SCENARIOS = {  # what was there, what the crash comes into, and how it is read
@@ -100,7 +101,7 @@ SCENARIOS = {  # what was there, what the crash comes into, and how it is read
     ),
     "states": (
         [save(1), save(2), save(3)],
-        [delete_state, save(4), save(5), delete_state],
+        [delete_state, *map(save, range(14, 18)), delete_state],
         read_state,
     ),
 }
