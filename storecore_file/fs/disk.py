@@ -148,7 +148,7 @@ class Disk:
     def __init__(self, durability: str) -> None:
         self.durable = durability == "full"
         self._durable_folders: set[Path] = set()
-        self._durable_files: set[tuple[Path, _Identity]] = set()
+        self._durable_files: dict[Path, _Identity] = {}
         self._listings: dict[Path, _Listing] = {}
 
     def read(self, path: Path, start: int = 0) -> bytes | None:
@@ -420,11 +420,14 @@ class Disk:
         """Sync the name of a new file, if the store is durable."""
         self._sync_folder(path.parent)
 
-    def named(self, path: Path, identity: _Identity) -> None:
-        """Sync the name of a file, unless this process has done so before."""
-        if (path, identity) not in self._durable_files:
+    def named(self, path: Path, identity: _Identity, new: bool = False) -> None:
+        """Sync the name of a file, unless this process has done so before.
+
+        That of a `new` one is always synced: it may have the inode of one that was removed.
+        """
+        if new or self._durable_files.get(path) != identity:
             self.created(path)
-            self._durable_files.add((path, identity))
+            self._durable_files[path] = identity
 
     def _sync_folder(self, folder: Path) -> None:
         if not self.durable:

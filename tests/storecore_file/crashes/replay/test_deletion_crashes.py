@@ -5,7 +5,6 @@ Each operation is done again after the crash; what is read then is what it leave
 
 from __future__ import annotations
 
-import os
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +14,7 @@ from storecore import Event, FundamentalData
 from storecore_file import FileDataStore
 from storecore_file.events.collection import Events
 from storecore_file.fs.disk import Disk
+from storecore_file.states import States
 
 JAN_5 = datetime(2026, 1, 5, tzinfo=UTC)
 ALL = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -185,10 +185,7 @@ FAULTS = {
     ),
     "no folder sync": ("events of an open day", (Disk, "_sync_folder", lambda self, folder: None)),
     "no file sync": ("events of an open day", (Disk, "sync", lambda self, file: None)),
-    "a state that is removed without a sync": (
-        "states",
-        (Disk, "rename", lambda self, path, name: os.replace(path, path.with_name(name))),
-    ),
+    "a history that stays": ("states", (States, "_finish_deletion", lambda self, path: None)),
 }
 
 
