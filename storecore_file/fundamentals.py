@@ -23,6 +23,7 @@ from storecore_file.fs.names import SYMBOLS, is_hashed
 from storecore_file.fs.rollback import replace_all
 from storecore_file.fs.seal import decode_errors, sealed, unsealed
 from storecore_file.integrity import QUARANTINE, Files, Issue, folder_issues, listed, unexpected
+from storecore_file.store_format import EXTRA, StoreFormat
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
@@ -33,13 +34,16 @@ _STAMP = len("2026-01-05T21-30-00.000000Z.json")
 class Fundamentals(FundamentalCollection):
     """The fundamentals of a store, in one folder. Symbols are checked names."""
 
-    def __init__(self, folder: Path, disk: Disk) -> None:
+    def __init__(self, folder: Path, disk: Disk, number: StoreFormat) -> None:
         self._folder = folder
         self._disk = disk
+        self._format = number
 
     def write(self, batch: list[FundamentalData]) -> None:
         """Insert or replace checked documents: all of them or, on an error, none."""
         given = {self._path(data): data for data in batch}  # the last one of an instant counts
+        if any(data.extra is not None for data in batch):
+            self._format.require(EXTRA)
         if len(given) == 1:
             return self._replace(*given.popitem())
         self._disk.make_folders({path.parent for path in given}, within=self._folder)

@@ -27,7 +27,7 @@ from storecore_file.integrity import Issue
 from storecore_file.lazy_folders import LazyCollection, check_is_there
 from storecore_file.repair import Repairs, repairable
 from storecore_file.states import States
-from storecore_file.store_format import check_format, mark_new
+from storecore_file.store_format import StoreFormat, check_format, mark_new
 from storecore_file.verification import chain_findings, report, store_issues
 
 DURABILITIES = ("full", "os")
@@ -101,12 +101,13 @@ class FileDataStore(Store):
             check_is_there(self.base_path, disk)
             check_format(disk, self.base_path)
         warn_of_network(self.base_path)
+        number = StoreFormat(disk, self.base_path, lock_timeout)
         collections: dict[str, Any] = {
             "bars": Bars(folders["bars"], disk, lock_timeout),
-            "fundamentals": Fundamentals(folders["fundamentals"], disk),
+            "fundamentals": Fundamentals(folders["fundamentals"], disk, number),
             "events": Events(folders["events"], disk, lock_timeout),
             "states": States(folders["states"], disk, lock_timeout, kept_versions),
-            **{log: FileLog(folders[log], disk, lock_timeout) for log in LOGS},
+            **{log: FileLog(folders[log], disk, lock_timeout, number) for log in LOGS},
         }
         self._collections = collections if create else self._lazy(collections, folders)
         super().__init__(
