@@ -5,6 +5,7 @@
     2026-01-05.parquet                   a day, if a month has too many bars
     2026-01-05T14.parquet                an hour, if a day has too many bars
     2026-01-01--2026-01-04.parquet       several days
+    further.columns                      empty: bars of the series have further columns
 
 The name of a partition is its range of time. Partitions of a series overlap only while a writer
 replaces some by others, after it was killed in between, and after files of another state of the
@@ -38,6 +39,7 @@ UNITS = ("month", "day", "hour")
 PARTITION_ROWS = 100_000
 OPEN_ROWS = 2_000  # more than that, and the last partition is split before it grows
 PARTITION_BYTES = 3 * 2**20
+MARK = "further.columns"  # an empty file: partitions of the series have further columns
 BAR_BYTES = 24  # of a usual bar on the disk
 SMALL_BYTES = 2**19  # merged without asking: a few milliseconds, once a month
 RATIO = 8
@@ -52,10 +54,14 @@ class Partition(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The partitions of a series in order of time, and whether any two overlap."""
+    """The partitions of a series in order of time, and whether any two overlap.
+
+    `marked`: whether some may have further columns, so that a question about others has to look.
+    """
 
     partitions: list[Partition]
     overlap: bool
+    marked: bool = False
 
 
 def partition_of(first: int, last: int) -> Partition:
@@ -97,7 +103,7 @@ def _layout_of(names: tuple[str, ...]) -> Layout:
     partitions = sorted(
         found, key=lambda partition: (partition.first, -partition.last, partition.name)
     )
-    return Layout(partitions, overlapping(partitions))
+    return Layout(partitions, overlapping(partitions), MARK in names)
 
 
 def overlapping(partitions: Iterable[Partition]) -> bool:
