@@ -153,23 +153,22 @@ def new_partitions(
 
     Each has at most `rows` bars, `PARTITION_ROWS` if none are given.
     """
-    most = PARTITION_ROWS if rows is None else rows
     found: list[NewPartition] = []
     at = 0
     while at < len(dates):
-        found.append(next(_candidates(dates, at, low, high, most)))
+        found.append(next(_candidates(dates, at, low, high, rows)))
         at, low = found[-1].stop, found[-1].partition.last + 1
     return found
 
 
 def _candidates(
-    dates: Sequence[int], at: int, low: int, high: int, rows: int
+    dates: Sequence[int], at: int, low: int, high: int, rows: int | None = None
 ) -> Iterator[NewPartition]:
     """Yield what the next partition may be: of whole months, of whole days, or of hours.
 
     Some may be missing: one month (or day) may have too many bars, or lie partly in others.
     """
-    over = at + rows
+    over = at + (PARTITION_ROWS if rows is None else rows)
     for unit in UNITS:
         stop = bisect_left(dates, floor(dates[over], unit)) if over < len(dates) else len(dates)
         if unit == UNITS[-1]:  # an hour is not cut, whatever it holds
