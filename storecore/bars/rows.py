@@ -66,6 +66,23 @@ def price_bars(symbol: str, columns: BarColumns, aware: bool) -> list[PriceBar]:
     return list(map(PriceBar, repeat(symbol), dates, *columns[1:]))
 
 
+def newest_bars(bars: BarColumns, number: int | None) -> BarColumns:
+    """Return the last bars of a series; all if `number` is None."""
+    if number is None:
+        return bars
+    return BarColumns(*(column and column[-number:] for column in bars))  # type: ignore[arg-type]
+
+
+def asked_to_replace(replace: bool) -> bool:
+    """Return the argument `replace`. Raises `InvalidData` if it is not a bool.
+
+    Any other value that counts as true would remove bars.
+    """
+    if not isinstance(replace, bool):
+        raise InvalidData(f"replace={shown(replace)}: expected True or False")
+    return replace
+
+
 def check_max_bytes(max_bytes: int) -> None:
     """Raise `InvalidData` if `max_bytes` is not a positive int."""
     if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:

@@ -11,17 +11,26 @@ from datetime import date
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from storecore.audit.records import GENESIS, Link, logged_now
 from storecore.audit.transfer import LOGS, moved_end
 from storecore.bars.rows import BarColumns
 from storecore.errors import NotSerializable
-from storecore.events import decode_event, encode_event, select_events
+from storecore.events import (
+    EventQuery,
+    decode_event,
+    encode_event,
+    event_filter,
+    find_events,
+    select_events,
+)
+from storecore.fundamentals import select_fundamentals
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.reports import AuditLine, StateVersion
-from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.states import KEPT_VERSIONS, check_expected, checked_kept
 from storecore.store.base import Store
 from storecore.store.collections import (
     AuditLog,
@@ -31,6 +40,7 @@ from storecore.store.collections import (
     StateCollection,
 )
 from storecore.values.documents import decode_document
+from storecore.values.names import check_rename
 from storecore.values.times import TimeRange, exact_instant
 
 if TYPE_CHECKING:
@@ -40,19 +50,28 @@ _Row = tuple[Any, ...]
 _Key = tuple[str, str]
 
 
-class MemoryConfig(Struct, frozen=True):
-    """The memory backend takes no options."""
+class MemoryConfig(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defaults=True):
+    """The option of the `memory` backend: the number of versions that it keeps of each state."""
+
+    state_versions: int = KEPT_VERSIONS
 
 
 class MemoryDataStore(Store):
-    """A `DataStore` of dictionaries. It is thread-safe."""
+    """A `DataStore` of dictionaries. It is thread-safe.
 
-    def __init__(self) -> None:
+    Of each state it keeps `state_versions`. Raises `ConfigError` if that is not 1 or more.
+    """
+
+    _bars: MemoryBars
+    _fundamentals: MemoryFundamentals
+    _events: MemoryEvents
+
+    def __init__(self, state_versions: int = KEPT_VERSIONS) -> None:
         super().__init__(
             bars=MemoryBars(),
             fundamentals=MemoryFundamentals(),
             events=MemoryEvents(),
-            states=MemoryStates(),
+            states=MemoryStates(checked_kept(state_versions)),
             audit={name: MemoryLog(name) for name in LOGS},
         )
 
@@ -60,6 +79,21 @@ class MemoryDataStore(Store):
         """Return a place that no other store shares."""
         self._check_open()
         return frozenset({f"memory {id(self)}"})
+
+    def _rename(self, old: str, new: str) -> None:
+        """Rename a symbol in three collections.
+
+        No function is called between the assignments: no other thread runs, and an exception of a
+        signal handler finds all or none.
+        """
+        bars, fundamentals, events = self._bars, self._fundamentals, self._events
+        with bars.lock, fundamentals.lock, events.lock:
+            symbols = {symbol for symbol, _ in bars.by_series} | fundamentals.by_symbol.keys()
+            known = symbols | events.symbols()
+            check_rename(old, new, has_old=old in known, has_new=new in known)
+            by_series, by_symbol = bars.renamed(old, new), fundamentals.renamed(old, new)
+            encoded = events.renamed(old, new)
+            bars.by_series, fundamentals.by_symbol, events.encoded = by_series, by_symbol, encoded
 
     def __reduce__(self) -> Any:
         raise NotSerializable(
@@ -86,11 +120,14 @@ class MemoryBars(BarCollection):
         """Insert or replace the bars of several symbols, all of them at once."""
         self._update({(symbol, timeframe): columns for symbol, columns in batch.columns()})
 
+    def replace(self, timeframe: str, batch: Grouped) -> None:
+        """Replace whole series, all of them at once."""
+        new = {(symbol, timeframe): _rows_of(columns) for symbol, columns in batch.columns()}
+        with self.lock:
+            self.by_series.update(new)
+
     def _update(self, given: dict[_Key, BarColumns]) -> None:
-        rows = {
-            key: dict(zip(columns.date, zip(*columns, strict=True), strict=True))
-            for key, columns in given.items()
-        }
+        rows = {key: _rows_of(columns) for key, columns in given.items()}
         with self.lock:
             known = self.by_series
             known.update({key: known.get(key, {}) | new for key, new in rows.items()})
@@ -98,7 +135,8 @@ class MemoryBars(BarCollection):
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         """Return the bars of a range, sorted by date."""
         series = self.by_series.get((symbol, timeframe), {})
-        rows = [series[at] for at in sorted(series) if span.first <= at <= span.last]
+        within = sorted(at for at in series if span.first <= at <= span.last)
+        rows = [series[at] for at in (within[-span.newest :] if span.newest else within)]
         return BarColumns(*map(list, zip(*rows, strict=True))) if rows else BarColumns.none()
 
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
@@ -116,6 +154,15 @@ class MemoryBars(BarCollection):
     def series(self) -> list[_Key]:
         """Return symbol and timeframe of each series."""
         return list(self.by_series)
+
+    def renamed(self, old: str, new: str) -> dict[_Key, dict[int, _Row]]:
+        """Return the series under their symbols after a renaming. Call it under the lock."""
+        series = self.by_series.items()
+        return {(new if key[0] == old else key[0], key[1]): rows for key, rows in series}
+
+
+def _rows_of(columns: BarColumns) -> dict[int, _Row]:
+    return dict(zip(columns.date, zip(*columns, strict=True), strict=True))
 
 
 class MemoryFundamentals(FundamentalCollection):
@@ -140,6 +187,32 @@ class MemoryFundamentals(FundamentalCollection):
         known = [at for at in history if at <= limit]
         return history[max(known)] if known else None
 
+    def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
+        """Return the fundamentals of a symbol and range by timestamp."""
+        return select_fundamentals(self.by_symbol.get(symbol, {}).values(), span)
+
+    def symbols(self) -> list[str]:
+        """Return the symbols that have fundamentals."""
+        return list(self.by_symbol)
+
+    def delete(self, symbol: str, span: TimeRange) -> int:
+        """Remove the fundamentals of a range; return their number."""
+        with self.lock:
+            history = self.by_symbol.get(symbol, {})
+            kept = {at: data for at, data in history.items() if not span.first <= at <= span.last}
+            if kept:
+                self.by_symbol[symbol] = kept
+            else:
+                self.by_symbol.pop(symbol, None)
+        return len(history) - len(kept)
+
+    def renamed(self, old: str, new: str) -> dict[str, dict[int, FundamentalData]]:
+        """Return the fundamentals by symbol after a renaming. Call it under the lock."""
+        by_symbol = dict(self.by_symbol)
+        history = by_symbol.pop(old, {})
+        moved = {at: replace(data, symbol=new) for at, data in history.items()}
+        return by_symbol | ({new: moved} if moved else {})
+
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then timestamp."""
         histories = sorted(self.by_symbol.items())
@@ -150,15 +223,43 @@ class MemoryEvents(EventCollection):
     """A list of encoded events, which no caller can change."""
 
     def __init__(self) -> None:
+        self.lock = RLock()
         self.encoded: list[bytes] = []
 
     def write(self, batch: list[Event]) -> None:
         """Append events."""
-        self.encoded.extend([encode_event(event) for event in batch])
+        encoded = [encode_event(event) for event in batch]
+        with self.lock:
+            self.encoded.extend(encoded)
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range by timestamp, then by order of writing."""
         return select_events(map(decode_event, self.encoded), span, types)
+
+    def find(self, query: EventQuery) -> list[Event]:
+        """Return the events that a query asks for."""
+        return find_events(map(decode_event, self.encoded), query)
+
+    def symbols(self) -> set[str]:
+        """Return the symbols that have events."""
+        known = {decode_event(each).symbol for each in self.encoded}
+        return {symbol for symbol in known if symbol is not None}
+
+    def delete(self, query: EventQuery) -> int:
+        """Remove the events that a query asks for; return their number."""
+        is_asked_for = event_filter(query)
+        with self.lock:
+            known = self.encoded
+            self.encoded = [each for each in known if not is_asked_for(decode_event(each))]
+            return len(known) - len(self.encoded)
+
+    def renamed(self, old: str, new: str) -> list[bytes]:
+        """Return the events after a renaming. Call it under the lock."""
+        events = zip(self.encoded, map(decode_event, self.encoded), strict=True)
+        return [
+            encode_event(replace(event, symbol=new)) if event.symbol == old else encoded
+            for encoded, event in events
+        ]
 
     def all(self) -> Iterator[Event]:
         """Yield all events by timestamp, then by order of writing."""
@@ -169,7 +270,8 @@ class MemoryEvents(EventCollection):
 class MemoryStates(StateCollection):
     """The last versions of each state, newest first, as JSON documents."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_versions: int = KEPT_VERSIONS) -> None:
+        self.kept_versions = kept_versions
         self.lock = RLock()
         self.versions: dict[str, list[tuple[int, bytes]]] = {}
 
@@ -179,7 +281,7 @@ class MemoryStates(StateCollection):
             kept = self.versions.get(strategy, [])
             stored = kept[0][0] if kept else 0
             check_expected(strategy, expect, stored)
-            self.versions[strategy] = [(stored + 1, document), *kept[: KEPT_VERSIONS - 1]]
+            self.versions[strategy] = [(stored + 1, document), *kept[: self.kept_versions - 1]]
 
     def load(self, strategy: str) -> dict[str, Any] | None:
         """Return the state of a strategy, or None."""
@@ -197,6 +299,12 @@ class MemoryStates(StateCollection):
             check_expected(strategy, expect, stored)
             if versions:
                 self.versions[strategy] = versions
+
+    def delete(self, strategy: str, expect: int | None) -> bool:
+        """Remove all versions of a state; return whether there was one."""
+        with self.lock:
+            check_expected(strategy, expect, self.versions.get(strategy, [(0, b"")])[0][0])
+            return self.versions.pop(strategy, None) is not None
 
     def strategies(self) -> Iterable[str]:
         """Return the strategies that have a state."""
@@ -250,7 +358,7 @@ def storecore_backend() -> BackendSpec:
     return BackendSpec(
         name="memory",
         config=MemoryConfig,
-        open=lambda config: MemoryDataStore(),
+        open=lambda config: MemoryDataStore(**to_builtins(config)),
         capabilities=frozenset(
             {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit"}
             | {"VersionedState", "Transfer", "Maintenance"}

@@ -6,13 +6,18 @@ A caller of these functions need not check the capabilities of a store.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from storecore.bars.rows import MAX_BYTES, bar_columns, check_max_bytes
+from storecore.bars.rows import MAX_BYTES, asked_to_replace, bar_columns, check_max_bytes
 from storecore.protocols import BarStream, BarTables, DataStore
+from storecore.store.questions import (
+    bounds_of,
+    has_method,
+    read_bars,
+    replacing_unsupported,
+)
 from storecore.values.names import check_name
-from storecore.values.times import time_range
+from storecore.values.times import Bound, TimeRange, time_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,14 +25,21 @@ if TYPE_CHECKING:
 _ROW_BYTES = 64  # of a bar in all columns
 
 
-def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> None:
+def write_bar_table(
+    store: DataStore, table: Any, *, timeframe: str = "1d", replace: bool = False
+) -> None:
     """Insert or replace the bars of a table of many symbols, checked whole first.
 
-    `table` has the columns of `PriceBar` (symbol, date, open, high, low, close, volume) and may be
-    a `pyarrow.Table` or anything with the Arrow C data interface. Raises `InvalidData` naming row
-    and field. A store without `BarTables` is written symbol by symbol: if a write fails, the
-    symbols before it stay written.
+    With `replace`, each series of the table becomes exactly its rows, in one step. `table` has the
+    columns of `PriceBar` (symbol, date, open, high, low, close, volume) and may be a
+    `pyarrow.Table` or anything with the Arrow C data interface. Raises `InvalidData` naming row and
+    field. A store without `BarTables` is written symbol by symbol: if a write fails, the symbols
+    before it stay written.
     """
+    if asked_to_replace(replace):
+        if not (isinstance(store, BarTables) and has_method(store, "write_bar_table")):
+            raise replacing_unsupported(store)
+        return store.write_bar_table(table, timeframe=timeframe, replace=True)
     if isinstance(store, BarTables):
         return store.write_bar_table(table, timeframe=timeframe)
     return write_by_bars(store, table, timeframe)
@@ -36,29 +48,35 @@ def write_bar_table(store: DataStore, table: Any, *, timeframe: str = "1d") -> N
 def read_bar_table(
     store: DataStore,
     symbols: str | Iterable[str],
-    start: date,
-    end: date,
+    start: Bound = None,
+    end: Bound = None,
     *,
     timeframe: str = "1d",
     columns: Iterable[str] | None = None,
+    last: int | None = None,
 ) -> pa.Table:
     """Return the bars of many symbols as one table, sorted by symbol, then date.
 
     Its columns are symbol (string), date (timestamp in microseconds, of UTC or naive as the bounds
     are), open, high, low, close and volume (float64), or those of them that `columns` names. A
     symbol without bars has no rows. `volume` is int64 if the result has a whole volume that
-    no float64 equals and no fractional volume.
+    no float64 equals and no fractional volume. With `last`, a symbol has at most that many rows,
+    the newest of the range.
     """
-    if isinstance(store, BarTables):
-        return store.read_bar_table(symbols, start, end, timeframe=timeframe, columns=columns)
-    return read_by_bars(store, symbols, start, end, timeframe, columns)
+    if not isinstance(store, BarTables):
+        return read_by_bars(store, symbols, start, end, timeframe, columns, last)
+    if has_method(store, "read_bar_table"):
+        return store.read_bar_table(
+            symbols, start, end, timeframe=timeframe, columns=columns, last=last
+        )
+    return _read_by_tables(store, symbols, time_range(start, end, last), timeframe, columns)
 
 
 def iter_bar_tables(
     store: DataStore,
     symbols: str | Iterable[str],
-    start: date,
-    end: date,
+    start: Bound = None,
+    end: Bound = None,
     *,
     timeframe: str = "1d",
     columns: Iterable[str] | None = None,
@@ -71,8 +89,11 @@ def iter_bar_tables(
     stores all bars are read first, and divided into tables of about that size.
     """
     if isinstance(store, BarStream):
+        bounds = start, end
+        if not has_method(store, "iter_bar_tables"):
+            bounds = bounds_of(time_range(start, end))
         yield from store.iter_bar_tables(
-            symbols, start, end, timeframe=timeframe, columns=columns, max_bytes=max_bytes
+            symbols, *bounds, timeframe=timeframe, columns=columns, max_bytes=max_bytes
         )
         return
     from storecore.bars.query import bar_query
@@ -120,10 +141,11 @@ def write_by_bars(store: DataStore, table: Any, timeframe: str) -> None:
 def read_by_bars(
     store: DataStore,
     symbols: str | Iterable[str],
-    start: date,
-    end: date,
+    start: Bound,
+    end: Bound,
     timeframe: str,
     columns: Iterable[str] | None,
+    last: int | None = None,
 ) -> pa.Table:
     """Read bars of many symbols by one `read_bars` for each."""
     from storecore.bars.query import bar_query, query_result
@@ -134,6 +156,29 @@ def read_by_bars(
     series = (
         (symbol, series_table(bar_columns(symbol, bars)))
         for symbol in query.symbols
-        for bars in [store.read_bars(symbol, start, end, timeframe=timeframe)]
+        for bars in [read_bars(store, symbol, start, end, timeframe=timeframe, last=last)]
     )
     return query_result(series, query.columns, span.aware)
+
+
+def _read_by_tables(
+    store: BarTables,
+    symbols: str | Iterable[str],
+    span: TimeRange,
+    timeframe: str,
+    columns: Iterable[str] | None,
+) -> pa.Table:
+    """Read a table from a store whose own `read_bar_table` has no `last` and needs both bounds."""
+    from storecore.bars.query import newest_of_symbols
+
+    chosen = None if columns is None else list(columns)
+    if span.first > span.last:
+        none = bounds_of(span._replace(first=span.last))
+        table = store.read_bar_table(symbols, *none, timeframe=timeframe, columns=chosen)
+        return table.slice(0, 0)
+    bounds = bounds_of(span)
+    if span.newest is None:
+        return store.read_bar_table(symbols, *bounds, timeframe=timeframe, columns=chosen)
+    named = None if chosen is None else list(dict.fromkeys([*chosen, "symbol"]))
+    table = store.read_bar_table(symbols, *bounds, timeframe=timeframe, columns=named)
+    return newest_of_symbols(table, span.newest).select(chosen or table.column_names)

@@ -27,6 +27,7 @@ from storecore.testing.records import (
     sent,
     text,
 )
+from storecore.values.times import instant
 
 HISTORIES, STEPS = 15, 20
 moments = st.integers(-6, 60).map(lambda step: NOON + step * timedelta(hours=6))
@@ -77,7 +78,7 @@ class _Beside(RuleBasedStateMachine):
 
     @rule(name=series, start=bounds, end=bounds)
     def read_bars(self, name: str, start: date, end: date) -> None:
-        self._both("read_bars", self._own + name, start, end)
+        self._both("read_bars", self._own + name, *_in_order(start, end))
 
     @rule(name=series, at=moments, employees=st.none() | st.integers(0, 9))
     def write_fundamental(self, name: str, at: Any, employees: int | None) -> None:
@@ -94,7 +95,7 @@ class _Beside(RuleBasedStateMachine):
 
     @rule(start=bounds, end=bounds, asked=st.lists(kinds, max_size=2))
     def read_events(self, start: date, end: date, asked: list[str]) -> None:
-        self._both("read_events", start, end, [self._own + kind for kind in asked])
+        self._both("read_events", *_in_order(start, end), [self._own + kind for kind in asked])
 
     @rule(name=series, state=st.dictionaries(text, json_values, max_size=2))
     def save_strategy_state(self, name: str, state: dict[str, Any]) -> None:
@@ -119,6 +120,11 @@ class _Beside(RuleBasedStateMachine):
             stores = self._reference, self._subject
             expected, got = (_logged(store, self._own + name) for store in stores)
             assert got == expected, f"the log holds {got}, that of the memory backend {expected}"
+
+
+def _in_order(start: date, end: date) -> tuple[date, date]:
+    """Return bounds the earlier first: the other way round both stores would refuse them."""
+    return (start, end) if instant(start, "start") <= instant(end, "end") else (end, start)
 
 
 def _logged(store: Any, strategy: str) -> list[str]:

@@ -169,15 +169,18 @@ class TimeLaws(Fixtures):
         assert [each.timestamp for each in subject.read_events(day, day)] == [first, last]
 
     def test_t3_a_start_after_the_end_is_an_empty_range(self, subject: Recorder) -> None:
-        """It is no error, and nothing is in it."""
+        """Nothing can be in it, so it is refused: who asks has exchanged the bounds."""
         subject.write_bars("AAPL", [bar()])
         subject.write_event(event())
-        assert subject.read_bars("AAPL", date(2026, 1, 6), date(2026, 1, 4)) == []
-        assert subject.read_events(date(2026, 1, 6), date(2026, 1, 4)) == []
+        for bounds in ((date(2026, 1, 6), date(2026, 1, 4)), (NOON + TICK, NOON)):
+            with refused(InvalidData, "start", "end", value=bounds):
+                subject.read_bars("AAPL", *bounds)
+            with refused(InvalidData, "start", "end", value=bounds):
+                subject.read_events(*bounds)
 
     def test_t3_a_bound_that_is_no_time_is_refused_by_its_name(self, subject: Recorder) -> None:
-        """None is no open end, and text is no time."""
-        for bound in (None, "2026-01-05", 0):
+        """A number is no time, and text that is not ISO 8601 is none."""
+        for bound in ("soon", "05.01.2026", "", 0, b"2026-01-05"):
             with refused(InvalidData, "start", value=bound):
                 subject.read_bars("AAPL", bound, NOON)
             with refused(InvalidData, "end", value=bound):
