@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_writes_that_arrive_before_their_checkpoint_are_kept(saver, store, put):
 def test_values_that_json_does_not_have_are_there_after_the_store_is_opened_again(
     saver, put, tmp_path
 ):
-    values = {"messages": [("user", "hello"), b"\x00"], "seen": {1, 2}, "none": None}
+    values = {"message": b"\x00hello", "seen": {1, 2}, "at": datetime(2026, 1, 5), "none": None}
     with storecore.open_store("file", base_path=tmp_path) as store:
         put(store, **values)
     with storecore.open_store("file", base_path=tmp_path) as store:
