@@ -122,7 +122,7 @@ def bar_columns_by_symbol(table: Any) -> list[tuple[str, BarColumns]]:
     """Check a whole table of bars; return the columns of each symbol."""
     from storecore.bars.checks import checked_rows
 
-    return checked_rows(table).columns()
+    return checked_rows(table, extra="refuse").columns()
 
 
 class BarTablesByBars(Closing):

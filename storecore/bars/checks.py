@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.extra_values import FIELDS, check_column
 from storecore.bars.groups import Grouped, grouped
-from storecore.bars.rows import price, volume
-from storecore.bars.table import DATE, FIELDS, MAX_EXACT, PRICES, SERIES, with_exact
+from storecore.bars.rows import SEVEN_ONLY, price, volume
+from storecore.bars.table import DATE, MAX_EXACT, NULLABLE, PRICES, SERIES, with_exact
 from storecore.errors import InvalidData
 from storecore.values.suggestions import nearest
 from storecore.values.times import EARLIEST, LATEST
@@ -26,30 +27,41 @@ _UNIT_MICROS = {"s": 10**6, "ms": 10**3, "us": 1}
 _Check = Callable[[Any, str], object]
 
 
-def checked_series(table: Any) -> list[tuple[str, pa.Table]]:
+Extra = Literal["keep", "ignore", "refuse"]
+
+
+def checked_series(table: Any, extra: Extra = "keep") -> list[tuple[str, pa.Table]]:
     """Check a whole table of bars as `checked_rows` does; return a series table for each symbol."""
-    return checked_rows(table).series()
+    return checked_rows(table, extra).series()
 
 
-def checked_rows(table: Any) -> Grouped:
+def checked_rows(table: Any, extra: Extra = "keep") -> Grouped:
     """Check a whole table of bars and return its rows grouped by symbol, each group sorted by date.
 
-    The table may be any object with the Arrow C data interface. Its columns are those of
-    `PriceBar`, in any order. Rows may be in any order; the last of a (symbol, date) wins (law B1).
-    Raises `InvalidData` naming row and field, as in `table[3].close=nan`, or `InvalidName`.
+    The table may be any object with the Arrow C data interface. Its columns are the seven of every
+    bar, and further ones (law B6), in any order. With `extra="ignore"`, further columns are left
+    out; with "refuse", these and null volumes are refused, as a backend that keeps neither must do.
+    Rows may be in any order; the last of a (symbol, date) wins (law B1). Raises `InvalidData`
+    naming row and field, as in `table[3].close=nan`, or `InvalidName`.
     """
-    given = _with_columns(_as_table(table))
-    symbols = _symbols(given["symbol"])
+    given = _as_table(table)
+    further = _further_columns(given)
+    if further and extra == "refuse":
+        raise InvalidData(f"table: unknown column {further[0]!r}; {SEVEN_ONLY}")
+    symbols, volumes = _symbols(given["symbol"]), _volumes(given["volume"], extra)
     checked = pa.Table.from_arrays(
         [
             _dates(given["date"]),
             *(_prices(given[name], name) for name in PRICES),
-            _floats(given["volume"], "volume", volume),
+            _floats(volumes, "volume", volume),
         ],
-        schema=SERIES,
+        schema=NULLABLE if volumes.null_count else SERIES,
     )
-    exact = _exact_volumes(given["volume"])
-    return grouped(symbols, with_exact(checked, exact) if exact else checked)
+    exact = _exact_volumes(volumes)
+    checked = with_exact(checked, exact) if exact else checked
+    for name in further if extra == "keep" else ():
+        checked = checked.append_column(name, _extra(given[name], name))
+    return grouped(symbols, checked)
 
 
 def _as_table(table: Any) -> pa.Table:
@@ -68,7 +80,11 @@ def _as_table(table: Any) -> pa.Table:
     )
 
 
-def _with_columns(table: pa.Table) -> pa.Table:
+def _further_columns(table: pa.Table) -> list[str]:
+    """Return the columns beyond the seven, sorted. Raises `InvalidData` if one of these is missing.
+
+    A column of nulls without a type counts as not given.
+    """
     if any(map(_PANDAS_INDEX.fullmatch, table.column_names)) and "date" not in table.column_names:
         raise InvalidData(
             "table: expected one column 'date', got an index without a name; name it, as in "
@@ -83,47 +99,64 @@ def _with_columns(table: pa.Table) -> pa.Table:
                 f"table: expected one column {name!r}, got {names.count(name)}{hint}; a table of "
                 f"bars has {', '.join(FIELDS)}"
             )
-    unknown = sorted(set(names) - set(FIELDS))
-    if unknown:
-        raise InvalidData(
-            f"table: unknown column {unknown[0]!r}; a store keeps {', '.join(FIELDS)}; drop it, "
-            "or select those"
-        )
-    return table.select(FIELDS)
+    further = sorted(set(names) - set(FIELDS))
+    for name in further:
+        if names.count(check_column(name, "table")) > 1:
+            raise InvalidData(f"table: expected one column {name!r}, got {names.count(name)}")
+    return [name for name in further if not pa.types.is_null(table[name].type)]
 
 
 def _symbols(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    if not any(is_text(kind) for is_text in texts):
+    if not _is_text(_value_type(column.type)):
         raise InvalidData(f"table.symbol: expected text, got {column.type}; cast it")
+    column = _texts(column)
+    _refuse_nulls(column, "symbol")
+    return column
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_text(kind) for is_text in texts)
+
+
+def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(column.type):
         decoded = [pc.cast(one.dictionary, pa.string()).take(one.indices) for one in column.chunks]
         column = pa.chunked_array(decoded, pa.string())
-    column = pc.cast(column, pa.string())
-    _refuse_nulls(column, "symbol")
-    return column
+    return pc.cast(column, pa.string())
 
 
 def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return dates as instants; naive dates are UTC (law T1)."""
     kind = column.type
-    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+    if not _is_moment(kind):
         raise InvalidData(f"table.date: expected timestamps or dates, got {kind}; parse it")
     _refuse_nulls(column, "date")
-    if pa.types.is_date(kind):
-        column = pc.cast(column, pa.timestamp("s" if pa.types.is_date32(kind) else "ms"))
+    return _moments(column, "date")
+
+
+def _is_moment(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def _moments(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    if pa.types.is_date(column.type):
+        column = pc.cast(column, pa.timestamp("s" if pa.types.is_date32(column.type) else "ms"))
     unit, moments = column.type.unit, pc.cast(column, pa.int64())
-    _refuse_outside(moments, _UNIT_MICROS.get(unit))
+    _refuse_outside(moments, _UNIT_MICROS.get(unit), name)
     plain = pc.cast(moments, pa.timestamp(unit))
     try:
         micros = pc.cast(plain, pa.timestamp("us"))
     except pa.ArrowInvalid:
-        raise _finer(plain) from None
+        raise _finer(plain, name) from None
     return pc.cast(pc.cast(micros, pa.int64()), DATE)
 
 
-def _refuse_outside(moments: pa.ChunkedArray, micros: int | None) -> None:
+def _refuse_outside(moments: pa.ChunkedArray, micros: int | None, name: str) -> None:
     """Refuse moments outside the years 1 to 9999; `micros` is the size of their unit."""
     if micros is None:  # nanoseconds: all values of 64 bits are within the years
         return
@@ -132,16 +165,16 @@ def _refuse_outside(moments: pa.ChunkedArray, micros: int | None) -> None:
     )
     row = pc.index(kept, False).as_py()
     if row >= 0:
-        raise InvalidData(f"table[{row}].date: outside the years 1 to 9999")
+        raise InvalidData(f"table[{row}].{name}: outside the years 1 to 9999")
 
 
-def _finer(column: pa.ChunkedArray) -> InvalidData:
+def _finer(column: pa.ChunkedArray, name: str) -> InvalidData:
     """Return the error for the first moment that is not a whole microsecond."""
     floored = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), column.type, safe=False)
     row = pc.index(pc.equal(floored, column), False).as_py()
     nanoseconds = pc.cast(column, pa.int64())[row].as_py()
     return InvalidData(
-        f"table[{row}].date={nanoseconds} ns: a store keeps whole microseconds and does "
+        f"table[{row}].{name}={nanoseconds} ns: a store keeps whole microseconds and does "
         "not round; floor a finer time before writing it"
     )
 
@@ -155,7 +188,8 @@ def _floats(column: pa.ChunkedArray, name: str, check: _Check) -> pa.ChunkedArra
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise InvalidData(f"table.{name}: expected numbers, got {kind}; cast it to float64")
-    _refuse_nulls(column, name)
+    if check is not volume:
+        _refuse_nulls(column, name)
     floats = pc.cast(column, pa.float64(), safe=False)
     sound = pc.is_finite(floats)
     if check is volume:
@@ -169,12 +203,64 @@ def _floats(column: pa.ChunkedArray, name: str, check: _Check) -> pa.ChunkedArra
 
 def _exact_volumes(column: pa.ChunkedArray) -> list[int | None]:
     """Return by row the whole volumes that no float64 equals, else None; `[]` if there are none."""
-    if not pa.types.is_integer(column.type) or not len(column):
+    if not pa.types.is_integer(column.type) or column.null_count == len(column):
         return []
     if pc.max(column).as_py() <= MAX_EXACT:
         return []
-    exact = [value if float(value) != value else None for value in column.to_pylist()]
+    given = column.to_pylist()
+    exact = [None if each is None or float(each) == each else each for each in given]
     return exact if any(exact) else []
+
+
+def _volumes(column: pa.ChunkedArray, extra: Extra) -> pa.ChunkedArray:
+    """Return volumes; one that was not reported is null."""
+    if column.null_count and extra == "refuse":
+        row = pc.index(pc.is_null(column), True).as_py()
+        raise InvalidData(f"table[{row}].volume=null: {SEVEN_ONLY}")
+    return pc.cast(column, pa.float64()) if pa.types.is_null(column.type) else column
+
+
+def _extra(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return a further column as one of the types that a store keeps."""
+    kind = _value_type(column.type)
+    if pa.types.is_dictionary(column.type) and not _is_text(kind):
+        column = pa.chunked_array([one.dictionary_decode() for one in column.chunks], kind)
+    if pa.types.is_boolean(kind):
+        return column
+    if pa.types.is_integer(kind):
+        return _whole(column, name)
+    if pa.types.is_floating(kind):
+        return pc.cast(column, pa.float64())
+    if _is_moment(kind):
+        return _moments(column, name)
+    if _is_text(kind):
+        return _plain_texts(_texts(column), name)
+    raise InvalidData(
+        f"table.{name}: expected numbers, booleans, text or timestamps, got {kind}; cast it, or "
+        "leave it out"
+    )
+
+
+def _whole(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    try:
+        return pc.cast(column, pa.int64())
+    except pa.ArrowInvalid:
+        row = pc.index(pc.greater(column, 2**63 - 1), True).as_py()
+        raise InvalidData(
+            f"table[{row}].{name}={column[row].as_py()}: out of range, at most 2**63 - 1; cast the "
+            "column to float64"
+        ) from None
+
+
+def _plain_texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise InvalidData(f"table.{name}: not text: {error}") from None
+    row = pc.index(pc.match_substring(column, "\0"), True).as_py()
+    if row >= 0:
+        raise InvalidData(f"table[{row}].{name}: contains a NUL character, which is not text")
+    return column
 
 
 def _refuse_nulls(column: pa.ChunkedArray, name: str) -> None:

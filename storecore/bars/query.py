@@ -2,72 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.table import (
-    DATE,
+from storecore.bars.extra import (
+    EVERY,
     EXACT,
-    FIELDS,
-    NAIVE,
-    all_whole,
-    joined,
-    newest_rows,
-    repeated,
+    TYPES,
+    Kinds,
+    conformed,
+    extra_names,
+    is_asked,
+    kinds_of,
+    united,
 )
+from storecore.bars.extra_values import FIELDS, check_column
+from storecore.bars.table import DATE, EMPTY, NAIVE, all_whole, joined, newest_rows, repeated
 from storecore.errors import InvalidData, shown
 from storecore.values.names import check_name
 from storecore.values.suggestions import did_you_mean
 
 
 class BarQuery(NamedTuple):
-    """The symbols (sorted, each once) and columns (in the order given) of a query."""
+    """The symbols (sorted, each once) and columns (in the order given) of a query.
+
+    In `columns`, `EVERY` stands for all further columns that there are.
+    """
 
     symbols: list[str]
     columns: tuple[str, ...]
 
 
-def bar_query(symbols: str | Iterable[str], columns: Iterable[str] | None) -> BarQuery:
+def bar_query(
+    symbols: str | Iterable[str], columns: Iterable[str] | None, *, extra: bool = True
+) -> BarQuery:
     """Return a checked query; `symbols` may be one symbol, `columns=None` is all columns.
 
-    Raises `InvalidName` for a symbol that is not a valid name, `InvalidData` for an unknown column.
+    Without `extra`, only the seven columns exist. Raises `InvalidName` for a symbol that is not a
+    valid name, `InvalidData` for something that cannot be the name of a column.
     """
     given = [symbols] if isinstance(symbols, str) else _listed(symbols, "symbols")
     names = sorted({check_name(name, f"symbols[{row}]") for row, name in enumerate(given)})
     if isinstance(columns, str):
         raise InvalidData(f"columns={columns!r}: expected a list of names; give [{columns!r}]")
-    chosen = FIELDS if columns is None else tuple(_listed(columns, "columns"))
+    if columns is None:
+        return BarQuery(names, (*FIELDS, EVERY) if extra else FIELDS)
+    chosen = tuple(_listed(columns, "columns"))
     for name in chosen:
         if not isinstance(name, str) or name not in FIELDS:
-            raise InvalidData(
-                f"columns: unknown column {shown(name)}{did_you_mean(str(name), FIELDS)}; a table "
-                f"of bars has {', '.join(FIELDS)}"
-            )
+            if not extra:
+                raise _unknown(name, ())
+            check_column(name, "columns")
     if not chosen or len(set(chosen)) < len(chosen):
         raise InvalidData(f"columns={shown(chosen)}: expected some columns, each once")
     return BarQuery(names, chosen)
 
 
+def known_columns(
+    columns: tuple[str, ...],
+    known: Iterable[str],
+    others: Callable[[], Iterable[str]] = tuple,
+) -> tuple[str, ...]:
+    """Return the columns of a query, with the names of all further ones in the place of `EVERY`.
+
+    `known` are the further columns that there are. Raises `InvalidData` for another one.
+    """
+    further = sorted(known)
+    for name in columns:
+        if name not in FIELDS and name != EVERY and name not in further:
+            raise _unknown(name, sorted({*further, *others()}))
+    named = ([name] if name != EVERY else further for name in columns)
+    return tuple(dict.fromkeys(name for names in named for name in names))
+
+
+def resolved(
+    query: BarQuery, kinds: Sequence[tuple[str, Kinds]]
+) -> tuple[BarQuery, dict[str, str]]:
+    """Return a query without `EVERY`, and the types of the further columns that it asks for.
+
+    `kinds` are the further columns of each symbol. Raises `InvalidData` for a column that no series
+    has, or for which no type suits all series.
+    """
+    asked = [
+        (symbol, {name: kind for name, kind in each.items() if is_asked(name, query.columns)})
+        for symbol, each in kinds
+    ]
+    common = united(asked)
+    every = {name for _, each in kinds for name in each}
+    return query._replace(columns=known_columns(query.columns, common, lambda: every)), common
+
+
 def query_result(
-    series: Iterable[tuple[str, pa.Table]], columns: tuple[str, ...], aware: bool
+    series: Iterable[tuple[str, pa.Table]],
+    columns: tuple[str, ...],
+    aware: bool,
+    others: Callable[[], Iterable[str]] = tuple,
 ) -> pa.Table:
     """Return series tables, in the order given, as one table of bars.
 
-    A series table needs `date` and the columns of the query.
+    A series table needs `date` and the columns of the query that its series has. One without rows
+    tells by its columns which ones the series has. Raises `InvalidData` for a column that no series
+    has; then `others` returns the columns that the error suggests.
     """
-    named = [(symbol, table) for symbol, table in series if len(table)]
-    rows = joined(table for _, table in named)
+    given = [(symbol, _asked(table, columns)) for symbol, table in series]
+    rows = _rows(given)
+    kinds = kinds_of(rows)
+    columns = known_columns(columns, kinds, others)
+    named = [(symbol, table) for symbol, table in given if len(table)]
     computed = {"symbol": lambda: _symbols(named), "date": lambda: _dates(rows, aware)}
     computed["volume"] = lambda: _volumes(rows)
     arrays = [computed[name]() if name in computed else rows[name] for name in columns]
-    exact = EXACT in rows.column_names and "volume" in columns
-    whole = exact and pa.types.is_integer(arrays[columns.index("volume")].type)
-    return pa.Table.from_arrays(arrays, schema=_schema(columns, aware, whole))
+    whole = nulls = False
+    if "volume" in columns:
+        volumes = arrays[columns.index("volume")]
+        whole, nulls = pa.types.is_integer(volumes.type), volumes.null_count > 0
+    schema = _schema(columns, aware, whole, nulls, tuple(kinds.items()))
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def newest_of_each(
@@ -88,14 +143,46 @@ def newest_of_symbols(table: pa.Table, number: int) -> pa.Table:
 
 
 def in_time_order(
-    series: list[tuple[str, pa.Table]], columns: tuple[str, ...], aware: bool
+    series: list[tuple[str, pa.Table]],
+    columns: tuple[str, ...],
+    aware: bool,
+    kinds: Kinds | None = None,
 ) -> pa.Table:
-    """Return series tables as one table of bars, sorted by date, then symbol."""
+    """Return series tables as one table of bars, sorted by date, then symbol.
+
+    `kinds` are the types of the further columns of the query, which a table may lack.
+    """
     chosen = tuple(dict.fromkeys((*columns, "date", "symbol")))
+    if kinds:
+        series = [(symbol, conformed(table, kinds, symbol)) for symbol, table in series]
     table = query_result(series, chosen, aware)
     if len(series) > 1:
         table = table.sort_by([("date", "ascending"), ("symbol", "ascending")])
     return table.select(columns)
+
+
+def _asked(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
+    """Return a table without the further columns that a query does not ask for."""
+    if EVERY in columns:
+        return table
+    others = [name for name in extra_names(table.column_names) if name not in columns]
+    return table.drop_columns(others) if others else table
+
+
+def _rows(series: list[tuple[str, pa.Table]]) -> pa.Table:
+    """Return the rows of all series as one table, with the further columns of each of them."""
+    told = [each for each in series if len(each[1]) or kinds_of(each[1])]
+    if not any(len(table) for _, table in told):
+        told.append(("", EMPTY))
+    return joined([table for _, table in told], [symbol for symbol, _ in told])
+
+
+def _unknown(name: Any, further: Iterable[str]) -> InvalidData:
+    known = (*FIELDS, *further)
+    return InvalidData(
+        f"columns: unknown column {shown(name)}{did_you_mean(str(name), known)}; these bars have "
+        f"{', '.join(known)}"
+    )
 
 
 def _listed(names: Iterable[str], what: str) -> list[str]:
@@ -108,11 +195,22 @@ def _listed(names: Iterable[str], what: str) -> list[str]:
 
 
 @lru_cache
-def _schema(columns: tuple[str, ...], aware: bool, whole: bool) -> pa.Schema:
-    kinds = {"symbol": pa.string(), "date": DATE if aware else NAIVE}
-    kinds["volume"] = pa.int64() if whole else pa.float64()
+def _schema(
+    columns: tuple[str, ...],
+    aware: bool,
+    whole: bool,
+    nulls: bool,
+    kinds: tuple[tuple[str, str], ...],
+) -> pa.Schema:
+    further = {name: TYPES[kind] for name, kind in kinds}
+    types = {"symbol": pa.string(), "date": DATE if aware else NAIVE, **further}
+    types["volume"] = pa.int64() if whole else pa.float64()
+    nullable = {*further, "volume"} if nulls else further
     return pa.schema(
-        [pa.field(name, kinds.get(name, pa.float64()), nullable=False) for name in columns]
+        [
+            pa.field(name, types.get(name, pa.float64()), nullable=name in nullable)
+            for name in columns
+        ]
     )
 
 

@@ -1,8 +1,10 @@
 """Bars as Arrow tables.
 
 A *series table* holds the bars of one series: `date`, the prices and `volume`, sorted by date, one
-row per date. Volumes are float64, so that all tables have one schema. A table with whole volumes
-that no float64 equals has them in one more column, `exact_volume`, which is null for other bars.
+row per date. Volumes are float64, so that all tables have one schema; a volume that was not
+reported is null. A table with whole volumes that no float64 equals has them in one more column,
+`EXACT`, which is null for other bars. The further columns of the bars follow, sorted by name
+(`storecore.bars.extra`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.extra import EXACT as EXACT
+from storecore.bars.extra import extra_arrays, extra_names, extra_rows, unified
+from storecore.bars.extra_values import FIELDS as FIELDS
+from storecore.bars.extra_values import Extra
 from storecore.bars.rows import BarColumns
 from storecore.models import PriceBar
 from storecore.values.times import EARLIEST, LATEST
@@ -26,14 +32,14 @@ from storecore.values.times import EARLIEST, LATEST
 DATE = pa.timestamp("us", "UTC")
 NAIVE = pa.timestamp("us")
 PRICES = ("open", "high", "low", "close")
-FIELDS = ("symbol", "date", *PRICES, "volume")
-EXACT = "exact_volume"
 SERIES = pa.schema(
     [
         pa.field("date", DATE, nullable=False),
         *(pa.field(name, pa.float64(), nullable=False) for name in (*PRICES, "volume")),
     ]
 )
+NULLABLE = SERIES.set(5, pa.field("volume", pa.float64()))
+"""The schema of a series table in which a volume is null."""
 EMPTY = SERIES.empty_table()
 MAX_EXACT = 2**53  # up to here float64 holds every whole number
 _MOST_ROWS, _MOST_BYTES = 8_192, 256
@@ -45,22 +51,21 @@ _DATETIMES = msgspec.json.Decoder(list[datetime])
 
 def series_table(columns: BarColumns) -> pa.Table:
     """Return checked columns as a series table."""
-    floats = [*columns[1:5], list(map(float, columns.volume))]
-    table = pa.Table.from_arrays(
-        [
-            pa.array(columns.date, pa.int64()).view(DATE),
-            *(pa.array(values, pa.float64()) for values in floats),
-        ],
-        schema=SERIES,
-    )
-    exact = [_inexact(value) for value in columns.volume] if _large(columns.volume) else []
-    return with_exact(table, exact) if any(exact) else table
+    volumes: list[Any] = columns.volume
+    try:
+        table = _of_numbers(columns, list(map(float, volumes)), SERIES)
+    except TypeError:  # a volume is None
+        floats = [None if each is None else float(each) for each in volumes]
+        table, volumes = _of_numbers(columns, floats, NULLABLE), [each or 0 for each in volumes]
+    exact = [_inexact(each) for each in volumes] if max(volumes, default=0) > MAX_EXACT else []
+    return with_extra(with_exact(table, exact) if any(exact) else table, columns.extra)
 
 
 def bar_columns_of(table: pa.Table) -> BarColumns:
     """Return a series table as columns of Python numbers."""
     opened, high, low, close = (values(table[name], "d") for name in PRICES)
-    return BarColumns(values(table["date"], "q"), opened, high, low, close, _volumes(table))
+    dates, extra = values(table["date"], "q"), _extra(table)
+    return BarColumns(dates, opened, high, low, close, _volumes(table), extra)
 
 
 def as_table(bars: BarColumns | pa.Table) -> pa.Table:
@@ -76,8 +81,9 @@ def as_columns(bars: BarColumns | pa.Table) -> BarColumns:
 def bars_of(symbol: str, table: pa.Table, aware: bool) -> list[PriceBar]:
     """Return a series table as bars, their dates in UTC, aware or naive."""
     prices = [values(table[name], "d") for name in PRICES]
-    dates = _datetimes(table["date"], aware)
-    return list(map(PriceBar, repeat(symbol), dates, *prices, _volumes(table)))
+    columns = [_datetimes(table["date"], aware), *prices, _volumes(table)]
+    extra = _extra(table)
+    return list(map(PriceBar, repeat(symbol), *columns, *([] if extra is None else [extra])))
 
 
 def between(table: pa.Table, first: int, last: int) -> pa.Table:
@@ -97,14 +103,20 @@ def instants_of(table: pa.Table) -> Sequence[int]:
     return cast(Sequence[int], buffer_of(table["date"], "q"))
 
 
-def joined(tables: Iterable[pa.Table]) -> pa.Table:
-    """Return the concatenation of series tables."""
+def joined(tables: Iterable[pa.Table], symbols: Sequence[str] = ()) -> pa.Table:
+    """Return the concatenation of series tables.
+
+    Tables of different columns become tables of all their columns. `symbols`, if given, name the
+    tables in an error. Raises `InvalidData` if a further column has types that do not agree.
+    """
     given = list(tables)
     if len(given) < 2:
         return given[0] if given else EMPTY
-    if any(EXACT in each.column_names for each in given):
-        given = [with_exact(each, []) if EXACT not in each.column_names else each for each in given]
-    return pa.concat_tables(given)
+    first = given[0].schema
+    if all(each.schema.equals(first) for each in given):
+        return pa.concat_tables(given)
+    whole = pa.concat_tables(unified(given, symbols), promote_options="default")
+    return whole.select(_ordered(whole.column_names))
 
 
 def upserted(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -141,6 +153,13 @@ def with_exact(table: pa.Table, exact: list[int | None]) -> pa.Table:
     """Return a series table with a column of exact volumes (`[]`: all null)."""
     column = pa.array(exact, pa.int64()) if exact else pa.nulls(len(table), pa.int64())
     return table.append_column(EXACT, column)
+
+
+def with_extra(table: pa.Table, rows: Sequence[Extra | None] | None) -> pa.Table:
+    """Return a series table with further columns, given as plain dicts."""
+    for name, column in extra_arrays(rows or ()).items():
+        table = table.append_column(name, column)
+    return table
 
 
 def buffer_of(column: pa.ChunkedArray, code: Literal["q", "d"]) -> Any:
@@ -185,25 +204,40 @@ def _offsets(length: int) -> pa.Buffer:
     return pa.py_buffer(array("i", range(0, (_MOST_ROWS + 1) * length, length)))
 
 
-def _large(volumes: list[int | float]) -> bool:
-    return max(volumes, default=0) > MAX_EXACT
+def _of_numbers(columns: BarColumns, volumes: list[Any], schema: pa.Schema) -> pa.Table:
+    floats = (pa.array(each, pa.float64()) for each in (*columns[1:5], volumes))
+    dates = pa.array(columns.date, pa.int64()).view(DATE)
+    return pa.Table.from_arrays([dates, *floats], schema=schema)
 
 
 def _inexact(value: int | float) -> int | None:
     return value if isinstance(value, int) and float(value) != value else None
 
 
-def _volumes(table: pa.Table) -> list[int | float]:
+def _volumes(table: pa.Table) -> list[int | float | None]:
     """Return volumes; those that are whole and below 2**63 are `int`."""
     floats = table["volume"]
-    if all_whole(floats):
+    if floats.null_count:
+        volumes = [None if value is None else _whole(value) for value in floats.to_pylist()]
+    elif all_whole(floats):
         volumes = values(pc.cast(floats, pa.int64()), "q")
     else:
         volumes = [_whole(value) for value in values(floats, "d")]
-    if EXACT not in table.column_names:
+    if table.num_columns == len(SERIES) or EXACT not in table.column_names:
         return volumes
     exact = table[EXACT].to_pylist()
     return [given if kept is None else kept for given, kept in zip(volumes, exact, strict=True)]
+
+
+def _extra(table: pa.Table) -> list[Extra | None] | None:
+    """Return the further columns of a table with the columns of `SERIES`."""
+    return None if table.num_columns == len(SERIES) else extra_rows(table)
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    known = (*SERIES.names, EXACT)
+    given = set(names)
+    return [*(name for name in known if name in given), *extra_names(given)]
 
 
 def all_whole(floats: pa.ChunkedArray) -> bool:

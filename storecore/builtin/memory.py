@@ -6,16 +6,17 @@ values no caller can change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from storecore.audit.records import GENESIS, Link, logged_now
 from storecore.audit.transfer import LOGS, moved_end
+from storecore.bars.extra_values import Extra, as_floats
 from storecore.bars.rows import BarColumns
 from storecore.errors import NotSerializable
 from storecore.events import (
@@ -26,7 +27,7 @@ from storecore.events import (
     find_events,
     select_events,
 )
-from storecore.fundamentals import select_fundamentals
+from storecore.fundamentals import own_copy, select_fundamentals
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.reports import AuditLine, StateVersion
@@ -44,6 +45,8 @@ from storecore.values.names import check_rename
 from storecore.values.times import TimeRange, exact_instant
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from storecore.bars.groups import Grouped
 
 _Row = tuple[Any, ...]
@@ -102,15 +105,52 @@ class MemoryDataStore(Store):
         )
 
 
-class MemoryBars(BarCollection):
-    """A dict of rows by instant for each series.
+class _Series(NamedTuple):
+    """The bars of one series: their numbers and further columns by instant.
 
-    A write replaces the dict of its series, so a reader sees all of a write or nothing.
+    `kinds` has the type of each further column, also of one that is null in all bars.
     """
+
+    rows: dict[int, _Row]
+    extra: dict[int, Extra]
+    kinds: dict[str, str]
+
+    def after(self, symbol: str, bars: BarColumns | pa.Table, new: dict[int, _Row]) -> _Series:
+        """Return the series after a write of bars, whose numbers are `new`."""
+        seven = bars.extra is None if isinstance(bars, BarColumns) else bars.num_columns == 6
+        if seven and not self.kinds:
+            return _Series(self.rows | new, self.extra, self.kinds)
+        from storecore.bars.extra import agreed
+        from storecore.bars.table import as_table, bar_columns_of
+
+        kinds, table = agreed(self.kinds, as_table(bars), self._stored, symbol)
+        widened = {name for name, kind in self.kinds.items() if kinds[name] != kind}
+        extra = {at: as_floats(each, widened) for at, each in self.extra.items() if at not in new}
+        given = bar_columns_of(table).extra or ()
+        extra.update({at: each for at, each in zip(new, given, strict=False) if each})
+        return _Series(self.rows | new, extra, kinds)
+
+    def _stored(self, column: str) -> list[pa.Array]:
+        import pyarrow as pa
+
+        values = [each[column] for each in self.extra.values() if column in each]
+        return [pa.array(values, pa.int64())]
+
+
+_NONE = _Series({}, {}, {})
+
+
+class MemoryBars(BarCollection):
+    """The bars of each series, sorted when they are read.
+
+    A write replaces the `_Series`, so a reader sees all of a write or nothing.
+    """
+
+    keeps_extra = True
 
     def __init__(self) -> None:
         self.lock = RLock()
-        self.by_series: dict[_Key, dict[int, _Row]] = {}
+        self.by_series: dict[_Key, _Series] = {}
 
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
         """Insert or replace bars by date."""
@@ -118,51 +158,71 @@ class MemoryBars(BarCollection):
 
     def write_many(self, timeframe: str, batch: Grouped) -> None:
         """Insert or replace the bars of several symbols, all of them at once."""
-        self._update({(symbol, timeframe): columns for symbol, columns in batch.columns()})
+        self._update({(symbol, timeframe): table for symbol, table in batch.series()})
 
     def replace(self, timeframe: str, batch: Grouped) -> None:
         """Replace whole series, all of them at once."""
-        new = {(symbol, timeframe): _rows_of(columns) for symbol, columns in batch.columns()}
+        given = {(symbol, timeframe): table for symbol, table in batch.series()}
+        new = {key: _NONE.after(key[0], table, _rows(table)) for key, table in given.items()}
         with self.lock:
             self.by_series.update(new)
 
-    def _update(self, given: dict[_Key, BarColumns]) -> None:
-        rows = {key: _rows_of(columns) for key, columns in given.items()}
+    def _update(self, given: Mapping[_Key, BarColumns | pa.Table]) -> None:
+        rows = {key: _rows(bars) for key, bars in given.items()}
         with self.lock:
             known = self.by_series
-            known.update({key: known.get(key, {}) | new for key, new in rows.items()})
+            known.update(
+                {
+                    key: known.get(key, _NONE).after(key[0], bars, rows[key])
+                    for key, bars in given.items()
+                }
+            )
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         """Return the bars of a range, sorted by date."""
-        series = self.by_series.get((symbol, timeframe), {})
-        within = sorted(at for at in series if span.first <= at <= span.last)
-        rows = [series[at] for at in (within[-span.newest :] if span.newest else within)]
-        return BarColumns(*map(list, zip(*rows, strict=True))) if rows else BarColumns.none()
+        series = self.by_series.get((symbol, timeframe), _NONE)
+        within = sorted(at for at in series.rows if span.first <= at <= span.last)
+        rows = [series.rows[at] for at in (within[-span.newest :] if span.newest else within)]
+        if not rows:
+            return BarColumns.none()
+        columns: list[Any] = list(map(list, zip(*rows, strict=True)))
+        extra = list(map(series.extra.get, columns[0])) if series.extra else None
+        return BarColumns.of(columns, extra)
+
+    def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
+        """Return the further columns of a series and their types."""
+        return self.by_series.get((symbol, timeframe), _NONE).kinds
 
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
         """Remove the bars of a range; return their number."""
         key = symbol, timeframe
         with self.lock:
-            series = self.by_series.get(key, {})
-            kept = {at: row for at, row in series.items() if not span.first <= at <= span.last}
+            series = self.by_series.get(key, _NONE)
+            kept = {at: row for at, row in series.rows.items() if not span.first <= at <= span.last}
             if kept:
-                self.by_series[key] = kept
+                extra = {at: each for at, each in series.extra.items() if at in kept}
+                self.by_series[key] = _Series(kept, extra, series.kinds)
             else:
                 self.by_series.pop(key, None)
-        return len(series) - len(kept)
+        return len(series.rows) - len(kept)
 
     def series(self) -> list[_Key]:
         """Return symbol and timeframe of each series."""
         return list(self.by_series)
 
-    def renamed(self, old: str, new: str) -> dict[_Key, dict[int, _Row]]:
+    def renamed(self, old: str, new: str) -> dict[_Key, _Series]:
         """Return the series under their symbols after a renaming. Call it under the lock."""
         series = self.by_series.items()
         return {(new if key[0] == old else key[0], key[1]): rows for key, rows in series}
 
 
-def _rows_of(columns: BarColumns) -> dict[int, _Row]:
-    return dict(zip(columns.date, zip(*columns, strict=True), strict=True))
+def _rows(bars: BarColumns | pa.Table) -> dict[int, _Row]:
+    """Return the numbers of bars by instant."""
+    if not isinstance(bars, BarColumns):
+        from storecore.bars.table import as_columns
+
+        bars = as_columns(bars)
+    return dict(zip(bars.date, zip(*bars, strict=True), strict=True))
 
 
 class MemoryFundamentals(FundamentalCollection):
@@ -185,11 +245,12 @@ class MemoryFundamentals(FundamentalCollection):
         """Return the latest fundamental not after an instant."""
         history = self.by_symbol.get(symbol, {})
         known = [at for at in history if at <= limit]
-        return history[max(known)] if known else None
+        return own_copy(history[max(known)]) if known else None
 
     def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
         """Return the fundamentals of a symbol and range by timestamp."""
-        return select_fundamentals(self.by_symbol.get(symbol, {}).values(), span)
+        found = select_fundamentals(self.by_symbol.get(symbol, {}).values(), span)
+        return list(map(own_copy, found))
 
     def symbols(self) -> list[str]:
         """Return the symbols that have fundamentals."""
@@ -216,7 +277,7 @@ class MemoryFundamentals(FundamentalCollection):
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then timestamp."""
         histories = sorted(self.by_symbol.items())
-        return (history[at] for _, history in histories for at in sorted(history))
+        return (own_copy(history[at]) for _, history in histories for at in sorted(history))
 
 
 class MemoryEvents(EventCollection):

@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
+from functools import partial
+from itertools import chain
 from operator import attrgetter
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
+    from storecore.frames.options import Day, Extra, Missing, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Item = TypeVar("_Item")
@@ -219,7 +222,8 @@ class Store(Closing):
         timeframe.
         """
         symbol, timeframe = self._series(symbol, timeframe)
-        self._bars.write(symbol, timeframe, bar_columns(symbol, bars))
+        columns = bar_columns(symbol, bars, extra=self._bars.keeps_extra)
+        self._bars.write(symbol, timeframe, columns)
 
     def read_bars(
         self,
@@ -246,19 +250,33 @@ class Store(Closing):
         return bars_of(symbol, newest_rows(found, span.newest), span.aware)
 
     @offered()
-    def write_bar_table(self, table: Any, *, timeframe: str = "1d", replace: bool = False) -> None:
-        """Insert or replace bars of many symbols, after checking the whole table.
+    def write_bar_table(
+        self,
+        table: Any,
+        *,
+        symbol: str | None = None,
+        timeframe: str = "1d",
+        columns: Mapping[str, str] | None = None,
+        extra: Extra = "keep",
+        missing: Missing = "error",
+        day: Day = "instant",
+        volume: Volume = "required",
+        replace: bool = False,
+    ) -> None:
+        """Insert or replace the bars of a table of any library, after checking it whole.
 
-        With `replace`, each series of the table becomes exactly its rows, in one step. `table` is a
-        `pyarrow.Table`, or any object with the Arrow C data interface. Its columns are
-        symbol, date, open, high, low, close and volume. Raises `InvalidData`, which names the row
-        and column.
+        With `replace`, each series of the table becomes exactly its rows, in one step.
+        `storecore.write_bar_table` documents the tables and the other keywords. Raises
+        `InvalidData`, which names all that is wrong, by row and column.
         """
-        from storecore.bars.checks import checked_rows
+        from storecore.frames.frame import checked_frame
+        from storecore.frames.options import checked_options
 
         timeframe = self._name(timeframe, "timeframe")
+        options = checked_options(symbol, columns, extra, missing, day, volume)
         write = self._replace if asked_to_replace(replace) else self._bars.write_many
-        write(timeframe, checked_rows(table))
+        keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
+        write(timeframe, checked_frame(table, timeframe, options, keeps))
 
     @offered()
     def read_bar_table(
@@ -278,11 +296,13 @@ class Store(Closing):
         from storecore.bars.query import bar_query, newest_of_each, query_result
 
         timeframe = self._name(timeframe, "timeframe")
-        query, span = bar_query(symbols, columns), time_range(start, end, last)
+        query = bar_query(symbols, columns, extra=self._bars.keeps_extra)
+        span = time_range(start, end, last)
         series = self._bars.read_many(query.symbols, timeframe, span, query.columns)
         if span.newest is not None:
             series = newest_of_each(series, span.newest)
-        return query_result(series, query.columns, span.aware)
+        kinds = (self._bars.extra_kinds(each, timeframe) for each in query.symbols)
+        return query_result(series, query.columns, span.aware, partial(chain.from_iterable, kinds))
 
     @offered("bars.stream")
     def iter_bar_tables(
@@ -300,14 +320,18 @@ class Store(Closing):
         The iterator holds at most about `max_bytes` of bars in memory. It may miss bars that are
         written during the iteration.
         """
-        from storecore.bars.query import bar_query, in_time_order
+        from storecore.bars.query import bar_query, in_time_order, resolved
 
         timeframe = self._name(timeframe, "timeframe")
-        query, span = bar_query(symbols, columns), time_range(start, end)
+        query = bar_query(symbols, columns, extra=self._bars.keeps_extra)
+        span = time_range(start, end)
         check_max_bytes(max_bytes)
+        kinds = [(each, self._bars.extra_kinds(each, timeframe)) for each in query.symbols]
+        query, asked = resolved(query, kinds)
         found = self._bars.stream(query.symbols, timeframe, span, query.columns, max_bytes)
         return (
-            in_time_order(series, query.columns, span.aware) for series in self._while_open(found)
+            in_time_order(series, query.columns, span.aware, asked)
+            for series in self._while_open(found)
         )
 
     @offered("bars.delete")

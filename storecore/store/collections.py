@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from storecore.audit.chain import verify_chain
 from storecore.audit.records import Link, decode_record, select_records
@@ -75,10 +75,20 @@ class BarCollection(Collection, ABC):
             columns: tuple[str, ...],
             max_bytes: int,
         ) -> Iterator[list[tuple[str, pa.Table]]]:
-            """Yield the series tables of consecutive ranges of time (`BarStream`)."""
+            """Yield the series tables of consecutive ranges of time (`BarStream`).
+
+            `columns` are names. A table may lack a further column of its series: it is null there.
+            """
 
         def footprint(self, symbol: str, timeframe: str) -> Footprint:
             """Return the number of data files of a series and their size (`DiskUsage`)."""
+
+    keeps_extra: ClassVar[bool] = False
+    """Whether further columns and volumes of None are kept (law B6).
+
+    If not, `Store` refuses both, and the other methods never receive them. A collection that sets
+    it has `extra_kinds`, and calls `storecore.bars.extra.agreed` when it writes.
+    """
 
     @abstractmethod
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
@@ -93,6 +103,13 @@ class BarCollection(Collection, ABC):
 
         If `span.newest` is set, only that many are needed, the last ones. More may be returned.
         """
+
+    def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
+        """Return the further columns of a series and their types (`storecore.bars.extra`).
+
+        A column stays, even if it is null in all bars, until the series is deleted whole.
+        """
+        return {}
 
     def write_many(self, timeframe: str, batch: Grouped) -> None:
         """Insert or replace the bars of several symbols.
@@ -109,12 +126,21 @@ class BarCollection(Collection, ABC):
         """Return a series table for each symbol that has bars, in the order of `symbols`.
 
         A table has the column `date` and all `columns` except "symbol". It may have others. Of each
-        symbol only `span.newest` bars are needed, if that is set. More may be returned.
+        symbol only `span.newest` bars are needed, if that is set. More may be returned. Of the
+        further columns it has those that the series has, even if they are null in this range;
+        `storecore.bars.extra.EVERY` in `columns` stands for all of them. A series with such columns
+        but without bars in the range has a table without rows.
         """
+        from storecore.bars.extra import completed
         from storecore.bars.table import as_table
 
-        found = ((symbol, as_table(self.read(symbol, timeframe, span))) for symbol in symbols)
-        return [(symbol, table) for symbol, table in found if len(table)]
+        found: list[tuple[str, pa.Table]] = []
+        for symbol in symbols:
+            table = as_table(self.read(symbol, timeframe, span))
+            kinds = self.extra_kinds(symbol, timeframe)
+            if kinds or len(table):
+                found.append((symbol, completed(table, kinds) if kinds else table))
+        return found
 
     def symbols(self, timeframe: str | None) -> Iterable[str]:
         """Return the symbols that have bars of a timeframe (None: of any), in any order."""

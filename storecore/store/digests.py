@@ -1,8 +1,8 @@
 """SHA-256 digests of records, to compare stores of any backends.
 
 Copies compare both sides by digests, and checkpoints contain them. Bars are digested column by
-column, other data record by record: a fundamental as its document, an event or a state as JSON with
-sorted keys, an audit record as its line.
+column, other data record by record: a fundamental as its document (the keys of its `extra` sorted),
+an event or a state as JSON with sorted keys, an audit record as its line.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from storecore.bars.rows import bar_columns
+from storecore.fundamentals import encode_fundamental
 from storecore.models import FundamentalData
 from storecore.protocols import DataStore
 from storecore.store.tables import iter_bar_tables
+from storecore.values.documents import decode_document
 from storecore.values.times import EARLIEST, LATEST, exact_instant, to_datetime
 
 if TYPE_CHECKING:
@@ -85,6 +88,13 @@ def canonical(record: Any) -> bytes:
     return _ENCODER.encode(record)
 
 
+def canonical_filing(data: FundamentalData) -> bytes:
+    """Return a fundamental as the bytes to digest: its document, the keys of its extra sorted."""
+    if data.extra is None:
+        return encode_fundamental(data)
+    return encode_fundamental(replace(data, extra=decode_document(canonical(data.extra))))
+
+
 def pieces_of(
     store: DataStore,
     symbol: str,
@@ -105,7 +115,7 @@ def exact_series(store: DataStore, symbol: str, timeframe: str, table: pa.Table)
 
     if table["volume"].type == "double" and pc.max(table["volume"]).as_py() >= _EXACT_TO:
         bars = store.read_bars(symbol, *bounds_of(table), timeframe=timeframe)
-        return series_table(bar_columns(symbol, bars))
+        return series_table(bar_columns(symbol, bars, extra=True))
     ((_, series),) = checked_series(table)
     return series
 

@@ -5,7 +5,8 @@ methods of `Rows`, which suit any database or sorted key-value file. `RowStore` 
 store with every capability except `BarStream` and `DiskUsage`. The rows of each kind:
 
     kind            key                         at                  value
-    "bars"          JSON of symbol, timeframe   instant             JSON of the numbers of a bar
+    "bars"          JSON of symbol, timeframe   instant             JSON of a bar
+    "columns"       JSON of symbol, timeframe   0                   JSON: types by further column
     "fundamentals"  symbol                      instant             JSON document
     "events"        day (UTC)                   number, from 1      JSON document
     "states"        strategy                    version, from 1     JSON document
@@ -13,15 +14,20 @@ store with every capability except `BarStream` and `DiskUsage`. The rows of each
     "orders"        ""                          seq                 local day, then the line
     "heads"         name of the log             0                   JSON of the last seq and hash
 
-An instant is microseconds since 1970, UTC.
+An instant is microseconds since 1970, UTC. A bar is a list of prices and volume, then, if it has
+any, an object of its further columns: timestamps as instants, floats that JSON does not have as the
+hex digits of their 64 bits.
 """
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from datetime import date
+from datetime import date, datetime
+from functools import partial
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -29,6 +35,7 @@ from msgspec.structs import replace
 
 from storecore.audit.records import GENESIS, Link, end_of, logged_now
 from storecore.audit.transfer import LOGS, moved_end
+from storecore.bars.extra_values import Extra, instant_of
 from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
 from storecore.events import EventQuery, decode_event, encode_event, event_filter, select_events
@@ -51,7 +58,9 @@ from storecore.values.times import EARLIEST, EVER, LATEST, TimeRange, exact_inst
 _DAY = len("2026-01-05")
 _PAGE = 1000
 _HEADS = "heads"
+_COLUMNS = "columns"
 _decode_link = msgspec.json.Decoder(Link).decode
+_decode_kinds = msgspec.json.Decoder(dict[str, str]).decode
 
 Row = tuple[int, bytes]
 """`at` and `value` of a row."""
@@ -168,30 +177,45 @@ class _OfRows:
 
 class _Bars(_OfRows, BarCollection):
     kind = "bars"
+    keeps_extra = True
 
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
-        self._put(_bar_rows(symbol, timeframe, columns))
+        with self._rows.transaction(write=True):
+            self._upsert(symbol, timeframe, columns)
 
     def write_many(self, timeframe: str, batch: Any) -> None:
-        rows = (_bar_rows(symbol, timeframe, columns) for symbol, columns in batch.columns())
-        self._put([row for each in rows for row in each])
+        with self._rows.transaction(write=True):
+            for symbol, table in batch.series():
+                self._upsert(symbol, timeframe, table)
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         key = _series_key(symbol, timeframe)
-        rows = self._kept(key, span, span.newest)
-        numbers = [(at, *self._decoded(msgspec.json.decode, key, at, value)) for at, value in rows]
-        return BarColumns(*map(list, zip(*numbers, strict=True))) if rows else BarColumns.none()
+        with self._rows.transaction(write=False):
+            rows = self._rows.read(self.kind, key, span.first, span.last, newest=span.newest)
+            has_extra = any(value.endswith(b"}]") for _, value in rows)
+            kinds = self._kinds(key) if has_extra else {}
+        bars = [self._decoded(msgspec.json.decode, key, at, value) for at, value in rows]
+        if not bars:
+            return BarColumns.none()
+        columns: list[Any] = list(map(list, zip(*(bar[:5] for bar in bars), strict=True)))
+        extra = [_decoded_extra(bar[5], kinds) if bar[5:] else None for bar in bars]
+        return BarColumns.of([[at for at, _ in rows], *columns], extra if any(extra) else None)
 
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
         with self._rows.transaction(write=True):
             key = _series_key(symbol, timeframe)
-            return self._rows.delete(self.kind, key, span.first, span.last)
+            removed = self._rows.delete(self.kind, key, span.first, span.last)
+            if removed and self._newest(key) is None:
+                self._rows.delete(_COLUMNS, key, 0, 0)
+            return removed
 
     def replace(self, timeframe: str, batch: Any) -> None:
         with self._rows.transaction(write=True):
-            for symbol, columns in batch.columns():
-                self._rows.delete(self.kind, _series_key(symbol, timeframe), EARLIEST, LATEST)
-                self._rows.put(self.kind, _bar_rows(symbol, timeframe, columns))
+            for symbol, table in batch.series():
+                key = _series_key(symbol, timeframe)
+                self._rows.delete(self.kind, key, EARLIEST, LATEST)
+                self._rows.delete(_COLUMNS, key, 0, 0)
+                self._upsert(symbol, timeframe, table)
 
     def series(self) -> list[tuple[str, str]]:
         return list(map(_series_of, self._keys()))
@@ -207,6 +231,45 @@ class _Bars(_OfRows, BarCollection):
                 moved = _series_key(new, timeframe)
                 self._rows.put(self.kind, [(moved, *row) for row in self._all(key)])
                 self._rows.delete(self.kind, key, EARLIEST, LATEST)
+                if kinds := self._rows.read(_COLUMNS, key, 0, 0):
+                    self._rows.put(_COLUMNS, [(moved, *row) for row in kinds])
+                    self._rows.delete(_COLUMNS, key, 0, 0)
+
+    def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
+        with self._rows.transaction(write=False):
+            return self._kinds(_series_key(symbol, timeframe))
+
+    def _upsert(self, symbol: str, timeframe: str, bars: Any) -> None:
+        """Insert or replace bars. Call it within a transaction."""
+        from storecore.bars.table import as_columns
+
+        key = _series_key(symbol, timeframe)
+        if not _has_seven(bars):
+            bars = self._agreed(symbol, key, bars)
+        self._rows.put(self.kind, _bar_rows(key, as_columns(bars)))
+
+    def _agreed(self, symbol: str, key: str, bars: Any) -> Any:
+        """Return bars with further columns as a table of the types of the series."""
+        from storecore.bars.extra import agreed
+        from storecore.bars.table import as_table
+
+        known = self._kinds(key)
+        kinds, table = agreed(known, as_table(bars), partial(self._stored, key), symbol)
+        if kinds != known:
+            self._rows.put(_COLUMNS, [(key, 0, msgspec.json.encode(kinds))])
+        return table
+
+    def _stored(self, key: str, column: str) -> Iterator[Any]:
+        import pyarrow as pa
+
+        rows = self._rows.read(self.kind, key, EARLIEST, LATEST)
+        bars = (self._decoded(msgspec.json.decode, key, *row) for row in rows)
+        yield pa.array([bar[5].get(column) for bar in bars if bar[5:]], pa.int64())
+
+    def _kinds(self, key: str) -> dict[str, str]:
+        """Return the types of the further columns of a series. Call it within a transaction."""
+        kept = self._rows.read(_COLUMNS, key, 0, 0)
+        return self._decoded(_decode_kinds, key, *kept[0]) if kept else {}
 
 
 class _Fundamentals(_OfRows, FundamentalCollection):
@@ -404,7 +467,42 @@ def _series_key(symbol: str, timeframe: str) -> str:
     return msgspec.json.encode((symbol, timeframe)).decode()
 
 
-def _bar_rows(symbol: str, timeframe: str, columns: BarColumns) -> list[tuple[str, int, bytes]]:
-    key = _series_key(symbol, timeframe)
+def _has_seven(bars: Any) -> bool:
+    """Return whether bars, as columns or as a series table, have no further columns."""
+    return bars.extra is None if isinstance(bars, BarColumns) else bars.num_columns == 6
+
+
+def _bar_rows(key: str, columns: BarColumns) -> list[tuple[str, int, bytes]]:
     encode = msgspec.json.encode
-    return [(key, at, encode(numbers)) for at, *numbers in zip(*columns, strict=True)]
+    if columns.extra is None:
+        return [(key, at, encode(numbers)) for at, *numbers in zip(*columns, strict=True)]
+    given = ([_encoded_extra(each)] if each else [] for each in columns.extra)
+    bars = zip(zip(*columns, strict=True), given, strict=True)
+    return [(key, at, encode(numbers + extra)) for (at, *numbers), extra in bars]
+
+
+def _encoded_extra(extra: Extra) -> Extra:
+    return {name: _encoded_value(each) for name, each in extra.items()}
+
+
+def _encoded_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant_of(value)
+    if isinstance(value, float) and not isfinite(value):
+        return struct.pack(">d", value).hex()
+    return value
+
+
+def _decoded_extra(extra: Extra, kinds: dict[str, str]) -> Extra:
+    return {name: _decoded_value(each, kinds[name]) for name, each in extra.items()}
+
+
+def _decoded_value(value: Any, kind: str) -> Any:
+    if kind == "timestamp":
+        return to_datetime(value, aware=True)
+    if kind == "float64":  # of whole numbers too, if the column has become one of floats
+        given: float = (
+            struct.unpack(">d", bytes.fromhex(value))[0] if value.__class__ is str else float(value)
+        )
+        return given
+    return value

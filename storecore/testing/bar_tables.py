@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from storecore.bars.extra_values import FIELDS
 from storecore.errors import InvalidData, InvalidName
 from storecore.models import PriceBar
 from storecore.testing.fixtures import Fixtures
@@ -31,7 +32,6 @@ from storecore.testing.records import (
 )
 
 DAY = datetime(2026, 1, 31)
-FIELDS = PriceBar.__struct_fields__
 EXACT = (2**53 + 1, 7, 2**63 - 1)
 symbols = st.sampled_from(["AAPL", "aapl", "BRK/B", "MSFT", "Ünïcødé"])
 dates = st.integers(0, 60).map(lambda day: DAY + timedelta(day))
@@ -89,9 +89,9 @@ class BarTableLaws(Fixtures):
         assert _column(tables, ["AAPL", "MSFT"], "close") == [1.0]
 
     def test_b2_what_is_no_table_of_bars_is_refused(self, tables: Recorder) -> None:
-        """Another object, and a table that lacks a column or has one too many."""
+        """Another object, and a table that lacks a column or has one twice."""
         table = bar_table([bar(DAY)])
-        longer = table.append_column("adjusted", table["close"])
+        longer = table.append_column("close", table["close"])
         for wrong in (None, 7, [bar(DAY)], table.drop_columns(["low"]), longer):
             with refused(InvalidData, value=wrong):
                 tables.write_bar_table(wrong)

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from storecore.bars.extra_values import FIELDS
 from storecore.errors import shown
 from storecore.models import (
     Action,
@@ -80,11 +81,14 @@ def bar(at: date = NOON, close: Any = 100.0, **fields: Any) -> PriceBar:
 
 
 def bar_table(bars: Iterable[PriceBar], volumes: str = "float64") -> Any:
-    """Return bars as an Arrow table of naive dates, their volumes of an Arrow type."""
+    """Return bars as an Arrow table of naive dates, their volumes of an Arrow type.
+
+    It has the seven columns of every bar, without further ones.
+    """
     import pyarrow as pa  # here alone: a suite without tables does without it
 
     kinds = {"symbol": "string", "date": "timestamp[us]", "volume": volumes}
-    rows, names = list(bars), PriceBar.__struct_fields__
+    rows, names = list(bars), FIELDS
     return pa.table(
         {
             name: pa.array(

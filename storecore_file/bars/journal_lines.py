@@ -46,7 +46,7 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     high: list[float]
     low: list[float]
     close: list[float]
-    volume: list[int | float]
+    volume: list[int | float | None]
     after: str | None = None
     n: int = 0  # the last, so that it is found without decoding
 

@@ -8,10 +8,11 @@ except for rows that a partition has taken in already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -34,6 +35,15 @@ _Result = TypeVar("_Result")
 
 class _Gone(StorageError):
     """A partition that was listed has vanished."""
+
+
+class _Loaded(NamedTuple):
+    """A partition whose bars are read from an instant on, and the function that decodes them."""
+
+    partition: Partition
+    metadata: Metadata
+    since: int
+    rows: Callable[[], pa.Table]
 
 
 class Series:
@@ -60,26 +70,62 @@ class Series:
 
         The function that is returned decodes it, on any thread.
         """
-
-        def load(
-            partition: Partition, file: PartitionFile
-        ) -> tuple[Partition, Metadata, Callable[[], pa.Table]]:
-            first, last = max(span.first, partition.first), min(span.last, partition.last)
-            return partition, file.metadata, file.load(first, last, columns)
-
-        pending, found = self._with_pending(load, span.first, span.last)
+        pending, found = self._loaded(span, columns)
 
         def decode() -> pa.Table:
-            tables = [rows() for _, _, rows in found]
+            tables = [each.rows() for each in found]
             table = joined(table for table in tables if len(table))
-            if not pending.rows:
-                return table
-            known = [(partition, metadata.flushed) for partition, metadata, _ in found]
-            newer = pending.table(known, span.first, span.last)
-            unwanted = set(SERIES.names) - {"date", *columns}
-            return upserted(table, newer.drop_columns(unwanted & set(newer.column_names)))
+            if pending.rows:
+                known = [(each.partition, each.metadata.flushed) for each in found]
+                newer = pending.table(known, _since(found, span), span.last)
+                unwanted = set(SERIES.names) - {"date", *columns}
+                table = upserted(table, newer.drop_columns(unwanted & set(newer.column_names)))
+            return table if span.newest is None else table.slice(max(0, len(table) - span.newest))
 
         return decode
+
+    def _loaded(self, span: TimeRange, columns: Iterable[str]) -> tuple[Pending, list[_Loaded]]:
+        """Return the journal's rows, and the partitions of a range, or of its newest bars."""
+        if span.newest is not None:
+            return self._beside_journal(partial(self._newest, span, columns, span.newest))
+
+        def load(partition: Partition, file: PartitionFile) -> _Loaded:
+            first, last = max(span.first, partition.first), min(span.last, partition.last)
+            return _Loaded(partition, file.metadata, first, file.load(first, last, columns))
+
+        return self._with_pending(load, span.first, span.last)
+
+    def _newest(self, span: TimeRange, columns: Iterable[str], count: int) -> list[_Loaded]:
+        """Return the partitions that hold the newest bars of a range, in order of time.
+
+        They are opened from the last one backwards, and of each only the row groups are read that
+        are needed. Rows of the journal cannot make that too few: they add bars, or replace some.
+        """
+        found: list[_Loaded] = []
+        with closing(self._backwards(span)) as coming:
+            for partition, file in coming:
+                first, last = max(span.first, partition.first), min(span.last, partition.last)
+                first, rows = _back_to(file.metadata.groups, first, last, count)
+                found.append(
+                    _Loaded(partition, file.metadata, first, file.load(first, last, columns))
+                )
+                count -= rows
+                if count <= 0:
+                    break
+        if count > 0:  # all were opened
+            found = [each._replace(since=span.first) for each in found]
+        return found[::-1]
+
+    def _backwards(self, span: TimeRange) -> Generator[OpenPartition, None, None]:
+        """Yield the partitions of a range, opened one by one, or the pieces of them that count."""
+        layout, partitions = self._within(span.first, span.last)
+        if layout.overlap and overlapping(partitions):
+            with self.held(partitions) as held:
+                yield from reversed(shown(held))
+            return
+        for partition in reversed(partitions):
+            with _opened(self.disk, self.path(partition)) as file:
+                yield OpenPartition(partition, self._checked(partition, file))
 
     def coverage(self) -> Coverage:
         """Return first and last date and the number of bars, from the metadata alone."""
@@ -139,16 +185,20 @@ class Series:
         first: int = EARLIEST,
         last: int = LATEST,
     ) -> tuple[Pending, list[_Result]]:
-        """Return the journal's rows, and what `look` returns for each partition of a range.
+        """Return the journal's rows, and what `look` returns for each partition of a range."""
+        return self._beside_journal(lambda: self.each(look, first, last))
+
+    def _beside_journal(self, look: Callable[[], _Result]) -> tuple[Pending, _Result]:
+        """Return the journal's rows, and what `look` returns.
 
         The journal is read first: its rows leave it only after the partitions have them. But if a
         file of it was retired meanwhile, the partitions may not say any more that they have its
         rows.
         """
 
-        def look_at_both() -> tuple[Pending, list[_Result]]:
+        def look_at_both() -> tuple[Pending, _Result]:
             pending = self.journal.pending(self.key)
-            found = self.each(look, first, last)
+            found = look()
             if pending.rows and not self.journal.are_there(pending):
                 raise _Gone(f"{self.folder}: its journal was flushed meanwhile", self.folder)
             return pending, found
@@ -167,18 +217,22 @@ class Series:
         """
 
         def look_at_all() -> list[_Result]:
-            layout = self.layout()
-            partitions = [
-                partition
-                for partition in layout.partitions
-                if partition.first <= last and first <= partition.last
-            ]
+            layout, partitions = self._within(first, last)
             if layout.overlap and overlapping(partitions):
                 with self.held(partitions) as held:
                     return [look(*piece) for piece in shown(held)]
             return [self.open(partition, look) for partition in partitions]
 
         return _steadily(self.folder, look_at_all)
+
+    def _within(self, first: int, last: int) -> tuple[Layout, list[Partition]]:
+        """Return the layout, and the partitions that overlap a range."""
+        layout = self.layout()
+        return layout, [
+            partition
+            for partition in layout.partitions
+            if partition.first <= last and first <= partition.last
+        ]
 
     def open(
         self, partition: Partition, look: Callable[[Partition, PartitionFile], _Result]
@@ -250,6 +304,26 @@ def _opened(disk: Disk, path: Path) -> OpenFile:
     if file is None:
         raise _Gone(f"{path}: the file has vanished", path)
     return file
+
+
+def _since(found: Sequence[_Loaded], span: TimeRange) -> int:
+    """Return from which instant on all partitions of a range are among those that were read."""
+    return max(span.first, found[0].since) if found and span.newest is not None else span.first
+
+
+def _back_to(groups: Sequence[Group], first: int, last: int, count: int) -> tuple[int, int]:
+    """Return since when a range has `count` bars in these row groups, and how many it surely has.
+
+    If they have fewer, the range begins where it did.
+    """
+    rows = 0
+    for group in reversed(groups):
+        if group.first < first:
+            break
+        rows += group.rows if group.last <= last else 0
+        if rows >= count:
+            return group.first, rows
+    return first, rows
 
 
 def _coverage(first: int, last: int, count: int) -> Coverage:

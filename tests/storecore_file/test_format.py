@@ -132,14 +132,16 @@ def fill(store):
     store.write_bar_table(day_of(["AAPL", "J0", "J2"], days[57], 6.0))
     store.write_events([event(5), event(0, days=1)])
     store.write_fundamentals([filing("AAPL", day, employees=day) for day in range(3)])
+    store.write_fundamental("AAPL", filing("AAPL", 3, extra={"eps": 1.5, "form": "10-Q"}))
     store.write_fundamental("+x", filing("+x", 0, timestamp=START.replace(tzinfo=None)))
     for number in range(7):
         store.save_strategy_state("Value", {"number": number})
-        store.log_decision("value", Decision("AAPL", Action.BUY, 0.5, 0.9, f"reason {number}"))
+        store.log_decision("value", Decision("AAPL", Action.BUY, 0.5, 0.9, "", {"rank": number}))
     store.save_strategy_state("é" * 60, {})
     for number in (1, "b-2"):
-        order = Order("value", "AAPL", "BUY", 10, "LIMIT", 99.5)
-        store.log_order("value", order, OrderResult(number, "filled", 99.5, 10))
+        order = Order("value", "AAPL", "BUY", 10, "LIMIT", 99.5, {"tif": "day"})
+        result = OrderResult(number, "filled", 99.5, 10, extra={"fees": [0.5]})
+        store.log_order("value", order, result)
 
 
 def leave_leftovers(store, base):
@@ -236,7 +238,7 @@ def test_the_members_of_each_object_are_those_of_the_page_in_its_order(filled, h
     may_lack = {
         bare(row[0]) for row in tables(heading)[number] if heading == "Partitions" and row[2]
     }
-    may_lack |= {"after"} if heading == "The journal" else set()
+    may_lack |= {"The journal": {"after"}, "Fundamentals": {"extra"}}.get(heading, set())
     assert found
     for each in found:
         assert list(each) == [name for name in told if name in each]
@@ -423,7 +425,7 @@ def test_the_shell_runs(flushed):
     records, state, names, digest = (run(each).stdout for each in script.splitlines())
     assert records.splitlines() == [f'[{number},"AAPL","buy"]' for number in range(1, 8)]
     assert state == '{"cash":1.5}\n'
-    assert names == "Company 0\nCompany 1\nCompany 2\n"
+    assert names == "Company 0\nCompany 1\nCompany 2\nCompany 3\n"
     assert digest.split()[0] == flushed.verify_audit().heads["decisions"]
 
 
@@ -637,17 +639,30 @@ def check_equal(base, store):
         name: [(each.version, each.state) for each in store.state_history(name)]
         for name in store.strategies()
     }
-    assert [to_builtins(each) for each in store.read_decisions(*EVER)] == reader.audit("decisions")
-    assert [to_builtins(each) for each in store.read_orders(*EVER)] == reader.audit("orders")
+    assert [_record(each) for each in store.read_decisions(*EVER)] == reader.audit("decisions")
+    assert [_record(each) for each in store.read_orders(*EVER)] == reader.audit("orders")
 
 
 def _values(each):
     return each.open, each.high, each.low, each.close, each.volume
 
 
+def _record(record):
+    found = to_builtins(record)
+    return {name: _as_kept(each) for name, each in found.items()}
+
+
+def _as_kept(value):
+    """Return the members of an object as a store keeps them: an `extra` of None is absent."""
+    if not isinstance(value, dict):
+        return value
+    return {name: each for name, each in value.items() if name != "extra" or each is not None}
+
+
 def _filing(data):
     zone = getattr(data.timestamp.tzinfo, "key", None)
-    return to_builtins(data) | {"timestamp": data.timestamp.isoformat(), "timezone": zone}
+    stamp = {"timestamp": data.timestamp.isoformat(), "timezone": zone}
+    return _as_kept(to_builtins(data) | stamp)
 
 
 def test_a_reader_made_from_the_page_reads_what_the_store_reads(filled, copied):
@@ -820,11 +835,11 @@ def written(tmp_path):
     for name, version in ((".value.json.1", 1), ("value.json", 2)):
         state = seal(strategy="value", version=version, state={"number": version})
         writer.put(f"state/{name}", state)
-    decision = to_builtins(Decision("AAPL", Action.BUY, 0.5, 0.9, "reason"))
+    decision = _as_kept(to_builtins(Decision("AAPL", Action.BUY, 0.5, 0.9, "reason")))
     writer.audit("decisions", "2026-01-05", [{"strategy": "value", "decision": decision}] * 2)
     parts = {
-        "order": to_builtins(Order("value", "AAPL", "BUY", 10, "LIMIT", 99.5)),
-        "result": to_builtins(OrderResult(7, "filled", 99.5, 10)),
+        "order": _as_kept(to_builtins(Order("value", "AAPL", "BUY", 10, "LIMIT", 99.5))),
+        "result": _as_kept(to_builtins(OrderResult(7, "filled", 99.5, 10))),
     }
     writer.audit("orders", "2026-01-05", [{"strategy": "value", **parts}])
     return writer.base

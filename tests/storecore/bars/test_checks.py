@@ -147,7 +147,7 @@ def test_b2_a_whole_price_that_no_float_equals_is_refused():
         checked_series(bars_table(open=pa.array([2**53, 2**53 + 1, 2**53 + 2])))
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", FIELDS[:-1])
 def test_b2_a_null_is_refused_by_row_and_field(name):
     column = bars_table()[name].to_pylist()
     array = pa.array([column[0], None, column[2]], bars_table().schema.field(name).type)
@@ -169,7 +169,6 @@ def test_b2_a_null_in_a_dictionary_of_symbols_is_refused():
         pa.array(["1.5", "2", "3"]),
         pa.array([Decimal("1.5")] * 3),
         pa.array([JAN_5] * 3, pa.timestamp("us")),
-        pa.array([None] * 3, pa.null()),
         pa.array([1.0, 2.0, 1.0]).dictionary_encode(),
         pa.array([[1.0]] * 3),
         pa.array([timedelta(1)] * 3),
@@ -257,10 +256,13 @@ def test_b2_a_column_that_is_given_twice_is_refused():
         checked_series(table.append_column("close", table["close"]))
 
 
-def test_b2_a_column_that_a_store_does_not_keep_is_refused():
-    table = bars_table()
-    with pytest.raises(InvalidData, match=r"unknown column 'adj_close'; a store keeps .*drop it"):
-        checked_series(table.append_column("adj_close", table["close"]))
+def test_b6_a_backend_without_further_columns_refuses_them_and_null_volumes():
+    further = bars_table().append_column("adj_close", bars_table()["close"])
+    with pytest.raises(InvalidData, match=r"^table: unknown column 'adj_close'; this backend was"):
+        checked_series(further, "refuse")
+    nulls = bars_table(volume=pa.array([7.0, None, None]))
+    with pytest.raises(InvalidData, match=r"^table\[1\]\.volume=null: this backend was"):
+        checked_series(nulls, "refuse")
 
 
 def test_columns_come_in_any_order():

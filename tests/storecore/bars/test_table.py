@@ -82,7 +82,7 @@ def test_every_table_has_one_schema_but_for_exact_volumes(bars):
 
 
 def test_the_fields_are_those_of_a_price_bar():
-    assert PriceBar.__struct_fields__ == FIELDS
+    assert PriceBar.__struct_fields__ == (*FIELDS, "extra")
 
 
 @given(old=series, new=series, shared=st.data())

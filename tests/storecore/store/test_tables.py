@@ -9,6 +9,7 @@ import pytest
 
 import storecore
 from storecore import InvalidData, InvalidName, PriceBar, StoreClosed
+from storecore.bars.extra_values import FIELDS
 from storecore.builtin.memory import MemoryDataStore
 from storecore.laws import BarTablesByBars
 from storecore.store.tables import bars_by_symbol, kept_table
@@ -43,7 +44,7 @@ def any_store(request, tmp_path):
 
 
 def table(*rows, volume=7):
-    names = PriceBar.__struct_fields__
+    names = FIELDS
     bars = [
         PriceBar(symbol, JAN_5 + timedelta(day), 1.0, 2.0, 0.5, close, volume)
         for symbol, day, close in rows
@@ -84,9 +85,7 @@ def test_a_stream_is_in_order_of_time_with_any_store(any_store, max_bytes, colum
     assert [close for each in tables for close in each["close"].to_pylist()] == [3.0, 1.0, 4.0, 2.0]
     assert all(tables)
     assert all(len(each) for each in tables)
-    assert {tuple(each.column_names) for each in tables} == {
-        tuple(columns or PriceBar.__struct_fields__)
-    }
+    assert {tuple(each.column_names) for each in tables} == {tuple(columns or FIELDS)}
 
 
 def test_b3_nothing_to_stream_is_no_table(any_store):
@@ -157,7 +156,7 @@ def test_a_table_may_be_written_by_the_ten_methods():
     store = ByBars()
     day = datetime(2026, 1, 5, tzinfo=UTC)
     bars = [PriceBar(symbol, day, 1.0, 2.0, 0.5, 1.5, 7) for symbol in ("A", "B")]
-    names = PriceBar.__struct_fields__
+    names = FIELDS
     store.write_bar_table(pa.table({name: [getattr(bar, name) for bar in bars] for name in names}))
     assert [store.read_bars(symbol, day, day) for symbol in ("A", "B")] == [bars[:1], bars[1:]]
     store.close()

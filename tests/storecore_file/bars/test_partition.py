@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storecore.bars.rows import BarColumns, bar_columns
-from storecore.bars.table import EMPTY, SERIES, bar_columns_of, series_table
+from storecore.bars.table import EMPTY, EXACT, SERIES, bar_columns_of, series_table
 from storecore.errors import CorruptData, StorageError
 from storecore.values.times import EARLIEST, LATEST, exact_instant
 from storecore_file.bars import partition
@@ -187,7 +187,7 @@ def test_some_columns_are_read_without_the_rest(path, content, names):
     whole = looked(path, content, all_rows)
     some = looked(path, content, lambda file: all_rows(file, names))
     own = [name for name in whole.column_names if name in {"date", *names}]
-    exact = ["exact_volume"] if "volume" in names else []
+    exact = [EXACT] if "volume" in names else []
     assert some.equals(whole.select([*own, *exact]))
 
 
@@ -199,7 +199,7 @@ def test_a_range_of_a_large_file_is_that_of_the_whole(path, large, rows, names):
     found = looked(path, content, lambda file: file.rows(first, last, names))
     assert found["date"].cast("int64").to_pylist() == columns.date[rows[0] : rows[1] + 1]
     if "volume" in names:
-        exact = found["exact_volume"].to_pylist()
+        exact = found[EXACT].to_pylist()
         assert [value for value in exact if value] == [2**53 + 1] * (rows[0] <= 9_000 <= rows[1])
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from storecore.bars.rows import BarColumns
-from storecore.bars.table import bar_columns_of, instants_of, series_table
+from storecore.bars.table import EXACT, bar_columns_of, instants_of, series_table
 from storecore.errors import CorruptData
 from storecore.reports import Coverage
 from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
@@ -159,7 +159,7 @@ def test_columns_of_parts_and_journal_are_those_asked_for(series, put, journal, 
     journal.append("1d", [("AAPL", bars([at(2)], 2.0, volume))])
     found = series.read(ALL, columns)
     assert list(instants_of(found)) == [at(1), at(2)]
-    assert {"date", *columns} <= set(found.column_names) <= {"date", *columns, "exact_volume"}
+    assert {"date", *columns} <= set(found.column_names) <= {"date", *columns, EXACT}
 
 
 def test_a_note_tells_whose_folder_it_is(series, put):
