@@ -15,13 +15,6 @@ import storecore
 ADAPTERS = Path(__file__).parent / "adapters"
 
 
-def pytest_collection_modifyitems(items):
-    """The packages of the clients are installed by CI's soak step only."""
-    for item in items:
-        if item.path.is_relative_to(ADAPTERS.parent):
-            item.add_marker(pytest.mark.soak)
-
-
 @pytest.fixture
 def adapter(monkeypatch):
     """Import an adapter, or skip the test if the client that it adapts is not installed."""

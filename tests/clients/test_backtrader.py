@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pytest
 
+pytestmark = pytest.mark.soak
 SPAN = {"fromdate": datetime(2003, 1, 1), "todate": datetime(2009, 1, 1)}
 SYMBOLS = ["AAPL", "IBM"]
 ANALYZERS = ["TradeAnalyzer", "DrawDown", "SharpeRatio", "SQN", "TimeReturn"]

@@ -10,6 +10,7 @@ import pytest
 
 import storecore
 
+pytestmark = pytest.mark.soak
 CONFIG = {"configurable": {"thread_id": "t/1", "checkpoint_ns": "child:1"}}
 
 

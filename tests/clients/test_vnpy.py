@@ -14,6 +14,7 @@ import pytest
 
 import storecore
 
+pytestmark = pytest.mark.soak
 ZONE = ZoneInfo("Asia/Shanghai")
 REASON = "it is in tests/clients/requirements.txt"
 
@@ -28,10 +29,18 @@ def vnpy_folder(tmp_path_factory):
 
 
 @pytest.fixture
-def vnpy(vnpy_folder, monkeypatch):
-    """The modules of vnpy, on a machine in Shanghai, whose zone its SQLite driver needs."""
-    monkeypatch.setenv("TZ", ZONE.key)
+def shanghai():
+    """The machine is in the zone of vnpy's settings: its SQLite driver is wrong in any other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", ZONE.key)
+        time.tzset()
+        yield
     time.tzset()
+
+
+@pytest.fixture
+def vnpy(vnpy_folder, shanghai, monkeypatch):
+    """The modules of vnpy that the tests use."""
     monkeypatch.chdir(vnpy_folder)
     for name in ("vnpy", "vnpy_ctastrategy", "vnpy_sqlite"):
         pytest.importorskip(name, reason=REASON)
@@ -40,7 +49,7 @@ def vnpy(vnpy_folder, monkeypatch):
     from vnpy.trader.object import BarData, TickData
     from vnpy_ctastrategy import backtesting
 
-    yield SimpleNamespace(
+    return SimpleNamespace(
         BarData=BarData,
         Exchange=Exchange,
         Interval=Interval,
@@ -48,8 +57,6 @@ def vnpy(vnpy_folder, monkeypatch):
         database=database,
         testing=backtesting,
     )
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.fixture
@@ -330,7 +337,7 @@ def fill(store, database, sqlite, rows):
         with sqlite.db.atomic():
             every = ((name, "NASDAQ", *row) for name in names for row in given)
             sqlite.db.connection().executemany(INSERT, every)
-        sqlite.get_bar_overview()  # the first one makes its table of overviews
+            sqlite.get_bar_overview()  # the first one makes its table of overviews
         return database, sqlite
 
     return fill
