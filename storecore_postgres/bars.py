@@ -255,7 +255,8 @@ class Bars(BarCollection):
         what = _what(rows)
         self._require(what, rows)
         if extra_names(rows.table.column_names):
-            return self._write_agreed(what, timeframe, rows, _Write(copies=_is_for_copy(rows)))
+            self._write_agreed(what, timeframe, rows, _Write(copies=_is_for_copy(rows)))
+            return
         given = _Rows(rows, {})
         if _is_for_copy(rows) and self._database.retry(what, self._copied(timeframe, given)):
             return
@@ -281,16 +282,22 @@ class Bars(BarCollection):
         """Upsert rows; return False, and do nothing, if columns were added meanwhile."""
         known = self._extra.now
         statement, batches = self._upsert(timeframe, given, known)
-        return self._database.retry(what, lambda each: self._put(each, statement, batches))
 
-    def _put(self, connection: Connection, statement: str, batches: list[list[Any]]) -> bool:
-        # A single statement is its own transaction, in one round trip.
-        with nullcontext() if len(batches) == 1 else connection.transaction():
-            return all([connection.execute(statement, each).rowcount for each in batches])
+        def put(connection: Connection) -> bool:
+            # A single statement is its own transaction, in one round trip.
+            with nullcontext() if len(batches) == 1 else connection.transaction():
+                return self._put(connection, statement, batches, known)
 
-    def _upsert(
-        self, timeframe: str, given: _Rows, known: Known
-    ) -> tuple[str, list[list[Any]]]:
+        return self._database.retry(what, put)
+
+    def _put(
+        self, connection: Connection, statement: str, batches: list[list[Any]], known: Known
+    ) -> bool:
+        """Upsert rows; return False, and do nothing, if columns were added meanwhile."""
+        counts = [connection.execute(statement, each).rowcount for each in batches]
+        return min(counts) > 0 or self._extra.is_current(connection, known)
+
+    def _upsert(self, timeframe: str, given: _Rows, known: Known) -> tuple[str, list[list[Any]]]:
         """Return an upsert that depends on the known columns, and its batches of parameters."""
         arrays = [f", %s::{_ARRAYS[str(each.type)]}" for each in given.further.values()]
         replaced = [f", {each} = excluded.{each}" for each in known.places.values()]
@@ -341,11 +348,11 @@ class Bars(BarCollection):
                     remedy = self._attempt(connection, what, timeframe, rows, write)
                     if remedy is not None:
                         raise Rollback(transaction)
-                return remedy
             except KEY_TAKEN:  # by another writer
                 if not write.copies:
                     raise
                 return write.upsert
+            return remedy
 
         while remedy := self._database.retry(what, attempt):
             remedy()
@@ -376,14 +383,8 @@ class Bars(BarCollection):
         given = _Rows(rows, further)
         if write.copies and self._copy_new(connection, timeframe, given):
             return None
-        return None if self._put_all(connection, timeframe, given, known) else self._extra.reload
-
-    def _put_all(
-        self, connection: Connection, timeframe: str, given: _Rows, known: Known
-    ) -> bool:
-        """Upsert rows within a transaction; return False if columns were added meanwhile."""
-        statement, batches = self._upsert(timeframe, given, known)
-        return all([connection.execute(statement, each).rowcount for each in batches])
+        is_put = self._put(connection, *self._upsert(timeframe, given, known), known)
+        return None if is_put else self._extra.reload
 
     def _whole_numbers(
         self, connection: Connection, timeframe: str, symbol: str, name: str
@@ -456,10 +457,12 @@ class Bars(BarCollection):
         further = {place: known.place(place) for place in sorted(seen)}
         has_texts = any(kind == "string" for _, kind in further)
         page = _PAGE_TEXTS if has_texts else _PAGE_ROWS
-        return Selection(numbers, further, page, self._probe(question))
+        return Selection(numbers, further, page)
 
     def _probe(self, question: _Question) -> str:
-        """Return SQL that tells which further columns the series have."""
+        """Return SQL that tells which further columns the series have; empty: do not ask."""
+        if not question.asks_further:
+            return ""
         if not self._extra.version.is_complete:
             return self._token
         return kinds_of_one(self._schema) if question.is_one else kinds_of_many(self._schema)
@@ -511,17 +514,18 @@ class Bars(BarCollection):
     ) -> _Found:
         """Return one page of bars. Raises `Stale` if its series have columns not selected."""
         is_one, complete = question.is_one, self._extra.version.is_complete
+        probe, limit = self._probe(question), newest or selection.page
         statement = selection.statement(
-            self._schema, newest or selection.page, many=not is_one, newest=newest is not None
+            self._schema, probe, limit, many=not is_one, newest=newest is not None
         )
         subject: object = question.symbols[0] if is_one else question.symbols
         series = [subject, question.timeframe]
         span = [timestamptz(question.span.first), timestamptz(question.span.last)]
-        probed = series if selection.probe and complete else []
+        probed = series if probe and complete else []
         sent = rows("reading bars", statement, [*probed, *series, *span])
         if is_one:
             sent = [(*row, subject) for row in sent]
-        kinds = _kinds_told(sent, question, complete) if selection.probe else {}
+        kinds = _kinds_told(sent, question, complete) if probe else {}
         tables = []
         for *row, symbol in sent:
             places = set(asked_of(kinds.get(symbol, {}), question.columns))

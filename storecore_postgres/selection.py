@@ -83,23 +83,21 @@ class Selection(NamedTuple):
     """The columns of bars that are selected: numbers of the seven, and further ones.
 
     `further` has the quoted column of each name and type. `page` is the number of bars in a page.
-    `probe` is SQL that is selected too, and tells which further columns the series have.
     """
 
     numbers: tuple[str, ...]
     further: dict[Place, str]
     page: int
-    probe: str = ""
 
-    def statement(self, schema: str, limit: int, *, many: bool, newest: bool) -> str:
+    def statement(self, schema: str, probe: str, limit: int, *, many: bool, newest: bool) -> str:
         """Return a statement for `limit` bars: the first ones, or the newest of each symbol.
 
-        `probe` and `symbol` are the last columns of its rows.
+        The last columns of its rows are `probe`, unless it is empty, and the symbol if `many`.
         """
         names = ["date", *self.numbers, *self.further.values()]
         if "volume" in self.numbers:
             names.append("exact_volume")
-        columns = [*self._sent(), *([self.probe] if self.probe else [])]
+        columns = [*self._sent(), *([probe] if probe else [])]
         body = _MANY if many else _ONE
         if newest:
             body = _NEWEST_OF_MANY if many else _ONE.replace("symbol, date", "date DESC")

@@ -15,8 +15,18 @@ from storecore_postgres.schema.layouts import Distribution, layout_statements, p
 
 VERSION = 2  # the highest that this release reads and writes
 VERSIONS = ("1", "2")
-TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "audit_heads", "about")
-ADDED_TABLES = ("bar_columns", "series_columns")  # which a store of an earlier release does not have
+FIRST_TABLES = (
+    "bars",
+    "fundamentals",
+    "events",
+    "states",
+    "decisions",
+    "orders",
+    "audit_heads",
+    "about",
+)
+ADDED_TABLES = ("bar_columns", "series_columns")  # which a store of release 1 does not have
+TABLES = (*FIRST_TABLES, *ADDED_TABLES)
 _NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # % and braces mark placeholders
 _LONGEST = 63  # bytes; the server truncates longer identifiers, and two might become equal
 
@@ -186,7 +196,7 @@ def create_statements(schema: str, distribution: Distribution) -> list[str]:
     for log in ("decisions", "orders"):
         key = primary_key(log, "seq", distribution)
         made.append(_LOG.format(schema=schema, log=log, key=key))
-    made += layout_statements(schema, distribution, TABLES)
+    made += layout_statements(schema, distribution, FIRST_TABLES)
     if distribution != "citus":  # which has no triggers on distributed tables
         made.append(_GUARD.format(schema=schema))
         made += [_GUARDED.format(schema=schema, log=log) for log in ("decisions", "orders")]
