@@ -118,16 +118,18 @@ CREATE TABLE {schema}.series_columns (
     timeframe text COLLATE "C" NOT NULL,
     kinds json NOT NULL,
     PRIMARY KEY (symbol, timeframe)
-);
-ALTER TABLE {schema}.bars ALTER volume DROP NOT NULL
+)
 """
+_VOLUME = "ALTER TABLE {schema}.bars ALTER volume DROP NOT NULL"
 
 # They run with the rights of the owner, so that a role that only writes may write new columns.
-_FUNCTIONS = """
+_USE_VERSION_2 = """
 CREATE FUNCTION {schema}.use_version_2() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
     UPDATE {schema}.about SET value = '2' WHERE key = 'version' AND value = '1'
-{tag};
+{tag}
+"""
+_ADD_BAR_COLUMN = """
 CREATE FUNCTION {schema}.add_bar_column(column_name text, column_kind text, place text)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
@@ -147,7 +149,9 @@ BEGIN
     SELECT 'columns', count(*)::text FROM {schema}.bar_columns
     ON CONFLICT (key) DO UPDATE SET value = excluded.value;
     PERFORM {schema}.use_version_2();
-END {tag};
+END {tag}
+"""
+_REVOKED = """
 REVOKE ALL ON FUNCTION
     {schema}.use_version_2(), {schema}.add_bar_column(text, text, text) FROM PUBLIC
 """
@@ -213,8 +217,11 @@ def completion_statements(schema: str, distribution: Distribution) -> list[str]:
         tag = f"$_{tag[1:]}"
     return [
         _COMPLETION.format(schema=schema),
+        _VOLUME.format(schema=schema),  # apart: a cluster sends a whole string to its nodes
         *layout_statements(schema, distribution, ADDED_TABLES),
-        _FUNCTIONS.format(schema=schema, literal=literal, tag=tag),
+        _USE_VERSION_2.format(schema=schema, tag=tag),
+        _ADD_BAR_COLUMN.format(schema=schema, literal=literal, tag=tag),
+        _REVOKED.format(schema=schema),
     ]
 
 
