@@ -11,7 +11,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -42,7 +42,7 @@ from storecore_postgres.extra import TOKEN, ExtraColumns, Kinds, Known, Stale, a
 from storecore_postgres.names import checked_length
 from storecore_postgres.rows import symbols_statement
 from storecore_postgres.schema.layouts import Distribution
-from storecore_postgres.selection import Selection, empty_table, kinds_of_many, kinds_of_one
+from storecore_postgres.selection import KINDS_OF_MANY, KINDS_OF_ONE, Selection, empty_table
 from storecore_postgres.wire import (
     COPY_END,
     COPY_HEAD,
@@ -240,7 +240,9 @@ class Bars(BarCollection):
         self._any, self._these, self._in_range, self._all_of, self._inventory = (
             each.format(schema=schema) for each in (_ANY, _THESE, _IN_RANGE, _ALL_OF, _INVENTORY)
         )
-        self._token = TOKEN.format(schema=schema)
+        self._token, self._kinds_of_one, self._kinds_of_many = (
+            each.format(schema=schema) for each in (TOKEN, KINDS_OF_ONE, KINDS_OF_MANY)
+        )
 
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
         """Insert or replace bars; they are committed when this returns."""
@@ -299,15 +301,9 @@ class Bars(BarCollection):
 
     def _upsert(self, timeframe: str, given: _Rows, known: Known) -> tuple[str, list[list[Any]]]:
         """Return an upsert that depends on the known columns, and its batches of parameters."""
-        arrays = [f", %s::{_ARRAYS[str(each.type)]}" for each in given.further.values()]
-        replaced = [f", {each} = excluded.{each}" for each in known.places.values()]
-        statement = _UPSERT.format(
-            schema=self._schema,
-            given=_listed(given.further),
-            arrays="".join(arrays),
-            token=self._token,
-            replaced="".join(replaced),
-        )
+        arrays = tuple(_ARRAYS[str(each.type)] for each in given.further.values())
+        columns = tuple(given.further), arrays, tuple(known.places.values())
+        statement = _upsert_statement(self._schema, self._token, *columns)
         starts = range(0, len(given.table), _UPSERT_ROWS)
         return statement, [given.parameters(timeframe, known.token, start) for start in starts]
 
@@ -446,7 +442,7 @@ class Bars(BarCollection):
                 found = self._database.snapshot(
                     "reading bars", lambda rows: self._pages(rows, question, selection)
                 )
-        return found.tables + self._without_rows(question, found)
+        return found.tables + (self._without_rows(question, found) if question.asks_further else [])
 
     def _selection(self, question: _Question) -> Selection:
         numbers = tuple(name for name in _NUMBERS if name in question.columns)
@@ -465,12 +461,12 @@ class Bars(BarCollection):
             return ""
         if not self._extra.version.is_complete:
             return self._token
-        return kinds_of_one(self._schema) if question.is_one else kinds_of_many(self._schema)
+        return self._kinds_of_one if question.is_one else self._kinds_of_many
 
     def _without_rows(self, question: _Question, found: _Found) -> Named:
         """Return tables without rows for series that have further columns."""
         kinds = found.kinds
-        if not found.tables and not question.is_one and question.asks_further:
+        if not found.tables and not question.is_one:
             kinds = self._extra.read_kinds(question.timeframe, question.symbols)
         with_rows = {symbol for symbol, _ in found.tables}
         return [
@@ -715,6 +711,23 @@ def _checked(batch: Grouped) -> Grouped:
 def _what(rows: Grouped) -> str:
     what = f"writing bars of {rows.names[0]!r}"
     return f"{what} and {len(rows.names) - 1} others" if len(rows.names) > 1 else what
+
+
+@lru_cache(maxsize=256)
+def _upsert_statement(
+    schema: str,
+    token: str,
+    given: tuple[str, ...],
+    arrays: tuple[str, ...],
+    known: tuple[str, ...],
+) -> str:
+    return _UPSERT.format(
+        schema=schema,
+        token=token,
+        given=_listed(given),
+        arrays=_listed(f"%s::{each}" for each in arrays),
+        replaced=_listed(f"{each} = excluded.{each}" for each in known),
+    )
 
 
 def _listed(columns: Iterable[str]) -> str:

@@ -215,7 +215,9 @@ def completion_statements(schema: str, distribution: Distribution) -> list[str]:
     literal, tag = schema.replace("'", "''"), "$body$"
     while tag in schema:
         tag = f"$_{tag[1:]}"
+    one_by_one = "SET LOCAL citus.multi_shard_modify_mode TO 'sequential'"
     return [
+        *([one_by_one] if distribution == "citus" else []),
         _COMPLETION.format(schema=schema),
         _VOLUME.format(schema=schema),  # apart: a cluster sends a whole string to its nodes
         *layout_statements(schema, distribution, ADDED_TABLES),
