@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from storecore.errors import StorageError as StorageError
     from storecore.errors import StoreClosed as StoreClosed
     from storecore.errors import StoreError as StoreError
+    from storecore.errors import StoreWarning as StoreWarning
     from storecore.errors import UnknownBackend as UnknownBackend
     from storecore.events import EventQuery as EventQuery
     from storecore.events import decode_event as decode_event
@@ -127,7 +128,7 @@ _USE = {
     "errors": (
         "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
         "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError "
-        "StoreClosed StoreError UnknownBackend"
+        "StoreClosed StoreError StoreWarning UnknownBackend"
     ),
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
+    from storecore.frames.options import Day, Extra, Missing, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Item = TypeVar("_Item")
@@ -249,20 +250,33 @@ class Store(Closing):
         return bars_of(symbol, newest_rows(found, span.newest), span.aware)
 
     @offered()
-    def write_bar_table(self, table: Any, *, timeframe: str = "1d", replace: bool = False) -> None:
-        """Insert or replace bars of many symbols, after checking the whole table.
+    def write_bar_table(
+        self,
+        table: Any,
+        *,
+        symbol: str | None = None,
+        timeframe: str = "1d",
+        columns: Mapping[str, str] | None = None,
+        extra: Extra = "keep",
+        missing: Missing = "error",
+        day: Day = "instant",
+        volume: Volume = "required",
+        replace: bool = False,
+    ) -> None:
+        """Insert or replace the bars of a table of any library, after checking it whole.
 
-        With `replace`, each series of the table becomes exactly its rows, in one step. `table` is a
-        `pyarrow.Table`, or any object with the Arrow C data interface. Its columns are symbol,
-        date, open, high, low, close and volume, and further ones (law B6). Raises `InvalidData`,
-        which names the row and column.
+        With `replace`, each series of the table becomes exactly its rows, in one step.
+        `storecore.write_bar_table` documents the tables and the other keywords. Raises
+        `InvalidData`, which names all that is wrong, by row and column.
         """
-        from storecore.bars.checks import checked_rows
+        from storecore.frames.frame import checked_frame
+        from storecore.frames.options import checked_options
 
         timeframe = self._name(timeframe, "timeframe")
-        extra: Any = "keep" if self._bars.keeps_extra else "refuse"
+        options = checked_options(symbol, columns, extra, missing, day, volume)
         write = self._replace if asked_to_replace(replace) else self._bars.write_many
-        write(timeframe, checked_rows(table, extra))
+        keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
+        write(timeframe, checked_frame(table, timeframe, options, keeps))
 
     @offered()
     def read_bar_table(
