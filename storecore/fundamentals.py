@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from operator import itemgetter
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -13,7 +14,7 @@ from storecore.models import FundamentalData
 from storecore.values.batches import listed
 from storecore.values.documents import checked, decode_document, encode_document
 from storecore.values.names import check_name, check_owner
-from storecore.values.times import exact_datetime, exact_instant
+from storecore.values.times import TimeRange, exact_datetime, exact_instant
 from storecore.values.zones import in_zone, plain_zone, zone_name
 
 _PLACEHOLDER = datetime(1970, 1, 1)
@@ -52,6 +53,15 @@ def _check_offset(timestamp: datetime, what: str) -> None:
     text = timestamp.isoformat()
     if exact_instant(datetime.fromisoformat(text), what) != exact_instant(timestamp, what):
         raise InvalidData(f"{what}={text}: its UTC offset cannot be kept; convert it to UTC first")
+
+
+def select_fundamentals(
+    fundamentals: Iterable[FundamentalData], span: TimeRange
+) -> list[FundamentalData]:
+    """Return the fundamentals whose timestamps are in a range, sorted by timestamp."""
+    timed = [(exact_instant(each.timestamp, "timestamp"), each) for each in fundamentals]
+    kept = [(at, each) for at, each in timed if span.first <= at <= span.last]
+    return [each for _, each in sorted(kept, key=itemgetter(0))]
 
 
 def encode_fundamental(data: FundamentalData) -> bytes:

@@ -258,8 +258,11 @@ class SeriesProof:
 def _odd(folder: Path, look: _Look, held: list[OpenPartition]) -> Iterator[Issue]:
     """Yield the anomalies in the bars of a series that count."""
     tables = [piece.file.rows(*piece.partition[:2]) for piece in shown(held)]
-    for kind, detail in anomalies(tables or (proof.bars for proof in look.proofs)):
-        metadata = look.proofs[0].metadata
+    if not look.proofs:
+        return
+    metadata = look.proofs[0].metadata
+    bars = tables or (proof.bars for proof in look.proofs)
+    for kind, detail in anomalies(bars, metadata.timeframe):
         yield Issue(kind, folder, f"{metadata.symbol} ({metadata.timeframe}): {detail}")
 
 
