@@ -51,6 +51,14 @@ class _Held(NamedTuple):
 
     extra: list[Extra | None] | None = None
 
+    def has(self, span: TimeRange) -> bool:
+        """Return whether these are all bars of a range, or all of the newest ones asked for."""
+        if span.last > self.last:
+            return False
+        if self.first <= span.first:
+            return True
+        return span.newest is not None and bisect_right(self.columns[0], span.last) >= span.newest
+
     @property
     def bytes(self) -> int:
         further = sum(map(_bytes_of, self.extra)) if self.extra else 0
@@ -91,13 +99,13 @@ class CachedStore(Wrapper):
         span = time_range(start, end, last)
         with self._lock:
             held, writes = self._held.get(key), self._writes
-            if held is not None and held.first <= span.first and span.last <= held.last:
+            if held is not None and held.has(span):
                 self._held.move_to_end(key)
                 return _bars_within(key[0], held, span)
         bars = read_bars(self._nested, symbol, start, end, timeframe=timeframe, last=last)
         with self._lock:
             if writes == self._writes:  # otherwise they may be older than a write
-                self._hold(key, _held(span, bars))
+                self._hold(key, _held(span, _columns(bars), _extra(bars)))
         return bars
 
     def __getstate__(self) -> dict[str, Any]:
@@ -130,12 +138,13 @@ class CachedStore(Wrapper):
             self._held.clear()
 
 
-def _held(span: TimeRange, bars: list[PriceBar]) -> _Held:
+def _held(
+    span: TimeRange, columns: Sequence[Sequence[Any]], extra: list[Extra | None] | None
+) -> _Held:
     """Return the bars that were read, and the range in which they are all."""
-    columns = _columns(bars)
     dates = columns[0]
     is_cut = span.newest is not None and len(dates) >= span.newest
-    return _Held(dates[0] if is_cut else span.first, span.last, columns, _extra(bars))
+    return _Held(dates[0] if is_cut else span.first, span.last, columns, extra)
 
 
 def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:

@@ -302,6 +302,7 @@ class Store(Closing):
 
         With `last`, return only that many of each symbol, the newest of the range.
         """
+        from storecore.bars.metadata import described
         from storecore.bars.query import bar_query, newest_of_each, query_result
 
         timeframe = self._name(timeframe, "timeframe")
@@ -311,7 +312,9 @@ class Store(Closing):
         if span.newest is not None:
             series = newest_of_each(series, span.newest)
         kinds = (self._bars.extra_kinds(each, timeframe) for each in query.symbols)
-        return query_result(series, query.columns, span.aware, partial(chain.from_iterable, kinds))
+        others = partial(chain.from_iterable, kinds)
+        table = query_result(series, query.columns, span.aware, others)
+        return described(table, timeframe, type(self).__name__)
 
     @offered("bars.stream")
     def iter_bar_tables(
@@ -329,6 +332,7 @@ class Store(Closing):
         The iterator holds at most about `max_bytes` of bars in memory. It may miss bars that are
         written during the iteration.
         """
+        from storecore.bars.metadata import described
         from storecore.bars.query import bar_query, in_time_order, resolved
 
         timeframe = self._name(timeframe, "timeframe")
@@ -338,10 +342,11 @@ class Store(Closing):
         kinds = [(each, self._bars.extra_kinds(each, timeframe)) for each in query.symbols]
         query, asked = resolved(query, kinds)
         found = self._bars.stream(query.symbols, timeframe, span, query.columns, max_bytes)
-        return (
+        tables = (
             in_time_order(series, query.columns, span.aware, asked)
             for series in self._while_open(found)
         )
+        return (described(table, timeframe, type(self).__name__) for table in tables)
 
     @offered("bars.delete")
     def delete_bars(

@@ -15,7 +15,7 @@ import pytest
 _MODULES = (
     "protocol names times bars fundamentals events states audit life freshness threads history "
     "durability answers sizes zones filters whole behaviour tampering "
-    "together bounds forms reopened processes "
+    "together bounds forms reopened processes questions deletions "
     "extra_columns bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage "
     "maintenance records fixtures worker"
 )

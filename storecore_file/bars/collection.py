@@ -23,10 +23,11 @@ from storecore.bars.groups import Grouped
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, SERIES, series_table
 from storecore.errors import StorageError, StoreError
-from storecore.reports import Coverage, Footprint
+from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import TimeRange
 from storecore_file.bars.integrity import SeriesProof
+from storecore_file.bars.inventory import Inventory, SeriesFolder
 from storecore_file.bars.journal import Journal, KindsChangedError
 from storecore_file.bars.journal_integrity import JournalProof, journal_issues
 from storecore_file.bars.kinds import Kinds, KnownKinds
@@ -61,6 +62,7 @@ class Bars(BarCollection):
         self._format = number
         self._lock_timeout = lock_timeout
         self._journal = Journal(folder / ".journal", disk, lock_timeout)
+        self._inventory = Inventory(disk, self._journal, self._series)
         self._appended = False
         self._known: set[tuple[str, str]] = set()  # series whose partitions have been asked
         self._reached = 0  # the highest number of a journal file that they know
@@ -73,6 +75,27 @@ class Bars(BarCollection):
     def write_many(self, timeframe: str, batch: Grouped) -> None:
         """Upsert the bars of each symbol: all of them or, on an error, none (law D2)."""
         self._upsert(timeframe, batch.series())
+
+    def replace(self, timeframe: str, batch: Grouped) -> None:
+        """Make each series exactly its bars: all series or, on an error, none.
+
+        A reader, and a crash, sees the old bars of a series or the new ones. After a crash some
+        series of the batch may be old and others new.
+        """
+        series = batch.series()
+        folders = [self._path(symbol, timeframe) for symbol, _ in series]
+        self._disk.make_folders(folders, within=self._folder)
+        self._flush_columns([(symbol, timeframe) for symbol, _ in series])
+        upserts = [
+            Upsert(self._writer(symbol, timeframe), bars, whole=True) for symbol, bars in series
+        ]
+        with all_or_none(upserts, WRITERS):
+            pass
+
+    def _flush_columns(self, keys: list[tuple[str, str]]) -> None:
+        """Flush the journal if it has further columns of some series, which they may not keep."""
+        if any(row.kinds for key in keys for row in self._journal.pending(key).rows):
+            self._try_to_flush()
 
     def _upsert(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
         while True:
@@ -255,6 +278,24 @@ class Bars(BarCollection):
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars."""
         return self._series(symbol, timeframe).coverage()
+
+    def inventory(self) -> list[SeriesCoverage]:
+        """Return the extent of each series that has bars, by symbol, then timeframe."""
+        return self._inventory.read(self._series_folders())
+
+    def _series_folders(self) -> Iterator[SeriesFolder]:
+        """Yield the folders that may have partitions, in no order."""
+        for folder in self._disk.folders(self._folder):
+            symbol = SYMBOLS.decode(folder.name)
+            if symbol is None and not is_hashed(folder.name):
+                continue
+            names = self._disk.names(folder)
+            yield SeriesFolder(folder, symbol, _DAILY, names)
+            for name in names:
+                below = folder / name
+                if not name.endswith(".parquet") and self._disk.is_folder(below):
+                    timeframe = TIMEFRAMES.decode(name)
+                    yield SeriesFolder(below, symbol, timeframe, self._disk.names(below))
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         """Return the further columns of a series and their kinds."""

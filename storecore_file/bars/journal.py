@@ -124,6 +124,11 @@ class Pending(NamedTuple):
             return EMPTY
         return table_of(newest[date] for date in sorted(newest))
 
+    def dates(self, partitions: Iterable[tuple[Partition, Flushed]]) -> set[int]:
+        """Return the dates of the rows that are not in `partitions` yet."""
+        known = list(partitions)
+        return {row.values[0] for row in self.rows if self._counts(row, known)}
+
     def _counts(self, row: Row, partitions: Iterable[tuple[Partition, Flushed]]) -> bool:
         """Return whether a row is newer than the partition in whose range it lies.
 
@@ -339,6 +344,16 @@ class Journal:
             self._refresh()
             rows = [row for file in self._known.values() for row in file.rows.get(key, ())]
             return self._beside_past(key, rows) if rows else Pending(rows, tuple(self._known))
+
+    def all_pending(self) -> dict[Key, Pending]:
+        """Return the rows of each series as `pending` does, all as they are at one moment."""
+        with self._reading:
+            self._refresh()
+            rows: dict[Key, list[Row]] = {}
+            for file in self._known.values():
+                for key, some in file.rows.items():
+                    rows.setdefault(key, []).extend(some)
+            return {key: self._beside_past(key, each) for key, each in rows.items()}
 
     def settled(self, key: Key) -> Pending:
         """Return the rows of a series once none of them is still being written, for a writer.

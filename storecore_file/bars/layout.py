@@ -146,22 +146,29 @@ class NewPartition(NamedTuple):
     stop: int
 
 
-def new_partitions(dates: Sequence[int], low: int, high: int) -> list[NewPartition]:
-    """Return partitions within `low` and `high` (the ends of others) for bars of these dates."""
+def new_partitions(
+    dates: Sequence[int], low: int, high: int, rows: int | None = None
+) -> list[NewPartition]:
+    """Return partitions within `low` and `high` (the ends of others) for bars of these dates.
+
+    Each has at most `rows` bars, `PARTITION_ROWS` if none are given.
+    """
     found: list[NewPartition] = []
     at = 0
     while at < len(dates):
-        found.append(next(_candidates(dates, at, low, high)))
+        found.append(next(_candidates(dates, at, low, high, rows)))
         at, low = found[-1].stop, found[-1].partition.last + 1
     return found
 
 
-def _candidates(dates: Sequence[int], at: int, low: int, high: int) -> Iterator[NewPartition]:
+def _candidates(
+    dates: Sequence[int], at: int, low: int, high: int, rows: int | None = None
+) -> Iterator[NewPartition]:
     """Yield what the next partition may be: of whole months, of whole days, or of hours.
 
     Some may be missing: one month (or day) may have too many bars, or lie partly in others.
     """
-    over = at + PARTITION_ROWS
+    over = at + (PARTITION_ROWS if rows is None else rows)
     for unit in UNITS:
         stop = bisect_left(dates, floor(dates[over], unit)) if over < len(dates) else len(dates)
         if unit == UNITS[-1]:  # an hour is not cut, whatever it holds
@@ -173,6 +180,16 @@ def _candidates(dates: Sequence[int], at: int, low: int, high: int) -> Iterator[
             yield NewPartition(
                 partition_of(first, next(end for end in ends if end <= free)), at, stop
             )
+
+
+def covering(cut: Sequence[NewPartition], whole: Partition) -> list[NewPartition]:
+    """Return partitions that a longer one is cut into, so that they cover all of its range."""
+    starts = [whole.first, *(each.partition.first for each in cut[1:])]
+    lasts = [*(start - 1 for start in starts[1:]), whole.last]
+    return [
+        each._replace(partition=partition_of(first, last))
+        for each, first, last in zip(cut, starts, lasts, strict=True)
+    ]
 
 
 def split_last(dates: Sequence[int], partition: Partition, since: int) -> list[NewPartition]:

@@ -66,6 +66,7 @@ _SEAL = 8  # bytes before the footer: length of the metadata, and its checksum
 _WHOLE = 2**18  # bytes: a file up to this size is read at once
 _TAIL = 2**16
 _SHORT = 2**12  # bytes of a footer of some seven row groups
+_FEW_GROUPS = 2  # of a long partition: what is asked for is small beside its footer
 _MOST_KEPT = 1_024
 _NUMBERS = {name: number for number, name in enumerate(FIELDS)}
 _ALL = tuple(SERIES.names)
@@ -271,14 +272,15 @@ class PartitionFile:
     Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
-    def __init__(self, file: Source) -> None:
+    def __init__(self, file: Source, tail: int = _TAIL, whole: int = _WHOLE) -> None:
+        """Read the end of a file: `tail` bytes, or all of a file of at most `whole` bytes."""
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
         with decode_errors(file.path, "file of bars"):
             self._buffer = pa.allocate_buffer(file.size)
             self._view = memoryview(self._buffer).cast("B")
             self._read_from = file.size
-            self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
+            self._read(0 if file.size <= whole else file.size - tail)
             self.metadata, self._footer = self._opened()
         further = self.metadata.columns
         self._names = _ALL if further is None else (*_ALL, *further)
@@ -371,7 +373,7 @@ class PartitionFile:
     def _understood(self, text: memoryview) -> Metadata:
         """Decode metadata. Raises `StorageError` if a later release has written it."""
         try:
-            metadata = _METADATA.decode(text)
+            metadata = _metadata_in(text)
         except ValueError:
             version = _VERSIONS.decode(text).version  # it may be one that has other fields
             if version <= VERSION:
@@ -408,7 +410,7 @@ class PartitionFile:
     def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
         with decode_errors(self._file.path, "file of bars"):
             source = pa.BufferReader(self._buffer)
-            with pq.ParquetFile(source, metadata=self._parquet_metadata()) as file:
+            with pq.ParquetFile(source, metadata=self._parquet_metadata(len(groups))) as file:
                 table = file.read_row_groups(groups, names, use_threads=False)
             if table.schema != _schema(*names) and not self._is_wider(table.schema, names):
                 raise ValueError(f"its columns are {table.schema}")
@@ -429,12 +431,15 @@ class PartitionFile:
             schema == pa.schema([each.field(name) for name in names]) for each in (own, required)
         )
 
-    def _parquet_metadata(self) -> pq.FileMetaData:
+    def _parquet_metadata(self, groups: int) -> pq.FileMetaData:
         """Return the footer as Arrow's reader needs it, cached by its bytes.
 
-        A long one, of many row groups, would take more memory than it saves time.
+        A long one, of many row groups, takes more memory than it saves time, unless little of the
+        partition is read: the newest bars are asked for again and again.
         """
-        return (_parsed_before if len(self._footer) <= _SHORT else _parsed)(self._footer)
+        if len(self._footer) <= _SHORT:
+            return _parsed_before(self._footer)
+        return (_long_before if groups <= _FEW_GROUPS else _parsed)(self._footer)
 
     def _exact_volumes(self, groups: list[int]) -> list[int | None]:
         ends = list(accumulate((group.rows for group in self.metadata.groups), initial=0))
@@ -456,6 +461,15 @@ def _parsed(footer: bytes) -> pq.FileMetaData:
 
 
 _parsed_before = lru_cache(maxsize=4_096)(_parsed)
+_long_before = lru_cache(maxsize=32)(_parsed)
+
+
+def _metadata_in(text: memoryview) -> Metadata:
+    """Decode metadata; that of a long partition is cached by its bytes, as its footer is."""
+    return _METADATA.decode(text) if len(text) <= _SHORT else _decoded_before(bytes(text))
+
+
+_decoded_before = lru_cache(maxsize=64)(_METADATA.decode)
 
 
 @lru_cache

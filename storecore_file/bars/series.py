@@ -8,10 +8,11 @@ except for rows that a partition has taken in already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -41,6 +42,15 @@ class _Gone(StorageError):
     """A partition that was listed has vanished."""
 
 
+class _Loaded(NamedTuple):
+    """A partition whose bars are read from an instant on, and the function that decodes them."""
+
+    partition: Partition
+    metadata: Metadata
+    since: int
+    rows: Callable[[], pa.Table]
+
+
 class Series:
     """The bars of one symbol and timeframe, in a folder that may not exist yet."""
 
@@ -66,26 +76,68 @@ class Series:
         The function that is returned decodes it, on any thread. A further column that no partition
         of the range has is left out, unless `complete`.
         """
-
-        def load(
-            partition: Partition, file: PartitionFile
-        ) -> tuple[Partition, Metadata, Callable[[], pa.Table]]:
-            first, last = max(span.first, partition.first), min(span.last, partition.last)
-            return partition, file.metadata, file.load(first, last, columns)
-
         asked = columns if complete else None
-        pending, found, kinds = self._with_pending(load, span.first, span.last, asked)
+        pending, found, kinds = self._loaded(span, columns, asked)
 
         def decode() -> pa.Table:
-            tables = [rows() for _, _, rows in found]
+            tables = [each.rows() for each in found]
             table = joined(table for table in tables if len(table))
             if pending.rows:
-                known = [(partition, metadata.flushed) for partition, metadata, _ in found]
-                newer = pending.table(known, span.first, span.last)
+                known = [(each.partition, each.metadata.flushed) for each in found]
+                newer = pending.table(known, _since(found, span), span.last)
                 table = upserted(table, newer if columns is None else _some(newer, columns))
-            return with_kinds(table, kinds) if kinds else table
+            table = with_kinds(table, kinds) if kinds else table
+            return table if span.newest is None else table.slice(max(0, len(table) - span.newest))
 
         return decode
+
+    def _loaded(
+        self, span: TimeRange, columns: Collection[str] | None, asked: Collection[str] | None
+    ) -> tuple[Pending, list[_Loaded], dict[str, str]]:
+        """Return what `_with_pending` does for the bars of a range, or for its newest bars."""
+        if span.newest is not None:
+            newest = partial(self._newest, span=span, columns=columns, count=span.newest)
+            return self._beside_journal(newest, asked)
+
+        def load(partition: Partition, file: PartitionFile) -> _Loaded:
+            first, last = max(span.first, partition.first), min(span.last, partition.last)
+            return _Loaded(partition, file.metadata, first, file.load(first, last, columns))
+
+        return self._with_pending(load, span.first, span.last, asked)
+
+    def _newest(
+        self, layout: Layout, span: TimeRange, columns: Collection[str] | None, count: int
+    ) -> list[_Loaded]:
+        """Return the partitions that hold the newest bars of a range, in order of time.
+
+        They are opened from the last one backwards, and of each only the row groups are read that
+        are needed. Rows of the journal cannot make that too few: they add bars, or replace some.
+        """
+        found: list[_Loaded] = []
+        with closing(self._backwards(layout, span)) as coming:
+            for partition, file in coming:
+                first, last = max(span.first, partition.first), min(span.last, partition.last)
+                first, rows = _back_to(file.metadata.groups, first, last, count)
+                found.append(
+                    _Loaded(partition, file.metadata, first, file.load(first, last, columns))
+                )
+                count -= rows
+                if count <= 0:
+                    break
+        if count > 0:  # all were opened
+            found = [each._replace(since=span.first) for each in found]
+        return found[::-1]
+
+    def _backwards(self, layout: Layout, span: TimeRange) -> Generator[OpenPartition, None, None]:
+        """Yield the partitions of a range, opened one by one, or the pieces of them that count."""
+        partitions = _within(layout, span.first, span.last)
+        if layout.overlap and overlapping(partitions):
+            with self.held(partitions) as held:
+                yield from reversed(shown(held))
+            return
+        for partition in reversed(partitions):
+            with _opened(self.disk, self.path(partition)) as file:
+                yield OpenPartition(partition, self._checked(partition, file))
 
     def coverage(self) -> Coverage:
         """Return first and last date and the number of bars, from the metadata alone."""
@@ -190,15 +242,22 @@ class Series:
         """Return the journal's rows, and what `look` returns for each partition of a range.
 
         Also return the kinds of the further columns that are `asked` for, in the whole series.
+        """
+        return self._beside_journal(lambda layout: self._each_in(layout, look, first, last), asked)
+
+    def _beside_journal(
+        self, look: Callable[[Layout], _Result], asked: Collection[str] | None
+    ) -> tuple[Pending, _Result, dict[str, str]]:
+        """Return the journal's rows, what `look` returns, and kinds as `_with_pending` does.
 
         The journal is read first: its rows leave it only after the partitions have them. But if a
         file of it was retired meanwhile, the partitions may not say any more that they have its
         rows.
         """
 
-        def look_at_both() -> tuple[Pending, list[_Result], dict[str, str]]:
+        def look_at_both() -> tuple[Pending, _Result, dict[str, str]]:
             pending, layout = self.journal.pending(self.key), self.layout()
-            found = self._each_in(layout, look, first, last)
+            found = look(layout)
             if pending.rows and not self.journal.are_there(pending):
                 raise _Gone(f"{self.folder}: its journal was flushed meanwhile", self.folder)
             if asked is None or not (layout.marked or pending.rows):
@@ -226,11 +285,7 @@ class Series:
         first: int,
         last: int,
     ) -> list[_Result]:
-        partitions = [
-            partition
-            for partition in layout.partitions
-            if partition.first <= last and first <= partition.last
-        ]
+        partitions = _within(layout, first, last)
         if layout.overlap and overlapping(partitions):
             with self.held(partitions) as held:
                 return [look(*piece) for piece in shown(held)]
@@ -306,6 +361,35 @@ def _opened(disk: Disk, path: Path) -> OpenFile:
     if file is None:
         raise _Gone(f"{path}: the file has vanished", path)
     return file
+
+
+def _within(layout: Layout, first: int, last: int) -> list[Partition]:
+    """Return the partitions that overlap a range."""
+    return [
+        partition
+        for partition in layout.partitions
+        if partition.first <= last and first <= partition.last
+    ]
+
+
+def _since(found: Sequence[_Loaded], span: TimeRange) -> int:
+    """Return from which instant on all partitions of a range are among those that were read."""
+    return max(span.first, found[0].since) if found and span.newest is not None else span.first
+
+
+def _back_to(groups: Sequence[Group], first: int, last: int, count: int) -> tuple[int, int]:
+    """Return since when a range has `count` bars in these row groups, and how many it surely has.
+
+    If they have fewer, the range begins where it did.
+    """
+    rows = 0
+    for group in reversed(groups):
+        if group.first < first:
+            break
+        rows += group.rows if group.last <= last else 0
+        if rows >= count:
+            return group.first, rows
+    return first, rows
 
 
 def _row_kinds(rows: Iterable[Row]) -> list[Kinds]:

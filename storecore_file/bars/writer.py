@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 from storecore.bars.extra import agreed, kinds_of
 from storecore.bars.table import EMPTY, SERIES, between, instants_of
 from storecore.errors import StorageError
-from storecore.values.times import EARLIEST, LATEST
+from storecore.values.times import EARLIEST, EVER, LATEST
 from storecore_file.bars.journal import Flushed, KindsChangedError, Pending, furthest
 from storecore_file.bars.journal_lines import HOUR, Key
 from storecore_file.bars.kinds import Kinds, joined, rows_of, union, upserted, with_kinds
@@ -41,6 +41,9 @@ from storecore_file.bars.layout import (
     PARTITION_ROWS,
     NewPartition,
     Partition,
+    ceiling,
+    covering,
+    floor,
     mergeable,
     new_partitions,
     parsed,
@@ -67,6 +70,7 @@ from storecore_file.fs.stat import Fingerprint, fingerprint
 
 _log = logging.getLogger("storecore")
 _Result = TypeVar("_Result")
+_SHARES = (100, 85, 70, 55, 120, 140)  # of PARTITION_ROWS, until all names are new
 Seen = tuple[list[str], list[Fingerprint | None]]
 
 
@@ -123,6 +127,7 @@ class Prepared(NamedTuple):
     seen: Seen = ([], [])
     took: bool = False  # rows of the journal that were in no partition
     change: _Change | None = None
+    whole: bool = False  # the series becomes exactly the new bars
 
     @classmethod
     def nothing(cls) -> Prepared:
@@ -196,10 +201,13 @@ class SeriesWriter:
             gone = [each.partition for each in empty if not pending.needs(each.flushed)]
             self._remove(gone)
 
-    def prepare(self, new: pa.Table) -> Prepared:
-        """Stage the partitions of an upsert for `put`; other writers may come between."""
+    def prepare(self, new: pa.Table, whole: bool = False) -> Prepared:
+        """Stage the partitions of an upsert for `put`; other writers may come between.
+
+        `whole` says that the series becomes exactly the new bars.
+        """
         with self._locked():
-            return self._prepared(new)
+            return self._prepared(new, whole)
 
     def put(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> Prepared:
         """Put a prepared upsert in place, prepared again if another writer came between.
@@ -234,7 +242,7 @@ class SeriesWriter:
 
     def _prepared_again(self, new: pa.Table, prepared: Prepared) -> Prepared:
         self._disk.discard(prepared.staged)
-        return self._prepared(new)
+        return self._prepared(new, prepared.whole)
 
     def roll_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
         """Roll back what was put: the partitions or, if others wrote meanwhile, the bars of `new`.
@@ -251,7 +259,7 @@ class SeriesWriter:
                 change = prepared.change and prepared.change._replace(kinds={})
                 self._change_kinds(rollback.roll_back, change)
             else:
-                self._give_back(new, self._before(prepared, rollback))
+                self._give_back(new, self._before(prepared, rollback), prepared.whole)
 
     def _flush_lock(self, pending: Pending) -> Locked | nullcontext[None]:
         """Return the lock that prevents a flush of the journal, if some rows lie in it."""
@@ -262,12 +270,15 @@ class SeriesWriter:
         with self._locked():
             self._tidy()
 
-    def _prepared(self, new: pa.Table) -> Prepared:
+    def _prepared(self, new: pa.Table, whole: bool) -> Prepared:
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
-        put, took, change = self._upsert_of(new, partitions, pending)
+        upserted_by = self._replacement_of if whole else self._upsert_of
+        put, took, change = upserted_by(new, partitions, pending)
         staged, gone = self._staged(put, partitions)
         made = sum(filled.partition not in partitions for filled in put)
-        prepared = Prepared(staged, gone, partitions, pending, made, took=took, change=change)
+        prepared = Prepared(
+            staged, gone, partitions, pending, made, took=took, change=change, whole=whole
+        )
         return prepared._replace(seen=self._seen(prepared))
 
     def _seen(self, prepared: Prepared) -> Seen:
@@ -288,17 +299,21 @@ class SeriesWriter:
         bars = joined(rows for _, rows in found)
         return upserted(bars, prepared.pending.table(known, EARLIEST, LATEST))
 
-    def _give_back(self, ours: pa.Table, before: pa.Table) -> None:
+    def _give_back(self, ours: pa.Table, before: pa.Table, whole: bool) -> None:
         """Restore bars that are unchanged since they were written; bars of other writers stay."""
         self._upsert(EMPTY)
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+        if whole and len(before):
+            old = _before_with(self._series.read(EVER), ours, before)
+            put, _, change = self._replacement_of(old, partitions, pending)
+            return self._replace(put, partitions, change=change)
         dates = instants_of(ours)
         touched = [
             partition for partition in partitions if _overlap(partition, dates[0], dates[-1])
         ]
         filled = [self._filled(partition, pending) for partition in touched]
         kept = [each._replace(bars=_as_before(each.bars, ours, before)) for each in filled]
-        self._replace_or_remove(kept, partitions, pending)
+        return self._replace_or_remove(kept, partitions, pending)
 
     def _upsert(self, new: pa.Table) -> None:
         while True:
@@ -354,6 +369,54 @@ class SeriesWriter:
         for table in (unflushed, *tables):
             if name in table.column_names:
                 yield table[name]
+
+    def _replacement_of(
+        self, new: pa.Table, partitions: list[Partition], pending: Pending
+    ) -> _Upserted:
+        """Return one partition that covers all the series had, and holds exactly the new bars.
+
+        So the series changes with one rename. It takes in the journal's rows, and drops them.
+        """
+        took = len(self._unflushed(pending)) > 0
+        old = [
+            self._series.open(each, lambda partition, file: self._taken(partition, file, pending))
+            for each in partitions
+        ]
+        dates = instants_of(new)
+        ends = [dates[0], dates[-1], *(row.values[0] for row in pending.rows)]
+        ends += [end for each in partitions for end in (each.first, each.last)]
+        whole = partition_of(floor(min(ends), "month"), ceiling(max(ends), "month"))
+        flushed = furthest([pending.through, *(each.flushed for each in old)])
+        origins = tuple(origin for each in old for origin in each.origins)
+        kinds = kinds_of(new)
+        change = _Change(kinds, pending) if kinds or self._series.layout().marked else None
+        return _Upserted([_Filled(whole, new, flushed, origins)], took, change)
+
+    def divide(self, taken: Collection[str]) -> None:
+        """Cut partitions that are too long, into others than those with some names.
+
+        A reader that is between two partitions would else find the name of an older one there.
+        """
+        with self._locked():
+            partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+            for partition in partitions:
+                rows = self._series.open(partition, lambda _, file: file.metadata.rows)
+                if rows > 2 * PARTITION_ROWS:
+                    self._divide(self._filled(partition, pending), taken)
+
+    def _divide(self, filled: _Filled, taken: Collection[str]) -> None:
+        dates, partition = instants_of(filled.bars), filled.partition
+        for percent in _SHARES:
+            rows = PARTITION_ROWS * percent // 100
+            cut = new_partitions(dates, partition.first, partition.last, rows)
+            cut = covering(cut, partition)  # rows of the journal that were dropped stay so
+            if len(cut) > 1 and not any(each.partition.name in taken for each in cut):
+                put = [
+                    filled._replace(partition=new, bars=filled.bars.slice(start, stop - start))
+                    for new, start, stop in cut
+                ]
+                return self._replace(put, [partition])
+        return None  # the next write to it does so
 
     def _partitions(self) -> list[Partition]:
         """Return the partitions, after any that overlap are brought together."""
@@ -429,6 +492,8 @@ class SeriesWriter:
             cut = _cut(instants_of(rows), group.partition, dates[0], last)
             if not cut:
                 yield _Filled(group.partition, rows, flushed, origins)
+            elif pending.rows:  # those that were taken in and deleted must not count again
+                cut = covering(cut, group.partition)
         for partition, start, stop in cut:
             yield _Filled(partition, rows.slice(start, stop - start), flushed, origins)
 
@@ -649,6 +714,13 @@ def _as_before(bars: pa.Table, ours: pa.Table, before: pa.Table) -> pa.Table:
     return upserted(kept, before.filter(pc.is_in(_instants(before), same)))
 
 
+def _before_with(now: pa.Table, ours: pa.Table, before: pa.Table) -> pa.Table:
+    """Return the bars before a change, with those of other writers, which differ from ours."""
+    written = dict(rows_of(ours))
+    others = [written.get(date) != row for date, row in rows_of(now)]
+    return upserted(before, now.filter(pa.array(others, pa.bool_())))
+
+
 def _all_of(file: PartitionFile) -> tuple[Metadata, pa.Table]:
     return file.metadata, file.rows(EARLIEST, LATEST)
 
@@ -660,15 +732,19 @@ def _instants(bars: pa.Table) -> pa.ChunkedArray:
 class Upsert:
     """The upsert of one of several series."""
 
-    def __init__(self, writer: SeriesWriter, new: pa.Table) -> None:
+    def __init__(self, writer: SeriesWriter, new: pa.Table, whole: bool = False) -> None:
         self._writer = writer
         self._new = new
+        self._whole = whole  # the series becomes exactly the new bars
         self._prepared = Prepared.nothing()
         self._rollback = Rollback(writer.disk)
 
     def prepare(self) -> None:
         """Stage the partitions."""
-        self._prepared = self._writer.prepare(self._new)
+        if self._whole:
+            self._prepared = self._writer.prepare(self._new, whole=True)
+        else:
+            self._prepared = self._writer.prepare(self._new)
 
     def put(self) -> None:
         """Put the partitions in place; on an error the series is as it was."""
@@ -690,6 +766,9 @@ class Upsert:
     def finish(self) -> None:
         """Drop the backups, and merge closed partitions. A failure is logged."""
         self._rollback.discard()
+        if self._whole and len(self._new) > 2 * PARTITION_ROWS:
+            with best_effort(self._writer.folder, "cutting its partition is put off"):
+                self._writer.divide(self._prepared.names())
         if self._prepared.is_to_be_merged():
             with best_effort(self._writer.folder, "merging its partitions is put off"):
                 self._writer.tidy()

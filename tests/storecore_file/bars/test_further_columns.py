@@ -116,7 +116,9 @@ def check_streams(store):
     assert rows == whole.to_pylist()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 30))]
+)
 def test_b6_files_answer_as_memory_does(base, small, seed):
     chosen = random.Random(seed)
     memory, store = MemoryDataStore(), FileDataStore(base, durability="os")
@@ -329,14 +331,14 @@ def test_a_partition_that_stays_keeps_the_columns_of_one_that_is_removed(store, 
 def test_a_stream_has_windows_of_as_many_bytes_with_further_columns(store):
     for symbol in ("AAPL", "MSFT"):
         extra = {f"x{each}": 1.0 for each in range(12)} if symbol == "MSFT" else {}
-        store.write_bars(symbol, [bar(day, symbol, **extra) for day in range(300)])
-    store.write_bars("TEXT", [bar(day, "TEXT", note="x" * 10_000) for day in range(300)])
+        store.write_bars(symbol, [bar(day, symbol, **extra) for day in range(100)])
+    store.write_bars("TEXT", [bar(day, "TEXT", note="x" * 5_000) for day in range(100)])
     counts = {
         symbol: len([*store.iter_bar_tables([symbol], *ALWAYS, max_bytes=50 * stream.ROW_BYTES)])
         for symbol in ("AAPL", "MSFT", "TEXT")
     }
     assert counts["MSFT"] >= 2 * counts["AAPL"]
-    assert counts["TEXT"] >= 20 * counts["AAPL"]
+    assert counts["TEXT"] >= 10 * counts["AAPL"]
 
 
 def test_b4_a_stream_keeps_the_columns_and_kinds_of_its_beginning(store):
