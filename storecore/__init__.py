@@ -45,12 +45,20 @@ if TYPE_CHECKING:
     from storecore.errors import StorageError as StorageError
     from storecore.errors import StoreClosed as StoreClosed
     from storecore.errors import StoreError as StoreError
+    from storecore.errors import StoreWarning as StoreWarning
     from storecore.errors import UnknownBackend as UnknownBackend
+    from storecore.events import EventQuery as EventQuery
     from storecore.events import decode_event as decode_event
     from storecore.events import encode_event as encode_event
+    from storecore.events import event_filter as event_filter
+    from storecore.events import find_events as find_events
     from storecore.events import select_events as select_events
+    from storecore.frames.adjust import adjust as adjust
+    from storecore.frames.records import to_frame as to_frame
+    from storecore.frames.resample import resample as resample
     from storecore.fundamentals import decode_fundamental as decode_fundamental
     from storecore.fundamentals import encode_fundamental as encode_fundamental
+    from storecore.fundamentals import select_fundamentals as select_fundamentals
     from storecore.models import Action as Action
     from storecore.models import Decision as Decision
     from storecore.models import DecisionRecord as DecisionRecord
@@ -85,17 +93,21 @@ if TYPE_CHECKING:
     from storecore.reports import Finding as Finding
     from storecore.reports import Footprint as Footprint
     from storecore.reports import Report as Report
+    from storecore.reports import SeriesCoverage as SeriesCoverage
     from storecore.reports import StateVersion as StateVersion
     from storecore.reports.checkpoint import Checkpoint as Checkpoint
     from storecore.reports.version import __version__ as __version__
     from storecore.states import KEPT_VERSIONS as KEPT_VERSIONS
     from storecore.states import check_expected as check_expected
+    from storecore.states import checked_kept as checked_kept
     from storecore.store.base import Store as Store
     from storecore.store.collections import AuditLog as AuditLog
     from storecore.store.collections import BarCollection as BarCollection
     from storecore.store.collections import EventCollection as EventCollection
     from storecore.store.collections import FundamentalCollection as FundamentalCollection
     from storecore.store.collections import StateCollection as StateCollection
+    from storecore.store.questions import read_bars as read_bars
+    from storecore.store.questions import read_events as read_events
     from storecore.store.row_store import Rows as Rows
     from storecore.store.row_store import RowStore as RowStore
     from storecore.store.tables import iter_bar_tables as iter_bar_tables
@@ -106,6 +118,7 @@ if TYPE_CHECKING:
     from storecore.values.documents import decode_document as decode_document
     from storecore.values.documents import encode_document as encode_document
     from storecore.values.fork import reset_after_fork as reset_after_fork
+    from storecore.values.names import check_rename as check_rename
     from storecore.values.times import EARLIEST as EARLIEST
     from storecore.values.times import LATEST as LATEST
     from storecore.values.times import TimeRange as TimeRange
@@ -120,8 +133,11 @@ _USE = {
     "errors": (
         "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
         "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError "
-        "StoreClosed StoreError UnknownBackend"
+        "StoreClosed StoreError StoreWarning UnknownBackend"
     ),
+    "frames.adjust": "adjust",
+    "frames.records": "to_frame",
+    "frames.resample": "resample",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
         "OrderResult PriceBar"
@@ -131,9 +147,12 @@ _USE = {
         "AuditTrail BarStream BarTables Bulk BulkAudit Catalog DataStore DiskUsage "
         "Maintenance Transfer VersionedState"
     ),
-    "reports": "AuditLine AuditReport Coverage Finding Footprint Report StateVersion",
+    "reports": (
+        "AuditLine AuditReport Coverage Finding Footprint Report SeriesCoverage StateVersion"
+    ),
     "store.base": "Store",
     "reports.checkpoint": "Checkpoint",
+    "store.questions": "read_bars read_events",
     "store.tables": "iter_bar_tables read_bar_table write_bar_table",
 }
 """For users of a store, by module."""
@@ -144,10 +163,10 @@ _EXTEND = {
     "bars.rows": "BarColumns",
     "bars.table": "as_columns as_table",
     "config.nested": "NestedStore",
-    "events": "decode_event encode_event select_events",
-    "fundamentals": "decode_fundamental encode_fundamental",
+    "events": "EventQuery event_filter decode_event encode_event find_events select_events",
+    "fundamentals": "decode_fundamental encode_fundamental select_fundamentals",
     "plugins.spec": "BackendSpec hookimpl",
-    "states": "KEPT_VERSIONS check_expected",
+    "states": "KEPT_VERSIONS check_expected checked_kept",
     "store.collections": (
         "AuditLog BarCollection EventCollection FundamentalCollection StateCollection"
     ),
@@ -155,6 +174,7 @@ _EXTEND = {
     "store.wrapper": "Wrapper",
     "values.documents": "decode_document encode_document",
     "values.fork": "reset_after_fork",
+    "values.names": "check_rename",
     "values.times": "EARLIEST LATEST TimeRange exact_instant time_range to_datetime",
 }
 """For authors of backends."""
@@ -187,4 +207,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted(_HOME)

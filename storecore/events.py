@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from storecore.models import Event
 from storecore.values.batches import listed
 from storecore.values.documents import checked, decode_document, encode_document, is_shallow
 from storecore.values.names import check_name
-from storecore.values.times import TimeRange, exact_instant, to_datetime
+from storecore.values.times import LATEST, TimeRange, exact_instant, to_datetime
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Event)
@@ -50,6 +51,19 @@ def checked_events(events: Iterable[Event]) -> list[Event]:
     return [checked_event(event, f"events[{row}]") for row, event in enumerate(batch)]
 
 
+class EventQuery(NamedTuple):
+    """Which events a caller asks for; None for a filter is all.
+
+    `symbols` may hold None, for system events. `ingested_by` is an instant: events with a later
+    `ingested_at` are left out.
+    """
+
+    span: TimeRange
+    types: frozenset[str] | None = None
+    symbols: frozenset[str | None] | None = None
+    ingested_by: int | None = None
+
+
 def event_types(types: Iterable[str] | None) -> frozenset[str] | None:
     """Return the requested types as a set, None for all (law E2). Raises `InvalidData`."""
     if types is None:
@@ -60,6 +74,22 @@ def event_types(types: Iterable[str] | None) -> frozenset[str] | None:
     if not all(isinstance(kind, str) for kind in given):
         raise InvalidData(f"types={shown(types)}: expected a list of str, or None for all")
     return frozenset(given)
+
+
+def event_symbols(
+    symbols: str | Iterable[str | None] | None,
+) -> frozenset[str | None] | None:
+    """Return the requested symbols as a set, None for all; None within it is for system events.
+
+    Raises `InvalidData` or `InvalidName`.
+    """
+    if symbols is None:
+        return None
+    given = [symbols] if isinstance(symbols, str) or not isinstance(symbols, Iterable) else symbols
+    return frozenset(
+        each if each is None else check_name(each, f"symbols[{row}]")
+        for row, each in enumerate(given)
+    )
 
 
 def encode_event(event: Event) -> bytes:
@@ -77,8 +107,8 @@ def select_events(
 ) -> list[Event]:
     """Return the events of a range and of some types (None: all), sorted by timestamp.
 
-    Events with equal timestamps stay in the order given (law E1). Times are aware or naive as the
-    range is (law T2).
+    Events with equal timestamps stay in the order given (law E1). Their times are in aware UTC; the
+    times of the result are aware or naive as the range is (law T2).
     """
     first, last = (to_datetime(at, aware=True) for at in span[:2])
     kept = [
@@ -88,6 +118,28 @@ def select_events(
     ]
     kept.sort(key=attrgetter("timestamp"))
     return kept if span.aware else [_naive(event) for event in kept]
+
+
+def find_events(events: Iterable[Event], query: EventQuery) -> list[Event]:
+    """Return the events, with times in aware UTC, that a query asks for, as `select_events`."""
+    return select_events(filter(event_filter(query), events), query.span, query.types)
+
+
+def event_filter(query: EventQuery) -> Callable[[Event], bool]:
+    """Return whether an event, with times in aware UTC, is one that a query asks for."""
+    first, last = (to_datetime(at, aware=True) for at in query.span[:2])
+    limit = LATEST if query.ingested_by is None else query.ingested_by
+    known = to_datetime(limit, aware=True)
+
+    def is_asked_for(event: Event) -> bool:
+        return (
+            first <= event.timestamp <= last
+            and event.ingested_at <= known
+            and (query.types is None or event.type in query.types)
+            and (query.symbols is None or event.symbol in query.symbols)
+        )
+
+    return is_asked_for
 
 
 def _checked_by_part(event: Event, what: str) -> Event:

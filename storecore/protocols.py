@@ -9,7 +9,7 @@ storecore/testing/LAWS.md documents the laws that all these methods obey, with t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
@@ -24,13 +24,23 @@ from storecore.models import (
     OrderResult,
     PriceBar,
 )
-from storecore.reports import AuditLine, AuditReport, Coverage, Footprint, Report, StateVersion
+from storecore.reports import (
+    AuditLine,
+    AuditReport,
+    Coverage,
+    Footprint,
+    Report,
+    SeriesCoverage,
+    StateVersion,
+)
+from storecore.values.times import Bound
 
 if TYPE_CHECKING:
     from abc import ABCMeta
 
     import pyarrow as pa
 
+    from storecore.frames.options import Day, Extra, Missing, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -83,22 +93,38 @@ if TYPE_CHECKING:
 else:
 
     class _Capability(type(Protocol)):
-        """Makes `isinstance` check the attribute `capabilities` of a store, if it has one."""
+        """Makes `isinstance` check the attribute `capabilities` of a store, if it has one.
+
+        Any other store has a capability if it has the methods that the capability had at first.
+        """
 
         def __instancecheck__(cls, instance: object) -> bool:
+            if CAPABILITIES.get(cls.__name__) is not cls:
+                return super().__instancecheck__(instance)
             listed = getattr(instance, "capabilities", None)
-            if isinstance(listed, frozenset) and CAPABILITIES.get(cls.__name__) is cls:
+            if isinstance(listed, frozenset):
                 return cls.__name__ in listed
-            return super().__instancecheck__(instance)
+            return _has_first_methods(instance, cls)
+
+        def __subclasscheck__(cls, kind: type) -> bool:
+            if CAPABILITIES.get(cls.__name__) is not cls:
+                return super().__subclasscheck__(kind)
+            return _has_first_methods(kind, cls)
+
+
+def _has_first_methods(instance: object, capability: type) -> bool:
+    names = (name for name in methods_of(capability.__name__) if name not in ADDED)
+    return all(callable(getattr(instance, name, None)) for name in names)
 
 
 @runtime_checkable
 class DataStore(Protocol):
     """The store of a trading system: its bars, fundamentals, events, states and audit log.
 
-    A naive `datetime` is taken as UTC. Ranges include both ends. A `date` as a start is its
-    midnight, and as an end its last microsecond. Every method raises `StoreClosed` after `close()`,
-    and `StorageError` if the medium fails.
+    A naive `datetime` is taken as UTC. Ranges include both ends. A missing bound is open. A `date`
+    as a start is its midnight, and as an end its last microsecond; a bound may also be ISO text.
+    Without bounds, times are returned naive. A start after the end is `InvalidData`. Every method
+    raises `StoreClosed` after `close()`, and `StorageError` if the medium fails.
     """
 
     @writes("bars", key="symbol", batch="bars")
@@ -112,10 +138,17 @@ class DataStore(Protocol):
 
     @reads("bars")
     def read_bars(
-        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        last: int | None = None,
     ) -> list[PriceBar]:
         """Return the bars from `start` to `end`, sorted by date, one per date.
 
+        With `last`, return only that many, the newest of the range.
         If the bounds are naive, the dates are naive; if they are aware, the dates are aware UTC.
         Raises `InvalidData` if only one bound is aware.
         """
@@ -140,9 +173,19 @@ class DataStore(Protocol):
 
     @reads("events")
     def read_events(
-        self, start: date, end: date, types: Iterable[str] | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        types: Iterable[str] | None = None,
+        *,
+        symbols: Iterable[str | None] | None = None,
+        ingested_by: datetime | str | None = None,
     ) -> list[Event]:
-        """Return the events of these types (None: all) by timestamp, then by order of writing."""
+        """Return the events of these types (None: all) by timestamp, then by order of writing.
+
+        With `symbols`, return only events of these; None among them is for system events. With
+        `ingested_by`, leave out events whose `ingested_at` is later. It takes no bare date.
+        """
         ...
 
     @writes("states", notify="state", key="strategy_name")
@@ -192,21 +235,41 @@ class BarTables(Protocol, metaclass=_Capability):
     """
 
     @writes("bars", batch="table", each="symbol")
-    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace bars of many symbols, after checking the whole table."""
+    def write_bar_table(
+        self,
+        table: Any,
+        *,
+        symbol: str | None = None,
+        timeframe: str = "1d",
+        columns: Mapping[str, str] | None = None,
+        extra: Extra = "keep",
+        missing: Missing = "error",
+        day: Day = "instant",
+        volume: Volume = "required",
+        replace: bool = False,
+    ) -> None:
+        """Insert or replace the bars of a table of any library, after checking it whole.
+
+        With `replace`, each series of the table becomes exactly its rows, in one step: a reader
+        and a crash see all of the old series or all of the new one.
+        """
         ...
 
     @reads("bars")
     def read_bar_table(
         self,
         symbols: str | Iterable[str],
-        start: date,
-        end: date,
+        start: Bound = None,
+        end: Bound = None,
         *,
         timeframe: str = "1d",
         columns: Iterable[str] | None = None,
+        last: int | None = None,
     ) -> pa.Table:
-        """Return the bars of many symbols as one table, sorted by symbol, then date."""
+        """Return the bars of many symbols as one table, sorted by symbol, then date.
+
+        With `last`, return only that many of each symbol, the newest of the range.
+        """
         ...
 
 
@@ -218,8 +281,8 @@ class BarStream(Protocol, metaclass=_Capability):
     def iter_bar_tables(
         self,
         symbols: str | Iterable[str],
-        start: date,
-        end: date,
+        start: Bound = None,
+        end: Bound = None,
         *,
         timeframe: str = "1d",
         columns: Iterable[str] | None = None,
@@ -235,7 +298,7 @@ class BarStream(Protocol, metaclass=_Capability):
 
 @runtime_checkable
 class Catalog(Protocol, metaclass=_Capability):
-    """Lists the stored series and states."""
+    """Lists the stored series, fundamentals, events and states."""
 
     @reads("bars")
     def symbols(self, timeframe: str | None = None) -> list[str]:
@@ -252,9 +315,45 @@ class Catalog(Protocol, metaclass=_Capability):
         """Return the first and last date and the number of bars of a series."""
         ...
 
+    @reads("bars")
+    def inventory(self) -> list[SeriesCoverage]:
+        """Return every series with its first and last date and the number of its bars.
+
+        They are sorted by symbol, then timeframe.
+        """
+        ...
+
+    @reads("bars")
+    def nearest(self, symbol: str) -> list[str]:
+        """Return the symbols with bars that are spelled most like a symbol, the nearest first."""
+        ...
+
+    @reads("fundamentals")
+    def fundamentals(
+        self, symbol: str, start: Bound = None, end: Bound = None
+    ) -> list[FundamentalData]:
+        """Return the fundamentals of a symbol with timestamps from `start` to `end`, by timestamp.
+
+        Each is exactly as it was written.
+        """
+        ...
+
+    @reads("fundamentals")
+    def fundamental_symbols(self) -> list[str]:
+        """Return the symbols that have fundamentals, sorted."""
+        ...
+
+    @reads("events")
+    def event_symbols(self) -> list[str]:
+        """Return the symbols that have events, sorted. System events, without one, do not count."""
+        ...
+
     @reads("states")
-    def strategies(self) -> list[str]:
-        """Return the names of the strategies that have a saved state, sorted."""
+    def strategies(self, prefix: str = "") -> list[str]:
+        """Return the names of the strategies that have a saved state, sorted.
+
+        With `prefix`, return only names that begin with it.
+        """
         ...
 
 
@@ -264,14 +363,14 @@ class AuditTrail(Protocol, metaclass=_Capability):
 
     @reads("audit")
     def read_decisions(
-        self, start: date, end: date, strategy_name: str | None = None
+        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
     ) -> list[DecisionRecord]:
         """Return the decisions logged from `start` to `end`, in the order of `seq`."""
         ...
 
     @reads("audit")
     def read_orders(
-        self, start: date, end: date, strategy_name: str | None = None
+        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
     ) -> list[OrderRecord]:
         """Return the orders logged from `start` to `end`, in the order of `seq`."""
         ...
@@ -323,8 +422,41 @@ class Bulk(Protocol, metaclass=_Capability):
         ...
 
     @writes("bars", notify="deletions", key="symbol")
-    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
+    def delete_bars(
+        self, symbol: str, start: date | str, end: date | str, *, timeframe: str = "1d"
+    ) -> int:
         """Remove the bars from `start` to `end`, both included; return their number."""
+        ...
+
+    @writes("events", notify="event_deletions", key="types")
+    def delete_events(
+        self,
+        start: date | str,
+        end: date | str,
+        types: Iterable[str] | None = None,
+        symbols: Iterable[str | None] | None = None,
+    ) -> int:
+        """Remove the events from `start` to `end` of these types and symbols (None: of all).
+
+        Return their number. None among `symbols` is for system events.
+        """
+        ...
+
+    @writes("fundamentals", notify="fundamental_deletions", key="symbol")
+    def delete_fundamentals(self, symbol: str, start: date | str, end: date | str) -> int:
+        """Remove the fundamentals of a symbol with timestamps from `start` to `end`.
+
+        Return their number.
+        """
+        ...
+
+    @writes("store", notify="renames", key="old")
+    def rename_symbol(self, old: str, new: str) -> None:
+        """Give the bars, fundamentals and events of a symbol another one, in one step.
+
+        The audit log is append-only and keeps its records. Raises `InvalidData` if `old` has no
+        data or `new` has any.
+        """
         ...
 
 
@@ -343,6 +475,15 @@ class VersionedState(Protocol, metaclass=_Capability):
         """Replace the state of a strategy; with `expect`, only if that version is stored (0: none).
 
         Raises `StateConflict` if another version is stored; then the stored state does not change.
+        """
+        ...
+
+    @writes("states", notify="state_deletions", key="strategy_name")
+    def delete_strategy_state(self, strategy_name: str, *, expect: int | None = None) -> bool:
+        """Remove the state of a strategy and its history; return whether there was one.
+
+        Then the version is 0, and the next save is version 1. With `expect`, remove it only if that
+        version is stored (0: none). Raises `StateConflict` if another version is stored.
         """
         ...
 
@@ -456,19 +597,28 @@ class Maintenance(Protocol, metaclass=_Capability):
         """
         ...
 
-    @classmethod
-    def __subclasshook__(cls, kind: type) -> bool:
-        """Check whether a class has the methods that the capability had at first."""
-        required = vars(Maintenance).keys() - ADDED
-        names = (name for name in required if not name.startswith("_"))
-        return NotImplemented if cls is not Maintenance else all(hasattr(kind, n) for n in names)
 
+ADDED = frozenset(
+    {"checkpoint", "inventory", "nearest", "fundamentals", "fundamental_symbols", "event_symbols"}
+    | {"delete_events", "delete_fundamentals", "rename_symbol", "delete_strategy_state"}
+)
+"""Methods added to a capability since `api` 1. Core provides those that read, where it can."""
 
-ADDED = frozenset({"checkpoint"})
-"""Methods added to a capability since `api` 1. Core provides them for backends without them."""
-
-GROWN: dict[str, frozenset[str]] = {"verify": frozenset({"against"})}
+GROWN: dict[str, frozenset[str]] = {
+    "verify": frozenset({"against"}),
+    "read_bars": frozenset({"last"}),
+    "read_events": frozenset({"symbols", "ingested_by"}),
+    "write_bar_table": frozenset({"replace"}),
+    "read_bar_table": frozenset({"last"}),
+    "strategies": frozenset({"prefix"}),
+}
 """Optional parameters added since `api` 1, by method."""
+
+OPENED = frozenset(
+    {"read_bars", "read_events", "read_bar_table", "iter_bar_tables"}
+    | {"read_decisions", "read_orders"}
+)
+"""Methods whose bounds `start` and `end` were required in `api` 1."""
 
 CAPABILITIES: dict[str, type] = {
     protocol.__name__: protocol

@@ -8,12 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-from storecore.errors import InvalidData, StateConflict, shown
+from storecore.errors import ConfigError, InvalidData, StateConflict, shown
 from storecore.reports import StateVersion
 from storecore.values.batches import listed
 from storecore.values.documents import encode_document
 
 KEPT_VERSIONS = 5
+"""The number of versions of a state that a store keeps, unless an option says otherwise."""
+
+
+def checked_kept(state_versions: int) -> int:
+    """Return the option `state_versions`. Raises `ConfigError` if it is not 1 or more."""
+    number = state_versions
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ConfigError(
+            f"state_versions={shown(number)}: expected the number of versions to keep of each "
+            "state, 1 or more"
+        )
+    return number
 
 
 def check_expected(strategy: str, expect: int | None, stored: int) -> None:
@@ -34,8 +46,10 @@ def check_expected(strategy: str, expect: int | None, stored: int) -> None:
         )
 
 
-def checked_versions(versions: Iterable[StateVersion]) -> list[tuple[int, bytes]]:
-    """Return the number and document of each version to keep, newest first.
+def checked_versions(
+    versions: Iterable[StateVersion], kept: int = KEPT_VERSIONS
+) -> list[tuple[int, bytes]]:
+    """Return the number and document of each version to keep, newest first, at most `kept`.
 
     Raises `InvalidData` if the numbers do not decrease, `NotSerializable` if JSON would change one.
     """
@@ -57,5 +71,5 @@ def checked_versions(versions: Iterable[StateVersion]) -> list[tuple[int, bytes]
             dict[str, Any], each.state
         )  # None is refused like any other value that is not a dict
         checked.append((number, encode_document(state, f"versions[{row}].state")))
-    oldest = checked[0][0] - KEPT_VERSIONS if checked else 0
+    oldest = checked[0][0] - kept if checked else 0
     return [(number, document) for number, document in checked if number > oldest]

@@ -65,8 +65,8 @@ def checked_rows(table: Any, extra: Extra = "keep") -> Grouped:
 
 
 def misfit_in(table: Any, error: Misfit) -> InvalidData:
-    """Return an error about a bar with its row in a table, if the table can be read again."""
-    if not isinstance(table, pa.Table):
+    """Return an error about a bar with its row in a table, if that is plain and read again."""
+    if not isinstance(table, pa.Table) or not {"date", "symbol"} <= set(table.column_names):
         return error
     dates = pc.equal(pc.cast(_dates(table["date"]), pa.int64()), error.at)
     same = pc.and_(dates, pc.equal(_symbols(table["symbol"]), error.symbol))

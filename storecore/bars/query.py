@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from storecore.bars.extra import (
     united,
 )
 from storecore.bars.extra_values import FIELDS, check_column
-from storecore.bars.table import DATE, EMPTY, NAIVE, all_whole, joined, repeated
+from storecore.bars.table import DATE, EMPTY, NAIVE, all_whole, joined, newest_rows, repeated
 from storecore.errors import InvalidData, shown
 from storecore.values.names import check_name
 from storecore.values.suggestions import did_you_mean
@@ -122,6 +123,23 @@ def query_result(
         whole, nulls = pa.types.is_integer(volumes.type), volumes.null_count > 0
     schema = _schema(columns, aware, whole, nulls, tuple(kinds.items()))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def newest_of_each(
+    series: Iterable[tuple[str, pa.Table]], number: int
+) -> list[tuple[str, pa.Table]]:
+    """Return the last rows of each series table."""
+    return [(symbol, newest_rows(table, number)) for symbol, table in series]
+
+
+def newest_of_symbols(table: pa.Table, number: int) -> pa.Table:
+    """Return the last rows of each symbol of a table that is sorted by symbol, then date."""
+    if not len(table):
+        return table
+    ends = pc.run_end_encode(table["symbol"].combine_chunks()).run_ends.to_pylist()
+    starts = (max(start, end - number) for start, end in pairwise([0, *ends]))
+    rows = zip(starts, ends, strict=True)
+    return pa.concat_tables(table.slice(start, end - start) for start, end in rows)
 
 
 def in_time_order(

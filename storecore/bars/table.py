@@ -93,6 +93,11 @@ def between(table: pa.Table, first: int, last: int) -> pa.Table:
     return table if stop - start == len(dates) else table.slice(start, max(0, stop - start))
 
 
+def newest_rows(table: pa.Table, number: int | None) -> pa.Table:
+    """Return the last rows of a series table, without a copy; all if `number` is None."""
+    return table if number is None else table.slice(max(0, len(table) - number))
+
+
 def instants_of(table: pa.Table) -> Sequence[int]:
     """Return the dates of a series table as instants, without creating an object for each row."""
     return cast(Sequence[int], buffer_of(table["date"], "q"))

@@ -14,7 +14,6 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from datetime import date
 from sys import getsizeof
 from threading import Lock
 from typing import Any, NamedTuple
@@ -22,14 +21,15 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from storecore.bars.extra_values import Extra
-from storecore.bars.rows import BarColumns, price_bars
+from storecore.bars.rows import BarColumns, newest_bars, price_bars
 from storecore.config.nested import NestedStore
 from storecore.models import PriceBar
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.protocols import METHODS, DataStore
+from storecore.store.questions import read_bars
 from storecore.store.wrapper import Wrapper
 from storecore.values.names import check_name
-from storecore.values.times import TimeRange, exact_instant, time_range
+from storecore.values.times import Bound, TimeRange, exact_instant, time_range
 
 BYTES_A_BAR = 5 * 8 + 8 + 32  # five columns of 64 bits; the pointer to a volume; the volume
 _Key = tuple[str, str]
@@ -50,6 +50,14 @@ class _Held(NamedTuple):
     columns: Sequence[Sequence[Any]]
 
     extra: list[Extra | None] | None = None
+
+    def has(self, span: TimeRange) -> bool:
+        """Return whether these are all bars of a range, or all of the newest ones asked for."""
+        if span.last > self.last:
+            return False
+        if self.first <= span.first:
+            return True
+        return span.newest is not None and bisect_right(self.columns[0], span.last) >= span.newest
 
     @property
     def bytes(self) -> int:
@@ -77,21 +85,27 @@ class CachedStore(Wrapper):
         self._writes = 0
 
     def read_bars(
-        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        last: int | None = None,
     ) -> list[PriceBar]:
         """Return the bars of a range, from memory if it lies within the cached range."""
         self._check_open()
         key = check_name(symbol, "symbol"), check_name(timeframe, "timeframe")
-        span = time_range(start, end)
+        span = time_range(start, end, last)
         with self._lock:
             held, writes = self._held.get(key), self._writes
-            if held is not None and held.first <= span.first and span.last <= held.last:
+            if held is not None and held.has(span):
                 self._held.move_to_end(key)
                 return _bars_within(key[0], held, span)
-        bars = self._nested.read_bars(symbol, start, end, timeframe=timeframe)
+        bars = read_bars(self._nested, symbol, start, end, timeframe=timeframe, last=last)
         with self._lock:
             if writes == self._writes:  # otherwise they may be older than a write
-                self._hold(key, _Held(span.first, span.last, _columns(bars), _extra(bars)))
+                self._hold(key, _held(span, _columns(bars), _extra(bars)))
         return bars
 
     def __getstate__(self) -> dict[str, Any]:
@@ -124,6 +138,15 @@ class CachedStore(Wrapper):
             self._held.clear()
 
 
+def _held(
+    span: TimeRange, columns: Sequence[Sequence[Any]], extra: list[Extra | None] | None
+) -> _Held:
+    """Return the bars that were read, and the range in which they are all."""
+    dates = columns[0]
+    is_cut = span.newest is not None and len(dates) >= span.newest
+    return _Held(dates[0] if is_cut else span.first, span.last, columns, extra)
+
+
 def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:
     instants = array("q", (exact_instant(bar.date, "date") for bar in bars))
     prices = (array("d", (getattr(bar, name) for bar in bars)) for name in _PRICES)
@@ -150,7 +173,7 @@ def _bars_within(symbol: str, held: _Held, span: TimeRange) -> list[PriceBar]:
     rows = slice(bisect_left(dates, span.first), bisect_right(dates, span.last))
     extra = held.extra and held.extra[rows]
     columns = BarColumns.of([column[rows] for column in held.columns], extra)
-    return price_bars(symbol, columns, span.aware)
+    return price_bars(symbol, newest_bars(columns, span.newest), span.aware)
 
 
 @hookimpl

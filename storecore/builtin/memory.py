@@ -11,18 +11,27 @@ from datetime import date
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from storecore.audit.records import GENESIS, Link, logged_now
 from storecore.audit.transfer import LOGS, moved_end
 from storecore.bars.extra_values import Extra, as_floats
 from storecore.bars.rows import BarColumns
 from storecore.errors import NotSerializable
-from storecore.events import decode_event, encode_event, select_events
+from storecore.events import (
+    EventQuery,
+    decode_event,
+    encode_event,
+    event_filter,
+    find_events,
+    select_events,
+)
+from storecore.fundamentals import own_copy, select_fundamentals
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.reports import AuditLine, StateVersion
-from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.states import KEPT_VERSIONS, check_expected, checked_kept
 from storecore.store.base import Store
 from storecore.store.collections import (
     AuditLog,
@@ -32,6 +41,7 @@ from storecore.store.collections import (
     StateCollection,
 )
 from storecore.values.documents import decode_document
+from storecore.values.names import check_rename
 from storecore.values.times import TimeRange, exact_instant
 
 if TYPE_CHECKING:
@@ -43,19 +53,28 @@ _Row = tuple[Any, ...]
 _Key = tuple[str, str]
 
 
-class MemoryConfig(Struct, frozen=True):
-    """The memory backend takes no options."""
+class MemoryConfig(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defaults=True):
+    """The option of the `memory` backend: the number of versions that it keeps of each state."""
+
+    state_versions: int = KEPT_VERSIONS
 
 
 class MemoryDataStore(Store):
-    """A `DataStore` of dictionaries. It is thread-safe."""
+    """A `DataStore` of dictionaries. It is thread-safe.
 
-    def __init__(self) -> None:
+    Of each state it keeps `state_versions`. Raises `ConfigError` if that is not 1 or more.
+    """
+
+    _bars: MemoryBars
+    _fundamentals: MemoryFundamentals
+    _events: MemoryEvents
+
+    def __init__(self, state_versions: int = KEPT_VERSIONS) -> None:
         super().__init__(
             bars=MemoryBars(),
             fundamentals=MemoryFundamentals(),
             events=MemoryEvents(),
-            states=MemoryStates(),
+            states=MemoryStates(checked_kept(state_versions)),
             audit={name: MemoryLog(name) for name in LOGS},
         )
 
@@ -63,6 +82,21 @@ class MemoryDataStore(Store):
         """Return a place that no other store shares."""
         self._check_open()
         return frozenset({f"memory {id(self)}"})
+
+    def _rename(self, old: str, new: str) -> None:
+        """Rename a symbol in three collections.
+
+        No function is called between the assignments: no other thread runs, and an exception of a
+        signal handler finds all or none.
+        """
+        bars, fundamentals, events = self._bars, self._fundamentals, self._events
+        with bars.lock, fundamentals.lock, events.lock:
+            symbols = {symbol for symbol, _ in bars.by_series} | fundamentals.by_symbol.keys()
+            known = symbols | events.symbols()
+            check_rename(old, new, has_old=old in known, has_new=new in known)
+            by_series, by_symbol = bars.renamed(old, new), fundamentals.renamed(old, new)
+            encoded = events.renamed(old, new)
+            bars.by_series, fundamentals.by_symbol, events.encoded = by_series, by_symbol, encoded
 
     def __reduce__(self) -> Any:
         raise NotSerializable(
@@ -126,6 +160,13 @@ class MemoryBars(BarCollection):
         """Insert or replace the bars of several symbols, all of them at once."""
         self._update({(symbol, timeframe): table for symbol, table in batch.series()})
 
+    def replace(self, timeframe: str, batch: Grouped) -> None:
+        """Replace whole series, all of them at once."""
+        given = {(symbol, timeframe): table for symbol, table in batch.series()}
+        new = {key: _NONE.after(key[0], table, _rows(table)) for key, table in given.items()}
+        with self.lock:
+            self.by_series.update(new)
+
     def _update(self, given: Mapping[_Key, BarColumns | pa.Table]) -> None:
         rows = {key: _rows(bars) for key, bars in given.items()}
         with self.lock:
@@ -140,7 +181,8 @@ class MemoryBars(BarCollection):
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         """Return the bars of a range, sorted by date."""
         series = self.by_series.get((symbol, timeframe), _NONE)
-        rows = [series.rows[at] for at in sorted(series.rows) if span.first <= at <= span.last]
+        within = sorted(at for at in series.rows if span.first <= at <= span.last)
+        rows = [series.rows[at] for at in (within[-span.newest :] if span.newest else within)]
         if not rows:
             return BarColumns.none()
         columns: list[Any] = list(map(list, zip(*rows, strict=True)))
@@ -167,6 +209,11 @@ class MemoryBars(BarCollection):
     def series(self) -> list[_Key]:
         """Return symbol and timeframe of each series."""
         return list(self.by_series)
+
+    def renamed(self, old: str, new: str) -> dict[_Key, _Series]:
+        """Return the series under their symbols after a renaming. Call it under the lock."""
+        series = self.by_series.items()
+        return {(new if key[0] == old else key[0], key[1]): each for key, each in series}
 
 
 def _rows(bars: BarColumns | pa.Table) -> dict[int, _Row]:
@@ -198,27 +245,82 @@ class MemoryFundamentals(FundamentalCollection):
         """Return the latest fundamental not after an instant."""
         history = self.by_symbol.get(symbol, {})
         known = [at for at in history if at <= limit]
-        return history[max(known)] if known else None
+        return own_copy(history[max(known)]) if known else None
+
+    def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
+        """Return the fundamentals of a symbol and range by timestamp."""
+        found = select_fundamentals(self.by_symbol.get(symbol, {}).values(), span)
+        return list(map(own_copy, found))
+
+    def symbols(self) -> list[str]:
+        """Return the symbols that have fundamentals."""
+        return list(self.by_symbol)
+
+    def delete(self, symbol: str, span: TimeRange) -> int:
+        """Remove the fundamentals of a range; return their number."""
+        with self.lock:
+            history = self.by_symbol.get(symbol, {})
+            kept = {at: data for at, data in history.items() if not span.first <= at <= span.last}
+            if kept:
+                self.by_symbol[symbol] = kept
+            else:
+                self.by_symbol.pop(symbol, None)
+        return len(history) - len(kept)
+
+    def renamed(self, old: str, new: str) -> dict[str, dict[int, FundamentalData]]:
+        """Return the fundamentals by symbol after a renaming. Call it under the lock."""
+        by_symbol = dict(self.by_symbol)
+        history = by_symbol.pop(old, {})
+        moved = {at: replace(data, symbol=new) for at, data in history.items()}
+        return by_symbol | ({new: moved} if moved else {})
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then timestamp."""
         histories = sorted(self.by_symbol.items())
-        return (history[at] for _, history in histories for at in sorted(history))
+        return (own_copy(history[at]) for _, history in histories for at in sorted(history))
 
 
 class MemoryEvents(EventCollection):
     """A list of encoded events, which no caller can change."""
 
     def __init__(self) -> None:
+        self.lock = RLock()
         self.encoded: list[bytes] = []
 
     def write(self, batch: list[Event]) -> None:
         """Append events."""
-        self.encoded.extend([encode_event(event) for event in batch])
+        encoded = [encode_event(event) for event in batch]
+        with self.lock:
+            self.encoded.extend(encoded)
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range by timestamp, then by order of writing."""
         return select_events(map(decode_event, self.encoded), span, types)
+
+    def find(self, query: EventQuery) -> list[Event]:
+        """Return the events that a query asks for."""
+        return find_events(map(decode_event, self.encoded), query)
+
+    def symbols(self) -> set[str]:
+        """Return the symbols that have events."""
+        known = {decode_event(each).symbol for each in self.encoded}
+        return {symbol for symbol in known if symbol is not None}
+
+    def delete(self, query: EventQuery) -> int:
+        """Remove the events that a query asks for; return their number."""
+        is_asked_for = event_filter(query)
+        with self.lock:
+            known = self.encoded
+            self.encoded = [each for each in known if not is_asked_for(decode_event(each))]
+            return len(known) - len(self.encoded)
+
+    def renamed(self, old: str, new: str) -> list[bytes]:
+        """Return the events after a renaming. Call it under the lock."""
+        events = zip(self.encoded, map(decode_event, self.encoded), strict=True)
+        return [
+            encode_event(replace(event, symbol=new)) if event.symbol == old else encoded
+            for encoded, event in events
+        ]
 
     def all(self) -> Iterator[Event]:
         """Yield all events by timestamp, then by order of writing."""
@@ -229,7 +331,8 @@ class MemoryEvents(EventCollection):
 class MemoryStates(StateCollection):
     """The last versions of each state, newest first, as JSON documents."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_versions: int = KEPT_VERSIONS) -> None:
+        self.kept_versions = kept_versions
         self.lock = RLock()
         self.versions: dict[str, list[tuple[int, bytes]]] = {}
 
@@ -239,7 +342,7 @@ class MemoryStates(StateCollection):
             kept = self.versions.get(strategy, [])
             stored = kept[0][0] if kept else 0
             check_expected(strategy, expect, stored)
-            self.versions[strategy] = [(stored + 1, document), *kept[: KEPT_VERSIONS - 1]]
+            self.versions[strategy] = [(stored + 1, document), *kept[: self.kept_versions - 1]]
 
     def load(self, strategy: str) -> dict[str, Any] | None:
         """Return the state of a strategy, or None."""
@@ -257,6 +360,12 @@ class MemoryStates(StateCollection):
             check_expected(strategy, expect, stored)
             if versions:
                 self.versions[strategy] = versions
+
+    def delete(self, strategy: str, expect: int | None) -> bool:
+        """Remove all versions of a state; return whether there was one."""
+        with self.lock:
+            check_expected(strategy, expect, self.versions.get(strategy, [(0, b"")])[0][0])
+            return self.versions.pop(strategy, None) is not None
 
     def strategies(self) -> Iterable[str]:
         """Return the strategies that have a state."""
@@ -310,7 +419,7 @@ def storecore_backend() -> BackendSpec:
     return BackendSpec(
         name="memory",
         config=MemoryConfig,
-        open=lambda config: MemoryDataStore(),
+        open=lambda config: MemoryDataStore(**to_builtins(config)),
         capabilities=frozenset(
             {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit"}
             | {"VersionedState", "Transfer", "Maintenance"}

@@ -17,7 +17,7 @@ from storecore.errors import BackendLoadError, ConfigError, StoreError, caused_b
 from storecore.errors.redaction import is_clean
 from storecore.plugins.isolation import is_from_program, reason
 from storecore.plugins.spec import ResolvedSpec
-from storecore.protocols import CAPABILITIES, DataStore
+from storecore.protocols import ADDED, CAPABILITIES, DataStore
 
 
 class Opening(Enum):
@@ -125,10 +125,10 @@ def holds_stores(kind: Any) -> bool:
 
 
 def _lacking(store: object, protocol: type) -> list[str]:
-    """Return the methods of a protocol that a store lacks.
+    """Return the methods that a protocol had at first and that a store lacks.
 
     `isinstance` does not work: from Python 3.12 on it ignores methods that a wrapper forwards.
     """
-    public = [name for name in vars(protocol) if not name.startswith("_")]
+    public = [name for name in vars(protocol) if not name.startswith("_") and name not in ADDED]
     context = [name for name in ("__enter__", "__exit__") if name in vars(protocol)]
     return [name for name in (*public, *context) if not hasattr(store, name)]

@@ -16,6 +16,16 @@ class Coverage(Struct, frozen=True):
     count: int
 
 
+class SeriesCoverage(Struct, frozen=True):
+    """The extent of a named series: first and last date (aware UTC) and number of bars."""
+
+    symbol: str
+    timeframe: str
+    first: datetime
+    last: datetime
+    count: int
+
+
 class Footprint(Struct, frozen=True):
     """The disk space of a series: the number of its data files and their bytes."""
 

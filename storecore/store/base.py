@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -32,12 +33,20 @@ from storecore.bars.extra_values import Misfit
 from storecore.bars.rows import (
     MAX_BYTES,
     BarColumns,
+    asked_to_replace,
     bar_columns,
     check_max_bytes,
+    newest_bars,
     price_bars,
 )
-from storecore.errors import InvalidData, StoreClosed
-from storecore.events import checked_event, checked_events, event_types
+from storecore.errors import InvalidData, StoreClosed, shown
+from storecore.events import (
+    EventQuery,
+    checked_event,
+    checked_events,
+    event_symbols,
+    event_types,
+)
 from storecore.fundamentals import checked_fundamental, checked_fundamentals
 from storecore.models import (
     Decision,
@@ -56,6 +65,7 @@ from storecore.reports import (
     Coverage,
     Footprint,
     Report,
+    SeriesCoverage,
     StateVersion,
 )
 from storecore.states import checked_versions
@@ -67,13 +77,17 @@ from storecore.store.collections import (
     StateCollection,
 )
 from storecore.store.integrity import checked
+from storecore.store.questions import replacing_unsupported
 from storecore.values.documents import encode_document
-from storecore.values.names import check_name
-from storecore.values.times import LATEST, exact_instant, time_range
+from storecore.values.names import check_name, checked_prefix
+from storecore.values.suggestions import nearest
+from storecore.values.times import LATEST, Bound, bounded_range, latest_instant, time_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from storecore.bars.groups import Grouped
+    from storecore.frames.options import Day, Extra, Missing, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Item = TypeVar("_Item")
@@ -136,9 +150,16 @@ class _Offered:
         if not store._offers(function.__name__, self.needs):
             raise AttributeError(
                 f"{type(store).__name__!r} object has no attribute {function.__name__!r}: it does "
-                f"not have the capability {METHODS[function.__name__].capability}"
+                f"not have {_what_is_missing(store, function.__name__)}"
             )
         return MethodType(function, store)
+
+
+def _what_is_missing(store: Any, method: str) -> str:
+    capability = METHODS[method].capability
+    if method in ADDED and capability in store.capabilities:
+        return f"this method of the capability {capability}, which was added later"
+    return f"the capability {capability}"
 
 
 def offered(*needs: str) -> Callable[[_Function], _Function]:
@@ -209,36 +230,59 @@ class Store(Closing):
             raise error.among(bars) from None
 
     def read_bars(
-        self, symbol: str, start: date, end: date, *, timeframe: str = "1d"
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        last: int | None = None,
     ) -> list[PriceBar]:
         """Return the bars from `start` to `end`, both included, sorted by date.
 
-        If the bounds are naive, the dates are naive; if they are aware, the dates are aware UTC.
-        Raises `InvalidData` if only one bound is aware.
+        A missing bound is open. With `last`, return only that many, the newest of the range. If the
+        bounds are naive, the dates are naive; if they are aware, the dates are aware UTC. Raises
+        `InvalidData` if only one bound is aware.
         """
         symbol, timeframe = self._series(symbol, timeframe)
-        span = time_range(start, end)
+        span = time_range(start, end, last)
         found = self._bars.read(symbol, timeframe, span)
         if isinstance(found, BarColumns):
-            return price_bars(symbol, found, span.aware)
-        from storecore.bars.table import bars_of
+            return price_bars(symbol, newest_bars(found, span.newest), span.aware)
+        from storecore.bars.table import bars_of, newest_rows
 
-        return bars_of(symbol, found, span.aware)
+        return bars_of(symbol, newest_rows(found, span.newest), span.aware)
 
     @offered()
-    def write_bar_table(self, table: Any, *, timeframe: str = "1d") -> None:
-        """Insert or replace bars of many symbols, after checking the whole table.
+    def write_bar_table(
+        self,
+        table: Any,
+        *,
+        symbol: str | None = None,
+        timeframe: str = "1d",
+        columns: Mapping[str, str] | None = None,
+        extra: Extra = "keep",
+        missing: Missing = "error",
+        day: Day = "instant",
+        volume: Volume = "required",
+        replace: bool = False,
+    ) -> None:
+        """Insert or replace the bars of a table of any library, after checking it whole.
 
-        `table` is a `pyarrow.Table`, or any object with the Arrow C data interface. Its columns are
-        symbol, date, open, high, low, close and volume, and further ones (law B6). Raises
-        `InvalidData`, which names the row and column.
+        With `replace`, each series of the table becomes exactly its rows, in one step.
+        `storecore.write_bar_table` documents the tables and the other keywords. Raises
+        `InvalidData`, which names all that is wrong, by row and column.
         """
-        from storecore.bars.checks import checked_rows, misfit_in
+        from storecore.bars.checks import misfit_in
+        from storecore.frames.frame import checked_frame
+        from storecore.frames.options import checked_options
 
         timeframe = self._name(timeframe, "timeframe")
-        extra: Any = "keep" if self._bars.keeps_extra else "refuse"
+        options = checked_options(symbol, columns, extra, missing, day, volume)
+        write = self._replace if asked_to_replace(replace) else self._bars.write_many
+        keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
         try:
-            self._bars.write_many(timeframe, checked_rows(table, extra))
+            write(timeframe, checked_frame(table, timeframe, options, keeps))
         except Misfit as error:
             raise misfit_in(table, error) from None
 
@@ -246,28 +290,37 @@ class Store(Closing):
     def read_bar_table(
         self,
         symbols: str | Iterable[str],
-        start: date,
-        end: date,
+        start: Bound = None,
+        end: Bound = None,
         *,
         timeframe: str = "1d",
         columns: Iterable[str] | None = None,
+        last: int | None = None,
     ) -> pa.Table:
-        """Return the bars of many symbols as one table, sorted by symbol, then date."""
-        from storecore.bars.query import bar_query, query_result
+        """Return the bars of many symbols as one table, sorted by symbol, then date.
+
+        With `last`, return only that many of each symbol, the newest of the range.
+        """
+        from storecore.bars.metadata import described
+        from storecore.bars.query import bar_query, newest_of_each, query_result
 
         timeframe = self._name(timeframe, "timeframe")
         query = bar_query(symbols, columns, extra=self._bars.keeps_extra)
-        span = time_range(start, end)
+        span = time_range(start, end, last)
         series = self._bars.read_many(query.symbols, timeframe, span, query.columns)
+        if span.newest is not None:
+            series = newest_of_each(series, span.newest)
         kinds = (self._bars.extra_kinds(each, timeframe) for each in query.symbols)
-        return query_result(series, query.columns, span.aware, partial(chain.from_iterable, kinds))
+        others = partial(chain.from_iterable, kinds)
+        table = query_result(series, query.columns, span.aware, others)
+        return described(table, timeframe, type(self).__name__)
 
     @offered("bars.stream")
     def iter_bar_tables(
         self,
         symbols: str | Iterable[str],
-        start: date,
-        end: date,
+        start: Bound = None,
+        end: Bound = None,
         *,
         timeframe: str = "1d",
         columns: Iterable[str] | None = None,
@@ -278,6 +331,7 @@ class Store(Closing):
         The iterator holds at most about `max_bytes` of bars in memory. It may miss bars that are
         written during the iteration.
         """
+        from storecore.bars.metadata import described
         from storecore.bars.query import bar_query, in_time_order, resolved
 
         timeframe = self._name(timeframe, "timeframe")
@@ -287,16 +341,19 @@ class Store(Closing):
         kinds = [(each, self._bars.extra_kinds(each, timeframe)) for each in query.symbols]
         query, asked = resolved(query, kinds)
         found = self._bars.stream(query.symbols, timeframe, span, query.columns, max_bytes)
-        return (
+        tables = (
             in_time_order(series, query.columns, span.aware, asked)
             for series in self._while_open(found)
         )
+        return (described(table, timeframe, type(self).__name__) for table in tables)
 
     @offered("bars.delete")
-    def delete_bars(self, symbol: str, start: date, end: date, *, timeframe: str = "1d") -> int:
+    def delete_bars(
+        self, symbol: str, start: date | str, end: date | str, *, timeframe: str = "1d"
+    ) -> int:
         """Remove the bars from `start` to `end`, both included; return their number."""
         symbol, timeframe = self._series(symbol, timeframe)
-        return self._bars.delete(symbol, timeframe, time_range(start, end))
+        return self._bars.delete(symbol, timeframe, bounded_range(start, end))
 
     @offered("bars.series")
     def symbols(self, timeframe: str | None = None) -> list[str]:
@@ -315,6 +372,17 @@ class Store(Closing):
         """Return the first and last date and the number of bars of a series."""
         return self._bars.coverage(*self._series(symbol, timeframe))
 
+    @offered("bars.series")
+    def inventory(self) -> list[SeriesCoverage]:
+        """Return every series with its extent, sorted by symbol, then timeframe."""
+        self._check_open()
+        return sorted(self._bars.inventory(), key=attrgetter("symbol", "timeframe"))
+
+    @offered("bars.series")
+    def nearest(self, symbol: str) -> list[str]:
+        """Return the symbols with bars that are spelled most like a symbol, the nearest first."""
+        return nearest(self._name(symbol, "symbol"), sorted(self._bars.symbols(None)))
+
     @offered("bars.footprint")
     def bar_footprint(self, symbol: str, *, timeframe: str = "1d") -> Footprint:
         """Return the number of data files of a series and their size in bytes."""
@@ -332,7 +400,7 @@ class Store(Closing):
     ) -> FundamentalData | None:
         """Return the latest fundamental not after `as_of` (None: of all), or None."""
         symbol = self._name(symbol, "symbol")
-        limit = LATEST if as_of is None else exact_instant(as_of, "as_of")
+        limit = LATEST if as_of is None else latest_instant(as_of, "as_of")
         return self._fundamentals.read(symbol, limit)
 
     @offered()
@@ -342,6 +410,29 @@ class Store(Closing):
         batch = checked_fundamentals(fundamentals)
         if batch:
             self._fundamentals.write(batch)
+
+    @offered("fundamentals.all")
+    def fundamentals(
+        self, symbol: str, start: Bound = None, end: Bound = None
+    ) -> list[FundamentalData]:
+        """Return the fundamentals of a symbol with timestamps from `start` to `end`, by timestamp.
+
+        Each is exactly as it was written, whatever the kind of the bounds.
+        """
+        symbol = self._name(symbol, "symbol")
+        return self._fundamentals.versions(symbol, time_range(start, end))
+
+    @offered("fundamentals.all")
+    def fundamental_symbols(self) -> list[str]:
+        """Return the symbols that have fundamentals, sorted."""
+        self._check_open()
+        return sorted(self._fundamentals.symbols())
+
+    @offered("fundamentals.delete")
+    def delete_fundamentals(self, symbol: str, start: date | str, end: date | str) -> int:
+        """Remove the fundamentals of a symbol with timestamps in a range; return their number."""
+        symbol = self._name(symbol, "symbol")
+        return self._fundamentals.delete(symbol, bounded_range(start, end))
 
     @offered("fundamentals.all")
     def iter_fundamentals(self) -> Iterator[FundamentalData]:
@@ -357,11 +448,25 @@ class Store(Closing):
         self._events.write([checked_event(event)])
 
     def read_events(
-        self, start: date, end: date, types: Iterable[str] | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        types: Iterable[str] | None = None,
+        *,
+        symbols: Iterable[str | None] | None = None,
+        ingested_by: datetime | str | None = None,
     ) -> list[Event]:
-        """Return the events of these types (None: all) by timestamp, then by order of writing."""
+        """Return the events of these types (None: all) by timestamp, then by order of writing.
+
+        With `symbols`, return only events of these; None among them is for system events. With
+        `ingested_by`, leave out events whose `ingested_at` is later.
+        """
         self._check_open()
-        return self._events.read(time_range(start, end), event_types(types))
+        span, kinds = time_range(start, end), event_types(types)
+        if symbols is None and ingested_by is None:
+            return self._events.read(span, kinds)
+        limit = None if ingested_by is None else latest_instant(ingested_by, "ingested_by")
+        return self._events.find(EventQuery(span, kinds, event_symbols(symbols), limit))
 
     @offered()
     def write_events(self, events: Iterable[Event]) -> None:
@@ -370,6 +475,28 @@ class Store(Closing):
         batch = checked_events(events)
         if batch:
             self._events.write(batch)
+
+    @offered("events.delete")
+    def delete_events(
+        self,
+        start: date | str,
+        end: date | str,
+        types: Iterable[str] | None = None,
+        symbols: Iterable[str | None] | None = None,
+    ) -> int:
+        """Remove the events of a range, of these types and symbols (None: all).
+
+        Return their number.
+        """
+        self._check_open()
+        span = bounded_range(start, end)
+        return self._events.delete(EventQuery(span, event_types(types), event_symbols(symbols)))
+
+    @offered("events.all")
+    def event_symbols(self) -> list[str]:
+        """Return the symbols that have events, sorted."""
+        self._check_open()
+        return sorted(self._events.symbols())
 
     @offered("events.all")
     def iter_events(self) -> Iterator[Event]:
@@ -400,6 +527,15 @@ class Store(Closing):
         """Return a copy of the state that was last saved; None if there is none."""
         return self._states.load(self._name(strategy_name, "strategy_name"))
 
+    @offered("states.delete")
+    def delete_strategy_state(self, strategy_name: str, *, expect: int | None = None) -> bool:
+        """Remove the state of a strategy and its history; return whether there was one.
+
+        Then the version is 0, and the next save is version 1. With `expect`, remove it only if that
+        version is stored; otherwise raise `StateConflict`.
+        """
+        return self._states.delete(self._name(strategy_name, "strategy_name"), expect)
+
     @offered("states.history")
     def load_versioned_state(self, strategy_name: str) -> StateVersion:
         """Return the state that was last saved and its version; version 0 if there is none."""
@@ -419,13 +555,15 @@ class Store(Closing):
         Raises `StateConflict` if the stored version is not `expect` (0: none, None: any).
         """
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._states.restore(strategy_name, checked_versions(versions), expect)
+        checked = checked_versions(versions, self._states.kept_versions)
+        self._states.restore(strategy_name, checked, expect)
 
     @offered("states.strategies")
-    def strategies(self) -> list[str]:
-        """Return the names of the strategies that have a saved state, sorted."""
+    def strategies(self, prefix: str = "") -> list[str]:
+        """Return the strategies that have a saved state and whose names begin with `prefix`."""
         self._check_open()
-        return sorted(self._states.strategies())
+        begins = checked_prefix(prefix)
+        return sorted(name for name in self._states.strategies() if name.startswith(begins))
 
     # Audit.
 
@@ -457,14 +595,14 @@ class Store(Closing):
 
     @offered("audit.lines")
     def read_decisions(
-        self, start: date, end: date, strategy_name: str | None = None
+        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
     ) -> list[DecisionRecord]:
         """Return the decisions logged from `start` to `end`, in the order of `seq`."""
         return self._records("decisions", start, end, strategy_name)
 
     @offered("audit.lines")
     def read_orders(
-        self, start: date, end: date, strategy_name: str | None = None
+        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
     ) -> list[OrderRecord]:
         """Return the orders logged from `start` to `end`, in the order of `seq`."""
         return self._records("orders", start, end, strategy_name)
@@ -500,6 +638,18 @@ class Store(Closing):
 
     # The whole store.
 
+    @offered("store._rename")
+    def rename_symbol(self, old: str, new: str) -> None:
+        """Give the bars, fundamentals and events of a symbol another one, in one step.
+
+        The audit log is append-only and keeps its records. Raises `InvalidData` if `old` has no
+        data or `new` has any.
+        """
+        old, new = self._name(old, "old"), self._name(new, "new")
+        if old == new:
+            raise InvalidData(f"rename_symbol: old and new are both {shown(old)}")
+        self._rename(old, new)
+
     @offered(*_WHOLE)
     def verify(self, *, against: Against | None = None) -> Report:
         """Check all stored data and change nothing; with a checkpoint, also report lost data.
@@ -531,6 +681,14 @@ class Store(Closing):
 
     # For subclasses.
 
+    if TYPE_CHECKING:
+
+        def _rename(self, old: str, new: str) -> None:
+            """Rename a symbol in all collections in one step (`rename_symbol`). Optional.
+
+            Call `check_rename` within the transaction. After an error nothing has changed.
+            """
+
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
         """Return whether the collections have the methods that a method of the store needs."""
         known = self._offers_known.get(method)
@@ -540,6 +698,8 @@ class Store(Closing):
 
     def _has(self, need: str) -> bool:
         collection, _, method = need.partition(".")
+        if collection == "store":
+            return hasattr(self, method)
         if collection == "audit":
             return all(hasattr(log, method) for log in self._logs.values())
         return hasattr(getattr(self, f"_{collection}"), method)
@@ -552,7 +712,12 @@ class Store(Closing):
     def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
         return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")
 
-    def _records(self, log: str, start: date, end: date, strategy: str | None) -> list[Any]:
+    def _replace(self, timeframe: str, batch: Grouped) -> None:
+        if not hasattr(self._bars, "replace"):
+            raise replacing_unsupported(self)
+        self._bars.replace(timeframe, batch)
+
+    def _records(self, log: str, start: Bound, end: Bound, strategy: str | None) -> list[Any]:
         self._check_open()
         if strategy is not None:
             check_name(strategy, "strategy_name")

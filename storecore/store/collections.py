@@ -21,8 +21,18 @@ from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
+from storecore.events import EventQuery, find_events
+from storecore.fundamentals import select_fundamentals
 from storecore.models import Event, FundamentalData
-from storecore.reports import AuditLine, Coverage, Finding, Footprint, StateVersion
+from storecore.reports import (
+    AuditLine,
+    Coverage,
+    Finding,
+    Footprint,
+    SeriesCoverage,
+    StateVersion,
+)
+from storecore.states import KEPT_VERSIONS
 from storecore.values.times import EVER, TimeRange, to_datetime
 
 if TYPE_CHECKING:
@@ -48,6 +58,14 @@ class BarCollection(Collection, ABC):
 
         def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
             """Remove the bars of a range; return their number (`Bulk`)."""
+
+        def replace(self, timeframe: str, batch: Grouped) -> None:
+            """Replace whole series by the bars of a batch (`write_bar_table(…, replace=True)`).
+
+            Each symbol of the batch has at least one bar. All series change in one step: a reader
+            sees the old or the new bars of a series, and after an error or a crash no series or all
+            of them are replaced.
+            """
 
         def stream(
             self,
@@ -81,7 +99,10 @@ class BarCollection(Collection, ABC):
 
     @abstractmethod
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns | pa.Table:
-        """Return the bars of a range, sorted by date, as columns or as a series table."""
+        """Return the bars of a range, sorted by date, as columns or as a series table.
+
+        If `span.newest` is set, only that many are needed, the last ones. More may be returned.
+        """
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         """Return the further columns of a series and their types (`storecore.bars.extra`).
@@ -107,7 +128,8 @@ class BarCollection(Collection, ABC):
         A table has the column `date` and all `columns` except "symbol". It may have others. Of the
         further columns it has those that the series has, even if they are null in this range;
         `storecore.bars.extra.EVERY` in `columns` stands for all of them. A series with such columns
-        but without bars in the range has a table without rows.
+        but without bars in the range has a table without rows. Of each symbol only `span.newest`
+        bars are needed, if that is set; more may be returned.
         """
         from storecore.bars.extra import completed
         from storecore.bars.table import as_table
@@ -138,6 +160,16 @@ class BarCollection(Collection, ABC):
         first, last = (to_datetime(at, aware=True) for at in (dates[0], dates[-1]))
         return Coverage(first, last, len(dates))
 
+    def inventory(self) -> Iterable[SeriesCoverage]:
+        """Return the extent of each series that has bars, in any order.
+
+        The default asks for the coverage of each series. Override it if one query can answer.
+        """
+        for symbol, timeframe in self.series():
+            found = self.coverage(symbol, timeframe)
+            if found.first is not None and found.last is not None:  # not deleted meanwhile
+                yield SeriesCoverage(symbol, timeframe, found.first, found.last, found.count)
+
     def generation(self, symbol: str, timeframe: str) -> int:
         """Return a counter that each write to a series increments; 0 if the backend has none."""
         return 0
@@ -151,6 +183,9 @@ class FundamentalCollection(Collection, ABC):
         def all(self) -> Iterator[FundamentalData]:
             """Yield all fundamentals by symbol, then timestamp (`Transfer`, `Maintenance`)."""
 
+        def delete(self, symbol: str, span: TimeRange) -> int:
+            """Remove the fundamentals of a symbol and range, all or none; return their number."""
+
     @abstractmethod
     def write(self, batch: list[FundamentalData]) -> None:
         """Insert or replace fundamentals, all or none; the last one of a (symbol, instant) wins."""
@@ -158,6 +193,20 @@ class FundamentalCollection(Collection, ABC):
     @abstractmethod
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
         """Return the latest fundamental whose timestamp is not after the instant `limit`."""
+
+    def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
+        """Return the fundamentals of a symbol and range by timestamp (`Catalog`).
+
+        The default reads all fundamentals of the store, by `all`.
+        """
+        return select_fundamentals((each for each in self.all() if each.symbol == symbol), span)
+
+    def symbols(self) -> Iterable[str]:
+        """Return the symbols that have fundamentals, in any order (`Catalog`).
+
+        The default reads all fundamentals of the store, by `all`.
+        """
+        return {each.symbol for each in self.all()}
 
 
 class EventCollection(Collection, ABC):
@@ -171,6 +220,9 @@ class EventCollection(Collection, ABC):
             `Transfer` and `Maintenance` need it.
             """
 
+        def delete(self, query: EventQuery) -> int:
+            """Remove the events that a query asks for, all or none; return their number."""
+
     @abstractmethod
     def write(self, batch: list[Event]) -> None:
         """Append events in the order given, all or none. Their times are aware UTC."""
@@ -179,9 +231,28 @@ class EventCollection(Collection, ABC):
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and types (None: all), in the order of `select_events`."""
 
+    def find(self, query: EventQuery) -> list[Event]:
+        """Return the events that a query asks for, in the order of `select_events`.
+
+        `Store` calls it if a query has `symbols` or `ingested_by`, and `read` otherwise. The
+        default reads all events of the range and types, and filters them.
+        """
+        found = self.read(query.span._replace(aware=True), query.types)
+        return find_events(found, query)
+
+    def symbols(self) -> Iterable[str]:
+        """Return the symbols that have events, without None, in any order (`Catalog`).
+
+        The default reads all events of the store, by `all`.
+        """
+        return {each.symbol for each in self.all() if each.symbol is not None}
+
 
 class StateCollection(Collection, ABC):
     """The state of each strategy, a JSON document."""
+
+    kept_versions: int = KEPT_VERSIONS
+    """The number of versions that the collection keeps of each state."""
 
     if TYPE_CHECKING:
 
@@ -195,6 +266,12 @@ class StateCollection(Collection, ABC):
             self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None
         ) -> None:
             """Replace all versions with those of another store: number, document (`Transfer`)."""
+
+        def delete(self, strategy: str, expect: int | None) -> bool:
+            """Remove all versions of a state; return whether there was one (`VersionedState`).
+
+            `expect` is as for `save`. The version after it is 0.
+            """
 
     @abstractmethod
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:

@@ -31,17 +31,18 @@ from math import isfinite
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from storecore.audit.records import GENESIS, Link, end_of, logged_now
 from storecore.audit.transfer import LOGS, moved_end
 from storecore.bars.extra_values import Extra, instant_of
 from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
-from storecore.events import decode_event, encode_event, select_events
+from storecore.events import EventQuery, decode_event, encode_event, event_filter, select_events
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.models import Event, FundamentalData
 from storecore.reports import AuditLine, StateVersion
-from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.states import KEPT_VERSIONS, check_expected, checked_kept
 from storecore.store.base import Store
 from storecore.store.collections import (
     AuditLog,
@@ -51,6 +52,7 @@ from storecore.store.collections import (
     StateCollection,
 )
 from storecore.values.documents import decode_document
+from storecore.values.names import check_rename
 from storecore.values.times import EARLIEST, EVER, LATEST, TimeRange, exact_instant, to_datetime
 
 _DAY = len("2026-01-05")
@@ -108,13 +110,17 @@ class Rows(ABC):
 class RowStore(Store):
     """A `DataStore` over `Rows`."""
 
-    def __init__(self, rows: Rows) -> None:
+    _bars: _Bars
+    _fundamentals: _Fundamentals
+    _events: _Events
+
+    def __init__(self, rows: Rows, *, state_versions: int = KEPT_VERSIONS) -> None:
         self._rows = rows
         super().__init__(
             bars=_Bars(rows),
             fundamentals=_Fundamentals(rows),
             events=_Events(rows),
-            states=_States(rows),
+            states=_States(rows, checked_kept(state_versions)),
             audit={name: _Log(rows, name) for name in LOGS},
         )
 
@@ -122,6 +128,15 @@ class RowStore(Store):
         """Close the table. A second call does nothing."""
         super().close()
         self._rows.close()
+
+    def _rename(self, old: str, new: str) -> None:
+        """Rename a symbol in three collections, in one transaction."""
+        collections = self._bars, self._fundamentals, self._events
+        with self._rows.transaction(write=True):
+            has_old, has_new = (any(each.has(name) for each in collections) for name in (old, new))
+            check_rename(old, new, has_old=has_old, has_new=has_new)
+            for each in collections:
+                each.rename(old, new)
 
 
 class _OfRows:
@@ -143,6 +158,10 @@ class _OfRows:
     def _put(self, rows: list[tuple[str, int, bytes]]) -> None:
         with self._rows.transaction(write=True):
             self._rows.put(self.kind, rows)
+
+    def _all(self, key: str) -> list[Row]:
+        """Return all rows of a key. Call it within a transaction."""
+        return self._rows.read(self.kind, key, EARLIEST, LATEST)
 
     def _newest(self, key: str) -> Row | None:
         """Return the row of a key with the highest `at`. Call it within a transaction."""
@@ -172,7 +191,7 @@ class _Bars(_OfRows, BarCollection):
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         key = _series_key(symbol, timeframe)
         with self._rows.transaction(write=False):
-            rows = self._rows.read(self.kind, key, span.first, span.last)
+            rows = self._rows.read(self.kind, key, span.first, span.last, newest=span.newest)
             has_extra = any(value.endswith(b"}]") for _, value in rows)
             kinds = self._kinds(key) if has_extra else {}
         bars = [self._decoded(msgspec.json.decode, key, at, value) for at, value in rows]
@@ -190,8 +209,33 @@ class _Bars(_OfRows, BarCollection):
                 self._rows.delete(_COLUMNS, key, 0, 0)
             return removed
 
+    def replace(self, timeframe: str, batch: Any) -> None:
+        with self._rows.transaction(write=True):
+            for symbol, table in batch.series():
+                self._remove(_series_key(symbol, timeframe))
+                self._upsert(symbol, timeframe, table)
+
     def series(self) -> list[tuple[str, str]]:
-        return [msgspec.json.decode(key, type=tuple[str, str]) for key in self._keys()]
+        return list(map(_series_of, self._keys()))
+
+    def has(self, symbol: str) -> bool:
+        return any(_series_of(key)[0] == symbol for key in self._rows.keys(self.kind))
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a symbol. Call it within a transaction."""
+        for key in list(self._rows.keys(self.kind)):
+            symbol, timeframe = _series_of(key)
+            if symbol == old:
+                moved = _series_key(new, timeframe)
+                self._rows.put(self.kind, [(moved, *row) for row in self._all(key)])
+                columns = self._rows.read(_COLUMNS, key, 0, 0)
+                self._rows.put(_COLUMNS, [(moved, *row) for row in columns])
+                self._remove(key)
+
+    def _remove(self, key: str) -> None:
+        """Remove a series. Call it within a transaction."""
+        self._rows.delete(self.kind, key, EARLIEST, LATEST)
+        self._rows.delete(_COLUMNS, key, 0, 0)
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         with self._rows.transaction(write=False):
@@ -246,6 +290,28 @@ class _Fundamentals(_OfRows, FundamentalCollection):
         found = [self._decoded(decode_fundamental, symbol, *row) for row in rows]
         return found[0] if found else None
 
+    def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
+        rows = self._kept(symbol, span)
+        return [self._decoded(decode_fundamental, symbol, *row) for row in rows]
+
+    def symbols(self) -> list[str]:
+        return self._keys()
+
+    def delete(self, symbol: str, span: TimeRange) -> int:
+        with self._rows.transaction(write=True):
+            return self._rows.delete(self.kind, symbol, span.first, span.last)
+
+    def has(self, symbol: str) -> bool:
+        return self._newest(symbol) is not None
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a symbol. Call it within a transaction."""
+        history = {at: self._decoded(decode_fundamental, old, at, v) for at, v in self._all(old)}
+        renamed = {at: replace(data, symbol=new) for at, data in history.items()}
+        rows = [(new, at, encode_fundamental(data)) for at, data in renamed.items()]
+        self._rows.put(self.kind, rows)
+        self._rows.delete(self.kind, old, EARLIEST, LATEST)
+
     def all(self) -> Iterator[FundamentalData]:
         for symbol in self._keys():
             for row in self._kept(symbol):
@@ -266,12 +332,42 @@ class _Events(_OfRows, EventCollection):
                 self._rows.put(self.kind, [(day, number, each) for number, each in numbered])
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
-        first, last = (str(to_datetime(at, aware=True).date()) for at in span[:2])
         with self._rows.transaction(write=False):
-            days = sorted(day for day in self._rows.keys(self.kind) if first <= day <= last)
-            kept = {day: self._rows.read(self.kind, day, EARLIEST, LATEST) for day in days}
-        events = (self._decoded(decode_event, day, *row) for day in days for row in kept[day])
+            kept = {day: self._all(day) for day in self._days(span)}
+        events = (self._decoded(decode_event, day, *row) for day in kept for row in kept[day])
         return select_events(events, span, types)
+
+    def delete(self, query: EventQuery) -> int:
+        is_asked_for, number = event_filter(query), 0
+        with self._rows.transaction(write=True):
+            for day in self._days(query.span):
+                for at, value in self._all(day):
+                    if is_asked_for(self._decoded(decode_event, day, at, value)):
+                        number += self._rows.delete(self.kind, day, at, at)
+        return number
+
+    def has(self, symbol: str) -> bool:
+        return any(True for _ in self._of(symbol))
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a symbol. Call it within a transaction."""
+        rows = [
+            (day, at, encode_event(replace(each, symbol=new))) for day, at, each in self._of(old)
+        ]
+        self._rows.put(self.kind, rows)
+
+    def _of(self, symbol: str) -> Iterator[tuple[str, int, Event]]:
+        """Yield day, number and event of a symbol. Call it within a transaction."""
+        for day in self._days(EVER):
+            for at, value in self._all(day):
+                event = self._decoded(decode_event, day, at, value)
+                if event.symbol == symbol:
+                    yield day, at, event
+
+    def _days(self, span: TimeRange) -> list[str]:
+        """Return the days of a range that have events, sorted. Call it within a transaction."""
+        first, last = (str(to_datetime(at, aware=True).date()) for at in span[:2])
+        return sorted(day for day in self._rows.keys(self.kind) if first <= day <= last)
 
     def all(self) -> Iterator[Event]:
         for day in self._keys():
@@ -282,11 +378,15 @@ class _Events(_OfRows, EventCollection):
 class _States(_OfRows, StateCollection):
     kind = "states"
 
+    def __init__(self, rows: Rows, kept_versions: int) -> None:
+        super().__init__(rows)
+        self.kept_versions = kept_versions
+
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         with self._rows.transaction(write=True):
             stored = self._stored(strategy, expect)
             self._rows.put(self.kind, [(strategy, stored + 1, document)])
-            self._rows.delete(self.kind, strategy, EARLIEST, stored + 1 - KEPT_VERSIONS)
+            self._rows.delete(self.kind, strategy, EARLIEST, stored + 1 - self.kept_versions)
 
     def restore(self, strategy: str, versions: list[Row], expect: int | None) -> None:
         with self._rows.transaction(write=True):
@@ -294,6 +394,11 @@ class _States(_OfRows, StateCollection):
             if versions:
                 self._rows.delete(self.kind, strategy, EARLIEST, LATEST)
                 self._rows.put(self.kind, [(strategy, *each) for each in versions])
+
+    def delete(self, strategy: str, expect: int | None) -> bool:
+        with self._rows.transaction(write=True):
+            self._stored(strategy, expect)
+            return bool(self._rows.delete(self.kind, strategy, EARLIEST, LATEST))
 
     def load(self, strategy: str) -> dict[str, Any] | None:
         rows = self._kept(strategy, newest=1)
@@ -354,6 +459,10 @@ class _Log(_OfRows, AuditLog):
 
 def _audit_line(value: bytes) -> AuditLine:
     return AuditLine(date.fromisoformat(value[:_DAY].decode()), value[_DAY:])
+
+
+def _series_of(key: str) -> tuple[str, str]:
+    return msgspec.json.decode(key, type=tuple[str, str])
 
 
 def _series_key(symbol: str, timeframe: str) -> str:

@@ -14,6 +14,7 @@ from functools import lru_cache, partial, wraps
 from typing import Any
 
 from storecore.protocols import CAPABILITIES, METHODS, DataStore, declaration
+from storecore.store import questions, tables
 from storecore.store.base import Store, offered
 from storecore.store.checkpoints import checkpoint, verify
 from storecore.store.places import places_of, read_places_of
@@ -25,12 +26,36 @@ def capabilities_of(store: object) -> frozenset[str]:
 
 
 def method_of(store: Any, name: str) -> Callable[..., Any]:
-    """Return a method of a store, or the function of core that also supports older backends."""
+    """Return a method of a store, or the function of core that stands in for an older backend."""
     stand_in = _STAND_INS.get(name)
-    return getattr(store, name) if stand_in is None else partial(stand_in, store)
+    if stand_in is None or questions.has_method(store, name):
+        own: Callable[..., Any] = getattr(store, name)
+        return own
+    return partial(stand_in, store)
 
 
-_STAND_INS: dict[str, Callable[..., Any]] = {"verify": verify, "checkpoint": checkpoint}
+_STAND_INS: dict[str, Callable[..., Any]] = {
+    "verify": verify,
+    "checkpoint": checkpoint,
+    "read_bars": questions.read_bars,
+    "read_events": questions.read_events,
+    "write_bar_table": tables.write_bar_table,
+    "read_bar_table": tables.read_bar_table,
+    "iter_bar_tables": tables.iter_bar_tables,
+    "inventory": questions.inventory,
+    "nearest": questions.nearest_symbols,
+    "fundamentals": questions.fundamentals,
+    "fundamental_symbols": questions.fundamental_symbols,
+    "event_symbols": questions.symbols_of_events,
+    "strategies": questions.strategies,
+    "read_decisions": questions.read_decisions,
+    "read_orders": questions.read_orders,
+    **{
+        name: questions.missing(name)
+        for name in ("delete_events", "delete_fundamentals", "rename_symbol")
+    },
+    "delete_strategy_state": questions.missing("delete_strategy_state"),
+}
 
 
 class Wrapper(Store):
@@ -71,7 +96,7 @@ class Wrapper(Store):
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Forward a call that changes something."""
-        return getattr(self._nested, method)(*args, **kwargs)
+        return method_of(self._nested, method)(*args, **kwargs)
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
         return METHODS[method].capability in self._capabilities
@@ -79,16 +104,12 @@ class Wrapper(Store):
 
 @lru_cache(maxsize=1024)
 def signature_of(kind: Hashable, method: str) -> inspect.Signature:
-    """Return the signature of a store's method, or the declared one if that has more parameters.
+    """Return the signature of a store's method, or the declared one if that accepts more.
 
     A store may forward calls with `__getattr__` or `*args`, whose signatures name no parameters.
     """
-    declared = inspect.signature(declaration(method))
-    try:
-        own = inspect.signature(getattr(kind, method))
-    except (AttributeError, TypeError, ValueError):  # for example a method not written in Python
-        return declared
-    return own if own.parameters.keys() >= declared.parameters.keys() else declared
+    is_own = questions.is_current(kind, method)
+    return inspect.signature(getattr(kind, method) if is_own else declaration(method))
 
 
 def _forwarding(name: str) -> Any:

@@ -131,6 +131,7 @@ class BulkLaws(Fixtures):
         self, bulk: Recorder, fresh_name: Callable[[], str], first: int, last: int
     ) -> None:
         """Once; of that symbol and timeframe, and no others."""
+        first, last = sorted((first, last))
         symbol, other = fresh_name(), fresh_name()
         moments = [NOON + timedelta(day) for day in range(10)]
         bulk.write_bars(symbol, [bar(at, symbol=symbol) for at in moments])

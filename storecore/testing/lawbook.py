@@ -55,7 +55,8 @@ LAWS: dict[str, Law] = {
     ),
     "T2": Law(
         "Bars, events and records come back in the kind that `start` and `end` have, naive or "
-        "aware UTC; one of each is a `ValueError`. A fundamental comes back as it was written.",
+        "aware UTC; one of each is a `ValueError`. A fundamental comes back as it was written: its "
+        "timestamp naive, with its offset, or in a time zone of the same name (a `ZoneInfo`).",
         "Comparing naive with aware raises far from the cause.",
     ),
     "T3": Law(
@@ -108,7 +109,8 @@ LAWS: dict[str, Law] = {
     "E3": Law("A late event costs what a new one costs.", "Feeds are late at the worst moment."),
     "S1": Law(
         "What is loaded equals what was saved, or the save is refused with the path of the value "
-        "that JSON would change, and the old state stays. The same holds for an event's payload.",
+        "that JSON would change, and the old state stays. The same holds for an event's payload "
+        "and for the `extra` of a fundamental, a decision, an order or a result.",
         "A tuple that comes back as a list is a bug that shows at 9:30.",
     ),
     "A1": Law(

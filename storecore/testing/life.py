@@ -12,7 +12,7 @@ import pytest
 
 from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import StoreClosed
-from storecore.protocols import CAPABILITIES
+from storecore.protocols import ADDED, CAPABILITIES
 from storecore.testing.answers import answers, difference
 from storecore.testing.fixtures import Fixtures
 from storecore.testing.freshness import expected, written_to
@@ -122,7 +122,11 @@ def _declared_calls(store: Any, declared: frozenset[str]) -> dict[str, Callable[
         for name in vars(CAPABILITIES[capability])
         if not name.startswith("_")
     )
-    return {name: _call(getattr(store, name), method) for name, method in methods}
+    return {
+        name: _call(getattr(store, name), method)
+        for name, method in methods
+        if name not in ADDED or hasattr(store, name)
+    }
 
 
 def _call(method: Any, declared: Any) -> Callable[[], Any]:
@@ -130,6 +134,6 @@ def _call(method: Any, declared: Any) -> Callable[[], Any]:
     required = [
         each.name
         for each in list(inspect.signature(declared).parameters.values())[1:]
-        if each.default is each.empty
+        if each.default is each.empty or each.name in ("start", "end")  # required at first
     ]
     return lambda: method(**{name: given.get(name, []) for name in required})

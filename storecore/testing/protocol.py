@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from storecore.protocols import ADDED, CAPABILITIES, GROWN, DataStore, declaration
+from storecore.protocols import ADDED, CAPABILITIES, GROWN, OPENED, DataStore, declaration
 from storecore.testing.fixtures import Fixtures
 
 
@@ -87,13 +87,21 @@ _Shape = list[tuple[str, Any, Any]]
 def _fits(own: _Shape, name: str, protocol: type) -> bool:
     """Return whether a method takes at least what the protocol's did at first.
 
-    It may take any of the optional keywords that were added since, or that another capability adds
-    to the method, and nothing else.
+    A bound that was required then may be required still. The method may take any of the optional
+    keywords that were added since, or that another capability adds to it, and nothing else.
     """
     today, widest = _shape(getattr(protocol, name))[1:], _shape(declaration(name))[1:]
     at_first = [each for each in today if each[0] not in GROWN.get(name, ())]
-    required = [each for each in own if each in at_first]
-    return required == at_first and own == [each for each in widest if each in own]
+    given = [_opened(each) for each in own] if name in OPENED else own
+    required = [each for each in given if each in at_first]
+    return required == at_first and given == [each for each in widest if each in given]
+
+
+def _opened(parameter: tuple[str, Any, Any]) -> tuple[str, Any, Any]:
+    """Return a bound that is required as one that is open, which it is today."""
+    name, kind, default = parameter
+    is_required = name in ("start", "end") and default is inspect.Parameter.empty
+    return (name, kind, None) if is_required else parameter
 
 
 def _shape(method: Any) -> _Shape:

@@ -26,6 +26,13 @@ def check_name(name: str, what: str) -> str:
     return name if type(name) is str else str.__str__(name)
 
 
+def checked_prefix(prefix: str) -> str:
+    """Return the beginning of a name, which may be empty. Raises `InvalidData` if it is no str."""
+    if not isinstance(prefix, str):
+        raise InvalidData(f"prefix={shown(prefix)}: expected a str, got {type(prefix).__name__}")
+    return prefix
+
+
 def check_owner(symbol: str, own: str, what: str) -> None:
     """Raise `InvalidData` if a record names another symbol than it is filed under (law N3)."""
     try:
@@ -36,6 +43,20 @@ def check_owner(symbol: str, own: str, what: str) -> None:
     raise InvalidData(
         f"{what}.symbol={shown(own)}: expected {shown(symbol)}, the symbol under which it is filed"
     )
+
+
+def check_rename(old: str, new: str, *, has_old: bool, has_new: bool) -> None:
+    """Raise `InvalidData` if a symbol cannot be renamed: it has no data, or the new name has some.
+
+    A backend calls it within the transaction that renames.
+    """
+    if not has_old:
+        raise InvalidData(f"rename_symbol: {shown(old)} has no bars, fundamentals or events")
+    if has_new:
+        raise InvalidData(
+            f"rename_symbol: {shown(new)} has data already, and two symbols are never merged; "
+            "delete its data first, or choose another name"
+        )
 
 
 def check_strategy(strategy: str, own: str, what: str) -> None:

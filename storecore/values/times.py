@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple, cast
+from functools import partial
+from numbers import Integral
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from storecore.errors import InvalidData, shown
 
@@ -16,38 +18,120 @@ _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400_000_000
-_FINER = re.compile(r"\[\d*(ns|ps|fs|as)\]")  # numpy's units below a microsecond
+_FINER = re.compile(r"\[(\d*)(ns|ps|fs|as)\]")  # numpy's units below a microsecond
+_ATTOSECONDS = {"ns": 10**9, "ps": 10**6, "fs": 10**3, "as": 1}
+_FRACTION = re.compile(r"[.,]\d{6}(\d+)")  # of a second, in ISO text
+_PLAIN = (datetime, date)
+_ATTOSECONDS_OF_MICROSECOND = 10**12
+
+Bound: TypeAlias = date | str | None
+"""A bound of a range: a date or a datetime, one as ISO text, or None for an open end."""
 
 EARLIEST = (datetime.min - _EPOCH) // _MICROSECOND
 LATEST = (datetime.max - _EPOCH) // _MICROSECOND
 
 
-class TimeRange(NamedTuple):
-    """The instants from `first` to `last`, both included; `aware`: results have aware times."""
-
+class _Span(NamedTuple):
     first: int
     last: int
     aware: bool
 
 
+class TimeRange(_Span):
+    """The instants from `first` to `last`, both included; `aware`: results have aware times.
+
+    `newest` limits the answer to that many records, the last ones (None: all). A collection may
+    ignore it and return more. It is not among the items of the tuple, which older backends unpack.
+    A range between two bounds within one microsecond contains no instant: its `first` is after its
+    `last`.
+    """
+
+    newest: int | None = None
+
+    def __new__(cls, first: int, last: int, aware: bool, newest: int | None = None) -> TimeRange:
+        """Return a range."""
+        span = super().__new__(cls, first, last, aware)
+        if newest is not None:
+            span.newest = newest
+        return span
+
+    def _replace(self, **changes: Any) -> TimeRange:
+        """Return the range with some fields changed."""
+        fields = {**self._asdict(), "newest": self.newest, **changes}
+        return TimeRange(**fields)
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and self.newest == getattr(other, "newest", None)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+
+_new_range = partial(tuple.__new__, TimeRange)  # without the call of a Python function
 EVER = TimeRange(EARLIEST, LATEST, aware=True)
 """All instants."""
 
 
-def time_range(start: date, end: date) -> TimeRange:
+def time_range(start: Bound = None, end: Bound = None, last: int | None = None) -> TimeRange:
     """Return the range between two bounds, both included (laws T2 and T3).
 
-    Two dates give a naive range; a date beside a datetime takes the kind of the datetime. Raises
-    `InvalidData` for one naive and one aware bound, and for a value that is not a time.
+    None is an open end. A bound may be a date, a datetime, a stamp of pandas or numpy or ISO text.
+    A start that is finer than a microsecond is rounded up and an end down: no stored time is
+    between. Two dates, or no bounds, give a naive range; a date beside a datetime takes the kind of
+    the datetime. `last` is the number of records asked for, the newest of the range.
+
+    Raises `InvalidData` for a start after the end, for one naive and one aware bound, and for a
+    value that is not a time or not a number of records.
     """
-    start, end = _native(start, "start"), _native(end, "end")
+    finer = finer_end = 0
+    if type(start) not in _PLAIN:
+        start, finer = _bound(start, "start")
+    if type(end) not in _PLAIN:
+        end, finer_end = _bound(end, "end")
     kinds = {_is_aware(bound) for bound in (start, end) if isinstance(bound, datetime)}
     if len(kinds) > 1:
         raise InvalidData(
             f"start={start!r} and end={end!r}: one is naive and one is aware of its time zone; "
             "give both without tzinfo (taken as UTC) or both with it"
         )
-    return TimeRange(_micros(start, "start"), _end_micros(end), kinds == {True})
+    first = EARLIEST if start is None else _micros(cast(date, start), "start")
+    until = LATEST if end is None else _end_micros(cast(date, end))
+    if finer or first > until:
+        if not isinstance(end, datetime):
+            finer_end = _ATTOSECONDS_OF_MICROSECOND  # a whole day, or an open end
+        if (first, finer) > (until, finer_end):
+            raise InvalidData(
+                f"start={shown(start)} is after end={shown(end)}: give the earlier one first"
+            )
+        first, until = _rounded_up(first, until)
+    span = _new_range((first, until, kinds == {True}))
+    if last is not None:
+        span.newest = _positive(last, "last")
+    return span
+
+
+def bounded_range(start: Bound, end: Bound) -> TimeRange:
+    """Return a range whose bounds are both given. Raises `InvalidData` for an open one."""
+    for bound, what in ((start, "start"), (end, "end")):
+        if bound is None:
+            raise InvalidData(
+                f"{what}=None: what is deleted needs both bounds; for all, give date.min and "
+                "date.max"
+            )
+    return time_range(start, end)
+
+
+def latest_instant(value: datetime | str, what: str) -> int:
+    """Return the last instant that is not after a moment. Raises `InvalidData` for a date.
+
+    A moment that is finer than a microsecond is rounded down, like the end of a range.
+    """
+    if type(value) is datetime:
+        return _micros(value, what)
+    return _micros(_moment(_bound(value, what)[0], what), what)
 
 
 def instant(value: date, what: str) -> int:
@@ -64,13 +148,7 @@ def exact_datetime(value: datetime, what: str) -> datetime:
 
     Law T3: a date would stand for a whole day, not for one moment.
     """
-    native = _native(value, what)
-    if not isinstance(native, datetime):
-        raise InvalidData(
-            f"{what}={shown(native)}: expected a datetime, got a date, which is not one moment; "
-            "give datetime(year, month, day, hour, minute)"
-        )
-    return native
+    return _moment(_native(value, what), what)
 
 
 def exact_instant(value: datetime, what: str) -> int:
@@ -90,11 +168,76 @@ def to_datetime(micros: int, aware: bool) -> datetime:
     return (_EPOCH_UTC if aware else _EPOCH) + timedelta(microseconds=micros)
 
 
+def _moment(native: date | None, what: str) -> datetime:
+    if isinstance(native, datetime):
+        return native
+    found = "None" if native is None else "a date, which is not one moment"
+    raise InvalidData(
+        f"{what}={shown(native)}: expected a datetime, got {found}; give datetime(year, month, "
+        "day, hour, minute)"
+    )
+
+
+def _bound(value: Any, what: str) -> tuple[date | None, int]:
+    """Return a bound, rounded down to a microsecond, and the attoseconds that this took away."""
+    if value is None:
+        return None, 0
+    if isinstance(value, str):
+        return _parsed(value, what)
+    if value != value:  # NaT
+        return _native(value, what), 0
+    if _is_numpy(value) and (unit := _FINER.search(value.dtype.str)):
+        count = int(unit[1] or 1) * _ATTOSECONDS[unit[2]]
+        micros, finer = divmod(value.astype("int64").item() * count, _ATTOSECONDS_OF_MICROSECOND)
+        return to_datetime(micros, aware=False), finer
+    nanoseconds = getattr(value, "nanosecond", 0)
+    if nanoseconds and isinstance(value, datetime):
+        to_pydatetime = getattr(value, "to_pydatetime", None)
+        native = value if to_pydatetime is None else to_pydatetime(warn=False)
+        return native, nanoseconds * _ATTOSECONDS["ns"]
+    return _native(value, what), 0
+
+
+def _parsed(text: str, what: str) -> tuple[date, int]:
+    """Return a date or a datetime in ISO 8601, and the attoseconds beyond its microsecond."""
+    try:
+        return date.fromisoformat(text), 0
+    except ValueError:
+        pass  # it may have a time
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidData(
+            f"{what}={shown(text)}: expected a datetime or date, or one as text in ISO 8601, such "
+            "as '2026-01-05' or '2026-01-05T09:30+00:00'"
+        ) from None
+    fraction = _FRACTION.search(text)
+    digits = fraction[1] if fraction else ""
+    return moment, int(digits[:12].ljust(12, "0")) + bool(digits[12:].strip("0"))
+
+
+def _rounded_up(first: int, until: int) -> tuple[int, int]:
+    """Return a range whose start lies within the microsecond `first`, which is not after it."""
+    if first < LATEST:
+        return first + 1, until
+    return LATEST, LATEST - 1  # nothing is later
+
+
+def _positive(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise InvalidData(f"{what}={shown(value)}: expected a number of records, 1 or more")
+    return int(value)
+
+
+def _is_numpy(value: Any) -> bool:
+    return (type(value).__module__, type(value).__name__) == ("numpy", "datetime64")
+
+
 def _native(value: Any, what: str) -> date:
     """Return a value as a plain date or datetime. Raises `InvalidData` if that would change it."""
     if type(value) in (datetime, date):
         return cast(date, value)
-    if (type(value).__module__, type(value).__name__) == ("numpy", "datetime64"):
+    if _is_numpy(value):
         value = _from_numpy(value, what)
     if not isinstance(value, date) or value != value:  # NaT does not equal itself
         raise InvalidData(

@@ -11,11 +11,20 @@ from storecore.protocols import CAPABILITIES, DataStore
 METHODS = {
     "BarTables": {"write_bar_table", "read_bar_table"},
     "BarStream": {"iter_bar_tables"},
-    "Catalog": {"symbols", "timeframes", "bar_coverage", "strategies"},
+    "Catalog": {
+        *("symbols", "timeframes", "bar_coverage", "inventory", "nearest", "strategies"),
+        *("fundamentals", "fundamental_symbols", "event_symbols"),
+    },
     "AuditTrail": {"read_decisions", "read_orders", "verify_audit"},
     "BulkAudit": {"log_decisions", "log_orders"},
-    "Bulk": {"write_events", "write_fundamentals", "delete_bars"},
-    "VersionedState": {"save_strategy_state", "load_versioned_state", "state_history"},
+    "Bulk": {
+        *("write_events", "write_fundamentals", "delete_bars", "delete_events"),
+        *("delete_fundamentals", "rename_symbol"),
+    },
+    "VersionedState": {
+        *("save_strategy_state", "delete_strategy_state"),
+        *("load_versioned_state", "state_history"),
+    },
     "DiskUsage": {"bar_footprint"},
     "Transfer": {
         *("iter_fundamentals", "iter_events", "iter_audit"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -15,10 +16,13 @@ from storecore import InvalidData
 from storecore.values.times import (
     EARLIEST,
     LATEST,
+    TimeRange,
+    bounded_range,
     exact_datetime,
     exact_instant,
     instant,
     instants,
+    latest_instant,
     time_range,
     to_datetime,
 )
@@ -183,11 +187,13 @@ def test_an_exact_instant_is_the_instant(moment):
 
 @given(start=naive, end=naive)
 def test_t3_a_range_goes_from_bound_to_bound(start, end):
+    start, end = sorted((start, end))
     assert time_range(start, end)[:2] == (instant(start, "start"), instant(end, "end"))
 
 
 @given(start=st.dates(), end=st.dates())
 def test_t3_an_end_that_is_a_date_is_its_last_microsecond(start, end):
+    start, end = sorted((start, end))
     span = time_range(start, end)
     assert to_datetime(span.first, aware=False) == datetime.combine(start, datetime.min.time())
     assert to_datetime(span.last, aware=False) == datetime.combine(end, datetime.max.time())
@@ -221,11 +227,146 @@ def test_t2_one_naive_and_one_aware_bound_are_refused(start, end):
 
 @pytest.mark.parametrize(
     ("start", "end", "named"),
-    [("2026", NOON, "start"), (NOON, None, "end"), (pd.NaT, NOON, "start")],
+    [
+        *(
+            ("2026", NOON, "start"),
+            (NOON, "now", "end"),
+            (pd.NaT, NOON, "start"),
+            ("", None, "start"),
+        ),
+        *(
+            (NOON, 0, "end"),
+            (NOON, np.datetime64("NaT", "ns"), "end"),
+            (b"2026-01-05", None, "start"),
+        ),
+        (pd.Timestamp(np.datetime64("20000-01-01", "s")), None, "start"),
+    ],
 )
 def test_a_bound_that_is_no_time_is_named(start, end, named):
     with pytest.raises(InvalidData, match=f"^{named}="):
         time_range(start, end)
+
+
+class Finer(datetime):
+    """A datetime with a nanosecond, as pandas has them, of someone else's making."""
+
+    nanosecond = 700
+
+
+STAMPS = {
+    "pandas": pd.Timestamp("2026-01-05T12:00:00.000000700"),
+    "numpy": np.datetime64("2026-01-05T12:00:00.000000700", "ns"),
+    "numpy in steps": np.datetime64("2026-01-05T12:00:00.000000700", "100ns"),
+    "numpy, finest": np.datetime64("1969-12-31T23:59:59.999999999999999999", "as"),
+    "text": "2026-01-05T12:00:00.000000700",
+    "text with a zone": "2026-01-05T07:00:00,0000007000000000001-05:00",
+    "someone else's": Finer(2026, 1, 5, 12),
+}
+
+
+@pytest.mark.parametrize("kind", STAMPS)
+def test_t3_a_bound_between_two_microseconds_includes_no_other_instant(kind):
+    bound = STAMPS[kind]
+    before = -1 if kind == "numpy, finest" else instant(NOON, "t")
+    assert time_range(start=bound).first == before + 1
+    assert time_range(end=bound).last == before
+    assert time_range(bound, bound)[:2] == (before + 1, before)
+
+
+@pytest.mark.parametrize(
+    ("bound", "span"),
+    [
+        ("2026-01-05", (date(2026, 1, 5), date(2026, 1, 5))),
+        ("20260105", (date(2026, 1, 5), date(2026, 1, 5))),
+        ("2026-01-05T12:00", (NOON, NOON)),
+        ("2026-01-05 07:00-05:00", (NOON.replace(tzinfo=UTC), NOON.replace(tzinfo=UTC))),
+        (np.str_("2026-01-05T12:00Z"), (NOON.replace(tzinfo=UTC), NOON.replace(tzinfo=UTC))),
+    ],
+)
+def test_t3_text_in_iso_8601_is_the_date_or_the_datetime_that_it_names(bound, span):
+    assert time_range(bound, bound) == time_range(*span)
+
+
+def test_t3_a_missing_bound_is_open_and_without_bounds_the_kind_is_naive():
+    assert time_range() == (EARLIEST, LATEST, False)
+    assert time_range(NOON) == (instant(NOON, "t"), LATEST, False)
+    assert time_range(end=NOON.replace(tzinfo=UTC)) == (EARLIEST, instant(NOON, "t"), True)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (NOON, NOON - MICROSECOND),
+        (date(2026, 1, 6), date(2026, 1, 5)),
+        (NOON, date(2026, 1, 4)),
+        (date.max, datetime.min),
+        (STAMPS["pandas"], NOON),
+        (STAMPS["text"], "2026-01-05T12:00:00.000000699"),
+        (STAMPS["numpy"], pd.Timestamp("2026-01-05T12:00:00.000000600")),
+    ],
+)
+def test_t3_a_start_after_the_end_is_refused(start, end):
+    with pytest.raises(InvalidData, match=r"^start=.* is after end=.*: give the earlier one first"):
+        time_range(start, end)
+
+
+@pytest.mark.parametrize("end", [date(2026, 1, 5), None, datetime(2026, 1, 6) - MICROSECOND])
+def test_t3_a_start_in_the_last_microsecond_of_a_day_is_not_after_its_end(end):
+    start = pd.Timestamp("2026-01-05T23:59:59.999999000")
+    assert time_range(start, end).first == instant(datetime(2026, 1, 6), "t") - 1
+
+
+def test_t3_a_start_in_the_last_microsecond_of_a_date_leaves_nothing_of_it():
+    first, last, *_ = time_range("2026-01-05T23:59:59.9999995", date(2026, 1, 5))
+    assert (first, last) == (last + 1, instant(datetime(2026, 1, 6), "t") - 1)
+
+
+@pytest.mark.parametrize("end", [None, date.max, "9999-12-31"])
+def test_t3_a_start_after_the_last_instant_leaves_nothing(end):
+    first, last, *_ = time_range("9999-12-31T23:59:59.9999995", end)
+    assert EARLIEST <= last < first <= LATEST
+
+
+@pytest.mark.parametrize(("last", "newest"), [(1, 1), (np.int64(7), 7), (None, None)])
+def test_the_number_of_records_asked_for_is_part_of_a_range(last, newest):
+    span = time_range(None, None, last)
+    assert (span.newest, type(span.newest)) == (newest, type(newest))
+
+
+def test_a_range_has_three_items_and_differs_by_the_number_of_records_too():
+    span, cut = time_range(NOON, NOON), time_range(NOON, NOON, 7)
+    first, last, aware = cut
+    assert (first, last, aware) == span
+    assert (cut == span, cut != span, hash(cut) == hash(TimeRange(*span, 7))) == (False, True, True)
+    assert cut == TimeRange(*span, newest=7) == pickle.loads(pickle.dumps(cut))
+    assert (cut._replace(last=last + 1).newest, cut._replace(newest=None)) == (7, span)
+
+
+@pytest.mark.parametrize("last", [0, -1, True, 1.0, "1", np.nan])
+def test_what_is_no_number_of_records_is_refused(last):
+    with pytest.raises(InvalidData, match=r"^last=.*expected a number of records, 1 or more"):
+        time_range(NOON, NOON, last)
+
+
+@pytest.mark.parametrize(("start", "end", "named"), [(None, NOON, "start"), (NOON, None, "end")])
+def test_a_range_to_delete_needs_both_bounds(start, end, named):
+    with pytest.raises(InvalidData, match=f"^{named}=None: .*needs both bounds"):
+        bounded_range(start, end)
+    assert bounded_range(NOON, NOON) == time_range(NOON, NOON)
+
+
+@pytest.mark.parametrize("kind", STAMPS)
+def test_f1_a_moment_is_the_last_instant_not_after_it(kind):
+    assert latest_instant(STAMPS[kind], "as_of") == time_range(end=STAMPS[kind]).last
+    assert latest_instant(NOON, "as_of") == instant(NOON, "t")
+
+
+@pytest.mark.parametrize(
+    "value", [None, date(2026, 1, 5), "2026-01-05", np.datetime64("2026-01-05")]
+)
+def test_t3_a_bare_date_is_no_moment_until_which_something_is_known(value):
+    with pytest.raises(InvalidData, match=r"^as_of=.*expected a datetime, got"):
+        latest_instant(value, "as_of")
 
 
 class Falsy(tzinfo):

@@ -10,6 +10,7 @@ import broken_batches
 import broken_behaviour
 import broken_caches
 import broken_columns
+import broken_extras
 import broken_facts
 import broken_far
 import broken_files
@@ -39,6 +40,7 @@ MODULES = (
     *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
     *(broken_behaviour, broken_verdicts, broken_maintenance, broken_columns),
     *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
+    broken_extras,
 )
 BROKEN = {
     name: cls
