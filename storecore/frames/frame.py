@@ -8,6 +8,7 @@ backend never sees another form.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -76,22 +77,22 @@ def plain_table(table: Any, timeframe: str, options: Options = DEFAULTS) -> pa.T
 
 
 def _is_plain(table: Any, options: Options) -> bool:
-    """Return whether a table has the seven columns, in types that need no conversion.
+    """Return whether a table has the seven columns, in types that need no conversion."""
+    return options is DEFAULTS and isinstance(table, pa.Table) and _is_plain_schema(table.schema)
+
+
+@lru_cache(maxsize=256)
+def _is_plain_schema(schema: pa.Schema) -> bool:
+    """Return whether a table of a schema needs no conversion.
 
     Further columns need none either if the table begins with the seven, as storecore's own do.
     """
-    if options != DEFAULTS or not isinstance(table, pa.Table):
-        return False
-    names, types = table.column_names, table.schema.types
+    names, types = schema.names, schema.types
     if set(names) != _SEVEN and tuple(names[: len(FIELDS)]) != FIELDS:
         return False
     kinds = dict(zip(names, types, strict=True))
-    further = dict(zip(names[len(FIELDS) :], types[len(FIELDS) :], strict=True))
-    if (
-        len(kinds) != len(names)
-        or any(map(field_of, further))
-        or not _KEPT.issuperset(further.values())
-    ):
+    further = names[len(FIELDS) :]
+    if len(kinds) != len(names) or any(map(field_of, further)):
         return False
     symbol, date = kinds["symbol"], kinds["date"]
     text = symbol.value_type if pa.types.is_dictionary(symbol) else symbol
@@ -100,6 +101,7 @@ def _is_plain(table: Any, options: Options) -> bool:
         is_text(text)
         and (pa.types.is_timestamp(date) or pa.types.is_date(date))
         and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in numbers)
+        and all(kinds[name] in _KEPT for name in further)
     )
 
 
