@@ -517,10 +517,9 @@ class ReplacesInTwoSteps(MemoryDataStore):
         self._bars.write_many(timeframe, batch)
 
 
-class ForgetsDeletionsAmongWrites(MemoryDataStore):
+class LosesFilingsInARename(MemoryDataStore):
     law = "P3"
 
-    def delete_fundamentals(self, symbol, start, end):
-        if self.read_events(start, end, symbols=[symbol]):
-            return super().delete_fundamentals(symbol, start, end)
-        return super().delete_fundamentals(symbol, end, end)
+    def _rename(self, old, new):
+        super()._rename(old, new)
+        self._fundamentals.by_symbol.pop(new, None)
