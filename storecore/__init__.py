@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from storecore.errors import StorageError as StorageError
     from storecore.errors import StoreClosed as StoreClosed
     from storecore.errors import StoreError as StoreError
+    from storecore.errors import StoreWarning as StoreWarning
     from storecore.errors import UnknownBackend as UnknownBackend
     from storecore.events import EventQuery as EventQuery
     from storecore.events import decode_event as decode_event
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from storecore.events import event_filter as event_filter
     from storecore.events import find_events as find_events
     from storecore.events import select_events as select_events
+    from storecore.frames.adjust import adjust as adjust
+    from storecore.frames.records import to_frame as to_frame
+    from storecore.frames.resample import resample as resample
     from storecore.fundamentals import decode_fundamental as decode_fundamental
     from storecore.fundamentals import encode_fundamental as encode_fundamental
     from storecore.fundamentals import select_fundamentals as select_fundamentals
@@ -129,8 +133,11 @@ _USE = {
     "errors": (
         "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
         "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError "
-        "StoreClosed StoreError UnknownBackend"
+        "StoreClosed StoreError StoreWarning UnknownBackend"
     ),
+    "frames.adjust": "adjust",
+    "frames.records": "to_frame",
+    "frames.resample": "resample",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
         "OrderResult PriceBar"
@@ -200,4 +207,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted(_HOME)

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from operator import itemgetter
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec.structs import asdict, replace
 
-from storecore.errors import InvalidData, StorageError
+from storecore.errors import InvalidData
 from storecore.models import FundamentalData
 from storecore.values.batches import listed
-from storecore.values.documents import checked
+from storecore.values.documents import checked, decode_document, encode_document
 from storecore.values.names import check_name, check_owner
 from storecore.values.times import TimeRange, exact_datetime, exact_instant
+from storecore.values.zones import in_zone, plain_zone, zone_name
 
 _PLACEHOLDER = datetime(1970, 1, 1)
 
 
 def checked_fundamental(symbol: str, data: FundamentalData, what: str = "data") -> FundamentalData:
-    """Return data with plain values; its timestamp keeps its time zone (law T2).
+    """Return data with plain values; its timestamp keeps its time zone, by name (law T2).
 
-    Raises `InvalidData` naming the field (laws N3, T1, T3).
+    Raises `InvalidData` naming the field (laws N3, T1, T3), `NotSerializable` for its `extra`.
     """
     if not isinstance(data, FundamentalData):
         raise InvalidData(f"{what}: expected a FundamentalData, got {type(data).__name__}")
@@ -32,7 +32,7 @@ def checked_fundamental(symbol: str, data: FundamentalData, what: str = "data") 
     _check_offset(timestamp, f"{what}.timestamp")
     # The timestamp stays out of the JSON check, which would turn its time zone into an offset.
     plain = checked(replace(data, timestamp=_PLACEHOLDER), FundamentalData, what)
-    return replace(plain, timestamp=timestamp)
+    return replace(plain, timestamp=plain_zone(timestamp))
 
 
 def checked_fundamentals(fundamentals: Iterable[FundamentalData]) -> list[FundamentalData]:
@@ -65,11 +65,18 @@ def select_fundamentals(
 
 
 def encode_fundamental(data: FundamentalData) -> bytes:
-    """Return checked data as JSON, with the offset of its timestamp and the name of its zone."""
-    tzinfo = data.timestamp.tzinfo
-    zone = tzinfo.key if isinstance(tzinfo, ZoneInfo) else None
-    stamp = {"timestamp": data.timestamp.isoformat(), "timezone": zone}
-    return msgspec.json.encode({**asdict(data), **stamp})
+    """Return checked data as JSON, with the offset of its timestamp and the name of its zone.
+
+    An `extra` of None is left out, as in documents of earlier releases.
+    """
+    fields = asdict(data)
+    if data.extra is None:
+        del fields["extra"]
+    stamp = {
+        "timestamp": data.timestamp.isoformat(),
+        "timezone": zone_name(data.timestamp.tzinfo),
+    }
+    return msgspec.json.encode({**fields, **stamp})
 
 
 def decode_fundamental(encoded: bytes) -> FundamentalData:
@@ -78,23 +85,13 @@ def decode_fundamental(encoded: bytes) -> FundamentalData:
         fields = msgspec.json.decode(encoded)
         zone = fields.pop("timezone")
         stamp = datetime.fromisoformat(fields.pop("timestamp"))
-        return FundamentalData(timestamp=_in_zone(stamp, zone), **fields)
+        return FundamentalData(timestamp=in_zone(stamp, zone), **fields)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not the fields of a fundamental: {error}") from error
 
 
-def _in_zone(stamp: datetime, zone: str | None) -> datetime:
-    """Return a moment in its named zone, or with its offset alone if the zone is unknown."""
-    if zone is None:
-        return stamp
-    try:
-        tzinfo = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):  # a folder of zones
-        return stamp
-    except OSError as error:  # the zone may exist: without it the result would be wrong
-        raise StorageError(f"cannot read the time zone {zone!r}: {error.strerror}") from error
-    for fold in (0, 1):  # only the offset decides which hour of a clock change is meant
-        local = stamp.replace(tzinfo=tzinfo, fold=fold)
-        if local.utcoffset() == stamp.utcoffset():
-            return local
-    return stamp.astimezone(tzinfo)
+def own_copy(data: FundamentalData) -> FundamentalData:
+    """Return data whose `extra` no holder of the original can change."""
+    if data.extra is None:
+        return data
+    return replace(data, extra=decode_document(encode_document(data.extra, "extra")))

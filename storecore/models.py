@@ -37,7 +37,11 @@ class PriceBar(Struct, frozen=True, gc=False, omit_defaults=True, repr_omit_defa
 
 
 class FundamentalData(Struct, frozen=True, kw_only=True):
-    """Facts about a company, known from `timestamp` on: the time of the filing, not its period."""
+    """Facts about a company, known from `timestamp` on: the time of the filing, not its period.
+
+    `extra` holds further facts as JSON values: earnings per share, the form, the accession number.
+    A timestamp in a named time zone comes back in it, as a `zoneinfo.ZoneInfo`.
+    """
 
     symbol: str
     timestamp: datetime
@@ -50,6 +54,7 @@ class FundamentalData(Struct, frozen=True, kw_only=True):
     category: str | None = None
     subcategory: str | None = None
     raw_xml: str
+    extra: dict[str, Any] | None = None
 
 
 class Event(Struct, frozen=True):
@@ -71,6 +76,7 @@ class Action(Enum):
 
     HOLD = "hold"
     BUY = "buy"
+    SELL = "sell"
     EXIT = "exit"
 
 
@@ -78,7 +84,7 @@ class Decision(Struct, frozen=True):
     """What a strategy decided and why.
 
     `target_weight` is any finite number: below 0 for a short position, above 1 with leverage.
-    `confidence` lies between 0 and 1.
+    `confidence` lies between 0 and 1. `extra` holds further JSON values.
     """
 
     symbol: str
@@ -86,12 +92,14 @@ class Decision(Struct, frozen=True):
     target_weight: float
     confidence: Share
     reasoning: str
+    extra: dict[str, Any] | None = None
 
 
 class Order(Struct, frozen=True):
     """An order as the strategy `strategy_name` sent it.
 
-    `order_type` is "MARKET", "LIMIT" or any other type that the broker knows.
+    `order_type` is "MARKET", "LIMIT" or any other type that the broker knows. `extra` holds further
+    JSON values: a time in force, a route.
     """
 
     strategy_name: str
@@ -100,12 +108,14 @@ class Order(Struct, frozen=True):
     quantity: int | float
     order_type: str
     limit_price: float | None = None
+    extra: dict[str, Any] | None = None
 
 
 class OrderResult(Struct, frozen=True):
     """The broker's response; `status` is "submitted", "filled", "rejected", "cancelled", ….
 
-    `order_id` is returned as given: the int 7 and the str "7" are different ids.
+    `order_id` is returned as given: the int 7 and the str "7" are different ids. `extra` holds
+    further JSON values: fees, a venue.
     """
 
     order_id: int | str
@@ -113,6 +123,7 @@ class OrderResult(Struct, frozen=True):
     fill_price: float | None = None
     fill_quantity: int | float | None = None
     message: str | None = None
+    extra: dict[str, Any] | None = None
 
 
 class DecisionRecord(Struct, frozen=True):

@@ -9,7 +9,7 @@ storecore/testing/LAWS.md documents the laws that all these methods obey, with t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from storecore.frames.options import Day, Extra, Missing, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -234,8 +235,20 @@ class BarTables(Protocol, metaclass=_Capability):
     """
 
     @writes("bars", batch="table", each="symbol")
-    def write_bar_table(self, table: Any, *, timeframe: str = "1d", replace: bool = False) -> None:
-        """Insert or replace bars of many symbols, after checking the whole table.
+    def write_bar_table(
+        self,
+        table: Any,
+        *,
+        symbol: str | None = None,
+        timeframe: str = "1d",
+        columns: Mapping[str, str] | None = None,
+        extra: Extra = "keep",
+        missing: Missing = "error",
+        day: Day = "instant",
+        volume: Volume = "required",
+        replace: bool = False,
+    ) -> None:
+        """Insert or replace the bars of a table of any library, after checking it whole.
 
         With `replace`, each series of the table becomes exactly its rows, in one step: a reader
         and a crash see all of the old series or all of the new one.
@@ -595,7 +608,9 @@ GROWN: dict[str, frozenset[str]] = {
     "verify": frozenset({"against"}),
     "read_bars": frozenset({"last"}),
     "read_events": frozenset({"symbols", "ingested_by"}),
-    "write_bar_table": frozenset({"replace"}),
+    "write_bar_table": frozenset(
+        {"symbol", "columns", "extra", "missing", "day", "volume", "replace"}
+    ),
     "read_bar_table": frozenset({"last"}),
     "strategies": frozenset({"prefix"}),
 }

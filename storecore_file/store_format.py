@@ -2,16 +2,21 @@
 
     data/.storecore      {"format":2,"crc32":"…"}
 
-A store without it has format 1: an earlier release began it, and its partitions may have no
-generations. Writing to it does not change that. New stores have format 2.
-The number holds for the whole store, all kinds of data. It is raised when a release writes what an
-older one would misread, and so lose.
+    format   what may be in the store
+    1        partitions without generations: a store without the document, of the first release
+    2        partitions with generations: new stores
+    3        records with `extra`, decisions to sell
+
+The number holds for the whole store, all kinds of data. It is raised, and synced, before the first
+write of what an older release would misread, and so lose or call damaged. A store that holds none
+of it keeps its number, and the older release opens it. A process of an older release that has the
+store open meanwhile does not look again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,12 +24,16 @@ from msgspec import Struct
 
 from storecore.errors import CorruptData, StorageError, StoreError
 from storecore_file.fs.disk import Disk
+from storecore_file.fs.locks import Locked
 from storecore_file.fs.seal import sealed, unsealed
 from storecore_file.integrity import QUARANTINE, Files, Issue, issue_of
 
 NAME = ".storecore"
-FORMAT = 2
+LOCK = ".storecore.lock"
+FORMAT = 3  # the highest that this release reads and writes
+NEW = 2  # of a new store
 OLDEST = 1  # of a store without the file
+EXTRA = 3  # of a store with what `needs_extra` finds
 _log = logging.getLogger("storecore")
 
 
@@ -56,8 +65,11 @@ def check_format(disk: Disk, base_path: Path) -> None:
     except StoreError as error:
         _log.warning("%s", error)
         return
+    _check_known(found, base_path / NAME)
+
+
+def _check_known(found: int, path: Path) -> None:
     if found > FORMAT:
-        path = base_path / NAME
         raise StorageError(
             f"{path}: written by a newer storecore: this store has format {found}, this release "
             f"reads up to {FORMAT}; update storecore to one that reads format {found}",
@@ -68,8 +80,49 @@ def check_format(disk: Disk, base_path: Path) -> None:
 def mark_new(disk: Disk, base_path: Path, folders: Iterable[Path]) -> None:
     """Write the format number of a new store, if none of its folders exists yet."""
     if not any(map(disk.is_folder, folders)) and disk.size(base_path / NAME) is None:
-        document = msgspec.json.encode(_Document(FORMAT))
-        disk.replace(base_path / NAME, sealed(document))
+        _write(disk, base_path, NEW)
+
+
+def _write(disk: Disk, base_path: Path, number: int) -> None:
+    disk.replace(base_path / NAME, sealed(msgspec.json.encode(_Document(number))))
+
+
+class StoreFormat:
+    """The format number of a store, raised by the first write that needs a higher one."""
+
+    def __init__(self, disk: Disk, base_path: Path, lock_timeout: float) -> None:
+        self._disk = disk
+        self._base_path = base_path
+        self._lock_timeout = lock_timeout
+        self._known = 0
+
+    def require(self, number: int) -> None:
+        """Raise the number of the store to `number`, durably, unless it is as high already.
+
+        Raises `CorruptData` if the present number cannot be read, `StorageError` if a newer release
+        has raised it meanwhile. Call it without a lock: it takes one of its own.
+        """
+        if self._known >= number:
+            return
+        with Locked(self._base_path / LOCK, self._lock_timeout):
+            found = read_format(self._disk, self._base_path)
+            _check_known(found, self._base_path / NAME)
+            if found < number:
+                _write(self._disk, self._base_path, number)
+            self._known = max(found, number)
+
+    def require_for(self, lines: Sequence[bytes]) -> None:
+        """Raise the number of the store if one of these records needs it."""
+        if self._known < EXTRA and any(map(needs_extra, lines)):
+            self.require(EXTRA)
+
+
+def needs_extra(record: bytes) -> bool:
+    """Return whether an encoded record has members that releases before format 3 do not know.
+
+    Quotes within a text are escaped in JSON, so neither can be part of one.
+    """
+    return b'"extra":{' in record or b'"action":"sell"' in record
 
 
 def format_issues(disk: Disk, base_path: Path) -> Iterator[Issue | None]:

@@ -20,9 +20,9 @@ from storecore_file.integrity import (
     listed,
     unexpected,
 )
-from storecore_file.store_format import NAME, format_issues
+from storecore_file.store_format import LOCK, NAME, format_issues
 
-_OWN = frozenset({"prices", "fundamentals", "events", "state", "audit", FOLDER, NAME})
+_OWN = frozenset({"prices", "fundamentals", "events", "state", "audit", FOLDER, NAME, LOCK})
 _LOGS = frozenset({"decisions", "orders"})
 _STATES = ("older", "lacking", "diverged")  # files of different states of the store
 WRONG = frozenset({DAMAGED, UNCHECKED, LINKED, UNREPAIRED, "overlapping", "truncated", *_STATES})

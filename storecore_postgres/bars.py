@@ -7,59 +7,93 @@ copied. All writers lock rows in the order of the key, so they cannot deadlock.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from functools import lru_cache, partial
 from math import ceil
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Struct
+from psycopg import Rollback
 
+from storecore.bars.extra import EVERY, EXACT, extra_names
 from storecore.bars.groups import Grouped
 from storecore.bars.rows import BarColumns
-from storecore.bars.table import EMPTY, EXACT, SERIES, instants_of, joined, series_table
-from storecore.reports import Coverage
+from storecore.bars.table import (
+    DATE,
+    EMPTY,
+    PRICES,
+    SERIES,
+    instants_of,
+    joined,
+    series_table,
+)
+from storecore.reports import Coverage, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
-from storecore_postgres.database import Connection, Database
+from storecore_postgres.agreement import Agreement
+from storecore_postgres.database import Connection, Database, Refusal, Rows
 from storecore_postgres.errors import KEY_TAKEN
+from storecore_postgres.extra import TOKEN, ExtraColumns, Kinds, Known, Stale, asked_of
 from storecore_postgres.names import checked_length
+from storecore_postgres.rows import symbols_statement
 from storecore_postgres.schema.layouts import Distribution
+from storecore_postgres.selection import KINDS_OF_MANY, KINDS_OF_ONE, Selection, empty_table
 from storecore_postgres.wire import (
     COPY_END,
     COPY_HEAD,
     copy_rows,
+    copy_rows_of,
     date_array,
-    date_column,
     float_array,
-    float_column,
     instant,
     repeated_texts,
     timestamptz,
+    value_array,
     whole_column,
 )
 
 ROW_BYTES = 320  # of a bar that is read, copied, sorted and returned: about six copies
+_FURTHER_BYTES = 60  # of a value of a further column, beside the bytes of a text
 _PAGE_ROWS = 1_000_000  # bars; the server returns at most 1 GB in a value
+_PAGE_TEXTS = 20_000  # bars with texts, which may be long
 _COPY_FROM = 5_000  # bars; from here on COPY is faster, if each series has enough of them
 _COPY_PER_SERIES = 50
 _UPSERT_ROWS = 20_000  # bars in an upsert
 _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 _NUMBERS = tuple(SERIES.names[1:])
+_SEVEN = frozenset(("symbol", *SERIES.names))
+_ARRAYS = {
+    "double": "float8[]",
+    "int64": "int8[]",
+    "bool": "bool[]",
+    "string": "text[]",
+    str(DATE): "timestamptz[]",
+}
+_COPIES = 6  # of a text that is read, as of a row
 Named = list[tuple[str, pa.Table]]
+SeriesKinds = dict[str, Kinds]
+# Further columns that are not given become null. The token is compared, since another process may
+# have added one.
 _UPSERT = """
-INSERT INTO {schema}.bars (symbol, timeframe, date, open, high, low, close, volume, exact_volume)
-SELECT symbol, %s, date, open, high, low, close, volume, exact_volume
+INSERT INTO {schema}.bars
+    (symbol, timeframe, date, open, high, low, close, volume, exact_volume{given})
+SELECT symbol, %s, date, open, high, low, close, volume, exact_volume{given}
 FROM unnest(
     %s::text[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
-    %s::float8[], %s::int8[]
-) AS given (symbol, date, open, high, low, close, volume, exact_volume)
+    %s::float8[], %s::int8[]{arrays}
+) AS given (symbol, date, open, high, low, close, volume, exact_volume{given})
+WHERE {token} IS NOT DISTINCT FROM %s::text
 ON CONFLICT (symbol, timeframe, date) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-    volume = excluded.volume, exact_volume = excluded.exact_volume
+    volume = excluded.volume, exact_volume = excluded.exact_volume{replaced}
 """
 _COPY = """
-COPY {schema}.bars (symbol, timeframe, date, open, high, low, close, volume)
+COPY {schema}.bars (symbol, timeframe, date, open, high, low, close, volume{given})
 FROM STDIN (FORMAT binary)
 """
 _ANY = """
@@ -68,44 +102,146 @@ SELECT EXISTS (
     WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s
 )
 """
-
-_SELECTED = """
-FROM (
-    SELECT {names} FROM {schema}.bars
-    WHERE symbol {among} AND timeframe = %s AND date BETWEEN %s AND %s
-    ORDER BY symbol, date LIMIT {page}
-) AS found
+_THESE = """
+FROM {schema}.bars WHERE symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s"""
+_IN_RANGE = """
+FROM {schema}.bars
+WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s"""
+_ALL_OF = "FROM {schema}.bars WHERE symbol = ANY(%s::text[]) AND timeframe = %s"
+_INVENTORY = """
+SELECT symbol, timeframe, timestamptz_send(min(date)), timestamptz_send(max(date)), count(*)
+FROM {schema}.bars WHERE date BETWEEN %s AND %s GROUP BY symbol, timeframe
 """
-_ONE_SYMBOL = "SELECT {columns}" + _SELECTED  # without GROUP BY, which would sort once more
-_MANY_SYMBOLS = "SELECT {columns}, symbol" + _SELECTED + "GROUP BY symbol ORDER BY symbol"
-_EXACT = ("timestamptz_send(date)", "int8send(exact_volume)")
-_IF_EXACT = " FILTER (WHERE exact_volume IS NOT NULL)"
+_MOVE = """
+INSERT INTO {schema}.bars
+    (symbol, timeframe, date, open, high, low, close, volume, exact_volume{further})
+SELECT %s::text, timeframe, date, open, high, low, close, volume, exact_volume{further}
+FROM {schema}.bars WHERE symbol = %s
+"""
+_WIDEN = """
+UPDATE {schema}.bars SET {floats} = {wholes}, {wholes} = NULL
+WHERE symbol = %s AND timeframe = %s AND {wholes} IS NOT NULL
+"""
 
-_SYMBOLS = {
-    # A "loose index scan": one index lookup for each symbol. DISTINCT reads the whole index.
-    "none": """
-WITH RECURSIVE found AS (
-    (SELECT symbol FROM {schema}.bars ORDER BY symbol LIMIT 1)
-    UNION ALL
-    SELECT (
-        SELECT symbol FROM {schema}.bars WHERE symbol > found.symbol ORDER BY symbol LIMIT 1
-    ) FROM found WHERE symbol IS NOT NULL
-)
-SELECT symbol FROM found WHERE symbol IS NOT NULL""",
-    "citus": "SELECT DISTINCT symbol FROM {schema}.bars",
-    "timescale": "SELECT DISTINCT symbol FROM {schema}.bars",
-}
+
+class _Rows(NamedTuple):
+    """The rows of a write, and the values of their further columns by quoted column."""
+
+    grouped: Grouped
+    further: dict[str, pa.ChunkedArray]
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows without their further columns."""
+        return self.grouped.table
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all values are numbers, and none is null."""
+        return not (self.further or self.table["volume"].null_count)
+
+    def parameters(self, timeframe: str, token: str | None, start: int) -> list[Any]:
+        """Return some rows as the parameters of an upsert."""
+        table = self.table.slice(start, _UPSERT_ROWS)
+        volume = table["volume"]
+        return [
+            timeframe,
+            repeated_texts(_runs(self.grouped, start, start + len(table))),
+            date_array(table["date"]),
+            *(float_array(table[name]) for name in PRICES),
+            value_array(volume) if volume.null_count else float_array(volume),
+            table[EXACT].to_pylist() if EXACT in table.column_names else None,
+            *(value_array(each.slice(start, len(table))) for each in self.further.values()),
+            token,
+        ]
+
+    def copied(self, timeframe: str) -> Iterator[bytes]:
+        """Yield the rows of each series for COPY."""
+        start = 0
+        for symbol, table in self.grouped.series():
+            columns = [table[name] for name in SERIES.names]
+            if self.is_plain:
+                yield copy_rows((symbol, timeframe), *columns)
+            else:
+                columns += [each.slice(start, len(table)) for each in self.further.values()]
+                yield copy_rows_of((symbol, timeframe), columns)
+            start += len(table)
+
+
+class _Question(NamedTuple):
+    """Series, a range of dates and the columns asked for."""
+
+    symbols: list[str]
+    timeframe: str
+    span: TimeRange
+    columns: tuple[str, ...]
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is about one symbol."""
+        return len(self.symbols) == 1
+
+    @property
+    def asks_further(self) -> bool:
+        """Whether it asks for columns beyond the seven."""
+        return not _SEVEN.issuperset(self.columns)
+
+
+class _Found(NamedTuple):
+    """Series tables with rows, by symbol, and the types of the further columns of all series."""
+
+    tables: Named
+    kinds: SeriesKinds
+
+    @property
+    def size(self) -> int:
+        """The number of bars."""
+        return sum(len(table) for _, table in self.tables)
+
+    def with_page(self, page: _Found) -> _Found:
+        """Return this with a later page."""
+        return _Found(self.tables + page.tables, self.kinds | page.kinds)
+
+
+class _Write(Struct):
+    """How a write of rows with further columns is attempted."""
+
+    alone: bool = False
+    copies: bool = False
+    replaces: bool = False
+
+    def be_alone(self) -> None:
+        """Lock out other writers of further columns in the next attempt."""
+        self.alone = True
+
+    def upsert(self) -> None:
+        """Do not copy in the next attempt."""
+        self.copies = False
+
+
+_Remedy = Callable[[], None]
+"""What is done before another attempt."""
 
 
 class Bars(BarCollection):
     """All series of a store."""
 
-    def __init__(self, database: Database, schema: str, distribution: Distribution) -> None:
+    keeps_extra = True
+
+    def __init__(
+        self, database: Database, schema: str, distribution: Distribution, extra: ExtraColumns
+    ) -> None:
         self._database = database
         self._schema = schema
-        self._symbols = _SYMBOLS[distribution].format(schema=schema)
-        self._upsert, self._copy, self._any = (
-            statement.format(schema=schema) for statement in (_UPSERT, _COPY, _ANY)
+        self._extra = extra
+        self._has_lateral = distribution != "citus"
+        self._moves_rows = distribution == "citus"
+        self._symbols = symbols_statement(schema, "bars", distribution)
+        self._any, self._these, self._in_range, self._all_of, self._inventory = (
+            each.format(schema=schema) for each in (_ANY, _THESE, _IN_RANGE, _ALL_OF, _INVENTORY)
+        )
+        self._token, self._kinds_of_one, self._kinds_of_many = (
+            each.format(schema=schema) for each in (TOKEN, KINDS_OF_ONE, KINDS_OF_MANY)
         )
 
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
@@ -117,39 +253,283 @@ class Bars(BarCollection):
         """Insert or replace bars, all or none. A few thousand cost one round trip."""
         if not len(batch.table):
             return
-        for symbol in batch.names:
-            checked_length(symbol, "table.symbol")
-        rows = batch.in_order()
-        what = f"writing bars of {rows.names[0]!r}"
-        if len(rows.names) > 1:
-            what += f" and {len(rows.names) - 1} others"
-        if _is_for_copy(rows) and self._database.retry(what, self._copied(timeframe, rows)):
+        rows = _checked(batch)
+        what = _what(rows)
+        self._require(what, rows)
+        if extra_names(rows.table.column_names):
+            self._write_agreed(what, timeframe, rows, _Write(copies=_is_for_copy(rows)))
             return
-        batches = [self._parameters(timeframe, rows, start) for start in _starts(rows)]
-        self._database.retry(what, lambda connection: self._put(connection, batches))
+        given = _Rows(rows, {})
+        if _is_for_copy(rows) and self._database.retry(what, self._copied(timeframe, given)):
+            return
+        while not self._upserted(what, timeframe, given):
+            self._extra.reload()
+
+    def replace(self, timeframe: str, batch: Grouped) -> None:
+        """Replace whole series, all or none, in one transaction."""
+        rows = _checked(batch)
+        what = _what(rows)
+        self._require(what, rows)
+        write = _Write(alone=True, copies=_is_for_copy(rows), replaces=True)
+        self._write_agreed(what, timeframe, rows, write)
+
+    def _require(self, what: str, rows: Grouped) -> None:
+        """Change the tables of an earlier release if the rows need it."""
+        if rows.table["volume"].null_count:
+            self._extra.version.require(what)
+        if extra_names(rows.table.column_names):
+            self._extra.version.complete(what)
+
+    def _upserted(self, what: str, timeframe: str, given: _Rows) -> bool:
+        """Upsert rows; return False, and do nothing, if columns were added meanwhile."""
+        known = self._extra.now
+        statement, batches = self._upsert(timeframe, given, known)
+
+        def put(connection: Connection) -> bool:
+            # A single statement is its own transaction, in one round trip.
+            with nullcontext() if len(batches) == 1 else connection.transaction():
+                return self._put(connection, statement, batches, known)
+
+        return self._database.retry(what, put)
+
+    def _put(
+        self, connection: Connection, statement: str, batches: list[list[Any]], known: Known
+    ) -> bool:
+        """Upsert rows; return False, and do nothing, if columns were added meanwhile."""
+        counts = [connection.execute(statement, each).rowcount for each in batches]
+        return min(counts) > 0 or self._extra.is_current(connection, known)
+
+    def _upsert(self, timeframe: str, given: _Rows, known: Known) -> tuple[str, list[list[Any]]]:
+        """Return an upsert that depends on the known columns, and its batches of parameters."""
+        arrays = tuple(_ARRAYS[str(each.type)] for each in given.further.values())
+        columns = tuple(given.further), arrays, tuple(known.places.values())
+        statement = _upsert_statement(self._schema, self._token, *columns)
+        starts = range(0, len(given.table), _UPSERT_ROWS)
+        return statement, [given.parameters(timeframe, known.token, start) for start in starts]
+
+    def _copied(self, timeframe: str, given: _Rows) -> Callable[[Connection], bool]:
+        """Return work that copies bars into the table; it returns False if some exist already."""
+
+        def copied(connection: Connection) -> bool:
+            try:
+                return self._copy_new(connection, timeframe, given)
+            except KEY_TAKEN:  # by another writer; the upsert raises if it was another error
+                return False
+
+        return copied
+
+    def _copy_new(self, connection: Connection, timeframe: str, given: _Rows) -> bool:
+        """Copy rows, unless some exist already."""
+        ends = pc.min_max(given.table["date"].cast(pa.int64())).as_py()
+        asked = [given.grouped.names, timeframe, *map(timestamptz, (ends["min"], ends["max"]))]
+        ((there,),) = connection.execute(self._any, asked).fetchall()
+        if not there:
+            self._copy_rows(connection, timeframe, given)
+        return not there
+
+    def _copy_rows(self, connection: Connection, timeframe: str, given: _Rows) -> None:
+        statement = _COPY.format(schema=self._schema, given=_listed(given.further))
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(COPY_HEAD)
+            for rows in given.copied(timeframe):
+                copy.write(rows)
+            copy.write(COPY_END)
+
+    # Writes of further columns: the types of the series are agreed on in their transaction.
+
+    def _write_agreed(self, what: str, timeframe: str, rows: Grouped, write: _Write) -> None:
+        def attempt(connection: Connection) -> _Remedy | None:
+            try:
+                with connection.transaction() as transaction:
+                    remedy = self._attempt(connection, what, timeframe, rows, write)
+                    if remedy is not None:
+                        raise Rollback(transaction)
+            except KEY_TAKEN:  # by another writer
+                if not write.copies:
+                    raise
+                return write.upsert
+            return remedy
+
+        while remedy := self._database.retry(what, attempt):
+            remedy()
+
+    def _attempt(
+        self, connection: Connection, what: str, timeframe: str, rows: Grouped, write: _Write
+    ) -> _Remedy | None:
+        """Write rows; return what to do before another attempt if that is not possible now."""
+        known = self._extra.now
+        self._extra.lock(connection, alone=write.alone)
+        if write.replaces and not self._extra.is_current(connection, known):
+            return self._extra.reload
+        stored = {} if write.replaces else self._extra.kinds(connection, timeframe, rows.names)
+        agreement = Agreement(rows, stored)
+        if agreement.needs_lock and not write.alone:
+            return write.be_alone
+        agreement.settle(lambda *series: self._whole_numbers(connection, timeframe, *series))
+        if agreement.error is not None:
+            return partial(_raise, agreement.error)
+        if missing := [each for each in agreement.places() if each not in known.places]:
+            return partial(self._extra.ensure, what, missing)
+        if write.replaces:
+            self._delete_series(connection, timeframe, rows.names, known)
+        for symbol, name in agreement.widened:
+            self._widen(connection, timeframe, symbol, name)
+        self._extra.put(connection, timeframe, agreement.changed)
+        further = {known.place(each): agreement.column(each) for each in agreement.places()}
+        given = _Rows(rows, further)
+        if write.copies and self._copy_new(connection, timeframe, given):
+            return None
+        is_put = self._put(connection, *self._upsert(timeframe, given, known), known)
+        return None if is_put else self._extra.reload
+
+    def _whole_numbers(
+        self, connection: Connection, timeframe: str, symbol: str, name: str
+    ) -> list[pa.Array]:
+        """Return the stored values of a column of whole numbers."""
+        place = self._extra.now.place((name, "int64"))
+        statement = f"SELECT string_agg(int8send({place}), '') {self._all_of}"
+        cursor = connection.execute(statement, [[symbol], timeframe], binary=True)
+        ((sent,),) = cursor.fetchall()
+        return [whole_column(sent or b"")]
+
+    def _widen(self, connection: Connection, timeframe: str, symbol: str, name: str) -> None:
+        """Turn the whole numbers of a column into floats, in the column of floats."""
+        wholes, floats = (self._extra.now.place((name, kind)) for kind in ("int64", "float64"))
+        statement = _WIDEN.format(schema=self._schema, wholes=wholes, floats=floats)
+        connection.execute(statement, [symbol, timeframe])
+
+    def _delete_series(
+        self, connection: Connection, timeframe: str, symbols: list[str], known: Known
+    ) -> None:
+        connection.execute(f"DELETE {self._all_of}", [symbols, timeframe])
+        if known.token is not None:
+            self._extra.forget(connection, timeframe, symbols)
+
+    # Reads.
+
+    def extra_kinds(self, symbol: str, timeframe: str) -> Kinds:
+        """Return the types of the further columns of a series."""
+        return self._extra.read_kinds(timeframe, [symbol]).get(symbol, {})
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> pa.Table:
         """Return the bars of a range, sorted by date."""
-        found = self.read_many([symbol], timeframe, span, _NUMBERS)
+        found = self.read_many([symbol], timeframe, span, (*_NUMBERS, EVERY))
         return found[0][1] if found else EMPTY
 
     def read_many(
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: Iterable[str]
     ) -> Named:
-        """Return a series table for each symbol that has bars, sorted by symbol."""
-        wanted = [name for name in _NUMBERS if name in columns]
-        found: Named = []
-        while symbols:
-            page = self._page(symbols, timeframe, span, wanted)
-            found += page
-            if sum(len(table) for _, table in page) < _PAGE_ROWS:
-                break
-            last, table = found.pop()  # the page may have cut it
-            rest = span._replace(first=instants_of(table)[-1] + 1)
-            more = self.read_many([last], timeframe, rest, wanted)
-            found.append((last, joined([table, *(each for _, each in more)])))
-            symbols = symbols[bisect_right(symbols, last) :]
+        """Return a series table for each symbol that has bars, sorted by symbol.
+
+        So is a table without rows for a series that has further columns, but no bars in the range.
+        """
+        question = _Question(symbols, timeframe, span, tuple(columns))
+        while True:
+            try:
+                return self._answer(question)
+            except Stale as stale:
+                self._extra.learn(timeframe, stale.kinds)
+
+    def _answer(self, question: _Question) -> Named:
+        selection = self._selection(question)
+        newest = question.span.newest
+        if newest is not None and newest <= selection.page:
+            found = self._newest(question, selection, newest)
+        else:
+            found = self._page(self._database.rows, question, selection)
+            if found.size == selection.page:
+                # Pages of one snapshot: a series that is replaced meanwhile is read old or new.
+                found = self._database.snapshot(
+                    "reading bars", lambda rows: self._pages(rows, question, selection)
+                )
+        return found.tables + (self._without_rows(question, found) if question.asks_further else [])
+
+    def _selection(self, question: _Question) -> Selection:
+        numbers = tuple(name for name in _NUMBERS if name in question.columns)
+        if not question.asks_further:
+            return Selection(numbers, {}, _PAGE_ROWS)
+        known = self._extra.now
+        seen = self._extra.places_of(question.timeframe, question.symbols, question.columns)
+        further = {place: known.place(place) for place in sorted(seen)}
+        has_texts = any(kind == "string" for _, kind in further)
+        page = _PAGE_TEXTS if has_texts else _PAGE_ROWS
+        return Selection(numbers, further, page)
+
+    def _probe(self, question: _Question) -> str:
+        """Return SQL that tells which further columns the series have; empty: do not ask."""
+        if not question.asks_further:
+            return ""
+        if not self._extra.version.is_complete:
+            return self._token
+        return self._kinds_of_one if question.is_one else self._kinds_of_many
+
+    def _without_rows(self, question: _Question, found: _Found) -> Named:
+        """Return tables without rows for series that have further columns."""
+        kinds = found.kinds
+        if not found.tables and not question.is_one:
+            kinds = self._extra.read_kinds(question.timeframe, question.symbols)
+        with_rows = {symbol for symbol, _ in found.tables}
+        return [
+            (symbol, empty_table(asked_of(each, question.columns)))
+            for symbol, each in sorted(kinds.items())
+            if symbol not in with_rows
+        ]
+
+    def _newest(self, question: _Question, selection: Selection, newest: int) -> _Found:
+        """Return the newest bars of each symbol."""
+        symbols, size = question.symbols, selection.page // newest if self._has_lateral else 1
+        parts = [symbols[start : start + size] for start in range(0, len(symbols), size)]
+        found = _Found([], {})
+        for part in parts:
+            asked = question._replace(symbols=part)
+            found = found.with_page(self._page(self._database.rows, asked, selection, newest))
         return found
+
+    def _pages(self, rows: Rows, question: _Question, selection: Selection) -> _Found:
+        """Return all pages of an answer."""
+        found = _Found([], {})
+        while question.symbols:
+            page = self._page(rows, question, selection)
+            found = found.with_page(page)
+            if page.size < selection.page:
+                break
+            last, table = found.tables.pop()  # the page may have cut it
+            rest = question.span._replace(first=instants_of(table)[-1] + 1)
+            more = self._pages(rows, question._replace(symbols=[last], span=rest), selection)
+            found.tables.append((last, joined([table, *(each for _, each in more.tables)])))
+            later = question.symbols[bisect_right(question.symbols, last) :]
+            question = question._replace(symbols=later)
+        return found
+
+    def _page(
+        self,
+        rows: Rows,
+        question: _Question,
+        selection: Selection,
+        newest: int | None = None,
+    ) -> _Found:
+        """Return one page of bars. Raises `Stale` if its series have columns not selected."""
+        is_one, complete = question.is_one, self._extra.version.is_complete
+        probe, limit = self._probe(question), newest or selection.page
+        statement = selection.statement(
+            self._schema, probe, limit, many=not is_one, newest=newest is not None
+        )
+        subject: object = question.symbols[0] if is_one else question.symbols
+        series = [subject, question.timeframe]
+        span = [timestamptz(question.span.first), timestamptz(question.span.last)]
+        probed = series if probe and complete else []
+        sent = rows("reading bars", statement, [*probed, *series, *span])
+        if is_one:
+            sent = [(*row, subject) for row in sent]
+        kinds = _kinds_told(sent, question, complete) if probe else {}
+        tables = []
+        for *row, symbol in sent:
+            places = set(asked_of(kinds.get(symbol, {}), question.columns))
+            if not places <= selection.further.keys():
+                raise Stale(kinds)
+            if row[0] is not None:
+                tables.append((symbol, selection.table(row, places)))
+        return _Found(tables, kinds)
 
     def stream(
         self,
@@ -160,27 +540,80 @@ class Bars(BarCollection):
         max_bytes: int,
     ) -> Iterator[Named]:
         """Yield series tables of consecutive time windows."""
-        max_rows = max(1, max_bytes // ROW_BYTES)
+        question = _Question(symbols, timeframe, span, tuple(columns))
+        max_rows = max(1, max_bytes // self._row_bytes(question))
         for window in self._windows(symbols, timeframe, span, max_rows):
             yield self.read_many(symbols, timeframe, window, columns)
 
+    def _row_bytes(self, question: _Question) -> int:
+        """Return the memory that a bar takes, with the average size of its texts."""
+        if not question.asks_further or self._extra.now.token is None:
+            return ROW_BYTES
+        kinds = self._extra.read_kinds(question.timeframe, question.symbols)
+        self._extra.learn(question.timeframe, kinds)
+        places = {each for one in kinds.values() for each in asked_of(one, question.columns)}
+        texts = [self._extra.now.place(each) for each in places if each[1] == "string"]
+        size = ROW_BYTES + _FURTHER_BYTES * len(places)
+        if not texts:
+            return size
+        lengths = " + ".join(f"coalesce(octet_length({each}), 0)" for each in texts)
+        statement = f"SELECT coalesce(avg({lengths}), 0)::int8 {self._in_range}"
+        ((average,),) = self._database.rows("measuring texts", statement, _asked(question))
+        return size + _COPIES * int(average)
+
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
         """Remove the bars of a range; return how many there were."""
-        these = (
-            f"FROM {self._schema}.bars "
-            "WHERE symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s"
+        while True:
+            try:
+                return self._deleted(symbol, timeframe, span)
+            except Stale:
+                self._extra.reload()
+
+    def _deleted(self, symbol: str, timeframe: str, span: TimeRange) -> int:
+        known = self._extra.now
+        statement = (
+            f"WITH gone AS (DELETE {self._these} RETURNING 1) "
+            f"SELECT count(*), {self._token} FROM gone"
         )
-        statement = f"WITH gone AS (DELETE {these} RETURNING 1) SELECT count(*) FROM gone"
         parameters = [symbol, timeframe, timestamptz(span.first), timestamptz(span.last)]
 
         def removed(connection: Connection) -> int:
-            ((count,),) = connection.execute(statement, parameters).fetchall()
+            if known.token is not None:
+                self._extra.lock(connection, alone=True)
+            ((count, token),) = connection.execute(statement, parameters).fetchall()
+            if token != known.token:
+                raise Refusal from Stale()
+            if known.token is not None:
+                self._extra.forget(connection, timeframe, [symbol], if_empty=True)
             return int(count)
 
         def are_gone(connection: Connection, _: str, count: int) -> bool:
-            return not connection.execute(f"SELECT {these} LIMIT 1", parameters).fetchall()
+            return not connection.execute(f"SELECT 1 {self._these} LIMIT 1", parameters).fetchall()
 
         return self._database.exactly_once(f"deleting bars of {symbol!r}", removed, are_gone)
+
+    def has(self, connection: Connection, symbol: str) -> bool:
+        """Return whether a symbol has bars."""
+        statement = f"SELECT 1 FROM {self._schema}.bars WHERE symbol = %s LIMIT 1"
+        return bool(connection.execute(statement, [symbol]).fetchall())
+
+    def rename(self, connection: Connection, old: str, new: str) -> None:
+        """Give the bars of a symbol another one, in a transaction that locks out other writers.
+
+        Raises `Refusal` from `Stale` if columns were added meanwhile.
+        """
+        known = self._extra.now
+        if not self._extra.is_current(connection, known):
+            raise Refusal from Stale()
+        if self._moves_rows:
+            statement = _MOVE.format(schema=self._schema, further=_listed(known.places.values()))
+            connection.execute(statement, [new, old])
+            connection.execute(f"DELETE FROM {self._schema}.bars WHERE symbol = %s", [old])
+        else:
+            statement = f"UPDATE {self._schema}.bars SET symbol = %s WHERE symbol = %s"
+            connection.execute(statement, [new, old])
+        if known.token is not None:
+            self._extra.rename(connection, old, new)
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""
@@ -206,81 +639,21 @@ class Bars(BarCollection):
         for symbol in self.symbols(None):
             yield from ((symbol, timeframe) for timeframe in self.timeframes(symbol))
 
+    def inventory(self) -> Iterator[SeriesCoverage]:
+        """Yield the extent of each series, by one statement."""
+        span = [timestamptz(EARLIEST), timestamptz(LATEST)]
+        for symbol, timeframe, *ends, count in self._database.rows(
+            "reading the inventory", self._inventory, span
+        ):
+            first, last = (to_datetime(instant(each), aware=True) for each in ends)
+            yield SeriesCoverage(symbol, timeframe, first, last, count)
+
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars of a series."""
         count, first, last = self._extent([symbol], timeframe, _EVER)
         if not count:
             return Coverage(None, None, 0)
         return Coverage(to_datetime(first, aware=True), to_datetime(last, aware=True), count)
-
-    def _copied(self, timeframe: str, rows: Grouped) -> Callable[[Connection], bool]:
-        """Return work that copies bars into the table; it returns False if some exist already."""
-        ends = pc.min_max(rows.table["date"].cast(pa.int64())).as_py()
-        parameters = [rows.names, timeframe, timestamptz(ends["min"]), timestamptz(ends["max"])]
-
-        def copied(connection: Connection) -> bool:
-            ((there,),) = connection.execute(self._any, parameters).fetchall()
-            if there:
-                return False
-            try:
-                self._copy_rows(connection, timeframe, rows)
-            except KEY_TAKEN:  # by another writer; the upsert raises if it was another error
-                return False
-            return True
-
-        return copied
-
-    def _copy_rows(self, connection: Connection, timeframe: str, rows: Grouped) -> None:
-        with connection.cursor() as cursor, cursor.copy(self._copy) as copy:
-            copy.write(COPY_HEAD)
-            for symbol, table in rows.series():
-                columns = (table[name] for name in SERIES.names)
-                copy.write(copy_rows((symbol, timeframe), *columns))
-            copy.write(COPY_END)
-
-    def _parameters(self, timeframe: str, rows: Grouped, start: int) -> list[object]:
-        table = rows.table.slice(start, _UPSERT_ROWS)
-        exact = table[EXACT].to_pylist() if EXACT in table.column_names else None
-        return [
-            timeframe,
-            repeated_texts(_runs(rows, start, start + len(table))),
-            date_array(table["date"]),
-            *(float_array(table[name]) for name in _NUMBERS),
-            exact,
-        ]
-
-    def _put(self, connection: Connection, batches: list[list[object]]) -> None:
-        # A single statement is its own transaction, in one round trip.
-        with nullcontext() if len(batches) == 1 else connection.transaction():
-            for parameters in batches:
-                connection.execute(self._upsert, parameters)
-
-    def _page(
-        self, symbols: list[str], timeframe: str, span: TimeRange, columns: list[str]
-    ) -> Named:
-        names, sent = ["symbol", "date", *columns], [_sent("timestamptz_send(date)")]
-        sent += [_sent(f"float8send({name})") for name in columns]
-        if "volume" in columns:
-            names.append("exact_volume")
-            sent += [_sent(each) + _IF_EXACT for each in _EXACT]
-        one = len(symbols) == 1
-        statement = (_ONE_SYMBOL if one else _MANY_SYMBOLS).format(
-            schema=self._schema,
-            names=", ".join(names),
-            among="= %s" if one else "= ANY(%s::text[])",
-            columns=", ".join(sent),
-            page=_PAGE_ROWS,
-        )
-        parameters = [
-            symbols[0] if one else symbols,
-            timeframe,
-            timestamptz(span.first),
-            timestamptz(span.last),
-        ]
-        rows = self._database.rows("reading bars", statement, parameters)
-        if one:
-            rows = [(*row, *symbols) for row in rows if row[0] is not None]
-        return [(symbol, _series(columns, *sent)) for *sent, symbol in rows]
 
     def _windows(
         self, symbols: list[str], timeframe: str, span: TimeRange, max_rows: int
@@ -300,40 +673,75 @@ class Bars(BarCollection):
 
     def _extent(self, symbols: list[str], timeframe: str, span: TimeRange) -> tuple[int, int, int]:
         """Return the number of bars of series in a range, and their first and last instant."""
-        statement = f"""
-SELECT count(*), timestamptz_send(min(date)), timestamptz_send(max(date))
-FROM {self._schema}.bars
-WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s"""
+        statement = (
+            "SELECT count(*), timestamptz_send(min(date)), timestamptz_send(max(date)) "
+            + self._in_range
+        )
         parameters = [symbols, timeframe, timestamptz(span.first), timestamptz(span.last)]
         ((count, first, last),) = self._database.rows("counting bars", statement, parameters)
         return (count, instant(first), instant(last)) if count else (0, 0, 0)
 
 
-def _sent(value: str) -> str:
-    """Return the SQL that concatenates binary values in the order of their dates."""
-    return f"string_agg({value}, '' ORDER BY date)"
+def _kinds_told(sent: list[tuple[Any, ...]], question: _Question, complete: bool) -> SeriesKinds:
+    """Return the types of the further columns of the series of a page.
+
+    Raises `Stale` if a store of an earlier release has such columns by now.
+    """
+    told = sent[0][-2] if sent else None
+    if told is None:
+        return {}
+    if not complete:
+        raise Stale
+    found = json.loads(told)
+    return {question.symbols[0]: found} if question.is_one else found
 
 
-def _series(columns: list[str], dates: bytes, *sent: bytes) -> pa.Table:
-    """Return the series table of the columns that the server sent for one symbol."""
-    date = date_column(dates)
-    numbers = map(float_column, sent[: len(columns)])
-    schema = pa.schema([SERIES.field(name) for name in ("date", *columns)])
-    table = pa.Table.from_arrays([date, *numbers], schema=schema)
-    exact_dates, exact = sent[len(columns) :] or (None, None)
-    if exact_dates is None or exact is None:
-        return table
-    rows = pc.index_in(date, date_column(exact_dates))
-    return table.append_column(EXACT, whole_column(exact).take(rows))
+def _asked(question: _Question) -> list[object]:
+    span = timestamptz(question.span.first), timestamptz(question.span.last)
+    return [question.symbols, question.timeframe, *span]
+
+
+def _checked(batch: Grouped) -> Grouped:
+    """Return a batch in order, if its symbols are not too long."""
+    for symbol in batch.names:
+        checked_length(symbol, "table.symbol")
+    return batch.in_order()
+
+
+def _what(rows: Grouped) -> str:
+    what = f"writing bars of {rows.names[0]!r}"
+    return f"{what} and {len(rows.names) - 1} others" if len(rows.names) > 1 else what
+
+
+@lru_cache(maxsize=256)
+def _upsert_statement(
+    schema: str,
+    token: str,
+    given: tuple[str, ...],
+    arrays: tuple[str, ...],
+    known: tuple[str, ...],
+) -> str:
+    return _UPSERT.format(
+        schema=schema,
+        token=token,
+        given=_listed(given),
+        arrays=_listed(f"%s::{each}" for each in arrays),
+        replaced=_listed(f"{each} = excluded.{each}" for each in known),
+    )
+
+
+def _listed(columns: Iterable[str]) -> str:
+    """Return columns as the rest of a list in SQL."""
+    return "".join(f", {each}" for each in columns)
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _is_for_copy(rows: Grouped) -> bool:
     many = len(rows.table) >= max(_COPY_FROM, _COPY_PER_SERIES * len(rows.names))
     return many and EXACT not in rows.table.column_names
-
-
-def _starts(rows: Grouped) -> Iterable[int]:
-    return range(0, len(rows.table), _UPSERT_ROWS)
 
 
 def _runs(rows: Grouped, start: int, stop: int) -> Iterator[tuple[str, int]]:

@@ -31,11 +31,13 @@ from storecore_postgres.errors import (
 )
 from storecore_postgres.wire import ADAPTERS
 
-__all__ = ["Connection", "Database", "IsCommitted", "Pool", "Refusal"]
+__all__ = ["Connection", "Database", "IsCommitted", "Pool", "Refusal", "Rows"]
 
 _Result = TypeVar("_Result")
 IsCommitted = Callable[[Connection, str, _Result], bool]
 """Returns whether the rows of a transaction exist, given its number and the result of its work."""
+Rows = Callable[[str, str, Sequence[object]], list[tuple[Any, ...]]]
+"""Returns the rows of a query: the operation, the statement and its parameters."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _CONNECT_SECONDS = 10
 _LOCKED = "55P03"  # lock_not_available
@@ -151,6 +153,17 @@ class Database:
 
         def read(connection: Connection) -> list[tuple[Any, ...]]:
             return connection.execute(statement, asked, binary=True).fetchall()
+
+        return self.retry(what, read)
+
+    def snapshot(self, what: str, work: Callable[[Rows], _Result]) -> _Result:
+        """Do work whose queries all see the same rows, whatever is written meanwhile."""
+
+        def read(connection: Connection) -> _Result:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            result = work(lambda _, *query: connection.execute(*query, binary=True).fetchall())
+            connection.execute("COMMIT")
+            return result
 
         return self.retry(what, read)
 

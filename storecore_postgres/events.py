@@ -8,16 +8,24 @@ sequence that is behind is set to the highest number in the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
 from psycopg.errors import UniqueViolation
 
 from storecore.errors import CorruptData, StorageError
-from storecore.events import decode_event, encode_event, select_events
+from storecore.events import (
+    EventQuery,
+    decode_event,
+    encode_event,
+    event_filter,
+    find_events,
+    select_events,
+)
 from storecore.models import Event
 from storecore.reports import Finding
 from storecore.store.collections import EventCollection
-from storecore.values.times import EARLIEST, TimeRange, exact_instant
+from storecore.values.times import EARLIEST, TimeRange, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.rows import PAGE, Row, decoding, issue, pages
 from storecore_postgres.schema.layouts import Distribution
@@ -25,6 +33,7 @@ from storecore_postgres.wire import (
     Encoded,
     Timestamptz,
     instant,
+    repeated_texts,
     text_array,
     timestamptz,
     timestamptz_array,
@@ -39,9 +48,29 @@ FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[])
 ORDER BY number
 """
 _NUMBERED = "WITH put AS ({insert} RETURNING id) SELECT min(id) FROM put"
-_READ = """
-SELECT id, timestamptz_send(timestamp), type, document::text FROM {schema}.events
-WHERE timestamp BETWEEN %s AND %s {of_types} ORDER BY timestamp, id
+_ROW = "SELECT id, timestamptz_send(timestamp), type, document::text FROM {schema}.events"
+_IN_ORDER = "ORDER BY timestamp, id"
+_THESE = "WHERE timestamp BETWEEN %s AND %s"
+_OF_TYPES = " AND type = ANY(%s::text[])"
+_OF_SYMBOLS = " AND symbol = ANY(%s::text[])"
+# Times in documents are ISO text in UTC, so they compare as text without their Z. The operator ->>
+# would refuse a document with a NUL in any text.
+_INGESTED_BY = """
+ AND coalesce(
+    substring(document::text, '"ingested_at":"([^"]*)Z"') COLLATE "C" <= %s, true
+)"""
+_SYMBOLS = "SELECT DISTINCT symbol FROM {schema}.events WHERE symbol <> ''"
+_RENAME = """
+UPDATE {schema}.events SET symbol = %s, document = given.document::json
+FROM unnest(%s::int8[], %s::text[]) AS given (id, document)
+WHERE symbol = %s AND events.id = given.id
+"""
+# A cluster cannot update the column by which it distributes rows.
+_MOVE = """
+INSERT INTO {schema}.events (id, timestamp, type, symbol, document) OVERRIDING SYSTEM VALUE
+SELECT id, timestamp, type, symbol, document::json
+FROM unnest(%s::int8[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
+    AS given (id, timestamp, type, symbol, document)
 """
 # A crashed server reuses lost transaction numbers. On Citus each node has its own numbers.
 _COMMITTED = """
@@ -88,11 +117,19 @@ class Events(EventCollection):
         self._table = f"{schema}.events"
         self._has_sequence = self._is_unchecked = distribution != "citus"
         self._sequence = EventSequence(database, schema)
-        self._insert, self._after, self._committed = (
-            each.format(schema=schema) for each in (_INSERT, _AFTER, _COMMITTED)
+        (
+            self._insert,
+            self._after,
+            self._committed,
+            self._row,
+            self._symbols,
+            self._rename,
+            self._move,
+        ) = (
+            each.format(schema=schema)
+            for each in (_INSERT, _AFTER, _COMMITTED, _ROW, _SYMBOLS, _RENAME, _MOVE)
         )
         self._numbered = _NUMBERED.format(insert=self._insert)
-        self._read = _READ.replace("{schema}", schema)
 
     def write(self, batch: list[Event]) -> None:
         """Append checked events in the order given, all or none, exactly once."""
@@ -149,15 +186,70 @@ class Events(EventCollection):
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and of types (None: all) by timestamp, then id."""
-        parameters: list[object] = [timestamptz(span.first), timestamptz(span.last)]
-        of_types = ""
-        if types is not None:
-            of_types = "AND type = ANY(%s::text[])"
-            parameters.append(sorted(map(indexed_type, types)))
-        rows = self._database.rows(
-            "reading events", self._read.format(of_types=of_types), parameters
-        )
-        return select_events((self._decoded(*row) for row in rows), span, types)
+        return self.find(EventQuery(span, types))
+
+    def find(self, query: EventQuery) -> list[Event]:
+        """Return the events that a query asks for by timestamp, then id."""
+        these, parameters = _condition(query)
+        statement = f"{self._row} {these} {_IN_ORDER}"
+        rows = self._database.rows("reading events", statement, parameters)
+        events = (self._decoded(*row) for row in rows)
+        if query.symbols is None and query.ingested_by is None:
+            return select_events(events, query.span, query.types)
+        return find_events(events, query)
+
+    def symbols(self) -> list[str]:
+        """Return the symbols that have events."""
+        rows = self._database.rows("reading symbols of events", self._symbols, [])
+        return [name for (name,) in rows]
+
+    def delete(self, query: EventQuery) -> int:
+        """Remove the events that a query asks for; return how many there were."""
+        these, parameters = _condition(query)
+        is_exact = _are_exact(query.types)
+
+        def removed(connection: Connection) -> int:
+            numbers = [] if is_exact else [self._numbers(connection, query)]
+            where = these if is_exact else f"{these} AND id = ANY(%s::int8[])"
+            statement = f"""
+WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FROM gone"""
+            ((count,),) = connection.execute(statement, [*parameters, *numbers]).fetchall()
+            return int(count)
+
+        def are_gone(connection: Connection, _: str, count: int) -> bool:
+            return not self._numbers(connection, query)
+
+        return self._database.exactly_once("deleting events", removed, are_gone)
+
+    def _numbers(self, connection: Connection, query: EventQuery) -> list[int]:
+        """Return the numbers of the events that a query asks for."""
+        these, parameters = _condition(query)
+        rows = connection.execute(f"{self._row} {these}", parameters, binary=True).fetchall()
+        is_asked_for = event_filter(query)
+        return [row[0] for row in rows if is_asked_for(self._decoded(*row))]
+
+    def has(self, connection: Connection, symbol: str) -> bool:
+        """Return whether a symbol has events."""
+        statement = f"SELECT 1 FROM {self._table} WHERE symbol = %s LIMIT 1"
+        return bool(connection.execute(statement, [symbol]).fetchall())
+
+    def rename(self, connection: Connection, old: str, new: str) -> None:
+        """Give the events of a symbol another one, within a transaction."""
+        of_old = f"{self._row} WHERE symbol = %s"
+        rows = connection.execute(of_old, [old], binary=True).fetchall()
+        if not rows:
+            return
+        numbers, times, types = ([row[place] for row in rows] for place in range(3))
+        renamed = (replace(self._decoded(*row), symbol=new) for row in rows)
+        documents = text_array(encode_event(event).decode() for event in renamed)
+        if self._has_sequence:
+            connection.execute(self._rename, [new, numbers, documents, old])
+            return
+        connection.execute(f"DELETE FROM {self._table} WHERE symbol = %s", [old])
+        instants = timestamptz_array(map(instant, times))
+        symbols = repeated_texts([(new, len(rows))])
+        moved = [numbers, instants, text_array(types), symbols, documents]
+        connection.execute(self._move, moved)
 
     def all(self) -> Iterator[Event]:
         """Yield all events by timestamp, then id."""
@@ -226,6 +318,29 @@ class EventSequence:
                 "restore of its rows alone, and this role may not set it; run `storecore repair` "
                 "as the owner of the table"
             ) from error
+
+
+def _condition(query: EventQuery) -> tuple[str, list[object]]:
+    """Return the condition of a query, as precise as the columns can be, and its parameters."""
+    these, asked = _THESE, list[object](map(timestamptz, query.span[:2]))
+    if query.types is not None:
+        these += _OF_TYPES
+        asked.append(sorted(map(indexed_type, query.types)))
+    if query.symbols is not None:
+        these += _OF_SYMBOLS
+        asked.append(sorted(symbol or "" for symbol in query.symbols))
+    if query.ingested_by is not None:
+        these += _INGESTED_BY
+        asked.append(to_datetime(query.ingested_by, aware=False).isoformat())
+    return these, asked
+
+
+def _are_exact(types: Iterable[str] | None) -> bool:
+    """Return whether no other type has the same indexed one as any of these."""
+    return all(
+        len(kind) < _LONGEST_TYPE and indexed_type(kind) == kind and "␀" not in kind
+        for kind in types or ()
+    )
 
 
 def _instant(event: Event) -> int:

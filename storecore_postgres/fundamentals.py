@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
 
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.models import FundamentalData
 from storecore.store.collections import FundamentalCollection
-from storecore.values.times import EARLIEST, exact_instant, to_datetime
+from storecore.values.times import EARLIEST, EVER, TimeRange, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.names import checked_length
-from storecore_postgres.rows import PAGE, Row, decoding, issue, pages
+from storecore_postgres.rows import PAGE, Row, decoding, issue, pages, symbols_statement
+from storecore_postgres.schema.layouts import Distribution
+from storecore_postgres.schema.version import SchemaVersion
 from storecore_postgres.wire import Timestamptz, instant, text_array, timestamptz, timestamptz_array
 
 _UPSERT = """
@@ -24,6 +28,11 @@ _LATEST = """
 SELECT symbol, timestamptz_send(timestamp), document::text FROM {schema}.fundamentals
 WHERE symbol = %s AND timestamp <= %s ORDER BY timestamp DESC LIMIT 1
 """
+_VERSIONS = """
+SELECT symbol, timestamptz_send(timestamp), document::text FROM {schema}.fundamentals
+WHERE symbol = %s AND timestamp BETWEEN %s AND %s ORDER BY timestamp
+"""
+_THESE = "FROM {schema}.fundamentals WHERE symbol = %s AND timestamp BETWEEN %s AND %s"
 _AFTER = f"""
 SELECT symbol, timestamptz_send(timestamp), document::text FROM {{schema}}.fundamentals
 WHERE (symbol, timestamp) > (%s, %s) ORDER BY symbol, timestamp LIMIT {PAGE}
@@ -33,11 +42,19 @@ WHERE (symbol, timestamp) > (%s, %s) ORDER BY symbol, timestamp LIMIT {PAGE}
 class Fundamentals(FundamentalCollection):
     """All fundamentals of a store."""
 
-    def __init__(self, database: Database, schema: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        schema: str,
+        distribution: Distribution,
+        version: SchemaVersion,
+    ) -> None:
         self._database = database
         self._table = f"{schema}.fundamentals"
-        self._upsert, self._latest, self._after = (
-            statement.format(schema=schema) for statement in (_UPSERT, _LATEST, _AFTER)
+        self._version = version
+        self._symbols = symbols_statement(schema, "fundamentals", distribution)
+        self._upsert, self._latest, self._versions, self._these, self._after = (
+            each.format(schema=schema) for each in (_UPSERT, _LATEST, _VERSIONS, _THESE, _AFTER)
         )
 
     def write(self, batch: list[FundamentalData]) -> None:
@@ -47,20 +64,60 @@ class Fundamentals(FundamentalCollection):
         # All writers lock rows in the order of the key, so they cannot deadlock.
         by_key = {(each.symbol, exact_instant(each.timestamp, "")): each for each in batch}
         keys = sorted(by_key)
-        documents = [encode_fundamental(by_key[key]).decode() for key in keys]
-        symbols = text_array(symbol for symbol, _ in keys)
-        parameters = [symbols, timestamptz_array(at for _, at in keys), text_array(documents)]
-
-        def put(connection: Connection) -> None:
-            connection.execute(self._upsert, parameters)
-
-        self._database.retry(f"writing fundamentals of {keys[0][0]!r}", put)
+        what = f"writing fundamentals of {keys[0][0]!r}"
+        documents = [encode_fundamental(by_key[key]) for key in keys]
+        self._version.require_for(what, documents)
+        parameters = _parameters([symbol for symbol, _ in keys], [at for _, at in keys], documents)
+        self._database.retry(what, lambda each: each.execute(self._upsert, parameters))
 
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
         """Return the latest fundamental not after an instant, or None."""
         what = f"reading fundamentals of {symbol!r}"
         rows = self._database.rows(what, self._latest, [symbol, timestamptz(limit)])
         return self._decoded(*rows[0]) if rows else None
+
+    def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
+        """Return the fundamentals of a symbol and range by timestamp."""
+        rows = self._database.rows(
+            f"reading fundamentals of {symbol!r}", self._versions, _key(symbol, span)
+        )
+        return [self._decoded(*row) for row in rows]
+
+    def symbols(self) -> list[str]:
+        """Return the symbols that have fundamentals."""
+        rows = self._database.rows("reading symbols of fundamentals", self._symbols, [])
+        return [name for (name,) in rows]
+
+    def delete(self, symbol: str, span: TimeRange) -> int:
+        """Remove the fundamentals of a symbol and range; return how many there were."""
+        statement = f"WITH gone AS (DELETE {self._these} RETURNING 1) SELECT count(*) FROM gone"
+        key = _key(symbol, span)
+
+        def removed(connection: Connection) -> int:
+            ((count,),) = connection.execute(statement, key).fetchall()
+            return int(count)
+
+        def are_gone(connection: Connection, _: str, count: int) -> bool:
+            return not connection.execute(f"SELECT 1 {self._these} LIMIT 1", key).fetchall()
+
+        what = f"deleting fundamentals of {symbol!r}"
+        return self._database.exactly_once(what, removed, are_gone)
+
+    def has(self, connection: Connection, symbol: str) -> bool:
+        """Return whether a symbol has fundamentals."""
+        statement = f"SELECT 1 FROM {self._table} WHERE symbol = %s LIMIT 1"
+        return bool(connection.execute(statement, [symbol]).fetchall())
+
+    def rename(self, connection: Connection, old: str, new: str) -> None:
+        """Give the fundamentals of a symbol another one, within a transaction."""
+        rows = connection.execute(self._versions, _key(old, EVER), binary=True).fetchall()
+        if not rows:
+            return
+        renamed = [replace(self._decoded(*row), symbol=new) for row in rows]
+        documents = [encode_fundamental(data) for data in renamed]
+        times = [instant(timestamp) for _, timestamp, _ in rows]
+        connection.execute(self._upsert, _parameters([new] * len(rows), times, documents))
+        connection.execute(f"DELETE FROM {self._table} WHERE symbol = %s", [old])
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then by timestamp."""
@@ -85,3 +142,15 @@ class Fundamentals(FundamentalCollection):
         if (data.symbol, exact_instant(data.timestamp, "timestamp")) != (symbol, at):
             raise CorruptData(f"{place}: its document has another symbol or timestamp", place)
         return data
+
+
+def _key(symbol: str, span: TimeRange) -> list[object]:
+    return [symbol, timestamptz(span.first), timestamptz(span.last)]
+
+
+def _parameters(
+    symbols: Sequence[str], times: Sequence[int], documents: Sequence[bytes]
+) -> list[object]:
+    """Return the parameters of an upsert."""
+    texts = text_array(each.decode() for each in documents)
+    return [text_array(symbols), timestamptz_array(times), texts]

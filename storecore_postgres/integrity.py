@@ -48,7 +48,8 @@ def check_rows(bars: Bars, collections: Iterable[Documents]) -> Report:
                 table = bars.read(symbol, timeframe, _EVER)
                 checked += len(table)
                 findings += [Finding("damaged", place, each) for each in _invalid_numbers([table])]
-                notes += [Finding(kind, place, detail) for kind, detail in anomalies([table])]
+                found = anomalies([table], timeframe)
+                notes += [Finding(kind, place, detail) for kind, detail in found]
     return Report(checked, tuple(findings), notes=tuple(notes))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from storecore.plugins.spec import BackendSpec, hookimpl
+from storecore.states import KEPT_VERSIONS, checked_kept
 from storecore_postgres.database import Pool
 from storecore_postgres.schema.installation import remove
 from storecore_postgres.schema.tables import grants, quoted
@@ -23,6 +24,10 @@ class PostgresConfig(Struct, frozen=True, kw_only=True):
     pool: Pool = Pool()
     prepare_threshold: int | Literal["never"] | None = 5
     statement_timeout: float | None = None
+    state_versions: int = KEPT_VERSIONS
+
+    def __post_init__(self) -> None:
+        checked_kept(self.state_versions)
 
     def __repr__(self) -> str:
         return f"PostgresConfig(schema={self.schema!r})"  # the dsn is a secret
@@ -53,7 +58,7 @@ def storecore_backend() -> BackendSpec:
             }
         ),
         promises=frozenset({"durable", "shared", "forked"}),
-        init=lambda config: grants(quoted(config.schema)),
+        init=_init,
         remove=lambda config: remove(config.dsn, config.schema),
         summary="a schema of a PostgreSQL database, shared by many machines",
     )
@@ -68,5 +73,13 @@ def _open(config: PostgresConfig, *, create: bool = True) -> PostgresDataStore:
         pool=config.pool,
         prepare_threshold=None if threshold == "never" else threshold,
         statement_timeout=config.statement_timeout,
+        state_versions=config.state_versions,
         create=create,
     )
+
+
+def _init(config: PostgresConfig) -> str:
+    """Add what an earlier release has not created, and return the grants for other roles."""
+    with _open(config) as store:
+        store.complete_tables()
+    return grants(quoted(config.schema))

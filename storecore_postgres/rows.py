@@ -7,9 +7,24 @@ from typing import Any
 
 from storecore.errors import CorruptData, StorageError
 from storecore_postgres.database import Database
+from storecore_postgres.schema.layouts import Distribution
 
 PAGE = 5_000
 Row = tuple[Any, ...]
+_SYMBOLS = {
+    # A "loose index scan": one index lookup for each symbol. DISTINCT reads the whole index.
+    "none": """
+WITH RECURSIVE found AS (
+    (SELECT symbol FROM {schema}.{table} ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT symbol FROM {schema}.{table} WHERE symbol > found.symbol ORDER BY symbol LIMIT 1
+    ) FROM found WHERE symbol IS NOT NULL
+)
+SELECT symbol FROM found WHERE symbol IS NOT NULL""",
+    "citus": "SELECT DISTINCT symbol FROM {schema}.{table}",
+    "timescale": "SELECT DISTINCT symbol FROM {schema}.{table}",
+}
 
 
 def pages(
@@ -27,6 +42,11 @@ def pages(
     while rows := database.rows(what, statement, key):
         yield from rows
         key = key_of(rows[-1])
+
+
+def symbols_statement(schema: str, table: str, distribution: Distribution) -> str:
+    """Return the SQL that lists the symbols of a table whose key begins with the symbol."""
+    return _SYMBOLS[distribution].format(schema=schema, table=table)
 
 
 def issue(decode: Callable[..., object], row: Row) -> StorageError | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from storecore.errors import CorruptData, StateConflict, StorageError
 from storecore.reports import StateVersion
-from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.states import check_expected
 from storecore.store.collections import StateCollection
 from storecore.values.documents import decode_document
 from storecore_postgres.database import Connection, Database, IsCommitted, Refusal
@@ -25,10 +25,21 @@ _HISTORY = """
 SELECT version, document::text FROM {schema}.states
 WHERE strategy = %s ORDER BY version DESC LIMIT {kept}
 """
+# Another store may keep fewer versions: a later version proves that this number was taken.
 _COMMITTED = """
-SELECT EXISTS (
+SELECT coalesce(
+    (SELECT document::text = %s FROM {schema}.states WHERE strategy = %s AND version = %s),
+    EXISTS (SELECT 1 FROM {schema}.states WHERE strategy = %s AND version > %s)
+)
+"""
+_LAST = """
+SELECT version, saved_at::text FROM {schema}.states
+WHERE strategy = %s ORDER BY version DESC LIMIT 1
+"""
+_DELETED = """
+SELECT NOT EXISTS (
     SELECT 1 FROM {schema}.states
-    WHERE strategy = %s AND (version = %s AND document::text = %s OR version >= %s)
+    WHERE strategy = %s AND version = %s AND saved_at = %s::timestamptz
 )
 """
 _STRATEGIES = "SELECT DISTINCT strategy FROM {schema}.states"
@@ -37,14 +48,23 @@ _STRATEGIES = "SELECT DISTINCT strategy FROM {schema}.states"
 class States(StateCollection):
     """All states of a store."""
 
-    def __init__(self, database: Database, schema: str) -> None:
+    def __init__(self, database: Database, schema: str, kept_versions: int) -> None:
         self._database = database
         self._table = f"{schema}.states"
-        self._newest, self._insert, self._delete, self._committed, self._strategies = (
+        self.kept_versions = kept_versions
+        (
+            self._newest,
+            self._insert,
+            self._delete,
+            self._committed,
+            self._strategies,
+            self._last,
+            self._deleted,
+        ) = (
             each.format(schema=schema)
-            for each in (_NEWEST, _INSERT, _DELETE, _COMMITTED, _STRATEGIES)
+            for each in (_NEWEST, _INSERT, _DELETE, _COMMITTED, _STRATEGIES, _LAST, _DELETED)
         )
-        self._history = _HISTORY.format(schema=schema, kept=KEPT_VERSIONS)
+        self._history = _HISTORY.format(schema=schema, kept=kept_versions)
 
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         """Replace the state of a strategy, exactly once."""
@@ -54,7 +74,7 @@ class States(StateCollection):
             stored = self._locked_version(connection, strategy)
             _check_expected(strategy, expect, stored)
             connection.execute(self._insert, [strategy, stored + 1, encoded])
-            connection.execute(self._delete, [strategy, stored + 1 - KEPT_VERSIONS])
+            connection.execute(self._delete, [strategy, stored + 1 - self.kept_versions])
             return stored + 1, encoded
 
         self._database.exactly_once(
@@ -77,6 +97,26 @@ class States(StateCollection):
         self._database.exactly_once(
             f"restoring the state of {strategy!r}", put, self._is_committed(strategy)
         )
+
+    def delete(self, strategy: str, expect: int | None) -> bool:
+        """Remove all versions of a state, exactly once; return whether there was one."""
+
+        def put(connection: Connection) -> tuple[int, str]:
+            stored = self._locked_version(connection, strategy)
+            _check_expected(strategy, expect, stored)
+            last = connection.execute(self._last, [strategy]).fetchall()
+            connection.execute(self._delete, [strategy, stored])
+            return last[0] if last else (0, "")
+
+        def is_committed(connection: Connection, _: str, deleted: tuple[int, str]) -> bool:
+            if not deleted[0]:
+                return True
+            # Saves that came later have begun with version 1 again.
+            ((gone,),) = connection.execute(self._deleted, [strategy, *deleted]).fetchall()
+            return bool(gone)
+
+        what = f"deleting the state of {strategy!r}"
+        return self._database.exactly_once(what, put, is_committed)[0] > 0
 
     def load(self, strategy: str) -> dict[str, Any] | None:
         """Return the state of a strategy, or None."""
@@ -110,7 +150,8 @@ class States(StateCollection):
         """Return a check whether a version was saved; later versions may have replaced it since."""
 
         def is_committed(connection: Connection, _: str, saved: tuple[int, str]) -> bool:
-            asked = [strategy, *saved, saved[0] + KEPT_VERSIONS]
+            version, document = saved
+            asked = [document, strategy, version, strategy, version]
             ((kept,),) = connection.execute(self._committed, asked).fetchall()
             return bool(kept)
 

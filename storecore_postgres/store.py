@@ -8,19 +8,23 @@ from typing import Any
 from msgspec.structs import replace
 
 from storecore.audit.transfer import LOGS
-from storecore.errors import ConfigError, NotSerializable
+from storecore.errors import ConfigError, InvalidData, NotSerializable
 from storecore.reports import Report
+from storecore.states import KEPT_VERSIONS, checked_kept
 from storecore.store.base import Store
+from storecore.values.names import check_rename
 from storecore_postgres.audit.log import PostgresLog
 from storecore_postgres.bars import Bars
-from storecore_postgres.database import Connection, Database, Pool
+from storecore_postgres.database import Connection, Database, Pool, Refusal
 from storecore_postgres.events import Events
+from storecore_postgres.extra import ExtraColumns, Stale
 from storecore_postgres.fundamentals import Fundamentals
 from storecore_postgres.integrity import check_rows, unchecked
 from storecore_postgres.names import checked_length
 from storecore_postgres.schema.installation import prepare_schema
 from storecore_postgres.schema.layouts import DISTRIBUTIONS
-from storecore_postgres.schema.tables import TABLES, quoted
+from storecore_postgres.schema.tables import FIRST_TABLES, TABLES, VERSION, quoted
+from storecore_postgres.schema.version import SchemaVersion
 from storecore_postgres.states import States
 
 _POOL = Pool()
@@ -41,6 +45,7 @@ class PostgresDataStore(Store):
     extensions of the database). `pool` bounds the connections and the seconds that a call waits for
     a connection or a lock, and retries. A statement is prepared after `prepare_threshold` uses
     (None: never, as PgBouncer needs). It may take `statement_timeout` seconds (None: unlimited).
+    Of each state the last `state_versions` versions are kept.
     With `create=False` nothing is created, a read-only role suffices, and a schema without a store
     raises `NoStore`. Raises `ConfigError` for invalid options, and `StorageError` if the database
     cannot be reached, is too old, or the role may not create the tables.
@@ -66,8 +71,10 @@ class PostgresDataStore(Store):
         pool: Pool = _POOL,
         prepare_threshold: int | None = 5,
         statement_timeout: float | None = None,
+        state_versions: int = KEPT_VERSIONS,
         create: bool = True,
     ) -> None:
+        kept = checked_kept(state_versions)
         choices = ("auto", *DISTRIBUTIONS)
         if distribution not in choices:
             raise ConfigError(f"distribution={distribution!r}: expected one of {choices}")
@@ -76,15 +83,19 @@ class PostgresDataStore(Store):
         self._database = database = Database(
             dsn, pool, prepare_threshold=prepare_threshold, statement_timeout=statement_timeout
         )
-        layout = prepare_schema(database, place, distribution, create=create)
+        installed = prepare_schema(database, place, distribution, create=create)
+        self._version = version = SchemaVersion(database, place, installed)
+        self._extra, layout = ExtraColumns(database, place, version), installed.layout
         super().__init__(
-            bars=Bars(database, place, layout),
-            fundamentals=Fundamentals(database, place),
+            bars=Bars(database, place, layout, self._extra),
+            fundamentals=Fundamentals(database, place, layout, version),
             events=Events(database, place, layout),
-            states=States(database, place),
-            audit={name: PostgresLog(database, place, layout, name) for name in LOGS},
+            states=States(database, place, kept),
+            audit={name: PostgresLog(database, place, layout, name, version) for name in LOGS},
         )
         database.open()
+        if installed.version == str(VERSION):
+            self._extra.reload()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(schema={self._schema!r})"
@@ -122,10 +133,51 @@ class PostgresDataStore(Store):
         """Run VACUUM and ANALYZE on all tables; the server skips tables of another owner."""
         self._check_open()
         self._database.retry("compacting", self._vacuumed)
-        return Report(len(TABLES), actions=("vacuumed and analyzed all tables",))
+        return Report(len(self._tables()), actions=("vacuumed and analyzed all tables",))
+
+    def complete_tables(self) -> None:
+        """Add the tables and functions that an earlier release has not created.
+
+        Otherwise the first write that needs them adds them. An earlier release still opens the
+        store. Raises `StorageError` if the role does not own the tables.
+        """
+        self._check_open()
+        self._version.complete("completing the tables")
+
+    def _tables(self) -> tuple[str, ...]:
+        return TABLES if self._version.is_complete else FIRST_TABLES
+
+    def _rename(self, old: str, new: str) -> None:
+        """Rename a symbol in three tables, in one transaction."""
+        while True:
+            try:
+                return self._rename_once(old, new)
+            except Stale:
+                self._extra.reload()
+
+    def _rename_once(self, old: str, new: str) -> None:
+        collections = self._bars, self._fundamentals, self._events
+
+        def has_any(connection: Connection, symbol: str) -> bool:
+            return any(each.has(connection, symbol) for each in collections)
+
+        def renamed(connection: Connection) -> None:
+            self._extra.lock(connection, alone=True)
+            try:
+                has_old, has_new = (has_any(connection, name) for name in (old, new))
+                check_rename(old, new, has_old=has_old, has_new=has_new)
+            except InvalidData as error:
+                raise Refusal from error
+            for each in collections:
+                each.rename(connection, old, new)
+
+        def is_renamed(connection: Connection, _: str, done: None) -> bool:
+            return has_any(connection, new) and not has_any(connection, old)
+
+        self._database.exactly_once(f"renaming {old!r} to {new!r}", renamed, is_renamed)
 
     def _vacuumed(self, connection: Connection) -> None:
-        for table in TABLES:
+        for table in self._tables():
             connection.execute(f"VACUUM (ANALYZE) {self._quoted}.{table}")
 
     def _report(self) -> Report:

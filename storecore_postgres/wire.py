@@ -24,9 +24,11 @@ from storecore.bars.table import DATE, buffer_of
 EPOCH = 946_684_800_000_000  # 2000-01-01 as an instant
 COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END = struct.pack(">h", -1)
-_TEXT, _FLOAT8, _TIMESTAMPTZ = 25, 701, 1184
-_TEXTS, _FLOATS, _INSTANTS = 1009, 1022, 1185
+_BOOL, _INT8, _TEXT, _FLOAT8, _TIMESTAMPTZ = 16, 20, 25, 701, 1184
+_BOOLS, _WHOLES, _TEXTS, _FLOATS, _INSTANTS = 1000, 1016, 1009, 1022, 1185
 _LENGTH = struct.pack(">i", 8)  # of each number
+_NULL = struct.pack(">i", -1)
+_ROWS = 100_000  # whose fields are joined at once: a column of Arrow has at most 2 GB
 
 
 class Encoded:
@@ -34,6 +36,14 @@ class Encoded:
 
     def __init__(self, content: bytes) -> None:
         self.content = content
+
+
+class BoolArray(Encoded):
+    """A bool[]."""
+
+
+class WholeArray(Encoded):
+    """An int8[]."""
 
 
 class TextArray(Encoded):
@@ -93,6 +103,27 @@ def date_array(column: pa.ChunkedArray) -> TimestamptzArray:
     return TimestamptzArray(_array(_TIMESTAMPTZ, _date_bytes(column)))
 
 
+def value_array(column: pa.ChunkedArray) -> Encoded:
+    """Return a column that may have nulls as a parameter: an array of its own type."""
+    array, kind = _ARRAY_OF[_code(column.type)]
+    has_nulls = int(column.null_count > 0)
+    head = struct.pack(">iiiii", 1, has_nulls, kind, len(column), 1)
+    return array(head + b"".join(_content(_fields(each)) for each in _slices(column)))
+
+
+def copy_rows_of(texts: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> bytes:
+    """Return rows for COPY: texts, the same in each row, then columns that may have nulls."""
+    head = struct.pack(">h", len(texts) + len(columns))
+    for text in texts:
+        encoded = text.encode()
+        head += struct.pack(">i", len(encoded)) + encoded
+    parts = zip(*map(_slices, columns), strict=True)
+    return b"".join(
+        _content(pc.binary_join_element_wise(pa.scalar(head), *map(_fields, part), b""))
+        for part in parts
+    )
+
+
 def copy_rows(texts: Sequence[str], date: pa.ChunkedArray, *numbers: pa.ChunkedArray) -> bytes:
     """Return rows for COPY: texts, the same in each row, then a date, then numbers."""
     row = bytearray(struct.pack(">h", len(texts) + 1 + len(numbers)))
@@ -127,12 +158,97 @@ def whole_column(sent: bytes) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(sent) // 8, [None, _native_buffer(sent, "q")])
 
 
+def pairs(sent: bytes) -> tuple[pa.Array, pa.Array]:
+    """Return concatenated pairs of `timestamptz_send` and `int8send` as two columns."""
+    numbers = array("q", sent)
+    dates, wholes = numbers[0::2].tobytes(), numbers[1::2].tobytes()
+    return date_column(dates), whole_column(wholes)
+
+
+def text_column(lengths: bytes, sent: bytes) -> pa.Array:
+    """Return the column of concatenated results of `textsend`, and of `int4send` of their sizes."""
+    sizes = pa.Array.from_buffers(
+        pa.int32(), len(lengths) // 4, [None, pa.py_buffer(_swapped(lengths, "i"))]
+    )
+    ends = pc.cumulative_sum_checked(pc.cast(sizes, pa.int64()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
+    texts = pa.Array.from_buffers(
+        pa.large_string(), len(sizes), [None, offsets.buffers()[1], pa.py_buffer(sent)]
+    )
+    return pc.cast(texts, pa.string())
+
+
+def bool_column(sent: bytes) -> pa.Array:
+    """Return the column of concatenated results of `boolsend`."""
+    flags = pa.Array.from_buffers(pa.uint8(), len(sent), [None, pa.py_buffer(sent)])
+    return pc.not_equal(flags, 0)
+
+
+def spread(column: pa.Array, dates: pa.Array, of_nulls: pa.Array) -> pa.Array:
+    """Return a column with a row for each of `dates`: null for those in `of_nulls`."""
+    has_value = pc.invert(pc.is_in(dates, of_nulls))
+    return pc.replace_with_mask(pa.nulls(len(dates), column.type), has_value, column)
+
+
+def _code(kind: pa.DataType) -> str:
+    """Return the name of a type in `_ARRAY_OF`."""
+    return "timestamp" if pa.types.is_timestamp(kind) else str(kind)
+
+
+def _slices(column: pa.ChunkedArray) -> list[pa.Array]:
+    """Return the parts of a column whose fields are joined at once."""
+    starts = range(0, len(column), _ROWS)
+    return [column.slice(start, _ROWS).combine_chunks() for start in starts]
+
+
+def _fields(column: pa.Array) -> pa.Array:
+    """Return for each value its length and its bytes, as in COPY and in arrays."""
+    code = _code(column.type)
+    if code == "bool":
+        fields = pc.if_else(column, pa.scalar(b"\0\0\0\1\1"), pa.scalar(b"\0\0\0\1\0"))
+    elif code == "string":
+        sizes = pc.fill_null(pc.binary_length(column), 0)
+        lengths = _fixed(_swapped(bytes(sizes.buffers()[1])[: 4 * len(sizes)], "i"), 4)
+        fields = pc.binary_join_element_wise(lengths, pc.cast(column, pa.binary()), b"")
+    else:
+        fields = _number_fields(column, code)
+    return pc.fill_null(fields, _NULL)
+
+
+def _number_fields(column: pa.Array, code: str) -> pa.Array:
+    plain = pa.chunked_array([pc.fill_null(_as_number(column, code), 0)])
+    sent = _network_bytes(plain, "d" if code == "double" else "q")
+    fields = _fixed(_with_lengths(sent), 12)
+    return pc.if_else(pc.is_valid(column), fields, pa.scalar(None, pa.binary()))
+
+
+def _as_number(column: pa.Array, code: str) -> pa.Array:
+    return pc.subtract(pc.cast(column, pa.int64()), EPOCH) if code == "timestamp" else column
+
+
+def _fixed(content: Any, width: int) -> pa.Array:
+    """Return values of one width as binary values."""
+    buffer = pa.py_buffer(content)
+    kind = pa.binary(width)
+    return pc.cast(pa.Array.from_buffers(kind, len(buffer) // width, [None, buffer]), pa.binary())
+
+
+def _content(column: pa.Array) -> bytes:
+    """Return the values of a binary column that was just made, concatenated."""
+    _, offsets, content = column.buffers()
+    return bytes(memoryview(content)[: memoryview(offsets).cast("i")[len(column)]])
+
+
 def _array(kind: int, sent: bytes) -> bytes:
     """Return an array of numbers, each after its length: three 4-byte words for each number."""
+    return _array_head(kind, len(sent) // 8) + _with_lengths(sent)
+
+
+def _with_lengths(sent: bytes) -> bytes:
     count = len(sent) // 8
     halves, words = array("I", sent), array("I", _LENGTH * 3 * count)
     words[1::3], words[2::3] = halves[0::2], halves[1::2]
-    return _array_head(kind, count) + words.tobytes()
+    return words.tobytes()
 
 
 def _array_head(kind: int, count: int) -> bytes:
@@ -151,15 +267,24 @@ def _native_buffer(sent: bytes, code: Literal["q", "d"]) -> pa.Buffer:
     return pa.py_buffer(_swapped(sent))
 
 
-def _swapped(content: bytes) -> array[int]:
-    """Convert 8-byte numbers between native and network byte order."""
-    numbers = array("q", content)
+def _swapped(content: bytes, code: Literal["q", "i"] = "q") -> array[int]:
+    """Convert numbers of 8 bytes, or of 4, between native and network byte order."""
+    numbers = array(code, content)
     return numbers if sys.byteorder == "big" else _byteswapped(numbers)
 
 
 def _byteswapped(numbers: array[int]) -> array[int]:
     numbers.byteswap()
     return numbers
+
+
+_ARRAY_OF: dict[str, tuple[type[Encoded], int]] = {
+    "bool": (BoolArray, _BOOL),
+    "int64": (WholeArray, _INT8),
+    "double": (FloatArray, _FLOAT8),
+    "string": (TextArray, _TEXT),
+    "timestamp": (TimestamptzArray, _TIMESTAMPTZ),
+}
 
 
 def _dumper(kind: type[Encoded], type_number: int) -> type[Dumper]:
@@ -177,6 +302,8 @@ def _dumper(kind: type[Encoded], type_number: int) -> type[Dumper]:
 ADAPTERS = AdaptersMap(psycopg.adapters)
 """The adapters that connections need for these parameters."""
 for _kind, _number in (
+    (BoolArray, _BOOLS),
+    (WholeArray, _WHOLES),
     (TextArray, _TEXTS),
     (FloatArray, _FLOATS),
     (TimestamptzArray, _INSTANTS),

@@ -26,7 +26,7 @@ from storecore.values.times import TimeRange, instant
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 _ENCODER = msgspec.json.Encoder()
 _STRATEGY = b'"strategy":'
-_NO_PLACE = b'"prev":"","hash":""}'
+_NO_EXTRA = b',"extra":null'  # in a line of an earlier release there is no such field
 
 
 class Place(Struct):
@@ -144,10 +144,15 @@ def day_bounds(day: date) -> tuple[datetime, datetime]:
 
 def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Link]:
     """Return the line of the record that follows `last`, and the new end of the chain."""
-    encoded = _ENCODER.encode(replace(record, prev="", hash=""))
-    body = encoded[encoded.index(_STRATEGY) : -len(_NO_PLACE)]
-    (line,), end = chain([body], record.timestamp, last)
+    (line,), end = chain([_body(record)], record.timestamp, last)
     return line, end
+
+
+def _body(record: DecisionRecord | OrderRecord) -> bytes:
+    strategy = _ENCODER.encode(record.strategy)
+    if isinstance(record, DecisionRecord):
+        return _decision(strategy, record.decision)
+    return _order(strategy, record.order, record.result)
 
 
 def line_after(last: bytes | None, record: DecisionRecord | OrderRecord) -> bytes:
@@ -196,9 +201,15 @@ def is_whole(line: bytes) -> bool:
 
 
 def _decision(strategy: bytes, decision: Decision) -> bytes:
-    return b'%b%b,"decision":%b,' % (_STRATEGY, strategy, _ENCODER.encode(decision))
+    return b'%b%b,"decision":%b,' % (_STRATEGY, strategy, _encoded(decision))
 
 
 def _order(strategy: bytes, order: Order, result: OrderResult) -> bytes:
-    encoded = _STRATEGY, strategy, _ENCODER.encode(order), _ENCODER.encode(result)
+    encoded = _STRATEGY, strategy, _encoded(order), _encoded(result)
     return b'%b%b,"order":%b,"result":%b,' % encoded
+
+
+def _encoded(record: Decision | Order | OrderResult) -> bytes:
+    """Return a record as JSON, without an `extra` of None: it is the last field."""
+    encoded = _ENCODER.encode(record)
+    return encoded if record.extra is not None else encoded[: -len(_NO_EXTRA) - 1] + b"}"

@@ -5,7 +5,8 @@ the rhythm of the series. The steps from one bar to the next are divided into tw
 within a day (UTC) and steps from one day to another, so that a night is not a gap between minutes.
 A step is a gap if it is longer than 10 times the median of its group, 5 times the 99th percentile,
 and twice the length of a step that occurs on every 20th day. So a recurring weekend, holiday or
-lunch break is not a gap.
+lunch break is not a gap. Dates that do not fit the timeframe are an anomaly too
+(`storecore.bars.regularity`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.regularity import misfit
 from storecore.values.times import to_datetime
 
 _DAY = 86_400_000_000
@@ -30,8 +32,11 @@ class Anomaly(NamedTuple):
     detail: str
 
 
-def anomalies(tables: Iterable[pa.Table]) -> list[Anomaly]:
-    """Return the anomalies of a series, given as series tables in order of time."""
+def anomalies(tables: Iterable[pa.Table], timeframe: str = "") -> list[Anomaly]:
+    """Return the anomalies of a series, given as series tables in order of time.
+
+    Without a timeframe, dates are not compared with it.
+    """
     dates: list[pa.ChunkedArray] = []
     by_kind: dict[str, list[int]] = {"high below low": [], "open or close outside its bar": []}
     for table in tables:
@@ -41,7 +46,15 @@ def anomalies(tables: Iterable[pa.Table]) -> list[Anomaly]:
         for kind, mask in zip(by_kind, (crossed, outside), strict=True):
             by_kind[kind] += table["date"].filter(mask).cast(pa.int64()).to_pylist()
     found = [_counted(kind, instants) for kind, instants in by_kind.items() if instants]
-    return [*found, *_gaps(dates)]
+    joined = _joined(dates)
+    irregular = misfit(joined, timeframe)
+    found += [Anomaly("irregular", str(irregular))] if irregular is not None else []
+    return [*found, *_gaps(joined)]
+
+
+def _joined(dates: list[pa.ChunkedArray]) -> pa.Array:
+    chunks = [chunk for date in dates for chunk in date.chunks]
+    return pa.concat_arrays(chunks) if chunks else pa.array([], pa.int64())
 
 
 def _outside(table: pa.Table) -> pa.ChunkedArray:
@@ -55,10 +68,8 @@ def _counted(kind: str, instants: list[int]) -> Anomaly:
     return Anomaly(kind, f"{len(instants):,} {bars}, the first of {_text(instants[0])}")
 
 
-def _gaps(dates: list[pa.ChunkedArray]) -> Iterator[Anomaly]:
+def _gaps(joined: pa.Array) -> Iterator[Anomaly]:
     """Yield one anomaly for all gaps, with the longest of them."""
-    chunks = [chunk for date in dates for chunk in date.chunks]
-    joined = pa.concat_arrays(chunks) if chunks else pa.array([], pa.int64())
     if len(joined) <= _FEW:
         return
     starts, steps = joined[:-1], pc.subtract(joined[1:], joined[:-1])

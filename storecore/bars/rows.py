@@ -6,7 +6,8 @@ the bars that are returned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from itertools import repeat
 from math import isfinite
 from numbers import Integral
@@ -15,11 +16,12 @@ from typing import Any, NamedTuple
 from storecore.bars.extra_values import Extra, checked_extra
 from storecore.errors import InvalidData, shown
 from storecore.models import PriceBar
-from storecore.values.fields import is_kept_as, is_number, nearest_float, without_point
+from storecore.values.fields import is_number, nearest_float, without_point
 from storecore.values.names import check_owner
 from storecore.values.times import instants, to_datetime
 
 MAX_WHOLE = 2**63 - 1
+_OF_TABLES = ("__arrow_c_stream__", "__arrow_c_array__", "collect_schema")
 MAX_BYTES = 32 * 2**20  # of the bars that a stream holds at once, by default
 SEVEN_ONLY = (
     "this backend was written before bars had further columns and volumes that are not reported; "
@@ -115,7 +117,8 @@ def newest_bars(bars: BarColumns, number: int | None) -> BarColumns:
     """Return the last bars of a series; all if `number` is None."""
     if number is None:
         return bars
-    return BarColumns.of([column[-number:] for column in bars], bars.extra and bars.extra[-number:])
+    chosen: list[Any] = [column[-number:] for column in bars]
+    return BarColumns.of(chosen, bars.extra and bars.extra[-number:])
 
 
 def asked_to_replace(replace: bool) -> bool:
@@ -138,6 +141,11 @@ def _batch(bars: Iterable[PriceBar]) -> list[PriceBar]:
     if isinstance(bars, PriceBar):
         raise InvalidData(
             "bars: expected an iterable of PriceBar, got one PriceBar; put it in a list"
+        )
+    if (isinstance(bars, Mapping) and bars) or any(hasattr(bars, name) for name in _OF_TABLES):
+        raise InvalidData(
+            f"bars: expected an iterable of PriceBar, got a table ({type(bars).__name__}); write "
+            'tables by write_bar_table, as in store.write_bar_table(frame, symbol="AAPL")'
         )
     try:
         given = iter(bars)
@@ -191,13 +199,13 @@ def _volumes(values: list[Any]) -> list[int | float | None]:
 def price(value: Any, what: str) -> float:
     """Return a price as the `float` that equals it. Raises `InvalidData` if no float does.
 
-    A `Decimal` becomes the float with the same digits.
+    A `Decimal` becomes the nearest float, which has the same digits if there are at most 15.
     """
     if type(value) is float and isfinite(value):
         return value
     _check_finite(value, what)
     number = nearest_float(value)
-    if not is_kept_as(number, value):
+    if number != value and not isinstance(value, Decimal):
         raise InvalidData(f"{what}={shown(value)}: no 64-bit float equals it; round it first")
     return number
 

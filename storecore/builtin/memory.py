@@ -27,7 +27,7 @@ from storecore.events import (
     find_events,
     select_events,
 )
-from storecore.fundamentals import select_fundamentals
+from storecore.fundamentals import own_copy, select_fundamentals
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.reports import AuditLine, StateVersion
@@ -245,11 +245,12 @@ class MemoryFundamentals(FundamentalCollection):
         """Return the latest fundamental not after an instant."""
         history = self.by_symbol.get(symbol, {})
         known = [at for at in history if at <= limit]
-        return history[max(known)] if known else None
+        return own_copy(history[max(known)]) if known else None
 
     def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
         """Return the fundamentals of a symbol and range by timestamp."""
-        return select_fundamentals(self.by_symbol.get(symbol, {}).values(), span)
+        found = select_fundamentals(self.by_symbol.get(symbol, {}).values(), span)
+        return list(map(own_copy, found))
 
     def symbols(self) -> list[str]:
         """Return the symbols that have fundamentals."""
@@ -276,7 +277,7 @@ class MemoryFundamentals(FundamentalCollection):
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then timestamp."""
         histories = sorted(self.by_symbol.items())
-        return (history[at] for _, history in histories for at in sorted(history))
+        return (own_copy(history[at]) for _, history in histories for at in sorted(history))
 
 
 class MemoryEvents(EventCollection):

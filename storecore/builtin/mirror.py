@@ -23,7 +23,7 @@ from storecore.plugins.isolation import is_from_program
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.protocols import METHODS, DataStore, methods_of
 from storecore.store.places import check_apart, places_of
-from storecore.store.tables import kept_table
+from storecore.store.tables import kept_table, with_plain_table
 from storecore.store.wrapper import Wrapper, method_of
 from storecore.values.logger import log as _log
 
@@ -81,6 +81,8 @@ class MirrorStore(Wrapper):
         return super().places().union(*map(places_of, self._replicas))
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if METHODS[method].batch == "table":
+            args, kwargs = with_plain_table(args, kwargs)
         args = tuple(map(_reusable, args))
         kwargs = {name: _reusable(value) for name, value in kwargs.items()}
         result = super()._write(method, args, kwargs)

@@ -14,7 +14,7 @@ from storecore.audit.transfer import strategies_of
 from storecore.plugins.observers import Observers, load_observers
 from storecore.plugins.spec import ResolvedSpec
 from storecore.protocols import METHODS, DataStore, Method
-from storecore.store.tables import bars_by_symbol, kept_table
+from storecore.store.tables import bars_by_symbol, kept_table, with_plain_table
 from storecore.store.wrapper import Wrapper, signature_of
 
 
@@ -65,6 +65,8 @@ class Observed(Wrapper):
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kind: Any = type(self._nested)
+        if METHODS[method].batch == "table":  # its bars are counted, so its shape must be known
+            args, kwargs = with_plain_table(args, kwargs)
         bound = signature_of(kind, method).bind(self, *args, **kwargs)
         declared, given = METHODS[method], bound.arguments
         given.update({name: _countable(value) for name, value in given.items() if name in _LISTS})

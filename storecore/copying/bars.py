@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from storecore.copying.report import Copied, LeftOut, Progress
 from storecore.errors import CorruptData, InvalidData
+from storecore.frames.silence import silenced
 from storecore.protocols import Catalog, DataStore
 from storecore.store.digests import BarDigest, Tally, bounds_of, content_of, exact_series, pieces_of
 from storecore.store.tables import read_bar_table, write_bar_table
@@ -55,7 +56,8 @@ class _Series(NamedTuple):
         if EXACT in piece.column_names and table["volume"].type != "int64":
             bars = bars_of(self.symbol, piece, aware=True)
             return self.store.write_bars(self.symbol, bars, timeframe=self.timeframe)
-        return write_bar_table(self.store, table, timeframe=self.timeframe)
+        with silenced():  # the source was told when it was written
+            return write_bar_table(self.store, table, timeframe=self.timeframe)
 
 
 def copy_bars(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from storecore.copying.report import Copied, LeftOut, Progress, batches
-from storecore.fundamentals import encode_fundamental
 from storecore.models import FundamentalData
 from storecore.protocols import Bulk, Catalog, DataStore, Transfer
-from storecore.store.digests import Digest, fundamentals_of, moment_of
+from storecore.store.digests import Digest, canonical_filing, fundamentals_of, moment_of
 
 _AT_ONCE = 64  # a filing may be long
 _WITH_BARS = "; those of symbols that have bars were copied"
@@ -25,7 +24,7 @@ def copy_fundamentals(
     given, added = dict[str, Digest](), dict[str, int]()
     for batch in batches(_all(source, symbols), _AT_ONCE):
         for data in batch:
-            given.setdefault(data.symbol, Digest()).add(encode_fundamental(data))
+            given.setdefault(data.symbol, Digest()).add(canonical_filing(data))
             progress("fundamentals", data.symbol, 1)
         missing = [data for data in batch if not _holds(target, data)]
         _write(target, missing)
@@ -33,7 +32,7 @@ def copy_fundamentals(
             added[data.symbol] = added.get(data.symbol, 0) + 1
     kept = dict[str, Digest]()
     for data in _all(target, given):
-        kept.setdefault(data.symbol, Digest()).add(encode_fundamental(data))
+        kept.setdefault(data.symbol, Digest()).add(canonical_filing(data))
     for symbol in sorted({*given, *kept}):
         ours, theirs = (side.get(symbol, Digest()).tally() for side in (given, kept))
         yield Copied("fundamentals", symbol, ours, theirs, added=added.get(symbol, 0))
@@ -48,7 +47,7 @@ def _all(store: DataStore, symbols: Iterable[str]) -> Iterator[FundamentalData]:
 
 def _holds(store: DataStore, data: FundamentalData) -> bool:
     kept = store.read_fundamental(data.symbol, moment_of(data))
-    return kept is not None and encode_fundamental(kept) == encode_fundamental(data)
+    return kept is not None and canonical_filing(kept) == canonical_filing(data)
 
 
 def _write(store: DataStore, fundamentals: list[FundamentalData]) -> None:

@@ -53,6 +53,10 @@ class StoreError(Exception):
         super().__init__(*(plain(each) if isinstance(each, str) else each for each in args))
 
 
+class StoreWarning(UserWarning):
+    """A warning of bars that are kept as given, but look as if something else was meant."""
+
+
 class ConfigError(StoreError, ValueError):
     """An unusable configuration. The message names every mistake, its place and the expectation."""
 

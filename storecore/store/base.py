@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
+from storecore.bars.extra_values import Misfit
 from storecore.bars.rows import (
     MAX_BYTES,
     BarColumns,
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
+    from storecore.frames.options import Day, Extra, Missing, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Item = TypeVar("_Item")
@@ -222,7 +224,10 @@ class Store(Closing):
         """
         symbol, timeframe = self._series(symbol, timeframe)
         columns = bar_columns(symbol, bars, extra=self._bars.keeps_extra)
-        self._bars.write(symbol, timeframe, columns)
+        try:
+            self._bars.write(symbol, timeframe, columns)
+        except Misfit as error:
+            raise error.among(bars) from None
 
     def read_bars(
         self,
@@ -249,20 +254,37 @@ class Store(Closing):
         return bars_of(symbol, newest_rows(found, span.newest), span.aware)
 
     @offered()
-    def write_bar_table(self, table: Any, *, timeframe: str = "1d", replace: bool = False) -> None:
-        """Insert or replace bars of many symbols, after checking the whole table.
+    def write_bar_table(
+        self,
+        table: Any,
+        *,
+        symbol: str | None = None,
+        timeframe: str = "1d",
+        columns: Mapping[str, str] | None = None,
+        extra: Extra = "keep",
+        missing: Missing = "error",
+        day: Day = "instant",
+        volume: Volume = "required",
+        replace: bool = False,
+    ) -> None:
+        """Insert or replace the bars of a table of any library, after checking it whole.
 
-        With `replace`, each series of the table becomes exactly its rows, in one step. `table` is a
-        `pyarrow.Table`, or any object with the Arrow C data interface. Its columns are symbol,
-        date, open, high, low, close and volume, and further ones (law B6). Raises `InvalidData`,
-        which names the row and column.
+        With `replace`, each series of the table becomes exactly its rows, in one step.
+        `storecore.write_bar_table` documents the tables and the other keywords. Raises
+        `InvalidData`, which names all that is wrong, by row and column.
         """
-        from storecore.bars.checks import checked_rows
+        from storecore.bars.checks import misfit_in
+        from storecore.frames.frame import checked_frame
+        from storecore.frames.options import checked_options
 
         timeframe = self._name(timeframe, "timeframe")
-        extra: Any = "keep" if self._bars.keeps_extra else "refuse"
+        options = checked_options(symbol, columns, extra, missing, day, volume)
         write = self._replace if asked_to_replace(replace) else self._bars.write_many
-        write(timeframe, checked_rows(table, extra))
+        keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
+        try:
+            write(timeframe, checked_frame(table, timeframe, options, keeps))
+        except Misfit as error:
+            raise misfit_in(table, error) from None
 
     @offered()
     def read_bar_table(
@@ -279,6 +301,7 @@ class Store(Closing):
 
         With `last`, return only that many of each symbol, the newest of the range.
         """
+        from storecore.bars.metadata import described
         from storecore.bars.query import bar_query, newest_of_each, query_result
 
         timeframe = self._name(timeframe, "timeframe")
@@ -288,7 +311,9 @@ class Store(Closing):
         if span.newest is not None:
             series = newest_of_each(series, span.newest)
         kinds = (self._bars.extra_kinds(each, timeframe) for each in query.symbols)
-        return query_result(series, query.columns, span.aware, partial(chain.from_iterable, kinds))
+        others = partial(chain.from_iterable, kinds)
+        table = query_result(series, query.columns, span.aware, others)
+        return described(table, timeframe, type(self).__name__)
 
     @offered("bars.stream")
     def iter_bar_tables(
@@ -306,6 +331,7 @@ class Store(Closing):
         The iterator holds at most about `max_bytes` of bars in memory. It may miss bars that are
         written during the iteration.
         """
+        from storecore.bars.metadata import described
         from storecore.bars.query import bar_query, in_time_order, resolved
 
         timeframe = self._name(timeframe, "timeframe")
@@ -315,10 +341,11 @@ class Store(Closing):
         kinds = [(each, self._bars.extra_kinds(each, timeframe)) for each in query.symbols]
         query, asked = resolved(query, kinds)
         found = self._bars.stream(query.symbols, timeframe, span, query.columns, max_bytes)
-        return (
+        tables = (
             in_time_order(series, query.columns, span.aware, asked)
             for series in self._while_open(found)
         )
+        return (described(table, timeframe, type(self).__name__) for table in tables)
 
     @offered("bars.delete")
     def delete_bars(

@@ -1,8 +1,8 @@
 """SHA-256 digests of records, to compare stores of any backends.
 
 Copies compare both sides by digests, and checkpoints contain them. Bars are digested column by
-column, other data record by record: a fundamental as its document, an event or a state as JSON with
-sorted keys, an audit record as its line.
+column, other data record by record: a fundamental as its document (the keys of its `extra` sorted),
+an event or a state as JSON with sorted keys, an audit record as its line.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from storecore.bars.rows import bar_columns
+from storecore.fundamentals import encode_fundamental
 from storecore.models import FundamentalData
 from storecore.protocols import DataStore
 from storecore.store.tables import iter_bar_tables
+from storecore.values.documents import decode_document
 from storecore.values.times import EARLIEST, LATEST, exact_instant, to_datetime
 
 if TYPE_CHECKING:
@@ -91,6 +94,13 @@ def tally(records: Iterable[bytes]) -> Tally:
 def canonical(record: Any) -> bytes:
     """Return an event or a state as the bytes to digest."""
     return _ENCODER.encode(record)
+
+
+def canonical_filing(data: FundamentalData) -> bytes:
+    """Return a fundamental as the bytes to digest: its document, the keys of its extra sorted."""
+    if data.extra is None:
+        return encode_fundamental(data)
+    return encode_fundamental(replace(data, extra=decode_document(canonical(data.extra))))
 
 
 def pieces_of(

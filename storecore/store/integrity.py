@@ -36,7 +36,7 @@ def checked(
         for symbol, timeframe in sorted(bars.series()):
             place = f"{symbol} ({timeframe})"
             with check.of(place):
-                check.look_at(place, bars.read(symbol, timeframe, EVER))
+                check.look_at(place, bars.read(symbol, timeframe, EVER), timeframe)
     return Report(check.count, tuple(check.findings), notes=tuple(check.notes))
 
 
@@ -62,11 +62,11 @@ class _Check:
         for _ in records:
             self.count += 1
 
-    def look_at(self, place: str, bars: Any) -> None:
+    def look_at(self, place: str, bars: Any, timeframe: str) -> None:
         """Count the bars of a series, and add a note for each kind of anomaly."""
         from storecore.bars.anomalies import anomalies
         from storecore.bars.table import as_table
 
         table = as_table(bars)
         self.count += len(table)
-        self.notes += [Finding(kind, place, what) for kind, what in anomalies([table])]
+        self.notes += [Finding(kind, place, what) for kind, what in anomalies([table], timeframe)]

@@ -5,7 +5,7 @@ A caller of these functions need not check the capabilities of a store.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from storecore.bars.rows import MAX_BYTES, asked_to_replace, bar_columns, check_max_bytes
@@ -22,28 +22,89 @@ from storecore.values.times import Bound, TimeRange, time_range
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from storecore.bars.groups import Grouped
+    from storecore.frames.options import Day, Extra, Missing, Volume
+
 _ROW_BYTES = 64  # of a bar in all columns
+_KEYWORDS = {"symbol": None, "columns": None, "extra": "keep"}  # in the order of `checked_options`
+_KEYWORDS |= {"missing": "error", "day": "instant", "volume": "required"}
 
 
 def write_bar_table(
-    store: DataStore, table: Any, *, timeframe: str = "1d", replace: bool = False
+    store: DataStore,
+    table: Any,
+    *,
+    symbol: str | None = None,
+    timeframe: str = "1d",
+    columns: Mapping[str, str] | None = None,
+    extra: Extra = "keep",
+    missing: Missing = "error",
+    day: Day = "instant",
+    volume: Volume = "required",
+    replace: bool = False,
 ) -> None:
-    """Insert or replace the bars of a table of many symbols, checked whole first.
+    """Insert or replace the bars of a table, checked whole first.
 
-    With `replace`, each series of the table becomes exactly its rows, in one step. `table` has the
-    columns symbol, date, open, high, low, close and volume, and may be a `pyarrow.Table` or
-    anything with the Arrow C data interface. A null volume was not reported. Further columns (law
-    B6) have numbers, booleans, text or timestamps, and may be null; each has one type in a series.
-    Raises `InvalidData` naming row and field. A store without `BarTables` is written symbol by
+    `table` is a `pyarrow.Table`, anything with the Arrow C data interface (pandas, Polars, DuckDB,
+    a reader), a lazy frame of Polars, a dict of lists or a list of dicts. Its columns are symbol,
+    date, open, high, low, close and volume, in any case, and further ones. The date may be called
+    Datetime, timestamp, time, open_time, ts_event or window_start, or be the index of a frame of
+    pandas, the symbol Ticker, or be a level of the index. A wide frame has columns of two levels,
+    (field, ticker) or (ticker, field). A null volume was not reported. Further columns (law B6)
+    have numbers, booleans, text or timestamps, and may be null; each has one type in a series.
+
+    `symbol` is the symbol of all rows. `columns` maps a column of a bar to the one in the table, as
+    in `{"date": "begin", "volume": "v"}`. `extra="ignore"` leaves out further columns,
+    `missing="skip"` rows without any price. `day="written"` takes the date as it is written, in its
+    own zone, for timeframes of a day and longer. `volume="absent"` says that the table has no
+    volumes. With `replace`, each series of the table becomes exactly its rows, in one step.
+
+    Raises `InvalidData` with all that is wrong, by row and column. Gives a `StoreWarning` for each
+    series whose dates do not fit its timeframe. A store without `BarTables` is written symbol by
     symbol: if a write fails, the symbols before it stay written.
     """
+    from storecore.frames.options import checked_options
+
+    if isinstance(store, BarTables) and has_method(store, "write_bar_table"):
+        return store.write_bar_table(
+            table,
+            symbol=symbol,
+            timeframe=timeframe,
+            columns=columns,
+            extra=extra,
+            missing=missing,
+            day=day,
+            volume=volume,
+            replace=replace,
+        )
     if asked_to_replace(replace):
-        if not (isinstance(store, BarTables) and has_method(store, "write_bar_table")):
-            raise replacing_unsupported(store)
-        return store.write_bar_table(table, timeframe=timeframe, replace=True)
+        raise replacing_unsupported(store)
+    options = checked_options(symbol, columns, extra, missing, day, volume)
+    from storecore.frames.frame import checked_frame, plain_table
+
+    plain = plain_table(table, check_name(timeframe, "timeframe"), options)
+    rows = checked_frame(plain, timeframe)
     if isinstance(store, BarTables):
-        return store.write_bar_table(table, timeframe=timeframe)
-    return write_by_bars(store, table, timeframe)
+        return store.write_bar_table(plain, timeframe=timeframe)
+    return _write_series(store, rows, timeframe)
+
+
+def with_plain_table(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of `write_bar_table` with a plain table, without keywords for others.
+
+    A wrapper calls this, so that it can count or repeat the table, and a nested store of an earlier
+    `api` can take it.
+    """
+    from storecore.frames.frame import plain_table
+    from storecore.frames.options import checked_options
+
+    rest = dict(kwargs)
+    (table,) = args or (rest.pop("table"),)
+    chosen = [rest.pop(name, default) for name, default in _KEYWORDS.items()]
+    timeframe = check_name(rest.get("timeframe", "1d"), "timeframe")
+    return (plain_table(table, timeframe, checked_options(*chosen)),), rest
 
 
 def read_bar_table(
@@ -64,7 +125,8 @@ def read_bar_table(
     that a symbol does not have is null for it; one that no symbol has raises `InvalidData`. A
     symbol without bars has no rows. `volume` is int64 if the result has a whole volume that
     no float64 equals and no fractional volume. With `last`, a symbol has at most that many rows,
-    the newest of the range.
+    the newest of the range. The metadata of its schema has the timeframe, the class of the store
+    and the version of storecore (`storecore.bars.metadata`).
     """
     if not isinstance(store, BarTables):
         return read_by_bars(store, symbols, start, end, timeframe, columns, last)
@@ -134,11 +196,16 @@ def bars_by_symbol(table: pa.Table) -> dict[str, int]:
 
 def write_by_bars(store: DataStore, table: Any, timeframe: str) -> None:
     """Write a table of bars by one `write_bars` for each symbol."""
-    from storecore.bars.checks import checked_series
-    from storecore.bars.table import bars_of
+    from storecore.bars.checks import checked_rows
 
     check_name(timeframe, "timeframe")
-    for symbol, series in checked_series(table):
+    _write_series(store, checked_rows(table), timeframe)
+
+
+def _write_series(store: DataStore, rows: Grouped, timeframe: str) -> None:
+    from storecore.bars.table import bars_of
+
+    for symbol, series in rows.series():
         store.write_bars(symbol, bars_of(symbol, series, aware=True), timeframe=timeframe)
 
 
@@ -152,6 +219,7 @@ def read_by_bars(
     last: int | None = None,
 ) -> pa.Table:
     """Read bars of many symbols by one `read_bars` for each."""
+    from storecore.bars.metadata import described
     from storecore.bars.query import bar_query, query_result
     from storecore.bars.table import series_table
 
@@ -162,7 +230,8 @@ def read_by_bars(
         for symbol in query.symbols
         for bars in [read_bars(store, symbol, start, end, timeframe=timeframe, last=last)]
     )
-    return query_result(series, query.columns, span.aware)
+    table = query_result(series, query.columns, span.aware)
+    return described(table, timeframe, type(store).__name__)
 
 
 def _read_by_tables(

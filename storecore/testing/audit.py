@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from storecore.audit import records as audit
-from storecore.errors import InvalidData
+from storecore.errors import InvalidData, NotSerializable
 from storecore.models import Action, OrderResult
 from storecore.testing.fixtures import Fixtures
 from storecore.testing.recorder import Recorder
@@ -23,6 +23,15 @@ WEIGHTS = (0.0, 1.0, -0.5, 2.5, -3.0, 1e6)
 IDS = (7, "7", 0, -1, "", "007", 2**63, 10**30, "Ünïcødé")
 NO_IDS: tuple[Any, ...] = (None, True, 7.0, b"7")
 ANY_PRICES: tuple[Any, ...] = ("10", float("nan"))
+CHANGED: tuple[tuple[Any, str], ...] = (
+    ({"fees": [1, (2, 3)]}, "$.fees[1]"),
+    ({"a": {"b": datetime(2026, 1, 5)}}, "$.a.b"),
+    ({"x": float("nan")}, "$.x"),
+    ({"x": Decimal("1.10")}, "$.x"),
+    ({"x": {1: 2}}, "$.x"),
+    ([1, 2], "$"),
+    ("text", "$"),
+)
 NO_DECISIONS: tuple[Any, ...] = (
     *(decision(target_weight=value) for value in (True, float("nan"), float("inf"), "0.5")),
     *(decision(confidence=value) for value in (1.5, -0.1, "high", None)),
@@ -142,6 +151,34 @@ class AuditLaws(Fixtures):
         (read,) = trail.read_orders(*EVER)
         kept = [read.order.quantity, read.order.limit_price, read.result.fill_quantity]
         assert (kept, [type(each) for each in kept]) == ([10, 0.1, 0.5], [int, float, float])
+
+    def test_s1_an_extra_that_json_would_change_is_refused_by_path_and_nothing_is_logged(
+        self, trail: Recorder
+    ) -> None:
+        """As in a state: of a decision, of an order and of a result."""
+        order, result = sent()
+        for extra, path in CHANGED:
+            with refused(NotSerializable, "decision.extra", path, value=extra):
+                trail.log_decision("value", decision(extra=extra))
+            with refused(NotSerializable, "order.extra", path, value=extra):
+                trail.log_order("value", replace(order, extra=extra), result)
+            with refused(NotSerializable, "result.extra", path, value=extra):
+                trail.log_order("value", order, replace(result, extra=extra))
+        assert (trail.read_decisions(*EVER), trail.read_orders(*EVER)) == ([], [])
+
+    def test_s1_an_extra_that_is_logged_is_a_copy_of_what_was_given_and_of_what_is_read(
+        self, trail: Recorder
+    ) -> None:
+        """Nobody changes a record."""
+        given: dict[str, Any] = {"fees": [1]}
+        trail.log_decision("value", decision(extra=given))
+        trail.log_order("value", sent(extra=given)[0], replace(sent()[1], extra=given))
+        given["fees"].append(2)
+        for _ in range(2):
+            (decided,), (ordered,) = trail.read_decisions(*EVER), trail.read_orders(*EVER)
+            for each in (decided.decision, ordered.order, ordered.result):
+                assert each.extra == {"fees": [1]}
+                each.extra["fees"].append(3)
 
     def test_n3_an_order_of_another_strategy_is_refused(self, trail: Recorder) -> None:
         """The error names the field and both strategies, and nothing is logged."""

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from storecore.errors import InvalidData, InvalidName
+from storecore.errors import InvalidData, InvalidName, NotSerializable
 from storecore.models import OrderResult
 from storecore.testing.fixtures import Fixtures
 from storecore.testing.recorder import Recorder
@@ -76,6 +77,17 @@ class BulkAuditLaws(Fixtures):
         for wrong, words in NO_ORDERS:
             with refused(InvalidData, *words, value=wrong):
                 logged.log_orders("value", wrong)
+        assert logged.verify_audit().checked == 0
+
+    def test_b2_one_wrong_extra_refuses_the_batch_of_records(self, logged: Recorder) -> None:
+        """The error names row and path; none of the batch is logged."""
+        wrong = {"fees": [{1}]}
+        with refused(NotSerializable, "decisions[1]", "$.fees[0]", value=wrong):
+            logged.log_decisions("value", [decision(extra={}), decision(extra=wrong)])
+        with refused(NotSerializable, "orders[1]", "$.fees[0]", value=wrong):
+            logged.log_orders("value", [sent(extra={}), sent(extra=wrong)])
+        with refused(NotSerializable, "orders[0].result", "$.fees[0]", value=wrong):
+            logged.log_orders("value", [(sent()[0], replace(sent()[1], extra=wrong))])
         assert logged.verify_audit().checked == 0
 
     def test_b3_an_empty_batch_of_records_does_nothing(self, logged: Recorder) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from storecore.errors import InvalidData
+from storecore.errors import InvalidData, NotSerializable
 from storecore.testing.fixtures import Fixtures
 from storecore.testing.recorder import Recorder
 from storecore.testing.records import TICK, for_all, fundamental, refused
@@ -27,6 +27,13 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"raw_xml": b"<x/>"},
     {"industry": "\ud800"},
     {"category": {1}},
+)
+CHANGED: tuple[tuple[Any, str], ...] = (
+    ({"legs": [1, (2, 3)]}, "$.legs[1]"),
+    ({"filed": {"at": FILED}}, "$.filed.at"),
+    ({"eps": float("inf")}, "$.eps"),
+    ({"eps": {1: 2}}, "$.eps"),
+    ([], "$"),
 )
 
 
@@ -99,6 +106,27 @@ class FundamentalLaws(Fixtures):
             with refused(InvalidData, value=data):
                 subject.write_fundamental("AAPL", data)
         assert subject.read_fundamental("AAPL") == fundamental(FILED)
+
+    def test_s1_an_extra_that_json_would_change_is_refused_by_path_and_the_old_filing_stays(
+        self, subject: Recorder
+    ) -> None:
+        """As in a state; an empty one is not None."""
+        old = fundamental(FILED, extra={})
+        subject.write_fundamental("AAPL", old)
+        for extra, path in CHANGED:
+            with refused(NotSerializable, "data.extra", path, value=extra):
+                subject.write_fundamental("AAPL", fundamental(FILED, extra=extra))
+            assert subject.read_fundamental("AAPL") == old
+
+    def test_s1_an_extra_is_a_copy_of_what_was_given_and_of_what_is_read(
+        self, subject: Recorder
+    ) -> None:
+        """Nobody changes a filing but by writing it."""
+        given: dict[str, Any] = {"eps": [1.5]}
+        subject.write_fundamental("AAPL", fundamental(FILED, extra=given))
+        given["eps"].append(2)
+        subject.read_fundamental("AAPL").extra["eps"].append(3)
+        assert subject.read_fundamental("AAPL").extra == {"eps": [1.5]}
 
     def test_f2_the_same_moment_replaces_whatever_its_time_zone(self, subject: Recorder) -> None:
         """There is one fundamental a symbol and instant."""

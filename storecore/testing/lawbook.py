@@ -58,7 +58,8 @@ LAWS: dict[str, Law] = {
     "T2": Law(
         "Bars, events and records come back in the kind that `start` and `end` have, naive or "
         "aware UTC, and naive without bounds; one of each is a `ValueError`. A fundamental comes "
-        "back as it was written.",
+        "back as it was written: its timestamp naive, with its offset, or in a time zone of the "
+        "same name (a `ZoneInfo`).",
         "Comparing naive with aware raises far from the cause.",
     ),
     "T3": Law(
@@ -91,6 +92,13 @@ LAWS: dict[str, Law] = {
         "Equal floats come back bit for bit; whole volumes come back as `int`.",
         "Backtests must repeat.",
     ),
+    "B6": Law(
+        "A bar may have more columns than the seven: float64, int64, bool, string or UTC "
+        "timestamp, nullable, of one type in a series; and a volume of None, not reported. An "
+        "upsert replaces the whole bar, so a column that it does not give becomes null. A question "
+        "for several series unifies the types or is refused.",
+        "Every vendor sends more than seven columns, and currencies have no volume.",
+    ),
     "F1": Law(
         "`read_fundamental(symbol, as_of)` is the one with the latest timestamp not after "
         "`as_of`, in whatever order they were written.",
@@ -109,7 +117,8 @@ LAWS: dict[str, Law] = {
     "E3": Law("A late event costs what a new one costs.", "Feeds are late at the worst moment."),
     "S1": Law(
         "What is loaded equals what was saved, or the save is refused with the path of the value "
-        "that JSON would change, and the old state stays. The same holds for an event's payload.",
+        "that JSON would change, and the old state stays. The same holds for an event's payload "
+        "and for the `extra` of a fundamental, a decision, an order or a result.",
         "A tuple that comes back as a list is a bug that shows at 9:30.",
     ),
     "A1": Law(

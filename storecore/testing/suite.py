@@ -44,6 +44,7 @@ from storecore.testing.deletions import DeletionLaws
 from storecore.testing.disk_usage import DiskUsageLaws
 from storecore.testing.durability import DurabilityLaws
 from storecore.testing.events import EventLaws
+from storecore.testing.extra_columns import ExtraColumnLaws
 from storecore.testing.filters import FilterLaws
 from storecore.testing.fixtures import GIVEN, Fixtures
 from storecore.testing.forms import FormLaws
@@ -75,6 +76,7 @@ BASE_LAWS: tuple[type[Fixtures], ...] = (
     NameLaws,
     TimeLaws,
     BarLaws,
+    ExtraColumnLaws,
     FundamentalLaws,
     EventLaws,
     StateLaws,

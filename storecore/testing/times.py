@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -44,6 +44,34 @@ NO_TIMES: tuple[Any, ...] = (
     1_767_571_200,
     None,
 )
+
+
+class Unnamed(tzinfo):
+    """A time zone of another library, which gives its offset alone."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        """Return two hours."""
+        return timedelta(hours=2)
+
+    def dst(self, moment: datetime | None) -> None:
+        """Return nothing: it is not known."""
+
+    def tzname(self, moment: datetime | None) -> None:
+        """Return nothing: it has no name."""
+
+
+class Named(Unnamed):
+    """A time zone of another library, which calls its name `zone`, as pytz does."""
+
+    zone = "America/New_York"
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        """Return the offset of that place."""
+        offset = ZoneInfo(self.zone).utcoffset(moment and moment.replace(tzinfo=None))
+        return offset or timedelta(0)
+
+
+NAMED = Named()
 
 
 class TimeLaws(Fixtures):
@@ -144,6 +172,25 @@ class TimeLaws(Fixtures):
             read = subject.read_fundamental(symbol)
             assert read == fundamental(moment, symbol=symbol)
             assert (repr(read.timestamp), read.timestamp.fold) == (repr(moment), moment.fold)
+
+    def test_t2_a_time_zone_of_another_library_comes_back_by_its_name(
+        self, subject: Recorder
+    ) -> None:
+        """As the `ZoneInfo` of that name; one without a name as its offset."""
+        if NAMED.zone not in available_timezones():
+            pytest.skip("not tried: this machine knows no time zones")
+        for number, moment in enumerate(
+            (datetime(2026, 7, 5, 9), datetime(2026, 1, 5, 9, 0, 0, 1))
+        ):
+            given = moment.replace(tzinfo=NAMED)
+            subject.write_fundamental("AAPL", fundamental(given, employees=number))
+            read = subject.read_fundamental("AAPL", as_of=given)
+            assert read.employees == number
+            assert repr(read.timestamp) == repr(moment.replace(tzinfo=ZoneInfo(NAMED.zone)))
+        given = NOON.replace(tzinfo=Unnamed())
+        subject.write_fundamental("MSFT", fundamental(given, symbol="MSFT"))
+        stamp = subject.read_fundamental("MSFT").timestamp
+        assert repr(stamp) == repr(NOON.replace(tzinfo=timezone(timedelta(hours=2))))
 
     def test_t3_a_range_includes_both_ends(self, subject: Recorder) -> None:
         """To the microsecond, for bars and for events."""

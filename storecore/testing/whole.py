@@ -65,6 +65,7 @@ def whole_filings() -> list[FundamentalData]:
             category=text,
             subcategory=text,
             raw_xml=text,
+            extra=PAYLOADS[number % len(PAYLOADS)],
         )
         for number, (text, stamp) in enumerate(zip(TEXTS, stamps, strict=True))
         for zone in zones[number % 3 : number % 3 + 1]
@@ -86,7 +87,7 @@ def whole_events() -> list[Event]:
 
 def whole_decisions() -> list[Decision]:
     """Return every action with every text, and the edges of weights and confidences."""
-    kinds = list(zip(Action, (0.1 + 0.2, 1e-9, 1 / 3), (0.0, 1.0, 1 / 3), strict=True))
+    kinds = list(zip(Action, (0.1 + 0.2, 1e-9, 1 / 3, -2.5), (0.0, 1.0, 1 / 3, 0.5), strict=True))
     of_texts = [
         Decision(text if text in NAMES else "AAPL", action, weight, confidence, text)
         for text in TEXTS
@@ -95,6 +96,7 @@ def whole_decisions() -> list[Decision]:
     return [
         *of_texts,
         *(Decision("AAPL", Action.BUY, each, 0.5, "") for each in (0.0, -0.0, 1e300)),
+        *(Decision("AAPL", Action.SELL, -1.0, 0.5, "", extra=each) for each in PAYLOADS),
     ]
 
 
@@ -107,7 +109,9 @@ def whole_orders() -> list[tuple[Order, OrderResult]]:
         )
         for text, price, quantity in zip(TEXTS, NUMBERS, QUANTITIES, strict=True)
     ]
-    return [*pairs, (Order("value", "AAPL", "BUY", 1, "MARKET"), OrderResult(7, "rejected"))]
+    order, result = Order("value", "AAPL", "BUY", 1, "MARKET"), OrderResult(7, "rejected")
+    more = [(replace(order, extra=each), replace(result, extra=each)) for each in PAYLOADS]
+    return [*pairs, (order, result), *more, (order, more[1][1]), (more[1][0], result)]
 
 
 class WholeLaws(Fixtures):

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from storecore.errors import InvalidData, NotSerializable, shown
 from storecore.values.fields import plain_record
@@ -74,11 +75,16 @@ def decode_document(encoded: bytes) -> Any:
 def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
     """Return a record of plain values, each of its field's type, or raise `InvalidData`.
 
-    Its datetimes must be plain and its dicts checked already. A record that JSON does not change
+    Its datetimes must be plain and the payload of an event checked already. `extra` is checked as a
+    document: `NotSerializable` names the path of a wrong value. A record that JSON does not change
     passes at once; any other is checked field by field.
     """
     if not isinstance(record, kind):
         raise InvalidData(f"{what}: expected {kind.__name__}, got {type(record).__name__}")
+    extra = getattr(record, "extra", None)
+    if extra is not None:
+        plain_extra = decode_document(encode_document(extra, f"{what}.extra"))
+        return replace(checked(replace(record, extra=None), kind, what), extra=plain_extra)
     try:
         plain: _Record = _decoder(kind).decode(_UNWRAPPING.encode(record))
         if plain == record:
@@ -91,7 +97,8 @@ def checked(record: _Record, kind: type[_Record], what: str) -> _Record:
 
 def checked_all(records: list[_Record], kind: type[_Record], what: str) -> list[_Record]:
     """Return a batch of records as `checked` does; `{}` in `what` is the row: `orders[{}]`."""
-    if set(map(type, records)) <= {kind}:
+    with_extra = any(getattr(record, "extra", None) is not None for record in records)
+    if not with_extra and set(map(type, records)) <= {kind}:
         try:
             encoded = _UNWRAPPING.encode(records)
             plain: list[_Record] = msgspec.json.decode(encoded, type=list[kind])  # type: ignore[valid-type]

@@ -221,6 +221,7 @@ FIELDS: Mapping[type[Struct], Mapping[str, Field]] = {
         "category": _or_none(_TEXT),
         "subcategory": _or_none(_TEXT),
         "raw_xml": _TEXT,
+        "extra": _CHECKED,
     },
     Event: {
         "type": _TEXT,
@@ -236,6 +237,7 @@ FIELDS: Mapping[type[Struct], Mapping[str, Field]] = {
         "target_weight": _FLOAT,
         "confidence": Field("a number from 0 to 1", _share),
         "reasoning": _TEXT,
+        "extra": _CHECKED,
     },
     Order: {
         "strategy_name": _TEXT,
@@ -244,6 +246,7 @@ FIELDS: Mapping[type[Struct], Mapping[str, Field]] = {
         "quantity": _NUMBER,
         "order_type": _TEXT,
         "limit_price": _or_none(_FLOAT),
+        "extra": _CHECKED,
     },
     OrderResult: {
         "order_id": Field("an int or a str", _identifier),
@@ -251,6 +254,7 @@ FIELDS: Mapping[type[Struct], Mapping[str, Field]] = {
         "fill_price": _or_none(_FLOAT),
         "fill_quantity": _or_none(_NUMBER),
         "message": _or_none(_TEXT),
+        "extra": _CHECKED,
     },
 }
 """The fields of all records but bars, which are checked as columns in `storecore.bars`."""

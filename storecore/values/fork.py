@@ -1,4 +1,7 @@
-"""Resets objects in a forked child: a lock may be held there by a thread that does not exist."""
+"""The one hook for forks. Objects are reset in the child, and may prepare in the parent.
+
+A lock may be held in the child by a thread that does not exist there.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,16 @@ class Forking(Protocol):
         ...
 
 
+class Sharing(Forking, Protocol):
+    """An object that also prepares what a child is about to share with its parent."""
+
+    def around_fork(self) -> None:
+        """Prepare in the parent, before each fork and after it."""
+        ...
+
+
 _owners: WeakSet[Forking] = WeakSet()
+_sharing: WeakSet[Sharing] = WeakSet()
 
 
 def reset_after_fork(owner: Forking) -> None:
@@ -23,9 +35,20 @@ def reset_after_fork(owner: Forking) -> None:
     _owners.add(owner)
 
 
+def prepare_around_forks(owner: Sharing) -> None:
+    """Call `owner.around_fork()` before and after each fork, and reset it in the child."""
+    _sharing.add(owner)
+    reset_after_fork(owner)
+
+
+def _prepare() -> None:
+    for owner in list(_sharing):
+        owner.around_fork()
+
+
 def _reset() -> None:
     for owner in list(_owners):
         owner.after_fork()
 
 
-os.register_at_fork(after_in_child=_reset)
+os.register_at_fork(before=_prepare, after_in_parent=_prepare, after_in_child=_reset)

@@ -49,6 +49,7 @@ from storecore_file.fs.locks import Count, GroupCommit, Locked
 from storecore_file.fs.logs import Effect, Log, NumberedLog, last_line
 from storecore_file.fs.seal import sealed, unsealed
 from storecore_file.integrity import Files, Issue, agreed, folder_issues, folder_lock
+from storecore_file.store_format import StoreFormat
 
 _ENTRY = 512  # bytes, a sector: what a disk writes whole or not at all
 _log = logging.getLogger("storecore")
@@ -162,12 +163,13 @@ _DAY = 86_400_000_000
 class FileLog(AuditLog):
     """One log, in one folder."""
 
-    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float, number: StoreFormat) -> None:
         self.name = folder.name
         self._folder = folder
         self._kind = kind = LOGS[self.name]
         self._mark = b'"%b":{' % kind.__struct_fields__[3].encode()  # which every line of it has
         self._disk = disk
+        self._format = number
         self._lock_path = folder / ".lock"
         self._head = HeadFile(folder / ".head", disk)
         self._unproven = 0  # as in the head
@@ -181,6 +183,7 @@ class FileLog(AuditLog):
 
         They share one sync, with those of other threads too.
         """
+        self._format.require_for(bodies)
         self._together.write(str(self._folder), bodies)
 
     def append(self, day: date, lines: list[bytes]) -> None:
@@ -189,6 +192,7 @@ class FileLog(AuditLog):
         Raises `StateConflict` if they do not follow the last record.
         """
         name = self.name
+        self._format.require_for(lines)
         with self._locked() as lock:
             # Before a file of the day is made.
             moved_end(name, lines, self._end_now(self._head.read().newest))

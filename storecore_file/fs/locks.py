@@ -40,7 +40,7 @@ from typing import Any, Generic, Self, TypeVar
 from weakref import ref
 
 from storecore.errors import LockTimeout, StoreError
-from storecore.values.fork import reset_after_fork
+from storecore.values.fork import prepare_around_forks, reset_after_fork
 from storecore_file.fs.handles import os_errors, raise_storage_error
 from storecore_file.fs.logs import Effect
 
@@ -119,7 +119,7 @@ class Locked(FileIO):
             number = os.open(self._name, _MAKE, 0o666)
         FileIO.__init__(self, number, "r+")
         self._number = number
-        _held[number] = ref(self)
+        OPEN_LOCKS.add(number, self)
 
     def _wait(self) -> None:
         deadline, wait = time.monotonic() + self._timeout, _FIRST_WAIT
@@ -149,29 +149,37 @@ class Locked(FileIO):
         )
 
 
-_held: dict[int, ref[Locked]] = {}  # by descriptor: no more than were ever open at once
+class OpenLocks:
+    """The locks that are open in this process.
+
+    A child process must not keep the locks that its parent was holding, neither until it gets to
+    run (closing a file that it has open too does not unlock it), nor if the parent is killed.
+    """
+
+    def __init__(self) -> None:
+        self._by_descriptor: dict[int, ref[Locked]] = {}  # no more than were ever open at once
+
+    def add(self, number: int, lock: Locked) -> None:
+        """Add a lock whose file has been opened."""
+        self._by_descriptor[number] = ref(lock)
+
+    def around_fork(self) -> None:
+        """Do not leave the locks to a child that inherits the open files."""
+        for lock in self._open():
+            lock.unlock_at_close()
+
+    def after_fork(self) -> None:
+        """Close the files in a forked child."""
+        for lock in self._open():
+            lock.forget()
+
+    def _open(self) -> list[Locked]:
+        locks = [each() for each in list(self._by_descriptor.values())]
+        return [lock for lock in locks if lock is not None and not lock.closed]
 
 
-def _open_locks() -> list[Locked]:
-    locks = [held() for held in list(_held.values())]
-    return [lock for lock in locks if lock is not None and not lock.closed]
-
-
-def _unlock_at_close() -> None:
-    for lock in _open_locks():
-        lock.unlock_at_close()
-
-
-def _forget_all() -> None:
-    for lock in _open_locks():
-        lock.forget()
-
-
-# A child process must not keep the locks that its parent was holding, neither until it gets to run
-# (closing a file that it has open too does not unlock it), nor if the parent is killed.
-os.register_at_fork(
-    before=_unlock_at_close, after_in_parent=_unlock_at_close, after_in_child=_forget_all
-)
+OPEN_LOCKS = OpenLocks()
+prepare_around_forks(OPEN_LOCKS)
 
 
 _PATIENCE = 0.1  # seconds

@@ -37,6 +37,7 @@ from storecore_postgres.database import Connection, Database
 from storecore_postgres.errors import KEY_TAKEN
 from storecore_postgres.rows import PAGE, Row, decoding, pages
 from storecore_postgres.schema.layouts import Distribution
+from storecore_postgres.schema.version import SchemaVersion
 from storecore_postgres.wire import instant, text_array, timestamptz, timestamptz_array
 
 _MISPLACED = "its columns seq, strategy or logged_at differ from those of its record"
@@ -87,8 +88,10 @@ class PostgresLog(AuditLog):
         schema: str,
         layout: Distribution,
         log: str,
+        version: SchemaVersion,
     ) -> None:
         self._database = database
+        self._version = version
         self.name = log
         self._table = f"{schema}.{log}"
         self.chain_head = AuditHead(database, schema, log)
@@ -109,12 +112,14 @@ class PostgresLog(AuditLog):
 
     def write(self, bodies: list[bytes]) -> None:
         """Append checked records, all or none, exactly once."""
+        self._version.require_for(f"logging {self.name}", bodies)
         with self._lock:
             if not self._append_after_known_end(bodies):
                 self._end = self._append_locked(bodies)
 
     def append(self, day: date, lines: list[bytes]) -> None:
         """Append checked records that were logged in another store, all or none."""
+        self._version.require_for(f"copying {self.name}", lines)
 
         def put(connection: Connection) -> Link:
             end = moved_end(self.name, lines, self.chain_head.lock(connection))

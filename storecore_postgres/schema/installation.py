@@ -1,27 +1,62 @@
 """Opens a schema: creates its tables on first open, under a lock, and checks existing ones.
 
 Several processes may open an empty database at once; one of them creates the tables. A role without
-the privilege to create tables can open an existing store.
+the privilege to create tables can open an existing store. A store of an earlier release stays as it
+is until something needs what it does not have: then `complete` adds it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple, NoReturn, cast
 
 import psycopg
+from msgspec import Struct
 
 from storecore.errors import ConfigError, NoStore, StorageError
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.errors import OLDEST, store_error
 from storecore_postgres.schema.columns import Tables, check_tables, tables_made_by, tables_of
 from storecore_postgres.schema.layouts import DISTRIBUTIONS, Distribution, choose_layout
-from storecore_postgres.schema.tables import ABOUT, TABLES, VERSION, create_statements, quoted
+from storecore_postgres.schema.tables import (
+    ABOUT,
+    ADDED_TABLES,
+    FIRST_TABLES,
+    TABLES,
+    VERSION,
+    VERSIONS,
+    completion_statements,
+    create_statements,
+    quoted,
+)
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_OWNER = """
+SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class
+WHERE oid = to_regclass(%s)
+"""
+# PUBLIC is role 0.
+_GRANTED = """
+SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+    privilege_type
+FROM pg_class, aclexplode(relacl)
+WHERE oid = to_regclass(%s) AND grantee <> relowner
+    AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+"""
+
+
+class Installed(Struct, frozen=True):
+    """The layout of a store's tables, its version, and whether `complete` has nothing to add."""
+
+    layout: Distribution
+    version: str
+    is_complete: bool
 
 
 def prepare_schema(
     database: Database, schema: str, asked: str, *, create: bool = True
-) -> Distribution:
-    """Create the tables if they are missing, check them, and return their layout.
+) -> Installed:
+    """Create the tables if they are missing, check them, and return what there is.
 
     `schema` is quoted. With `create=False` nothing is created, and a missing store raises
     `NoStore`. Raises `ConfigError` or `StorageError` if the server, the role or the existing tables
@@ -31,13 +66,42 @@ def prepare_schema(
         try:
             _check_server(connection)
             found = _contents(connection, schema)
-            if found.about.get("version") != str(VERSION):
+            if found.about.get("version") not in VERSIONS:
                 found = _create(connection, schema, asked) if create else _refused(found, schema)
         except psycopg.Error as error:
             raise database.failed(error, f"opening the schema {schema}") from error
     layout = _agreed_layout(found.about, asked, schema)
-    check_tables(found.tables, tables_made_by(create_statements("made", layout)), schema)
-    return layout
+    expected = tables_made_by(create_statements("made", layout))
+    if not found.is_complete:
+        expected = {name: expected[name] for name in FIRST_TABLES}
+    check_tables(found.tables, expected, schema)
+    return Installed(layout, found.about["version"], found.is_complete)
+
+
+def complete(connection: Connection, schema: str, layout: Distribution) -> None:
+    """Add what an earlier release has not created; the version of the store stays as it is.
+
+    The owner of the tables will own it. Roles get the privileges there that they have for bars.
+    """
+    with connection.transaction():
+        connection.execute(LOCK, [schema])
+        if ADDED_TABLES[-1] in tables_of(connection, schema, ADDED_TABLES):
+            return
+        ((owner,),) = connection.execute(_OWNER, [f"{schema}.bars"]).fetchall()
+        connection.execute(f"SET LOCAL ROLE {owner}")
+        for statement in (*completion_statements(schema, layout), *_regranted(connection, schema)):
+            connection.execute(statement, prepare=False)
+        connection.execute("RESET ROLE")
+
+
+def _regranted(connection: Connection, schema: str) -> Iterator[str]:
+    """Yield grants for what is added, as they are for bars."""
+    for role, privilege in connection.execute(_GRANTED, [f"{schema}.bars"]).fetchall():
+        yield f"GRANT {privilege} ON {schema}.series_columns TO {role}"
+        if privilege == "SELECT":
+            yield f"GRANT SELECT ON {schema}.bar_columns TO {role}"
+        if privilege == "INSERT":
+            yield f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}"
 
 
 def remove(dsn: str, schema: str) -> None:
@@ -69,6 +133,12 @@ class _Contents(NamedTuple):
     about: dict[str, str]
     tables: Tables
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the tables are there that an earlier release does not create."""
+        added = any(name in self.tables for name in ADDED_TABLES)
+        return added or self.about.get("version") == str(VERSION)
+
 
 def _contents(connection: Connection, schema: str) -> _Contents:
     tables = tables_of(connection, schema, TABLES)
@@ -82,9 +152,9 @@ def _contents(connection: Connection, schema: str) -> _Contents:
 def _create(connection: Connection, schema: str, asked: str) -> _Contents:
     """Create the tables, unless another process has done so meanwhile; return the contents then."""
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [schema])
+        connection.execute(LOCK, [schema])
         found = _contents(connection, schema)
-        if found.about.get("version") == str(VERSION):
+        if found.about.get("version") in VERSIONS:
             return found
         _check_empty(found, schema)
         extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
@@ -113,7 +183,7 @@ def _check_empty(found: _Contents, schema: str) -> None:
             f"the schema {schema} has version {found.about['version']}, this storecore supports "
             f"{VERSION}; upgrade storecore"
         )
-    others = sorted(found.tables.keys() - {"about"})
+    others = sorted(found.tables.keys() - {"about", *ADDED_TABLES})
     if others:
         raise StorageError(
             f"the schema {schema} has the tables {', '.join(others)}, but its table about has no "

@@ -6,6 +6,7 @@ Citus refuses statements with an empty select list (`SELECT FROM`), so no statem
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, cast, get_args
 
 from storecore.errors import ConfigError
@@ -20,12 +21,14 @@ _KEYS = {  # the primary key of a distributed table must contain its distributio
 }
 _DISTRIBUTED_BY = {
     "bars": "symbol",
+    "series_columns": "symbol",
     "fundamentals": "symbol",
     "events": "symbol",
     "states": "strategy",
     "decisions": "strategy",
     "orders": "strategy",
 }
+_REPLICATED = ("audit_heads", "about", "bar_columns")  # to each node
 _PARTITIONED_BY = {"bars": ("date", "90 days"), "events": ("timestamp", "30 days")}
 
 
@@ -50,22 +53,29 @@ def primary_key(table: str, plain: str, distribution: Distribution) -> str:
     return _KEYS.get(table, {}).get(distribution, plain)
 
 
-def layout_statements(schema: str, distribution: Distribution) -> list[str]:
+def layout_statements(
+    schema: str, distribution: Distribution, tables: Collection[str]
+) -> list[str]:
     """Return the statements that lay out new tables; `schema` is quoted."""
     if distribution == "citus":
-        distributed = [
-            _distributed(f"{schema}.{table}", by) for table, by in _DISTRIBUTED_BY.items()
-        ]
-        reference = [f"{schema}.audit_heads", f"{schema}.about"]
         return [
-            *distributed,
-            *(f"SELECT create_reference_table({_text(each)})" for each in reference),
+            *(
+                _distributed(f"{schema}.{table}", by)
+                for table, by in _DISTRIBUTED_BY.items()
+                if table in tables
+            ),
+            *(
+                f"SELECT create_reference_table({_text(f'{schema}.{table}')})"
+                for table in _REPLICATED
+                if table in tables
+            ),
         ]
     if distribution == "timescale":
         return [
             f"SELECT create_hypertable({_text(f'{schema}.{table}')}, "
             f"by_range('{column}', INTERVAL '{width}'))"
             for table, (column, width) in _PARTITIONED_BY.items()
+            if table in tables
         ]
     return []
 

@@ -1,6 +1,6 @@
-"""The tables of a store as SQL, and the grants for two roles: a reader and a writer.
+"""The tables of a store as SQL, and the grants for three roles: a reader, a writer and a keeper.
 
-DESIGN.md, "The tables", explains every column and key.
+DESIGN.md, "The tables", explains every column and key, and "Versions" what `COMPLETION` is for.
 """
 
 from __future__ import annotations
@@ -13,8 +13,20 @@ from storecore.errors import ConfigError
 from storecore.errors.redaction import redacted
 from storecore_postgres.schema.layouts import Distribution, layout_statements, primary_key
 
-VERSION = 1
-TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "audit_heads", "about")
+VERSION = 2  # the highest that this release reads and writes
+VERSIONS = ("1", "2")
+FIRST_TABLES = (
+    "bars",
+    "fundamentals",
+    "events",
+    "states",
+    "decisions",
+    "orders",
+    "audit_heads",
+    "about",
+)
+ADDED_TABLES = ("bar_columns", "series_columns")  # which a store of release 1 does not have
+TABLES = (*FIRST_TABLES, *ADDED_TABLES)
 _NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # % and braces mark placeholders
 _LONGEST = 63  # bytes; the server truncates longer identifiers, and two might become equal
 
@@ -93,8 +105,58 @@ _GUARDED = """
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.{log}
 FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse_change()
 """
+# What an earlier release has not created. It ignores these, so it still opens the store.
+_COMPLETION = """
+CREATE TABLE {schema}.bar_columns (
+    name text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    stored_as text COLLATE "C" NOT NULL,
+    PRIMARY KEY (name, kind)
+);
+CREATE TABLE {schema}.series_columns (
+    symbol text COLLATE "C" NOT NULL,
+    timeframe text COLLATE "C" NOT NULL,
+    kinds json NOT NULL,
+    PRIMARY KEY (symbol, timeframe)
+)
+"""
+_VOLUME = "ALTER TABLE {schema}.bars ALTER volume DROP NOT NULL"
+
+# They run with the rights of the owner, so that a role that only writes may write new columns.
+_USE_VERSION_2 = """
+CREATE FUNCTION {schema}.use_version_2() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
+    UPDATE {schema}.about SET value = '2' WHERE key = 'version' AND value = '1'
+{tag}
+"""
+_ADD_BAR_COLUMN = """
+CREATE FUNCTION {schema}.add_bar_column(column_name text, column_kind text, place text)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
+BEGIN
+    EXECUTE format(
+        'ALTER TABLE %s ADD COLUMN %I %s', '{literal}.bars'::regclass, place,
+        CASE column_kind
+            WHEN 'float64' THEN 'float8'
+            WHEN 'int64' THEN 'int8'
+            WHEN 'bool' THEN 'bool'
+            WHEN 'string' THEN 'text COLLATE "C"'
+            WHEN 'timestamp' THEN 'timestamptz'
+        END
+    );
+    INSERT INTO {schema}.bar_columns VALUES (column_name, column_kind, place);
+    INSERT INTO {schema}.about
+    SELECT 'columns', count(*)::text FROM {schema}.bar_columns
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+    PERFORM {schema}.use_version_2();
+END {tag}
+"""
+_REVOKED = """
+REVOKE ALL ON FUNCTION
+    {schema}.use_version_2(), {schema}.add_bar_column(text, text, text) FROM PUBLIC
+"""
 _GRANTS = """\
--- replace reader and writer by the names of your roles (CREATE ROLE … LOGIN)
+-- replace reader, writer and keeper by the names of your roles (CREATE ROLE … LOGIN)
 -- for a role that only reads:
 GRANT USAGE ON SCHEMA {schema} TO reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader;
@@ -104,8 +166,15 @@ GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO reader;
 GRANT USAGE ON SCHEMA {schema} TO writer;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO writer;
 GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO writer;
-GRANT UPDATE ON {schema}.bars, {schema}.fundamentals, {schema}.audit_heads TO writer;
-GRANT DELETE ON {schema}.bars, {schema}.states TO writer;
+GRANT UPDATE ON {schema}.bars, {schema}.series_columns TO writer;
+GRANT UPDATE ON {schema}.fundamentals, {schema}.audit_heads TO writer;
+GRANT DELETE ON {schema}.bars, {schema}.series_columns, {schema}.states TO writer;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO writer;
+
+-- for a role that also deletes events and fundamentals, and renames symbols:
+GRANT writer TO keeper;
+GRANT DELETE ON {schema}.events, {schema}.fundamentals TO keeper;
+GRANT UPDATE ON {schema}.events TO keeper;
 """
 
 
@@ -131,15 +200,33 @@ def create_statements(schema: str, distribution: Distribution) -> list[str]:
     for log in ("decisions", "orders"):
         key = primary_key(log, "seq", distribution)
         made.append(_LOG.format(schema=schema, log=log, key=key))
-    made += layout_statements(schema, distribution)
+    made += layout_statements(schema, distribution, FIRST_TABLES)
     if distribution != "citus":  # which has no triggers on distributed tables
         made.append(_GUARD.format(schema=schema))
         made += [_GUARDED.format(schema=schema, log=log) for log in ("decisions", "orders")]
-    about = {"version": str(VERSION), "distribution": distribution}
+    about = {"version": VERSIONS[0], "distribution": distribution}
     rows = ", ".join(f"('{key}', '{value}')" for key, value in about.items())
-    return [*made, f"INSERT INTO {schema}.about VALUES {rows}"]
+    made.append(f"INSERT INTO {schema}.about VALUES {rows}")
+    return made + completion_statements(schema, distribution)
+
+
+def completion_statements(schema: str, distribution: Distribution) -> list[str]:
+    """Return the SQL that adds what a store of an earlier release does not have."""
+    literal, tag = schema.replace("'", "''"), "$body$"
+    while tag in schema:
+        tag = f"$_{tag[1:]}"
+    one_by_one = "SET LOCAL citus.multi_shard_modify_mode TO 'sequential'"
+    return [
+        *([one_by_one] if distribution == "citus" else []),
+        _COMPLETION.format(schema=schema),
+        _VOLUME.format(schema=schema),  # apart: a cluster sends a whole string to its nodes
+        *layout_statements(schema, distribution, ADDED_TABLES),
+        _USE_VERSION_2.format(schema=schema, tag=tag),
+        _ADD_BAR_COLUMN.format(schema=schema, literal=literal, tag=tag),
+        _REVOKED.format(schema=schema),
+    ]
 
 
 def grants(schema: str) -> str:
-    """Return the grants for a reading and a writing role; `schema` is quoted."""
+    """Return the grants for a reading role, a writing one and a keeper; `schema` is quoted."""
     return _GRANTS.format(schema=schema)

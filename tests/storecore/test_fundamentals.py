@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
+import dateutil.tz
 import numpy as np
 import pandas as pd
 import pytest
+import pytz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore import FundamentalData, InvalidData, StorageError
+from storecore import FundamentalData, InvalidData, NotSerializable, StorageError
 from storecore.fundamentals import (
     checked_fundamental,
     decode_fundamental,
@@ -20,6 +23,10 @@ from storecore.fundamentals import (
 
 NEW_YORK = ZoneInfo("America/New_York")
 text = st.text(st.characters(exclude_categories=["Cs"]))
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+)
 numbers = st.none() | st.integers(0, 2**70) | st.floats(0, allow_nan=False, allow_infinity=False)
 offsets = st.integers(-86_399, 86_399).map(lambda seconds: timezone(timedelta(seconds=seconds)))
 moments = st.datetimes(
@@ -40,6 +47,7 @@ documents = st.builds(
     category=st.none() | text,
     subcategory=st.none() | text,
     raw_xml=text,
+    extra=st.none() | st.dictionaries(text, json_values, max_size=3),
 )
 
 
@@ -74,6 +82,78 @@ def test_t2_an_hour_that_a_clock_change_skips_or_repeats_comes_back_as_it_was(fu
         stamp.fold,
         NEW_YORK,
     )
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        pytz.timezone("America/New_York").localize(datetime(2026, 7, 6, 9)).tzinfo,
+        dateutil.tz.gettz("America/New_York"),
+        NEW_YORK,
+    ],
+    ids=["pytz", "dateutil", "zoneinfo"],
+)
+def test_t2_a_time_zone_of_any_library_comes_back_as_the_zoneinfo_of_its_name(fundamental, zone):
+    given_as = datetime(2026, 7, 6, 9, tzinfo=zone)
+    data = checked_fundamental("AAPL", fundamental(given_as))
+    for stamp in (data.timestamp, decode_fundamental(encode_fundamental(data)).timestamp):
+        assert (stamp, stamp.tzinfo) == (datetime(2026, 7, 6, 9, tzinfo=NEW_YORK), NEW_YORK)
+    unchecked = encode_fundamental(fundamental(given_as))
+    assert unchecked == encode_fundamental(data)
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [
+        (pytz.FixedOffset(120), 2),
+        (dateutil.tz.tzutc(), 0),
+        (dateutil.tz.tzoffset("X", 3600), 1),
+        (dateutil.tz.tz.tzfile("/etc/localtime"), None),
+        (timezone(timedelta(hours=1), "CET"), 1),
+    ],
+)
+def test_t2_a_time_zone_without_a_name_comes_back_as_its_offset(fundamental, zone, hours):
+    given_as = datetime(2026, 7, 6, 9, tzinfo=zone)
+    stamp = checked_fundamental("AAPL", fundamental(given_as)).timestamp
+    offset = given_as.utcoffset() if hours is None else timedelta(hours=hours)
+    assert (stamp, stamp.tzinfo) == (given_as, timezone(offset))
+
+
+def test_t2_pytz_before_it_is_localized_is_the_instant_that_it_is(fundamental):
+    """Its offset is then that of the local time before there were zones."""
+    given_as = datetime(2026, 7, 6, 9, tzinfo=pytz.timezone("Europe/Paris"))
+    stamp = checked_fundamental("AAPL", fundamental(given_as)).timestamp
+    assert (stamp, stamp.tzinfo) == (given_as, ZoneInfo("Europe/Paris"))
+    latest = datetime(9999, 12, 31, 23, 30, tzinfo=pytz.timezone("Europe/Paris"))
+    stamp = checked_fundamental("AAPL", fundamental(latest)).timestamp
+    assert stamp.isoformat() == "9999-12-31T23:30:00+00:09"
+
+
+def test_an_absent_extra_is_not_written_and_a_document_without_one_is_read(fundamental):
+    encoded = encode_fundamental(fundamental())
+    assert b"extra" not in encoded
+    assert decode_fundamental(encoded).extra is None
+    with_one = encode_fundamental(fundamental(extra={}))
+    assert with_one == encoded.replace(b',"timezone"', b',"extra":{},"timezone"')
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"a": [{"b": (1,)}]}, r"^data\.extra: \$\.a\[0\]\.b: \(1,\): JSON cannot carry a tuple"),
+        ({1: 2}, r"^data\.extra: \$: 1: a key must be a str"),
+        ([], r"^data\.extra: \$: expected a dict, got list"),
+    ],
+)
+def test_s1_an_extra_that_json_would_change_is_refused_by_its_path(fundamental, extra, message):
+    with pytest.raises(NotSerializable, match=message):
+        checked_fundamental("AAPL", fundamental(extra=extra))
+
+
+def test_s1_subclasses_of_json_types_become_plain_in_an_extra(fundamental):
+    given_as = OrderedDict(eps=np.float64(1.5), name=np.str_("x"))
+    extra = checked_fundamental("AAPL", fundamental(extra=given_as)).extra
+    assert repr(extra) == "{'eps': 1.5, 'name': 'x'}"
 
 
 @pytest.mark.parametrize("zone", [b"Mars/Olympus", b"America", b"../passwd", b""])
@@ -193,6 +273,6 @@ def test_d5_a_time_zone_that_cannot_be_read_is_no_other_answer(fundamental, monk
     def refuse(zone):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("storecore.fundamentals.ZoneInfo", refuse)
+    monkeypatch.setattr("storecore.values.zones.ZoneInfo", refuse)
     with pytest.raises(StorageError, match="cannot read the time zone 'Asia/Tokyo': Too many"):
         decode_fundamental(encoded)

@@ -16,12 +16,12 @@ FIELDS = {
     "PriceBar": "symbol date open high low close volume extra",
     "FundamentalData": (
         "symbol timestamp company_name cik employees shares_outstanding float_shares "
-        "industry category subcategory raw_xml"
+        "industry category subcategory raw_xml extra"
     ),
     "Event": "type symbol timestamp ingested_at source payload",
-    "Decision": "symbol action target_weight confidence reasoning",
-    "Order": "strategy_name symbol action quantity order_type limit_price",
-    "OrderResult": "order_id status fill_price fill_quantity message",
+    "Decision": "symbol action target_weight confidence reasoning extra",
+    "Order": "strategy_name symbol action quantity order_type limit_price extra",
+    "OrderResult": "order_id status fill_price fill_quantity message extra",
     "DecisionRecord": "seq timestamp strategy decision prev hash",
     "OrderRecord": "seq timestamp strategy order result prev hash",
 }
@@ -67,21 +67,22 @@ def test_what_a_fundamental_may_leave_out():
     known = FundamentalData(
         symbol="AAPL", timestamp=datetime(2026, 1, 5), company_name="Apple", cik="1", raw_xml=""
     )
-    assert [field for field in known.__struct_fields__ if getattr(known, field) is None] == (
-        FIELDS["FundamentalData"].split()[4:-1]
-    )
+    names = FIELDS["FundamentalData"].split()
+    assert [field for field in names if getattr(known, field) is None] == [*names[4:-2], "extra"]
 
 
 def test_what_an_order_and_its_result_may_leave_out(order):
     result = OrderResult("1", "submitted")
-    assert order().limit_price is None
-    assert (result.fill_price, result.fill_quantity, result.message) == (None, None, None)
+    assert (order().limit_price, order().extra) == (None, None)
+    assert (result.fill_price, result.fill_quantity) == (None, None)
+    assert (result.message, result.extra) == (None, None)
 
 
 def test_the_actions():
     assert {action.name: action.value for action in Action} == {
         "HOLD": "hold",
         "BUY": "buy",
+        "SELL": "sell",
         "EXIT": "exit",
     }
 

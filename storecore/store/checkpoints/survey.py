@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from storecore.audit.records import end_of
 from storecore.errors import CorruptData
-from storecore.fundamentals import encode_fundamental
 from storecore.models import Event, FundamentalData
 from storecore.protocols import Catalog, DataStore, Transfer, VersionedState
 from storecore.reports.checkpoint import EventDay, Filings, LogEnd, SavedState, Series
@@ -24,6 +23,7 @@ from storecore.store.digests import (
     Tally,
     bounds_of,
     canonical,
+    canonical_filing,
     moment_of,
     pieces_of,
     tally,
@@ -85,7 +85,7 @@ def filings_of(symbol: str, fundamentals: Iterable[FundamentalData]) -> Filings 
     """Return the fundamentals of one symbol, None if there are none."""
     digest, moments = Digest(), list[datetime]()
     for each in fundamentals:
-        digest.add(encode_fundamental(each))
+        digest.add(canonical_filing(each))
         moments.append(moment_of(each))
     if not moments:
         return None

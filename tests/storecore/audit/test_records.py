@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 
 import pytest
@@ -17,8 +18,10 @@ from storecore import (
     DecisionRecord,
     InvalidData,
     InvalidName,
+    NotSerializable,
     Order,
     OrderRecord,
+    OrderResult,
     StorageError,
 )
 from storecore.audit.chain import audit_report, follow_chain
@@ -40,7 +43,6 @@ from storecore.audit.records import (
     order_entry,
     select_records,
 )
-from storecore.models import OrderResult
 from storecore.values.times import time_range
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -356,3 +358,69 @@ def test_a3_what_was_logged_before_has_the_bytes_and_the_hash_that_it_had():
     assert b'"target_weight":1.0,' in first
     assert b'"result":{"order_id":"7","status":"filled",' in second
     assert end.hash == "573d6e0710c179e3ffa89f532780294e5632732ba4bc29df9f06aea5d807dc57"
+
+
+EXTRA = {"fees": [{"usd": 0.5}, None], "": {"deep": [[]]}}
+
+
+def test_a_line_without_extra_is_that_of_the_release_before():
+    """Byte for byte, so that its hash stays what it was."""
+    decided = decision_body("value", Decision("AAPL", Action.BUY, 0.5, 1, "why"))
+    assert decided == (
+        b'"strategy":"value","decision":{"symbol":"AAPL","action":"buy","target_weight":0.5,'
+        b'"confidence":1.0,"reasoning":"why"},'
+    )
+    ordered = order_body("value", Order("value", "AAPL", "BUY", 1, "MKT"), OrderResult(7, "new"))
+    assert ordered == (
+        b'"strategy":"value","order":{"strategy_name":"value","symbol":"AAPL","action":"BUY",'
+        b'"quantity":1,"order_type":"MKT","limit_price":null},"result":{"order_id":7,'
+        b'"status":"new","fill_price":null,"fill_quantity":null,"message":null},'
+    )
+
+
+def test_a_line_with_extra_has_it_as_the_last_member():
+    decided = decision_body("value", Decision("AAPL", Action.SELL, -0.5, 1, "why", EXTRA))
+    assert decided.endswith(
+        b'"reasoning":"why","extra":{"fees":[{"usd":0.5},null],"":{"deep":[[]]}}},'
+    )
+    inner = Order("value", "AAPL", "BUY", 1, "MKT", extra={"extra": None})
+    ordered = order_body("value", inner, OrderResult(7, "new", extra={}))
+    assert b'"limit_price":null,"extra":{"extra":null}},"result":{' in ordered
+    assert ordered.endswith(b'"message":null,"extra":{}},')
+
+
+@pytest.mark.parametrize("extra", [None, {}, EXTRA])
+def test_s1_extra_comes_back_from_its_line_as_it_was(extra):
+    decision = Decision("AAPL", Action.SELL, -2.5, 1, "why", extra)
+    order = Order("value", "AAPL", "BUY", 1, "MKT", None, extra)
+    result = OrderResult(7, "new", extra=extra)
+    lines, _ = chain([decision_body("value", decision)], NOON, GENESIS)
+    decided = decode_record(lines[0], DecisionRecord)
+    lines_of_orders, _ = chain(order_bodies("value", [(order, result)]), NOON, GENESIS)
+    ordered = decode_record(lines_of_orders[0], OrderRecord)
+    assert (decided.decision, ordered.order, ordered.result) == (decision, order, result)
+    assert chained(decided, GENESIS)[0] == lines[0]
+    assert chained(ordered, GENESIS)[0] == lines_of_orders[0]
+
+
+def test_s1_an_extra_that_json_would_change_is_refused_by_its_path_in_a_batch_too():
+    good, bad = Decision("AAPL", Action.BUY, 1, 1, "", {}), {"a": {"b": {1}}}
+    with pytest.raises(NotSerializable, match=r"^decision\.extra: \$\.a\.b: \{1\}: JSON"):
+        decision_body("value", replace(good, extra=bad))
+    with pytest.raises(NotSerializable, match=r"^decisions\[1\]\.extra: \$\.a\.b"):
+        decision_bodies("value", [good, replace(good, extra=bad)])
+    order, result = Order("value", "AAPL", "BUY", 1, "MKT"), OrderResult(7, "new")
+    with pytest.raises(NotSerializable, match=r"^orders\[1\]\.result\.extra: \$\.a\.b"):
+        order_bodies("value", [(order, result), (order, replace(result, extra=bad))])
+
+
+class Sent(Order, frozen=True):
+    """An order of a user's own kind."""
+
+
+def test_an_order_of_a_subclass_keeps_its_extra_as_a_plain_order():
+    body = order_body(
+        "value", Sent("value", "AAPL", "BUY", Decimal(1), "MKT", extra=EXTRA), OrderResult(7, "new")
+    )
+    assert b'"quantity":1,' in body
+    assert b'"extra":{"fees"' in body

@@ -9,6 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,7 +165,6 @@ def test_b2_a_price_of_none_is_refused_with_row_and_field(bar, field):
         2**53 + 1,
         Fraction(1, 3),
         np.longdouble("0.1"),
-        Decimal("0.12345678901234567891"),
         pytest.param(10**400, id="too big"),
         pytest.param(-(10**5000), id="no repr"),
     ],
@@ -171,6 +172,23 @@ def test_b2_a_price_of_none_is_refused_with_row_and_field(bar, field):
 def test_b2_a_price_that_no_float_equals_is_refused(bar, value):
     with pytest.raises(InvalidData, match=r"^bars\[0\]\.low=.*no 64-bit float equals it"):
         bar_columns("AAPL", [bar(low=value)])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Decimal("0.12345678901234567891"), Decimal(2**53 + 1), Decimal("258.31"), Decimal("1e-400")],
+)
+def test_b5_a_decimal_is_the_nearest_float(bar, value):
+    (number,) = bar_columns("AAPL", [bar(low=value)]).low
+    assert (number, type(number)) == (float(value), float)
+
+
+@pytest.mark.parametrize(
+    "given_as", [pd.DataFrame(), pl.LazyFrame(), pa.table({}), {"close": [1.0]}]
+)
+def test_a_table_is_refused_with_the_method_for_tables(given_as):
+    with pytest.raises(InvalidData, match=r"got a table \(.*write_bar_table\(frame, symbol="):
+        bar_columns("AAPL", given_as)
 
 
 @pytest.mark.parametrize("value", [-1, -0.5, np.int64(-1), Fraction(-1, 2)])
@@ -199,7 +217,6 @@ def test_b2_a_fractional_volume_that_no_float_equals_is_refused(bar):
         (5, "^bars: expected an iterable of PriceBar, got int"),
         ("AAPL", r"^bars\[0\]: expected a PriceBar, got str"),
         ([{"symbol": "AAPL"}], r"^bars\[0\]: expected a PriceBar, got dict"),
-        (pd.DataFrame({"open": [1.0]}), r"^bars\[0\]: expected a PriceBar, got str"),
     ],
 )
 def test_what_is_no_batch_of_bars_is_refused(batch, message):

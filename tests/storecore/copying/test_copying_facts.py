@@ -50,6 +50,21 @@ def test_one_that_differs_becomes_the_sources(source, target, fundamental, found
     assert target.read_fundamental("AAPL").employees == 2
 
 
+def test_extras_are_copied_and_the_order_of_their_keys_is_no_difference(
+    source, target, fundamental, found
+):
+    source.write_fundamental("AAPL", fundamental(extra={"b": {"d": 1, "c": 2}, "a": 1}))
+    target.write_fundamental("AAPL", fundamental(extra={"a": 1, "b": {"c": 2, "d": 1}}))
+    source.write_fundamental("MSFT", fundamental(symbol="MSFT", extra={"a": [1]}))
+    target.write_fundamental("MSFT", fundamental(symbol="MSFT"))
+    taken = target.checkpoint()
+    report = copy_store(source, target)
+    assert [each.added for each in report.copied if each.kind == "fundamentals"] == [0, 1]
+    assert target.read_fundamental("MSFT").extra == {"a": [1]}
+    assert taken.fundamentals[0].digest == source.checkpoint().fundamentals[0].digest
+    assert taken.fundamentals[1].digest != source.checkpoint().fundamentals[1].digest
+
+
 @pytest.mark.parametrize("zone", [None, UTC, ZoneInfo("Europe/Berlin")])
 def test_the_same_moment_in_another_zone_is_another_answer(
     source, target, fundamental, found, zone

@@ -1,11 +1,11 @@
-"""What begins anew in a forked child: all that asked for it and still lives, and nothing else."""
+"""A forked child resets the objects that asked for it and still exist, and nothing else."""
 
 from __future__ import annotations
 
 import gc
 import os
 
-from storecore.values.fork import _reset, reset_after_fork
+from storecore.values.fork import _reset, prepare_around_forks, reset_after_fork
 
 
 class Owner:
@@ -15,7 +15,7 @@ class Owner:
         self.forks += 1
 
 
-def test_who_asked_for_it_begins_anew_in_a_child():
+def test_an_object_that_asked_for_it_is_reset_in_a_child():
     owner, other = Owner(), Owner()
     reset_after_fork(owner)
     child = os.fork()
@@ -25,7 +25,7 @@ def test_who_asked_for_it_begins_anew_in_a_child():
     assert owner.forks == 0
 
 
-def test_who_has_gone_is_not_kept():
+def test_an_object_that_no_longer_exists_is_not_kept():
     calls = []
 
     class Gone(Owner):
@@ -36,3 +36,19 @@ def test_who_has_gone_is_not_kept():
     gc.collect()
     _reset()
     assert calls == []
+
+
+def test_an_object_may_prepare_in_the_parent_before_and_after_a_fork():
+    calls = []
+
+    class Sharing(Owner):
+        def around_fork(self):
+            calls.append("parent")
+
+    owner = Sharing()
+    prepare_around_forks(owner)
+    child = os.fork()
+    if not child:
+        os._exit(10 * len(calls) + owner.forks)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 11
+    assert (calls, owner.forks) == (["parent", "parent"], 0)

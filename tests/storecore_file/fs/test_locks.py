@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 
 from storecore.errors import LockTimeout, StorageError
-from storecore_file.fs.locks import Locked, _forget_all, _unlock_at_close
+from storecore_file.fs.locks import OPEN_LOCKS, Locked
 
 HOLDER = """if True:
     import sys
@@ -212,7 +212,7 @@ def test_a_child_waits_for_a_thread_of_its_parent_and_not_for_ever(path, script)
 def test_what_a_child_does_first_is_to_let_go_of_the_locks_of_its_parent(path):
     held = Locked(path, 1)
     with held:
-        _forget_all()  # called after a fork: here it leaves no one with the file open
+        OPEN_LOCKS.after_fork()  # called after a fork: here it leaves no one with the file open
         entered = []
         with Locked(path, 0):
             entered.append(path)
@@ -226,7 +226,7 @@ def test_a_lock_that_a_child_has_open_too_is_unlocked_when_its_holder_lets_go(pa
     assert not is_free(path)  # closing it alone leaves it to who has it open too
     os.close(inherited)
     with Locked(path, 1) as lock:
-        _unlock_at_close()  # called before and after a fork
+        OPEN_LOCKS.around_fork()  # called before and after a fork
         inherited = os.dup(lock.fileno())
     assert is_free(path)
     os.close(inherited)

@@ -10,6 +10,7 @@ import broken_bars
 import broken_batches
 import broken_behaviour
 import broken_caches
+import broken_extras
 import broken_facts
 import broken_far
 import broken_files
@@ -40,6 +41,7 @@ MODULES = (
     *(broken_behaviour, broken_verdicts, broken_maintenance),
     *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
     broken_questions,
+    broken_extras,
 )
 BROKEN = {
     name: cls

@@ -14,6 +14,7 @@ from typing import Any
 from storecore import BackendSpec, hookimpl, laws
 from storecore.builtin.memory import MemoryConfig
 from storecore.errors import NotSerializable
+from storecore.fundamentals import own_copy
 from storecore.models import (
     Decision,
     DecisionRecord,
@@ -42,7 +43,8 @@ class PlainTransfer(laws.BarTablesByBars):
         """Yield all fundamentals by symbol, then by timestamp."""
         self._check_open()
         histories = sorted(self._fundamentals.items())
-        return self._while_open(history[at] for _, history in histories for at in sorted(history))
+        kept = (history[at] for _, history in histories for at in sorted(history))
+        return self._while_open(map(own_copy, kept))
 
     def iter_events(self) -> Iterator[Event]:
         """Yield all events by timestamp, then by order of writing."""
@@ -191,7 +193,7 @@ class PlainStore(PlainMaintenance):
         history = self._fundamentals.get(symbol, {})
         limit = laws.LATEST if as_of is None else laws.exact_instant(as_of, "as_of")
         known = [at for at in history if at <= limit]
-        return history[max(known)] if known else None
+        return own_copy(history[max(known)]) if known else None
 
     def write_event(self, event: Event) -> None:
         """Append an event, as bytes that nobody else holds."""

@@ -2,6 +2,8 @@
 
 What was synced is there. Of what was not, data may be lost, kept up to a point or torn there, and
 each new name, rename and removal may have happened or not, in any combination.
+
+The default run lays out a share of these trees (`every`), the soak run all of them.
 """
 
 from __future__ import annotations
@@ -98,11 +100,17 @@ def lay_out(tree, root):
             (root / path).write_bytes(content)
 
 
+@pytest.fixture(params=[5, pytest.param(1, marks=pytest.mark.soak)], ids=["a share", "all"])
+def every(request):
+    """Of how many trees one is laid out."""
+    return request.param
+
+
 @pytest.fixture
 def after_crashes(tmp_path):
-    """Yield (steps before the crash, folder) for every state that a crash may leave."""
+    """Yield (steps before the crash, folder) for every state that a crash may leave, or a share."""
 
-    def each(recorder, since=0):
+    def each(recorder, since=0, every=1):
         seen, numbers = set(), itertools.count()
         marks = 0
         for count in range(since, len(recorder.steps) + 1):
@@ -111,7 +119,10 @@ def after_crashes(tmp_path):
                 key = (marks, frozenset(tree.items()))
                 if key not in seen:
                     seen.add(key)
-                    folder = tmp_path / f"crash {next(numbers)}"
+                    number = next(numbers)
+                    if number % every:
+                        continue
+                    folder = tmp_path / f"crash {number}"
                     lay_out(tree, folder)
                     yield recorder.steps[:count], folder
 

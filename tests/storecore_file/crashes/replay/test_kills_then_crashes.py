@@ -130,7 +130,7 @@ def outcomes(tmp_path, record, after_crashes, killed, small, monkeypatch):
         write(store, number)
         raise killed("never")
 
-    def each(kind, first):
+    def each(kind, first, every):
         write, read = KINDS[kind]
         for kill in range(1, 100):
             base = tmp_path / f"killed after {kill}"
@@ -145,7 +145,7 @@ def outcomes(tmp_path, record, after_crashes, killed, small, monkeypatch):
                 write(FileDataStore(base), first + 1)
                 end = len(recorder.steps)
                 recorder.mark("acknowledged")
-            for steps, folder in after_crashes(recorder, since=end + 1):
+            for steps, folder in after_crashes(recorder, since=end + 1, every=every):
                 with FileDataStore(folder, durability="os") as store:
                     there = read(store)
                     yield {*range(first), first + 1} - there, steps
@@ -158,8 +158,10 @@ def outcomes(tmp_path, record, after_crashes, killed, small, monkeypatch):
 
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("kind", KINDS)
-def test_d1_what_a_killed_writer_left_is_made_durable_before_it_is_built_on(outcomes, kind, first):
-    missing = [lost for lost, _ in outcomes(kind, first)]
+def test_d1_what_a_killed_writer_left_is_made_durable_before_it_is_built_on(
+    outcomes, kind, first, every
+):
+    missing = [lost for lost, _ in outcomes(kind, first, every)]
     print(f"{len(missing)} states")
     assert missing
     assert [lost for lost in missing if lost] == []

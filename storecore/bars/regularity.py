@@ -1,0 +1,153 @@
+"""Bars whose dates do not fit the timeframe of their series, as far as its name gives a length.
+
+Two things do not fit, and both lose or double data in silence:
+
+- several bars in one period: two bars on a day under `1d`, which two vendors give that stamp days
+  at midnights of different zones, or minutes under `1d`;
+- bars that are all much further apart than the timeframe: days under `1m`.
+
+A period is a UTC day, a week from Monday, a month or a year, or a step since 1970 of a shorter
+timeframe. Of a timeframe of many days, weeks or months only the unit counts, since nobody knows
+where its first period begins.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.values.timeframes import DAY, HOUR, WEEK, Timeframe, timeframe_of
+from storecore.values.times import EARLIEST, to_datetime
+
+_FEW_CLOCKS = 4  # in which vendors stamp the same days
+_NAMES = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
+_NAMES |= {"w": "week", "mo": "month", "y": "year"}
+
+
+class _Rhythm(NamedTuple):
+    """Bars of a timeframe: their least step, and at how many times of the unit they may be.
+
+    Days are at two times if clocks change. Fewer bars than `fewest` prove no rhythm.
+    """
+
+    name: str
+    text: str
+    unit: int
+    step: int
+    clocks: int
+    fewest: int
+
+
+_RHYTHMS = (
+    _Rhythm("1d", "a day", DAY, 23 * HOUR, 2, 3),
+    _Rhythm("1h", "an hour", HOUR, HOUR, 1, 10),
+)
+
+
+class Misfit(NamedTuple):
+    """What does not fit, what it looks like, and what to do; `timeframe` would fit ("": none)."""
+
+    what: str
+    looks_like: str
+    advice: str
+    timeframe: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.looks_like}"
+
+
+def misfit(dates: pa.Array, timeframe: str) -> Misfit | None:
+    """Return what does not fit a timeframe in the instants of a series, sorted and unique.
+
+    None if everything fits, or if the name of the timeframe gives no length.
+    """
+    length = timeframe_of(timeframe)
+    if length is None or len(dates) < 2:
+        return None
+    shared = shares_period(dates, length)
+    if pc.any(shared).as_py():
+        return _crowded(dates, shared, length)
+    return _sparse(dates, length)
+
+
+def shares_period(dates: pa.Array, length: Timeframe) -> pa.Array:
+    """Return for each instant but the first whether it is in the same period as the one before."""
+    periods = _periods(dates, length)
+    return pc.equal(periods[1:], periods[:-1])
+
+
+def _periods(dates: pa.Array, length: Timeframe) -> pa.Array:
+    """Return the number of the period of each instant."""
+    if length.unit in ("mo", "y"):
+        moments = dates.view(pa.timestamp("us"))
+        years = pc.year(moments)
+        if length.unit == "y":
+            return years
+        return pc.add(pc.multiply(years, 12), pc.month(moments))
+    # The first instant is a Monday at midnight, so weeks begin on Monday and nothing is negative.
+    step = {"w": WEEK, "d": DAY}.get(length.unit, length.micros)
+    return pc.divide(pc.subtract(dates, EARLIEST), step)
+
+
+def _crowded(dates: pa.Array, shared: pa.Array, length: Timeframe) -> Misfit:
+    """Return the misfit of several bars in one period."""
+    periods = _periods(dates, length)
+    crowded = pc.count_distinct(periods[1:].filter(shared)).as_py()
+    first = dates[pc.index(shared, True).as_py()].as_py()
+    units = f"{_NAMES[length.unit]}s"
+    is_one = length.number == 1 or length.unit not in ("s", "m", "h")
+    periods_of = units if is_one else f"periods of {length.number} {units}"
+    what = f"{crowded:,} of {pc.count_distinct(periods).as_py():,} {periods_of} have several bars, "
+    what += f"the first {_text(first)}"
+    clocks = pc.unique(_clocks(dates)).to_pylist() if length.unit == "d" else []
+    if 1 < len(clocks) <= _FEW_CLOCKS and pc.min(_steps(dates)).as_py() >= HOUR:
+        times = " and ".join(_text(each)[11:16] for each in sorted(clocks))
+        looks = f"it looks like days that are stamped in different ways, at {times} UTC"
+        return Misfit(what, looks, 'with day="written" each is filed under the day that is written')
+    step = pc.mode(_steps(dates))[0]["mode"].as_py()
+    return _of_another(what, _named(step))
+
+
+def _of_another(what: str, name: str) -> Misfit:
+    """Return the misfit of bars of another timeframe."""
+    if not name:
+        looks = "its bars are closer than the timeframe"
+        return Misfit(what, looks, "give the timeframe that they have")
+    return Misfit(what, f"it looks like bars of {name}", f"if so, give timeframe {name!r}", name)
+
+
+def _sparse(dates: pa.Array, length: Timeframe) -> Misfit | None:
+    """Return a misfit if all bars are days, or whole hours, apart in a shorter timeframe."""
+    for rhythm in _RHYTHMS:
+        step, count = rhythm.step, len(dates)
+        if length.micros >= rhythm.unit or count < rhythm.fewest:
+            continue
+        if dates[-1].as_py() - dates[0].as_py() < step * (count - 1):
+            continue  # the usual case, which costs nothing
+        clocks = pc.count_distinct(_clocks(dates, rhythm.unit)).as_py()
+        if clocks <= rhythm.clocks and pc.min(_steps(dates)).as_py() >= step:
+            what = f"all of its {count:,} bars are {rhythm.text} or more apart"
+            return _of_another(what, rhythm.name)
+    return None
+
+
+def _steps(dates: pa.Array) -> pa.Array:
+    return pc.subtract(dates[1:], dates[:-1])
+
+
+def _clocks(dates: pa.Array, unit: int = DAY) -> pa.Array:
+    """Return the time since the beginning of the day, or of another unit, of each instant."""
+    since = pc.subtract(dates, EARLIEST)
+    return pc.subtract(since, pc.multiply(pc.divide(since, unit), unit))
+
+
+def _named(step: int) -> str:
+    """Return the usual name of a step, an empty string if it has none."""
+    found = timeframe_of(f"{step // 1_000_000}s") if 0 < step < 7 * DAY else None
+    return found.name if found is not None and found.micros == step else ""
+
+
+def _text(instant: int) -> str:
+    return to_datetime(instant, aware=False).isoformat(" ")

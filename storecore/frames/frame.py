@@ -1,0 +1,181 @@
+"""Any table of bars as a plain one: checked whole, with all that is wrong in one error.
+
+A *plain table* is an Arrow table with the seven columns in types that `checked_rows` takes. It
+passes through at the cost of a look at its schema. Everything else is converted here, so that a
+backend never sees another form.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pyarrow as pa
+
+from storecore.bars.checks import Extra as Keeps
+from storecore.bars.checks import checked_rows
+from storecore.bars.extra_values import FIELDS
+from storecore.bars.groups import Grouped
+from storecore.bars.table import PRICES
+from storecore.errors import InvalidData, text_of
+from storecore.frames.dates import dates_of, zone_of_midnights
+from storecore.frames.extra import further_columns
+from storecore.frames.names import Named, named
+from storecore.frames.numbers import (
+    Numbers,
+    is_text,
+    missing_prices,
+    prices_of,
+    symbols_of,
+    volumes_of,
+)
+from storecore.frames.options import DEFAULTS, Options
+from storecore.frames.source import Column, columns_of, is_pandas, speaks_arrow
+from storecore.frames.warnings import warn_of_bars, warn_of_midnights, warn_of_spelling
+from storecore.frames.wide import long_columns
+from storecore.values.timeframes import timeframe_of
+
+_MOST_PROBLEMS = 30
+
+
+def checked_frame(
+    table: Any, timeframe: str, options: Options = DEFAULTS, keeps: Keeps = "keep"
+) -> Grouped:
+    """Return the bars of any table, grouped by symbol.
+
+    A backend that keeps no further columns gives `keeps="refuse"`. Raises `InvalidData` with all
+    that is wrong. Warns of what does not fit the timeframe.
+    """
+    given, rows = _as_arrow(table), None
+    if options == DEFAULTS and isinstance(given, pa.Table) and is_plain(given):
+        with suppress(InvalidData):  # found again below, with all others
+            rows = checked_rows(given, keeps)
+            _warn_of_zone(given["date"], timeframe)
+    if rows is None:
+        rows = checked_rows(_converted(given, timeframe, options), keeps)
+    warn_of_spelling(timeframe)
+    warn_of_bars(rows, timeframe)
+    return rows
+
+
+def plain_table(table: Any, timeframe: str, options: Options = DEFAULTS) -> pa.Table:
+    """Return any table as a plain one, for another store to check and to warn of."""
+    given = _as_arrow(table)
+    if options == DEFAULTS and isinstance(given, pa.Table) and is_plain(given):
+        return given
+    return _converted(given, timeframe, options)
+
+
+def is_plain(table: pa.Table) -> bool:
+    """Return whether a table has the seven columns alone, in types that need no conversion."""
+    names = table.column_names
+    if len(names) != len(FIELDS) or set(names) != set(FIELDS):
+        return False
+    kinds = dict(zip(names, table.schema.types, strict=True))
+    symbol, date = kinds["symbol"], kinds["date"]
+    text = symbol.value_type if pa.types.is_dictionary(symbol) else symbol
+    numbers = (kinds[name] for name in (*PRICES, "volume"))
+    return (
+        is_text(text)
+        and (pa.types.is_timestamp(date) or pa.types.is_date(date))
+        and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in numbers)
+    )
+
+
+def _as_arrow(table: Any) -> Any:
+    """Return what speaks Arrow as a table, if it can be read as one.
+
+    A frame of pandas only with the seven columns: its labels and columns are looked at one by one.
+    """
+    if isinstance(table, pa.Table) or not speaks_arrow(table):
+        return table
+    if is_pandas(table) and {*map(str, table.columns)} | {table.index.name} - {None} != {*FIELDS}:
+        return table
+    try:
+        return pa.table(table)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        if hasattr(table, "columns"):
+            return table  # a frame: its columns are looked at one by one
+        raise InvalidData(
+            f"table: cannot read a {type(table).__name__}: {text_of(error)}"
+        ) from error
+
+
+def _converted(table: Any, timeframe: str, options: Options) -> pa.Table:
+    found = named(long_columns(columns_of(table)), options)
+    problems = [f"table: {each}" for each in found.problems]
+    plain, more = _values(found, timeframe, options)
+    if problems + more:
+        raise InvalidData(_report(problems + more, found.near))
+    return plain
+
+
+def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | None, list[str]]:
+    """Return a plain table, or all that is wrong with the values."""
+    columns, problems = _readable(found.fields)
+    values: dict[str, Any] = {}
+    missing: dict[str, pa.ChunkedArray] = {}
+    for name, column in columns.items():
+        numbers = _of_field(name, column.values, timeframe, options)
+        problems += numbers.problems
+        values[name] = numbers.values
+        if numbers.missing is not None:
+            missing[name] = numbers.missing
+    extra, wrong = further_columns(found.extra)
+    gaps, kept = missing_prices(missing, values, skip=options.missing == "skip")
+    problems += [*gaps, *wrong]
+    if problems or found.problems:
+        return None, problems
+    table = _assembled(values | extra, options)
+    return (table if kept is None else table.filter(kept)), []
+
+
+def _readable(fields: dict[str, Column]) -> tuple[dict[str, Column], list[str]]:
+    """Return the columns that have values, and the problems of the others."""
+    problems = [f"table.{name}: {each.problem}" for name, each in fields.items() if each.problem]
+    return {name: each for name, each in fields.items() if not each.problem}, problems
+
+
+def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Options) -> Numbers:
+    if name == "symbol":
+        return symbols_of(values)
+    if name == "volume":
+        return volumes_of(values)
+    if name != "date":
+        return prices_of(values, name)
+    length = timeframe_of(timeframe)
+    written = options.day == "written" and (length is None or length.is_of_days)
+    dates = dates_of(values, written=written)
+    if not written:
+        _warn_of_zone(values, timeframe)
+    return Numbers(dates.values, dates.problems, None)
+
+
+def _warn_of_zone(dates: pa.ChunkedArray, timeframe: str) -> None:
+    """Warn of days that are stamped at the midnights of a zone."""
+    length = timeframe_of(timeframe)
+    if length is not None and length.is_of_days and pa.types.is_timestamp(dates.type):
+        zone = zone_of_midnights(dates)
+        if zone:
+            warn_of_midnights(zone, timeframe)
+
+
+def _assembled(values: dict[str, Any], options: Options) -> pa.Table:
+    rows = len(values["date"])
+    if options.symbol is not None:
+        values["symbol"] = pa.repeat(pa.scalar(options.symbol, pa.string()), rows)
+    if "volume" not in values:
+        values["volume"] = pa.nulls(rows, pa.float64())
+    further = [name for name in values if name not in FIELDS]
+    return pa.table({name: values[name] for name in (*FIELDS, *further)})
+
+
+def _report(problems: list[str], near: dict[str, str]) -> str:
+    """Return all problems as one line, a single one as it is, and what to try."""
+    hint = f"; if these are meant, give columns={near}" if near else ""
+    if len(problems) == 1:
+        return f"{problems[0]}{hint}"
+    texts = [f"({number}) {each}" for number, each in enumerate(problems[:_MOST_PROBLEMS], 1)]
+    rest = len(problems) - _MOST_PROBLEMS
+    more = [f"and {rest} more"] if rest > 0 else []
+    return f"table: {len(problems)} problems: {'; '.join([*texts, *more])}{hint}"

@@ -1,0 +1,71 @@
+"""The keywords of `write_bar_table` that say how a table is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from storecore.errors import InvalidData, shown
+from storecore.values.names import check_name
+from storecore.values.suggestions import did_you_mean
+
+Extra = Literal["keep", "ignore"]
+Missing = Literal["error", "skip"]
+Day = Literal["instant", "written"]
+Volume = Literal["required", "absent"]
+
+_CHOICES = {
+    "extra": ("keep", "ignore"),
+    "missing": ("error", "skip"),
+    "day": ("instant", "written"),
+    "volume": ("required", "absent"),
+}
+
+
+class Options(NamedTuple):
+    """Checked keywords; `columns` maps a name of a bar's column to the name in the table."""
+
+    symbol: str | None = None
+    columns: Mapping[str, str] = {}
+    extra: str = "keep"
+    missing: str = "error"
+    day: str = "instant"
+    volume: str = "required"
+
+
+DEFAULTS = Options()
+
+
+def checked_options(
+    symbol: str | None,
+    columns: Mapping[str, str] | None,
+    extra: str,
+    missing: str,
+    day: str,
+    volume: str,
+) -> Options:
+    """Return checked keywords. Raises `InvalidData` with the choices, or `InvalidName`."""
+    chosen = {"extra": extra, "missing": missing, "day": day, "volume": volume}
+    for name, choices in _CHOICES.items():
+        if chosen[name] not in choices:
+            hint = did_you_mean(str(chosen[name]), choices)
+            expected = " or ".join(map(repr, choices))
+            raise InvalidData(f"{name}={shown(chosen[name])}: expected {expected}{hint}")
+    if symbol is not None:
+        symbol = check_name(symbol, "symbol")
+    return Options(symbol, _checked_columns(columns), extra, missing, day, volume)
+
+
+def _checked_columns(columns: Any) -> Mapping[str, str]:
+    if columns is None:
+        return {}
+    if not isinstance(columns, Mapping):
+        raise InvalidData(
+            f"columns={shown(columns)}: expected a mapping from a column of a bar to a column of "
+            "the table, as in columns={'date': 'window_start', 'volume': 'v'}"
+        )
+    return {str(name): _column_name(found) for name, found in columns.items()}
+
+
+def _column_name(found: Any) -> str:
+    return " ".join(map(str, found)) if isinstance(found, tuple) else str(found)

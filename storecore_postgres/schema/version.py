@@ -1,0 +1,72 @@
+"""The version of a store, raised before the first write that an older release would misread.
+
+    1   what the first release reads
+    2   bars with columns of their own or without a volume, records with `extra`, decisions to sell
+
+A store that holds none of it keeps version 1, and an older release opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import psycopg
+
+from storecore.errors import StorageError
+from storecore_postgres.database import Connection, Database
+from storecore_postgres.schema.installation import Installed, complete
+from storecore_postgres.schema.tables import VERSION
+
+
+class SchemaVersion:
+    """The version of a store as this process knows it; it never decreases."""
+
+    def __init__(self, database: Database, schema: str, installed: Installed) -> None:
+        self._database = database
+        self._schema = schema
+        self._layout = installed.layout
+        self._known = int(installed.version)
+        self.is_complete = installed.is_complete
+
+    def require(self, what: str) -> None:
+        """Raise the version of the store to 2, unless it is.
+
+        `what` names the operation. Raises `StorageError` if the role may not.
+        """
+        if self._known == VERSION:
+            return
+        self.complete(what)
+        statement = f"SELECT {self._schema}.use_version_2()::text"
+        self.as_owner(what, lambda connection: connection.execute(statement))
+        self._known = VERSION
+
+    def require_for(self, what: str, records: Iterable[bytes]) -> None:
+        """Raise the version if one of these encoded records needs it."""
+        if self._known < VERSION and any(map(_is_new, records)):
+            self.require(what)
+
+    def complete(self, what: str) -> None:
+        """Add the tables and functions that an earlier release has not created."""
+        if not self.is_complete:
+            self.as_owner(what, lambda each: complete(each, self._schema, self._layout))
+            self.is_complete = True
+
+    def as_owner(self, what: str, work: Callable[[Connection], object]) -> None:
+        """Do what changes the tables. Raises `StorageError` with advice if the role may not."""
+        try:
+            self._database.retry(what, work)
+        except StorageError as error:
+            if not isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
+                raise
+            raise StorageError(
+                f"{what}: the tables of {self._schema} must be changed for it, which this role may "
+                "not; run `storecore init` as their owner, and grant this role what it prints"
+            ) from error.__cause__
+
+
+def _is_new(record: bytes) -> bool:
+    """Return whether an older release does not know a member of an encoded record.
+
+    Quotes within a text are escaped in JSON, so neither can be part of one.
+    """
+    return b'"extra":{' in record or b'"action":"sell"' in record
