@@ -715,7 +715,8 @@ class Store(Closing):
     def _replace(self, timeframe: str, batch: Grouped) -> None:
         if not hasattr(self._bars, "replace"):
             raise replacing_unsupported(self)
-        self._bars.replace(timeframe, batch)
+        if batch.names:
+            self._bars.replace(timeframe, batch)
 
     def _records(self, log: str, start: Bound, end: Bound, strategy: str | None) -> list[Any]:
         self._check_open()

@@ -62,7 +62,7 @@ class BarCollection(Collection, ABC):
         def replace(self, timeframe: str, batch: Grouped) -> None:
             """Replace whole series by the bars of a batch (`write_bar_table(…, replace=True)`).
 
-            Each symbol of the batch has at least one bar. All series change in one step: a reader
+            The batch has at least one symbol, and each has at least one bar. All series change in one step: a reader
             sees the old or the new bars of a series, and after an error or a crash no series or all
             of them are replaced.
             """
