@@ -248,7 +248,9 @@ class Store(Closing):
         span = time_range(start, end, last)
         found = self._bars.read(symbol, timeframe, span)
         if isinstance(found, BarColumns):
-            return price_bars(symbol, newest_bars(found, span.newest), span.aware)
+            if span.newest is not None:
+                found = newest_bars(found, span.newest)
+            return price_bars(symbol, found, span.aware)
         from storecore.bars.table import bars_of, newest_rows
 
         return bars_of(symbol, newest_rows(found, span.newest), span.aware)
