@@ -250,3 +250,26 @@ def test_what_is_deleted_renamed_or_replaced_changes_in_all(
         assert each.load_versioned_state("value") == StateVersion(0, None)
     assert store.delete_fundamentals("NEW", *EVER) == 1
     assert [each.read_fundamental("NEW") for each in stores] == [None] * 3
+
+
+def test_b6_a_mirror_writes_further_columns_to_all_of_its_stores(mirror, stores, bar):
+    given = [bar(extra={"vwap": 1.5}, volume=None)]
+    table = bar_table([bar(symbol="MSFT")])
+    store = mirror(*stores)
+    store.write_bars("AAPL", iter(given))
+    store.write_bar_table(table.append_column("vwap", table["close"]))
+    for each in stores:
+        assert each.read_bars("AAPL", *EVER) == given
+        assert each.read_bar_table("MSFT", *EVER)["vwap"].to_pylist() == [bar().close]
+
+
+def test_b6_a_replica_that_was_written_before_further_columns_is_named(mirror, bar):
+    class Before(MemoryDataStore):
+        def __init__(self):
+            super().__init__()
+            self._bars.keeps_extra = False
+
+    store = mirror(MemoryDataStore(), Before(), on_failure="raise")
+    with pytest.raises(StorageError, match=r"Before.*: this backend was written before"):
+        store.write_bars("AAPL", [bar(extra={"vwap": 1.5})])
+    assert store.read_bars("AAPL", *EVER)[0].extra == {"vwap": 1.5}
