@@ -143,7 +143,7 @@ def fill(store):
     minutes = [bar("AAPL", START + timedelta(minutes=number)) for number in range(50)]
     store.write_bars("AAPL", minutes, timeframe="1m")
     store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[55], 1.0))
-    store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[10], 2.0), timeframe="1D")
+    store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[10], 2.0), timeframe="Tick")
     store.write_bars("J0", wide("J0", 4), timeframe="1h")
     store.write_bars("J1", wide("J1", 2), timeframe="1h")
     store.write_bars("WIDE", wide("WIDE", 3))
@@ -888,7 +888,7 @@ def written(tmp_path):
         (first + 60_000_000 * number, 1.0, 2.0, 0.5, 1.5, 2.0**53) for number in range(3_000)
     ]
     exact = {"exact": {"2999": LARGE}, "generation": 9}
-    writer.partition("prices/+btc/1+M/2026-01.parquet", "btc", "1M", minutes, **exact)
+    writer.partition("prices/+btc/+T+ick/2026-01.parquet", "btc", "Tick", minutes, **exact)
     wide = {"s": ["x", None, ""], "vwap": [0.5, float("inf"), None]}
     kinds = {"version": 4, "columns": {"s": "string", "vwap": "float64"}}
     writer.partition("prices/WIDE/2026-01.parquet", "WIDE", "1d", bars[:3], wide, **kinds)
