@@ -54,7 +54,7 @@ _ADVICE = {
     "42501": "this role lacks a privilege; grant it what `storecore init` prints",
     "25006": "this server or role is read-only; connect to one that can write",
     "54000": "a row or an answer is too large for the server; write or read fewer columns at once",
-    "54011": "a table has at most 1,600 columns, removed ones included; write or read fewer of them",
+    "54011": "a table has at most 1,600 columns, removed ones included; use fewer of them",
     "53100": "the server's disk is full; free some space, then write again",
     "53200": "the server is out of memory",
     "57P01": "the server closed the connection; see its log",

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import psycopg
+import pyarrow as pa
 import pytest
 
 from storecore import ConfigError, InvalidData, PriceBar, StateConflict, StorageError, open_store
@@ -70,47 +71,54 @@ def test_an_inventory_is_one_statement(store, memory, monkeypatch):
     assert len(statements) == 1
 
 
+MINUTES = {"timeframe": "1m"}
+
+
+@pytest.fixture
+def table_of():
+    """Return bars as a table, under any symbol."""
+    memory = MemoryDataStore()
+
+    def made(symbol, given):
+        memory.delete_bars(symbol, *ALL, **MINUTES)
+        memory.write_bars(symbol, given, **MINUTES)
+        return memory.read_bar_table(symbol, **MINUTES)
+
+    return made
+
+
 def test_a_reader_sees_a_series_that_is_replaced_old_or_new_in_pages_too(
-    store, opened, monkeypatch
+    store, opened, monkeypatch, table_of
 ):
     monkeypatch.setattr(bars, "_PAGE_ROWS", 7)
     monkeypatch.setattr(bars, "_COPY_FROM", 20)
     versions = [minutes("A", count, close) for count, close in ((30, 1.0), (12, 2.0), (25, 3.0))]
-    tables = []
-    for version in versions:
-        store.write_bars("other", [PriceBar("other", *list(_fields(each))) for each in version])
-        tables.append(store.read_bar_table("other").set_column(0, "symbol", [["A"] * len(version)]))
-        store.delete_bars("other", *ALL)
-    store.write_bar_table(tables[0], replace=True)
+    tables = [table_of("A", version) for version in versions]
+    store.write_bar_table(tables[0], replace=True, **MINUTES)
+
+    def replace(number):
+        store.write_bar_table(tables[number % 3], replace=True, **MINUTES)
+
     with opened() as reader, ThreadPoolExecutor(1) as threads:
-        writing = threads.submit(
-            lambda: [store.write_bar_table(tables[n % 3], replace=True) for n in range(40)]
-        )
+        writing = threads.submit(lambda: list(map(replace, range(40))))
         while not writing.done():
-            assert reader.read_bars("A") in versions
+            assert reader.read_bars("A", **MINUTES) in versions
         writing.result()
 
 
-def _fields(bar):
-    return bar.date, bar.open, bar.high, bar.low, bar.close, bar.volume
-
-
-def test_several_series_are_replaced_all_or_none(store, admin, schema):
+def test_several_series_are_replaced_all_or_none(store, admin, schema, table_of):
     for symbol in "AB":
-        store.write_bars(symbol, minutes(symbol, 3))
-    before = store.read_bar_table(["A", "B"])
+        store.write_bars(symbol, minutes(symbol, 3), **MINUTES)
+    before = store.read_bar_table(["A", "B"], **MINUTES)
     admin.execute(f"ALTER TABLE {schema}.bars ADD CONSTRAINT low CHECK (close < 5 OR symbol = 'A')")
-    for symbol in "CD":
-        store.write_bars(symbol, minutes(symbol, 2))
-    wrong = store.read_bar_table(["C", "D"])
-    wrong = wrong.set_column(0, "symbol", [["A", "A", "B", "B"]])
-    wrong = wrong.set_column(5, "close", [[9.0] * 4])
+    parts = [table_of(symbol, minutes(symbol, 2, 9.0)) for symbol in "AB"]
+    new = pa.concat_tables(parts)
     with pytest.raises(StorageError, match="violates check constraint"):
-        store.write_bar_table(wrong, replace=True)
-    assert store.read_bar_table(["A", "B"]) == before
+        store.write_bar_table(new, replace=True, **MINUTES)
+    assert store.read_bar_table(["A", "B"], **MINUTES) == before
     admin.execute(f"ALTER TABLE {schema}.bars DROP CONSTRAINT low")
-    store.write_bar_table(wrong, replace=True)
-    assert store.read_bar_table(["A", "B"]).to_pylist() == wrong.to_pylist()
+    store.write_bar_table(new, replace=True, **MINUTES)
+    assert store.read_bar_table(["A", "B"], **MINUTES) == new
 
 
 def test_a_renaming_is_in_one_step_and_done_once(store, at_commit, event, fundamental):

@@ -85,7 +85,7 @@ GRANT UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO {writer};
 GRANT UPDATE ON {schema}.bars, {schema}.fundamentals, {schema}.audit_heads TO {writer};
 GRANT DELETE ON {schema}.bars, {schema}.states TO {writer};
 """
-NOON = datetime(2026, 1, 5, 12)
+NOON, NEXT_DAY = datetime(2026, 1, 5, 12), datetime(2026, 1, 6)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_it_is_opened_and_written_and_stays_as_it_is(
     release_1, tables, still_opens, bar, event, fundamental, decision, sent
 ):
     with release_1() as store:
-        store.write_bars("AAPL", [bar(), bar(date=NOON, volume=2**53 + 1)])
+        store.write_bars("AAPL", [bar(), bar(date=NEXT_DAY, volume=2**53 + 1)])
         store.write_bar_table(store.read_bar_table("AAPL"), replace=True)
         store.write_event(event())
         store.write_fundamental("AAPL", fundamental())
@@ -145,7 +145,11 @@ def test_it_is_opened_and_written_and_stays_as_it_is(
         assert len(store.read_bars("B")) == len(store.read_bar_table(["A", "B"], last=5)) == 2
         assert len(store.read_bar_table(["A", "B"], "2030-01-01")) == 0
         assert sum(map(len, store.iter_bar_tables("B"))) == 2
-        assert store.delete_bars("B", NOON, NOON) == store.delete_events("2026-01-05", NOON) == 1
+        assert (
+            store.delete_bars("B", NEXT_DAY, NEXT_DAY)
+            == store.delete_events("2026-01-05", NOON)
+            == 1
+        )
         assert store.verify().ok
         assert store.compact().checked == len(FIRST_TABLES)
     assert tables() == set(FIRST_TABLES)
