@@ -103,7 +103,7 @@ class FileDataStore(Store):
         warn_of_network(self.base_path)
         number = StoreFormat(disk, self.base_path, lock_timeout)
         collections: dict[str, Any] = {
-            "bars": Bars(folders["bars"], disk, lock_timeout),
+            "bars": Bars(folders["bars"], disk, lock_timeout, number),
             "fundamentals": Fundamentals(folders["fundamentals"], disk, number),
             "events": Events(folders["events"], disk, lock_timeout),
             "states": States(folders["states"], disk, lock_timeout, kept_versions),

@@ -46,6 +46,16 @@ def table(first, count, close, symbols=SYMBOLS):
     return lambda store: store.write_bar_table(pa.table(columns))
 
 
+def wide(first, count, close, trades, symbols=SYMBOLS):
+    """Write a table with further columns, and volumes of which some were not reported."""
+    rows = [bar for symbol in symbols for bar in days(first, count, close, symbol)]
+    names = PriceBar.__struct_fields__[:-2]
+    columns = {name: [getattr(bar, name) for bar in rows] for name in names}
+    columns["volume"] = [None if number % 2 else 7 for number in range(len(rows))]
+    columns |= {"vwap": [float(close)] * len(rows), "trades": [trades] * len(rows)}
+    return lambda store: store.write_bar_table(pa.table(columns))
+
+
 def delete(first, last, symbol="AAPL"):
     bounds = DAY + timedelta(first), DAY + timedelta(last)
     return lambda store: store.delete_bars(symbol, *bounds)
@@ -119,6 +129,16 @@ SCENARIOS = {  # what was there, and what the crash comes into
     "a series that is replaced by a long one": (
         [write(0, 25, 1), table(90, 2, 2)],
         [Replace(0, 60, 3), write(60, 8, 4)],
+    ),
+    "further columns": (
+        [table(0, 2, 1), write(40, 2, 1)],
+        [
+            wide(1, 1, 2, 1, SYMBOLS[:2]),  # into partitions
+            wide(2, 1, 3, 2, SYMBOLS[:2]),  # into the journal
+            write(2, 1, 4),
+            wide(3, 1, 5, 2.5, SYMBOLS[:1]),  # whole numbers become floats
+            delete(1, 3),
+        ],
     ),
     "parts that are merged": (
         [write(31 * each, 8, each) for each in (8, 6, 4, 2, 0)],
@@ -231,10 +251,10 @@ def put_nothing(self, staged, gone):
     EXCHANGE(self, (), gone)
 
 
-def removed_too_early(replace, self, put, parts, emptied=()):
+def removed_too_early(replace, self, put, parts, emptied=(), change=None):
     kept = {filled.partition for filled in put}
     self._remove([part for part in parts if part not in kept])
-    replace(self, put, parts, emptied)
+    replace(self, put, parts, emptied, change)
 
 
 def gone_too_early(exchange, self, staged, gone):
@@ -257,7 +277,11 @@ FAULTS = {
     "no folder sync": [(Disk, "_sync_folder", lambda self, folder: None)],
     "in-place write": [(Disk, "stage", staged_in_place), (Disk, "exchange", put_nothing)],
     "old parts removed before": [
-        (SeriesWriter, "_replace", lambda *given: removed_too_early(REPLACE, *given))
+        (
+            SeriesWriter,
+            "_replace",
+            lambda *given, **more: removed_too_early(REPLACE, *given, **more),
+        )
     ],
 }
 
