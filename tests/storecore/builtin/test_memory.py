@@ -457,3 +457,15 @@ def test_a_check_follows_the_audit_log(store, decision):
     store.log_decision("value", decision())
     store._logs["decisions"].kept[0] = store._logs["decisions"].kept[0].replace(b"value", b"other")
     assert [each.kind for each in store.verify().findings] == ["edited"]
+
+
+def test_nobody_changes_the_extra_of_a_fundamental_that_was_read(fundamental):
+    store = MemoryDataStore()
+    store.write_fundamental("AAPL", fundamental(extra={"eps": [1.5]}))
+    for read in (
+        store.read_fundamental("AAPL"),
+        *store.fundamentals("AAPL"),
+        *store.iter_fundamentals(),
+    ):
+        read.extra["eps"].append(2)
+        assert store.read_fundamental("AAPL").extra == {"eps": [1.5]}
