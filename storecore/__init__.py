@@ -107,6 +107,8 @@ if TYPE_CHECKING:
     from storecore.store.collections import EventCollection as EventCollection
     from storecore.store.collections import FundamentalCollection as FundamentalCollection
     from storecore.store.collections import StateCollection as StateCollection
+    from storecore.store.questions import read_bars as read_bars
+    from storecore.store.questions import read_events as read_events
     from storecore.store.row_store import Rows as Rows
     from storecore.store.row_store import RowStore as RowStore
     from storecore.store.tables import iter_bar_tables as iter_bar_tables
@@ -152,6 +154,7 @@ _USE = {
     ),
     "store.base": "Store",
     "reports.checkpoint": "Checkpoint",
+    "store.questions": "read_bars read_events",
     "store.tables": "iter_bar_tables read_bar_table write_bar_table",
 }
 """For users of a store, by module."""

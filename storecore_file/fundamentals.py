@@ -17,7 +17,7 @@ from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.models import FundamentalData
 from storecore.store.collections import FundamentalCollection
-from storecore.values.times import exact_instant, to_datetime
+from storecore.values.times import TimeRange, exact_instant, to_datetime
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.names import SYMBOLS, is_hashed
 from storecore_file.fs.rollback import replace_all
@@ -56,7 +56,7 @@ class Fundamentals(FundamentalCollection):
 
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
         """Return the latest document not after an instant, or None."""
-        folder = self._folder / SYMBOLS.encode(symbol)
+        folder = self._folder_of(symbol)
         for _ in range(_LISTINGS):
             names = self._names(folder)
             known = bisect_right(names, _document_name(limit))
@@ -67,8 +67,33 @@ class Fundamentals(FundamentalCollection):
                 return document
         raise StorageError(f"{folder}: its files vanished while they were read", folder)
 
+    def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
+        """Return the documents of a symbol and range, by timestamp."""
+        found = map(self._document, self._paths(symbol, span))
+        return [document for document in found if document is not None]  # None: gone meanwhile
+
+    def symbols(self) -> list[str]:
+        """Return the symbols that have documents."""
+        return [symbol for symbol, folder in self._folders().items() if self._names(folder)]
+
+    def delete(self, symbol: str, span: TimeRange) -> int:
+        """Remove the documents of a symbol and range, all or none; return their number."""
+        paths = self._paths(symbol, span)
+        if paths:
+            self._disk.refuse_links(self._folder_of(symbol), self._folder)
+            replace_all(self._disk, (), paths)
+        return len(paths)
+
     def all(self) -> Iterator[FundamentalData]:
         """Yield all documents by symbol, then by timestamp."""
+        for _, folder in sorted(self._folders().items()):
+            for name in self._names(folder):
+                document = self._document(folder / name)
+                if document is not None:  # it was removed meanwhile
+                    yield document
+
+    def _folders(self) -> dict[str, Path]:
+        """Return the folders of symbols, which may be empty."""
         symbols: dict[str, Path] = {}
         for folder in self._disk.folders(self._folder):
             symbol = SYMBOLS.decode(folder.name)
@@ -76,11 +101,7 @@ class Fundamentals(FundamentalCollection):
                 symbol = self._symbol_of(folder)
             if symbol is not None:
                 symbols[symbol] = folder
-        for _, folder in sorted(symbols.items()):
-            for name in self._names(folder):
-                document = self._document(folder / name)
-                if document is not None:  # it was removed meanwhile
-                    yield document
+        return symbols
 
     def _symbol_of(self, folder: Path) -> str | None:
         """Return the symbol of the documents in a folder whose name is only a hash (law N1)."""
@@ -100,7 +121,16 @@ class Fundamentals(FundamentalCollection):
 
     def _path(self, data: FundamentalData) -> Path:
         name = _document_name(exact_instant(data.timestamp, "timestamp"))
-        return self._folder / SYMBOLS.encode(data.symbol) / name
+        return self._folder_of(data.symbol) / name
+
+    def _folder_of(self, symbol: str) -> Path:
+        return self._folder / SYMBOLS.encode(symbol)
+
+    def _paths(self, symbol: str, span: TimeRange) -> list[Path]:
+        """Return the documents of a symbol and range, by timestamp."""
+        folder = self._folder_of(symbol)
+        first, last = _document_name(span.first), _document_name(span.last)
+        return [folder / name for name in self._names(folder) if first <= name <= last]
 
     def _names(self, folder: Path) -> list[str]:
         return [name for name in self._disk.names(folder) if _DOCUMENT.fullmatch(name)]

@@ -16,7 +16,7 @@ from storecore.errors import NoStore, StorageError
 from storecore_file.fs.disk import Disk
 
 KINDS = ("prices", "fundamentals", "events", "state", "audit")
-_WRITING = frozenset({"write", "write_many", "save", "restore", "append"})
+_WRITING = frozenset({"write", "write_many", "replace", "save", "restore", "append"})
 
 
 def check_is_there(base_path: Path, disk: Disk) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from storecore.plugins.spec import BackendSpec, hookimpl
+from storecore.states import KEPT_VERSIONS
 from storecore_file.store import FileDataStore
 
 
@@ -18,6 +19,7 @@ class FileConfig(Struct, frozen=True, kw_only=True):
     base_path: Path
     durability: Literal["full", "os"] = "full"
     lock_timeout: float = 30.0
+    state_versions: int = KEPT_VERSIONS
 
 
 @hookimpl
@@ -52,5 +54,6 @@ def _open(config: FileConfig, *, create: bool = True) -> FileDataStore:
         config.base_path,
         durability=config.durability,
         lock_timeout=config.lock_timeout,
+        state_versions=config.state_versions,
         create=create,
     )

@@ -2,6 +2,7 @@
 
     state/value_strategy.json         the state, its strategy and its version, counted from 1
     state/.value_strategy.json.7      an earlier version: the last few are kept
+    state/.value_strategy.json.deleted     a state that was deleted, until its history is too
 
 A writer holds the lock of the strategy, so that it replaces the version that its caller expects.
 """
@@ -22,6 +23,7 @@ from storecore.reports import StateVersion
 from storecore.states import KEPT_VERSIONS, check_expected
 from storecore.store.collections import StateCollection
 from storecore_file.fs.disk import Disk
+from storecore_file.fs.errors import best_effort
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.names import STRATEGIES, is_hashed
 from storecore_file.fs.rollback import replace_all
@@ -30,29 +32,81 @@ from storecore_file.integrity import QUARANTINE, Files, Issue, folder_issues
 
 _SUFFIX = ".json"
 _NEWEST = re.compile(r"[^.].*\.json", re.S)
+_DELETED = re.compile(r"\..+\.json\.deleted", re.S)
 _KEPT = re.compile(r"\..+\.json\.\d+", re.S)
 
 
 class States(StateCollection):
     """The states of a store's strategies, in one folder. Strategies are checked names."""
 
-    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk, lock_timeout: float, kept_versions: int = KEPT_VERSIONS
+    ) -> None:
         self._folder = folder
         self._disk = disk
         self._lock_timeout = lock_timeout
+        self.kept_versions = kept_versions
 
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         """Replace a state, or raise `StateConflict` and leave the old one."""
         path = self._path(strategy)
-        with Locked(path.with_name(f".{path.name}.lock"), self._lock_timeout):
+        with self._locked(path):
             stored = self.version(strategy).version
             check_expected(strategy, expect, stored)
             if stored:
                 self._disk.keep(path, _kept(path, stored).name)
+            else:
+                self._finish_deletion(path)
             self._disk.replace(path, _encoded(strategy, stored + 1, document))
-            for number in (stored + 1, stored):  # the second may be a leftover of a killed writer
-                with suppress(StorageError):  # the state is saved; these are not needed
-                    self._disk.drop(_kept(path, number - KEPT_VERSIONS))
+            self._drop_older(path, stored + 1)
+
+    def _drop_older(self, path: Path, newest: int) -> None:
+        """Remove versions that are kept no more: the state is saved, so a failure is no error.
+
+        A killed writer may have left one more, and a store that kept more versions several.
+        """
+        number = newest - self.kept_versions
+        with suppress(StorageError):
+            is_there = self._disk.drop(_kept(path, number)) | self._disk.drop(
+                _kept(path, number - 1)
+            )
+            while is_there:
+                number -= 1
+                is_there = self._disk.drop(_kept(path, number - 1))
+
+    def delete(self, strategy: str, expect: int | None) -> bool:
+        """Remove a state and its history; return whether there was one.
+
+        Raises `StateConflict` and leaves it. The state is gone with one rename; then its history
+        goes, and at last the file that says that some of it may be left.
+        """
+        path = self._path(strategy)
+        if not self._disk.is_folder(self._folder):
+            check_expected(strategy, expect, 0)
+            return False
+        with self._locked(path):
+            stored = self.version(strategy).version
+            check_expected(strategy, expect, stored)
+            if stored:
+                self._disk.rename(path, _deleted(path).name)
+            with best_effort(path, "its history is removed by the next save"):
+                self._finish_deletion(path)
+            return stored > 0
+
+    def _finish_deletion(self, path: Path) -> None:
+        """Remove what is left of a state that was deleted, and of its history, durably.
+
+        An earlier version that came back with a later save would be read as one of its history.
+        """
+        if self._disk.size(_deleted(path)) is None:
+            return
+        names = self._disk.hidden(self._folder)
+        kept = re.compile(re.escape(f".{path.name}.") + r"\d+")
+        self._disk.remove(*(path.with_name(name) for name in names if kept.fullmatch(name)))
+        self._disk.remove(_deleted(path))
+
+    def _locked(self, path: Path) -> Locked:
+        return Locked(path.with_name(f".{path.name}.lock"), self._lock_timeout)
 
     def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
         """Replace a state and its history by checked versions, newest first.
@@ -60,16 +114,19 @@ class States(StateCollection):
         Raises `StateConflict` and leaves the old ones.
         """
         path = self._path(strategy)
-        with Locked(path.with_name(f".{path.name}.lock"), self._lock_timeout):
-            check_expected(strategy, expect, self.version(strategy).version)
+        with self._locked(path):
+            stored = self.version(strategy).version
+            check_expected(strategy, expect, stored)
             if not versions:
                 return
+            if not stored:
+                self._finish_deletion(path)
             newest = versions[0][0]
             documents = {number: _encoded(strategy, number, each) for number, each in versions}
             places = {number: _kept(path, number) for number in documents} | {newest: path}
             # The newest last: until then it shows the old history.
             contents = ((places[each], documents[each]) for each in sorted(documents))
-            others = set(range(newest + 1 - KEPT_VERSIONS, newest)) - documents.keys()
+            others = set(range(newest + 1 - self.kept_versions, newest)) - documents.keys()
             replace_all(self._disk, contents, (_kept(path, number) for number in others))
 
     def load(self, strategy: str) -> dict[str, Any] | None:
@@ -84,7 +141,7 @@ class States(StateCollection):
         """Return the versions that are kept, the newest first."""
         path = self._path(strategy)
         newest = self.version(strategy)
-        first = max(newest.version - KEPT_VERSIONS, 0)
+        first = max(newest.version - self.kept_versions, 0)
         older = range(newest.version - 1, first, -1)
         found = (self._read(_kept(path, each), strategy, each) for each in older)
         return [each for each in (newest, *found) if each and each.version]
@@ -101,7 +158,8 @@ class States(StateCollection):
         would begin from nothing.
         """
         kept = Files(_KEPT, self._check, QUARANTINE, lambda name: f"{name.rpartition('.')[0]}.lock")
-        return folder_issues(self._folder, [Files(_NEWEST, self._check), kept])
+        deleted = Files(_DELETED, lambda path: None)
+        return folder_issues(self._folder, [Files(_NEWEST, self._check), kept, deleted])
 
     def _check(self, path: Path) -> None:
         content = self._disk.read(path)
@@ -156,6 +214,10 @@ def _encoded(strategy: str, version: int, state: bytes) -> bytes:
 def _document(content: bytes, path: Path) -> _Document:
     with decode_errors(path, "document"):
         return msgspec.json.decode(unsealed(content), type=_Document)
+
+
+def _deleted(path: Path) -> Path:
+    return path.with_name(f".{path.name}.deleted")
 
 
 def _kept(path: Path, version: int) -> Path:

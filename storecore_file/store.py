@@ -13,6 +13,7 @@ from storecore.audit.transfer import LOGS
 from storecore.errors import ConfigError
 from storecore.errors.redaction import redacted
 from storecore.reports import Finding, Report
+from storecore.states import KEPT_VERSIONS, checked_kept
 from storecore.store.base import Store
 from storecore_file.audit.log import FileLog
 from storecore_file.bars.collection import Bars
@@ -47,9 +48,10 @@ class FileDataStore(Store):
     `base_path` is the folder; missing parts of it are created. `durability="full"` syncs every
     write to the medium before it returns; `"os"` leaves that to the operating system, and a power
     loss may then take the last writes. `lock_timeout` is how many seconds a writer waits for
-    another. With `create=False` opening creates nothing, and a folder without a store raises
-    `NoStore`; the first write that needs a missing folder creates it. Raises `ConfigError` for
-    other options, `StorageError` if the folder cannot be made.
+    another. Of each state the last `state_versions` versions are kept. With `create=False` opening
+    creates nothing, and a folder without a store raises `NoStore`; the first write that needs a
+    missing folder creates it. Raises `ConfigError` for other options, `StorageError` if the folder
+    cannot be made.
 
     A table of a few bars for each of several symbols costs one append to a journal. Reads combine
     it with the files, and it is flushed into them when it is large, by `compact()` and at
@@ -76,6 +78,7 @@ class FileDataStore(Store):
         *,
         durability: str = "full",
         lock_timeout: float = 30.0,
+        state_versions: int = KEPT_VERSIONS,
         create: bool = True,
     ) -> None:
         if durability not in DURABILITIES:
@@ -84,6 +87,7 @@ class FileDataStore(Store):
             raise ConfigError(
                 f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}"
             )
+        kept_versions = checked_kept(state_versions)
         if redacted(os.fspath(base_path)) != os.fspath(base_path):
             raise ConfigError("base_path: expected a folder, got what looks like a URL")
         # Absolute: the process may change its folder while the store is open.
@@ -99,10 +103,10 @@ class FileDataStore(Store):
         warn_of_network(self.base_path)
         number = StoreFormat(disk, self.base_path, lock_timeout)
         collections: dict[str, Any] = {
-            "bars": Bars(folders["bars"], disk, lock_timeout),
+            "bars": Bars(folders["bars"], disk, lock_timeout, number),
             "fundamentals": Fundamentals(folders["fundamentals"], disk, number),
             "events": Events(folders["events"], disk, lock_timeout),
-            "states": States(folders["states"], disk, lock_timeout),
+            "states": States(folders["states"], disk, lock_timeout, kept_versions),
             **{log: FileLog(folders[log], disk, lock_timeout, number) for log in LOGS},
         }
         self._collections = collections if create else self._lazy(collections, folders)

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
+from storecore.bars.extra_values import Misfit
 from storecore.bars.rows import (
     MAX_BYTES,
     BarColumns,
@@ -224,7 +225,10 @@ class Store(Closing):
         """
         symbol, timeframe = self._series(symbol, timeframe)
         columns = bar_columns(symbol, bars, extra=self._bars.keeps_extra)
-        self._bars.write(symbol, timeframe, columns)
+        try:
+            self._bars.write(symbol, timeframe, columns)
+        except Misfit as error:
+            raise error.among(bars) from None
 
     def read_bars(
         self,
@@ -270,6 +274,7 @@ class Store(Closing):
         `storecore.write_bar_table` documents the tables and the other keywords. Raises
         `InvalidData`, which names all that is wrong, by row and column.
         """
+        from storecore.bars.checks import misfit_in
         from storecore.frames.frame import checked_frame
         from storecore.frames.options import checked_options
 
@@ -277,7 +282,10 @@ class Store(Closing):
         options = checked_options(symbol, columns, extra, missing, day, volume)
         write = self._replace if asked_to_replace(replace) else self._bars.write_many
         keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
-        write(timeframe, checked_frame(table, timeframe, options, keeps))
+        try:
+            write(timeframe, checked_frame(table, timeframe, options, keeps))
+        except Misfit as error:
+            raise misfit_in(table, error) from None
 
     @offered()
     def read_bar_table(

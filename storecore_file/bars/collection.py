@@ -11,23 +11,26 @@ is large, by `compact()` and at `close()`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 
 import pyarrow as pa
 
+from storecore.bars.extra import kinds_of
 from storecore.bars.groups import Grouped
 from storecore.bars.rows import BarColumns
-from storecore.bars.table import EMPTY, series_table
+from storecore.bars.table import EMPTY, SERIES, series_table
 from storecore.errors import StorageError, StoreError
-from storecore.reports import Coverage, Footprint
+from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import TimeRange
 from storecore_file.bars.integrity import SeriesProof
-from storecore_file.bars.journal import Journal
+from storecore_file.bars.inventory import Inventory, SeriesFolder
+from storecore_file.bars.journal import Journal, KindsChangedError
 from storecore_file.bars.journal_integrity import JournalProof, journal_issues
+from storecore_file.bars.kinds import Kinds, KnownKinds
 from storecore_file.bars.layout import parsed
 from storecore_file.bars.parallel import batch_by_batch, in_parallel
 from storecore_file.bars.partition import Metadata
@@ -38,25 +41,32 @@ from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES, is_hashed
 from storecore_file.integrity import Issue, guarded, listed, unexpected
+from storecore_file.store_format import EXTRA, StoreFormat
 
 _DAILY = "1d"
 FEW_ROWS = 32  # a symbol with more is written into its own files at once
 MANY_SERIES = 2  # with few rows each: one append costs less than two files, and is whole or not
 JOURNAL_BYTES = 16 * 2**20
 WRITERS = 4  # they wait for the disk more than they work
+_Few = list[tuple[str, pa.Table]]
 
 
 class Bars(BarCollection):
     """The bars of a store, in one folder. Symbols and timeframes are checked names."""
 
-    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+    keeps_extra = True
+
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float, number: StoreFormat) -> None:
         self._folder = folder
         self._disk = disk
+        self._format = number
         self._lock_timeout = lock_timeout
         self._journal = Journal(folder / ".journal", disk, lock_timeout)
+        self._inventory = Inventory(disk, self._journal, self._series)
         self._appended = False
         self._known: set[tuple[str, str]] = set()  # series whose partitions have been asked
         self._reached = 0  # the highest number of a journal file that they know
+        self._kinds: KnownKinds | None = None  # of series that bars with further columns went to
 
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
         """Upsert bars; they lie in the series' files when this returns."""
@@ -66,9 +76,37 @@ class Bars(BarCollection):
         """Upsert the bars of each symbol: all of them or, on an error, none (law D2)."""
         self._upsert(timeframe, batch.series())
 
+    def replace(self, timeframe: str, batch: Grouped) -> None:
+        """Make each series exactly its bars: all series or, on an error, none.
+
+        A reader, and a crash, sees the old bars of a series or the new ones. After a crash some
+        series of the batch may be old and others new.
+        """
+        series = batch.series()
+        folders = [self._path(symbol, timeframe) for symbol, _ in series]
+        self._disk.make_folders(folders, within=self._folder)
+        self._flush_columns([(symbol, timeframe) for symbol, _ in series])
+        upserts = [
+            Upsert(self._writer(symbol, timeframe), bars, whole=True) for symbol, bars in series
+        ]
+        with all_or_none(upserts, WRITERS):
+            pass
+
+    def _flush_columns(self, keys: list[tuple[str, str]]) -> None:
+        """Flush the journal if it has further columns of some series, which they may not keep."""
+        if any(row.kinds for key in keys for row in self._journal.pending(key).rows):
+            self._try_to_flush()
+
     def _upsert(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
+        while True:
+            with suppress(KindsChangedError):  # by another writer, once this one had looked at them
+                return self._try_to_upsert(timeframe, series)
+
+    def _try_to_upsert(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
         given = [(symbol, bars) for symbol, bars in series if len(bars)]
         few = [(symbol, bars) for symbol, bars in given if len(bars) <= FEW_ROWS]
+        if len(few) >= MANY_SERIES and few[0][1].num_columns > len(SERIES):
+            few = self._of_known_kinds(timeframe, few)
         if len(few) < MANY_SERIES:
             few = []
         journaled = {symbol for symbol, _ in few}
@@ -84,14 +122,61 @@ class Bars(BarCollection):
             self._try_to_flush()
         return None
 
-    def _append(self, timeframe: str, few: list[tuple[str, pa.Table]]) -> int:
+    def _of_known_kinds(self, timeframe: str, few: _Few) -> _Few:
+        """Return the series whose partitions know the columns of a batch, for one line.
+
+        A line has one kind for each column. The others are written into their partitions.
+        """
+        given = kinds_of(few[0][1])
+        if not given:
+            return few
+        known, by_kinds = self._kinds_now(), dict[tuple[str, ...], _Few]()
+        for symbol, bars in few:
+            kinds = known.of((symbol, timeframe), self._kinds_of)
+            fitted = known.fitted(kinds, bars, given)
+            if fitted is not None:
+                of_one = tuple(kinds[name] for name in given)
+                by_kinds.setdefault(of_one, []).append((symbol, fitted))
+        return max(by_kinds.values(), key=len, default=[])
+
+    def _kinds_now(self) -> KnownKinds:
+        """Return which kinds are known, forgotten if other writers have changed any."""
+        known = self._kinds
+        with self._journal.kinds_lock() as lock:
+            at = lock.count()
+        if known is None or known.at != at:
+            known = self._kinds = KnownKinds(at)
+        return known
+
+    def _kinds_of(self, key: tuple[str, str]) -> Kinds:
+        return self._series(*key).kinds()
+
+    def _append(self, timeframe: str, few: _Few) -> int:
         """Append the bars of many symbols to the journal; return the length of its file."""
         if not few:
             return 0
         self._appended = True
-        return self._journal.append(timeframe, few, self._reached_by(timeframe, few))
+        reached = self._reached_by(timeframe, few)
+        bars = few[0][1]
+        kinds = kinds_of(bars) if bars.num_columns > len(SERIES) else {}
+        if kinds or bars.schema.field("volume").nullable:
+            self._format.require(EXTRA)
+        if kinds:
+            return self._append_known(timeframe, few, reached, kinds)
+        return self._journal.append(timeframe, few, reached)
 
-    def _reached_by(self, timeframe: str, few: list[tuple[str, pa.Table]]) -> int:
+    def _append_known(self, timeframe: str, few: _Few, reached: int, kinds: Kinds) -> int:
+        """Append bars with further columns, if partitions still have these in the same kinds."""
+        while True:
+            known = self._kinds_now()
+            for symbol, _ in few:
+                own = known.of((symbol, timeframe), self._kinds_of)
+                if not kinds.items() <= own.items():
+                    raise KindsChangedError
+            with suppress(KindsChangedError):
+                return self._journal.append(timeframe, few, reached, known.at)
+
+    def _reached_by(self, timeframe: str, few: _Few) -> int:
         """Return the highest number of a file of the journal that partitions of these series know.
 
         Each series is asked once in the life of a store object. A batch is written although a
@@ -110,10 +195,12 @@ class Bars(BarCollection):
         return self._series(symbol, timeframe).read(span)
 
     def read_many(
-        self, symbols: list[str], timeframe: str, span: TimeRange, columns: Iterable[str]
+        self, symbols: list[str], timeframe: str, span: TimeRange, columns: Collection[str]
     ) -> list[tuple[str, pa.Table]]:
         """Return a series table (of some columns) a symbol."""
-        loaded = (self._series(symbol, timeframe).load(span, columns) for symbol in symbols)
+        loaded = (
+            self._series(symbol, timeframe).load(span, columns, complete=True) for symbol in symbols
+        )
         return list(zip(symbols, batch_by_batch(loaded), strict=True))
 
     def stream(
@@ -121,7 +208,7 @@ class Bars(BarCollection):
         symbols: list[str],
         timeframe: str,
         span: TimeRange,
-        columns: Iterable[str],
+        columns: Collection[str],
         max_bytes: int,
     ) -> Iterator[list[tuple[str, pa.Table]]]:
         """Yield a series table a symbol for windows that follow each other in time."""
@@ -191,6 +278,28 @@ class Bars(BarCollection):
     def coverage(self, symbol: str, timeframe: str) -> Coverage:
         """Return first and last date and the number of bars."""
         return self._series(symbol, timeframe).coverage()
+
+    def inventory(self) -> list[SeriesCoverage]:
+        """Return the extent of each series that has bars, by symbol, then timeframe."""
+        return self._inventory.read(self._series_folders())
+
+    def _series_folders(self) -> Iterator[SeriesFolder]:
+        """Yield the folders that may have partitions, in no order."""
+        for folder in self._disk.folders(self._folder):
+            symbol = SYMBOLS.decode(folder.name)
+            if symbol is None and not is_hashed(folder.name):
+                continue
+            names = self._disk.names(folder)
+            yield SeriesFolder(folder, symbol, _DAILY, names)
+            for name in names:
+                below = folder / name
+                if not name.endswith(".parquet") and self._disk.is_folder(below):
+                    timeframe = TIMEFRAMES.decode(name)
+                    yield SeriesFolder(below, symbol, timeframe, self._disk.names(below))
+
+    def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
+        """Return the further columns of a series and their kinds."""
+        return self._series(symbol, timeframe).kinds_with_pending()
 
     def generation(self, symbol: str, timeframe: str) -> int:
         """Return the generation of the last write to a series, 0 if it is not known."""

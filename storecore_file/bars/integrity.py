@@ -13,19 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storecore.bars.anomalies import anomalies
+from storecore.bars.extra import unified
 from storecore.bars.table import instants_of
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, InvalidData
 from storecore_file.bars.journal_integrity import DAILY, JournalProof, Own, Piece
-from storecore_file.bars.layout import Layout, Partition, layout_of, parsed
+from storecore_file.bars.layout import MARK, Layout, Partition, layout_of, parsed
 from storecore_file.bars.overlaps import OpenPartition, clusters, older, shown
 from storecore_file.bars.partition import (
     MAGIC,
-    SCHEMA,
+    VERSION,
     Content,
     Metadata,
     PartitionFile,
     groups_of,
     metadata_start,
+    schema_of,
 )
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES
@@ -74,7 +76,8 @@ def _check_bytes(metadata: Metadata, content: bytes) -> None:
 
 
 def _check_bars(metadata: Metadata, table: pa.Table) -> None:
-    if table.schema != SCHEMA:
+    nulls = metadata.version == VERSION and table["volume"].null_count > 0
+    if table.schema != schema_of(metadata.columns, nulls):
         raise ValueError(f"its columns are {table.schema}")
     if table["symbol"].unique().to_pylist() not in ([], [metadata.symbol]):
         raise ValueError(f"it holds bars of other symbols than {metadata.symbol!r}")
@@ -137,9 +140,7 @@ class SeriesProof:
         count.
         """
         for entry in listing:
-            if parsed(entry.name) is None and not (
-                own.timeframe == DAILY and _may_be_series(entry)
-            ):
+            if not _is_known(entry) and not (own.timeframe == DAILY and _may_be_series(entry)):
                 yield unexpected(folder / entry.name, entry)
         look = self._steady_look(folder, own)
         held = _held(folder, look)
@@ -152,6 +153,19 @@ class SeriesProof:
                 yield look.damaged.get(partition)
         self._take(own, look, held)
         yield from guarded(folder, _odd(folder, look, held))
+        yield from guarded(folder, self._disagreeing(folder, look))
+
+    def _disagreeing(self, folder: Path, look: _Look) -> Iterator[Issue]:
+        """Yield that partitions, or rows of the journal, have a column in kinds that differ."""
+        tables = [proof.bars for proof in look.proofs]
+        if look.proofs:
+            known = [(proof.partition, proof.metadata) for proof in look.proofs]
+            tables.append(self._journal.rows_beside(known))
+        try:
+            unified(tables)
+        except InvalidData as error:
+            detail = "they are of different states of the store, and the column is read as text"
+            yield Issue("diverged", folder, f"{error}: {detail}")
 
     def _overlap_issues(
         self, folder: Path, own: Own, look: _Look, held: list[OpenPartition]
@@ -261,6 +275,10 @@ def _held(folder: Path, look: _Look) -> list[OpenPartition]:
         for proof in look.proofs
         if proof.content is not None
     ]
+
+
+def _is_known(entry: Entry) -> bool:
+    return parsed(entry.name) is not None or (entry.name == MARK and entry.type == "file")
 
 
 def _may_be_series(entry: Entry) -> bool:

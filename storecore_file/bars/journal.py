@@ -13,6 +13,13 @@ these files come back with a copy of an older state.
 A file's number is the time at which it was begun, and larger than all earlier ones. A store only
 appends to files that were begun while it was open: in an existing one, which may be a copy of an
 older state, the next line could have a number that partitions know already.
+
+Kinds of further columns: an append does not hold the locks of its series, so another writer could
+give a column another kind meanwhile, and no partition could take in the row. Therefore a line has
+only columns that partitions of its series have, in the kind that they have there. A writer that
+changes the kinds of a series holds the lock of appends while it does, and raises the count of that
+lock; an append that finds another count than that at which it has looked at the partitions looks at
+them again.
 """
 
 from __future__ import annotations
@@ -29,19 +36,19 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
-from storecore.bars.rows import BarColumns
-from storecore.bars.table import EMPTY, bar_columns_of, joined, series_table
+from storecore.bars.table import EMPTY, joined
 from storecore.errors import StoreError
 from storecore.values.fork import reset_after_fork
 from storecore_file.bars.journal_lines import (
     DIGITS,
-    Batch,
     Key,
     Known,
     Position,
     Row,
+    batch_of,
     is_later,
     number_of,
+    table_of,
     take_in,
 )
 from storecore_file.bars.layout import Partition
@@ -50,7 +57,7 @@ from storecore_file.bars.retired_journals import Past, Retired, RetiredJournals
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import best_effort
 from storecore_file.fs.high_water_marks import HighWaterMarks
-from storecore_file.fs.locks import Locked
+from storecore_file.fs.locks import Count, Locked
 from storecore_file.fs.logs import NumberedLog, whole_lines
 from storecore_file.fs.seal import is_sealed, sealed, unsealed
 
@@ -60,6 +67,10 @@ NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
 Flushed = dict[str, int]
 _NOTHING: Flushed = {}
 _EXPECTED: Mapping[int, Position] = {}
+
+
+class KindsChangedError(Exception):
+    """Further columns of a series may have other kinds by now than when they were looked at."""
 
 
 class Pending(NamedTuple):
@@ -105,14 +116,18 @@ class Pending(NamedTuple):
         """Return the rows from instant `first` to `last` that are not in `partitions` yet."""
         known = list(partitions)
         newest = {
-            row.values[0]: row.values
+            row.values[0]: row
             for row in self.rows
             if first <= row.values[0] <= last and self._counts(row, known)
         }
         if not newest:
             return EMPTY
-        rows = [newest[date] for date in sorted(newest)]
-        return series_table(BarColumns(*map(list, zip(*rows, strict=True))))
+        return table_of(newest[date] for date in sorted(newest))
+
+    def dates(self, partitions: Iterable[tuple[Partition, Flushed]]) -> set[int]:
+        """Return the dates of the rows that are not in `partitions` yet."""
+        known = list(partitions)
+        return {row.values[0] for row in self.rows if self._counts(row, known)}
 
     def _counts(self, row: Row, partitions: Iterable[tuple[Partition, Flushed]]) -> bool:
         """Return whether a row is newer than the partition in whose range it lies.
@@ -146,28 +161,55 @@ class Journal:
         self._reading = RLock()  # threads read the new lines one after another
         reset_after_fork(self)
 
-    def append(self, timeframe: str, series: list[tuple[str, pa.Table]], reached: int = 0) -> int:
+    def append(
+        self,
+        timeframe: str,
+        series: list[tuple[str, pa.Table]],
+        reached: int = 0,
+        kinds_at: Count | None = None,
+    ) -> int:
         """Append the bars of many symbols as one line; return the length of its file.
 
         `reached` is the highest number of a file that partitions of these series know. The line
         goes into a file with a higher one, or it would count as taken in already.
+
+        If the line has further columns, `kinds_at` is the count at which the kinds in these
+        partitions were looked at. Raises `KindsChangedError` if it is another one by now.
         """
-        columns = bar_columns_of(joined(table for _, table in series))
         symbols = [name for symbol, table in series for name in repeat(symbol, len(table))]
+        bars = batch_of(timeframe, symbols, joined(table for _, table in series))
 
         def line_after(last: bytes | None, known: int | None) -> tuple[list[bytes], int]:
             number = (self._number(last, name) if known is None else known) + 1
             after = self._before(name) if number == 1 else None
-            batch = Batch(timeframe, symbols, *columns, after, number)
+            batch = msgspec.structs.replace(bars, after=after, n=number)
             return [sealed(msgspec.json.encode(batch))], number
 
-        self._disk.make_folder(self.folder, within=self.folder.parent)
-        with Locked(self._lock_path, self._lock_timeout):
+        with self.kinds_lock() as lock:
+            if kinds_at is not None and lock.count() != kinds_at:
+                raise KindsChangedError
             name = self._open_file(reached)
             length, number = self._log.append(self.folder / name, line_after)
             self._written = name, length
             self.marks.follow(name, number)
             return length
+
+    def kinds_lock(self) -> Locked:
+        """Return the lock of appends, whose count is raised when kinds of columns change."""
+        self._disk.make_folder(self.folder, within=self.folder.parent)
+        return Locked(self._lock_path, self._lock_timeout)
+
+    def expect_kinds(self, key: Key, known: Pending, kinds: Mapping[str, str]) -> None:
+        """Raise `KindsChangedError` if newer rows of a series have columns of other kinds.
+
+        `known` are the rows that were taken into account when the kinds were chosen.
+        """
+        seen = {row[:2] for row in known.rows}
+        for row in self.pending(key).rows if kinds else ():
+            if row[:2] not in seen and any(
+                kinds[name] != row.kinds[name] for name in kinds.keys() & row.kinds.keys()
+            ):
+                raise KindsChangedError
 
     def _open_file(self, reached: int) -> str:
         """Return the file to append to, under the lock."""
@@ -302,6 +344,16 @@ class Journal:
             self._refresh()
             rows = [row for file in self._known.values() for row in file.rows.get(key, ())]
             return self._beside_past(key, rows) if rows else Pending(rows, tuple(self._known))
+
+    def all_pending(self) -> dict[Key, Pending]:
+        """Return the rows of each series as `pending` does, all as they are at one moment."""
+        with self._reading:
+            self._refresh()
+            rows: dict[Key, list[Row]] = {}
+            for file in self._known.values():
+                for key, some in file.rows.items():
+                    rows.setdefault(key, []).extend(some)
+            return {key: self._beside_past(key, each) for key, each in rows.items()}
 
     def settled(self, key: Key) -> Pending:
         """Return the rows of a series once none of them is still being written, for a writer.

@@ -1,15 +1,27 @@
-"""The files of the journal of bars: their names, their lines, and their rows by series."""
+"""The files of the journal of bars: their names, their lines, and their rows by series.
+
+A line of bars with further columns, or with a volume that is null, has its volumes as `volumes`. An
+earlier release does not find `volume`, and refuses the line: it would drop what it does not know.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from math import isfinite
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct, structs
 
-from storecore.errors import CorruptData
+from storecore.bars.extra import TYPES, kinds_of
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import bar_columns_of, series_table
+from storecore.errors import CorruptData, StorageError
+from storecore_file.bars.kinds import joined
 from storecore_file.fs.seal import too_deep, unsealed
 
 LINE_END = 20  # the bytes of a line's checksum
@@ -18,14 +30,18 @@ DIGITS = 16  # of a file's number: microseconds since 1970
 Key = tuple[str, str]
 Position = tuple[int, int]  # the number of a file, and a line
 _NOWHERE = (0, 0)
+_NO_TYPES: Mapping[str, str] = {}
+_UNFIT = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # numbers that JSON has not
 
 
 class Row(NamedTuple):
-    """A bar in the journal: its file and line, and its values."""
+    """A bar in the journal: its file and line, its values, and those of further columns."""
 
     journal: str
     line: int
-    values: tuple[int, float, float, float, float, int | float]
+    values: tuple[int, float, float, float, float, int | float | None]
+    kinds: Mapping[str, str] = _NO_TYPES
+    further: tuple[Any, ...] = ()
 
     def is_expected(self, expected: Mapping[int, Position]) -> bool:
         """Return whether the partition of its hour must have this row, or a later one."""
@@ -35,6 +51,9 @@ class Row(NamedTuple):
 
 class Batch(Struct, frozen=True, omit_defaults=True):
     """A line: bars of one timeframe, as columns of equal length; `date` holds instants.
+
+    `columns` has kind and values of further columns. If there are any, or if a volume is null, the
+    volumes are in `volumes`.
 
     The first line of a file names the file that was the newest then ("": none) in `after`.
     """
@@ -46,12 +65,68 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     high: list[float]
     low: list[float]
     close: list[float]
-    volume: list[int | float | None]
+    volume: list[int | float] = []
+    volumes: list[int | float | None] = []
+    columns: dict[str, tuple[str, list[Any]]] = {}
     after: str | None = None
     n: int = 0  # the last, so that it is found without decoding
 
 
 _BATCHES = msgspec.json.Decoder(Batch)
+
+
+def batch_of(timeframe: str, symbols: list[str], table: pa.Table) -> Batch:
+    """Return the bars of many symbols as a line without its number."""
+    kinds = kinds_of(table)
+    seven = table.drop_columns([*kinds]) if kinds else table
+    bars = bar_columns_of(seven)
+    batch = Batch(timeframe, symbols, bars.date, bars.open, bars.high, bars.low, bars.close)
+    if not kinds and not table["volume"].null_count:
+        return structs.replace(batch, volume=bars.volume)
+    columns = {name: (kind, _values(table[name], kind)) for name, kind in kinds.items()}
+    return structs.replace(batch, volumes=bars.volume, columns=columns)
+
+
+def _values(column: pa.ChunkedArray, kind: str) -> list[Any]:
+    """Return a further column as values of JSON: moments as instants, unfit numbers as text."""
+    if kind == "float64":
+        return [
+            value if value is None or isfinite(value) else _UNFIT[str(value)]
+            for value in column.to_pylist()
+        ]
+    whole = pc.cast(column, pa.int64()) if kind == "timestamp" else column
+    values: list[Any] = whole.to_pylist()
+    return values
+
+
+def table_of(rows: Iterable[Row]) -> pa.Table:
+    """Return rows of a series, one a date and in order of time, as a series table."""
+    groups: dict[tuple[tuple[str, str], ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.kinds.items()), []).append(row)
+    tables = [_table(*group) for group in groups.items()]
+    return tables[0] if len(tables) == 1 else joined(tables).sort_by("date")
+
+
+def _table(kinds: tuple[tuple[str, str], ...], rows: list[Row]) -> pa.Table:
+    """Return rows with further columns of the same kinds as a series table."""
+    values = zip(*(row.values for row in rows), strict=True)
+    table = series_table(BarColumns(*map(list, values)))
+    further = zip(*(row.further for row in rows), strict=True)
+    for (name, kind), column in zip(kinds, further, strict=True):
+        table = table.append_column(pa.field(name, TYPES[kind]), array_of(column, kind))
+    return table
+
+
+def array_of(values: Sequence[Any], kind: str) -> pa.Array:
+    """Return values of a line as a further column."""
+    if kind == "float64":
+        return pa.array(
+            [float(each) if isinstance(each, str) else each for each in values], pa.float64()
+        )
+    if kind == "timestamp":
+        return pa.array(values, pa.int64()).cast(TYPES[kind])
+    return pa.array(values, TYPES[kind])
 
 
 class Known:
@@ -80,12 +155,26 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
     known.line = batch.n
     known.length += len(line)
     known.end = line[-LINE_END:]
-    rows = zip(
-        batch.date, batch.open, batch.high, batch.low, batch.close, batch.volume, strict=True
-    )
-    for symbol, values in zip(batch.symbol, rows, strict=True):
+    volumes = batch.volumes or batch.volume
+    rows = zip(batch.date, batch.open, batch.high, batch.low, batch.close, volumes, strict=True)
+    kinds, further = _further(batch, path)
+    for symbol, values, more in zip(batch.symbol, rows, further, strict=True):
         key = (symbol, batch.timeframe)
-        known.rows.setdefault(key, []).append(Row(path.name, batch.n, values))
+        known.rows.setdefault(key, []).append(Row(path.name, batch.n, values, kinds, more))
+
+
+def _further(batch: Batch, path: Path) -> tuple[Mapping[str, str], Iterable[tuple[Any, ...]]]:
+    """Return the kinds of the further columns of a line, and for each bar their values."""
+    if not batch.columns:
+        return _NO_TYPES, repeat((), len(batch.symbol))
+    kinds = {name: kind for name, (kind, _) in batch.columns.items()}
+    if not set(kinds.values()) <= TYPES.keys():
+        raise StorageError(
+            f"{path}: written by a newer storecore: line {batch.n} has columns of the kinds "
+            f"{', '.join(sorted(set(kinds.values())))}; update storecore",
+            path,
+        )
+    return kinds, zip(*(values for _, values in batch.columns.values()), strict=True)
 
 
 def is_later(one: str, other: str) -> bool:

@@ -5,6 +5,7 @@
     2026-01-05.parquet                   a day, if a month has too many bars
     2026-01-05T14.parquet                an hour, if a day has too many bars
     2026-01-01--2026-01-04.parquet       several days
+    further.columns                      empty: bars of the series have further columns
 
 The name of a partition is its range of time. Partitions of a series overlap only while a writer
 replaces some by others, after it was killed in between, and after files of another state of the
@@ -38,6 +39,7 @@ UNITS = ("month", "day", "hour")
 PARTITION_ROWS = 100_000
 OPEN_ROWS = 2_000  # more than that, and the last partition is split before it grows
 PARTITION_BYTES = 3 * 2**20
+MARK = "further.columns"  # an empty file: partitions of the series have further columns
 BAR_BYTES = 24  # of a usual bar on the disk
 SMALL_BYTES = 2**19  # merged without asking: a few milliseconds, once a month
 RATIO = 8
@@ -52,10 +54,14 @@ class Partition(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The partitions of a series in order of time, and whether any two overlap."""
+    """The partitions of a series in order of time, and whether any two overlap.
+
+    `marked`: whether some may have further columns, so that a question about others has to look.
+    """
 
     partitions: list[Partition]
     overlap: bool
+    marked: bool = False
 
 
 def partition_of(first: int, last: int) -> Partition:
@@ -97,7 +103,7 @@ def _layout_of(names: tuple[str, ...]) -> Layout:
     partitions = sorted(
         found, key=lambda partition: (partition.first, -partition.last, partition.name)
     )
-    return Layout(partitions, overlapping(partitions))
+    return Layout(partitions, overlapping(partitions), MARK in names)
 
 
 def overlapping(partitions: Iterable[Partition]) -> bool:
@@ -140,22 +146,29 @@ class NewPartition(NamedTuple):
     stop: int
 
 
-def new_partitions(dates: Sequence[int], low: int, high: int) -> list[NewPartition]:
-    """Return partitions within `low` and `high` (the ends of others) for bars of these dates."""
+def new_partitions(
+    dates: Sequence[int], low: int, high: int, rows: int | None = None
+) -> list[NewPartition]:
+    """Return partitions within `low` and `high` (the ends of others) for bars of these dates.
+
+    Each has at most `rows` bars, `PARTITION_ROWS` if none are given.
+    """
     found: list[NewPartition] = []
     at = 0
     while at < len(dates):
-        found.append(next(_candidates(dates, at, low, high)))
+        found.append(next(_candidates(dates, at, low, high, rows)))
         at, low = found[-1].stop, found[-1].partition.last + 1
     return found
 
 
-def _candidates(dates: Sequence[int], at: int, low: int, high: int) -> Iterator[NewPartition]:
+def _candidates(
+    dates: Sequence[int], at: int, low: int, high: int, rows: int | None = None
+) -> Iterator[NewPartition]:
     """Yield what the next partition may be: of whole months, of whole days, or of hours.
 
     Some may be missing: one month (or day) may have too many bars, or lie partly in others.
     """
-    over = at + PARTITION_ROWS
+    over = at + (PARTITION_ROWS if rows is None else rows)
     for unit in UNITS:
         stop = bisect_left(dates, floor(dates[over], unit)) if over < len(dates) else len(dates)
         if unit == UNITS[-1]:  # an hour is not cut, whatever it holds
@@ -167,6 +180,16 @@ def _candidates(dates: Sequence[int], at: int, low: int, high: int) -> Iterator[
             yield NewPartition(
                 partition_of(first, next(end for end in ends if end <= free)), at, stop
             )
+
+
+def covering(cut: Sequence[NewPartition], whole: Partition) -> list[NewPartition]:
+    """Return partitions that a longer one is cut into, so that they cover all of its range."""
+    starts = [whole.first, *(each.partition.first for each in cut[1:])]
+    lasts = [*(start - 1 for start in starts[1:]), whole.last]
+    return [
+        each._replace(partition=partition_of(first, last))
+        for each, first, last in zip(cut, starts, lasts, strict=True)
+    ]
 
 
 def split_last(dates: Sequence[int], partition: Partition, since: int) -> list[NewPartition]:

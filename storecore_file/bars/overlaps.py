@@ -13,9 +13,9 @@ written to apart from each other. A writer copies it to quarantine before it rem
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from storecore.bars.table import bar_columns_of, joined
+from storecore_file.bars.kinds import joined, rows_of
 from storecore_file.bars.layout import Partition
 from storecore_file.bars.partition import PartitionFile
 
@@ -90,14 +90,14 @@ def _judged(
     return Older(one.partition, False, differ if hidden else None)
 
 
-def _bars(held: Sequence[OpenPartition], within: Partition) -> set[tuple[float, ...]]:
-    """Return the bars in a range, as tuples of numbers."""
+def _bars(held: Sequence[OpenPartition], within: Partition) -> set[frozenset[tuple[str, Any]]]:
+    """Return the bars in a range, each as its columns that are not null."""
     tables = [
         file.rows(max(partition.first, within.first), min(partition.last, within.last))
         for partition, file in held
         if _overlap(partition, within)
     ]
-    return set(zip(*bar_columns_of(joined(tables)), strict=True))
+    return {frozenset(bar.items()) for _, bar in rows_of(joined(tables))}
 
 
 def _newest_first(held: Sequence[OpenPartition]) -> list[OpenPartition]:

@@ -1,4 +1,4 @@
-"""A partition: a Parquet file of bars, whose columns are those of `PriceBar`.
+"""A partition: a Parquet file of bars, whose columns are those of `PriceBar`, then further ones.
 
 The symbol is a column, so that a file read alone says whose bars it holds. What the columns cannot
 say lies in its *metadata*, JSON between the last column and the footer, which Parquet readers skip:
@@ -10,8 +10,10 @@ column chunk, whole volumes beyond 2**53, and how far the journal was flushed in
 every byte is checked when it is used, the range and count of a partition are known from its end
 alone, and a few columns of a few row groups are read without the rest.
 
-Versions of the metadata: 2 has no generation (it counts as 0), 3 is written today. A later version
-is refused, and so is metadata that names further columns: this release would drop them.
+Versions of the metadata: 2 has no generation (it counts as 0); 3 has the seven columns, all of them
+required. 4 has further columns, which its metadata names with their kinds, or a volume that is
+null; only then is it written, so that an earlier release refuses what it would drop. A later
+version is refused.
 Format: https://parquet.apache.org/docs/file-format/
 
 A generation says which of two partitions was written later, whatever the clock says. It is the time
@@ -25,7 +27,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -37,10 +39,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storecore.bars.extra import EXACT, TYPES, is_asked, kinds_of
+from storecore.bars.extra_values import FIELDS
 from storecore.bars.table import (
     EMPTY,
-    EXACT,
-    FIELDS,
     SERIES,
     between,
     instants_of,
@@ -55,7 +57,8 @@ from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
 
 MAGIC = b"PAR1"
-VERSION = 3
+VERSION = 4
+SEVEN_COLUMNS = 3  # the version of a partition of the seven columns, all of them required
 GROUP_ROWS = 2_560
 SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
 SMALL = 2**12  # bytes, of some 80 bars: up to here a partition is kept decoded
@@ -63,8 +66,13 @@ _SEAL = 8  # bytes before the footer: length of the metadata, and its checksum
 _WHOLE = 2**18  # bytes: a file up to this size is read at once
 _TAIL = 2**16
 _SHORT = 2**12  # bytes of a footer of some seven row groups
+_FEW_GROUPS = 2  # of a long partition: what is asked for is small beside its footer
 _MOST_KEPT = 1_024
 _NUMBERS = {name: number for number, name in enumerate(FIELDS)}
+_ALL = tuple(SERIES.names)
+_ENCODINGS = {"date": "DELTA_BINARY_PACKED", "volume": "BYTE_STREAM_SPLIT"}
+_WHOLE_NUMBERS = ("int64", "timestamp")
+_Kinds = tuple[tuple[str, str], ...]
 
 
 class Group(NamedTuple):
@@ -82,8 +90,8 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     every partition which this one was made from; `replaces` holds the identities of those
     (`PartitionFile.identity`). `flushed` says up to which line of which journal file the partition
     has taken in the rows of its range: in version 3 of the newest file only, which includes all
-    rows before it. `columns` (types of further columns) and `recorded` (the instant at which the
-    store recorded the partition) are absent in what this release writes.
+    rows before it. `columns` has the kinds of the further columns, in their order. `recorded` (the
+    instant at which the store recorded the partition) is absent in what this release writes.
     """
 
     version: int
@@ -128,16 +136,20 @@ def encode(
     replaces: Sequence[int] = (),
 ) -> bytes:
     """Return a series table as the bytes of a partition; see `Metadata` for the rest."""
+    kinds = kinds_of(table) if table.num_columns > len(_ALL) else {}
+    nulls = table["volume"].null_count > 0
+    form = _form(tuple(kinds.items()), nulls)
     names = repeated(symbol, len(table))
-    bars = pa.Table.from_arrays([names, *(table[name] for name in SERIES.names)], schema=SCHEMA)
+    columns = [names, *(table[name] for name in form.schema.names[1:])]
+    bars = pa.Table.from_arrays(columns, schema=form.schema)
     sink, written = pa.BufferOutputStream(), list[pq.FileMetaData]()
     pq.write_table(
         bars,
         sink,
         row_group_size=GROUP_ROWS,
         compression="lz4",
-        use_dictionary=["symbol"],
-        column_encoding={"date": "DELTA_BINARY_PACKED", "volume": "BYTE_STREAM_SPLIT"},
+        use_dictionary=form.dictionaries,
+        column_encoding=form.encodings,
         write_statistics=["symbol", "date"],
         write_page_checksum=True,
         store_schema=False,
@@ -145,7 +157,7 @@ def encode(
     )
     content = memoryview(sink.getvalue())
     metadata = Metadata(
-        VERSION,
+        VERSION if kinds or nulls else SEVEN_COLUMNS,
         symbol,
         timeframe,
         groups_of(table),
@@ -153,8 +165,39 @@ def encode(
         flushed=flushed,
         generation=generation,
         replaces=list(replaces),
+        columns=kinds or None,
     )
     return _sealed(content, written[0], metadata)
+
+
+class _Form(NamedTuple):
+    """How the columns of a partition are written."""
+
+    schema: pa.Schema
+    dictionaries: list[str]
+    encodings: dict[str, str]
+
+
+@lru_cache(maxsize=1_024)
+def _form(kinds: _Kinds, nulls: bool) -> _Form:
+    """Return the form of a partition with some further columns, and whether volumes are null.
+
+    Whole numbers are stored by their differences, text by a dictionary, as long as that is short.
+    """
+    deltas = {name: "DELTA_BINARY_PACKED" for name, kind in kinds if kind in _WHOLE_NUMBERS}
+    texts = [name for name, kind in kinds if kind == "string"]
+    return _Form(schema_of(dict(kinds), nulls), ["symbol", *texts], _ENCODINGS | deltas)
+
+
+def schema_of(kinds: dict[str, str] | None, nulls: bool) -> pa.Schema:
+    """Return the schema of a partition's columns, given its further ones.
+
+    `nulls`: whether volumes are null.
+    """
+    schema = SCHEMA.set(6, SCHEMA.field(6).with_nullable(True)) if nulls else SCHEMA
+    for name, kind in (kinds or {}).items():
+        schema = schema.append(pa.field(name, TYPES[kind]))
+    return schema
 
 
 def groups_of(table: pa.Table) -> list[Group]:
@@ -229,15 +272,23 @@ class PartitionFile:
     Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
-    def __init__(self, file: Source) -> None:
+    def __init__(self, file: Source, tail: int = _TAIL, whole: int = _WHOLE) -> None:
+        """Read the end of a file: `tail` bytes, or all of a file of at most `whole` bytes."""
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
         with decode_errors(file.path, "file of bars"):
             self._buffer = pa.allocate_buffer(file.size)
             self._view = memoryview(self._buffer).cast("B")
             self._read_from = file.size
-            self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
+            self._read(0 if file.size <= whole else file.size - tail)
             self.metadata, self._footer = self._opened()
+        further = self.metadata.columns
+        self._names = _ALL if further is None else (*_ALL, *further)
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kinds of its further columns."""
+        return self.metadata.columns or {}
 
     @property
     def identity(self) -> int:
@@ -261,18 +312,21 @@ class PartitionFile:
             found = ", ".join(str(to_datetime(at, aware=False)) for at in _ends(groups))
             raise self._corrupt(f"expected bars of the range that its name tells, found {found}")
 
-    def rows(self, first: int, last: int, columns: Iterable[str] = SERIES.names) -> pa.Table:
-        """Return the bars from instant `first` to `last` as a series table of some columns."""
+    def rows(self, first: int, last: int, columns: Collection[str] | None = None) -> pa.Table:
+        """Return the bars from instant `first` to `last` as a series table of some columns.
+
+        None: of all. Those that the partition does not have are left out.
+        """
         return self.load(first, last, columns)()
 
     def load(
-        self, first: int, last: int, columns: Iterable[str] = SERIES.names
+        self, first: int, last: int, columns: Collection[str] | None = None
     ) -> Callable[[], pa.Table]:
         """Read and check what `rows` needs.
 
         The function that is returned decodes it, on any thread.
         """
-        names = tuple(name for name in SERIES.names if name == "date" or name in columns)
+        names = self._names if columns is None else self._chosen(columns)
         groups = [
             number
             for number, group in enumerate(self.metadata.groups)
@@ -287,7 +341,11 @@ class PartitionFile:
 
     def hold(self, bars: pa.Table) -> None:
         """Keep the bars of the whole partition, which the caller knows already."""
-        self._kept[tuple(SERIES.names)] = owned(bars)
+        self._kept[self._names] = owned(bars)
+
+    def _chosen(self, columns: Collection[str]) -> tuple[str, ...]:
+        names = tuple(name for name in _ALL if name == "date" or name in columns)
+        return (*names, *(name for name in self.kinds if is_asked(name, columns)))
 
     def _kept_table(self, names: tuple[str, ...]) -> pa.Table:
         if names not in self._kept:
@@ -315,30 +373,31 @@ class PartitionFile:
     def _understood(self, text: memoryview) -> Metadata:
         """Decode metadata. Raises `StorageError` if a later release has written it."""
         try:
-            metadata = _METADATA.decode(text)
+            metadata = _metadata_in(text)
         except ValueError:
             version = _VERSIONS.decode(text).version  # it may be one that has other fields
             if version <= VERSION:
                 raise
         else:
             version = metadata.version
-            if version <= VERSION and metadata.columns is None:
+            if version <= VERSION and _is_known(metadata):
                 return metadata
         raise StorageError(
             f"{self._file.path}: written by a newer storecore (format {version} of partitions, "
-            f"this one reads up to {VERSION}, without further columns): update storecore",
+            f"this one reads up to {VERSION}): update storecore",
             self._file.path,
         )
 
     def _prove(self, groups: list[int], names: tuple[str, ...]) -> None:
         """Read the columns of some groups, unless they are read already, and check each."""
-        numbers = [_NUMBERS[name] for name in names]
+        numbers = [_NUMBERS[name] if name in _NUMBERS else self._number(name) for name in names]
+        width = 1 + len(self._names)
         chunks = self.metadata.chunks
         starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))
         with decode_errors(self._file.path, "file of bars"):
             for group in groups:
                 for number in numbers:
-                    chunk = group * len(FIELDS) + number
+                    chunk = group * width + number
                     start, (size, checksum) = starts[chunk], chunks[chunk]
                     view = self._view[start : start + size]
                     if start < self._read_from:
@@ -351,20 +410,36 @@ class PartitionFile:
     def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
         with decode_errors(self._file.path, "file of bars"):
             source = pa.BufferReader(self._buffer)
-            with pq.ParquetFile(source, metadata=self._parquet_metadata()) as file:
+            with pq.ParquetFile(source, metadata=self._parquet_metadata(len(groups))) as file:
                 table = file.read_row_groups(groups, names, use_threads=False)
-            if table.schema != _schema(*names):
+            if table.schema != _schema(*names) and not self._is_wider(table.schema, names):
                 raise ValueError(f"its columns are {table.schema}")
         if not self.metadata.exact or "volume" not in names:
             return table
         return with_exact(table, self._exact_volumes(groups))
 
-    def _parquet_metadata(self) -> pq.FileMetaData:
+    def _number(self, name: str) -> int:
+        return 1 + self._names.index(name)
+
+    def _is_wider(self, schema: pa.Schema, names: tuple[str, ...]) -> bool:
+        """Return whether columns are those of a partition with nulls or further columns."""
+        if self.metadata.version < VERSION:
+            return False
+        own = schema_of(self.metadata.columns, nulls=True)
+        required = schema_of(self.metadata.columns, nulls=False)
+        return any(
+            schema == pa.schema([each.field(name) for name in names]) for each in (own, required)
+        )
+
+    def _parquet_metadata(self, groups: int) -> pq.FileMetaData:
         """Return the footer as Arrow's reader needs it, cached by its bytes.
 
-        A long one, of many row groups, would take more memory than it saves time.
+        A long one, of many row groups, takes more memory than it saves time, unless little of the
+        partition is read: the newest bars are asked for again and again.
         """
-        return (_parsed_before if len(self._footer) <= _SHORT else _parsed)(self._footer)
+        if len(self._footer) <= _SHORT:
+            return _parsed_before(self._footer)
+        return (_long_before if groups <= _FEW_GROUPS else _parsed)(self._footer)
 
     def _exact_volumes(self, groups: list[int]) -> list[int | None]:
         ends = list(accumulate((group.rows for group in self.metadata.groups), initial=0))
@@ -386,11 +461,30 @@ def _parsed(footer: bytes) -> pq.FileMetaData:
 
 
 _parsed_before = lru_cache(maxsize=4_096)(_parsed)
+_long_before = lru_cache(maxsize=32)(_parsed)
+
+
+def _metadata_in(text: memoryview) -> Metadata:
+    """Decode metadata; that of a long partition is cached by its bytes, as its footer is."""
+    return _METADATA.decode(text) if len(text) <= _SHORT else _decoded_before(bytes(text))
+
+
+_decoded_before = lru_cache(maxsize=64)(_METADATA.decode)
 
 
 @lru_cache
-def _schema(*names: str) -> pa.Schema:
+def _schema(*names: str) -> pa.Schema | None:
+    """Return the schema of some of the seven columns, None if there are others among them."""
+    if not set(names) <= set(_ALL):
+        return None
     return pa.schema([SERIES.field(name) for name in names])
+
+
+def _is_known(metadata: Metadata) -> bool:
+    """Return whether this release knows all columns of a partition."""
+    if metadata.columns is None:
+        return True
+    return metadata.version == VERSION and set(metadata.columns.values()) <= TYPES.keys()
 
 
 def metadata_start(view: memoryview, footer: int) -> int:

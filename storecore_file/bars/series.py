@@ -8,32 +8,47 @@ except for rows that a partition has taken in already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from storecore.bars.table import SERIES, instants_of, joined, upserted
+from storecore.bars.extra import EVERY, EXACT, extra_names, is_asked
+from storecore.bars.table import instants_of
 from storecore.errors import StorageError
 from storecore.reports import Coverage, Footprint
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_file.bars.journal import Flushed, Journal, Pending
-from storecore_file.bars.journal_lines import number_of
+from storecore_file.bars.journal_lines import Row, number_of
+from storecore_file.bars.kinds import Kinds, joined, union, upserted, with_kinds
 from storecore_file.bars.layout import Layout, Partition, layout_of, overlapping, parsed
 from storecore_file.bars.overlaps import OpenPartition, shown
 from storecore_file.bars.partition import Group, Metadata, PartitionFile, bars_in
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import OpenFile
+from storecore_file.fs.stat import Fingerprint, fingerprint
 
 _ATTEMPTS = 100
 _NOTHING = Coverage(None, None, 0)
+_MOST_KINDS = 65_536
+_kinds_kept: dict[tuple[Path, Fingerprint | None], dict[str, str]] = {}
 _Result = TypeVar("_Result")
 
 
 class _Gone(StorageError):
     """A partition that was listed has vanished."""
+
+
+class _Loaded(NamedTuple):
+    """A partition whose bars are read from an instant on, and the function that decodes them."""
+
+    partition: Partition
+    metadata: Metadata
+    since: int
+    rows: Callable[[], pa.Table]
 
 
 class Series:
@@ -49,41 +64,84 @@ class Series:
         self.disk = disk
         self.journal = journal
 
-    def read(self, span: TimeRange, columns: Iterable[str] = SERIES.names) -> pa.Table:
-        """Return the bars of a range as a series table of some columns."""
+    def read(self, span: TimeRange, columns: Collection[str] | None = None) -> pa.Table:
+        """Return the bars of a range as a series table of some columns (None: of all)."""
         return self.load(span, columns)()
 
     def load(
-        self, span: TimeRange, columns: Iterable[str] = SERIES.names
+        self, span: TimeRange, columns: Collection[str] | None = None, *, complete: bool = False
     ) -> Callable[[], pa.Table]:
         """Read and check what `read` needs.
 
-        The function that is returned decodes it, on any thread.
+        The function that is returned decodes it, on any thread. A further column that no partition
+        of the range has is left out, unless `complete`.
         """
-
-        def load(
-            partition: Partition, file: PartitionFile
-        ) -> tuple[Partition, Metadata, Callable[[], pa.Table]]:
-            first, last = max(span.first, partition.first), min(span.last, partition.last)
-            return partition, file.metadata, file.load(first, last, columns)
-
-        pending, found = self._with_pending(load, span.first, span.last)
+        pending, found, kinds = self._loaded(span, columns, complete)
 
         def decode() -> pa.Table:
-            tables = [rows() for _, _, rows in found]
+            tables = [each.rows() for each in found]
             table = joined(table for table in tables if len(table))
-            if not pending.rows:
-                return table
-            known = [(partition, metadata.flushed) for partition, metadata, _ in found]
-            newer = pending.table(known, span.first, span.last)
-            unwanted = set(SERIES.names) - {"date", *columns}
-            return upserted(table, newer.drop_columns(unwanted & set(newer.column_names)))
+            if pending.rows:
+                known = [(each.partition, each.metadata.flushed) for each in found]
+                newer = pending.table(known, _since(found, span), span.last)
+                table = upserted(table, newer if columns is None else _some(newer, columns))
+            if kinds:
+                table = with_kinds(table, _asked(kinds, columns))
+            return table if span.newest is None else table.slice(max(0, len(table) - span.newest))
 
         return decode
 
+    def _loaded(
+        self, span: TimeRange, columns: Collection[str] | None, complete: bool
+    ) -> tuple[Pending, list[_Loaded], dict[str, str]]:
+        """Return what `_with_pending` does for the bars of a range, or for its newest bars."""
+        if span.newest is not None:
+            newest = partial(self._newest, span=span, columns=columns, count=span.newest)
+            return self._beside_journal(newest, complete)
+
+        def load(partition: Partition, file: PartitionFile) -> _Loaded:
+            first, last = max(span.first, partition.first), min(span.last, partition.last)
+            return _Loaded(partition, file.metadata, first, file.load(first, last, columns))
+
+        return self._with_pending(load, span.first, span.last, complete)
+
+    def _newest(
+        self, layout: Layout, span: TimeRange, columns: Collection[str] | None, count: int
+    ) -> list[_Loaded]:
+        """Return the partitions that hold the newest bars of a range, in order of time.
+
+        They are opened from the last one backwards, and of each only the row groups are read that
+        are needed. Rows of the journal cannot make that too few: they add bars, or replace some.
+        """
+        found: list[_Loaded] = []
+        with closing(self._backwards(layout, span)) as coming:
+            for partition, file in coming:
+                first, last = max(span.first, partition.first), min(span.last, partition.last)
+                first, rows = _back_to(file.metadata.groups, first, last, count)
+                found.append(
+                    _Loaded(partition, file.metadata, first, file.load(first, last, columns))
+                )
+                count -= rows
+                if count <= 0:
+                    break
+        if count > 0:  # all were opened
+            found = [each._replace(since=span.first) for each in found]
+        return found[::-1]
+
+    def _backwards(self, layout: Layout, span: TimeRange) -> Generator[OpenPartition, None, None]:
+        """Yield the partitions of a range, opened one by one, or the pieces of them that count."""
+        partitions = _within(layout, span.first, span.last)
+        if layout.overlap and overlapping(partitions):
+            with self.held(partitions) as held:
+                yield from reversed(shown(held))
+            return
+        for partition in reversed(partitions):
+            with _opened(self.disk, self.path(partition)) as file:
+                yield OpenPartition(partition, self._checked(partition, file))
+
     def coverage(self) -> Coverage:
         """Return first and last date and the number of bars, from the metadata alone."""
-        pending, found = self._with_pending(lambda partition, file: (partition, file.metadata))
+        pending, found, _ = self._with_pending(lambda partition, file: (partition, file.metadata))
         known = [(partition, metadata.flushed) for partition, metadata in found]
         if any(parsed(partition.name) != partition for partition, _ in found) or (
             pending.rows and len(pending.table(known, EARLIEST, LATEST))
@@ -96,13 +154,35 @@ class Series:
         count = sum(metadata.rows for metadata in all_metadata)
         return _coverage(all_metadata[0].groups[0].first, all_metadata[-1].groups[-1].last, count)
 
+    def kinds(self) -> dict[str, str]:
+        """Return the kinds of the further columns that its partitions have."""
+        return _steadily(self.folder, lambda: self._kinds_in(self.layout()))
+
+    def kinds_with_pending(self) -> dict[str, str]:
+        """Return the kinds of its further columns, in the journal too."""
+        rows = self.journal.pending(self.key).rows
+        return union([self.kinds(), *_row_kinds(rows)])
+
+    def _kinds_in(self, layout: Layout) -> dict[str, str]:
+        return union(map(self.kinds_in, layout.partitions))
+
+    def kinds_in(self, partition: Partition) -> dict[str, str]:
+        """Return the kinds of a partition, which are kept by the identity of its file."""
+        path = self.path(partition)
+        key = path, fingerprint(path)
+        if key not in _kinds_kept:
+            if len(_kinds_kept) >= _MOST_KINDS:
+                _kinds_kept.clear()
+            _kinds_kept[key] = self.open(partition, lambda _, file: file.kinds)
+        return _kinds_kept[key]
+
     def generation(self) -> int:
         """Return the highest generation of its partitions.
 
         0 if a partition has none, as a release before generations has written it, or if bars lie in
         the journal: then the last write is in no partition.
         """
-        pending, found = self._with_pending(lambda _, file: file.metadata.generation)
+        pending, found, _ = self._with_pending(lambda _, file: file.metadata.generation)
         return max(found, default=0) if all(found) and not pending.rows else 0
 
     def journaled(self) -> int:
@@ -138,20 +218,35 @@ class Series:
         look: Callable[[Partition, PartitionFile], _Result],
         first: int = EARLIEST,
         last: int = LATEST,
-    ) -> tuple[Pending, list[_Result]]:
+        complete: bool = False,
+    ) -> tuple[Pending, list[_Result], dict[str, str]]:
         """Return the journal's rows, and what `look` returns for each partition of a range.
+
+        If `complete`, also return the kinds of further columns in all partitions and rows.
+        """
+        return self._beside_journal(
+            lambda layout: self._each_in(layout, look, first, last), complete
+        )
+
+    def _beside_journal(
+        self, look: Callable[[Layout], _Result], complete: bool
+    ) -> tuple[Pending, _Result, dict[str, str]]:
+        """Return the journal's rows, what `look` returns, and kinds as `_with_pending` does.
 
         The journal is read first: its rows leave it only after the partitions have them. But if a
         file of it was retired meanwhile, the partitions may not say any more that they have its
         rows.
         """
 
-        def look_at_both() -> tuple[Pending, list[_Result]]:
-            pending = self.journal.pending(self.key)
-            found = self.each(look, first, last)
+        def look_at_both() -> tuple[Pending, _Result, dict[str, str]]:
+            pending, layout = self.journal.pending(self.key), self.layout()
+            found = look(layout)
             if pending.rows and not self.journal.are_there(pending):
                 raise _Gone(f"{self.folder}: its journal was flushed meanwhile", self.folder)
-            return pending, found
+            kinds = self._kinds_in(layout) if complete and layout.marked else {}
+            if complete and pending.rows:
+                kinds = union([kinds, *_row_kinds(pending.rows)])
+            return pending, found, kinds
 
         return _steadily(self.folder, look_at_both)
 
@@ -165,20 +260,20 @@ class Series:
 
         If partitions overlap, `look` is called with the pieces of them that count.
         """
+        return _steadily(self.folder, lambda: self._each_in(self.layout(), look, first, last))
 
-        def look_at_all() -> list[_Result]:
-            layout = self.layout()
-            partitions = [
-                partition
-                for partition in layout.partitions
-                if partition.first <= last and first <= partition.last
-            ]
-            if layout.overlap and overlapping(partitions):
-                with self.held(partitions) as held:
-                    return [look(*piece) for piece in shown(held)]
-            return [self.open(partition, look) for partition in partitions]
-
-        return _steadily(self.folder, look_at_all)
+    def _each_in(
+        self,
+        layout: Layout,
+        look: Callable[[Partition, PartitionFile], _Result],
+        first: int,
+        last: int,
+    ) -> list[_Result]:
+        partitions = _within(layout, first, last)
+        if layout.overlap and overlapping(partitions):
+            with self.held(partitions) as held:
+                return [look(*piece) for piece in shown(held)]
+        return [self.open(partition, look) for partition in partitions]
 
     def open(
         self, partition: Partition, look: Callable[[Partition, PartitionFile], _Result]
@@ -250,6 +345,54 @@ def _opened(disk: Disk, path: Path) -> OpenFile:
     if file is None:
         raise _Gone(f"{path}: the file has vanished", path)
     return file
+
+
+def _within(layout: Layout, first: int, last: int) -> list[Partition]:
+    """Return the partitions that overlap a range."""
+    return [
+        partition
+        for partition in layout.partitions
+        if partition.first <= last and first <= partition.last
+    ]
+
+
+def _since(found: Sequence[_Loaded], span: TimeRange) -> int:
+    """Return from which instant on all partitions of a range are among those that were read."""
+    return max(span.first, found[0].since) if found and span.newest is not None else span.first
+
+
+def _back_to(groups: Sequence[Group], first: int, last: int, count: int) -> tuple[int, int]:
+    """Return since when a range has `count` bars in these row groups, and how many it surely has.
+
+    If they have fewer, the range begins where it did.
+    """
+    rows = 0
+    for group in reversed(groups):
+        if group.first < first:
+            break
+        rows += group.rows if group.last <= last else 0
+        if rows >= count:
+            return group.first, rows
+    return first, rows
+
+
+def _row_kinds(rows: Iterable[Row]) -> list[Kinds]:
+    """Return the kinds of some rows of the journal, those of a line once."""
+    return [*{id(row.kinds): row.kinds for row in rows if row.kinds}.values()]
+
+
+def _asked(kinds: Kinds, columns: Collection[str] | None) -> dict[str, str]:
+    """Return the kinds of the columns that were asked for."""
+    return {
+        name: kind for name, kind in kinds.items() if columns is None or is_asked(name, columns)
+    }
+
+
+def _some(table: pa.Table, columns: Collection[str]) -> pa.Table:
+    """Return a series table without columns that were not asked for."""
+    kept = {"date", *columns, *((EXACT,) if "volume" in columns else ())}
+    kept |= set(extra_names(table.column_names)) if EVERY in columns else set()
+    return table.select([name for name in table.column_names if name in kept])
 
 
 def _coverage(first: int, last: int, count: int) -> Coverage:

@@ -6,7 +6,7 @@ many bars as may be held, before any is read. A window that holds more than it s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from math import ceil
 
 import pyarrow as pa
@@ -18,21 +18,22 @@ from storecore_file.bars.partition import Group
 from storecore_file.bars.series import Series
 
 ROW_BYTES = 320  # of a bar that is read, copied, sorted and handed out: some six copies
+_COLUMN = 8  # bytes of a value
 _AT_ONCE = 64
 Named = list[tuple[str, pa.Table]]
 
 
 def stream(
-    series: list[Series], span: TimeRange, columns: Iterable[str], max_bytes: int
+    series: list[Series], span: TimeRange, columns: Collection[str], max_bytes: int
 ) -> Iterator[Named]:
     """Yield a series table a symbol for windows that follow each other in time."""
-    max_rows = max(1, max_bytes // ROW_BYTES)
-    wanted = [name for name in SERIES.names if name in columns]
+    size = len({*SERIES.names, *columns})
+    max_rows = max(1, max_bytes * len(SERIES) // (ROW_BYTES * size))
     groups = [group for each in series for group in each.groups(span)]
     first = span.first
     for last in (*cuts(groups, max_rows), span.last):
         if first <= last <= span.last:
-            yield from _window(series, TimeRange(first, last, span.aware), wanted, max_rows)
+            yield from _window(series, TimeRange(first, last, span.aware), columns, max_rows)
             first = last + 1
 
 
@@ -53,7 +54,7 @@ def cuts(groups: Iterable[Group], max_rows: int) -> Iterator[int]:
 
 
 def _window(
-    series: list[Series], span: TimeRange, columns: list[str], max_rows: int
+    series: list[Series], span: TimeRange, columns: Collection[str], max_rows: int
 ) -> Iterator[Named]:
     found: Named = []
     held = 0
@@ -63,7 +64,7 @@ def _window(
             some, in_parallel(lambda one: owned(one.read(span, columns)), some), strict=True
         ):
             found.append((each.symbol, bars))
-            held += len(bars)
+            held += max(len(bars), bars.nbytes // (_COLUMN * bars.num_columns))  # texts may be long
         if held > 2 * max_rows and span.first < span.last:
             middle = (span.first + span.last) // 2
             yield from _window(series, span._replace(last=middle), columns, max_rows)

@@ -17,27 +17,33 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.table import EMPTY, between, instants_of, joined, upserted
+from storecore.bars.extra import agreed, kinds_of
+from storecore.bars.table import EMPTY, SERIES, between, instants_of
 from storecore.errors import StorageError
-from storecore.values.times import EARLIEST, LATEST
-from storecore_file.bars.journal import Flushed, Pending, furthest
+from storecore.values.times import EARLIEST, EVER, LATEST
+from storecore_file.bars.journal import Flushed, KindsChangedError, Pending, furthest
 from storecore_file.bars.journal_lines import HOUR, Key
+from storecore_file.bars.kinds import Kinds, joined, rows_of, union, upserted, with_kinds
 from storecore_file.bars.layout import (
     BAR_BYTES,
+    MARK,
     PARTITION_ROWS,
     NewPartition,
     Partition,
+    ceiling,
+    covering,
+    floor,
     mergeable,
     new_partitions,
     parsed,
@@ -47,7 +53,7 @@ from storecore_file.bars.layout import (
 from storecore_file.bars.overlaps import OpenPartition, clusters, gaps, older, shown
 from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.partition import (
-    VERSION,
+    SEVEN_COLUMNS,
     Metadata,
     PartitionFile,
     encode,
@@ -64,6 +70,7 @@ from storecore_file.fs.stat import Fingerprint, fingerprint
 
 _log = logging.getLogger("storecore")
 _Result = TypeVar("_Result")
+_SHARES = (100, 85, 70, 55, 120, 140)  # of PARTITION_ROWS, until all names are new
 Seen = tuple[list[str], list[Fingerprint | None]]
 
 
@@ -82,6 +89,21 @@ class _Filled(NamedTuple):
     bars: pa.Table
     flushed: Flushed
     origins: tuple[_Origin, ...] = ()
+
+
+class _Change(NamedTuple):
+    """The kinds of further columns that a write changes, and the rows of the journal until then."""
+
+    kinds: Kinds
+    pending: Pending
+
+
+class _Upserted(NamedTuple):
+    """Partitions to write: with rows of the journal that were in none yet, with other kinds."""
+
+    put: list[_Filled]
+    took: bool
+    change: _Change | None
 
 
 class _Group(NamedTuple):
@@ -104,6 +126,8 @@ class Prepared(NamedTuple):
     made: int  # how many of its partitions are new
     seen: Seen = ([], [])
     took: bool = False  # rows of the journal that were in no partition
+    change: _Change | None = None
+    whole: bool = False  # the series becomes exactly the new bars
 
     @classmethod
     def nothing(cls) -> Prepared:
@@ -151,7 +175,8 @@ class SeriesWriter:
                 if _overlap(partition, first, last)
             ]
             kept = [_without(filled, first, last) for filled in touched]
-            self._replace_or_remove(kept, partitions, pending)
+            written = self._with_kinds_of(touched, kept, partitions, pending)
+            self._replace_or_remove(written, partitions, pending)
             return sum(len(filled.bars) for filled in touched) - sum(
                 len(filled.bars) for filled in kept
             )
@@ -176,10 +201,13 @@ class SeriesWriter:
             gone = [each.partition for each in empty if not pending.needs(each.flushed)]
             self._remove(gone)
 
-    def prepare(self, new: pa.Table) -> Prepared:
-        """Stage the partitions of an upsert for `put`; other writers may come between."""
+    def prepare(self, new: pa.Table, whole: bool = False) -> Prepared:
+        """Stage the partitions of an upsert for `put`; other writers may come between.
+
+        `whole` says that the series becomes exactly the new bars.
+        """
         with self._locked():
-            return self._prepared(new)
+            return self._prepared(new, whole)
 
     def put(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> Prepared:
         """Put a prepared upsert in place, prepared again if another writer came between.
@@ -188,21 +216,33 @@ class SeriesWriter:
         """
         with self._locked():
             if self._seen(prepared) != prepared.seen:
-                self._disk.discard(prepared.staged)
-                prepared = self._prepared(new)
-            for path, temporary in prepared.staged:
-                rollback.keep(path, temporary)
-            for path in prepared.gone:
-                rollback.keep(path, None)
-            try:
-                self._exchange(prepared.staged, prepared.gone)
-            except BaseException:
-                with suppress(StorageError):  # the error that matters is on its way
-                    rollback.roll_back()
-                raise
+                prepared = self._prepared_again(new, prepared)
+            while not self._is_put(prepared, rollback):
+                rollback.discard()
+                prepared = self._prepared_again(new, prepared)
             if prepared.took:
                 self._journal.take(self._series.key, prepared.pending)
             return prepared
+
+    def _is_put(self, prepared: Prepared, rollback: Rollback) -> bool:
+        """Put a prepared upsert in place; return False if its kinds of columns are outdated."""
+        for path, temporary in prepared.staged:
+            rollback.keep(path, temporary)
+        for path in prepared.gone:
+            rollback.keep(path, None)
+        try:
+            self._exchange(prepared.staged, prepared.gone, prepared.change)
+        except KindsChangedError:
+            return False
+        except BaseException:
+            with suppress(StorageError):  # the error that matters is on its way
+                rollback.roll_back()
+            raise
+        return True
+
+    def _prepared_again(self, new: pa.Table, prepared: Prepared) -> Prepared:
+        self._disk.discard(prepared.staged)
+        return self._prepared(new, prepared.whole)
 
     def roll_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
         """Roll back what was put: the partitions or, if others wrote meanwhile, the bars of `new`.
@@ -216,9 +256,10 @@ class SeriesWriter:
             } <= prepared.names()
             journal_is_there = self._journal.are_there(prepared.pending)
             if alone and journal_is_there and rollback.is_undisturbed():
-                rollback.roll_back()
+                change = prepared.change and prepared.change._replace(kinds={})
+                self._change_kinds(rollback.roll_back, change)
             else:
-                self._give_back(new, self._before(prepared, rollback))
+                self._give_back(new, self._before(prepared, rollback), prepared.whole)
 
     def _flush_lock(self, pending: Pending) -> Locked | nullcontext[None]:
         """Return the lock that prevents a flush of the journal, if some rows lie in it."""
@@ -229,12 +270,15 @@ class SeriesWriter:
         with self._locked():
             self._tidy()
 
-    def _prepared(self, new: pa.Table) -> Prepared:
+    def _prepared(self, new: pa.Table, whole: bool) -> Prepared:
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
-        put, took = self._upsert_of(new, partitions, pending)
+        upserted_by = self._replacement_of if whole else self._upsert_of
+        put, took, change = upserted_by(new, partitions, pending)
         staged, gone = self._staged(put, partitions)
         made = sum(filled.partition not in partitions for filled in put)
-        prepared = Prepared(staged, gone, partitions, pending, made, took=took)
+        prepared = Prepared(
+            staged, gone, partitions, pending, made, took=took, change=change, whole=whole
+        )
         return prepared._replace(seen=self._seen(prepared))
 
     def _seen(self, prepared: Prepared) -> Seen:
@@ -255,45 +299,124 @@ class SeriesWriter:
         bars = joined(rows for _, rows in found)
         return upserted(bars, prepared.pending.table(known, EARLIEST, LATEST))
 
-    def _give_back(self, ours: pa.Table, before: pa.Table) -> None:
+    def _give_back(self, ours: pa.Table, before: pa.Table, whole: bool) -> None:
         """Restore bars that are unchanged since they were written; bars of other writers stay."""
         self._upsert(EMPTY)
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+        if whole and len(before):
+            old = _before_with(self._series.read(EVER), ours, before)
+            put, _, change = self._replacement_of(old, partitions, pending)
+            return self._replace(put, partitions, change=change)
         dates = instants_of(ours)
         touched = [
             partition for partition in partitions if _overlap(partition, dates[0], dates[-1])
         ]
         filled = [self._filled(partition, pending) for partition in touched]
         kept = [each._replace(bars=_as_before(each.bars, ours, before)) for each in filled]
-        self._replace_or_remove(kept, partitions, pending)
+        return self._replace_or_remove(kept, partitions, pending)
 
     def _upsert(self, new: pa.Table) -> None:
+        while True:
+            with suppress(KindsChangedError):
+                return self._try_to_upsert(new)
+
+    def _try_to_upsert(self, new: pa.Table) -> None:
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
-        put, took = self._upsert_of(new, partitions, pending)
+        put, took, change = self._upsert_of(new, partitions, pending)
         if not put:
             if pending.rows:  # the writer that took them in may have been killed before a sync
                 self._disk.sync_folder(self._series.folder)
             return
-        self._replace(put, partitions)
+        self._replace(put, partitions, change=change)
         if took:
             self._journal.take(self._series.key, pending)
         if any(filled.partition not in partitions for filled in put):
             self._tidy()
 
-    def _upsert_of(
-        self, new: pa.Table, partitions: list[Partition], pending: Pending
-    ) -> tuple[list[_Filled], bool]:
-        """Return the partitions to write for new bars and for the journal's rows of the series.
-
-        Also return whether the bars are merged over rows that were in no partition yet.
-        """
+    def _upsert_of(self, new: pa.Table, partitions: list[Partition], pending: Pending) -> _Upserted:
+        """Return the partitions to write for new bars and for the journal's rows of the series."""
         unflushed = self._unflushed(pending)
+        new, change = self._agreed(new, unflushed, pending)
         batch = upserted(unflushed, new)
         put: list[_Filled] = []
         for group in _groups(instants_of(batch), partitions):
             rows = batch.slice(group.start, group.stop - group.start)
             put += self._grown(group, rows, pending, last=group.partition in partitions[-1:])
-        return put, len(unflushed) > 0 and len(new) > 0
+        return _Upserted(put, len(unflushed) > 0 and len(new) > 0, change)
+
+    def _agreed(
+        self, new: pa.Table, unflushed: pa.Table, pending: Pending
+    ) -> tuple[pa.Table, _Change | None]:
+        """Return new bars with the columns of the series, and what they change of their kinds.
+
+        Raises `InvalidData` for a column of another kind (law B6).
+        """
+        if new.num_columns == len(SERIES):
+            return new, None
+        known = union([self._series.kinds(), kinds_of(unflushed)])
+        stored = partial(self._stored, unflushed)
+        kinds, bars = agreed(known, new, stored, self._series.symbol)
+        if self._series.layout().marked:
+            kinds = {name: kind for name, kind in kinds.items() if known.get(name) != kind}
+        return bars, _Change(kinds, pending) if kinds else None
+
+    def _stored(self, unflushed: pa.Table, name: str) -> Iterator[pa.ChunkedArray]:
+        """Yield all stored values of a further column."""
+        tables = (
+            self._series.open(partition, lambda _, file: file.rows(EARLIEST, LATEST, [name]))
+            for partition in self._series.layout().partitions
+        )
+        for table in (unflushed, *tables):
+            if name in table.column_names:
+                yield table[name]
+
+    def _replacement_of(
+        self, new: pa.Table, partitions: list[Partition], pending: Pending
+    ) -> _Upserted:
+        """Return one partition that covers all the series had, and holds exactly the new bars.
+
+        So the series changes with one rename. It takes in the journal's rows, and drops them.
+        """
+        took = len(self._unflushed(pending)) > 0
+        old = [
+            self._series.open(each, lambda partition, file: self._taken(partition, file, pending))
+            for each in partitions
+        ]
+        dates = instants_of(new)
+        ends = [dates[0], dates[-1], *(row.values[0] for row in pending.rows)]
+        ends += [end for each in partitions for end in (each.first, each.last)]
+        whole = partition_of(floor(min(ends), "month"), ceiling(max(ends), "month"))
+        flushed = furthest([pending.through, *(each.flushed for each in old)])
+        origins = tuple(origin for each in old for origin in each.origins)
+        kinds = kinds_of(new)
+        change = _Change(kinds, pending) if kinds or self._series.layout().marked else None
+        return _Upserted([_Filled(whole, new, flushed, origins)], took, change)
+
+    def divide(self, taken: Collection[str]) -> None:
+        """Cut partitions that are too long, into others than those with some names.
+
+        A reader that is between two partitions would else find the name of an older one there.
+        """
+        with self._locked():
+            partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+            for partition in partitions:
+                rows = self._series.open(partition, lambda _, file: file.metadata.rows)
+                if rows > 2 * PARTITION_ROWS:
+                    self._divide(self._filled(partition, pending), taken)
+
+    def _divide(self, filled: _Filled, taken: Collection[str]) -> None:
+        dates, partition = instants_of(filled.bars), filled.partition
+        for percent in _SHARES:
+            rows = PARTITION_ROWS * percent // 100
+            cut = new_partitions(dates, partition.first, partition.last, rows)
+            cut = covering(cut, partition)  # rows of the journal that were dropped stay so
+            if len(cut) > 1 and not any(each.partition.name in taken for each in cut):
+                put = [
+                    filled._replace(partition=new, bars=filled.bars.slice(start, stop - start))
+                    for new, start, stop in cut
+                ]
+                return self._replace(put, [partition])
+        return None  # the next write to it does so
 
     def _partitions(self) -> list[Partition]:
         """Return the partitions, after any that overlap are brought together."""
@@ -315,15 +438,18 @@ class SeriesWriter:
             old = older(held)
             flushed = {each.partition: each.file.metadata.flushed for each in held}
             needed = [one for one in old if one.shown or pending.needs(flushed[one.partition])]
-            union = self._union(held, pending) if needed else None
+            whole = self._union(held, pending) if needed else None
+            kinds = union(each.file.kinds for each in held)
         for partition, _, problem in old:
             if problem is not None:
                 self._quarantine(partition, problem)
-        if union is not None:
-            self._replace([union], cluster)
+        change = _Change({}, pending) if kinds else None
+        if whole is not None:
+            self._replace([whole], cluster, change=change)
         else:
             gone = [one.partition for one in old]
-            self._remove(gone, left=[partition for partition in cluster if partition not in gone])
+            left = [partition for partition in cluster if partition not in gone]
+            self._remove(gone, left, change)
 
     def _union(self, held: Sequence[OpenPartition], pending: Pending) -> _Filled:
         """Return one partition in place of several, with the journal's rows of its range."""
@@ -366,6 +492,8 @@ class SeriesWriter:
             cut = _cut(instants_of(rows), group.partition, dates[0], last)
             if not cut:
                 yield _Filled(group.partition, rows, flushed, origins)
+            elif pending.rows:  # those that were taken in and deleted must not count again
+                cut = covering(cut, group.partition)
         for partition, start, stop in cut:
             yield _Filled(partition, rows.slice(start, stop - start), flushed, origins)
 
@@ -378,10 +506,40 @@ class SeriesWriter:
     def _taken(self, partition: Partition, file: PartitionFile, pending: Pending) -> _Filled:
         """Return what a partition says of itself, without its bars."""
         flushed = file.metadata.flushed
-        if file.metadata.version < VERSION and flushed != (flushed := pending.known(flushed)):
+        if file.metadata.version < SEVEN_COLUMNS and flushed != (flushed := pending.known(flushed)):
             self._disk.sync_folder(self._journal.folder)  # or retired files may come back
         origin = _Origin(partition.name, file.metadata.generation, file.identity)
         return _Filled(partition, EMPTY, flushed, (origin,))
+
+    def _with_kinds_of(
+        self,
+        before: list[_Filled],
+        kept: list[_Filled],
+        partitions: list[Partition],
+        pending: Pending,
+    ) -> list[_Filled]:
+        """Return partitions after a deletion, and one more if it has to keep kinds of the series.
+
+        A column keeps its kind until the series is deleted whole; an empty partition has none.
+        """
+        kinds = union(kinds_of(each.bars) for each in before)
+        if not kinds:
+            return kept
+        left = [each for each in kept if len(each.bars)]
+        emptied = [each._replace(bars=EMPTY) for each in kept if not len(each.bars)]
+        done = {each.partition for each in before}
+        others = [each for each in partitions if each not in done and self._has_bars(each)]
+        known = union(
+            [*(kinds_of(each.bars) for each in left), *map(self._series.kinds_in, others)]
+        )
+        lost = {name: kind for name, kind in kinds.items() if known.get(name) != kind}
+        if lost and (left or others):
+            holder = left.pop() if left else self._filled(others[-1], pending)
+            left.append(holder._replace(bars=with_kinds(holder.bars, lost)))
+        return [*left, *emptied]
+
+    def _has_bars(self, partition: Partition) -> bool:
+        return self._series.open(partition, lambda _, file: file.metadata.rows) > 0
 
     def _replace_or_remove(
         self, kept: list[_Filled], partitions: list[Partition], pending: Pending
@@ -392,18 +550,27 @@ class SeriesWriter:
         self._replace(put, partitions, emptied)
 
     def _replace(
-        self, put: list[_Filled], partitions: list[Partition], emptied: Sequence[Partition] = ()
+        self,
+        put: list[_Filled],
+        partitions: list[Partition],
+        emptied: Sequence[Partition] = (),
+        change: _Change | None = None,
     ) -> None:
         """Replace partitions by those that overlap them: all or, on an error, none."""
         staged, gone = self._staged(put, partitions)
         try:
-            self._exchange(staged, [*gone, *map(self._series.path, emptied)])
+            self._exchange(staged, [*gone, *map(self._series.path, emptied)], change)
         except BaseException:
             self._disk.discard(staged)
             raise
 
-    def _exchange(self, staged: list[Staged], gone: list[Path]) -> None:
-        """Put staged partitions in place and remove others, with their rows of the journal."""
+    def _exchange(
+        self, staged: list[Staged], gone: list[Path], change: _Change | None = None
+    ) -> None:
+        """Put staged partitions in place and remove others, with their rows of the journal.
+
+        Raises `KindsChangedError` if the journal has got rows that contradict the change of kinds.
+        """
         if gone:
             new = [
                 partition for partition in (parsed(each.path.name) for each in staged) if partition
@@ -411,7 +578,18 @@ class SeriesWriter:
             self._forget(
                 [partition for partition in (parsed(path.name) for path in gone) if partition], new
             )
-        self._disk.exchange(staged, gone)
+        self._change_kinds(lambda: self._disk.exchange(staged, gone), change)
+
+    def _change_kinds(self, work: Callable[[], None], change: _Change | None) -> None:
+        """Do some work while no row is appended to the journal, if it changes kinds of columns."""
+        if change is None:
+            return work()
+        with self._journal.kinds_lock() as lock:
+            self._journal.expect_kinds(self._series.key, change.pending, change.kinds)
+            lock.count_up()
+            if change.kinds:
+                self._disk.add(self.folder / MARK, b"")
+            return work()
 
     def _staged(
         self, put: list[_Filled], partitions: list[Partition]
@@ -446,9 +624,15 @@ class SeriesWriter:
         symbol, timeframe = self._series.symbol, self._series.timeframe
         return encode(symbol, timeframe, filled.bars, filled.flushed, generation, others)
 
-    def _remove(self, partitions: Sequence[Partition], left: Sequence[Partition] = ()) -> None:
+    def _remove(
+        self,
+        partitions: Sequence[Partition],
+        left: Sequence[Partition] = (),
+        change: _Change | None = None,
+    ) -> None:
         self._forget(partitions, left)
-        self._disk.remove(*map(self._series.path, partitions))
+        paths = map(self._series.path, partitions)
+        self._change_kinds(lambda: self._disk.remove(*paths), change)
 
     def _forget(self, gone: Sequence[Partition], left: Sequence[Partition]) -> None:
         """Expect no journal rows in ranges that no partition covers any more: they are deleted."""
@@ -524,20 +708,21 @@ def _overlap(partition: Partition, first: int, last: int) -> bool:
 
 def _as_before(bars: pa.Table, ours: pa.Table, before: pa.Table) -> pa.Table:
     """Return bars, with those that equal ours restored to what they were before."""
-    written = dict(_rows(ours))
-    same = pa.array([date for date, row in _rows(bars) if written.get(date) == row], pa.int64())
+    written = dict(rows_of(ours))
+    same = pa.array([date for date, row in rows_of(bars) if written.get(date) == row], pa.int64())
     kept = bars.filter(pc.invert(pc.is_in(_instants(bars), same)))
     return upserted(kept, before.filter(pc.is_in(_instants(before), same)))
 
 
+def _before_with(now: pa.Table, ours: pa.Table, before: pa.Table) -> pa.Table:
+    """Return the bars before a change, with those of other writers, which differ from ours."""
+    written = dict(rows_of(ours))
+    others = [written.get(date) != row for date, row in rows_of(now)]
+    return upserted(before, now.filter(pa.array(others, pa.bool_())))
+
+
 def _all_of(file: PartitionFile) -> tuple[Metadata, pa.Table]:
     return file.metadata, file.rows(EARLIEST, LATEST)
-
-
-def _rows(bars: pa.Table) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the date and the values of each bar: a column may be absent if no bar has a value."""
-    for date, row in zip(instants_of(bars), bars.to_pylist(), strict=True):
-        yield date, {name: value for name, value in row.items() if value is not None}
 
 
 def _instants(bars: pa.Table) -> pa.ChunkedArray:
@@ -547,15 +732,19 @@ def _instants(bars: pa.Table) -> pa.ChunkedArray:
 class Upsert:
     """The upsert of one of several series."""
 
-    def __init__(self, writer: SeriesWriter, new: pa.Table) -> None:
+    def __init__(self, writer: SeriesWriter, new: pa.Table, whole: bool = False) -> None:
         self._writer = writer
         self._new = new
+        self._whole = whole  # the series becomes exactly the new bars
         self._prepared = Prepared.nothing()
         self._rollback = Rollback(writer.disk)
 
     def prepare(self) -> None:
         """Stage the partitions."""
-        self._prepared = self._writer.prepare(self._new)
+        if self._whole:
+            self._prepared = self._writer.prepare(self._new, whole=True)
+        else:
+            self._prepared = self._writer.prepare(self._new)
 
     def put(self) -> None:
         """Put the partitions in place; on an error the series is as it was."""
@@ -577,6 +766,9 @@ class Upsert:
     def finish(self) -> None:
         """Drop the backups, and merge closed partitions. A failure is logged."""
         self._rollback.discard()
+        if self._whole and len(self._new) > 2 * PARTITION_ROWS:
+            with best_effort(self._writer.folder, "cutting its partition is put off"):
+                self._writer.divide(self._prepared.names())
         if self._prepared.is_to_be_merged():
             with best_effort(self._writer.folder, "merging its partitions is put off"):
                 self._writer.tidy()

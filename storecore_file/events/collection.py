@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec.structs import astuple
 
-from storecore.errors import CorruptData
-from storecore.events import encode_event, select_events
+from storecore.errors import CorruptData, StorageError
+from storecore.events import EventQuery, encode_event, event_filter, find_events, select_events
 from storecore.models import Event
 from storecore.store.collections import EventCollection
 from storecore.values.times import TimeRange, to_datetime
@@ -31,17 +33,20 @@ from storecore_file.events.days import (
     check_day,
     decode_day,
     decode_line,
+    decode_symbols,
     encode_day,
     number_of,
     read_through,
 )
-from storecore_file.fs.disk import Disk
-from storecore_file.fs.errors import Attempt
+from storecore_file.fs.disk import Disk, Staged
+from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.high_water_marks import HighWaterMarks, Mark
 from storecore_file.fs.locks import GroupCommit, Locked
 from storecore_file.fs.logs import Effect, Log, NumberedLog, cut, lacks_newline, whole_lines
 from storecore_file.fs.quarantine import copy_to_quarantine, quarantine_path
+from storecore_file.fs.rollback import Rollback
 from storecore_file.fs.seal import is_sealed, sealed
+from storecore_file.fs.stat import Fingerprint, fingerprint
 from storecore_file.integrity import (
     QUARANTINE,
     Files,
@@ -54,10 +59,28 @@ from storecore_file.integrity import (
 
 _HIDDEN = "of another copy of the store: {} of its events differ from the sealed ones, which count"
 _logger = logging.getLogger("storecore")
+_AT_ONCE = 64
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
 _LOG_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 _MARKS_FILE = re.compile(r"\.ends")
 _SEALED_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.parquet")
+
+
+Change = Callable[[Event], Event | None]
+
+
+class Rewritten(NamedTuple):
+    """A staged day: the files that it was made from, and how many of its events change.
+
+    `hidden` is how many lines of its log are of another copy of the store.
+    """
+
+    day: str
+    seen: tuple[Fingerprint | None, Fingerprint | None]
+    staged: Staged
+    changes: int
+    hidden: int
+    is_empty: bool
 
 
 class _SealedFurther(Exception):
@@ -137,10 +160,115 @@ class Events(EventCollection):
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and of some types (None: all), in order."""
-        first, last = (str(to_datetime(at, aware=False).date()) for at in span[:2])
-        days = [day for day in self._days() if first <= day <= last]
-        events = (event for day in days for event in self._day(day).events)
+        events = (event for day in self._days_of(span) for event in self._day(day).events)
         return select_events(events, span, types)
+
+    def find(self, query: EventQuery) -> list[Event]:
+        """Return the events that a query asks for, in order."""
+        days = self._days_of(query.span)
+        return find_events((event for day in days for event in self._day(day).events), query)
+
+    def symbols(self) -> set[str]:
+        """Return the symbols that have events."""
+        found = {symbol for day in self._days() for symbol in self._symbols_of(day)}
+        return {symbol for symbol in found if symbol is not None}
+
+    def _symbols_of(self, day: str) -> set[str | None]:
+        lines = self._lines(day)  # before the sealed file, as in `_day`
+        path = self._sealed_path(day)
+        content = self._disk.read(path)
+        through, found = (0, set()) if content is None else decode_symbols(content, path)
+        return found | {line.symbol for line in lines if line.n > through}
+
+    def delete(self, query: EventQuery) -> int:
+        """Remove the events that a query asks for, all or none; return their number."""
+        is_asked_for = event_filter(query)
+        return self.rewrite(
+            self._days_of(query.span), lambda event: None if is_asked_for(event) else event
+        )
+
+    def rewrite(self, days: Iterable[str], change: Change) -> int:
+        """Change events of some days, all or none; return their number.
+
+        `change` returns an event as it is, another in its place, or None to delete it. The new
+        days are staged before the lock is taken; one that others have written to since is staged
+        again.
+        """
+        staged: list[Rewritten] = []
+        try:
+            for day in days:
+                staged += self._rewritten(day, change)
+            if staged:
+                with self._locked():
+                    staged = self._put(staged, change)
+        except BaseException:
+            self._disk.discard(each.staged for each in staged)
+            raise
+        return sum(each.changes for each in staged)
+
+    def _rewritten(self, day: str, change: Change) -> list[Rewritten]:
+        """Stage a day with its events changed; `[]` if none changes, and the day is not empty."""
+        seen = self._seen(day)
+        old = self._day(day)
+        events = [change(event) for event in old.events]
+        changes = sum(new is not own for new, own in zip(events, old.events, strict=True))
+        if seen == (None, None) or (old.events and not changes):
+            return []
+        hidden = self._hidden(day) if seen[0] else 0
+        new = old.with_events(events)
+        staged = self._disk.stage(self._sealed_path(day), encode_day(new))
+        return [Rewritten(day, seen, staged, changes, hidden, not new.events)]
+
+    def _seen(self, day: str) -> tuple[Fingerprint | None, Fingerprint | None]:
+        return fingerprint(self._log_path(day)), fingerprint(self._sealed_path(day))
+
+    def _put(self, rewritten: list[Rewritten], change: Change) -> list[Rewritten]:
+        """Put days in place, under the lock; return those that were put.
+
+        The logs go once the sealed files are durable: their lines count no more by then.
+        """
+        current: list[Rewritten] = []
+        rollback = Rollback(self._disk)
+        try:
+            for each in rewritten:
+                current += self._current(each, change)
+            for each in current:
+                self._end_log(each.day, each.hidden)
+                rollback.replace(*each.staged)
+            rollback.sync()
+        except BaseException:
+            with suppress(StorageError):  # the error that matters is on its way
+                rollback.roll_back()
+            self._disk.discard(each.staged for each in current)
+            raise
+        finally:
+            rollback.discard()
+        with best_effort(self._folder, "files of days without events are removed later"):
+            self._tidy(current)
+        return current
+
+    def _current(self, rewritten: Rewritten, change: Change) -> list[Rewritten]:
+        """Return a staged day, staged again if others have written to it since."""
+        if rewritten.seen == self._seen(rewritten.day):
+            return [rewritten]
+        self._disk.discard([rewritten.staged])
+        return self._rewritten(rewritten.day, change)
+
+    def _tidy(self, rewritten: Sequence[Rewritten]) -> None:
+        """Remove the logs of days that were put in place, and days without events.
+
+        The mark of an empty day is retired before its file goes, or the day would be missing.
+        """
+        self._remove([self._log_path(each.day) for each in rewritten if each.seen[0]])
+        empty = [each.day for each in rewritten if each.is_empty]
+        if empty:
+            self._marks.forget(*empty)
+            self._remove([*map(self._sealed_path, empty)])
+
+    def _remove(self, paths: list[Path]) -> None:
+        """Remove files durably, a few at a time: each is held open until then."""
+        for start in range(0, len(paths), _AT_ONCE):
+            self._disk.remove(*paths[start : start + _AT_ONCE])
 
     def all(self) -> Iterator[Event]:
         """Yield all events by timestamp, then by order of writing, a day at a time."""
@@ -209,12 +337,18 @@ class Events(EventCollection):
         if self._disk.size(log) is None:
             return False
         content = encode_day(self._day(day))
-        if hidden := self._hidden(day):
-            self._quarantine(log, hidden)
-        Log(self._disk, log, is_sealed).truncate_torn_tail()
+        self._end_log(day, self._hidden(day))
         self._disk.replace(self._sealed_path(day), content)
         self._disk.remove(log)
         return True
+
+    def _end_log(self, day: str, hidden: int) -> None:
+        """Keep what is no event of the sealed day elsewhere, before the log of it is removed."""
+        log = self._log_path(day)
+        if hidden:
+            self._quarantine(log, hidden)
+        if self._disk.size(log) is not None:
+            Log(self._disk, log, is_sealed).truncate_torn_tail()
 
     def _quarantine(self, log: Path, hidden: int) -> None:
         into = quarantine_path(self._folder.parent, log, datetime.now(UTC))
@@ -225,25 +359,34 @@ class Events(EventCollection):
         """Return how many lines of a day differ from the sealed events of the same numbers.
 
         A kill while a day is sealed leaves lines that are equal; others are of another copy of the
-        store.
+        store. Events that were deleted or renamed since are not compared.
         """
         lines = self._lines(day)
-        through, events = self._sealed(day)
+        through, events, changed = self._sealed(day)
         sealed_events = dict(enumerate(events, through - len(events) + 1))
-        hidden = [line for line in lines if line.n <= through]
+        hidden = [line for line in lines if changed < line.n <= through]
         return sum(sealed_events.get(line.n) != Event(*astuple(line)[:-1]) for line in hidden)
 
     def _day(self, day: str) -> SealedDay:
         """Return a day as it would be sealed now: its events in the order of writing."""
         # The lines first: sealing removes them after it has put them into the sealed file.
-        lines = self._lines(day)
-        through, events = self._sealed(day)
-        if lines and lines[0].n > through + 1:
-            lost = self._sealed_path(day)
-            raise CorruptData(f"{lost}: events {through + 1} to {lines[0].n - 1} are missing", lost)
+        lines, (through, events, changed) = self._lines(day), self._sealed(day)
+        while lines and lines[0].n > through + 1:
+            before, lines = lines, self._lines(day)
+            if lines == before:  # else a day without events was removed meanwhile
+                lost = self._sealed_path(day)
+                gap = f"events {through + 1} to {lines[0].n - 1}"
+                raise CorruptData(f"{lost}: {gap} are missing", lost)
+            through, events, changed = self._sealed(day)
         late = [line for line in lines if line.n > through]
         last = late[-1].n if late else through
-        return SealedDay(last, events + [Event(*astuple(line)[:-1]) for line in late])
+        late_events = [Event(*astuple(line)[:-1]) for line in late]
+        return SealedDay(last, events + late_events, changed)
+
+    def _days_of(self, span: TimeRange) -> list[str]:
+        """Return the days of a range that have files."""
+        first, last = (str(to_datetime(at, aware=False).date()) for at in span[:2])
+        return [day for day in self._days() if first <= day <= last]
 
     def _days(self) -> list[str]:
         matches = map(_DAY_FILE.fullmatch, self._disk.names(self._folder))

@@ -84,21 +84,34 @@ _NAIVE = pa.schema(
 
 
 class SealedDay(NamedTuple):
-    """The sealed events of a day and the number of the last of them (0: none was sealed)."""
+    """The sealed events of a day and the number of the last of them (0: none was sealed).
+
+    `changed` is the highest number of an event that was deleted or renamed since it was written.
+    Events with higher numbers are all there, as they were written.
+    """
 
     through: int
     events: list[Event]
+    changed: int = 0
+
+    def with_events(self, events: list[Event | None]) -> SealedDay:
+        """Return the day with other events in the place of its own; None for a deleted one."""
+        pairs = enumerate(zip(self.events, events, strict=True), self.through - len(events) + 1)
+        changed = [number for number, (own, new) in pairs if new is not own]
+        kept = [event for event in events if event is not None]
+        return SealedDay(self.through, kept, max(self.changed, *changed, 0))
 
 
-class _Metadata(msgspec.Struct, frozen=True):
+class _Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int
     through: int
+    changed: int = 0
 
 
 def encode_day(day: SealedDay) -> bytes:
     """Return a sealed day as the bytes of a Parquet file."""
     rows = [_row(event) for event in day.events]
-    metadata = msgspec.json.encode(_Metadata(1, day.through))
+    metadata = msgspec.json.encode(_Metadata(1, day.through, day.changed))
     table = pa.Table.from_pylist(rows, schema=_SCHEMA.with_metadata({_KEY: metadata}))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
@@ -108,15 +121,30 @@ def encode_day(day: SealedDay) -> bytes:
 def decode_day(content: bytes, path: Path) -> SealedDay:
     """Return a sealed day. Raises `CorruptData`."""
     with decode_errors(path, "file of events"):
-        check_parquet(content)
-        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
-            through = _metadata(file).through
-            table = file.read(use_threads=False)  # Arrow may get no thread of its own
-        if not table.schema.equals(_SCHEMA, check_metadata=False):
-            raise ValueError(f"its columns are {table.schema.names}")
+        metadata, table = _table(content)
         # Without its time zone: Arrow would ask for a database of zones to name UTC.
         events = [_event(row) for row in table.cast(_NAIVE).to_pylist()]
-        return SealedDay(through, events)
+        return SealedDay(metadata.through, events, metadata.changed)
+
+
+def decode_symbols(content: bytes, path: Path) -> tuple[int, set[str | None]]:
+    """Return the number of the last sealed event of a day, and its symbols.
+
+    Raises `CorruptData`.
+    """
+    with decode_errors(path, "file of events"):
+        metadata, table = _table(content)
+        return metadata.through, set(table["symbol"].unique().to_pylist())
+
+
+def _table(content: bytes) -> tuple[_Metadata, pa.Table]:
+    check_parquet(content)
+    with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+        metadata = _metadata(file)
+        table = file.read(use_threads=False)  # Arrow may get no thread of its own
+    if not table.schema.equals(_SCHEMA, check_metadata=False):
+        raise ValueError(f"its columns are {table.schema.names}")
+    return metadata, table
 
 
 def read_through(content: bytes, path: Path) -> int:

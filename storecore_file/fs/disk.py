@@ -14,7 +14,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -64,7 +64,12 @@ class Changed(NamedTuple):
         """Look at a file or folder. Raises `FileNotFoundError`."""
         now = time.time_ns()  # before the look: this thread may be held up after it
         at = os.stat(path).st_mtime_ns  # noqa: PTH116 - the quicker, before every read
-        return cls(at, now - at > (_TICK if at % 1_000_000_000 else _SLOW_TICK))
+        return cls(at, is_settled(at, now))
+
+
+def is_settled(at: int, now: int) -> bool:
+    """Return whether a change after `now` gives another time than `at` (ns)."""
+    return now - at > (_TICK if at % 1_000_000_000 else _SLOW_TICK)
 
 
 class _Listing(NamedTuple):
@@ -143,7 +148,7 @@ class Disk:
     def __init__(self, durability: str) -> None:
         self.durable = durability == "full"
         self._durable_folders: set[Path] = set()
-        self._durable_files: set[tuple[Path, _Identity]] = set()
+        self._durable_files: dict[Path, _Identity] = {}
         self._listings: dict[Path, _Listing] = {}
 
     def read(self, path: Path, start: int = 0) -> bytes | None:
@@ -159,8 +164,9 @@ class Disk:
         """Return the names in a folder that are not hidden, sorted; none if it is missing.
 
         Some may be gone by now. No name that was there all the time is left out, and all were there
-        at one time: the folder is listed until two listings agree, since one may miss a file that
-        is replaced while it runs. A folder that has not changed since is not listed again.
+        at one time: the folder is listed until two listings agree, or it has not changed meanwhile,
+        since one may miss a file that is replaced while it runs. A folder that has not changed
+        since is not listed again.
         """
         with os_errors(folder, "list"):
             try:
@@ -168,7 +174,7 @@ class Disk:
                 known = self._listings.get(folder)
                 if known is not None and known.changed == changed.at:
                     return known.names
-                names = _steady_names(folder)
+                names = _steady_names(folder, changed)
             except FileNotFoundError:
                 return []
         listed = sorted(name for name in names if not name.startswith("."))
@@ -180,6 +186,12 @@ class Disk:
         if len(self._listings) >= _LISTINGS:
             self._listings.clear()
         self._listings[folder] = listing
+
+    def hidden(self, folder: Path) -> list[str]:
+        """Return the hidden names in a folder."""
+        with os_errors(folder, "list"):
+            names = _steady_names(folder, Changed.of(folder))
+        return [name for name in names if name.startswith(".")]
 
     def folders(self, folder: Path) -> list[Path]:
         """Return the folders in a folder that are not hidden, sorted; none if it is missing."""
@@ -306,10 +318,25 @@ class Disk:
             finally:
                 os.close(file)
 
-    def drop(self, path: Path) -> None:
-        """Remove a file without a sync: it may come back. No error if it is gone already."""
+    def drop(self, path: Path) -> bool:
+        """Remove a file without a sync: it may come back. Return whether it was there."""
         with os_errors(path, "remove"):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+        return True
+
+    def rename(self, path: Path, name: str) -> None:
+        """Give a file another name in its folder, durably. On an error it has its old one."""
+        new = path.with_name(name)
+        with os_errors(path, "rename"):
+            put_in_place(path, new)
+            try:
+                self._sync_folder(path.parent)
+            except BaseException:
+                put_in_place(new, path)
+                raise
 
     def remove(self, *paths: Path) -> None:
         """Remove files, all of one folder, durably. No error if they are gone already."""
@@ -393,11 +420,14 @@ class Disk:
         """Sync the name of a new file, if the store is durable."""
         self._sync_folder(path.parent)
 
-    def named(self, path: Path, identity: _Identity) -> None:
-        """Sync the name of a file, unless this process has done so before."""
-        if (path, identity) not in self._durable_files:
+    def named(self, path: Path, identity: _Identity, new: bool = False) -> None:
+        """Sync the name of a file, unless this process has done so before.
+
+        That of a `new` one is always synced: it may have the inode of one that was removed.
+        """
+        if new or self._durable_files.get(path) != identity:
             self.created(path)
-            self._durable_files.add((path, identity))
+            self._durable_files[path] = identity
 
     def _sync_folder(self, folder: Path) -> None:
         if not self.durable:
@@ -433,9 +463,15 @@ def _may_be_folder(entry: os.DirEntry[str]) -> bool:
         return error.errno != errno.ELOOP  # a link to itself leads nowhere
 
 
-def _steady_names(folder: Path) -> set[str]:
-    """Return the names in a folder once two listings agree, or all that many have found."""
-    found, names = set[str](), set(os.listdir(folder))  # noqa: PTH208 - names only
+def _steady_names(folder: Path, changed: Changed) -> Collection[str]:
+    """Return the names in a folder once two listings agree, or all that many have found.
+
+    One is enough if the folder does not change while it runs, and any change would show.
+    """
+    first = os.listdir(folder)  # noqa: PTH208 - names only
+    if changed.settled and Changed.of(folder).at == changed.at:
+        return first
+    found, names = set[str](), set(first)
     for _ in range(_LISTED_AGAIN):
         again = set(os.listdir(folder))  # noqa: PTH208
         if again == names:

@@ -124,8 +124,8 @@ class OpenFile:
     def __init__(self, path: Path) -> None:
         """Open a file. Raises `FileNotFoundError`, `StorageError` if it is no regular file."""
         self.path = path
-        self._number, found = open_regular(path, READ)
-        self.size = found.st_size
+        self._number, self.found = open_regular(path, READ)
+        self.size = self.found.st_size
 
     def __enter__(self) -> Self:
         return self

@@ -168,7 +168,7 @@ class Log:
             write_all(self._kept.number, content)
             self._sync()
             if not self._is_named:
-                self._disk.named(self._path, self._kept.identity)
+                self._disk.named(self._path, self._kept.identity, new=before == 0)
                 self._is_named = True
             # No signal handler runs between these: the lines are there, or they are removed again.
             self._length, self._last, self._position = after, last, position

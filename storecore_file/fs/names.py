@@ -34,6 +34,9 @@ class NameCodec(NamedTuple):
 
     def decode(self, encoded: str) -> str | None:
         """Return the name of a file name, None if only the data in the file has it."""
+        return _decode(self, encoded)
+
+    def _decoded(self, encoded: str) -> str | None:
         if _HASHED in encoded:
             return None
         name = self._unescaped(encoded)
@@ -79,6 +82,11 @@ def _encode(codec: NameCodec, name: str) -> str:
         else:
             encoded.append("".join(f"%{byte:02X}" for byte in letter.encode()))
     return _shortened("".join(encoded), name)
+
+
+@lru_cache(maxsize=65_536)
+def _decode(codec: NameCodec, encoded: str) -> str | None:
+    return codec._decoded(encoded)
 
 
 def _shortened(encoded: str, name: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from storecore_file.fs.handles import identity, os_errors, type_of
+from storecore_file.fs.handles import identity, os_errors, raise_storage_error, type_of
 
 
 class Entry(NamedTuple):
@@ -94,14 +94,20 @@ def places(folders: Iterable[Path]) -> frozenset[str]:
 Fingerprint = tuple[int, int, int, int]
 
 
-def fingerprint(path: Path) -> Fingerprint | None:
+def fingerprint(path: Path | str) -> Fingerprint | None:
     """Return values that identify the file at a path and its content, None if there is none.
 
     The inode of a removed file is soon reused, so size and time of change count too.
     """
-    with os_errors(path, "look at"):
-        try:
-            found = os.stat(path)  # noqa: PTH116 - quicker than `Path`
-        except FileNotFoundError:
-            return None
+    try:
+        found = os.stat(path)  # noqa: PTH116 - quicker than `Path`
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise_storage_error(error, Path(path), "look at")
+    return fingerprint_of(found)
+
+
+def fingerprint_of(found: os.stat_result) -> Fingerprint:
+    """Return the fingerprint of a file that was looked at."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -10,6 +10,7 @@ import os
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from storecore import PriceBar
@@ -45,6 +46,12 @@ def calls(monkeypatch):
 def bars_of(symbol, days, close):
     dates = [JAN_5 + timedelta(day) for day in days]
     return [PriceBar(symbol, date, 1.0, 2.0, 0.5, close, 7) for date in dates]
+
+
+def table_of(symbol, days, close):
+    rows = bars_of(symbol, days, close)
+    names = PriceBar.__struct_fields__[:7]
+    return pa.table({name: [getattr(row, name) for row in rows] for name in names})
 
 
 def states(count, newest):
@@ -109,6 +116,30 @@ def cases(event, decision, sent, fundamental):
             lambda store: store.save_strategy_state("value", {"n": 9}),
             lambda store: store.state_history("value"),
         ),
+        "a series that is replaced": (
+            lambda store: store.write_bars("AAPL", bars_of("AAPL", range(400), 1.0)),
+            lambda store: store.write_bar_table(table_of("AAPL", range(9, 20), 2.0), replace=True),
+            lambda store: store.read_bars("AAPL", *ALL),
+        ),
+        "events that are deleted": (
+            lambda store: [
+                store.write_events(events([0, 1, 1, 2], "old")),
+                store.compact(),
+                store.write_events(events([1, 3], "late")),
+            ],
+            lambda store: store.delete_events(JAN_5 + timedelta(1), JAN_5 + timedelta(9)),
+            lambda store: store.read_events(*ALL),
+        ),
+        "fundamentals that are deleted": (
+            lambda store: store.write_fundamentals(filings([0, 1, 2], 1)),
+            lambda store: store.delete_fundamentals("AAPL", JAN_5, JAN_5 + timedelta(1)),
+            lambda store: list(store.iter_fundamentals()),
+        ),
+        "a state that is deleted": (
+            lambda store: [store.save_strategy_state("value", {"n": n}) for n in range(9)],
+            lambda store: store.delete_strategy_state("value"),
+            lambda store: store.state_history("value"),
+        ),
         "bars that are deleted": (
             lambda store: [
                 store.write_bars("AAPL", bars_of("AAPL", days, 1.0))
@@ -128,6 +159,10 @@ NAMES = [
     "records of another store",
     "a state with its history",
     "a state",
+    "a series that is replaced",
+    "events that are deleted",
+    "fundamentals that are deleted",
+    "a state that is deleted",
     "bars that are deleted",
 ]
 

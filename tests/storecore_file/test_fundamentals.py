@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from storecore.errors import CorruptData, StorageError
+from storecore_file.fs.disk import Disk
 from storecore_file.fs.seal import sealed, unsealed
 
 JAN_5 = datetime(2026, 1, 5)
@@ -185,3 +186,71 @@ def test_f1_a_document_under_the_name_of_an_earlier_moment_is_corrupt(store, bas
     march.rename(march.with_name(march.name.replace("-03-", "-01-")))
     with pytest.raises(CorruptData, match="found the document 2026-03-01"):
         store.read_fundamental("AAPL", as_of=datetime(2026, 1, 15))
+
+
+# The versions of one symbol, and which symbols there are.
+
+
+@pytest.fixture
+def filed(store, fundamental):
+    """A store with five days of AAPL, and symbols whose folders are named otherwise."""
+    days = [JAN_5 + timedelta(day) for day in range(5)]
+    store.write_fundamentals([fundamental(day) for day in days])
+    for symbol in ("brk/b", "x" * 300):
+        store.write_fundamental(symbol, fundamental(symbol=symbol))
+    return store
+
+
+def test_the_versions_of_a_symbol_are_those_of_a_range(filed, fundamental):
+    days = [JAN_5 + timedelta(day) for day in range(5)]
+    assert filed.fundamentals("AAPL") == [fundamental(day) for day in days]
+    assert filed.fundamentals("AAPL", days[1], days[3]) == [fundamental(day) for day in days[1:4]]
+    assert filed.fundamentals("AAPL", days[3] + timedelta(microseconds=1)) == [fundamental(days[4])]
+    assert filed.fundamentals("MSFT") == []
+
+
+def test_versions_are_read_of_one_symbol_alone(filed, base):
+    (base / "fundamentals" / "+brk%2Fb").joinpath("2020-01-01T00-00-00.000000Z.json").touch()
+    assert len(filed.fundamentals("AAPL")) == 5
+
+
+def test_a_version_that_is_gone_by_now_is_left_out(filed, base, monkeypatch):
+    path = min((base / "fundamentals" / "AAPL").iterdir())
+    real = Disk.read
+
+    def read(self, each):
+        path.unlink(missing_ok=True)
+        return real(self, each)
+
+    monkeypatch.setattr(Disk, "read", read)
+    assert len(filed.fundamentals("AAPL")) == 4
+
+
+def test_symbols_are_those_that_have_documents(filed, base):
+    (base / "fundamentals" / "EMPTY").mkdir()
+    (base / "fundamentals" / "not a symbol").mkdir()
+    assert sorted(filed.fundamental_symbols()) == sorted(["AAPL", "brk/b", "x" * 300])
+
+
+def test_documents_of_a_range_are_deleted(filed, fundamental):
+    days = [JAN_5 + timedelta(day) for day in range(5)]
+    assert filed.delete_fundamentals("AAPL", days[1], days[3]) == 3
+    assert filed.fundamentals("AAPL") == [fundamental(days[0]), fundamental(days[4])]
+    assert filed.delete_fundamentals("AAPL", days[1], days[3]) == 0
+    assert filed.delete_fundamentals("x" * 300, days[0], days[4]) == 1
+    assert sorted(filed.fundamental_symbols()) == ["AAPL", "brk/b"]
+    assert filed.verify().ok
+
+
+def test_a_symbol_that_was_never_filed_has_nothing_to_delete(store, base):
+    assert store.delete_fundamentals("AAPL", JAN_5, JAN_5) == 0
+    assert list((base / "fundamentals").iterdir()) == []
+
+
+def test_nothing_is_deleted_through_a_link(filed, base, tmp_path):
+    folder = base / "fundamentals" / "AAPL"
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="a symbolic link"):
+        filed.delete_fundamentals("AAPL", JAN_5, JAN_5)
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 5

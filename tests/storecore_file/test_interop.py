@@ -93,6 +93,70 @@ def test_what_a_killed_writer_left_is_in_no_glob(daily, base):
     assert duckdb.sql(query).fetchall() == [(6,)]
 
 
+@pytest.fixture
+def wide(store, base, bar):
+    """Three partitions of a series: of the seven columns, of one more, and of another kind of it.
+
+    Another symbol has a column of its own, and a volume that was not reported.
+    """
+    moments = [datetime(2026, month, 2) for month in (1, 3, 5)]
+    for number, moment in enumerate(moments):
+        extra = [None, {"trades": 3}, {"trades": 2.5, "vwap": 1.5}][number]
+        store.write_bars("AAPL", [bar(moment, extra=extra)])
+    for symbol in ("BTC", "AAA"):  # the first of all files has a column that the next lacks
+        bars = [bar(moments[0], symbol=symbol, volume=None, extra={"venue": "X"})]
+        store.write_bars(symbol, bars)
+    partitions = sorted((base / "prices" / "AAPL").glob("*.parquet"))
+    assert len(partitions) > 1
+    return [
+        ("AAA", None, None, "X"),
+        ("AAPL", None, None, None),
+        ("AAPL", 3.0, None, None),
+        ("AAPL", 2.5, 1.5, None),
+        ("BTC", None, None, "X"),
+    ]
+
+
+def test_duckdb_reads_further_columns_by_name(wide, base):
+    query = f"""
+        SELECT symbol, trades, vwap, venue
+        FROM read_parquet('{base}/prices/*/*.parquet', union_by_name = true) ORDER BY symbol, date
+    """
+    assert duckdb.sql(query).fetchall() == wide
+
+
+def test_duckdb_reads_the_seven_columns_of_files_with_and_without_others(wide, base):
+    query = f"SELECT symbol, close, volume FROM '{base}/prices/*/*.parquet' ORDER BY symbol, date"
+    rows = duckdb.sql(query).fetchall()
+    assert [(symbol, volume is None) for symbol, _, volume in rows] == [
+        ("AAA", True),
+        *[("AAPL", False)] * 3,
+        ("BTC", True),
+    ]
+
+
+def test_polars_reads_further_columns_by_name(wide, base):
+    frames = [pl.read_parquet(path) for path in sorted(base.glob("prices/*/*.parquet"))]
+    frame = pl.concat(frames, how="diagonal_relaxed").sort("symbol", "date")
+    assert frame.select("symbol", "trades", "vwap", "venue").rows() == wide
+
+
+def test_polars_scans_some_columns_of_files_with_others(wide, base):
+    scan = pl.scan_parquet(
+        f"{base}/prices/*/*.parquet", extra_columns="ignore", missing_columns="insert"
+    )
+    assert scan.select("symbol", "close").sort("symbol").collect().height == 5
+
+
+def test_pandas_reads_further_columns_by_name(wide, base):
+    paths = sorted(base.glob("prices/*/*.parquet"))
+    frame = pd.concat(map(pd.read_parquet, paths), ignore_index=True).sort_values(
+        ["symbol", "date"]
+    )
+    rows = frame[["symbol", "trades", "vwap", "venue"]].astype(object)
+    assert [*rows.where(rows.notna(), None).itertuples(index=False, name=None)] == wide
+
+
 def test_duckdb_reads_the_lines_of_a_day(days, base):
     query = f"""
         SELECT type, symbol, CAST(timestamp AS TIMESTAMP), CAST(payload AS VARCHAR)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 
 import pytest
 
-from storecore import StateVersion
-from storecore.errors import CorruptData, NotSerializable, StorageError
+from storecore import StateVersion, open_store
+from storecore.errors import (
+    ConfigError,
+    CorruptData,
+    NotSerializable,
+    StateConflict,
+    StorageError,
+)
 from storecore_file import FileDataStore
+from storecore_file.fs.disk import Disk
 from storecore_file.fs.seal import sealed
 
 
@@ -261,3 +269,145 @@ def test_d4_processes_that_expect_what_they_loaded_lose_no_change(store, base, s
     for process in processes:
         process.communicate(timeout=60)
     assert store.load_versioned_state("value") == StateVersion(60, {"count": 60})
+
+
+# Deleting a state, and how many versions are kept.
+
+
+def hidden(folder):
+    return sorted(path.name for path in folder.glob(".*") if path.suffix != ".lock")
+
+
+def saved(store, count, strategy="value"):
+    for number in range(1, count + 1):
+        store.save_strategy_state(strategy, {"n": number})
+
+
+def versions(store, strategy="value"):
+    return [each.version for each in store.state_history(strategy)]
+
+
+def test_a_state_is_deleted_with_its_history(store, folder):
+    saved(store, 9)
+    saved(store, 9, "value.json")
+    assert store.delete_strategy_state("value") is True
+    assert store.load_strategy_state("value") is None
+    assert store.load_versioned_state("value") == StateVersion(0, None)
+    assert (store.state_history("value"), store.strategies()) == ([], ["value.json"])
+    assert versions(store, "value.json") == [9, 8, 7, 6, 5]
+    assert store.delete_strategy_state("value") is False
+    assert [name for name in hidden(folder) if name.startswith(".value.json.")] == [
+        f".value.json.json.{number}" for number in range(5, 9)
+    ]
+    assert store.verify().ok
+
+
+def test_a_state_that_was_deleted_begins_anew(store):
+    saved(store, 9)
+    store.delete_strategy_state("value")
+    saved(store, 7)
+    assert store.load_strategy_state("value") == {"n": 7}
+    assert versions(store) == [7, 6, 5, 4, 3]
+
+
+def test_only_the_expected_version_is_deleted(store, folder):
+    saved(store, 2)
+    with pytest.raises(StateConflict, match="at version 2, not 1"):
+        store.delete_strategy_state("value", expect=1)
+    assert versions(store) == [2, 1]
+    assert store.delete_strategy_state("value", expect=2) is True
+    assert store.delete_strategy_state("value", expect=0) is False
+    with pytest.raises(StateConflict, match="at version 0, not 2"):
+        store.delete_strategy_state("value", expect=2)
+
+
+def test_a_store_without_states_has_none_to_delete(base):
+    (base / "prices").mkdir(parents=True)
+    with FileDataStore(base, create=False) as store:
+        assert store.delete_strategy_state("value") is False
+        with pytest.raises(StateConflict):
+            store.delete_strategy_state("value", expect=2)
+    assert not (base / "state").exists()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_deletion_that_was_killed_is_finished_by_the_next_write(
+    store, folder, monkeypatch, steps, restored
+):
+    saved(store, 9)
+    real, calls = os.unlink, []
+
+    def unlink(path, *args, **kwargs):
+        calls.append(path)
+        if len(calls) > steps:
+            raise KeyboardInterrupt
+        return real(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", unlink)
+        patch.setattr(Disk, "_write_again", lambda self, path, content: None)
+        with pytest.raises(KeyboardInterrupt):
+            store.delete_strategy_state("value")
+    assert store.state_history("value") == []
+    assert store.verify().ok
+    assert ".value.json.deleted" in hidden(folder)
+    if restored:
+        store.restore_state("value", [StateVersion(7, {"n": 7})], expect=0)
+    else:
+        saved(store, 1)
+    assert len(versions(store)) == 1
+    assert hidden(folder) == []
+
+
+def test_history_that_cannot_be_removed_yet_is_no_error(store, folder, monkeypatch, caplog):
+    saved(store, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "hidden", lambda self, folder: (_ for _ in ()).throw(StorageError("x")))
+        assert store.delete_strategy_state("value") is True
+    assert "is removed by the next save" in caplog.text
+    saved(store, 1)
+    assert versions(store) == [1]
+    assert hidden(folder) == []
+
+
+def test_d2_a_state_whose_deletion_is_not_durable_is_still_there(store, failing):
+    saved(store, 3)
+    failing("fsync", only=0)
+    with pytest.raises(StorageError):
+        store.delete_strategy_state("value")
+    assert versions(store) == [3, 2, 1]
+
+
+@pytest.mark.parametrize("kept", [1, 2, 9])
+def test_a_store_keeps_as_many_versions_as_it_is_told(base, folder, kept):
+    with FileDataStore(base, state_versions=kept) as store:
+        saved(store, 12)
+        assert versions(store) == [*range(12, 12 - kept, -1)]
+        assert len(hidden(folder)) == kept - 1
+        store.restore_state("value", [StateVersion(n, {}) for n in range(30, 0, -1)], expect=None)
+        assert versions(store) == [*range(30, 30 - kept, -1)]
+        assert store.verify().ok
+
+
+def test_a_store_that_keeps_fewer_versions_removes_the_others(base, folder):
+    with FileDataStore(base, state_versions=9) as store:
+        saved(store, 12)
+    with FileDataStore(base, state_versions=2) as store:
+        assert versions(store) == [12, 11]
+        saved(store, 1)
+        assert hidden(folder) == [".value.json.12"]
+        assert store.verify().ok
+
+
+@pytest.mark.parametrize("kept", [0, -1, 1.5, True, "5"])
+def test_a_number_of_versions_that_is_none_is_refused(base, kept):
+    with pytest.raises(ConfigError, match="state_versions"):
+        FileDataStore(base, state_versions=kept)
+    assert not base.exists()
+
+
+def test_the_number_of_versions_is_an_option_of_the_config(base):
+    with open_store("file", base_path=str(base), state_versions=1) as store:
+        saved(store, 3)
+        assert versions(store) == [3]

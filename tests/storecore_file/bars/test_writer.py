@@ -174,7 +174,7 @@ def test_a_note_remembers_the_newest_journal_for_ever(writer, series, journal):
 def test_a_note_of_an_earlier_release_forgets_the_journals_that_nobody_knows(
     writer, series, journal, monkeypatch
 ):
-    monkeypatch.setattr(partition, "VERSION", 2)
+    monkeypatch.setattr(partition, "SEVEN_COLUMNS", 2)
     content = encode("AAPL", "1d", bars([0]), {"00000001-0123456789abcdef.jsonl": 3})
     series.folder.joinpath("2026-01.parquet").write_bytes(content)
     monkeypatch.undo()

@@ -424,11 +424,25 @@ def test_a_store_whose_folder_vanished_is_not_made_again(disk, tmp_path):
 # Listings that are kept.
 
 
+class Listed(list):
+    """The folders that were listed, and what changes while one is."""
+
+    def changing(self):
+        pass
+
+
 @pytest.fixture
 def listed(monkeypatch):
     """The folders that were listed."""
-    folders, real = [], os.listdir
-    monkeypatch.setattr(os, "listdir", lambda folder: folders.append(folder) or real(folder))
+    folders, real = Listed(), os.listdir
+
+    def listdir(folder):
+        folders.append(folder)
+        names = real(folder)
+        folders.changing()
+        return names
+
+    monkeypatch.setattr(os, "listdir", listdir)
     return folders
 
 
@@ -442,7 +456,16 @@ def test_a_folder_that_has_not_changed_is_not_listed_again(disk, tmp_path, liste
     (tmp_path / "a").touch()
     settle(tmp_path)
     assert [disk.names(tmp_path) for _ in range(3)] == [["a"]] * 3
-    assert listed == [tmp_path] * 2
+    assert listed == [tmp_path]
+
+
+def test_a_folder_that_changes_while_it_is_listed_is_listed_until_two_listings_agree(
+    disk, tmp_path, listed
+):
+    settle(tmp_path)
+    listed.changing = (tmp_path / "a").touch
+    assert disk.names(tmp_path) == ["a"]
+    assert len(listed) > 1
 
 
 def test_a_folder_that_has_changed_is_listed_again(disk, tmp_path):

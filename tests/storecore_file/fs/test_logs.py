@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore.errors import CorruptData, StorageError
-from storecore_file.fs import logs
+from storecore_file.fs import handles, logs
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.logs import Log, last_line, torn_end, whole_lines
 
@@ -425,3 +425,14 @@ def test_d3_the_tail_of_a_log_of_300_mb_is_found_by_reading_its_end_alone(
     monkeypatch.setattr(os, "pread", lambda *args: read.append(args[1]) or real(*args))
     assert add(disk, log, b"next\n") == line
     assert sum(read) < 20_000
+
+
+def test_d1_the_name_of_a_new_log_is_synced_though_an_earlier_one_had_its_inode(
+    disk, log, monkeypatch, syscalls
+):
+    monkeypatch.setattr(handles, "identity", lambda found: (1, 1))
+    for _ in range(2):
+        syscalls.clear()
+        add(disk, log, b"one\n")
+        assert ("fsync", log.parent.name) in syscalls
+        log.unlink()

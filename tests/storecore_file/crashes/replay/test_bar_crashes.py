@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from storecore import PriceBar
+from storecore.bars.checks import checked_rows
 from storecore.builtin.memory import MemoryDataStore
 from storecore_file import FileDataStore
 from storecore_file.bars import collection
@@ -45,9 +46,48 @@ def table(first, count, close, symbols=SYMBOLS):
     return lambda store: store.write_bar_table(pa.table(columns))
 
 
+def wide(first, count, close, trades, symbols=SYMBOLS):
+    """Write a table with further columns, and volumes of which some were not reported."""
+    rows = [bar for symbol in symbols for bar in days(first, count, close, symbol)]
+    names = PriceBar.__struct_fields__[:-2]
+    columns = {name: [getattr(bar, name) for bar in rows] for name in names}
+    columns["volume"] = [None if number % 2 else 7 for number in range(len(rows))]
+    columns |= {"vwap": [float(close)] * len(rows), "trades": [trades] * len(rows)}
+    return lambda store: store.write_bar_table(pa.table(columns))
+
+
 def delete(first, last, symbol="AAPL"):
     bounds = DAY + timedelta(first), DAY + timedelta(last)
     return lambda store: store.delete_bars(symbol, *bounds)
+
+
+class Replace:
+    """Make series exactly some bars: after a crash each is the old one or the new one, whole."""
+
+    def __init__(self, first, count, close, symbols=("AAPL",)):
+        self.symbols = symbols
+        self.bars = {symbol: days(first, count, close, symbol) for symbol in symbols}
+
+    def __call__(self, store):
+        rows = [bar for bars in self.bars.values() for bar in bars]
+        names = PriceBar.__struct_fields__[:7]
+        table = pa.table({name: [getattr(bar, name) for bar in rows] for name in names})
+        if isinstance(store, FileDataStore):
+            return store._bars.replace("1d", checked_rows(table))
+        for symbol in self.symbols:
+            store.delete_bars(symbol, *ALWAYS)
+        return store.write_bar_table(table)
+
+    def is_torn(self, found, models):
+        """Return whether a series is neither the old one nor the new one."""
+        return any(
+            series(found, symbol) not in [series(model, symbol) for model in models]
+            for symbol in self.symbols
+        )
+
+
+def series(found, symbol):
+    return {date: bar for (own, date), bar in found.items() if own == symbol}
 
 
 def compact(store):
@@ -78,12 +118,38 @@ SCENARIOS = {  # what was there, and what the crash comes into
         [write(0, 10, 1), table(4, 3, 2)],
         [delete(5, 5), table(5, 2, 3), delete(0, 100), table(6, 1, 4)],
     ),
+    "a series that is replaced": (
+        [write(0, 30, 1), write(30, 9, 2)],
+        [Replace(5, 8, 3), write(13, 2, 4)],
+    ),
+    "series of the journal that are replaced": (
+        [write(0, 30, 1), table(28, 3, 2)],
+        [Replace(5, 9, 3, SYMBOLS[:2]), table(13, 2, 4), Replace(0, 2, 5), compact],
+    ),
+    "a series that is replaced by a long one": (
+        [write(0, 25, 1), table(90, 2, 2)],
+        [Replace(0, 60, 3), write(60, 8, 4)],
+    ),
+    "further columns": (
+        [table(0, 2, 1), write(40, 2, 1)],
+        [
+            wide(1, 1, 2, 1, SYMBOLS[:2]),  # into partitions
+            wide(2, 1, 3, 2, SYMBOLS[:2]),  # into the journal
+            write(2, 1, 4),
+            wide(3, 1, 5, 2.5, SYMBOLS[:1]),  # whole numbers become floats
+            delete(1, 3),
+        ],
+    ),
     "parts that are merged": (
         [write(31 * each, 8, each) for each in (8, 6, 4, 2, 0)],
         [compact, write(0, 1, 9), delete(0, 100), compact],
     ),
 }
-LONG = {"a journal that is full"}
+LONG = {
+    "a journal that is full",
+    "series of the journal that are replaced",
+    "a series that is replaced by a long one",
+}
 
 
 def held(store):
@@ -138,6 +204,8 @@ def wrong_after(folder, models, undone):
             for key in found.keys() | models[0].keys() | models[-1].keys():
                 if found.get(key) not in [model.get(key) for model in models]:
                     return f"{key}: found {found.get(key)}"
+            if isinstance(undone[:1] and undone[0], Replace) and undone[0].is_torn(found, models):
+                return f"a series is torn: {found}"
             if store.verify().findings:
                 return f"{store.verify().findings}"
             for step in undone[:1]:
@@ -183,10 +251,15 @@ def put_nothing(self, staged, gone):
     EXCHANGE(self, (), gone)
 
 
-def removed_too_early(replace, self, put, parts, emptied=()):
+def removed_too_early(replace, self, put, parts, emptied=(), change=None):
     kept = {filled.partition for filled in put}
     self._remove([part for part in parts if part not in kept])
-    replace(self, put, parts, emptied)
+    replace(self, put, parts, emptied, change)
+
+
+def gone_too_early(exchange, self, staged, gone):
+    self._disk.remove(*gone)
+    exchange(self, staged, [])
 
 
 def retired_too_early(fold, self):
@@ -195,7 +268,7 @@ def retired_too_early(fold, self):
 
 
 REPLACE, FOLD = SeriesWriter._replace, collection.Bars.flush
-EXCHANGE = Disk.exchange
+EXCHANGE, IN_PLACE = Disk.exchange, SeriesWriter._exchange
 FAULTS = {
     "no file sync": [
         (Disk, "sync", lambda self, file: None),
@@ -204,15 +277,22 @@ FAULTS = {
     "no folder sync": [(Disk, "_sync_folder", lambda self, folder: None)],
     "in-place write": [(Disk, "stage", staged_in_place), (Disk, "exchange", put_nothing)],
     "old parts removed before": [
-        (SeriesWriter, "_replace", lambda *given: removed_too_early(REPLACE, *given))
+        (
+            SeriesWriter,
+            "_replace",
+            lambda *given, **more: removed_too_early(REPLACE, *given, **more),
+        )
     ],
 }
 
 
 JOURNAL_FAULTS = {
+    "replaced parts removed before": [
+        (SeriesWriter, "_exchange", lambda *given: gone_too_early(IN_PLACE, *given))
+    ],
     "a journal retired before": [
         (collection.Bars, "flush", lambda self: retired_too_early(FOLD, self))
-    ]
+    ],
 }
 
 
@@ -220,6 +300,8 @@ JOURNAL_FAULTS = {
     ("name", "fault"),
     [
         *itertools.product(["appends that split and merge", "a batch that cuts a part"], FAULTS),
+        ("a series that is replaced", "no folder sync"),
+        ("a series that is replaced", "replaced parts removed before"),
         ("tables through the journal", "no file sync"),
         ("tables through the journal", "no folder sync"),
         ("tables through the journal", "a journal retired before"),

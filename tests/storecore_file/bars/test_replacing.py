@@ -1,0 +1,252 @@
+"""A series becomes exactly a table: readers, an error and other writers find it old or new."""
+
+from __future__ import annotations
+
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from storecore import PriceBar
+from storecore.bars.checks import checked_rows
+from storecore.errors import StorageError
+from storecore_file import FileDataStore
+from storecore_file.bars.writer import SeriesWriter, Upsert
+
+JAN_1 = datetime(2026, 1, 1, tzinfo=UTC)
+ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def bars_of(symbol, days, close):
+    dates = [JAN_1 + timedelta(day) for day in days]
+    return [PriceBar(symbol, date, 1.0, 2.0, 0.5, close, 7) for date in dates]
+
+
+def table(*series):
+    rows = [bar for each in series for bar in bars_of(*each)]
+    names = PriceBar.__struct_fields__[:7]
+    return pa.table({name: [getattr(row, name) for row in rows] for name in names})
+
+
+def replace(store, *series, timeframe="1d"):
+    store._bars.replace(timeframe, checked_rows(table(*series)))
+
+
+def closes(store, symbol):
+    """Return what is stored of a symbol, by the number of the day."""
+    return {(bar.date - JAN_1).days: bar.close for bar in store.read_bars(symbol, *ALWAYS)}
+
+
+def names_of(base, symbol):
+    return sorted(path.name for path in (base / "prices" / symbol).glob("*.parquet"))
+
+
+OLD, NEW = dict.fromkeys(range(75), 1.0), dict.fromkeys(range(40, 50), 2.0)
+
+
+@pytest.fixture
+def filled(store, small):
+    store.write_bar_table(table(("A", OLD, 1.0), ("B", OLD, 1.0)))
+    return store
+
+
+def test_a_series_becomes_exactly_the_table(filled, base, whole_layout):
+    assert len(names_of(base, "A")) > 2
+    replace(filled, ("A", NEW, 2.0))
+    assert closes(filled, "A") == NEW
+    assert closes(filled, "B") == OLD
+    assert names_of(base, "A") == ["2026-01--2026-03.parquet"]
+    whole_layout(base)
+    assert filled.verify().ok
+
+
+def test_a_series_that_is_new_is_written(store):
+    replace(store, ("A", NEW, 2.0), ("B", NEW, 2.0))
+    assert closes(store, "A") == closes(store, "B") == NEW
+
+
+def test_only_the_timeframe_of_the_table_is_replaced(filled):
+    replace(filled, ("A", NEW, 2.0), timeframe="1w")
+    assert closes(filled, "A") == OLD
+    assert len(filled.read_bars("A", *ALWAYS, timeframe="1w")) == len(NEW)
+
+
+@pytest.mark.parametrize("day", [-400, 45, 74, 400])
+def test_rows_of_the_journal_are_replaced_too(filled, base, day):
+    filled.write_bar_table(table(("A", [day], 9.0), ("B", [day], 9.0)))
+    replace(filled, ("A", NEW, 2.0))
+    for _ in range(2):
+        assert closes(filled, "A") == NEW
+        assert closes(filled, "B") == {**OLD, day: 9.0}
+        assert filled.verify().ok
+        filled.compact()
+    filled.write_bar_table(table(("A", [day], 8.0), ("B", [day], 8.0)))
+    assert closes(filled, "A") == {**NEW, day: 8.0}
+
+
+def test_rows_of_the_journal_alone_are_replaced(store):
+    store.write_bar_table(table(("A", [0], 9.0), ("B", [0], 9.0)))
+    replace(store, ("A", NEW, 2.0))
+    store.compact()
+    assert closes(store, "A") == NEW
+
+
+def test_rows_of_the_journal_stay_replaced_when_the_partition_is_split(filled):
+    filled.write_bar_table(table(("A", [200], 9.0), ("B", [200], 9.0)))
+    replace(filled, ("A", range(30), 2.0))
+    filled.write_bars("A", bars_of("A", range(30, 75), 2.0))
+    assert closes(filled, "A") == dict.fromkeys(OLD, 2.0)
+    filled.compact()
+    assert closes(filled, "A") == dict.fromkeys(OLD, 2.0)
+
+
+@pytest.mark.usefixtures("small")
+def test_writes_after_it_go_on(filled, whole_layout, base):
+    replace(filled, ("A", range(10), 2.0))
+    for day in range(10, 60, 7):
+        filled.write_bars("A", bars_of("A", range(day, day + 7), 3.0))
+    expected = {**dict.fromkeys(range(10), 2.0), **dict.fromkeys(range(10, 66), 3.0)}
+    assert closes(filled, "A") == expected
+    whole_layout(base)
+
+
+def test_a_partition_that_is_too_long_is_cut_into_others_than_there_were(filled, base):
+    before = names_of(base, "A")
+    replace(filled, ("A", OLD, 2.0))
+    after = names_of(base, "A")
+    assert len(after) > 2
+    assert not {*before} & {*after}
+    assert closes(filled, "A") == dict.fromkeys(OLD, 2.0)
+    assert filled.verify().ok
+
+
+def test_a_partition_stays_whole_where_its_parts_would_have_names_of_old_ones(filled, base):
+    series = SeriesWriter(filled._bars._series("A", "1d"), 1)
+    replace(filled, ("A", range(41), 2.0))
+    whole = names_of(base, "A")
+    everything = type("All", (), {"__contains__": lambda self, name: True})()
+    series.divide(everything)
+    assert names_of(base, "A") == whole
+
+
+def test_a_partition_that_cannot_be_cut_yet_is_no_error(filled, monkeypatch, caplog):
+    def fail(self, taken):
+        raise StorageError("no room")
+
+    monkeypatch.setattr(SeriesWriter, "divide", fail)
+    replace(filled, ("A", OLD, 2.0))
+    assert closes(filled, "A") == dict.fromkeys(OLD, 2.0)
+    assert "put off" in caplog.text
+
+
+def test_b4_a_reader_sees_the_old_series_or_the_new_one_at_each_step(filled, base, monkeypatch):
+    filled.write_bar_table(table(("A", [200], 9.0), ("B", [200], 9.0)))
+    old = {**OLD, 200: 9.0}
+    seen = []
+    with FileDataStore(base, create=False) as reader:
+
+        def looked(real):
+            def call(*args, **kwargs):
+                result = real(*args, **kwargs)
+                seen.append(closes(reader, "A"))
+                return result
+
+            return call
+
+        for name in ("replace", "unlink", "fsync", "link"):
+            monkeypatch.setattr(os, name, looked(getattr(os, name)))
+        replace(filled, ("A", OLD, 2.0))
+        monkeypatch.undo()
+    new = dict.fromkeys(OLD, 2.0)
+    assert old in seen
+    assert new in seen
+    assert [each for each in seen if each not in (old, new)] == []
+
+
+def test_d2_no_series_is_replaced_if_one_cannot_be(filled, base, monkeypatch):
+    real = SeriesWriter.put
+
+    def put(self, *args):
+        if self.folder.name == "B":
+            raise StorageError("it breaks")
+        return real(self, *args)
+
+    monkeypatch.setattr(SeriesWriter, "put", put)
+    with pytest.raises(StorageError, match="it breaks"):
+        replace(filled, ("A", NEW, 2.0), ("B", NEW, 2.0))
+    assert closes(filled, "A") == closes(filled, "B") == OLD
+    assert filled.verify().ok
+    assert [path for path in base.rglob(".*") if path.suffix in (".tmp", ".rollback")] == []
+
+
+@pytest.fixture
+def fails_after(monkeypatch, filled):
+    """Replace A, let others write, and then fail, so that the old series is restored."""
+
+    def arrange(others, series=("A", NEW, 2.0)):
+        real = Upsert.put
+
+        def put(self):
+            real(self)
+            others()
+            raise StorageError("it breaks")
+
+        monkeypatch.setattr(Upsert, "put", put)
+        with pytest.raises(StorageError, match="it breaks"):
+            replace(filled, series)
+        monkeypatch.setattr(Upsert, "put", real)
+
+    return arrange
+
+
+def test_d2_what_others_have_written_meanwhile_stays(filled, base, fails_after):
+    with FileDataStore(base) as other:
+        fails_after(lambda: other.write_bars("A", bars_of("A", [45, 90], 5.0)))
+    assert closes(filled, "A") == {**OLD, 45: 5.0, 90: 5.0}
+    assert filled.verify().ok
+
+
+def test_d2_a_series_that_was_not_there_is_gone_again_but_for_what_others_wrote(
+    filled, base, fails_after
+):
+    with FileDataStore(base) as other:
+        fails_after(lambda: other.write_bars("C", bars_of("C", [45, 90], 5.0)), ("C", NEW, 2.0))
+    assert closes(filled, "C") == {45: 5.0, 90: 5.0}
+
+
+def test_a_write_that_came_between_is_replaced(filled, base, monkeypatch):
+    real = Upsert.prepare
+
+    def prepare(self):
+        real(self)
+        with FileDataStore(base) as other:
+            other.write_bars("A", bars_of("A", [45, 90], 5.0))
+
+    monkeypatch.setattr(Upsert, "prepare", prepare)
+    replace(filled, ("A", NEW, 2.0))
+    assert closes(filled, "A") == NEW
+
+
+def test_d4_replacing_beside_reading_never_shows_a_part_of_both(base, small, store):
+    """One thread replaces a series by tables of different lengths, another one reads it."""
+    lengths = [30, 75, 10]
+    replace(store, ("A", range(30), 30.0))
+    wrong, done = [], threading.Event()
+
+    def read():
+        with FileDataStore(base, create=False) as reader:
+            while not done.is_set():
+                found = closes(reader, "A")
+                if found != dict.fromkeys(range(len(found)), float(len(found))):
+                    wrong.append(found)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    for number in range(30):
+        days = lengths[number % 3]
+        replace(store, ("A", range(days), float(days)))
+    done.set()
+    reading.join()
+    assert wrong == []
