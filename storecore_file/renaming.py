@@ -65,8 +65,9 @@ class Renaming:
 
     def settle(self) -> None:
         """Finish a rename that was interrupted after its step, or take one back before it."""
-        with self._locked():
-            self._settle()
+        if self._renames.read() is not None:
+            with self._locked():
+                self._settle()
 
     def _locked(self) -> Locked:
         return Locked(self._renames.path.with_name(LOCK), self._lock_timeout)

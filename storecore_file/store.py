@@ -199,6 +199,7 @@ class FileDataStore(Store):
         """
         self._check_open()
         with Deferral() as tried:
+            tried(self._renaming.settle)
             merged = self._bars.compact(tried)
             days = self._events.compact(tried)
         actions = [f"merged {merged} files of bars into others"] if merged else []

@@ -195,25 +195,10 @@ class Interrupted(BaseException):
     pass
 
 
-STEPS = [
-    (Renames, "write", 0, False),  # before the intent
-    (Renames, "write", 1, False),  # after it
-    (Renaming, "_mark", 0, True),
-    (Disk, "replace", 5, True),  # within the copies
-    (Renames, "write", 1, True),  # before it is committed
-    (Renames, "write", 1, "after"),
-    (Disk, "remove", 0, False),
-    (Disk, "remove", 2, False),
-    (Renames, "write", 2, True),
-    (Renaming, "_unmark", 0, True),
-]
-
-
 @pytest.fixture(params=range(10))
-def interrupted(request, filled, base, outcomes, monkeypatch):
+def interrupted(request, filled, outcomes, monkeypatch):
     """A store whose rename was killed at some step, and what it is to tell then."""
     calls = []
-    names = ["intent", "mark", "copy", "commit", "committed", "removed", "events", "done", "unmark"]
     number = request.param
     with monkeypatch.context() as patch:
 
@@ -234,19 +219,18 @@ def interrupted(request, filled, base, outcomes, monkeypatch):
             raise Interrupted  # a killed process takes nothing back
 
         patch.setattr(Renaming, "_take_back", nothing)
-        if number < 2:
+        if number < 2:  # before or after the intent
             killed(Renames, "write", 1, after=number == 1)
-        elif number < 5:
+        elif number < 5:  # within the marks and copies
             killed(Disk, "replace", (3, 6, 9)[number - 2])
-        elif number < 7:
+        elif number < 7:  # before or after the step
             killed(Renames, "write", 2, after=number == 6)
-        elif number < 9:
+        elif number < 9:  # within what is removed
             killed(Disk, "remove", (1, 5)[number - 7])
         else:
             killed(Renames, "write", 3, after=True)
         with pytest.raises(Interrupted):
             filled.rename_symbol("FB", "META")
-    assert names
     filled.close()
     return outcomes[number >= 6]
 
@@ -308,18 +292,13 @@ def test_fundamentals_are_deleted_after_an_interrupted_rename(interrupted, base)
 
 
 def test_d2_a_rename_that_fails_leaves_the_old_name(filled, base, outcomes, monkeypatch):
-    real = Disk.replace
+    def fail(*given):
+        raise StorageError("no room")
 
-    def replaced(self, path, content):
-        if "META" in path.parts and path.suffix == ".json":
-            raise StorageError("no room")
-        return real(self, path, content)
-
-    monkeypatch.setattr("storecore_file.fundamentals.replace_all", lambda *given: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        filled.rename_symbol("FB", "META")
-    monkeypatch.undo()
-    assert replaced
+    with monkeypatch.context() as patch:
+        patch.setattr("storecore_file.fundamentals.replace_all", fail)
+        with pytest.raises(StorageError, match="no room"):
+            filled.rename_symbol("FB", "META")
     assert told(filled) == outcomes[0]
     assert list(base.rglob(MARK)) == []
     assert list((base / "prices" / "META").rglob("*.parquet")) == []
@@ -365,7 +344,7 @@ def test_a_mark_without_a_rename_is_nothing(filled, base, outcomes):
     filled.write_fundamental("FB", filing("FB", 0))
     assert told(filled)["FB"]["fundamentals"] == outcomes[0]["FB"]["fundamentals"]
     assert filled.verify().ok
-    assert filled.verify().notes == ()
+    assert "unknown" not in {each.kind for each in filled.verify().notes}
 
 
 def test_d5_a_damaged_record_of_a_rename_is_reported(filled, base):
@@ -382,7 +361,7 @@ def test_a_store_that_was_pickled_settles_a_rename_too(interrupted, base):
     with pickle.loads(pickle.dumps(FileDataStore(base))) as store:
         store.write_bars("FB", bars("FB", [300]))
         store.write_bars("META", bars("META", [300]))
-        assert list((base / "prices").rglob(MARK)) == [] or interrupted["FB"]["bars"]
+        assert len(told(store)["META"]["bars"]) == len(interrupted["META"]["bars"]) + 1
 
 
 def test_d4_a_rename_beside_writers_and_readers_loses_nothing(filled, base):
