@@ -15,7 +15,7 @@ from storecore import Event, FundamentalData, PriceBar
 from storecore_file import FileDataStore
 from storecore_file.bars.collection import Bars
 from storecore_file.fs.disk import Disk
-from storecore_file.renaming import Renaming
+from storecore_file.rename_intent import Renames
 
 JAN_5 = datetime(2026, 1, 5, tzinfo=UTC)
 OLD, NEW = "FB", "META"
@@ -119,7 +119,7 @@ def removed_too_early(copy, self, old, new):
 
 COPY = Bars.copy_symbol
 FAULTS = {
-    "no marks": (Renaming, "_mark", lambda self, intent: None),
+    "marks that hide nothing": (Renames, "hides", lambda self, folder: False),
     "no folder sync": (Disk, "_sync_folder", lambda self, folder: None),
     "old bars removed before": (
         Bars,
