@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from storecore.events import event_filter as event_filter
     from storecore.events import find_events as find_events
     from storecore.events import select_events as select_events
+    from storecore.frames.adjust import adjust as adjust
+    from storecore.frames.records import to_frame as to_frame
+    from storecore.frames.resample import resample as resample
     from storecore.fundamentals import decode_fundamental as decode_fundamental
     from storecore.fundamentals import encode_fundamental as encode_fundamental
     from storecore.fundamentals import select_fundamentals as select_fundamentals
@@ -103,6 +106,8 @@ if TYPE_CHECKING:
     from storecore.store.collections import EventCollection as EventCollection
     from storecore.store.collections import FundamentalCollection as FundamentalCollection
     from storecore.store.collections import StateCollection as StateCollection
+    from storecore.store.questions import read_bars as read_bars
+    from storecore.store.questions import read_events as read_events
     from storecore.store.row_store import Rows as Rows
     from storecore.store.row_store import RowStore as RowStore
     from storecore.store.tables import iter_bar_tables as iter_bar_tables
@@ -130,6 +135,9 @@ _USE = {
         "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError "
         "StoreClosed StoreError StoreWarning UnknownBackend"
     ),
+    "frames.adjust": "adjust",
+    "frames.records": "to_frame",
+    "frames.resample": "resample",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
         "OrderResult PriceBar"
@@ -144,6 +152,7 @@ _USE = {
     ),
     "store.base": "Store",
     "reports.checkpoint": "Checkpoint",
+    "store.questions": "read_bars read_events",
     "store.tables": "iter_bar_tables read_bar_table write_bar_table",
 }
 """For users of a store, by module."""
@@ -198,4 +207,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted(_HOME)

@@ -11,7 +11,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -42,7 +42,7 @@ from storecore_postgres.extra import TOKEN, ExtraColumns, Kinds, Known, Stale, a
 from storecore_postgres.names import checked_length
 from storecore_postgres.rows import symbols_statement
 from storecore_postgres.schema.layouts import Distribution
-from storecore_postgres.selection import Selection, empty_table, kinds_of_many, kinds_of_one
+from storecore_postgres.selection import KINDS_OF_MANY, KINDS_OF_ONE, Selection, empty_table
 from storecore_postgres.wire import (
     COPY_END,
     COPY_HEAD,
@@ -240,7 +240,9 @@ class Bars(BarCollection):
         self._any, self._these, self._in_range, self._all_of, self._inventory = (
             each.format(schema=schema) for each in (_ANY, _THESE, _IN_RANGE, _ALL_OF, _INVENTORY)
         )
-        self._token = TOKEN.format(schema=schema)
+        self._token, self._kinds_of_one, self._kinds_of_many = (
+            each.format(schema=schema) for each in (TOKEN, KINDS_OF_ONE, KINDS_OF_MANY)
+        )
 
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
         """Insert or replace bars; they are committed when this returns."""
@@ -255,7 +257,8 @@ class Bars(BarCollection):
         what = _what(rows)
         self._require(what, rows)
         if extra_names(rows.table.column_names):
-            return self._write_agreed(what, timeframe, rows, _Write(copies=_is_for_copy(rows)))
+            self._write_agreed(what, timeframe, rows, _Write(copies=_is_for_copy(rows)))
+            return
         given = _Rows(rows, {})
         if _is_for_copy(rows) and self._database.retry(what, self._copied(timeframe, given)):
             return
@@ -281,24 +284,26 @@ class Bars(BarCollection):
         """Upsert rows; return False, and do nothing, if columns were added meanwhile."""
         known = self._extra.now
         statement, batches = self._upsert(timeframe, given, known)
-        return self._database.retry(what, lambda each: self._put(each, statement, batches))
 
-    def _put(self, connection: Connection, statement: str, batches: list[list[Any]]) -> bool:
-        # A single statement is its own transaction, in one round trip.
-        with nullcontext() if len(batches) == 1 else connection.transaction():
-            return all([connection.execute(statement, each).rowcount for each in batches])
+        def put(connection: Connection) -> bool:
+            # A single statement is its own transaction, in one round trip.
+            with nullcontext() if len(batches) == 1 else connection.transaction():
+                return self._put(connection, statement, batches, known)
+
+        return self._database.retry(what, put)
+
+    def _put(
+        self, connection: Connection, statement: str, batches: list[list[Any]], known: Known
+    ) -> bool:
+        """Upsert rows; return False, and do nothing, if columns were added meanwhile."""
+        counts = [connection.execute(statement, each).rowcount for each in batches]
+        return min(counts) > 0 or self._extra.is_current(connection, known)
 
     def _upsert(self, timeframe: str, given: _Rows, known: Known) -> tuple[str, list[list[Any]]]:
         """Return an upsert that depends on the known columns, and its batches of parameters."""
-        arrays = [f", %s::{_ARRAYS[str(each.type)]}" for each in given.further.values()]
-        replaced = [f", {each} = excluded.{each}" for each in known.places.values()]
-        statement = _UPSERT.format(
-            schema=self._schema,
-            given=_listed(given.further),
-            arrays="".join(arrays),
-            token=self._token,
-            replaced="".join(replaced),
-        )
+        arrays = tuple(_ARRAYS[str(each.type)] for each in given.further.values())
+        columns = tuple(given.further), arrays, tuple(known.places.values())
+        statement = _upsert_statement(self._schema, self._token, *columns)
         starts = range(0, len(given.table), _UPSERT_ROWS)
         return statement, [given.parameters(timeframe, known.token, start) for start in starts]
 
@@ -339,11 +344,11 @@ class Bars(BarCollection):
                     remedy = self._attempt(connection, what, timeframe, rows, write)
                     if remedy is not None:
                         raise Rollback(transaction)
-                return remedy
             except KEY_TAKEN:  # by another writer
                 if not write.copies:
                     raise
                 return write.upsert
+            return remedy
 
         while remedy := self._database.retry(what, attempt):
             remedy()
@@ -374,12 +379,8 @@ class Bars(BarCollection):
         given = _Rows(rows, further)
         if write.copies and self._copy_new(connection, timeframe, given):
             return None
-        return None if self._put_all(connection, timeframe, given, known) else self._extra.reload
-
-    def _put_all(self, connection: Connection, timeframe: str, given: _Rows, known: Known) -> bool:
-        """Upsert rows within a transaction; return False if columns were added meanwhile."""
-        statement, batches = self._upsert(timeframe, given, known)
-        return all([connection.execute(statement, each).rowcount for each in batches])
+        is_put = self._put(connection, *self._upsert(timeframe, given, known), known)
+        return None if is_put else self._extra.reload
 
     def _whole_numbers(
         self, connection: Connection, timeframe: str, symbol: str, name: str
@@ -441,7 +442,7 @@ class Bars(BarCollection):
                 found = self._database.snapshot(
                     "reading bars", lambda rows: self._pages(rows, question, selection)
                 )
-        return found.tables + self._without_rows(question, found)
+        return found.tables + (self._without_rows(question, found) if question.asks_further else [])
 
     def _selection(self, question: _Question) -> Selection:
         numbers = tuple(name for name in _NUMBERS if name in question.columns)
@@ -452,18 +453,20 @@ class Bars(BarCollection):
         further = {place: known.place(place) for place in sorted(seen)}
         has_texts = any(kind == "string" for _, kind in further)
         page = _PAGE_TEXTS if has_texts else _PAGE_ROWS
-        return Selection(numbers, further, page, self._probe(question))
+        return Selection(numbers, further, page)
 
     def _probe(self, question: _Question) -> str:
-        """Return SQL that tells which further columns the series have."""
+        """Return SQL that tells which further columns the series have; empty: do not ask."""
+        if not question.asks_further:
+            return ""
         if not self._extra.version.is_complete:
             return self._token
-        return kinds_of_one(self._schema) if question.is_one else kinds_of_many(self._schema)
+        return self._kinds_of_one if question.is_one else self._kinds_of_many
 
     def _without_rows(self, question: _Question, found: _Found) -> Named:
         """Return tables without rows for series that have further columns."""
         kinds = found.kinds
-        if not found.tables and not question.is_one and question.asks_further:
+        if not found.tables and not question.is_one:
             kinds = self._extra.read_kinds(question.timeframe, question.symbols)
         with_rows = {symbol for symbol, _ in found.tables}
         return [
@@ -507,17 +510,18 @@ class Bars(BarCollection):
     ) -> _Found:
         """Return one page of bars. Raises `Stale` if its series have columns not selected."""
         is_one, complete = question.is_one, self._extra.version.is_complete
+        probe, limit = self._probe(question), newest or selection.page
         statement = selection.statement(
-            self._schema, newest or selection.page, many=not is_one, newest=newest is not None
+            self._schema, probe, limit, many=not is_one, newest=newest is not None
         )
         subject: object = question.symbols[0] if is_one else question.symbols
         series = [subject, question.timeframe]
         span = [timestamptz(question.span.first), timestamptz(question.span.last)]
-        probed = series if selection.probe and complete else []
+        probed = series if probe and complete else []
         sent = rows("reading bars", statement, [*probed, *series, *span])
         if is_one:
             sent = [(*row, subject) for row in sent]
-        kinds = _kinds_told(sent, question, complete) if selection.probe else {}
+        kinds = _kinds_told(sent, question, complete) if probe else {}
         tables = []
         for *row, symbol in sent:
             places = set(asked_of(kinds.get(symbol, {}), question.columns))
@@ -707,6 +711,23 @@ def _checked(batch: Grouped) -> Grouped:
 def _what(rows: Grouped) -> str:
     what = f"writing bars of {rows.names[0]!r}"
     return f"{what} and {len(rows.names) - 1} others" if len(rows.names) > 1 else what
+
+
+@lru_cache(maxsize=256)
+def _upsert_statement(
+    schema: str,
+    token: str,
+    given: tuple[str, ...],
+    arrays: tuple[str, ...],
+    known: tuple[str, ...],
+) -> str:
+    return _UPSERT.format(
+        schema=schema,
+        token=token,
+        given=_listed(given),
+        arrays=_listed(f"%s::{each}" for each in arrays),
+        replaced=_listed(f"{each} = excluded.{each}" for each in known),
+    )
 
 
 def _listed(columns: Iterable[str]) -> str:

@@ -6,7 +6,8 @@ among them: their dates are sent apart, if there are any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -57,10 +58,11 @@ GROUP BY symbol ORDER BY symbol
 _ODD_VOLUMES = """
 string_agg(timestamptz_send(date) || int8send(coalesce(exact_volume, -1)), '' ORDER BY date)
     FILTER (WHERE exact_volume IS NOT NULL OR volume IS NULL)"""
-_KINDS_OF_ONE = """
+# The types of a series, or null: of a symbol and a timeframe.
+KINDS_OF_ONE = """
 (SELECT kinds::text FROM {schema}.series_columns WHERE symbol = %s AND timeframe = %s)"""
-# In the first row only: they may be long.
-_KINDS_OF_MANY = """
+# An object of the types of each series. In the first row only: they may be long.
+KINDS_OF_MANY = """
 CASE WHEN row_number() OVER (ORDER BY symbol) = 1 THEN (
     SELECT json_object_agg(symbol, kinds)::text FROM {schema}.series_columns
     WHERE symbol = ANY(%s::text[]) AND timeframe = %s
@@ -83,47 +85,25 @@ class Selection(NamedTuple):
     """The columns of bars that are selected: numbers of the seven, and further ones.
 
     `further` has the quoted column of each name and type. `page` is the number of bars in a page.
-    `probe` is SQL that is selected too, and tells which further columns the series have.
     """
 
     numbers: tuple[str, ...]
     further: dict[Place, str]
     page: int
-    probe: str = ""
 
-    def statement(self, schema: str, limit: int, *, many: bool, newest: bool) -> str:
+    def statement(self, schema: str, probe: str, limit: int, *, many: bool, newest: bool) -> str:
         """Return a statement for `limit` bars: the first ones, or the newest of each symbol.
 
-        `probe` and `symbol` are the last columns of its rows.
+        The last columns of its rows are `probe`, unless it is empty, and the symbol if `many`.
         """
-        names = ["date", *self.numbers, *self.further.values()]
-        if "volume" in self.numbers:
-            names.append("exact_volume")
-        columns = [*self._sent(), *([self.probe] if self.probe else [])]
-        body = _MANY if many else _ONE
-        if newest:
-            body = _NEWEST_OF_MANY if many else _ONE.replace("symbol, date", "date DESC")
-        return body.format(
-            schema=schema, names=", ".join(names), columns=", ".join(columns), limit=limit
-        )
-
-    def _sent(self) -> Iterable[str]:
-        yield _joined("timestamptz_send(date)")
-        for name in self.numbers:
-            yield _joined(f"float8send({name})")
-        if "volume" in self.numbers:
-            yield _ODD_VOLUMES
-        for (_, kind), column in self.further.items():
-            yield _joined("timestamptz_send(date)") + f" FILTER (WHERE {column} IS NULL)"
-            if kind == "string":
-                yield _joined(f"int4send(octet_length({column}))")
-                yield _joined(f"textsend({column})")
-            else:
-                yield _joined(f"{_SEND[kind]}({column})")
+        further = tuple(self.further.items())
+        return _statement(schema, self.numbers, further, probe, limit, many, newest)
 
     def table(self, sent: Sequence[bytes | None], places: Iterable[Place]) -> pa.Table:
         """Return the series table of what was sent for one symbol, with some further columns."""
         table, rest = self._seven(sent)
+        if not self.further:
+            return table
         dates, chosen = table["date"].combine_chunks(), set(places)
         found: dict[str, pa.Array] = {}
         for name, kind in self.further:
@@ -140,7 +120,7 @@ class Selection(NamedTuple):
         size = 1 + len(self.numbers)
         dates = date_column(sent[0] or b"")
         columns = [dates, *(float_column(each or b"") for each in sent[1:size])]
-        schema = pa.schema([SERIES.field(name) for name in ("date", *self.numbers)])
+        schema = _schema(self.numbers)
         if "volume" not in self.numbers:
             return pa.Table.from_arrays(columns, schema=schema), sent[size:]
         odd, rest = sent[size], sent[size + 1 :]
@@ -150,22 +130,55 @@ class Selection(NamedTuple):
         return _with_odd_volumes(columns, schema, place, *pairs(odd)), rest
 
 
-def kinds_of_one(schema: str) -> str:
-    """Return SQL with parameters symbol and timeframe: the types of a series, or null."""
-    return _KINDS_OF_ONE.format(schema=schema)
-
-
-def kinds_of_many(schema: str) -> str:
-    """Return SQL with parameters symbols and timeframe: an object of the types of each series."""
-    return _KINDS_OF_MANY.format(schema=schema)
-
-
 def empty_table(places: Iterable[Place]) -> pa.Table:
     """Return a series table without rows that has some further columns."""
     table = EMPTY
     for name, kind in sorted(places):
         table = table.append_column(name, pa.array([], TYPES[kind]))
     return table
+
+
+@lru_cache(maxsize=256)
+def _statement(
+    schema: str,
+    numbers: tuple[str, ...],
+    further: tuple[tuple[Place, str], ...],
+    probe: str,
+    limit: int,
+    many: bool,
+    newest: bool,
+) -> str:
+    names = ["date", *numbers, *(column for _, column in further)]
+    if "volume" in numbers:
+        names.append("exact_volume")
+    columns = [*_sent(numbers, further), *([probe] if probe else [])]
+    body = _MANY if many else _ONE
+    if newest:
+        body = _NEWEST_OF_MANY if many else _ONE.replace("symbol, date", "date DESC")
+    return body.format(
+        schema=schema, names=", ".join(names), columns=", ".join(columns), limit=limit
+    )
+
+
+def _sent(numbers: tuple[str, ...], further: tuple[tuple[Place, str], ...]) -> Iterator[str]:
+    """Yield the SQL of what `Selection.table` takes."""
+    yield _joined("timestamptz_send(date)")
+    for name in numbers:
+        yield _joined(f"float8send({name})")
+    if "volume" in numbers:
+        yield _ODD_VOLUMES
+    for (_, kind), column in further:
+        yield _joined("timestamptz_send(date)") + f" FILTER (WHERE {column} IS NULL)"
+        if kind == "string":
+            yield _joined(f"int4send(octet_length({column}))")
+            yield _joined(f"textsend({column})")
+        else:
+            yield _joined(f"{_SEND[kind]}({column})")
+
+
+@lru_cache
+def _schema(numbers: tuple[str, ...]) -> pa.Schema:
+    return pa.schema([SERIES.field(name) for name in ("date", *numbers)])
 
 
 def _joined(value: str) -> str:

@@ -23,7 +23,7 @@ from storecore_postgres.integrity import check_rows, unchecked
 from storecore_postgres.names import checked_length
 from storecore_postgres.schema.installation import prepare_schema
 from storecore_postgres.schema.layouts import DISTRIBUTIONS
-from storecore_postgres.schema.tables import ADDED_TABLES, TABLES, VERSION, quoted
+from storecore_postgres.schema.tables import FIRST_TABLES, TABLES, VERSION, quoted
 from storecore_postgres.schema.version import SchemaVersion
 from storecore_postgres.states import States
 
@@ -145,7 +145,7 @@ class PostgresDataStore(Store):
         self._version.complete("completing the tables")
 
     def _tables(self) -> tuple[str, ...]:
-        return TABLES + (ADDED_TABLES if self._version.is_complete else ())
+        return TABLES if self._version.is_complete else FIRST_TABLES
 
     def _rename(self, old: str, new: str) -> None:
         """Rename a symbol in three tables, in one transaction."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.extra_values import FIELDS, check_column
+from storecore.bars.extra_values import FIELDS, Misfit, check_column
 from storecore.bars.groups import Grouped, grouped
 from storecore.bars.rows import SEVEN_ONLY, price, volume
 from storecore.bars.table import DATE, MAX_EXACT, NULLABLE, PRICES, SERIES, with_exact
@@ -62,6 +62,16 @@ def checked_rows(table: Any, extra: Extra = "keep") -> Grouped:
     for name in further if extra == "keep" else ():
         checked = checked.append_column(name, _extra(given[name], name))
     return grouped(symbols, checked)
+
+
+def misfit_in(table: Any, error: Misfit) -> InvalidData:
+    """Return an error about a bar with its row in a table, if that is plain and read again."""
+    if not isinstance(table, pa.Table) or not {"date", "symbol"} <= set(table.column_names):
+        return error
+    dates = pc.equal(pc.cast(_dates(table["date"]), pa.int64()), error.at)
+    same = pc.and_(dates, pc.equal(_symbols(table["symbol"]), error.symbol))
+    rows = pc.indices_nonzero(same).to_pylist()
+    return InvalidData(f"table[{rows[-1]}].{error.column}={error.why}") if rows else error
 
 
 def _as_table(table: Any) -> pa.Table:
@@ -245,7 +255,7 @@ def _whole(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     try:
         return pc.cast(column, pa.int64())
     except pa.ArrowInvalid:
-        row = pc.index(pc.greater(column, 2**63 - 1), True).as_py()
+        row = pc.index(pc.greater(column, pa.scalar(2**63 - 1, column.type)), True).as_py()
         raise InvalidData(
             f"table[{row}].{name}={column[row].as_py()}: out of range, at most 2**63 - 1; cast the "
             "column to float64"

@@ -16,9 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.extra_values import FIELDS, KIND_OF, Extra, in_utc, instant_of
+from storecore.bars.extra_values import FIELDS, KIND_OF, Extra, Misfit, in_utc, instant_of
 from storecore.errors import InvalidData, shown
-from storecore.values.times import to_datetime
 
 TYPES: dict[str, pa.DataType] = {
     "float64": pa.float64(),
@@ -209,18 +208,9 @@ def _misfit(
 ) -> InvalidData:
     """Return the error for the first of some rows."""
     row = pc.index(rows, True).as_py()
-    at = to_datetime(pc.cast(table["date"], pa.int64())[row].as_py(), aware=False)
+    at = pc.cast(table["date"], pa.int64())[row].as_py()
     value = _values(table[name].slice(row, 1))[0]
-    return Misfit(name, at, symbol, f"{shown(value)}: expected {expected}")
-
-
-class Misfit(InvalidData):
-    """A value of a further column that does not suit the type that the column has in its series."""
-
-    def __init__(self, column: str, date: Any, symbol: str, why: str) -> None:
-        self.column, self.date, self.symbol, self.why = column, date, symbol, why
-        place = f"{symbol}, {date}" if symbol else f"{date}"
-        super().__init__(f"bar of {place}: extra[{column!r}]={why}")
+    return Misfit.of(symbol, at, name, f"{shown(value)}: expected {expected}")
 
 
 def _common(name: str, one: tuple[str, str], other: tuple[str, str]) -> str:

@@ -7,7 +7,7 @@ bits, `bool`, `str` and `datetime` in aware UTC: one type for each column.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +32,32 @@ _EXPECTED = "a float, an int of 64 bits, a bool, a str, a datetime or None"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMPY_BOOLS = ("bool", "bool_")  # their names in numpy 2 and 1
 _LEAST, _MOST = -(2**63), 2**63 - 1
+
+
+class Misfit(InvalidData):
+    """A value of a further column that does not suit the type that the column has in its series.
+
+    It names the bar by symbol and date. `Store` names it by its row in what was given.
+    """
+
+    symbol: str
+    at: int
+    column: str
+    why: str
+
+    @classmethod
+    def of(cls, symbol: str, at: int, column: str, why: str) -> Misfit:
+        """Return the error for a column of the bar at an instant."""
+        place = f"{symbol}, {to_datetime(at, aware=False)}".removeprefix(", ")
+        error = cls(f"bar of {place}: extra[{column!r}]={why}")
+        error.symbol, error.at, error.column, error.why = symbol, at, column, why
+        return error
+
+    def among(self, bars: Iterable[PriceBar]) -> InvalidData:
+        """Return the same error, with the row of the bar in a batch if it can be read again."""
+        given = bars if isinstance(bars, Sequence) else ()
+        rows = [row for row, bar in enumerate(given) if instant(bar.date, "date") == self.at]
+        return InvalidData(f"bars[{rows[-1]}].extra[{self.column!r}]={self.why}") if rows else self
 
 
 def check_column(name: Any, what: str) -> str:

@@ -47,10 +47,11 @@ _RHYTHMS = (
 
 
 class Misfit(NamedTuple):
-    """What does not fit, what it looks like, and the timeframe that would fit ("": none)."""
+    """What does not fit, what it looks like, and what to do; `timeframe` would fit ("": none)."""
 
     what: str
     looks_like: str
+    advice: str
     timeframe: str = ""
 
     def __str__(self) -> str:
@@ -91,6 +92,7 @@ def _periods(dates: pa.Array, length: Timeframe) -> pa.Array:
 
 
 def _crowded(dates: pa.Array, shared: pa.Array, length: Timeframe) -> Misfit:
+    """Return the misfit of several bars in one period."""
     periods = _periods(dates, length)
     crowded = pc.count_distinct(periods[1:].filter(shared)).as_py()
     first = dates[pc.index(shared, True).as_py()].as_py()
@@ -103,10 +105,17 @@ def _crowded(dates: pa.Array, shared: pa.Array, length: Timeframe) -> Misfit:
     if 1 < len(clocks) <= _FEW_CLOCKS and pc.min(_steps(dates)).as_py() >= HOUR:
         times = " and ".join(_text(each)[11:16] for each in sorted(clocks))
         looks = f"it looks like days that are stamped in different ways, at {times} UTC"
-        return Misfit(what, looks)
-    usual = _named(pc.mode(_steps(dates))[0]["mode"].as_py())
-    looks = f"it looks like bars of {usual}" if usual else "its bars are closer than the timeframe"
-    return Misfit(what, looks, usual)
+        return Misfit(what, looks, 'with day="written" each is filed under the day that is written')
+    step = pc.mode(_steps(dates))[0]["mode"].as_py()
+    return _of_another(what, _named(step))
+
+
+def _of_another(what: str, name: str) -> Misfit:
+    """Return the misfit of bars of another timeframe."""
+    if not name:
+        looks = "its bars are closer than the timeframe"
+        return Misfit(what, looks, "give the timeframe that they have")
+    return Misfit(what, f"it looks like bars of {name}", f"if so, give timeframe {name!r}", name)
 
 
 def _sparse(dates: pa.Array, length: Timeframe) -> Misfit | None:
@@ -120,7 +129,7 @@ def _sparse(dates: pa.Array, length: Timeframe) -> Misfit | None:
         clocks = pc.count_distinct(_clocks(dates, rhythm.unit)).as_py()
         if clocks <= rhythm.clocks and pc.min(_steps(dates)).as_py() >= step:
             what = f"all of its {count:,} bars are {rhythm.text} or more apart"
-            return Misfit(what, f"it looks like bars of {rhythm.name}", rhythm.name)
+            return _of_another(what, rhythm.name)
     return None
 
 

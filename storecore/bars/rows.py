@@ -117,7 +117,8 @@ def newest_bars(bars: BarColumns, number: int | None) -> BarColumns:
     """Return the last bars of a series; all if `number` is None."""
     if number is None:
         return bars
-    return BarColumns(*(column and column[-number:] for column in bars))  # type: ignore[arg-type]
+    chosen: list[Any] = [column[-number:] for column in bars]
+    return BarColumns.of(chosen, bars.extra and bars.extra[-number:])
 
 
 def asked_to_replace(replace: bool) -> bool:

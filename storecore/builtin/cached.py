@@ -14,11 +14,13 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from sys import getsizeof
 from threading import Lock
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from storecore.bars.extra_values import Extra
 from storecore.bars.rows import BarColumns, newest_bars, price_bars
 from storecore.config.nested import NestedStore
 from storecore.models import PriceBar
@@ -47,9 +49,20 @@ class _Held(NamedTuple):
     last: int
     columns: Sequence[Sequence[Any]]
 
+    extra: list[Extra | None] | None = None
+
+    def has(self, span: TimeRange) -> bool:
+        """Return whether these are all bars of a range, or all of the newest ones asked for."""
+        if span.last > self.last:
+            return False
+        if self.first <= span.first:
+            return True
+        return span.newest is not None and bisect_right(self.columns[0], span.last) >= span.newest
+
     @property
     def bytes(self) -> int:
-        return len(self.columns[0]) * BYTES_A_BAR
+        further = sum(map(_bytes_of, self.extra)) if self.extra else 0
+        return len(self.columns[0]) * BYTES_A_BAR + further
 
 
 class CachedStore(Wrapper):
@@ -86,13 +99,13 @@ class CachedStore(Wrapper):
         span = time_range(start, end, last)
         with self._lock:
             held, writes = self._held.get(key), self._writes
-            if held is not None and held.first <= span.first and span.last <= held.last:
+            if held is not None and held.has(span):
                 self._held.move_to_end(key)
                 return _bars_within(key[0], held, span)
         bars = read_bars(self._nested, symbol, start, end, timeframe=timeframe, last=last)
         with self._lock:
             if writes == self._writes:  # otherwise they may be older than a write
-                self._hold(key, _held(span, _columns(bars)))
+                self._hold(key, _held(span, _columns(bars), _extra(bars)))
         return bars
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,11 +138,13 @@ class CachedStore(Wrapper):
             self._held.clear()
 
 
-def _held(span: TimeRange, columns: Sequence[Sequence[Any]]) -> _Held:
+def _held(
+    span: TimeRange, columns: Sequence[Sequence[Any]], extra: list[Extra | None] | None
+) -> _Held:
     """Return the bars that were read, and the range in which they are all."""
     dates = columns[0]
     is_cut = span.newest is not None and len(dates) >= span.newest
-    return _Held(dates[0] if is_cut else span.first, span.last, columns)
+    return _Held(dates[0] if is_cut else span.first, span.last, columns, extra)
 
 
 def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:
@@ -138,13 +153,26 @@ def _columns(bars: list[PriceBar]) -> Sequence[Sequence[Any]]:
     return (instants, *prices, [bar.volume for bar in bars])
 
 
+def _extra(bars: list[PriceBar]) -> list[Extra | None] | None:
+    """Return the further columns of bars: copies, since the caller may change those of a bar."""
+    if all(bar.extra is None for bar in bars):
+        return None
+    return [bar.extra and dict(bar.extra) for bar in bars]
+
+
+def _bytes_of(extra: Extra | None) -> int:
+    """Return the memory that a dict of further columns takes; the names are shared."""
+    return 8 if extra is None else getsizeof(extra) + sum(map(getsizeof, extra.values()))
+
+
 _PRICES = ("open", "high", "low", "close")
 
 
 def _bars_within(symbol: str, held: _Held, span: TimeRange) -> list[PriceBar]:
     dates = held.columns[0]
     rows = slice(bisect_left(dates, span.first), bisect_right(dates, span.last))
-    columns = BarColumns(*(column[rows] for column in held.columns))  # type: ignore[arg-type]
+    extra = held.extra and held.extra[rows]
+    columns = BarColumns.of([column[rows] for column in held.columns], extra)
     return price_bars(symbol, newest_bars(columns, span.newest), span.aware)
 
 

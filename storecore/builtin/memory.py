@@ -213,7 +213,7 @@ class MemoryBars(BarCollection):
     def renamed(self, old: str, new: str) -> dict[_Key, _Series]:
         """Return the series under their symbols after a renaming. Call it under the lock."""
         series = self.by_series.items()
-        return {(new if key[0] == old else key[0], key[1]): rows for key, rows in series}
+        return {(new if key[0] == old else key[0], key[1]): each for key, each in series}
 
 
 def _rows(bars: BarColumns | pa.Table) -> dict[int, _Row]:

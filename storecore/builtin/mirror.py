@@ -24,7 +24,7 @@ from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.protocols import METHODS, DataStore, methods_of
 from storecore.store.places import check_apart, places_of
 from storecore.store.tables import kept_table, with_plain_table
-from storecore.store.wrapper import Wrapper
+from storecore.store.wrapper import Wrapper, method_of
 from storecore.values.logger import log as _log
 
 
@@ -108,7 +108,7 @@ def _failure(
     replica: DataStore, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> BaseException | None:
     try:
-        getattr(replica, method)(*args, **kwargs)
+        method_of(replica, method)(*args, **kwargs)
     except BaseException as error:
         if is_from_program(error):
             raise

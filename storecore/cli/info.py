@@ -17,6 +17,7 @@ from storecore.cli.text import counted, printable
 from storecore.errors import StoreError
 from storecore.protocols import AuditTrail, Catalog, DataStore, DiskUsage
 from storecore.reports import Coverage, Footprint
+from storecore.store.questions import inventory
 
 UNKNOWN = "–"
 _Result = TypeVar("_Result")
@@ -80,6 +81,19 @@ class Reading:
 def series_of(store: Catalog, reading: Reading | None = None) -> Iterator[SeriesInfo]:
     """Yield every series of a store by symbol and timeframe; with `reading`, the readable ones."""
     read = reading or Reading(patient=False)
+    try:
+        listed = inventory(store)
+    except StoreError:  # one of them is damaged
+        yield from _series_one_by_one(store, read)
+        return
+    for each in listed:
+        coverage = Coverage(each.first, each.last, each.count)
+        found = read(partial(_series, store, each.symbol, each.timeframe, coverage))
+        if found is not None:
+            yield found
+
+
+def _series_one_by_one(store: Catalog, read: Reading) -> Iterator[SeriesInfo]:
     for symbol in read(store.symbols) or []:
         for timeframe in read(partial(store.timeframes, symbol)) or []:
             found = read(partial(_series, store, symbol, timeframe))
@@ -87,8 +101,10 @@ def series_of(store: Catalog, reading: Reading | None = None) -> Iterator[Series
                 yield found
 
 
-def _series(store: Catalog, symbol: str, timeframe: str) -> SeriesInfo:
-    coverage = store.bar_coverage(symbol, timeframe=timeframe)
+def _series(
+    store: Catalog, symbol: str, timeframe: str, known: Coverage | None = None
+) -> SeriesInfo:
+    coverage = known or store.bar_coverage(symbol, timeframe=timeframe)
     footprint = None
     if isinstance(store, DiskUsage):
         footprint = store.bar_footprint(symbol, timeframe=timeframe)

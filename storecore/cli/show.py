@@ -14,7 +14,7 @@ from storecore.cli.text import counted, listed, printable
 from storecore.cli.timestamps import time_option
 from storecore.models import PriceBar
 from storecore.protocols import Catalog, DataStore
-from storecore.values.suggestions import nearest
+from storecore.store.questions import nearest_symbols
 
 _PRICES = ("open", "high", "low", "close")
 
@@ -74,7 +74,7 @@ def bar_table(bars: Sequence[PriceBar], *, with_symbol: bool = False) -> Table:
     columns = [
         date_texts([bar.date for bar in bars]),
         *(price_texts([getattr(bar, field) for bar in bars]) for field in _PRICES),
-        [f"{bar.volume:,}" for bar in bars],
+        ["" if bar.volume is None else f"{bar.volume:,}" for bar in bars],
     ]
     headings = ["date (UTC)", *_PRICES, "volume"]
     if with_symbol:
@@ -96,7 +96,7 @@ def _why_none(store: DataStore, symbol: str, timeframe: str) -> str:
     if others:
         return f"{missing}; it has {listed(others)}: give --timeframe"
     known = store.symbols()
-    near = nearest(symbol, known)
+    near = nearest_symbols(store, symbol)
     if near:
         return f"{missing}; did you mean {' or '.join(map(repr, near))}?"
     return f"{missing}; the store has {listed(known) or 'no bars at all'}"

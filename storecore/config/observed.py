@@ -69,8 +69,7 @@ class Observed(Wrapper):
             args, kwargs = with_plain_table(args, kwargs)
         bound = signature_of(kind, method).bind(self, *args, **kwargs)
         declared, given = METHODS[method], bound.arguments
-        if declared.batch:
-            given[declared.batch] = _countable(given[declared.batch])
+        given.update({name: _countable(value) for name, value in given.items() if name in _LISTS})
         result = super()._write(method, bound.args[1:], bound.kwargs)
         for key, count in _counts(declared, given, result).items():
             if count:
@@ -90,6 +89,10 @@ def _observed_again(store: DataStore, capabilities: frozenset[str], close_notifi
     return wrapper
 
 
+_LISTS = {"types", *(each.batch for each in METHODS.values())}
+"""Parameters that are counted, and must not be used up by that."""
+
+
 def _countable(batch: Any) -> Any:
     """Return a batch that can be counted and then written: a generator as a list."""
     kept = kept_table(batch)
@@ -102,9 +105,11 @@ def _counts(method: Method, given: Mapping[str, Any], result: Any) -> Mapping[st
         return {}
     if method.key:
         name, _, attribute = method.key.partition(".")
-        key = getattr(given[name], attribute) if attribute else given[name]
-        if method.notify == "deletions":
-            return {key: result}
+        key: Any = getattr(given[name], attribute) if attribute else given.get(name)
+        if method.notify == "renames":
+            return {key: 1, given["new"]: 1}
+        if method.notify.endswith("deletions"):
+            return {key if isinstance(key, str) else _only(key): int(result or 0)}
         return {key: len(given[method.batch]) if method.batch else 1}
     batch = given[method.batch]
     if method.batch == "table":
@@ -112,3 +117,9 @@ def _counts(method: Method, given: Mapping[str, Any], result: Any) -> Mapping[st
     if method.batch == "lines":
         return strategies_of(batch)
     return Counter(getattr(each, method.each) for each in batch)
+
+
+def _only(types: Iterable[str] | None) -> str:
+    """Return the type of the events that were deleted; "" if it is not one."""
+    chosen = set(types or ())
+    return chosen.pop() if len(chosen) == 1 else ""

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from storecore.copying.report import Copied, LeftOut, Progress
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, InvalidData
+from storecore.frames.silence import silenced
 from storecore.protocols import Catalog, DataStore
 from storecore.store.digests import BarDigest, Tally, bounds_of, content_of, exact_series, pieces_of
 from storecore.store.tables import read_bar_table, write_bar_table
@@ -47,14 +48,16 @@ class _Series(NamedTuple):
 
     def write(self, piece: pa.Table) -> None:
         """Insert or replace the bars of a piece."""
+        from storecore.bars.extra import EVERY, EXACT
         from storecore.bars.query import query_result
-        from storecore.bars.table import EXACT, FIELDS, bars_of
+        from storecore.bars.table import FIELDS, bars_of
 
-        table = query_result([(self.symbol, piece)], FIELDS, aware=True)
+        table = query_result([(self.symbol, piece)], (*FIELDS, EVERY), aware=True)
         if EXACT in piece.column_names and table["volume"].type != "int64":
             bars = bars_of(self.symbol, piece, aware=True)
             return self.store.write_bars(self.symbol, bars, timeframe=self.timeframe)
-        return write_bar_table(self.store, table, timeframe=self.timeframe)
+        with silenced():  # the source was told when it was written
+            return write_bar_table(self.store, table, timeframe=self.timeframe)
 
 
 def copy_bars(
@@ -70,7 +73,9 @@ def copy_bars(
         try:
             taken, added = _copy(given, kept, progress)
             yield Copied("bars", symbol, taken, _tally(kept), timeframe, added)
-        except CorruptData as error:  # in this series: the others are copied
+        # In this series: the others are copied. A target may keep no further columns, or have one
+        # of another type.
+        except (CorruptData, InvalidData) as error:
             yield LeftOut("bars", f"{symbol} ({timeframe}): {error}")
 
 

@@ -69,7 +69,10 @@ def _copy_versions(source: Any, target: Any, name: str) -> Copied:
     if given and given != kept:
         if _goes_on(given, kept):
             target.restore_state(name, given, expect=kept[0].version if kept else 0)
-            kept, added = target.state_history(name), 1
+            before, kept = kept, target.state_history(name)
+            added = int(kept != before)
+            if kept and kept == given[: len(kept)]:
+                given = kept  # the target keeps fewer versions
         else:
             note = _OWN
     ours, theirs = (tally(map(canonical, side)) for side in (given, kept))

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from storecore.bars.groups import Grouped
 from storecore.bars.regularity import Misfit, misfit, shares_period
 from storecore.errors import StoreWarning
+from storecore.frames.silence import is_silenced
 from storecore.values.timeframes import DAY, timeframe_of, usual_spelling
 
 _MOST = 5
@@ -44,7 +45,7 @@ def warn_of_bars(rows: Grouped, timeframe: str) -> None:
     """Warn of each series whose dates do not fit the timeframe, of many only the first."""
     found = misfits(rows, timeframe)
     for symbol, each in found[:_MOST]:
-        _warn(f"{symbol}, timeframe {timeframe!r}: {each.looks_like}; {_what_to_do(each)}")
+        _warn(f"{symbol}, timeframe {timeframe!r}: {each.looks_like}; {each.advice}")
     if len(found) > _MOST:
         _warn(f"timeframe {timeframe!r}: so do the bars of {len(found) - _MOST} more symbols")
 
@@ -56,7 +57,7 @@ def misfits(rows: Grouped, timeframe: str) -> list[tuple[str, Misfit]]:
         return []
     dates = pc.cast(rows.table["date"], pa.int64()).combine_chunks()
     starts = [0, *rows.ends[:-1]]
-    if length.micros >= DAY and not _any_shared(dates, shares_period(dates, length), starts):
+    if length.micros >= DAY and not _any_shared(shares_period(dates, length), starts):
         return []
     series = [
         (name, misfit(dates[start:end], timeframe))
@@ -65,20 +66,17 @@ def misfits(rows: Grouped, timeframe: str) -> list[tuple[str, Misfit]]:
     return [(name, each) for name, each in series if each is not None]
 
 
-def _any_shared(dates: pa.Array, shared: pa.Array, starts: list[int]) -> bool:
-    """Return whether two bars of one symbol share a period."""
-    first = pc.index(shared, True).as_py()
-    return first >= 0 and set(pc.indices_nonzero(shared).to_pylist()) > {at - 1 for at in starts}
-
-
-def _what_to_do(each: Misfit) -> str:
-    if each.timeframe:
-        return f"if it is, write it with timeframe={each.timeframe!r}"
-    return 'give day="written" to file each bar under the day that is written'
+def _any_shared(shared: pa.Array, starts: list[int]) -> bool:
+    """Return whether two bars of one symbol share a period; the last of one and the next do not."""
+    if not pc.any(shared).as_py():
+        return False
+    return bool(set(pc.indices_nonzero(shared).to_pylist()) - {start - 1 for start in starts})
 
 
 def _warn(text: str) -> None:
     """Warn at the line of the program that called storecore."""
+    if is_silenced():
+        return
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("storecore"):
         level, frame = level + 1, frame.f_back

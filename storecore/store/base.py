@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
+from storecore.bars.extra_values import Misfit
 from storecore.bars.rows import (
     MAX_BYTES,
     BarColumns,
@@ -223,7 +224,10 @@ class Store(Closing):
         """
         symbol, timeframe = self._series(symbol, timeframe)
         columns = bar_columns(symbol, bars, extra=self._bars.keeps_extra)
-        self._bars.write(symbol, timeframe, columns)
+        try:
+            self._bars.write(symbol, timeframe, columns)
+        except Misfit as error:
+            raise error.among(bars) from None
 
     def read_bars(
         self,
@@ -269,6 +273,7 @@ class Store(Closing):
         `storecore.write_bar_table` documents the tables and the other keywords. Raises
         `InvalidData`, which names all that is wrong, by row and column.
         """
+        from storecore.bars.checks import misfit_in
         from storecore.frames.frame import checked_frame
         from storecore.frames.options import checked_options
 
@@ -276,7 +281,10 @@ class Store(Closing):
         options = checked_options(symbol, columns, extra, missing, day, volume)
         write = self._replace if asked_to_replace(replace) else self._bars.write_many
         keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
-        write(timeframe, checked_frame(table, timeframe, options, keeps))
+        try:
+            write(timeframe, checked_frame(table, timeframe, options, keeps))
+        except Misfit as error:
+            raise misfit_in(table, error) from None
 
     @offered()
     def read_bar_table(
@@ -293,6 +301,7 @@ class Store(Closing):
 
         With `last`, return only that many of each symbol, the newest of the range.
         """
+        from storecore.bars.metadata import described
         from storecore.bars.query import bar_query, newest_of_each, query_result
 
         timeframe = self._name(timeframe, "timeframe")
@@ -302,7 +311,9 @@ class Store(Closing):
         if span.newest is not None:
             series = newest_of_each(series, span.newest)
         kinds = (self._bars.extra_kinds(each, timeframe) for each in query.symbols)
-        return query_result(series, query.columns, span.aware, partial(chain.from_iterable, kinds))
+        others = partial(chain.from_iterable, kinds)
+        table = query_result(series, query.columns, span.aware, others)
+        return described(table, timeframe, type(self).__name__)
 
     @offered("bars.stream")
     def iter_bar_tables(
@@ -320,6 +331,7 @@ class Store(Closing):
         The iterator holds at most about `max_bytes` of bars in memory. It may miss bars that are
         written during the iteration.
         """
+        from storecore.bars.metadata import described
         from storecore.bars.query import bar_query, in_time_order, resolved
 
         timeframe = self._name(timeframe, "timeframe")
@@ -329,10 +341,11 @@ class Store(Closing):
         kinds = [(each, self._bars.extra_kinds(each, timeframe)) for each in query.symbols]
         query, asked = resolved(query, kinds)
         found = self._bars.stream(query.symbols, timeframe, span, query.columns, max_bytes)
-        return (
+        tables = (
             in_time_order(series, query.columns, span.aware, asked)
             for series in self._while_open(found)
         )
+        return (described(table, timeframe, type(self).__name__) for table in tables)
 
     @offered("bars.delete")
     def delete_bars(

@@ -125,11 +125,11 @@ class BarCollection(Collection, ABC):
     ) -> list[tuple[str, pa.Table]]:
         """Return a series table for each symbol that has bars, in the order of `symbols`.
 
-        A table has the column `date` and all `columns` except "symbol". It may have others. Of each
-        symbol only `span.newest` bars are needed, if that is set. More may be returned. Of the
+        A table has the column `date` and all `columns` except "symbol". It may have others. Of the
         further columns it has those that the series has, even if they are null in this range;
         `storecore.bars.extra.EVERY` in `columns` stands for all of them. A series with such columns
-        but without bars in the range has a table without rows.
+        but without bars in the range has a table without rows. Of each symbol only `span.newest`
+        bars are needed, if that is set; more may be returned.
         """
         from storecore.bars.extra import completed
         from storecore.bars.table import as_table

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 EVER = to_datetime(EARLIEST, aware=True), to_datetime(LATEST, aware=True)
+_NUMBERS = (*("date", "open", "high", "low", "close", "volume"), "exact dates", "exact volumes")
 _EXACT_TO = 2.0**53  # from here on a float may stand for several whole numbers
 _ENCODER = msgspec.json.Encoder(order="sorted")  # equal dicts may differ in the order of their keys
 
@@ -57,21 +58,28 @@ class Digest:
 
 
 class BarDigest:
-    """A checksum over each column of a series, independent of how it is divided into pieces."""
+    """A checksum over each column of a series, independent of how it is divided into pieces.
+
+    Further columns and null volumes (law B6) count only if there are any, so that other series have
+    the digests of earlier releases.
+    """
 
     def __init__(self) -> None:
         self._count = 0
-        self._hashes = [sha256() for _ in range(8)]
+        self._hashes = {name: sha256() for name in _NUMBERS}
 
     def add(self, piece: pa.Table) -> None:
         """Add the next piece of the series."""
         self._count += len(piece)
-        for column, content in zip(self._hashes, content_of(piece), strict=True):
-            column.update(content)
+        for name, content in content_of(piece).items():
+            self._hashes.setdefault(name, sha256()).update(content)
 
     def tally(self) -> Tally:
         """Return the tally of the records added so far."""
-        whole = sha256(b"".join(column.digest() for column in self._hashes))
+        further = sorted(self._hashes.keys() - set(_NUMBERS))
+        whole = sha256(b"".join(self._hashes[name].digest() for name in _NUMBERS))
+        for name in further:
+            whole.update(sha256(name.encode()).digest() + self._hashes[name].digest())
         return Tally(self._count, whole.hexdigest() if self._count else "")
 
 
@@ -113,7 +121,7 @@ def exact_series(store: DataStore, symbol: str, timeframe: str, table: pa.Table)
     from storecore.bars.checks import checked_series
     from storecore.bars.table import series_table
 
-    if table["volume"].type == "double" and pc.max(table["volume"]).as_py() >= _EXACT_TO:
+    if table["volume"].type == "double" and (pc.max(table["volume"]).as_py() or 0) >= _EXACT_TO:
         bars = store.read_bars(symbol, *bounds_of(table), timeframe=timeframe)
         return series_table(bar_columns(symbol, bars, extra=True))
     ((_, series),) = checked_series(table)
@@ -128,11 +136,15 @@ def bounds_of(piece: pa.Table) -> tuple[datetime, datetime]:
     return to_datetime(dates[0], aware=True), to_datetime(dates[-1], aware=True)
 
 
-def content_of(piece: pa.Table) -> list[memoryview]:
-    """Return the columns of a series table as bytes, and the volumes that no float64 equals."""
+def content_of(piece: pa.Table) -> dict[str, memoryview]:
+    """Return the columns of a series table as bytes, and the volumes that no float64 equals.
+
+    Of null volumes there are the dates, of further columns the dates and values that are not null.
+    """
     import pyarrow.compute as pc
 
-    from storecore.bars.table import EXACT, PRICES, buffer_of
+    from storecore.bars.extra import EXACT, kinds_of
+    from storecore.bars.table import PRICES, buffer_of
 
     whole = piece.slice(0, 0)
     if EXACT in piece.column_names:
@@ -141,11 +153,39 @@ def content_of(piece: pa.Table) -> list[memoryview]:
     columns = [
         buffer_of(piece["date"], "q"),
         *(buffer_of(piece[name], "d") for name in PRICES),
-        buffer_of(volumes, "d"),
+        buffer_of(pc.fill_null(volumes, 0.0), "d"),
         buffer_of(whole["date"], "q"),
         buffer_of(whole[EXACT], "q") if len(whole) else memoryview(b""),
     ]
-    return [column.cast("B") for column in columns]
+    content = {name: each.cast("B") for name, each in zip(_NUMBERS, columns, strict=True)}
+    if volumes.null_count:
+        nulls = piece["date"].filter(pc.is_null(volumes))
+        content["null volumes"] = buffer_of(nulls, "q").cast("B")
+    for name, kind in kinds_of(piece).items():
+        content |= _further(name, kind, piece["date"], piece[name])
+    return content
+
+
+def _further(
+    name: str, kind: str, dates: pa.ChunkedArray, column: pa.ChunkedArray
+) -> dict[str, memoryview]:
+    """Return the dates and values of a further column that are not null as bytes."""
+    import pyarrow.compute as pc
+
+    from storecore.bars.table import buffer_of
+
+    known = pc.is_valid(column)
+    values = column.filter(known)
+    if not len(values):
+        return {}
+    content = {"dates": buffer_of(dates.filter(known), "q").cast("B")}
+    if kind == "string":
+        content["lengths"] = buffer_of(pc.cast(pc.binary_length(values), "int64"), "q").cast("B")
+        content["values"] = memoryview("".join(values.to_pylist()).encode())
+    else:
+        numbers = values if kind == "float64" else pc.cast(values, "int64")
+        content["values"] = buffer_of(numbers, "d" if kind == "float64" else "q").cast("B")
+    return {f"{part} of {kind} {name}": each for part, each in content.items()}
 
 
 def moment_of(data: FundamentalData) -> datetime:

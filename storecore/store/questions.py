@@ -181,11 +181,11 @@ def bounds_of(span: TimeRange) -> tuple[datetime, datetime]:
 def has_method(store: Any, method: str) -> bool:
     """Return whether a store has a method as it is declared today."""
     kind: Any = type(store)
-    return _is_current(kind, method) and hasattr(store, method)
+    return is_current(kind, method) and hasattr(store, method)
 
 
 @lru_cache(maxsize=1024)
-def _is_current(kind: Hashable, method: str) -> bool:
+def is_current(kind: Hashable, method: str) -> bool:
     """Return whether a class has a method with every parameter, and as optional, as declared.
 
     A method that forwards `*args` names no parameters, so what it accepts is not known.

@@ -212,9 +212,7 @@ class _Bars(_OfRows, BarCollection):
     def replace(self, timeframe: str, batch: Any) -> None:
         with self._rows.transaction(write=True):
             for symbol, table in batch.series():
-                key = _series_key(symbol, timeframe)
-                self._rows.delete(self.kind, key, EARLIEST, LATEST)
-                self._rows.delete(_COLUMNS, key, 0, 0)
+                self._remove(_series_key(symbol, timeframe))
                 self._upsert(symbol, timeframe, table)
 
     def series(self) -> list[tuple[str, str]]:
@@ -230,10 +228,14 @@ class _Bars(_OfRows, BarCollection):
             if symbol == old:
                 moved = _series_key(new, timeframe)
                 self._rows.put(self.kind, [(moved, *row) for row in self._all(key)])
-                self._rows.delete(self.kind, key, EARLIEST, LATEST)
-                if kinds := self._rows.read(_COLUMNS, key, 0, 0):
-                    self._rows.put(_COLUMNS, [(moved, *row) for row in kinds])
-                    self._rows.delete(_COLUMNS, key, 0, 0)
+                columns = self._rows.read(_COLUMNS, key, 0, 0)
+                self._rows.put(_COLUMNS, [(moved, *row) for row in columns])
+                self._remove(key)
+
+    def _remove(self, key: str) -> None:
+        """Remove a series. Call it within a transaction."""
+        self._rows.delete(self.kind, key, EARLIEST, LATEST)
+        self._rows.delete(_COLUMNS, key, 0, 0)
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         with self._rows.transaction(write=False):

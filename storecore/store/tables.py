@@ -125,7 +125,8 @@ def read_bar_table(
     that a symbol does not have is null for it; one that no symbol has raises `InvalidData`. A
     symbol without bars has no rows. `volume` is int64 if the result has a whole volume that
     no float64 equals and no fractional volume. With `last`, a symbol has at most that many rows,
-    the newest of the range.
+    the newest of the range. The metadata of its schema has the timeframe, the class of the store
+    and the version of storecore (`storecore.bars.metadata`).
     """
     if not isinstance(store, BarTables):
         return read_by_bars(store, symbols, start, end, timeframe, columns, last)
@@ -218,6 +219,7 @@ def read_by_bars(
     last: int | None = None,
 ) -> pa.Table:
     """Read bars of many symbols by one `read_bars` for each."""
+    from storecore.bars.metadata import described
     from storecore.bars.query import bar_query, query_result
     from storecore.bars.table import series_table
 
@@ -228,7 +230,8 @@ def read_by_bars(
         for symbol in query.symbols
         for bars in [read_bars(store, symbol, start, end, timeframe=timeframe, last=last)]
     )
-    return query_result(series, query.columns, span.aware)
+    table = query_result(series, query.columns, span.aware)
+    return described(table, timeframe, type(store).__name__)
 
 
 def _read_by_tables(

@@ -104,16 +104,12 @@ class Wrapper(Store):
 
 @lru_cache(maxsize=1024)
 def signature_of(kind: Hashable, method: str) -> inspect.Signature:
-    """Return the signature of a store's method, or the declared one if that has more parameters.
+    """Return the signature of a store's method, or the declared one if that accepts more.
 
     A store may forward calls with `__getattr__` or `*args`, whose signatures name no parameters.
     """
-    declared = inspect.signature(declaration(method))
-    try:
-        own = inspect.signature(getattr(kind, method))
-    except (AttributeError, TypeError, ValueError):  # for example a method not written in Python
-        return declared
-    return own if own.parameters.keys() >= declared.parameters.keys() else declared
+    is_own = questions.is_current(kind, method)
+    return inspect.signature(getattr(kind, method) if is_own else declaration(method))
 
 
 def _forwarding(name: str) -> Any:

@@ -108,6 +108,21 @@ _MORE: dict[str, dict[str, Read]] = {
         "bar_coverage": lambda store: _of_series(store.bar_coverage),
         "strategies": lambda store: store.strategies(),
     },
+    "inventory": {"inventory": lambda store: store.inventory()},
+    "nearest": {"nearest": lambda store: [store.nearest(each) for each in ("APL", "MFST", "TS")]},
+    "fundamentals": {"fundamentals": lambda store: [store.fundamentals(s) for s in SYMBOLS]},
+    "fundamental_symbols": {"fundamental_symbols": lambda store: store.fundamental_symbols()},
+    "event_symbols": {"event_symbols": lambda store: store.event_symbols()},
+    "read_bars": {
+        "read_bars, the last": lambda store: [store.read_bars(s, last=1) for s in SYMBOLS]
+    },
+    "read_bar_table": {
+        "read_bar_table, the last": lambda store: store.read_bar_table(SYMBOLS, last=1).to_pylist()
+    },
+    "read_events": {
+        "read_events of a symbol": lambda store: store.read_events(symbols=["AAPL"]),
+        "read_events known": lambda store: store.read_events(ingested_by=NOON),
+    },
     "AuditTrail": {
         "read_decisions": _decided,
         "read_orders": _ordered,

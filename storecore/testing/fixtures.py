@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from storecore.errors import StorageError
 from storecore.plugins.spec import BackendSpec, ResolvedSpec
-from storecore.protocols import ADDED, CAPABILITIES
+from storecore.protocols import ADDED, CAPABILITIES, GROWN, METHODS, OPENED
+from storecore.store.questions import has_method
 from storecore.testing.recorder import Recorder
 
 GIVEN = frozenset(
@@ -128,6 +130,31 @@ class Fixtures:
         return with_capability
 
     @pytest.fixture
+    def current(self, store: Any, writer: Any, declared: frozenset[str]) -> frozenset[str]:
+        """The declared capabilities, and the later methods that the store has as of today.
+
+        Core provides what is missing, or says that it is missing: the kit does not try it.
+        """
+        later = ADDED | GROWN.keys() | OPENED
+        names = {name for name in later if METHODS[name].capability in {"", *declared}}
+        found = {n for n in names if has_method(writer if METHODS[n].is_write else store, n)}
+        if "write_bar_table" in found and not _replaces(writer):
+            found.remove("write_bar_table")
+        return declared | found
+
+    @pytest.fixture
+    def offering(self, subject: Recorder, current: frozenset[str]) -> Callable[..., Recorder]:
+        """Return the subject if it has methods as of today; else the test is skipped."""
+
+        def with_methods(*names: str) -> Recorder:
+            lacking = [name for name in names if name not in current]
+            if lacking:
+                pytest.skip(f"core provides what the backend lacks: {', '.join(lacking)}")
+            return subject
+
+        return with_methods
+
+    @pytest.fixture
     def promised(
         self, spec: ResolvedSpec | None, reopen: Callable[[], Any] | None
     ) -> Callable[[str], Callable[[], Any]]:
@@ -155,3 +182,14 @@ class Fixtures:
             return f"S{next(numbers)}"
 
         return fresh
+
+
+def _replaces(writer: Any) -> bool:
+    """Return whether a store replaces whole series, by replacing none."""
+    from storecore.testing.records import bar_table
+
+    try:
+        writer.write_bar_table(bar_table([]), replace=True)
+    except StorageError:
+        return False
+    return True

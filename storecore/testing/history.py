@@ -20,6 +20,7 @@ from storecore.testing.records import (
     EVER,
     NOON,
     bar,
+    bar_table,
     decision,
     event,
     fundamental,
@@ -30,6 +31,11 @@ from storecore.testing.records import (
 from storecore.values.times import instant
 
 HISTORIES, STEPS = 15, 20
+FEW_HISTORIES = 6
+_ASKED = (
+    *("delete_events", "delete_fundamentals", "rename_symbol", "fundamentals", "inventory"),
+    *("read_bars", "read_events", "write_bar_table"),
+)
 moments = st.integers(-6, 60).map(lambda step: NOON + step * timedelta(hours=6))
 bounds = moments | moments.map(lambda moment: moment.date())
 closes = st.floats()  # NaN and infinity too: both must refuse them
@@ -56,6 +62,21 @@ class HistoryLaws(Fixtures):
             ),
         )
 
+    def test_p3_any_history_of_deletions_reads_as_in_the_memory_backend(
+        self, offering: Callable[..., Recorder], fresh_name: Callable[[], str]
+    ) -> None:
+        """What is removed, renamed and replaced among writes, and asked for with open bounds."""
+        subject = offering(*_ASKED)
+        run_state_machine_as_test(
+            cast(Any, lambda: _Deleting(subject, fresh_name())),
+            settings=settings(
+                deadline=None,
+                max_examples=min(FEW_HISTORIES, settings().max_examples),
+                stateful_step_count=STEPS,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
 
 class _Beside(RuleBasedStateMachine):
     """The store under test and the reference, of which each is told the same."""
@@ -67,9 +88,7 @@ class _Beside(RuleBasedStateMachine):
         self._reference = MemoryDataStore()
 
     def _both(self, method: str, *args: Any) -> None:
-        answers = [_answer(store, method, args) for store in (self._reference, self._subject)]
-        expected, got = answers
-        assert got == expected, f"{method}{args} gave {got}, the memory backend {expected}"
+        _alike(self._reference, self._subject, method, *args)
 
     @rule(name=series, rows=st.lists(st.tuples(moments, closes), max_size=4))
     def write_bars(self, name: str, rows: list[Any]) -> None:
@@ -122,6 +141,67 @@ class _Beside(RuleBasedStateMachine):
             assert got == expected, f"the log holds {got}, that of the memory backend {expected}"
 
 
+class _Deleting(RuleBasedStateMachine):
+    """The store under test and the reference, in which little is written and much removed.
+
+    Symbols begin with a text of their own, so that earlier examples are not seen.
+    """
+
+    def __init__(self, subject: Recorder, own: str) -> None:
+        super().__init__()
+        self._subject, self._own = subject, own
+        self._reference = MemoryDataStore()
+
+    def _both(self, method: str, *args: Any, **options: Any) -> None:
+        _alike(self._reference, self._subject, method, *args, **options)
+
+    @rule(name=series, ats=st.lists(moments, min_size=1, max_size=4), replace=st.booleans())
+    def write_table(self, name: str, ats: list[Any], replace: bool) -> None:
+        table = bar_table([bar(at, symbol=self._own + name) for at in ats])
+        self._both("write_bar_table", table, replace=replace)
+
+    @rule(name=series, ats=st.lists(moments, min_size=1, max_size=3), kind=kinds)
+    def write_facts(self, name: str, ats: list[Any], kind: str) -> None:
+        symbol = self._own + name
+        self._both("write_events", [event(at, symbol=symbol, type=kind) for at in ats])
+        self._both("write_fundamentals", [fundamental(at, symbol=symbol) for at in ats])
+
+    @rule(name=series, start=bounds, end=bounds)
+    def delete_bars(self, name: str, start: date, end: date) -> None:
+        self._both("delete_bars", self._own + name, *_in_order(start, end))
+
+    @rule(name=series, start=bounds, end=bounds, asked=st.none() | st.lists(kinds, max_size=1))
+    def delete_facts(self, name: str, start: date, end: date, asked: list[str] | None) -> None:
+        span, symbol = _in_order(start, end), self._own + name
+        self._both("delete_events", *span, asked, [symbol])
+        self._both("delete_fundamentals", symbol, *span)
+
+    @rule(old=series, new=st.sampled_from(["A", "a", "b"]))
+    def rename(self, old: str, new: str) -> None:
+        self._both("rename_symbol", self._own + old, self._own + new)
+
+    @rule(start=st.none() | bounds, last=st.none() | st.integers(1, 3))
+    def read(self, start: date | None, last: int | None) -> None:
+        symbols = [self._own + name for name in ("A", "a", "b")]
+        for symbol in symbols:
+            self._both("read_bars", symbol, start, last=last)
+            self._both("fundamentals", symbol, start)
+        self._both("read_events", start, symbols=symbols)
+        stores = self._reference, self._subject
+        expected, got = (
+            [each for each in store.inventory() if each.symbol in symbols] for store in stores
+        )
+        assert got == expected, f"the inventory is {got}, that of the memory backend {expected}"
+
+
+def _alike(reference: Any, subject: Any, method: str, *args: Any, **options: Any) -> None:
+    """Call both stores. Raise if they answer differently."""
+    expected, got = (_answer(store, method, args, options) for store in (reference, subject))
+    assert got == expected, (
+        f"{method}{args}{options or ''} gave {got}, the memory backend {expected}"
+    )
+
+
 def _in_order(start: date, end: date) -> tuple[date, date]:
     """Return bounds the earlier first: the other way round both stores would refuse them."""
     return (start, end) if instant(start, "start") <= instant(end, "end") else (end, start)
@@ -134,9 +214,9 @@ def _logged(store: Any, strategy: str) -> list[str]:
     return [*map(repr, decided), *map(repr, ordered)]
 
 
-def _answer(store: Any, method: str, args: tuple[Any, ...]) -> Any:
+def _answer(store: Any, method: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Return what a store answers, or the kind of its refusal."""
     try:
-        return getattr(store, method)(*args)
+        return getattr(store, method)(*args, **options)
     except StoreError as error:
         return type(error).__name__

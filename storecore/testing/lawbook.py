@@ -85,6 +85,13 @@ LAWS: dict[str, Law] = {
         "Equal floats come back bit for bit; whole volumes come back as `int`.",
         "Backtests must repeat.",
     ),
+    "B6": Law(
+        "A bar may have more columns than the seven: float64, int64, bool, string or UTC "
+        "timestamp, nullable, of one type in a series; and a volume of None, not reported. An "
+        "upsert replaces the whole bar, so a column that it does not give becomes null. A question "
+        "for several series unifies the types or is refused.",
+        "Every vendor sends more than seven columns, and currencies have no volume.",
+    ),
     "F1": Law(
         "`read_fundamental(symbol, as_of)` is the one with the latest timestamp not after "
         "`as_of`, in whatever order they were written.",

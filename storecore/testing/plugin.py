@@ -15,9 +15,9 @@ import pytest
 _MODULES = (
     "protocol names times bars fundamentals events states audit life freshness threads history "
     "durability answers sizes zones filters whole behaviour tampering "
-    "together bounds forms reopened processes "
-    "bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage maintenance "
-    "records fixtures worker"
+    "together bounds forms reopened processes questions deletions "
+    "extra_columns bar_tables bar_stream catalog bulk bulk_audit versioned_state disk_usage "
+    "maintenance records fixtures worker"
 )
 pytest.register_assert_rewrite(*(f"storecore.testing.{name}" for name in _MODULES.split()))
 _PROPERTY = "storecore"
@@ -65,7 +65,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the known failures of the suites that were collected."""
+    """Mark the known failures of the suites that were collected.
+
+    Laws are tried with any dates in any timeframe, so their tests ignore warnings about them.
+    """
     from_command = dict(_known(given) for given in config.getoption("storecore_known_failure"))
     for item in items:
         cls = _suite_of(item)
@@ -75,6 +78,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             _suite().check_known_failures(from_command, "--storecore-known-failure")
         except TypeError as error:
             raise pytest.UsageError(str(error)) from None
+        item.add_marker(pytest.mark.filterwarnings("ignore::storecore.errors.StoreWarning"))
         reason = {**cls.known_failures, **from_command}.get(_name(item))
         if reason:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))

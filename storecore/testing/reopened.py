@@ -122,10 +122,11 @@ class ReopenedLaws(Fixtures):
     def test_d1_a_write_of_any_method_survives_kill_9(
         self,
         store: Any,
-        declared: frozenset[str],
+        current: frozenset[str],
         promised: Callable[[str], Callable[[], Any]],
     ) -> None:
         """Batches, tables, deletes and what a copy brings, though `close()` was never called."""
+        declared = current
         reopen, reference = promised("durable"), MemoryDataStore()
         store.close()
         output, _ = worker.start(Job(reopen, 0, 0, 0, "every method", declared)).communicate()

@@ -40,9 +40,11 @@ from storecore.testing.bounds import BoundLaws
 from storecore.testing.bulk import BulkLaws
 from storecore.testing.bulk_audit import BulkAuditLaws
 from storecore.testing.catalog import CatalogLaws
+from storecore.testing.deletions import DeletionLaws
 from storecore.testing.disk_usage import DiskUsageLaws
 from storecore.testing.durability import DurabilityLaws
 from storecore.testing.events import EventLaws
+from storecore.testing.extra_columns import ExtraColumnLaws
 from storecore.testing.filters import FilterLaws
 from storecore.testing.fixtures import GIVEN, Fixtures
 from storecore.testing.forms import FormLaws
@@ -55,6 +57,7 @@ from storecore.testing.names import NameLaws
 from storecore.testing.presence import PresenceLaws
 from storecore.testing.processes import ProcessLaws
 from storecore.testing.protocol import ProtocolLaws
+from storecore.testing.questions import QuestionLaws
 from storecore.testing.reopened import ReopenedLaws
 from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
@@ -73,6 +76,7 @@ BASE_LAWS: tuple[type[Fixtures], ...] = (
     NameLaws,
     TimeLaws,
     BarLaws,
+    ExtraColumnLaws,
     FundamentalLaws,
     EventLaws,
     StateLaws,
@@ -93,6 +97,8 @@ BASE_LAWS: tuple[type[Fixtures], ...] = (
     ProcessLaws,
     DurabilityLaws,
     PresenceLaws,
+    QuestionLaws,
+    DeletionLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "BarTables": BarTableLaws,

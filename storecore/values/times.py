@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -30,20 +31,46 @@ EARLIEST = (datetime.min - _EPOCH) // _MICROSECOND
 LATEST = (datetime.max - _EPOCH) // _MICROSECOND
 
 
-class TimeRange(NamedTuple):
-    """The instants from `first` to `last`, both included; `aware`: results have aware times.
-
-    `newest` limits the answer to that many records, the last ones (None: all). A collection may
-    ignore it and return more. A range between two bounds within one microsecond contains no
-    instant: its `first` is after its `last`.
-    """
-
+class _Span(NamedTuple):
     first: int
     last: int
     aware: bool
+
+
+class TimeRange(_Span):
+    """The instants from `first` to `last`, both included; `aware`: results have aware times.
+
+    `newest` limits the answer to that many records, the last ones (None: all). A collection may
+    ignore it and return more. It is not among the items of the tuple, which older backends unpack.
+    A range between two bounds within one microsecond contains no instant: its `first` is after its
+    `last`.
+    """
+
     newest: int | None = None
 
+    def __new__(cls, first: int, last: int, aware: bool, newest: int | None = None) -> TimeRange:
+        """Return a range."""
+        span = super().__new__(cls, first, last, aware)
+        if newest is not None:
+            span.newest = newest
+        return span
 
+    def _replace(self, **changes: Any) -> TimeRange:
+        """Return the range with some fields changed."""
+        fields = {**self._asdict(), "newest": self.newest, **changes}
+        return TimeRange(**fields)
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and self.newest == getattr(other, "newest", None)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+
+_new_range = partial(tuple.__new__, TimeRange)  # without the call of a Python function
 EVER = TimeRange(EARLIEST, LATEST, aware=True)
 """All instants."""
 
@@ -80,8 +107,10 @@ def time_range(start: Bound = None, end: Bound = None, last: int | None = None) 
                 f"start={shown(start)} is after end={shown(end)}: give the earlier one first"
             )
         first, until = _rounded_up(first, until)
-    newest = None if last is None else _positive(last, "last")
-    return TimeRange(first, until, kinds == {True}, newest)
+    span = _new_range((first, until, kinds == {True}))
+    if last is not None:
+        span.newest = _positive(last, "last")
+    return span
 
 
 def bounded_range(start: Bound, end: Bound) -> TimeRange:

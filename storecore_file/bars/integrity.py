@@ -154,7 +154,19 @@ class SeriesProof:
                 yield look.damaged.get(partition)
         self._take(own, look, held)
         yield from guarded(folder, _odd(folder, look, held))
-        yield from guarded(folder, _disagreeing(folder, look))
+        yield from guarded(folder, self._disagreeing(folder, look))
+
+    def _disagreeing(self, folder: Path, look: _Look) -> Iterator[Issue]:
+        """Yield that partitions, or rows of the journal, have a column in kinds that differ."""
+        tables = [proof.bars for proof in look.proofs]
+        if look.proofs:
+            known = [(proof.partition, proof.metadata) for proof in look.proofs]
+            tables.append(self._journal.rows_beside(known))
+        try:
+            unified(tables)
+        except InvalidData as error:
+            detail = "they are of different states of the store, and the column is read as text"
+            yield Issue("diverged", folder, f"{error}: {detail}")
 
     def _overlap_issues(
         self, folder: Path, own: Own, look: _Look, held: list[OpenPartition]
@@ -253,15 +265,6 @@ def _odd(folder: Path, look: _Look, held: list[OpenPartition]) -> Iterator[Issue
     bars = tables or (proof.bars for proof in look.proofs)
     for kind, detail in anomalies(bars, metadata.timeframe):
         yield Issue(kind, folder, f"{metadata.symbol} ({metadata.timeframe}): {detail}")
-
-
-def _disagreeing(folder: Path, look: _Look) -> Iterator[Issue]:
-    """Yield that the partitions have a column in kinds that do not agree."""
-    try:
-        unified([proof.bars for proof in look.proofs])
-    except InvalidData as error:
-        detail = "they are of different states of the store, and the column is read as text"
-        yield Issue("diverged", folder, f"{error}: {detail}")
 
 
 def _held(folder: Path, look: _Look) -> list[OpenPartition]:

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
+
+from storecore.bars.table import EMPTY
 from storecore.errors import CorruptData, StoreError
+from storecore.values.times import EARLIEST, LATEST
 from storecore_file.bars.journal import NAME, Flushed, Journal, is_in
 from storecore_file.bars.journal_lines import HOUR, Key, Position, Row, is_dated, number_of
 from storecore_file.bars.layout import Partition
@@ -137,6 +142,14 @@ class JournalProof:
             (partition, None if metadata is None else metadata.flushed)
             for partition, metadata in pieces
         ]
+
+    def rows_beside(self, known: Sequence[tuple[Partition, Metadata]]) -> pa.Table:
+        """Return the bars of a series in the journal that are in none of its partitions."""
+        metadata = known[0][1]
+        with suppress(StoreError):  # that is an issue of its own
+            pending = self._journal.pending((metadata.symbol, metadata.timeframe))
+            return pending.table([(each, of.flushed) for each, of in known], EARLIEST, LATEST)
+        return EMPTY
 
     def forget(self, own: Own, partition: Partition) -> None:
         """Expect no rows any more in the range of a partition that is quarantined."""

@@ -165,9 +165,9 @@ class Series:
         return union([self.kinds(), *_row_kinds(rows)])
 
     def _kinds_in(self, layout: Layout) -> dict[str, str]:
-        return union(map(self._kinds_of, layout.partitions))
+        return union(map(self.kinds_in, layout.partitions))
 
-    def _kinds_of(self, partition: Partition) -> dict[str, str]:
+    def kinds_in(self, partition: Partition) -> dict[str, str]:
         """Return the kinds of a partition, which are kept by the identity of its file."""
         path = self.path(partition)
         key = path, fingerprint(path)

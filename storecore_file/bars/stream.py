@@ -18,7 +18,7 @@ from storecore_file.bars.partition import Group
 from storecore_file.bars.series import Series
 
 ROW_BYTES = 320  # of a bar that is read, copied, sorted and handed out: some six copies
-_BYTES = 8 * len(SERIES)  # of a bar without further columns
+_COLUMN = 8  # bytes of a value
 _AT_ONCE = 64
 Named = list[tuple[str, pa.Table]]
 
@@ -27,7 +27,8 @@ def stream(
     series: list[Series], span: TimeRange, columns: Collection[str], max_bytes: int
 ) -> Iterator[Named]:
     """Yield a series table a symbol for windows that follow each other in time."""
-    max_rows = max(1, max_bytes // ROW_BYTES)
+    size = len({*SERIES.names, *columns})
+    max_rows = max(1, max_bytes * len(SERIES) // (ROW_BYTES * size))
     groups = [group for each in series for group in each.groups(span)]
     first = span.first
     for last in (*cuts(groups, max_rows), span.last):
@@ -63,7 +64,7 @@ def _window(
             some, in_parallel(lambda one: owned(one.read(span, columns)), some), strict=True
         ):
             found.append((each.symbol, bars))
-            held += max(len(bars), bars.nbytes // _BYTES)  # text may be of any length
+            held += max(len(bars), bars.nbytes // (_COLUMN * bars.num_columns))  # texts may be long
         if held > 2 * max_rows and span.first < span.last:
             middle = (span.first + span.last) // 2
             yield from _window(series, span._replace(last=middle), columns, max_rows)

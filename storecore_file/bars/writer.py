@@ -176,8 +176,8 @@ class SeriesWriter:
                 if _overlap(partition, first, last)
             ]
             kept = [_without(filled, first, last) for filled in touched]
-            kept = self._with_kinds_of(touched, kept, partitions, pending)
-            self._replace_or_remove(kept, partitions, pending)
+            written = self._with_kinds_of(touched, kept, partitions, pending)
+            self._replace_or_remove(written, partitions, pending)
             return sum(len(filled.bars) for filled in touched) - sum(
                 len(filled.bars) for filled in kept
             )
@@ -538,29 +538,25 @@ class SeriesWriter:
         partitions: list[Partition],
         pending: Pending,
     ) -> list[_Filled]:
-        """Return partitions after a deletion, one of which has the kinds that would be lost.
+        """Return partitions after a deletion, and one more if it has to keep kinds of the series.
 
-        A column keeps its kind until the series is deleted whole; an empty partition has no column.
+        A column keeps its kind until the series is deleted whole; an empty partition has none.
         """
         kinds = union(kinds_of(each.bars) for each in before)
         if not kinds:
             return kept
+        left = [each for each in kept if len(each.bars)]
+        emptied = [each._replace(bars=EMPTY) for each in kept if not len(each.bars)]
         done = {each.partition for each in before}
         others = [each for each in partitions if each not in done and self._has_bars(each)]
         known = union(
-            [
-                *(kinds_of(each.bars) for each in kept if len(each.bars)),
-                *(self._series.open(each, lambda _, file: file.kinds) for each in others),
-            ]
+            [*(kinds_of(each.bars) for each in left), *map(self._series.kinds_in, others)]
         )
         lost = {name: kind for name, kind in kinds.items() if known.get(name) != kind}
-        left = [each for each in kept if len(each.bars)]
-        emptied = [each._replace(bars=EMPTY) for each in kept if not len(each.bars)]
-        if lost and not left:
-            left = [self._filled(each, pending) for each in others[-1:]]
-        if lost and left:
-            left[-1] = left[-1]._replace(bars=with_kinds(left[-1].bars, lost))
-        return sorted([*left, *emptied], key=lambda each: each.partition)
+        if lost and (left or others):
+            holder = left.pop() if left else self._filled(others[-1], pending)
+            left.append(holder._replace(bars=with_kinds(holder.bars, lost)))
+        return [*left, *emptied]
 
     def _has_bars(self, partition: Partition) -> bool:
         return self._series.open(partition, lambda _, file: file.metadata.rows) > 0

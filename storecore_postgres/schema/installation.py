@@ -21,6 +21,7 @@ from storecore_postgres.schema.layouts import DISTRIBUTIONS, Distribution, choos
 from storecore_postgres.schema.tables import (
     ABOUT,
     ADDED_TABLES,
+    FIRST_TABLES,
     TABLES,
     VERSION,
     VERSIONS,
@@ -72,7 +73,7 @@ def prepare_schema(
     layout = _agreed_layout(found.about, asked, schema)
     expected = tables_made_by(create_statements("made", layout))
     if not found.is_complete:
-        expected = {name: expected[name] for name in TABLES}
+        expected = {name: expected[name] for name in FIRST_TABLES}
     check_tables(found.tables, expected, schema)
     return Installed(layout, found.about["version"], found.is_complete)
 
@@ -140,7 +141,7 @@ class _Contents(NamedTuple):
 
 
 def _contents(connection: Connection, schema: str) -> _Contents:
-    tables = tables_of(connection, schema, (*TABLES, *ADDED_TABLES))
+    tables = tables_of(connection, schema, TABLES)
     if "about" not in tables:
         return _Contents({}, tables)
     check_tables(tables, tables_made_by([ABOUT.format(schema="made")]), schema)
@@ -182,7 +183,7 @@ def _check_empty(found: _Contents, schema: str) -> None:
             f"the schema {schema} has version {found.about['version']}, this storecore supports "
             f"{VERSION}; upgrade storecore"
         )
-    others = sorted(found.tables.keys() - {"about"})
+    others = sorted(found.tables.keys() - {"about", *ADDED_TABLES})
     if others:
         raise StorageError(
             f"the schema {schema} has the tables {', '.join(others)}, but its table about has no "

@@ -15,11 +15,18 @@ from storecore_postgres.schema.layouts import Distribution, layout_statements, p
 
 VERSION = 2  # the highest that this release reads and writes
 VERSIONS = ("1", "2")
-TABLES = ("bars", "fundamentals", "events", "states", "decisions", "orders", "audit_heads", "about")
-ADDED_TABLES = (
-    "bar_columns",
-    "series_columns",
-)  # which a store of an earlier release does not have
+FIRST_TABLES = (
+    "bars",
+    "fundamentals",
+    "events",
+    "states",
+    "decisions",
+    "orders",
+    "audit_heads",
+    "about",
+)
+ADDED_TABLES = ("bar_columns", "series_columns")  # which a store of release 1 does not have
+TABLES = (*FIRST_TABLES, *ADDED_TABLES)
 _NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # % and braces mark placeholders
 _LONGEST = 63  # bytes; the server truncates longer identifiers, and two might become equal
 
@@ -111,16 +118,18 @@ CREATE TABLE {schema}.series_columns (
     timeframe text COLLATE "C" NOT NULL,
     kinds json NOT NULL,
     PRIMARY KEY (symbol, timeframe)
-);
-ALTER TABLE {schema}.bars ALTER volume DROP NOT NULL
+)
 """
+_VOLUME = "ALTER TABLE {schema}.bars ALTER volume DROP NOT NULL"
 
 # They run with the rights of the owner, so that a role that only writes may write new columns.
-_FUNCTIONS = """
+_USE_VERSION_2 = """
 CREATE FUNCTION {schema}.use_version_2() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
     UPDATE {schema}.about SET value = '2' WHERE key = 'version' AND value = '1'
-{tag};
+{tag}
+"""
+_ADD_BAR_COLUMN = """
 CREATE FUNCTION {schema}.add_bar_column(column_name text, column_kind text, place text)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
@@ -140,7 +149,9 @@ BEGIN
     SELECT 'columns', count(*)::text FROM {schema}.bar_columns
     ON CONFLICT (key) DO UPDATE SET value = excluded.value;
     PERFORM {schema}.use_version_2();
-END {tag};
+END {tag}
+"""
+_REVOKED = """
 REVOKE ALL ON FUNCTION
     {schema}.use_version_2(), {schema}.add_bar_column(text, text, text) FROM PUBLIC
 """
@@ -189,7 +200,7 @@ def create_statements(schema: str, distribution: Distribution) -> list[str]:
     for log in ("decisions", "orders"):
         key = primary_key(log, "seq", distribution)
         made.append(_LOG.format(schema=schema, log=log, key=key))
-    made += layout_statements(schema, distribution, TABLES)
+    made += layout_statements(schema, distribution, FIRST_TABLES)
     if distribution != "citus":  # which has no triggers on distributed tables
         made.append(_GUARD.format(schema=schema))
         made += [_GUARDED.format(schema=schema, log=log) for log in ("decisions", "orders")]
@@ -204,10 +215,15 @@ def completion_statements(schema: str, distribution: Distribution) -> list[str]:
     literal, tag = schema.replace("'", "''"), "$body$"
     while tag in schema:
         tag = f"$_{tag[1:]}"
+    one_by_one = "SET LOCAL citus.multi_shard_modify_mode TO 'sequential'"
     return [
+        *([one_by_one] if distribution == "citus" else []),
         _COMPLETION.format(schema=schema),
+        _VOLUME.format(schema=schema),  # apart: a cluster sends a whole string to its nodes
         *layout_statements(schema, distribution, ADDED_TABLES),
-        _FUNCTIONS.format(schema=schema, literal=literal, tag=tag),
+        _USE_VERSION_2.format(schema=schema, tag=tag),
+        _ADD_BAR_COLUMN.format(schema=schema, literal=literal, tag=tag),
+        _REVOKED.format(schema=schema),
     ]
 
 

@@ -29,8 +29,9 @@ class SchemaVersion:
         self.is_complete = installed.is_complete
 
     def require(self, what: str) -> None:
-        """Raise the version of the store to 2, unless it is. Raises `StorageError` if the role may
-        not; `what` names the operation.
+        """Raise the version of the store to 2, unless it is.
+
+        `what` names the operation. Raises `StorageError` if the role may not.
         """
         if self._known == VERSION:
             return

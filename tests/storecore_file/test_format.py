@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 import storecore_file
 from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
@@ -100,6 +101,25 @@ def day_of(symbols, moment, close):
     return pa.table({name: [getattr(each, name) for each in bars] for name in names})
 
 
+def wide(symbol, count):
+    """Hourly bars with further columns, of which the second has none and no volume."""
+    extra = {"f": 0.1, "i": 2**60, "b": True, "s": "ü", "t": START, "exact_volume": 1.5}
+    bars = [bar(symbol, START + timedelta(hours=number)) for number in range(count)]
+    return [
+        replace(each, volume=None) if number == 1 else replace(each, extra=extra)
+        for number, each in enumerate(bars)
+    ]
+
+
+def wide_day(symbols, moment):
+    """One bar for each of two symbols with further columns, as a batch for the journal."""
+    columns = {"f": [float("nan"), None], "i": [-1, None], "b": [None, False], "s": ["", None]}
+    columns["t"] = [START, None]
+    batch = {"symbol": symbols, "date": [moment] * 2, "volume": [None, 7]}
+    batch |= {name: [1.0] * 2 for name in ("open", "high", "low", "close")}
+    return pa.table(batch | columns)
+
+
 def filing(symbol, day, **values):
     moment = values.pop("timestamp", START + timedelta(days=day))
     return FundamentalData(
@@ -124,8 +144,13 @@ def fill(store):
     store.write_bars("AAPL", minutes, timeframe="1m")
     store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[55], 1.0))
     store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[10], 2.0), timeframe="1D")
+    store.write_bars("J0", wide("J0", 4), timeframe="1h")
+    store.write_bars("J1", wide("J1", 2), timeframe="1h")
+    store.write_bars("WIDE", wide("WIDE", 3))
     store.write_events([event(number) for number in range(5)])
     store.compact()
+    store.write_bars("J1", [bar("J1", START)], timeframe="1h")
+    store.write_bar_table(wide_day(["J0", "J1"], START + timedelta(hours=1)), timeframe="1h")
     store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[56], 3.0))
     store.write_bar_table(day_of(["AAPL", "J0", "J2"], days[57], 4.0))
     store.write_bars("J0", [bar("J0", days[56], 5.0)])  # takes in the rows before it
@@ -216,7 +241,7 @@ def padded(base, glob, size):
 
 
 OBJECTS = {
-    "Partitions": (1, lambda base: [each.metadata for each in partitions_of(base)]),
+    "Partitions": (2, lambda base: [each.metadata for each in partitions_of(base)]),
     "The journal": (0, lambda base: lines_of(base, "prices/.journal/*.jsonl")),
     "Retired files": (0, lambda base: lines_of(base, "prices/.journal/.past")),
     "High-water marks": (
@@ -238,7 +263,8 @@ def test_the_members_of_each_object_are_those_of_the_page_in_its_order(filled, h
     may_lack = {
         bare(row[0]) for row in tables(heading)[number] if heading == "Partitions" and row[2]
     }
-    may_lack |= {"The journal": {"after"}, "Fundamentals": {"extra"}}.get(heading, set())
+    absent = {"The journal": {"volume", "volumes", "columns", "after"}, "Fundamentals": {"extra"}}
+    may_lack |= absent.get(heading, set())
     assert found
     for each in found:
         assert list(each) == [name for name in told if name in each]
@@ -272,9 +298,9 @@ def test_the_defaults_of_metadata_are_those_of_the_page():
     made = kind(3, "AAPL", "1d", [])
     names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
     told = {
-        bare(row[0]): json.loads(row[2].strip("`")) for row in tables("Partitions")[1] if row[2]
+        bare(row[0]): json.loads(row[2].strip("`")) for row in tables("Partitions")[2] if row[2]
     }
-    assert list(names) == members("Partitions", 1)
+    assert list(names) == members("Partitions", 2)
     assert told == {each: getattr(made, names[each]) for each in told}
 
 
@@ -299,11 +325,29 @@ def test_the_columns_of_a_partition_are_those_of_the_page(filled):
             column, chunk = file.schema.column(number), group.column(number)
             encoding = (set(chunk.encodings) - {"RLE", "PLAIN"} or {"PLAIN"}).pop()
             statistics = "yes" if chunk.is_stats_set else "no"
-            assert column.max_definition_level == 0
             assert chunk.compression == "LZ4"
             found.append([f"`{column.name}`", physical(column), encoding, statistics])
-        assert found == tables("Partitions")[0]
+        assert found[:7] == tables("Partitions")[0]
+        columns = partition.metadata.get("columns", {})
+        kinds = {bare(row[0]): row[1:] for row in tables("Partitions")[1]}
+        assert found[7:] == [[f"`{name}`", *kinds[columns[name]], "no"] for name in sorted(columns)]
         assert file.metadata is None
+
+
+def test_only_further_columns_and_volumes_that_were_not_reported_are_optional(filled):
+    for partition in partitions_of(filled):
+        schema = pq.read_metadata(BytesIO(partition.content)).schema
+        columns = [schema.column(number) for number in range(len(schema))]
+        optional = {each.name for each in columns if each.max_definition_level}
+        expected = set(partition.metadata.get("columns", {}))
+        expected |= {"volume"} if partition.has_null_volumes() else set()
+        assert (optional, partition.metadata["version"]) == (expected, 4 if expected else 3)
+
+
+def test_a_store_has_partitions_with_each_kind_of_further_columns(filled):
+    columns = [partition.metadata.get("columns", {}) for partition in partitions_of(filled)]
+    found = {kind for each in columns for kind in each.values()}
+    assert found == {bare(row[0]) for row in tables("Partitions")[1]}
 
 
 def test_the_columns_of_a_sealed_day_are_those_of_the_page(filled):
@@ -392,7 +436,9 @@ def flushed(copied, monkeypatch):
 def test_the_sql_runs(flushed):
     (script,) = blocks("sql")
     results = [duckdb.sql(each) for each in script.split(";") if each.strip()]
-    daily, minutes, sealed, opened = (each.fetchall() for each in results[1:])
+    daily, minutes, wide_rows, sealed, opened = (each.fetchall() for each in results[1:])
+    assert results[3].columns[7:] == ["b", "exact_volume", "f", "i", "s", "t"]
+    assert [row[9] for row in wide_rows if row[0] == "WIDE"] == [0.1, None, 0.1]
     table = flushed.read_bar_table(
         flushed.symbols("1d"), *EVER, columns=["symbol", "date", "close"]
     )
@@ -411,6 +457,7 @@ def test_the_python_runs(flushed):
     closes = flushed.read_bar_table("AAPL", *EVER)["close"].to_pylist()
     assert names["daily"]["close"].to_list() == closes
     assert names["series"]["close"].to_list() == closes
+    assert names["wide"].sort("date")["close"].to_list() == closes
     path = next(Path("data/prices/AAPL").glob("*.parquet"))
     assert names["metadata"](path) == Partition(path).metadata
     path.write_bytes(path.read_bytes().replace(b'"symbol":"AAPL"', b'"symbol":"MSFT"'))
@@ -464,6 +511,25 @@ def instant_range(name):
     return micros(first.replace(tzinfo=UTC)), micros(after.replace(tzinfo=UTC)) - 1
 
 
+def without_nulls(row):
+    """Return the further columns of a bar that have a value, with NaN as text."""
+    return {name: "NaN" if each != each else each for name, each in row.items() if each is not None}
+
+
+def further_of(line):
+    """Return the further columns of each bar in a line of the journal."""
+    columns = line.get("columns", {})
+    moments = [name for name, (kind, _) in columns.items() if kind == "timestamp"]
+    rows = [
+        {name: values[row] for name, (_, values) in columns.items() if values[row] is not None}
+        for row in range(len(line["symbol"]))
+    ]
+    return [
+        row | {name: EPOCH + timedelta(microseconds=row[name]) for name in moments if name in row}
+        for row in rows
+    ]
+
+
 class Partition:
     """A partition whose every byte is checked."""
 
@@ -484,11 +550,17 @@ class Partition:
         self.rank = -self.metadata.get("generation", 0), self.last - self.first, self.name
 
     def bars(self):
-        columns = pq.read_table(BytesIO(self.content)).drop_columns(["symbol"])
+        table = pq.read_table(BytesIO(self.content)).drop_columns(["symbol"])
+        further = table.select(table.column_names[6:]).to_pylist()
+        columns = table.select(table.column_names[:6])
         columns = columns.set_column(0, "date", columns["date"].cast(pa.int64())).to_pydict()
         for row, text in self.metadata.get("exact", {}).items():
             columns["volume"][int(row)] = text
-        return zip(*columns.values(), strict=True)
+        rows = map(without_nulls, further) if further else [{}] * len(table)
+        return zip(*columns.values(), rows, strict=True)
+
+    def has_null_volumes(self):
+        return pq.read_table(BytesIO(self.content))["volume"].null_count > 0
 
     def has_taken_in(self, file, line):
         known = self.metadata.get("folded", {})
@@ -534,9 +606,8 @@ class Reader:
         for path in sorted((self.base / "prices" / ".journal").glob("*.jsonl")):
             for number, line in enumerate(whole_lines(path, unsealed), 1):
                 assert line["n"] == number
-                columns = [
-                    line[name] for name in ("date", "open", "high", "low", "close", "volume")
-                ]
+                columns = [line[name] for name in ("date", "open", "high", "low", "close")]
+                columns += [line.get("volumes") or line["volume"], further_of(line)]
                 for symbol, *row in zip(line["symbol"], *columns, strict=True):
                     rows = found.setdefault((symbol, line["timeframe"]), [])
                     rows.append((path.name, number, tuple(row)))
@@ -618,7 +689,7 @@ def stamp(moment):
 
 
 def whole(volume):
-    return int(volume) if volume == int(volume) else volume
+    return volume if volume is None or volume % 1 else int(volume)
 
 
 def check_equal(base, store):
@@ -630,7 +701,7 @@ def check_equal(base, store):
     for (symbol, timeframe), found in bars.items():
         told = store.read_bars(symbol, *EVER, timeframe=timeframe)
         assert [(micros(each.date), *_values(each)) for each in told] == [
-            (*row[:5], whole(row[5])) for row in found.values()
+            (*row[:5], whole(row[5]), row[6]) for row in found.values()
         ]
     fundamentals = list(store.iter_fundamentals())
     assert sorted(map(repr, map(_filing, fundamentals))) == sorted(map(repr, reader.fundamentals()))
@@ -644,7 +715,8 @@ def check_equal(base, store):
 
 
 def _values(each):
-    return each.open, each.high, each.low, each.close, each.volume
+    further = without_nulls(each.extra or {})
+    return each.open, each.high, each.low, each.close, each.volume, further
 
 
 def _record(record):

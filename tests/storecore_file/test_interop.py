@@ -103,10 +103,13 @@ def wide(store, base, bar):
     for number, moment in enumerate(moments):
         extra = [None, {"trades": 3}, {"trades": 2.5, "vwap": 1.5}][number]
         store.write_bars("AAPL", [bar(moment, extra=extra)])
-    store.write_bars("BTC", [bar(moments[0], symbol="BTC", volume=None, extra={"venue": "X"})])
+    for symbol in ("BTC", "AAA"):  # the first of all files has a column that the next lacks
+        bars = [bar(moments[0], symbol=symbol, volume=None, extra={"venue": "X"})]
+        store.write_bars(symbol, bars)
     partitions = sorted((base / "prices" / "AAPL").glob("*.parquet"))
     assert len(partitions) > 1
     return [
+        ("AAA", None, None, "X"),
         ("AAPL", None, None, None),
         ("AAPL", 3.0, None, None),
         ("AAPL", 2.5, 1.5, None),
@@ -126,6 +129,7 @@ def test_duckdb_reads_the_seven_columns_of_files_with_and_without_others(wide, b
     query = f"SELECT symbol, close, volume FROM '{base}/prices/*/*.parquet' ORDER BY symbol, date"
     rows = duckdb.sql(query).fetchall()
     assert [(symbol, volume is None) for symbol, _, volume in rows] == [
+        ("AAA", True),
         *[("AAPL", False)] * 3,
         ("BTC", True),
     ]
@@ -141,7 +145,7 @@ def test_polars_scans_some_columns_of_files_with_others(wide, base):
     scan = pl.scan_parquet(
         f"{base}/prices/*/*.parquet", extra_columns="ignore", missing_columns="insert"
     )
-    assert scan.select("symbol", "close").sort("symbol").collect().height == 4
+    assert scan.select("symbol", "close").sort("symbol").collect().height == 5
 
 
 def test_pandas_reads_further_columns_by_name(wide, base):

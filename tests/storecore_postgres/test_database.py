@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from storecore import StateConflict, StorageError
+from storecore.states import KEPT_VERSIONS
 from storecore_postgres.database import Pool, _close_all, _Transaction
-from storecore_postgres.states import KEPT_VERSIONS
 
 ALL = date.min, date.max
 JAN_5 = datetime(2026, 1, 5)

@@ -9,7 +9,8 @@ from psycopg.conninfo import make_conninfo
 
 from storecore import LockTimeout, StateConflict, StateVersion
 from storecore.errors import CorruptData
-from storecore_postgres.states import KEPT_VERSIONS, States
+from storecore.states import KEPT_VERSIONS
+from storecore_postgres.states import States
 
 EXTREMES = {
     "floats": [1e308, 5e-324, 0.1],

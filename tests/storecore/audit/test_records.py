@@ -226,7 +226,7 @@ def records(decision):
         ("a", 0, 9, [2, 4]),
         ("b", 2, 3, [3]),
         ("c", 0, 9, []),
-        (None, 3, 2, []),
+        (None, 9, 10, []),
     ],
 )
 def test_a4_the_records_of_a_range_and_a_strategy_in_the_order_of_seq(

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storecore import InvalidData, InvalidName, PriceBar
-from storecore.bars.checks import checked_series
+from storecore.bars.checks import checked_series, misfit_in
+from storecore.bars.extra_values import Misfit
 from storecore.bars.rows import bar_columns
 from storecore.bars.table import FIELDS, bar_columns_of
 from storecore.values.times import EARLIEST, LATEST
@@ -263,6 +264,125 @@ def test_b6_a_backend_without_further_columns_refuses_them_and_null_volumes():
     nulls = bars_table(volume=pa.array([7.0, None, None]))
     with pytest.raises(InvalidData, match=r"^table\[1\]\.volume=null: this backend was"):
         checked_series(nulls, "refuse")
+
+
+def extended(**columns):
+    table = bars_table()
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table
+
+
+@pytest.mark.parametrize(
+    ("array", "kind", "kept"),
+    [
+        (pa.array([0.5, None, float("nan")]), "double", [0.5, None, math.nan]),
+        (pa.array([0.5, 1, 2], pa.float16()), "double", [0.5, 1.0, 2.0]),
+        (pa.array([0, 255, None], pa.uint8()), "int64", [0, 255, None]),
+        (pa.array([0, 2**63 - 1, None], pa.uint64()), "int64", [0, 2**63 - 1, None]),
+        (pa.array([7, None, 7]).dictionary_encode(), "int64", [7, None, 7]),
+        (pa.array([True, None, False]), "bool", [True, None, False]),
+        (pa.array(["a", None, ""], pa.large_string()), "string", ["a", None, ""]),
+        (pa.array(["a", None, "a"]).dictionary_encode(), "string", ["a", None, "a"]),
+        (pa.array([JAN_5, None, JAN_5]), "timestamp[us, tz=UTC]", ["JAN_5", None, "JAN_5"]),
+        (
+            pa.array([JAN_5, None, None], pa.timestamp("ns")),
+            "timestamp[us, tz=UTC]",
+            ["JAN_5", None, None],
+        ),
+        (pa.array([JAN_5.date(), None, None]), "timestamp[us, tz=UTC]", ["JAN_5", None, None]),
+    ],
+    ids=lambda value: str(getattr(value, "type", "")),
+)
+def test_b6_a_further_column_is_kept_as_one_of_the_types(array, kind, kept):
+    ((_, series),) = checked_series(extended(x=array))
+    column = series["x"]
+    found = column.cast("int64") if kind.startswith("time") else column
+    epoch = (JAN_5 - datetime(1970, 1, 1)) // MICROSECOND
+    expected = [epoch if each == "JAN_5" else each for each in kept]
+    assert (str(column.type), list(map(repr, found.to_pylist()))) == (
+        kind,
+        list(map(repr, expected)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        (
+            "x",
+            pa.array([[1.0]] * 3),
+            r"^table\.x: expected numbers, booleans, text or timestamps, got",
+        ),
+        (
+            "x",
+            pa.array([b"x"] * 3),
+            r"^table\.x: expected numbers, .*binary; cast it, or leave it out",
+        ),
+        ("x", pa.array([Decimal("1.5")] * 3), r"^table\.x: expected numbers, .*got decimal"),
+        ("x", pa.array([0, 2**63, 1], pa.uint64()), r"^table\[1\]\.x=9223372036854775808: out of"),
+        ("x", pa.array(["", "a\0", ""]), r"^table\[1\]\.x: contains a NUL character"),
+        ("x", pa.array([0, 1, 2], pa.timestamp("ns")), r"^table\[1\]\.x=1 ns: a store keeps whole"),
+        ("x", pa.array([0, 2**60, 2], pa.timestamp("s")), r"^table\[1\]\.x: outside the years"),
+        ("", pa.array([1, 2, 3]), "^table: '' cannot be the name of a further column: it is empty"),
+        ("a\n", pa.array([1, 2, 3]), "it contains a control character"),
+    ],
+)
+def test_b6_a_further_column_that_is_none_is_refused(name, array, message):
+    with pytest.raises(InvalidData, match=message):
+        checked_series(extended(**{name: array}))
+
+
+def test_b6_a_further_column_that_is_no_text_is_refused():
+    bytes_ = pa.array([b"", b"\xff", b""])
+    texts = pa.StringArray.from_buffers(3, *bytes_.buffers()[1:])
+    with pytest.raises(InvalidData, match=r"^table\.x: not text"):
+        checked_series(extended(x=texts))
+
+
+def test_b6_a_further_column_that_there_is_twice_is_refused():
+    table = extended(x=pa.array([1, 2, 3]))
+    with pytest.raises(InvalidData, match="expected one column 'x', got 2"):
+        checked_series(table.append_column("x", table["x"]))
+
+
+def test_b6_further_columns_are_sorted_and_those_without_a_type_are_not_given():
+    given_as = extended(z=pa.array([1, 2, 3]), a=pa.array([1, 2, 3]), n=pa.nulls(3))
+    ((_, series),) = checked_series(given_as)
+    assert series.column_names[6:] == ["a", "z"]
+    ((_, ignored),) = checked_series(given_as, "ignore")
+    assert ignored.column_names == series.column_names[:6]
+
+
+@pytest.mark.parametrize(
+    ("volumes", "kept"),
+    [
+        (pa.array([None, 7, 2**53 + 1]), [None, 7, 2**53 + 1]),
+        (pa.array([None, None, None], pa.int64()), [None, None, None]),
+        (pa.array([0.5, None, 7.0]), [0.5, None, 7]),
+        (pa.nulls(3), [None, None, None]),
+        (pd.array([1, None, 3], dtype="Int64").__arrow_array__(), [1, None, 3]),
+    ],
+    ids=str,
+)
+def test_b6_a_volume_that_was_not_reported_is_null(volumes, kept):
+    (columns,) = taken(bars_table(volume=volumes)).values()
+    assert columns.volume == kept
+
+
+def test_b6_nan_of_pandas_is_null_and_nan_of_arrow_is_kept_but_in_volumes():
+    frame = bars_table().to_pandas().assign(x=[1.5, math.nan, 2.5], volume=[7.0, math.nan, 8.0])
+    (columns,) = taken(frame).values()
+    assert (columns.volume, columns.extra) == ([7, None, 8], [{"x": 1.5}, None, {"x": 2.5}])
+    ((_, series),) = checked_series(extended(x=pa.array([1.5, math.nan, None])))
+    assert repr(series["x"].to_pylist()) == "[1.5, nan, None]"
+    with pytest.raises(InvalidData, match=r"^table\[1\]\.volume=nan"):
+        checked_series(bars_table(volume=pa.array([7.0, math.nan, 8.0])))
+
+
+def test_b6_a_misfit_without_its_table_or_symbol_names_the_bar():
+    error = Misfit.of("MSFT", 0, "x", "7: no")
+    assert misfit_in(bars_table(), error) is misfit_in(object(), error) is error
 
 
 def test_columns_come_in_any_order():

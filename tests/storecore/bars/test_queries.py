@@ -11,7 +11,7 @@ import pytest
 
 from storecore import InvalidData, InvalidName
 from storecore.bars.extra import EVERY
-from storecore.bars.query import bar_query, in_time_order, query_result
+from storecore.bars.query import bar_query, in_time_order, query_result, resolved
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import FIELDS, series_table
 
@@ -132,3 +132,73 @@ def test_rows_in_order_of_time_are_sorted_by_date_then_symbol(columns):
 def test_one_series_is_in_order_already():
     table = in_time_order([("A", series([1, 3]))], ("symbol", "date"), aware=True)
     assert table["date"].cast(pa.int64()).to_pylist() == [1, 3]
+
+
+# Further columns.
+
+
+def further(dates, **columns):
+    table = series(dates)
+    for name, values in columns.items():
+        table = table.append_column(name, pa.array(values))
+    return table
+
+
+EVERYTHING = (*FIELDS, EVERY)
+
+
+def test_b6_every_further_column_follows_the_seven_by_name():
+    named = [("A", further([1], z=[1.5])), ("B", further([1], a=["X"], z=[7])), ("C", series([2]))]
+    table = query_result(named, EVERYTHING, aware=True)
+    assert table.column_names == [*FIELDS, "a", "z"]
+    assert (table["a"].to_pylist(), table["z"].to_pylist()) == ([None, "X", None], [1.5, 7.0, None])
+    assert [field.name for field in table.schema if field.nullable] == ["a", "z"]
+
+
+def test_b6_a_series_without_rows_tells_its_columns():
+    table = query_result([("A", further([], z=pa.array([], pa.int64())))], EVERYTHING, aware=True)
+    assert (len(table), table.column_names) == (0, [*FIELDS, "z"])
+
+
+def test_b6_columns_that_are_not_asked_for_need_no_common_type():
+    named = [("A", further([1], x=[1.5], y=[1])), ("B", further([1], x=["X"], y=[2]))]
+    table = query_result(named, ("y", "close"), aware=True)
+    assert table.to_pydict() == {"y": [1, 2], "close": [1.0, 1.0]}
+    with pytest.raises(InvalidData, match="'x' is float64 for 'A' and string for 'B'"):
+        query_result(named, EVERYTHING, aware=True)
+
+
+def test_b6_a_column_that_no_series_has_is_refused_with_the_nearest():
+    with pytest.raises(
+        InvalidData, match=r"unknown column 'vwpa' \(did you mean 'vwap'\?\); these"
+    ):
+        query_result([("A", series([1]))], ("vwpa",), aware=True, others=lambda: ["vwap"])
+
+
+@pytest.mark.parametrize("name", ["", "a\n", 7])
+def test_b6_what_cannot_be_a_column_is_refused(name):
+    with pytest.raises(InvalidData, match=r"^columns: "):
+        bar_query("A", ["close", name])
+
+
+def test_b6_a_null_volume_is_null_in_an_answer():
+    named = [("A", series([1], volume=None)), ("B", series([1], volume=2**53 + 1))]
+    volumes = query_result(named, FIELDS, aware=True).column("volume")
+    assert (str(volumes.type), volumes.to_pylist()) == ("int64", [None, 2**53 + 1])
+
+
+def test_b6_a_query_of_a_stream_is_resolved_before_it_begins():
+    kinds = [("A", {"x": "int64", "y": "string"}), ("B", {"x": "float64", "y": "bool"})]
+    query, asked = resolved(bar_query(["A", "B"], ["x", "close"]), kinds)
+    assert (query.columns, asked) == (("x", "close"), {"x": "float64"})
+    with pytest.raises(InvalidData, match="'y' is string for 'A' and bool for 'B'"):
+        resolved(bar_query(["A", "B"], None), kinds)
+    with pytest.raises(InvalidData, match=r"unknown column 'yy' \(did you mean 'y'\?\)"):
+        resolved(bar_query(["A", "B"], ["yy"]), kinds)
+
+
+def test_b6_a_table_in_order_of_time_has_the_columns_of_the_query():
+    named = [("A", further([2], x=[7])), ("B", series([1]))]
+    columns = (*FIELDS, "x", "y")
+    table = in_time_order(named, columns, aware=True, kinds={"x": "float64", "y": "bool"})
+    assert (table.column_names, table["x"].to_pylist()) == (list(columns), [None, 7.0])

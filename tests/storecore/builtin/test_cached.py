@@ -190,3 +190,27 @@ def test_a_series_above_the_whole_budget_is_not_held(cached, nested):
     for _ in range(2):
         assert len(closes(store)) == 31
     assert nested.reads == 2
+
+
+def test_b6_further_columns_are_answered_from_memory_and_no_caller_changes_them(
+    nested, cached, bar
+):
+    given = [bar(JAN_1, extra={"vwap": 1.5}, volume=None), bar(JAN_31)]
+    nested.write_bars("AAPL", given)
+    store = cached()
+    first = store.read_bars("AAPL", JAN_1, JAN_31)
+    first[0].extra["vwap"] = 7.0
+    again = store.read_bars("AAPL", JAN_1, JAN_31)
+    again[0].extra["vwap"] = 7.0
+    assert [each for each in store.read_bars("AAPL", JAN_1, JAN_31) if each in given] == given
+    assert nested.reads == 1
+
+
+def test_b6_further_columns_count_for_the_budget(nested, cached, bar):
+    store = cached(31)
+    assert len(closes(store)) == len(closes(store)) == 31
+    assert nested.reads == 1
+    days = [JAN_1 + timedelta(day) for day in range(31)]
+    store.write_bars("AAPL", [bar(day, extra={"note": "x" * 100}) for day in days])
+    assert len(closes(store)) == len(closes(store)) == 31
+    assert nested.reads == 3

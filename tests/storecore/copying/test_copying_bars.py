@@ -146,3 +146,83 @@ def test_a_series_reaches_from_the_first_year_to_the_last(source, target):
     source.write_bars("AAPL", [PriceBar("AAPL", at, 1, 1, 1, 1, 1) for at in ends])
     assert copy_store(source, target).ok
     assert len(target.read_bars("AAPL", *ALWAYS)) == 2
+
+
+# Further columns (law B6).
+
+FURTHER = {"n": 7, "note": "Ünïcødé", "ok": False, "t": JAN_5.replace(tzinfo=UTC), "vwap": 1.5}
+
+
+def further(*extras, volume=None):
+    return [
+        PriceBar("AAPL", JAN_5 + timedelta(day), 1.0, 2.0, 0.5, 1.5, volume, extra)
+        for day, extra in enumerate(extras)
+    ]
+
+
+@pytest.mark.parametrize("volume", [None, 7, 2**53 + 1])
+def test_further_columns_and_null_volumes_are_copied(source, target, found, volume):
+    bars = further(FURTHER, None, {"vwap": 0.5}, volume=volume)
+    source.write_bars("AAPL", bars)
+    first = found(copy_store(source, target), "bars")
+    assert (first.equal, first.added) == (True, 3)
+    assert target.read_bars("AAPL", *ALWAYS) == bars
+    assert found(copy_store(source, target), "bars").added == 0
+
+
+def test_exact_volumes_beside_fractions_are_copied_with_further_columns(source, target):
+    bars = [*further(FURTHER, volume=2**53 + 1), *series(0.5, start=JAN_5 + timedelta(1))]
+    source.write_bars("AAPL", bars)
+    assert copy_store(source, target).ok
+    assert target.read_bars("AAPL", *ALWAYS) == bars
+
+
+@pytest.mark.parametrize("changed", [{"vwap": 2.5}, {"other": 1.5}, {"vwap": 1.5, "n": 7}, None])
+def test_a_bar_that_differs_in_a_further_column_is_written(source, target, found, changed):
+    source.write_bars("AAPL", further({"vwap": 1.5}))
+    target.write_bars("AAPL", further(changed))
+    copied = found(copy_store(source, target), "bars")
+    assert (copied.equal, copied.added) == (True, 1)
+    assert target.read_bars("AAPL", *ALWAYS)[0].extra == {"vwap": 1.5}
+
+
+def test_a_series_whose_columns_the_target_cannot_take_is_left_out_with_the_reason(source, target):
+    source.write_bars("AAPL", further({"vwap": 1.5}))
+    source.write_bars("MSFT", [PriceBar("MSFT", JAN_5, 1.0, 1.0, 1.0, 1.0, 7)])
+    target.write_bars("AAPL", further({"vwap": "text"}))
+    report = copy_store(source, target)
+    assert not report.ok
+    assert ["AAPL (1d): table[0].vwap=1.5: expected string" in str(e) for e in report.left_out] == [
+        True
+    ]
+    assert len(target.read_bars("MSFT", *ALWAYS)) == 1
+
+
+@given(st.lists(st.integers(1, 9), max_size=8))
+def test_the_checksum_of_further_columns_is_the_same_in_whatever_pieces_they_come(cuts):
+    from storecore.bars.rows import bar_columns
+    from storecore.bars.table import series_table
+
+    extras = [FURTHER if day % 3 else {"note": "x" * day} if day % 2 else None for day in range(20)]
+    bars = further(*extras, volume=None)
+    whole = series_table(bar_columns("AAPL", bars, extra=True))
+    at_once, in_pieces = BarDigest(), BarDigest()
+    at_once.add(whole)
+    start = 0
+    for cut in [*cuts, 20]:
+        if start < 20:
+            in_pieces.add(whole.slice(start, cut))
+            start += cut
+    assert in_pieces.tally() == at_once.tally()
+
+
+def test_the_checksum_of_a_series_without_further_columns_is_that_of_earlier_releases():
+    from storecore.bars.rows import bar_columns
+    from storecore.bars.table import series_table
+
+    digest = BarDigest()
+    digest.add(series_table(bar_columns("AAPL", series(7, 2**53 + 1, 0.5))))
+    assert (
+        digest.tally().checksum
+        == "9f55e4f7af7d2880148215bd4783f4fb973397453b2043a624cd012f6cbbd0c0"
+    )

@@ -6,6 +6,7 @@ import inspect
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+import pyarrow as pa
 import pytest
 
 import storecore
@@ -29,6 +30,7 @@ from storecore import (
     Store,
     StoreClosed,
 )
+from storecore.bars.extra_values import FIELDS
 from storecore.testing.records import bar_table
 
 JAN_5 = datetime(2026, 1, 5)
@@ -287,3 +289,83 @@ def test_a_check_reports_what_is_damaged_or_cannot_be_read_and_goes_on(bar):
     }
     assert [each.place for each in report.notes] == ["AAPL (1d)"] * len(report.notes) != []
     assert report.checked == 2
+
+
+# Further columns of bars (law B6).
+
+
+class Further(Bars):
+    """A collection that keeps further columns, and streams what it has in pieces."""
+
+    keeps_extra = True
+
+    def __init__(self):
+        super().__init__()
+        self.kinds = {}
+
+    def write(self, symbol, timeframe, columns):
+        from storecore.bars.extra import agreed
+        from storecore.bars.table import series_table
+
+        known = self.kinds.get((symbol, timeframe), {})
+        kinds, table = agreed(known, series_table(columns), lambda column: [], symbol)
+        self.kinds[symbol, timeframe] = kinds
+        self.kept[symbol, timeframe] = table
+
+    def extra_kinds(self, symbol, timeframe):
+        return self.kinds.get((symbol, timeframe), {})
+
+    def stream(self, symbols, timeframe, span, columns, max_bytes):
+        self.asked = columns
+        for symbol in symbols:
+            table = self.kept[symbol, timeframe]
+            yield [(symbol, table.drop_columns(table.column_names[6:]))]
+            yield [(symbol, table)]
+
+
+@pytest.mark.parametrize("fields", [{"extra": {"vwap": 1.5}}, {"volume": None}])
+def test_b6_a_collection_written_before_further_columns_never_receives_them(listed, bar, fields):
+    odd = bar(JAN_5, **fields)
+    table = bar_table([odd])
+    if odd.extra:
+        table = table.append_column("vwap", table["close"])
+    for write, given in ((listed.write_bar_table, (table,)), (listed.write_bars, ("AAPL", [odd]))):
+        with pytest.raises(InvalidData, match="this backend was written before bars had further"):
+            write(*given)
+    assert listed.read_bars("AAPL", *EVER) == []
+    assert listed.read_bar_table("AAPL", *EVER).column_names == list(FIELDS)
+    with pytest.raises(InvalidData, match="unknown column 'vwap'"):
+        listed.read_bar_table("AAPL", *EVER, columns=["vwap"])
+
+
+def test_b6_a_misfit_is_named_by_its_row_in_the_batch(bar):
+    store = smallest(Further)
+    store.write_bars("AAPL", [bar(extra={"x": 1.5})])
+    batch = [bar(JAN_5 + timedelta(1)), bar(extra={"x": "old"}), bar(extra={"x": "X"})]
+    with pytest.raises(InvalidData, match=r"^bars\[2\]\.extra\['x'\]='X': expected float64, its"):
+        store.write_bars("AAPL", batch)
+    with pytest.raises(InvalidData, match=r"^bar of AAPL, 2026-01-05 00:00:00: extra\['x'\]='X'"):
+        store.write_bars("AAPL", iter(batch))
+    table = bar_table(batch).append_column("x", pa.array([None, "old", "X"]))
+    with pytest.raises(InvalidData, match=r"^table\[2\]\.x='X': expected float64, its"):
+        store.write_bar_table(table)
+
+
+def test_b6_a_series_without_bars_in_a_range_tells_its_columns(bar):
+    store = smallest(Further)
+    store.write_bars("AAPL", [bar(extra={"x": 1.5})])
+    store._bars.kept.clear()
+    found = store.read_bar_table(["AAPL", "MSFT"], *EVER)
+    assert (len(found), found.column_names) == (0, [*FIELDS, "x"])
+
+
+def test_b6_every_table_of_a_stream_has_the_columns_of_the_query(bar):
+    store = smallest(Further)
+    store.write_bars("A", [bar(symbol="A", extra={"x": 7, "y": "Y"})])
+    store.write_bars("B", [bar(symbol="B", extra={"x": 0.5})])
+    tables = list(store.iter_bar_tables(["A", "B"], *EVER))
+    assert store._bars.asked == (*FIELDS, "x", "y")
+    assert [each["x"].to_pylist() for each in tables] == [[None], [7.0], [None], [0.5]]
+    assert {each.schema for each in tables} == {tables[0].schema}
+    with pytest.raises(InvalidData, match=r"unknown column 'z'.* x, y"):
+        store.iter_bar_tables("A", *EVER, columns=["z"])

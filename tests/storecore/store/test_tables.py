@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 import pytest
@@ -162,3 +163,29 @@ def test_a_table_may_be_written_by_the_ten_methods():
     store.close()
     with pytest.raises(StoreClosed):
         store.write_bar_table(None)
+
+
+# What a table says of itself.
+
+
+@pytest.mark.parametrize("kind", ["memory", "file", "ten methods"])
+def test_a_table_says_its_timeframe_its_store_and_the_version(kind, tmp_path, bar):
+    made = {
+        "memory": MemoryDataStore,
+        "file": partial(storecore.open_store, "file", base_path=tmp_path / "data"),
+        "ten methods": TenMethods,
+    }
+    store = made[kind]()
+    store.write_bars("AAPL", [bar()], timeframe="5m")
+    read = storecore.read_bar_table(store, "AAPL", *ALWAYS, timeframe="5m")
+    streamed = list(storecore.iter_bar_tables(store, "AAPL", *ALWAYS, timeframe="5m"))
+    for table in (read, *streamed):
+        assert table.schema.metadata == {
+            b"storecore.timeframe": b"5m",
+            b"storecore.backend": type(store).__name__.encode(),
+            b"storecore.version": storecore.__version__.encode(),
+        }
+    assert len(streamed) == 1
+    assert read.equals(read.replace_schema_metadata(None))
+    storecore.write_bar_table(store, read, timeframe="1d")
+    assert storecore.read_bar_table(store, "AAPL", *ALWAYS) == read

@@ -13,10 +13,12 @@ import pytest
 
 from storecore import PriceBar
 from storecore.bars.extra_values import FIELDS
+from storecore.bars.rows import bar_columns
+from storecore.bars.table import series_table
 from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import InvalidData
 from storecore_file import FileDataStore
-from storecore_file.bars import stream
+from storecore_file.bars import kinds, series, stream
 from storecore_file.bars.layout import MARK
 from storecore_file.bars.partition import PartitionFile
 from storecore_file.fs.disk import Disk
@@ -213,6 +215,14 @@ def test_a_column_that_no_partition_of_the_range_has_is_null_there(store, base):
     assert store.read_bar_table("AAPL", *nothing).column_names == [*FIELDS, "venue", "vwap"]
 
 
+def test_the_kinds_that_are_kept_in_memory_are_bounded(store, monkeypatch):
+    monkeypatch.setattr(series, "_MOST_KINDS", 1)
+    for symbol in SYMBOLS:
+        store.write_bars(symbol, [bar(0, symbol, vwap=1.5)])
+        assert column(store, "vwap", symbol).to_pylist() == [1.5]
+        assert len(series._kinds_kept) == 1
+
+
 def test_a_mark_that_is_lost_is_made_again_and_hides_nothing_meanwhile(store, base):
     store.write_bars("AAPL", [bar(vwap=1.5)])
     mark = base / "prices" / "AAPL" / MARK
@@ -253,7 +263,7 @@ def test_whole_numbers_that_no_float_equals_stay_whole(store, journaled):
     else:
         store.write_bars("AAPL", large[:1])
     before = store.read_bars("AAPL", *ALWAYS)
-    with pytest.raises(InvalidData, match=r"AAPL, 2026-01-03.*trades.*2\.5.*9007199254740993"):
+    with pytest.raises(InvalidData, match=r"bars\[0\].*trades.*2\.5.*9007199254740993"):
         store.write_bars("AAPL", [bar(2, trades=2.5)])
     assert store.read_bars("AAPL", *ALWAYS) == before
     store.write_bars("MSFT", [bar(2, symbol="MSFT", trades=2.5)])
@@ -285,6 +295,43 @@ def test_a_column_keeps_its_kind_until_the_series_is_deleted_whole(store):
         assert store.read_bar_table("AAPL", *ALWAYS).column_names == [*FIELDS]
     store.write_bars("AAPL", [bar(1, vwap="text")])
     assert column(store, "vwap").to_pylist() == ["text"]
+
+
+@pytest.mark.parametrize("day", [0, 40, 80])
+def test_a_partition_that_stays_keeps_the_columns_of_one_that_is_removed(store, small, day):
+    for each in (0, 40, 80):
+        store.write_bars("AAPL", [bar(each + more) for more in range(6)])
+    store.write_bars("AAPL", [bar(day, vwap=1.5), bar(day + 1, trades=3)])
+    assert store.delete_bars("AAPL", DAY + timedelta(day), DAY + timedelta(day + 9)) == 6
+    assert column(store, "vwap").to_pylist() == [None] * 12
+    with pytest.raises(InvalidData, match="trades"):
+        store.write_bars("AAPL", [bar(1, trades="text")])
+    assert store.verify().findings == ()
+
+
+def test_a_stream_has_windows_of_as_many_bytes_with_further_columns(store):
+    for symbol in ("AAPL", "MSFT"):
+        extra = {f"x{each}": 1.0 for each in range(12)} if symbol == "MSFT" else {}
+        store.write_bars(symbol, [bar(day, symbol, **extra) for day in range(300)])
+    store.write_bars("TEXT", [bar(day, "TEXT", note="x" * 10_000) for day in range(300)])
+    counts = {
+        symbol: len([*store.iter_bar_tables([symbol], *ALWAYS, max_bytes=50 * stream.ROW_BYTES)])
+        for symbol in ("AAPL", "MSFT", "TEXT")
+    }
+    assert counts["MSFT"] >= 2 * counts["AAPL"]
+    assert counts["TEXT"] >= 20 * counts["AAPL"]
+
+
+def test_b4_a_stream_keeps_the_columns_and_kinds_of_its_beginning(store):
+    store.write_bars("AAPL", [bar(day, trades=1) for day in range(100)])
+    windows = store.iter_bar_tables(["AAPL"], *ALWAYS, max_bytes=50 * stream.ROW_BYTES)
+    first = next(windows)
+    store.write_bars("AAPL", [bar(98, vwap=1.5, trades=4)])
+    second = next(windows)
+    assert second.column_names == first.column_names
+    store.write_bars("AAPL", [bar(99, trades=2.5)])
+    with pytest.raises(InvalidData, match=r"trades.*: expected int64, its type so far"):
+        list(windows)
 
 
 def test_a_column_of_floats_stays_one_when_its_fractions_are_deleted(store):
@@ -354,7 +401,9 @@ def test_d6_a_column_of_two_kinds_is_read_as_text_and_reported(diverged):
         (finding,) = store.verify().findings
         assert (finding.kind, finding.place) == ("diverged", str(diverged / "prices" / "AAPL"))
         assert "'x'" in finding.detail
-        store.write_bars("AAPL", [bar(80, x="more"), bar(120)])
+        store.write_bars("AAPL", [bar(80, x="more")])
+        store.write_bars("AAPL", [bar(120)])
+        assert column(store, "x").to_pylist() == ["text", "9007199254740993", "more", None]
         store.compact()
         assert column(store, "x").to_pylist() == ["text", "9007199254740993", "more", None]
         assert store.verify().ok
@@ -367,8 +416,18 @@ def test_d6_whole_numbers_and_floats_that_do_not_agree_are_read_as_text(diverged
     shutil.copy(partitions(diverged.with_name("one"))[0], diverged / "prices" / "AAPL")
     with FileDataStore(diverged) as store:
         assert column(store, "x").to_pylist() == ["1.5", "9007199254740993"]
+        later = DAY + timedelta(30), DAY + timedelta(50)
+        assert column(store, "x", span=later).to_pylist() == ["9007199254740993"]
         assert column(store, "y").to_pylist() == ["text", "2026-01-01 00:00:00.000000Z"]
         assert store.read_bar_table("AAPL", DAY, DAY).column_names == [*FIELDS, "x", "y", "z"]
+
+
+def test_d6_a_table_that_lacks_a_column_of_two_kinds_stays_without_it():
+    first, second, plain = (
+        series_table(bar_columns("AAPL", [bar(day, **extra)], extra=True))
+        for day, extra in enumerate([{"x": 1}, {"x": True}, {}])
+    )
+    assert kinds.joined([first, second, plain])["x"].to_pylist() == ["1", "true", None]
 
 
 def test_d6_bars_of_an_older_partition_are_compared_with_their_further_columns(base):

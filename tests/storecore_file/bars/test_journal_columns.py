@@ -89,6 +89,11 @@ def test_a_line_of_seven_columns_is_as_it_was_and_the_format_stays(store, lines,
     assert number() == 2
 
 
+def test_a_line_of_volumes_that_no_float_equals_stays_as_it_was(store, lines, number):
+    store.write_bar_table(table(volume=2**53 + 1))
+    assert (lines()[0]["volume"], number()) == ([2**53 + 1] * 3, 2)
+
+
 def test_a_line_keeps_every_value(store, lines):
     values = {
         "f": [float("nan"), float("-inf"), -0.0],
@@ -333,6 +338,9 @@ def test_d6_rows_of_another_kind_than_partitions_have_by_now_can_be_flushed(base
         for path, content in kept.items():  # as a restore over a live folder may lay them
             path.write_bytes(content)
         assert column(store, "x") == ["1", "more"]
+        findings = store.verify().findings
+        assert [each.kind for each in findings] == ["diverged"] * 3
+        assert "columns: 'x' is int64 and string" in findings[0].detail
         store.compact()
         assert column(store, "x") == ["1", "more"]
         assert lines() == []

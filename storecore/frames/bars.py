@@ -1,0 +1,49 @@
+"""Tables of bars as `read_bar_table` answers them, for functions that compute with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.bars.table import DATE, NAIVE
+from storecore.errors import InvalidData, type_name
+from storecore.frames.source import speaks_arrow
+from storecore.values.suggestions import did_you_mean
+
+
+def bars_given(table: Any, needed: Iterable[str]) -> pa.Table:
+    """Return a table with at least some columns, sorted by symbol, then date.
+
+    Dates are in microseconds, naive or in UTC. Raises `InvalidData`.
+    """
+    if not speaks_arrow(table):
+        raise InvalidData(
+            f"table: expected a table of bars, as read_bar_table returns it, got {type_name(table)}"
+        )
+    bars = pa.table(table)
+    names = bars.column_names
+    lacking = [name for name in needed if name not in names]
+    if lacking:
+        raise InvalidData(
+            "table: "
+            + "; ".join(f"no column {each}{did_you_mean(each, names)}" for each in lacking)
+        )
+    place = names.index("date")
+    bars = bars.set_column(place, "date", _dates(bars["date"]))
+    bars = bars.set_column(names.index("symbol"), "symbol", pc.cast(bars["symbol"], pa.string()))
+    for name in ("symbol", "date"):
+        if bars[name].null_count:
+            raise InvalidData(f"table.{name}: a value is missing; leave the row out")
+    return bars.sort_by([("symbol", "ascending"), ("date", "ascending")])
+
+
+def _dates(dates: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_timestamp(dates.type):
+        raise InvalidData(f"table.date: expected timestamps, got {dates.type}")
+    try:
+        return pc.cast(dates, DATE if dates.type.tz else NAIVE)
+    except pa.ArrowInvalid as error:
+        raise InvalidData(f"table.date: finer than a microsecond: {error}; round it") from None

@@ -1,0 +1,44 @@
+"""Fixtures of the tests with real clients: their packages, real bars, a store of each backend."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.resources import files
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import storecore
+
+ADAPTERS = Path(__file__).parent / "adapters"
+
+
+@pytest.fixture
+def adapter(monkeypatch):
+    """Import an adapter, or skip the test if the client that it adapts is not installed."""
+
+    def load(name, *packages):
+        for each in packages:
+            pytest.importorskip(each, reason=f"{each} is in tests/clients/requirements.txt")
+        monkeypatch.syspath_prepend(ADAPTERS)
+        return importlib.import_module(name)
+
+    return load
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request, tmp_path):
+    """An open store of each backend that needs no server."""
+    options = {"base_path": tmp_path / "data"} if request.param == "file" else {}
+    with storecore.open_store(request.param, **options) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def real_bars():
+    """13 years of daily bars of AAPL, IBM and MSFT, those of the demo."""
+    table = pq.read_table(files("storecore.cli") / "daily-bars.parquet")
+    stamps = table["date"].cast(pa.timestamp("us"))
+    return table.set_column(1, "date", stamps)
