@@ -32,7 +32,7 @@ from storecore_file.bars.inventory import Inventory, SeriesFolder
 from storecore_file.bars.journal import Journal, KindsChangedError
 from storecore_file.bars.journal_integrity import JournalProof, journal_issues
 from storecore_file.bars.kinds import Kinds, KnownKinds
-from storecore_file.bars.layout import MARK, layout_of, parsed
+from storecore_file.bars.layout import layout_of, parsed
 from storecore_file.bars.parallel import batch_by_batch, in_parallel
 from storecore_file.bars.partition import Metadata
 from storecore_file.bars.series import Series, any_metadata
@@ -139,7 +139,7 @@ class Bars(BarCollection):
     def remove_symbol(self, symbol: str) -> None:
         """Remove all partitions of a symbol in marked folders, under the locks of its series."""
         for folder in self.marked_folders(symbol):
-            names = [name for name in self._disk.names(folder) if parsed(name) or name == MARK]
+            names = list(filter(parsed, self._disk.names(folder)))
             for start in range(0, len(names), _AT_ONCE):
                 self._disk.remove(*(folder / name for name in names[start : start + _AT_ONCE]))
 
@@ -361,10 +361,11 @@ class Bars(BarCollection):
 
     def _series_folders(self) -> Iterator[SeriesFolder]:
         """Yield the folders that may have partitions, in no order."""
-        for folder in self._disk.folders(self._folder):
-            symbol = SYMBOLS.decode(folder.name)
-            if symbol is None and not is_hashed(folder.name):
+        for name in self._disk.folder_names(self._folder):
+            symbol = SYMBOLS.decode(name)
+            if symbol is None and not is_hashed(name):
                 continue
+            folder = self._folder / name if symbol is None else _symbol_folder(self._folder, symbol)
             names = self._disk.names(folder)
             yield SeriesFolder(folder, symbol, _DAILY, self._shown(folder, names))
             for name in names:
