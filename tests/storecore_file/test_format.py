@@ -263,6 +263,7 @@ OBJECTS = {
     "Events": (0, lambda base: lines_of(base, "events/*.jsonl")),
     "States": (0, lambda base: lines_of(base, "state/[!.]*.json", "state/.*.json.[0-9]*")),
     "Heads": (0, lambda base: padded(base, "audit/*/.head", 512)),
+    "Renaming a symbol": (0, lambda base: lines_of(base, ".rename")),
     "The format number": (0, lambda base: lines_of(base, ".storecore")),
 }
 
