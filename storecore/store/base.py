@@ -284,10 +284,11 @@ class Store(Closing):
         options = checked_options(symbol, columns, extra, missing, day, volume)
         write = self._replace if asked_to_replace(replace) else self._bars.write_many
         keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
+        plain, rows = checked_frame(table, timeframe, options, keeps)
         try:
-            write(timeframe, checked_frame(table, timeframe, options, keeps))
+            write(timeframe, rows)
         except Misfit as error:
-            raise misfit_in(table, error) from None
+            raise misfit_in(plain, error) from None
 
     @offered()
     def read_bar_table(
