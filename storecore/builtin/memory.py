@@ -181,8 +181,9 @@ class MemoryBars(BarCollection):
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         """Return the bars of a range, sorted by date."""
         series = self.by_series.get((symbol, timeframe), _NONE)
-        within = sorted(at for at in series.rows if span.first <= at <= span.last)
-        rows = [series.rows[at] for at in (within[-span.newest :] if span.newest else within)]
+        rows = [series.rows[at] for at in sorted(series.rows) if span.first <= at <= span.last]
+        if span.newest is not None:
+            rows = rows[-span.newest :]
         if not rows:
             return BarColumns.none()
         columns: list[Any] = list(map(list, zip(*rows, strict=True)))
