@@ -38,8 +38,11 @@ Kinds = Mapping[str, str]
 
 def kinds_of(table: pa.Table) -> dict[str, str]:
     """Return the types of the further columns of a series table, sorted by name."""
-    names = extra_names(table.column_names)
-    return {name: _NAMES[table.schema.field(name).type] for name in names}
+    schema = table.schema
+    names = schema.names  # `column_names` of a table creates an object for each column
+    if _NOT_EXTRA.issuperset(names):
+        return {}
+    return {name: _NAMES[schema.field(name).type] for name in extra_names(names)}
 
 
 def extra_names(names: Iterable[str]) -> list[str]:
@@ -144,7 +147,7 @@ def extra_arrays(rows: Sequence[Extra | None]) -> dict[str, pa.Array]:
 def extra_rows(table: pa.Table) -> list[Extra | None] | None:
     """Return the further columns of a table as plain dicts, None if no row has a value."""
     names = extra_names(table.column_names)
-    columns = [_values(table[name]) for name in names]
+    columns = [values_of(table[name]) for name in names]
     rows = [
         {name: each for name, each in zip(names, values, strict=True) if each is not None} or None
         for values in zip(*columns, strict=True)
@@ -159,7 +162,8 @@ def _array(values: list[Any], kind: str) -> pa.Array:
     return pa.array(values, TYPES[kind])
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
+def values_of(column: pa.ChunkedArray) -> list[Any]:
+    """Return a further column as plain values."""
     if pa.types.is_timestamp(column.type):  # without a time zone database
         return in_utc(pc.cast(column, pa.int64()).to_pylist())
     values: list[Any] = column.to_pylist()
@@ -209,7 +213,7 @@ def _misfit(
     """Return the error for the first of some rows."""
     row = pc.index(rows, True).as_py()
     at = pc.cast(table["date"], pa.int64())[row].as_py()
-    value = _values(table[name].slice(row, 1))[0]
+    value = values_of(table[name].slice(row, 1))[0]
     return Misfit.of(symbol, at, name, f"{shown(value)}: expected {expected}")
 
 

@@ -31,6 +31,7 @@ from storecore.fundamentals import own_copy, select_fundamentals
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.reports import AuditLine, SeriesCoverage, StateVersion
+from storecore.reports.display import counted
 from storecore.states import KEPT_VERSIONS, check_expected, checked_kept
 from storecore.store.base import Store
 from storecore.store.collections import (
@@ -97,6 +98,13 @@ class MemoryDataStore(Store):
             by_series, by_symbol = bars.renamed(old, new), fundamentals.renamed(old, new)
             encoded = events.renamed(old, new)
             bars.by_series, fundamentals.by_symbol, events.encoded = by_series, by_symbol, encoded
+
+    def _shown(self) -> list[str]:
+        return [counted(len(self._bars.by_series), "series")]
+
+    def _series_shown(self) -> list[tuple[str, str, int]]:
+        known = dict(self._bars.by_series)
+        return sorted((*key, len(each.rows)) for key, each in known.items())
 
     def __reduce__(self) -> Any:
         raise NotSerializable(

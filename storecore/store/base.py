@@ -68,6 +68,7 @@ from storecore.reports import (
     SeriesCoverage,
     StateVersion,
 )
+from storecore.reports.display import html, html_table
 from storecore.states import checked_versions
 from storecore.store.collections import (
     AuditLog,
@@ -283,10 +284,11 @@ class Store(Closing):
         options = checked_options(symbol, columns, extra, missing, day, volume)
         write = self._replace if asked_to_replace(replace) else self._bars.write_many
         keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
+        plain, rows = checked_frame(table, timeframe, options, keeps)
         try:
-            write(timeframe, checked_frame(table, timeframe, options, keeps))
+            write(timeframe, rows)
         except Misfit as error:
-            raise misfit_in(table, error) from None
+            raise misfit_in(plain, error) from None
 
     @offered()
     def read_bar_table(
@@ -681,7 +683,28 @@ class Store(Closing):
         self._check_open()
         return Report(0)
 
+    def __repr__(self) -> str:
+        shown = ["closed"] if self._closed else self._shown()
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        names = sorted(self.capabilities)
+        series = [] if self._closed else self._series_shown()
+        return html(
+            repr(self),
+            html_table(["symbol", "timeframe", "bars"], series, len(series)),
+            html_table(["capabilities"], [[", ".join(names)]], len(names)),
+        )
+
     # For subclasses.
+
+    def _shown(self) -> list[str]:
+        """Return what the store says of itself in its repr, without any I/O."""
+        return []
+
+    def _series_shown(self) -> list[tuple[str, str, int]]:
+        """Return symbol, timeframe and length of the series to show, without any I/O."""
+        return []
 
     if TYPE_CHECKING:
 

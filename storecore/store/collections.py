@@ -192,7 +192,10 @@ class FundamentalCollection(Collection, ABC):
 
     @abstractmethod
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
-        """Return the latest fundamental whose timestamp is not after the instant `limit`."""
+        """Return the latest fundamental whose timestamp is not after the instant `limit`.
+
+        The caller may change its `extra`: it is a copy, or decoded anew.
+        """
 
     def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
         """Return the fundamentals of a symbol and range by timestamp (`Catalog`).

@@ -499,3 +499,15 @@ def test_b6_a_series_that_is_replaced_has_the_columns_of_the_table_alone(store):
         store.write_bar_table(frame(trades=[3]).set_column(0, "symbol", pa.array(["B"])))
     store.write_bar_table(frame(), replace=True)
     assert [each.extra for each in store.read_bars("A", last=1)] == [None]
+
+
+def test_nobody_changes_the_extra_of_a_fundamental_that_was_read(fundamental):
+    store = MemoryDataStore()
+    store.write_fundamental("AAPL", fundamental(extra={"eps": [1.5]}))
+    for read in (
+        store.read_fundamental("AAPL"),
+        *store.fundamentals("AAPL"),
+        *store.iter_fundamentals(),
+    ):
+        read.extra["eps"].append(2)
+        assert store.read_fundamental("AAPL").extra == {"eps": [1.5]}
