@@ -29,6 +29,7 @@ from storecore_file.bars.overlaps import OpenPartition, shown
 from storecore_file.bars.partition import Group, Metadata, PartitionFile, bars_in
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import OpenFile
+from storecore_file.fs.names import SYMBOLS
 from storecore_file.fs.stat import Fingerprint, fingerprint
 
 _ATTEMPTS = 100
@@ -325,8 +326,11 @@ class Series:
             return look(bars)
 
     def layout(self) -> Layout:
-        """Return the partitions that exist now."""
-        return layout_of(self.disk.names(self.folder))
+        """Return the partitions that exist now, but for those that a rename hides."""
+        layout = layout_of(self.disk.names(self.folder))
+        if layout.renaming and self.journal.renames.hides(SYMBOLS.encode(self.symbol)):
+            return Layout([], False, renaming=True)
+        return layout
 
     def path(self, partition: Partition) -> Path:
         """Return the file of a partition."""

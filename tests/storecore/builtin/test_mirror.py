@@ -230,6 +230,28 @@ def test_an_inner_store_is_unknown_in_its_own_place():
         )
 
 
+def test_what_is_deleted_renamed_or_replaced_changes_in_all(
+    mirror, stores, bar, event, fundamental
+):
+    store = mirror(*stores)
+    store.write_bar_table(bar_table([bar(), bar(symbol="MSFT")]))
+    store.write_events([event(), event(symbol=None)])
+    store.write_fundamentals([fundamental()])
+    stores[2].save_strategy_state("value", {"old": 1})
+    store.save_strategy_state("value", {})
+    assert store.delete_strategy_state("value", expect=1) is True
+    assert store.delete_events(*EVER, iter(["news", "split"]), iter([None])) == 1
+    store.rename_symbol("AAPL", "NEW")
+    store.write_bar_table(bar_table([bar(symbol="MSFT", close=2.0)]).to_reader(), replace=True)
+    for each in stores:
+        assert each.read_events(*EVER) == [event(symbol="NEW")]
+        assert each.read_bars("MSFT") == [bar(symbol="MSFT", close=2.0)]
+        assert each.read_fundamental("NEW") == fundamental(symbol="NEW")
+        assert each.load_versioned_state("value") == StateVersion(0, None)
+    assert store.delete_fundamentals("NEW", *EVER) == 1
+    assert [each.read_fundamental("NEW") for each in stores] == [None] * 3
+
+
 def test_b6_a_mirror_writes_further_columns_to_all_of_its_stores(mirror, stores, bar):
     given = [bar(extra={"vwap": 1.5}, volume=None)]
     table = bar_table([bar(symbol="MSFT")])

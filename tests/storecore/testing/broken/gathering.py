@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import broken_filters
 import broken_forms
 import broken_maintenance
 import broken_names
+import broken_questions
 import broken_reopened
 import broken_restarts
 import broken_sizes
@@ -40,6 +42,7 @@ MODULES = (
     *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
     *(broken_behaviour, broken_verdicts, broken_maintenance, broken_columns),
     *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
+    broken_questions,
     broken_extras,
 )
 BROKEN = {
@@ -80,6 +83,7 @@ def suite_of(cls):
                 kept = store._logs[log]
                 if isinstance(kept, MemoryLog):
                     kept.kept = change(kept.kept)
+                    kept.days = [date(2026, 1, 5)] * len(kept.kept)
                 else:
                     store._logs[log] = change(kept)
 
