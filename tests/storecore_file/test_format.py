@@ -900,7 +900,7 @@ def written(tmp_path):
         (first + 60_000_000 * number, 1.0, 2.0, 0.5, 1.5, 2.0**53) for number in range(3_000)
     ]
     exact = {"exact": {"2999": LARGE}, "generation": 9}
-    writer.partition("prices/+btc/+T+ick/2026-01.parquet", "btc", "Tick", minutes, **exact)
+    writer.partition("prices/+btc/1+M/2026-01.parquet", "btc", "1M", minutes, **exact)
     wide = {"s": ["x", None, ""], "vwap": [0.5, float("inf"), None]}
     kinds = {"version": 4, "columns": {"s": "string", "vwap": "float64"}}
     writer.partition("prices/WIDE/2026-01.parquet", "WIDE", "1d", bars[:3], wide, **kinds)
