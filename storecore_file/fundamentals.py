@@ -13,6 +13,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
 from storecore.models import FundamentalData
@@ -22,10 +24,13 @@ from storecore_file.fs.disk import Disk
 from storecore_file.fs.names import SYMBOLS, is_hashed
 from storecore_file.fs.rollback import replace_all
 from storecore_file.fs.seal import decode_errors, sealed, unsealed
+from storecore_file.fs.stat import type_at
 from storecore_file.integrity import QUARANTINE, Files, Issue, folder_issues, listed, unexpected
+from storecore_file.rename_intent import MARK, Renames, is_marked
 from storecore_file.store_format import EXTRA, StoreFormat
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
+_MARK = re.compile(re.escape(MARK))
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
 _LISTINGS = 10  # a listed document may be gone: a repair has moved it, say
 _STAMP = len("2026-01-05T21-30-00.000000Z.json")
@@ -38,10 +43,12 @@ class Fundamentals(FundamentalCollection):
         self._folder = folder
         self._disk = disk
         self._format = number
+        self.renames = Renames(disk, folder.parent)
 
     def write(self, batch: list[FundamentalData]) -> None:
         """Insert or replace checked documents: all of them or, on an error, none."""
         given = {self._path(data): data for data in batch}  # the last one of an instant counts
+        self._settle({data.symbol for data in batch})
         if any(data.extra is not None for data in batch):
             self._format.require(EXTRA)
         if len(given) == 1:
@@ -78,11 +85,56 @@ class Fundamentals(FundamentalCollection):
 
     def delete(self, symbol: str, span: TimeRange) -> int:
         """Remove the documents of a symbol and range, all or none; return their number."""
+        self._settle({symbol})
         paths = self._paths(symbol, span)
         if paths:
             self._disk.refuse_links(self._folder_of(symbol), self._folder)
             replace_all(self._disk, (), paths)
         return len(paths)
+
+    def copy_symbol(self, old: str, new: str) -> None:
+        """Write all documents of a symbol under another one, whose folder is marked."""
+        found = filter(None, map(self._document, self._raw_paths(old)))
+        copies = [replace(data, symbol=new) for data in found]
+        replace_all(
+            self._disk, ((self._path(data), sealed(encode_fundamental(data))) for data in copies)
+        )
+
+    def remove_copies(self, symbol: str, other: str) -> None:
+        """Remove the documents of a symbol that equal those of another one, in a marked folder.
+
+        Writers take no lock: one that was replaced since it was copied is a later write, and stays.
+        """
+        for path in self._raw_paths(symbol) if is_marked(self._raw_names(symbol)) else []:
+            data = self._document(path)
+            copy = self._document(self._folder_of(other) / path.name)
+            if data is not None and copy is not None and replace(data, symbol=other) == copy:
+                self._disk.remove(path)
+
+    def folders_to_mark(self, old: str, new: str) -> list[Path]:
+        """Return the folders of two symbols, made if need be; none if the old one has none."""
+        if not self._raw_paths(old):
+            return []
+        folders = [self._folder_of(old), self._folder_of(new)]
+        self._disk.make_folders(folders, within=self._folder)
+        return folders
+
+    def marked_folders(self, *symbols: str) -> list[Path]:
+        """Return the folders of symbols that a rename has marked."""
+        return [self._folder_of(each) for each in symbols if is_marked(self._raw_names(each))]
+
+    def _settle(self, symbols: set[str]) -> None:
+        """Settle a rename that was interrupted, before something of its symbols is written."""
+        for symbol in symbols:
+            if type_at(self._folder_of(symbol) / MARK) and self.renames.concerns(symbol):
+                self.renames.settle()
+
+    def _raw_names(self, symbol: str) -> list[str]:
+        return self._disk.names(self._folder_of(symbol))
+
+    def _raw_paths(self, symbol: str) -> list[Path]:
+        folder, names = self._folder_of(symbol), self._raw_names(symbol)
+        return [folder / name for name in names if _DOCUMENT.fullmatch(name)]
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all documents by symbol, then by timestamp."""
@@ -111,11 +163,12 @@ class Fundamentals(FundamentalCollection):
     def issues(self) -> Iterator[Issue | None]:
         """Yield the issue of each file, None for a whole one."""
         documents = Files(_DOCUMENT, self._document, QUARANTINE)
+        mark = Files(_MARK, lambda path: None)
         found, unseen = listed(self._folder)
         yield from unseen
         for entry in found:
             if entry.is_folder:
-                yield from folder_issues(self._folder / entry.name, [documents])
+                yield from folder_issues(self._folder / entry.name, [documents, mark])
             else:
                 yield unexpected(self._folder / entry.name, entry)
 
@@ -133,7 +186,10 @@ class Fundamentals(FundamentalCollection):
         return [folder / name for name in self._names(folder) if first <= name <= last]
 
     def _names(self, folder: Path) -> list[str]:
-        return [name for name in self._disk.names(folder) if _DOCUMENT.fullmatch(name)]
+        names = self._disk.names(folder)
+        if is_marked(names) and self.renames.hides(folder.name):
+            return []
+        return [name for name in names if _DOCUMENT.fullmatch(name)]
 
     def _document(self, path: Path) -> FundamentalData | None:
         """Return the document of a file, None if it is gone."""

@@ -25,6 +25,8 @@ from storecore_file.fs.stat import places
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.integrity import Issue
 from storecore_file.lazy_folders import LazyCollection, check_is_there
+from storecore_file.rename_intent import Renames
+from storecore_file.renaming import Renaming
 from storecore_file.repair import Repairs, repairable
 from storecore_file.states import States
 from storecore_file.store_format import StoreFormat, check_format, mark_new
@@ -63,7 +65,8 @@ class FileDataStore(Store):
     read, and may be whole), "linked" (a symbolic link, which is not followed), "overlapping"
     (partitions, one of them damaged), "truncated" (a log lost its last lines, or is gone),
     "older" (a file of an older state came back), "lacking" (bars that were flushed out of the
-    journal are in no partition), "diverged" (the journal of a copy that was written to apart)
+    journal are in no partition), "diverged" (the journal of a copy that was written to apart,
+    or files of such copies that have a column in kinds that differ)
     or another of `verify_audit()`. Notes are "temporary" and "leftover" files of killed
     writers, the "torn" end of a log, an "unknown" file, and anomalies in bars. With a checkpoint
     (`against`) findings have the kinds of `storecore.store.checkpoints` too.
@@ -109,6 +112,16 @@ class FileDataStore(Store):
             "states": States(folders["states"], disk, lock_timeout, kept_versions),
             **{log: FileLog(folders[log], disk, lock_timeout, number) for log in LOGS},
         }
+        self._renaming = Renaming(
+            Renames(disk, self.base_path),
+            disk,
+            number,
+            collections["bars"],
+            collections["fundamentals"],
+            collections["events"],
+            lock_timeout,
+        )
+        self._renaming.connect()
         self._collections = collections if create else self._lazy(collections, folders)
         super().__init__(
             bars=self._collections["bars"],
@@ -130,6 +143,13 @@ class FileDataStore(Store):
             name: LazyCollection(each, self._disk, self.base_path, folders[name])
             for name, each in collections.items()
         }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._renaming.connect()
+
+    def _rename(self, old: str, new: str) -> None:
+        self._renaming.rename(old, new)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_path={str(self.base_path)!r})"
@@ -180,6 +200,7 @@ class FileDataStore(Store):
         """
         self._check_open()
         with Deferral() as tried:
+            tried(self._renaming.settle)
             merged = self._bars.compact(tried)
             days = self._events.compact(tried)
         actions = [f"merged {merged} files of bars into others"] if merged else []

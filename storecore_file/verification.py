@@ -8,6 +8,7 @@ from typing import Protocol
 
 from storecore.errors import CorruptData, StorageError
 from storecore.reports import Finding, Report
+from storecore_file import rename_intent
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.quarantine import FOLDER
 from storecore_file.integrity import (
@@ -22,7 +23,12 @@ from storecore_file.integrity import (
 )
 from storecore_file.store_format import LOCK, NAME, format_issues
 
-_OWN = frozenset({"prices", "fundamentals", "events", "state", "audit", FOLDER, NAME, LOCK})
+_OWN = frozenset(
+    {
+        *("prices", "fundamentals", "events", "state", "audit", FOLDER),
+        *(NAME, LOCK, rename_intent.NAME, rename_intent.LOCK),
+    }
+)
 _LOGS = frozenset({"decisions", "orders"})
 _STATES = ("older", "lacking", "diverged")  # files of different states of the store
 WRONG = frozenset({DAMAGED, UNCHECKED, LINKED, UNREPAIRED, "overlapping", "truncated", *_STATES})
@@ -42,6 +48,7 @@ def store_issues(
     """Return how many files were checked, and all issues."""
     checks = [check for each in collections for check in guarded(base_path, each.issues())]
     checks += guarded(base_path, format_issues(disk, base_path))
+    checks += guarded(base_path, rename_intent.rename_issues(disk, base_path))
     checks += [*_others(base_path, _OWN), *_others(base_path / "audit", _LOGS)]
     return len(checks), [issue for issue in checks if issue is not None]
 

@@ -11,10 +11,11 @@ is large, by `compact()` and at `close()`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -31,7 +32,7 @@ from storecore_file.bars.inventory import Inventory, SeriesFolder
 from storecore_file.bars.journal import Journal, KindsChangedError
 from storecore_file.bars.journal_integrity import JournalProof, journal_issues
 from storecore_file.bars.kinds import Kinds, KnownKinds
-from storecore_file.bars.layout import parsed
+from storecore_file.bars.layout import layout_of, parsed
 from storecore_file.bars.parallel import batch_by_batch, in_parallel
 from storecore_file.bars.partition import Metadata
 from storecore_file.bars.series import Series, any_metadata
@@ -39,8 +40,10 @@ from storecore_file.bars.stream import stream
 from storecore_file.bars.writer import SeriesWriter, Upsert, all_or_none
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import Attempt, best_effort
+from storecore_file.fs.locks import Locked
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES, is_hashed
 from storecore_file.integrity import Issue, guarded, listed, unexpected
+from storecore_file.rename_intent import RenamingError, is_marked
 from storecore_file.store_format import EXTRA, StoreFormat
 
 _DAILY = "1d"
@@ -48,6 +51,8 @@ FEW_ROWS = 32  # a symbol with more is written into its own files at once
 MANY_SERIES = 2  # with few rows each: one append costs less than two files, and is whole or not
 JOURNAL_BYTES = 16 * 2**20
 WRITERS = 4  # they wait for the disk more than they work
+_AT_ONCE = 64  # files that are removed together: each is held open until then
+_Result = TypeVar("_Result")
 _Few = list[tuple[str, pa.Table]]
 
 
@@ -62,6 +67,7 @@ class Bars(BarCollection):
         self._format = number
         self._lock_timeout = lock_timeout
         self._journal = Journal(folder / ".journal", disk, lock_timeout)
+        self.renames = self._journal.renames
         self._inventory = Inventory(disk, self._journal, self._series)
         self._appended = False
         self._known: set[tuple[str, str]] = set()  # series whose partitions have been asked
@@ -89,8 +95,78 @@ class Bars(BarCollection):
         upserts = [
             Upsert(self._writer(symbol, timeframe), bars, whole=True) for symbol, bars in series
         ]
-        with all_or_none(upserts, WRITERS):
-            pass
+        self._settled(lambda: _put(upserts))
+
+    @contextmanager
+    def held(self, old: str, new: str) -> Iterator[None]:
+        """Hold the locks of all series of two symbols, whose rows have all left the journal."""
+        if not self._disk.is_folder(self._folder):  # a store without bars
+            yield
+            return
+        self._disk.make_folder(self._journal.folder, within=self._folder)
+        while True:
+            self.flush()
+            names = self._folders_of(old)
+            locked = self.locked(old, new, names)
+            with self._journal.flush_lock(), locked, self._journal.kinds_lock():
+                rows = self._journal.series(self._journal.files())
+                if names == self._folders_of(old) and not {old, new} & {key[0] for key in rows}:
+                    self._journal.record.forget(lambda key, hour: key[0] == old)
+                    yield
+                    return
+
+    @contextmanager
+    def locked(self, old: str, new: str, names: Sequence[str] = ()) -> Iterator[None]:
+        """Hold the locks of all series of two symbols, those of the new one made if need be."""
+        made = [_below(_symbol_folder(self._folder, new), name) for name in names]
+        self._disk.make_folders(made, within=self._folder)
+        found = {*made, *self.marked_folders(old), *self.marked_folders(new)}
+        found |= {_below(_symbol_folder(self._folder, old), name) for name in names}
+        with ExitStack() as locks:
+            for folder in sorted(found):
+                locks.enter_context(Locked(folder / ".lock", self._lock_timeout))
+            yield
+
+    def copy_symbol(self, old: str, new: str) -> None:
+        """Write all series of a symbol under another one, whose folders are marked."""
+        for name in self._folders_of(old):
+            own, other = (_below(_symbol_folder(self._folder, each), name) for each in (old, new))
+            timeframe = self._metadata(own).timeframe
+            series = Series(own, old, timeframe, self._disk, self._journal)
+            copy = Series(other, new, timeframe, self._disk, self._journal)
+            SeriesWriter(series, self._lock_timeout).copy_to(copy)
+
+    def remove_symbol(self, symbol: str) -> None:
+        """Remove all partitions of a symbol in marked folders, under the locks of its series."""
+        for folder in self.marked_folders(symbol):
+            names = list(filter(parsed, self._disk.names(folder)))
+            for start in range(0, len(names), _AT_ONCE):
+                self._disk.remove(*(folder / name for name in names[start : start + _AT_ONCE]))
+
+    def folders_to_mark(self, old: str, new: str) -> list[Path]:
+        """Return the folders of the series of a symbol, and of what they are to be."""
+        names = self._folders_of(old)
+        symbols = [_symbol_folder(self._folder, symbol) for symbol in (old, new)]
+        return [_below(folder, name) for folder in symbols for name in names]
+
+    def marked_folders(self, symbol: str) -> list[Path]:
+        """Return the folders of a symbol's series that a rename has marked."""
+        folders = self._series_in(_symbol_folder(self._folder, symbol), None)
+        return [each for each in folders if layout_of(self._disk.names(each)).renaming]
+
+    def _folders_of(self, symbol: str) -> list[str]:
+        """Return the names of the folders of a symbol's series; "" is its own."""
+        daily = _symbol_folder(self._folder, symbol)
+        found = filter(self._has_partitions, self._series_in(daily, None))
+        return ["" if folder == daily else folder.name for folder in found]
+
+    def _settled(self, work: Callable[[], _Result]) -> _Result:
+        """Return what some work returns, done again if a rename had to be settled before."""
+        while True:
+            try:
+                return work()
+            except RenamingError:
+                self.renames.settle()
 
     def _flush_columns(self, keys: list[tuple[str, str]]) -> None:
         """Flush the journal if it has further columns of some series, which they may not keep."""
@@ -100,7 +176,7 @@ class Bars(BarCollection):
     def _upsert(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
         while True:
             with suppress(KindsChangedError):  # by another writer, once this one had looked at them
-                return self._try_to_upsert(timeframe, series)
+                return self._settled(lambda: self._try_to_upsert(timeframe, series))
 
     def _try_to_upsert(self, timeframe: str, series: list[tuple[str, pa.Table]]) -> None:
         given = [(symbol, bars) for symbol, bars in series if len(bars)]
@@ -224,7 +300,7 @@ class Bars(BarCollection):
         if span.first > span.last or not self._disk.is_folder(self._path(*key)):
             return 0
         self._disk.refuse_links(self._path(*key), self._folder)
-        deleted = self._writer(*key).delete(span.first, span.last)
+        deleted = self._settled(lambda: self._writer(*key).delete(span.first, span.last))
         self._tidy(key)
         return deleted
 
@@ -233,7 +309,7 @@ class Bars(BarCollection):
         with best_effort(self._path(*key), "empty partitions are removed later"):
             if key in self._journal.series():  # its rows need a partition that is empty now
                 self._try_to_flush()
-            self._writer(*key).drop_empty()
+            self._settled(self._writer(*key).drop_empty)
 
     def series(self) -> Iterator[tuple[str, str]]:
         """Yield symbol and timeframe of each series."""
@@ -285,17 +361,21 @@ class Bars(BarCollection):
 
     def _series_folders(self) -> Iterator[SeriesFolder]:
         """Yield the folders that may have partitions, in no order."""
-        for folder in self._disk.folders(self._folder):
-            symbol = SYMBOLS.decode(folder.name)
-            if symbol is None and not is_hashed(folder.name):
+        for name in self._disk.folder_names(self._folder):
+            symbol = SYMBOLS.decode(name)
+            if symbol is None and not is_hashed(name):
                 continue
+            folder = self._folder / name if symbol is None else _symbol_folder(self._folder, symbol)
             names = self._disk.names(folder)
-            yield SeriesFolder(folder, symbol, _DAILY, names)
+            yield SeriesFolder(folder, symbol, _DAILY, self._shown(folder, names))
             for name in names:
                 below = folder / name
                 if not name.endswith(".parquet") and self._disk.is_folder(below):
-                    timeframe = TIMEFRAMES.decode(name)
-                    yield SeriesFolder(below, symbol, timeframe, self._disk.names(below))
+                    timeframe, within = TIMEFRAMES.decode(name), self._disk.names(below)
+                    yield SeriesFolder(below, symbol, timeframe, self._shown(below, within))
+
+    def _shown(self, folder: Path, names: list[str]) -> list[str]:
+        return [] if is_marked(names) and self._is_hidden(folder) else names
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         """Return the further columns of a series and their kinds."""
@@ -326,7 +406,7 @@ class Bars(BarCollection):
     def _flushed(self, key: tuple[str, str]) -> StoreError | None:
         """Flush one series; return an error, so that it does not stop the others."""
         try:
-            self._writer(*key).write(EMPTY)
+            self._settled(lambda: self._writer(*key).write(EMPTY))
         except StoreError as error:
             return error
         return None
@@ -349,7 +429,7 @@ class Bars(BarCollection):
 
     def _merge(self, key: tuple[str, str]) -> int:
         self._disk.refuse_links(self._path(*key), self._folder)
-        return self._writer(*key).merge(patient=False)
+        return self._settled(lambda: self._writer(*key).merge(patient=False))
 
     def issues(self) -> Iterator[Issue | None]:
         """Yield the issue of each file, None for a whole one, and anomalies of bars."""
@@ -391,7 +471,13 @@ class Bars(BarCollection):
         return [folder, *self._disk.folders(folder)]
 
     def _has_partitions(self, folder: Path) -> bool:
-        return any(map(parsed, self._disk.names(folder)))
+        layout = layout_of(self._disk.names(folder))
+        return bool(layout.partitions) and not (layout.renaming and self._is_hidden(folder))
+
+    def _is_hidden(self, folder: Path) -> bool:
+        """Return whether a rename says that the files in a marked folder do not count."""
+        symbol = folder.relative_to(self._folder).parts[0]
+        return self.renames.hides(symbol)
 
     def _metadata(self, folder: Path) -> Metadata:
         """Return the metadata of a partition, for a folder whose name is only a hash (law N1)."""
@@ -405,6 +491,15 @@ class Bars(BarCollection):
 def _symbol_folder(prices: Path, symbol: str) -> Path:
     # Cached: joining a path costs as much as opening the file.
     return prices / SYMBOLS.encode(symbol)
+
+
+def _below(folder: Path, name: str) -> Path:
+    return folder / name if name else folder
+
+
+def _put(upserts: Sequence[Upsert]) -> None:
+    with all_or_none(upserts, WRITERS):
+        pass
 
 
 def _in_timeframe(folder: Path, timeframe: str) -> Path:

@@ -45,6 +45,7 @@ from storecore_file.integrity import (
     not_a_file,
     unexpected,
 )
+from storecore_file.rename_intent import MARK as RENAMING
 
 
 def proven(content: bytes, path: Path, partition: Partition) -> tuple[Metadata, pa.Table]:
@@ -278,7 +279,9 @@ def _held(folder: Path, look: _Look) -> list[OpenPartition]:
 
 
 def _is_known(entry: Entry) -> bool:
-    return parsed(entry.name) is not None or (entry.name == MARK and entry.type == "file")
+    return parsed(entry.name) is not None or (
+        entry.name in (MARK, RENAMING) and entry.type == "file"
+    )
 
 
 def _may_be_series(entry: Entry) -> bool:

@@ -60,6 +60,7 @@ from storecore_file.fs.high_water_marks import HighWaterMarks
 from storecore_file.fs.locks import Count, Locked
 from storecore_file.fs.logs import NumberedLog, whole_lines
 from storecore_file.fs.seal import is_sealed, sealed, unsealed
+from storecore_file.rename_intent import Renames
 
 NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
 
@@ -158,6 +159,7 @@ class Journal:
         self.record = RetiredJournals(folder / ".past", disk)
         self._past: Past | None = None
         self._listed: list[str] = []  # the names in the folder, as last seen
+        self.renames = Renames(disk, folder.parent.parent)
         self._reading = RLock()  # threads read the new lines one after another
         reset_after_fork(self)
 

@@ -31,6 +31,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from storecore.values.times import exact_instant, to_datetime
+from storecore_file.rename_intent import MARK as RENAMING
 
 _STAMP = r"\d{4}-\d\d(?:-\d\d(?:T\d\d)?)?"
 _NAME = re.compile(rf"({_STAMP})(?:--({_STAMP}))?\.parquet")
@@ -57,11 +58,13 @@ class Layout(NamedTuple):
     """The partitions of a series in order of time, and whether any two overlap.
 
     `marked`: whether some may have further columns, so that a question about others has to look.
+    `renaming`: whether a rename of the symbol says whether they count.
     """
 
     partitions: list[Partition]
     overlap: bool
     marked: bool = False
+    renaming: bool = False
 
 
 def partition_of(first: int, last: int) -> Partition:
@@ -103,7 +106,7 @@ def _layout_of(names: tuple[str, ...]) -> Layout:
     partitions = sorted(
         found, key=lambda partition: (partition.first, -partition.last, partition.name)
     )
-    return Layout(partitions, overlapping(partitions), MARK in names)
+    return Layout(partitions, overlapping(partitions), MARK in names, RENAMING in names)
 
 
 def overlapping(partitions: Iterable[Partition]) -> bool:

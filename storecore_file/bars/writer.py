@@ -67,6 +67,7 @@ from storecore_file.fs.locks import Locked
 from storecore_file.fs.quarantine import copy_to_quarantine, quarantine_path
 from storecore_file.fs.rollback import Rollback
 from storecore_file.fs.stat import Fingerprint, fingerprint
+from storecore_file.rename_intent import RenamingError
 
 _log = logging.getLogger("storecore")
 _Result = TypeVar("_Result")
@@ -392,6 +393,20 @@ class SeriesWriter:
         change = _Change(kinds, pending) if kinds or self._series.layout().marked else None
         return _Upserted([_Filled(whole, new, flushed, origins)], took, change)
 
+    def copy_to(self, other: Series) -> None:
+        """Write all bars into the folder of another series. The caller holds the locks of both."""
+        flushed = self._journal.pending(other.key).through
+
+        def copy(piece: Partition, file: PartitionFile) -> None:
+            generation = next_generation([file.metadata.generation])
+            bars = file.rows(piece.first, piece.last)
+            path = other.path(partition_of(piece.first, piece.last))
+            self._disk.replace(path, encode(*other.key, bars, flushed, generation))
+
+        if self._series.layout().marked:
+            self._disk.add(other.folder / MARK, b"")
+        self._series.each(copy)
+
     def divide(self, taken: Collection[str]) -> None:
         """Cut partitions that are too long, into others than those with some names.
 
@@ -419,8 +434,13 @@ class SeriesWriter:
         return None  # the next write to it does so
 
     def _partitions(self) -> list[Partition]:
-        """Return the partitions, after any that overlap are brought together."""
+        """Return the partitions, after any that overlap are brought together.
+
+        Raises `RenamingError` if a rename of the symbol has to be settled before.
+        """
         layout = self._series.layout()
+        if layout.renaming and self._journal.renames.concerns(self._series.symbol):
+            raise RenamingError
         while layout.overlap:
             pending = self._journal.settled(self._series.key)
             for cluster in clusters(layout.partitions):

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from operator import attrgetter
@@ -38,7 +39,7 @@ from storecore_file.events.days import (
     number_of,
     read_through,
 )
-from storecore_file.fs.disk import Disk, Staged
+from storecore_file.fs.disk import Disk, Staged, is_settled
 from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.high_water_marks import HighWaterMarks, Mark
 from storecore_file.fs.locks import GroupCommit, Locked
@@ -56,6 +57,7 @@ from storecore_file.integrity import (
     folder_lock,
     guarded,
 )
+from storecore_file.rename_intent import MARK, Intent, Renames, is_marked
 
 _HIDDEN = "of another copy of the store: {} of its events differ from the sealed ones, which count"
 _logger = logging.getLogger("storecore")
@@ -63,10 +65,27 @@ _AT_ONCE = 64
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
 _LOG_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
 _MARKS_FILE = re.compile(r"\.ends")
+_RENAME_MARK = re.compile(re.escape(MARK))
 _SEALED_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.parquet")
 
 
-Change = Callable[[Event], Event | None]
+Change = Callable[[str, int, Event], Event | None]
+Seen = tuple[Fingerprint | None, Fingerprint | None]
+
+
+class _Listing(NamedTuple):
+    """The days that have files, and a rename that counts but is not done in all of them yet."""
+
+    days: list[str]
+    renamed: Intent | None
+
+
+class _Survey(NamedTuple):
+    """The symbols of a day and the number of its last event, as its files were then."""
+
+    seen: Seen
+    through: int
+    symbols: frozenset[str | None]
 
 
 class Rewritten(NamedTuple):
@@ -76,7 +95,7 @@ class Rewritten(NamedTuple):
     """
 
     day: str
-    seen: tuple[Fingerprint | None, Fingerprint | None]
+    seen: Seen
     staged: Staged
     changes: int
     hidden: int
@@ -98,6 +117,8 @@ class Events(EventCollection):
         self._marks = HighWaterMarks(folder / ".ends", disk)
         self._lock_timeout = lock_timeout
         self._together = GroupCommit(self._locked, self._commit)
+        self.renames = Renames(disk, folder.parent)
+        self._surveyed: dict[str, _Survey] = {}
 
     def write(self, batch: list[Event]) -> None:
         """Append checked events to their days, all or, on an error, none.
@@ -127,6 +148,10 @@ class Events(EventCollection):
         """Close the files that are open, once no thread writes to them any more."""
         self._log.close()
         self._marks.close()
+
+    def locked(self) -> Locked | nullcontext[None]:
+        """Return the lock of all events, none if no event was ever written."""
+        return self._locked() if self._days() else nullcontext()
 
     def _locked(self) -> Locked:
         return Locked(self._lock_path, self._lock_timeout)
@@ -160,39 +185,104 @@ class Events(EventCollection):
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range and of some types (None: all), in order."""
-        events = (event for day in self._days_of(span) for event in self._day(day).events)
-        return select_events(events, span, types)
+        return self._steadily(lambda events: select_events(events, span, types), span)
 
     def find(self, query: EventQuery) -> list[Event]:
         """Return the events that a query asks for, in order."""
-        days = self._days_of(query.span)
-        return find_events((event for day in days for event in self._day(day).events), query)
+        return self._steadily(lambda events: find_events(events, query), query.span)
+
+    def _steadily(
+        self, select: Callable[[Iterable[Event]], list[Event]], span: TimeRange
+    ) -> list[Event]:
+        """Return what `select` returns of the events of a range.
+
+        If a symbol is renamed meanwhile, some days would have its old name and others its new one:
+        then all are read again.
+        """
+        while True:
+            listing = self._listing()
+            days = _within(listing.days, span)
+            found = select(self._events(days, listing.renamed))
+            if len(days) < 2 or self._listing().renamed == listing.renamed:
+                return found
+
+    def _events(self, days: Iterable[str], renamed: Intent | None) -> Iterator[Event]:
+        """Yield the events of some days, with the symbols that count now."""
+        for day in days:
+            found = self._day(day)
+            if renamed is None:
+                yield from found.events
+            else:
+                yield from (renamed.applied(day, *each) for each in found.numbered())
+
+    def _listing(self) -> _Listing:
+        """Return the days that have files, and the rename that is not done yet in all of them."""
+        names = self._disk.names(self._folder)
+        matches = map(_DAY_FILE.fullmatch, names)
+        renamed = self.renames.committed() if is_marked(names) else None
+        return _Listing(sorted({match[1] for match in matches if match}), renamed)
 
     def symbols(self) -> set[str]:
         """Return the symbols that have events."""
-        found = {symbol for day in self._days() for symbol in self._symbols_of(day)}
+        days, renamed = self._listing()
+        if renamed is None:
+            found = {symbol for day in days for symbol in self._survey(day).symbols}
+        else:
+            found = {event.symbol for event in self._events(days, renamed)}
         return {symbol for symbol in found if symbol is not None}
 
-    def _symbols_of(self, day: str) -> set[str | None]:
+    def days_with(self, symbol: str) -> dict[str, int]:
+        """Return the days that have events of a symbol, and the number of the last one of each."""
+        surveys = ((day, self._survey(day)) for day in self._days())
+        return {day: each.through for day, each in surveys if symbol in each.symbols}
+
+    def rename(self, intent: Intent) -> None:
+        """Rewrite the days of a rename, whose events have the new symbol for readers already."""
+        days = [day for day in self._days() if day in intent.days]
+        self._rewrite(days, intent.applied)
+
+    def folders_to_mark(self, days: Mapping[str, int]) -> list[Path]:
+        """Return the folder of events if a rename concerns any."""
+        return [self._folder] if days else []
+
+    def marked_folders(self) -> list[Path]:
+        """Return the folder of events if a rename has marked it."""
+        return [self._folder] if is_marked(self._disk.names(self._folder)) else []
+
+    def _survey(self, day: str) -> _Survey:
+        """Return the symbols of a day and the number of its last event, kept until it changes."""
+        now, seen = time.time_ns(), self._seen(day)
+        kept = self._surveyed.get(day)
+        if kept is not None and kept.seen == seen:
+            return kept
         lines = self._lines(day)  # before the sealed file, as in `_day`
         path = self._sealed_path(day)
         content = self._disk.read(path)
         through, found = (0, set()) if content is None else decode_symbols(content, path)
-        return found | {line.symbol for line in lines if line.n > through}
+        late = [line for line in lines if line.n > through]
+        found |= {line.symbol for line in late}
+        survey = _Survey(seen, late[-1].n if late else through, frozenset(found))
+        if all(file is None or is_settled(file[-1], now) for file in seen):
+            self._surveyed[day] = survey
+        return survey
 
     def delete(self, query: EventQuery) -> int:
         """Remove the events that a query asks for, all or none; return their number."""
         is_asked_for = event_filter(query)
-        return self.rewrite(
-            self._days_of(query.span), lambda event: None if is_asked_for(event) else event
-        )
+        if self._listing().renamed is not None:
+            self.renames.settle()
 
-    def rewrite(self, days: Iterable[str], change: Change) -> int:
+        def kept(day: str, number: int, event: Event) -> Event | None:
+            return None if is_asked_for(event) else event
+
+        return self._rewrite(_within(self._days(), query.span), kept)
+
+    def _rewrite(self, days: Iterable[str], change: Change) -> int:
         """Change events of some days, all or none; return their number.
 
-        `change` returns an event as it is, another in its place, or None to delete it. The new
-        days are staged before the lock is taken; one that others have written to since is staged
-        again.
+        `change` takes the day, number and event; it returns the event as it is, another in its
+        place, or None to delete it. The new days are staged before the lock is taken; one that
+        others have written to since is staged again.
         """
         staged: list[Rewritten] = []
         try:
@@ -210,7 +300,7 @@ class Events(EventCollection):
         """Stage a day with its events changed; `[]` if none changes, and the day is not empty."""
         seen = self._seen(day)
         old = self._day(day)
-        events = [change(event) for event in old.events]
+        events = [change(day, *each) for each in old.numbered()]
         changes = sum(new is not own for new, own in zip(events, old.events, strict=True))
         if seen == (None, None) or (old.events and not changes):
             return []
@@ -219,7 +309,7 @@ class Events(EventCollection):
         staged = self._disk.stage(self._sealed_path(day), encode_day(new))
         return [Rewritten(day, seen, staged, changes, hidden, not new.events)]
 
-    def _seen(self, day: str) -> tuple[Fingerprint | None, Fingerprint | None]:
+    def _seen(self, day: str) -> Seen:
         return fingerprint(self._log_path(day)), fingerprint(self._sealed_path(day))
 
     def _put(self, rewritten: list[Rewritten], change: Change) -> list[Rewritten]:
@@ -272,8 +362,9 @@ class Events(EventCollection):
 
     def all(self) -> Iterator[Event]:
         """Yield all events by timestamp, then by order of writing, a day at a time."""
-        for day in self._days():
-            yield from sorted(self._day(day).events, key=attrgetter("timestamp"))
+        days, renamed = self._listing()
+        for day in days:
+            yield from sorted(self._events([day], renamed), key=attrgetter("timestamp"))
 
     def compact(self, tried: Attempt) -> list[str]:
         """Seal every day that is being written, and return those days."""
@@ -291,8 +382,9 @@ class Events(EventCollection):
             moved=lambda path: self._marks.forget(path.stem),
         )
         known = Files(_MARKS_FILE, lambda path: self._marks.read(), QUARANTINE, folder_lock)
+        renamed = Files(_RENAME_MARK, lambda path: None)
         broken = set()
-        for issue in folder_issues(self._folder, [logs, days, known]):
+        for issue in folder_issues(self._folder, [logs, days, known, renamed]):
             broken |= {issue.path.stem} if issue and issue.kind != "torn" else set()
             yield issue
         for day in sorted({*self._days(), *marks} - broken):
@@ -383,14 +475,8 @@ class Events(EventCollection):
         late_events = [Event(*astuple(line)[:-1]) for line in late]
         return SealedDay(last, events + late_events, changed)
 
-    def _days_of(self, span: TimeRange) -> list[str]:
-        """Return the days of a range that have files."""
-        first, last = (str(to_datetime(at, aware=False).date()) for at in span[:2])
-        return [day for day in self._days() if first <= day <= last]
-
     def _days(self) -> list[str]:
-        matches = map(_DAY_FILE.fullmatch, self._disk.names(self._folder))
-        return sorted({match[1] for match in matches if match})
+        return self._listing().days
 
     def _lines(self, day: str) -> list[Line]:
         log = self._log_path(day)
@@ -420,6 +506,11 @@ class Events(EventCollection):
 
     def _sealed_path(self, day: str) -> Path:
         return _day_path(self._folder, f"{day}.parquet")
+
+
+def _within(days: list[str], span: TimeRange) -> list[str]:
+    first, last = (str(to_datetime(at, aware=False).date()) for at in span[:2])
+    return [day for day in days if first <= day <= last]
 
 
 @lru_cache(maxsize=64)

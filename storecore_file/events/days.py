@@ -7,7 +7,7 @@ file holds the version of this format and `through`, the number of the last even
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,10 +94,14 @@ class SealedDay(NamedTuple):
     events: list[Event]
     changed: int = 0
 
+    def numbered(self) -> Iterator[tuple[int, Event]]:
+        """Yield the events with their numbers, or higher ones for those up to `changed`."""
+        return enumerate(self.events, self.through - len(self.events) + 1)
+
     def with_events(self, events: list[Event | None]) -> SealedDay:
         """Return the day with other events in the place of its own; None for a deleted one."""
-        pairs = enumerate(zip(self.events, events, strict=True), self.through - len(events) + 1)
-        changed = [number for number, (own, new) in pairs if new is not own]
+        pairs = zip(self.numbered(), events, strict=True)
+        changed = [number for (number, own), new in pairs if new is not own]
         kept = [event for event in events if event is not None]
         return SealedDay(self.through, kept, max(self.changed, *changed, 0))
 

@@ -195,13 +195,17 @@ class Disk:
 
     def folders(self, folder: Path) -> list[Path]:
         """Return the folders in a folder that are not hidden, sorted; none if it is missing."""
+        return [folder / name for name in self.folder_names(folder)]
+
+    def folder_names(self, folder: Path) -> list[str]:
+        """Return the names of the folders in a folder, as `folders` does."""
         with os_errors(folder, "list"):
             try:
                 with os.scandir(folder) as entries:
                     names = [entry.name for entry in entries if _may_be_folder(entry)]
             except FileNotFoundError:
                 return []
-        return [folder / name for name in sorted(names) if not name.startswith(".")]
+        return [name for name in sorted(names) if not name.startswith(".")]
 
     def size(self, path: Path) -> int | None:
         """Return the size of a file in bytes, None if there is no file."""

@@ -34,6 +34,8 @@ from storecore.errors import CorruptData
 from storecore_file import FileDataStore
 from storecore_file.fs import disk, rollback
 from storecore_file.fs.names import STRATEGIES, SYMBOLS, TIMEFRAMES
+from storecore_file.renaming import Renaming
+from storecore_file.states import States
 
 PACKAGE = Path(storecore_file.__file__).parent
 PAGE = (PACKAGE / "FORMAT.md").read_text()
@@ -143,12 +145,17 @@ def fill(store):
     minutes = [bar("AAPL", START + timedelta(minutes=number)) for number in range(50)]
     store.write_bars("AAPL", minutes, timeframe="1m")
     store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[55], 1.0))
-    store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[10], 2.0), timeframe="1D")
+    store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[10], 2.0), timeframe="Tick")
     store.write_bars("J0", wide("J0", 4), timeframe="1h")
     store.write_bars("J1", wide("J1", 2), timeframe="1h")
     store.write_bars("WIDE", wide("WIDE", 3))
     store.write_events([event(number) for number in range(5)])
+    store.write_event(replace(event(5), symbol="OLD"))
+    store.write_fundamental("OLD", filing("OLD", 0))
     store.compact()
+    with pytest.MonkeyPatch.context() as patch:  # it is killed before its marks are removed
+        patch.setattr(Renaming, "_unmark", lambda self, intent: None)
+        store.rename_symbol("OLD", "NEW")
     store.write_bars("J1", [bar("J1", START)], timeframe="1h")
     store.write_bar_table(wide_day(["J0", "J1"], START + timedelta(hours=1)), timeframe="1h")
     store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[56], 3.0))
@@ -163,6 +170,10 @@ def fill(store):
         store.save_strategy_state("Value", {"number": number})
         store.log_decision("value", Decision("AAPL", Action.BUY, 0.5, 0.9, "", {"rank": number}))
     store.save_strategy_state("é" * 60, {})
+    store.save_strategy_state("gone", {})
+    with pytest.MonkeyPatch.context() as patch:  # it is killed before the history is removed
+        patch.setattr(States, "_finish_deletion", lambda self, path: None)
+        store.delete_strategy_state("gone")
     for number in (1, "b-2"):
         order = Order("value", "AAPL", "BUY", 10, "LIMIT", 99.5, {"tif": "day"})
         result = OrderResult(number, "filled", 99.5, 10, extra={"fees": [0.5]})
@@ -252,6 +263,7 @@ OBJECTS = {
     "Events": (0, lambda base: lines_of(base, "events/*.jsonl")),
     "States": (0, lambda base: lines_of(base, "state/[!.]*.json", "state/.*.json.[0-9]*")),
     "Heads": (0, lambda base: padded(base, "audit/*/.head", 512)),
+    "Renaming a symbol": (0, lambda base: lines_of(base, ".rename")),
     "The format number": (0, lambda base: lines_of(base, ".storecore")),
 }
 
@@ -805,7 +817,7 @@ class Writer:
         temporary.write_bytes(content)
         temporary.rename(path)
 
-    def partition(self, name, symbol, timeframe, bars, **more):
+    def partition(self, name, symbol, timeframe, bars, further=None, **more):
         dates, *prices = zip(*bars, strict=True)
         fields = [pa.field("symbol", pa.string(), False)]
         fields += [pa.field("date", pa.timestamp("us", "UTC"), False)]
@@ -818,13 +830,17 @@ class Writer:
             [pa.array(each, field.type) for each, field in zip(columns, fields, strict=True)],
             schema=pa.schema(fields),
         )
+        for column, values in (further or {}).items():
+            table = table.append_column(column, pa.array(values))
         sink = BytesIO()
         pq.write_table(
             table, sink, row_group_size=2_560, write_page_checksum=True, store_schema=False
         )
         content, file = sink.getvalue(), pq.read_metadata(sink)
         chunks, at = [], 4
-        for group, column in [(g, c) for g in range(file.num_row_groups) for c in range(7)]:
+        for group, column in [
+            (g, c) for g in range(file.num_row_groups) for c in range(table.num_columns)
+        ]:
             size = file.row_group(group).column(column).total_compressed_size
             chunks.append([size, crc32(content[at : at + size])])
             at += size
@@ -884,7 +900,11 @@ def written(tmp_path):
         (first + 60_000_000 * number, 1.0, 2.0, 0.5, 1.5, 2.0**53) for number in range(3_000)
     ]
     exact = {"exact": {"2999": LARGE}, "generation": 9}
-    writer.partition("prices/+btc/1+M/2026-01.parquet", "btc", "1M", minutes, **exact)
+    writer.partition("prices/+btc/+T+ick/2026-01.parquet", "btc", "Tick", minutes, **exact)
+    wide = {"s": ["x", None, ""], "vwap": [0.5, float("inf"), None]}
+    kinds = {"version": 4, "columns": {"s": "string", "vwap": "float64"}}
+    writer.partition("prices/WIDE/2026-01.parquet", "WIDE", "1d", bars[:3], wide, **kinds)
+    writer.put("prices/WIDE/further.columns", b"")
     rows = {"timeframe": "1d", "symbol": ["AAPL", "J0"], "date": [days[3], days[4]]}
     rows |= {name: [1.5, 2] for name in ("open", "high", "low", "close", "volume")}
     journal = "0000000000000007-0123456789abcdef.jsonl"
@@ -917,10 +937,16 @@ def written(tmp_path):
     return writer.base
 
 
+def irregular(base):
+    """The note of minutes in the timeframe `1M`, which is a month."""
+    return "irregular", str(base / "prices/+btc/1+M")
+
+
 def test_a_store_that_a_writer_made_from_the_page_has_written_is_whole(written):
     with FileDataStore(base_path=written, create=False) as store:
         report = store.verify()
-        assert (report.findings, report.notes) == ((), ())
+        assert report.findings == ()
+        assert [(each.kind, each.place) for each in report.notes] == [irregular(written)]
         check_equal(written, store)
 
 
@@ -954,5 +980,6 @@ def test_history_is_reserved_and_neither_read_nor_written(written):
     (written / "history").mkdir()
     with FileDataStore(base_path=written) as store:
         assert [(each.kind, each.place) for each in store.verify().notes] == [
-            ("unknown", str(written / "history"))
+            irregular(written),
+            ("unknown", str(written / "history")),
         ]

@@ -1,0 +1,139 @@
+"""Renames a symbol in all collections, in one step that readers and a crash see whole or not.
+
+1. Hold the locks of all its series, of the journal and of events; check the names.
+2. Write the intent ("prepared"), then a mark into each folder concerned, durably.
+3. Write bars and fundamentals under the new name. They do not count yet.
+4. Replace the intent ("committed"): that is the step.
+5. Remove what lies under the old name, rewrite the days of events; then "done", and the marks go.
+
+A crash up to 4 leaves the old name, from 4 on the new one, for readers of this release at once, and
+the next writer that meets a mark settles the rest. `rename_intent.py` says how readers know.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from storecore.values.names import check_rename
+from storecore_file.bars.collection import Bars
+from storecore_file.events.collection import Events
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.errors import best_effort
+from storecore_file.fs.locks import Locked
+from storecore_file.fundamentals import Fundamentals
+from storecore_file.rename_intent import LOCK, MARK, Intent, Renames
+from storecore_file.store_format import RENAMES, StoreFormat
+
+
+class Renaming:
+    """Renames symbols in a store, and settles renames that were interrupted."""
+
+    def __init__(
+        self,
+        renames: Renames,
+        disk: Disk,
+        number: StoreFormat,
+        bars: Bars,
+        fundamentals: Fundamentals,
+        events: Events,
+        lock_timeout: float,
+    ) -> None:
+        self._renames = renames
+        self._disk = disk
+        self._format = number
+        self._bars = bars
+        self._fundamentals = fundamentals
+        self._events = events
+        self._lock_timeout = lock_timeout
+
+    def connect(self) -> None:
+        """Let the collections settle an interrupted rename when they meet one."""
+        for collection in (self._bars, self._fundamentals, self._events):
+            collection.renames.settle = self.settle
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a symbol. Raises `InvalidData` if `old` has no data, or `new` has some."""
+        with self._locked():
+            self._settle()
+            self._check(old, new)
+            self._format.require(RENAMES)
+            with self._bars.held(old, new), self._events.locked():
+                self._check(old, new)
+                intent = self._prepared(old, new)
+            with best_effort(self._renames.path, "the rest of a rename is done by a later write"):
+                self._finish(intent)
+
+    def settle(self) -> None:
+        """Finish a rename that was interrupted after its step, or take one back before it."""
+        if self._renames.read() is not None:
+            with self._locked():
+                self._settle()
+
+    def _locked(self) -> Locked:
+        return Locked(self._renames.path.with_name(LOCK), self._lock_timeout)
+
+    def _check(self, old: str, new: str) -> None:
+        known = {
+            *self._bars.symbols(None),
+            *self._fundamentals.symbols(),
+            *self._events.symbols(),
+        }
+        check_rename(old, new, has_old=old in known, has_new=new in known)
+
+    def _prepared(self, old: str, new: str) -> Intent:
+        """Write all under the new name and commit, under the locks; on an error nothing stays."""
+        intent = self._renames.write(Intent(old, new, "prepared", self._events.days_with(old)))
+        try:
+            self._mark(intent)
+            self._bars.copy_symbol(old, new)
+            self._fundamentals.copy_symbol(old, new)
+            return self._renames.write(replace(intent, state="committed"))
+        except BaseException:
+            with best_effort(self._renames.path, "a rename is taken back by a later write"):
+                self._take_back(intent)
+            raise
+
+    def _settle(self) -> None:
+        intent = self._renames.read()
+        if intent is None:
+            return
+        if intent.state == "prepared":
+            with self._bars.locked(intent.old, intent.new):
+                self._take_back(intent)
+        else:
+            self._finish(intent)
+
+    def _take_back(self, intent: Intent) -> None:
+        """Remove what a rename has written under the new name before its step."""
+        self._bars.remove_symbol(intent.new)
+        self._fundamentals.remove_copies(intent.new, intent.old)
+        self._renames.write(replace(intent, state="done"))
+        self._unmark(intent)
+
+    def _finish(self, intent: Intent) -> None:
+        """Remove what a rename has left under the old name after its step."""
+        if intent.state == "committed":
+            with self._bars.locked(intent.old, intent.new):
+                self._bars.remove_symbol(intent.old)
+            self._fundamentals.remove_copies(intent.old, intent.new)
+            self._events.rename(intent)
+            self._renames.write(replace(intent, state="done"))
+        self._unmark(intent)
+
+    def _mark(self, intent: Intent) -> None:
+        names = intent.old, intent.new
+        for folder in (
+            *self._bars.folders_to_mark(*names),
+            *self._fundamentals.folders_to_mark(*names),
+            *self._events.folders_to_mark(intent.days),
+        ):
+            self._disk.replace(folder / MARK, b"")
+
+    def _unmark(self, intent: Intent) -> None:
+        names = intent.old, intent.new
+        for folder in (
+            *(folder for name in names for folder in self._bars.marked_folders(name)),
+            *self._fundamentals.marked_folders(*names),
+            *self._events.marked_folders(),
+        ):
+            self._disk.remove(folder / MARK)

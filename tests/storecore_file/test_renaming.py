@@ -1,0 +1,402 @@
+"""A symbol is renamed in all collections, in one step: each reader sees the old name or the new."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from storecore import Event, FundamentalData, PriceBar
+from storecore.errors import CorruptData, InvalidData, StorageError
+from storecore_file import FileDataStore
+from storecore_file.fs.disk import Disk
+from storecore_file.rename_intent import MARK, Renames
+from storecore_file.renaming import Renaming
+
+JAN_5 = datetime(2026, 1, 5, tzinfo=UTC)
+SYMBOLS = ("FB", "META", "AAPL")
+
+
+def bars(symbol, days, close=1.0, extra=None):
+    dates = [JAN_5 + timedelta(day) for day in days]
+    return [PriceBar(symbol, date, 1.0, 2.0, 0.5, close, 7, extra) for date in dates]
+
+
+def event(symbol, number, day=0):
+    at = JAN_5 + timedelta(day, minutes=number)
+    return Event("tick", symbol, at, at, "test", {"n": number})
+
+
+def filing(symbol, day, name="Facebook"):
+    at = JAN_5 + timedelta(day)
+    return FundamentalData(symbol=symbol, timestamp=at, company_name=name, cik="1", raw_xml="")
+
+
+def table(*series):
+    rows = [bar for each in series for bar in each]
+    names = PriceBar.__struct_fields__[:7]
+    return pa.table({name: [getattr(row, name) for row in rows] for name in names})
+
+
+def fill(store, symbol="FB"):
+    store.write_bars(symbol, bars(symbol, range(75)))
+    store.write_bars(symbol, bars(symbol, range(5), extra={"vwap": 1.5}), timeframe="1h")
+    store.write_bars(symbol, bars(symbol, range(5)), timeframe="t" * 300)
+    store.write_fundamentals([filing(symbol, day) for day in range(3)])
+    store.write_events([event(symbol, n, day) for n in range(3) for day in range(2)])
+    store.compact()
+    store.write_events([event(symbol, 9, 1), event(None, 3, 2), event("AAPL", 4, 1)])
+
+
+def told(store, symbols=SYMBOLS):
+    """Return all that a store says of its symbols, by symbol."""
+    found = {}
+    for symbol in symbols:
+        timeframes = store.timeframes(symbol)
+        found[symbol] = {
+            "bars": [
+                (name, bar.date, bar.close, bar.extra)
+                for name in timeframes
+                for bar in store.read_bars(symbol, timeframe=name)
+            ],
+            "fundamentals": [each.timestamp for each in store.fundamentals(symbol)],
+            "events": [
+                (each.timestamp, each.payload["n"]) for each in store.read_events(symbols=[symbol])
+            ],
+        }
+        coverage = {each.timeframe for each in store.inventory() if each.symbol == symbol}
+        assert coverage == {*timeframes}
+        assert (symbol in store.symbols()) == bool(timeframes)
+        assert (symbol in store.fundamental_symbols()) == bool(found[symbol]["fundamentals"])
+        assert (symbol in store.event_symbols()) == bool(found[symbol]["events"])
+        assert {each.symbol for each in store.fundamentals(symbol)} <= {symbol}
+        newest = store.read_fundamental(symbol)
+        assert (newest is not None) == bool(found[symbol]["fundamentals"])
+    events = [each.symbol for each in store.read_events()]
+    assert [each.symbol for each in store.iter_events()] == events
+    return found
+
+
+NOTHING = {"bars": [], "fundamentals": [], "events": []}
+
+
+@pytest.fixture
+def filled(store, small):
+    fill(store)
+    return store
+
+
+@pytest.fixture
+def outcomes(filled):
+    """What is told before and after FB is renamed to META."""
+    before = told(filled)
+    return before, {**before, "FB": NOTHING, "META": before["FB"]}
+
+
+def test_all_data_of_a_symbol_are_renamed(filled, base, outcomes, whole_layout):
+    filled.rename_symbol("FB", "META")
+    assert told(filled) == outcomes[1]
+    assert filled.verify().ok
+    assert list(base.rglob(MARK)) == []
+    assert list((base / "prices" / "FB").rglob("*.parquet")) == []
+    assert list((base / "fundamentals" / "FB").iterdir()) == []
+    whole_layout(base)
+    with FileDataStore(base, create=False) as other:
+        assert told(other) == outcomes[1]
+
+
+def test_a_symbol_may_be_renamed_back_and_forth(filled, outcomes):
+    for _ in range(2):
+        filled.rename_symbol("FB", "META")
+        assert told(filled) == outcomes[1]
+        filled.rename_symbol("META", "FB")
+        assert told(filled) == outcomes[0]
+    assert filled.verify().ok
+
+
+def test_rows_of_the_journal_are_renamed_too(filled):
+    filled.write_bar_table(table(bars("FB", [80], 9.0), bars("AAPL", [80], 9.0)))
+    before = filled.read_bars("FB")
+    filled.rename_symbol("FB", "META")
+    assert [bar.close for bar in filled.read_bars("META")] == [bar.close for bar in before]
+    assert filled.read_bars("FB") == []
+    filled.write_bar_table(table(bars("FB", [80], 8.0), bars("META", [81], 8.0)))
+    filled.compact()
+    assert [bar.close for bar in filled.read_bars("FB")] == [8.0]
+    assert [bar.close for bar in filled.read_bars("META")][-2:] == [9.0, 8.0]
+    assert filled.verify().ok
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store: store.write_bars("META", bars("META", [1]), timeframe="5m"),
+        lambda store: store.write_fundamental("META", filing("META", 1)),
+        lambda store: store.write_event(event("META", 1)),
+        lambda store: store.write_bar_table(table(bars("META", [1]), bars("AAPL", [1]))),
+    ],
+)
+def test_a_name_that_has_data_is_refused(filled, write):
+    write(filled)
+    before = told(filled)
+    with pytest.raises(InvalidData, match="'META' has data already"):
+        filled.rename_symbol("FB", "META")
+    assert told(filled) == before
+
+
+def test_a_symbol_without_data_is_refused(filled, outcomes):
+    with pytest.raises(InvalidData, match="'GOOG' has no bars, fundamentals or events"):
+        filled.rename_symbol("GOOG", "META")
+    assert told(filled) == outcomes[0]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store: store.write_bars("FB", bars("FB", [1])),
+        lambda store: store.write_fundamental("FB", filing("FB", 1)),
+        lambda store: store.write_event(event("FB", 1)),
+    ],
+)
+def test_a_symbol_of_one_kind_is_renamed_in_a_store_that_lacks_others(base, write):
+    (base / "audit").mkdir(parents=True)
+    with FileDataStore(base, create=False) as store:
+        write(store)
+        before = told(store)
+        store.rename_symbol("FB", "META")
+        assert told(store) == {**before, "FB": NOTHING, "META": before["FB"]}
+        assert store.verify().ok
+
+
+def test_an_older_release_refuses_a_store_in_which_a_symbol_was_renamed(filled, base):
+    filled.rename_symbol("FB", "META")
+    assert b'"format":3' in (base / ".storecore").read_bytes()
+
+
+def test_deleted_events_and_late_ones_keep_their_days(filled):
+    filled.delete_events(JAN_5, JAN_5 + timedelta(minutes=1))
+    before = told(filled)
+    filled.rename_symbol("FB", "META")
+    filled.write_event(event("FB", 50))
+    filled.rename_symbol("META", "GOOG")
+    after = told(filled, ("FB", "META", "GOOG"))
+    assert after["GOOG"] == before["FB"]
+    assert len(after["FB"]["events"]) == 1
+    assert filled.verify().ok
+
+
+# A rename that is interrupted.
+
+
+class Interrupted(BaseException):
+    pass
+
+
+@pytest.fixture(params=range(10))
+def interrupted(request, filled, outcomes, monkeypatch):
+    """A store whose rename was killed at some step, and what it is to tell then."""
+    calls = []
+    number = request.param
+    with monkeypatch.context() as patch:
+
+        def killed(cls, name, only, after=False):
+            real = getattr(cls, name)
+
+            def call(*args, **kwargs):
+                calls.append(name)
+                if len(calls) == only:
+                    if after:
+                        real(*args, **kwargs)
+                    raise Interrupted
+                return real(*args, **kwargs)
+
+            patch.setattr(cls, name, call)
+
+        def nothing(self, intent):
+            raise Interrupted  # a killed process takes nothing back
+
+        patch.setattr(Renaming, "_take_back", nothing)
+        if number < 2:  # before or after the intent
+            killed(Renames, "write", 1, after=number == 1)
+        elif number < 5:  # within the marks and copies
+            killed(Disk, "replace", (3, 6, 9)[number - 2])
+        elif number < 7:  # before or after the step
+            killed(Renames, "write", 2, after=number == 6)
+        elif number < 9:  # within what is removed
+            killed(Disk, "remove", (1, 5)[number - 7])
+        else:
+            killed(Renames, "write", 3, after=True)
+        with pytest.raises(Interrupted):
+            filled.rename_symbol("FB", "META")
+    filled.close()
+    return outcomes[number >= 6]
+
+
+def test_an_interrupted_rename_leaves_the_old_name_or_the_new(interrupted, base):
+    with FileDataStore(base, create=False) as store:
+        before = {path: path.stat().st_mtime_ns for path in base.rglob("*")}
+        assert told(store) == interrupted
+        assert store.verify().ok
+        assert {path: path.stat().st_mtime_ns for path in base.rglob("*")} == before
+
+
+@pytest.mark.parametrize("symbol", ["FB", "META"])
+def test_a_write_after_an_interrupted_rename_is_whole(interrupted, base, symbol):
+    with FileDataStore(base) as store:
+        if not interrupted[symbol]["bars"]:
+            store.write_event(event(symbol, 77, 1))
+        store.write_bars(symbol, bars(symbol, [200], 5.0))
+        store.write_fundamental(symbol, filing(symbol, 9))
+        store.write_bars(symbol, bars(symbol, [9], 5.0), timeframe="1h")
+        store.compact()
+        found = told(store)
+        assert ("1d", JAN_5 + timedelta(200), 5.0, None) in [
+            (name, date.replace(tzinfo=UTC), close, extra)
+            for name, date, close, extra in found[symbol]["bars"]
+        ]
+        assert len(found[symbol]["bars"]) == len(interrupted[symbol]["bars"]) + 2
+        assert len(found[symbol]["fundamentals"]) == len(interrupted[symbol]["fundamentals"]) + 1
+        other = "META" if symbol == "FB" else "FB"
+        assert found[other] == interrupted[other]
+        assert store.verify().ok
+        assert list(base.rglob(MARK)) == []
+
+
+def test_an_interrupted_rename_is_finished_by_the_next(interrupted, base, outcomes):
+    with FileDataStore(base) as store:
+        if interrupted["FB"]["bars"]:
+            store.rename_symbol("FB", "META")
+        assert told(store) == outcomes[1]
+        store.rename_symbol("META", "FB")
+        assert told(store) == outcomes[0]
+        assert list(base.rglob(MARK)) == []
+
+
+def test_events_are_deleted_after_an_interrupted_rename(interrupted, base):
+    with FileDataStore(base) as store:
+        for symbol in ("FB", "META"):
+            count = len(interrupted[symbol]["events"])
+            assert store.delete_events(JAN_5, JAN_5 + timedelta(9), symbols=[symbol]) == count
+        assert {each.symbol for each in store.read_events()} == {"AAPL", None}
+
+
+def test_fundamentals_are_deleted_after_an_interrupted_rename(interrupted, base):
+    with FileDataStore(base) as store:
+        for symbol in ("FB", "META"):
+            count = len(interrupted[symbol]["fundamentals"])
+            assert store.delete_fundamentals(symbol, JAN_5, JAN_5 + timedelta(9)) == count
+        assert store.fundamental_symbols() == []
+
+
+def test_d2_a_rename_that_fails_leaves_the_old_name(filled, base, outcomes, monkeypatch):
+    def fail(*given):
+        raise StorageError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("storecore_file.fundamentals.replace_all", fail)
+        with pytest.raises(StorageError, match="no room"):
+            filled.rename_symbol("FB", "META")
+    assert told(filled) == outcomes[0]
+    assert list(base.rglob(MARK)) == []
+    assert list((base / "prices" / "META").rglob("*.parquet")) == []
+
+
+def test_what_cannot_be_removed_after_the_step_is_removed_later(
+    filled, base, outcomes, monkeypatch, caplog
+):
+    def fail(self, intent):
+        raise StorageError("it is busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Renaming, "_finish", fail)
+        filled.rename_symbol("FB", "META")
+    assert "done by a later write" in caplog.text
+    assert told(filled) == outcomes[1]
+    filled.write_bars("FB", bars("FB", [0]))
+    assert list(base.rglob(MARK)) == []
+
+
+def test_a_document_that_was_replaced_since_it_was_copied_stays(filled, base, monkeypatch):
+    real = Renaming._finish
+
+    def finish(self, intent):
+        monkeypatch.setattr(Renaming, "_finish", real)
+        (base / "fundamentals" / "FB" / MARK).rename(base / "mark")
+        with FileDataStore(base) as other:
+            other.write_fundamental("FB", filing("FB", 1, "Another"))
+        (base / "mark").rename(base / "fundamentals" / "FB" / MARK)
+        real(self, intent)
+
+    monkeypatch.setattr(Renaming, "_finish", finish)
+    filled.rename_symbol("FB", "META")
+    assert [each.company_name for each in filled.fundamentals("FB")] == ["Another"]
+    assert len(filled.fundamentals("META")) == 3
+
+
+def test_a_mark_without_a_rename_is_nothing(filled, base, outcomes):
+    for folder in ("prices/FB", "prices/FB/1h", "fundamentals/FB", "events"):
+        (base / folder / MARK).touch()
+    assert told(filled) == outcomes[0]
+    filled.write_bars("FB", bars("FB", [0]))
+    filled.write_fundamental("FB", filing("FB", 0))
+    assert told(filled)["FB"]["fundamentals"] == outcomes[0]["FB"]["fundamentals"]
+    assert filled.verify().ok
+    assert "unknown" not in {each.kind for each in filled.verify().notes}
+
+
+def test_d5_a_damaged_record_of_a_rename_is_reported(filled, base):
+    filled.rename_symbol("FB", "META")
+    path = base / ".rename"
+    path.write_bytes(path.read_bytes()[:-3])
+    assert [each.kind for each in filled.verify().findings] == ["damaged"]
+    assert filled.read_bars("META") != []  # no folder is marked
+    with pytest.raises(CorruptData, match="not a whole record of a rename"):
+        filled.rename_symbol("META", "FB")
+
+
+def test_a_store_that_was_pickled_settles_a_rename_too(interrupted, base):
+    with pickle.loads(pickle.dumps(FileDataStore(base))) as store:
+        store.write_bars("FB", bars("FB", [300]))
+        store.write_bars("META", bars("META", [300]))
+        assert len(told(store)["META"]["bars"]) == len(interrupted["META"]["bars"]) + 1
+
+
+def test_d4_a_rename_beside_writers_and_readers_loses_nothing(filled, base):
+    """One thread writes events, bars and documents of both names, one reads, one renames."""
+    done, wrong, written = threading.Event(), [], []
+
+    def write():
+        with FileDataStore(base) as store:
+            for number in range(300, 340):
+                store.write_event(event("FB", number % 60, number))
+                store.write_bars("FB", bars("FB", [number]))
+                store.write_fundamental("FB", filing("FB", number))
+                written.append(number)
+
+    def read():
+        with FileDataStore(base, create=False) as store:
+            while not done.is_set():
+                found = [bar.close for bar in store.read_bars("FB", end=JAN_5 + timedelta(74))]
+                if len(found) not in (0, 75):
+                    wrong.append(len(found))
+
+    threads = [threading.Thread(target=each) for each in (write, read)]
+    for each in threads:
+        each.start()
+    filled.rename_symbol("FB", "META")
+    threads[0].join()
+    done.set()
+    threads[1].join()
+    late = JAN_5 + timedelta(300)
+    assert wrong == []
+    assert len(written) == 40
+    names = [*filled.read_bars("FB", late), *filled.read_bars("META", late)]
+    assert sorted({(bar.date - late.replace(tzinfo=UTC)).days for bar in names}) == [*range(40)]
+    filings = [*filled.fundamentals("FB", late), *filled.fundamentals("META", late)]
+    assert len({each.timestamp for each in filings}) == 40
+    events = filled.read_events(late, symbols=["FB", "META"])
+    assert len(events) == 40
+    assert filled.verify().ok
