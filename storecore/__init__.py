@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from storecore.events import find_events as find_events
     from storecore.events import select_events as select_events
     from storecore.frames.adjust import adjust as adjust
+    from storecore.frames.gaps import verify_sessions as verify_sessions
     from storecore.frames.records import to_frame as to_frame
     from storecore.frames.resample import resample as resample
     from storecore.fundamentals import decode_fundamental as decode_fundamental
@@ -136,6 +137,7 @@ _USE = {
         "StoreClosed StoreError StoreWarning UnknownBackend"
     ),
     "frames.adjust": "adjust",
+    "frames.gaps": "verify_sessions",
     "frames.records": "to_frame",
     "frames.resample": "resample",
     "models": (

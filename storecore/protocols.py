@@ -608,7 +608,9 @@ GROWN: dict[str, frozenset[str]] = {
     "verify": frozenset({"against"}),
     "read_bars": frozenset({"last"}),
     "read_events": frozenset({"symbols", "ingested_by"}),
-    "write_bar_table": frozenset({"replace"}),
+    "write_bar_table": frozenset(
+        {"symbol", "columns", "extra", "missing", "day", "volume", "replace"}
+    ),
     "read_bar_table": frozenset({"last"}),
     "strategies": frozenset({"prefix"}),
 }

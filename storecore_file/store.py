@@ -65,7 +65,8 @@ class FileDataStore(Store):
     read, and may be whole), "linked" (a symbolic link, which is not followed), "overlapping"
     (partitions, one of them damaged), "truncated" (a log lost its last lines, or is gone),
     "older" (a file of an older state came back), "lacking" (bars that were flushed out of the
-    journal are in no partition), "diverged" (the journal of a copy that was written to apart)
+    journal are in no partition), "diverged" (the journal of a copy that was written to apart,
+    or files of such copies that have a column in kinds that differ)
     or another of `verify_audit()`. Notes are "temporary" and "leftover" files of killed
     writers, the "torn" end of a log, an "unknown" file, and anomalies in bars. With a checkpoint
     (`against`) findings have the kinds of `storecore.store.checkpoints` too.

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
-from psycopg import Rollback
 
 from storecore.bars.extra import EVERY, EXACT, extra_names
 from storecore.bars.groups import Grouped
@@ -235,6 +234,11 @@ class Bars(BarCollection):
         self._schema = schema
         self._extra = extra
         self._has_lateral = distribution != "citus"
+        # A plan for any symbol may take a hypertable's own index on the date, and pass over the
+        # bars of all other symbols.
+        self._newest_rows: Rows = partial(
+            database.rows, prepare=False if distribution == "timescale" else None
+        )
         self._moves_rows = distribution == "citus"
         self._symbols = symbols_statement(schema, "bars", distribution)
         self._any, self._these, self._in_range, self._all_of, self._inventory = (
@@ -339,15 +343,16 @@ class Bars(BarCollection):
 
     def _write_agreed(self, what: str, timeframe: str, rows: Grouped, write: _Write) -> None:
         def attempt(connection: Connection) -> _Remedy | None:
+            # Not psycopg's transaction block: while it rolls back it swallows what a signal handler
+            # raises.
+            connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             try:
-                with connection.transaction() as transaction:
-                    remedy = self._attempt(connection, what, timeframe, rows, write)
-                    if remedy is not None:
-                        raise Rollback(transaction)
+                remedy = self._attempt(connection, what, timeframe, rows, write)
             except KEY_TAKEN:  # by another writer
                 if not write.copies:
                     raise
-                return write.upsert
+                remedy = write.upsert
+            connection.execute("COMMIT" if remedy is None else "ROLLBACK")
             return remedy
 
         while remedy := self._database.retry(what, attempt):
@@ -482,7 +487,7 @@ class Bars(BarCollection):
         found = _Found([], {})
         for part in parts:
             asked = question._replace(symbols=part)
-            found = found.with_page(self._page(self._database.rows, asked, selection, newest))
+            found = found.with_page(self._page(self._newest_rows, asked, selection, newest))
         return found
 
     def _pages(self, rows: Rows, question: _Question, selection: Selection) -> _Found:

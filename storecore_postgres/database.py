@@ -148,11 +148,13 @@ class Database:
                     break
         raise self.failed(failed, what) from failed
 
-    def rows(self, what: str, statement: str, asked: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
+    def rows(
+        self, what: str, statement: str, asked: Sequence[object], *, prepare: bool | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; with `prepare=False` it is planned for its parameters."""
 
         def read(connection: Connection) -> list[tuple[Any, ...]]:
-            return connection.execute(statement, asked, binary=True).fetchall()
+            return connection.execute(statement, asked, prepare=prepare, binary=True).fetchall()
 
         return self.retry(what, read)
 

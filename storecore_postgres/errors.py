@@ -53,6 +53,8 @@ _ADVICE = {
     "42P01": "a table is missing; create it with `storecore init`, or name another schema",
     "42501": "this role lacks a privilege; grant it what `storecore init` prints",
     "25006": "this server or role is read-only; connect to one that can write",
+    "54000": "a row or an answer is too large for the server; write or read fewer columns at once",
+    "54011": "a table has at most 1,600 columns, removed ones included; use fewer of them",
     "53100": "the server's disk is full; free some space, then write again",
     "53200": "the server is out of memory",
     "57P01": "the server closed the connection; see its log",
@@ -129,7 +131,7 @@ def store_error(error: psycopg.Error, what: str) -> StoreError:
         return StoreClosed(f"{what}: the store was closed meanwhile; open it again")
     state = error.sqlstate or ""
     said = error.diag.message_primary or ""
-    if state == "54000":
+    if state == "54000" and "index" in said:
         return InvalidName(f"{what}: a name is too long for an index: {said}")
     if state in _DAMAGED:
         return CorruptData(f"{what}: {said}; the server found damage in its own files")

@@ -144,7 +144,7 @@ def extra_arrays(rows: Sequence[Extra | None]) -> dict[str, pa.Array]:
 def extra_rows(table: pa.Table) -> list[Extra | None] | None:
     """Return the further columns of a table as plain dicts, None if no row has a value."""
     names = extra_names(table.column_names)
-    columns = [_values(table[name]) for name in names]
+    columns = [values_of(table[name]) for name in names]
     rows = [
         {name: each for name, each in zip(names, values, strict=True) if each is not None} or None
         for values in zip(*columns, strict=True)
@@ -159,7 +159,8 @@ def _array(values: list[Any], kind: str) -> pa.Array:
     return pa.array(values, TYPES[kind])
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
+def values_of(column: pa.ChunkedArray) -> list[Any]:
+    """Return a further column as plain values."""
     if pa.types.is_timestamp(column.type):  # without a time zone database
         return in_utc(pc.cast(column, pa.int64()).to_pylist())
     values: list[Any] = column.to_pylist()
@@ -209,7 +210,7 @@ def _misfit(
     """Return the error for the first of some rows."""
     row = pc.index(rows, True).as_py()
     at = pc.cast(table["date"], pa.int64())[row].as_py()
-    value = _values(table[name].slice(row, 1))[0]
+    value = values_of(table[name].slice(row, 1))[0]
     return Misfit.of(symbol, at, name, f"{shown(value)}: expected {expected}")
 
 

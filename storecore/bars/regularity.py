@@ -13,6 +13,7 @@ where its first period begins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -38,6 +39,12 @@ class _Rhythm(NamedTuple):
     step: int
     clocks: int
     fewest: int
+
+    def suits(self, span: int, count: int, length: Timeframe) -> bool:
+        """Return whether a series of a shorter timeframe may have this rhythm, by its extent."""
+        if length.micros >= self.unit or count < self.fewest:
+            return False
+        return span >= self.step * (count - 1)
 
 
 _RHYTHMS = (
@@ -118,16 +125,23 @@ def _of_another(what: str, name: str) -> Misfit:
     return Misfit(what, f"it looks like bars of {name}", f"if so, give timeframe {name!r}", name)
 
 
+def may_be_sparse(dates: Sequence[int], start: int, end: int, length: Timeframe) -> bool:
+    """Return whether the bars of rows may be days or hours apart in a shorter timeframe.
+
+    This looks at the first and the last, and so costs nothing.
+    """
+    span, count = dates[end - 1] - dates[start], end - start
+    return any(rhythm.suits(span, count, length) for rhythm in _RHYTHMS)
+
+
 def _sparse(dates: pa.Array, length: Timeframe) -> Misfit | None:
     """Return a misfit if all bars are days, or whole hours, apart in a shorter timeframe."""
+    span, count = dates[-1].as_py() - dates[0].as_py(), len(dates)
     for rhythm in _RHYTHMS:
-        step, count = rhythm.step, len(dates)
-        if length.micros >= rhythm.unit or count < rhythm.fewest:
+        if not rhythm.suits(span, count, length):
             continue
-        if dates[-1].as_py() - dates[0].as_py() < step * (count - 1):
-            continue  # the usual case, which costs nothing
         clocks = pc.count_distinct(_clocks(dates, rhythm.unit)).as_py()
-        if clocks <= rhythm.clocks and pc.min(_steps(dates)).as_py() >= step:
+        if clocks <= rhythm.clocks and pc.min(_steps(dates)).as_py() >= rhythm.step:
             what = f"all of its {count:,} bars are {rhythm.text} or more apart"
             return _of_another(what, rhythm.name)
     return None

@@ -30,7 +30,8 @@ from storecore.events import (
 from storecore.fundamentals import own_copy, select_fundamentals
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
-from storecore.reports import AuditLine, StateVersion
+from storecore.reports import AuditLine, SeriesCoverage, StateVersion
+from storecore.reports.display import counted
 from storecore.states import KEPT_VERSIONS, check_expected, checked_kept
 from storecore.store.base import Store
 from storecore.store.collections import (
@@ -42,7 +43,7 @@ from storecore.store.collections import (
 )
 from storecore.values.documents import decode_document
 from storecore.values.names import check_rename
-from storecore.values.times import TimeRange, exact_instant
+from storecore.values.times import TimeRange, exact_instant, to_datetime
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,6 +98,13 @@ class MemoryDataStore(Store):
             by_series, by_symbol = bars.renamed(old, new), fundamentals.renamed(old, new)
             encoded = events.renamed(old, new)
             bars.by_series, fundamentals.by_symbol, events.encoded = by_series, by_symbol, encoded
+
+    def _shown(self) -> list[str]:
+        return [counted(len(self._bars.by_series), "series")]
+
+    def _series_shown(self) -> list[tuple[str, str, int]]:
+        known = dict(self._bars.by_series)
+        return sorted((*key, len(each.rows)) for key, each in known.items())
 
     def __reduce__(self) -> Any:
         raise NotSerializable(
@@ -209,6 +217,12 @@ class MemoryBars(BarCollection):
     def series(self) -> list[_Key]:
         """Return symbol and timeframe of each series."""
         return list(self.by_series)
+
+    def inventory(self) -> Iterator[SeriesCoverage]:
+        """Yield the extent of each series."""
+        for (symbol, timeframe), (rows, *_) in list(self.by_series.items()):
+            first, last = (to_datetime(at, aware=True) for at in (min(rows), max(rows)))
+            yield SeriesCoverage(symbol, timeframe, first, last, len(rows))
 
     def renamed(self, old: str, new: str) -> dict[_Key, _Series]:
         """Return the series under their symbols after a renaming. Call it under the lock."""

@@ -22,24 +22,26 @@ class BarTable(NamedTuple):
     """The header of a file and its rows, each with its number.
 
     `place` is the unit of these numbers: "line" for CSV, "row" for Parquet, both from 1. `length`
-    is the number of lines or rows in the file.
+    is the number of lines or rows in the file. `columns` are those of a file with types.
     """
 
     header: list[str]
     rows: Iterator[tuple[int, Sequence[Any]]]
     place: str
     length: int
+    columns: list[pa.ChunkedArray] | None = None
 
 
-def read_table(path: Path, delimiter: str | None = None) -> BarTable:
+def read_table(path: Path, delimiter: str | None = None, *, local: bool = False) -> BarTable:
     """Return the rows of a file: Parquet if it begins like one, else CSV in UTF-8.
 
-    The default delimiter is the most frequent one of , ; | and tab in the header. Raises
-    `click.ClickException` if the file is neither.
+    The default delimiter is the most frequent one of , ; | and tab in the header. With `local`,
+    times of Parquet are those of their own zones, not UTC. Raises `click.ClickException` if the
+    file is neither.
     """
     content = path.read_bytes()
     if content.startswith(_PARQUET):
-        return _parquet_table(path, content)
+        return _parquet_table(path, content, local)
     return _csv_table(path, content, delimiter)
 
 
@@ -79,7 +81,7 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list
         ) from None
 
 
-def _parquet_table(path: Path, content: bytes) -> BarTable:
+def _parquet_table(path: Path, content: bytes, local: bool) -> BarTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -89,11 +91,11 @@ def _parquet_table(path: Path, content: bytes) -> BarTable:
     except (pa.ArrowException, OSError) as error:
         raise click.ClickException(f"{path}: not a whole Parquet file: {error}") from None
     columns = [
-        exact[name] if name in exact else _cells(table.column(at))
+        exact[name] if name in exact else _cells(table.column(at), local)
         for at, name in enumerate(table.column_names)
     ]
     rows = zip(*columns, strict=True)
-    return BarTable(table.column_names, enumerate(rows, 1), "row", table.num_rows)
+    return BarTable(table.column_names, enumerate(rows, 1), "row", table.num_rows, table.columns)
 
 
 def _int96_columns(content: bytes, file: pq.ParquetFile) -> dict[str, list[str | None]]:
@@ -126,13 +128,15 @@ def _whole_texts(seconds: pa.ChunkedArray, wrapped: pa.ChunkedArray) -> list[str
     return [text and f"{text}.{rest:09}" for text, rest in zip(texts, below, strict=True)]
 
 
-def _cells(column: pa.ChunkedArray) -> list[Any]:
+def _cells(column: pa.ChunkedArray, local: bool) -> list[Any]:
     """Return the values of a column, its times as ISO texts: a datetime would lose nanoseconds."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     kind = column.type
     if pa.types.is_timestamp(kind) and kind.tz is not None:
-        column = column.cast(pa.timestamp(kind.unit, "UTC"))
+        utc = pa.timestamp(kind.unit, "UTC")
+        column = pc.local_timestamp(column) if local else column.cast(utc)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         column = column.cast(pa.string())
     values: list[Any] = column.to_pylist()

@@ -11,9 +11,11 @@ from typing import NamedTuple
 import click
 from msgspec.structs import replace
 
+from storecore.cli.bar_extra import Further, further_values
 from storecore.cli.bar_files import BarTable, read_table
 from storecore.cli.bar_rows import RowReader
 from storecore.cli.columns import recognize
+from storecore.cli.regularity import check_regular, is_of_days, warn_of_spelling
 from storecore.cli.repeated_hours import resolved_by_order
 from storecore.cli.screen import console, date_text, progress
 from storecore.cli.store_choice import StoreChoice, examples, store_options
@@ -29,6 +31,17 @@ _ROWS_A_STEP = 1000
 
 Series = dict[str, list[PriceBar]]
 Bad = list[tuple[int, str]]
+
+
+class Form(NamedTuple):
+    """How a file is to be read. With `written`, a time stands for the day that is written in it."""
+
+    symbol: str | None
+    zone: tzinfo
+    delimiter: str | None = None
+    written: bool = False
+    extra: bool = False
+    volume: bool = True
 
 
 class Read(NamedTuple):
@@ -80,6 +93,32 @@ class Rows(NamedTuple):
     metavar="CHARACTER",
     help="The delimiter of a CSV file [default: as in the header: , ; | or tab].",
 )
+@click.option(
+    "--extra",
+    type=click.Choice(["keep", "ignore"]),
+    default="keep",
+    show_default=True,
+    help="Whether further columns are kept.",
+)
+@click.option(
+    "--volume",
+    type=click.Choice(["required", "absent"]),
+    default="required",
+    show_default=True,
+    help="Whether the file has a column of volumes.",
+)
+@click.option(
+    "--day",
+    type=click.Choice(["instant", "written"]),
+    default="instant",
+    show_default=True,
+    help="What a time stands for in timeframes of a day and longer: itself, or its written day.",
+)
+@click.option(
+    "--irregular",
+    is_flag=True,
+    help="Write series whose dates do not fit the timeframe.",
+)
 @click.option("--skip-bad", is_flag=True, help="Write the good rows even if there are bad ones.")
 @store_options
 def import_bars(
@@ -89,38 +128,55 @@ def import_bars(
     timeframe: str,
     timezone: str,
     delimiter: str | None,
+    extra: str,
+    volume: str,
+    day: str,
+    irregular: bool,
     skip_bad: bool,
 ) -> None:
     """Import bars from FILE, CSV or Parquet, into a store.
 
     Columns are recognized by their names, in any case: symbol or ticker; date, datetime, timestamp,
-    time or day; open; high; low; close; volume or vol. Others are ignored. Existing bars are
-    replaced.
+    time or day; open; high; low; close; volume or vol. Others are kept as further columns of the
+    bars: numbers, booleans, times with an offset, or text. Existing bars are replaced.
 
     A date without a time is a day: its midnight in UTC, in any time zone. When the clocks go back,
     a local time occurs twice: the order of the symbol's rows decides which one is meant. If it
     cannot, the row is bad. So is a time that the clocks skipped. A number must be a day of eight
     digits: 2026010514 may be an hour or seconds since 1970.
 
-    Every row is checked before the first is written; if one is bad, nothing is written.
+    Every row is checked before the first is written; if one is bad, nothing is written. Nor is
+    anything written if the dates do not fit the timeframe, such as two 1d bars on a day.
     """
     check_name(timeframe, "--timeframe")
     if symbol is not None:
         check_name(symbol, "--symbol")
-    zone = find_zone(timezone)
-    read = read_series(file, symbol, zone, _one_character(delimiter))
+    form = Form(
+        symbol,
+        find_zone(timezone),
+        _one_character(delimiter),
+        written=day == "written" and is_of_days(timeframe),
+        extra=extra == "keep",
+        volume=volume == "required",
+    )
+    read = read_series(file, form)
     _report_bad(read, file, skip_bad)
+    if not irregular:
+        check_regular(read.series, timeframe)
     with choice.open() as store:
+        warn_of_spelling(store, read.series, timeframe)
         write_series(store, read.series, timeframe)
     _summarize(read, file, timeframe, choice)
 
 
-def read_series(file: Path, symbol: str | None, zone: tzinfo, delimiter: str | None = None) -> Read:
+def read_series(file: Path, form: Form) -> Read:
     """Read and check a whole file. Raises `click.ClickException` for unusable columns."""
-    table = read_table(file, delimiter)
-    columns = recognize(table.header, symbol)
-    reader = RowReader(columns, symbol, zone)
-    rows, bad = _rows(table, reader, f"reading {file.name}")
+    table = read_table(file, form.delimiter, local=form.written)
+    columns = recognize(table.header, form.symbol, extra=form.extra, volume=form.volume)
+    table, further = further_values(table, columns)
+    zone = form.zone
+    reader = RowReader(columns, form.symbol, zone, written=form.written)
+    rows, bad = _rows(table, reader, further, f"reading {file.name}")
     series = {each: _resolved(placed, zone, bad) for each, placed in rows.items()}
     series = {each: bars for each, bars in series.items() if bars}
     problems = [f"{table.place} {place}: {problem}" for place, problem in sorted(bad)]
@@ -140,7 +196,9 @@ def write_series(store: DataStore, series: Series, timeframe: str) -> None:
                 advance(len(batch))
 
 
-def _rows(table: BarTable, reader: RowReader, what: str) -> tuple[dict[str, Rows], Bad]:
+def _rows(
+    table: BarTable, reader: RowReader, further: Further, what: str
+) -> tuple[dict[str, Rows], Bad]:
     """Return the rows of each symbol in the order of the file, and the bad ones."""
     rows: dict[str, Rows] = {}
     bad: Bad = []
@@ -152,6 +210,8 @@ def _rows(table: BarTable, reader: RowReader, what: str) -> tuple[dict[str, Rows
                 bad.append((place, str(error)))
             else:
                 own = rows.setdefault(bar.symbol, Rows([], {}))
+                if further is not None:
+                    bar = replace(bar, extra=further[count - 1])
                 if later is not None:
                     own.twice[len(own.bars)] = place, later
                 own.bars.append(bar)

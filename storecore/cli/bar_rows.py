@@ -29,12 +29,18 @@ class Row(NamedTuple):
 
 
 class RowReader:
-    """Reads the rows of one file; `symbol` is the symbol of all rows if there is no such column."""
+    """Reads the rows of one file; `symbol` is the symbol of all rows if there is no such column.
 
-    def __init__(self, columns: Columns, symbol: str | None, zone: tzinfo) -> None:
+    With `written`, a time stands for the day that is written in it.
+    """
+
+    def __init__(
+        self, columns: Columns, symbol: str | None, zone: tzinfo, *, written: bool = False
+    ) -> None:
         self._columns = columns
         self._symbol = symbol
         self._zone = zone
+        self._written = written
 
     def row(self, cells: Sequence[Any]) -> Row:
         """Return the bar of a row. Raises `InvalidData` or `InvalidName` naming the field."""
@@ -50,14 +56,17 @@ class RowReader:
             price(number(cell["high"], "high"), "high"),
             price(number(cell["low"], "low"), "low"),
             price(number(cell["close"], "close"), "close"),
-            volume(number(cell["volume"], "volume"), "volume"),
+            volume(number(cell["volume"], "volume"), "volume") if "volume" in cell else None,
         )
         return Row(bar, dates[1] if len(dates) > 1 else None)
 
     def _dates(self, cell: Any) -> list[datetime]:
         if not isinstance(cell, str):
             raise InvalidData(f"date={cell!r}: expected a date or a time")
-        return to_utc(parse_time(cell, "date"), self._zone, "date")
+        moment = parse_time(cell, "date")
+        if self._written:
+            return [datetime(moment.year, moment.month, moment.day)]
+        return to_utc(moment, self._zone, "date")
 
 
 def number(cell: Any, what: str) -> Any:

@@ -17,7 +17,7 @@ import click
 
 from storecore import DataStore, load_config, open_store
 from storecore.cli import demo_facts
-from storecore.cli.bar_import import read_series, write_series
+from storecore.cli.bar_import import Form, read_series, write_series
 from storecore.cli.demo_report import Timing, print_report
 from storecore.cli.demo_strategy import NAME, MovingAverage, Sitting
 from storecore.cli.screen import console
@@ -93,7 +93,7 @@ def _config_in(folder: Path) -> Path:
 def _fill(store: DataStore, timings: list[Timing]) -> None:
     """Write bars, filings and splits; a second run adds nothing."""
     say = console().print
-    read = read_series(demo_facts.BARS, None, UTC)
+    read = read_series(demo_facts.BARS, Form(None, UTC))
     bars = sum(map(len, read.series.values()))
     begun = perf_counter()
     write_series(store, read.series, "1d")

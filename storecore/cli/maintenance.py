@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
+from msgspec.structs import replace
 
 from storecore.cli.screen import console, table
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
-from storecore.protocols import DataStore, Maintenance
+from storecore.errors import StorageError
+from storecore.protocols import Catalog, DataStore, Maintenance
 from storecore.reports import Finding, Report
 from storecore.store.checkpoints import loaded
 from storecore.store.checkpoints import verify as verified
+from storecore.values.timeframes import DAY, timeframe_of
 
 _HEADINGS = ("kind", "where", "what")
 
@@ -23,6 +27,7 @@ _HEADINGS = ("kind", "where", "what")
         "storecore verify",
         "storecore verify --backend file --set base_path=data",
         "storecore verify --against /mnt/elsewhere/2026-01-06.json",
+        "storecore verify --calendar XNYS --calendar BTC-USD=24/7",
     ),
 )
 @click.option(
@@ -30,8 +35,15 @@ _HEADINGS = ("kind", "where", "what")
     metavar="FILE",
     help="A checkpoint file: also report the data that the store has lost since.",
 )
+@click.option(
+    "--calendar",
+    "calendars",
+    metavar="[SYMBOL=]NAME",
+    multiple=True,
+    help="A calendar of exchange_calendars: also report sessions without bars. May be repeated.",
+)
 @store_options
-def verify(choice: StoreChoice, against: str | None) -> None:
+def verify(choice: StoreChoice, against: str | None, calendars: tuple[str, ...]) -> None:
     """Check every file of a store and its bars; change nothing.
 
     The exit status is 1 if something is damaged, could not be checked, or is missing against a
@@ -39,7 +51,8 @@ def verify(choice: StoreChoice, against: str | None) -> None:
     """
     then = None if against is None else loaded(against)
     with choice.open_to_read() as store:
-        _print(verified(_maintained(store, choice), against=then))
+        report = verified(_maintained(store, choice), against=then)
+        _print(_with_gaps(report, store, calendars))
 
 
 @click.command(
@@ -60,6 +73,27 @@ def repair(choice: StoreChoice, dry_run: bool) -> None:
         if not report.actions:
             console().print("nothing to repair")
         _print(report)
+
+
+def _with_gaps(report: Report, store: DataStore, calendars: tuple[str, ...]) -> Report:
+    """Return a report with the gaps of each series whose symbol has a calendar."""
+    if not calendars:
+        return report
+    if not isinstance(store, Catalog):
+        raise click.ClickException("--calendar: this store cannot list its series")
+    from storecore.frames.gaps import verify_sessions
+
+    named = dict(each.rpartition("=")[::2] for each in calendars)  # "": of all other symbols
+    notes = list(report.notes)
+    for symbol in store.symbols():
+        calendar = named.get(symbol, named.get(""))
+        lengths = {each: timeframe_of(each) for each in store.timeframes(symbol)}
+        for timeframe, length in lengths.items():
+            if calendar is None or length is None or length.micros > DAY:
+                continue
+            with suppress(StorageError):  # the report has it already
+                notes += verify_sessions(store, calendar, symbol, timeframe=timeframe).notes
+    return replace(report, notes=tuple(notes))
 
 
 def _maintained(store: DataStore, choice: StoreChoice) -> Maintenance:

@@ -15,6 +15,7 @@ from storecore.cli.timestamps import time_option
 from storecore.models import PriceBar
 from storecore.protocols import Catalog, DataStore
 from storecore.store.questions import nearest_symbols
+from storecore.values.timeframes import same_length
 
 _PRICES = ("open", "high", "low", "close")
 
@@ -93,6 +94,9 @@ def _why_none(store: DataStore, symbol: str, timeframe: str) -> str:
         span = f"{date_text(coverage.first)} to {date_text(coverage.last)}"
         return f"{missing} in that range; there are {coverage.count:,}, from {span}"
     others = store.timeframes(symbol)
+    same = same_length(timeframe, others)
+    if same:
+        return f"{missing}; did you mean {' or '.join(map(repr, same))}? give --timeframe"
     if others:
         return f"{missing}; it has {listed(others)}: give --timeframe"
     known = store.symbols()

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from storecore.reports.display import counted, html, html_table
 from storecore.store.digests import Tally
 
 _Item = TypeVar("_Item")
@@ -58,6 +59,27 @@ class CopyReport(Struct, frozen=True):
     def ok(self) -> bool:
         """True if both sides are equal and nothing was left out."""
         return not self.differences and not self.left_out
+
+    def __repr__(self) -> str:
+        series = sum(each.kind == "bars" for each in self.copied)
+        parts = ["ok" if self.ok else "not ok", counted(series, "series")]
+        parts.append(f"{len(self.differences):,} differ")
+        parts += [f"{len(self.left_out):,} left out"] if self.left_out else []
+        return f"CopyReport({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        columns = ["kind", "key", "timeframe", "source", "target", "added", "equal", "note"]
+        ordered = sorted(self.copied, key=lambda each: each.equal)  # differences first
+        rows = (
+            (e.kind, e.key, e.timeframe, e.source.count, e.target.count, e.added, e.equal, e.note)
+            for e in ordered
+        )
+        left = ((each.kind, each.why) for each in self.left_out)
+        return html(
+            repr(self),
+            html_table(columns, rows, len(ordered)),
+            html_table(["left out", "why"], left, len(self.left_out)),
+        )
 
 
 def batches(items: Iterable[_Item], most: int) -> Iterator[list[_Item]]:

@@ -36,12 +36,17 @@ class Dates(NamedTuple):
 
 def dates_of(values: pa.ChunkedArray, *, written: bool) -> Dates:
     """Return dates as naive timestamps in UTC; with `written`, the days that they name."""
+    dates = instants_of(values, "date", written=written)
+    absent = [] if dates.values is None else where(pc.is_null(dates.values))
+    return Dates(None, [_absent(absent)]) if absent else dates
+
+
+def instants_of(values: pa.ChunkedArray, name: str, *, written: bool = False) -> Dates:
+    """Return times as naive timestamps in UTC; a null stays one."""
     moments, problem = _moments(values, written)
     if moments is None:
-        return Dates(None, [f"table.date{problem}"])
-    absent = where(pc.is_null(moments))
-    problems = [_absent(absent)] if absent else []
-    zone = moments.type.tz
+        return Dates(None, [f"table.{name}{problem}"])
+    zone, problems = moments.type.tz, []
     if written:
         moments = pc.floor_temporal(pc.local_timestamp(moments) if zone else moments, unit="day")
     plain = pc.cast(pc.cast(moments, pa.int64()), pa.timestamp(moments.type.unit))
@@ -49,10 +54,8 @@ def dates_of(values: pa.ChunkedArray, *, written: bool) -> Dates:
         rows = where(pc.fill_null(mask, False))
         if rows:
             shown = f"={pc.cast(plain, pa.int64())[rows[0]]} {plain.type.unit}"
-            problems.append(f"table[{rows[0]}].date{shown}: {problem}{counted_rows(rows)}")
-    if problems:
-        return Dates(None, problems)
-    return Dates(pc.cast(plain, NAIVE), [])
+            problems.append(f"table[{rows[0]}].{name}{shown}: {problem}{counted_rows(rows)}")
+    return Dates(None if problems else pc.cast(plain, NAIVE), problems)
 
 
 def _absent(rows: list[int]) -> str:

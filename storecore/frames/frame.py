@@ -8,19 +8,21 @@ backend never sees another form.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from storecore.bars.checks import Extra as Keeps
 from storecore.bars.checks import checked_rows
+from storecore.bars.extra import TYPES
 from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
 from storecore.bars.table import PRICES
 from storecore.errors import InvalidData, text_of
 from storecore.frames.dates import dates_of, zone_of_midnights
 from storecore.frames.extra import further_columns
-from storecore.frames.names import Named, named
+from storecore.frames.names import Named, field_of, named
 from storecore.frames.numbers import (
     Numbers,
     is_text,
@@ -36,42 +38,62 @@ from storecore.frames.wide import long_columns
 from storecore.values.timeframes import timeframe_of
 
 _MOST_PROBLEMS = 30
+_SEVEN = frozenset(FIELDS)
+_KEPT = frozenset(TYPES.values())
+
+
+class Frame(NamedTuple):
+    """The bars of a table, as a plain table and grouped by symbol."""
+
+    table: pa.Table
+    rows: Grouped
 
 
 def checked_frame(
     table: Any, timeframe: str, options: Options = DEFAULTS, keeps: Keeps = "keep"
-) -> Grouped:
-    """Return the bars of any table, grouped by symbol.
+) -> Frame:
+    """Return the checked bars of any table.
 
     A backend that keeps no further columns gives `keeps="refuse"`. Raises `InvalidData` with all
     that is wrong. Warns of what does not fit the timeframe.
     """
     given, rows = _as_arrow(table), None
-    if options == DEFAULTS and isinstance(given, pa.Table) and is_plain(given):
+    if _is_plain(given, options):
         with suppress(InvalidData):  # found again below, with all others
             rows = checked_rows(given, keeps)
             _warn_of_zone(given["date"], timeframe)
     if rows is None:
-        rows = checked_rows(_converted(given, timeframe, options), keeps)
+        given = _converted(given, timeframe, options)
+        rows = checked_rows(given, keeps)
     warn_of_spelling(timeframe)
     warn_of_bars(rows, timeframe)
-    return rows
+    return Frame(given, rows)
 
 
 def plain_table(table: Any, timeframe: str, options: Options = DEFAULTS) -> pa.Table:
     """Return any table as a plain one, for another store to check and to warn of."""
     given = _as_arrow(table)
-    if options == DEFAULTS and isinstance(given, pa.Table) and is_plain(given):
-        return given
-    return _converted(given, timeframe, options)
+    return given if _is_plain(given, options) else _converted(given, timeframe, options)
 
 
-def is_plain(table: pa.Table) -> bool:
-    """Return whether a table has the seven columns alone, in types that need no conversion."""
-    names = table.column_names
-    if len(names) != len(FIELDS) or set(names) != set(FIELDS):
+def _is_plain(table: Any, options: Options) -> bool:
+    """Return whether a table has the seven columns, in types that need no conversion."""
+    return options is DEFAULTS and isinstance(table, pa.Table) and _is_plain_schema(table.schema)
+
+
+@lru_cache(maxsize=256)
+def _is_plain_schema(schema: pa.Schema) -> bool:
+    """Return whether a table of a schema needs no conversion.
+
+    Further columns need none either if the table begins with the seven, as storecore's own do.
+    """
+    names, types = schema.names, schema.types
+    if set(names) != _SEVEN and tuple(names[: len(FIELDS)]) != FIELDS:
         return False
-    kinds = dict(zip(names, table.schema.types, strict=True))
+    kinds = dict(zip(names, types, strict=True))
+    further = names[len(FIELDS) :]
+    if len(kinds) != len(names) or any(map(field_of, further)):
+        return False
     symbol, date = kinds["symbol"], kinds["date"]
     text = symbol.value_type if pa.types.is_dictionary(symbol) else symbol
     numbers = (kinds[name] for name in (*PRICES, "volume"))
@@ -79,6 +101,7 @@ def is_plain(table: pa.Table) -> bool:
         is_text(text)
         and (pa.types.is_timestamp(date) or pa.types.is_date(date))
         and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in numbers)
+        and all(kinds[name] in _KEPT for name in further)
     )
 
 

@@ -1,8 +1,8 @@
 """Recognition of the seven columns of a bar by the names that vendors give them.
 
 Case, blanks, underscores and a number in front ("1. open") do not count. A table that begins with
-the seven columns in storecore's order is storecore's own: its other columns are further ones,
-whatever their names.
+the seven columns in storecore's order is taken as storecore's own: its other columns are further
+ones, whatever their names.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from storecore.bars.extra_values import FIELDS
+from storecore.frames.numbers import is_text
 from storecore.frames.options import Options
 from storecore.frames.source import Column
 from storecore.values.suggestions import nearest
@@ -51,7 +52,7 @@ def named(columns: list[Column], options: Options) -> Named:
     """Assign the columns of a table to the fields of a bar; the rest are further columns."""
     chosen, problems = _chosen(columns, options)
     rest = _without(columns, chosen.values())
-    is_own = [each.name for each in columns[: len(FIELDS)]] == list(FIELDS)
+    is_own = _is_own([each for each in columns if not each.is_index])
     for field in FIELDS:
         if field not in chosen:
             found = [each for each in rest if _is_named(each, field, is_own)]
@@ -66,6 +67,23 @@ def named(columns: list[Column], options: Options) -> Named:
     extra, more = _further(further, rest, options)
     fields = {name: chosen[name] for name in FIELDS if name in chosen}
     return Named(fields, extra, problems + more, near)
+
+
+def _is_own(columns: list[Column]) -> bool:
+    """Return whether a table looks like one that storecore has given: it begins with the seven.
+
+    Not if it may have been split into dates and times: a further column is called like a date, and
+    has texts or times of a day, or several bars have one date.
+    """
+    own = columns[: len(FIELDS)]
+    if tuple(each.name for each in own) != FIELDS:
+        return False
+    others = [each.values.type for each in columns[len(FIELDS) :] if field_of(each.name) == "date"]
+    if not others:
+        return True
+    pairs = pa.table([own[0].values, own[1].values], names=["symbol", "date"])
+    is_split = any(is_text(kind) or pa.types.is_time(kind) for kind in others)
+    return not is_split and len(pairs.group_by(["symbol", "date"]).aggregate([])) == len(pairs)
 
 
 def _without(columns: Iterable[Column], others: Iterable[Column]) -> list[Column]:
@@ -102,23 +120,22 @@ def _unnamed(field: str, rest: list[Column], options: Options) -> list[Column]:
 
     Symbols are looked for before dates, so a date must be there for a text to be a symbol.
     """
-    texts = [each for each in rest if each.is_index and not _is_number(each.values.type)]
-    dates = [each for each in rest if _is_named(each, "date", False)]
+    texts = [each for each in rest if each.is_index and _is_label(each.values.type)]
     if field == "date":
         return texts[:1]
+    dates = [each for each in rest if _is_named(each, "date", False)]
     is_asked = field == "symbol" and options.symbol is None
-    has_date = bool(dates) or "date" in options.columns
-    return (
-        [each for each in texts if not _is_time(each.values.type)] if is_asked and has_date else []
-    )
+    return texts if is_asked and (dates or "date" in options.columns) else []
 
 
 def _is_time(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+def _is_label(kind: pa.DataType) -> bool:
+    """Return whether a level of an index holds neither times nor row numbers."""
+    numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
+    return not _is_time(kind) and not any(bool(is_kind(kind)) for is_kind in numbers)
 
 
 def _ambiguous(field: str, found: list[Column]) -> list[str]:

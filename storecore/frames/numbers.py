@@ -71,19 +71,33 @@ def prices_of(values: pa.ChunkedArray, name: str) -> Numbers:
     return Numbers(values, _refused(values, wrong, name, price), pc.fill_null(absent, True))
 
 
-def volumes_of(values: pa.ChunkedArray) -> Numbers:
+def volumes_of(given: pa.ChunkedArray) -> Numbers:
     """Return volumes as numbers; a null is a volume that is not reported."""
-    values = _volumes_of_decimals(decoded(values)) if _is_decimal(values) else decoded(values)
+    given = decoded(given)
+    values = _volumes_of_decimals(given) if _is_decimal(given) else given
     if pa.types.is_null(values.type):
         values = pc.cast(values, pa.float64())
     if not _is_number(values.type):
         return Numbers(None, [_no_numbers("volume", values.type)], None)
     floats = pc.cast(values, pa.float64(), safe=False)
     sound = pc.and_(pc.is_finite(floats), pc.greater_equal(floats, 0.0))
-    if values.type == pa.uint64():
-        sound = pc.and_(sound, pc.less_equal(values, pa.scalar(2**63 - 1, pa.uint64())))
+    if not pa.types.is_floating(values.type) or _is_decimal(given):
+        sound = pc.and_(sound, pc.less(floats, float(MAX_EXACT)))  # others are looked at
     wrong = pc.invert(pc.fill_null(sound, True))
-    return Numbers(values, _refused(values, wrong, "volume", volume), None)
+    problems = _refused(given, wrong, "volume", volume)
+    return Numbers(values, problems or _changed(given, values, wrong), None)
+
+
+def _changed(given: pa.ChunkedArray, values: pa.ChunkedArray, large: Any) -> list[str]:
+    """Return the problem of large whole decimals that are kept beside fractions, as floats."""
+    if not (_is_decimal(given) and pa.types.is_floating(values.type)):
+        return []
+    rows = [row for row in where(large) if values[row].as_py() != given[row].as_py()]
+    if not rows:
+        return []
+    what = f"table[{rows[0]}].volume={given[rows[0]].as_py()}"
+    why = "no 64-bit float equals it, and other volumes have fractions; round it first"
+    return [f"{what}: {why}{counted_rows(rows)}"]
 
 
 def missing_prices(

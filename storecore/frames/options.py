@@ -34,6 +34,7 @@ class Options(NamedTuple):
 
 
 DEFAULTS = Options()
+_NO_OPTIONS = (None, None, *DEFAULTS[2:])
 
 
 def checked_options(
@@ -44,7 +45,12 @@ def checked_options(
     day: str,
     volume: str,
 ) -> Options:
-    """Return checked keywords. Raises `InvalidData` with the choices, or `InvalidName`."""
+    """Return checked keywords, `DEFAULTS` itself for these. Raises `InvalidData` with the choices.
+
+    Raises `InvalidName` for a symbol that is not a valid name.
+    """
+    if (symbol, columns, extra, missing, day, volume) == _NO_OPTIONS:
+        return DEFAULTS
     chosen = {"extra": extra, "missing": missing, "day": day, "volume": volume}
     for name, choices in _CHOICES.items():
         if chosen[name] not in choices:

@@ -212,12 +212,17 @@ def _firsts(
     symbols: pa.ChunkedArray, days: pa.ChunkedArray, moments: pa.ChunkedArray
 ) -> pa.ChunkedArray:
     """Return the first moment of the symbol and day of each row, whose rows follow each other."""
-    rows = pa.table({"symbol": symbols, "day": days, "at": moments})
-    each = rows.group_by(["symbol", "day"], use_threads=False)
-    found = each.aggregate([("at", "min"), ("at", "count")]).sort_by(_sorted_by("day"))
-    ends = pc.cumulative_sum(found["at_count"]).combine_chunks()
-    runs = pa.RunEndEncodedArray.from_arrays(ends, found["at_min"].combine_chunks())
-    return pa.chunked_array([pc.run_end_decode(runs)], pa.int64())
+    starts, numbers = _runs(symbols, days)
+    return pc.take(pc.take(moments, starts), numbers)
+
+
+def _runs(symbols: pa.ChunkedArray, dates: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+    """Return the first row of each run of a symbol and date, and the number of each row's run."""
+    names, times = symbols.combine_chunks(), dates.combine_chunks()
+    changes = pc.or_(pc.not_equal(names[1:], names[:-1]), pc.not_equal(times[1:], times[:-1]))
+    begins = pa.concat_arrays([pa.array([True])[: len(names)], changes])
+    numbers = pc.subtract(pc.cumulative_sum(pc.cast(begins, pa.int64())), 1)
+    return pc.indices_nonzero(begins), numbers
 
 
 def _aggregated(bars: pa.Table, dates: pa.ChunkedArray, ways: Mapping[str, str]) -> pa.Table:
@@ -225,22 +230,17 @@ def _aggregated(bars: pa.Table, dates: pa.ChunkedArray, ways: Mapping[str, str])
     whole = pa.types.is_integer(bars["volume"].type)
     # A sum of int64 would wrap around.
     volume = pc.cast(bars["volume"], pa.decimal128(19, 0) if whole else pa.float64())
-    columns = {"symbol": bars["symbol"], "date": dates}
-    columns |= {name: volume if name == "volume" else bars[name] for name in ways}
-    grouped = pa.table(columns).group_by(["symbol", "date"], use_threads=False)
+    columns = {name: volume if name == "volume" else bars[name] for name in ways}
+    starts, numbers = _runs(bars["symbol"], dates)
+    grouped = pa.table({"": numbers, **columns}).group_by("", use_threads=False)
     made = grouped.aggregate(
         [(name, way, _KNOWN if way == "sum" else None) for name, way in ways.items()]
-    ).sort_by(_sorted_by("date"))
+    ).sort_by("")  # groups come in any order
     kept = {name: made[f"{name}_{way}"] for name, way in ways.items()}
     kept["volume"] = _fitting(kept["volume"]) if whole else kept["volume"]
-    zone = bars["date"].type.tz
-    made_at = pc.assume_timezone(made["date"], zone) if zone else made["date"]
-    return pa.table({"symbol": made["symbol"], "date": made_at, **kept})
-
-
-def _sorted_by(time: str) -> list[tuple[str, str]]:
-    """Return the order of rows; groups come in any."""
-    return [("symbol", "ascending"), (time, "ascending")]
+    zone, made_at = bars["date"].type.tz, pc.take(dates, starts)
+    made_at = pc.assume_timezone(made_at, zone) if zone else made_at
+    return pa.table({"symbol": pc.take(bars["symbol"], starts), "date": made_at, **kept})
 
 
 def _fitting(sums: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -79,9 +78,3 @@ def _text(instant: int) -> str:
 def _micros(moment: Any) -> int:
     """Return a stamp of pandas as an instant."""
     return int(moment.value) // 1_000
-
-
-def missing_days(days: list[int], sessions: Sessions) -> Iterator[int]:
-    """Yield the sessions of which no bar is there."""
-    known = set(days)
-    return (day for day in sessions.days if day not in known)

@@ -120,7 +120,10 @@ def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None
     `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` is the
     symbol, the event's type or the strategy's name; `count` is the number of records given. A batch
     is reported once for each key in it. Deleted bars have the kind "deletions", and `count` is the
-    number of bars removed. A deletion that removed nothing is not reported.
+    number of bars removed; other data has "event_deletions" (the key is the type, if one was asked
+    for, otherwise ""), "fundamental_deletions" and "state_deletions". A deletion that removed
+    nothing is not reported. A renamed symbol has the kind "renames", once with the old name as the
+    key and once with the new one.
     """
 
 

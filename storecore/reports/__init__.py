@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from storecore.reports.display import counted, html, html_table
+
 
 class Coverage(Struct, frozen=True):
     """The extent of a series: first and last date (aware UTC; None if empty), number of bars."""
@@ -63,6 +65,26 @@ class Report(Struct, frozen=True):
     def ok(self) -> bool:
         """True if there are no findings."""
         return not self.findings
+
+    def __repr__(self) -> str:
+        parts = ["ok" if self.ok else counted(len(self.findings), "finding")]
+        parts.append(f"{self.checked:,} checked")
+        parts += [counted(len(self.actions), "action")] if self.actions else []
+        parts += [counted(len(self.notes), "note")] if self.notes else []
+        first = "".join(f"; first: {each.kind}, {each.detail}" for each in self.findings[:1])
+        return f"{type(self).__name__}({', '.join(parts)}{first})"
+
+    def _repr_html_(self) -> str:
+        tables = [
+            html_table(
+                [name, "place", "detail"],
+                ((each.kind, each.place, each.detail) for each in found),
+                len(found),
+            )
+            for name, found in (("finding", self.findings), ("note", self.notes))
+        ]
+        actions = html_table(["action"], ([each] for each in self.actions), len(self.actions))
+        return html(repr(self), *tables, actions)
 
 
 class AuditReport(Report, frozen=True):

@@ -26,6 +26,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from storecore.errors import CorruptData, InvalidData, StorageError, shown
+from storecore.reports.display import counted, html, html_table
 from storecore.reports.version import __version__
 
 FORMAT = 1
@@ -128,6 +129,18 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     states: tuple[SavedState, ...] = ()
     audit: tuple[LogEnd, ...] = ()
     sha256: str = ""
+
+    def __repr__(self) -> str:
+        taken = f"{self.taken_at:%Y-%m-%d %H:%M:%S}Z"
+        return f"Checkpoint({self.store} at {taken}, {counted(len(self.bars), 'series')})"
+
+    def _repr_html_(self) -> str:
+        entries = [each for kind in _KINDS for each in getattr(self, kind)]
+        rows = (
+            (each.place, getattr(each, "count", None), getattr(each, "digest", "")[:16])
+            for each in entries
+        )
+        return html(repr(self), html_table(["entry", "records", "digest"], rows, len(entries)))
 
     def encoded(self) -> bytes:
         """Return the document as JSON, one entry per line."""

@@ -68,6 +68,7 @@ from storecore.reports import (
     SeriesCoverage,
     StateVersion,
 )
+from storecore.reports.display import html, html_table
 from storecore.states import checked_versions
 from storecore.store.collections import (
     AuditLog,
@@ -248,7 +249,9 @@ class Store(Closing):
         span = time_range(start, end, last)
         found = self._bars.read(symbol, timeframe, span)
         if isinstance(found, BarColumns):
-            return price_bars(symbol, newest_bars(found, span.newest), span.aware)
+            if span.newest is not None:
+                found = newest_bars(found, span.newest)
+            return price_bars(symbol, found, span.aware)
         from storecore.bars.table import bars_of, newest_rows
 
         return bars_of(symbol, newest_rows(found, span.newest), span.aware)
@@ -281,10 +284,11 @@ class Store(Closing):
         options = checked_options(symbol, columns, extra, missing, day, volume)
         write = self._replace if asked_to_replace(replace) else self._bars.write_many
         keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
+        plain, rows = checked_frame(table, timeframe, options, keeps)
         try:
-            write(timeframe, checked_frame(table, timeframe, options, keeps))
+            write(timeframe, rows)
         except Misfit as error:
-            raise misfit_in(table, error) from None
+            raise misfit_in(plain, error) from None
 
     @offered()
     def read_bar_table(
@@ -679,7 +683,28 @@ class Store(Closing):
         self._check_open()
         return Report(0)
 
+    def __repr__(self) -> str:
+        shown = ["closed"] if self._closed else self._shown()
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        names = sorted(self.capabilities)
+        series = [] if self._closed else self._series_shown()
+        return html(
+            repr(self),
+            html_table(["symbol", "timeframe", "bars"], series, len(series)),
+            html_table(["capabilities"], [[", ".join(names)]], len(names)),
+        )
+
     # For subclasses.
+
+    def _shown(self) -> list[str]:
+        """Return what the store says of itself in its repr, without any I/O."""
+        return []
+
+    def _series_shown(self) -> list[tuple[str, str, int]]:
+        """Return symbol, timeframe and length of the series to show, without any I/O."""
+        return []
 
     if TYPE_CHECKING:
 
@@ -715,7 +740,8 @@ class Store(Closing):
     def _replace(self, timeframe: str, batch: Grouped) -> None:
         if not hasattr(self._bars, "replace"):
             raise replacing_unsupported(self)
-        self._bars.replace(timeframe, batch)
+        if batch.names:
+            self._bars.replace(timeframe, batch)
 
     def _records(self, log: str, start: Bound, end: Bound, strategy: str | None) -> list[Any]:
         self._check_open()

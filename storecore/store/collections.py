@@ -62,9 +62,9 @@ class BarCollection(Collection, ABC):
         def replace(self, timeframe: str, batch: Grouped) -> None:
             """Replace whole series by the bars of a batch (`write_bar_table(…, replace=True)`).
 
-            Each symbol of the batch has at least one bar. All series change in one step: a reader
-            sees the old or the new bars of a series, and after an error or a crash no series or all
-            of them are replaced.
+            The batch has at least one symbol, and each has at least one bar. All series change in
+            one step: a reader sees the old or the new bars of a series, and after an error or a
+            crash no series or all of them are replaced.
             """
 
         def stream(
@@ -192,7 +192,10 @@ class FundamentalCollection(Collection, ABC):
 
     @abstractmethod
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
-        """Return the latest fundamental whose timestamp is not after the instant `limit`."""
+        """Return the latest fundamental whose timestamp is not after the instant `limit`.
+
+        The caller may change its `extra`: it is a copy, or decoded anew.
+        """
 
     def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
         """Return the fundamentals of a symbol and range by timestamp (`Catalog`).

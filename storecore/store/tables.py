@@ -80,13 +80,12 @@ def write_bar_table(
     if asked_to_replace(replace):
         raise replacing_unsupported(store)
     options = checked_options(symbol, columns, extra, missing, day, volume)
-    from storecore.frames.frame import checked_frame, plain_table
+    from storecore.frames.frame import checked_frame
 
-    plain = plain_table(table, check_name(timeframe, "timeframe"), options)
-    rows = checked_frame(plain, timeframe)
+    frame = checked_frame(table, check_name(timeframe, "timeframe"), options)
     if isinstance(store, BarTables):
-        return store.write_bar_table(plain, timeframe=timeframe)
-    return _write_series(store, rows, timeframe)
+        return store.write_bar_table(frame.table, timeframe=timeframe)
+    return _write_series(store, frame.rows, timeframe)
 
 
 def with_plain_table(

@@ -21,12 +21,14 @@ class Law(NamedTuple):
 LAWS: dict[str, Law] = {
     "P1": Law(
         "A store has the ten methods, `close` and the context manager, each with the protocol's "
-        "signature.",
+        "signature, or with that of an earlier `api`: without optional keywords that were added "
+        "since, and with required bounds.",
         "A call that works on one backend works on all.",
     ),
     "P2": Law(
         "A capability is declared if and only if the store satisfies it, with its signatures. A "
-        "method or an optional keyword that was added to it later may be missing.",
+        "method or an optional keyword that was added to it later may be missing, and a bound that "
+        "is optional today may be required.",
         "Programs and wrappers choose by what is declared.",
     ),
     "P3": Law(
@@ -55,14 +57,19 @@ LAWS: dict[str, Law] = {
     ),
     "T2": Law(
         "Bars, events and records come back in the kind that `start` and `end` have, naive or "
-        "aware UTC; one of each is a `ValueError`. A fundamental comes back as it was written: its "
-        "timestamp naive, with its offset, or in a time zone of the same name (a `ZoneInfo`).",
+        "aware UTC, and naive without bounds; one of each is a `ValueError`. A fundamental comes "
+        "back as it was written: its timestamp naive, with its offset, or in a time zone of the "
+        "same name (a `ZoneInfo`).",
         "Comparing naive with aware raises far from the cause.",
     ),
     "T3": Law(
         "Ranges include both ends. A `date` is its midnight as a start or a bar's date, its last "
-        "microsecond as an end. `as_of` takes a datetime only.",
-        "A bare date would let a morning see the evening's filing.",
+        "microsecond as an end. A missing bound is open, except where data is deleted. A bound may "
+        "be ISO text, or finer than a microsecond: no stored time is between two. A start after "
+        "the end is refused. `last=n` are the n newest of the range. `as_of` and `ingested_by` "
+        "take no bare date.",
+        "A bare date would let a morning see the evening's filing; an empty answer would hide "
+        "exchanged bounds.",
     ),
     "B1": Law(
         "One bar per (symbol, timeframe, date); the last write wins, and within a batch the last; "
@@ -78,7 +85,7 @@ LAWS: dict[str, Law] = {
     "B4": Law(
         "A reader sees each bar old or new, never torn, never waits, never misses one that was "
         "there. Of a batch it may see a part until the call returns; from then on every reader "
-        "sees all of it.",
+        "sees all of it. A series that is replaced is seen whole, old or new.",
         "Strategies read while collectors write.",
     ),
     "B5": Law(
@@ -103,7 +110,8 @@ LAWS: dict[str, Law] = {
         "Two equal trades are two trades.",
     ),
     "E2": Law(
-        "`types=None` is all, `types=[]` is none.",
+        "`types=None` is all, `types=[]` is none; so is it with `symbols`, among which None stands "
+        "for events without one. `ingested_by` leaves out what arrived later.",
         "An empty filter computed by a program must not mean all.",
     ),
     "E3": Law("A late event costs what a new one costs.", "Feeds are late at the worst moment."),

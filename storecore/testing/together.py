@@ -156,6 +156,42 @@ class TogetherLaws(Fixtures):
         )
         assert all(each == kept for each in seen), "a bar was missing while others were deleted"
 
+    def test_b4_a_series_that_is_replaced_is_seen_whole(
+        self, offering: Callable[..., Recorder], eager_threads: None
+    ) -> None:
+        """All of the old series or all of the new one, though they have no date in common."""
+        tables = offering("write_bar_table")
+        series = [[_bar(2 * row + number % 2) for row in range(TOTAL)] for number in range(TIMES)]
+        tables.write_bar_table(bar_table(series[0]))
+        seen = _beside(
+            lambda n: tables.write_bar_table(bar_table(series[n]), replace=True),
+            lambda: (tables.read_bars("AAPL", *EVER), len(_table(tables))),
+        )
+        for bars, rows in seen:
+            assert bars in series[:2], "a part of a series was seen while it was replaced"
+            assert rows == TOTAL, f"{rows} rows of {TOTAL} were seen while they were replaced"
+
+    def test_d4_threads_that_delete_events_lose_no_write(
+        self, offering: Callable[..., Recorder], eager_threads: None
+    ) -> None:
+        """Old events and fundamentals are deleted while new ones are written; none comes back."""
+        bulk = offering("delete_events", "delete_fundamentals")
+        bulk.write_events([event(NOON - n * MINUTE) for n in range(1, TOTAL + 1)])
+        bulk.write_fundamentals([_filing(-n) for n in range(1, TOTAL + 1)])
+
+        def replace(number: int) -> None:
+            old = NOON - (number + 1) * MINUTE
+            bulk.write_event(event(NOON + number * MINUTE))
+            assert bulk.delete_events(old, old) == 1
+            bulk.write_fundamental("AAPL", _filing(number))
+            assert bulk.delete_fundamentals("AAPL", old, old) == 1
+
+        _by_threads(replace)
+        expected = [NOON + n * MINUTE for n in range(TOTAL)]
+        assert [each.timestamp for each in bulk.read_events(*EVER)] == expected
+        known = [bulk.read_fundamental("AAPL", at) for at in (NOON - MINUTE, *expected)]
+        assert known == [None, *map(_filing, range(TOTAL))]
+
     def test_catalog_may_be_read_while_it_grows(
         self, having: Callable[[str], Recorder], eager_threads: None
     ) -> None:

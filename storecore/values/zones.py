@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from storecore.errors import StorageError
 
+_NOON = datetime(2000, 1, 1, 12, tzinfo=UTC)
 _DATABASE = "zoneinfo/"  # the folder in which dateutil finds its zones
 
 
@@ -42,8 +44,15 @@ def in_zone(stamp: datetime, name: str | None) -> datetime:
         return stamp
 
 
+@lru_cache(maxsize=64)
+def _is_plain(zone: ZoneInfo) -> bool:
+    """Return whether a zone is the one that its name gives here."""
+    return in_zone(_NOON, zone_name(zone)).tzinfo is zone
+
+
 def plain_zone(stamp: datetime) -> datetime:
     """Return a datetime with its time zone as a `ZoneInfo`, or as an offset if it has no name."""
-    if stamp.tzinfo is None or stamp.tzinfo is UTC:
+    zone = stamp.tzinfo
+    if zone is None or zone is UTC or (isinstance(zone, ZoneInfo) and _is_plain(zone)):
         return stamp
-    return in_zone(datetime.fromisoformat(stamp.isoformat()), zone_name(stamp.tzinfo))
+    return in_zone(datetime.fromisoformat(stamp.isoformat()), zone_name(zone))

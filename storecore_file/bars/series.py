@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from storecore.bars.extra import EVERY, EXACT, extra_names, is_asked
 from storecore.bars.table import instants_of
-from storecore.errors import StorageError
+from storecore.errors import CorruptData, StorageError
 from storecore.reports import Coverage, Footprint
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_file.bars.journal import Flushed, Journal, Pending
@@ -77,7 +77,8 @@ class Series:
         The function that is returned decodes it, on any thread. A further column that no partition
         of the range has is left out, unless `complete`.
         """
-        pending, found, kinds = self._loaded(span, columns, complete)
+        asked = columns if complete else None
+        pending, found, kinds = self._loaded(span, columns, asked)
 
         def decode() -> pa.Table:
             tables = [each.rows() for each in found]
@@ -86,25 +87,24 @@ class Series:
                 known = [(each.partition, each.metadata.flushed) for each in found]
                 newer = pending.table(known, _since(found, span), span.last)
                 table = upserted(table, newer if columns is None else _some(newer, columns))
-            if kinds:
-                table = with_kinds(table, _asked(kinds, columns))
+            table = with_kinds(table, kinds) if kinds else table
             return table if span.newest is None else table.slice(max(0, len(table) - span.newest))
 
         return decode
 
     def _loaded(
-        self, span: TimeRange, columns: Collection[str] | None, complete: bool
+        self, span: TimeRange, columns: Collection[str] | None, asked: Collection[str] | None
     ) -> tuple[Pending, list[_Loaded], dict[str, str]]:
         """Return what `_with_pending` does for the bars of a range, or for its newest bars."""
         if span.newest is not None:
             newest = partial(self._newest, span=span, columns=columns, count=span.newest)
-            return self._beside_journal(newest, complete)
+            return self._beside_journal(newest, asked)
 
         def load(partition: Partition, file: PartitionFile) -> _Loaded:
             first, last = max(span.first, partition.first), min(span.last, partition.last)
             return _Loaded(partition, file.metadata, first, file.load(first, last, columns))
 
-        return self._with_pending(load, span.first, span.last, complete)
+        return self._with_pending(load, span.first, span.last, asked)
 
     def _newest(
         self, layout: Layout, span: TimeRange, columns: Collection[str] | None, count: int
@@ -164,6 +164,25 @@ class Series:
         rows = self.journal.pending(self.key).rows
         return union([self.kinds(), *_row_kinds(rows)])
 
+    def _asked_kinds(
+        self, layout: Layout, rows: Sequence[Row], asked: Collection[str]
+    ) -> dict[str, str]:
+        """Return the kinds of the further columns that are asked for, in all partitions and rows.
+
+        A damaged partition is passed over, unless a column that is asked for by name is in no other
+        one: then it may be in that.
+        """
+        found, damage = _row_kinds(rows), None
+        for partition in layout.partitions if layout.marked else ():
+            try:
+                found.append(self.kinds_in(partition))
+            except CorruptData as error:
+                damage = error
+        kinds = union(found)
+        if damage is not None and not {*extra_names(asked)} <= {*kinds, EVERY}:
+            raise damage
+        return {name: kind for name, kind in kinds.items() if is_asked(name, asked)}
+
     def _kinds_in(self, layout: Layout) -> dict[str, str]:
         return union(map(self.kinds_in, layout.partitions))
 
@@ -219,18 +238,16 @@ class Series:
         look: Callable[[Partition, PartitionFile], _Result],
         first: int = EARLIEST,
         last: int = LATEST,
-        complete: bool = False,
+        asked: Collection[str] | None = None,
     ) -> tuple[Pending, list[_Result], dict[str, str]]:
         """Return the journal's rows, and what `look` returns for each partition of a range.
 
-        If `complete`, also return the kinds of further columns in all partitions and rows.
+        Also return the kinds of the further columns that are `asked` for, in the whole series.
         """
-        return self._beside_journal(
-            lambda layout: self._each_in(layout, look, first, last), complete
-        )
+        return self._beside_journal(lambda layout: self._each_in(layout, look, first, last), asked)
 
     def _beside_journal(
-        self, look: Callable[[Layout], _Result], complete: bool
+        self, look: Callable[[Layout], _Result], asked: Collection[str] | None
     ) -> tuple[Pending, _Result, dict[str, str]]:
         """Return the journal's rows, what `look` returns, and kinds as `_with_pending` does.
 
@@ -244,10 +261,9 @@ class Series:
             found = look(layout)
             if pending.rows and not self.journal.are_there(pending):
                 raise _Gone(f"{self.folder}: its journal was flushed meanwhile", self.folder)
-            kinds = self._kinds_in(layout) if complete and layout.marked else {}
-            if complete and pending.rows:
-                kinds = union([kinds, *_row_kinds(pending.rows)])
-            return pending, found, kinds
+            if asked is None or not (layout.marked or pending.rows):
+                return pending, found, {}
+            return pending, found, self._asked_kinds(layout, pending.rows, asked)
 
         return _steadily(self.folder, look_at_both)
 
@@ -383,13 +399,6 @@ def _back_to(groups: Sequence[Group], first: int, last: int, count: int) -> tupl
 def _row_kinds(rows: Iterable[Row]) -> list[Kinds]:
     """Return the kinds of some rows of the journal, those of a line once."""
     return [*{id(row.kinds): row.kinds for row in rows if row.kinds}.values()]
-
-
-def _asked(kinds: Kinds, columns: Collection[str] | None) -> dict[str, str]:
-    """Return the kinds of the columns that were asked for."""
-    return {
-        name: kind for name, kind in kinds.items() if columns is None or is_asked(name, columns)
-    }
 
 
 def _some(table: pa.Table, columns: Collection[str]) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Fixtures of the tests with real clients: their packages, real bars, a store of each backend."""
+"""Fixtures of the tests with real clients: their adapters, and real bars."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-import storecore
 
 ADAPTERS = Path(__file__).parent / "adapters"
 
@@ -26,14 +24,6 @@ def adapter(monkeypatch):
         return importlib.import_module(name)
 
     return load
-
-
-@pytest.fixture(params=["memory", "file"])
-def store(request, tmp_path):
-    """An open store of each backend that needs no server."""
-    options = {"base_path": tmp_path / "data"} if request.param == "file" else {}
-    with storecore.open_store(request.param, **options) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")

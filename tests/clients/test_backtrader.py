@@ -11,7 +11,7 @@ import pyarrow.csv
 import pytest
 
 pytestmark = pytest.mark.soak
-SPAN = {"fromdate": datetime(2003, 1, 1), "todate": datetime(2009, 1, 1)}
+SPAN = {"fromdate": datetime(2003, 1, 1), "todate": datetime(2007, 1, 1)}
 SYMBOLS = ["AAPL", "IBM"]
 ANALYZERS = ["TradeAnalyzer", "DrawDown", "SharpeRatio", "SQN", "TimeReturn"]
 
@@ -112,6 +112,7 @@ def test_results_equal_those_over_a_file_of_csv(backtrader, feed, run, stored, b
     assert (found.done, found.worth) == (expected.done, expected.worth)
 
 
+@pytest.mark.parametrize("store", ["memory"], indirect=True)
 def test_results_are_the_same_bar_by_bar(feed, run, stored):
     def feeds():
         return {each: feed(store=stored, dataname=each, **SPAN) for each in SYMBOLS}

@@ -274,6 +274,21 @@ def test_bars_come_back_as_from_sqlite_with_turnover_and_open_interest(
     assert [each.datetime for each in found] == [each.datetime for each in given]
 
 
+def test_bars_that_are_saved_again_are_replaced_as_in_sqlite(vnpy, database, sqlite, bars):
+    interval = vnpy.Interval.MINUTE
+    for each in (database, sqlite):
+        each.save_bar_data(bars(interval)[:100])
+        corrected = bars(interval)[50:150]
+        for bar in corrected:
+            bar.close_price, bar.turnover = bar.close_price + 1, 0
+        each.save_bar_data(corrected)
+    series = "AAPL", vnpy.Exchange.NASDAQ, interval, datetime(2024, 3, 4), datetime(2024, 3, 5)
+    found = database.load_bar_data(*series)
+    assert found == sqlite.load_bar_data(*series)
+    assert [each.turnover > 0 for each in found] == [True] * 50 + [False] * 100
+    assert [each.count for each in database.get_bar_overview()] == [150]
+
+
 def test_ticks_come_back_as_from_sqlite_with_all_their_fields(vnpy, database, sqlite, ticks):
     for each in (database, sqlite):
         each.save_tick_data(ticks())

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from storecore import PriceBar
+from storecore.bars.extra_values import FIELDS
 from storecore_file import FileDataStore
 
 PROCESSES, THREADS, ROUNDS = 4, 4, 5
@@ -264,7 +264,7 @@ def test_b4_a_reader_misses_no_bar_beside_processes_that_split_merge_fold_and_de
 def test_b4_threads_of_one_store_read_and_write_tables_at_once(store, small):
     def table(day, close):
         bars = [[symbol, JAN_5 + timedelta(day), 1.0, 2.0, 0.5, close, 7.0] for symbol in "ABCD"]
-        columns = dict(zip(PriceBar.__struct_fields__, zip(*bars, strict=True), strict=True))
+        columns = dict(zip(FIELDS, zip(*bars, strict=True), strict=True))
         return pa.table(columns)
 
     def write(thread):

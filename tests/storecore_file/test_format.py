@@ -145,7 +145,7 @@ def fill(store):
     minutes = [bar("AAPL", START + timedelta(minutes=number)) for number in range(50)]
     store.write_bars("AAPL", minutes, timeframe="1m")
     store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[55], 1.0))
-    store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[10], 2.0), timeframe="1D")
+    store.write_bar_table(day_of(["AAPL", "J0", "J1"], days[10], 2.0), timeframe="Tick")
     store.write_bars("J0", wide("J0", 4), timeframe="1h")
     store.write_bars("J1", wide("J1", 2), timeframe="1h")
     store.write_bars("WIDE", wide("WIDE", 3))
@@ -817,7 +817,7 @@ class Writer:
         temporary.write_bytes(content)
         temporary.rename(path)
 
-    def partition(self, name, symbol, timeframe, bars, **more):
+    def partition(self, name, symbol, timeframe, bars, further=None, **more):
         dates, *prices = zip(*bars, strict=True)
         fields = [pa.field("symbol", pa.string(), False)]
         fields += [pa.field("date", pa.timestamp("us", "UTC"), False)]
@@ -830,13 +830,17 @@ class Writer:
             [pa.array(each, field.type) for each, field in zip(columns, fields, strict=True)],
             schema=pa.schema(fields),
         )
+        for column, values in (further or {}).items():
+            table = table.append_column(column, pa.array(values))
         sink = BytesIO()
         pq.write_table(
             table, sink, row_group_size=2_560, write_page_checksum=True, store_schema=False
         )
         content, file = sink.getvalue(), pq.read_metadata(sink)
         chunks, at = [], 4
-        for group, column in [(g, c) for g in range(file.num_row_groups) for c in range(7)]:
+        for group, column in [
+            (g, c) for g in range(file.num_row_groups) for c in range(table.num_columns)
+        ]:
             size = file.row_group(group).column(column).total_compressed_size
             chunks.append([size, crc32(content[at : at + size])])
             at += size
@@ -896,7 +900,11 @@ def written(tmp_path):
         (first + 60_000_000 * number, 1.0, 2.0, 0.5, 1.5, 2.0**53) for number in range(3_000)
     ]
     exact = {"exact": {"2999": LARGE}, "generation": 9}
-    writer.partition("prices/+btc/1+M/2026-01.parquet", "btc", "1M", minutes, **exact)
+    writer.partition("prices/+btc/+T+ick/2026-01.parquet", "btc", "Tick", minutes, **exact)
+    wide = {"s": ["x", None, ""], "vwap": [0.5, float("inf"), None]}
+    kinds = {"version": 4, "columns": {"s": "string", "vwap": "float64"}}
+    writer.partition("prices/WIDE/2026-01.parquet", "WIDE", "1d", bars[:3], wide, **kinds)
+    writer.put("prices/WIDE/further.columns", b"")
     rows = {"timeframe": "1d", "symbol": ["AAPL", "J0"], "date": [days[3], days[4]]}
     rows |= {name: [1.5, 2] for name in ("open", "high", "low", "close", "volume")}
     journal = "0000000000000007-0123456789abcdef.jsonl"
@@ -929,10 +937,16 @@ def written(tmp_path):
     return writer.base
 
 
+def irregular(base):
+    """The note of minutes in the timeframe `1M`, which is a month."""
+    return "irregular", str(base / "prices/+btc/1+M")
+
+
 def test_a_store_that_a_writer_made_from_the_page_has_written_is_whole(written):
     with FileDataStore(base_path=written, create=False) as store:
         report = store.verify()
-        assert (report.findings, report.notes) == ((), ())
+        assert report.findings == ()
+        assert [(each.kind, each.place) for each in report.notes] == [irregular(written)]
         check_equal(written, store)
 
 
@@ -966,5 +980,6 @@ def test_history_is_reserved_and_neither_read_nor_written(written):
     (written / "history").mkdir()
     with FileDataStore(base_path=written) as store:
         assert [(each.kind, each.place) for each in store.verify().notes] == [
-            ("unknown", str(written / "history"))
+            irregular(written),
+            ("unknown", str(written / "history")),
         ]

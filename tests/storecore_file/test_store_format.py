@@ -95,6 +95,15 @@ def test_d1_the_number_is_durable_before_the_first_record_that_needs_it(base, mo
     assert written[0] == [".storecore"]
 
 
+def test_the_number_is_looked_at_once_in_the_life_of_a_store(base, monkeypatch):
+    with FileDataStore(base) as store:
+        store.write_fundamental("AAPL", filing(0, DESK))
+        monkeypatch.delattr("storecore_file.store_format.read_format")
+        store.write_fundamental("AAPL", filing(1, DESK))
+        store.log_order("value", order(DESK), FILLED)
+        assert store.read_fundamental("AAPL").extra == DESK
+
+
 def test_a_text_that_looks_like_a_new_member_does_not_raise_the_number(base):
     odd = '","extra":{"action":"sell"}'
     with FileDataStore(base) as store:

@@ -52,7 +52,7 @@ def small(monkeypatch):
 @pytest.fixture
 def models(store):
     """Return a store in memory beside the one of the test, and a timeframe that is still empty."""
-    return lambda: (MemoryDataStore(), f"{next(_numbers)}m")
+    return lambda: (MemoryDataStore(), f"session {next(_numbers)}")
 
 
 @settings(max_examples=30)

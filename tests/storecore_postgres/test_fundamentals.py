@@ -60,7 +60,7 @@ def test_all_are_told_page_after_page(store, fundamental, monkeypatch):
     rows = [fundamental(timestamp=DAY + timedelta(n), symbol=name) for name in "ab" for n in (0, 1)]
     rows += [fundamental(timestamp=DAY, symbol="c")]
     store.write_fundamentals(rows)
-    assert list(Fundamentals(store._database, store._quoted).all()) == rows
+    assert list(Fundamentals(store._database, store._quoted, "none", store._version).all()) == rows
 
 
 @pytest.mark.parametrize("megabytes", [5, pytest.param(50, marks=pytest.mark.soak)])

@@ -1,4 +1,5 @@
-"""The grants of `storecore init`: one role can read, one can write, and neither can do more."""
+"""The grants of `storecore init`: one role can read, one can write, one can also delete and rename;
+none can do more."""
 
 from __future__ import annotations
 
@@ -33,6 +34,8 @@ BEYOND_A_WRITER = [
     "DELETE FROM {schema}.audit_heads",
     "UPDATE {schema}.states SET version = 1",
     "UPDATE {schema}.about SET value = '2'",
+    "ALTER TABLE {schema}.bars ADD more int",
+    "DELETE FROM {schema}.bar_columns",
     "CREATE TABLE {schema}.more (x int)",
     "DROP SCHEMA {schema} CASCADE",
 ]
@@ -44,10 +47,12 @@ def granted(place, admin, role, schema):
     options = ["--set", f"dsn={place['dsn']}", "--set", f"schema={schema}"]
     result = CliRunner().invoke(app, ["init", "--backend", "postgres", *options])
     assert result.stderr == "the store in backend 'postgres' is ready\n"
-    (reader, reading), (writer, writing) = role(), role()
+    (reader, reading), (writer, writing), (keeper, keeping) = role(), role(), role()
     sql = result.stdout.replace("TO reader;", f"TO {reader};")
+    sql = sql.replace("GRANT writer TO keeper;", f"GRANT {writer} TO {keeper};")
+    sql = sql.replace("TO keeper;", f"TO {keeper};")
     admin.execute(sql.replace("TO writer;", f"TO {writer};"))
-    return reading, writing
+    return reading, writing, keeping
 
 
 @pytest.fixture
@@ -96,7 +101,7 @@ def read_all(store):
 
 
 def test_who_may_read_reads_all_that_who_may_write_has_written(granted, schema, writes):
-    reading, writing = granted
+    reading, writing, _ = granted
     with PostgresDataStore(writing, schema=schema) as writer:
         for _ in range(2):
             for method, arguments in writes.items():
@@ -124,6 +129,44 @@ def test_who_may_read_may_not_write(granted, schema, writes):
 def test_who_may_write_may_not_touch_what_was_written_for_good(granted, schema, statement):
     with psycopg.connect(granted[1]) as writer, pytest.raises(psycopg.errors.InsufficientPrivilege):
         writer.execute(statement.format(schema=schema))
+
+
+def test_who_may_write_adds_columns_and_leaves_out_volumes(granted, schema, bar):
+    given = [bar(volume=None, extra={"vwap": 1.5})]
+    with PostgresDataStore(granted[1], schema=schema) as writer:
+        writer.write_bars("AAPL", given)
+        writer.write_bars("AAPL", [bar(volume=None, extra={"vwap": 1.5, "trades": 3})])
+        writer.write_bar_table(writer.read_bar_table("AAPL"), replace=True)
+        assert writer.delete_strategy_state("value") is False
+    with PostgresDataStore(granted[0], schema=schema) as reader:
+        assert reader.read_bars("AAPL") == [bar(volume=None, extra={"vwap": 1.5, "trades": 3})]
+
+
+def test_who_may_only_read_is_told_who_can_add_columns(granted, schema, bar):
+    with PostgresDataStore(granted[0], schema=schema) as reader:
+        for given in (bar(extra={"vwap": 1.5}), bar(volume=None)):
+            with pytest.raises(StorageError, match="run `storecore init` as their owner, and"):
+                reader.write_bars("AAPL", [given])
+
+
+def test_a_keeper_deletes_and_renames_which_who_may_write_may_not(
+    granted, schema, bar, event, fundamental
+):
+    with PostgresDataStore(granted[1], schema=schema) as writer:
+        writer.write_bars("AAPL", [bar(extra={"vwap": 1.5})])
+        writer.write_event(event())
+        writer.write_fundamental("AAPL", fundamental())
+        for method, arguments in (
+            ("delete_events", ALL),
+            ("delete_fundamentals", ("AAPL", *ALL)),
+            ("rename_symbol", ("AAPL", "B")),
+        ):
+            with pytest.raises(StorageError, match="this role lacks a privilege"):
+                getattr(writer, method)(*arguments)
+    with PostgresDataStore(granted[2], schema=schema) as keeper:
+        keeper.rename_symbol("AAPL", "B")
+        assert keeper.read_bars("B") == [bar(symbol="B", extra={"vwap": 1.5})]
+        assert keeper.delete_events(*ALL) == keeper.delete_fundamentals("B", *ALL) == 1
 
 
 @pytest.mark.parametrize("change", FORBIDDEN[:3])

@@ -98,11 +98,11 @@ def test_d5_a_series_that_cannot_be_looked_at_stops_no_other(filled, bar, monkey
     filled.write_bars("MSFT", [bar(symbol="MSFT", high=1.0, low=2.0)])
     real = integrity.anomalies
 
-    def failing(tables):
+    def failing(tables, timeframe):
         if not failed:
             failed.append(True)
             raise MemoryError
-        return real(tables)
+        return real(tables, timeframe)
 
     failed = []
     monkeypatch.setattr(integrity, "anomalies", failing)

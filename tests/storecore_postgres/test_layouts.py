@@ -17,6 +17,7 @@ from storecore import ConfigError, Event
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.schema import installation
 from storecore_postgres.schema.layouts import choose_layout, layout_statements
+from storecore_postgres.schema.tables import ADDED_TABLES, FIRST_TABLES, TABLES
 
 STAND_INS = """
 CREATE TABLE asked (number serial, what text, relation regclass, by text);
@@ -36,11 +37,13 @@ FROM information_schema.key_column_usage WHERE table_schema = 'desk' GROUP BY ta
 PLAIN_KEYS = {
     "about": "key",
     "audit_heads": "log",
+    "bar_columns": "name, kind",
     "bars": "symbol, timeframe, date",
     "decisions": "seq",
     "events": "timestamp, id",
     "fundamentals": "symbol, timestamp",
     "orders": "seq",
+    "series_columns": "symbol, timeframe",
     "states": "strategy, version",
 }
 
@@ -77,7 +80,7 @@ def test_tables_stay_as_they_were_made(opened):
 
 
 def test_citus_is_asked_to_spread_by_symbol_and_by_strategy():
-    assert layout_statements('"desk"', "citus") == [
+    assert layout_statements('"desk"', "citus", FIRST_TABLES) == [
         """SELECT create_distributed_table('"desk".bars', 'symbol')""",
         """SELECT create_distributed_table('"desk".fundamentals', 'symbol')""",
         """SELECT create_distributed_table('"desk".events', 'symbol')""",
@@ -87,17 +90,21 @@ def test_citus_is_asked_to_spread_by_symbol_and_by_strategy():
         """SELECT create_reference_table('"desk".audit_heads')""",
         """SELECT create_reference_table('"desk".about')""",
     ]
+    assert layout_statements('"desk"', "citus", ADDED_TABLES) == [
+        """SELECT create_distributed_table('"desk".series_columns', 'symbol')""",
+        """SELECT create_reference_table('"desk".bar_columns')""",
+    ]
 
 
 def test_timescale_is_asked_to_cut_bars_and_events_by_time():
-    assert layout_statements('"o\'desk"', "timescale") == [
+    assert layout_statements('"o\'desk"', "timescale", TABLES) == [
         """SELECT create_hypertable('"o''desk".bars', by_range('date', INTERVAL '90 days'))""",
         "SELECT create_hypertable('\"o''desk\".events', by_range('timestamp', INTERVAL '30 days'))",
     ]
 
 
 def test_nobody_is_asked_where_there_is_neither():
-    assert layout_statements('"desk"', "none") == []
+    assert layout_statements('"desk"', "none", TABLES) == []
 
 
 def test_no_statement_selects_nothing_which_a_cluster_refuses():
@@ -148,6 +155,8 @@ def desk(database, monkeypatch):
                 ("spread", "desk.orders", "strategy"),
                 ("copied", "desk.audit_heads", None),
                 ("copied", "desk.about", None),
+                ("spread", "desk.series_columns", "symbol"),
+                ("copied", "desk.bar_columns", None),
             ],
         ),
     ],
@@ -165,14 +174,25 @@ def test_the_tables_of_each_layout_have_its_keys_and_serve(
             name: set(columns.split(", ")) for name, columns in {**PLAIN_KEYS, **keys}.items()
         }
         store.write_bars("AAPL", [bar()])
+        store.write_bars("MSFT", [bar(symbol="MSFT", volume=None, extra={"vwap": 1.5, "n": 1})])
+        store.write_bars("MSFT", [bar(symbol="MSFT", extra={"vwap": 2.5, "n": 1.5})])
         store.write_event(event())
         store.write_event(Event("halt", None, bar().date, bar().date, "feed", {}))
         store.write_fundamental("AAPL", fundamental())
         store.save_strategy_state("value", {"cash": 1})
         store.log_decision("value", decision())
         assert store.verify().ok
-        assert store.symbols() == store.symbols("1d") == ["AAPL"]
+        assert store.symbols() == store.symbols("1d") == ["AAPL", "MSFT"]
         assert len(store.read_events(bar().date, bar().date)) == 2
+        store.rename_symbol("MSFT", "Z")
+        store.rename_symbol("AAPL", "B")
+        both = store.read_bar_table(["B", "Z"], columns=["symbol", "vwap", "n"], last=1)
+        assert both.to_pylist() == [
+            {"symbol": "B", "vwap": None, "n": None},
+            {"symbol": "Z", "vwap": 2.5, "n": 1.5},
+        ]
+        assert store.read_events(symbols=["B"]) == [event(symbol="B")]
+        assert [each.symbol for each in store.fundamentals("B")] == ["B"]
 
 
 def test_a_cluster_guards_the_audit_log_by_its_grants_alone(desk):

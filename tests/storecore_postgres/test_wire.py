@@ -113,6 +113,76 @@ def test_copied_rows_are_what_was_given(linked, rows):
     assert bits(x for _, _, x in found) == bits(numbers)
 
 
+VALUES = st.lists(
+    st.tuples(
+        st.none() | st.floats(allow_nan=False),
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+        st.none() | st.booleans(),
+        st.none() | st.text(st.characters(exclude_characters="\0", codec="utf8"), max_size=9),
+        st.none() | st.integers(EARLIEST, LATEST),
+    ),
+    min_size=1,
+)
+TYPES = [pa.float64(), pa.int64(), pa.bool_(), pa.string(), DATE]
+
+
+def columns_of(rows):
+    """Return rows as columns, each in two chunks."""
+    arrays = [pa.array(values, pa.int64() if kind == DATE else kind).view(kind)
+              for values, kind in zip(zip(*rows, strict=True), TYPES, strict=True)]  # fmt: skip
+    return [pa.chunked_array([each[:1], each[1:]]) for each in arrays]
+
+
+@given(VALUES)
+@pytest.mark.parametrize("size", [2, 100_000])
+def test_values_of_each_type_and_nulls_come_back_from_arrays_and_from_copied_rows(
+    linked, monkeypatch, size, rows
+):
+    monkeypatch.setattr(wire, "_ROWS", size)
+    columns = columns_of(rows)
+    arrays = ", ".join(
+        f"%s::{kind}[]" for kind in ("float8", "int8", "bool", "text", "timestamptz")
+    )
+    sent = "x, i, b, t, timestamptz_send(d)"
+    given = f"SELECT {sent} FROM unnest({arrays}) AS given (x, i, b, t, d)"
+    found = answered(linked, given, *map(wire.value_array, columns))
+    linked.execute("DROP TABLE IF EXISTS typed")
+    typed = "n serial, name text, x float8, i int8, b bool, t text, d timestamptz"
+    linked.execute(f"CREATE TEMP TABLE typed ({typed})")
+    copied = "COPY typed (name, x, i, b, t, d) FROM STDIN (FORMAT binary)"
+    with linked.cursor().copy(copied) as copy:
+        copy.write(wire.COPY_HEAD)
+        copy.write(wire.copy_rows_of(["Ünï"], columns))
+        copy.write(wire.COPY_END)
+    assert answered(linked, f"SELECT {sent} FROM typed ORDER BY n") == found
+    instants = [(*each[:4], each[4] and wire.instant(each[4])) for each in found]
+    assert instants == rows
+    numbers = ([x for x, *_ in each if x is not None] for each in (found, rows))
+    assert bits(next(numbers)) == bits(next(numbers))
+
+
+@given(VALUES)
+def test_texts_and_booleans_come_back_concatenated(linked, rows):
+    *_, flags, texts, _ = columns_of(rows)
+    ((lengths, sent, bools),) = answered(
+        linked,
+        "SELECT string_agg(int4send(octet_length(t)), '' ORDER BY n), "
+        "string_agg(textsend(t), '' ORDER BY n), string_agg(boolsend(b), '' ORDER BY n) "
+        "FROM unnest(%s::text[], %s::bool[]) WITH ORDINALITY AS given (t, b, n)",
+        *map(wire.value_array, (texts, flags)),
+    )
+    assert (
+        wire.text_column(lengths or b"", sent or b"").to_pylist() == texts.drop_null().to_pylist()
+    )
+    assert wire.bool_column(bools or b"").to_pylist() == flags.drop_null().to_pylist()
+
+
+def test_nulls_are_put_at_their_dates():
+    dates = pa.array([1, 2, 3], pa.int64()).view(DATE)
+    column = wire.spread(pa.array([7]), dates, dates.take([0, 2]))
+    assert column.to_pylist() == [None, 7, None]
+
+
 def test_a_machine_whose_bytes_are_in_the_order_of_the_network_turns_none(monkeypatch):
     monkeypatch.setattr(sys, "byteorder", "big")
     assert wire._swapped(b"\0\1\2\3\4\5\6\7").tobytes() == b"\0\1\2\3\4\5\6\7"

@@ -270,3 +270,11 @@ class Unreal(int):
 def test_b2_a_number_that_no_float_is_made_of_is_refused(bar):
     with pytest.raises(InvalidData, match=r"bars\[0\]\.close"):
         bar_columns("AAPL", [bar(close=Unreal(3))])
+
+
+def test_a_bar_of_a_subclass_without_fields_of_its_own_is_a_bar(bar):
+    class Mine(PriceBar):
+        pass
+
+    mine = Mine(**{name: getattr(bar(), name) for name in PriceBar.__struct_fields__})
+    assert bar_columns("AAPL", [mine]).close == [bar().close]

@@ -192,6 +192,61 @@ def test_a_series_above_the_whole_budget_is_not_held(cached, nested):
     assert nested.reads == 2
 
 
+def last(store, number, **bounds):
+    return [bar.close for bar in store.read_bars("AAPL", last=number, **bounds)]
+
+
+def test_the_last_bars_are_answered_from_a_range_that_was_read(cached, nested):
+    store = cached()
+    closes(store, 5, 20)
+    assert last(store, 3, end=JAN_1.replace(day=10)) == [8.0, 9.0, 10.0]
+    assert last(store, 6, end=JAN_1.replace(day=10)) == [5.0, 6.0, 7.0, 8.0, 9.0, 10.0]
+    assert last(store, 99, start=JAN_1.replace(day=18), end=JAN_1.replace(day=20)) == [18, 19, 20]
+    assert nested.reads == 1
+    assert last(store, 7, end=JAN_1.replace(day=10)) == [4, 5, 6, 7, 8, 9, 10]
+    assert nested.reads == 2
+
+
+def test_the_last_bars_that_were_read_answer_what_lies_within_them(cached, nested):
+    store = cached()
+    assert last(store, 5) == [27.0, 28.0, 29.0, 30.0, 31.0]
+    assert last(store, 5) == [27.0, 28.0, 29.0, 30.0, 31.0]
+    assert last(store, 2, end=JAN_1.replace(day=29)) == [28.0, 29.0]
+    assert closes(store, 27, 31) == [27.0, 28.0, 29.0, 30.0, 31.0]
+    assert nested.reads == 1
+    assert closes(store, 26, 31) == [26.0, 27.0, 28.0, 29.0, 30.0, 31.0]
+    assert nested.reads == 2
+
+
+def test_fewer_bars_than_were_asked_for_are_all_of_the_range(cached, nested):
+    store = cached()
+    assert last(store, 99) == closes(store) == list(range(1, 32))
+    assert store.read_bars("AAPL") == store.read_bars("AAPL", last=31)
+    assert nested.reads == 1
+
+
+def test_a_symbol_that_is_renamed_or_replaced_is_read_anew(cached, nested, bar):
+    store = cached()
+    closes(store)
+    assert store.read_bars("NEW") == []
+    store.rename_symbol("AAPL", "NEW")
+    assert closes(store) == []
+    assert len(store.read_bars("NEW")) == 31
+    store.write_bar_table(bar_table([bar(JAN_1, 7.5, symbol="NEW")]), replace=True)
+    assert [each.close for each in store.read_bars("NEW")] == [7.5]
+
+
+def test_a_deletion_of_something_else_drops_nothing(cached, nested, writes):
+    store = cached()
+    closes(store)
+    store.write_event(**writes["write_event"])
+    store.delete_events(JAN_1, JAN_31)
+    store.delete_fundamentals("AAPL", JAN_1, JAN_31)
+    store.delete_strategy_state("value")
+    closes(store)
+    assert nested.reads == 1
+
+
 def test_b6_further_columns_are_answered_from_memory_and_no_caller_changes_them(
     nested, cached, bar
 ):

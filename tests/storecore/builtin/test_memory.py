@@ -14,12 +14,14 @@ from msgspec.structs import replace
 
 from storecore import (
     BackendSpec,
+    ConfigError,
     Coverage,
     DataStore,
     InvalidData,
     InvalidName,
     NotSerializable,
     Report,
+    StateVersion,
     StorageError,
     StoreClosed,
     open_store,
@@ -457,3 +459,55 @@ def test_a_check_follows_the_audit_log(store, decision):
     store.log_decision("value", decision())
     store._logs["decisions"].kept[0] = store._logs["decisions"].kept[0].replace(b"value", b"other")
     assert [each.kind for each in store.verify().findings] == ["edited"]
+
+
+def saved(store, number):
+    for each in range(number):
+        store.save_strategy_state("value", {"number": each})
+    return [each.version for each in store.state_history("value")]
+
+
+@pytest.mark.parametrize(
+    ("kept", "versions"), [(1, [7]), (3, [7, 6, 5]), (9, [7, 6, 5, 4, 3, 2, 1])]
+)
+def test_a_store_keeps_as_many_versions_of_a_state_as_its_option_says(kept, versions):
+    with open_store("memory", state_versions=kept) as store:
+        assert saved(store, 7) == versions
+        store.restore_state("value", [StateVersion(n, {}) for n in range(20, 8, -1)], expect=7)
+        restored = [each.version for each in store.state_history("value")]
+        assert restored == list(range(20, 20 - kept, -1))
+
+
+@pytest.mark.parametrize("kept", [0, -1, True, 1.5, "3"])
+def test_a_number_of_versions_that_is_none_is_refused(kept):
+    with pytest.raises(ConfigError, match="state_versions"):
+        MemoryDataStore(kept)
+
+
+def test_b6_a_series_that_is_replaced_has_the_columns_of_the_table_alone(store):
+    def frame(**columns):
+        plain = {"symbol": ["A"], "date": [JAN_5], "volume": [7]}
+        prices = {name: [1.0] for name in ("open", "high", "low", "close")}
+        return pa.table({**plain, **prices, **columns})
+
+    store.write_bar_table(frame(vwap=[1.5], trades=[3]))
+    store.write_bar_table(frame(trades=["three"]), replace=True)
+    assert [each.extra for each in store.read_bars("A")] == [{"trades": "three"}]
+    store.rename_symbol("A", "B")
+    assert store.read_bar_table("B").column_names[7:] == ["trades"]
+    with pytest.raises(InvalidData, match="trades"):
+        store.write_bar_table(frame(trades=[3]).set_column(0, "symbol", pa.array(["B"])))
+    store.write_bar_table(frame(), replace=True)
+    assert [each.extra for each in store.read_bars("A", last=1)] == [None]
+
+
+def test_nobody_changes_the_extra_of_a_fundamental_that_was_read(fundamental):
+    store = MemoryDataStore()
+    store.write_fundamental("AAPL", fundamental(extra={"eps": [1.5]}))
+    for read in (
+        store.read_fundamental("AAPL"),
+        *store.fundamentals("AAPL"),
+        *store.iter_fundamentals(),
+    ):
+        read.extra["eps"].append(2)
+        assert store.read_fundamental("AAPL").extra == {"eps": [1.5]}

@@ -228,3 +228,48 @@ def test_an_inner_store_is_unknown_in_its_own_place():
             primary={"backend": "memory"},
             replicas=[{"backend": "memory"}, {"backend": "me"}],
         )
+
+
+def test_what_is_deleted_renamed_or_replaced_changes_in_all(
+    mirror, stores, bar, event, fundamental
+):
+    store = mirror(*stores)
+    store.write_bar_table(bar_table([bar(), bar(symbol="MSFT")]))
+    store.write_events([event(), event(symbol=None)])
+    store.write_fundamentals([fundamental()])
+    stores[2].save_strategy_state("value", {"old": 1})
+    store.save_strategy_state("value", {})
+    assert store.delete_strategy_state("value", expect=1) is True
+    assert store.delete_events(*EVER, iter(["news", "split"]), iter([None])) == 1
+    store.rename_symbol("AAPL", "NEW")
+    store.write_bar_table(bar_table([bar(symbol="MSFT", close=2.0)]).to_reader(), replace=True)
+    for each in stores:
+        assert each.read_events(*EVER) == [event(symbol="NEW")]
+        assert each.read_bars("MSFT") == [bar(symbol="MSFT", close=2.0)]
+        assert each.read_fundamental("NEW") == fundamental(symbol="NEW")
+        assert each.load_versioned_state("value") == StateVersion(0, None)
+    assert store.delete_fundamentals("NEW", *EVER) == 1
+    assert [each.read_fundamental("NEW") for each in stores] == [None] * 3
+
+
+def test_b6_a_mirror_writes_further_columns_to_all_of_its_stores(mirror, stores, bar):
+    given = [bar(extra={"vwap": 1.5}, volume=None)]
+    table = bar_table([bar(symbol="MSFT")])
+    store = mirror(*stores)
+    store.write_bars("AAPL", iter(given))
+    store.write_bar_table(table.append_column("vwap", table["close"]))
+    for each in stores:
+        assert each.read_bars("AAPL", *EVER) == given
+        assert each.read_bar_table("MSFT", *EVER)["vwap"].to_pylist() == [bar().close]
+
+
+def test_b6_a_replica_that_was_written_before_further_columns_is_named(mirror, bar):
+    class Before(MemoryDataStore):
+        def __init__(self):
+            super().__init__()
+            self._bars.keeps_extra = False
+
+    store = mirror(MemoryDataStore(), Before(), on_failure="raise")
+    with pytest.raises(StorageError, match=r"Before.*: this backend was written before"):
+        store.write_bars("AAPL", [bar(extra={"vwap": 1.5})])
+    assert store.read_bars("AAPL", *EVER)[0].extra == {"vwap": 1.5}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time, timezone
 from datetime import timedelta as delta
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+HEADER = "Symbol,Date,Open,High,Low,Close,Volume"
 GOOD = "AAPL,2026-01-05,1.5,2.5,0.5,2.25,100"
 JAN_5 = datetime(2026, 1, 5)
 FIELDS = {"open": [1.5], "high": [2.5], "low": [0.5], "close": [2.25], "volume": [100]}
@@ -102,9 +103,10 @@ def test_columns_may_stand_in_any_order(cli, at, csv_file, stored):
     assert stored()[0].close == 2.25
 
 
-def test_other_columns_are_ignored_and_named(cli, at, csv_file):
+def test_other_columns_are_ignored_and_named_if_asked(cli, at, csv_file, stored):
     file = csv_file(f"{GOOD},9", header="Ticker,Date,Open,High,Low,Close,Volume,Adj Close")
-    assert "ignored columns: Adj Close\n" in cli("import", file, *at).stdout
+    assert "ignored columns: Adj Close\n" in cli("import", file, "--extra", "ignore", *at).stdout
+    assert stored()[0].extra is None
 
 
 def test_a_missing_column_is_told_with_those_found(cli, at, csv_file):
@@ -132,6 +134,165 @@ def test_a_file_without_a_header_is_refused(cli, at, tmp_path, content):
     file = tmp_path / "bars.csv"
     file.write_text(content, encoding="utf-8")
     assert "expected a header line" in cli("import", file, *at).stderr
+
+
+# Further columns.
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["62", "7", "-1"], [62, 7, -1]),
+        (["62", "", "nan"], [62, None, None]),
+        (["1.5", "2", "-3e2"], [1.5, 2.0, -300.0]),
+        (["9223372036854775808", "0", "0"], [2.0**63, 0.0, 0.0]),
+        (["True", "false", ""], [True, False, None]),
+        (["007", "8", ""], ["007", "8", None]),
+        (["x", "nan", "7"], ["x", "nan", "7"]),
+        (["", "", ""], [None, None, None]),
+        (["2026-01-05", "2026-01-06", ""], ["2026-01-05", "2026-01-06", None]),
+        (["2026-99-05T00:00Z", "", ""], ["2026-99-05T00:00Z", None, None]),
+        (
+            ["2026-01-05T09:30+01:00", "2026-01-05 08:30:00Z", ""],
+            [datetime(2026, 1, 5, 8, 30, tzinfo=UTC)] * 2 + [None],
+        ),
+    ],
+)
+def test_a_further_column_of_a_csv_has_the_type_of_all_its_texts(
+    cli, at, csv_file, stored, cells, values
+):
+    rows = [f"{GOOD.replace('05', f'0{5 + day}')},{cell}" for day, cell in enumerate(cells)]
+    result = cli("import", csv_file(*rows, header=f"{HEADER},more"), *at)
+    found = [bar.extra and bar.extra["more"] for bar in stored()]
+    assert (found, list(map(type, found))) == (values, list(map(type, values)))
+    assert "ignored" not in result.stdout
+
+
+def test_a_bad_row_has_no_further_columns(cli, at, csv_file, stored):
+    file = csv_file("bad", f"{GOOD},7", header=f"{HEADER},more")
+    cli("import", file, "--skip-bad", *at)
+    assert [bar.extra for bar in stored()] == [{"more": 7}]
+
+
+def test_a_column_without_a_name_is_ignored(cli, at, csv_file, stored):
+    cli("import", csv_file(f"0,{GOOD}", header=f",{HEADER}"), *at)
+    assert [bar.extra for bar in stored()] == [None]
+
+
+def test_a_further_column_that_is_there_twice_is_refused(cli, at, csv_file):
+    file = csv_file(f"{GOOD},1,2", header=f"{HEADER},more,more")
+    assert "the column 'more' is there twice" in cli("import", file, *at).stderr
+
+
+def test_further_columns_of_parquet_keep_their_types(cli, at, parquet_file, stored):
+    when = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    more = {
+        "trades": pa.array([7], pa.int32()),
+        "vwap": pa.array([Decimal("1.75")]),
+        "late": [True],
+        "venue": pa.array(["XNAS"]).dictionary_encode(),
+        "seen": pa.array([when], pa.timestamp("ns", "UTC")),
+        "empty": pa.nulls(1),
+    }
+    cli("import", parquet_file(**more), *at)
+    expected = {"late": True, "seen": when, "trades": 7, "venue": "XNAS", "vwap": 1.75}
+    assert [bar.extra for bar in stored()] == [expected]
+
+
+def test_a_further_column_of_another_type_is_refused(cli, at, parquet_file, stored):
+    told = cli("import", parquet_file(tags=[["a"]]), *at).stderr
+    assert "table.tags: expected numbers, bools, text or timestamps, got list" in told
+    assert "--extra ignore" in told
+    assert stored() == []
+
+
+def test_a_file_without_volumes_is_imported_if_it_is_said(cli, at, csv_file, stored):
+    file = csv_file(GOOD.removesuffix(",100"), header=HEADER.removesuffix(",Volume"))
+    assert "give --volume absent" in cli("import", file, *at).stderr
+    cli("import", file, "--volume", "absent", *at)
+    assert [bar.volume for bar in stored()] == [None]
+
+
+def test_a_file_with_volumes_has_none_absent(cli, at, csv_file):
+    told = cli("import", csv_file(GOOD), "--volume", "absent", *at).stderr
+    assert "--volume absent is given, but the file has the column 'Volume'" in told
+
+
+# Days and timeframes.
+
+
+@pytest.mark.parametrize(
+    ("text", "timeframe", "kept"),
+    [
+        ("2026-01-05T00:00+09:00", "1d", JAN_5),
+        ("2026-01-05T16:00", "1w", JAN_5),
+        ("2026-01-05", "session", JAN_5),
+        ("2026-01-05T09:00+09:00", "1m", JAN_5),
+    ],
+)
+def test_the_written_day_is_kept_in_timeframes_of_days(
+    cli, at, csv_file, stored, text, timeframe, kept
+):
+    file = csv_file(GOOD.replace("2026-01-05", text))
+    cli("import", file, "--day", "written", "--timeframe", timeframe, *at)
+    assert [bar.date for bar in stored(timeframe=timeframe)] == [kept]
+
+
+def test_the_written_day_of_parquet_is_that_of_its_zone(cli, at, parquet_file, stored):
+    when = pa.array([datetime(2026, 1, 4, 15)], pa.timestamp("us")).cast(pa.int64())
+    cli(
+        "import",
+        parquet_file(date=when.cast(pa.timestamp("us", "Asia/Tokyo"))),
+        "--day",
+        "written",
+        *at,
+    )
+    assert [bar.date for bar in stored()] == [JAN_5]
+
+
+MINUTES = [GOOD.replace("01-05", f"01-05T09:{minute}") for minute in range(30, 40)]
+
+
+def test_dates_that_do_not_fit_the_timeframe_are_refused(cli, at, csv_file, stored):
+    result = cli("import", csv_file(*MINUTES), *at)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "AAPL: 1 of 1 days have several bars, the first 2026-01-05 09:30"
+    )
+    assert "it looks like bars of 1m\n" in result.stderr
+    assert "nothing was written; give --timeframe 1m, or --irregular" in result.stderr
+    assert stored() == []
+
+
+def test_irregular_dates_are_written_if_asked(cli, at, csv_file, stored):
+    cli("import", csv_file(*MINUTES), "--irregular", *at)
+    assert len(stored()) == 10
+
+
+def test_days_of_two_zones_are_refused_with_the_written_day(cli, at, csv_file):
+    rows = [GOOD, GOOD.replace("01-05", "01-06T00:00+09:00")]
+    assert "give --day written, or --irregular" in cli("import", csv_file(*rows), *at).stderr
+
+
+def test_of_many_irregular_symbols_the_first_are_shown(cli, at, csv_file):
+    rows = [row.replace("AAPL", f"S{number}") for number in range(7) for row in MINUTES]
+    told = cli("import", csv_file(*rows), *at).stderr
+    assert told.count("several bars") == 5
+    assert "\nand 2 more symbols\n" in told
+
+
+def test_an_unusual_timeframe_is_imported_with_a_hint(cli, at, csv_file, stored):
+    told = cli("import", csv_file(GOOD), "--timeframe", "daily", *at).stderr
+    assert told == "timeframe 'daily': did you mean '1d'? They name different series\n"
+    assert len(stored(timeframe="daily")) == 1
+
+
+def test_a_timeframe_is_compared_with_those_of_the_store(cli, at, csv_file):
+    cli("import", csv_file(GOOD), "--timeframe", "1D", *at)
+    again = cli("import", csv_file(GOOD), "--timeframe", "1D", *at)
+    other = cli("import", csv_file(GOOD), "--timeframe", "1d", *at)
+    assert again.stderr == ""
+    assert other.stderr.startswith("timeframe '1d': did you mean '1D'?")
 
 
 # The symbol.
@@ -510,7 +671,7 @@ def lines_of(rows):
 
 def test_a_file_in_order_keeps_both_of_an_hour_that_comes_twice(cli, at, csv_file, stored):
     file = csv_file(*lines_of(("AAPL", clock, number) for number, clock in enumerate(IN_ORDER)))
-    result = cli("import", file, "--timezone", "America/New_York", *at)
+    result = cli("import", file, "--timezone", "America/New_York", "--irregular", *at)
     assert [(bar.date, bar.close) for bar in stored()] == list(zip(SIX, range(6), strict=True))
     assert "repeated" not in result.stdout
 
@@ -522,7 +683,7 @@ def test_the_order_is_that_of_each_symbol(cli, at, csv_file, stored, grouped):
     mixed = (
         rows + other if grouped else [row for pair in zip(rows, other, strict=True) for row in pair]
     )
-    cli("import", csv_file(*lines_of(mixed)), "--timezone", "America/New_York", *at)
+    cli("import", csv_file(*lines_of(mixed)), "--timezone", "America/New_York", "--irregular", *at)
     assert [(bar.date, bar.close) for bar in stored()] == list(zip(SIX, range(6), strict=True))
     falling = [(bar.date, 5 - bar.close) for bar in stored("MSFT")]
     assert falling == list(zip(SIX, range(6), strict=True))
@@ -530,13 +691,21 @@ def test_the_order_is_that_of_each_symbol(cli, at, csv_file, stored, grouped):
 
 def test_an_hour_that_order_cannot_tell_is_a_bad_row_with_both(cli, at, csv_file, stored):
     rows = [("AAPL", "00:00", 1), ("AAPL", "01:00", 2), ("MSFT", "x", 3), ("AAPL", "02:00", 4)]
-    result = cli("import", csv_file(*lines_of(rows)), "--timezone", "America/New_York", *at)
+    result = cli(
+        "import", csv_file(*lines_of(rows)), "--timezone", "America/New_York", "--irregular", *at
+    )
     assert result.exit_code == 1
     assert result.stderr.startswith("line 3: date='2024-11-03 01:00:00': that time occurred twice")
     assert "write 2024-11-03T01:00:00-04:00 or 2024-11-03T01:00:00-05:00" in result.stderr
     assert stored() == []
     result = cli(
-        "import", csv_file(*lines_of(rows)), "--timezone", "America/New_York", "--skip-bad", *at
+        "import",
+        csv_file(*lines_of(rows)),
+        "--timezone",
+        "America/New_York",
+        "--skip-bad",
+        "--irregular",
+        *at,
     )
     assert [bar.close for bar in stored()] == [1.0, 4.0]
     assert "2 bad rows skipped" in result.stdout
@@ -545,7 +714,7 @@ def test_an_hour_that_order_cannot_tell_is_a_bad_row_with_both(cli, at, csv_file
 def test_a_symbol_of_which_no_row_is_told_has_no_bars(cli, at, csv_file, stored):
     rows = [("AAPL", "00:00", 1), ("MSFT", "01:00", 2)]
     file = csv_file(*lines_of(rows))
-    result = cli("import", file, "--timezone", "America/New_York", "--skip-bad", *at)
+    result = cli("import", file, "--timezone", "America/New_York", "--skip-bad", "--irregular", *at)
     assert "1 1d bar of 1 symbol" in result.stdout
 
 
@@ -556,7 +725,7 @@ def test_an_hour_that_comes_twice_is_told_in_parquet_too(cli, at, parquet_file, 
         date=pa.array(times, pa.timestamp("us")),
         **dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * 6),
     )
-    cli("import", file, "--timezone", "America/New_York", *at)
+    cli("import", file, "--timezone", "America/New_York", "--irregular", *at)
     assert [bar.date for bar in stored()] == SIX
 
 

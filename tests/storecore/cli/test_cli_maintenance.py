@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
+from types import ModuleType, SimpleNamespace
 
+import click
+import pandas as pd
 import pytest
 
-from storecore import PriceBar
+from storecore import PriceBar, Report
+from storecore.cli.maintenance import _with_gaps
 
 
 @pytest.fixture
@@ -66,3 +71,45 @@ def test_a_backend_without_maintenance_is_an_error_that_says_so(cli, backend_wit
     result = cli(command, *backend_with("Catalog"))
     assert result.exit_code == 1
     assert "the backend 'partial' cannot do that: it lacks the capability" in result.stderr
+
+
+@pytest.fixture
+def calendars(monkeypatch):
+    """Calendars of exchange_calendars: of all days, and of all but the 6th of January 2026."""
+
+    def get_calendar(name, start, end):
+        days = pd.date_range(start, end)
+        days = days if name == "24/7" else days[days != "2026-01-06"]
+        return SimpleNamespace(
+            opens=pd.Series(days, days), closes=pd.Series(days + pd.Timedelta(hours=24), days)
+        )
+
+    library = ModuleType("exchange_calendars")
+    library.get_calendar = get_calendar
+    monkeypatch.setitem(sys.modules, "exchange_calendars", library)
+
+
+def test_sessions_without_bars_are_told_by_the_calendar_of_each_symbol(cli, at, opened, calendars):
+    with opened() as store:
+        for symbol in ("AAPL", "BTC"):
+            bars = [PriceBar(symbol, datetime(2026, 1, day), 1, 1, 1, 1, 1) for day in (5, 7)]
+            store.write_bars(symbol, bars)
+            store.write_bars(symbol, bars, timeframe="1w")
+    result = cli("verify", "--calendar", "XNYS", "--calendar", "BTC=24/7", *at)
+    assert result.exit_code == 0
+    notes = [line.split() for line in result.stdout.splitlines() if "gap" in line]
+    assert [each[:6] for each in notes] == [["gap", "BTC", "(1d)", "1", "of", "3"]]
+    only = cli("verify", "--calendar", "AAPL=24/7", *at)
+    notes = [line.split() for line in only.stdout.splitlines() if "gap" in line]
+    assert [each[:6] for each in notes] == [["gap", "AAPL", "(1d)", "1", "of", "3"]]
+
+
+def test_a_damaged_series_is_told_once_beside_a_calendar(cli, at, a_damaged_part, calendars):
+    result = cli("verify", "--calendar", "XNYS", *at)
+    assert result.exit_code == 1
+    assert "checked: 1 finding" in result.stdout
+
+
+def test_a_calendar_needs_a_store_that_lists_its_series():
+    with pytest.raises(click.ClickException, match="cannot list its series"):
+        _with_gaps(Report(0), object(), ("XNYS",))

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from storecore import AuditLine, StateVersion, copy_store, laws
+from storecore.builtin.memory import MemoryDataStore
 from storecore.copying import LeftOut
 
 LEAP, MARCH = date(2020, 2, 29), date(2020, 3, 1)
@@ -187,3 +188,14 @@ def test_records_that_the_target_cannot_take_are_left_out(source, target, limite
     source.append_audit("decisions", LEAP, chain(1))
     why = "the target cannot take unchanged records: it lacks the capability Transfer"
     assert copy_store(source, limited(target)).left_out == (LeftOut("decisions", why),)
+
+
+def test_a_target_that_keeps_fewer_versions_has_the_last_ones(source, found):
+    save(source, *range(7))
+    with MemoryDataStore(state_versions=2) as target:
+        copied = [found(copy_store(source, target), "state") for _ in range(2)]
+        assert [(each.equal, each.added, each.source.count) for each in copied] == [
+            (True, 1, 2),
+            (True, 0, 2),
+        ]
+        assert target.state_history("value") == source.state_history("value")[:2]

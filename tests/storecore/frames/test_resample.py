@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime, timedelta
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pandas as pd
 import polars as pl
@@ -108,11 +108,11 @@ def test_dates_are_of_the_kind_that_they_were():
     assert dates(resample(bars([DAY, DAY + timedelta(1)]), "1w")) == [DAY]
 
 
-def test_a_table_without_rows_gives_none():
+def test_a_table_without_rows_gives_none(calendar):
     for by in ("time", "session"):
         assert resample(bars([DAY]).slice(0, 0), "1w", by=by).num_rows == 0
     empty = bars([DAY]).slice(0, 0)
-    assert resample(empty, "1h", by="session", calendar=Calendar()).num_rows == 0
+    assert resample(empty, "1h", by="session", calendar=calendar()).num_rows == 0
 
 
 # Volumes and further columns.
@@ -162,46 +162,35 @@ def test_the_day_of_a_clock_change_has_23_hours():
     assert found["volume"].to_pylist() == [23 * 60, 24 * 60]
 
 
-def test_bars_of_whole_days_have_no_zone(table):
+def test_bars_of_whole_days_have_no_zone(table, calendar):
     assert resample(table, "1w", zone="America/New_York") == resample(table, "1w")
-    assert resample(table, "1w", by="session", calendar=Calendar()) == resample(table, "1w")
-
-
-class Calendar(SimpleNamespace):
-    """Two sessions from 14:30 to 21:00 and one until 18:00, as exchange_calendars has them."""
-
-    def __init__(self, days=("2026-03-09", "2026-03-10", "2026-03-11")):
-        sessions = pd.DatetimeIndex(days)
-        at = sessions.tz_localize("UTC")
-        closes = [*(at[:-1] + pd.Timedelta(hours=21)), *(at[-1:] + pd.Timedelta(hours=18))]
-        self.opens = pd.Series(at + pd.Timedelta(hours=14, minutes=30), sessions)
-        self.closes = pd.Series(closes, sessions)
+    assert resample(table, "1w", by="session", calendar=calendar()) == resample(table, "1w")
 
 
 WEEK = [("2026-03-09 13:00", "2026-03-09 22:00"), ("2026-03-10 00:00", "2026-03-10 15:00")]
 
 
-def test_minutes_outside_the_sessions_of_a_calendar_are_left_out():
-    found = resample(bars(minutes(*WEEK)), "1d", by="session", calendar=Calendar())
+def test_minutes_outside_the_sessions_of_a_calendar_are_left_out(calendar):
+    found = resample(bars(minutes(*WEEK)), "1d", by="session", calendar=calendar())
     assert dates(found) == [DAY, DAY + timedelta(1)]
     assert found["volume"].to_pylist() == [390, 30]
     assert found["open"].to_pylist() == [90.0, 540.0 + 870]
 
 
-def test_hours_of_a_session_are_counted_from_its_open():
-    found = resample(bars(minutes(*WEEK[:1])), "1h", by="session", calendar=Calendar())
+def test_hours_of_a_session_are_counted_from_its_open(calendar):
+    found = resample(bars(minutes(*WEEK[:1])), "1h", by="session", calendar=calendar())
     opening = datetime(2026, 3, 9, 14, 30)
     assert dates(found) == [opening + n * timedelta(hours=1) for n in range(7)]
     assert found["volume"].to_pylist() == [60] * 6 + [30]
     right = resample(
-        bars(minutes(*WEEK[:1])), "1h", by="session", calendar=Calendar(), label="right"
+        bars(minutes(*WEEK[:1])), "1h", by="session", calendar=calendar(), label="right"
     )
     assert dates(right)[0] == opening + timedelta(hours=1)
 
 
-def test_bars_that_are_dated_by_their_end_belong_to_the_session_that_ends_with_them():
+def test_bars_that_are_dated_by_their_end_belong_to_the_session_that_ends_with_them(calendar):
     ends = [at + MINUTE for at in minutes(("2026-03-09 14:29", "2026-03-09 21:01"))]
-    options = {"by": "session", "calendar": Calendar(), "closed": "right"}
+    options = {"by": "session", "calendar": calendar(), "closed": "right"}
     found = resample(bars(ends), "1d", **options)
     assert (dates(found), found["volume"].to_pylist()) == ([DAY], [390])
     hours = resample(bars(ends), "1h", **options)
@@ -225,14 +214,14 @@ def test_without_a_calendar_each_day_is_a_session_from_its_first_bar_on():
     assert dates(found)[:2] == [datetime(2026, 3, 9, 10, 10), datetime(2026, 3, 9, 14, 30)]
 
 
-def test_a_calendar_is_given_by_its_name(monkeypatch):
+def test_a_calendar_is_given_by_its_name(monkeypatch, calendar):
     asked = []
 
     def get_calendar(name, start, end):
         asked.append((name, start, end))
         if name != "XNYS":
             raise ValueError(f"{name} is no calendar")
-        return Calendar()
+        return calendar()
 
     library = ModuleType("exchange_calendars")
     library.get_calendar = get_calendar
@@ -261,11 +250,11 @@ def test_without_exchange_calendars_a_name_is_refused_with_the_remedy(monkeypatc
         resample(bars(minutes(*WEEK)), "1d", by="session", calendar="XNYS")
 
 
-def test_a_calendar_that_does_not_reach_the_bars_is_refused():
-    old = Calendar(("2020-01-06", "2020-01-07"))
+def test_a_calendar_that_does_not_reach_the_bars_is_refused(calendar):
+    old = calendar(("2020-01-06", "2020-01-07"))
     with pytest.raises(InvalidData, match=r"does not reach from 2026-03-08 to 2026-03-11; make it"):
         resample(bars(minutes(*WEEK)), "1d", by="session", calendar=old)
-    assert sessions_of(Calendar(), *(int(at.timestamp()) * 10**6 for at in (FAR, FAR))) == (
+    assert sessions_of(calendar(), *(int(at.timestamp()) * 10**6 for at in (FAR, FAR))) == (
         [],
         [],
         [],

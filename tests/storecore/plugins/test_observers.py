@@ -27,6 +27,7 @@ from storecore import (
 from storecore.builtin.memory import MemoryDataStore, storecore_backend
 from storecore.plugins.observers import load_observers
 from storecore.protocols import CAPABILITIES
+from storecore.testing import records
 
 WATCH = """
 from storecore import hookimpl
@@ -730,3 +731,40 @@ def test_a_store_whose_method_shows_no_parameters_can_be_watched(site, calls, ev
     calls.clear()
     opened.write_event(event())
     assert calls == [("events", "news", 1)]
+
+
+def test_an_observer_is_told_what_was_deleted_renamed_and_replaced(
+    store, calls, bar, event, fundamental
+):
+    store.write_bars("AAPL", [bar(), bar(date=datetime(2026, 1, 6))])
+    store.write_events([event(), event(symbol=None), event(type="split"), event(type="split")])
+    store.write_fundamentals([fundamental()])
+    store.save_strategy_state("value", {})
+    calls.clear()
+    ever = date.min, date.max
+    store.write_bar_table(records.bar_table([bar()]), replace=True)
+    store.rename_symbol("AAPL", "NEW")
+    store.delete_events(*ever, iter(["news"]), iter(["NEW"]))
+    store.delete_events(*ever, ["news", "split"], [None])
+    store.delete_events(*ever)
+    store.delete_fundamentals("NEW", *ever)
+    assert store.delete_strategy_state("value") is True
+    assert calls == [
+        ("bars", "AAPL", 1),
+        ("renames", "AAPL", 1),
+        ("renames", "NEW", 1),
+        ("event_deletions", "news", 1),
+        ("event_deletions", "", 1),
+        ("event_deletions", "", 2),
+        ("fundamental_deletions", "NEW", 1),
+        ("state_deletions", "value", 1),
+    ]
+
+
+def test_an_observer_is_not_told_of_what_was_not_there_or_was_refused(store, calls):
+    assert store.delete_events(date.min, date.max) == 0
+    assert store.delete_fundamentals("AAPL", date.min, date.max) == 0
+    assert store.delete_strategy_state("value") is False
+    with pytest.raises(InvalidData):
+        store.rename_symbol("AAPL", "NEW")
+    assert calls == []

@@ -166,5 +166,5 @@ def test_the_bars_of_a_minute_are_one_table(recipe, store, slow, bar):
     write = writing.method
     writing.method = lambda table, **named: tables.append(table) or write(table, **named)
     asyncio.run(recipe.write_minute(store, [bar(), bar(symbol="MSFT")]))
-    assert [len(each) for each in tables] == [2]
+    assert [each["symbol"] for each in tables] == [["AAPL", "MSFT"]]
     assert store.symbols("1m") == ["AAPL", "MSFT"]

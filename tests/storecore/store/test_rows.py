@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import RLock
 
+import pyarrow as pa
 import pytest
 
-from storecore import BackendSpec, CorruptData, Rows, RowStore
+from storecore import BackendSpec, ConfigError, CorruptData, Rows, RowStore
 from storecore.builtin.memory import MemoryConfig, storecore_backend
 from storecore.testing import DataStoreSuite
 
@@ -133,3 +134,27 @@ def test_a_log_is_read_in_pages(store, decision, monkeypatch):
     store.log_decisions("value", [decision()] * 8)
     assert [each.seq for each in store.read_decisions(datetime.min, datetime.max)] == [*range(1, 9)]
     assert len(list(store.iter_audit("decisions", 6))) == 2
+
+
+def test_a_store_keeps_as_many_versions_of_a_state_as_it_is_told():
+    with RowStore(DictRows(), state_versions=2) as store:
+        for number in range(4):
+            store.save_strategy_state("value", {"number": number})
+        assert [each.version for each in store.state_history("value")] == [4, 3]
+    with pytest.raises(ConfigError, match="state_versions=0"):
+        RowStore(DictRows(), state_versions=0)
+
+
+def test_b6_the_columns_of_a_series_go_with_it_when_it_is_renamed_and_when_it_is_replaced():
+    def frame(symbol, **columns):
+        plain = {"symbol": [symbol], "date": [JAN_5], "volume": [7]}
+        prices = {name: [1.0] for name in ("open", "high", "low", "close")}
+        return pa.table({**plain, **prices, **columns})
+
+    with RowStore(DictRows()) as store:
+        store.write_bar_table(frame("A", trades=[3]))
+        store.rename_symbol("A", "B")
+        assert [each.extra for each in store.read_bars("B")] == [{"trades": 3}]
+        assert {key[1] for key in store._rows.rows} == {'["B","1d"]'}
+        store.write_bar_table(frame("B", vwap=["x"]), replace=True)
+        assert [each.extra for each in store.read_bars("B", last=1)] == [{"vwap": "x"}]

@@ -31,6 +31,7 @@ from storecore import (
     StoreClosed,
 )
 from storecore.bars.extra_values import FIELDS
+from storecore.builtin.memory import MemoryDataStore
 from storecore.testing.records import bar_table
 
 JAN_5 = datetime(2026, 1, 5)
@@ -289,6 +290,87 @@ def test_a_check_reports_what_is_damaged_or_cannot_be_read_and_goes_on(bar):
     }
     assert [each.place for each in report.notes] == ["AAPL (1d)"] * len(report.notes) != []
     assert report.checked == 2
+
+
+class AllFundamentals(Fundamentals):
+    def all(self):
+        return iter(each for batch in self.batches for each in batch)
+
+
+class AllEvents(Events):
+    def all(self):
+        return iter(each for batch in self.batches for each in batch)
+
+
+@pytest.fixture
+def whole():
+    """A store whose collections have the methods that others have defaults from."""
+    given = smallest(Listed, ListedStates)
+    return Store(
+        bars=given._bars,
+        fundamentals=AllFundamentals(),
+        events=AllEvents(),
+        states=given._states,
+        audit=given._logs,
+    )
+
+
+def test_the_extent_of_every_series_is_had_from_what_reads_one(listed, bar):
+    for symbol, timeframe in (("B", "1d"), ("A", "1m"), ("A", "1d")):
+        listed.write_bars(symbol, [bar(JAN_5, symbol=symbol)], timeframe=timeframe)
+    listed._bars.kept["EMPTY", "1d"] = BarColumns.none()
+    at = JAN_5.replace(tzinfo=UTC)
+    series = [("A", "1d"), ("A", "1m"), ("B", "1d")]
+    assert listed.inventory() == [storecore.SeriesCoverage(*key, at, at, 1) for key in series]
+    assert listed.nearest("b") == ["B"]
+
+
+def test_versions_and_symbols_are_had_from_what_gives_all(whole, fundamental, event):
+    for day in (2, 1):
+        whole.write_fundamental("AAPL", fundamental(timestamp=JAN_5 + timedelta(day)))
+    whole.write_fundamental("MSFT", fundamental(symbol="MSFT"))
+    found = [each.timestamp for each in whole.fundamentals("AAPL")]
+    assert found == [JAN_5 + timedelta(day) for day in (1, 2)]
+    assert len(whole.fundamentals("AAPL", JAN_5 + timedelta(2))) == 1
+    assert whole.fundamental_symbols() == ["AAPL", "MSFT"]
+    for symbol in ("AAPL", None, "MSFT", "AAPL"):
+        whole.write_event(event(symbol=symbol))
+    assert whole.event_symbols() == ["AAPL", "MSFT"]
+
+
+def test_events_of_symbols_are_had_from_what_reads_a_range(store, event):
+    for hour, symbol in enumerate(("AAPL", None, "MSFT")):
+        store.write_event(event(symbol=symbol, ingested_at=JAN_5 + timedelta(hours=hour)))
+    (read,) = store.read_events(symbols=[None])
+    assert (read.symbol, read.ingested_at) == (None, JAN_5 + timedelta(hours=1))
+    known = store.read_events(ingested_by=JAN_5 + timedelta(hours=1))
+    assert [each.symbol for each in known] == ["AAPL", None]
+
+
+def test_a_method_that_was_added_later_says_so_where_it_is_missing(listed):
+    with pytest.raises(
+        AttributeError, match=r"'fundamentals': .* capability Catalog, .* added lat"
+    ):
+        listed.fundamentals("AAPL")
+
+
+def test_a_series_is_not_replaced_where_no_collection_can(listed, bar):
+    listed.write_bars("AAPL", [bar(JAN_5)])
+    with pytest.raises(StorageError, match=r"^replace=True: .* in one step; write without replace"):
+        listed.write_bar_table(bar_table([bar(JAN_5 + timedelta(1))]), replace=True)
+    assert listed.read_bars("AAPL") == [bar(JAN_5)]
+
+
+def test_a_symbol_is_not_renamed_to_itself():
+    with MemoryDataStore() as store, pytest.raises(InvalidData, match="old and new are both 'A'"):
+        store.rename_symbol("A", "A")
+
+
+def test_the_last_bars_are_cut_from_what_a_collection_returns(listed, bar):
+    bars = [bar(JAN_5 + timedelta(day)) for day in range(4)]
+    listed.write_bars("AAPL", bars)
+    assert listed.read_bars("AAPL", last=2) == bars[2:]
+    assert len(listed.read_bar_table("AAPL", last=3)) == 3
 
 
 # Further columns of bars (law B6).

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import multiprocessing
+import random
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -346,3 +351,50 @@ def test_d6_rows_of_another_kind_than_partitions_have_by_now_can_be_flushed(base
         assert lines() == []
         store.write_bar_table(table(2, x="text"))
         assert column(store, "x") == ["1", "more", "text"]
+
+
+# Several processes.
+
+NAMES = "abcdefgh"
+LARGE = 2**53 + 1
+
+
+def write_much(base, seed, seconds, results):
+    """Write batches and single series with random columns; report what was acknowledged."""
+    chosen, acknowledged = random.Random(seed), []
+    until = time.monotonic() + seconds
+    with FileDataStore(base, durability="os") as store:
+        for day in itertools.count(1_000 * seed):
+            if time.monotonic() > until:
+                break
+            name, value = chosen.choice(NAMES), chosen.choice([1, 7, 7, 7, 2.5, LARGE])
+            with suppress(InvalidData):
+                if chosen.random() < 0.7:
+                    store.write_bar_table(table(day, **{name: value}))
+                else:
+                    for symbol in SYMBOLS:
+                        store.write_bars(symbol, [bar(day, symbol, **{name: value})])
+                acknowledged.append((day, name, value))
+            if chosen.random() < 0.05:
+                store.compact()
+    results.put(acknowledged)
+
+
+@pytest.mark.soak
+def test_d4_processes_that_change_kinds_at_once_lose_nothing(base):
+    FileDataStore(base).close()
+    fork = multiprocessing.get_context("fork")
+    results = fork.Queue()
+    writers = [fork.Process(target=write_much, args=(base, seed, 20, results)) for seed in range(3)]
+    for each in writers:
+        each.start()
+    acknowledged = [one for _ in writers for one in results.get(timeout=120)]
+    for each in writers:
+        each.join()
+    assert len(acknowledged) > 50
+    with FileDataStore(base) as store:
+        assert store.verify().findings == ()
+        for symbol in SYMBOLS:
+            found = {each.date: each.extra for each in store.read_bars(symbol, *ALWAYS)}
+            expected = {DAY + timedelta(day): {name: value} for day, name, value in acknowledged}
+            assert {date: found.get(date) for date in expected} == expected

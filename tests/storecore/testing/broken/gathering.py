@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import broken_bars
 import broken_batches
 import broken_behaviour
 import broken_caches
+import broken_columns
 import broken_extras
 import broken_facts
 import broken_far
@@ -17,6 +19,7 @@ import broken_filters
 import broken_forms
 import broken_maintenance
 import broken_names
+import broken_questions
 import broken_reopened
 import broken_restarts
 import broken_sizes
@@ -31,13 +34,15 @@ from msgspec.structs import replace
 from plain_store import storecore_backend
 
 from storecore import NoStore
+from storecore.builtin.memory import MemoryLog
 from storecore.testing import DataStoreSuite
 
 MODULES = (
     *(broken_bars, broken_batches, broken_times, broken_names, broken_facts, broken_files),
     *(broken_transfers, broken_caches, broken_restarts, broken_sizes, broken_zones, broken_filters),
-    *(broken_behaviour, broken_verdicts, broken_maintenance),
+    *(broken_behaviour, broken_verdicts, broken_maintenance, broken_columns),
     *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
+    broken_questions,
     broken_extras,
 )
 BROKEN = {
@@ -58,7 +63,9 @@ def suite_of(cls):
         @pytest.fixture
         def spec(self):
             spec = replace(storecore_backend(), promises=getattr(cls, "promises", frozenset()))
-            return replace(spec, capabilities=getattr(cls, "capabilities", spec.capabilities))
+            own = getattr(cls, "capabilities", None)  # of a `Store`, a property
+            given = own if isinstance(own, frozenset) else spec.capabilities
+            return replace(spec, capabilities=given)
 
         @pytest.fixture
         def place(self, tmp_path):
@@ -73,7 +80,12 @@ def suite_of(cls):
         @pytest.fixture
         def tamper(self, store):
             def tamper(log, change):
-                store._logs[log] = change(store._logs[log])
+                kept = store._logs[log]
+                if isinstance(kept, MemoryLog):
+                    kept.kept = change(kept.kept)
+                    kept.days = [date(2026, 1, 5)] * len(kept.kept)
+                else:
+                    store._logs[log] = change(kept)
 
             return tamper
 

@@ -1,0 +1,68 @@
+"""Hints of the command line about timeframes: dates that do not fit one, and its spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+from storecore.cli.text import printable
+from storecore.models import PriceBar
+from storecore.protocols import Catalog, DataStore
+from storecore.values.timeframes import same_length, timeframe_of, usual_spelling
+from storecore.values.times import instant
+
+_MOST = 5
+
+
+def is_of_days(timeframe: str) -> bool:
+    """Return whether a timeframe is of a day or longer, as far as its name gives a length."""
+    length = timeframe_of(timeframe)
+    return length is None or length.is_of_days
+
+
+def check_regular(series: Mapping[str, Sequence[PriceBar]], timeframe: str) -> None:
+    """Raise `click.ClickException` if the dates of a series do not fit the timeframe."""
+    import pyarrow as pa
+
+    from storecore.bars.regularity import misfit
+
+    found = []
+    for symbol, bars in series.items():
+        dates = sorted({instant(bar.date, "date") for bar in bars})
+        seen = misfit(pa.array(dates, pa.int64()), timeframe)
+        if seen is not None:
+            found.append((symbol, seen))
+    if not found:
+        return
+    for symbol, seen in found[:_MOST]:
+        click.echo(f"{printable(symbol)}: {seen}", err=True)
+    if len(found) > _MOST:
+        click.echo(f"and {len(found) - _MOST:,} more symbols", err=True)
+    right = found[0][1].timeframe
+    hint = f"--timeframe {right}" if right else "--day written"
+    raise click.ClickException(
+        f"the dates do not fit {timeframe} bars: nothing was written; give {hint}, or "
+        "--irregular to write them as they are"
+    )
+
+
+def warn_of_spelling(store: DataStore, symbols: Mapping[str, object], timeframe: str) -> None:
+    """Print a hint if another spelling of the timeframe is stored, or is the usual one."""
+    stored = _stored(store, symbols)
+    if timeframe in stored:
+        return
+    meant = same_length(timeframe, sorted(stored))
+    usual = usual_spelling(timeframe)
+    if meant or usual is not None:
+        near = meant[0] if meant else usual
+        click.echo(
+            f"timeframe {timeframe!r}: did you mean {near!r}? They name different series", err=True
+        )
+
+
+def _stored(store: DataStore, symbols: Mapping[str, object]) -> set[str]:
+    """Return the timeframes in which a store has bars of some symbols."""
+    if not isinstance(store, Catalog):
+        return set()
+    return {each for symbol in symbols for each in store.timeframes(symbol)}

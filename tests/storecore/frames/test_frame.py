@@ -1,0 +1,401 @@
+"""Tables of any shape in detail: numbers, dates, names and the words of what is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import storecore
+from storecore import InvalidData, InvalidName, PriceBar
+from storecore.builtin.memory import MemoryDataStore
+from storecore.frames.frame import plain_table
+from storecore.frames.options import DEFAULTS, checked_options
+from storecore.store.tables import with_plain_table
+
+JAN_5 = datetime(2026, 1, 5)
+DAY = timedelta(days=1)
+ALWAYS = datetime.min, datetime.max
+
+
+def plain(rows=3, **columns):
+    every = {
+        "symbol": ["AAPL"] * rows,
+        "date": [JAN_5 + DAY * row for row in range(rows)],
+        **dict.fromkeys(("open", "high", "low", "close"), [1.5] * rows),
+        "volume": list(range(rows)),
+        **columns,
+    }
+    return pa.table({name: values for name, values in every.items() if values is not None})
+
+
+def written(table, **keywords):
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, table, **keywords)
+    return store.read_bars("AAPL", *ALWAYS)
+
+
+def refused(table, **keywords):
+    with pytest.raises(InvalidData) as caught:
+        written(table, **keywords)
+    return str(caught.value)
+
+
+# A plain table is not looked at twice.
+
+
+def test_a_plain_table_is_passed_on_as_it_is():
+    table = plain()
+    assert plain_table(table, "1d") is table
+    own = table.append_column("vwap", pa.array([1.0, 2.0, 3.0]))
+    assert plain_table(own, "1d") is own
+    assert plain_table(table.to_pandas(), "1d").equals(
+        table.cast(plain_table(table.to_pandas(), "1d").schema)
+    )
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        plain().append_column("vwap", pa.array([1, 2, 3], pa.int8())),
+        plain().append_column("close", pa.array([1.0, 2.0, 3.0])),
+        plain(open=pa.array([Decimal(1)] * 3)),
+        plain(date=pa.array(["2026-01-05"] * 3)),
+    ],
+)
+def test_any_other_table_is_converted_or_refused(table):
+    try:
+        assert plain_table(table, "1d") is not table
+    except InvalidData:
+        assert table.column_names.count("close") == 2
+
+
+def test_what_storecore_reads_can_be_written_back_whatever_its_columns_are_called():
+    store, other = MemoryDataStore(), MemoryDataStore()
+    more = {"Close": 2.5, "time": 7, "ticker": "x"}
+    store.write_bars("AAPL", [PriceBar("AAPL", JAN_5, 1.0, 1.0, 1.0, 1.0, None, more)])
+    for convert in (lambda t: t, pl.from_arrow, lambda t: t.to_pandas()):
+        other.write_bar_table(convert(store.read_bar_table("AAPL")))
+        assert other.read_bars("AAPL") == store.read_bars("AAPL")
+
+
+def test_a_wrapper_passes_on_a_plain_table_and_no_keyword_of_frames():
+    frame = plain(symbol=None).to_pandas()
+    for args, kwargs in (((frame,), {}), ((), {"table": frame})):
+        (table,), rest = with_plain_table(args, {**kwargs, "symbol": "AAPL", "timeframe": "1h"})
+        assert table["symbol"].to_pylist() == ["AAPL"] * 3
+        assert rest == {"timeframe": "1h"}
+
+
+def test_a_table_that_may_have_been_split_into_dates_and_times_is_refused():
+    for column in (["09:30", "09:31", "09:32"], pa.array([1, 2, 3], pa.time32("s"))):
+        assert "'date' and 'time' may all be 'date'" in refused(plain(time=column))
+    assert "'date' and 'time' may all be" in refused(plain(date=[JAN_5] * 3, time=[1, 2, 3]))
+    assert len(written(plain(time=[1, 2, 3]))) == 3
+
+
+def test_an_index_of_texts_is_of_symbols_beside_a_column_of_dates():
+    frame = plain(symbol=None).to_pandas().set_axis(["AAPL", "AAPL", "AAPL"])
+    assert len(written(frame)) == 3
+    renamed = frame.rename(columns={"date": "begin"})
+    assert len(written(renamed, columns={"date": "begin"})) == 3
+
+
+def test_an_index_that_is_not_asked_for_is_left_out():
+    frame = plain().to_pandas().set_axis(["a", "b", "c"])
+    assert [bar.extra for bar in written(frame)] == [None] * 3
+    frame = plain(other=[1, 2, 3]).to_pandas().set_index("date").rename_axis(None)
+    assert len(written(frame.assign(begin=frame.index), columns={"date": "begin"})) == 3
+
+
+# Keywords.
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"extra": "keeep"}, r"extra='keeep': expected 'keep' or 'ignore' \(did you mean 'keep'"),
+        ({"missing": None}, "missing=None: expected 'error' or 'skip'"),
+        ({"day": "local"}, "day='local': expected 'instant' or 'written'"),
+        ({"volume": True}, "volume=True: expected 'required' or 'absent'"),
+        ({"columns": ["v"]}, r"columns=\['v'\]: expected a mapping"),
+    ],
+)
+def test_a_wrong_keyword_is_refused_with_the_choices(keywords, message):
+    with pytest.raises(InvalidData, match=message):
+        written(plain(), **keywords)
+
+
+def test_a_symbol_that_is_no_name_is_refused():
+    with pytest.raises(InvalidName, match="symbol"):
+        written(plain(symbol=None), symbol="")
+
+
+def test_the_defaults_are_those_of_the_method():
+    assert checked_options(None, None, "keep", "error", "instant", "required") == DEFAULTS
+
+
+def test_a_column_of_a_wide_frame_is_named_by_its_text():
+    assert checked_options(None, {"vwap": ("a", 1)}, *DEFAULTS[2:]).columns == {"vwap": "a 1"}
+
+
+# Numbers.
+
+
+@given(
+    st.decimals(
+        allow_nan=False, allow_infinity=False, places=6, min_value=-(10**9), max_value=10**9
+    )
+)
+def test_a_decimal_price_is_the_nearest_float(price):
+    (bar,) = written(plain(1, close=pa.array([price], pa.decimal128(30, 6))))
+    assert bar.close == float(price)
+
+
+def test_large_whole_decimals_are_exact_volumes():
+    volumes = [Decimal(2**53 + 1), Decimal(0), Decimal(2**63 - 1)]
+    bars = written(plain(volume=pa.array(volumes, pa.decimal128(38, 4))))
+    assert [bar.volume for bar in bars] == volumes
+
+
+def test_fractional_decimals_are_float_volumes():
+    bars = written(plain(volume=[Decimal("0.5"), None, Decimal("3")]))
+    assert [bar.volume for bar in bars] == [0.5, None, 3]
+
+
+@pytest.mark.parametrize(
+    ("volumes", "message"),
+    [
+        (
+            [Decimal(2**63), Decimal(1), Decimal(2)],
+            "table[0].volume=9223372036854775808: out of range",
+        ),
+        (
+            [Decimal("0.5"), Decimal(2**53 + 1), None],
+            "table[1].volume=9007199254740993.0: no 64-bit float",
+        ),
+        ([1, -1, -2], "table[1].volume=-1: expected a volume of 0 or more (2 rows: 1-2)"),
+        (pa.array([1, 2**63, 2], pa.uint64()), "table[1].volume=9223372036854775808: out of range"),
+        ([1.0, float("nan"), 2.0], "table[1].volume=nan: expected a finite number"),
+        (["1", "2", "3"], "table.volume: expected numbers, got string; cast it"),
+    ],
+)
+def test_a_volume_that_is_none_is_refused(volumes, message):
+    assert refused(plain(volume=volumes)).startswith(message)
+
+
+def test_a_whole_price_that_a_float_equals_is_kept():
+    assert written(plain(1, close=[2**60]))[0].close == 2.0**60
+    assert "no 64-bit float equals it" in refused(plain(1, close=[2**60 + 1]))
+
+
+def test_infinite_prices_are_refused_with_all_their_rows():
+    table = plain(20, close=[float("inf"), 1.0] * 10)
+    assert refused(table).endswith("(10 rows: 0, 2, 4, 6, 8, 10, 12, 14, 16, 18)")
+    rows = plain(60, close=[float("inf"), 1.0] * 30)
+    assert refused(rows).endswith("(30 rows: 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, …)")
+
+
+def test_columns_of_nothing_are_rows_without_prices():
+    nothing = dict.fromkeys(("open", "high", "low", "close"), pa.nulls(3))
+    assert "no prices in open, high, low, close" in refused(plain(**nothing))
+    assert written(plain(**nothing), missing="skip") == []
+    assert written(plain(volume=pa.nulls(3)))[0].volume is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"symbol": [1, 2, 3]}, "table.symbol: expected text, got int64; cast it"),
+        ({"symbol": ["A", None, None]}, "table[1].symbol=null: expected a value"),
+        ({"date": [1.5, 2.5, 3.5]}, "table.date: expected timestamps or dates, got double; parse"),
+        ({"date": [JAN_5, None, JAN_5]}, "table[1].date=null: expected a value"),
+        ({"date": pa.nulls(3, pa.int64())}, "table[0].date=null: expected a value"),
+        ({"date": ["2026-01-05T00:00Z", "2026-01-06", "x"]}, "table.date: expected times that all"),
+        (
+            {"date": [20260199] * 3},
+            "table.date: expected timestamps or dates, got int64, and 20260",
+        ),
+        ({"date": [202601051430] * 3}, "table.date: expected timestamps or dates, got int64, and "),
+        (
+            {"date": [2**62] * 3},
+            "table.date: expected timestamps or dates, got int64, and 46116860",
+        ),
+        (
+            {"date": pa.array([0, 10**12, 0], pa.timestamp("s"))},
+            "table[1].date=1000000000000 s: out",
+        ),
+    ],
+)
+def test_a_column_of_another_type_is_refused(columns, message):
+    assert refused(plain(**columns)).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("unit", "number"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)]
+)
+@given(days=st.lists(st.integers(3653, 47_000), min_size=1, max_size=5, unique=True))
+def test_numbers_of_one_unit_are_the_times_that_they_count(unit, number, days):
+    dates = [day * 86_400 * number for day in days]
+    assert {bar.date for bar in written(plain(len(days), date=dates))} == {
+        datetime(1970, 1, 1) + DAY * day for day in days
+    }
+
+
+# Further columns.
+
+
+def test_further_columns_have_the_types_that_a_store_keeps():
+    when = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    table = plain(
+        2,
+        whole=pa.array([Decimal(7), None], pa.decimal128(38, 0)),
+        exact=pa.array([Decimal("0.1"), None]),
+        day=pa.array([JAN_5.date(), None]),
+        seen=pa.array([when, None], pa.timestamp("ms", "Asia/Tokyo")),
+        text=pa.array(["a", None]).dictionary_encode(),
+        late=[True, None],
+    )
+    first, second = written(table)
+    assert first.extra == {
+        "day": JAN_5.replace(tzinfo=UTC),
+        "exact": 0.1,
+        "late": True,
+        "seen": when,
+        "text": "a",
+        "whole": 7,
+    }
+    assert second.extra is None
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([2**63, 1, 2], pa.uint64()), "table.more: expected whole numbers below 2**63"),
+        (pa.array([Decimal(2**70)] * 3, pa.decimal128(38, 0)), "table.more: expected whole number"),
+        (pa.array([0, 1, 2], pa.timestamp("ns")), "table[1].more=1 ns: a store keeps whole"),
+        (pa.array([timedelta(1)] * 3), "table.more: expected numbers, bools, text or timestamps"),
+    ],
+)
+def test_a_further_column_that_a_store_cannot_keep_is_refused(column, message):
+    told = refused(plain(more=column))
+    assert told.startswith(message)
+    assert 'extra="ignore"' in told
+    assert len(written(plain(more=column), extra="ignore")) == 3
+
+
+def test_a_further_column_of_mixed_types_is_refused():
+    told = refused(plain().to_pandas().assign(more=[1, "a", 2.5]))
+    assert told.startswith("table.more: cannot read object as values of one type")
+
+
+def test_further_columns_that_are_named_are_kept_though_others_are_ignored():
+    table = plain(vw=[1.0, 2.0, 3.0], other=[1, 2, 3])
+    first = written(table, columns={"vwap": "vw"}, extra="ignore")[0]
+    assert first.extra == {"vwap": 1.0}
+
+
+def test_two_further_columns_of_one_name_are_refused():
+    assert "expected one column 'vwap', got several" in refused(
+        plain(vwap=[1.0] * 3, vw=[2.0] * 3), columns={"vwap": "vw"}
+    )
+
+
+# Shapes.
+
+
+def test_a_missing_date_names_what_it_may_be_called():
+    told = refused(plain(date=None, when=[1, 2, 3]))
+    assert "expected one column 'date', got 0; it may be an index of times, or be called" in told
+
+
+def test_columns_of_a_dict_have_one_length():
+    told = refused({**plain().to_pydict(), "close": [1.0]})
+    assert told.startswith("table: the columns of the dict have different lengths: 'symbol' 3")
+
+
+@pytest.mark.parametrize("values", ["abc", 1.5, None])
+def test_a_column_of_a_dict_is_a_list(values):
+    told = refused({**plain().to_pydict(), "close": values})
+    assert told.startswith("table: expected a pyarrow.Table")
+    assert "column 'close' of the dict is a" in told
+
+
+class Broken:
+    """Says that it speaks Arrow, and does not."""
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        raise TypeError("no stream today")
+
+
+def test_what_speaks_no_arrow_after_all_is_refused():
+    assert refused(Broken()) == "table: cannot read a Broken: no stream today"
+
+
+class Distant(Broken):
+    """A frame of a library that cannot give its columns one by one."""
+
+    columns = ("close",)
+
+
+def test_a_frame_that_gives_no_columns_is_refused():
+    assert refused(Distant()).startswith("table: cannot read a Distant as columns of one type each")
+
+
+def test_a_column_of_python_objects_is_refused():
+    frame = pl.from_arrow(plain()).with_columns(pl.Series("more", [object()] * 3, dtype=pl.Object))
+    assert "table.more: expected numbers, bools, text or timestamps, got" in refused(frame)
+
+
+def _wide(labels):
+    index = pd.DatetimeIndex([JAN_5], name="Date")
+    return pd.DataFrame([[1.0] * len(labels)], index, pd.MultiIndex.from_tuples(labels))
+
+
+FOUR = ("Open", "High", "Low", "Close")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([(name, "AAPL", "USD") for name in FOUR], "got 3 levels; drop the others"),
+        ([("AAPL", "Open"), ("AAPL", "Close")], "two levels, and no level of them have the names"),
+        (
+            [(x, y) for x in FOUR for y in FOUR],
+            "two levels, and both levels of them have the names",
+        ),
+    ],
+)
+def test_a_wide_frame_whose_levels_are_unclear_is_refused(labels, message):
+    assert message in refused(_wide(labels))
+
+
+def test_a_wide_frame_whose_columns_mix_types_is_refused_by_field():
+    frame = _wide([(name, "AAPL") for name in (*FOUR, "Volume")])
+    frame["Close", "MSFT"] = [[1]]
+    frame["Open", "MSFT"] = pd.Series([object()], frame.index, dtype=object)
+    told = refused(frame)
+    assert "table.close: its tickers differ in type" in told
+    assert "table.open: cannot read object" in told
+
+
+def test_a_ticker_of_a_wide_frame_without_a_field_has_none_of_it():
+    frame = _wide([(name, ticker) for ticker in ("AAPL", "MSFT") for name in (*FOUR, "Volume")])
+    frame["Dividends", "AAPL"] = [0.25]
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, frame)
+    found = [store.read_bars(each, *ALWAYS)[0].extra for each in ("AAPL", "MSFT")]
+    assert found == [{"Dividends": 0.25}, None]
+
+
+def test_so_many_problems_are_cut():
+    many = {f"c{number}": [[1]] * 3 for number in range(40)}
+    told = refused(plain(**many))
+    assert told.startswith("table: 40 problems: (1) table.c0")
+    assert told.endswith("and 10 more")

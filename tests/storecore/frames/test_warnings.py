@@ -1,0 +1,159 @@
+"""Warnings of bars that are kept as given, but look as if something else was meant."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import storecore
+from storecore import StoreWarning
+from storecore.builtin.memory import MemoryDataStore
+
+JAN_5 = datetime(2026, 1, 5)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+ALWAYS = datetime.min, datetime.max
+
+
+def table(dates, symbol="AAPL", kind=None):
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * len(dates))
+    return pa.table({"symbol": [symbol] * len(dates), "date": pa.array(dates, kind), **prices})
+
+
+def every(step, count, start=JAN_5):
+    return [start + step * each for each in range(count)]
+
+
+def warned(given, **keywords):
+    """What is said about a table, and how many of its bars are then there."""
+    store = MemoryDataStore()
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        storecore.write_bar_table(store, given, **keywords)
+    timeframe = keywords.get("timeframe", "1d")
+    kept = sum(len(store.read_bars(each, *ALWAYS, timeframe=timeframe)) for each in store.symbols())
+    assert {each.category for each in found} <= {StoreWarning}
+    assert {each.filename for each in found} <= {__file__}, "at the line that called storecore"
+    return [str(each.message) for each in found], kept
+
+
+@pytest.mark.parametrize(
+    ("dates", "timeframe", "message"),
+    [
+        (
+            every(MINUTE, 5),
+            "1d",
+            "AAPL, timeframe '1d': it looks like bars of 1m; if so, give timeframe '1m'",
+        ),
+        (
+            every(DAY, 5),
+            "1m",
+            "AAPL, timeframe '1m': it looks like bars of 1d; if so, give timeframe '1d'",
+        ),
+        (
+            [*every(DAY, 5), *every(DAY, 5, JAN_5 + 15 * 60 * MINUTE)],
+            "1d",
+            "AAPL, timeframe '1d': it looks like days that are stamped in different ways, at 00:00 "
+            'and 15:00 UTC; with day="written" each is filed under the day that is written',
+        ),
+    ],
+)
+def test_dates_that_do_not_fit_the_timeframe_are_kept_with_a_warning(dates, timeframe, message):
+    assert warned(table(dates), timeframe=timeframe) == ([message], len(dates))
+
+
+def test_dates_that_fit_give_no_warning():
+    assert warned(table(every(DAY, 5))) == ([], 5)
+    assert warned(table(every(MINUTE, 5)), timeframe="1m") == ([], 5)
+    assert warned(table(every(MINUTE, 5)), timeframe="session") == ([], 5)
+
+
+def test_the_last_day_of_a_symbol_and_the_first_of_the_next_are_not_compared():
+    both = pa.concat_tables([table(every(DAY, 2)), table(every(DAY, 2, JAN_5 + DAY), "MSFT")])
+    assert warned(both) == ([], 4)
+
+
+def test_each_series_is_warned_of_and_of_many_the_first():
+    many = pa.concat_tables([table(every(MINUTE, 2), f"S{number}") for number in range(7)])
+    found, kept = warned(many)
+    assert [each.partition(",")[0] for each in found[:5]] == [f"S{number}" for number in range(5)]
+    assert found[5:] == ["timeframe '1d': so do the bars of 2 more symbols"]
+    assert kept == 14
+
+
+def test_an_unusual_spelling_is_kept_with_a_hint():
+    hint = "timeframe '1D': did you mean '1d'? They name different series; a store keeps both"
+    assert warned(table(every(DAY, 2)), timeframe="1D") == ([hint], 2)
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "+09:00"])
+def test_days_at_the_midnights_of_a_zone_are_kept_with_a_hint(zone, is_plain):
+    local = pd.DatetimeIndex(every(DAY, 3)).tz_localize(zone)
+    given = table(pa.array(local))
+    found, kept = warned(given if is_plain else given.to_pandas().rename(columns=str.upper))
+    assert kept == 3
+    (text,) = found
+    assert f"the dates are midnights in {zone}," in text.replace("UTC+09:00", "+09:00")
+    assert 'give day="written"' in text
+
+
+@pytest.mark.parametrize(
+    ("dates", "zone", "timeframe"),
+    [
+        (every(DAY, 3), "UTC", "1d"),
+        (every(DAY, 3), "Europe/London", "1d"),
+        (every(DAY, 3, JAN_5 + MINUTE), "Asia/Tokyo", "1d"),
+        (every(DAY, 2), "Asia/Tokyo", "1m"),
+        (every(DAY, 3), "Asia/Tokyo", "session"),
+    ],
+)
+def test_other_times_of_a_zone_give_none(dates, zone, timeframe):
+    local = pd.DatetimeIndex(dates).tz_localize(zone)
+    assert warned(table(pa.array(local)), timeframe=timeframe) == ([], len(dates))
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "Pacific/Kiritimati", None])
+@pytest.mark.parametrize("timeframe", ["1d", "1w", "session"])
+def test_a_written_day_is_that_day_in_any_zone(zone, timeframe):
+    store, days = MemoryDataStore(), every(DAY, 3)
+    local = pd.DatetimeIndex(days).tz_localize(zone)
+    storecore.write_bar_table(store, table(pa.array(local)), day="written", timeframe=timeframe)
+    assert [bar.date for bar in store.read_bars("AAPL", *ALWAYS, timeframe=timeframe)] == days
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-03-12 00:00+09:00", "2024-03-12T23:30:00-05:00", "2024-03-12", "20240312"]
+)
+def test_a_written_day_of_a_text_is_the_one_in_it(text):
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, table([text]), day="written")
+    assert [bar.date for bar in store.read_bars("AAPL", *ALWAYS)] == [datetime(2024, 3, 12)]
+
+
+def test_a_written_day_changes_no_time_within_a_day():
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, table([JAN_5 + MINUTE]), day="written", timeframe="1m")
+    assert [bar.date for bar in store.read_bars("AAPL", *ALWAYS, timeframe="1m")] == [
+        JAN_5 + MINUTE
+    ]
+
+
+def test_with_the_warning_as_an_error_nothing_is_written():
+    store = MemoryDataStore()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(StoreWarning):
+            storecore.write_bar_table(store, table(every(MINUTE, 5)))
+    assert store.symbols() == []
+
+
+def test_a_copy_warns_of_nothing():
+    source, target = MemoryDataStore(), MemoryDataStore()
+    storecore.write_bar_table(source, table(every(MINUTE, 5)), timeframe="1D")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert storecore.copy_store(source, target).ok

@@ -1,0 +1,254 @@
+"""Stores of release 1 stay as they are until a write has something that release 1 would misread."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from click.testing import CliRunner
+
+from storecore import Action, StorageError
+from storecore.cli.app import app
+from storecore_postgres.schema.columns import check_tables, tables_made_by, tables_of
+from storecore_postgres.schema.tables import FIRST_TABLES, TABLES
+
+RELEASE_1 = """
+CREATE SCHEMA {schema};
+CREATE TABLE {schema}.about (
+    key text PRIMARY KEY,
+    value text NOT NULL
+);
+CREATE TABLE {schema}.bars (
+    symbol text COLLATE "C" NOT NULL,
+    timeframe text COLLATE "C" NOT NULL,
+    date timestamptz NOT NULL,
+    open float8 NOT NULL,
+    high float8 NOT NULL,
+    low float8 NOT NULL,
+    close float8 NOT NULL,
+    volume float8 NOT NULL,
+    exact_volume int8,
+    PRIMARY KEY (symbol, timeframe, date)
+);
+CREATE TABLE {schema}.fundamentals (
+    symbol text COLLATE "C" NOT NULL,
+    timestamp timestamptz NOT NULL,
+    document json NOT NULL,
+    PRIMARY KEY (symbol, timestamp)
+);
+CREATE TABLE {schema}.events (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    timestamp timestamptz NOT NULL,
+    type text COLLATE "C" NOT NULL,
+    symbol text COLLATE "C" NOT NULL,
+    document json NOT NULL,
+    PRIMARY KEY (timestamp, id)
+);
+CREATE INDEX ON {schema}.events (type, timestamp, id);
+CREATE TABLE {schema}.states (
+    strategy text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    document json NOT NULL,
+    PRIMARY KEY (strategy, version)
+);
+CREATE TABLE {schema}.audit_heads (
+    log text PRIMARY KEY,
+    seq bigint NOT NULL,
+    hash text NOT NULL
+);
+INSERT INTO {schema}.audit_heads VALUES ('decisions', 0, ''), ('orders', 0, '');
+CREATE TABLE {schema}.decisions (
+    seq bigint NOT NULL,
+    day date NOT NULL,
+    strategy text COLLATE "C" NOT NULL,
+    logged_at timestamptz NOT NULL,
+    record json NOT NULL,
+    PRIMARY KEY (seq)
+);
+CREATE TABLE {schema}.orders (
+    seq bigint NOT NULL,
+    day date NOT NULL,
+    strategy text COLLATE "C" NOT NULL,
+    logged_at timestamptz NOT NULL,
+    record json NOT NULL,
+    PRIMARY KEY (seq)
+);
+INSERT INTO {schema}.about VALUES ('version', '1'), ('distribution', 'none');
+"""
+GRANTS_OF_RELEASE_1 = """
+GRANT USAGE ON SCHEMA {schema} TO {reader}, {writer};
+GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}, {writer};
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {reader}, {writer};
+GRANT INSERT ON ALL TABLES IN SCHEMA {schema} TO {writer};
+GRANT UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO {writer};
+GRANT UPDATE ON {schema}.bars, {schema}.fundamentals, {schema}.audit_heads TO {writer};
+GRANT DELETE ON {schema}.bars, {schema}.states TO {writer};
+"""
+NOON, NEXT_DAY = datetime(2026, 1, 5, 12), datetime(2026, 1, 6)
+
+
+@pytest.fixture
+def release_1(admin, schema, opened, bar):
+    """Make a store as release 1 does, with a bar in it; return a function that opens it."""
+    admin.execute(RELEASE_1.format(schema=schema))
+    with opened() as store:
+        store.write_bars("AAPL", [bar()])
+    return opened
+
+
+@pytest.fixture
+def still_opens(admin, schema):
+    """Return whether release 1 would open the store of the test, by what it checks."""
+
+    def opens():
+        about = dict(admin.execute(f"SELECT key, value FROM {schema}.about").fetchall())
+        statements = RELEASE_1.format(schema="made").split(";")
+        quoted = f'"{schema}"'
+        expected = tables_made_by(each.strip() for each in statements)
+        check_tables(tables_of(admin, quoted, expected), expected, quoted)
+        return about["version"] == "1"
+
+    return opens
+
+
+@pytest.fixture
+def tables(admin, schema):
+    asked = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+    return lambda: {name for (name,) in admin.execute(asked, [schema])}
+
+
+@pytest.fixture
+def roles(role, admin, schema):
+    """Make a reading and a writing role, each with the grants of release 1; return their dsns."""
+
+    def make():
+        (reader, reading), (writer, writing) = role(), role()
+        admin.execute(GRANTS_OF_RELEASE_1.format(schema=schema, reader=reader, writer=writer))
+        return reading, writing
+
+    return make
+
+
+def test_it_is_opened_and_written_and_stays_as_it_is(
+    release_1, tables, still_opens, bar, event, fundamental, decision, sent
+):
+    with release_1() as store:
+        store.write_bars("AAPL", [bar(), bar(date=NEXT_DAY, volume=2**53 + 1)])
+        store.write_bar_table(store.read_bar_table("AAPL"), replace=True)
+        store.write_event(event())
+        store.write_fundamental("AAPL", fundamental())
+        store.save_strategy_state("value", {"cash": 1})
+        store.log_decision("value", decision())
+        store.log_order("value", *sent())
+        store.rename_symbol("AAPL", "B")
+        assert len(store.read_bars("B")) == len(store.read_bar_table(["A", "B"], last=5)) == 2
+        assert len(store.read_bar_table(["A", "B"], "2030-01-01")) == 0
+        assert sum(map(len, store.iter_bar_tables("B"))) == 2
+        assert (
+            store.delete_bars("B", NEXT_DAY, NEXT_DAY)
+            == store.delete_events("2026-01-05", NOON)
+            == 1
+        )
+        assert store.verify().ok
+        assert store.compact().checked == len(FIRST_TABLES)
+    assert tables() == set(FIRST_TABLES)
+    assert still_opens()
+
+
+def test_a_new_store_is_opened_by_release_1_until_it_has_what_that_would_misread(
+    opened, still_opens, bar
+):
+    with opened() as store:
+        store.write_bars("AAPL", [bar()])
+        assert still_opens()
+        store.write_bars("AAPL", [bar(extra={"vwap": 1.5})])
+        assert not still_opens()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store, make: store.write_bars("AAPL", [make["bar"](volume=None)]),
+        lambda store, make: store.write_bars("AAPL", [make["bar"](extra={"vwap": 1.5})]),
+        lambda store, make: store.write_fundamental("AAPL", make["fundamental"](extra={"eps": 1})),
+        lambda store, make: store.log_decision("value", make["decision"](action=Action.SELL)),
+        lambda store, make: store.log_order("value", *make["sent"](extra={"route": "X"})),
+    ],
+    ids=["volume", "column", "fundamental", "sell", "order"],
+)
+def test_what_release_1_would_misread_raises_the_version_first(
+    release_1, still_opens, tables, bar, fundamental, decision, sent, write
+):
+    make = {"bar": bar, "fundamental": fundamental, "decision": decision, "sent": sent}
+    with release_1() as store, release_1() as other:
+        write(store, make)
+        assert not still_opens()
+        write(other, make)
+        assert store.verify().ok
+        assert other.read_bars("AAPL") == store.read_bars("AAPL")
+    assert tables() == set(TABLES)
+    with release_1() as store:
+        assert store.verify().ok
+
+
+def test_records_of_another_store_raise_it_too(release_1, opened, still_opens, decision):
+    with release_1() as store:
+        store.log_decision("value", decision(extra={"why": "x"}))
+        (line,) = store.iter_audit("decisions")
+    with opened(schema="copied") as other:
+        other.append_audit("decisions", line.day, [line.line])
+        assert other._version._known == 2
+        other._database.retry("", lambda each: each.execute("DROP SCHEMA copied CASCADE"))
+
+
+def test_a_store_that_is_open_meanwhile_finds_the_columns(release_1, bar):
+    given = [bar(extra={"vwap": 1.5}), bar(date=NOON, volume=None)]
+    with release_1() as store, release_1() as other, release_1() as third:
+        store.write_bars("AAPL", given)
+        assert other.read_bars("AAPL") == given
+        assert len(third.read_bar_table(["AAPL", "B"])) == 2
+        third.write_bars("AAPL", [bar()])
+        assert store.read_bars("AAPL") == [bar(), given[1]]
+
+
+def test_a_role_that_may_not_change_the_tables_is_told_what_to_do(release_1, roles, bar, decision):
+    _, writing = roles()
+    told = "the tables of .* must be changed for it, which this role may not; run `storecore init`"
+    with release_1(dsn=writing) as store:
+        for given in (bar(volume=None), bar(extra={"vwap": 1.5})):
+            with pytest.raises(StorageError, match=told):
+                store.write_bars("AAPL", [given])
+        with pytest.raises(StorageError, match=told):
+            store.log_decision("value", decision(action=Action.SELL))
+        assert store.read_bars("AAPL") == [bar()]
+
+
+def test_init_adds_what_is_missing_and_roles_have_there_what_they_have_for_bars(
+    release_1, roles, still_opens, place, bar
+):
+    reading, writing = roles()
+    options = ["--set", f"dsn={place['dsn']}", "--set", f"schema={place['schema']}"]
+    assert CliRunner().invoke(app, ["init", "--backend", "postgres", *options]).exit_code == 0
+    assert still_opens()
+    given = [bar(volume=None, extra={"vwap": 1.5})]
+    with release_1(dsn=writing) as writer, release_1(dsn=reading) as reader:
+        writer.write_bars("AAPL", given)
+        assert reader.read_bars("AAPL") == given
+        assert writer.delete_bars("AAPL", "2026-01-05", NOON) == 1
+
+
+def test_what_only_half_is_there_is_told(release_1, admin, schema, opened):
+    with release_1() as store:
+        store.complete_tables()
+        store.complete_tables()
+    admin.execute(f"DROP TABLE {schema}.series_columns")
+    with pytest.raises(StorageError, match="its table series_columns does not exist"):
+        opened()
+
+
+def test_another_error_while_the_tables_are_changed_is_itself(release_1, admin, schema, bar):
+    with release_1() as store:
+        admin.execute(f"CREATE TABLE {schema}.bar_columns (x int)")
+        with pytest.raises(StorageError, match='relation "bar_columns" already exists'):
+            store.write_bars("AAPL", [bar(volume=None)])
