@@ -1,9 +1,10 @@
 """Renames a symbol in all collections, in one step that readers and a crash see whole or not.
 
-1. Hold the locks of all its series, of the journal and of events; check the names.
+1. Hold the locks of all its series and of the journal; check the names.
 2. Write the intent ("prepared"), then a mark into each folder concerned, durably.
 3. Write bars and fundamentals under the new name. They do not count yet.
-4. Replace the intent ("committed"): that is the step.
+4. Hold the lock of events, mark their folder, and replace the intent ("committed"): that is the
+   step.
 5. Remove what lies under the old name, rewrite the days of events; then "done", and the marks go.
 
 A crash up to 4 leaves the old name, from 4 on the new one, for readers of this release at once, and
@@ -11,6 +12,9 @@ the next writer that meets a mark settles the rest. `rename_intent.py` says how 
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -57,9 +61,9 @@ class Renaming:
             self._settle()
             self._check(old, new)
             self._format.require(RENAMES)
-            with self._bars.held(old, new), self._events.locked():
+            with self._bars.held(old, new):
                 self._check(old, new)
-                intent = self._prepared(old, new)
+                intent = self._committed(old, new)
             with best_effort(self._renames.path, "the rest of a rename is done by a later write"):
                 self._finish(intent)
 
@@ -80,14 +84,19 @@ class Renaming:
         }
         check_rename(old, new, has_old=old in known, has_new=new in known)
 
-    def _prepared(self, old: str, new: str) -> Intent:
+    def _committed(self, old: str, new: str) -> Intent:
         """Write all under the new name and commit, under the locks; on an error nothing stays."""
-        intent = self._renames.write(Intent(old, new, "prepared", self._events.days_with(old)))
+        intent = self._renames.write(Intent(old, new, "prepared"))
         try:
-            self._mark(intent)
+            self._mark(self._bars.folders_to_mark(old, new))
+            self._mark(self._fundamentals.folders_to_mark(old, new))
             self._bars.copy_symbol(old, new)
             self._fundamentals.copy_symbol(old, new)
-            return self._renames.write(replace(intent, state="committed"))
+            with self._events.locked():
+                self._check(old, new)  # it may have got events meanwhile
+                days = self._events.days_with(old)
+                self._mark(self._events.folders_to_mark(days))
+                return self._renames.write(replace(intent, state="committed", days=days))
         except BaseException:
             with best_effort(self._renames.path, "a rename is taken back by a later write"):
                 self._take_back(intent)
@@ -120,13 +129,8 @@ class Renaming:
             self._renames.write(replace(intent, state="done"))
         self._unmark(intent)
 
-    def _mark(self, intent: Intent) -> None:
-        names = intent.old, intent.new
-        for folder in (
-            *self._bars.folders_to_mark(*names),
-            *self._fundamentals.folders_to_mark(*names),
-            *self._events.folders_to_mark(intent.days),
-        ):
+    def _mark(self, folders: Iterable[Path]) -> None:
+        for folder in folders:
             self._disk.replace(folder / MARK, b"")
 
     def _unmark(self, intent: Intent) -> None:

@@ -12,6 +12,8 @@ import pytest
 from storecore import Event, FundamentalData, PriceBar
 from storecore.errors import CorruptData, InvalidData, StorageError
 from storecore_file import FileDataStore
+from storecore_file.bars.collection import Bars
+from storecore_file.events.collection import Events
 from storecore_file.fs.disk import Disk
 from storecore_file.rename_intent import MARK, Renames
 from storecore_file.renaming import Renaming
@@ -195,7 +197,12 @@ class Interrupted(BaseException):
     pass
 
 
-@pytest.fixture(params=range(10))
+QUICK = {2, 5, 6, 8}  # in the default run
+
+
+@pytest.fixture(
+    params=[n if n in QUICK else pytest.param(n, marks=pytest.mark.soak) for n in range(10)]
+)
 def interrupted(request, filled, outcomes, monkeypatch):
     """A store whose rename was killed at some step, and what it is to tell then."""
     calls = []
@@ -399,4 +406,38 @@ def test_d4_a_rename_beside_writers_and_readers_loses_nothing(filled, base):
     assert len({each.timestamp for each in filings}) == 40
     events = filled.read_events(late, symbols=["FB", "META"])
     assert len(events) == 40
+    assert filled.verify().ok
+
+
+def test_b4_events_that_are_renamed_while_they_are_read_are_read_again(filled, base, monkeypatch):
+    real = Events._day
+
+    def day(self, name):
+        found = real(self, name)
+        monkeypatch.setattr(Events, "_day", real)
+        with FileDataStore(base) as other, monkeypatch.context() as patch:
+            patch.setattr(Renaming, "_finish", lambda self, intent: None)
+            other.rename_symbol("FB", "META")
+        return found
+
+    monkeypatch.setattr(Events, "_day", day)
+    assert {each.symbol for each in filled.read_events()} == {"META", "AAPL", None}
+
+
+def test_d4_rows_that_come_into_the_journal_before_it_is_locked_are_renamed_too(
+    filled, base, monkeypatch
+):
+    real = Bars.locked
+
+    def locked(self, old, new, names=()):
+        monkeypatch.setattr(Bars, "locked", real)
+        with FileDataStore(base) as other:
+            other.write_bar_table(table(bars("FB", [90], 9.0), bars("AAPL", [90], 9.0)))
+            other._bars._appended = False
+        return real(self, old, new, names)
+
+    monkeypatch.setattr(Bars, "locked", locked)
+    filled.rename_symbol("FB", "META")
+    assert filled.read_bars("FB") == []
+    assert filled.read_bars("META")[-1].close == 9.0
     assert filled.verify().ok

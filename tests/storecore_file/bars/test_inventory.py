@@ -215,3 +215,25 @@ def test_a_partition_that_cannot_be_looked_at_is_an_error(filled, base, failing)
     failing("stat", only=count)
     with pytest.raises(StorageError):
         filled._bars.inventory()
+
+
+def test_a_partition_without_bars_is_no_series(filled, base):
+    empty = filled._bars.read("AAPL", "1d", ALL).slice(0, 0)
+    path = base / "prices" / "GONE" / "2026-01.parquet"
+    path.write_bytes(encode("GONE", "1d", empty, {}))
+    assert "GONE" not in {each.symbol for each in filled._bars.inventory()}
+
+
+def test_a_partition_that_is_gone_when_it_is_opened_is_not_missed(filled, base, monkeypatch):
+    path, real = first_of(base, "MSFT"), Disk.opened
+    before = {(each.symbol, each.timeframe): each.count for each in filled._bars.inventory()}
+
+    def opened(self, asked):
+        if asked == path:
+            monkeypatch.setattr(Disk, "opened", real)
+            return None
+        return real(self, asked)
+
+    monkeypatch.setattr(Disk, "opened", opened)
+    found = {(each.symbol, each.timeframe): each.count for each in filled._bars.inventory()}
+    assert found == before

@@ -122,13 +122,25 @@ def test_a_partition_that_is_too_long_is_cut_into_others_than_there_were(filled,
     assert filled.verify().ok
 
 
-def test_a_partition_stays_whole_where_its_parts_would_have_names_of_old_ones(filled, base):
-    series = SeriesWriter(filled._bars._series("A", "1d"), 1)
-    replace(filled, ("A", range(41), 2.0))
-    whole = names_of(base, "A")
-    everything = type("All", (), {"__contains__": lambda self, name: True})()
-    series.divide(everything)
-    assert names_of(base, "A") == whole
+class Everything:
+    """Names that are all taken."""
+
+    def __contains__(self, name):
+        return True
+
+
+def test_a_partition_stays_whole_where_its_parts_would_have_names_of_old_ones(
+    filled, base, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(SeriesWriter, "divide", lambda self, taken: None)
+        replace(filled, ("A", OLD, 2.0))
+    writer = SeriesWriter(filled._bars._series("A", "1d"), 1)
+    writer.divide(Everything())
+    assert names_of(base, "A") == ["2026-01--2026-03.parquet"]
+    writer.divide(())
+    assert len(names_of(base, "A")) > 2
+    assert closes(filled, "A") == dict.fromkeys(OLD, 2.0)
 
 
 def test_a_partition_that_cannot_be_cut_yet_is_no_error(filled, monkeypatch, caplog):
