@@ -255,7 +255,7 @@ def test_a_key_that_someone_else_has_put_on_bars_is_an_error_that_is_told(
     if layout == "timescale":
         pytest.skip("its keys have the date")
     admin.execute(f"CREATE UNIQUE INDEX one_close ON {schema}.bars (close)")
-    with pytest.raises(StorageError, match='duplicate key value violates .* "one_close"'):
+    with pytest.raises(StorageError, match=r'duplicate key value violates .* "one_close"'):
         store.write_bars("AAPL", longer(5, vwap=1.5))
     assert store.read_bars("AAPL") == []
 
