@@ -260,7 +260,7 @@ class Bars(BarCollection):
         rows = _checked(batch)
         what = _what(rows)
         self._require(what, rows)
-        if extra_names(rows.table.column_names):
+        if _has_further(rows.table):
             self._write_agreed(what, timeframe, rows, _Write(copies=_is_for_copy(rows)))
             return
         given = _Rows(rows, {})
@@ -281,7 +281,7 @@ class Bars(BarCollection):
         """Change the tables of an earlier release if the rows need it."""
         if rows.table["volume"].null_count:
             self._extra.version.require(what)
-        if extra_names(rows.table.column_names):
+        if _has_further(rows.table):
             self._extra.version.complete(what)
 
     def _upserted(self, what: str, timeframe: str, given: _Rows) -> bool:
@@ -733,6 +733,10 @@ def _upsert_statement(
         arrays=_listed(f"%s::{each}" for each in arrays),
         replaced=_listed(f"{each} = excluded.{each}" for each in known),
     )
+
+
+def _has_further(table: pa.Table) -> bool:
+    return table.num_columns > len(SERIES) and bool(extra_names(table.column_names))
 
 
 def _listed(columns: Iterable[str]) -> str:

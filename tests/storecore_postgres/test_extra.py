@@ -249,6 +249,17 @@ def test_many_bars_with_columns_are_copied_unless_another_was_quicker(
     assert copied == [9, 9]
 
 
+def test_a_key_that_someone_else_has_put_on_bars_is_an_error_that_is_told(
+    no_cluster, layout, store, admin, schema, small, longer
+):
+    if layout == "timescale":
+        pytest.skip("its keys have the date")
+    admin.execute(f"CREATE UNIQUE INDEX one_close ON {schema}.bars (close)")
+    with pytest.raises(StorageError, match=r'duplicate key value violates .* "one_close"'):
+        store.write_bars("AAPL", longer(5, vwap=1.5))
+    assert store.read_bars("AAPL") == []
+
+
 class TestAnotherProcessAddsAColumn:
     """A store that was opened before does not know the columns yet."""
 

@@ -76,15 +76,17 @@ def test_what_could_not_be_made_whole_is_not_there_at_all(
 
 
 @pytest.mark.parametrize(
-    "name", ['a"b', "Ünï", "Desk", "select", "a.b", "a'b", "a b", "–" * 21, "$1", "\\x41", ";--"]
+    "name",
+    ['a"b', "Ünï", "Desk", "select", "a.b", "a'b", "a b", "–" * 21, "$1", "\\x41", ";--", "$body$"],
 )
 def test_a_schema_may_have_any_name(postgres_dsn, admin, name, bar, decision, event, fundamental):
     with PostgresDataStore(postgres_dsn, schema=name) as store:
-        store.write_bars("AAPL", [bar()])
+        store.write_bars("AAPL", [bar(extra={"vwap": 1.5})])
         store.write_event(event())
         store.write_fundamental("AAPL", fundamental())
         store.save_strategy_state("value", {"cash": 1})
         store.log_decision("value", decision())
+        assert store.read_bars("AAPL") == [bar(extra={"vwap": 1.5})]
         assert store.read_events(bar().date, bar().date, ["news"]) == [event()]
         assert store.delete_bars("AAPL", bar().date, bar().date) == 1
         assert store.verify().ok
