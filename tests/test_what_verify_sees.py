@@ -58,7 +58,7 @@ def filled(bar, event, fundamental, decision, sent):
 
 def columns(day):
     """Return a bar for each of many symbols, but for their names: a batch for the journal."""
-    return {name: [day if name == "date" else 1.0] * len(SYMBOLS) for name in NAMES[1:]}
+    return {name: [day if name == "date" else 1.0] * len(SYMBOLS) for name in NAMES[1:7]}
 
 
 class Files:

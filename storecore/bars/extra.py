@@ -38,8 +38,11 @@ Kinds = Mapping[str, str]
 
 def kinds_of(table: pa.Table) -> dict[str, str]:
     """Return the types of the further columns of a series table, sorted by name."""
-    names = extra_names(table.column_names)
-    return {name: _NAMES[table.schema.field(name).type] for name in names}
+    schema = table.schema
+    names = schema.names  # `column_names` of a table creates an object for each column
+    if _NOT_EXTRA.issuperset(names):
+        return {}
+    return {name: _NAMES[schema.field(name).type] for name in extra_names(names)}
 
 
 def extra_names(names: Iterable[str]) -> list[str]:

@@ -165,7 +165,7 @@ def _asked(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
     """Return a table without the further columns that a query does not ask for."""
     if EVERY in columns:
         return table
-    others = [name for name in extra_names(table.column_names) if name not in columns]
+    others = [name for name in extra_names(table.schema.names) if name not in columns]
     return table.drop_columns(others) if others else table
 
 
@@ -227,7 +227,7 @@ def _dates(rows: pa.Table, aware: bool) -> pa.ChunkedArray:
 def _volumes(rows: pa.Table) -> pa.ChunkedArray:
     """Return volumes as float64, or as int64 if only that is exact."""
     floats = rows["volume"]
-    if EXACT not in rows.column_names:
+    if EXACT not in rows.schema.names:
         return floats
     exact = rows[EXACT]
     others = pc.if_else(pc.is_null(exact), floats, 0.0)

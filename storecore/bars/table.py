@@ -223,7 +223,7 @@ def _volumes(table: pa.Table) -> list[int | float | None]:
         volumes = values(pc.cast(floats, pa.int64()), "q")
     else:
         volumes = [_whole(value) for value in values(floats, "d")]
-    if table.num_columns == len(SERIES) or EXACT not in table.column_names:
+    if table.num_columns == len(SERIES) or EXACT not in table.schema.names:
         return volumes
     exact = table[EXACT].to_pylist()
     return [given if kept is None else kept for given, kept in zip(volumes, exact, strict=True)]

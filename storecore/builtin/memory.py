@@ -189,8 +189,9 @@ class MemoryBars(BarCollection):
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         """Return the bars of a range, sorted by date."""
         series = self.by_series.get((symbol, timeframe), _NONE)
-        within = sorted(at for at in series.rows if span.first <= at <= span.last)
-        rows = [series.rows[at] for at in (within[-span.newest :] if span.newest else within)]
+        kept, (first, last) = series.rows, span[:2]
+        within = sorted(at for at in kept if first <= at <= last)
+        rows = [kept[at] for at in (within[-span.newest :] if span.newest else within)]
         if not rows:
             return BarColumns.none()
         columns: list[Any] = list(map(list, zip(*rows, strict=True)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
 import click
 from rich.table import Table
@@ -71,17 +72,26 @@ def show(
 
 
 def bar_table(bars: Sequence[PriceBar], *, with_symbol: bool = False) -> Table:
-    """Return a table of bars: exact prices, UTC dates."""
+    """Return a table of bars: exact prices, UTC dates, further columns by name."""
     columns = [
         date_texts([bar.date for bar in bars]),
         *(price_texts([getattr(bar, field) for bar in bars]) for field in _PRICES),
         ["" if bar.volume is None else f"{bar.volume:,}" for bar in bars],
     ]
-    headings = ["date (UTC)", *_PRICES, "volume"]
+    further = sorted({name for bar in bars for name in bar.extra or ()})
+    columns += [[_shown((bar.extra or {}).get(name)) for bar in bars] for name in further]
+    headings = ["date (UTC)", *_PRICES, "volume", *map(printable, further)]
     if with_symbol:
         columns.insert(0, [printable(bar.symbol) for bar in bars])
         headings.insert(0, "symbol")
     return table(headings, list(zip(*columns, strict=True)), right=(*_PRICES, "volume"))
+
+
+def _shown(value: Any) -> str:
+    """Return a value of a further column as text; nothing for null."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(" ")
+    return "" if value is None else printable(str(value))
 
 
 def _why_none(store: DataStore, symbol: str, timeframe: str) -> str:

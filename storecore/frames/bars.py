@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.table import DATE, NAIVE
+from storecore.bars.table import DATE, NAIVE, PRICES
 from storecore.errors import InvalidData, type_name
 from storecore.frames.source import speaks_arrow
 from storecore.values.suggestions import did_you_mean
 
+_NEVER_NULL = ("symbol", "date", *PRICES)
 
-def bars_given(table: Any, needed: Iterable[str]) -> pa.Table:
+
+def bars_given(table: Any, needed: Collection[str]) -> pa.Table:
     """Return a table with at least some columns, sorted by symbol, then date.
 
     Dates are in microseconds, naive or in UTC. Raises `InvalidData`.
@@ -34,8 +36,8 @@ def bars_given(table: Any, needed: Iterable[str]) -> pa.Table:
     place = names.index("date")
     bars = bars.set_column(place, "date", _dates(bars["date"]))
     bars = bars.set_column(names.index("symbol"), "symbol", pc.cast(bars["symbol"], pa.string()))
-    for name in ("symbol", "date"):
-        if bars[name].null_count:
+    for name in needed:
+        if name in _NEVER_NULL and bars[name].null_count:
             raise InvalidData(f"table.{name}: a value is missing; leave the row out")
     if _is_sorted(bars):  # as all are that a store returns
         return bars

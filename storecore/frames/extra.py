@@ -5,6 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.extra_values import check_column
+from storecore.errors import InvalidData
 from storecore.frames.dates import instants_of
 from storecore.frames.numbers import decoded, is_text
 from storecore.frames.source import Column
@@ -22,11 +24,21 @@ def further_columns(
     found, problems = {}, []
     for name, column in columns.items():
         values, problem = _kept(name, column)
+        problem = _misnamed(name) or problem
         if problem:
             problems.append(f'{problem}; cast it, or leave it out (extra="ignore" leaves out all)')
         elif values is not None:
             found[name] = values
     return found, problems
+
+
+def _misnamed(name: str) -> str:
+    """Return why a name cannot be one of a further column, an empty text if it can."""
+    try:
+        check_column(name, "table")
+    except InvalidData as error:
+        return str(error)
+    return ""
 
 
 def _kept(name: str, column: Column) -> tuple[pa.ChunkedArray | None, str]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import StoreError
@@ -154,6 +154,11 @@ class _Deleting(RuleBasedStateMachine):
 
     def _both(self, method: str, *args: Any, **options: Any) -> None:
         _alike(self._reference, self._subject, method, *args, **options)
+
+    @initialize()
+    def begin(self) -> None:
+        self.write_table("A", [NOON, NOON + timedelta(days=1)], replace=False)
+        self.write_facts("A", [NOON, NOON + timedelta(days=1)], "news")
 
     @rule(name=series, ats=st.lists(moments, min_size=1, max_size=4), replace=st.booleans())
     def write_table(self, name: str, ats: list[Any], replace: bool) -> None:

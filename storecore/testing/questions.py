@@ -134,9 +134,8 @@ class QuestionLaws(Fixtures):
         whole = asked.read_bars(symbol, *bounds)
         assert asked.read_bars(symbol, *bounds, last=last) == whole[-last:]
         assert asked.read_bars(symbol, *bounds, timeframe="1m", last=last) == []
-        if "read_bar_table" in current:
-            table = asked.read_bar_table(symbol, *bounds)
-            cut = asked.read_bar_table(symbol, *bounds, last=last)
+        for read in _tables(asked, current):
+            table, cut = read(symbol, *bounds), read(symbol, *bounds, last=last)
             assert cut == table.slice(max(0, len(table) - last))
 
     def test_t3_the_last_bars_are_the_newest_however_they_were_written(
@@ -181,9 +180,9 @@ class QuestionLaws(Fixtures):
         for last in NO_NUMBERS:
             with refused(InvalidData, "last", value=last):
                 asked.read_bars("AAPL", last=last)
-            if "read_bar_table" in current:
+            for read in _tables(asked, current):
                 with refused(InvalidData, "last", value=last):
-                    asked.read_bar_table("AAPL", last=last)
+                    read("AAPL", last=last)
 
     def test_e2_events_are_those_of_the_symbols_asked_for(
         self, offering: Callable[..., Recorder]
@@ -382,6 +381,11 @@ def _ranges(store: Any, current: frozenset[str]) -> _Reads:
         ],
     }
     return {name: read for name, read in every.items() if name in current}
+
+
+def _tables(store: Any, current: frozenset[str]) -> list[Callable[..., Any]]:
+    """Return the method that reads tables with `last`, if the store has it."""
+    return [getattr(store, name) for name in {"read_bar_table"} & current]
 
 
 def _covered(catalog: Any, symbol: str, timeframe: str) -> SeriesCoverage:

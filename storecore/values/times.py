@@ -91,8 +91,9 @@ def time_range(start: Bound = None, end: Bound = None, last: int | None = None) 
         start, finer = _bound(start, "start")
     if type(end) not in _PLAIN:
         end, finer_end = _bound(end, "end")
-    kinds = {_is_aware(bound) for bound in (start, end) if isinstance(bound, datetime)}
-    if len(kinds) > 1:
+    is_aware = _is_aware(start) if isinstance(start, datetime) else None
+    other = _is_aware(end) if isinstance(end, datetime) else is_aware
+    if is_aware is not other and is_aware is not None:
         raise InvalidData(
             f"start={start!r} and end={end!r}: one is naive and one is aware of its time zone; "
             "give both without tzinfo (taken as UTC) or both with it"
@@ -107,7 +108,7 @@ def time_range(start: Bound = None, end: Bound = None, last: int | None = None) 
                 f"start={shown(start)} is after end={shown(end)}: give the earlier one first"
             )
         first, until = _rounded_up(first, until)
-    span = _new_range((first, until, kinds == {True}))
+    span = _new_range((first, until, bool(other)))
     if last is not None:
         span.newest = _positive(last, "last")
     return span
@@ -274,13 +275,15 @@ def _not_kept(value: Any, what: str) -> InvalidData:
 
 
 def _is_aware(value: datetime) -> bool:
-    return value.utcoffset() is not None
+    return value.tzinfo is not None and value.utcoffset() is not None
 
 
 def _micros(value: date, what: str) -> int:
     if not isinstance(value, datetime):
         return (value - _EPOCH.date()).days * _DAY
-    if not _is_aware(value):
+    if value.tzinfo is None:
+        return (value - _EPOCH) // _MICROSECOND
+    if value.utcoffset() is None:  # naive by Python's rules
         return (value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
     micros = (value - _EPOCH_UTC) // _MICROSECOND
     if not EARLIEST <= micros <= LATEST:

@@ -177,7 +177,10 @@ class SeriesWriter:
             ]
             kept = [_without(filled, first, last) for filled in touched]
             written = self._with_kinds_of(touched, kept, partitions, pending)
-            self._replace_or_remove(written, partitions, pending)
+            has_left = any(len(each.bars) for each in written)
+            lost = {} if has_left else union(kinds_of(each.bars) for each in touched)
+            change = _Change({}, pending) if lost else None
+            self._replace_or_remove(written, partitions, pending, change)
             return sum(len(filled.bars) for filled in touched) - sum(
                 len(filled.bars) for filled in kept
             )
@@ -562,12 +565,16 @@ class SeriesWriter:
         return self._series.open(partition, lambda _, file: file.metadata.rows) > 0
 
     def _replace_or_remove(
-        self, kept: list[_Filled], partitions: list[Partition], pending: Pending
+        self,
+        kept: list[_Filled],
+        partitions: list[Partition],
+        pending: Pending,
+        change: _Change | None = None,
     ) -> None:
         """Replace partitions that lost bars, and remove empty ones that are not needed."""
         put = [each for each in kept if len(each.bars) or pending.needs(each.flushed)]
         emptied = [filled.partition for filled in kept if filled not in put]
-        self._replace(put, partitions, emptied)
+        self._replace(put, partitions, emptied, change)
 
     def _replace(
         self,

@@ -215,16 +215,21 @@ def completion_statements(schema: str, distribution: Distribution) -> list[str]:
     literal, tag = schema.replace("'", "''"), "$body$"
     while tag in schema:
         tag = f"$_{tag[1:]}"
-    one_by_one = "SET LOCAL citus.multi_shard_modify_mode TO 'sequential'"
-    return [
-        *([one_by_one] if distribution == "citus" else []),
+    added = [
         _COMPLETION.format(schema=schema),
         _VOLUME.format(schema=schema),  # apart: a cluster sends a whole string to its nodes
         *layout_statements(schema, distribution, ADDED_TABLES),
+    ]
+    functions = [
         _USE_VERSION_2.format(schema=schema, tag=tag),
         _ADD_BAR_COLUMN.format(schema=schema, literal=literal, tag=tag),
         _REVOKED.format(schema=schema),
     ]
+    if distribution != "citus":
+        return added + functions
+    # Only the coordinator calls them, and Citus would send REVOKE with the name unquoted.
+    propagation = "SET LOCAL citus.enable_ddl_propagation TO"
+    return [*added, f"{propagation} off", *functions, f"{propagation} on"]
 
 
 def grants(schema: str) -> str:

@@ -62,3 +62,31 @@ def test_each_method_says_what_core_must_know_of_it():
 )
 def test_a_store_is_asked_for_a_capability_with_isinstance(name, satisfied):
     assert isinstance(MemoryDataStore(), CAPABILITIES[name]) is satisfied
+
+
+class AsAtFirst:
+    """A class with the methods that `Catalog` had in the first release."""
+
+    def symbols(self, timeframe=None): ...
+    def timeframes(self, symbol): ...
+    def bar_coverage(self, symbol, *, timeframe="1d"): ...
+    def strategies(self): ...
+
+
+def test_a_class_has_a_capability_if_it_has_the_methods_that_it_had_at_first():
+    catalog = CAPABILITIES["Catalog"]
+    assert isinstance(AsAtFirst(), catalog)
+    assert issubclass(AsAtFirst, catalog)
+    assert not issubclass(object, catalog)
+
+
+def test_a_class_that_derives_from_a_capability_is_asked_as_any_class():
+    class Own(CAPABILITIES["Catalog"]):
+        pass
+
+    class Further(Own):
+        pass
+
+    assert issubclass(Further, Own)
+    assert not issubclass(AsAtFirst, Own)
+    assert isinstance(Further(), Own)

@@ -157,7 +157,7 @@ def test_it_is_opened_and_written_and_stays_as_it_is(
 
 
 def test_a_new_store_is_opened_by_release_1_until_it_has_what_that_would_misread(
-    opened, still_opens, bar
+    no_cluster, opened, still_opens, bar
 ):
     with opened() as store:
         store.write_bars("AAPL", [bar()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pyarrow as pa
 import pytest
 
 from storecore import PriceBar
@@ -96,3 +97,9 @@ def test_gaps_are_counted_and_the_longest_is_shown():
     dates = [*every(DAY, 99), *every(DAY, 99, MONDAY + 200 * DAY)]
     dates += every(DAY, 99, MONDAY + 350 * DAY)
     assert found(dates)[0][1].startswith("2 longer than its rhythm, the longest from 2026-04-13")
+
+
+def test_b6_null_volumes_and_further_columns_are_no_anomalies():
+    plain = table(every(DAY, 30))
+    nulls = plain.set_column(5, "volume", pa.nulls(30, pa.float64()))
+    assert anomalies([nulls.append_column("vwap", pa.nulls(30, pa.float64()))]) == []

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storecore.cli.regularity import warn_of_spelling
+
 HEADER = "Symbol,Date,Open,High,Low,Close,Volume"
 GOOD = "AAPL,2026-01-05,1.5,2.5,0.5,2.25,100"
 JAN_5 = datetime(2026, 1, 5)
@@ -293,6 +295,17 @@ def test_a_timeframe_is_compared_with_those_of_the_store(cli, at, csv_file):
     other = cli("import", csv_file(GOOD), "--timeframe", "1d", *at)
     assert again.stderr == ""
     assert other.stderr.startswith("timeframe '1d': did you mean '1D'?")
+
+
+def test_a_store_that_lists_nothing_is_not_asked_for_its_timeframes(capsys):
+    warn_of_spelling(object(), {"AAPL": []}, "1D")
+    assert "did you mean '1d'?" in capsys.readouterr().err
+
+
+def test_show_asks_for_the_timeframe_that_is_as_long(cli, at, csv_file):
+    cli("import", csv_file(GOOD), *at)
+    told = cli("show", "AAPL", "--timeframe", "daily", *at).stderr
+    assert "no daily bars of 'AAPL'; did you mean '1d'? give --timeframe" in told
 
 
 # The symbol.

@@ -61,6 +61,23 @@ def test_intraday_bars_are_shown_with_their_times(cli, at, opened):
     assert rows(shown)[0][:2] == ["2026-01-05", "14:30:00"]
 
 
+def test_b6_further_columns_follow_the_volume_by_name(cli, at, opened):
+    extra = {"vwap": 1.25, "closed": datetime(2026, 1, 5, 21), "venue": "X\x07"}
+    with opened() as store:
+        bars = [
+            PriceBar("AAPL", datetime(2026, 1, 5), 1.0, 2.0, 0.5, 1.5, None, extra),
+            PriceBar("AAPL", datetime(2026, 1, 6), 1.0, 2.0, 0.5, 1.5, 7, {"vwap": 2.5}),
+        ]
+        store.write_bars("AAPL", bars)
+    shown = cli("show", "AAPL", *at)
+    heading = next(line.split() for line in shown.stdout.splitlines() if "volume" in line)
+    assert heading[-4:] == ["volume", "closed", "venue", "vwap"]
+    first, second = rows(shown)
+    assert (first[4], first[5:7], first[-1]) == ("1.50", ["2026-01-05", "21:00:00"], "1.25")
+    assert "\x07" not in shown.stdout
+    assert second[-2:] == ["7", "2.5"]
+
+
 def test_a_time_that_is_none_is_a_wrong_use(cli, at):
     assert "Invalid value for '--start'" in cli("show", "AAPL", "--start", "5.1.2026", *at).stderr
 

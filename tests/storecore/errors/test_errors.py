@@ -30,7 +30,7 @@ BUILT_INS = {
 KINDS = {
     name: kind
     for name, kind in vars(errors).items()
-    if isinstance(kind, type) and kind is not StoreError
+    if isinstance(kind, type) and kind is not StoreError and not issubclass(kind, Warning)
 }
 
 

@@ -214,5 +214,8 @@ def test_bars_that_are_adjusted_already_are_refused():
     once = adjust(bars([4, 2]), [])
     with pytest.raises(InvalidData, match=r"^table\.factor: these bars are adjusted already"):
         adjust(once, [])
+    none = bars([4]).drop(["close"]).append_column("close", pa.array([None], pa.float64()))
+    with pytest.raises(InvalidData, match=r"^table\.close: a value is missing"):
+        adjust(none, [])
     with pytest.raises(InvalidData, match="no column close"):
         adjust(bars([4]).drop(["close"]), [])

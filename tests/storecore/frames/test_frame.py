@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import storecore
 from storecore import InvalidData, InvalidName, PriceBar
 from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.mirror import MirrorStore
 from storecore.frames.frame import plain_table
 from storecore.frames.options import DEFAULTS, checked_options
 from storecore.store.tables import with_plain_table
@@ -112,6 +113,59 @@ def test_an_index_that_is_not_asked_for_is_left_out():
     assert [bar.extra for bar in written(frame)] == [None] * 3
     frame = plain(other=[1, 2, 3]).to_pandas().set_index("date").rename_axis(None)
     assert len(written(frame.assign(begin=frame.index), columns={"date": "begin"})) == 3
+
+
+class TenMethods:
+    """A store that has what every store had at first, and no more."""
+
+    def __init__(self):
+        self.store = MemoryDataStore()
+
+    def write_bars(self, symbol, bars, *, timeframe="1d"):
+        self.store.write_bars(symbol, bars, timeframe=timeframe)
+
+
+class OfEarlierApi(TenMethods):
+    """A store whose tables were plain."""
+
+    def write_bar_table(self, table, *, timeframe="1d"):
+        assert isinstance(table, pa.Table)
+        self.store.write_bar_table(table, timeframe=timeframe)
+
+    def read_bar_table(self, symbols, start, end, *, timeframe="1d", columns=None):
+        return self.store.read_bar_table(symbols, start, end, timeframe=timeframe, columns=columns)
+
+
+@pytest.mark.parametrize("kind", [TenMethods, OfEarlierApi])
+def test_a_frame_is_written_to_a_store_of_an_earlier_api(kind):
+    store = kind()
+    frame = plain(symbol=None, vwap=[1.0, 2.0, 3.0]).to_pandas()
+    storecore.write_bar_table(store, frame, symbol="AAPL", extra="ignore", timeframe="1h")
+    assert len(store.store.read_bars("AAPL", *ALWAYS, timeframe="1h")) == 3
+    with pytest.raises(storecore.StoreError, match="replace"):
+        storecore.write_bar_table(store, frame, symbol="AAPL", replace=True)
+
+
+def test_a_frame_replaces_whole_series_if_asked():
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, plain())
+    storecore.write_bar_table(store, plain(1, symbol=None).to_pandas(), symbol="AAPL", replace=True)
+    assert len(store.read_bars("AAPL", *ALWAYS)) == 1
+
+
+@pytest.mark.parametrize("name", ["", "a\nb"])
+def test_a_further_column_of_no_valid_name_is_among_the_problems(name):
+    told = refused(plain(**{name: [1, 2, 3]}, open=["1", "2", "3"]))
+    assert told.startswith("table: 2 problems: (1) table.open: expected numbers")
+    assert "cannot be the name of a further column" in told
+
+
+def test_a_frame_is_written_through_a_mirror_to_each_store():
+    replica = MemoryDataStore()
+    store = MirrorStore(MemoryDataStore(), [replica], "raise")
+    frame = plain(symbol=None).to_pandas()
+    store.write_bar_table(frame, symbol="AAPL", volume="required")
+    assert len(store.read_bars("AAPL", *ALWAYS)) == len(replica.read_bars("AAPL", *ALWAYS)) == 3
 
 
 # Keywords.

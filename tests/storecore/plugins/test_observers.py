@@ -469,6 +469,13 @@ def test_an_observer_is_told_of_a_table_by_symbol(calls, store, bar, given_as):
     assert store.symbols() == ["AAPL", "MSFT"]
 
 
+def test_an_observer_is_told_of_the_bars_of_a_frame_by_their_symbol(calls, store, bar):
+    frame = bar_table(bar).drop_columns("symbol").to_pandas().set_index("date").iloc[:1]
+    store.write_bar_table(frame, symbol="IBM", timeframe="1h")
+    assert calls == [("bars", "IBM", 1)]
+    assert len(store.read_bars("IBM", timeframe="1h")) == 1
+
+
 @pytest.mark.parametrize("bad", [7, None, "AAPL"])
 def test_an_observer_is_not_told_of_what_is_no_table(calls, store, bad):
     with pytest.raises(InvalidData, match="expected a pyarrow"):

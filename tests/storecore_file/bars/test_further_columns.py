@@ -67,7 +67,8 @@ def table_of(bars):
 def some_step(chosen):
     """Return a random change of a store."""
     symbol, first = chosen.choice(SYMBOLS), chosen.randrange(80)
-    kind = chosen.choice(["write", "write", "table", "table", "widen", "delete", "all", "compact"])
+    kinds = ["write", "write", "table", "table", "table", "widen", "delete", "all", "compact"]
+    kind = chosen.choice([*kinds, "replace"])
     if kind == "write":
         bars = [some_bar(chosen, symbol, first + each) for each in range(chosen.randrange(1, 12))]
         return lambda store: store.write_bars(symbol, bars)
@@ -82,6 +83,9 @@ def some_step(chosen):
             for each in SYMBOLS
         ]
         return lambda store: store.write_bar_table(table_of(bars))
+    if kind == "replace":
+        bars = [some_bar(chosen, each, first + day) for each in SYMBOLS[:2] for day in range(9)]
+        return lambda store: store.write_bar_table(table_of(bars), replace=True)
     if kind == "compact":
         return lambda store: getattr(store, "compact", bool)()
     last = first + 200 if kind == "all" else first + chosen.randrange(20)

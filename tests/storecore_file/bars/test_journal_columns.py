@@ -212,6 +212,15 @@ def test_d4_kinds_that_another_process_has_changed_are_looked_at_again(store, ot
     assert store.verify().ok
 
 
+def test_a_series_that_was_deleted_whole_takes_whole_numbers_as_such_again(store):
+    store.write_bar_table(table(x=1.5))
+    store.write_bar_table(table(1, x=2.5))
+    store.delete_bars("AAPL", *ALWAYS)
+    store.write_bar_table(table(2, x=3))
+    kinds = [store.read_bar_table(each, *ALWAYS)["x"].type for each in SYMBOLS]
+    assert kinds == [pa.int64(), pa.float64(), pa.float64()]
+
+
 def test_d4_a_series_that_was_deleted_meanwhile_takes_what_is_given(store, other):
     store.write_bar_table(table(x=1))
     store.write_bar_table(table(1, x=2))

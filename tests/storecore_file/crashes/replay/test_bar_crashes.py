@@ -257,9 +257,9 @@ def removed_too_early(replace, self, put, parts, emptied=(), change=None):
     replace(self, put, parts, emptied, change)
 
 
-def gone_too_early(exchange, self, staged, gone):
+def gone_too_early(exchange, self, staged, gone, change=None):
     self._disk.remove(*gone)
-    exchange(self, staged, [])
+    exchange(self, staged, [], change)
 
 
 def retired_too_early(fold, self):
