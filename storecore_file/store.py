@@ -84,45 +84,16 @@ class FileDataStore(Store):
         state_versions: int = KEPT_VERSIONS,
         create: bool = True,
     ) -> None:
-        if durability not in DURABILITIES:
-            raise ConfigError(f"durability={durability!r}: expected one of {DURABILITIES}")
-        if not isinstance(lock_timeout, int | float) or not 0 <= lock_timeout <= TIMEOUT_MAX:
-            raise ConfigError(
-                f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}"
-            )
+        _check_options(base_path, durability, lock_timeout)
         kept_versions = checked_kept(state_versions)
-        if redacted(os.fspath(base_path)) != os.fspath(base_path):
-            raise ConfigError("base_path: expected a folder, got what looks like a URL")
         # Absolute: the process may change its folder while the store is open.
         self.base_path = _absolute(base_path)
-        self._disk = disk = Disk(durability)
+        self._disk = Disk(durability)
         self._lock_timeout = lock_timeout
         folders = {name: self.base_path / folder for name, folder in _FOLDERS.items()}
-        if create:
-            self._make(list(folders.values()))
-        else:
-            check_is_there(self.base_path, disk)
-            check_format(disk, self.base_path)
-        warn_of_network(self.base_path)
-        number = StoreFormat(disk, self.base_path, lock_timeout)
-        collections: dict[str, Any] = {
-            "bars": Bars(folders["bars"], disk, lock_timeout, number),
-            "fundamentals": Fundamentals(folders["fundamentals"], disk, number),
-            "events": Events(folders["events"], disk, lock_timeout),
-            "states": States(folders["states"], disk, lock_timeout, kept_versions),
-            **{log: FileLog(folders[log], disk, lock_timeout, number) for log in LOGS},
-        }
-        self._renaming = Renaming(
-            Renames(disk, self.base_path),
-            disk,
-            number,
-            collections["bars"],
-            collections["fundamentals"],
-            collections["events"],
-            lock_timeout,
-        )
-        self._renaming.connect()
-        self._collections = collections if create else self._lazy(collections, folders)
+        self._find(list(folders.values()), create)
+        made = self._made(folders, kept_versions)
+        self._collections = made if create else self._lazy(made, folders)
         super().__init__(
             bars=self._collections["bars"],
             fundamentals=self._collections["fundamentals"],
@@ -131,11 +102,35 @@ class FileDataStore(Store):
             audit={log: self._collections[log] for log in LOGS},
         )
 
-    def _make(self, folders: list[Path]) -> None:
-        self._disk.make_folder(self.base_path)
+    def _find(self, folders: list[Path], create: bool) -> None:
+        """Create the store, or check that it is there; refuse one of a newer release."""
+        if create:
+            self._disk.make_folder(self.base_path)
+        else:
+            check_is_there(self.base_path, self._disk)
         check_format(self._disk, self.base_path)
-        mark_new(self._disk, self.base_path, folders)
-        self._disk.make_folders(folders, within=self.base_path, links=True)
+        if create:
+            mark_new(self._disk, self.base_path, folders)
+            self._disk.make_folders(folders, within=self.base_path, links=True)
+        warn_of_network(self.base_path)
+
+    def _made(self, folders: dict[str, Path], kept_versions: int) -> dict[str, Any]:
+        """Return the collections and logs by name, with renames of symbols across them."""
+        disk, timeout = self._disk, self._lock_timeout
+        number = StoreFormat(disk, self.base_path, timeout)
+        bars = Bars(folders["bars"], disk, timeout, number)
+        fundamentals = Fundamentals(folders["fundamentals"], disk, number)
+        events = Events(folders["events"], disk, timeout)
+        intents = Renames(disk, self.base_path)
+        self._renaming = Renaming(intents, disk, number, bars, fundamentals, events, timeout)
+        self._renaming.connect()
+        return {
+            "bars": bars,
+            "fundamentals": fundamentals,
+            "events": events,
+            "states": States(folders["states"], disk, timeout, kept_versions),
+            **{log: FileLog(folders[log], disk, timeout, number) for log in LOGS},
+        }
 
     def _lazy(self, collections: dict[str, Any], folders: dict[str, Path]) -> dict[str, Any]:
         """Return collections whose folder is made, or synced, before its first write."""
@@ -206,6 +201,15 @@ class FileDataStore(Store):
         actions = [f"merged {merged} files of bars into others"] if merged else []
         actions += [f"sealed the events of {day}" for day in days]
         return Report(len(actions), actions=tuple(actions))
+
+
+def _check_options(base_path: str | os.PathLike[str], durability: str, lock_timeout: float) -> None:
+    if durability not in DURABILITIES:
+        raise ConfigError(f"durability={durability!r}: expected one of {DURABILITIES}")
+    if not isinstance(lock_timeout, int | float) or not 0 <= lock_timeout <= TIMEOUT_MAX:
+        raise ConfigError(f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}")
+    if redacted(os.fspath(base_path)) != os.fspath(base_path):
+        raise ConfigError("base_path: expected a folder, got what looks like a URL")
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
