@@ -53,10 +53,6 @@ if TYPE_CHECKING:
     from storecore.events import event_filter as event_filter
     from storecore.events import find_events as find_events
     from storecore.events import select_events as select_events
-    from storecore.frames.adjust import adjust as adjust
-    from storecore.frames.gaps import verify_sessions as verify_sessions
-    from storecore.frames.records import to_frame as to_frame
-    from storecore.frames.resample import resample as resample
     from storecore.fundamentals import decode_fundamental as decode_fundamental
     from storecore.fundamentals import encode_fundamental as encode_fundamental
     from storecore.fundamentals import select_fundamentals as select_fundamentals
@@ -107,6 +103,10 @@ if TYPE_CHECKING:
     from storecore.store.collections import EventCollection as EventCollection
     from storecore.store.collections import FundamentalCollection as FundamentalCollection
     from storecore.store.collections import StateCollection as StateCollection
+    from storecore.store.frames.adjust import adjust as adjust
+    from storecore.store.frames.gaps import verify_sessions as verify_sessions
+    from storecore.store.frames.records import to_frame as to_frame
+    from storecore.store.frames.resample import resample as resample
     from storecore.store.questions import read_bars as read_bars
     from storecore.store.questions import read_events as read_events
     from storecore.store.row_store import Rows as Rows
@@ -136,10 +136,10 @@ _USE = {
         "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError "
         "StoreClosed StoreError StoreWarning UnknownBackend"
     ),
-    "frames.adjust": "adjust",
-    "frames.gaps": "verify_sessions",
-    "frames.records": "to_frame",
-    "frames.resample": "resample",
+    "store.frames.adjust": "adjust",
+    "store.frames.gaps": "verify_sessions",
+    "store.frames.records": "to_frame",
+    "store.frames.resample": "resample",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
         "OrderResult PriceBar"

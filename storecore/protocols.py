@@ -12,7 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    Self,
+    TypeVar,
+    runtime_checkable,
+)
 
 from storecore.models import (
     Decision,
@@ -40,8 +49,12 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from storecore.frames.options import Day, Extra, Missing, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
+
+Extra = Literal["keep", "ignore"]
+Missing = Literal["error", "skip"]
+Day = Literal["instant", "written"]
+Volume = Literal["required", "absent"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -53,8 +53,8 @@ def further_values(table: BarTable, columns: Columns) -> tuple[BarTable, Further
 def _of_arrow(table: BarTable, columns: Columns) -> dict[str, list[Any]]:
     """Return the values of typed columns."""
     from storecore.bars.extra import values_of
-    from storecore.frames.extra import further_columns
-    from storecore.frames.source import Column
+    from storecore.store.frames.extra import further_columns
+    from storecore.store.frames.source import Column
 
     assert table.columns is not None
     given = {name: Column(name, table.columns[at]) for name, at in columns.extra.items()}

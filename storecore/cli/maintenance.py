@@ -81,7 +81,7 @@ def _with_gaps(report: Report, store: DataStore, calendars: tuple[str, ...]) -> 
         return report
     if not isinstance(store, Catalog):
         raise click.ClickException("--calendar: this store cannot list its series")
-    from storecore.frames.gaps import verify_sessions
+    from storecore.store.frames.gaps import verify_sessions
 
     named = dict(each.rpartition("=")[::2] for each in calendars)  # "": of all other symbols
     notes = list(report.notes)

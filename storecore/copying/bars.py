@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from storecore.copying.report import Copied, LeftOut, Progress
 from storecore.errors import CorruptData, InvalidData
-from storecore.frames.silence import silenced
 from storecore.protocols import Catalog, DataStore
 from storecore.store.digests import BarDigest, Tally, bounds_of, content_of, exact_series, pieces_of
+from storecore.store.frames.silence import silenced
 from storecore.store.tables import read_bar_table, write_bar_table
 
 if TYPE_CHECKING:

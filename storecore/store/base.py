@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
-    from storecore.frames.options import Day, Extra, Missing, Volume
+    from storecore.protocols import Day, Extra, Missing, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Item = TypeVar("_Item")
@@ -277,8 +277,8 @@ class Store(Closing):
         `InvalidData`, which names all that is wrong, by row and column.
         """
         from storecore.bars.checks import misfit_in
-        from storecore.frames.frame import checked_frame
-        from storecore.frames.options import checked_options
+        from storecore.store.frames.frame import checked_frame
+        from storecore.store.frames.options import checked_options
 
         timeframe = self._name(timeframe, "timeframe")
         options = checked_options(symbol, columns, extra, missing, day, volume)

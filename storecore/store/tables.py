@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
-    from storecore.frames.options import Day, Extra, Missing, Volume
+    from storecore.protocols import Day, Extra, Missing, Volume
 
 _ROW_BYTES = 64  # of a bar in all columns
 _KEYWORDS = {"symbol": None, "columns": None, "extra": "keep"}  # in the order of `checked_options`
@@ -63,7 +63,7 @@ def write_bar_table(
     series whose dates do not fit its timeframe. A store without `BarTables` is written symbol by
     symbol: if a write fails, the symbols before it stay written.
     """
-    from storecore.frames.options import checked_options
+    from storecore.store.frames.options import checked_options
 
     if isinstance(store, BarTables) and has_method(store, "write_bar_table"):
         return store.write_bar_table(
@@ -80,7 +80,7 @@ def write_bar_table(
     if asked_to_replace(replace):
         raise replacing_unsupported(store)
     options = checked_options(symbol, columns, extra, missing, day, volume)
-    from storecore.frames.frame import checked_frame
+    from storecore.store.frames.frame import checked_frame
 
     frame = checked_frame(table, check_name(timeframe, "timeframe"), options)
     if isinstance(store, BarTables):
@@ -96,8 +96,8 @@ def with_plain_table(
     A wrapper calls this, so that it can count or repeat the table, and a nested store of an earlier
     `api` can take it.
     """
-    from storecore.frames.frame import plain_table
-    from storecore.frames.options import checked_options
+    from storecore.store.frames.frame import plain_table
+    from storecore.store.frames.options import checked_options
 
     rest = dict(kwargs)
     (table,) = args or (rest.pop("table"),)

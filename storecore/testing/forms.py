@@ -68,6 +68,27 @@ class FormLaws(Fixtures):
         formed.write_bar_table(plain.to_reader(max_chunksize=2))
         assert formed.read_bar_table("AAPL", *EVER).to_pylist() == plain.to_pylist()
 
+    def test_bar_tables_take_frames_by_their_keywords(
+        self, offering: Callable[..., Recorder]
+    ) -> None:
+        """Names in any case, texts of dates, days as they are written, rows without prices."""
+        import pyarrow as pa
+
+        tables, rows = offering("write_bar_table"), 3
+        prices = {name.title(): pa.array([1.0, None, 3.0]) for name in PRICES}
+        days = [f"2026-03-0{day}T00:00+09:00" for day in (1, 2, 3)]
+        frame = pa.table({"Datetime": days, **prices, "vol": [7] * rows, "Trades": [1] * rows})
+        keywords: dict[str, Any] = {"columns": {"volume": "vol"}, "missing": "skip"}
+        tables.write_bar_table(frame, symbol="AAPL", extra="ignore", day="written", **keywords)
+        read = tables.read_bars("AAPL", *EVER)
+        dates = [NOON.replace(month=3, day=day, hour=0) for day in (1, 3)]
+        assert [(each.date, each.close, each.volume) for each in read] == [
+            (dates[0], 1.0, 7),
+            (dates[1], 3.0, 7),
+        ]
+        with refused(InvalidData, "volume", "vol", value="a frame without a volume"):
+            tables.write_bar_table(frame, symbol="AAPL")
+
     def test_t1_a_table_of_finer_times_is_refused_and_never_rounded(self, formed: Recorder) -> None:
         """Nanoseconds that are whole microseconds are taken, and so are dates."""
         import pyarrow as pa

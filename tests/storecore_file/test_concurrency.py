@@ -226,7 +226,7 @@ def acknowledgements(process, newest):
 
 
 @pytest.mark.parametrize("rounds", [40, pytest.param(1_500, marks=pytest.mark.soak)])
-def test_b4_a_reader_misses_no_bar_beside_processes_that_split_merge_fold_and_delete(
+def test_b4_a_reader_misses_no_bar_beside_processes_that_split_merge_flush_and_delete(
     base, script, rounds, whole_layout
 ):
     newest, wrong = [{}, {}], []  # each writer has days of its own

@@ -157,7 +157,7 @@ def machine(small, whole_layout):
     return type("Machine", (SameAsMemory,), {"check_layout": staticmethod(whole_layout)})
 
 
-def test_b1_any_writes_deletes_folds_and_merges_leave_what_memory_keeps(machine):
+def test_b1_any_writes_deletes_flush_and_merges_leave_what_memory_keeps(machine):
     run_state_machine_as_test(
         machine, settings=settings(max_examples=10, stateful_step_count=15, deadline=None)
     )
@@ -165,7 +165,7 @@ def test_b1_any_writes_deletes_folds_and_merges_leave_what_memory_keeps(machine)
 
 @pytest.mark.soak
 @pytest.mark.parametrize("run", range(5))
-def test_b1_many_writes_deletes_folds_and_merges_leave_what_memory_keeps(machine, run):
+def test_b1_many_writes_deletes_flush_and_merges_leave_what_memory_keeps(machine, run):
     run_state_machine_as_test(
         machine, settings=settings(max_examples=50, stateful_step_count=30, deadline=None)
     )

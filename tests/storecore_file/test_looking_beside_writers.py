@@ -121,13 +121,13 @@ def test_what_two_looks_find_is_found(monkeypatch):
     assert agreed(lambda: next(answers)) == Issue("damaged", PATH, "b")
 
 
-def test_what_never_stays_the_same_is_told_as_it_was_seen_last(monkeypatch):
+def test_what_never_stays_the_same_is_reported_as_it_was_seen_last(monkeypatch):
     monkeypatch.setattr(integrity, "_PAUSE", 0)
     numbers = itertools.count()
     assert agreed(lambda: Issue("damaged", PATH, str(next(numbers)))).kind == "damaged"
 
 
-def test_a_document_that_is_moved_aside_while_it_is_read_is_not_taken_for_damaged(
+def test_a_document_that_is_quarantined_while_it_is_read_is_not_taken_for_damaged(
     store, base, fundamental, monkeypatch
 ):
     for day in (0, 1):

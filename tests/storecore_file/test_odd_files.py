@@ -311,7 +311,9 @@ def test_a_damaged_series_stops_no_other(reader, full, bar):
     assert len(reader.read_bars("MSFT", *ALL)) == 1
 
 
-def test_a_folder_that_cannot_be_listed_is_told_and_its_symbol_is_known(reader, full, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_reported_and_its_symbol_is_known(
+    reader, full, monkeypatch
+):
     real = os.listdir
 
     def refuse(folder):

@@ -113,7 +113,7 @@ def test_d6_of_two_copies_that_were_written_to_apart_none_hides_the_other(base, 
     assert findings(copy) == [("older", str(part))]
 
 
-def test_d6_a_part_is_newer_than_what_it_replaces_though_the_clock_was_set_back(
+def test_d6_a_partition_is_newer_than_what_it_replaces_though_the_clock_was_set_back(
     base, monkeypatch, small
 ):
     with FileDataStore(base) as store:
@@ -184,7 +184,7 @@ def test_d6_a_journal_that_comes_back_with_other_lines_is_found_and_never_remove
     assert len(list((base / "aside").rglob("*.jsonl"))) == 1
 
 
-def test_d6_partitions_copied_before_a_fold_and_the_journal_after_it_are_found_lacking(base, copy):
+def test_d6_partitions_copied_before_a_flush_and_the_journal_after_it_are_found_lacking(base, copy):
     with FileDataStore(base) as store:
         store.write_bars("S0", [bar(-1, 1.0, "S0")])
         store.write_bar_table(batch(0))
@@ -204,7 +204,7 @@ def test_d6_partitions_copied_before_a_fold_and_the_journal_after_it_are_found_l
     assert findings(copy) == []
 
 
-def test_d6_rows_that_their_partitions_lack_are_read_from_a_past_journal_and_folded_again(
+def test_d6_rows_that_their_partitions_lack_are_read_from_a_past_journal_and_flushed_again(
     base, copy, journal
 ):
     with FileDataStore(base) as store:

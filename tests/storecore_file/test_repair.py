@@ -47,7 +47,7 @@ def test_a_whole_store_is_left_as_it_is(store, two_parts):
     assert (report.ok, report.actions) == (True, ())
 
 
-def test_a_damaged_part_is_moved_and_the_rest_is_read(store, base, two_parts):
+def test_a_damaged_partition_is_moved_and_the_rest_is_read(store, base, two_parts):
     content = damage(two_parts[0])
     with pytest.raises(CorruptData):
         store.read_bars("AAPL", *ALL)
@@ -67,7 +67,7 @@ def test_a_dry_run_moves_nothing_and_says_what_is_wrong(store, base, two_parts):
     assert not (base / "aside").exists()
 
 
-def test_a_folder_in_the_place_of_a_part_is_moved(store, base, two_parts):
+def test_a_folder_in_the_place_of_a_partition_is_moved(store, base, two_parts):
     two_parts[0].unlink()
     two_parts[0].mkdir()
     (two_parts[0] / "inside").write_bytes(b"x")
@@ -183,7 +183,7 @@ def test_what_was_moved_can_be_put_back(store, base, two_parts):
     assert two_parts[0].read_bytes() == content
 
 
-def test_a_leftover_that_has_become_a_part_is_left_alone(store, base, two_parts):
+def test_a_leftover_that_has_become_a_partition_is_left_alone(store, base, two_parts):
     """The newer part may have gone meanwhile."""
     left = two_parts[0].with_name("2026-01-05.parquet")
     shutil.copy(two_parts[0], left)

@@ -380,7 +380,7 @@ def test_d2_a_state_whose_deletion_is_not_durable_is_still_there(store, failing)
 
 
 @pytest.mark.parametrize("kept", [1, 2, 9])
-def test_a_store_keeps_as_many_versions_as_it_is_told(base, folder, kept):
+def test_a_store_keeps_as_many_versions_as_it_is_reported(base, folder, kept):
     with FileDataStore(base, state_versions=kept) as store:
         saved(store, 12)
         assert versions(store) == [*range(12, 12 - kept, -1)]

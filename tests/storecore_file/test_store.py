@@ -148,7 +148,9 @@ def test_d1_durability_os_syncs_nothing(base, syscalls, bar, event, decision):
         ("audit/orders", lambda store, make: store.log_order("value", *make("sent"))),
     ],
 )
-def test_d4_a_writer_waits_for_another_as_long_as_it_was_told(filled, base, request, lock, write):
+def test_d4_a_writer_waits_for_another_as_long_as_its_timeout_says(
+    filled, base, request, lock, write
+):
     with (
         FileDataStore(base, lock_timeout=0.01) as store,
         Locked(base / lock / ".lock", 1),

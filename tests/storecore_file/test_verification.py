@@ -143,7 +143,7 @@ def test_a_folder_in_the_place_of_a_file_is_found(journaled, base, pattern):
     assert set(kinds(found)) == {"damaged"}
 
 
-def test_a_part_in_the_folder_of_another_series_is_found(filled, base):
+def test_a_partition_in_the_folder_of_another_series_is_found(filled, base):
     (part,) = (base / "prices" / "AAPL").glob("2026-01*.parquet")
     for folder in ("prices/+a+b", "prices/AAPL/1m"):
         (base / folder).mkdir()
@@ -163,7 +163,7 @@ def test_a_document_or_state_under_another_name_is_found(filled, base):
     assert "found version 3 of the state of 'Value'" in details[1]
 
 
-def test_d6_an_older_part_with_other_bars_is_found(filled, base, bar):
+def test_d6_an_older_partition_with_other_bars_is_found(filled, base, bar):
     folder = base / "prices" / "AAPL"
     part = folder / "2026-01.parquet"
     content = part.read_bytes()
@@ -175,7 +175,7 @@ def test_d6_an_older_part_with_other_bars_is_found(filled, base, bar):
     assert "1 of its bars are not in the newer ones, or differ there" in finding.detail
 
 
-def test_parts_one_of_which_is_damaged_cannot_be_told_apart(filled, base):
+def test_partitions_one_of_which_is_damaged_cannot_be_distinguished(filled, base):
     folder = base / "prices" / "AAPL"
     part, wide = folder / "2026-01.parquet", folder / "2025-12--2026-01.parquet"
     shutil.copy(part, wide)
@@ -184,7 +184,9 @@ def test_parts_one_of_which_is_damaged_cannot_be_told_apart(filled, base):
     assert found == {("damaged", str(wide)), ("overlapping", str(part))}
 
 
-def test_a_series_whose_parts_change_meanwhile_is_looked_at_again(filled, base, bar, monkeypatch):
+def test_a_series_whose_partitions_change_meanwhile_is_looked_at_again(
+    filled, base, bar, monkeypatch
+):
     listings, real = [], integrity._names
 
     def then_another(folder):
@@ -199,7 +201,7 @@ def test_a_series_whose_parts_change_meanwhile_is_looked_at_again(filled, base, 
     assert len(listings) == 11
 
 
-def test_a_part_that_is_merged_away_meanwhile_is_no_damage(filled, monkeypatch):
+def test_a_partition_that_is_merged_away_meanwhile_is_no_damage(filled, monkeypatch):
     monkeypatch.setattr("storecore_file.fs.disk.Disk.read", lambda *_: None)
     assert not [each for each in filled.verify().findings if "prices" in each.place]
 
@@ -233,7 +235,7 @@ def test_a_temporary_file_is_a_note_once_nobody_can_be_writing_it(filled, base):
     assert kinds(report.notes) == ["temporary"] * 6
 
 
-def test_a_part_all_whose_bars_a_newer_one_has_is_a_note(filled, base):
+def test_a_partition_all_whose_bars_a_newer_one_has_is_a_note(filled, base):
     (part,) = (base / "prices" / "AAPL").glob("2026-01*.parquet")
     shutil.copy(part, part.with_name("2026-01-05.parquet"))
     report = filled.verify()

@@ -200,7 +200,7 @@ def test_a_repair_heals_the_head_of_each_log_by_itself(store, logged, tamper, sc
     assert store.repair().actions == ()
 
 
-def test_a_repair_of_which_nobody_hears_that_it_was_done_is_told_once(
+def test_a_repair_of_which_nobody_hears_that_it_was_done_is_reported_once(
     store, logged, tamper, at_commit
 ):
     def lost_after_commit(connection, send):

@@ -126,7 +126,7 @@ def test_a_negative_zero_stays_one(store, bar):
     assert copysign(1, store.read_bars("AAPL", *ALL)[0].close) == -1
 
 
-def test_what_a_series_covers_is_told(store, bar):
+def test_what_a_series_covers_is_reported(store, bar):
     assert store.bar_coverage("AAPL") == Coverage(None, None, 0)
     days = [bar(date=datetime(2026, 1, day)) for day in (5, 7, 9)]
     store.write_bars("AAPL", days)

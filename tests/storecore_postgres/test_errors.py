@@ -315,12 +315,12 @@ def test_a_server_that_dies_within_the_last_try(refused, opened, postgres_server
             postgres_server.start()
 
 
-def test_what_the_driver_itself_refuses_is_told_as_it_says(opened):
+def test_what_the_driver_itself_refuses_is_reported_as_it_says(opened):
     with opened() as store, pytest.raises(StorageError, match=r"counting: .*NUL"):
         store._database.rows("counting", "SELECT %s::text", ["\0"])
 
 
-def test_what_nobody_has_thought_of_is_told_with_its_code(store, admin):
+def test_what_nobody_has_thought_of_is_reported_with_its_code(store, admin):
     with pytest.raises(psycopg.Error) as caught:
         admin.execute("SELECT 1 / 0")
     error = store_error(caught.value, "reading bars")

@@ -249,7 +249,7 @@ def test_many_bars_with_columns_are_copied_unless_another_was_quicker(
     assert copied == [9, 9]
 
 
-def test_a_key_that_someone_else_has_put_on_bars_is_an_error_that_is_told(
+def test_a_key_that_someone_else_has_put_on_bars_is_an_error_that_is_reported(
     no_cluster, layout, store, admin, schema, small, longer
 ):
     if layout == "timescale":

@@ -65,7 +65,9 @@ def test_the_layout_is_as_asked_or_as_the_database_can(asked, installed, layout)
 
 
 @pytest.mark.parametrize(("asked", "extension"), [("citus", "citus"), ("timescale", "timescaledb")])
-def test_an_extension_that_is_not_there_is_told_with_its_command(opened, layout, asked, extension):
+def test_an_extension_that_is_not_there_is_reported_with_its_command(
+    opened, layout, asked, extension
+):
     if layout == asked:
         pytest.skip("it is there")
     with pytest.raises(ConfigError, match=f"CREATE EXTENSION {extension} there"):

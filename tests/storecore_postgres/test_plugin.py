@@ -104,7 +104,7 @@ def test_a_distribution_that_is_none_is_refused_from_python_too():
         PostgresDataStore("", distribution="citrus")
 
 
-def test_without_its_driver_the_command_that_installs_it_is_told():
+def test_without_its_driver_the_command_that_installs_it_is_reported():
     command = [sys.executable, "-c", WITHOUT_THE_DRIVER]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1

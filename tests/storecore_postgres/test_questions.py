@@ -260,7 +260,7 @@ def test_a_state_that_was_saved_anew_meanwhile_is_not_deleted(store, opened, at_
     assert store.load_versioned_state("value") == StateVersion(1, {"number": 2})
 
 
-def test_as_many_versions_of_a_state_are_kept_as_the_store_is_told(place):
+def test_as_many_versions_of_a_state_are_kept_as_the_store_is_reported(place):
     with open_store("postgres", **place, state_versions=2) as store:
         for number in range(4):
             store.save_strategy_state("value", {"number": number})

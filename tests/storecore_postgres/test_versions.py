@@ -238,7 +238,7 @@ def test_init_adds_what_is_missing_and_roles_have_there_what_they_have_for_bars(
         assert writer.delete_bars("AAPL", "2026-01-05", NOON) == 1
 
 
-def test_what_only_half_is_there_is_told(release_1, admin, schema, opened):
+def test_what_only_half_is_there_is_reported(release_1, admin, schema, opened):
     with release_1() as store:
         store.complete_tables()
         store.complete_tables()

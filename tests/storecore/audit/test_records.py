@@ -180,7 +180,7 @@ def test_a3_an_edit_a_removal_and_a_reordering_are_found_where_they_begin(change
     assert (broken.kind, broken.place) == (kind, place)
 
 
-def test_a3_a_record_out_of_place_is_told_with_the_one_that_was_expected():
+def test_a3_a_record_out_of_place_is_reported_with_the_one_that_was_expected():
     lines, _ = log(3)
     _, broken = follow_chain([lines[0], lines[2]])
     assert broken.detail == "expected record 2, found record 3"

@@ -49,7 +49,7 @@ def found(*dates):
         ({"close": 0.1}, "open or close outside its bar"),
     ],
 )
-def test_an_odd_bar_is_told_of_with_its_date(prices, kind):
+def test_an_odd_bar_is_reported_with_its_date(prices, kind):
     odd = table([MONDAY], **prices)
     usual = table([MONDAY + DAY])
     assert anomalies([odd, usual]) == [(kind, "1 bar, the first of 2026-01-05 00:00:00")]

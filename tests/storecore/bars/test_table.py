@@ -153,5 +153,5 @@ def test_values_are_those_of_slices_and_chunks(column):
     ("floats", "whole"),
     [([], True), ([1.0, 2.0**62], True), ([0.5], False), ([2.0**63], False), ([-0.0], True)],
 )
-def test_whole_numbers_below_2_63_are_told_from_others(floats, whole):
+def test_whole_numbers_below_2_63_are_distinguished_from_others(floats, whole):
     assert all_whole(pa.chunked_array([floats], pa.float64())) is whole

@@ -38,7 +38,7 @@ def test_a_broken_backend_is_no_error_of_the_list(cli, site):
     assert cli("backends").exit_code == 0
 
 
-def test_a_backend_provided_twice_is_told_without_loading_it(cli, site):
+def test_a_backend_provided_twice_is_reported_without_loading_it(cli, site):
     for distribution in ("acme-one", "acme-two"):
         site.install(distribution, backends={"double": "nowhere"})
     assert "duplicate" in row_of("double", cli("backends"))
@@ -90,7 +90,7 @@ def test_what_is_wrong_with_a_backend_is_told_step_by_step(cli, backend_with):
     )
 
 
-def test_a_read_that_raises_is_told(cli, backend_with, monkeypatch):
+def test_a_read_that_raises_is_reported(cli, backend_with, monkeypatch):
     backend_with()
     monkeypatch.setattr(MemoryDataStore, "read_events", lambda *args: 1 / 0)
     result = cli("backends", "--check", "partial")
@@ -98,7 +98,7 @@ def test_a_read_that_raises_is_told(cli, backend_with, monkeypatch):
     assert "reads events: ZeroDivisionError" in result.stderr
 
 
-def test_an_edited_audit_log_is_told(cli, tmp_path, decision):
+def test_an_edited_audit_log_is_reported(cli, tmp_path, decision):
     with open_store("file", base_path=tmp_path) as store:
         store.log_decision("value", decision())
     (log,) = (tmp_path / "audit" / "decisions").glob("*.jsonl")

@@ -64,7 +64,7 @@ def test_run_again_it_writes_nothing(cli, source, target):
     assert "0 records written" in cli("copy", source, target).stdout
 
 
-def test_all_series_are_told_in_order(cli, source, target, opened):
+def test_all_series_are_reported_in_order(cli, source, target, opened):
     with opened() as store:
         store.write_bars("MSFT", [PriceBar("MSFT", JAN_5, 1, 1, 1, 1, 1)], timeframe="1m")
     rows = cli("copy", source, target).stdout.splitlines()[2:4]
@@ -84,7 +84,7 @@ def test_config_files_name_stores_too(cli, source, base_path, tmp_path, config):
         assert store.symbols() == ["AAPL"]
 
 
-def test_what_is_not_equal_is_told_with_status_1(cli, source, target, tmp_path):
+def test_what_is_not_equal_is_reported_with_status_1(cli, source, target, tmp_path):
     cli("copy", source, target)
     with storecore.open_store("file", base_path=tmp_path / "copy") as store:
         store.write_bars("AAPL", [PriceBar("AAPL", JAN_5 + timedelta(hours=1), 1, 1, 1, 1, 1)])
@@ -96,7 +96,7 @@ def test_what_is_not_equal_is_told_with_status_1(cli, source, target, tmp_path):
     assert result.stdout.endswith("backend 'file': 2 differences, 0 kinds left out\n")
 
 
-def test_what_cannot_be_copied_is_told_with_status_1(cli, source, backend_with):
+def test_what_cannot_be_copied_is_reported_with_status_1(cli, source, backend_with):
     _, name = backend_with("Catalog", "BarTables")
     result = cli("copy", source, f"{name}:")
     assert result.exit_code == 1
@@ -123,7 +123,7 @@ def test_values_are_toml_or_text_and_may_have_commas(cli, base_path, source):
 @pytest.mark.parametrize(
     "wrong", ["postgres://me:secret@host/db", "file:secret", "file:=secret", "file:backend=secret"]
 )
-def test_what_names_no_store_is_refused_and_not_told(cli, source, wrong):
+def test_what_names_no_store_is_refused_and_not_reported(cli, source, wrong):
     result = cli("copy", source, wrong)
     assert result.exit_code == 1
     assert (
@@ -132,13 +132,13 @@ def test_what_names_no_store_is_refused_and_not_told(cli, source, wrong):
     assert "secret" not in result.output
 
 
-def test_a_file_that_is_not_there_is_told(cli, source, tmp_path):
+def test_a_file_that_is_not_there_is_reported(cli, source, tmp_path):
     result = cli("copy", source, tmp_path / "none.toml")
     assert result.exit_code == 1
     assert f"no config file '{tmp_path / 'none.toml'}'" in result.stderr
 
 
-def test_a_wrong_option_is_told_with_how_options_are_given(cli, source):
+def test_a_wrong_option_is_reported_with_how_options_are_given(cli, source):
     result = cli("copy", source, "file:base_pth=x")
     assert result.exit_code == 1
     assert "did you mean 'base_path'?" in result.stderr

@@ -53,7 +53,7 @@ def test_a_missing_file_is_named_with_the_reason(cli):
     assert result.stderr == "Error: nowhere.csv: No such file or directory\n"
 
 
-def test_newlines_in_a_message_are_folded():
+def test_newlines_in_a_message_are_joined():
     assert one_line(click.ClickException("first\n  second\n\nthird\n")) == "first second third"
 
 

@@ -111,17 +111,17 @@ def test_other_columns_are_ignored_and_named_if_asked(cli, at, csv_file, stored)
     assert stored()[0].extra is None
 
 
-def test_a_missing_column_is_told_with_those_found(cli, at, csv_file):
+def test_a_missing_column_is_reported_with_those_found(cli, at, csv_file):
     told = cli("import", csv_file(header="Symbol,Date,Open,High,Low,Close"), *at).stderr
     assert "missing columns: volume; found 'Symbol', 'Date', 'Open'" in told
 
 
-def test_a_misspelt_column_is_told_as_the_nearest(cli, at, csv_file):
+def test_a_misspelt_column_is_reported_as_the_nearest(cli, at, csv_file):
     told = cli("import", csv_file(header="Symbol,Date,Open,High,Low,Clsoe,Volume"), *at).stderr
     assert "missing columns: close (is it 'Clsoe'?)" in told
 
 
-def test_a_missing_date_column_is_told_with_the_names_it_may_have(cli, at, csv_file):
+def test_a_missing_date_column_is_reported_with_the_names_it_may_have(cli, at, csv_file):
     told = cli("import", csv_file(header="Symbol,When,Open,High,Low,Close,Volume"), *at).stderr
     assert "date (date or datetime or timestamp or time or day)" in told
 
@@ -584,7 +584,7 @@ def test_with_a_bad_row_the_status_is_1(cli, at, csv_file):
     assert cli("import", csv_file(GOOD, GOOD.replace("1.5", "x")), *at).exit_code == 1
 
 
-def test_a_bad_row_is_told_by_its_line_in_the_file(cli, at, csv_file):
+def test_a_bad_row_is_reported_by_its_line_in_the_file(cli, at, csv_file):
     told = cli("import", csv_file(GOOD, "", GOOD.replace("1.5", "x")), *at).stderr
     assert told.startswith("line 4: open='x': expected a number")
 
@@ -600,7 +600,7 @@ def test_a_row_without_its_symbol_is_bad(cli, at, csv_file):
     )
 
 
-def test_the_first_twenty_bad_rows_are_told(cli, at, csv_file):
+def test_the_first_twenty_bad_rows_are_reported(cli, at, csv_file):
     told = cli("import", csv_file(GOOD, *["bad"] * 25), *at).stderr
     assert told.count("line ") == 20
 
@@ -731,7 +731,7 @@ def test_a_symbol_of_which_no_row_is_told_has_no_bars(cli, at, csv_file, stored)
     assert "1 1d bar of 1 symbol" in result.stdout
 
 
-def test_an_hour_that_comes_twice_is_told_in_parquet_too(cli, at, parquet_file, stored):
+def test_an_hour_that_comes_twice_is_reported_in_parquet_too(cli, at, parquet_file, stored):
     times = [datetime.fromisoformat(f"2024-11-03T{clock}") for clock in IN_ORDER]
     file = parquet_file(
         symbol=["AAPL"] * 6,

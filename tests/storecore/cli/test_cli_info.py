@@ -48,7 +48,7 @@ def test_a_backend_without_files_has_a_dash_for_them(cli, backend_with):
     assert row_of("AAPL", cli("info", *backend_with("Catalog")))[5:] == ["–", "–"]
 
 
-def test_an_empty_store_is_told_as_empty(cli, at, opened):
+def test_an_empty_store_is_reported_as_empty(cli, at, opened):
     opened().close()
     assert "bars: 0 in 0 series" in cli("info", *at).stdout
 
@@ -67,7 +67,7 @@ def test_a_whole_audit_log_is_told_so(cli, at, a_log):
     assert "audit log: 1 decision, 1 order; its chains are whole" in cli("info", *at).stdout
 
 
-def test_a_broken_audit_log_is_told_with_its_place(cli, at, base_path, a_log):
+def test_a_broken_audit_log_is_reported_with_its_place(cli, at, base_path, a_log):
     (log,) = (base_path / "audit" / "orders").glob("*.jsonl")
     log.unlink()
     printed = cli("info", *at).stdout
@@ -88,7 +88,9 @@ def test_options_of_a_store_are_not_printed(cli, at, base_path):
     assert str(base_path) not in cli("info", *at).stdout
 
 
-def test_what_cannot_be_read_is_told_and_all_else_is_listed(cli, at, base_path, opened, ten_bars):
+def test_what_cannot_be_read_is_reported_and_all_else_is_listed(
+    cli, at, base_path, opened, ten_bars
+):
     with opened() as store:
         for symbol in ("BAD", "WORSE"):
             store.write_bars(symbol, [replace(store.read_bars("AAPL", *ALL)[0], symbol=symbol)])
@@ -101,7 +103,7 @@ def test_what_cannot_be_read_is_told_and_all_else_is_listed(cli, at, base_path, 
     assert "not a whole file of bars" in " ".join(result.output.split())
 
 
-def test_a_log_that_cannot_be_read_is_told_and_the_series_are_listed(
+def test_a_log_that_cannot_be_read_is_reported_and_the_series_are_listed(
     cli, at, base_path, ten_bars, a_log
 ):
     for log in base_path.glob("audit/*/*.jsonl"):

@@ -29,14 +29,14 @@ def test_a_whole_store_is_told_so(cli, at, ten_bars):
     assert (result.exit_code, result.stdout) == (0, "3 files or rows checked: all is whole\n")
 
 
-def test_damage_is_told_with_its_file_and_status_1(cli, at, a_damaged_part):
+def test_damage_is_reported_with_its_file_and_status_1(cli, at, a_damaged_part):
     result = cli("verify", *at)
     assert result.exit_code == 1
     assert f"damaged   {a_damaged_part}" in result.stdout
     assert "checked: 1 finding" in result.stdout
 
 
-def test_odd_bars_are_told_and_are_no_error(cli, at, opened):
+def test_odd_bars_are_reported_and_are_no_error(cli, at, opened):
     with opened() as store:
         store.write_bars("AAPL", [PriceBar("AAPL", datetime(2026, 1, 5), 1, 1, 2, 1, 1)])
     result = cli("verify", *at)
@@ -52,7 +52,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(cli, at, a_damaged_p
     assert a_damaged_part.exists()
 
 
-def test_a_repair_moves_aside_and_all_is_whole(cli, at, base_path, a_damaged_part, stored):
+def test_a_repair_quarantines_and_all_is_whole(cli, at, base_path, a_damaged_part, stored):
     result = cli("repair", *at)
     assert result.exit_code == 0
     assert result.stdout.startswith("moved prices/AAPL/")
@@ -89,7 +89,9 @@ def calendars(monkeypatch):
     monkeypatch.setitem(sys.modules, "exchange_calendars", library)
 
 
-def test_sessions_without_bars_are_told_by_the_calendar_of_each_symbol(cli, at, opened, calendars):
+def test_sessions_without_bars_are_reported_by_the_calendar_of_each_symbol(
+    cli, at, opened, calendars
+):
     with opened() as store:
         for symbol in ("AAPL", "BTC"):
             bars = [PriceBar(symbol, datetime(2026, 1, day), 1, 1, 1, 1, 1) for day in (5, 7)]
@@ -104,7 +106,7 @@ def test_sessions_without_bars_are_told_by_the_calendar_of_each_symbol(cli, at, 
     assert [each[:6] for each in notes] == [["gap", "AAPL", "(1d)", "1", "of", "3"]]
 
 
-def test_a_damaged_series_is_told_once_beside_a_calendar(cli, at, a_damaged_part, calendars):
+def test_a_damaged_series_is_reported_once_beside_a_calendar(cli, at, a_damaged_part, calendars):
     result = cli("verify", "--calendar", "XNYS", *at)
     assert result.exit_code == 1
     assert "checked: 1 finding" in result.stdout

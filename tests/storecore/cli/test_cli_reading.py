@@ -113,7 +113,7 @@ def test_a_profile_is_chosen_of_the_config_that_is_found(cli, config, monkeypatc
     assert "no profile 'papr' (did you mean 'paper'?)" in result.stderr
 
 
-def test_a_mistake_in_a_profile_is_told_with_its_name(cli, config):
+def test_a_mistake_in_a_profile_is_reported_with_its_name(cli, config):
     config.write_text("[store]\nbackend = 'file'\n[profiles.paper]\nbase_pth = 'x'\n")
     result = cli("info", "--config", config, "--profile", "paper")
     assert f"{config} (profile 'paper'): [store] base_pth: unknown option" in result.stderr

@@ -39,7 +39,7 @@ def test_twenty_bars_are_shown_unless_told_otherwise(cli, at, opened):
     assert dates(cli("show", "X", *at))[0] == "2026-01-06"
 
 
-def test_how_many_of_all_are_shown_is_told(cli, at, ten_bars):
+def test_how_many_of_all_are_shown_is_reported(cli, at, ten_bars):
     assert "AAPL, 1d: the last 2 of 10 bars" in cli("show", "AAPL", "--last", 2, *at).stdout
 
 

@@ -64,7 +64,7 @@ def test_a_missing_option_of_a_backend_says_how_to_give_it(cli):
     assert "given as --set KEY=VALUE" in told
 
 
-def test_a_wrong_option_in_a_config_is_told_as_the_config_names_it(cli, config):
+def test_a_wrong_option_in_a_config_is_reported_as_the_config_names_it(cli, config):
     config.write_text('[store]\nbackend = "file"\nbase_pth = "data"\n')
     assert "--set" not in cli("info", "--config", config).stderr
 

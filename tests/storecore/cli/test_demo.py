@@ -229,7 +229,7 @@ def test_a_config_that_is_there_is_kept(cli, tmp_path):
     assert config.read_text().endswith("# mine\n")
 
 
-def test_a_backend_that_forgets_is_told_as_an_error(cli, tmp_path):
+def test_a_backend_that_forgets_is_reported_as_an_error(cli, tmp_path):
     (tmp_path / "storecore.toml").write_text(MARK + '[store]\nbackend = "memory"\n')
     assert "was empty when opened again" in cli("demo", tmp_path).stderr
 

@@ -71,11 +71,11 @@ def test_a_step_back_in_an_order_of_time_tells(clocks, expected):
         "back and forth",
     ],
 )
-def test_what_order_cannot_tell_is_not_told(clocks, ambiguous):
+def test_what_order_cannot_tell_is_not_reported(clocks, ambiguous):
     assert [*meant(*clocks.split()).values()] == [None] * ambiguous
 
 
-def test_some_rows_may_be_told_and_others_not():
+def test_some_rows_may_be_reported_and_others_not():
     found = meant("00:30", "01:15", "01:45", "01:30", "02:00")
     assert found == {1: "05:15", 2: "05:45", 3: "06:30"}
     found = meant("00:30", "01:30", "01:30", "01:45", "02:00")

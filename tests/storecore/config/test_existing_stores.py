@@ -197,7 +197,7 @@ def test_what_is_no_function_is_refused(site):
         open_store("broken")
 
 
-def test_an_unknown_backend_is_told_first():
+def test_an_unknown_backend_is_reported_first():
     with pytest.raises(UnknownBackend):
         open_store("memry", create=False)
 

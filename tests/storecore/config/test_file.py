@@ -206,7 +206,7 @@ def test_no_config_at_all_says_where_it_was_sought_and_what_to_do(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["1" * 5000, "[" * 5000 + "]" * 5000])
-def test_toml_that_python_cannot_hold_is_told_with_its_file(tmp_path, value):
+def test_toml_that_python_cannot_hold_is_reported_with_its_file(tmp_path, value):
     file = tmp_path / "storecore.toml"
     file.write_text(f"[store]\nx = {value}\n")
     with pytest.raises(ConfigError, match=r"storecore\.toml: not valid TOML"):
@@ -272,7 +272,7 @@ def test_without_a_profile_nothing_of_any_is_used(write, monkeypatch):
     assert (config["base_path"], config.profile) == ("live", None)
 
 
-def test_a_mistake_in_a_profile_is_told_with_its_place(write):
+def test_a_mistake_in_a_profile_is_reported_with_its_place(write):
     path = write("[store]\n[profiles.x]\na = '${NOT_SET}'")
     with pytest.raises(ConfigError, match=rf"^{path}: \[profiles\.x\] a: .* NOT_SET is not set"):
         load_config(path, profile="x")
@@ -288,7 +288,7 @@ def test_a_mistake_in_a_profile_is_told_with_its_place(write):
         ("[profiles]\npapr = 1", r"no profile 'papr'"),
     ],
 )
-def test_an_unknown_profile_is_told_with_those_that_there_are(write, content, message):
+def test_an_unknown_profile_is_reported_with_those_that_there_are(write, content, message):
     path = write(content)
     with pytest.raises(ConfigError, match=rf"^{path}: .*{message}"):
         load_config(path, profile="papr")
@@ -301,7 +301,7 @@ def test_an_unknown_profile_is_told_with_those_that_there_are(write, content, me
         ("backend = 'file'", r"should backend be below \[store\]\?"),
     ],
 )
-def test_a_missing_store_table_is_told_with_what_may_have_been_meant(write, content, hint):
+def test_a_missing_store_table_is_reported_with_what_may_have_been_meant(write, content, hint):
     with pytest.raises(ConfigError, match=rf"found none; {hint}$"):
         load_config(write(content))
 
@@ -346,7 +346,7 @@ def test_a_tilde_in_the_variable_is_the_home_of_the_user(named, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["nowhere.toml", ".", "~nobody-at-all/x.toml", "x" * 5000])
-def test_a_variable_that_names_no_file_is_told_by_its_name(named, monkeypatch, name):
+def test_a_variable_that_names_no_file_is_reported_by_its_name(named, monkeypatch, name):
     monkeypatch.setenv("STORECORE_CONFIG", name)
     with pytest.raises(
         ConfigError, match=rf"variable STORECORE_CONFIG names '{name}', .* not a file"

@@ -158,7 +158,7 @@ def test_a_mistake_is_named_with_its_place_and_no_value(options, problem):
     assert SECRET not in str(caught.value)
 
 
-def test_all_mistakes_of_nested_tables_are_told_in_one_error():
+def test_all_mistakes_of_nested_tables_are_reported_in_one_error():
     with pytest.raises(ConfigError) as caught:
         build(conn={"pasword": 1}, many=[{"mode": "x"}], nme=1)
     places = [each.split(":")[0] for each in str(caught.value).split("; [store] ")]
@@ -191,7 +191,7 @@ class Needing(Struct):
         ("free", "any"),
     ],
 )
-def test_the_type_of_a_missing_nested_option_is_told_in_words(name, expected):
+def test_the_type_of_a_missing_nested_option_is_reported_in_words(name, expected):
     with pytest.raises(ConfigError, match="missing") as caught:
         build_config(Needing, {"inner": {}}, place="[store]")
     assert f"inner.{name}: missing; expected {expected}" in str(caught.value)

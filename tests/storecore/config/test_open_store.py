@@ -146,7 +146,7 @@ def test_a_config_file_without_a_backend_is_named(toml):
         open_store(load_config(toml))
 
 
-def test_mistakes_in_a_config_file_are_told_with_its_name(acme, toml):
+def test_mistakes_in_a_config_file_are_reported_with_its_name(acme, toml):
     acme()
     toml.write_text(TOML.replace("base_path", "base_pth"))
     with pytest.raises(
@@ -155,7 +155,7 @@ def test_mistakes_in_a_config_file_are_told_with_its_name(acme, toml):
         open_store(load_config(toml))
 
 
-def test_mistakes_in_options_are_told_with_their_place():
+def test_mistakes_in_options_are_reported_with_their_place():
     with pytest.raises(ConfigError, match=r"^\[store\] base_path: unknown option; expected"):
         open_store("memory", base_path="data")
 
@@ -200,7 +200,7 @@ class NoStore:
         ),
     ],
 )
-def test_a_backend_that_opens_no_proper_store_is_told_with_its_origin(
+def test_a_backend_that_opens_no_proper_store_is_reported_with_its_origin(
     acme, definitions, opens, caps, message
 ):
     acme(definitions, opens, caps)
@@ -249,7 +249,7 @@ def test_no_value_of_an_option_is_repeated_in_an_error(acme, monkeypatch, tmp_pa
     assert "hunter2" not in str(caught.value)
 
 
-def test_an_unknown_backend_in_a_config_file_is_told_with_its_place(toml):
+def test_an_unknown_backend_in_a_config_file_is_reported_with_its_place(toml):
     toml.write_text('[store]\nbackend = "fiel"\n')
     with pytest.raises(
         UnknownBackend, match=r"storecore\.toml: \[store\] backend: no backend 'fiel'"
@@ -257,7 +257,7 @@ def test_an_unknown_backend_in_a_config_file_is_told_with_its_place(toml):
         open_store(load_config(toml))
 
 
-def test_a_misspelt_backend_key_is_told_with_the_nearest(toml):
+def test_a_misspelt_backend_key_is_reported_with_the_nearest(toml):
     toml.write_text('[store]\nbacknd = "file"\n')
     with pytest.raises(ConfigError, match="it is missing; is it 'backnd'"):
         open_store(load_config(toml))

@@ -128,7 +128,7 @@ def test_a_mistake_is_named_with_its_place_and_what_was_expected(options, proble
     assert str(caught.value).startswith(f"[store] {problem}")
 
 
-def test_all_mistakes_are_told_in_one_error():
+def test_all_mistakes_are_reported_in_one_error():
     with pytest.raises(ConfigError) as caught:
         build({"base_pth": "a", "timeout": "5", "limit": []})
     problems = str(caught.value).split("; [store] ")

@@ -218,7 +218,7 @@ def test_what_the_target_alone_has_is_a_difference_and_stays(source, target):
     assert target.load_strategy_state("value") == {"cash": 1.5}
 
 
-def test_progress_is_told_of_all_that_is_gone_through(source, target):
+def test_progress_is_reported_for_every_record(source, target):
     fill(source)
     told = []
     copy_store(source, target, progress=lambda *each: told.append(each))

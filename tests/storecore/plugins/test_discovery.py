@@ -112,7 +112,7 @@ def test_a_backend_is_described_for_errors_after_it_was_loaded(site):
         ("", r"^no backend ''; installed: "),
     ],
 )
-def test_an_unknown_backend_is_told_with_the_nearest_and_what_is_installed(name, message):
+def test_an_unknown_backend_is_reported_with_the_nearest_and_what_is_installed(name, message):
     with pytest.raises(UnknownBackend, match=message):
         load_spec(name)
 
@@ -184,7 +184,7 @@ def test_where_nothing_is_installed_the_error_says_so(monkeypatch):
         ),
     ],
 )
-def test_a_broken_backend_is_told_with_its_origin_and_the_cause(failure, source, cause):
+def test_a_broken_backend_is_reported_with_its_origin_and_the_cause(failure, source, cause):
     assert str(failure(source)).startswith(f"{ORIGIN}: {cause}")
 
 
@@ -259,7 +259,7 @@ def namesakes(site):
 
 
 @pytest.mark.usefixtures("namesakes")
-def test_two_distributions_of_one_name_are_both_told():
+def test_two_distributions_of_one_name_are_both_reported():
     with pytest.raises(DuplicateBackend) as caught:
         load_spec("twin")
     assert str(caught.value) == (
@@ -283,7 +283,7 @@ def test_two_distributions_of_one_name_spoil_no_other_backend():
     assert status("memory") == "installed"
 
 
-def test_a_namesake_of_a_backend_of_storecore_is_told_too(site):
+def test_a_namesake_of_a_backend_of_storecore_is_reported_too(site):
     site.install("acme", backends={"memory": "acme"})
     with pytest.raises(DuplicateBackend, match=r"by acme 1\.0 .* and by storecore "):
         open_store("memory")
@@ -310,7 +310,9 @@ TORN = {
 
 
 @pytest.mark.parametrize("kind", TORN)
-def test_a_distribution_with_broken_metadata_hides_no_other_and_is_told_once(site, caplog, kind):
+def test_a_distribution_with_broken_metadata_hides_no_other_and_is_reported_once(
+    site, caplog, kind
+):
     info = torn(site, "torn", *TORN[kind], backends={"torn": "acme_torn"})
     site.backend(answering("return BackendSpec(**spec)"))
     for _ in range(2):
@@ -340,7 +342,7 @@ def test_a_backend_of_a_package_that_is_left_out_is_unknown_with_the_cause(site)
     assert str(info) in str(e.value)
 
 
-def test_a_distribution_all_of_whose_metadata_are_broken_is_told_by_its_folder(site):
+def test_a_distribution_all_of_whose_metadata_are_broken_is_reported_by_its_folder(site):
     info = torn(site, "torn", "METADATA", LATIN)
     (info / "entry_points.txt").write_bytes(b"\xff")
     assert [each.distribution for each in broken_packages()] == [f"the package {info}"]
@@ -435,7 +437,7 @@ class Config(Struct):
         open_store("broken")
 
 
-def test_an_unknown_name_of_a_known_package_is_told_with_its_command(monkeypatch):
+def test_an_unknown_name_of_a_known_package_is_reported_with_its_command(monkeypatch):
     monkeypatch.setitem(discovery.KNOWN_PACKAGES, "redis", "acme-redis[fast]")
     with pytest.raises(
         UnknownBackend, match=r"^no backend 'redis' \(.*pip install 'acme-redis\[fast\]'\); inst"

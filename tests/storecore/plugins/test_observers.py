@@ -139,19 +139,19 @@ def test_with_no_observer_the_user_holds_the_backends_own_store():
     assert type(open_store("memory")) is MemoryDataStore
 
 
-def test_an_observer_is_told_of_an_opening(calls):
+def test_an_observer_is_notified_of_an_opening(calls):
     open_store("memory")
     assert calls == [("opened", "memory")]
 
 
 @pytest.mark.parametrize("name", TOLD)
-def test_an_observer_is_told_of_a_write_by_keyword(calls, store, writes, name):
+def test_an_observer_is_notified_of_a_write_by_keyword(calls, store, writes, name):
     getattr(store, name)(**writes[name])
     assert calls == [TOLD[name]]
 
 
 @pytest.mark.parametrize("name", TOLD)
-def test_an_observer_is_told_of_a_write_by_position(calls, store, writes, name):
+def test_an_observer_is_notified_of_a_write_by_position(calls, store, writes, name):
     getattr(store, name)(*writes[name].values())
     assert calls == [TOLD[name]]
 
@@ -174,13 +174,13 @@ def test_bars_of_a_generator_are_counted_and_written(calls, store, bar):
 
 
 @pytest.mark.parametrize("bars", [[], iter(())])
-def test_an_empty_batch_is_not_told(calls, store, bars):
+def test_an_empty_batch_is_not_reported(calls, store, bars):
     store.write_bars("AAPL", bars)
     assert calls == []
 
 
 @pytest.mark.parametrize("bars", [None, [None]])
-def test_a_write_that_fails_is_not_told(calls, store, bars):
+def test_a_write_that_fails_is_not_reported(calls, store, bars):
     with pytest.raises(InvalidData):
         store.write_bars("AAPL", bars)
     assert calls == []
@@ -191,7 +191,7 @@ def test_a_write_with_wrong_arguments_is_a_type_error(store):
         store.write_bars("AAPL")
 
 
-def test_a_read_is_not_told(calls, store):
+def test_a_read_is_not_reported(calls, store):
     assert store.load_strategy_state("value") is None
     assert calls == []
 
@@ -278,7 +278,7 @@ def bulky(site, calls):
         yield opened
 
 
-def test_an_observer_is_told_of_a_batch_by_type_and_by_symbol(bulky, calls, event, fundamental):
+def test_an_observer_is_notified_of_a_batch_by_type_and_by_symbol(bulky, calls, event, fundamental):
     bulky.write_events(event(type=kind) for kind in ("news", "split", "news"))
     bulky.write_fundamentals(iter([fundamental(), fundamental(symbol="MSFT")]))
     bulky.write_events([])
@@ -290,7 +290,7 @@ def test_an_observer_is_told_of_a_batch_by_type_and_by_symbol(bulky, calls, even
     ]
 
 
-def test_an_observer_is_told_of_what_another_store_held_by_strategy(site, calls, decision):
+def test_an_observer_is_notified_of_what_another_store_held_by_strategy(site, calls, decision):
     source = BACKEND.format(store="Store = MemoryDataStore").replace(
         "Store())", "Store(), {given})"
     )
@@ -342,7 +342,7 @@ def test_a_store_that_passes_its_calls_on_has_the_signatures_of_the_protocol(sit
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_an_observer_that_raises_is_logged_and_the_others_are_told(site, writes, caplog, hook):
+def test_an_observer_that_raises_is_logged_and_the_others_are_reported(site, writes, caplog, hook):
     source = FAILING.format(hook=hook, arguments=HOOKS[hook])
     site.install("acme-bad", modules={"acme_bad": source}, plugins={"a_bad": "acme_bad"})
     site.install("acme-watch", modules={"acme_watch": WATCH}, plugins={"watch": "acme_watch"})
@@ -417,7 +417,7 @@ def test_an_observer_that_opens_a_store_while_it_is_imported_does_not_block(site
     assert len(opened) == 1
 
 
-def test_a_namesake_of_an_observer_is_told_too(site):
+def test_a_namesake_of_an_observer_is_reported_too(site):
     for name in ("acme-one", "acme-two"):
         module = name.replace("-", "_")
         site.install(name, modules={module: WATCH}, plugins={"watch": module})
@@ -463,13 +463,13 @@ class OneArray:
     ],
     ids=["table", "reader", "record batch", "pandas", "polars", "one array"],
 )
-def test_an_observer_is_told_of_a_table_by_symbol(calls, store, bar, given_as):
+def test_an_observer_is_notified_of_a_table_by_symbol(calls, store, bar, given_as):
     store.write_bar_table(given_as(bar_table(bar)))
     assert sorted(calls) == [("bars", "AAPL", 2), ("bars", "MSFT", 1)]
     assert store.symbols() == ["AAPL", "MSFT"]
 
 
-def test_an_observer_is_told_of_the_bars_of_a_frame_by_their_symbol(calls, store, bar):
+def test_an_observer_is_notified_of_the_bars_of_a_frame_by_their_symbol(calls, store, bar):
     frame = bar_table(bar).drop_columns("symbol").to_pandas().set_index("date").iloc[:1]
     store.write_bar_table(frame, symbol="IBM", timeframe="1h")
     assert calls == [("bars", "IBM", 1)]

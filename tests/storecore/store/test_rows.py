@@ -136,7 +136,7 @@ def test_a_log_is_read_in_pages(store, decision, monkeypatch):
     assert len(list(store.iter_audit("decisions", 6))) == 2
 
 
-def test_a_store_keeps_as_many_versions_of_a_state_as_it_is_told():
+def test_a_store_keeps_as_many_versions_of_a_state_as_it_is_reported():
     with RowStore(DictRows(), state_versions=2) as store:
         for number in range(4):
             store.save_strategy_state("value", {"number": number})

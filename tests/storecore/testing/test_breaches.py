@@ -19,7 +19,7 @@ class Odd(MemoryDataStore):
         """Read bars by another name."""
 
 
-def test_a_missing_method_and_another_signature_are_told():
+def test_a_missing_method_and_another_signature_are_reported():
     test = DataStoreSuite.test_p1_a_store_has_the_ten_methods_with_the_protocols_signatures
     with pytest.raises(AssertionError) as caught:
         test(None, Odd())

@@ -45,7 +45,7 @@ def test_a_run_without_the_plugin_runs_the_laws_all_the_same(suite_run):
     suite_run("-p", "no:storecore").assert_outcomes(passed=1)
 
 
-def test_a_broken_law_is_told_with_what_was_done_and_what_came_back(suite_run):
+def test_a_broken_law_is_reported_with_what_was_done_and_what_came_back(suite_run):
     run = suite_run(store="Wrong", only=FAST)
     run.assert_outcomes(failed=1)
     run.stdout.fnmatch_lines(
@@ -62,12 +62,12 @@ def test_a_broken_law_is_told_with_what_was_done_and_what_came_back(suite_run):
             "TestOne: level none; 1 broken, * not run",
             f"  B1 broken: {FAST}: assert [[]1.0] == [[]3.0]",
             "levels: none: *; sound: *; durable: *; shared: *; sealed: *",
-            "kit 2, on 20*, python *, storecore *, pytest *, hypothesis *",
+            "kit 3, on 20*, python *, storecore *, pytest *, hypothesis *",
         ]
     )
 
 
-def test_a_known_failure_is_told_with_its_reason_and_is_no_failure(suite_run):
+def test_a_known_failure_is_reported_with_its_reason_and_is_no_failure(suite_run):
     run = suite_run(store="Wrong", body=KNOWN, only=FAST)
     run.assert_outcomes(xfailed=1)
     run.stdout.fnmatch_lines([f"  B1 known to fail: {FAST}: the feed sends corrections first"])
@@ -91,7 +91,7 @@ def test_a_known_failure_of_the_command_line_is_checked(suite_run, given):
     run.stderr.fnmatch_lines("*--storecore-known-failure: *")
 
 
-def test_what_is_skipped_is_told_with_the_reason(suite_run):
+def test_what_is_skipped_is_reported_with_the_reason(suite_run):
     run = suite_run(only="d5 or disk_usage")
     run.stdout.fnmatch_lines(
         [
@@ -416,7 +416,7 @@ def test_a_backend_of_few_capabilities_is_asked_for_no_others(
     assert outcomes["passed"] == passed
 
 
-def test_a_capability_that_there_is_not_is_told_by_name(pytester):
+def test_a_capability_that_there_is_not_is_reported_by_name(pytester):
     pytester.makepyfile(
         test_it=FEWER.format(
             declared=["Oracle", "VersionedState"], reopen="", store="MemoryDataStore"

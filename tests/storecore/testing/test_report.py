@@ -153,6 +153,6 @@ def test_why_a_test_is_broken_is_the_first_line(longrepr, why):
     assert one.results == (Result("test_b1_x", ("B1",), BROKEN, why),)
 
 
-def test_the_versions_of_the_backends_that_were_named_are_told():
+def test_the_versions_of_the_backends_that_were_named_are_reported():
     assert versions(["file"])["storecore"] == storecore.__version__
     assert list(versions([])) == ["kit", "on", "python", "storecore", "pytest", "hypothesis"]

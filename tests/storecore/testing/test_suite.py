@@ -108,7 +108,7 @@ def test_a_suite_without_a_store_fails_and_says_what_it_needs(pytester):
     run.stdout.fnmatch_lines("*TestNone gives no fixture `store`*")
 
 
-def test_a_module_of_ones_own_that_is_missing_is_told_as_it_is(monkeypatch):
+def test_a_module_of_ones_own_that_is_missing_is_reported_as_it_is(monkeypatch):
     monkeypatch.delitem(__import__("sys").modules, "storecore.testing.suite")
     monkeypatch.setitem(__import__("sys").modules, "storecore.testing.protocol", Failing("mine"))
     with pytest.raises(ModuleNotFoundError, match="mine"):

@@ -336,7 +336,7 @@ ODD = [float("nan"), object(), {1}, "\ud800", pd.NaT, pd.NA, [1], ..., 1j, *DURA
     ("kind", "field"),
     [(kind, field) for kind, of in fields.FIELDS.items() if kind is not Event for field in of],
 )
-def test_what_is_refused_is_never_told_as_json_saw_it(kind, field):
+def test_what_is_refused_is_never_reported_as_json_saw_it(kind, field):
     for value in ODD if field != "timestamp" else []:
         with pytest.raises(NotSerializable if field == "extra" else InvalidData) as caught:
             kept(kind, field, value)

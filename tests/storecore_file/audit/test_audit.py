@@ -428,7 +428,7 @@ def test_a3_a_cut_is_not_hidden_by_a_head_of_which_one_entry_is_damaged(
     assert store.verify_audit().findings
 
 
-def test_a_head_that_is_taken_from_a_writer_is_told_of_and_the_log_goes_on(
+def test_a_head_that_is_taken_from_a_writer_is_reported_and_the_log_goes_on(
     store, folder, log, seqs
 ):
     log(0, 0)

@@ -107,7 +107,7 @@ def test_a_bulk_write_makes_one_part_of_whole_months(store, files, bar):
     assert list(files()) == ["AAPL/2006-01--2025-12.parquet"]
 
 
-def test_a_bulk_write_of_more_makes_parts_of_about_as_many_bars(store, base, files):
+def test_a_bulk_write_of_more_makes_partitions_of_about_as_many_bars(store, base, files):
     minutes = 250_000
     dates = pc.multiply(pa.array(range(minutes)), 60).cast(pa.timestamp("s"))
     prices = dict.fromkeys(("open", "high", "low", "close", "volume"), pc.random(minutes))
@@ -179,7 +179,7 @@ def test_a_file_that_is_not_named_like_a_month_is_no_bars(store, base, bar, janu
     assert store.read_bars("AAPL", FIRST, LAST) == [bar()]
 
 
-def test_b4_a_part_that_was_merged_away_while_it_was_listed_is_read_from_the_other(
+def test_b4_a_partition_that_was_merged_away_while_it_was_listed_is_read_from_the_other(
     store, base, bar, monkeypatch, small
 ):
     store.write_bars("AAPL", [bar(datetime(2026, 1, day)) for day in range(1, 7)])
@@ -199,7 +199,7 @@ def test_b4_a_part_that_was_merged_away_while_it_was_listed_is_read_from_the_oth
     assert len(store.read_bars("AAPL", FIRST, LAST)) == 8
 
 
-def test_a_folder_whose_parts_vanish_again_and_again_is_an_error(store, bar, monkeypatch):
+def test_a_folder_whose_partitions_vanish_again_and_again_is_an_error(store, bar, monkeypatch):
     store.write_bars("AAPL", [bar()])
     monkeypatch.setattr(Disk, "opened", lambda self, path: None)
     with pytest.raises(StorageError, match="AAPL: its files vanished 100 times while they were"):
@@ -305,7 +305,7 @@ def test_d5_the_other_months_of_a_damaged_one_are_read_and_written(store, damage
     assert len(store.read_bars("AAPL", datetime(2026, 2, 1), LAST)) == 2
 
 
-def test_d5_bars_that_lie_in_a_new_part_are_written_beside_a_damaged_one(store, damaged, bar):
+def test_d5_bars_that_lie_in_a_new_partition_are_written_beside_a_damaged_one(store, damaged, bar):
     store.write_bars("AAPL", [bar(datetime(2026, 3, 5))])
     assert len(store.read_bars("AAPL", datetime(2026, 2, 1), LAST)) == 2
 
@@ -407,7 +407,9 @@ def test_d2_a_batch_that_meets_a_damaged_month_writes_none_of_its_months(store, 
 # The same bars, wherever they lie.
 
 
-def test_a_name_too_long_is_read_from_a_part_that_was_merged_meanwhile(store, bar, monkeypatch):
+def test_a_name_too_long_is_read_from_a_partition_that_was_merged_meanwhile(
+    store, bar, monkeypatch
+):
     long = "x" * 300
     store.write_bars(long, [bar(symbol=long)])
     monkeypatch.setattr("storecore_file.bars.collection.any_metadata", lambda disk, folder: None)
@@ -415,7 +417,7 @@ def test_a_name_too_long_is_read_from_a_part_that_was_merged_meanwhile(store, ba
         store.symbols()
 
 
-def test_deleting_leaves_no_empty_part(store, files, bar):
+def test_deleting_leaves_no_empty_partition(store, files, bar):
     store.write_bars("AAPL", [bar(datetime(2026, 1, day)) for day in (5, 6)])
     store.write_bars("AAPL", [bar(datetime(2026, 2, 5))])
     assert store.delete_bars("AAPL", datetime(2026, 1, 1), datetime(2026, 1, 31)) == 2
@@ -455,7 +457,7 @@ def test_compact_says_how_many_files_it_merged(store, bar, files, small):
     assert report.actions == (f"merged {before - len(files())} files of bars into others",)
 
 
-def test_d2_a_deletion_that_is_done_is_no_error_where_an_empty_part_cannot_be_removed(
+def test_d2_a_deletion_that_is_done_is_no_error_where_an_empty_partition_cannot_be_removed(
     store, bar, monkeypatch, caplog
 ):
     def full(self):

@@ -107,7 +107,7 @@ def test_d2_a_damaged_part_of_the_second_symbol_leaves_the_first_as_it_was(store
     assert not hidden(base)
 
 
-def test_d2_a_batch_for_the_journal_is_taken_whole_whatever_is_wrong_with_a_part(store, base):
+def test_d2_a_batch_for_the_journal_is_taken_whole_whatever_is_wrong_with_a_partition(store, base):
     store.write_bars("B", bars_of("B", range(3), 1.0))
     (part,) = (base / "prices" / "B").glob("*.parquet")
     part.write_bytes(part.read_bytes()[:-1])
@@ -126,7 +126,7 @@ def test_a_batch_of_two_symbols_is_one_append(store, syscalls):
     assert [name for name, _ in syscalls] == ["write", "fdatasync", "pwrite"]
 
 
-def test_no_part_is_put_before_all_are_staged(store, syscalls):
+def test_no_partition_is_put_before_all_are_staged(store, syscalls):
     store.write_bar_table(table(*((symbol, range(MANY), 1.0) for symbol in "ABC")))
     names = [name for name, _ in syscalls if name in ("write", "replace")]
     assert names == ["write"] * 3 + ["replace"] * 3
@@ -232,7 +232,7 @@ def test_d2_a_batch_is_taken_back_from_under_what_another_has_written(
     assert not hidden(base)
 
 
-def test_d2_bars_of_a_journal_that_was_folded_meanwhile_are_not_taken_back(
+def test_d2_bars_of_a_journal_that_was_flushed_meanwhile_are_not_taken_back(
     store, other, no_journal, base
 ):
     store.write_bar_table(table(("A", [3, 400], 3.0), ("B", [3], 3.0)))
@@ -243,7 +243,7 @@ def test_d2_bars_of_a_journal_that_was_folded_meanwhile_are_not_taken_back(
     assert not list((base / "prices" / ".journal").glob("00000001*"))
 
 
-def test_d2_bars_of_a_journal_that_is_just_being_folded_are_not_taken_back(
+def test_d2_bars_of_a_journal_that_is_just_being_flushed_are_not_taken_back(
     store, other, no_journal, monkeypatch
 ):
     store.write_bar_table(table(("A", [3, 400], 3.0), ("B", [3], 3.0)))
@@ -278,7 +278,7 @@ def test_what_cannot_be_taken_back_is_logged_and_the_first_error_raised(
     assert "bars of a failed write cannot be taken back" in caplog.text
 
 
-def test_parts_are_merged_once_all_bars_are_put(store, base, small):
+def test_partitions_are_merged_once_all_bars_are_put(store, base, small):
     for month in range(4):
         store.write_bar_table(
             table(*((symbol, range(31 * month, 31 * month + 8), 1.0) for symbol in "AB"))
@@ -354,7 +354,7 @@ def test_d2_a_disk_without_hard_links_keeps_copies_of_what_was_there(
 
 
 @pytest.mark.parametrize("call", ["replace", "fsync"])
-def test_d2_a_part_that_cannot_be_put_takes_back_those_before_it(
+def test_d2_a_partition_that_cannot_be_put_takes_back_those_before_it(
     store, base, monkeypatch, failing, call
 ):
     monkeypatch.setattr("storecore_file.bars.parallel._FEW", 100)  # in this thread, in one order

@@ -67,19 +67,19 @@ def check(found, dates, low, high, most=20):
 
 
 @given(dates=dense_and_sparse())
-def test_every_bar_lies_in_one_part_and_none_is_too_large(dates):
+def test_every_bar_lies_in_one_partition_and_none_is_too_large(dates):
     check(new_partitions(dates, EARLIEST, LATEST), dates, EARLIEST, LATEST)
 
 
 @given(dates=dense_and_sparse(), ends=st.data())
-def test_new_parts_keep_to_what_others_leave_free(dates, ends):
+def test_new_partitions_keep_to_what_others_leave_free(dates, ends):
     units = st.sampled_from(["month", "day", "hour"])
     low = floor(dates[0], ends.draw(units))
     high = ceiling(dates[-1], ends.draw(units))
     check(new_partitions(dates, low, high), dates, low, high)
 
 
-def test_no_bars_are_no_part():
+def test_no_bars_are_no_partition():
     assert new_partitions([], EARLIEST, LATEST) == []
 
 
@@ -93,7 +93,7 @@ def test_no_bars_are_no_part():
         (timedelta(1), 30, ["2025-12", "2026-01-01--2026-01-20", "2026-01-21--2026-01-31"]),
     ],
 )
-def test_parts_are_of_whole_months_where_these_are_small_enough(step, count, expected):
+def test_partitions_are_of_whole_months_where_these_are_small_enough(step, count, expected):
     found = new_partitions(every(step, count), EARLIEST, LATEST)
     assert names(found)[:1] == expected[:1]
     check(found, every(step, count), EARLIEST, LATEST)
@@ -121,7 +121,7 @@ def test_whole_days_are_preferred_to_hours_where_they_are_free():
         assert all(tile.start == 0 < tile.stop <= layout.PARTITION_ROWS for tile in choices)
 
 
-def test_a_part_ends_where_the_next_begins():
+def test_a_partition_ends_where_the_next_begins():
     dates = every(timedelta(1), 3, datetime(2026, 1, 2))
     (only,) = new_partitions(dates, at(2026, 1, 2), at(2026, 1, 10) - 1)
     assert only.partition.first == at(2026, 1, 2)
@@ -204,7 +204,7 @@ def test_what_is_not_worth_it_yet_is_merged_by_the_impatient():
 
 
 @given(st.lists(st.integers(1, 7_000), max_size=12), st.booleans())
-def test_merging_comes_to_an_end_and_makes_no_part_too_large(sizes, patient):
+def test_merging_comes_to_an_end_and_makes_no_partition_too_large(sizes, patient):
     total = sum(sizes)
     while (run := mergeable(sizes, patient)) is not None:
         assert run.stop - run.start > 1
@@ -226,7 +226,7 @@ def test_a_bar_is_rewritten_a_few_times_in_all(monkeypatch):
     assert written / sum(sizes) < 10
 
 
-def test_a_part_may_be_of_months_days_or_hours():
+def test_a_partition_may_be_of_months_days_or_hours():
     """The next is what the first fits; all are there for the one that needs them."""
     dates = every(timedelta(days=1), 3)
     assert len(list(layout._candidates(dates, 0, EARLIEST, LATEST))) == 3

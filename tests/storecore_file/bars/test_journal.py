@@ -70,7 +70,7 @@ def parts(base):
 # What goes there.
 
 
-def test_a_few_bars_for_many_symbols_are_one_line_and_no_part(store, lines, parts):
+def test_a_few_bars_for_many_symbols_are_one_line_and_no_partition(store, lines, parts):
     store.write_bar_table(table(1.0))
     store.write_bar_table(table(2.0, 1), timeframe="1m")
     assert [
@@ -80,13 +80,13 @@ def test_a_few_bars_for_many_symbols_are_one_line_and_no_part(store, lines, part
 
 
 @pytest.mark.parametrize("count", [1, collection.MANY_SERIES - 1])
-def test_a_few_symbols_are_written_into_their_parts(store, folder, parts, count):
+def test_a_few_symbols_are_written_into_their_partitions(store, folder, parts, count):
     store.write_bar_table(table(1.0, symbols=SYMBOLS[:count]))
     assert not folder.exists()
     assert len(parts()) == count
 
 
-def test_many_bars_are_written_into_parts_beside_the_few_of_others(store, lines, parts):
+def test_many_bars_are_written_into_partitions_beside_the_few_of_others(store, lines, parts):
     days = [table(float(day), day, ["S0"]) for day in range(collection.FEW_ROWS + 1)]
     store.write_bar_table(pa.concat_tables([table(9.0, 50), *days]))
     assert [line["symbol"] for line in lines()[0]] == [SYMBOLS[1:]]
@@ -104,7 +104,7 @@ def test_d1_a_batch_is_synced_once_and_its_file_and_folder_when_it_is_new(store,
     assert [name for name, _ in syscalls] == ["write", "fdatasync", "pwrite"]
 
 
-def test_a_single_write_of_one_symbol_lies_in_its_part(store, folder, parts, bar):
+def test_a_single_write_of_one_symbol_lies_in_its_partition(store, folder, parts, bar):
     store.write_bars("AAPL", [bar()])
     assert parts() == ["2026-01.parquet"]
     assert not folder.exists()
@@ -163,7 +163,7 @@ def test_b1_a_direct_write_takes_in_the_journal_of_its_series_alone(store, lines
     assert len(lines()[0]) == 2
 
 
-def test_b1_what_was_folded_is_not_counted_again(store, bar):
+def test_b1_what_was_flushed_is_not_counted_again(store, bar):
     store.write_bar_table(table(1.0))
     store.write_bars("S0", [bar(DAY + timedelta(1), 2.0, symbol="S0")])
     store.write_bars("S0", [bar(DAY, 5.0, symbol="S0")])
@@ -178,7 +178,7 @@ def test_b1_what_was_folded_is_not_counted_again(store, bar):
 # Folding.
 
 
-def test_the_journal_is_folded_at_close(base, folder, parts):
+def test_the_journal_is_flushed_at_close(base, folder, parts):
     with FileDataStore(base) as store:
         store.write_bar_table(table(1.0))
     assert len(parts()) == len(SYMBOLS)
@@ -186,14 +186,14 @@ def test_the_journal_is_folded_at_close(base, folder, parts):
     assert empty.read_bytes() == b""
 
 
-def test_the_journal_is_folded_by_compact(store, folder, parts):
+def test_the_journal_is_flushed_by_compact(store, folder, parts):
     store.write_bar_table(table(1.0))
     assert store.compact().ok
     assert len(parts()) == len(SYMBOLS)
     assert [path.stat().st_size for path in folder.glob("*.jsonl")] == [0]
 
 
-def test_the_journal_is_folded_when_it_is_large(store, folder, parts, monkeypatch):
+def test_the_journal_is_flushed_when_it_is_large(store, folder, parts, monkeypatch):
     monkeypatch.setattr(collection, "JOURNAL_BYTES", 1_000)
     for day in range(12):
         store.write_bar_table(table(float(day), day))
@@ -203,14 +203,14 @@ def test_the_journal_is_folded_when_it_is_large(store, folder, parts, monkeypatc
     assert closes(store) == [float(day) for day in range(12)]
 
 
-def test_a_journal_that_another_filled_is_not_folded_by_closing(store, base, parts):
+def test_a_journal_that_another_filled_is_not_flushed_by_closing(store, base, parts):
     store.write_bar_table(table(1.0))
     with FileDataStore(base) as other:
         assert closes(other) == [1.0]
     assert parts() == []
 
 
-def test_a_fold_that_fails_at_close_is_put_off(base, failing, monkeypatch, caplog, parts):
+def test_a_flush_that_fails_at_close_is_put_off(base, failing, monkeypatch, caplog, parts):
     store = FileDataStore(base)
     store.write_bar_table(table(1.0))
     failing("replace")
@@ -225,7 +225,7 @@ def test_a_fold_that_fails_at_close_is_put_off(base, failing, monkeypatch, caplo
         assert len(parts()) == len(SYMBOLS)
 
 
-def test_nothing_is_folded_where_nothing_is(store, folder):
+def test_nothing_is_flushed_where_nothing_is(store, folder):
     assert store.compact().actions == ()
     assert not folder.exists()
 
@@ -462,7 +462,7 @@ def test_a_new_file_is_begun_and_the_old_ones_are_retired(journal):
     assert (journal.rotate(), journal.files()) == ([], [])
 
 
-def test_rows_of_a_range_that_no_part_has_yet():
+def test_rows_of_a_range_that_no_partition_has_yet():
     january = partition_of(*part_range(2026, 1))
     before, after = january.first - 1, january.first + 1
     rows = [
@@ -485,7 +485,7 @@ def test_rows_of_a_range_that_no_part_has_yet():
     assert pending.known({"a": 2, "gone": 7}) == {"a": 2}
 
 
-def test_what_is_past_counts_where_a_part_lacks_it_or_must_have_it():
+def test_what_is_past_counts_where_a_partition_lacks_it_or_must_have_it():
     january = partition_of(*part_range(2026, 1))
     old, new = f"{1:016}-0123456789abcdef.jsonl", f"{2:016}-0123456789abcdef.jsonl"
     rows = [Row(old, 1, (january.first, 1.0, 1.0, 1.0, 1.0, 1))]
@@ -509,7 +509,7 @@ def part_range(year, month):
     return first, ceiling(first, "month")
 
 
-def test_d2_a_line_that_is_not_synced_yet_is_taken_into_no_part(store, base, bar, monkeypatch):
+def test_d2_a_line_that_is_not_synced_yet_is_taken_into_no_partition(store, base, bar, monkeypatch):
     """Were it, and its sync failed, its number would be that of another line."""
     with FileDataStore(base, lock_timeout=0.05) as other:
         store.write_bar_table(table(1.0))
@@ -529,7 +529,7 @@ def test_d2_a_line_that_is_not_synced_yet_is_taken_into_no_part(store, base, bar
         assert closes(other) == closes(store) == [1.0, 3.0, 5.0]
 
 
-def test_d2_a_batch_whose_fold_fails_is_written_and_its_writer_told_nothing(
+def test_d2_a_batch_whose_flush_fails_is_written_and_its_writer_notified_of_nothing(
     store, base, monkeypatch, caplog
 ):
     store.write_bar_table(table(1.0))

@@ -85,7 +85,7 @@ def test_every_range_of_whole_months_days_or_hours_has_one_name(one, other, unit
         "",
     ],
 )
-def test_no_other_name_is_that_of_a_part(name):
+def test_no_other_name_is_that_of_a_partition(name):
     assert parsed(name) is None
 
 
@@ -122,7 +122,7 @@ def layout(*stems):
     return [part.name.removesuffix(".parquet") for part in found.partitions], found.overlap
 
 
-def test_parts_come_in_order_of_time():
+def test_partitions_come_in_order_of_time():
     stems = ["2026-02", "2025-01--2025-12", "2026-01-05T14", "2026-01-01--2026-01-04"]
     assert layout(*stems) == (
         ["2025-01--2025-12", "2026-01-01--2026-01-04", "2026-01-05T14", "2026-02"],
@@ -130,7 +130,7 @@ def test_parts_come_in_order_of_time():
     )
 
 
-def test_what_is_no_part_is_none_of_the_layout():
+def test_what_is_no_partition_is_none_of_the_layout():
     assert layout_of(["1m", "note.txt", "2026-01.parquet.bak"]) == ([], False, False)
 
 
@@ -144,12 +144,12 @@ def test_what_is_no_part_is_none_of_the_layout():
         ["2025-12--2026-01", "2026-01-31--2026-02-01"],
     ],
 )
-def test_parts_that_overlap_are_told_whichever_way(stems):
+def test_partitions_that_overlap_are_reported_whichever_way(stems):
     assert layout(*reversed(stems)) == (stems, True)
 
 
 @given(st.lists(st.tuples(st.integers(0, 800), st.integers(0, 40), units), max_size=8))
-def test_no_two_parts_overlap_unless_it_is_told(ranges):
+def test_no_two_partitions_overlap_unless_it_is_reported(ranges):
     day = timedelta(hours=20) // timedelta(microseconds=1)
     names = [
         partition_of(floor(start * day, unit), ceiling((start + length) * day, unit)).name

@@ -105,7 +105,7 @@ def test_its_statistics_tell_its_dates(content):
     assert days == [datetime(2026, 1, 5), datetime(2026, 1, 8)]
 
 
-def test_its_note_tells_series_groups_exact_volumes_and_what_was_folded(path, content):
+def test_its_note_tells_series_groups_exact_volumes_and_what_was_flushed(path, content):
     note = looked(path, content, lambda file: file.metadata)
     days = [exact_instant(datetime(2026, 1, day), "date") for day in (5, 8)]
     assert (note.version, note.symbol, note.timeframe) == (3, "AAPL", "1d")
@@ -176,7 +176,7 @@ def test_its_note_lies_as_json_before_the_footer(content):
     assert next(crc for _, crc in note["chunks"]) == crc32(content[4 : 4 + note["chunks"][0][0]])
 
 
-def test_a_part_may_be_without_bars(path):
+def test_a_partition_may_be_without_bars(path):
     content = encode("AAPL", "1d", EMPTY, {"00000001-0.jsonl": 3})
     assert decoded(path, content).date == []
     assert looked(path, content, lambda file: (file.metadata.rows, file.metadata.flushed)) == (
@@ -370,7 +370,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error_that_names_it(
     assert caught.value.path == str(path)
 
 
-def test_a_part_whose_end_is_longer_than_what_is_read_of_it_first_is_read_whole(
+def test_a_partition_whose_end_is_longer_than_what_is_read_of_it_first_is_read_whole(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(partition, "GROUP_ROWS", 20)

@@ -52,12 +52,12 @@ def encoded(table, **note):
         return partition.encode("AAPL", "1d", table, {})
 
 
-def test_a_whole_part_is_its_bars():
+def test_a_whole_partition_is_its_bars():
     note, table = proven(encoded(bars()), PATH, JANUARY)
     assert (note.symbol, table) == ("AAPL", bars())
 
 
-def test_a_part_without_bars_is_whole():
+def test_a_partition_without_bars_is_whole():
     assert len(proven(encoded(bars(0)), PATH, JANUARY)[1]) == 0
 
 
@@ -98,7 +98,7 @@ def test_bytes_between_the_columns_and_the_note_are_noticed():
         (bars(start=datetime(2026, 2, 1)), {}, "of the range that its name tells"),
     ],
 )
-def test_a_part_that_is_not_what_it_says_is_noticed(table, note, problem):
+def test_a_partition_that_is_not_what_it_says_is_noticed(table, note, problem):
     with pytest.raises(CorruptData, match=problem):
         proven(encoded(table, **note), PATH, JANUARY)
 

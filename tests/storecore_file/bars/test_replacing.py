@@ -129,7 +129,7 @@ class Everything:
         return True
 
 
-def test_a_partition_stays_whole_where_its_parts_would_have_names_of_old_ones(
+def test_a_partition_stays_whole_where_its_partitions_would_have_names_of_old_ones(
     filled, base, monkeypatch
 ):
     with monkeypatch.context() as patch:

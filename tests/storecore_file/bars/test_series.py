@@ -66,7 +66,7 @@ def test_a_series_without_a_folder_is_empty(series, tmp_path):
     assert any_metadata(Disk("os"), tmp_path / "AAPL") is None
 
 
-def test_parts_are_read_in_order_of_time(series, put):
+def test_partitions_are_read_in_order_of_time(series, put):
     put("2026-02", [at(2)], 2.0)
     put("2026-01", [at(1)], 1.0)
     put("2026-03--2026-04", [at(3), at(4)], 3.0)
@@ -78,7 +78,7 @@ def test_parts_are_read_in_order_of_time(series, put):
     assert [group.rows for group in series.groups(TimeRange(at(2), at(3), True))] == [1, 2]
 
 
-def test_d6_of_parts_that_overlap_the_newest_counts_at_each_instant(series, put):
+def test_d6_of_partitions_that_overlap_the_newest_counts_at_each_instant(series, put):
     put("2026-01--2026-03", [at(1), at(2), at(3)], 2.0, generation=2)
     put("2026-02", [at(2)], 3.0, generation=3)
     put("2026-03--2026-04", [at(3), at(4)], 1.0, generation=1)
@@ -100,7 +100,7 @@ def test_d6_a_newer_part_without_bars_hides_older_ones(series, put):
     assert series.coverage() == Coverage(None, None, 0)
 
 
-def test_d6_of_parts_without_generation_the_narrowest_counts(series, put):
+def test_d6_of_partitions_without_generation_the_narrowest_counts(series, put):
     put("2026-01--2026-02", [at(1), at(2)], 2.0)
     put("2026-01", [at(1)], 1.0)
     assert closes(series.read(ALL)) == [1.0, 2.0]
@@ -115,7 +115,7 @@ def test_d5_a_part_of_another_series_or_range_is_corrupt(series, put):
         series.coverage()
 
 
-def test_an_empty_part_is_no_first_and_no_last(series, put):
+def test_an_empty_partition_is_no_first_and_no_last(series, put):
     put("2026-01", [])
     put("2026-02", [at(2)])
     put("2026-03", [])
@@ -127,7 +127,7 @@ def test_an_empty_part_is_no_first_and_no_last(series, put):
 # The journal.
 
 
-def test_rows_of_the_journal_are_laid_over_the_parts(series, put, journal):
+def test_rows_of_the_journal_are_laid_over_the_partitions(series, put, journal):
     put("2026-01", [at(1), at(1, 6)], 1.0)
     journal.append("1d", [("AAPL", bars([at(1), at(2)], 2.0)), ("MSFT", bars([at(1)], 9.0))])
     assert closes(series.read(ALL)) == [2.0, 1.0, 2.0]
@@ -136,7 +136,7 @@ def test_rows_of_the_journal_are_laid_over_the_parts(series, put, journal):
     assert series.coverage().last == datetime(2026, 2, 5, tzinfo=UTC)
 
 
-def test_rows_that_a_part_has_taken_in_are_not_laid_over_it(series, put, journal):
+def test_rows_that_a_partition_has_taken_in_are_not_laid_over_it(series, put, journal):
     journal.append("1d", [("AAPL", bars([at(1), at(2)], 1.0))])
     (name,) = journal.files()
     put("2026-01", [at(1)], 2.0, folded={name: 1})
@@ -146,7 +146,7 @@ def test_rows_that_a_part_has_taken_in_are_not_laid_over_it(series, put, journal
     assert closes(series.read(ALL)) == [3.0, 1.0]
 
 
-def test_an_empty_part_holds_what_was_deleted_out_of_the_journal(series, put, journal):
+def test_an_empty_partition_holds_what_was_deleted_out_of_the_journal(series, put, journal):
     journal.append("1d", [("AAPL", bars([at(1)], 1.0))])
     put("2026-01", [], folded={journal.files()[0]: 1})
     assert closes(series.read(ALL)) == []
@@ -155,7 +155,9 @@ def test_an_empty_part_holds_what_was_deleted_out_of_the_journal(series, put, jo
 
 @pytest.mark.parametrize("columns", [["close"], ["date"], ["volume"], []])
 @pytest.mark.parametrize("volume", [7, 2**53 + 1])
-def test_columns_of_parts_and_journal_are_those_asked_for(series, put, journal, columns, volume):
+def test_columns_of_partitions_and_journal_are_those_asked_for(
+    series, put, journal, columns, volume
+):
     put("2026-01", [at(1)])
     journal.append("1d", [("AAPL", bars([at(2)], 2.0, volume))])
     found = series.read(ALL, columns)

@@ -64,7 +64,7 @@ def closes(series):
     return bar_columns_of(series.read(TimeRange(EARLIEST, LATEST, True))).close
 
 
-def test_bars_go_into_the_part_whose_range_they_lie_in(writer, names, series):
+def test_bars_go_into_the_partition_whose_range_they_lie_in(writer, names, series):
     writer.write(bars([0, 31, 59]))
     assert names() == ["2026-01--2026-03"]
     writer.write(bars([30], 2.0))
@@ -72,7 +72,9 @@ def test_bars_go_into_the_part_whose_range_they_lie_in(writer, names, series):
     assert closes(series) == [1.0, 2.0, 1.0, 1.0]
 
 
-def test_bars_between_two_parts_go_into_one_of_their_own_until_it_is_merged(writer, names, series):
+def test_bars_between_two_partitions_go_into_one_of_their_own_until_it_is_merged(
+    writer, names, series
+):
     writer.write(bars([0]))
     writer.write(bars([200]))
     writer.write(bars([100], 2.0))
@@ -80,13 +82,13 @@ def test_bars_between_two_parts_go_into_one_of_their_own_until_it_is_merged(writ
     assert closes(series) == [1.0, 2.0, 1.0]
 
 
-def test_bars_before_all_parts_and_after_them_in_one_batch(writer, series):
+def test_bars_before_all_partitions_and_after_them_in_one_batch(writer, series):
     writer.write(bars([100]))
     writer.write(bars([-100, 100, 300], 2.0))
     assert closes(series) == [2.0, 2.0, 2.0]
 
 
-def test_a_part_that_grows_too_large_is_cut(writer, names, series):
+def test_a_partition_that_grows_too_large_is_cut(writer, names, series):
     writer.write(bars(range(0, 38, 2), step=timedelta(hours=12)))
     writer.write(bars(range(1, 60, 2), 2.0, step=timedelta(hours=12)))
     assert len(names()) > 2
@@ -105,20 +107,20 @@ def test_an_append_to_a_large_part_splits_its_last_month_off_and_leaves_the_rest
     assert [name for name in after if after[name] != before.get(name)] == ["2026-03.parquet"]
 
 
-def test_an_upsert_of_old_bars_of_the_last_part_splits_nothing(writer, names):
+def test_an_upsert_of_old_bars_of_the_last_partition_splits_nothing(writer, names):
     writer.write(bars(range(0, 58, 5)))
     writer.write(bars([3, 57]))
     assert names() == ["2026-01--2026-02"]
 
 
-def test_closed_parts_are_merged_as_writing_goes_on(writer, names, series):
+def test_closed_partitions_are_merged_as_writing_goes_on(writer, names, series):
     for number in range(0, 300, 10):
         writer.write(bars([number]))
     assert len(names()) <= 4
     assert len(closes(series)) == 30
 
 
-def test_a_merge_is_asked_for_and_says_how_many_parts_went_away(writer, names, monkeypatch):
+def test_a_merge_is_asked_for_and_says_how_many_partitions_went_away(writer, names, monkeypatch):
     monkeypatch.setattr(layout, "SMALL_BYTES", 0)
     monkeypatch.setattr(layout, "RATIO", 0)  # a patient one never merges
     for start in (0, 60, 120, 180):
@@ -208,14 +210,14 @@ def test_bars_of_a_range_are_removed_and_counted(writer, series, first, last, le
     assert len(closes(series)) == left
 
 
-def test_a_part_without_bars_is_removed(writer, names):
+def test_a_partition_without_bars_is_removed(writer, names):
     writer.write(bars([0]))
     writer.write(bars([200]))
     assert writer.delete(day(0), day(10)) == 1
     assert names() == ["2026-07"]
 
 
-def test_a_part_stays_empty_while_the_journal_has_its_bars(writer, series, journal, names):
+def test_a_partition_stays_empty_while_the_journal_has_its_bars(writer, series, journal, names):
     journal.append("1d", [("AAPL", bars([0, 1], 2.0))])
     assert writer.delete(day(0), day(10)) == 2
     assert closes(series) == []
@@ -230,7 +232,7 @@ def test_a_part_stays_empty_while_the_journal_has_its_bars(writer, series, journ
 # Failure.
 
 
-def test_d2_of_parts_that_cannot_all_be_written_none_is(writer, series, failing, monkeypatch):
+def test_d2_of_partitions_that_cannot_all_be_written_none_is(writer, series, failing, monkeypatch):
     writer.write(bars([0]))
     writer.write(bars([200]))
     before = {path.name: path.read_bytes() for path in series.folder.iterdir()}

@@ -165,7 +165,7 @@ def test_what_a_killed_writer_left_stops_no_other_of_the_same_process_id(path, s
     assert len(list(path.parent.iterdir())) == 2
 
 
-def test_a_write_that_takes_a_part_only_is_completed(disk, path, monkeypatch):
+def test_a_write_that_takes_a_portion_only_is_completed(disk, path, monkeypatch):
     real = os.write
     monkeypatch.setattr(os, "write", lambda file, content: real(file, content[:7]))
     disk.replace(path, bytes(range(100)))
@@ -289,7 +289,7 @@ def test_an_error_that_names_its_file_already_passes_as_it_is(path):
     assert caught.value is damaged
 
 
-def test_an_error_without_a_cause_of_the_system_is_told_in_its_own_words(path):
+def test_an_error_without_a_cause_of_the_system_is_reported_in_its_own_words(path):
     with pytest.raises(StorageError, match=r"a\.json: cannot read: odd"), os_errors(path, "read"):
         raise OSError("odd")
 
@@ -360,7 +360,7 @@ def test_what_cannot_be_opened_or_read_is_an_error_that_names_it(disk, path, fai
             file.fill(memoryview(bytearray(10)), 0)
 
 
-def test_a_read_that_gives_a_part_only_is_completed(disk, path, monkeypatch):
+def test_a_read_that_gives_a_portion_only_is_completed(disk, path, monkeypatch):
     path.write_bytes(bytes(range(100)))
     real = os.preadv
     monkeypatch.setattr(os, "preadv", lambda file, views, at: real(file, [views[0][:7]], at))
@@ -391,7 +391,7 @@ def test_nothing_to_remove_is_nothing_to_sync(disk, syscalls):
     assert syscalls == []
 
 
-def test_a_folder_is_told_from_a_file_and_from_nothing(disk, tmp_path, path):
+def test_a_folder_is_distinguished_from_a_file_and_from_nothing(disk, tmp_path, path):
     path.touch()
     assert [disk.is_folder(each) for each in (tmp_path, path, tmp_path / "none")] == [
         True,

@@ -147,7 +147,7 @@ def test_any_writers_and_retirements_leave_each_log_where_it_ends(tmp_path_facto
     assert writers[0].read() == {log: Mark(log, number) for log, number in model.items()}
 
 
-def test_what_cannot_be_noted_is_told_and_holds_up_nobody(ends, failing, caplog):
+def test_what_cannot_be_noted_is_reported_and_holds_up_nobody(ends, failing, caplog):
     put(ends, "a", 0, 1)
     failing("pwrite")
     ends.follow("a", 2)
@@ -166,7 +166,7 @@ def test_a_folder_in_its_place_holds_up_nobody(store, base, event, caplog):
     assert store.verify().ok
 
 
-def test_a_file_that_cannot_be_read_is_told(store, base, event, monkeypatch):
+def test_a_file_that_cannot_be_read_is_reported(store, base, event, monkeypatch):
     store.write_event(event())
     real = Disk.read
 
@@ -257,7 +257,7 @@ def test_an_end_that_is_behind_its_log_is_healed_by_the_next_write(store, base, 
     assert found() == [("truncated", "it ends at event 3 of 4")]
 
 
-def test_a_sealed_day_that_a_repair_moves_aside_is_no_cut_one(store, log, event):
+def test_a_sealed_day_that_a_repair_quarantines_is_no_cut_one(store, log, event):
     store.write_events([event(), event(JAN_5 + timedelta(1))])
     store.compact()
     log.with_suffix(".parquet").write_bytes(b"damaged")
@@ -299,7 +299,9 @@ def test_d5_a_cut_of_the_journal_is_not_hidden_by_what_is_written_after_it(journ
 
 
 @pytest.mark.parametrize("torn", [0, 1])
-def test_d5_a_cut_of_the_journal_is_not_hidden_by_folding_what_is_left(journal, store, found, torn):
+def test_d5_a_cut_of_the_journal_is_not_hidden_by_flushing_what_is_left(
+    journal, store, found, torn
+):
     path = journal(3)
     one, two, _ = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(one + two[: len(two) - torn * 30])
@@ -311,7 +313,7 @@ def test_d5_a_cut_of_the_journal_is_not_hidden_by_folding_what_is_left(journal, 
     assert [kind for kind, _ in found()] == ["truncated"]
 
 
-def test_a_journal_that_was_folded_is_no_deleted_one(journal, store, base, found):
+def test_a_journal_that_was_flushed_is_no_deleted_one(journal, store, base, found):
     for _ in range(3):
         journal(2)
         store.compact()

@@ -95,7 +95,7 @@ def test_a_missing_log_has_no_last_line_to_read(log):
 
 @pytest.mark.parametrize("torn", [b"x", b'{"half', b"x" * 5_000, b"x" * 100_000])
 @pytest.mark.parametrize("before", [b"", b"one\n"])
-def test_d3_a_torn_line_is_moved_aside_before_the_next_is_written(disk, log, caplog, before, torn):
+def test_d3_a_torn_line_is_quarantined_before_the_next_is_written(disk, log, caplog, before, torn):
     log.write_bytes(before + torn)
     assert add(disk, log, b"next\n") == (before or None)
     assert log.read_bytes() == before + b"next\n"
@@ -138,7 +138,7 @@ def test_d3_a_torn_line_is_synced_aside_before_it_is_cut_off(disk, log, syscalls
     assert {("fdatasync", "log.jsonl.torn"), ("fsync", log.parent.name)} <= set(syscalls[:cut])
 
 
-def test_d3_a_torn_line_that_cannot_be_moved_aside_stays(disk, log, failing):
+def test_d3_a_torn_line_that_cannot_be_quarantined_stays(disk, log, failing):
     log.write_bytes(b"one\ntorn")
     failing("write", errno.ENOSPC)
     with pytest.raises(StorageError, match="No space left"):

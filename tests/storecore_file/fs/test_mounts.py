@@ -27,12 +27,12 @@ def test_the_innermost_mount_tells_the_type(mounted, tmp_path):
     assert found == ["nfs4", "tmpfs", "tmpfs", "nfs4"]
 
 
-def test_a_mount_with_a_space_in_its_name_is_told(mounted, tmp_path):
+def test_a_mount_with_a_space_in_its_name_is_reported(mounted, tmp_path):
     mounted(("/", "ext4"), (f"{tmp_path}/my\\040data", "cifs"))
     assert file_system(tmp_path / "my data" / "x") == "cifs"
 
 
-def test_where_no_mount_is_known_nothing_is_told(mounted, tmp_path, monkeypatch):
+def test_where_no_mount_is_known_nothing_is_reported(mounted, tmp_path, monkeypatch):
     mounted(("/elsewhere", "ext4"))
     assert file_system(tmp_path) is None
     monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "missing")

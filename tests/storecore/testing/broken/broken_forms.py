@@ -8,6 +8,7 @@ from broken_batches import CAPABILITIES, Streaming
 from plain_store import PlainStore as MemoryDataStore
 
 from storecore import Footprint, InvalidData, InvalidName, Report, laws
+from storecore.builtin.memory import MemoryDataStore as OfToday
 
 PLACES = {name: place for place, name in enumerate(laws.BarColumns._fields)}
 
@@ -23,6 +24,26 @@ class Answering(MemoryDataStore):
     def read_bar_table(self, symbols, start, end, *, timeframe="1d", columns=None):
         table = super().read_bar_table(symbols, start, end, timeframe=timeframe, columns=columns)
         return self.formed(table)
+
+
+class DaysOfFramesAreInstants(OfToday):
+    law = "BarTables"
+
+    def write_bar_table(
+        self,
+        table,
+        *,
+        symbol=None,
+        timeframe="1d",
+        columns=None,
+        extra="keep",
+        missing="error",
+        day="instant",
+        volume="required",
+        replace=False,
+    ):
+        kept = {"symbol": symbol, "columns": columns, "extra": extra, "missing": missing}
+        super().write_bar_table(table, timeframe=timeframe, replace=replace, **kept)
 
 
 class SymbolsAreDictionaries(Answering):

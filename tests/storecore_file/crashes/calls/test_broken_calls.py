@@ -105,7 +105,9 @@ def test_d1_a_kill_at_any_call_leaves_the_old_or_the_new(case, tmp_path, writer,
 
 
 @pytest.mark.parametrize("code", ["EIO", "ENOSPC"])
-def test_d2_an_error_of_any_call_leaves_the_old_and_is_told(case, tmp_path, writer, strace, code):
+def test_d2_an_error_of_any_call_leaves_the_old_and_is_reported(
+    case, tmp_path, writer, strace, code
+):
     faults = tolerated = 0
     for name, nth in [call for call in case.calls if call[0] in FAILING]:
         base = shutil.copytree(case.before, tmp_path / f"{name} {nth}")

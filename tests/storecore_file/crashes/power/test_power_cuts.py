@@ -171,5 +171,5 @@ def test_d1_no_power_cut_takes_what_was_acknowledged(disk, script):
     assert outcomes[-1][0] > 10 * CUTS
 
 
-def test_a_store_that_does_not_sync_is_found_out(disk, script):
+def test_a_store_that_does_not_sync_is_detected(disk, script):
     assert any(wrong for _, wrong in cuts(disk, script, "os"))

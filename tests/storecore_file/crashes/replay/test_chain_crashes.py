@@ -142,7 +142,7 @@ FAULTS = {
     FAULTS,
 )
 @pytest.mark.soak
-def test_a_writer_with_a_fault_is_found_out(states_after, monkeypatch, fault):
+def test_a_writer_with_a_fault_is_detected(states_after, monkeypatch, fault):
     days, *fault_in = FAULTS[fault]
     monkeypatch.setattr(*fault_in)
     with pytest.raises((AssertionError, StoreError)):

@@ -119,7 +119,11 @@ def removed_too_early(copy, self, old, new):
 
 COPY = Bars.copy_symbol
 FAULTS = {
-    "marks that hide nothing": (Renames, "hides", lambda self, folder: False),
+    "old files that are not hidden": (
+        Renames,
+        "hides",
+        lambda self, folder: folder == NEW and self.read().state == "prepared",
+    ),
     "no folder sync": (Disk, "_sync_folder", lambda self, folder: None),
     "old bars removed before": (
         Bars,
@@ -132,4 +136,4 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_detected(crashed, monkeypatch, fault):
     monkeypatch.setattr(*FAULTS[fault])
-    assert any(crashed(7))
+    assert any(crashed(3))

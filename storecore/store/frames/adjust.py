@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 
 from storecore.bars.table import PRICES, instants_of
 from storecore.errors import InvalidData, shown, type_name
-from storecore.frames.bars import bars_given
 from storecore.models import Event
+from storecore.store.frames.bars import bars_given
 from storecore.values.batches import listed
 from storecore.values.fields import is_number
 from storecore.values.timeframes import DAY

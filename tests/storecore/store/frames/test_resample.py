@@ -13,7 +13,7 @@ import pytest
 
 import storecore
 from storecore import InvalidData, PriceBar, resample
-from storecore.frames.sessions import sessions_of
+from storecore.store.frames.sessions import sessions_of
 
 WAYS = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
 DAY = datetime(2026, 3, 9)

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from storecore.bars.extra_values import FIELDS
-from storecore.frames.numbers import is_text
-from storecore.frames.options import Options
-from storecore.frames.source import Column
+from storecore.store.frames.numbers import is_text
+from storecore.store.frames.options import Options
+from storecore.store.frames.source import Column
 from storecore.values.suggestions import nearest
 
 _NAMES = {

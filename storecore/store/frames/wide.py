@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from storecore.bars.table import PRICES
 from storecore.errors import InvalidData
-from storecore.frames.names import field_of
-from storecore.frames.source import Column
+from storecore.store.frames.names import field_of
+from storecore.store.frames.source import Column
 
 _WRITTEN = re.compile(r"\('(.*)', '(.*)'\)")
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from storecore.bars.table import DATE, NAIVE, PRICES
 from storecore.errors import InvalidData, type_name
-from storecore.frames.source import speaks_arrow
+from storecore.store.frames.source import speaks_arrow
 from storecore.values.suggestions import did_you_mean
 
 _NEVER_NULL = ("symbol", "date", *PRICES)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from storecore.errors import InvalidData, shown
+from storecore.protocols import Day, Extra, Missing, Volume
 from storecore.values.names import check_name
 from storecore.values.suggestions import did_you_mean
 
-Extra = Literal["keep", "ignore"]
-Missing = Literal["error", "skip"]
-Day = Literal["instant", "written"]
-Volume = Literal["required", "absent"]
-
-_CHOICES = {
-    "extra": ("keep", "ignore"),
-    "missing": ("error", "skip"),
-    "day": ("instant", "written"),
-    "volume": ("required", "absent"),
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "extra": get_args(Extra),
+    "missing": get_args(Missing),
+    "day": get_args(Day),
+    "volume": get_args(Volume),
 }
 
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.errors import InvalidData, shown
-from storecore.frames.sessions import Sessions, sessions_of
 from storecore.protocols import Catalog, DataStore
 from storecore.reports import Finding, Report
 from storecore.reports.display import counted
+from storecore.store.frames.sessions import Sessions, sessions_of
 from storecore.store.tables import iter_bar_tables
 from storecore.values.timeframes import DAY, timeframe_of
 from storecore.values.times import to_datetime

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from storecore.bars.rows import price, volume
 from storecore.bars.table import MAX_EXACT
 from storecore.errors import InvalidData
-from storecore.frames.rows import counted_rows, where
+from storecore.store.frames.rows import counted_rows, where
 
 _TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 

@@ -20,10 +20,10 @@ from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
 from storecore.bars.table import PRICES
 from storecore.errors import InvalidData, text_of
-from storecore.frames.dates import dates_of, zone_of_midnights
-from storecore.frames.extra import further_columns
-from storecore.frames.names import Named, field_of, named
-from storecore.frames.numbers import (
+from storecore.store.frames.dates import dates_of, zone_of_midnights
+from storecore.store.frames.extra import further_columns
+from storecore.store.frames.names import Named, field_of, named
+from storecore.store.frames.numbers import (
     Numbers,
     is_text,
     missing_prices,
@@ -31,10 +31,10 @@ from storecore.frames.numbers import (
     symbols_of,
     volumes_of,
 )
-from storecore.frames.options import DEFAULTS, Options
-from storecore.frames.source import Column, columns_of, is_pandas, speaks_arrow
-from storecore.frames.warnings import warn_of_bars, warn_of_midnights, warn_of_spelling
-from storecore.frames.wide import long_columns
+from storecore.store.frames.options import DEFAULTS, Options
+from storecore.store.frames.source import Column, columns_of, is_pandas, speaks_arrow
+from storecore.store.frames.warnings import warn_of_bars, warn_of_midnights, warn_of_spelling
+from storecore.store.frames.wide import long_columns
 from storecore.values.timeframes import timeframe_of
 
 _MOST_PROBLEMS = 30

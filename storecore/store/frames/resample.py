@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from storecore.bars.metadata import BACKEND, described
 from storecore.bars.table import FIELDS, NAIVE
 from storecore.errors import InvalidData, shown
-from storecore.frames.bars import bars_given
-from storecore.frames.sessions import Sessions, sessions_of
+from storecore.store.frames.bars import bars_given
+from storecore.store.frames.sessions import Sessions, sessions_of
 from storecore.store.tables import read_bar_table
 from storecore.values.suggestions import did_you_mean
 from storecore.values.timeframes import DAY, Timeframe, timeframe_of

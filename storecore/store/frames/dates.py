@@ -13,8 +13,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.frames.numbers import decoded, is_text
-from storecore.frames.rows import counted_rows, where
+from storecore.store.frames.numbers import decoded, is_text
+from storecore.store.frames.rows import counted_rows, where
 from storecore.values.times import EARLIEST, LATEST, to_datetime
 
 NAIVE = pa.timestamp("us")

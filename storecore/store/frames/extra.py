@@ -7,9 +7,9 @@ import pyarrow.compute as pc
 
 from storecore.bars.extra_values import check_column
 from storecore.errors import InvalidData
-from storecore.frames.dates import instants_of
-from storecore.frames.numbers import decoded, is_text
-from storecore.frames.source import Column
+from storecore.store.frames.dates import instants_of
+from storecore.store.frames.numbers import decoded, is_text
+from storecore.store.frames.source import Column
 
 MOMENT = pa.timestamp("us", "UTC")
 

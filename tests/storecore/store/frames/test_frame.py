@@ -16,8 +16,8 @@ import storecore
 from storecore import InvalidData, InvalidName, PriceBar
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.mirror import MirrorStore
-from storecore.frames.frame import plain_table
-from storecore.frames.options import DEFAULTS, checked_options
+from storecore.store.frames.frame import plain_table
+from storecore.store.frames.options import DEFAULTS, checked_options
 from storecore.store.tables import with_plain_table
 
 JAN_5 = datetime(2026, 1, 5)

@@ -20,7 +20,7 @@ from storecore.bars.groups import Grouped
 from storecore.bars.regularity import Misfit, may_be_sparse, misfit
 from storecore.bars.table import instants_of
 from storecore.errors import StoreWarning
-from storecore.frames.silence import is_silenced
+from storecore.store.frames.silence import is_silenced
 from storecore.values.timeframes import timeframe_of, usual_spelling
 
 _MOST = 5
