@@ -233,7 +233,7 @@ class Bars(BarCollection):
         self._database = database
         self._schema = schema
         self._extra = extra
-        self._has_lateral = distribution != "citus"
+        self._has_lateral = distribution == "none"
         # A plan for any symbol may take a hypertable's own index on the date, and pass over the
         # bars of all other symbols.
         self._newest_rows: Rows = partial(
