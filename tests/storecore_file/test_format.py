@@ -941,7 +941,7 @@ def test_a_store_that_a_writer_made_from_the_page_has_written_is_whole(written):
     with FileDataStore(base_path=written, create=False) as store:
         report = store.verify()
         assert report.findings == ()
-        assert report.notes == ()
+        assert {each.kind for each in report.notes} <= {"irregular"}  # a minute under "1M"
         check_equal(written, store)
 
 
@@ -974,6 +974,7 @@ def test_members_that_a_reader_does_not_know_are_ignored_but_for_fundamentals(wr
 def test_history_is_reserved_and_neither_read_nor_written(written):
     (written / "history").mkdir()
     with FileDataStore(base_path=written) as store:
-        assert [(each.kind, each.place) for each in store.verify().notes] == [
+        notes = [each for each in store.verify().notes if each.kind != "irregular"]
+        assert [(each.kind, each.place) for each in notes] == [
             ("unknown", str(written / "history")),
         ]

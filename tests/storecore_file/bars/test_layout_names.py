@@ -131,7 +131,7 @@ def test_partitions_come_in_order_of_time():
 
 
 def test_what_is_no_partition_is_none_of_the_layout():
-    assert layout_of(["1m", "note.txt", "2026-01.parquet.bak"]) == ([], False, False)
+    assert layout_of(["1m", "note.txt", "2026-01.parquet.bak"]) == ([], False, False, False)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_no_two_partitions_overlap_unless_it_is_reported(ranges):
         partition_of(floor(start * day, unit), ceiling((start + length) * day, unit)).name
         for start, length, unit in ranges
     ]
-    parts, overlap, _ = layout_of(set(names))
+    parts, overlap, *_ = layout_of(set(names))
     pairs = itertools.combinations(parts, 2)
     assert overlap == any(
         one.first <= other.last and other.first <= one.last for one, other in pairs
