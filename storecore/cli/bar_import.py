@@ -15,7 +15,12 @@ from storecore.cli.bar_extra import Further, further_values
 from storecore.cli.bar_files import BarTable, read_table
 from storecore.cli.bar_rows import RowReader
 from storecore.cli.columns import recognize
-from storecore.cli.regularity import check_regular, is_of_days, warn_of_spelling
+from storecore.cli.regularity import (
+    check_regular,
+    is_of_days,
+    refuse_collapsed,
+    warn_of_spelling,
+)
 from storecore.cli.repeated_hours import resolved_by_order
 from storecore.cli.screen import console, date_text, progress
 from storecore.cli.store_choice import StoreChoice, examples, store_options
@@ -57,11 +62,12 @@ class Rows(NamedTuple):
     """The bars of one symbol, in the order of the file.
 
     `twice` maps each row whose local time occurred twice to its place and its second instant; the
-    bar has the first instant.
+    bar has the first instant. `days` maps each written day to the times on it and their places.
     """
 
     bars: list[PriceBar]
     twice: dict[int, tuple[int, datetime]]
+    days: dict[datetime, dict[datetime, int]]
 
     def readings(self, at: int) -> tuple[datetime, ...]:
         """Return the instants that the time of a row may mean."""
@@ -177,6 +183,8 @@ def read_series(file: Path, form: Form) -> Read:
     zone = form.zone
     reader = RowReader(columns, form.symbol, zone, written=form.written)
     rows, bad = _rows(table, reader, further, f"reading {file.name}")
+    for symbol, placed in rows.items():
+        refuse_collapsed(symbol, placed.days, table.place)
     series = {each: _resolved(placed, zone, bad) for each, placed in rows.items()}
     series = {each: bars for each, bars in series.items() if bars}
     problems = [f"{table.place} {place}: {problem}" for place, problem in sorted(bad)]
@@ -205,15 +213,17 @@ def _rows(
     with progress(what, table.length) as advance:
         for count, (place, cells) in enumerate(table.rows, 1):
             try:
-                bar, later = reader.row(cells)
+                bar, later, given = reader.row(cells)
             except StoreError as error:
                 bad.append((place, str(error)))
             else:
-                own = rows.setdefault(bar.symbol, Rows([], {}))
+                own = rows.setdefault(bar.symbol, Rows([], {}, {}))
                 if further is not None:
                     bar = replace(bar, extra=further[count - 1])
                 if later is not None:
                     own.twice[len(own.bars)] = place, later
+                if given is not None:
+                    own.days.setdefault(bar.date, {}).setdefault(given, place)
                 own.bars.append(bar)
             if count % _ROWS_A_STEP == 0:
                 advance(_ROWS_A_STEP)

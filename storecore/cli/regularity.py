@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import click
 
@@ -44,6 +45,28 @@ def check_regular(series: Mapping[str, Sequence[PriceBar]], timeframe: str) -> N
     raise click.ClickException(
         f"the dates do not fit {timeframe} bars: nothing was written; give {hint}, or "
         "--irregular to write them as they are"
+    )
+
+
+def refuse_collapsed(
+    symbol: str, days: Mapping[datetime, Mapping[datetime, int]], unit: str
+) -> None:
+    """Raise `click.ClickException` if different times of a symbol would be filed as one day.
+
+    `days` maps each day to its times and their places in the file, in this unit.
+    """
+    crowded = [(day, times) for day, times in days.items() if len(times) > 1]
+    if not crowded:
+        return
+    day, times = crowded[0]
+    places = ", ".join(map(str, list(times.values())[:_MOST])) + (
+        ", …" if len(times) > _MOST else ""
+    )
+    more = f", and so are those of {len(crowded) - 1:,} more days" if len(crowded) > 1 else ""
+    raise click.ClickException(
+        f"{printable(symbol)}: {len(times):,} rows are different times of {day:%Y-%m-%d} "
+        f"({unit} {places}){more}, and --day written files one bar a day: nothing was written; "
+        "give the timeframe that they have, such as --timeframe 1m, or leave --day out"
     )
 
 

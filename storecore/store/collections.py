@@ -62,9 +62,9 @@ class BarCollection(Collection, ABC):
         def replace(self, timeframe: str, batch: Grouped) -> None:
             """Replace whole series by the bars of a batch (`write_bar_table(…, replace=True)`).
 
-            The batch has at least one symbol, and each has at least one bar. A reader sees the old or
-            the new bars of a series, also after a crash. After an error no series is replaced, or
-            all of them are.
+            The batch has at least one symbol, and each has at least one bar. A reader sees the old
+            or the new bars of a series, also after a crash. After an error no series is replaced,
+            or all of them are.
             """
 
         def stream(

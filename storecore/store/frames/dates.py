@@ -58,6 +58,12 @@ def instants_of(values: pa.ChunkedArray, name: str, *, written: bool = False) ->
     return Dates(None if problems else pc.cast(plain, NAIVE), problems)
 
 
+def moments_given(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return dates as numbers that differ if the times do, or as texts if they cannot be read."""
+    moments, _ = _moments(values, written=False)
+    return decoded(values) if moments is None else pc.cast(moments, pa.int64())
+
+
 def _absent(rows: list[int]) -> str:
     return (
         f"table[{rows[0]}].date=null: expected a value, found none or a NaN; leave the bar out"

@@ -20,7 +20,8 @@ from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
 from storecore.bars.table import PRICES
 from storecore.errors import InvalidData, text_of
-from storecore.store.frames.dates import dates_of, zone_of_midnights
+from storecore.store.frames.dates import dates_of, moments_given, zone_of_midnights
+from storecore.store.frames.days import collapsed_days
 from storecore.store.frames.extra import further_columns
 from storecore.store.frames.names import Named, field_of, named
 from storecore.store.frames.numbers import (
@@ -150,7 +151,16 @@ def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | 
     if problems or found.problems:
         return None, problems
     table = _assembled(values | extra, options)
-    return (table if kept is None else table.filter(kept)), []
+    moments = moments_given(columns["date"].values) if _is_written(timeframe, options) else None
+    if kept is not None:
+        table, moments = table.filter(kept), None if moments is None else moments.filter(kept)
+    return table, [] if moments is None else collapsed_days(table, moments)
+
+
+def _is_written(timeframe: str, options: Options) -> bool:
+    """Return whether dates stand for the days that are written in them."""
+    length = timeframe_of(timeframe)
+    return options.day == "written" and (length is None or length.is_of_days)
 
 
 def _readable(fields: dict[str, Column]) -> tuple[dict[str, Column], list[str]]:
@@ -166,8 +176,7 @@ def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Optio
         return volumes_of(values)
     if name != "date":
         return prices_of(values, name)
-    length = timeframe_of(timeframe)
-    written = options.day == "written" and (length is None or length.is_of_days)
+    written = _is_written(timeframe, options)
     dates = dates_of(values, written=written)
     if not written:
         _warn_of_zone(values, timeframe)

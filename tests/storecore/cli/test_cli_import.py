@@ -252,6 +252,29 @@ def test_the_written_day_of_parquet_is_that_of_its_zone(cli, at, parquet_file, s
     assert [bar.date for bar in stored()] == [JAN_5]
 
 
+@pytest.mark.parametrize("more", [[], ["--irregular"], ["--skip-bad"]])
+def test_different_times_of_one_written_day_are_refused(cli, at, csv_file, stored, more):
+    result = cli("import", csv_file(*MINUTES), "--day", "written", *more, *at)
+    assert result.exit_code == 1
+    assert (
+        "AAPL: 10 rows are different times of 2026-01-05 (line 2, 3, 4, 5, 6, …), and --day "
+        "written files one bar a day: nothing was written; give the timeframe that they have"
+    ) in result.stderr
+    assert stored() == []
+
+
+def test_more_written_days_with_several_times_are_counted(cli, at, csv_file):
+    rows = [MINUTES[0], MINUTES[1], *(row.replace("01-05", "01-06") for row in MINUTES[:2])]
+    told = cli("import", csv_file(*rows), "--day", "written", *at).stderr
+    assert "(line 2, 3), and so are those of 1 more days" in told
+
+
+def test_of_one_time_that_is_written_twice_the_last_row_is_kept(cli, at, csv_file, stored):
+    same = GOOD.replace("01-05", "01-05T09:00+09:00")
+    cli("import", csv_file(GOOD.replace("01-05", "01-05T00:00Z"), same), "--day", "written", *at)
+    assert len(stored()) == 1
+
+
 MINUTES = [GOOD.replace("01-05", f"01-05T09:{minute}") for minute in range(30, 40)]
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import storecore
-from storecore import StoreWarning
+from storecore import InvalidData, StoreWarning
 from storecore.builtin.memory import MemoryDataStore
 
 JAN_5 = datetime(2026, 1, 5)
@@ -157,3 +157,40 @@ def test_a_copy_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert storecore.copy_store(source, target).ok
+
+
+# Several rows of a written day.
+
+ON_A_DAY = (
+    "table[1].date: rows of 'AAPL' are different times of 2026-01-06 (3 rows: 1-3), and "
+    'day="written" files one bar a day; give the timeframe that they have, such as '
+    'timeframe="1m", or keep one row of each day'
+)
+TEXTS = ["2026-01-05", "2026-01-06T00:00Z", "2026-01-06T00:00+09:00", "2026-01-06"]
+
+
+@pytest.mark.parametrize("timeframe", ["1d", "1w", "session"])
+@pytest.mark.parametrize("dates", [[JAN_5, *every(MINUTE, 3, JAN_5 + DAY)], TEXTS])
+def test_rows_that_fall_onto_one_written_day_are_refused(dates, timeframe):
+    store = MemoryDataStore()
+    with pytest.raises(InvalidData) as caught:
+        storecore.write_bar_table(store, table(dates), day="written", timeframe=timeframe)
+    assert str(caught.value) == ON_A_DAY
+    assert store.symbols() == []
+
+
+def test_of_many_written_days_with_several_rows_the_first_is_shown():
+    dates = [*every(MINUTE, 3), *every(MINUTE, 3, JAN_5 + DAY)]
+    with pytest.raises(InvalidData, match=r"3 rows: 0-2\), and so are those of 1 more days"):
+        storecore.write_bar_table(MemoryDataStore(), table(dates), day="written")
+
+
+@pytest.mark.parametrize("dates", [[JAN_5, JAN_5], ["2026-01-05T00:00Z", "2026-01-05T09:00+09:00"]])
+def test_of_rows_of_one_moment_on_a_written_day_the_last_wins(dates):
+    assert warned(table(dates), day="written")[1] == 1
+
+
+def test_rows_of_a_written_day_without_prices_do_not_count():
+    given = table(every(MINUTE, 2)).to_pandas()
+    given.loc[1, ["open", "high", "low", "close"]] = None
+    assert warned(given, day="written", missing="skip")[1] == 1
