@@ -18,6 +18,7 @@ from storecore.bars.checks import checked_rows
 from storecore.bars.extra import TYPES
 from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
+from storecore.bars.metadata import TIMEFRAME
 from storecore.bars.table import PRICES
 from storecore.errors import InvalidData, text_of
 from storecore.store.frames.dates import dates_of, moments_given, zone_of_midnights
@@ -59,6 +60,7 @@ def checked_frame(
     that is wrong. Warns of what does not fit the timeframe.
     """
     given, rows = _as_arrow(table), None
+    stated = _stated(given)
     if _is_plain(given, options):
         with suppress(InvalidData):  # found again below, with all others
             rows = checked_rows(given, keeps)
@@ -67,8 +69,15 @@ def checked_frame(
         given = _converted(given, timeframe, options)
         rows = checked_rows(given, keeps)
     warn_of_spelling(timeframe)
-    warn_of_bars(rows, timeframe)
+    warn_of_bars(rows, timeframe, stated)
     return Frame(given, rows)
+
+
+def _stated(table: Any) -> str | None:
+    """Return the timeframe that the metadata of a table names, as those of a store do."""
+    metadata = table.schema.metadata if isinstance(table, pa.Table) else None
+    stated = metadata.get(TIMEFRAME) if metadata else None
+    return None if stated is None else stated.decode(errors="replace")
 
 
 def plain_table(table: Any, timeframe: str, options: Options = DEFAULTS) -> pa.Table:

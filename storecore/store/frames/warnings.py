@@ -45,11 +45,16 @@ def warn_of_midnights(zone: str, timeframe: str) -> None:
     )
 
 
-def warn_of_bars(rows: Grouped, timeframe: str) -> None:
-    """Warn of each series whose dates do not fit the timeframe, of many only the first."""
+def warn_of_bars(rows: Grouped, timeframe: str, stated: str | None = None) -> None:
+    """Warn of each series whose dates do not fit the timeframe, of many only the first.
+
+    `stated` is the timeframe that the metadata of the table names.
+    """
     found = misfits(rows, timeframe)
+    own = f"the table is one of {stated} bars; give timeframe {stated!r}"
     for symbol, each in found[:_MOST]:
-        _warn(f"{symbol}, timeframe {timeframe!r}: {each.looks_like}; {each.advice}")
+        advice = each.advice if stated in (None, timeframe) else own
+        _warn(f"{symbol}, timeframe {timeframe!r}: {each.looks_like}; {advice}")
     if len(found) > _MOST:
         _warn(f"timeframe {timeframe!r}: so do the bars of {len(found) - _MOST} more symbols")
 

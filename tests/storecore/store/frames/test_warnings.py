@@ -65,6 +65,22 @@ def test_dates_that_do_not_fit_the_timeframe_are_kept_with_a_warning(dates, time
     assert warned(table(dates), timeframe=timeframe) == ([message], len(dates))
 
 
+@pytest.mark.parametrize("extra", ["keep", "ignore"])
+def test_the_timeframe_that_a_table_states_is_named(extra):
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, table(every(MINUTE, 5)), timeframe="1m")
+    minutes = storecore.read_bar_table(store, "AAPL", timeframe="1m")
+    assert warned(minutes, extra=extra)[0] == [
+        "AAPL, timeframe '1d': it looks like bars of 1m; the table is one of 1m bars; give "
+        "timeframe '1m'"
+    ]
+
+
+def test_the_metadata_of_others_states_no_timeframe():
+    given = table(every(MINUTE, 5)).replace_schema_metadata({b"made by": b"me"})
+    assert "if so, give timeframe '1m'" in warned(given)[0][0]
+
+
 def test_dates_that_fit_give_no_warning():
     assert warned(table(every(DAY, 5))) == ([], 5)
     assert warned(table(every(MINUTE, 5)), timeframe="1m") == ([], 5)
