@@ -35,7 +35,12 @@ from storecore.store.frames.numbers import (
 )
 from storecore.store.frames.options import DEFAULTS, Options
 from storecore.store.frames.source import Column, columns_of, is_pandas, speaks_arrow
-from storecore.store.frames.warnings import warn_of_bars, warn_of_midnights, warn_of_spelling
+from storecore.store.frames.warnings import (
+    warn_of_bars,
+    warn_of_midnights,
+    warn_of_repeats,
+    warn_of_spelling,
+)
 from storecore.store.frames.wide import long_columns
 from storecore.values.timeframes import timeframe_of
 
@@ -68,6 +73,8 @@ def checked_frame(
     if rows is None:
         given = _converted(given, timeframe, options)
         rows = checked_rows(given, keeps)
+    if len(rows.table) < len(given):
+        warn_of_repeats(given, rows, timeframe)
     warn_of_spelling(timeframe)
     warn_of_bars(rows, timeframe, stated)
     return Frame(given, rows)

@@ -96,7 +96,33 @@ def test_a_wrapper_passes_on_a_plain_table_and_no_keyword_of_frames():
 
 def test_a_table_that_may_have_been_split_into_dates_and_times_is_refused():
     for column in (["09:30", "09:31", "09:32"], pa.array([1, 2, 3], pa.time32("s"))):
-        assert "'date' and 'time' may all be 'date'" in refused(plain(time=column))
+        assert refused(plain(time=column)) == (
+            "table: 'date' has days and 'time' times of the day; combine them into one column, as "
+            "in frame['date'] = pandas.to_datetime(frame['date'].astype(str) + ' ' + "
+            "frame.pop('time').astype(str)); a time without a zone is UTC"
+        )
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ["2026-01-05", "2026-01-06", "2026-01-07"],
+        ["20260105", "20260106", "20260107"],
+        ["1/5/2026", "1/6/2026", "1/7/2026"],
+        [20260105, 20260106, 20260107],
+        [JAN_5.date()] * 3,
+        pa.array([JAN_5, JAN_5, JAN_5], pa.timestamp("us", "UTC")),
+    ],
+)
+def test_days_in_any_form_beside_times_of_the_day_are_to_be_combined(days):
+    assert "'date' has days and 'time'" in refused(plain(date=days, time=["9:30 AM"] * 3))
+
+
+@pytest.mark.parametrize("others", [[JAN_5] * 3, [1.5] * 3, ["noon"] * 3])
+def test_two_columns_of_dates_that_are_not_split_are_to_be_chosen_from(others):
+    given = plain().select(["date", "symbol", "open", "high", "low", "close", "volume"])
+    given = given.append_column("time", pa.array(others))
+    assert "'date' and 'time' may all be 'date'" in refused(given)
     assert "'date' and 'time' may all be" in refused(plain(date=[JAN_5] * 3, time=[1, 2, 3]))
     assert len(written(plain(time=[1, 2, 3]))) == 3
 

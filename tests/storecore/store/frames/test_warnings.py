@@ -6,12 +6,14 @@ import warnings
 from datetime import datetime, timedelta
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
 import storecore
 from storecore import InvalidData, StoreWarning
 from storecore.builtin.memory import MemoryDataStore
+from storecore.store.frames.silence import silenced
 
 JAN_5 = datetime(2026, 1, 5)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -173,6 +175,39 @@ def test_a_copy_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert storecore.copy_store(source, target).ok
+
+
+# Rows that repeat a date.
+
+REPEATED = (
+    "timeframe '1m': 2 rows repeat a date of their series with other values, the last of each was "
+    "taken; if they are bars of their own, the dates lack their time"
+)
+
+
+@pytest.mark.parametrize("convert", [pa.Table.to_pandas, pl.from_arrow, lambda given: given])
+@pytest.mark.parametrize("as_category", [False, True])
+def test_different_rows_of_one_date_are_counted(convert, as_category):
+    given = table([JAN_5, JAN_5 + DAY, JAN_5, JAN_5]).drop("close")
+    given = given.append_column("close", pa.array([1.0, 2.0, 3.0, 4.0]))
+    if as_category:
+        given = given.set_column(0, "symbol", given["symbol"].dictionary_encode())
+    assert warned(convert(given), timeframe="1m") == ([REPEATED], 2)
+
+
+def test_rows_that_differ_in_a_further_column_only_are_counted():
+    given = table([JAN_5, JAN_5, JAN_5]).append_column("trades", pa.array([1, 2, 3]))
+    assert warned(given, timeframe="1m") == ([REPEATED], 1)
+
+
+def test_equal_rows_of_one_date_give_no_warning():
+    assert warned(table([JAN_5, JAN_5])) == ([], 1)
+
+
+def test_a_copy_of_repeated_rows_warns_of_nothing():
+    given = table([JAN_5, JAN_5]).set_column(5, "close", pa.array([1.0, 2.0]))
+    with silenced():
+        assert warned(given) == ([], 1)
 
 
 # Several rows of a written day.
