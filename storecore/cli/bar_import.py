@@ -19,7 +19,9 @@ from storecore.cli.regularity import (
     check_regular,
     is_of_days,
     refuse_collapsed,
+    warn_of_midnights,
     warn_of_spelling,
+    zone_of,
 )
 from storecore.cli.repeated_hours import resolved_by_order
 from storecore.cli.screen import console, date_text, progress
@@ -50,12 +52,16 @@ class Form(NamedTuple):
 
 
 class Read(NamedTuple):
-    """The content of a file: good bars by symbol, bad rows, the number of repeated dates."""
+    """The content of a file: good bars by symbol, bad rows, the number of repeated dates.
+
+    `zone` is not empty if all dates are midnights there, but not in UTC.
+    """
 
     series: Series
     bad: list[str]
     repeated: int
     ignored: list[str]
+    zone: str = ""
 
 
 class Rows(NamedTuple):
@@ -167,6 +173,7 @@ def import_bars(
     )
     read = read_series(file, form)
     _report_bad(read, file, skip_bad)
+    warn_of_midnights(read.zone, timeframe)
     if not irregular:
         check_regular(read.series, timeframe)
     with choice.open() as store:
@@ -179,6 +186,9 @@ def read_series(file: Path, form: Form) -> Read:
     """Read and check a whole file. Raises `click.ClickException` for unusable columns."""
     table = read_table(file, form.delimiter, local=form.written)
     columns = recognize(table.header, form.symbol, extra=form.extra, volume=form.volume)
+    zoned = (
+        "" if table.columns is None else zone_of(table.columns[columns.at["date"]], form.written)
+    )
     table, further = further_values(table, columns)
     zone = form.zone
     reader = RowReader(columns, form.symbol, zone, written=form.written)
@@ -189,7 +199,7 @@ def read_series(file: Path, form: Form) -> Read:
     series = {each: bars for each, bars in series.items() if bars}
     problems = [f"{table.place} {place}: {problem}" for place, problem in sorted(bad)]
     repeated = sum(len(bars) - len({bar.date for bar in bars}) for bars in series.values())
-    return Read(series, problems, repeated, columns.ignored)
+    return Read(series, problems, repeated, columns.ignored, reader.midnights.zone or zoned)
 
 
 def write_series(store: DataStore, series: Series, timeframe: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from storecore.bars.rows import MAX_WHOLE, price, volume
 from storecore.cli.columns import Columns
-from storecore.cli.timestamps import parse_time, to_utc
+from storecore.cli.timestamps import Midnights, parse_time, to_utc
 from storecore.errors import InvalidData
 from storecore.models import PriceBar
 from storecore.values.names import check_name
@@ -45,6 +45,7 @@ class RowReader:
         self._symbol = symbol
         self._zone = zone
         self._written = written
+        self.midnights = Midnights(zone)
 
     def row(self, cells: Sequence[Any]) -> Row:
         """Return the bar of a row. Raises `InvalidData` or `InvalidName` naming the field."""
@@ -73,7 +74,9 @@ class RowReader:
         if self._written:
             instant = to_utc(moment, UTC, "date")[0]
             return [datetime(moment.year, moment.month, moment.day), instant]
-        return to_utc(moment, self._zone, "date")
+        instants = to_utc(moment, self._zone, "date")
+        self.midnights.see(moment, instants[0])
+        return instants
 
 
 def number(cell: Any, what: str) -> Any:

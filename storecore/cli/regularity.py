@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from storecore.models import PriceBar
 from storecore.protocols import Catalog, DataStore
 from storecore.values.timeframes import same_length, timeframe_of, usual_spelling
 from storecore.values.times import instant
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MOST = 5
 
@@ -68,6 +72,25 @@ def refuse_collapsed(
         f"({unit} {places}){more}, and --day written files one bar a day: nothing was written; "
         "give the timeframe that they have, such as --timeframe 1m, or leave --day out"
     )
+
+
+def zone_of(dates: pa.ChunkedArray, written: bool) -> str:
+    """Return the zone whose midnights the dates of Parquet are, if these count as instants."""
+    from storecore.store.frames.dates import zone_of_midnights
+
+    return "" if written else zone_of_midnights(dates)
+
+
+def warn_of_midnights(zone: str, timeframe: str) -> None:
+    """Print a hint if days are stamped at the midnights of a zone."""
+    length = timeframe_of(timeframe)
+    if zone and length is not None and length.is_of_days:
+        click.echo(
+            f"timeframe {timeframe!r}: the dates are midnights in {zone}, and are kept as "
+            "instants, which are no midnights in UTC; --day written files each bar under its own "
+            "day",
+            err=True,
+        )
 
 
 def warn_of_spelling(store: DataStore, symbols: Mapping[str, object], timeframe: str) -> None:

@@ -23,6 +23,7 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _SOONEST, _LATEST = 315_532_800, 4_102_444_800  # 1980 and 2100, in seconds since 1970
 _ZONED = r"(Z|[+-]\d\d:?\d\d)$"
+_MIDNIGHT = r"[T ]00(:?00){0,2}(\.0+)?[+-]\d\d:?\d\d\s*$"
 _ISO_DAY = r"^\d{4}-\d\d-\d\d"
 _TIME_DIGITS = {10: "YYYYMMDDHH", 12: "YYYYMMDDHHMM", 14: "YYYYMMDDHHMMSS"}
 
@@ -168,13 +169,26 @@ def _any_readings(number: int) -> list[str]:
 
 
 def zone_of_midnights(moments: pa.ChunkedArray) -> str:
-    """Return the zone of aware timestamps if all are midnights there, but not in UTC."""
-    if moments.type.tz in (None, "UTC"):
+    """Return the zone of timestamps or texts if all are midnights there, but not in UTC."""
+    moments = decoded(moments)
+    if is_text(moments.type):
+        return _offset_of_midnights(pc.drop_null(pc.cast(moments, pa.string())))
+    if not pa.types.is_timestamp(moments.type) or moments.type.tz in (None, "UTC"):
         return ""
     local = pc.local_timestamp(moments)
     plain = pc.cast(pc.cast(moments, pa.int64()), local.type)
     is_midnight = _all_midnights(local) and not _all_midnights(plain)
     return str(moments.type.tz) if is_midnight else ""
+
+
+def _offset_of_midnights(texts: pa.ChunkedArray) -> str:
+    """Return the first offset of ISO texts that are all midnights, but not all in UTC."""
+    if not len(texts) or not pc.all(pc.match_substring_regex(texts, _MIDNIGHT)).as_py():
+        return ""
+    offsets = pc.replace_substring_regex(texts, r"^.*?([+-]\d\d)?:?(\d\d)?\s*$", r"\1:\2")
+    elsewhere = pc.invert(pc.match_substring_regex(offsets, r"^[+-]00:00$"))
+    row = pc.index(elsewhere, True).as_py()
+    return "" if row < 0 else f"UTC{offsets[row].as_py()}"
 
 
 def _all_midnights(moments: pa.ChunkedArray) -> bool:

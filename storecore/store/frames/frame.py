@@ -202,7 +202,7 @@ def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Optio
 def _warn_of_zone(dates: pa.ChunkedArray, timeframe: str) -> None:
     """Warn of days that are stamped at the midnights of a zone."""
     length = timeframe_of(timeframe)
-    if length is not None and length.is_of_days and pa.types.is_timestamp(dates.type):
+    if length is not None and length.is_of_days:
         zone = zone_of_midnights(dates)
         if zone:
             warn_of_midnights(zone, timeframe)

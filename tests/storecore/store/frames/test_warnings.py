@@ -120,6 +120,36 @@ def test_days_at_the_midnights_of_a_zone_are_kept_with_a_hint(zone, is_plain):
 
 
 @pytest.mark.parametrize(
+    "texts",
+    [
+        ["2026-01-07T00:00:00-05:00"],
+        ["2026-01-07 00:00-0500", None, "2026-06-07 00:00-0400"],
+        ["2026-01-07T00:00:00.000-05:00 "],
+        pa.array(["2026-01-07T00:00:00-05:00"]).dictionary_encode(),
+    ],
+)
+def test_texts_of_midnights_with_an_offset_are_kept_with_a_warning(texts):
+    given = table(pa.array(texts))
+    given = given.filter(given["date"].is_valid())
+    (text,) = warned(given)[0]
+    assert "the dates are midnights in UTC-05:00, and are kept as instants" in text
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2026-01-07T00:00:00Z"],
+        ["2026-01-07T00:00:00+00:00"],
+        ["2026-01-07"],
+        ["2026-01-07T00:00"],
+        ["2026-01-07T00:00-05:00", "2026-01-08T09:00-05:00"],
+    ],
+)
+def test_other_texts_give_none(texts):
+    assert warned(table(texts)) == ([], len(texts))
+
+
+@pytest.mark.parametrize(
     ("dates", "zone", "timeframe"),
     [
         (every(DAY, 3), "UTC", "1d"),
