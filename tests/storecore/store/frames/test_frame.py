@@ -179,6 +179,14 @@ def test_a_frame_replaces_whole_series_if_asked():
     assert len(store.read_bars("AAPL", *ALWAYS)) == 1
 
 
+@pytest.mark.parametrize("keywords", [{}, {"symbol": "AAPL"}])
+def test_an_empty_table_replaces_nothing(keywords):
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, plain())
+    storecore.write_bar_table(store, plain().slice(0, 0), replace=True, **keywords)
+    assert len(store.read_bars("AAPL", *ALWAYS)) == 3
+
+
 @pytest.mark.parametrize("name", ["", "a\nb"])
 def test_a_further_column_of_no_valid_name_is_among_the_problems(name):
     told = refused(plain(**{name: [1, 2, 3]}, open=["1", "2", "3"]))
