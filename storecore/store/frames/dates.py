@@ -8,6 +8,7 @@ possible, or none, the column is refused, with the readings.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -102,19 +103,31 @@ def _from_texts(texts: pa.ChunkedArray, written: bool) -> tuple[pa.ChunkedArray 
     if pc.any(zoned).as_py() and not pc.all(zoned).as_py():
         row = pc.index(zoned, False).as_py()
         return None, f": expected times that all have an offset, or none; row {row} has none"
-    kinds = ("us", "ns")
     zone = "UTC" if pc.any(zoned).as_py() else None
-    for unit in kinds:
-        try:
-            return pc.cast(texts, pa.timestamp(unit, zone)), ""
-        except pa.ArrowInvalid as error:
-            why = str(error)
-    return None, f": expected ISO dates or times such as 2026-01-05T14:30:00+01:00; {_shown(why)}"
+    kinds = pa.timestamp("us", zone), pa.timestamp("ns", zone)
+    for kind in kinds:
+        with suppress(pa.ArrowInvalid):
+            return pc.cast(texts, kind), ""
+    row = _first_that_cannot_be(texts, kinds[1])
+    return None, (
+        ": expected ISO dates or times such as 2026-01-05T14:30:00+01:00; "
+        f"row {row} has {texts[row].as_py()!r}"
+    )
 
 
-def _shown(why: str) -> str:
-    """Return the text that Arrow could not read."""
-    return f"got {why.split(chr(39))[1]!r}" if why.count("'") > 1 else why
+def _can_be(texts: pa.ChunkedArray, kind: pa.DataType) -> bool:
+    with suppress(pa.ArrowInvalid):
+        return pc.cast(texts, kind) is not None
+    return False
+
+
+def _first_that_cannot_be(texts: pa.ChunkedArray, kind: pa.DataType) -> int:
+    """Return the first row whose text is no time; Arrow names any of them."""
+    first, end = 0, len(texts)
+    while end - first > 1:
+        middle = (first + end) // 2
+        first, end = (middle, end) if _can_be(texts[first:middle], kind) else (first, middle)
+    return first
 
 
 def _from_numbers(numbers: pa.ChunkedArray) -> tuple[pa.ChunkedArray | None, str]:

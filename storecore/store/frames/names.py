@@ -101,6 +101,11 @@ def _chosen(given: list[Column], options: Options) -> tuple[dict[str, Column], l
         found = [each for each in given if each.name == name]
         if len(found) == 1:
             chosen[field] = found[0]
+        elif field not in FIELDS and name in FIELDS and field in names:
+            problems.append(
+                f"columns={{{field!r}: {name!r}}}: a column of a bar comes first, then that of the "
+                f"table; swap them, as in columns={{{name!r}: {field!r}}}"
+            )
         else:
             near = nearest(name, names)
             hint = f"is it {near[0]!r}?" if near and not found else f"it has {_listed(names)}"

@@ -487,3 +487,26 @@ def test_so_many_problems_are_cut():
     told = refused(plain(**many))
     assert told.startswith("table: 40 problems: (1) table.c0")
     assert told.endswith("and 10 more")
+
+
+@pytest.mark.parametrize(
+    ("dates", "row"),
+    [
+        (["2026-01-05", "2026-13-45", "foo"], "row 1 has '2026-13-45'"),
+        (["it's", "2026-01-05", "foo"], 'row 0 has "it\'s"'),
+        (["2026-01-05", None, " 05.01.2026 "], "row 2 has '05.01.2026'"),
+        (["2026-01-05 00:00:00.123456789", "2026-01-05", "2026x"], "row 2 has '2026x'"),
+    ],
+)
+def test_the_first_text_that_is_no_date_is_named(dates, row):
+    assert refused(plain(date=dates)) == (
+        "table.date: expected ISO dates or times such as 2026-01-05T14:30:00+01:00; " + row
+    )
+
+
+def test_columns_that_are_given_the_wrong_way_round_are_to_be_swapped():
+    told = refused(plain().to_pandas().rename(columns={"date": "t"}), columns={"t": "date"})
+    assert (
+        "columns={'t': 'date'}: a column of a bar comes first, then that of the table; swap them, "
+        "as in columns={'date': 't'}"
+    ) in told
