@@ -34,7 +34,7 @@ from storecore.store.frames.numbers import (
     volumes_of,
 )
 from storecore.store.frames.options import DEFAULTS, Options
-from storecore.store.frames.source import Column, columns_of, is_pandas, speaks_arrow
+from storecore.store.frames.source import Column, arrow_of, columns_of, is_pandas, speaks_arrow
 from storecore.store.frames.warnings import (
     warn_of_bars,
     warn_of_midnights,
@@ -132,7 +132,9 @@ def _as_arrow(table: Any) -> Any:
     if is_pandas(table) and {*map(str, table.columns)} | {table.index.name} - {None} != {*FIELDS}:
         return table
     try:
-        return pa.table(table)
+        return arrow_of(table)
+    except InvalidData:
+        raise
     except (pa.ArrowException, ValueError, TypeError) as error:
         if hasattr(table, "columns"):
             return table  # a frame: its columns are looked at one by one

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -510,3 +511,54 @@ def test_columns_that_are_given_the_wrong_way_round_are_to_be_swapped():
         "columns={'t': 'date'}: a column of a bar comes first, then that of the table; swap them, "
         "as in columns={'date': 't'}"
     ) in told
+
+
+# What a library computes only when it is read.
+
+
+def test_an_error_of_a_lazy_frame_is_one_of_the_table_with_its_cause():
+    lazy = pl.from_arrow(plain()).lazy().select(pl.col("opening"))
+    with pytest.raises(InvalidData, match=r"a LazyFrame could not be computed: ColumnNotFound") as (
+        caught
+    ):
+        written(lazy)
+    assert isinstance(caught.value.__cause__, pl.exceptions.ColumnNotFoundError)
+
+
+@pytest.mark.parametrize("use", [written, lambda table: storecore.resample(table, "1w")])
+def test_an_error_of_a_query_is_one_of_the_table_with_its_cause(use):
+    with duckdb.connect() as connection:
+        failing = connection.sql("select cast('x' || range as int) as open from range(3)")
+        with pytest.raises(InvalidData, match="could not be computed: ConversionException") as (
+            caught
+        ):
+            use(failing)
+    assert isinstance(caught.value.__cause__, duckdb.Error)
+
+
+class Exhausting:
+    """What needs too much memory to be computed."""
+
+    def collect(self):
+        raise MemoryError
+
+    def __arrow_c_stream__(self, schema=None):
+        raise MemoryError
+
+
+class Lazy:
+    collect = Exhausting.collect
+
+
+@pytest.mark.parametrize("kind", [Lazy, Exhausting])
+def test_a_lack_of_memory_is_no_error_of_the_table(kind):
+    with pytest.raises(MemoryError):
+        written(kind())
+
+
+def test_a_connection_of_duckdb_is_no_table():
+    with duckdb.connect() as connection:
+        assert refused(connection).endswith(
+            "got DuckDBPyConnection; give the result of a query, as in write_bar_table(store, "
+            "con.sql(query))"
+        )
