@@ -109,12 +109,25 @@ def _crowded(dates: pa.Array, shared: pa.Array, length: Timeframe) -> Misfit:
     what = f"{crowded:,} of {pc.count_distinct(periods).as_py():,} {periods_of} have several bars, "
     what += f"the first {_text(first)}"
     clocks = pc.unique(_clocks(dates)).to_pylist() if length.unit == "d" else []
-    if 1 < len(clocks) <= _FEW_CLOCKS and pc.min(_steps(dates)).as_py() >= HOUR:
+    if 1 < len(clocks) <= _FEW_CLOCKS and _are_days(dates, periods, clocks):
         times = " and ".join(_text(each)[11:16] for each in sorted(clocks))
         looks = f"it looks like days that are stamped in different ways, at {times} UTC"
         return Misfit(what, looks, 'with day="written" each is filed under the day that is written')
     step = pc.mode(_steps(dates))[0]["mode"].as_py()
     return _of_another(what, _named(step))
+
+
+def _are_days(dates: pa.Array, periods: pa.Array, clocks: list[int]) -> bool:
+    """Return whether several bars on a day may be days of vendors that stamp them differently.
+
+    One of them stamps at midnight in UTC, no day has more than two, and their steps are not even,
+    as those of bars within the day are.
+    """
+    steps = _steps(dates)
+    least, most = pc.min_max(steps).as_py().values()
+    most_a_day = pc.max(pc.value_counts(periods).field("counts")).as_py()
+    is_even = len(steps) > 1 and least == most
+    return 0 in clocks and least >= HOUR and most_a_day == 2 and not is_even
 
 
 def _of_another(what: str, name: str) -> Misfit:

@@ -15,7 +15,14 @@ from storecore.cli.bar_extra import Further, further_values
 from storecore.cli.bar_files import BarTable, read_table
 from storecore.cli.bar_rows import RowReader
 from storecore.cli.columns import recognize
-from storecore.cli.regularity import check_regular, is_of_days, warn_of_spelling
+from storecore.cli.regularity import (
+    check_regular,
+    is_of_days,
+    refuse_collapsed,
+    warn_of_midnights,
+    warn_of_spelling,
+    zone_of,
+)
 from storecore.cli.repeated_hours import resolved_by_order
 from storecore.cli.screen import console, date_text, progress
 from storecore.cli.store_choice import StoreChoice, examples, store_options
@@ -45,23 +52,28 @@ class Form(NamedTuple):
 
 
 class Read(NamedTuple):
-    """The content of a file: good bars by symbol, bad rows, the number of repeated dates."""
+    """The content of a file: good bars by symbol, bad rows, the number of repeated dates.
+
+    `zone` is not empty if all dates are midnights there, but not in UTC.
+    """
 
     series: Series
     bad: list[str]
     repeated: int
     ignored: list[str]
+    zone: str = ""
 
 
 class Rows(NamedTuple):
     """The bars of one symbol, in the order of the file.
 
     `twice` maps each row whose local time occurred twice to its place and its second instant; the
-    bar has the first instant.
+    bar has the first instant. `days` maps each written day to the times on it and their places.
     """
 
     bars: list[PriceBar]
     twice: dict[int, tuple[int, datetime]]
+    days: dict[datetime, dict[datetime, int]]
 
     def readings(self, at: int) -> tuple[datetime, ...]:
         """Return the instants that the time of a row may mean."""
@@ -161,6 +173,7 @@ def import_bars(
     )
     read = read_series(file, form)
     _report_bad(read, file, skip_bad)
+    warn_of_midnights(read.zone, timeframe)
     if not irregular:
         check_regular(read.series, timeframe)
     with choice.open() as store:
@@ -173,15 +186,20 @@ def read_series(file: Path, form: Form) -> Read:
     """Read and check a whole file. Raises `click.ClickException` for unusable columns."""
     table = read_table(file, form.delimiter, local=form.written)
     columns = recognize(table.header, form.symbol, extra=form.extra, volume=form.volume)
+    zoned = (
+        "" if table.columns is None else zone_of(table.columns[columns.at["date"]], form.written)
+    )
     table, further = further_values(table, columns)
     zone = form.zone
     reader = RowReader(columns, form.symbol, zone, written=form.written)
     rows, bad = _rows(table, reader, further, f"reading {file.name}")
+    for symbol, placed in rows.items():
+        refuse_collapsed(symbol, placed.days, table.place)
     series = {each: _resolved(placed, zone, bad) for each, placed in rows.items()}
     series = {each: bars for each, bars in series.items() if bars}
     problems = [f"{table.place} {place}: {problem}" for place, problem in sorted(bad)]
     repeated = sum(len(bars) - len({bar.date for bar in bars}) for bars in series.values())
-    return Read(series, problems, repeated, columns.ignored)
+    return Read(series, problems, repeated, columns.ignored, reader.midnights.zone or zoned)
 
 
 def write_series(store: DataStore, series: Series, timeframe: str) -> None:
@@ -205,15 +223,17 @@ def _rows(
     with progress(what, table.length) as advance:
         for count, (place, cells) in enumerate(table.rows, 1):
             try:
-                bar, later = reader.row(cells)
+                bar, later, given = reader.row(cells)
             except StoreError as error:
                 bad.append((place, str(error)))
             else:
-                own = rows.setdefault(bar.symbol, Rows([], {}))
+                own = rows.setdefault(bar.symbol, Rows([], {}, {}))
                 if further is not None:
                     bar = replace(bar, extra=further[count - 1])
                 if later is not None:
                     own.twice[len(own.bars)] = place, later
+                if given is not None:
+                    own.days.setdefault(bar.date, {}).setdefault(given, place)
                 own.bars.append(bar)
             if count % _ROWS_A_STEP == 0:
                 advance(_ROWS_A_STEP)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from storecore.bars.rows import MAX_WHOLE, price, volume
 from storecore.cli.columns import Columns
-from storecore.cli.timestamps import parse_time, to_utc
+from storecore.cli.timestamps import Midnights, parse_time, to_utc
 from storecore.errors import InvalidData
 from storecore.models import PriceBar
 from storecore.values.names import check_name
@@ -22,10 +22,14 @@ _LONGEST_NUMBER = 400
 
 
 class Row(NamedTuple):
-    """The bar of a row; `later` is the second instant of a local time that occurred twice."""
+    """The bar of a row; `later` is the second instant of a local time that occurred twice.
+
+    `given` is the time of a bar that is filed under its written day.
+    """
 
     bar: PriceBar
     later: datetime | None
+    given: datetime | None = None
 
 
 class RowReader:
@@ -41,6 +45,7 @@ class RowReader:
         self._symbol = symbol
         self._zone = zone
         self._written = written
+        self.midnights = Midnights(zone)
 
     def row(self, cells: Sequence[Any]) -> Row:
         """Return the bar of a row. Raises `InvalidData` or `InvalidName` naming the field."""
@@ -49,6 +54,7 @@ class RowReader:
         cell = {field: cells[position] for field, position in self._columns.at.items()}
         symbol: Any = cell.get("symbol", self._symbol)
         name, dates = check_name(symbol, "symbol"), self._dates(cell["date"])
+        given = dates.pop() if self._written else None
         bar = PriceBar(
             name,
             dates[0],
@@ -58,15 +64,19 @@ class RowReader:
             price(number(cell["close"], "close"), "close"),
             volume(number(cell["volume"], "volume"), "volume") if "volume" in cell else None,
         )
-        return Row(bar, dates[1] if len(dates) > 1 else None)
+        return Row(bar, dates[1] if len(dates) > 1 else None, given)
 
     def _dates(self, cell: Any) -> list[datetime]:
+        """Return the instants that a time may mean; with `written` its day, and the instant."""
         if not isinstance(cell, str):
             raise InvalidData(f"date={cell!r}: expected a date or a time")
         moment = parse_time(cell, "date")
         if self._written:
-            return [datetime(moment.year, moment.month, moment.day)]
-        return to_utc(moment, self._zone, "date")
+            instant = to_utc(moment, UTC, "date")[0]
+            return [datetime(moment.year, moment.month, moment.day), instant]
+        instants = to_utc(moment, self._zone, "date")
+        self.midnights.see(moment, instants[0])
+        return instants
 
 
 def number(cell: Any, what: str) -> Any:

@@ -80,9 +80,10 @@ def _refuse_double(header: Sequence[str], named: Sequence[str | None]) -> None:
     for field in NAMES:
         double = [name for name, meant in zip(header, named, strict=True) if meant == field]
         if len(double) > 1:
+            split = "combine days and times of the day, or " if field == "date" else ""
             raise click.ClickException(
                 f"the columns {' and '.join(map(repr, double))} both name the {field}: "
-                "keep only one of them"
+                f"{split}keep only one of them"
             )
 
 

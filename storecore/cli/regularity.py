@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,9 @@ from storecore.models import PriceBar
 from storecore.protocols import Catalog, DataStore
 from storecore.values.timeframes import same_length, timeframe_of, usual_spelling
 from storecore.values.times import instant
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MOST = 5
 
@@ -45,6 +50,47 @@ def check_regular(series: Mapping[str, Sequence[PriceBar]], timeframe: str) -> N
         f"the dates do not fit {timeframe} bars: nothing was written; give {hint}, or "
         "--irregular to write them as they are"
     )
+
+
+def refuse_collapsed(
+    symbol: str, days: Mapping[datetime, Mapping[datetime, int]], unit: str
+) -> None:
+    """Raise `click.ClickException` if different times of a symbol would be filed as one day.
+
+    `days` maps each day to its times and their places in the file, in this unit.
+    """
+    crowded = [(day, times) for day, times in days.items() if len(times) > 1]
+    if not crowded:
+        return
+    day, times = crowded[0]
+    places = ", ".join(map(str, list(times.values())[:_MOST])) + (
+        ", …" if len(times) > _MOST else ""
+    )
+    more = f", and so are those of {len(crowded) - 1:,} more days" if len(crowded) > 1 else ""
+    raise click.ClickException(
+        f"{printable(symbol)}: {len(times):,} rows are different times of {day:%Y-%m-%d} "
+        f"({unit} {places}){more}, and --day written files one bar a day: nothing was written; "
+        "give the timeframe that they have, such as --timeframe 1m, or leave --day out"
+    )
+
+
+def zone_of(dates: pa.ChunkedArray, written: bool) -> str:
+    """Return the zone whose midnights the dates of Parquet are, if these count as instants."""
+    from storecore.store.frames.dates import zone_of_midnights
+
+    return "" if written else zone_of_midnights(dates)
+
+
+def warn_of_midnights(zone: str, timeframe: str) -> None:
+    """Print a hint if days are stamped at the midnights of a zone."""
+    length = timeframe_of(timeframe)
+    if zone and length is not None and length.is_of_days:
+        click.echo(
+            f"timeframe {timeframe!r}: the dates are midnights in {zone}, and are kept as "
+            "instants, which are no midnights in UTC; --day written files each bar under its own "
+            "day",
+            err=True,
+        )
 
 
 def warn_of_spelling(store: DataStore, symbols: Mapping[str, object], timeframe: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -74,6 +74,28 @@ def to_utc(moment: date, zone: tzinfo, what: str) -> list[datetime]:
     if moment.tzinfo is not None:
         return [to_datetime(instant(moment, what), aware=False)]
     return [moment] if zone is UTC else _in_zone(moment, zone, what)
+
+
+class Midnights:
+    """Whether all times that were seen are midnights of a zone, but not all in UTC."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._are_all = True
+        self._elsewhere: tzinfo | None = None
+
+    def see(self, moment: date, instant: datetime) -> None:
+        """Look at a time as it is written, and as an instant."""
+        if not self._are_all:
+            return
+        self._are_all = isinstance(moment, datetime) and moment.time() == time()
+        if self._are_all and self._elsewhere is None and instant.time() != time():
+            self._elsewhere = cast(datetime, moment).tzinfo or self._zone
+
+    @property
+    def zone(self) -> str:
+        """The zone, or an empty string if some are other times."""
+        return str(self._elsewhere) if self._are_all and self._elsewhere is not None else ""
 
 
 def find_zone(name: str) -> tzinfo:

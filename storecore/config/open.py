@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -137,7 +138,21 @@ def _spec(name: str, place: str) -> BackendSpec:
     try:
         return load_spec(name)
     except UnknownBackend as error:
-        raise UnknownBackend(f"{place}{error}") from None
+        hint = "" if place else _if_folder(name)
+        raise UnknownBackend(f"{place}{error}{hint}") from None
+
+
+def _folders() -> set[Path]:
+    """Return the folders in the current one, as far as it can be read."""
+    with suppress(OSError):
+        return {each for each in Path().iterdir() if each.is_dir()}
+    return set()
+
+
+def _if_folder(name: str) -> str:
+    """Return what to do with the name of a backend that may be a folder."""
+    is_path = name == "data" or any(each in name for each in "/\\~.") or Path(name) in _folders()
+    return f'; for a folder give open_store("file", base_path={name!r})' if is_path else ""
 
 
 def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> StoreConfig:
@@ -149,7 +164,8 @@ def _config(store: str | Mapping[str, Any] | None, options: dict[str, Any]) -> S
     if not isinstance(store, Mapping):
         raise ConfigError(
             f"open_store: expected a backend's name or a mapping, got {type(store).__name__}; "
-            "for a config file give open_store(load_config(path))"
+            'for a folder give open_store("file", base_path=…), for a config file '
+            "open_store(load_config(path))"
         )
     source, profile = getattr(store, "source", None), getattr(store, "profile", None)
     return StoreConfig({**store, **options}, source, profile)

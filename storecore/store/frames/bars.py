@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from storecore.bars.table import DATE, NAIVE, PRICES
 from storecore.errors import InvalidData, type_name
-from storecore.store.frames.source import speaks_arrow
+from storecore.store.frames.source import arrow_of, speaks_arrow
 from storecore.values.suggestions import did_you_mean
 
 _NEVER_NULL = ("symbol", "date", *PRICES)
@@ -25,7 +25,7 @@ def bars_given(table: Any, needed: Collection[str]) -> pa.Table:
         raise InvalidData(
             f"table: expected a table of bars, as read_bar_table returns it, got {type_name(table)}"
         )
-    bars = pa.table(table)
+    bars = arrow_of(table)
     names = bars.column_names
     lacking = [name for name in needed if name not in names]
     if lacking:

@@ -8,6 +8,7 @@ possible, or none, the column is refused, with the readings.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _SOONEST, _LATEST = 315_532_800, 4_102_444_800  # 1980 and 2100, in seconds since 1970
 _ZONED = r"(Z|[+-]\d\d:?\d\d)$"
+_MIDNIGHT = r"[T ]00(:?00){0,2}(\.0+)?[+-]\d\d:?\d\d\s*$"
 _ISO_DAY = r"^\d{4}-\d\d-\d\d"
 _TIME_DIGITS = {10: "YYYYMMDDHH", 12: "YYYYMMDDHHMM", 14: "YYYYMMDDHHMMSS"}
 
@@ -56,6 +58,12 @@ def instants_of(values: pa.ChunkedArray, name: str, *, written: bool = False) ->
             shown = f"={pc.cast(plain, pa.int64())[rows[0]]} {plain.type.unit}"
             problems.append(f"table[{rows[0]}].{name}{shown}: {problem}{counted_rows(rows)}")
     return Dates(None if problems else pc.cast(plain, NAIVE), problems)
+
+
+def moments_given(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return dates as numbers that differ if the times do, or as texts if they cannot be read."""
+    moments, _ = _moments(values, written=False)
+    return decoded(values) if moments is None else pc.cast(moments, pa.int64())
 
 
 def _absent(rows: list[int]) -> str:
@@ -95,19 +103,31 @@ def _from_texts(texts: pa.ChunkedArray, written: bool) -> tuple[pa.ChunkedArray 
     if pc.any(zoned).as_py() and not pc.all(zoned).as_py():
         row = pc.index(zoned, False).as_py()
         return None, f": expected times that all have an offset, or none; row {row} has none"
-    kinds = ("us", "ns")
     zone = "UTC" if pc.any(zoned).as_py() else None
-    for unit in kinds:
-        try:
-            return pc.cast(texts, pa.timestamp(unit, zone)), ""
-        except pa.ArrowInvalid as error:
-            why = str(error)
-    return None, f": expected ISO dates or times such as 2026-01-05T14:30:00+01:00; {_shown(why)}"
+    kinds = pa.timestamp("us", zone), pa.timestamp("ns", zone)
+    for kind in kinds:
+        with suppress(pa.ArrowInvalid):
+            return pc.cast(texts, kind), ""
+    row = _first_that_cannot_be(texts, kinds[1])
+    return None, (
+        ": expected ISO dates or times such as 2026-01-05T14:30:00+01:00; "
+        f"row {row} has {texts[row].as_py()!r}"
+    )
 
 
-def _shown(why: str) -> str:
-    """Return the text that Arrow could not read."""
-    return f"got {why.split(chr(39))[1]!r}" if why.count("'") > 1 else why
+def _can_be(texts: pa.ChunkedArray, kind: pa.DataType) -> bool:
+    with suppress(pa.ArrowInvalid):
+        return pc.cast(texts, kind) is not None
+    return False
+
+
+def _first_that_cannot_be(texts: pa.ChunkedArray, kind: pa.DataType) -> int:
+    """Return the first row whose text is no time; Arrow names any of them."""
+    first, end = 0, len(texts)
+    while end - first > 1:
+        middle = (first + end) // 2
+        first, end = (middle, end) if _can_be(texts[first:middle], kind) else (first, middle)
+    return first
 
 
 def _from_numbers(numbers: pa.ChunkedArray) -> tuple[pa.ChunkedArray | None, str]:
@@ -162,13 +182,26 @@ def _any_readings(number: int) -> list[str]:
 
 
 def zone_of_midnights(moments: pa.ChunkedArray) -> str:
-    """Return the zone of aware timestamps if all are midnights there, but not in UTC."""
-    if moments.type.tz in (None, "UTC"):
+    """Return the zone of timestamps or texts if all are midnights there, but not in UTC."""
+    moments = decoded(moments)
+    if is_text(moments.type):
+        return _offset_of_midnights(pc.drop_null(pc.cast(moments, pa.string())))
+    if not pa.types.is_timestamp(moments.type) or moments.type.tz in (None, "UTC"):
         return ""
     local = pc.local_timestamp(moments)
     plain = pc.cast(pc.cast(moments, pa.int64()), local.type)
     is_midnight = _all_midnights(local) and not _all_midnights(plain)
     return str(moments.type.tz) if is_midnight else ""
+
+
+def _offset_of_midnights(texts: pa.ChunkedArray) -> str:
+    """Return the first offset of ISO texts that are all midnights, but not all in UTC."""
+    if not len(texts) or not pc.all(pc.match_substring_regex(texts, _MIDNIGHT)).as_py():
+        return ""
+    offsets = pc.replace_substring_regex(texts, r"^.*?([+-]\d\d)?:?(\d\d)?\s*$", r"\1:\2")
+    elsewhere = pc.invert(pc.match_substring_regex(offsets, r"^[+-]00:00$"))
+    row = pc.index(elsewhere, True).as_py()
+    return "" if row < 0 else f"UTC{offsets[row].as_py()}"
 
 
 def _all_midnights(moments: pa.ChunkedArray) -> bool:

@@ -18,9 +18,11 @@ from storecore.bars.checks import checked_rows
 from storecore.bars.extra import TYPES
 from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
+from storecore.bars.metadata import TIMEFRAME
 from storecore.bars.table import PRICES
 from storecore.errors import InvalidData, text_of
-from storecore.store.frames.dates import dates_of, zone_of_midnights
+from storecore.store.frames.dates import dates_of, moments_given, zone_of_midnights
+from storecore.store.frames.days import collapsed_days
 from storecore.store.frames.extra import further_columns
 from storecore.store.frames.names import Named, field_of, named
 from storecore.store.frames.numbers import (
@@ -32,8 +34,13 @@ from storecore.store.frames.numbers import (
     volumes_of,
 )
 from storecore.store.frames.options import DEFAULTS, Options
-from storecore.store.frames.source import Column, columns_of, is_pandas, speaks_arrow
-from storecore.store.frames.warnings import warn_of_bars, warn_of_midnights, warn_of_spelling
+from storecore.store.frames.source import Column, arrow_of, columns_of, is_pandas, speaks_arrow
+from storecore.store.frames.warnings import (
+    warn_of_bars,
+    warn_of_midnights,
+    warn_of_repeats,
+    warn_of_spelling,
+)
 from storecore.store.frames.wide import long_columns
 from storecore.values.timeframes import timeframe_of
 
@@ -58,6 +65,7 @@ def checked_frame(
     that is wrong. Warns of what does not fit the timeframe.
     """
     given, rows = _as_arrow(table), None
+    stated = _stated(given)
     if _is_plain(given, options):
         with suppress(InvalidData):  # found again below, with all others
             rows = checked_rows(given, keeps)
@@ -65,9 +73,18 @@ def checked_frame(
     if rows is None:
         given = _converted(given, timeframe, options)
         rows = checked_rows(given, keeps)
+    if len(rows.table) < len(given):
+        warn_of_repeats(given, rows, timeframe)
     warn_of_spelling(timeframe)
-    warn_of_bars(rows, timeframe)
+    warn_of_bars(rows, timeframe, stated)
     return Frame(given, rows)
+
+
+def _stated(table: Any) -> str | None:
+    """Return the timeframe that the metadata of a table names, as those of a store do."""
+    metadata = table.schema.metadata if isinstance(table, pa.Table) else None
+    stated = metadata.get(TIMEFRAME) if metadata else None
+    return None if stated is None else stated.decode(errors="replace")
 
 
 def plain_table(table: Any, timeframe: str, options: Options = DEFAULTS) -> pa.Table:
@@ -115,7 +132,9 @@ def _as_arrow(table: Any) -> Any:
     if is_pandas(table) and {*map(str, table.columns)} | {table.index.name} - {None} != {*FIELDS}:
         return table
     try:
-        return pa.table(table)
+        return arrow_of(table)
+    except InvalidData:
+        raise
     except (pa.ArrowException, ValueError, TypeError) as error:
         if hasattr(table, "columns"):
             return table  # a frame: its columns are looked at one by one
@@ -150,7 +169,16 @@ def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | 
     if problems or found.problems:
         return None, problems
     table = _assembled(values | extra, options)
-    return (table if kept is None else table.filter(kept)), []
+    moments = moments_given(columns["date"].values) if _is_written(timeframe, options) else None
+    if kept is not None:
+        table, moments = table.filter(kept), None if moments is None else moments.filter(kept)
+    return table, [] if moments is None else collapsed_days(table, moments)
+
+
+def _is_written(timeframe: str, options: Options) -> bool:
+    """Return whether dates stand for the days that are written in them."""
+    length = timeframe_of(timeframe)
+    return options.day == "written" and (length is None or length.is_of_days)
 
 
 def _readable(fields: dict[str, Column]) -> tuple[dict[str, Column], list[str]]:
@@ -166,8 +194,7 @@ def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Optio
         return volumes_of(values)
     if name != "date":
         return prices_of(values, name)
-    length = timeframe_of(timeframe)
-    written = options.day == "written" and (length is None or length.is_of_days)
+    written = _is_written(timeframe, options)
     dates = dates_of(values, written=written)
     if not written:
         _warn_of_zone(values, timeframe)
@@ -177,7 +204,7 @@ def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Optio
 def _warn_of_zone(dates: pa.ChunkedArray, timeframe: str) -> None:
     """Warn of days that are stamped at the midnights of a zone."""
     length = timeframe_of(timeframe)
-    if length is not None and length.is_of_days and pa.types.is_timestamp(dates.type):
+    if length is not None and length.is_of_days:
         zone = zone_of_midnights(dates)
         if zone:
             warn_of_midnights(zone, timeframe)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from storecore.bars.extra_values import FIELDS
+from storecore.store.frames.clocks import is_clock, is_day
 from storecore.store.frames.numbers import is_text
 from storecore.store.frames.options import Options
 from storecore.store.frames.source import Column
@@ -100,6 +101,11 @@ def _chosen(given: list[Column], options: Options) -> tuple[dict[str, Column], l
         found = [each for each in given if each.name == name]
         if len(found) == 1:
             chosen[field] = found[0]
+        elif field not in FIELDS and name in FIELDS and field in names:
+            problems.append(
+                f"columns={{{field!r}: {name!r}}}: a column of a bar comes first, then that of the "
+                f"table; swap them, as in columns={{{name!r}: {field!r}}}"
+            )
         else:
             near = nearest(name, names)
             hint = f"is it {near[0]!r}?" if near and not found else f"it has {_listed(names)}"
@@ -144,10 +150,23 @@ def _ambiguous(field: str, found: list[Column]) -> list[str]:
     names = [each.name for each in found]
     if len(set(names)) < len(names):
         return [f"expected one column {field!r}, got {len(names)}; drop the others"]
+    clock = next((each for each in found if is_clock(each.values)), None)
+    day = next((each for each in found if is_day(each.values)), None)
+    if field == "date" and clock and day:
+        return [_split(day.name, clock.name)]
     return [
         f"{_listed(names, ' and ')} may all be {field!r}; say which one it is, as in "
         f"columns={{{field!r}: {names[0]!r}}}: the others are then further columns"
     ]
+
+
+def _split(day: str, clock: str) -> str:
+    """Return the problem of dates that are split into days and times of the day."""
+    return (
+        f"{day!r} has days and {clock!r} times of the day; combine them into one column, as in "
+        f"frame[{day!r}] = pandas.to_datetime(frame[{day!r}].astype(str) + ' ' + "
+        f"frame.pop({clock!r}).astype(str)); a time without a zone is UTC"
+    )
 
 
 def _doubled(chosen: dict[str, Column], options: Options) -> list[str]:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.metadata import BACKEND, described
+from storecore.bars.metadata import BACKEND, TIMEFRAME, described
 from storecore.bars.table import FIELDS, NAIVE
 from storecore.errors import InvalidData, shown
 from storecore.store.frames.bars import bars_given
@@ -71,12 +71,18 @@ def resample(
 
     `extra` says how further columns become one: `{"trades": "sum", "vwap": "mean"}`, with "first",
     "last", "max", "min", "mean" or "sum". Others are left out.
+
+    Raises `InvalidData` if `to` is finer than the timeframe of the bars, as far as it is known:
+    from `timeframe` for a store, from the metadata of a table that is from one.
     """
     length = _length(to)
     _check(length, closed, label, by, calendar, zone)
     ways = _ways(extra or {})
     bars = _bars(source, symbols, (start, end), timeframe, ways)
-    backend = (bars.schema.metadata or {}).get(BACKEND)
+    metadata = bars.schema.metadata or {}
+    backend, stated = metadata.get(BACKEND), metadata.get(TIMEFRAME)
+    is_store = hasattr(source, "read_bars")
+    _refuse_finer(timeframe if is_store else (stated or b"").decode(errors="replace"), length)
     if by == "time":
         bins = _floored(_shifted(_wall(bars, zone), closed), length)
     else:
@@ -93,6 +99,16 @@ def _length(to: str) -> Timeframe:
             f'to={shown(to)}: expected a number and one of s, m, h, d, w, mo, y, such as "1w"'
         )
     return found
+
+
+def _refuse_finer(given: str, length: Timeframe) -> None:
+    """Refuse bars of a timeframe that is known to be longer: nothing can be made from these."""
+    own = timeframe_of(given)
+    if own is not None and own.micros > length.micros:
+        raise InvalidData(
+            f"to={length.name!r}: the bars have the timeframe {given!r}, and {length.name!r} is "
+            "finer; give a longer one, or the bars of a shorter one"
+        )
 
 
 def _check(

@@ -60,13 +60,42 @@ def columns_of(table: Any) -> list[Column]:
     if isinstance(table, Mapping):
         return _of_mapping(table)
     if callable(getattr(table, "collect", None)) and not speaks_arrow(table):
-        return columns_of(table.collect())  # a lazy frame of Polars
+        return columns_of(_collected(table))
     if speaks_arrow(table):
         return _of_speaker(table)
     names = getattr(getattr(table, "dtype", None), "names", None)
     if names:  # a structured array of numpy
         return [_converted(name, table[name]) for name in names]
     return _of_rows(table)
+
+
+def _collected(table: Any) -> Any:
+    """Return what a lazy frame of Polars yields."""
+    try:
+        return table.collect()
+    except MemoryError:
+        raise
+    except Exception as error:  # of whatever it computes
+        raise _unread(table, error) from error
+
+
+def arrow_of(table: Any) -> pa.Table:
+    """Return what speaks Arrow as a table.
+
+    Raises `InvalidData` for an error of the library that computes it, such as DuckDB.
+    """
+    try:
+        return pa.table(table)
+    except (pa.ArrowException, ValueError, TypeError, MemoryError):
+        raise
+    except Exception as error:
+        raise _unread(table, error) from error
+
+
+def _unread(table: Any, error: Exception) -> InvalidData:
+    return InvalidData(
+        f"table: a {type_name(table)} could not be computed: {type_name(error)}: {text_of(error)}"
+    )
 
 
 def _of_arrow(table: pa.Table) -> list[Column]:
@@ -81,7 +110,9 @@ def _level(column: Column) -> Column:
 
 def _of_speaker(table: Any) -> list[Column]:
     try:
-        return _of_arrow(pa.table(table))
+        return _of_arrow(arrow_of(table))
+    except InvalidData:
+        raise
     except (pa.ArrowException, ValueError, TypeError) as error:
         series = getattr(table, "get_columns", None)  # Polars: find the column
         if series is not None:
@@ -158,6 +189,8 @@ def _instead(given: Any) -> str:
     """Return what to do with an object that is not a table."""
     if isinstance(given, PriceBar):
         return '; for a list of PriceBar use write_bars, as in store.write_bars("AAPL", bars)'
+    if type(given).__name__ == "DuckDBPyConnection":
+        return "; give the result of a query, as in write_bar_table(store, con.sql(query))"
     if isinstance(given, Sequence) and not isinstance(given, str | bytes):
         return "; name the columns, as in pandas.DataFrame(rows, columns=['date', 'open', …])"
     return (

@@ -20,6 +20,7 @@ from storecore.bars.groups import Grouped
 from storecore.bars.regularity import Misfit, may_be_sparse, misfit
 from storecore.bars.table import instants_of
 from storecore.errors import StoreWarning
+from storecore.store.frames.numbers import decoded
 from storecore.store.frames.silence import is_silenced
 from storecore.values.timeframes import timeframe_of, usual_spelling
 
@@ -45,13 +46,35 @@ def warn_of_midnights(zone: str, timeframe: str) -> None:
     )
 
 
-def warn_of_bars(rows: Grouped, timeframe: str) -> None:
-    """Warn of each series whose dates do not fit the timeframe, of many only the first."""
+def warn_of_bars(rows: Grouped, timeframe: str, stated: str | None = None) -> None:
+    """Warn of each series whose dates do not fit the timeframe, of many only the first.
+
+    `stated` is the timeframe that the metadata of the table names.
+    """
     found = misfits(rows, timeframe)
+    own = f"the table is one of {stated} bars; give timeframe {stated!r}"
     for symbol, each in found[:_MOST]:
-        _warn(f"{symbol}, timeframe {timeframe!r}: {each.looks_like}; {each.advice}")
+        advice = each.advice if stated in (None, timeframe) else own
+        _warn(f"{symbol}, timeframe {timeframe!r}: {each.looks_like}; {advice}")
     if len(found) > _MOST:
         _warn(f"timeframe {timeframe!r}: so do the bars of {len(found) - _MOST} more symbols")
+
+
+def warn_of_repeats(given: pa.Table, rows: Grouped, timeframe: str) -> None:
+    """Warn if rows of a table were dropped that differ from the one of their date that is kept."""
+    if is_silenced():
+        return
+    names = rows.table.column_names
+    values = {"symbol": decoded(given["symbol"]), **{name: given[name] for name in names}}
+    plain = pa.table({name: decoded(each) for name, each in values.items()})
+    distinct = plain.group_by(plain.column_names).aggregate([])
+    repeats = len(distinct) - len(rows.table)
+    if repeats > 0:
+        _warn(
+            f"timeframe {timeframe!r}: {repeats:,} rows repeat a date of their series with other "
+            "values, the last of each was taken; if they are bars of their own, the dates lack "
+            "their time"
+        )
 
 
 def misfits(rows: Grouped, timeframe: str) -> list[tuple[str, Misfit]]:

@@ -252,6 +252,75 @@ def test_the_written_day_of_parquet_is_that_of_its_zone(cli, at, parquet_file, s
     assert [bar.date for bar in stored()] == [JAN_5]
 
 
+HINT = "timeframe '1d': the dates are midnights in {}, and are kept as instants, which are no"
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "zone"),
+    [
+        ("2026-01-05T00:00:00-05:00", [], "UTC-05:00"),
+        ("2026-01-05 00:00", ["--timezone", "America/New_York"], "America/New_York"),
+    ],
+)
+def test_days_at_the_midnights_of_a_zone_are_imported_with_a_hint(
+    cli, at, csv_file, stored, text, more, zone
+):
+    rows = [
+        GOOD.replace("2026-01-05", text),
+        GOOD.replace("2026-01-05", text.replace("05", "06", 1)),
+    ]
+    told = cli("import", csv_file(*rows), *more, *at).stderr
+    assert HINT.format(zone) in told
+    assert "--day written files each bar under its own day" in told
+    assert len(stored()) == 2
+
+
+def test_days_of_parquet_at_the_midnights_of_a_zone_are_imported_with_a_hint(cli, at, parquet_file):
+    when = pa.array([datetime(2026, 1, 4, 15)], pa.timestamp("us")).cast(pa.int64())
+    file = parquet_file(date=when.cast(pa.timestamp("us", "Asia/Tokyo")))
+    assert HINT.format("Asia/Tokyo") in cli("import", file, *at).stderr
+
+
+@pytest.mark.parametrize(
+    ("texts", "more"),
+    [
+        (["2026-01-05T00:00Z"], []),
+        (["2026-01-05", "2026-01-06T00:00+01:00"], []),
+        (["2026-01-05"], ["--timezone", "Asia/Tokyo"]),
+        (["2026-01-05T00:00+09:00", "2026-01-07T09:00+09:00"], []),
+        (["2026-01-05T00:00+09:00"], ["--timeframe", "1m"]),
+        (["2026-01-05T00:00+09:00"], ["--timeframe", "session"]),
+        (["2026-01-05T00:00+09:00"], ["--day", "written"]),
+    ],
+)
+def test_other_days_give_no_hint(cli, at, csv_file, texts, more):
+    rows = [GOOD.replace("2026-01-05", text) for text in texts]
+    assert "midnights" not in cli("import", csv_file(*rows), *more, *at).stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--irregular"], ["--skip-bad"]])
+def test_different_times_of_one_written_day_are_refused(cli, at, csv_file, stored, more):
+    result = cli("import", csv_file(*MINUTES), "--day", "written", *more, *at)
+    assert result.exit_code == 1
+    assert (
+        "AAPL: 10 rows are different times of 2026-01-05 (line 2, 3, 4, 5, 6, …), and --day "
+        "written files one bar a day: nothing was written; give the timeframe that they have"
+    ) in result.stderr
+    assert stored() == []
+
+
+def test_more_written_days_with_several_times_are_counted(cli, at, csv_file):
+    rows = [MINUTES[0], MINUTES[1], *(row.replace("01-05", "01-06") for row in MINUTES[:2])]
+    told = cli("import", csv_file(*rows), "--day", "written", *at).stderr
+    assert "(line 2, 3), and so are those of 1 more days" in told
+
+
+def test_of_one_time_that_is_written_twice_the_last_row_is_kept(cli, at, csv_file, stored):
+    same = GOOD.replace("01-05", "01-05T09:00+09:00")
+    cli("import", csv_file(GOOD.replace("01-05", "01-05T00:00Z"), same), "--day", "written", *at)
+    assert len(stored()) == 1
+
+
 MINUTES = [GOOD.replace("01-05", f"01-05T09:{minute}") for minute in range(30, 40)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,6 +19,7 @@ from storecore import (
 from storecore.builtin.memory import MemoryDataStore
 
 ACME = """
+import re
 from pathlib import Path
 from msgspec import Struct
 from storecore import BackendSpec, hookimpl
@@ -261,3 +263,31 @@ def test_a_misspelt_backend_key_is_reported_with_the_nearest(toml):
     toml.write_text('[store]\nbacknd = "file"\n')
     with pytest.raises(ConfigError, match="it is missing; is it 'backnd'"):
         open_store(load_config(toml))
+
+
+@pytest.mark.parametrize("name", ["data", "./store", "/var/lib/bars", "~/bars", "bars"])
+def test_a_folder_in_place_of_a_backend_is_given_as_an_option(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("bars").mkdir()
+    hint = re.escape(f'; for a folder give open_store("file", base_path={name!r})')
+    with pytest.raises(UnknownBackend, match=rf"^no backend '{name}'.*{hint}$"):
+        open_store(name)
+
+
+def test_a_path_in_place_of_a_backend_is_given_as_an_option():
+    with pytest.raises(ConfigError, match=r'for a folder give open_store\("file", base_path=…\)'):
+        open_store(Path("data"))
+
+
+def test_another_name_is_not_taken_for_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownBackend, match=r"^no backend 'oracle'; installed: [\w, ]*$"):
+        open_store("oracle")
+
+
+def test_a_current_folder_that_cannot_be_listed_is_no_reason_to_fail(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UnknownBackend, match=r"^no backend 'oracle'"):
+        open_store("oracle")

@@ -250,7 +250,7 @@ def _():
     return frame()
 
 
-@shape("date and time in two columns", words="'date' and 'Time' may all be 'date'.*columns=")
+@shape("date and time in two columns", words="'date' has days and 'Time' times of the day; combine")
 def _():
     return frame(Time=["09:30", "09:31", "09:32"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -96,7 +97,33 @@ def test_a_wrapper_passes_on_a_plain_table_and_no_keyword_of_frames():
 
 def test_a_table_that_may_have_been_split_into_dates_and_times_is_refused():
     for column in (["09:30", "09:31", "09:32"], pa.array([1, 2, 3], pa.time32("s"))):
-        assert "'date' and 'time' may all be 'date'" in refused(plain(time=column))
+        assert refused(plain(time=column)) == (
+            "table: 'date' has days and 'time' times of the day; combine them into one column, as "
+            "in frame['date'] = pandas.to_datetime(frame['date'].astype(str) + ' ' + "
+            "frame.pop('time').astype(str)); a time without a zone is UTC"
+        )
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ["2026-01-05", "2026-01-06", "2026-01-07"],
+        ["20260105", "20260106", "20260107"],
+        ["1/5/2026", "1/6/2026", "1/7/2026"],
+        [20260105, 20260106, 20260107],
+        [JAN_5.date()] * 3,
+        pa.array([JAN_5, JAN_5, JAN_5], pa.timestamp("us", "UTC")),
+    ],
+)
+def test_days_in_any_form_beside_times_of_the_day_are_to_be_combined(days):
+    assert "'date' has days and 'time'" in refused(plain(date=days, time=["9:30 AM"] * 3))
+
+
+@pytest.mark.parametrize("others", [[JAN_5] * 3, [1.5] * 3, ["noon"] * 3])
+def test_two_columns_of_dates_that_are_not_split_are_to_be_chosen_from(others):
+    given = plain().select(["date", "symbol", "open", "high", "low", "close", "volume"])
+    given = given.append_column("time", pa.array(others))
+    assert "'date' and 'time' may all be 'date'" in refused(given)
     assert "'date' and 'time' may all be" in refused(plain(date=[JAN_5] * 3, time=[1, 2, 3]))
     assert len(written(plain(time=[1, 2, 3]))) == 3
 
@@ -151,6 +178,14 @@ def test_a_frame_replaces_whole_series_if_asked():
     storecore.write_bar_table(store, plain())
     storecore.write_bar_table(store, plain(1, symbol=None).to_pandas(), symbol="AAPL", replace=True)
     assert len(store.read_bars("AAPL", *ALWAYS)) == 1
+
+
+@pytest.mark.parametrize("keywords", [{}, {"symbol": "AAPL"}])
+def test_an_empty_table_replaces_nothing(keywords):
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, plain())
+    storecore.write_bar_table(store, plain().slice(0, 0), replace=True, **keywords)
+    assert len(store.read_bars("AAPL", *ALWAYS)) == 3
 
 
 @pytest.mark.parametrize("name", ["", "a\nb"])
@@ -453,3 +488,77 @@ def test_so_many_problems_are_cut():
     told = refused(plain(**many))
     assert told.startswith("table: 40 problems: (1) table.c0")
     assert told.endswith("and 10 more")
+
+
+@pytest.mark.parametrize(
+    ("dates", "row"),
+    [
+        (["2026-01-05", "2026-13-45", "foo"], "row 1 has '2026-13-45'"),
+        (["it's", "2026-01-05", "foo"], 'row 0 has "it\'s"'),
+        (["2026-01-05", None, " 05.01.2026 "], "row 2 has '05.01.2026'"),
+        (["2026-01-05 00:00:00.123456789", "2026-01-05", "2026x"], "row 2 has '2026x'"),
+    ],
+)
+def test_the_first_text_that_is_no_date_is_named(dates, row):
+    assert refused(plain(date=dates)) == (
+        "table.date: expected ISO dates or times such as 2026-01-05T14:30:00+01:00; " + row
+    )
+
+
+def test_columns_that_are_given_the_wrong_way_round_are_to_be_swapped():
+    told = refused(plain().to_pandas().rename(columns={"date": "t"}), columns={"t": "date"})
+    assert (
+        "columns={'t': 'date'}: a column of a bar comes first, then that of the table; swap them, "
+        "as in columns={'date': 't'}"
+    ) in told
+
+
+# What a library computes only when it is read.
+
+
+def test_an_error_of_a_lazy_frame_is_one_of_the_table_with_its_cause():
+    lazy = pl.from_arrow(plain()).lazy().select(pl.col("opening"))
+    with pytest.raises(InvalidData, match=r"a LazyFrame could not be computed: ColumnNotFound") as (
+        caught
+    ):
+        written(lazy)
+    assert isinstance(caught.value.__cause__, pl.exceptions.ColumnNotFoundError)
+
+
+@pytest.mark.parametrize("use", [written, lambda table: storecore.resample(table, "1w")])
+def test_an_error_of_a_query_is_one_of_the_table_with_its_cause(use):
+    with duckdb.connect() as connection:
+        failing = connection.sql("select cast('x' || range as int) as open from range(3)")
+        with pytest.raises(InvalidData, match="could not be computed: ConversionException") as (
+            caught
+        ):
+            use(failing)
+    assert isinstance(caught.value.__cause__, duckdb.Error)
+
+
+class Exhausting:
+    """What needs too much memory to be computed."""
+
+    def collect(self):
+        raise MemoryError
+
+    def __arrow_c_stream__(self, schema=None):
+        raise MemoryError
+
+
+class Lazy:
+    collect = Exhausting.collect
+
+
+@pytest.mark.parametrize("kind", [Lazy, Exhausting])
+def test_a_lack_of_memory_is_no_error_of_the_table(kind):
+    with pytest.raises(MemoryError):
+        written(kind())
+
+
+def test_a_connection_of_duckdb_is_no_table():
+    with duckdb.connect() as connection:
+        assert refused(connection).endswith(
+            "got DuckDBPyConnection; give the result of a query, as in write_bar_table(store, "
+            "con.sql(query))"
+        )

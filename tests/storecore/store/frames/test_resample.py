@@ -330,3 +330,18 @@ def test_of_a_store_the_symbols_have_to_be_named():
         pytest.raises(InvalidData, match=r"^symbols: exp"),
     ):
         resample(store, "1w")
+
+
+@pytest.mark.parametrize("to", ["1h", "1d"])
+def test_a_finer_timeframe_is_refused_for_a_store_and_for_its_table(to):
+    store = storecore.open_store("memory")
+    storecore.write_bar_table(store, bars([DAY, DAY + timedelta(7)]), timeframe="1w")
+    words = f"to='{to}': the bars have the timeframe '1w', and '{to}' is finer"
+    with pytest.raises(InvalidData, match=words):
+        resample(store, to, "X", timeframe="1w")
+    with pytest.raises(InvalidData, match=words):
+        resample(storecore.read_bar_table(store, "X", timeframe="1w"), to)
+
+
+def test_a_table_that_states_no_timeframe_is_not_refused():
+    assert len(resample(bars([DAY, DAY + timedelta(7)]), "1d")) == 2

@@ -6,12 +6,14 @@ import warnings
 from datetime import datetime, timedelta
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
 import storecore
-from storecore import StoreWarning
+from storecore import InvalidData, StoreWarning
 from storecore.builtin.memory import MemoryDataStore
+from storecore.store.frames.silence import silenced
 
 JAN_5 = datetime(2026, 1, 5)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -65,6 +67,22 @@ def test_dates_that_do_not_fit_the_timeframe_are_kept_with_a_warning(dates, time
     assert warned(table(dates), timeframe=timeframe) == ([message], len(dates))
 
 
+@pytest.mark.parametrize("extra", ["keep", "ignore"])
+def test_the_timeframe_that_a_table_states_is_named(extra):
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, table(every(MINUTE, 5)), timeframe="1m")
+    minutes = storecore.read_bar_table(store, "AAPL", timeframe="1m")
+    assert warned(minutes, extra=extra)[0] == [
+        "AAPL, timeframe '1d': it looks like bars of 1m; the table is one of 1m bars; give "
+        "timeframe '1m'"
+    ]
+
+
+def test_the_metadata_of_others_states_no_timeframe():
+    given = table(every(MINUTE, 5)).replace_schema_metadata({b"made by": b"me"})
+    assert "if so, give timeframe '1m'" in warned(given)[0][0]
+
+
 def test_dates_that_fit_give_no_warning():
     assert warned(table(every(DAY, 5))) == ([], 5)
     assert warned(table(every(MINUTE, 5)), timeframe="1m") == ([], 5)
@@ -99,6 +117,36 @@ def test_days_at_the_midnights_of_a_zone_are_kept_with_a_hint(zone, is_plain):
     (text,) = found
     assert f"the dates are midnights in {zone}," in text.replace("UTC+09:00", "+09:00")
     assert 'give day="written"' in text
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2026-01-07T00:00:00-05:00"],
+        ["2026-01-07 00:00-0500", None, "2026-06-07 00:00-0400"],
+        ["2026-01-07T00:00:00.000-05:00 "],
+        pa.array(["2026-01-07T00:00:00-05:00"]).dictionary_encode(),
+    ],
+)
+def test_texts_of_midnights_with_an_offset_are_kept_with_a_warning(texts):
+    given = table(pa.array(texts))
+    given = given.filter(given["date"].is_valid())
+    (text,) = warned(given)[0]
+    assert "the dates are midnights in UTC-05:00, and are kept as instants" in text
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2026-01-07T00:00:00Z"],
+        ["2026-01-07T00:00:00+00:00"],
+        ["2026-01-07"],
+        ["2026-01-07T00:00"],
+        ["2026-01-07T00:00-05:00", "2026-01-08T09:00-05:00"],
+    ],
+)
+def test_other_texts_give_none(texts):
+    assert warned(table(texts)) == ([], len(texts))
 
 
 @pytest.mark.parametrize(
@@ -157,3 +205,73 @@ def test_a_copy_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert storecore.copy_store(source, target).ok
+
+
+# Rows that repeat a date.
+
+REPEATED = (
+    "timeframe '1m': 2 rows repeat a date of their series with other values, the last of each was "
+    "taken; if they are bars of their own, the dates lack their time"
+)
+
+
+@pytest.mark.parametrize("convert", [pa.Table.to_pandas, pl.from_arrow, lambda given: given])
+@pytest.mark.parametrize("as_category", [False, True])
+def test_different_rows_of_one_date_are_counted(convert, as_category):
+    given = table([JAN_5, JAN_5 + DAY, JAN_5, JAN_5]).drop("close")
+    given = given.append_column("close", pa.array([1.0, 2.0, 3.0, 4.0]))
+    if as_category:
+        given = given.set_column(0, "symbol", given["symbol"].dictionary_encode())
+    assert warned(convert(given), timeframe="1m") == ([REPEATED], 2)
+
+
+def test_rows_that_differ_in_a_further_column_only_are_counted():
+    given = table([JAN_5, JAN_5, JAN_5]).append_column("trades", pa.array([1, 2, 3]))
+    assert warned(given, timeframe="1m") == ([REPEATED], 1)
+
+
+def test_equal_rows_of_one_date_give_no_warning():
+    assert warned(table([JAN_5, JAN_5])) == ([], 1)
+
+
+def test_a_copy_of_repeated_rows_warns_of_nothing():
+    given = table([JAN_5, JAN_5]).set_column(5, "close", pa.array([1.0, 2.0]))
+    with silenced():
+        assert warned(given) == ([], 1)
+
+
+# Several rows of a written day.
+
+ON_A_DAY = (
+    "table[1].date: rows of 'AAPL' are different times of 2026-01-06 (3 rows: 1-3), and "
+    'day="written" files one bar a day; give the timeframe that they have, such as '
+    'timeframe="1m", or keep one row of each day'
+)
+TEXTS = ["2026-01-05", "2026-01-06T00:00Z", "2026-01-06T00:00+09:00", "2026-01-06"]
+
+
+@pytest.mark.parametrize("timeframe", ["1d", "1w", "session"])
+@pytest.mark.parametrize("dates", [[JAN_5, *every(MINUTE, 3, JAN_5 + DAY)], TEXTS])
+def test_rows_that_fall_onto_one_written_day_are_refused(dates, timeframe):
+    store = MemoryDataStore()
+    with pytest.raises(InvalidData) as caught:
+        storecore.write_bar_table(store, table(dates), day="written", timeframe=timeframe)
+    assert str(caught.value) == ON_A_DAY
+    assert store.symbols() == []
+
+
+def test_of_many_written_days_with_several_rows_the_first_is_shown():
+    dates = [*every(MINUTE, 3), *every(MINUTE, 3, JAN_5 + DAY)]
+    with pytest.raises(InvalidData, match=r"3 rows: 0-2\), and so are those of 1 more days"):
+        storecore.write_bar_table(MemoryDataStore(), table(dates), day="written")
+
+
+@pytest.mark.parametrize("dates", [[JAN_5, JAN_5], ["2026-01-05T00:00Z", "2026-01-05T09:00+09:00"]])
+def test_of_rows_of_one_moment_on_a_written_day_the_last_wins(dates):
+    assert warned(table(dates), day="written")[1] == 1
+
+
+def test_rows_of_a_written_day_without_prices_do_not_count():
+    given = table(every(MINUTE, 2)).to_pandas()
+    given.loc[1, ["open", "high", "low", "close"]] = None
+    assert warned(given, day="written", missing="skip")[1] == 1
