@@ -198,6 +198,10 @@ class _Deleting(RuleBasedStateMachine):
         )
         assert got == expected, f"the inventory is {got}, that of the memory backend {expected}"
 
+    def teardown(self) -> None:
+        """Compare what is left at the end of each history."""
+        self.read(None, None)
+
 
 def _alike(reference: Any, subject: Any, method: str, *args: Any, **options: Any) -> None:
     """Call both stores. Raise if they answer differently."""

@@ -132,7 +132,7 @@ def test_a_replica_that_fails_is_logged_and_the_others_are_written(mirror, store
     assert [each.symbols() for each in stores[:2]] == [["AAPL"]] * 2
     (record,) = caplog.records
     assert record.levelname == "ERROR"
-    assert "write_bars: the primary has it, but not these replicas: <" in record.getMessage()
+    assert "write_bars: the primary has it, but not these replicas: Failing(" in record.getMessage()
     assert "the disk is gone" in record.getMessage()
 
 

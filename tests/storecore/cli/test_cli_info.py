@@ -7,8 +7,9 @@ from datetime import date, datetime
 import pytest
 from msgspec.structs import replace
 
-from storecore import Action, CorruptData, Decision, Order, OrderResult, PriceBar
+from storecore import Action, CorruptData, Decision, Order, OrderResult, PriceBar, StorageError
 from storecore.cli.info import series_of
+from storecore_file import FileDataStore
 
 ALL = date.min, date.max
 
@@ -120,3 +121,13 @@ def test_a_list_that_must_be_complete_ends_with_the_error(base_path, opened, ten
     next(base_path.glob("prices/AAPL/*.parquet")).write_bytes(b"x")
     with opened() as store, pytest.raises(CorruptData):
         list(series_of(store))
+
+
+def test_a_series_whose_files_cannot_be_measured_is_reported(cli, at, ten_bars, monkeypatch):
+    def fail(self, symbol, *, timeframe="1d"):
+        raise StorageError(f"{symbol}: the disk is gone")
+
+    monkeypatch.setattr(FileDataStore, "bar_footprint", fail)
+    result = cli("info", *at)
+    assert result.exit_code == 1
+    assert "AAPL: the disk is gone" in " ".join(result.output.split())

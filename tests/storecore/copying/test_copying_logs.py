@@ -199,3 +199,19 @@ def test_a_target_that_keeps_fewer_versions_has_the_last_ones(source, found):
             (True, 0, 2),
         ]
         assert target.state_history("value") == source.state_history("value")[:2]
+
+
+def test_a_state_that_is_saved_in_the_target_meanwhile_differs(source, found):
+    class Busy(MemoryDataStore):
+        def restore_state(self, strategy_name, versions, *, expect):
+            super().restore_state(strategy_name, versions, expect=expect)
+            self.save_strategy_state(strategy_name, {"number": "another"})
+
+    save(source, 1, 2)
+    copied = found(copy_store(source, Busy()), "state")
+    assert (copied.equal, copied.added, copied.source.count, copied.target.count) == (
+        False,
+        1,
+        2,
+        3,
+    )

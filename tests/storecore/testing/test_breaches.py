@@ -6,7 +6,16 @@ import pytest
 
 from storecore import CorruptData
 from storecore.builtin.memory import MemoryDataStore
-from storecore.testing import DataStoreSuite, audit, durability, sizes, tampering, worker, zones
+from storecore.testing import (
+    DataStoreSuite,
+    audit,
+    durability,
+    sizes,
+    tampering,
+    times,
+    worker,
+    zones,
+)
 from storecore.testing.filters import Ticker
 from storecore.testing.fixtures import lacking
 from storecore.testing.records import NOON
@@ -114,10 +123,14 @@ def test_a_ticker_says_another_text_of_itself_than_it_equals():
     )
 
 
-def test_a_machine_without_time_zones_is_told_that_it_has_none(monkeypatch):
+def test_a_machine_without_time_zones_tries_no_laws_of_zones(monkeypatch):
     monkeypatch.setattr(zones, "available_timezones", set)
     with pytest.raises(pytest.skip.Exception, match="knows no time zones"):
         DataStoreSuite.test_t1_the_hour_that_comes_twice_is_two_hours(None, MemoryDataStore())
+    monkeypatch.setattr(times, "available_timezones", set)
+    by_name = DataStoreSuite.test_t2_a_time_zone_of_another_library_comes_back_by_its_name
+    with pytest.raises(pytest.skip.Exception, match="knows no time zones"):
+        by_name(None, MemoryDataStore())
 
 
 def test_a_store_without_batches_is_given_none():

@@ -143,6 +143,17 @@ def test_a_partition_stays_whole_where_its_partitions_would_have_names_of_old_on
     assert closes(filled, "A") == dict.fromkeys(OLD, 2.0)
 
 
+def test_of_the_partitions_of_a_series_only_the_long_ones_are_cut(filled, base, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(SeriesWriter, "divide", lambda self, taken: None)
+        replace(filled, ("A", OLD, 2.0))
+    filled.write_bars("A", bars_of("A", [200], 2.0))
+    SeriesWriter(filled._bars._series("A", "1d"), 1).divide(())
+    names = names_of(base, "A")
+    assert "2026-01--2026-03.parquet" not in names
+    assert closes(filled, "A") == dict.fromkeys([*OLD, 200], 2.0)
+
+
 def test_a_partition_that_cannot_be_cut_yet_is_no_error(filled, monkeypatch, caplog):
     def fail(self, taken):
         raise StorageError("no room")
