@@ -191,6 +191,7 @@ class TestCachedFile(Composed):
         return prepared.spec
 
 
+@pytest.mark.soak
 class TestReadonlyMemory(DataStoreSuite):
     """A store that refuses to write is written to by another hand: the one that it reads from."""
 

@@ -299,7 +299,11 @@ JOURNAL_FAULTS = {
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        *itertools.product(["appends that split and merge", "a batch that cuts a part"], FAULTS),
+        *itertools.product(["appends that split and merge"], FAULTS),
+        *(
+            pytest.param("a batch that cuts a part", fault, marks=pytest.mark.soak)
+            for fault in FAULTS
+        ),
         ("a series that is replaced", "no folder sync"),
         ("a series that is replaced", "replaced parts removed before"),
         ("tables through the journal", "no file sync"),

@@ -134,6 +134,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.soak
 def test_a_fault_is_detected(crashed, monkeypatch, fault):
     monkeypatch.setattr(*FAULTS[fault])
     assert any(crashed(3))
