@@ -34,6 +34,7 @@ from storecore_file.integrity import Files, Issue, issue_of
 NAME = ".rename"
 LOCK = ".rename.lock"
 MARK = "renamed.symbol"
+RENAMING = "renaming"  # the kind of what `verify` notes of an interrupted rename
 
 
 class RenamingError(Exception):
@@ -41,12 +42,23 @@ class RenamingError(Exception):
 
 
 class Intent(Struct, frozen=True):
-    """The rename of a symbol. `days` has the number of the last event of each day then."""
+    """The rename of a symbol. `days` has the number of the last event of each day then.
+
+    `originals` has the identities of the partitions that are copied, by the name of their folder
+    ("" is the symbol's own) and their own; `generation` is that of the copies. They prove what a
+    rename may remove. The record of a release before them proves nothing: all files stay.
+    """
 
     old: str
     new: str
     state: Literal["prepared", "committed", "done"]
     days: dict[str, int] = {}
+    originals: dict[str, dict[str, int]] = {}
+    generation: int = 0
+
+    def done(self) -> Intent:
+        """Return the rename once whatever lies there counts."""
+        return replace(self, state="done", originals={})
 
     @property
     def hidden(self) -> str | None:
@@ -112,7 +124,20 @@ def is_marked(names: Sequence[str]) -> bool:
 
 
 def rename_issues(disk: Disk, base_path: Path) -> Iterator[Issue | None]:
-    """Yield the issue of the document, None if it is whole."""
+    """Yield the issue of the document, a note if its rename is not done, None if all is well."""
     renames = Renames(disk, base_path)
     if disk.size(renames.path) is not None:
-        yield issue_of(renames.path, Files(None, lambda path: renames.read()))
+        damage = issue_of(renames.path, Files(None, lambda path: renames.read()))
+        yield damage or _unfinished(renames.path, renames.read())
+
+
+def _unfinished(path: Path, intent: Intent | None) -> Issue | None:
+    if intent is None or intent.state == "done":
+        return None
+    end = "taken back" if intent.state == "prepared" else "finished"
+    return Issue(
+        RENAMING,
+        path,
+        f"{intent.old!r} is being renamed to {intent.new!r}: if that was interrupted, it is {end} "
+        "by the next write to one of them, or by `storecore compact`",
+    )

@@ -11,6 +11,7 @@ is large, by `compact()` and at `close()`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
@@ -23,7 +24,7 @@ from storecore.bars.extra import kinds_of
 from storecore.bars.groups import Grouped
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, SERIES, series_table
-from storecore.errors import StorageError, StoreError
+from storecore.errors import CorruptData, StorageError, StoreError
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import TimeRange
@@ -32,7 +33,14 @@ from storecore_file.bars.inventory import Inventory, SeriesFolder
 from storecore_file.bars.journal import Journal, KindsChangedError
 from storecore_file.bars.journal_integrity import JournalProof, journal_issues
 from storecore_file.bars.kinds import Kinds, KnownKinds
-from storecore_file.bars.layout import layout_of, parsed
+from storecore_file.bars.layout import layout_of
+from storecore_file.bars.originals import (
+    End,
+    Sorted,
+    originals,
+    sorted_copies,
+    sorted_originals,
+)
 from storecore_file.bars.parallel import batch_by_batch, in_parallel
 from storecore_file.bars.partition import Metadata
 from storecore_file.bars.series import Series, any_metadata
@@ -43,7 +51,7 @@ from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES, is_hashed
 from storecore_file.integrity import Issue, guarded, listed, unexpected
-from storecore_file.rename_intent import RenamingError, is_marked
+from storecore_file.rename_intent import RENAMING, Intent, RenamingError, is_marked
 from storecore_file.store_format import EXTRA, StoreFormat
 
 _DAILY = "1d"
@@ -52,6 +60,8 @@ MANY_SERIES = 2  # with few rows each: one append costs less than two files, and
 JOURNAL_BYTES = 16 * 2**20
 WRITERS = 4  # they wait for the disk more than they work
 _AT_ONCE = 64  # files that are removed together: each is held open until then
+_NOT_OF_IT = "neither copied nor written by the rename that was interrupted"
+_log = logging.getLogger("storecore")
 _Result = TypeVar("_Result")
 _Few = list[tuple[str, pa.Table]]
 
@@ -127,21 +137,52 @@ class Bars(BarCollection):
                 locks.enter_context(Locked(folder / ".lock", self._lock_timeout))
             yield
 
-    def copy_symbol(self, old: str, new: str) -> None:
-        """Write all series of a symbol under another one, whose folders are marked."""
-        for name in self._folders_of(old):
-            own, other = (_below(_symbol_folder(self._folder, each), name) for each in (old, new))
-            timeframe = self._metadata(own).timeframe
-            series = Series(own, old, timeframe, self._disk, self._journal)
-            copy = Series(other, new, timeframe, self._disk, self._journal)
-            SeriesWriter(series, self._lock_timeout).copy_to(copy)
+    def originals(self, old: str) -> dict[str, dict[str, End]]:
+        """Return what is known of each partition of a symbol, by the names of its folders."""
+        return {name: originals(self._renamed_series(old, name)) for name in self._folders_of(old)}
 
-    def remove_symbol(self, symbol: str) -> None:
-        """Remove all partitions of a symbol in marked folders, under the locks of its series."""
-        for folder in self.marked_folders(symbol):
-            names = list(filter(parsed, self._disk.names(folder)))
-            for start in range(0, len(names), _AT_ONCE):
-                self._disk.remove(*(folder / name for name in names[start : start + _AT_ONCE]))
+    def copy_symbol(self, intent: Intent) -> None:
+        """Write all series of a symbol under another one, whose folders are marked."""
+        for name in self._folders_of(intent.old):
+            series = self._renamed_series(intent.old, name)
+            folder = _below(_symbol_folder(self._folder, intent.new), name)
+            copy = Series(folder, intent.new, series.timeframe, self._disk, self._journal)
+            SeriesWriter(series, self._lock_timeout).copy_to(copy, intent.generation)
+
+    def _renamed_series(self, symbol: str, name: str) -> Series:
+        """Return the series in a symbol's folder of a name, which may be only a hash."""
+        folder = _below(_symbol_folder(self._folder, symbol), name)
+        timeframe = self._metadata(folder).timeframe
+        return Series(folder, symbol, timeframe, self._disk, self._journal)
+
+    def remove_hidden(self, intent: Intent) -> None:
+        """Remove the partitions that do not count, under the locks of their series.
+
+        Those that are not proven to be of the rename stay, and count again once it is done.
+        """
+        for found in self._hidden(intent):
+            for start in range(0, len(found.proven), _AT_ONCE):
+                self._disk.remove(*found.proven[start : start + _AT_ONCE])
+            for path in found.others:
+                _log.warning("%s: %s, and counts again", path, _NOT_OF_IT)
+
+    def _hidden(self, intent: Intent) -> Iterator[Sorted]:
+        """Yield what lies in each marked folder of the name that does not count."""
+        sort = sorted_copies if intent.hidden == intent.new else sorted_originals
+        old, new = (_symbol_folder(self._folder, each) for each in (intent.old, intent.new))
+        hidden = new if intent.hidden == intent.new else old
+        for folder in self.marked_folders(intent.hidden or intent.old):
+            name = "" if folder == hidden else folder.name
+            yield sort(self._disk, _below(old, name), _below(new, name), intent, name)
+
+    def _hidden_issues(self) -> Iterator[Issue]:
+        """Yield notes on partitions that an interrupted rename hides, though they are not of it."""
+        with suppress(CorruptData):  # the record is reported by itself
+            intent = self.renames.read()
+            if intent is not None and intent.hidden is not None:
+                others = [path for found in self._hidden(intent) for path in found.others]
+                detail = f"{_NOT_OF_IT}: it counts again once that is settled"
+                yield from (Issue(RENAMING, path, detail) for path in others)
 
     def folders_to_mark(self, old: str, new: str) -> list[Path]:
         """Return the folders of the series of a symbol, and of what they are to be."""
@@ -446,6 +487,7 @@ class Bars(BarCollection):
             else:
                 yield unexpected(path, entry)
         yield from guarded(self._folder, journal.issues())
+        yield from guarded(self._folder, self._hidden_issues())
 
     def close(self) -> None:
         """Flush what this store has written to the journal, and close its files."""

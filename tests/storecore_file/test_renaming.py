@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from storecore import Event, FundamentalData, PriceBar
 from storecore.errors import CorruptData, InvalidData, StorageError
 from storecore_file import FileDataStore
 from storecore_file.bars.collection import Bars
+from storecore_file.bars.originals import _end_of
 from storecore_file.events.collection import Events
 from storecore_file.fs.disk import Disk
 from storecore_file.rename_intent import MARK, Renames
@@ -441,3 +445,115 @@ def test_d4_rows_that_come_into_the_journal_before_it_is_locked_are_renamed_too(
     assert filled.read_bars("FB") == []
     assert filled.read_bars("META")[-1].close == 9.0
     assert filled.verify().ok
+
+
+# Files that an interrupted rename meets, and that are not of it.
+
+
+@pytest.fixture(params=["prepared", "committed"])
+def unfinished(request, filled, monkeypatch):
+    """A store whose rename was killed before or after its step; and the name that is hidden."""
+
+    def killed(*given):
+        raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Renaming, "_take_back", killed)
+        patch.setattr(Renaming, "_finish", killed)
+        if request.param == "prepared":
+            patch.setattr(Events, "days_with", killed)
+        with pytest.raises(Interrupted):
+            filled.rename_symbol("FB", "META")
+    filled.close()
+    return {"prepared": "META", "committed": "FB"}[request.param]
+
+
+def brought(base, symbol, tmp_path):
+    """Put a partition that the store lacks into a symbol's folder; return its path."""
+    with FileDataStore(tmp_path / "other") as other:
+        other.write_bars(symbol, bars(symbol, [800]))
+    (path,) = (tmp_path / "other" / "prices" / symbol).glob("*.parquet")
+    return Path(shutil.copy(path, base / "prices" / symbol))
+
+
+def renaming_notes(store):
+    return [each.place for each in store.verify().notes if each.kind == "renaming"]
+
+
+def test_d6_partitions_that_are_not_of_an_interrupted_rename_stay(
+    unfinished, base, tmp_path, caplog
+):
+    """As a process of a release without renames writes them, or a backup brings them."""
+    path = brought(base, unfinished, tmp_path)
+    with FileDataStore(base) as store:
+        before = told(store)
+        store.compact()
+        after = told(store)
+        assert store.verify().ok
+    assert path.exists()
+    assert "neither copied nor written by the rename" in caplog.text
+    assert [date for _, date, _, _ in after[unfinished]["bars"]] == [
+        (JAN_5 + timedelta(800)).replace(tzinfo=None)
+    ]
+    assert {**after, unfinished: NOTHING} == before
+    assert list(base.rglob(MARK)) == []
+
+
+def test_d6_a_damaged_partition_in_a_marked_folder_stays(unfinished, base):
+    path = min((base / "prices" / unfinished).glob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-20])
+    with FileDataStore(base) as store:
+        store.write_fundamental("FB", filing("FB", 300))
+    assert path.exists()
+    assert list(base.rglob(MARK)) == []
+
+
+def test_d6_a_record_and_marks_that_are_laid_over_a_later_store_lose_nothing(unfinished, base):
+    record = (base / ".rename").read_bytes()
+    marks = list(base.rglob(MARK))
+    with FileDataStore(base) as store:
+        store.compact()
+        if unfinished == "META":
+            store.rename_symbol("FB", "META")
+        store.write_bars(unfinished, bars(unfinished, range(30), 9.0))
+        store.write_fundamental(unfinished, filing(unfinished, 60, "Another"))
+        before = told(store)
+    (base / ".rename").write_bytes(record)
+    for mark in marks:
+        mark.touch()
+    with FileDataStore(base) as store:
+        store.compact()
+        assert told(store) == before
+
+
+def test_d6_originals_whose_copies_are_missing_stay(unfinished, base):
+    for path in (base / "prices" / "META").glob("*.parquet"):
+        path.unlink()
+    with FileDataStore(base) as store:
+        store.compact()
+        assert len(store.read_bars("FB")) == 75
+
+
+def test_d6_a_record_that_proves_nothing_removes_no_partition(unfinished, base):
+    """As the first release with renames has left it."""
+    renames = Renames(Disk("os"), base)
+    renames.write(replace(renames.read(), originals={}, generation=0))
+    before = {*(base / "prices").rglob("*.parquet")}
+    with FileDataStore(base) as store:
+        store.write_fundamental("FB", filing("FB", 300))
+    assert {*(base / "prices").rglob("*.parquet")} == before
+    assert list(base.rglob(MARK)) == []
+
+
+def test_d5_an_interrupted_rename_is_noted_with_what_is_not_of_it(unfinished, base, tmp_path):
+    record = str(base / ".rename")
+    with FileDataStore(base) as store:
+        assert renaming_notes(store) == [record]
+        path = brought(base, unfinished, tmp_path)
+        assert {*renaming_notes(store)} == {record, str(path)}
+        store.compact()
+        assert renaming_notes(store) == []
+
+
+def test_the_end_of_a_partition_that_is_gone_proves_nothing(tmp_path):
+    assert _end_of(Disk("os"), tmp_path / "2026-01.parquet") == (-1, -1)
