@@ -100,9 +100,13 @@ class Renaming:
         """Write all under the new name and commit, under the locks; on an error nothing stays."""
         old, new = intent.old, intent.new
         self._renames.write(intent)
+        copied = False
         try:
             self._mark(self._bars.folders_to_mark(old, new))
             self._mark(self._fundamentals.folders_to_mark(old, new))
+            # The mark stops writers, which take no lock. It hides what they wrote before it.
+            check_rename(old, new, has_old=True, has_new=self._fundamentals.has_files(new))
+            copied = True
             self._bars.copy_symbol(intent)
             self._fundamentals.copy_symbol(old, new)
             with self._events.locked():
@@ -112,7 +116,7 @@ class Renaming:
                 return self._renames.write(replace(intent, state="committed", days=days))
         except BaseException:
             with best_effort(self._renames.path, "a rename is taken back by a later write"):
-                self._take_back(intent)
+                self._take_back(intent, copied)
             raise
 
     def _settle(self) -> None:
@@ -125,10 +129,11 @@ class Renaming:
         else:
             self._finish(intent)
 
-    def _take_back(self, intent: Intent) -> None:
-        """Remove what a rename has written under the new name before its step."""
-        self._bars.remove_hidden(intent)
-        self._fundamentals.remove_copies(intent.new, intent.old)
+    def _take_back(self, intent: Intent, copied: bool = True) -> None:
+        """Remove what a rename may have written under the new name before its step."""
+        if copied:
+            self._bars.remove_hidden(intent)
+            self._fundamentals.remove_copies(intent.new, intent.old)
         self._renames.write(intent.done())
         self._unmark(intent)
 

@@ -19,6 +19,7 @@ from storecore_file.bars.collection import Bars
 from storecore_file.bars.originals import _end_of
 from storecore_file.events.collection import Events
 from storecore_file.fs.disk import Disk
+from storecore_file.fundamentals import Fundamentals
 from storecore_file.rename_intent import MARK, Renames
 from storecore_file.renaming import Renaming
 
@@ -226,7 +227,7 @@ def interrupted(request, filled, outcomes, monkeypatch):
 
             patch.setattr(cls, name, call)
 
-        def nothing(self, intent):
+        def nothing(*given):
             raise Interrupted  # a killed process takes nothing back
 
         patch.setattr(Renaming, "_take_back", nothing)
@@ -557,3 +558,22 @@ def test_d5_an_interrupted_rename_is_noted_with_what_is_not_of_it(unfinished, ba
 
 def test_the_end_of_a_partition_that_is_gone_proves_nothing(tmp_path):
     assert _end_of(Disk("os"), tmp_path / "2026-01.parquet") == (-1, -1)
+
+
+@pytest.mark.parametrize("name", ["Facebook", "Another"])
+def test_d4_a_document_that_the_new_name_gets_before_the_mark_is_never_replaced(
+    filled, base, outcomes, monkeypatch, name
+):
+    real = Fundamentals.folders_to_mark
+
+    def folders_to_mark(self, old, new):
+        with FileDataStore(base) as other:
+            other.write_fundamental("META", filing("META", 1, name))
+        return real(self, old, new)
+
+    monkeypatch.setattr(Fundamentals, "folders_to_mark", folders_to_mark)
+    with pytest.raises(InvalidData, match="'META' has data already"):
+        filled.rename_symbol("FB", "META")
+    assert [each.company_name for each in filled.fundamentals("META")] == [name]
+    assert told(filled, ("FB",))["FB"] == outcomes[0]["FB"]
+    assert list(base.rglob(MARK)) == []
