@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from storecore.errors import CorruptData
+from storecore.errors import CorruptData, StorageError
 from storecore_file.bars.layout import parsed
-from storecore_file.bars.overlaps import clusters
+from storecore_file.bars.overlaps import clusters, older
 from storecore_file.bars.partition import bars_in
 from storecore_file.bars.series import Series
 from storecore_file.fs.disk import Disk
@@ -39,10 +39,17 @@ _UNKNOWN = End(-1, -1)
 
 
 def originals(series: Series) -> dict[str, End]:
-    """Return what the end of each partition of a series says, by name."""
+    """Return what the end of each partition of a series says, by name.
+
+    Raises `StorageError` if one of another state lies below newer ones: its bars, which no copy
+    would have, would be removed with it.
+    """
     found: dict[str, End] = {}
     for cluster in clusters(series.layout().partitions):
         with series.held(cluster) as held:
+            for partition, _, problem in older(held):
+                if problem is not None:
+                    raise _of_another_state(series.path(partition), problem)
             for partition, file in held:
                 found[partition.name] = End(file.metadata.generation, file.identity)
     return found
@@ -97,3 +104,11 @@ def _end_of(disk: Disk, path: Path) -> End:
             bars = bars_in(file)
             return End(bars.metadata.generation, bars.identity)
     return _UNKNOWN
+
+
+def _of_another_state(path: Path, problem: str) -> StorageError:
+    return StorageError(
+        f"{path}: of another state than newer ones: {problem}; run `storecore compact`, which "
+        "keeps it in quarantine, then rename the symbol again",
+        path,
+    )

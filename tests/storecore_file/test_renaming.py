@@ -577,3 +577,26 @@ def test_d4_a_document_that_the_new_name_gets_before_the_mark_is_never_replaced(
     assert [each.company_name for each in filled.fundamentals("META")] == [name]
     assert told(filled, ("FB",))["FB"] == outcomes[0]["FB"]
     assert list(base.rglob(MARK)) == []
+
+
+def test_d6_partitions_of_another_state_refuse_a_rename_until_they_are_brought_together(
+    store, base, tmp_path
+):
+    store.write_bars("FB", bars("FB", range(30)))
+    other = tmp_path / "other"
+    shutil.copytree(base, other)
+    with FileDataStore(other) as copied:
+        copied.write_bars("FB", bars("FB", [3], 9.0))
+    store.delete_bars("FB", JAN_5, JAN_5 + timedelta(99))
+    store.write_bars("FB", bars("FB", range(10, 60), 3.0))
+    for path in (other / "prices" / "FB").glob("*.parquet"):
+        shutil.copy(path, base / "prices" / "FB")
+    before = {path: path.read_bytes() for path in (base / "prices").rglob("*.parquet")}
+    with pytest.raises(StorageError, match="run `storecore compact`, which keeps it in quarantine"):
+        store.rename_symbol("FB", "META")
+    assert {path: path.read_bytes() for path in (base / "prices").rglob("*.parquet")} == before
+    assert list(base.rglob(MARK)) == []
+    store.compact()
+    store.rename_symbol("FB", "META")
+    assert list((base / "aside").rglob("*.parquet")) != []
+    assert len(store.read_bars("META")) >= 50
