@@ -17,8 +17,10 @@ from storecore.errors import CorruptData, InvalidData, StorageError
 from storecore_file import FileDataStore
 from storecore_file.bars.collection import Bars
 from storecore_file.bars.originals import _end_of
+from storecore_file.bars.series import Series
 from storecore_file.events.collection import Events
 from storecore_file.fs.disk import Disk
+from storecore_file.fs.stat import fingerprint
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.rename_intent import MARK, Renames
 from storecore_file.renaming import Renaming
@@ -600,3 +602,63 @@ def test_d6_partitions_of_another_state_refuse_a_rename_until_they_are_brought_t
     store.rename_symbol("FB", "META")
     assert list((base / "aside").rglob("*.parquet")) != []
     assert len(store.read_bars("META")) >= 50
+
+
+@pytest.mark.parametrize(("first", "second"), [("META", "FB"), ("FB", "META")])
+def test_b4_a_table_of_symbols_that_is_read_across_a_rename_has_one_of_both_names(
+    filled, base, monkeypatch, first, second
+):
+    """Seen again by the same store object, which has kept what it saw of the record."""
+    real = Series.load
+    for old, new in [("FB", "META"), ("META", "FB")]:
+
+        def load(self, *given, old=old, new=new, **options):
+            found = real(self, *given, **options)
+            monkeypatch.setattr(Series, "load", real)
+            with FileDataStore(base) as other:
+                other.rename_symbol(old, new)
+            return found
+
+        monkeypatch.setattr(Series, "load", load)
+        assert {*filled.read_bar_table([first, second])["symbol"].to_pylist()} == {new}
+        assert filled.read_bar_table([first, second]).num_rows == 75
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.symbols(),
+        lambda store: sorted({each.symbol for each in store.inventory()}),
+    ],
+)
+def test_b4_questions_of_all_symbols_across_a_rename_find_one_of_both_names(
+    filled, base, monkeypatch, ask
+):
+    real = Disk.folder_names
+
+    def folder_names(self, folder):
+        found = real(self, folder)
+        if folder.name == "prices":
+            monkeypatch.setattr(Disk, "folder_names", real)
+            with FileDataStore(base) as other:
+                other.rename_symbol("FB", "META")
+        return found
+
+    monkeypatch.setattr(Disk, "folder_names", folder_names)
+    assert ask(filled) == ["META"]
+
+
+def test_a_read_of_one_symbol_does_not_look_at_the_record_of_renames(filled, base, monkeypatch):
+    looks = []
+
+    def look(path):
+        looks.append(Path(path).name)
+        return fingerprint(path)
+
+    monkeypatch.setattr("storecore_file.bars.collection.fingerprint", look)
+    filled.read_bar_table(["FB"])
+    assert looks == []
+    filled.symbols()
+    looks.clear()
+    filled.read_bar_table(["FB", "META"])
+    assert looks == [".rename"]
