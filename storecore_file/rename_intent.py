@@ -29,11 +29,16 @@ from storecore.models import Event
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.names import SYMBOLS
 from storecore_file.fs.seal import sealed, unsealed
-from storecore_file.integrity import Files, Issue, issue_of
+from storecore_file.integrity import QUARANTINE, Files, Issue, issue_of
 
 NAME = ".rename"
 LOCK = ".rename.lock"
 MARK = "renamed.symbol"
+_REMEDY = (
+    "if no rename was interrupted, `storecore repair` moves it to quarantine; otherwise restore it "
+    "from a backup"
+)
+_DEPTH = 3  # prices, the symbol, the timeframe
 RENAMING = "renaming"  # the kind of what `verify` notes of an interrupted rename
 
 
@@ -89,7 +94,7 @@ class Renames:
         try:
             return msgspec.json.decode(unsealed(content), type=Intent)
         except ValueError as error:
-            message = f"{self.path}: not a whole record of a rename: {error}"
+            message = f"{self.path}: not a whole record of a rename: {error}; {_REMEDY}"
             raise CorruptData(message, self.path) from error
 
     def __reduce__(self) -> tuple[type[Renames], tuple[Disk, Path]]:
@@ -127,8 +132,18 @@ def rename_issues(disk: Disk, base_path: Path) -> Iterator[Issue | None]:
     """Yield the issue of the document, a note if its rename is not done, None if all is well."""
     renames = Renames(disk, base_path)
     if disk.size(renames.path) is not None:
-        damage = issue_of(renames.path, Files(None, lambda path: renames.read()))
+        files = Files(None, lambda path: renames.read(), QUARANTINE, lambda name: LOCK)
+        damage = issue_of(renames.path, files)
+        if damage is not None and _has_marks(disk, base_path):
+            damage = damage._replace(remedy=None)
         yield damage or _unfinished(renames.path, renames.read())
+
+
+def _has_marks(disk: Disk, folder: Path, below: int = _DEPTH) -> bool:
+    """Return whether a rename has marked a folder, or one below it: then the record is needed."""
+    return MARK in disk.names(folder) or (
+        below > 0 and any(_has_marks(disk, each, below - 1) for each in disk.folders(folder))
+    )
 
 
 def _unfinished(path: Path, intent: Intent | None) -> Issue | None:

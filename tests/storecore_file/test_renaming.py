@@ -662,3 +662,28 @@ def test_a_read_of_one_symbol_does_not_look_at_the_record_of_renames(filled, bas
     looks.clear()
     filled.read_bar_table(["FB", "META"])
     assert looks == [".rename"]
+
+
+def damage_record(base):
+    path = base / ".rename"
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def test_d5_a_damaged_record_goes_to_quarantine_if_no_folder_is_marked(filled, base):
+    filled.rename_symbol("FB", "META")
+    damage_record(base)
+    with pytest.raises(CorruptData, match="`storecore repair` moves it to quarantine"):
+        filled.rename_symbol("META", "FB")
+    (action,) = filled.repair().actions
+    assert action.startswith("moved .rename to aside")
+    filled.rename_symbol("META", "FB")
+    assert filled.verify().ok
+
+
+def test_d5_a_damaged_record_of_an_interrupted_rename_stays(unfinished, base):
+    damage_record(base)
+    with FileDataStore(base) as store:
+        repaired = store.repair()
+    assert (base / ".rename").exists()
+    assert repaired.actions == ()
+    assert str(base / ".rename") in [each.place for each in repaired.findings]
