@@ -687,3 +687,16 @@ def test_d5_a_damaged_record_of_an_interrupted_rename_stays(unfinished, base):
     assert (base / ".rename").exists()
     assert repaired.actions == ()
     assert str(base / ".rename") in [each.place for each in repaired.findings]
+
+
+def test_a_superseded_partition_that_a_killed_writer_left_does_not_refuse_a_rename(store, base):
+    store.write_bars("FB", bars("FB", range(5)))
+    (path,) = (base / "prices" / "FB").glob("*.parquet")
+    content = path.read_bytes()
+    store.write_bar_table(table(bars("FB", range(40))), replace=True)
+    assert not path.exists()
+    path.write_bytes(content)
+    store.rename_symbol("FB", "META")
+    assert len(store.read_bars("META")) == 40
+    assert store.read_bars("FB") == []
+    assert list((base / "prices" / "FB").glob("*.parquet")) == []
