@@ -111,6 +111,10 @@ class Fundamentals(FundamentalCollection):
             if data is not None and copy is not None and replace(data, symbol=other) == copy:
                 self._disk.remove(path)
 
+    def has_files(self, symbol: str) -> bool:
+        """Return whether a symbol has documents, those that a rename hides too."""
+        return bool(self._raw_paths(symbol))
+
     def folders_to_mark(self, old: str, new: str) -> list[Path]:
         """Return the folders of two symbols, made if need be; none if the old one has none."""
         if not self._raw_paths(old):

@@ -29,11 +29,17 @@ from storecore.models import Event
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.names import SYMBOLS
 from storecore_file.fs.seal import sealed, unsealed
-from storecore_file.integrity import Files, Issue, issue_of
+from storecore_file.integrity import QUARANTINE, Files, Issue, issue_of
 
 NAME = ".rename"
 LOCK = ".rename.lock"
 MARK = "renamed.symbol"
+_REMEDY = (
+    "if no rename was interrupted, `storecore repair` moves it to quarantine; otherwise restore it "
+    "from a backup"
+)
+_DEPTH = 3  # prices, the symbol, the timeframe
+RENAMING = "renaming"  # the kind of what `verify` notes of an interrupted rename
 
 
 class RenamingError(Exception):
@@ -41,12 +47,23 @@ class RenamingError(Exception):
 
 
 class Intent(Struct, frozen=True):
-    """The rename of a symbol. `days` has the number of the last event of each day then."""
+    """The rename of a symbol. `days` has the number of the last event of each day then.
+
+    `originals` has the identities of the partitions that are copied, by the name of their folder
+    ("" is the symbol's own) and their own; `generation` is that of the copies. They prove what a
+    rename may remove. The record of a release before them proves nothing: all files stay.
+    """
 
     old: str
     new: str
     state: Literal["prepared", "committed", "done"]
     days: dict[str, int] = {}
+    originals: dict[str, dict[str, int]] = {}
+    generation: int = 0
+
+    def done(self) -> Intent:
+        """Return the rename once whatever lies there counts."""
+        return replace(self, state="done", originals={})
 
     @property
     def hidden(self) -> str | None:
@@ -77,7 +94,7 @@ class Renames:
         try:
             return msgspec.json.decode(unsealed(content), type=Intent)
         except ValueError as error:
-            message = f"{self.path}: not a whole record of a rename: {error}"
+            message = f"{self.path}: not a whole record of a rename: {error}; {_REMEDY}"
             raise CorruptData(message, self.path) from error
 
     def __reduce__(self) -> tuple[type[Renames], tuple[Disk, Path]]:
@@ -112,7 +129,30 @@ def is_marked(names: Sequence[str]) -> bool:
 
 
 def rename_issues(disk: Disk, base_path: Path) -> Iterator[Issue | None]:
-    """Yield the issue of the document, None if it is whole."""
+    """Yield the issue of the document, a note if its rename is not done, None if all is well."""
     renames = Renames(disk, base_path)
     if disk.size(renames.path) is not None:
-        yield issue_of(renames.path, Files(None, lambda path: renames.read()))
+        files = Files(None, lambda path: renames.read(), QUARANTINE, lambda name: LOCK)
+        damage = issue_of(renames.path, files)
+        if damage is not None and _has_marks(disk, base_path):
+            damage = damage._replace(remedy=None)
+        yield damage or _unfinished(renames.path, renames.read())
+
+
+def _has_marks(disk: Disk, folder: Path, below: int = _DEPTH) -> bool:
+    """Return whether a rename has marked a folder, or one below it: then the record is needed."""
+    return MARK in disk.names(folder) or (
+        below > 0 and any(_has_marks(disk, each, below - 1) for each in disk.folders(folder))
+    )
+
+
+def _unfinished(path: Path, intent: Intent | None) -> Issue | None:
+    if intent is None or intent.state == "done":
+        return None
+    end = "taken back" if intent.state == "prepared" else "finished"
+    return Issue(
+        RENAMING,
+        path,
+        f"{intent.old!r} is being renamed to {intent.new!r}: if that was interrupted, it is {end} "
+        "by the next write to one of them, or by `storecore compact`",
+    )

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from storecore.values.names import check_rename
 from storecore_file.bars.collection import Bars
+from storecore_file.bars.partition import next_generation
 from storecore_file.events.collection import Events
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import best_effort
@@ -63,7 +64,7 @@ class Renaming:
             self._format.require(RENAMES)
             with self._bars.held(old, new):
                 self._check(old, new)
-                intent = self._committed(old, new)
+                intent = self._committed(self._intent(old, new))
             with best_effort(self._renames.path, "the rest of a rename is done by a later write"):
                 self._finish(intent)
 
@@ -84,13 +85,29 @@ class Renaming:
         }
         check_rename(old, new, has_old=old in known, has_new=new in known)
 
-    def _committed(self, old: str, new: str) -> Intent:
+    def _intent(self, old: str, new: str) -> Intent:
+        """Return a rename that is to be done, with what proves later which files are of it."""
+        found = self._bars.originals(old)
+        ends = [end for folder in found.values() for end in folder.values()]
+        known = {
+            folder: {name: end.identity for name, end in each.items()}
+            for folder, each in found.items()
+        }
+        generation = next_generation(end.generation for end in ends)
+        return Intent(old, new, "prepared", originals=known, generation=generation)
+
+    def _committed(self, intent: Intent) -> Intent:
         """Write all under the new name and commit, under the locks; on an error nothing stays."""
-        intent = self._renames.write(Intent(old, new, "prepared"))
+        old, new = intent.old, intent.new
+        self._renames.write(intent)
+        copied = False
         try:
             self._mark(self._bars.folders_to_mark(old, new))
             self._mark(self._fundamentals.folders_to_mark(old, new))
-            self._bars.copy_symbol(old, new)
+            # The mark stops writers, which take no lock. It hides what they wrote before it.
+            check_rename(old, new, has_old=True, has_new=self._fundamentals.has_files(new))
+            copied = True
+            self._bars.copy_symbol(intent)
             self._fundamentals.copy_symbol(old, new)
             with self._events.locked():
                 self._check(old, new)  # it may have got events meanwhile
@@ -99,7 +116,7 @@ class Renaming:
                 return self._renames.write(replace(intent, state="committed", days=days))
         except BaseException:
             with best_effort(self._renames.path, "a rename is taken back by a later write"):
-                self._take_back(intent)
+                self._take_back(intent, copied)
             raise
 
     def _settle(self) -> None:
@@ -112,21 +129,22 @@ class Renaming:
         else:
             self._finish(intent)
 
-    def _take_back(self, intent: Intent) -> None:
-        """Remove what a rename has written under the new name before its step."""
-        self._bars.remove_symbol(intent.new)
-        self._fundamentals.remove_copies(intent.new, intent.old)
-        self._renames.write(replace(intent, state="done"))
+    def _take_back(self, intent: Intent, copied: bool = True) -> None:
+        """Remove what a rename may have written under the new name before its step."""
+        if copied:
+            self._bars.remove_hidden(intent)
+            self._fundamentals.remove_copies(intent.new, intent.old)
+        self._renames.write(intent.done())
         self._unmark(intent)
 
     def _finish(self, intent: Intent) -> None:
         """Remove what a rename has left under the old name after its step."""
         if intent.state == "committed":
             with self._bars.locked(intent.old, intent.new):
-                self._bars.remove_symbol(intent.old)
+                self._bars.remove_hidden(intent)
             self._fundamentals.remove_copies(intent.old, intent.new)
             self._events.rename(intent)
-            self._renames.write(replace(intent, state="done"))
+            self._renames.write(intent.done())
         self._unmark(intent)
 
     def _mark(self, folders: Iterable[Path]) -> None:

@@ -68,8 +68,9 @@ class FileDataStore(Store):
     journal are in no partition), "diverged" (the journal of a copy that was written to apart,
     or files of such copies that have a column in kinds that differ)
     or another of `verify_audit()`. Notes are "temporary" and "leftover" files of killed
-    writers, the "torn" end of a log, an "unknown" file, and anomalies in bars. With a checkpoint
-    (`against`) findings have the kinds of `storecore.store.checkpoints` too.
+    writers, the "torn" end of a log, an "unknown" file, a rename that is "renaming" still (and
+    files that it hides but has not written), and anomalies in bars. With a checkpoint (`against`)
+    findings have the kinds of `storecore.store.checkpoints` too.
     """
 
     _bars: Bars

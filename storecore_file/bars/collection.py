@@ -11,6 +11,7 @@ is large, by `compact()` and at `close()`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
@@ -23,7 +24,7 @@ from storecore.bars.extra import kinds_of
 from storecore.bars.groups import Grouped
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, SERIES, series_table
-from storecore.errors import StorageError, StoreError
+from storecore.errors import CorruptData, StorageError, StoreError
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import TimeRange
@@ -32,7 +33,14 @@ from storecore_file.bars.inventory import Inventory, SeriesFolder
 from storecore_file.bars.journal import Journal, KindsChangedError
 from storecore_file.bars.journal_integrity import JournalProof, journal_issues
 from storecore_file.bars.kinds import Kinds, KnownKinds
-from storecore_file.bars.layout import layout_of, parsed
+from storecore_file.bars.layout import layout_of
+from storecore_file.bars.originals import (
+    End,
+    Sorted,
+    originals,
+    sorted_copies,
+    sorted_originals,
+)
 from storecore_file.bars.parallel import batch_by_batch, in_parallel
 from storecore_file.bars.partition import Metadata
 from storecore_file.bars.series import Series, any_metadata
@@ -42,8 +50,9 @@ from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES, is_hashed
+from storecore_file.fs.stat import Fingerprint, fingerprint
 from storecore_file.integrity import Issue, guarded, listed, unexpected
-from storecore_file.rename_intent import RenamingError, is_marked
+from storecore_file.rename_intent import RENAMING, Intent, RenamingError, is_marked
 from storecore_file.store_format import EXTRA, StoreFormat
 
 _DAILY = "1d"
@@ -51,7 +60,10 @@ FEW_ROWS = 32  # a symbol with more is written into its own files at once
 MANY_SERIES = 2  # with few rows each: one append costs less than two files, and is whole or not
 JOURNAL_BYTES = 16 * 2**20
 WRITERS = 4  # they wait for the disk more than they work
+_NOT_SEEN = (0, 0, 0, 0)
 _AT_ONCE = 64  # files that are removed together: each is held open until then
+_NOT_OF_IT = "neither copied nor written by the rename that was interrupted"
+_log = logging.getLogger("storecore")
 _Result = TypeVar("_Result")
 _Few = list[tuple[str, pa.Table]]
 
@@ -69,6 +81,7 @@ class Bars(BarCollection):
         self._journal = Journal(folder / ".journal", disk, lock_timeout)
         self.renames = self._journal.renames
         self._inventory = Inventory(disk, self._journal, self._series)
+        self._record: Fingerprint | None = _NOT_SEEN  # of renames, when it was seen last
         self._appended = False
         self._known: set[tuple[str, str]] = set()  # series whose partitions have been asked
         self._reached = 0  # the highest number of a journal file that they know
@@ -127,21 +140,52 @@ class Bars(BarCollection):
                 locks.enter_context(Locked(folder / ".lock", self._lock_timeout))
             yield
 
-    def copy_symbol(self, old: str, new: str) -> None:
-        """Write all series of a symbol under another one, whose folders are marked."""
-        for name in self._folders_of(old):
-            own, other = (_below(_symbol_folder(self._folder, each), name) for each in (old, new))
-            timeframe = self._metadata(own).timeframe
-            series = Series(own, old, timeframe, self._disk, self._journal)
-            copy = Series(other, new, timeframe, self._disk, self._journal)
-            SeriesWriter(series, self._lock_timeout).copy_to(copy)
+    def originals(self, old: str) -> dict[str, dict[str, End]]:
+        """Return what is known of each partition of a symbol, by the names of its folders."""
+        return {name: originals(self._renamed_series(old, name)) for name in self._folders_of(old)}
 
-    def remove_symbol(self, symbol: str) -> None:
-        """Remove all partitions of a symbol in marked folders, under the locks of its series."""
-        for folder in self.marked_folders(symbol):
-            names = list(filter(parsed, self._disk.names(folder)))
-            for start in range(0, len(names), _AT_ONCE):
-                self._disk.remove(*(folder / name for name in names[start : start + _AT_ONCE]))
+    def copy_symbol(self, intent: Intent) -> None:
+        """Write all series of a symbol under another one, whose folders are marked."""
+        for name in self._folders_of(intent.old):
+            series = self._renamed_series(intent.old, name)
+            folder = _below(_symbol_folder(self._folder, intent.new), name)
+            copy = Series(folder, intent.new, series.timeframe, self._disk, self._journal)
+            SeriesWriter(series, self._lock_timeout).copy_to(copy, intent.generation)
+
+    def _renamed_series(self, symbol: str, name: str) -> Series:
+        """Return the series in a symbol's folder of a name, which may be only a hash."""
+        folder = _below(_symbol_folder(self._folder, symbol), name)
+        timeframe = self._metadata(folder).timeframe
+        return Series(folder, symbol, timeframe, self._disk, self._journal)
+
+    def remove_hidden(self, intent: Intent) -> None:
+        """Remove the partitions that do not count, under the locks of their series.
+
+        Those that are not proven to be of the rename stay, and count again once it is done.
+        """
+        for found in self._hidden(intent):
+            for start in range(0, len(found.proven), _AT_ONCE):
+                self._disk.remove(*found.proven[start : start + _AT_ONCE])
+            for path in found.others:
+                _log.warning("%s: %s, and counts again", path, _NOT_OF_IT)
+
+    def _hidden(self, intent: Intent) -> Iterator[Sorted]:
+        """Yield what lies in each marked folder of the name that does not count."""
+        sort = sorted_copies if intent.hidden == intent.new else sorted_originals
+        old, new = (_symbol_folder(self._folder, each) for each in (intent.old, intent.new))
+        hidden = new if intent.hidden == intent.new else old
+        for folder in self.marked_folders(intent.hidden or intent.old):
+            name = "" if folder == hidden else folder.name
+            yield sort(self._disk, _below(old, name), _below(new, name), intent, name)
+
+    def _hidden_issues(self) -> Iterator[Issue]:
+        """Yield notes on partitions that an interrupted rename hides, though they are not of it."""
+        with suppress(CorruptData):  # the record is reported by itself
+            intent = self.renames.read()
+            if intent is not None and intent.hidden is not None:
+                others = [path for found in self._hidden(intent) for path in found.others]
+                detail = f"{_NOT_OF_IT}: it counts again once that is settled"
+                yield from (Issue(RENAMING, path, detail) for path in others)
 
     def folders_to_mark(self, old: str, new: str) -> list[Path]:
         """Return the folders of the series of a symbol, and of what they are to be."""
@@ -274,10 +318,31 @@ class Bars(BarCollection):
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: Collection[str]
     ) -> list[tuple[str, pa.Table]]:
         """Return a series table (of some columns) a symbol."""
-        loaded = (
-            self._series(symbol, timeframe).load(span, columns, complete=True) for symbol in symbols
-        )
-        return list(zip(symbols, batch_by_batch(loaded), strict=True))
+
+        def read() -> list[tuple[str, pa.Table]]:
+            loaded = (
+                self._series(symbol, timeframe).load(span, columns, complete=True)
+                for symbol in symbols
+            )
+            return list(zip(symbols, batch_by_batch(loaded), strict=True))
+
+        return self._between_renames(read) if len(symbols) > 1 else read()
+
+    def _between_renames(self, read: Callable[[], _Result]) -> _Result:
+        """Return what a read of several symbols returns, read again if one is renamed meanwhile.
+
+        Else it would find a symbol under both names, or under neither. What was seen of the record
+        last is kept, so that this costs one look at it.
+        """
+        if self._record == _NOT_SEEN:
+            self._record = fingerprint(self.renames.path)
+        before = self._record
+        while True:
+            found = read()
+            now = self._record = fingerprint(self.renames.path)
+            if now == before:
+                return found
+            before = now
 
     def stream(
         self,
@@ -318,6 +383,9 @@ class Bars(BarCollection):
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars, of one timeframe or of any."""
+        return self._between_renames(lambda: self._symbols(timeframe))
+
+    def _symbols(self, timeframe: str | None) -> list[str]:
         symbols = {key[0] for key in self._journal.series() if timeframe in (None, key[1])}
         for folder in self._disk.folders(self._folder):
             symbol = self._symbol_in(folder, timeframe)
@@ -357,7 +425,7 @@ class Bars(BarCollection):
 
     def inventory(self) -> list[SeriesCoverage]:
         """Return the extent of each series that has bars, by symbol, then timeframe."""
-        return self._inventory.read(self._series_folders())
+        return self._between_renames(lambda: self._inventory.read(self._series_folders()))
 
     def _series_folders(self) -> Iterator[SeriesFolder]:
         """Yield the folders that may have partitions, in no order."""
@@ -446,6 +514,7 @@ class Bars(BarCollection):
             else:
                 yield unexpected(path, entry)
         yield from guarded(self._folder, journal.issues())
+        yield from guarded(self._folder, self._hidden_issues())
 
     def close(self) -> None:
         """Flush what this store has written to the journal, and close its files."""

@@ -396,12 +396,11 @@ class SeriesWriter:
         change = _Change(kinds, pending) if kinds or self._series.layout().marked else None
         return _Upserted([_Filled(whole, new, flushed, origins)], took, change)
 
-    def copy_to(self, other: Series) -> None:
+    def copy_to(self, other: Series, generation: int) -> None:
         """Write all bars into the folder of another series. The caller holds the locks of both."""
         flushed = self._journal.pending(other.key).through
 
         def copy(piece: Partition, file: PartitionFile) -> None:
-            generation = next_generation([file.metadata.generation])
             bars = file.rows(piece.first, piece.last)
             path = other.path(partition_of(piece.first, piece.last))
             self._disk.replace(path, encode(*other.key, bars, flushed, generation))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from storecore import Event, FundamentalData, PriceBar
 from storecore.errors import CorruptData, InvalidData, StorageError
 from storecore_file import FileDataStore
 from storecore_file.bars.collection import Bars
+from storecore_file.bars.originals import _end_of
+from storecore_file.bars.series import Series
 from storecore_file.events.collection import Events
 from storecore_file.fs.disk import Disk
+from storecore_file.fs.stat import fingerprint
+from storecore_file.fundamentals import Fundamentals
 from storecore_file.rename_intent import MARK, Renames
 from storecore_file.renaming import Renaming
 
@@ -222,7 +229,7 @@ def interrupted(request, filled, outcomes, monkeypatch):
 
             patch.setattr(cls, name, call)
 
-        def nothing(self, intent):
+        def nothing(*given):
             raise Interrupted  # a killed process takes nothing back
 
         patch.setattr(Renaming, "_take_back", nothing)
@@ -441,3 +448,255 @@ def test_d4_rows_that_come_into_the_journal_before_it_is_locked_are_renamed_too(
     assert filled.read_bars("FB") == []
     assert filled.read_bars("META")[-1].close == 9.0
     assert filled.verify().ok
+
+
+# Files that an interrupted rename meets, and that are not of it.
+
+
+@pytest.fixture(params=["prepared", "committed"])
+def unfinished(request, filled, monkeypatch):
+    """A store whose rename was killed before or after its step; and the name that is hidden."""
+
+    def killed(*given):
+        raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Renaming, "_take_back", killed)
+        patch.setattr(Renaming, "_finish", killed)
+        if request.param == "prepared":
+            patch.setattr(Events, "days_with", killed)
+        with pytest.raises(Interrupted):
+            filled.rename_symbol("FB", "META")
+    filled.close()
+    return {"prepared": "META", "committed": "FB"}[request.param]
+
+
+def brought(base, symbol, tmp_path):
+    """Put a partition that the store lacks into a symbol's folder; return its path."""
+    with FileDataStore(tmp_path / "other") as other:
+        other.write_bars(symbol, bars(symbol, [800]))
+    (path,) = (tmp_path / "other" / "prices" / symbol).glob("*.parquet")
+    return Path(shutil.copy(path, base / "prices" / symbol))
+
+
+def renaming_notes(store):
+    return [each.place for each in store.verify().notes if each.kind == "renaming"]
+
+
+def test_d6_partitions_that_are_not_of_an_interrupted_rename_stay(
+    unfinished, base, tmp_path, caplog
+):
+    """As a process of a release without renames writes them, or a backup brings them."""
+    path = brought(base, unfinished, tmp_path)
+    with FileDataStore(base) as store:
+        before = told(store)
+        store.compact()
+        after = told(store)
+        assert store.verify().ok
+    assert path.exists()
+    assert "neither copied nor written by the rename" in caplog.text
+    assert [date for _, date, _, _ in after[unfinished]["bars"]] == [
+        (JAN_5 + timedelta(800)).replace(tzinfo=None)
+    ]
+    assert {**after, unfinished: NOTHING} == before
+    assert list(base.rglob(MARK)) == []
+
+
+def test_d6_a_damaged_partition_in_a_marked_folder_stays(unfinished, base):
+    path = min((base / "prices" / unfinished).glob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-20])
+    with FileDataStore(base) as store:
+        store.write_fundamental("FB", filing("FB", 300))
+    assert path.exists()
+    assert list(base.rglob(MARK)) == []
+
+
+def test_d6_a_record_and_marks_that_are_laid_over_a_later_store_lose_nothing(unfinished, base):
+    record = (base / ".rename").read_bytes()
+    marks = list(base.rglob(MARK))
+    with FileDataStore(base) as store:
+        store.compact()
+        if unfinished == "META":
+            store.rename_symbol("FB", "META")
+        store.write_bars(unfinished, bars(unfinished, range(30), 9.0))
+        store.write_fundamental(unfinished, filing(unfinished, 60, "Another"))
+        before = told(store)
+    (base / ".rename").write_bytes(record)
+    for mark in marks:
+        mark.touch()
+    with FileDataStore(base) as store:
+        store.compact()
+        assert told(store) == before
+
+
+def test_d6_originals_whose_copies_are_missing_stay(unfinished, base):
+    for path in (base / "prices" / "META").glob("*.parquet"):
+        path.unlink()
+    with FileDataStore(base) as store:
+        store.compact()
+        assert len(store.read_bars("FB")) == 75
+
+
+def test_d6_a_record_that_proves_nothing_removes_no_partition(unfinished, base):
+    """As the first release with renames has left it."""
+    renames = Renames(Disk("os"), base)
+    renames.write(replace(renames.read(), originals={}, generation=0))
+    before = {*(base / "prices").rglob("*.parquet")}
+    with FileDataStore(base) as store:
+        store.write_fundamental("FB", filing("FB", 300))
+    assert {*(base / "prices").rglob("*.parquet")} == before
+    assert list(base.rglob(MARK)) == []
+
+
+def test_d5_an_interrupted_rename_is_noted_with_what_is_not_of_it(unfinished, base, tmp_path):
+    record = str(base / ".rename")
+    with FileDataStore(base) as store:
+        assert renaming_notes(store) == [record]
+        path = brought(base, unfinished, tmp_path)
+        assert {*renaming_notes(store)} == {record, str(path)}
+        store.compact()
+        assert renaming_notes(store) == []
+
+
+def test_the_end_of_a_partition_that_is_gone_proves_nothing(tmp_path):
+    assert _end_of(Disk("os"), tmp_path / "2026-01.parquet") == (-1, -1)
+
+
+@pytest.mark.parametrize("name", ["Facebook", "Another"])
+def test_d4_a_document_that_the_new_name_gets_before_the_mark_is_never_replaced(
+    filled, base, outcomes, monkeypatch, name
+):
+    real = Fundamentals.folders_to_mark
+
+    def folders_to_mark(self, old, new):
+        with FileDataStore(base) as other:
+            other.write_fundamental("META", filing("META", 1, name))
+        return real(self, old, new)
+
+    monkeypatch.setattr(Fundamentals, "folders_to_mark", folders_to_mark)
+    with pytest.raises(InvalidData, match="'META' has data already"):
+        filled.rename_symbol("FB", "META")
+    assert [each.company_name for each in filled.fundamentals("META")] == [name]
+    assert told(filled, ("FB",))["FB"] == outcomes[0]["FB"]
+    assert list(base.rglob(MARK)) == []
+
+
+def test_d6_partitions_of_another_state_refuse_a_rename_until_they_are_brought_together(
+    store, base, tmp_path
+):
+    store.write_bars("FB", bars("FB", range(30)))
+    other = tmp_path / "other"
+    shutil.copytree(base, other)
+    with FileDataStore(other) as copied:
+        copied.write_bars("FB", bars("FB", [3], 9.0))
+    store.delete_bars("FB", JAN_5, JAN_5 + timedelta(99))
+    store.write_bars("FB", bars("FB", range(10, 60), 3.0))
+    for path in (other / "prices" / "FB").glob("*.parquet"):
+        shutil.copy(path, base / "prices" / "FB")
+    before = {path: path.read_bytes() for path in (base / "prices").rglob("*.parquet")}
+    with pytest.raises(StorageError, match="run `storecore compact`, which keeps it in quarantine"):
+        store.rename_symbol("FB", "META")
+    assert {path: path.read_bytes() for path in (base / "prices").rglob("*.parquet")} == before
+    assert list(base.rglob(MARK)) == []
+    store.compact()
+    store.rename_symbol("FB", "META")
+    assert list((base / "aside").rglob("*.parquet")) != []
+    assert len(store.read_bars("META")) >= 50
+
+
+@pytest.mark.parametrize(("first", "second"), [("META", "FB"), ("FB", "META")])
+def test_b4_a_table_of_symbols_that_is_read_across_a_rename_has_one_of_both_names(
+    filled, base, monkeypatch, first, second
+):
+    """Seen again by the same store object, which has kept what it saw of the record."""
+    real = Series.load
+    for old, new in [("FB", "META"), ("META", "FB")]:
+
+        def load(self, *given, old=old, new=new, **options):
+            found = real(self, *given, **options)
+            monkeypatch.setattr(Series, "load", real)
+            with FileDataStore(base) as other:
+                other.rename_symbol(old, new)
+            return found
+
+        monkeypatch.setattr(Series, "load", load)
+        assert {*filled.read_bar_table([first, second])["symbol"].to_pylist()} == {new}
+        assert filled.read_bar_table([first, second]).num_rows == 75
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.symbols(),
+        lambda store: sorted({each.symbol for each in store.inventory()}),
+    ],
+)
+def test_b4_questions_of_all_symbols_across_a_rename_find_one_of_both_names(
+    filled, base, monkeypatch, ask
+):
+    real = Disk.folder_names
+
+    def folder_names(self, folder):
+        found = real(self, folder)
+        if folder.name == "prices":
+            monkeypatch.setattr(Disk, "folder_names", real)
+            with FileDataStore(base) as other:
+                other.rename_symbol("FB", "META")
+        return found
+
+    monkeypatch.setattr(Disk, "folder_names", folder_names)
+    assert ask(filled) == ["META"]
+
+
+def test_a_read_of_one_symbol_does_not_look_at_the_record_of_renames(filled, base, monkeypatch):
+    looks = []
+
+    def look(path):
+        looks.append(Path(path).name)
+        return fingerprint(path)
+
+    monkeypatch.setattr("storecore_file.bars.collection.fingerprint", look)
+    filled.read_bar_table(["FB"])
+    assert looks == []
+    filled.symbols()
+    looks.clear()
+    filled.read_bar_table(["FB", "META"])
+    assert looks == [".rename"]
+
+
+def damage_record(base):
+    path = base / ".rename"
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def test_d5_a_damaged_record_goes_to_quarantine_if_no_folder_is_marked(filled, base):
+    filled.rename_symbol("FB", "META")
+    damage_record(base)
+    with pytest.raises(CorruptData, match="`storecore repair` moves it to quarantine"):
+        filled.rename_symbol("META", "FB")
+    (action,) = filled.repair().actions
+    assert action.startswith("moved .rename to aside")
+    filled.rename_symbol("META", "FB")
+    assert filled.verify().ok
+
+
+def test_d5_a_damaged_record_of_an_interrupted_rename_stays(unfinished, base):
+    damage_record(base)
+    with FileDataStore(base) as store:
+        repaired = store.repair()
+    assert (base / ".rename").exists()
+    assert repaired.actions == ()
+    assert str(base / ".rename") in [each.place for each in repaired.findings]
+
+
+def test_a_superseded_partition_that_a_killed_writer_left_does_not_refuse_a_rename(store, base):
+    store.write_bars("FB", bars("FB", range(5)))
+    (path,) = (base / "prices" / "FB").glob("*.parquet")
+    content = path.read_bytes()
+    store.write_bar_table(table(bars("FB", range(40))), replace=True)
+    assert not path.exists()
+    path.write_bytes(content)
+    store.rename_symbol("FB", "META")
+    assert len(store.read_bars("META")) == 40
+    assert store.read_bars("FB") == []
+    assert list((base / "prices" / "FB").glob("*.parquet")) == []

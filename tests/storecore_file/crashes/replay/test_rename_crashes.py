@@ -112,9 +112,10 @@ def test_d2_no_crash_leaves_a_part_of_a_rename(crashed, every):
 # A fault put into the package must be detected.
 
 
-def removed_too_early(copy, self, old, new):
-    copy(self, old, new)
-    self.remove_symbol(old)
+def removed_too_early(copy, self, intent):
+    copy(self, intent)
+    for folder in self.marked_folders(intent.old):
+        self._disk.remove(*folder.glob("*.parquet"))
 
 
 COPY = Bars.copy_symbol
