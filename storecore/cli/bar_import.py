@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from itertools import groupby
 from operator import attrgetter
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from storecore.cli.bar_extra import Further, further_values
 from storecore.cli.bar_files import BarTable, read_table
 from storecore.cli.bar_rows import RowReader
-from storecore.cli.columns import recognize
+from storecore.cli.columns import chosen_columns, recognize
 from storecore.cli.regularity import (
     check_regular,
     is_of_days,
@@ -49,6 +50,7 @@ class Form(NamedTuple):
     written: bool = False
     extra: bool = False
     volume: bool = True
+    columns: Mapping[str, str] = {}
 
 
 class Read(NamedTuple):
@@ -106,6 +108,12 @@ class Rows(NamedTuple):
     help="The delimiter of a CSV file [default: as in the header: , ; | or tab].",
 )
 @click.option(
+    "--columns",
+    multiple=True,
+    metavar="NAME=COLUMN,…",
+    help="Which column of the file is which, as in date=open_time,volume=v.",
+)
+@click.option(
     "--extra",
     type=click.Choice(["keep", "ignore"]),
     default="keep",
@@ -140,6 +148,7 @@ def import_bars(
     timeframe: str,
     timezone: str,
     delimiter: str | None,
+    columns: tuple[str, ...],
     extra: str,
     volume: str,
     day: str,
@@ -149,8 +158,9 @@ def import_bars(
     """Import bars from FILE, CSV or Parquet, into a store.
 
     Columns are recognized by their names, in any case: symbol or ticker; date, datetime, timestamp,
-    time or day; open; high; low; close; volume or vol. Others are kept as further columns of the
-    bars: numbers, booleans, times with an offset, or text. Existing bars are replaced.
+    time, day, open_time, ts_event or window_start; open; high; low; close; volume or vol. Others
+    are kept as further columns of the bars: numbers, booleans, times with an offset, or text. An
+    empty volume was not reported. Existing bars are replaced.
 
     A date without a time is a day: its midnight in UTC, in any time zone. When the clocks go back,
     a local time occurs twice: the order of the symbol's rows decides which one is meant. If it
@@ -170,6 +180,7 @@ def import_bars(
         written=day == "written" and is_of_days(timeframe),
         extra=extra == "keep",
         volume=volume == "required",
+        columns=chosen_columns(columns),
     )
     read = read_series(file, form)
     _report_bad(read, file, skip_bad)
@@ -185,7 +196,9 @@ def import_bars(
 def read_series(file: Path, form: Form) -> Read:
     """Read and check a whole file. Raises `click.ClickException` for unusable columns."""
     table = read_table(file, form.delimiter, local=form.written)
-    columns = recognize(table.header, form.symbol, extra=form.extra, volume=form.volume)
+    columns = recognize(
+        table.header, form.symbol, extra=form.extra, volume=form.volume, chosen=form.columns
+    )
     zoned = (
         "" if table.columns is None else zone_of(table.columns[columns.at["date"]], form.written)
     )

@@ -62,7 +62,7 @@ class RowReader:
             price(number(cell["high"], "high"), "high"),
             price(number(cell["low"], "low"), "low"),
             price(number(cell["close"], "close"), "close"),
-            volume(number(cell["volume"], "volume"), "volume") if "volume" in cell else None,
+            _volume(cell.get("volume", "")),
         )
         return Row(bar, dates[1] if len(dates) > 1 else None, given)
 
@@ -77,6 +77,11 @@ class RowReader:
         instants = to_utc(moment, self._zone, "date")
         self.midnights.see(moment, instants[0])
         return instants
+
+
+def _volume(cell: Any) -> float | int | None:
+    """Return the volume of a cell; an empty one was not reported."""
+    return None if cell == "" else volume(number(cell, "volume"), "volume")
 
 
 def number(cell: Any, what: str) -> Any:

@@ -110,9 +110,7 @@ def _level(column: Column) -> Column:
 
 def _of_speaker(table: Any) -> list[Column]:
     try:
-        return _of_arrow(arrow_of(table))
-    except InvalidData:
-        raise
+        return _of_arrow(pa.table(table))
     except (pa.ArrowException, ValueError, TypeError) as error:
         series = getattr(table, "get_columns", None)  # Polars: find the column
         if series is not None:

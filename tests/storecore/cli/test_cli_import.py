@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storecore.cli.columns import field_of
 from storecore.cli.regularity import warn_of_spelling
+from storecore.store.frames import names as frame_names
 
 HEADER = "Symbol,Date,Open,High,Low,Close,Volume"
 GOOD = "AAPL,2026-01-05,1.5,2.5,0.5,2.25,100"
@@ -123,7 +125,7 @@ def test_a_misspelt_column_is_reported_as_the_nearest(cli, at, csv_file):
 
 def test_a_missing_date_column_is_reported_with_the_names_it_may_have(cli, at, csv_file):
     told = cli("import", csv_file(header="Symbol,When,Open,High,Low,Close,Volume"), *at).stderr
-    assert "date (date or datetime or timestamp or time or day)" in told
+    assert "date (date or datetime or timestamp or time or day or open_time or ts_event or" in told
 
 
 def test_two_columns_of_one_meaning_are_refused_by_name(cli, at, csv_file):
@@ -503,7 +505,7 @@ def test_a_price_that_is_no_number_is_a_bad_row(cli, at, csv_file, text):
     assert told.startswith("line 2: close=")
 
 
-@pytest.mark.parametrize("text", ["-1", "nan", "1_000", "", "99999999999999999999"])
+@pytest.mark.parametrize("text", ["-1", "nan", "1_000", "99999999999999999999"])
 def test_a_volume_that_is_none_is_a_bad_row(cli, at, csv_file, text):
     told = cli("import", csv_file(f"AAPL,2026-01-05,1,1,1,1,{text}"), *at).stderr
     assert told.startswith("line 2: volume=")
@@ -880,3 +882,58 @@ def test_a_time_of_parquet_that_no_calendar_has_is_a_bad_row(cli, at, parquet_fi
     result = cli("import", parquet_file(date=pa.array([value], kind)), *at)
     assert result.exit_code == 1
     assert result.stderr.startswith("row 1: date=")
+
+
+# Names of columns.
+
+BY_NAME = "Symbol,{},Open,High,Low,Close,Volume"
+
+
+@pytest.mark.parametrize("name", ["open_time", "Open Time", "ts_event", "window_start", "1. date"])
+def test_a_date_has_the_names_that_it_has_in_frames(cli, at, csv_file, stored, name):
+    cli("import", csv_file(GOOD, header=BY_NAME.format(name)), *at)
+    assert [bar.date for bar in stored()] == [JAN_5]
+
+
+def test_the_names_of_columns_are_those_of_frames():
+    known = {**frame_names._FIELDS, "vol": "volume"}
+    assert {name: field_of(name) for name in known} == known
+    assert {field_of(name) for name in ("t", "o", "vwap", "")} == {None}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--columns", "date=begin, volume=v"], ["--columns", "date=begin", "--columns=volume=v"]],
+)
+def test_columns_are_named_by_an_option(cli, at, csv_file, stored, bar, given):
+    cli("import", csv_file(GOOD, header="Symbol,begin,Open,High,Low,Close, v "), *given, *at)
+    assert stored() == [bar(JAN_5, open=1.5, high=2.5, low=0.5, close=2.25, volume=100)]
+
+
+def test_the_columns_that_are_not_chosen_are_further_ones(cli, at, csv_file, stored):
+    file = csv_file(f"{GOOD},7", header=f"{HEADER},Time")
+    cli("import", file, "--columns", "date=Date,hour=Time", *at)
+    assert [bar.extra for bar in stored()] == [{"hour": 7}]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ("date=begim", "--columns date=begim: the file has 0 columns of that name; is it 'begin'?"),
+        ("date=xyz", "--columns date=xyz: the file has 0 columns of that name; found 'symbol', "),
+        ("date=twice", "--columns date=twice: the file has 2 columns of that name; found "),
+        ("date", "--columns 'date': expected each column of a bar once, and that of the file"),
+        ("date=begin,date=twice", "--columns 'date=twice': expected each column of a bar once"),
+        ("date=begin", "another column is given as 'date'; give the one of that name another name"),
+    ],
+)
+def test_columns_that_cannot_be_chosen_are_refused(cli, at, csv_file, stored, columns, words):
+    header = "symbol,begin,open,high,low,close,volume,date,twice,twice"
+    file = csv_file(f"{GOOD},1,2,3", header=header)
+    assert words in cli("import", file, "--columns", columns, *at).stderr
+    assert stored() == []
+
+
+def test_an_empty_volume_was_not_reported(cli, at, csv_file, stored):
+    cli("import", csv_file(GOOD.removesuffix("100")), *at)
+    assert [bar.volume for bar in stored()] == [None]
