@@ -125,11 +125,12 @@ def _is_plain_schema(schema: pa.Schema) -> bool:
 def _as_arrow(table: Any) -> Any:
     """Return what speaks Arrow as a table, if it can be read as one.
 
-    A frame of pandas only with the seven columns: its labels and columns are looked at one by one.
+    A frame of pandas only with the seven columns and no objects as dates: its labels and columns
+    are looked at one by one.
     """
     if isinstance(table, pa.Table) or not speaks_arrow(table):
         return table
-    if is_pandas(table) and {*map(str, table.columns)} | {table.index.name} - {None} != {*FIELDS}:
+    if is_pandas(table) and not _is_of_seven(table):
         return table
     try:
         return arrow_of(table)
@@ -141,6 +142,12 @@ def _as_arrow(table: Any) -> Any:
         raise InvalidData(
             f"table: cannot read a {type(table).__name__}: {text_of(error)}"
         ) from error
+
+
+def _is_of_seven(frame: Any) -> bool:
+    names = {*map(str, frame.columns)} | {frame.index.name} - {None}
+    dates = [kind for name, kind in frame.dtypes.items() if name == "date"] or [frame.index.dtype]
+    return names == {*FIELDS} and object not in dates
 
 
 def _converted(table: Any, timeframe: str, options: Options) -> pa.Table:

@@ -562,3 +562,42 @@ def test_a_connection_of_duckdb_is_no_table():
             "got DuckDBPyConnection; give the result of a query, as in write_bar_table(store, "
             "con.sql(query))"
         )
+
+
+# Timestamps of pandas among objects of Python: Arrow alone would cut them to microseconds (law T1).
+
+FINER = pd.Timestamp("2026-01-05 00:00:00.000000999")
+WHOLE = pd.Timestamp("2026-01-05 00:00:00.000001")
+OF_OBJECTS = {
+    "a dict of lists": lambda columns: columns,
+    "rows": lambda columns: [
+        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+    ],
+    "pandas": lambda columns: pd.DataFrame(
+        {name: pd.Series(values, dtype=object) for name, values in columns.items()}
+    ),
+    "an index of pandas": lambda columns: pd.DataFrame(
+        {name: values for name, values in columns.items() if name != "date"},
+        index=pd.Index(columns["date"], dtype=object, name="date"),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", OF_OBJECTS)
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo"])
+def test_t1_a_date_that_is_finer_than_a_microsecond_is_refused_among_objects(form, zone):
+    table = plain(2).to_pydict() | {"date": [each.tz_localize(zone) for each in (WHOLE, FINER)]}
+    assert refused(OF_OBJECTS[form](table)).startswith("table[1].date=17")
+
+
+@pytest.mark.parametrize("form", OF_OBJECTS)
+def test_t1_a_further_timestamp_that_is_finer_than_a_microsecond_is_refused_among_objects(form):
+    table = plain(2).to_pydict() | {"seen": [None, FINER]}
+    assert refused(OF_OBJECTS[form](table)).startswith(f"table[1].seen={FINER.value} ns: a store")
+
+
+@pytest.mark.parametrize("form", OF_OBJECTS)
+def test_t1_a_timestamp_of_whole_microseconds_is_kept_among_objects(form):
+    table = plain(1).to_pydict() | {"date": [WHOLE], "seen": [WHOLE]}
+    (bar,) = written(OF_OBJECTS[form](table))
+    assert (bar.date, bar.extra) == (WHOLE, {"seen": WHOLE.tz_localize("UTC").to_pydatetime()})
