@@ -23,6 +23,7 @@ from storecore.bars.table import PRICES
 from storecore.errors import InvalidData, text_of
 from storecore.store.frames.dates import dates_of, moments_given, zone_of_midnights
 from storecore.store.frames.days import collapsed_days
+from storecore.store.frames.emptied import emptied
 from storecore.store.frames.extra import further_columns
 from storecore.store.frames.names import Named, field_of, named
 from storecore.store.frames.numbers import (
@@ -175,11 +176,12 @@ def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | 
     problems += [*gaps, *wrong]
     if problems or found.problems:
         return None, problems
-    table = _assembled(values | extra, options)
+    given = table = _assembled(values | extra, options)
     moments = moments_given(columns["date"].values) if _is_written(timeframe, options) else None
     if kept is not None:
         table, moments = table.filter(kept), None if moments is None else moments.filter(kept)
-    return table, [] if moments is None else collapsed_days(table, moments)
+    lost = emptied(given, table, options.symbol) if options.replace else []
+    return table, lost + ([] if moments is None else collapsed_days(table, moments))
 
 
 def _is_written(timeframe: str, options: Options) -> bool:

@@ -180,12 +180,49 @@ def test_a_frame_replaces_whole_series_if_asked():
     assert len(store.read_bars("AAPL", *ALWAYS)) == 1
 
 
-@pytest.mark.parametrize("keywords", [{}, {"symbol": "AAPL"}])
-def test_an_empty_table_replaces_nothing(keywords):
+def test_an_empty_table_without_a_symbol_replaces_nothing():
     store = MemoryDataStore()
     storecore.write_bar_table(store, plain())
-    storecore.write_bar_table(store, plain().slice(0, 0), replace=True, **keywords)
+    storecore.write_bar_table(store, plain().slice(0, 0), replace=True)
     assert len(store.read_bars("AAPL", *ALWAYS)) == 3
+
+
+NOTHING = {"open": [None, 1.0], "high": [None, 1.0], "low": [None, 1.0], "close": [None, 1.0]}
+SKIPPED = plain(2, symbol=["AAPL", "MSFT"], **NOTHING)
+DIRECT, MIRRORED = (
+    MemoryDataStore,
+    lambda: MirrorStore(MemoryDataStore(), [MemoryDataStore()], "raise"),
+)
+
+
+@pytest.mark.parametrize("made", [DIRECT, MIRRORED], ids=["a store", "a mirror"])
+@pytest.mark.parametrize(
+    ("table", "keywords"),
+    [
+        (plain().slice(0, 0), {"symbol": "AAPL"}),
+        (plain(symbol=None).to_pandas()[:0], {"symbol": "AAPL"}),
+        (SKIPPED.drop_columns(["symbol"])[:1], {"symbol": "AAPL", "missing": "skip"}),
+        (SKIPPED, {"missing": "skip"}),
+    ],
+    ids=["empty", "an empty frame", "all rows skipped", "one symbol of two"],
+)
+def test_a_symbol_of_which_no_row_is_left_is_not_replaced(made, table, keywords):
+    store = made()
+    storecore.write_bar_table(store, plain())
+    with pytest.raises(
+        InvalidData, match=r"^replace=True: no row is left of 'AAPL', .*delete_bars"
+    ):
+        storecore.write_bar_table(store, table, replace=True, **keywords)
+    assert [each.symbol for each in store.read_bars("AAPL", *ALWAYS)] == ["AAPL"] * 3
+    assert store.symbols() == ["AAPL"]
+    storecore.write_bar_table(store, table, **keywords)  # without replace, it adds what there is
+
+
+def test_of_many_symbols_without_a_row_the_first_are_named():
+    names = [f"S{number}" for number in range(8)]
+    table = plain(8, symbol=names, **dict.fromkeys(NOTHING, [None] * 8))
+    with pytest.raises(InvalidData, match="of 'S0', 'S1', 'S2', 'S3', 'S4' and 3 more symbols,"):
+        written(table, replace=True, missing="skip")
 
 
 @pytest.mark.parametrize("name", ["", "a\nb"])
@@ -231,7 +268,7 @@ def test_the_defaults_are_those_of_the_method():
 
 
 def test_a_column_of_a_wide_frame_is_named_by_its_text():
-    assert checked_options(None, {"vwap": ("a", 1)}, *DEFAULTS[2:]).columns == {"vwap": "a 1"}
+    assert checked_options(None, {"vwap": ("a", 1)}, *DEFAULTS[2:-1]).columns == {"vwap": "a 1"}
 
 
 # Numbers.
