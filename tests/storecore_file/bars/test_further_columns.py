@@ -221,6 +221,24 @@ def test_a_column_that_no_partition_of_the_range_has_is_null_there(store, base):
     assert store.read_bar_table("AAPL", *nothing).column_names == [*FIELDS, "venue", "vwap"]
 
 
+@pytest.mark.parametrize("keywords", [{}, {"last": 1}], ids=["range", "newest"])
+def test_b6_whole_numbers_are_floats_once_the_column_has_become_so_elsewhere(store, keywords):
+    store.write_bars("AAPL", [bar(trades=5, lots=7)])
+    store.write_bars("AAPL", [bar(40)])
+    store.write_bars("AAPL", [bar(80, trades=0.5)])
+    (found,) = store.read_bars("AAPL", DAY, DAY + timedelta(10), **keywords)
+    assert {name: type(each) for name, each in found.extra.items()} == {
+        "lots": int,
+        "trades": float,
+    }
+
+
+def test_a_window_has_no_column_of_whole_numbers_that_was_not_asked_for(store):
+    store.write_bars("AAPL", [bar(lots=7, trades=5)])
+    windows = store.iter_bar_tables("AAPL", *ALWAYS, columns=["close", "trades"])
+    assert [each.column_names for each in windows] == [["close", "trades"]]
+
+
 def test_d5_a_damaged_partition_hides_no_column_and_refuses_no_other_range(store, base):
     store.write_bars("AAPL", [bar(vwap=1.5)])
     for day in (40, 80):
