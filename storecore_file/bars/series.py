@@ -177,10 +177,12 @@ class Series:
         """Return the kinds of the further columns that are asked for, in all partitions and rows.
 
         A damaged partition is passed over, unless a column that is asked for by name is in no other
-        one: then it may be in that.
+        one: then it may be in that. Without a mark, it may be lost: a column that is asked for by
+        name is looked for all the same.
         """
         found, damage = _row_kinds(rows), None
-        for partition in layout.partitions if layout.marked else ():
+        looked_at = layout.marked or {*extra_names(asked)} - {EVERY}
+        for partition in layout.partitions if looked_at else ():
             try:
                 found.append(self.kinds_in(partition))
             except CorruptData as error:
@@ -271,9 +273,7 @@ class Series:
             found = look(layout)
             if pending.rows and not self.journal.are_there(pending):
                 raise _Gone(f"{self.folder}: its journal was flushed meanwhile", self.folder)
-            if asked is None or not (layout.marked or pending.rows):
-                return pending, found, {}
-            names = asked(found, pending.rows)
+            names = () if asked is None else asked(found, pending.rows)
             kinds = self._asked_kinds(layout, pending.rows, names) if names else {}
             return pending, found, kinds
 
