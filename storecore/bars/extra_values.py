@@ -32,6 +32,8 @@ _EXPECTED = "a float, an int of 64 bits, a bool, a str, a datetime or None"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMPY_BOOLS = ("bool", "bool_")  # their names in numpy 2 and 1
 _LEAST, _MOST = -(2**63), 2**63 - 1
+MOST_COLUMNS = 1_000
+"""The most further columns of a series: any backend can keep so many."""
 
 
 class Misfit(InvalidData):
@@ -72,6 +74,15 @@ def check_column(name: Any, what: str) -> str:
     if why:
         raise InvalidData(f"{what}: {shown(plain)} cannot be the name of a further column: {why}")
     return plain
+
+
+def check_number(columns: int, what: str) -> None:
+    """Raise `InvalidData` if a series would have too many further columns."""
+    if columns > MOST_COLUMNS:
+        raise InvalidData(
+            f"{what}: the series would have {columns:,} further columns, and {MOST_COLUMNS:,} are "
+            "the most; write only those that you need"
+        )
 
 
 def _not_a_column(name: str) -> str:
