@@ -30,6 +30,7 @@ KIND_OF: dict[type, str] = {
 """The type of a column, by the type of its plain values."""
 _EXPECTED = "a float, an int of 64 bits, a bool, a str, a datetime or None"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LEVEL = re.compile(r"__index_level_\d+__")
 _NUMPY_BOOLS = ("bool", "bool_")  # their names in numpy 2 and 1
 _LEAST, _MOST = -(2**63), 2**63 - 1
 MOST_COLUMNS = 1_000
@@ -92,6 +93,8 @@ def _not_a_column(name: str) -> str:
         return f"every bar has {', '.join(FIELDS)} already"
     if _CONTROL.search(name):
         return "it contains a control character"
+    if _LEVEL.fullmatch(name):
+        return "tables take it for an index of pandas, and leave it out"
     return "" if is_text(name) else "a lone surrogate is not text"
 
 

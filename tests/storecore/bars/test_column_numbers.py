@@ -1,4 +1,4 @@
-"""The most further columns of a series, in whatever way they come (law B6)."""
+"""How many further columns a series has, and their names, in whatever way they come (law B6)."""
 
 from __future__ import annotations
 
@@ -66,3 +66,12 @@ def _seconds(columns):
 
 def test_the_schema_of_a_partition_takes_time_in_proportion_to_its_columns():
     assert _seconds(4_000) < 24 * _seconds(500)  # 64 times, if each column copied those before it
+
+
+@pytest.mark.parametrize("name", ["__index_level_0__", "__index_level_12__"])
+def test_a_name_that_tables_take_for_an_index_is_refused_everywhere(store, name):
+    with pytest.raises(InvalidData, match=r"bars\[0\]\.extra: .*index of pandas"):
+        store.write_bars("A", [PriceBar("A", JAN_5, 1, 1, 1, 1, 1, {name: 1.5})])
+    with pytest.raises(InvalidData, match="index of pandas"):
+        store.write_bar_table({**table(0, 0).to_pydict(), name: [1.5]})
+    assert store.symbols() == []
