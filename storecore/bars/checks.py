@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.extra_values import FIELDS, Misfit, check_column
+from storecore.bars.extra_values import FIELDS, Misfit, check_column, check_number
 from storecore.bars.groups import Grouped, grouped
 from storecore.bars.rows import SEVEN_ONLY, price, volume
 from storecore.bars.table import DATE, MAX_EXACT, NULLABLE, PRICES, SERIES, with_exact
@@ -48,6 +48,7 @@ def checked_rows(table: Any, extra: Extra = "keep") -> Grouped:
     further = _further_columns(given)
     if further and extra == "refuse":
         raise InvalidData(f"table: unknown column {further[0]!r}; {SEVEN_ONLY}")
+    check_number(len(further) if extra == "keep" else 0, "table")
     symbols, volumes = _symbols(given["symbol"]), _volumes(given["volume"], extra)
     checked = pa.Table.from_arrays(
         [

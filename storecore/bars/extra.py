@@ -16,7 +16,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.extra_values import FIELDS, KIND_OF, Extra, Misfit, in_utc, instant_of
+from storecore.bars.extra_values import (
+    FIELDS,
+    KIND_OF,
+    Extra,
+    Misfit,
+    check_number,
+    in_utc,
+    instant_of,
+)
 from storecore.errors import InvalidData, shown
 
 TYPES: dict[str, pa.DataType] = {
@@ -67,12 +75,14 @@ def agreed(
     Whole numbers for a column of floats become floats. Floats for a column of whole numbers turn
     the column into floats if every stored value has an equal one: then `stored(column)` is called
     and yields the stored values as Arrow arrays, which may have nulls. Raises `InvalidData` naming
-    bar and column for any other type.
+    bar and column for any other type, or if a new column is one too many.
     """
     given = kinds_of(table)
     if not (given or known):
         return {}, table
     kinds = {**given, **known}
+    if len(kinds) > len(known):
+        check_number(len(kinds), "bars")
     for name, kind in given.items():
         if (kinds[name], kind) == ("int64", "float64") and _has_values(table, name):
             _check_stored(table, name, stored(name), symbol)

@@ -30,8 +30,11 @@ KIND_OF: dict[type, str] = {
 """The type of a column, by the type of its plain values."""
 _EXPECTED = "a float, an int of 64 bits, a bool, a str, a datetime or None"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LEVEL = re.compile(r"__index_level_\d+__")
 _NUMPY_BOOLS = ("bool", "bool_")  # their names in numpy 2 and 1
 _LEAST, _MOST = -(2**63), 2**63 - 1
+MOST_COLUMNS = 1_000
+"""The most further columns of a series: any backend can keep so many."""
 
 
 class Misfit(InvalidData):
@@ -74,6 +77,15 @@ def check_column(name: Any, what: str) -> str:
     return plain
 
 
+def check_number(columns: int, what: str) -> None:
+    """Raise `InvalidData` if a series would have too many further columns."""
+    if columns > MOST_COLUMNS:
+        raise InvalidData(
+            f"{what}: the series would have {columns:,} further columns, and {MOST_COLUMNS:,} are "
+            "the most; write only those that you need"
+        )
+
+
 def _not_a_column(name: str) -> str:
     if not name:
         return "it is empty"
@@ -81,6 +93,8 @@ def _not_a_column(name: str) -> str:
         return f"every bar has {', '.join(FIELDS)} already"
     if _CONTROL.search(name):
         return "it contains a control character"
+    if _LEVEL.fullmatch(name):
+        return "tables take it for an index of pandas, and leave it out"
     return "" if is_text(name) else "a lone surrogate is not text"
 
 

@@ -281,8 +281,9 @@ class Store(Closing):
         from storecore.store.frames.options import checked_options
 
         timeframe = self._name(timeframe, "timeframe")
-        options = checked_options(symbol, columns, extra, missing, day, volume)
-        write = self._replace if asked_to_replace(replace) else self._bars.write_many
+        replace = asked_to_replace(replace)
+        options = checked_options(symbol, columns, extra, missing, day, volume, replace)
+        write = self._replace if replace else self._bars.write_many
         keeps: Any = "keep" if self._bars.keeps_extra else "refuse"
         plain, rows = checked_frame(table, timeframe, options, keeps)
         try:

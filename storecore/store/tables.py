@@ -57,7 +57,8 @@ def write_bar_table(
     in `{"date": "begin", "volume": "v"}`. `extra="ignore"` leaves out further columns,
     `missing="skip"` rows without any price. `day="written"` takes the date as it is written, in its
     own zone, for timeframes of a day and longer. `volume="absent"` says that the table has no
-    volumes. With `replace`, each series of the table becomes exactly its rows, in one step.
+    volumes. With `replace`, each series of the table becomes exactly its rows, in one step, and a
+    symbol of which no row is left is refused.
 
     Raises `InvalidData` with all that is wrong, by row and column. Gives a `StoreWarning` for each
     series whose dates do not fit its timeframe. A store without `BarTables` is written symbol by
@@ -102,6 +103,7 @@ def with_plain_table(
     rest = dict(kwargs)
     (table,) = args or (rest.pop("table"),)
     chosen = [rest.pop(name, default) for name, default in _KEYWORDS.items()]
+    chosen.append(rest.get("replace") is True)
     timeframe = check_name(rest.get("timeframe", "1d"), "timeframe")
     return (plain_table(table, timeframe, checked_options(*chosen)),), rest
 

@@ -155,6 +155,11 @@ class SeriesProof:
         self._take(own, look, held)
         yield from guarded(folder, _odd(folder, look, held))
         yield from guarded(folder, self._disagreeing(folder, look))
+        if not look.layout.marked and any(each.metadata.columns for each in look.proofs):
+            detail = (
+                "reads of a range may lack further columns that others have; `storecore compact`"
+            )
+            yield Issue("unmarked", folder / MARK, f"the file is missing, so {detail} makes it")
 
     def _disagreeing(self, folder: Path, look: _Look) -> Iterator[Issue]:
         """Yield that partitions, or rows of the journal, have a column in kinds that differ."""

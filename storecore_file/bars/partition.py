@@ -195,9 +195,8 @@ def schema_of(kinds: dict[str, str] | None, nulls: bool) -> pa.Schema:
     `nulls`: whether volumes are null.
     """
     schema = SCHEMA.set(6, SCHEMA.field(6).with_nullable(True)) if nulls else SCHEMA
-    for name, kind in (kinds or {}).items():
-        schema = schema.append(pa.field(name, TYPES[kind]))
-    return schema
+    further = [pa.field(name, TYPES[kind]) for name, kind in (kinds or {}).items()]
+    return pa.schema([*schema, *further]) if further else schema
 
 
 def groups_of(table: pa.Table) -> list[Group]:
@@ -390,7 +389,10 @@ class PartitionFile:
 
     def _prove(self, groups: list[int], names: tuple[str, ...]) -> None:
         """Read the columns of some groups, unless they are read already, and check each."""
-        numbers = [_NUMBERS[name] if name in _NUMBERS else self._number(name) for name in names]
+        places = _NUMBERS
+        if self.kinds:
+            places = {name: number for number, name in enumerate(self._names, 1)}
+        numbers = [places[name] for name in names]
         width = 1 + len(self._names)
         chunks = self.metadata.chunks
         starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))
@@ -417,9 +419,6 @@ class PartitionFile:
         if not self.metadata.exact or "volume" not in names:
             return table
         return with_exact(table, self._exact_volumes(groups))
-
-    def _number(self, name: str) -> int:
-        return 1 + self._names.index(name)
 
     def _is_wider(self, schema: pa.Schema, names: tuple[str, ...]) -> bool:
         """Return whether columns are those of a partition with nulls or further columns."""

@@ -75,10 +75,10 @@ class Series:
         """Read and check what `read` needs.
 
         The function that is returned decodes it, on any thread. A further column that no partition
-        of the range has is left out, unless `complete`.
+        of the range has is left out, unless `complete`. Whole numbers are floats if the column has
+        become one of floats anywhere in the series.
         """
-        asked = columns if complete else None
-        pending, found, kinds = self._loaded(span, columns, asked)
+        pending, found, kinds = self._loaded(span, columns, columns if complete else None)
 
         def decode() -> pa.Table:
             tables = [each.rows() for each in found]
@@ -96,15 +96,22 @@ class Series:
         self, span: TimeRange, columns: Collection[str] | None, asked: Collection[str] | None
     ) -> tuple[Pending, list[_Loaded], dict[str, str]]:
         """Return what `_with_pending` does for the bars of a range, or for its newest bars."""
+
+        def named(found: list[_Loaded], rows: Sequence[Row]) -> Collection[str]:
+            if asked is not None:
+                return asked
+            names = _whole_numbers(found, rows)
+            return [name for name in names if columns is None or is_asked(name, columns)]
+
         if span.newest is not None:
             newest = partial(self._newest, span=span, columns=columns, count=span.newest)
-            return self._beside_journal(newest, asked)
+            return self._beside_journal(newest, named)
 
         def load(partition: Partition, file: PartitionFile) -> _Loaded:
             first, last = max(span.first, partition.first), min(span.last, partition.last)
             return _Loaded(partition, file.metadata, first, file.load(first, last, columns))
 
-        return self._with_pending(load, span.first, span.last, asked)
+        return self._with_pending(load, span.first, span.last, named)
 
     def _newest(
         self, layout: Layout, span: TimeRange, columns: Collection[str] | None, count: int
@@ -170,10 +177,12 @@ class Series:
         """Return the kinds of the further columns that are asked for, in all partitions and rows.
 
         A damaged partition is passed over, unless a column that is asked for by name is in no other
-        one: then it may be in that.
+        one: then it may be in that. Without a mark, it may be lost: a column that is asked for by
+        name is looked for all the same.
         """
         found, damage = _row_kinds(rows), None
-        for partition in layout.partitions if layout.marked else ():
+        looked_at = layout.marked or {*extra_names(asked)} - {EVERY}
+        for partition in layout.partitions if looked_at else ():
             try:
                 found.append(self.kinds_in(partition))
             except CorruptData as error:
@@ -238,16 +247,19 @@ class Series:
         look: Callable[[Partition, PartitionFile], _Result],
         first: int = EARLIEST,
         last: int = LATEST,
-        asked: Collection[str] | None = None,
+        asked: Callable[[list[_Result], Sequence[Row]], Collection[str]] | None = None,
     ) -> tuple[Pending, list[_Result], dict[str, str]]:
         """Return the journal's rows, and what `look` returns for each partition of a range.
 
-        Also return the kinds of the further columns that are `asked` for, in the whole series.
+        Also return the kinds in the whole series of the further columns that `asked` returns, given
+        what was found and the journal's rows.
         """
         return self._beside_journal(lambda layout: self._each_in(layout, look, first, last), asked)
 
     def _beside_journal(
-        self, look: Callable[[Layout], _Result], asked: Collection[str] | None
+        self,
+        look: Callable[[Layout], _Result],
+        asked: Callable[[_Result, Sequence[Row]], Collection[str]] | None,
     ) -> tuple[Pending, _Result, dict[str, str]]:
         """Return the journal's rows, what `look` returns, and kinds as `_with_pending` does.
 
@@ -261,9 +273,9 @@ class Series:
             found = look(layout)
             if pending.rows and not self.journal.are_there(pending):
                 raise _Gone(f"{self.folder}: its journal was flushed meanwhile", self.folder)
-            if asked is None or not (layout.marked or pending.rows):
-                return pending, found, {}
-            return pending, found, self._asked_kinds(layout, pending.rows, asked)
+            names = () if asked is None else asked(found, pending.rows)
+            kinds = self._asked_kinds(layout, pending.rows, names) if names else {}
+            return pending, found, kinds
 
         return _steadily(self.folder, look_at_both)
 
@@ -399,6 +411,12 @@ def _back_to(groups: Sequence[Group], first: int, last: int, count: int) -> tupl
 def _row_kinds(rows: Iterable[Row]) -> list[Kinds]:
     """Return the kinds of some rows of the journal, those of a line once."""
     return [*{id(row.kinds): row.kinds for row in rows if row.kinds}.values()]
+
+
+def _whole_numbers(found: Iterable[_Loaded], rows: Iterable[Row]) -> set[str]:
+    """Return the further columns of whole numbers, which may be floats elsewhere in the series."""
+    given = [*(each.metadata.columns or {} for each in found), *_row_kinds(rows)]
+    return {name for kinds in given for name, kind in kinds.items() if kind == "int64"}
 
 
 def _some(table: pa.Table, columns: Collection[str]) -> pa.Table:

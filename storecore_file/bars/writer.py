@@ -194,7 +194,14 @@ class SeriesWriter:
             self._upsert(
                 EMPTY
             )  # partitions with different states of the journal must not be merged
-            return self._merge(patient)
+            merged = self._merge(patient)
+            self._mark(bool(self._series.kinds()))
+            return merged
+
+    def _mark(self, has_columns: bool) -> None:
+        """Mark the series if it has further columns: the mark is lost if files are copied alone."""
+        if has_columns and not self._series.layout().marked:
+            self._disk.add(self.folder / MARK, b"")
 
     def drop_empty(self) -> None:
         """Remove partitions without bars that the journal does not need any more."""
@@ -621,6 +628,7 @@ class SeriesWriter:
         self, put: list[_Filled], partitions: list[Partition]
     ) -> tuple[list[Staged], list[Path]]:
         """Stage filled partitions; return them and the files that they replace."""
+        self._mark(bool(partitions) and any(kinds_of(filled.bars) for filled in put))
         staged: list[Staged] = []
         generation = next_generation(
             origin.generation for filled in put for origin in filled.origins

@@ -23,6 +23,7 @@ from storecore.bars.table import PRICES
 from storecore.errors import InvalidData, text_of
 from storecore.store.frames.dates import dates_of, moments_given, zone_of_midnights
 from storecore.store.frames.days import collapsed_days
+from storecore.store.frames.emptied import emptied
 from storecore.store.frames.extra import further_columns
 from storecore.store.frames.names import Named, field_of, named
 from storecore.store.frames.numbers import (
@@ -125,11 +126,12 @@ def _is_plain_schema(schema: pa.Schema) -> bool:
 def _as_arrow(table: Any) -> Any:
     """Return what speaks Arrow as a table, if it can be read as one.
 
-    A frame of pandas only with the seven columns: its labels and columns are looked at one by one.
+    A frame of pandas only with the seven columns and no objects as dates: its labels and columns
+    are looked at one by one.
     """
     if isinstance(table, pa.Table) or not speaks_arrow(table):
         return table
-    if is_pandas(table) and {*map(str, table.columns)} | {table.index.name} - {None} != {*FIELDS}:
+    if is_pandas(table) and not _is_of_seven(table):
         return table
     try:
         return arrow_of(table)
@@ -141,6 +143,12 @@ def _as_arrow(table: Any) -> Any:
         raise InvalidData(
             f"table: cannot read a {type(table).__name__}: {text_of(error)}"
         ) from error
+
+
+def _is_of_seven(frame: Any) -> bool:
+    names = {*map(str, frame.columns)} | {frame.index.name} - {None}
+    dates = [kind for name, kind in frame.dtypes.items() if name == "date"] or [frame.index.dtype]
+    return names == {*FIELDS} and object not in dates
 
 
 def _converted(table: Any, timeframe: str, options: Options) -> pa.Table:
@@ -168,11 +176,12 @@ def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | 
     problems += [*gaps, *wrong]
     if problems or found.problems:
         return None, problems
-    table = _assembled(values | extra, options)
+    given = table = _assembled(values | extra, options)
     moments = moments_given(columns["date"].values) if _is_written(timeframe, options) else None
     if kept is not None:
         table, moments = table.filter(kept), None if moments is None else moments.filter(kept)
-    return table, [] if moments is None else collapsed_days(table, moments)
+    lost = emptied(given, table, options.symbol) if options.replace else []
+    return table, lost + ([] if moments is None else collapsed_days(table, moments))
 
 
 def _is_written(timeframe: str, options: Options) -> bool:

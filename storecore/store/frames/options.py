@@ -27,10 +27,11 @@ class Options(NamedTuple):
     missing: str = "error"
     day: str = "instant"
     volume: str = "required"
+    replace: bool = False
 
 
 DEFAULTS = Options()
-_NO_OPTIONS = (None, None, *DEFAULTS[2:])
+_NO_OPTIONS = (None, None, *DEFAULTS[2:-1])
 
 
 def checked_options(
@@ -40,8 +41,11 @@ def checked_options(
     missing: str,
     day: str,
     volume: str,
+    replace: bool = False,
 ) -> Options:
     """Return checked keywords, `DEFAULTS` itself for these. Raises `InvalidData` with the choices.
+
+    `replace` counts beside others only: without them, a table keeps all its rows and symbols.
 
     Raises `InvalidName` for a symbol that is not a valid name.
     """
@@ -55,7 +59,7 @@ def checked_options(
             raise InvalidData(f"{name}={shown(chosen[name])}: expected {expected}{hint}")
     if symbol is not None:
         symbol = check_name(symbol, "symbol")
-    return Options(symbol, _checked_columns(columns), extra, missing, day, volume)
+    return Options(symbol, _checked_columns(columns), extra, missing, day, volume, replace)
 
 
 def _checked_columns(columns: Any) -> Mapping[str, str]:

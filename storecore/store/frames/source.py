@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -142,7 +143,7 @@ def _of_pandas(frame: Any) -> list[Column]:
 def _of_pandas_values(values: Any) -> Any:
     if str(values.dtype).startswith("period"):
         values = values.dt.to_timestamp() if hasattr(values, "dt") else values.to_timestamp()
-    return pa.array(values, from_pandas=True)
+    return _from_python(values)
 
 
 def _of_mapping(table: Mapping[Any, Any]) -> list[Column]:
@@ -200,7 +201,24 @@ def _instead(given: Any) -> str:
 
 def _from_python(values: Any) -> Any:
     """Return values of Python or numpy as Arrow; a NaN is a null."""
-    return pa.array(values, from_pandas=True)
+    finer = _finer_moment(values)
+    if finer is None:
+        return pa.array(values, from_pandas=True)
+    zone = pa.array([finer.replace(nanosecond=0)]).type.tz
+    return pa.array(values, pa.timestamp("ns", zone), from_pandas=True)
+
+
+def _finer_moment(values: Any) -> Any:
+    """Return the first timestamp of pandas among objects that is finer than a microsecond.
+
+    Arrow reads such objects as microseconds, and drops the rest of them.
+    """
+    if str(getattr(values, "dtype", "object")) != "object":
+        return None
+    kinds = set(map(type, values))  # of many values few: most columns end here
+    if not any(issubclass(kind, datetime) and hasattr(kind, "nanosecond") for kind in kinds):
+        return None
+    return next((each for each in values if getattr(each, "nanosecond", 0) > 0), None)
 
 
 def _converted(label: Any, values: Any, convert: Callable[[Any], Any] = _from_python) -> Column:

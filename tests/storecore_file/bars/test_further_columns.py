@@ -221,6 +221,63 @@ def test_a_column_that_no_partition_of_the_range_has_is_null_there(store, base):
     assert store.read_bar_table("AAPL", *nothing).column_names == [*FIELDS, "venue", "vwap"]
 
 
+@pytest.mark.parametrize("keywords", [{}, {"last": 1}], ids=["range", "newest"])
+def test_b6_whole_numbers_are_floats_once_the_column_has_become_so_elsewhere(store, keywords):
+    store.write_bars("AAPL", [bar(trades=5, lots=7)])
+    store.write_bars("AAPL", [bar(40)])
+    store.write_bars("AAPL", [bar(80, trades=0.5)])
+    (found,) = store.read_bars("AAPL", DAY, DAY + timedelta(10), **keywords)
+    assert {name: type(each) for name, each in found.extra.items()} == {
+        "lots": int,
+        "trades": float,
+    }
+
+
+def test_a_window_has_no_column_of_whole_numbers_that_was_not_asked_for(store):
+    store.write_bars("AAPL", [bar(lots=7, trades=5)])
+    windows = store.iter_bar_tables("AAPL", *ALWAYS, columns=["close", "trades"])
+    assert [each.column_names for each in windows] == [["close", "trades"]]
+
+
+@pytest.fixture
+def unmarked(store, base):
+    """A series whose partitions were copied without their mark."""
+    store.write_bars("AAPL", [bar(vwap=1.5)])
+    store.write_bars("AAPL", [bar(40)])
+    store.write_bars("AAPL", [bar(80, vwap=2.5)])
+    store.write_bars("AAPL", [bar(120)])
+    store.compact()
+    store.write_bars("AAPL", [bar(160)])
+    mark = base / "prices" / "AAPL" / MARK
+    mark.unlink()
+    return mark
+
+
+def test_a_column_is_found_by_name_although_the_mark_is_missing(store, unmarked):
+    span = DAY + timedelta(155), DAY + timedelta(170)
+    assert column(store, "vwap", span=span).to_pylist() == [None]
+    assert store.read_bar_table(["AAPL"], columns=["vwap"], last=1).to_pylist() == [{"vwap": None}]
+    with pytest.raises(InvalidData, match="unknown column 'other'"):
+        column(store, "other", span=span)
+
+
+def test_a_missing_mark_is_noted_and_made_again_by_a_compaction(store, unmarked):
+    report = store.verify()
+    assert report.ok
+    assert [(each.kind, each.place) for each in report.notes] == [("unmarked", str(unmarked))]
+    store.compact()
+    assert unmarked.read_bytes() == b""
+    assert store.verify().notes == ()
+
+
+@pytest.mark.parametrize("written", [bar(), bar(160, vwap=3.5)], ids=["over it", "with columns"])
+def test_a_missing_mark_is_made_again_by_a_write(store, unmarked, written):
+    store.write_bars("AAPL", [written])
+    assert unmarked.exists()
+    first = DAY + timedelta(155), DAY + timedelta(170)
+    assert store.read_bar_table(["AAPL"], *first).column_names == [*FIELDS, "vwap"]
+
+
 def test_d5_a_damaged_partition_hides_no_column_and_refuses_no_other_range(store, base):
     store.write_bars("AAPL", [bar(vwap=1.5)])
     for day in (40, 80):

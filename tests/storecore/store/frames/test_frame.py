@@ -180,12 +180,49 @@ def test_a_frame_replaces_whole_series_if_asked():
     assert len(store.read_bars("AAPL", *ALWAYS)) == 1
 
 
-@pytest.mark.parametrize("keywords", [{}, {"symbol": "AAPL"}])
-def test_an_empty_table_replaces_nothing(keywords):
+def test_an_empty_table_without_a_symbol_replaces_nothing():
     store = MemoryDataStore()
     storecore.write_bar_table(store, plain())
-    storecore.write_bar_table(store, plain().slice(0, 0), replace=True, **keywords)
+    storecore.write_bar_table(store, plain().slice(0, 0), replace=True)
     assert len(store.read_bars("AAPL", *ALWAYS)) == 3
+
+
+NOTHING = {"open": [None, 1.0], "high": [None, 1.0], "low": [None, 1.0], "close": [None, 1.0]}
+SKIPPED = plain(2, symbol=["AAPL", "MSFT"], **NOTHING)
+DIRECT, MIRRORED = (
+    MemoryDataStore,
+    lambda: MirrorStore(MemoryDataStore(), [MemoryDataStore()], "raise"),
+)
+
+
+@pytest.mark.parametrize("made", [DIRECT, MIRRORED], ids=["a store", "a mirror"])
+@pytest.mark.parametrize(
+    ("table", "keywords"),
+    [
+        (plain().slice(0, 0), {"symbol": "AAPL"}),
+        (plain(symbol=None).to_pandas()[:0], {"symbol": "AAPL"}),
+        (SKIPPED.drop_columns(["symbol"])[:1], {"symbol": "AAPL", "missing": "skip"}),
+        (SKIPPED, {"missing": "skip"}),
+    ],
+    ids=["empty", "an empty frame", "all rows skipped", "one symbol of two"],
+)
+def test_a_symbol_of_which_no_row_is_left_is_not_replaced(made, table, keywords):
+    store = made()
+    storecore.write_bar_table(store, plain())
+    with pytest.raises(
+        InvalidData, match=r"^replace=True: no row is left of 'AAPL', .*delete_bars"
+    ):
+        storecore.write_bar_table(store, table, replace=True, **keywords)
+    assert [each.symbol for each in store.read_bars("AAPL", *ALWAYS)] == ["AAPL"] * 3
+    assert store.symbols() == ["AAPL"]
+    storecore.write_bar_table(store, table, **keywords)  # without replace, it adds what there is
+
+
+def test_of_many_symbols_without_a_row_the_first_are_named():
+    names = [f"S{number}" for number in range(8)]
+    table = plain(8, symbol=names, **dict.fromkeys(NOTHING, [None] * 8))
+    with pytest.raises(InvalidData, match="of 'S0', 'S1', 'S2', 'S3', 'S4' and 3 more symbols,"):
+        written(table, replace=True, missing="skip")
 
 
 @pytest.mark.parametrize("name", ["", "a\nb"])
@@ -231,7 +268,7 @@ def test_the_defaults_are_those_of_the_method():
 
 
 def test_a_column_of_a_wide_frame_is_named_by_its_text():
-    assert checked_options(None, {"vwap": ("a", 1)}, *DEFAULTS[2:]).columns == {"vwap": "a 1"}
+    assert checked_options(None, {"vwap": ("a", 1)}, *DEFAULTS[2:-1]).columns == {"vwap": "a 1"}
 
 
 # Numbers.
@@ -562,3 +599,42 @@ def test_a_connection_of_duckdb_is_no_table():
             "got DuckDBPyConnection; give the result of a query, as in write_bar_table(store, "
             "con.sql(query))"
         )
+
+
+# Timestamps of pandas among objects of Python: Arrow alone would cut them to microseconds (law T1).
+
+FINER = pd.Timestamp("2026-01-05 00:00:00.000000999")
+WHOLE = pd.Timestamp("2026-01-05 00:00:00.000001")
+OF_OBJECTS = {
+    "a dict of lists": lambda columns: columns,
+    "rows": lambda columns: [
+        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+    ],
+    "pandas": lambda columns: pd.DataFrame(
+        {name: pd.Series(values, dtype=object) for name, values in columns.items()}
+    ),
+    "an index of pandas": lambda columns: pd.DataFrame(
+        {name: values for name, values in columns.items() if name != "date"},
+        index=pd.Index(columns["date"], dtype=object, name="date"),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", OF_OBJECTS)
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo"])
+def test_t1_a_date_that_is_finer_than_a_microsecond_is_refused_among_objects(form, zone):
+    table = plain(2).to_pydict() | {"date": [each.tz_localize(zone) for each in (WHOLE, FINER)]}
+    assert refused(OF_OBJECTS[form](table)).startswith("table[1].date=17")
+
+
+@pytest.mark.parametrize("form", OF_OBJECTS)
+def test_t1_a_further_timestamp_that_is_finer_than_a_microsecond_is_refused_among_objects(form):
+    table = plain(2).to_pydict() | {"seen": [None, FINER]}
+    assert refused(OF_OBJECTS[form](table)).startswith(f"table[1].seen={FINER.value} ns: a store")
+
+
+@pytest.mark.parametrize("form", OF_OBJECTS)
+def test_t1_a_timestamp_of_whole_microseconds_is_kept_among_objects(form):
+    table = plain(1).to_pydict() | {"date": [WHOLE], "seen": [WHOLE]}
+    (bar,) = written(OF_OBJECTS[form](table))
+    assert (bar.date, bar.extra) == (WHOLE, {"seen": WHOLE.tz_localize("UTC").to_pydatetime()})
