@@ -155,10 +155,12 @@ class _Deleting(RuleBasedStateMachine):
     def _both(self, method: str, *args: Any, **options: Any) -> None:
         _alike(self._reference, self._subject, method, *args, **options)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(new=st.sampled_from(["a", "b"]))
+    def begin(self, new: str) -> None:
+        """Begin with data, whose symbol has been renamed."""
         self.write_table("A", [NOON, NOON + timedelta(days=1)], replace=False)
         self.write_facts("A", [NOON, NOON + timedelta(days=1)], "news")
+        self.rename("A", new)
 
     @rule(name=series, ats=st.lists(moments, min_size=1, max_size=4), replace=st.booleans())
     def write_table(self, name: str, ats: list[Any], replace: bool) -> None:

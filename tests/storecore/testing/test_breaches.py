@@ -135,3 +135,9 @@ def test_a_machine_without_time_zones_tries_no_laws_of_zones(monkeypatch):
 
 def test_a_store_without_batches_is_given_none():
     assert worker._batches(object()) == {}
+
+
+def test_without_a_forger_no_record_is_forged():
+    verify = DataStoreSuite.test_a3_verify_finds_a_forged_record
+    with pytest.raises(pytest.skip.Exception, match="gives no `tamper`"):
+        verify(None, MemoryDataStore(), None)
