@@ -542,7 +542,7 @@ def _():
     return "bars.csv"
 
 
-@shape("a series", words="expected a pyarrow.Table")
+@shape("a series", words="expected a pyarrow.Table|cannot read a Series")
 def _():
     return pd.Series([1.0, 2.0])
 
