@@ -500,11 +500,33 @@ class ReplacesAllTimeframes(MemoryDataStore):
 class EmptiesBeforeItChecks(MemoryDataStore):
     law = "B2"
 
-    def write_bar_table(self, table, *, timeframe="1d", replace=False):
-        if replace is True:
-            for symbol in set(table["symbol"].to_pylist()):
-                self.delete_bars(symbol, datetime.min, datetime.max, timeframe=timeframe)
-        super().write_bar_table(table, timeframe=timeframe, replace=replace)
+    def write_bar_table(
+        self,
+        table,
+        *,
+        symbol=None,
+        timeframe="1d",
+        columns=None,
+        extra="keep",
+        missing="error",
+        day="instant",
+        volume="required",
+        replace=False,
+    ):
+        if replace is True and symbol is None:
+            for name in set(table["symbol"].to_pylist()):
+                self.delete_bars(name, datetime.min, datetime.max, timeframe=timeframe)
+        super().write_bar_table(
+            table,
+            symbol=symbol,
+            timeframe=timeframe,
+            columns=columns,
+            extra=extra,
+            missing=missing,
+            day=day,
+            volume=volume,
+            replace=replace,
+        )
 
 
 class ReplacesInTwoSteps(MemoryDataStore):

@@ -171,13 +171,6 @@ class SwapsBounds(MemoryDataStore):
         return super().read_bars(symbol, start, end, timeframe=timeframe)
 
 
-class NoneIsAnOpenEnd(MemoryDataStore):
-    law = "T3"
-
-    def read_events(self, start, end, types=None):
-        return super().read_events(start, datetime.max if end is None else end, types)
-
-
 class AsOfTakesADate(MemoryDataStore):
     law = "T3"
 
