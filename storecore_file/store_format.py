@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from storecore.errors import CorruptData, StorageError, StoreError
+from storecore.values.documents import uses_extra
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.seal import sealed, unsealed
@@ -33,7 +34,7 @@ LOCK = ".storecore.lock"
 FORMAT = 3  # the highest that this release reads and writes
 NEW = 2  # of a new store
 OLDEST = 1  # of a store without the file
-EXTRA = 3  # of a store with what `needs_extra` finds
+EXTRA = 3  # of a store with what `uses_extra` finds
 RENAMES = 3  # of a store in which a symbol was renamed: what counts may depend on `.rename`
 _log = logging.getLogger("storecore")
 
@@ -114,16 +115,8 @@ class StoreFormat:
 
     def require_for(self, lines: Sequence[bytes]) -> None:
         """Raise the number of the store if one of these records needs it."""
-        if self._known < EXTRA and any(map(needs_extra, lines)):
+        if self._known < EXTRA and any(map(uses_extra, lines)):
             self.require(EXTRA)
-
-
-def needs_extra(record: bytes) -> bool:
-    """Return whether an encoded record has members that releases before format 3 do not know.
-
-    Quotes within a text are escaped in JSON, so neither can be part of one.
-    """
-    return b'"extra":{' in record or b'"action":"sell"' in record
 
 
 def format_issues(disk: Disk, base_path: Path) -> Iterator[Issue | None]:

@@ -526,7 +526,7 @@ class Bars(BarCollection):
         sent = rows("reading bars", statement, [*probed, *series, *span])
         if is_one:
             sent = [(*row, subject) for row in sent]
-        kinds = _kinds_told(sent, question, complete) if probe else {}
+        kinds = _kinds_stated(sent, question, complete) if probe else {}
         tables = []
         for *row, symbol in sent:
             places = set(asked_of(kinds.get(symbol, {}), question.columns))
@@ -687,17 +687,17 @@ class Bars(BarCollection):
         return (count, instant(first), instant(last)) if count else (0, 0, 0)
 
 
-def _kinds_told(sent: list[tuple[Any, ...]], question: _Question, complete: bool) -> SeriesKinds:
+def _kinds_stated(sent: list[tuple[Any, ...]], question: _Question, complete: bool) -> SeriesKinds:
     """Return the types of the further columns of the series of a page.
 
     Raises `Stale` if a store of an earlier release has such columns by now.
     """
-    told = sent[0][-2] if sent else None
-    if told is None:
+    stated = sent[0][-2] if sent else None
+    if stated is None:
         return {}
     if not complete:
         raise Stale
-    found = json.loads(told)
+    found = json.loads(stated)
     return {question.symbols[0]: found} if question.is_one else found
 
 

@@ -171,10 +171,10 @@ def _asked(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
 
 def _rows(series: list[tuple[str, pa.Table]]) -> pa.Table:
     """Return the rows of all series as one table, with the further columns of each of them."""
-    told = [each for each in series if len(each[1]) or kinds_of(each[1])]
-    if not any(len(table) for _, table in told):
-        told.append(("", EMPTY))
-    return joined([table for _, table in told], [symbol for symbol, _ in told])
+    relevant = [each for each in series if len(each[1]) or kinds_of(each[1])]
+    if not any(len(table) for _, table in relevant):
+        relevant.append(("", EMPTY))
+    return joined([table for _, table in relevant], [symbol for symbol, _ in relevant])
 
 
 def _unknown(name: Any, further: Iterable[str]) -> InvalidData:

@@ -187,7 +187,7 @@ class AuditLaws(Fixtures):
         assert trail.read_orders(*EVER) == []
 
     def test_n1_any_strategy_name_comes_back_from_the_log(self, trail: Recorder) -> None:
-        """And is told from every other."""
+        """And is distinguished from every other."""
         for name in HOSTILE:
             trail.log_decision(name, decision())
         assert [each.strategy for each in trail.read_decisions(*EVER)] == list(HOSTILE)

@@ -114,7 +114,7 @@ class BarStreamLaws(Fixtures):
         assert [volume for each in found for volume in each["volume"].to_pylist()] == volumes
 
     def test_n1_any_symbol_comes_back_in_a_stream(self, stream: Recorder) -> None:
-        """And is told from every other."""
+        """And is distinguished from every other."""
         for number, name in enumerate(HOSTILE):
             stream.write_bars(name, [bar(symbol=name, volume=number)])
         found = [row for each in stream.iter_bar_tables(HOSTILE, *EVER) for row in each.to_pylist()]

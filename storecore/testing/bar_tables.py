@@ -125,7 +125,7 @@ class BarTableLaws(Fixtures):
         assert [each.volume for each in tables.read_bars("AAPL", *EVER)] == list(EXACT)
 
     def test_n1_any_symbol_of_a_table_comes_back(self, tables: Recorder) -> None:
-        """And is told from every other."""
+        """And is distinguished from every other."""
         bars = [bar(symbol=name, volume=number) for number, name in enumerate(HOSTILE)]
         tables.write_bar_table(bar_table(bars))
         expected = sorted((each.symbol, each.volume) for each in bars)

@@ -170,7 +170,7 @@ class ExtraColumnLaws(Fixtures):
         assert further.read_bars("MSFT", *EVER)[0].extra == {"n": 2**53 + 1}
 
     def test_b6_any_text_is_the_name_of_a_column(self, further: Recorder) -> None:
-        """Case, blanks and signs are kept, and names that look alike are told apart."""
+        """Case, blanks and signs are kept, and names that look alike are distinguished."""
         given = {name: float(number) for number, name in enumerate(NAMES)}
         further.write_bars("AAPL", [bar(DAY, extra=given)])
         assert further.read_bars("AAPL", *EVER)[0].extra == given

@@ -93,7 +93,7 @@ class Fixtures:
 
     @pytest.fixture
     def subject(self, store: Any, writer: Any) -> Recorder:
-        """The store under test; its calls are told when a law is broken."""
+        """The store under test; its calls are reported when a law is broken."""
         return Recorder(store, writer)
 
     @pytest.fixture

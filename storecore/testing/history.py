@@ -79,7 +79,7 @@ class HistoryLaws(Fixtures):
 
 
 class _Beside(RuleBasedStateMachine):
-    """The store under test and the reference, of which each is told the same."""
+    """The store under test and the reference, which get the same calls."""
 
     def __init__(self, subject: Recorder, own: str, reads_audit: bool) -> None:
         super().__init__()

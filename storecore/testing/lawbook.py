@@ -135,7 +135,7 @@ LAWS: dict[str, Law] = {
     ),
     "A4": Law("Order is `seq`, not the clock.", "Clocks are set back."),
     "D1": Law(
-        "When a write returns, it survives `kill -9` (and power loss, unless told otherwise).",
+        "When a write returns, it survives `kill -9` (and power loss, by default).",
         "It is the record of every order that you sent.",
     ),
     "D2": Law(

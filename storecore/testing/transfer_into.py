@@ -175,7 +175,7 @@ class TransferIntoLaws(Fixtures):
         assert into.load_strategy_state("value") == {"mine": True}
 
     def test_d4_of_threads_that_bring_the_same_only_one_is_taken(self, into: Recorder) -> None:
-        """The others are told of a conflict."""
+        """The others get a `StateConflict`."""
         lines = chain("decisions", 20)
         given: list[Callable[[], None]] = [
             lambda: into.append_audit("decisions", LEAP, lines),

@@ -179,3 +179,12 @@ def _refuse(value: Any, path: str, what: str, why: str) -> NoReturn:
         f"{what}: {path}: {shown(value)}: {why}; "
         "store it as a str, int, finite float, bool, None, list or dict"
     )
+
+
+def uses_extra(record: bytes) -> bool:
+    """Return whether an encoded record has what releases before `extra` call damaged.
+
+    That is an `extra`, or a decision to sell. Quotes within a text are escaped in JSON, so neither
+    can be part of one.
+    """
+    return b'"extra":{' in record or b'"action":"sell"' in record

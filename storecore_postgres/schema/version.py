@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import psycopg
 
 from storecore.errors import StorageError
+from storecore.values.documents import uses_extra
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.schema.installation import Installed, complete
 from storecore_postgres.schema.tables import VERSION
@@ -42,7 +43,7 @@ class SchemaVersion:
 
     def require_for(self, what: str, records: Iterable[bytes]) -> None:
         """Raise the version if one of these encoded records needs it."""
-        if self._known < VERSION and any(map(_is_new, records)):
+        if self._known < VERSION and any(map(uses_extra, records)):
             self.require(what)
 
     def complete(self, what: str) -> None:
@@ -62,11 +63,3 @@ class SchemaVersion:
                 f"{what}: the tables of {self._schema} must be changed for it, which this role may "
                 "not; run `storecore init` as their owner, and grant this role what it prints"
             ) from error.__cause__
-
-
-def _is_new(record: bytes) -> bool:
-    """Return whether an older release does not know a member of an encoded record.
-
-    Quotes within a text are escaped in JSON, so neither can be part of one.
-    """
-    return b'"extra":{' in record or b'"action":"sell"' in record
