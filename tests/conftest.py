@@ -24,12 +24,17 @@ _numbers = itertools.count()
 
 # The machine that runs this may be busy: a slow example is no failure.
 settings.register_profile(
-    "storecore",
+    "soak",
     deadline=None,
     max_examples=50,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-settings.load_profile("storecore")
+settings.register_profile("default", settings.get_profile("soak"), derandomize=True)
+
+
+def pytest_configure(config):
+    """Try the same examples in each default run, which then fails by a change only."""
+    settings.load_profile("soak" if config.option.markexpr == "soak" else "default")
 
 
 @pytest.fixture(params=["memory", "file", "postgres"])

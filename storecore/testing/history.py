@@ -157,9 +157,11 @@ class _Deleting(RuleBasedStateMachine):
 
     @initialize(new=st.sampled_from(["a", "b"]))
     def begin(self, new: str) -> None:
-        """Begin with data, whose symbol has been renamed."""
+        """Begin with data, of which a day has been deleted and whose symbol has been renamed."""
         self.write_table("A", [NOON, NOON + timedelta(days=1)], replace=False)
         self.write_facts("A", [NOON, NOON + timedelta(days=1)], "news")
+        self.delete_bars("A", NOON, NOON)
+        self.delete_facts("A", NOON, NOON, None)
         self.rename("A", new)
 
     @rule(name=series, ats=st.lists(moments, min_size=1, max_size=4), replace=st.booleans())
