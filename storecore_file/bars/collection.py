@@ -12,6 +12,7 @@ is large, by `compact()` and at `close()`.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
@@ -52,7 +53,7 @@ from storecore_file.fs.locks import Locked
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES, is_hashed
 from storecore_file.fs.stat import Fingerprint, fingerprint
 from storecore_file.integrity import Issue, guarded, listed, unexpected
-from storecore_file.rename_intent import RENAMING, Intent, RenamingError, is_marked
+from storecore_file.rename_intent import RENAMING, Intent, RenamingError
 from storecore_file.store_format import EXTRA, StoreFormat
 
 _DAILY = "1d"
@@ -80,7 +81,7 @@ class Bars(BarCollection):
         self._lock_timeout = lock_timeout
         self._journal = Journal(folder / ".journal", disk, lock_timeout)
         self.renames = self._journal.renames
-        self._inventory = Inventory(disk, self._journal, self._series)
+        self._inventory = Inventory(disk, self._journal, self._series, self._is_hidden)
         self._record: Fingerprint | None = _NOT_SEEN  # of renames, when it was seen last
         self._appended = False
         self._known: set[tuple[str, str]] = set()  # series whose partitions have been asked
@@ -429,21 +430,18 @@ class Bars(BarCollection):
 
     def _series_folders(self) -> Iterator[SeriesFolder]:
         """Yield the folders that may have partitions, in no order."""
+        prices = os.fspath(self._folder)
         for name in self._disk.folder_names(self._folder):
             symbol = SYMBOLS.decode(name)
             if symbol is None and not is_hashed(name):
                 continue
-            folder = self._folder / name if symbol is None else _symbol_folder(self._folder, symbol)
+            folder = f"{prices}/{name}"
             names = self._disk.names(folder)
-            yield SeriesFolder(folder, symbol, _DAILY, self._shown(folder, names))
-            for name in names:
-                below = folder / name
-                if not name.endswith(".parquet") and self._disk.is_folder(below):
-                    timeframe, within = TIMEFRAMES.decode(name), self._disk.names(below)
-                    yield SeriesFolder(below, symbol, timeframe, self._shown(below, within))
-
-    def _shown(self, folder: Path, names: list[str]) -> list[str]:
-        return [] if is_marked(names) and self._is_hidden(folder) else names
+            yield SeriesFolder(folder, symbol, _DAILY, names)
+            for each in names:
+                if not each.endswith(".parquet") and self._disk.is_folder(f"{folder}/{each}"):
+                    below, timeframe = f"{folder}/{each}", TIMEFRAMES.decode(each)
+                    yield SeriesFolder(below, symbol, timeframe, self._disk.names(below))
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         """Return the further columns of a series and their kinds."""

@@ -20,12 +20,19 @@ from storecore.values.times import to_datetime
 from storecore_file.bars.journal import Journal, Pending
 from storecore_file.bars.journal_lines import Key
 from storecore_file.bars.layout import Partition, layout_of
-from storecore_file.bars.partition import Group, Metadata, PartitionFile
+from storecore_file.bars.partition import (
+    Extent,
+    Group,
+    PartitionFile,
+    check_range,
+    check_series,
+    extent_in,
+)
 from storecore_file.bars.series import Series
 from storecore_file.fs.disk import Disk, is_settled
 from storecore_file.fs.stat import Fingerprint, fingerprint, fingerprint_of
 
-_TAIL = 2**13  # bytes: the end of a partition of some ten row groups
+_TAILS = (2**13, 2**18)  # bytes: the end of a partition of some ten row groups, and of most others
 _MOST_KEPT = 50_000  # partitions, some 2 KB each
 _NO_ROWS = Pending((), ())
 
@@ -33,17 +40,17 @@ _NO_ROWS = Pending((), ())
 class SeriesFolder(NamedTuple):
     """A folder with partitions, and the series that its name gives (None: only its files do)."""
 
-    path: Path
+    path: str
     symbol: str | None
     timeframe: str | None
     names: list[str]
 
 
 class _Kept(NamedTuple):
-    """The metadata of a partition, and the file that it was read from."""
+    """The extent of a partition, and the file that it was read from."""
 
     file: Fingerprint
-    metadata: Metadata
+    extent: Extent
 
 
 class _NotSimple(Exception):
@@ -51,12 +58,22 @@ class _NotSimple(Exception):
 
 
 class Inventory:
-    """The extents of the series of a store. It keeps the metadata of unchanged partitions."""
+    """The extents of the series of a store. It keeps those of unchanged partitions.
 
-    def __init__(self, disk: Disk, journal: Journal, series: Callable[[str, str], Series]) -> None:
+    Paths are text here: to join and convert path objects took more time than the system calls.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        journal: Journal,
+        series: Callable[[str, str], Series],
+        is_hidden: Callable[[Path], bool],
+    ) -> None:
         self._disk = disk
         self._journal = journal
         self._series = series
+        self._is_hidden = is_hidden
         self._kept: dict[str, _Kept] = {}
 
     def read(self, folders: Iterator[SeriesFolder]) -> list[SeriesCoverage]:
@@ -86,7 +103,7 @@ class Inventory:
     ) -> tuple[Key, Coverage] | None:
         """Return the series of a folder and its extent, None if the folder has no partitions."""
         layout = layout_of(folder.names)
-        if not layout.partitions:
+        if not layout.partitions or (layout.renaming and self._is_hidden(Path(folder.path))):
             return None
         key = self._key(folder, layout.partitions[0])
         if key is None:
@@ -94,7 +111,7 @@ class Inventory:
         try:
             if layout.overlap:
                 raise _NotSimple
-            found = [self._metadata(key, folder.path, each) for each in layout.partitions]
+            found = [self._found(key, folder.path, each) for each in layout.partitions]
             return key, _extent(layout.partitions, found, pending.get(key, _NO_ROWS))
         except _NotSimple:
             return key, self._by_itself(key)
@@ -103,32 +120,42 @@ class Inventory:
         """Return the series of a folder: its name may be only a hash (law N1)."""
         if folder.symbol is not None and folder.timeframe is not None:
             return folder.symbol, folder.timeframe
-        opened = self._disk.opened(folder.path / partition.name)
+        opened = self._disk.opened(Path(folder.path, partition.name))
         if opened is None:
             return None
         with opened as file:
             metadata = PartitionFile(file).metadata
         return folder.symbol or metadata.symbol, folder.timeframe or metadata.timeframe
 
-    def _metadata(self, key: Key, folder: Path, partition: Partition) -> Metadata:
-        """Return the metadata of a partition. Raises `CorruptData`, `_NotSimple` if it is gone."""
+    def _found(self, key: Key, folder: str, partition: Partition) -> Extent:
+        """Return the extent of a partition. Raises `CorruptData`, `_NotSimple` if it is gone."""
         path = f"{folder}/{partition.name}"
         kept = self._kept.get(path)
         if kept is not None and kept.file == fingerprint(path):
-            return kept.metadata
+            return kept.extent
         now = time.time_ns()  # before the look
-        opened = self._disk.opened(folder / partition.name)
-        if opened is None:
-            raise _NotSimple
-        with opened as file:
-            found = PartitionFile(file, _TAIL, _TAIL)
-            found.check_series(*key)
-            found.check_range(partition.first, partition.last)
-            self._keep(path, _Kept(fingerprint_of(file.found), found.metadata), now)
-            return found.metadata
+        file, extent = self._read(path)
+        check_series(path, extent, *key)
+        check_range(path, extent, partition.first, partition.last)
+        self._keep(path, _Kept(file, extent), now)
+        return extent
+
+    def _read(self, path: str) -> _Kept:
+        """Read the extent of a partition.
+
+        Raises `_NotSimple` if its end is very long, or if it is gone or shrinks meanwhile.
+        """
+        for length in _TAILS:
+            end = self._disk.end_of(path, length)
+            if end is None or len(end.content) < min(length, end.found.st_size):
+                break
+            extent = extent_in(path, end.content, end.found.st_size)
+            if extent is not None:
+                return _Kept(fingerprint_of(end.found), extent)
+        raise _NotSimple
 
     def _keep(self, path: str, kept: _Kept, now: int) -> None:
-        """Keep metadata, if any later change of the file will show."""
+        """Keep an extent, if any later change of the file will show."""
         if is_settled(kept.file[-1], now):
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
@@ -136,18 +163,31 @@ class Inventory:
 
 
 def _extent(
-    partitions: Sequence[Partition], metadata: Sequence[Metadata], pending: Pending
+    partitions: Sequence[Partition], extents: Sequence[Extent], pending: Pending
 ) -> Coverage:
     """Return the extent of partitions that do not overlap, and of the journal's rows."""
-    groups = [group for each in metadata for group in each.groups]
-    known = zip(partitions, (each.flushed for each in metadata), strict=True)
-    dates = pending.dates(known) if pending.rows else set[int]()
-    new = [date for date in dates if not _is_in(date, groups)]
-    ends = [*new, *(each.first for each in groups[:1]), *(each.last for each in groups[-1:])]
+    groups = extents[0].groups if len(extents) == 1 else _groups(extents)
+    new = _new_dates(partitions, extents, groups, pending) if pending.rows else []
+    ends = [*new, groups[0].first, groups[-1].last] if groups else new
     if not ends:
         return Coverage(None, None, 0)
-    first, last = (to_datetime(at, aware=True) for at in (min(ends), max(ends)))
-    return Coverage(first, last, sum(group.rows for group in groups) + len(new))
+    first, last = to_datetime(min(ends), aware=True), to_datetime(max(ends), aware=True)
+    return Coverage(first, last, sum([group.rows for group in groups]) + len(new))
+
+
+def _groups(extents: Sequence[Extent]) -> list[Group]:
+    return [group for each in extents for group in each.groups]
+
+
+def _new_dates(
+    partitions: Sequence[Partition],
+    extents: Sequence[Extent],
+    groups: Sequence[Group],
+    pending: Pending,
+) -> list[int]:
+    """Return the dates of the journal's rows that are in no partition."""
+    known = zip(partitions, (each.flushed for each in extents), strict=True)
+    return [date for date in pending.dates(known) if not _is_in(date, groups)]
 
 
 def _is_in(date: int, groups: Sequence[Group]) -> bool:

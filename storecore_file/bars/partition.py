@@ -32,7 +32,7 @@ from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -73,6 +73,7 @@ _ALL = tuple(SERIES.names)
 _ENCODINGS = {"date": "DELTA_BINARY_PACKED", "volume": "BYTE_STREAM_SPLIT"}
 _WHOLE_NUMBERS = ("int64", "timestamp")
 _Kinds = tuple[tuple[str, str], ...]
+_Found = TypeVar("_Found", "Metadata", "Extent")
 
 
 class Group(NamedTuple):
@@ -112,6 +113,17 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
         return sum(group.rows for group in self.groups)
 
 
+class Extent(msgspec.Struct, frozen=True, gc=False):
+    """The members of `Metadata` that say which bars a partition has, decoded without the others."""
+
+    version: int
+    symbol: str
+    timeframe: str
+    groups: list[Group]
+    flushed: dict[str, int] = msgspec.field(default_factory=dict, name="folded")
+    columns: dict[str, str] | None = None
+
+
 class _Version(msgspec.Struct):
     """What all metadata holds, whichever release has written it."""
 
@@ -119,6 +131,7 @@ class _Version(msgspec.Struct):
 
 
 _METADATA = msgspec.json.Decoder(Metadata)
+_EXTENTS = msgspec.json.Decoder(Extent)
 _VERSIONS = msgspec.json.Decoder(_Version)
 
 
@@ -297,19 +310,11 @@ class PartitionFile:
 
     def check_series(self, symbol: str, timeframe: str) -> None:
         """Raise `CorruptData` if the file holds bars of another series: a misplaced copy."""
-        own = self.metadata
-        if (own.symbol, own.timeframe) != (symbol, timeframe):
-            raise self._corrupt(
-                f"expected bars of {symbol!r} ({timeframe}), found those of {own.symbol!r} "
-                f"({own.timeframe})"
-            )
+        check_series(self._file.path, self.metadata, symbol, timeframe)
 
     def check_range(self, first: int, last: int) -> None:
         """Raise `CorruptData` if bars lie outside the range of the file's name."""
-        groups = self.metadata.groups
-        if groups and not first <= groups[0].first <= groups[-1].last <= last:
-            found = ", ".join(str(to_datetime(at, aware=False)) for at in _ends(groups))
-            raise self._corrupt(f"expected bars of the range that its name tells, found {found}")
+        check_range(self._file.path, self.metadata, first, last)
 
     def rows(self, first: int, last: int, columns: Collection[str] | None = None) -> pa.Table:
         """Return the bars from instant `first` to `last` as a series table of some columns.
@@ -355,37 +360,8 @@ class PartitionFile:
 
     def _opened(self) -> tuple[Metadata, bytes]:
         """Return the metadata and the footer, both checked."""
-        view = self._view
-        footer = footer_start(view)
-        if footer - _SEAL < len(MAGIC):
-            raise ValueError("its end is not that of a partition")
-        self._read(footer - _SEAL)
-        start = metadata_start(view, footer)
-        if start < len(MAGIC):
-            raise ValueError("its end is not that of a partition")
-        self._read(start)
-        covered, checksum = view[start : footer - 4], bytes(view[footer - 4 : footer])
-        if parquet_checksum(covered, view[footer:]) != checksum:
-            raise ValueError("the checksum of its end does not match")
-        return self._understood(view[start : footer - _SEAL]), bytes(view[footer:])
-
-    def _understood(self, text: memoryview) -> Metadata:
-        """Decode metadata. Raises `StorageError` if a later release has written it."""
-        try:
-            metadata = _metadata_in(text)
-        except ValueError:
-            version = _VERSIONS.decode(text).version  # it may be one that has other fields
-            if version <= VERSION:
-                raise
-        else:
-            version = metadata.version
-            if version <= VERSION and _is_known(metadata):
-                return metadata
-        raise StorageError(
-            f"{self._file.path}: written by a newer storecore (format {version} of partitions, "
-            f"this one reads up to {VERSION}): update storecore",
-            self._file.path,
-        )
+        text, footer = _proven_end(self._view, 0, self._read)
+        return _understood(self._file.path, text, _metadata_in), bytes(footer)
 
     def _prove(self, groups: list[int], names: tuple[str, ...]) -> None:
         """Read the columns of some groups, unless they are read already, and check each."""
@@ -451,8 +427,90 @@ class PartitionFile:
             self._file.fill(self._view[start : self._read_from], start)
             self._read_from = start
 
-    def _corrupt(self, problem: str) -> CorruptData:
-        return CorruptData(f"{self._file.path}: {problem}", self._file.path)
+
+class _TooShort(Exception):
+    """The end of a partition is longer than the bytes that were read of it."""
+
+
+def extent_in(path: str, end: bytes, size: int) -> Extent | None:
+    """Return what the end of a partition of `size` bytes says of its bars, proven.
+
+    None if it needs more bytes than `end`. Raises `CorruptData`, or `StorageError` if a later
+    release has written it.
+    """
+    try:
+        with decode_errors(path, "file of bars"):
+            text, _ = _proven_end(memoryview(end), size - len(end), _expect_read)
+            return _understood(path, text, _EXTENTS.decode)
+    except _TooShort:
+        return None
+
+
+def _expect_read(start: int) -> None:
+    if start < 0:
+        raise _TooShort
+
+
+def _proven_end(
+    view: memoryview, before: int, read: Callable[[int], None]
+) -> tuple[memoryview, memoryview]:
+    """Return metadata and footer in a view of a file from byte `before` on, once proven whole.
+
+    `read` is called before a byte is used, with the first one that must have been read.
+    """
+    footer = footer_start(view)
+    if before + footer - _SEAL < len(MAGIC):
+        raise ValueError("its end is not that of a partition")
+    read(footer - _SEAL)
+    start = metadata_start(view, footer)
+    if before + start < len(MAGIC):
+        raise ValueError("its end is not that of a partition")
+    read(start)
+    if parquet_checksum(view[start : footer - 4], view[footer:]) != view[footer - 4 : footer]:
+        raise ValueError("the checksum of its end does not match")
+    return view[start : footer - _SEAL], view[footer:]
+
+
+def _understood(
+    path: Path | str, text: memoryview, decode: Callable[[memoryview], _Found]
+) -> _Found:
+    """Decode metadata. Raises `StorageError` if a later release has written it."""
+    try:
+        metadata = decode(text)
+    except ValueError:
+        version = _VERSIONS.decode(text).version  # it may be one that has other fields
+        if version <= VERSION:
+            raise
+    else:
+        version = metadata.version
+        if version <= VERSION and _is_known(metadata):
+            return metadata
+    raise StorageError(
+        f"{path}: written by a newer storecore (format {version} of partitions, "
+        f"this one reads up to {VERSION}): update storecore",
+        Path(path),
+    )
+
+
+def check_series(path: Path | str, found: Metadata | Extent, symbol: str, timeframe: str) -> None:
+    """Raise `CorruptData` if a partition is one of another series: a misplaced copy."""
+    if found.symbol != symbol or found.timeframe != timeframe:
+        raise CorruptData(
+            f"{path}: expected bars of {symbol!r} ({timeframe}), found those of {found.symbol!r} "
+            f"({found.timeframe})",
+            Path(path),
+        )
+
+
+def check_range(path: Path | str, found: Metadata | Extent, first: int, last: int) -> None:
+    """Raise `CorruptData` if bars of a partition lie outside the range of its name."""
+    groups = found.groups
+    if groups and not first <= groups[0].first <= groups[-1].last <= last:
+        ends = (groups[0].first, groups[-1].last)
+        bars = ", ".join(str(to_datetime(at, aware=False)) for at in ends)
+        raise CorruptData(
+            f"{path}: expected bars of the range that its name tells, found {bars}", Path(path)
+        )
 
 
 def _parsed(footer: bytes) -> pq.FileMetaData:
@@ -479,7 +537,7 @@ def _schema(*names: str) -> pa.Schema | None:
     return pa.schema([SERIES.field(name) for name in names])
 
 
-def _is_known(metadata: Metadata) -> bool:
+def _is_known(metadata: Metadata | Extent) -> bool:
     """Return whether this release knows all columns of a partition."""
     if metadata.columns is None:
         return True
@@ -490,10 +548,6 @@ def metadata_start(view: memoryview, footer: int) -> int:
     """Return where the metadata of a partition begins, given where its footer does."""
     length = int.from_bytes(view[max(0, footer - _SEAL) : footer - 4], "little")
     return footer - _SEAL - length
-
-
-def _ends(groups: list[Group]) -> tuple[int, int]:
-    return groups[0].first, groups[-1].last
 
 
 class _Kept:

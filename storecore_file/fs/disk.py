@@ -23,7 +23,9 @@ from typing import NamedTuple, Self
 from storecore.errors import StorageError
 from storecore_file.fs.handles import (
     READ,
+    FileEnd,
     OpenFile,
+    end_of,
     identity,
     open_regular,
     os_errors,
@@ -60,7 +62,7 @@ class Changed(NamedTuple):
     settled: bool
 
     @classmethod
-    def of(cls, path: Path) -> Changed:
+    def of(cls, path: Path | str) -> Changed:
         """Look at a file or folder. Raises `FileNotFoundError`."""
         now = time.time_ns()  # before the look: this thread may be held up after it
         at = os.stat(path).st_mtime_ns  # noqa: PTH116 - the quicker, before every read
@@ -149,7 +151,7 @@ class Disk:
         self.durable = durability == "full"
         self._durable_folders: set[Path] = set()
         self._durable_files: dict[Path, _Identity] = {}
-        self._listings: dict[Path, _Listing] = {}
+        self._listings: dict[str, _Listing] = {}
 
     def read(self, path: Path, start: int = 0) -> bytes | None:
         """Return the bytes of a file from `start` on, None if there is no file."""
@@ -160,7 +162,7 @@ class Disk:
             except FileNotFoundError:
                 return None
 
-    def names(self, folder: Path) -> list[str]:
+    def names(self, folder: Path | str) -> list[str]:
         """Return the names in a folder that are not hidden, sorted; none if it is missing.
 
         Some may be gone by now. No name that was there all the time is left out, and all were there
@@ -168,21 +170,22 @@ class Disk:
         since one may miss a file that is replaced while it runs. A folder that has not changed
         since is not listed again.
         """
-        with os_errors(folder, "list"):
+        path = os.fspath(folder)  # text: to hash and convert a path object takes microseconds
+        with os_errors(path, "list"):
             try:
-                changed = Changed.of(folder)
-                known = self._listings.get(folder)
+                changed = Changed.of(path)
+                known = self._listings.get(path)
                 if known is not None and known.changed == changed.at:
                     return known.names
-                names = _steady_names(folder, changed)
+                names = _steady_names(path, changed)
             except FileNotFoundError:
                 return []
         listed = sorted(name for name in names if not name.startswith("."))
         if changed.settled:
-            self._keep(folder, _Listing(changed.at, listed))
+            self._keep(path, _Listing(changed.at, listed))
         return listed
 
-    def _keep(self, folder: Path, listing: _Listing) -> None:
+    def _keep(self, folder: str, listing: _Listing) -> None:
         if len(self._listings) >= _LISTINGS:
             self._listings.clear()
         self._listings[folder] = listing
@@ -228,6 +231,14 @@ class Disk:
         with os_errors(path, "read"):
             try:
                 return OpenFile(path)
+            except FileNotFoundError:
+                return None
+
+    def end_of(self, path: str, length: int) -> FileEnd | None:
+        """Return the last bytes of a file, as `handles.end_of` does; None if there is no file."""
+        with os_errors(path, "read"):
+            try:
+                return end_of(path, length)
             except FileNotFoundError:
                 return None
 
@@ -359,7 +370,7 @@ class Disk:
         finally:
             os.close(file)
 
-    def is_folder(self, folder: Path) -> bool:
+    def is_folder(self, folder: Path | str) -> bool:
         """Return whether there is a folder."""
         with os_errors(folder, "look at"):
             return _is_folder(folder)
@@ -467,13 +478,13 @@ def _may_be_folder(entry: os.DirEntry[str]) -> bool:
         return error.errno != errno.ELOOP  # a link to itself leads nowhere
 
 
-def _steady_names(folder: Path, changed: Changed) -> Collection[str]:
+def _steady_names(folder: Path | str, changed: Changed) -> Collection[str]:
     """Return the names in a folder once two listings agree, or all that many have found.
 
     One is enough if the folder does not change while it runs, and any change would show.
     """
     first = os.listdir(folder)  # noqa: PTH208 - names only
-    if changed.settled and Changed.of(folder).at == changed.at:
+    if changed.settled and os.stat(folder).st_mtime_ns == changed.at:  # noqa: PTH116
         return first
     found, names = set[str](), set(first)
     for _ in range(_LISTED_AGAIN):
@@ -484,7 +495,7 @@ def _steady_names(folder: Path, changed: Changed) -> Collection[str]:
     return found | names
 
 
-def _is_folder(folder: Path) -> bool:
+def _is_folder(folder: Path | str) -> bool:
     try:
         return stat.S_ISDIR(os.stat(folder).st_mode)  # noqa: PTH116 - `is_dir` hides errors
     except (FileNotFoundError, NotADirectoryError):

@@ -19,7 +19,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import NamedTuple, NoReturn, Self
 
 from storecore.errors import StorageError, StoreError
 
@@ -42,7 +42,7 @@ _TYPES = {
 }
 
 
-def open_regular(path: Path, flags: int) -> tuple[int, os.stat_result]:
+def open_regular(path: Path | str, flags: int) -> tuple[int, os.stat_result]:
     """Open a file; return its descriptor and the result of `fstat`.
 
     Raises `StorageError` if something other than a regular file lies there, or if `flags` ask to
@@ -53,7 +53,7 @@ def open_regular(path: Path, flags: int) -> tuple[int, os.stat_result]:
     except OSError as error:
         if error.errno != errno.ELOOP or not flags & os.O_NOFOLLOW:
             raise
-        raise _expected_file(path, "symbolic link", errno.ELOOP) from error
+        raise _expected_file(Path(path), "symbolic link", errno.ELOOP) from error
     try:
         found = os.fstat(number)
         _check(path, found)
@@ -96,7 +96,7 @@ class os_errors:
 
     __slots__ = ("_doing", "_path")
 
-    def __init__(self, path: Path, doing: str) -> None:
+    def __init__(self, path: Path | str, doing: str) -> None:
         self._path = path
         self._doing = doing
 
@@ -105,7 +105,7 @@ class os_errors:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, OSError | MemoryError):
-            raise_storage_error(error, self._path, self._doing)
+            raise_storage_error(error, Path(self._path), self._doing)
 
 
 def raise_storage_error(error: OSError | MemoryError, path: Path, doing: str) -> NoReturn:
@@ -116,6 +116,25 @@ def raise_storage_error(error: OSError | MemoryError, path: Path, doing: str) ->
         raise StorageError(f"{path}: cannot {doing}: out of memory", path, errno.ENOMEM) from error
     cause = error.strerror or str(error)
     raise StorageError(f"{path}: cannot {doing}: {cause}", path, error.errno) from error
+
+
+class FileEnd(NamedTuple):
+    """The last bytes of a file, and what `fstat` has found of it."""
+
+    content: bytes
+    found: os.stat_result
+
+
+def end_of(path: str, length: int) -> FileEnd:
+    """Return the last bytes of a file: `length`, all if it has fewer, or fewer if it shrinks.
+
+    Raises `FileNotFoundError`, `StorageError` if it is no regular file.
+    """
+    number, found = open_regular(path, READ)
+    try:
+        return FileEnd(os.pread(number, length, max(0, found.st_size - length)), found)
+    finally:
+        os.close(number)
 
 
 class OpenFile:
@@ -244,15 +263,15 @@ class InPlaceFile:
         self._kept.close()
 
 
-def _check(path: Path, found: os.stat_result) -> None:
+def _check(path: Path | str, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
-        raise _expected_file(path, type_of(found.st_mode), code)
+        raise _expected_file(Path(path), type_of(found.st_mode), code)
     if found.st_size > max(_LARGE, found.st_blocks * _BLOCK * _HOLES):
         raise StorageError(
             f"{path}: its {found.st_size:,} bytes are a hole, of which the disk holds "
             f"{found.st_blocks * _BLOCK:,}; it is not read",
-            path,
+            Path(path),
             errno.EFBIG,
         )
 

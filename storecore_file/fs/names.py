@@ -19,6 +19,7 @@ MAX_ENCODED = 150
 _RESERVED = re.compile(r"(CON|PRN|AUX|NUL|(COM|LPT)[0-9¹²³])(\.|$)", re.I)
 _SHIFT = "+"
 _HASHED = "%-"
+_PLAIN = {True: re.compile(r"[-0-9A-Z_]+"), False: re.compile(r"[-0-9a-z_]+")}
 _TOKEN = re.compile(r"\+|(?:%[0-9A-F]{2})+|[^+%]+")
 
 
@@ -37,6 +38,8 @@ class NameCodec(NamedTuple):
         return _decode(self, encoded)
 
     def _decoded(self, encoded: str) -> str | None:
+        if _is_plain(self, encoded):
+            return encoded
         if _HASHED in encoded:
             return None
         name = self._unescaped(encoded)
@@ -67,8 +70,19 @@ STRATEGIES = NameCodec(upper=False, dots=True)
 TIMEFRAMES = NameCodec(upper=False, dots=False)
 
 
+def _is_plain(codec: NameCodec, name: str) -> bool:
+    """Return whether a name surely is its own file name, as most symbols are."""
+    return (
+        len(name) <= MAX_ENCODED
+        and _PLAIN[codec.upper].fullmatch(name) is not None
+        and _RESERVED.match(name) is None
+    )
+
+
 @lru_cache(maxsize=65_536)
 def _encode(codec: NameCodec, name: str) -> str:
+    if _is_plain(codec, name):
+        return name
     plain = digits + "-_" + ("." if codec.dots else "")
     encoded, shifted = [], False
     for position, letter in enumerate(name):

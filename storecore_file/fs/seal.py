@@ -89,7 +89,7 @@ class decode_errors:
 
     __slots__ = ("_path", "_what")
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path | str, what: str) -> None:
         self._path = path
         self._what = what
 
@@ -101,10 +101,10 @@ class decode_errors:
             return
         if isinstance(error, _WRONG):
             message = f"{self._path}: not a whole {self._what}: {error}"
-            raise CorruptData(message, self._path) from error
+            raise CorruptData(message, Path(self._path)) from error
         if isinstance(error, _STOPPED):
             message = f"{self._path}: cannot decode it: {cause_of(error)}"
-            raise StorageError(message, self._path) from error
+            raise StorageError(message, Path(self._path)) from error
 
 
 def too_deep(path: Path, line: bytes) -> StorageError:

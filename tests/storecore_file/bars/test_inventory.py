@@ -99,13 +99,9 @@ def test_the_inventory_follows_each_write(filled, base):
 def test_what_is_kept_of_a_partition_is_that_of_its_file(filled, base, monkeypatch):
     settled(base)
     expect_the_coverage_of_each(filled)
-    opened = []
-    real = Disk.opened
-    monkeypatch.setattr(Disk, "opened", lambda self, path: opened.append(path) or real(self, path))
-    filled._bars.inventory()
-    assert {path.parts[-2] for path in opened} == {
-        each.name for each in (base / "prices").rglob("*%-*") if each.is_dir()
-    } | {each.parent.name for each in (base / "prices").glob("*%-*/*.parquet")}
+    monkeypatch.setattr(Disk, "end_of", lambda self, path, length: pytest.fail(path))
+    expect_the_coverage_of_each(filled)
+    monkeypatch.undo()
     path = first_of(base, "MSFT")
     bars = filled._bars.read("MSFT", "1d", ALL)
     path.write_bytes(encode("MSFT", "1d", bars.slice(0, 7), {}))
@@ -162,17 +158,17 @@ def test_a_journal_that_is_flushed_meanwhile_is_read_again(filled, monkeypatch):
 
 
 def test_a_partition_that_is_merged_meanwhile_is_not_missed(filled, monkeypatch):
-    real = Disk.opened
+    real = Disk.end_of
     compacted = []
 
-    def opened(self, path):
+    def end_of(self, path, length):
         if not compacted:
             compacted.append(path)
             filled.compact()
-        return real(self, path)
+        return real(self, path, length)
 
     before = expect_the_coverage_of_each(filled)
-    monkeypatch.setattr(Disk, "opened", opened)
+    monkeypatch.setattr(Disk, "end_of", end_of)
     found = {(each.symbol, each.timeframe): each.count for each in filled._bars.inventory()}
     assert found == {key: count for key, (_, _, count) in before.items()}
 
@@ -202,6 +198,43 @@ def test_d5_a_damaged_partition_is_not_left_out(filled, base, damage):
         filled._bars.inventory()
 
 
+def test_d5_no_flipped_bit_of_a_partition_changes_the_inventory_unnoticed(filled, base):
+    path, before = first_of(base, "MSFT"), filled._bars.inventory()
+    whole = path.read_bytes()
+    noticed = 0
+    for at in range(0, len(whole), 5):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        try:
+            assert filled._bars.inventory() == before
+        except CorruptData:
+            noticed += 1
+    assert noticed > 100  # the checksum of the end covers it; columns are not looked at
+
+
+@pytest.mark.parametrize("tails", [(64, 2**18), (16, 2**18), (4, 64), ()])
+def test_a_partition_with_a_long_end_counts_too(filled, monkeypatch, tails):
+    monkeypatch.setattr("storecore_file.bars.inventory._TAILS", tails)
+    expect_the_coverage_of_each(filled)
+
+
+def test_a_partition_that_shrinks_while_it_is_read_is_read_by_itself(filled, monkeypatch):
+    real = Disk.end_of
+    before = filled._bars.inventory()
+
+    def end_of(self, path, length):
+        found = real(self, path, length)
+        return found._replace(content=found.content[:-300])
+
+    monkeypatch.setattr(Disk, "end_of", end_of)
+    assert filled._bars.inventory() == before
+
+
+def test_a_partition_of_a_later_release_is_an_error(filled, base, monkeypatch):
+    monkeypatch.setattr("storecore_file.bars.partition.VERSION", 2)
+    with pytest.raises(StorageError, match="newer storecore"):
+        filled._bars.inventory()
+
+
 def test_d5_a_partition_of_another_series_is_damage(filled, base):
     shutil.copy(first_of(base, "MSFT"), first_of(base, "AAPL"))
     with pytest.raises(CorruptData, match="MSFT"):
@@ -225,15 +258,15 @@ def test_a_partition_without_bars_is_no_series(filled, base):
 
 
 def test_a_partition_that_is_gone_when_it_is_opened_is_not_missed(filled, base, monkeypatch):
-    path, real = first_of(base, "MSFT"), Disk.opened
+    path, real = first_of(base, "MSFT"), Disk.end_of
     before = {(each.symbol, each.timeframe): each.count for each in filled._bars.inventory()}
 
-    def opened(self, asked):
-        if asked == path:
-            monkeypatch.setattr(Disk, "opened", real)
+    def end_of(self, asked, length):
+        if asked == str(path):
+            monkeypatch.setattr(Disk, "end_of", real)
             return None
-        return real(self, asked)
+        return real(self, asked, length)
 
-    monkeypatch.setattr(Disk, "opened", opened)
+    monkeypatch.setattr(Disk, "end_of", end_of)
     found = {(each.symbol, each.timeframe): each.count for each in filled._bars.inventory()}
     assert found == before

@@ -8,6 +8,7 @@ import itertools
 import os
 import stat
 import time
+from pathlib import Path
 
 import pytest
 
@@ -437,7 +438,7 @@ def listed(monkeypatch):
     folders, real = Listed(), os.listdir
 
     def listdir(folder):
-        folders.append(folder)
+        folders.append(Path(folder))
         names = real(folder)
         folders.changing()
         return names
