@@ -340,8 +340,12 @@ class PartitionFile:
             return lambda: EMPTY
         if self._file.size <= SMALL:
             return lambda: between(self._kept_table(names), first, last)
-        self._prove(groups, names)
+        self._prove(groups, self._numbers(names))
         return lambda: between(self._table(groups, names), first, last)
+
+    def prove(self) -> None:
+        """Read and check all columns, without decoding them."""
+        self._prove(list(range(len(self.metadata.groups))), range(1 + len(self._names)))
 
     def hold(self, bars: pa.Table) -> None:
         """Keep the bars of the whole partition, which the caller knows already."""
@@ -354,7 +358,7 @@ class PartitionFile:
     def _kept_table(self, names: tuple[str, ...]) -> pa.Table:
         if names not in self._kept:
             groups = list(range(len(self.metadata.groups)))
-            self._prove(groups, names)
+            self._prove(groups, self._numbers(names))
             self._kept[names] = self._table(groups, names)
         return self._kept[names]
 
@@ -363,12 +367,15 @@ class PartitionFile:
         text, footer = _proven_end(self._view, 0, self._read)
         return _understood(self._file.path, text, _metadata_in), bytes(footer)
 
-    def _prove(self, groups: list[int], names: tuple[str, ...]) -> None:
-        """Read the columns of some groups, unless they are read already, and check each."""
+    def _numbers(self, names: tuple[str, ...]) -> list[int]:
+        """Return the places of columns in the file, in which 0 is that of the symbol."""
         places = _NUMBERS
         if self.kinds:
             places = {name: number for number, name in enumerate(self._names, 1)}
-        numbers = [places[name] for name in names]
+        return [places[name] for name in names]
+
+    def _prove(self, groups: list[int], numbers: Sequence[int]) -> None:
+        """Read the columns of some groups, unless they are read already, and check each."""
         width = 1 + len(self._names)
         chunks = self.metadata.chunks
         starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))

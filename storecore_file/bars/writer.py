@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ import pyarrow.compute as pc
 
 from storecore.bars.extra import agreed, kinds_of
 from storecore.bars.table import EMPTY, SERIES, between, instants_of
-from storecore.errors import StorageError
+from storecore.errors import CorruptData, StorageError
 from storecore.values.times import EARLIEST, EVER, LATEST
 from storecore_file.bars.journal import Flushed, KindsChangedError, Pending, furthest
 from storecore_file.bars.journal_lines import HOUR, Key
@@ -39,6 +40,7 @@ from storecore_file.bars.layout import (
     BAR_BYTES,
     MARK,
     PARTITION_ROWS,
+    Layout,
     NewPartition,
     Partition,
     ceiling,
@@ -73,6 +75,8 @@ _log = logging.getLogger("storecore")
 _Result = TypeVar("_Result")
 _SHARES = (100, 85, 70, 55, 120, 140)  # of PARTITION_ROWS, until all names are new
 Seen = tuple[list[str], list[Fingerprint | None]]
+Doubtful = Mapping[Partition, str]  # partitions that go to quarantine, and why
+_NONE: Doubtful = MappingProxyType({})
 
 
 class _Origin(NamedTuple):
@@ -105,6 +109,7 @@ class _Upserted(NamedTuple):
     put: list[_Filled]
     took: bool
     change: _Change | None
+    doubtful: Doubtful = _NONE
 
 
 class _Group(NamedTuple):
@@ -129,6 +134,7 @@ class Prepared(NamedTuple):
     took: bool = False  # rows of the journal that were in no partition
     change: _Change | None = None
     whole: bool = False  # the series becomes exactly the new bars
+    doubtful: Doubtful = _NONE
 
     @classmethod
     def nothing(cls) -> Prepared:
@@ -237,6 +243,7 @@ class SeriesWriter:
 
     def _is_put(self, prepared: Prepared, rollback: Rollback) -> bool:
         """Put a prepared upsert in place; return False if its kinds of columns are outdated."""
+        self._quarantine_all(prepared.doubtful)
         for path, temporary in prepared.staged:
             rollback.keep(path, temporary)
         for path in prepared.gone:
@@ -282,13 +289,22 @@ class SeriesWriter:
             self._tidy()
 
     def _prepared(self, new: pa.Table, whole: bool) -> Prepared:
-        partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+        partitions = self._layout().partitions if whole else self._partitions()
+        pending = self._journal.settled(self._series.key)
         upserted_by = self._replacement_of if whole else self._upsert_of
-        put, took, change = upserted_by(new, partitions, pending)
+        put, took, change, doubtful = upserted_by(new, partitions, pending)
         staged, gone = self._staged(put, partitions)
         made = sum(filled.partition not in partitions for filled in put)
         prepared = Prepared(
-            staged, gone, partitions, pending, made, took=took, change=change, whole=whole
+            staged,
+            gone,
+            partitions,
+            pending,
+            made,
+            took=took,
+            change=change,
+            whole=whole,
+            doubtful=doubtful,
         )
         return prepared._replace(seen=self._seen(prepared))
 
@@ -316,7 +332,7 @@ class SeriesWriter:
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
         if whole and len(before):
             old = _before_with(self._series.read(EVER), ours, before)
-            put, _, change = self._replacement_of(old, partitions, pending)
+            put, _, change, _ = self._replacement_of(old, partitions, pending)
             return self._replace(put, partitions, change=change)
         dates = instants_of(ours)
         touched = [
@@ -333,7 +349,7 @@ class SeriesWriter:
 
     def _try_to_upsert(self, new: pa.Table) -> None:
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
-        put, took, change = self._upsert_of(new, partitions, pending)
+        put, took, change, _ = self._upsert_of(new, partitions, pending)
         if not put:
             if pending.rows:  # the writer that took them in may have been killed before a sync
                 self._disk.sync_folder(self._series.folder)
@@ -386,13 +402,13 @@ class SeriesWriter:
     ) -> _Upserted:
         """Return one partition that covers all the series had, and holds exactly the new bars.
 
-        So the series changes with one rename. It takes in the journal's rows, and drops them.
+        So the series changes with one rename. It takes in the journal's rows, and drops them. What
+        it had is not needed: a damaged partition, or one of another state of the store, is replaced
+        once a copy of it is in quarantine (laws D5, D6). One that cannot be read is an error.
         """
-        took = len(self._unflushed(pending)) > 0
-        old = [
-            self._series.open(each, lambda partition, file: self._taken(partition, file, pending))
-            for each in partitions
-        ]
+        old, damaged = self._proven(partitions, pending)
+        known = [(each.partition, each.flushed) for each in old]
+        took = len(pending.table(known, EARLIEST, LATEST)) > 0
         dates = instants_of(new)
         ends = [dates[0], dates[-1], *(row.values[0] for row in pending.rows)]
         ends += [end for each in partitions for end in (each.first, each.last)]
@@ -401,7 +417,34 @@ class SeriesWriter:
         origins = tuple(origin for each in old for origin in each.origins)
         kinds = kinds_of(new)
         change = _Change(kinds, pending) if kinds or self._series.layout().marked else None
-        return _Upserted([_Filled(whole, new, flushed, origins)], took, change)
+        doubtful = damaged | self._diverged([each.partition for each in old])
+        return _Upserted([_Filled(whole, new, flushed, origins)], took, change, doubtful)
+
+    def _proven(
+        self, partitions: list[Partition], pending: Pending
+    ) -> tuple[list[_Filled], dict[Partition, str]]:
+        """Return what partitions say of themselves, without their bars, and which are damaged."""
+        found, damaged = list[_Filled](), dict[Partition, str]()
+
+        def prove(partition: Partition, file: PartitionFile) -> _Filled:
+            file.prove()
+            return self._taken(partition, file, pending)
+
+        for partition in partitions:
+            try:
+                found.append(self._series.open(partition, prove))
+            except CorruptData as error:
+                damaged[partition] = str(error).removeprefix(f"{self._series.path(partition)}: ")
+        return found, damaged
+
+    def _diverged(self, partitions: Sequence[Partition]) -> dict[Partition, str]:
+        """Return the partitions that newer ones overlap and that have bars which these lack."""
+        found = dict[Partition, str]()
+        for cluster in clusters(partitions):
+            if len(cluster) > 1:
+                with self._series.held(cluster) as held:
+                    found |= _diverged(held)
+        return found
 
     def copy_to(self, other: Series, generation: int) -> None:
         """Write all bars into the folder of another series. The caller holds the locks of both."""
@@ -447,9 +490,7 @@ class SeriesWriter:
 
         Raises `RenamingError` if a rename of the symbol has to be settled before.
         """
-        layout = self._series.layout()
-        if layout.renaming and self._journal.renames.concerns(self._series.symbol):
-            raise RenamingError
+        layout = self._layout()
         while layout.overlap:
             pending = self._journal.settled(self._series.key)
             for cluster in clusters(layout.partitions):
@@ -458,6 +499,13 @@ class SeriesWriter:
             layout = self._series.layout()
         return layout.partitions
 
+    def _layout(self) -> Layout:
+        """Return the partitions. Raises `RenamingError` as `_partitions` does."""
+        layout = self._series.layout()
+        if layout.renaming and self._journal.renames.concerns(self._series.symbol):
+            raise RenamingError
+        return layout
+
     def _bring_together(self, cluster: list[Partition], pending: Pending) -> None:
         """Replace partitions that overlap by the newest, or by one with all bars that count.
 
@@ -465,13 +513,12 @@ class SeriesWriter:
         """
         with self._series.held(cluster) as held:
             old = older(held)
+            doubtful = _diverged(held)
             flushed = {each.partition: each.file.metadata.flushed for each in held}
             needed = [one for one in old if one.shown or pending.needs(flushed[one.partition])]
             whole = self._union(held, pending) if needed else None
             kinds = union(each.file.kinds for each in held)
-        for partition, _, problem in old:
-            if problem is not None:
-                self._quarantine(partition, problem)
+        self._quarantine_all(doubtful)
         change = _Change({}, pending) if kinds else None
         if whole is not None:
             self._replace([whole], cluster, change=change)
@@ -492,12 +539,14 @@ class SeriesWriter:
         origins = tuple(origin for each in filled for origin in each.origins)
         return _Filled(partition, upserted(bars, gaps), flushed, origins)
 
-    def _quarantine(self, partition: Partition, problem: str) -> None:
-        path = self._series.path(partition)
+    def _quarantine_all(self, doubtful: Doubtful) -> None:
+        """Copy partitions to quarantine, before they are replaced or removed."""
         base_path = self._journal.folder.parent.parent
-        into = quarantine_path(base_path, path, datetime.now(UTC))
-        copy_to_quarantine(self._disk, path, into)
-        _log.warning("%s: of another state than newer ones: %s; kept as %s", path, problem, into)
+        for partition, problem in doubtful.items():
+            path = self._series.path(partition)
+            into = quarantine_path(base_path, path, datetime.now(UTC))
+            copy_to_quarantine(self._disk, path, into)
+            _log.warning("%s: %s; kept as %s", path, problem, into)
 
     def _unflushed(self, pending: Pending) -> pa.Table:
         """Return the journal's rows that are in no partition yet."""
@@ -698,6 +747,11 @@ class SeriesWriter:
             filled = [self._filled(partition, pending) for partition in closed[run]]
             self._replace([_joined(filled, pending.flushed)], closed[run])
             merged += len(filled) - 1
+
+
+def _diverged(held: Sequence[OpenPartition]) -> dict[Partition, str]:
+    found = {one.partition: one.problem for one in older(held) if one.problem}
+    return {each: f"of another state than newer ones: {found[each]}" for each in found}
 
 
 def _groups(dates: Sequence[int], partitions: Sequence[Partition]) -> Iterator[_Group]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,12 @@ import pytest
 
 from storecore import PriceBar
 from storecore.bars.checks import checked_rows
-from storecore.errors import StorageError
+from storecore.errors import CorruptData, StorageError
+from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_file import FileDataStore
+from storecore_file.bars.partition import MAGIC, encode
 from storecore_file.bars.writer import SeriesWriter, Upsert
+from storecore_file.fs.seal import footer_start
 
 JAN_1 = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -273,3 +277,157 @@ def test_d4_replacing_beside_reading_never_shows_a_part_of_both(base, small, sto
     done.set()
     reading.join()
     assert wrong == []
+
+
+# Damage: what is damaged goes to quarantine before it is replaced (laws D2, D5).
+
+
+def partitions(base, symbol="A"):
+    return sorted((base / "prices" / symbol).glob("*.parquet"))
+
+
+def kept(base):
+    return {path.name: path.read_bytes() for path in (base / "aside").rglob("*.parquet")}
+
+
+def flipped(at):
+    """Return damage: one bit of a byte, counted from the beginning or from the footer (< 0)."""
+
+    def damage(content):
+        place = at(content)
+        return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
+
+    return damage
+
+
+DAMAGE = {
+    "a bit of the first column, the symbol": flipped(lambda content: len(MAGIC) + 30),
+    "a bit of the last column": flipped(lambda content: content.index(b'{"version"') - 9),
+    "a bit of the metadata": flipped(lambda content: content.index(b'"groups"') + 14),
+    "a bit of the footer": flipped(lambda content: footer_start(content) + 20),
+    "a bit of the footer's length": flipped(lambda content: len(content) - 7),
+    "no bytes": lambda content: b"",
+    "half of the bytes": lambda content: content[: len(content) // 2],
+    "zeros": lambda content: bytes(len(content)),
+}
+
+
+@pytest.mark.parametrize("which", [0, -1])
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_d5_a_damaged_partition_is_replaced_and_kept_in_quarantine(
+    filled, base, damage, which, caplog
+):
+    path = partitions(base)[which]
+    damaged = damage(path.read_bytes())
+    path.write_bytes(damaged)
+    assert not filled.verify().ok
+    replace(filled, ("A", NEW, 2.0))
+    assert closes(filled, "A") == NEW
+    assert closes(filled, "B") == OLD
+    assert filled.verify().ok
+    assert kept(base) == {path.name: damaged}
+    assert f"{path}: not a whole file of bars" in caplog.text
+    filled.write_bars("A", filled.read_bars("B", *ALWAYS)[:0])
+    assert filled.compact().ok
+
+
+def test_d5_bars_of_another_series_are_kept_in_quarantine(filled, base):
+    path = partitions(base)[0]
+    foreign = partitions(base, "B")[0].read_bytes()
+    path.write_bytes(foreign)
+    replace(filled, ("A", NEW, 2.0))
+    assert closes(filled, "A") == NEW
+    assert kept(base) == {path.name: foreign}
+
+
+def test_whole_partitions_are_replaced_without_a_copy(filled, base):
+    replace(filled, ("A", NEW, 2.0))
+    assert kept(base) == {}
+
+
+def test_d6_a_partition_of_another_state_is_kept_in_quarantine_beside_a_damaged_one(filled, base):
+    first, *_, last = partitions(base)
+    filled.write_bars("C", bars_of("C", range(-20, 3), 5.0))
+    other = filled._bars.read("C", "1d", TimeRange(EARLIEST, LATEST, True))
+    diverged = encode("A", "1d", other, {}, 1)
+    wide = first.with_name("2025-12--2026-01.parquet")
+    wide.write_bytes(diverged)
+    last.write_bytes(b"")
+    replace(filled, ("A", NEW, 2.0))
+    assert closes(filled, "A") == NEW
+    assert filled.verify().ok
+    assert kept(base) == {last.name: b"", wide.name: diverged}
+
+
+@pytest.mark.parametrize("day", [-400, 45, 400])
+def test_rows_of_the_journal_are_replaced_beside_damage(filled, base, day):
+    filled.write_bar_table(table(("A", [day], 9.0), ("B", [day], 9.0)))
+    partitions(base)[0].write_bytes(b"")
+    replace(filled, ("A", NEW, 2.0))
+    for _ in range(2):
+        assert closes(filled, "A") == NEW
+        assert closes(filled, "B") == {**OLD, day: 9.0}
+        assert filled.verify().ok
+        filled.compact()
+
+
+def test_d5_a_partition_that_cannot_be_read_is_an_error_and_stays(filled, base, monkeypatch):
+    path, before = partitions(base)[0], {each: each.read_bytes() for each in partitions(base)}
+    real = os.open
+
+    def refused(asked, *args, **kwargs):
+        if os.fspath(asked) == str(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(asked, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(StorageError, match=path.name):
+        replace(filled, ("A", NEW, 2.0))
+    monkeypatch.undo()
+    assert {each: each.read_bytes() for each in partitions(base)} == before
+    assert kept(base) == {}
+
+
+def test_d5_a_partition_of_a_later_release_is_an_error_and_stays(filled, base, monkeypatch):
+    before = {each: each.read_bytes() for each in partitions(base)}
+    monkeypatch.setattr("storecore_file.bars.partition.VERSION", 2)
+    with pytest.raises(StorageError, match="newer storecore"):
+        replace(filled, ("A", NEW, 2.0))
+    assert {each: each.read_bytes() for each in partitions(base)} == before
+
+
+def test_an_upsert_into_a_damaged_partition_is_an_error_still(filled, base):
+    path = partitions(base)[0]
+    path.write_bytes(b"")
+    with pytest.raises(CorruptData, match=path.name):
+        filled._bars._upsert("1d", checked_rows(table(("A", range(33), 2.0))).series())
+    assert kept(base) == {}
+
+
+def test_d2_damage_is_as_it_was_if_the_series_cannot_be_replaced(filled, base, monkeypatch):
+    partitions(base)[0].write_bytes(b"")
+    before = {each: each.read_bytes() for each in partitions(base)}
+    real = Upsert.put
+
+    def put(self):
+        real(self)
+        raise StorageError("it breaks")
+
+    monkeypatch.setattr(Upsert, "put", put)
+    with pytest.raises(StorageError, match="it breaks"):
+        replace(filled, ("A", NEW, 2.0))
+    assert {each: each.read_bytes() for each in partitions(base)} == before
+
+
+def test_a_replacement_that_was_killed_before_it_removed_damage_is_done_again(
+    filled, base, monkeypatch
+):
+    path = partitions(base)[0]
+    path.write_bytes(b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(SeriesWriter, "divide", lambda self, taken: None)
+        replace(filled, ("A", NEW, 2.0))
+    path.write_bytes(b"")  # as if it had not been removed yet
+    replace(filled, ("A", NEW, 3.0))
+    assert closes(filled, "A") == dict.fromkeys(NEW, 3.0)
+    assert filled.verify().ok
