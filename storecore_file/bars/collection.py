@@ -109,7 +109,7 @@ class Bars(BarCollection):
         upserts = [
             Upsert(self._writer(symbol, timeframe), bars, whole=True) for symbol, bars in series
         ]
-        self._settled(lambda: _put(upserts))
+        self._settled(lambda: all_or_none(upserts, WRITERS, lambda: None))
 
     @contextmanager
     def held(self, old: str, new: str) -> Iterator[None]:
@@ -237,8 +237,7 @@ class Bars(BarCollection):
         if len(own) == len(given) == 1:
             return self._writer(own[0][0], timeframe).write(own[0][1])
         upserts = [Upsert(self._writer(symbol, timeframe), bars) for symbol, bars in own]
-        with all_or_none(upserts, WRITERS):
-            length = self._append(timeframe, few)  # the last step: nothing takes it back
+        length = all_or_none(upserts, WRITERS, lambda: self._append(timeframe, few))
         if length > JOURNAL_BYTES:
             self._try_to_flush()
         return None
@@ -562,11 +561,6 @@ def _symbol_folder(prices: Path, symbol: str) -> Path:
 
 def _below(folder: Path, name: str) -> Path:
     return folder / name if name else folder
-
-
-def _put(upserts: Sequence[Upsert]) -> None:
-    with all_or_none(upserts, WRITERS):
-        pass
 
 
 def _in_timeframe(folder: Path, timeframe: str) -> Path:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -218,13 +218,14 @@ class SeriesWriter:
             gone = [each.partition for each in empty if not pending.needs(each.flushed)]
             self._remove(gone)
 
-    def prepare(self, new: pa.Table, whole: bool = False) -> Prepared:
+    def prepare(self, new: pa.Table, staged: list[Staged], whole: bool = False) -> Prepared:
         """Stage the partitions of an upsert for `put`; other writers may come between.
 
-        `whole` says that the series becomes exactly the new bars.
+        `whole` says that the series becomes exactly the new bars. `staged` gets the files, also if
+        this is interrupted.
         """
         with self._locked():
-            return self._prepared(new, whole)
+            return self._prepared(new, staged, whole)
 
     def put(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> Prepared:
         """Put a prepared upsert in place, prepared again if another writer came between.
@@ -260,7 +261,8 @@ class SeriesWriter:
 
     def _prepared_again(self, new: pa.Table, prepared: Prepared) -> Prepared:
         self._disk.discard(prepared.staged)
-        return self._prepared(new, prepared.whole)
+        prepared.staged.clear()
+        return self._prepared(new, prepared.staged, prepared.whole)
 
     def roll_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
         """Roll back what was put: the partitions or, if others wrote meanwhile, the bars of `new`.
@@ -288,12 +290,12 @@ class SeriesWriter:
         with self._locked():
             self._tidy()
 
-    def _prepared(self, new: pa.Table, whole: bool) -> Prepared:
+    def _prepared(self, new: pa.Table, staged: list[Staged], whole: bool) -> Prepared:
         partitions = self._layout().partitions if whole else self._partitions()
         pending = self._journal.settled(self._series.key)
         upserted_by = self._replacement_of if whole else self._upsert_of
         put, took, change, doubtful = upserted_by(new, partitions, pending)
-        staged, gone = self._staged(put, partitions)
+        gone = self._stage(put, partitions, staged)
         made = sum(filled.partition not in partitions for filled in put)
         prepared = Prepared(
             staged,
@@ -639,8 +641,9 @@ class SeriesWriter:
         change: _Change | None = None,
     ) -> None:
         """Replace partitions by those that overlap them: all or, on an error, none."""
-        staged, gone = self._staged(put, partitions)
+        staged: list[Staged] = []
         try:
+            gone = self._stage(put, partitions, staged)
             self._exchange(staged, [*gone, *map(self._series.path, emptied)], change)
         except BaseException:
             self._disk.discard(staged)
@@ -673,26 +676,18 @@ class SeriesWriter:
                 self._disk.add(self.folder / MARK, b"")
             return work()
 
-    def _staged(
-        self, put: list[_Filled], partitions: list[Partition]
-    ) -> tuple[list[Staged], list[Path]]:
-        """Stage filled partitions; return them and the files that they replace."""
+    def _stage(
+        self, put: list[_Filled], partitions: list[Partition], into: list[Staged]
+    ) -> list[Path]:
+        """Stage filled partitions; return the other files that they replace."""
         self._mark(bool(partitions) and any(kinds_of(filled.bars) for filled in put))
-        staged: list[Staged] = []
         generation = next_generation(
             origin.generation for filled in put for origin in filled.origins
         )
-        try:
-            for filled in put:
-                path, content = (
-                    self._series.path(filled.partition),
-                    self._encoded(filled, generation),
-                )
-                staged.append(self._disk.stage(path, content))
-                keep(path, content, filled.bars)
-        except BaseException:
-            self._disk.discard(staged)
-            raise
+        for filled in put:
+            path, content = self._series.path(filled.partition), self._encoded(filled, generation)
+            self._disk.stage(path, content, into)
+            keep(path, content, filled.bars)
         kept = {filled.partition for filled in put}
         replaced = [
             partition
@@ -700,7 +695,7 @@ class SeriesWriter:
             if partition not in kept
             and any(_overlap(partition, new.first, new.last) for new in kept)
         ]
-        return staged, list(map(self._series.path, replaced))
+        return list(map(self._series.path, replaced))
 
     def _encoded(self, filled: _Filled, generation: int) -> bytes:
         others = [each.identity for each in filled.origins if each.name != filled.partition.name]
@@ -824,15 +819,13 @@ class Upsert:
         self._writer = writer
         self._new = new
         self._whole = whole  # the series becomes exactly the new bars
+        self._staged: list[Staged] = []
         self._prepared = Prepared.nothing()
         self._rollback = Rollback(writer.disk)
 
     def prepare(self) -> None:
         """Stage the partitions."""
-        if self._whole:
-            self._prepared = self._writer.prepare(self._new, whole=True)
-        else:
-            self._prepared = self._writer.prepare(self._new)
+        self._prepared = self._writer.prepare(self._new, self._staged, self._whole)
 
     def put(self) -> None:
         """Put the partitions in place; on an error the series is as it was."""
@@ -844,16 +837,20 @@ class Upsert:
 
     def roll_back(self) -> None:
         """Roll the series back, however far this had come. A failure is logged."""
-        self._writer.disk.discard(self._prepared.staged)
+        self._writer.disk.discard(self._staged)
         if self._rollback.is_empty():
             return
         with best_effort(self._writer.folder, "bars of a failed write cannot be taken back"):
             self._writer.roll_back(self._new, self._prepared, self._rollback)
         self._rollback.discard()
 
+    def drop_backups(self) -> None:
+        """Remove the second names of what was replaced."""
+        self._rollback.discard()
+
     def finish(self) -> None:
         """Drop the backups, and merge closed partitions. A failure is logged."""
-        self._rollback.discard()
+        self.drop_backups()
         if self._whole and len(self._new) > 2 * PARTITION_ROWS:
             with best_effort(self._writer.folder, "cutting its partition is put off"):
                 self._writer.divide(self._prepared.names())
@@ -862,9 +859,13 @@ class Upsert:
                 self._writer.tidy()
 
 
-@contextmanager
-def all_or_none(upserts: Sequence[Upsert], threads: int) -> Iterator[None]:
-    """Put all upserts in place; on an error, in the body too, roll all of them back."""
+def all_or_none(
+    upserts: Sequence[Upsert], threads: int, last_step: Callable[[], _Result]
+) -> _Result:
+    """Put all upserts in place; on an error, in the last step too, roll all of them back.
+
+    Return what the last step returns, which nothing takes back.
+    """
     failed = Event()
 
     def step(work: Callable[[Upsert], None]) -> None:
@@ -873,11 +874,17 @@ def all_or_none(upserts: Sequence[Upsert], threads: int) -> Iterator[None]:
     try:
         step(Upsert.prepare)
         step(Upsert.put)
-        yield
+        result = last_step()
     except BaseException:
         in_parallel(Upsert.roll_back, upserts, threads)
         raise
-    in_parallel(Upsert.finish, upserts, threads)
+    try:
+        in_parallel(Upsert.finish, upserts, threads)
+    except BaseException:  # of a signal handler
+        for upsert in upserts:
+            upsert.drop_backups()
+        raise
+    return result
 
 
 def _unless(failed: Event, work: Callable[[Upsert], None], upsert: Upsert) -> None:

@@ -284,19 +284,20 @@ class Events(EventCollection):
         place, or None to delete it. The new days are staged before the lock is taken; one that
         others have written to since is staged again.
         """
-        staged: list[Rewritten] = []
+        days_before, staged = list[Rewritten](), list[Staged]()
         try:
             for day in days:
-                staged += self._rewritten(day, change)
-            if staged:
-                with self._locked():
-                    staged = self._put(staged, change)
+                days_before += self._rewritten(day, change, staged)
+            if not days_before:
+                return 0
+            with self._locked():
+                put = self._put(days_before, change, staged)
+            return sum(each.changes for each in put)
         except BaseException:
-            self._disk.discard(each.staged for each in staged)
+            self._disk.discard(staged)
             raise
-        return sum(each.changes for each in staged)
 
-    def _rewritten(self, day: str, change: Change) -> list[Rewritten]:
+    def _rewritten(self, day: str, change: Change, into: list[Staged]) -> list[Rewritten]:
         """Stage a day with its events changed; `[]` if none changes, and the day is not empty."""
         seen = self._seen(day)
         old = self._day(day)
@@ -306,14 +307,18 @@ class Events(EventCollection):
             return []
         hidden = self._hidden(day) if seen[0] else 0
         new = old.with_events(events)
-        staged = self._disk.stage(self._sealed_path(day), encode_day(new))
-        return [Rewritten(day, seen, staged, changes, hidden, not new.events)]
+        self._disk.stage(self._sealed_path(day), encode_day(new), into)
+        return [Rewritten(day, seen, into[-1], changes, hidden, not new.events)]
 
     def _seen(self, day: str) -> Seen:
         return fingerprint(self._log_path(day)), fingerprint(self._sealed_path(day))
 
-    def _put(self, rewritten: list[Rewritten], change: Change) -> list[Rewritten]:
+    def _put(
+        self, rewritten: list[Rewritten], change: Change, staged: list[Staged]
+    ) -> list[Rewritten]:
         """Put days in place, under the lock; return those that were put.
+
+        `staged` gets what is staged again.
 
         The logs go once the sealed files are durable: their lines count no more by then.
         """
@@ -321,7 +326,7 @@ class Events(EventCollection):
         rollback = Rollback(self._disk)
         try:
             for each in rewritten:
-                current += self._current(each, change)
+                current += self._current(each, change, staged)
             for each in current:
                 self._end_log(each.day, each.hidden)
                 rollback.replace(*each.staged)
@@ -329,20 +334,25 @@ class Events(EventCollection):
         except BaseException:
             with suppress(StorageError):  # the error that matters is on its way
                 rollback.roll_back()
-            self._disk.discard(each.staged for each in current)
-            raise
-        finally:
             rollback.discard()
+            raise
+        try:
+            rollback.discard()
+        except BaseException:  # of a signal handler
+            rollback.discard()
+            raise
         with best_effort(self._folder, "files of days without events are removed later"):
             self._tidy(current)
         return current
 
-    def _current(self, rewritten: Rewritten, change: Change) -> list[Rewritten]:
+    def _current(
+        self, rewritten: Rewritten, change: Change, staged: list[Staged]
+    ) -> list[Rewritten]:
         """Return a staged day, staged again if others have written to it since."""
         if rewritten.seen == self._seen(rewritten.day):
             return [rewritten]
         self._disk.discard([rewritten.staged])
-        return self._rewritten(rewritten.day, change)
+        return self._rewritten(rewritten.day, change, staged)
 
     def _tidy(self, rewritten: Sequence[Rewritten]) -> None:
         """Remove the logs of days that were put in place, and days without events.

@@ -244,19 +244,25 @@ class Disk:
 
     def replace(self, path: Path, content: bytes) -> None:
         """Write a file whole, durably. On an error the old file stays."""
-        self.put([self.stage(path, content)])
+        staged: list[Staged] = []
+        try:
+            self.stage(path, content, staged)
+            self.put(staged)
+        except BaseException:
+            self.discard(staged)
+            raise
 
-    def stage(self, path: Path, content: bytes) -> Staged:
-        """Write content, durably, to a temporary file beside its place. `put` or `discard` it."""
+    def stage(self, path: Path, content: bytes, into: list[Staged]) -> None:
+        """Write content, durably, to a temporary file beside its place. `put` or `discard` it.
+
+        It is added to `into` before there is a file: a caller that a signal handler interrupts
+        knows all that it has to discard.
+        """
         # Not by process id: containers reuse them, and one may have been killed while it wrote.
         temporary = path.with_name(f".{path.name}.{token_hex(8)}.tmp")
+        into.append(Staged(path, temporary))
         with os_errors(path, "write"):
-            try:
-                self._write_new(temporary, content)
-            except BaseException:
-                self.discard([Staged(path, temporary)])
-                raise
-        return Staged(path, temporary)
+            self._write_new(temporary, content)
 
     def put(self, staged: Iterable[Staged]) -> None:
         """Put staged files, all of one folder, in their places: all or, on an error, none."""
@@ -297,11 +303,12 @@ class Disk:
                 self._sync_folder(paths[0].parent)
 
     def _write_again(self, path: Path, content: bytes) -> None:
-        staged = self.stage(path, content)
+        staged: list[Staged] = []
         try:
-            put_in_place(staged.temporary, path)
+            self.stage(path, content, staged)
+            put_in_place(staged[0].temporary, path)
         except BaseException:
-            self.discard([staged])
+            self.discard(staged)
             raise
 
     def discard(self, staged: Iterable[Staged]) -> None:

@@ -47,9 +47,9 @@ class Rollback:
         """Back up the file of a name before `new` is renamed to it, or it is removed (None)."""
         before, after = fingerprint(path), None if new is None else fingerprint(new)
         backup = _backup_name(path)
+        self._changes.append(_Change(path, before, after, backup))  # first: it may be interrupted
         if before is not None:
             self._disk.keep(path, backup.name)
-        self._changes.append(_Change(path, before, after, backup))
 
     def replace(self, path: Path, new: Path) -> None:
         """Rename `new` to a path, with a backup. Raises `StorageError`."""
@@ -143,7 +143,8 @@ def replace_all(
     staged: list[Staged] = []
     rollback = Rollback(disk)
     try:
-        staged.extend(disk.stage(path, content) for path, content in contents)
+        for path, content in contents:
+            disk.stage(path, content, staged)
         for path, temporary in staged:
             rollback.replace(path, temporary)
         for path in gone:
@@ -153,6 +154,10 @@ def replace_all(
         with suppress(StorageError):  # the error that matters is on its way
             rollback.roll_back()
         disk.discard(staged)
-        raise
-    finally:
         rollback.discard()
+        raise
+    try:
+        rollback.discard()
+    except BaseException:  # of a signal handler
+        rollback.discard()
+        raise

@@ -135,7 +135,7 @@ def test_no_partition_is_put_before_all_are_staged(store, syscalls):
 def test_no_symbol_is_prepared_any_more_once_one_has_failed(store, base, monkeypatch):
     prepared = []
 
-    def prepare(self, new):
+    def prepare(self, new, staged, whole):
         prepared.append(self.folder)
         raise MemoryError
 

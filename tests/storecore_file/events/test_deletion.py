@@ -276,7 +276,7 @@ def test_many_files_are_removed_a_few_at_a_time(several_days, base, monkeypatch)
 def test_d4_events_that_are_written_meanwhile_stay(filled, base, monkeypatch):
     staged = Events._rewritten
 
-    def rewritten(self, day, change):
+    def rewritten(self, day, change, into):
         found = staged(self, day, change)
         monkeypatch.setattr(Events, "_rewritten", staged)
         with FileDataStore(base) as other:
@@ -292,7 +292,7 @@ def test_d4_events_that_are_written_meanwhile_stay(filled, base, monkeypatch):
 def test_d4_what_another_has_deleted_meanwhile_is_not_counted(filled, base, monkeypatch):
     staged = Events._rewritten
 
-    def rewritten(self, day, change):
+    def rewritten(self, day, change, into):
         found = staged(self, day, change)
         monkeypatch.setattr(Events, "_rewritten", staged)
         with FileDataStore(base) as other:

@@ -299,7 +299,9 @@ def test_an_error_without_a_cause_of_the_system_is_reported_in_its_own_words(pat
 
 
 def test_d2_staged_files_are_put_together_and_the_folder_is_synced_once(disk, tmp_path, syscalls):
-    staged = [disk.stage(tmp_path / name, name.encode()) for name in "ab"]
+    staged = []
+    for name in "ab":
+        disk.stage(tmp_path / name, name.encode(), staged)
     assert disk.names(tmp_path) == []
     syscalls.clear()
     disk.put(staged)
@@ -308,14 +310,19 @@ def test_d2_staged_files_are_put_together_and_the_folder_is_synced_once(disk, tm
 
 
 def test_staged_files_that_are_discarded_leave_nothing(disk, tmp_path):
-    disk.discard([disk.stage(tmp_path / name, b"new") for name in "ab"])
+    staged = []
+    for name in "ab":
+        disk.stage(tmp_path / name, b"new", staged)
+    disk.discard(staged)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_d2_a_staged_file_that_cannot_be_put_takes_back_those_before_it(
     disk, tmp_path, failing, monkeypatch
 ):
-    staged = [disk.stage(tmp_path / name, b"new") for name in "abc"]
+    staged = []
+    for name in "abc":
+        disk.stage(tmp_path / name, b"new", staged)
     failing("replace", after=1)
     with pytest.raises(StorageError, match="b: cannot write"):
         disk.put(staged)

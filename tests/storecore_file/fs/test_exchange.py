@@ -31,7 +31,9 @@ def content(folder):
 
 
 def exchange(disk, folder):
-    staged = [disk.stage(folder / name, b"new") for name in ("a", "d")]
+    staged = []
+    for name in ("a", "d"):
+        disk.stage(folder / name, b"new", staged)
     disk.exchange(staged, [folder / name for name in ("b", "c", "none")])
 
 

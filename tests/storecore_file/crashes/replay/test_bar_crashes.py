@@ -237,12 +237,12 @@ def test_d1_no_crash_takes_an_acknowledged_bar_or_brings_one_back(crashed, name,
 # A fault put into the package must be detected.
 
 
-def staged_in_place(self, path, content):
+def staged_in_place(self, path, content, into):
+    into.append(Staged(path, path))
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     write_all(file, content)
     self.sync(file)
     os.close(file)
-    return Staged(path, path)
 
 
 def put_nothing(self, staged, gone):
