@@ -1,10 +1,10 @@
 """Renames a symbol in all collections, in one step that readers and a crash see whole or not.
 
-1. Hold the locks of all its series and of the journal; check the names.
+1. Hold the locks of all its series and of flushes; check the names. Its rows are flushed.
 2. Write the intent ("prepared"), then a mark into each folder concerned, durably.
 3. Write bars and fundamentals under the new name. They do not count yet.
-4. Hold the lock of events, mark their folder, and replace the intent ("committed"): that is the
-   step.
+4. Hold the lock of events, mark their folder, hold the lock of appends to the journal, which must
+   have got no rows of the symbol, and replace the intent ("committed"): that is the step.
 5. Remove what lies under the old name, rewrite the days of events; then "done", and the marks go.
 
 A crash up to 4 leaves the old name, from 4 on the new one, for readers of this release at once, and
@@ -14,12 +14,13 @@ the next writer that meets a mark settles the rest. `rename_intent.py` says how 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from storecore.values.names import check_rename
-from storecore_file.bars.collection import Bars
+from storecore_file.bars.collection import Bars, JournaledError
 from storecore_file.bars.partition import next_generation
 from storecore_file.events.collection import Events
 from storecore_file.fs.disk import Disk
@@ -28,6 +29,8 @@ from storecore_file.fs.locks import Locked
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.rename_intent import LOCK, MARK, Intent, Renames
 from storecore_file.store_format import RENAMES, StoreFormat
+
+_ATTEMPTS = 3
 
 
 class Renaming:
@@ -62,11 +65,28 @@ class Renaming:
             self._settle()
             self._check(old, new)
             self._format.require(RENAMES)
-            with self._bars.held(old, new):
-                self._check(old, new)
-                intent = self._committed(self._intent(old, new))
+            intent = self._moved(old, new)
             with best_effort(self._renames.path, "the rest of a rename is done by a later write"):
                 self._finish(intent)
+
+    def _moved(self, old: str, new: str) -> Intent:
+        """Return the rename, committed.
+
+        Others append to the journal while bars are copied. If rows of the two symbols come
+        meanwhile, all is taken back and done again; the last time others have to wait.
+        """
+        attempts = 0
+        while True:
+            attempts += 1
+            with suppress(JournaledError), self._bars.held(old, new):
+                if attempts < _ATTEMPTS:
+                    return self._try_to_move(old, new, self._bars.without_rows(old, new))
+                with self._bars.without_rows(old, new):
+                    return self._try_to_move(old, new, nullcontext())
+
+    def _try_to_move(self, old: str, new: str, quiet: AbstractContextManager[None]) -> Intent:
+        self._check(old, new)
+        return self._committed(self._intent(old, new), quiet)
 
     def settle(self) -> None:
         """Finish a rename that was interrupted after its step, or take one back before it."""
@@ -96,8 +116,11 @@ class Renaming:
         generation = next_generation(end.generation for end in ends)
         return Intent(old, new, "prepared", originals=known, generation=generation)
 
-    def _committed(self, intent: Intent) -> Intent:
-        """Write all under the new name and commit, under the locks; on an error nothing stays."""
+    def _committed(self, intent: Intent, quiet: AbstractContextManager[None]) -> Intent:
+        """Write all under the new name and commit, under the locks; on an error nothing stays.
+
+        No row is appended to the journal within `quiet`.
+        """
         old, new = intent.old, intent.new
         self._renames.write(intent)
         copied = False
@@ -113,7 +136,8 @@ class Renaming:
                 self._check(old, new)  # it may have got events meanwhile
                 days = self._events.days_with(old)
                 self._mark(self._events.folders_to_mark(days))
-                return self._renames.write(replace(intent, state="committed", days=days))
+                with quiet:
+                    return self._renames.write(replace(intent, state="committed", days=days))
         except BaseException:
             with best_effort(self._renames.path, "a rename is taken back by a later write"):
                 self._take_back(intent, copied)

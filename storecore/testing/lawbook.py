@@ -180,7 +180,9 @@ BEYOND_THE_KIT: dict[str, Law] = {
         "A file of an older state that comes back (a restore over a live folder, one file copied "
         "back, an interrupted sync of a backup) never silently hides or overrides newer data. It "
         "is recognised as older, or reported. Reads answer from the newest generation. A later "
-        "write removes nothing that is not proven to be superseded.",
+        "write removes nothing that is not proven to be superseded. A file that is copied over its "
+        "own newer version, or that brings back what was deleted or renamed, may count: a backend "
+        "documents when.",
         "A restore is done in a hurry, and what it hides is missed months later.",
     ),
 }

@@ -69,6 +69,10 @@ _Result = TypeVar("_Result")
 _Few = list[tuple[str, pa.Table]]
 
 
+class JournaledError(Exception):
+    """The journal has rows of a symbol that is to be renamed."""
+
+
 class Bars(BarCollection):
     """The bars of a store, in one folder. Symbols and timeframes are checked names."""
 
@@ -113,7 +117,10 @@ class Bars(BarCollection):
 
     @contextmanager
     def held(self, old: str, new: str) -> Iterator[None]:
-        """Hold the locks of all series of two symbols, whose rows have all left the journal."""
+        """Hold the locks of all series of two symbols, whose rows have all left the journal.
+
+        Batches are still appended to it, so that others need not wait: see `without_rows`.
+        """
         if not self._disk.is_folder(self._folder):  # a store without bars
             yield
             return
@@ -122,12 +129,29 @@ class Bars(BarCollection):
             self.flush()
             names = self._folders_of(old)
             locked = self.locked(old, new, names)
-            with self._journal.flush_lock(), locked, self._journal.kinds_lock():
-                rows = self._journal.series(self._journal.files())
-                if names == self._folders_of(old) and not {old, new} & {key[0] for key in rows}:
-                    self._journal.record.forget(lambda key, hour: key[0] == old)
+            with self._journal.flush_lock(), locked:
+                if names == self._folders_of(old) and self._has_forgotten(old, new):
                     yield
                     return
+
+    def _has_forgotten(self, old: str, new: str) -> bool:
+        """Expect no rows of a symbol any more; return False if the journal has some."""
+        with suppress(JournaledError), self.without_rows(old, new):
+            self._journal.record.forget(lambda key, hour: key[0] == old)
+            return True
+        return False
+
+    @contextmanager
+    def without_rows(self, *symbols: str) -> Iterator[None]:
+        """Hold the lock of appends. Raises `JournaledError` if the journal has rows of a symbol."""
+        if not self._disk.is_folder(self._folder):  # a store without bars
+            yield
+            return
+        with self._journal.kinds_lock():
+            rows = self._journal.series(self._journal.files())
+            if {*symbols} & {key[0] for key in rows}:
+                raise JournaledError
+            yield
 
     @contextmanager
     def locked(self, old: str, new: str, names: Sequence[str] = ()) -> Iterator[None]:

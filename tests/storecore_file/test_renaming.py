@@ -13,9 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from storecore import Event, FundamentalData, PriceBar
-from storecore.errors import CorruptData, InvalidData, StorageError
+from storecore.errors import CorruptData, InvalidData, LockTimeout, StorageError
 from storecore_file import FileDataStore
-from storecore_file.bars.collection import Bars
+from storecore_file.bars.collection import Bars, JournaledError
 from storecore_file.bars.originals import _end_of
 from storecore_file.bars.series import Series
 from storecore_file.events.collection import Events
@@ -700,3 +700,104 @@ def test_a_superseded_partition_that_a_killed_writer_left_does_not_refuse_a_rena
     assert len(store.read_bars("META")) == 40
     assert store.read_bars("FB") == []
     assert list((base / "prices" / "FB").glob("*.parquet")) == []
+
+
+# Batches of others, and of the symbol, that come while its bars are copied.
+
+
+@pytest.fixture
+def while_copied(monkeypatch):
+    """Call something after each copy of a symbol's bars, with the number of the copy."""
+
+    def arrange(work):
+        real, copies = Bars.copy_symbol, []
+
+        def copy(self, intent):
+            real(self, intent)
+            copies.append(intent)
+            work(len(copies))
+
+        monkeypatch.setattr(Bars, "copy_symbol", copy)
+        return copies
+
+    return arrange
+
+
+def test_others_append_to_the_journal_while_bars_are_copied(store, base, while_copied):
+    fill(store)
+    with FileDataStore(base, lock_timeout=0.2) as other:
+        copies = while_copied(
+            lambda number: other.write_bar_table(table(bars("X", [1]), bars("Y", [1])))
+        )
+        store.rename_symbol("FB", "META")
+    assert len(copies) == 1
+    assert {"META", "X", "Y"} <= {*store.symbols()}
+    assert store.verify().ok
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_d4_bars_that_come_while_a_symbol_is_copied_are_renamed_too(
+    store, base, while_copied, times
+):
+    fill(store)
+    with FileDataStore(base, lock_timeout=0.2) as other:
+
+        def write(number):
+            if number <= times:
+                other.write_bar_table(table(bars("FB", [200 + number]), bars("X", [number])))
+
+        copies = while_copied(write)
+        store.rename_symbol("FB", "META")
+    assert len(copies) == times + 1
+    assert [bar.date.replace(tzinfo=UTC) for bar in store.read_bars("META", last=times)] == [
+        JAN_5 + timedelta(201 + number) for number in range(times)
+    ]
+    assert store.read_bars("FB") == []
+    assert store.verify().ok
+
+
+def test_d4_bars_of_the_new_name_that_come_meanwhile_refuse_the_rename(store, base, while_copied):
+    fill(store)
+    with FileDataStore(base, lock_timeout=0.2) as other:
+        while_copied(lambda number: other.write_bar_table(table(bars("META", [1]), bars("X", [1]))))
+        with pytest.raises(InvalidData, match="META"):
+            store.rename_symbol("FB", "META")
+    assert len(store.read_bars("FB")) == 75
+    assert len(store.read_bars("META")) == 1
+    assert store.verify().ok
+
+
+def test_others_wait_for_a_rename_that_has_been_taken_back_often(store, base, while_copied):
+    fill(store)
+    waited = []
+    with FileDataStore(base, lock_timeout=0.2) as other:
+
+        def write(number):
+            try:
+                other.write_bar_table(table(bars("FB", [200 + number]), bars("X", [number])))
+            except LockTimeout:
+                waited.append(number)
+
+        while_copied(write)
+        store.rename_symbol("FB", "META")
+    assert waited == [3]
+    assert len(store.read_bars("META")) == 77
+    assert store.verify().ok
+
+
+def test_rows_that_come_before_a_rename_takes_the_lock_of_appends_are_flushed(
+    store, monkeypatch, while_copied
+):
+    fill(store)
+    real, calls = Bars.without_rows, []
+
+    def without_rows(self, *symbols):
+        calls.append(symbols)
+        if len(calls) in (1, 3, 5, 7):
+            raise JournaledError
+        return real(self, *symbols)
+
+    monkeypatch.setattr(Bars, "without_rows", without_rows)
+    store.rename_symbol("FB", "META")
+    assert len(calls) > 7
+    assert len(store.read_bars("META")) == 75

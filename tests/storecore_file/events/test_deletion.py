@@ -277,7 +277,7 @@ def test_d4_events_that_are_written_meanwhile_stay(filled, base, monkeypatch):
     staged = Events._rewritten
 
     def rewritten(self, day, change, into):
-        found = staged(self, day, change)
+        found = staged(self, day, change, into)
         monkeypatch.setattr(Events, "_rewritten", staged)
         with FileDataStore(base) as other:
             written(other, [2, 50])
@@ -293,7 +293,7 @@ def test_d4_what_another_has_deleted_meanwhile_is_not_counted(filled, base, monk
     staged = Events._rewritten
 
     def rewritten(self, day, change, into):
-        found = staged(self, day, change)
+        found = staged(self, day, change, into)
         monkeypatch.setattr(Events, "_rewritten", staged)
         with FileDataStore(base) as other:
             delete(other, 0, 9)
