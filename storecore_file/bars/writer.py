@@ -160,6 +160,7 @@ class SeriesWriter:
         self.folder = series.folder
         self.disk = self._disk = series.disk
         self._journal = series.journal
+        self._found = Layout([], overlap=False)  # as `_layout` has seen it last, under the lock
         self._locked = partial(Locked, series.folder / ".lock", lock_timeout)
 
     def write(self, new: pa.Table) -> None:
@@ -206,7 +207,7 @@ class SeriesWriter:
 
     def _mark(self, has_columns: bool) -> None:
         """Mark the series if it has further columns: the mark is lost if files are copied alone."""
-        if has_columns and not self._series.layout().marked:
+        if has_columns and not self._found.marked:
             self._disk.add(self.folder / MARK, b"")
 
     def drop_empty(self) -> None:
@@ -382,10 +383,11 @@ class SeriesWriter:
         """
         if new.num_columns == len(SERIES):
             return new, None
-        known = union([self._series.kinds(), kinds_of(unflushed)])
+        stored_kinds = map(self._series.kinds_in, self._found.partitions)
+        known = union([*stored_kinds, kinds_of(unflushed)])
         stored = partial(self._stored, unflushed)
         kinds, bars = agreed(known, new, stored, self._series.symbol)
-        if self._series.layout().marked:
+        if self._found.marked:
             kinds = {name: kind for name, kind in kinds.items() if known.get(name) != kind}
         return bars, _Change(kinds, pending) if kinds else None
 
@@ -418,7 +420,7 @@ class SeriesWriter:
         flushed = furthest([pending.through, *(each.flushed for each in old)])
         origins = tuple(origin for each in old for origin in each.origins)
         kinds = kinds_of(new)
-        change = _Change(kinds, pending) if kinds or self._series.layout().marked else None
+        change = _Change(kinds, pending) if kinds or self._found.marked else None
         doubtful = damaged | self._diverged([each.partition for each in old])
         return _Upserted([_Filled(whole, new, flushed, origins)], took, change, doubtful)
 
@@ -498,12 +500,12 @@ class SeriesWriter:
             for cluster in clusters(layout.partitions):
                 if len(cluster) > 1:
                     self._bring_together(cluster, pending)
-            layout = self._series.layout()
+            layout = self._layout()
         return layout.partitions
 
     def _layout(self) -> Layout:
         """Return the partitions. Raises `RenamingError` as `_partitions` does."""
-        layout = self._series.layout()
+        layout = self._found = self._series.layout()
         if layout.renaming and self._journal.renames.concerns(self._series.symbol):
             raise RenamingError
         return layout
