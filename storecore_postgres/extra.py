@@ -170,7 +170,7 @@ class ExtraColumns:
 
     def ensure(self, what: str, wanted: Iterable[Place]) -> None:
         """Add columns that do not exist yet. Raises `StorageError` if the role may not."""
-        self.version.complete(what)
+        self.version.renew(what)
         places = sorted(set(wanted))
         for name, _ in places:
             checked_length(name, "column")

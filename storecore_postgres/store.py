@@ -138,11 +138,12 @@ class PostgresDataStore(Store):
     def complete_tables(self) -> None:
         """Add the tables and functions that an earlier release has not created.
 
-        Otherwise the first write that needs them adds them. An earlier release still opens the
-        store. Raises `StorageError` if the role does not own the tables.
+        Functions of a schema that has been renamed since are replaced. Otherwise the first write
+        that needs them adds or replaces them. An earlier release still opens the store. Raises
+        `StorageError` if the role does not own the tables.
         """
         self._check_open()
-        self._version.complete("completing the tables")
+        self._version.renew("completing the tables")
 
     def _tables(self) -> tuple[str, ...]:
         return TABLES if self._version.is_complete else FIRST_TABLES
