@@ -76,8 +76,8 @@ _ARRAYS = {
 _COPIES = 6  # of a text that is read, as of a row
 Named = list[tuple[str, pa.Table]]
 SeriesKinds = dict[str, Kinds]
-# Further columns that are not given become null. The token is compared, since another process may
-# have added one.
+# Further columns that are not given become null. Nothing is written if another process has added
+# one.
 _UPSERT = """
 INSERT INTO {schema}.bars
     (symbol, timeframe, date, open, high, low, close, volume, exact_volume{given})
@@ -86,7 +86,7 @@ FROM unnest(
     %s::text[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
     %s::float8[], %s::int8[]{arrays}
 ) AS given (symbol, date, open, high, low, close, volume, exact_volume{given})
-WHERE {token} IS NOT DISTINCT FROM %s::text
+WHERE {unchanged}
 ON CONFLICT (symbol, timeframe, date) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
     volume = excluded.volume, exact_volume = excluded.exact_volume{replaced}
@@ -139,19 +139,21 @@ class _Rows(NamedTuple):
         """Whether all values are numbers, and none is null."""
         return not (self.further or self.table["volume"].null_count)
 
-    def parameters(self, timeframe: str, token: str | None, start: int) -> list[Any]:
+    def parameters(self, timeframe: str, start: int) -> list[Any]:
         """Return some rows as the parameters of an upsert."""
-        table = self.table.slice(start, _UPSERT_ROWS)
+        table = self.table
+        if len(table) > _UPSERT_ROWS:
+            table = table.slice(start, _UPSERT_ROWS)
         volume = table["volume"]
+        is_seven = table.num_columns == len(SERIES)  # to list the names takes longer
         return [
             timeframe,
             repeated_texts(_runs(self.grouped, start, start + len(table))),
             date_array(table["date"]),
             *(float_array(table[name]) for name in PRICES),
             value_array(volume) if volume.null_count else float_array(volume),
-            table[EXACT].to_pylist() if EXACT in table.column_names else None,
+            None if is_seven or EXACT not in table.column_names else table[EXACT].to_pylist(),
             *(value_array(each.slice(start, len(table))) for each in self.further.values()),
-            token,
         ]
 
     def copied(self, timeframe: str) -> Iterator[bytes]:
@@ -307,9 +309,9 @@ class Bars(BarCollection):
         """Return an upsert that depends on the known columns, and its batches of parameters."""
         arrays = tuple(_ARRAYS[str(each.type)] for each in given.further.values())
         columns = tuple(given.further), arrays, tuple(known.places.values())
-        statement = _upsert_statement(self._schema, self._token, *columns)
+        statement = _upsert_statement(self._schema, known.unchanged, *columns)
         starts = range(0, len(given.table), _UPSERT_ROWS)
-        return statement, [given.parameters(timeframe, known.token, start) for start in starts]
+        return statement, [given.parameters(timeframe, start) for start in starts]
 
     def _copied(self, timeframe: str, given: _Rows) -> Callable[[Connection], bool]:
         """Return work that copies bars into the table; it returns False if some exist already."""
@@ -721,14 +723,14 @@ def _what(rows: Grouped) -> str:
 @lru_cache(maxsize=256)
 def _upsert_statement(
     schema: str,
-    token: str,
+    unchanged: str,
     given: tuple[str, ...],
     arrays: tuple[str, ...],
     known: tuple[str, ...],
 ) -> str:
     return _UPSERT.format(
         schema=schema,
-        token=token,
+        unchanged=unchanged,
         given=_listed(given),
         arrays=_listed(f"%s::{each}" for each in arrays),
         replaced=_listed(f"{each} = excluded.{each}" for each in known),

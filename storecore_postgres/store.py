@@ -23,7 +23,7 @@ from storecore_postgres.integrity import check_rows, unchecked
 from storecore_postgres.names import checked_length
 from storecore_postgres.schema.installation import prepare_schema
 from storecore_postgres.schema.layouts import DISTRIBUTIONS
-from storecore_postgres.schema.tables import FIRST_TABLES, TABLES, VERSION, quoted
+from storecore_postgres.schema.tables import FIRST_TABLES, TABLES, quoted
 from storecore_postgres.schema.version import SchemaVersion
 from storecore_postgres.states import States
 
@@ -85,7 +85,8 @@ class PostgresDataStore(Store):
         )
         installed = prepare_schema(database, place, distribution, create=create)
         self._version = version = SchemaVersion(database, place, installed)
-        self._extra, layout = ExtraColumns(database, place, version), installed.layout
+        layout = installed.layout
+        self._extra = ExtraColumns(database, place, layout, version)
         super().__init__(
             bars=Bars(database, place, layout, self._extra),
             fundamentals=Fundamentals(database, place, layout, version),
@@ -94,8 +95,7 @@ class PostgresDataStore(Store):
             audit={name: PostgresLog(database, place, layout, name, version) for name in LOGS},
         )
         database.open()
-        if installed.version == str(VERSION):
-            self._extra.reload()
+        self._extra.reload()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(schema={self._schema!r})"
@@ -138,11 +138,12 @@ class PostgresDataStore(Store):
     def complete_tables(self) -> None:
         """Add the tables and functions that an earlier release has not created.
 
-        Otherwise the first write that needs them adds them. An earlier release still opens the
-        store. Raises `StorageError` if the role does not own the tables.
+        Functions of a schema that has been renamed since are replaced. Otherwise the first write
+        that needs them adds or replaces them. An earlier release still opens the store. Raises
+        `StorageError` if the role does not own the tables.
         """
         self._check_open()
-        self._version.complete("completing the tables")
+        self._version.renew("completing the tables")
 
     def _tables(self) -> tuple[str, ...]:
         return TABLES if self._version.is_complete else FIRST_TABLES

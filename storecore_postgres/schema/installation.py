@@ -27,10 +27,16 @@ from storecore_postgres.schema.tables import (
     VERSIONS,
     completion_statements,
     create_statements,
+    function_sources,
+    function_statements,
     quoted,
 )
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_SOURCES = """
+SELECT proname, prosrc FROM pg_catalog.pg_proc
+WHERE pronamespace = to_regnamespace(%s) AND proname = ANY(%s)
+"""
 _OWNER = """
 SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class
 WHERE oid = to_regclass(%s)
@@ -87,11 +93,31 @@ def complete(connection: Connection, schema: str, layout: Distribution) -> None:
         connection.execute(LOCK, [schema])
         if ADDED_TABLES[-1] in tables_of(connection, schema, ADDED_TABLES):
             return
-        ((owner,),) = connection.execute(_OWNER, [f"{schema}.bars"]).fetchall()
-        connection.execute(f"SET LOCAL ROLE {owner}")
-        for statement in (*completion_statements(schema, layout), *_regranted(connection, schema)):
-            connection.execute(statement, prepare=False)
-        connection.execute("RESET ROLE")
+        added = completion_statements(schema, layout)
+        _execute_as_owner(connection, schema, [*added, *_regranted(connection, schema)])
+
+
+def renew_functions(connection: Connection, schema: str, layout: Distribution) -> None:
+    """Replace the functions if they name another schema: this one has been renamed since.
+
+    They run with the rights of the owner, and would change the tables of a schema that has the
+    former name now.
+    """
+    expected = function_sources(schema)
+    with connection.transaction():
+        connection.execute(LOCK, [schema])
+        found = connection.execute(_SOURCES, [schema, list(expected)]).fetchall()
+        if dict(found) != expected:
+            _execute_as_owner(connection, schema, function_statements(schema, layout))
+
+
+def _execute_as_owner(connection: Connection, schema: str, statements: list[str]) -> None:
+    """Execute statements in a transaction with the rights of the owner of the tables."""
+    ((owner,),) = connection.execute(_OWNER, [f"{schema}.bars"]).fetchall()
+    connection.execute(f"SET LOCAL ROLE {owner}")
+    for statement in statements:
+        connection.execute(statement, prepare=False)
+    connection.execute("RESET ROLE")
 
 
 def _regranted(connection: Connection, schema: str) -> Iterator[str]:

@@ -124,13 +124,13 @@ _VOLUME = "ALTER TABLE {schema}.bars ALTER volume DROP NOT NULL"
 
 # They run with the rights of the owner, so that a role that only writes may write new columns.
 _USE_VERSION_2 = """
-CREATE FUNCTION {schema}.use_version_2() RETURNS void
+CREATE OR REPLACE FUNCTION {schema}.use_version_2() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
     UPDATE {schema}.about SET value = '2' WHERE key = 'version' AND value = '1'
 {tag}
 """
 _ADD_BAR_COLUMN = """
-CREATE FUNCTION {schema}.add_bar_column(column_name text, column_kind text, place text)
+CREATE OR REPLACE FUNCTION {schema}.add_bar_column(column_name text, column_kind text, place text)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
 BEGIN
@@ -151,6 +151,7 @@ BEGIN
     PERFORM {schema}.use_version_2();
 END {tag}
 """
+_FUNCTIONS = {"use_version_2": _USE_VERSION_2, "add_bar_column": _ADD_BAR_COLUMN}
 _REVOKED = """
 REVOKE ALL ON FUNCTION
     {schema}.use_version_2(), {schema}.add_bar_column(text, text, text) FROM PUBLIC
@@ -212,24 +213,42 @@ def create_statements(schema: str, distribution: Distribution) -> list[str]:
 
 def completion_statements(schema: str, distribution: Distribution) -> list[str]:
     """Return the SQL that adds what a store of an earlier release does not have."""
-    literal, tag = schema.replace("'", "''"), "$body$"
-    while tag in schema:
-        tag = f"$_{tag[1:]}"
-    added = [
+    return [
         _COMPLETION.format(schema=schema),
         _VOLUME.format(schema=schema),  # apart: a cluster sends a whole string to its nodes
         *layout_statements(schema, distribution, ADDED_TABLES),
+        *function_statements(schema, distribution),
     ]
+
+
+def function_statements(schema: str, distribution: Distribution) -> list[str]:
+    """Return the SQL that creates the functions, or replaces them."""
     functions = [
-        _USE_VERSION_2.format(schema=schema, tag=tag),
-        _ADD_BAR_COLUMN.format(schema=schema, literal=literal, tag=tag),
+        *(each.format(schema=schema, **_marks(schema)) for each in _FUNCTIONS.values()),
         _REVOKED.format(schema=schema),
     ]
     if distribution != "citus":
-        return added + functions
+        return functions
     # Only the coordinator calls them, and Citus would send REVOKE with the name unquoted.
     propagation = "SET LOCAL citus.enable_ddl_propagation TO"
-    return [*added, f"{propagation} off", *functions, f"{propagation} on"]
+    return [f"{propagation} off", *functions, f"{propagation} on"]
+
+
+def function_sources(schema: str) -> dict[str, str]:
+    """Return the body of each function by its name, as the server keeps it."""
+    marks = _marks(schema)
+    return {
+        name: statement.format(schema=schema, **marks).split(marks["tag"])[1]
+        for name, statement in _FUNCTIONS.items()
+    }
+
+
+def _marks(schema: str) -> dict[str, str]:
+    """Return the schema within quotes, and a tag that it does not contain."""
+    tag = "$body$"
+    while tag in schema:
+        tag = f"$_{tag[1:]}"
+    return {"literal": schema.replace("'", "''"), "tag": tag}
 
 
 def grants(schema: str) -> str:

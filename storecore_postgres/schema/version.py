@@ -15,7 +15,7 @@ import psycopg
 from storecore.errors import StorageError
 from storecore.values.documents import uses_extra
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.schema.installation import Installed, complete
+from storecore_postgres.schema.installation import Installed, complete, renew_functions
 from storecore_postgres.schema.tables import VERSION
 
 
@@ -36,7 +36,7 @@ class SchemaVersion:
         """
         if self._known == VERSION:
             return
-        self.complete(what)
+        self.renew(what)
         statement = f"SELECT {self._schema}.use_version_2()::text"
         self.as_owner(what, lambda connection: connection.execute(statement))
         self._known = VERSION
@@ -51,6 +51,11 @@ class SchemaVersion:
         if not self.is_complete:
             self.as_owner(what, lambda each: complete(each, self._schema, self._layout))
             self.is_complete = True
+
+    def renew(self, what: str) -> None:
+        """Add what is missing, and replace the functions if the schema has been renamed."""
+        self.complete(what)
+        self.as_owner(what, lambda each: renew_functions(each, self._schema, self._layout))
 
     def as_owner(self, what: str, work: Callable[[Connection], object]) -> None:
         """Do what changes the tables. Raises `StorageError` with advice if the role may not."""
