@@ -270,6 +270,9 @@ class DeletionLaws(Fixtures):
                     versioned.save_strategy_state("value", {"stale": True}, expect=stale)
             assert versioned.delete_strategy_state("value", expect=taken[-1])
             assert versioned.load_versioned_state("value") == StateVersion(0, None)
+            for stale in taken:
+                with refused(StateConflict, "0", str(stale), value=stale):
+                    versioned.save_strategy_state("value", {"stale": True}, expect=stale)
             with refused(StateConflict, "0", str(taken[-1]), value=taken[-1]):
                 versioned.delete_strategy_state("value", expect=taken[-1])
         assert taken == [*range(1, 7)]
