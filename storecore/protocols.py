@@ -191,7 +191,7 @@ class DataStore(Protocol):
         end: Bound = None,
         types: Iterable[str] | None = None,
         *,
-        symbols: Iterable[str | None] | None = None,
+        symbols: str | Iterable[str | None] | None = None,
         ingested_by: datetime | str | None = None,
     ) -> list[Event]:
         """Return the events of these types (None: all) by timestamp, then by order of writing.
@@ -447,7 +447,7 @@ class Bulk(Protocol, metaclass=_Capability):
         start: date | str,
         end: date | str,
         types: Iterable[str] | None = None,
-        symbols: Iterable[str | None] | None = None,
+        symbols: str | Iterable[str | None] | None = None,
     ) -> int:
         """Remove the events from `start` to `end` of these types and symbols (None: of all).
 

@@ -458,7 +458,7 @@ class Store(Closing):
         end: Bound = None,
         types: Iterable[str] | None = None,
         *,
-        symbols: Iterable[str | None] | None = None,
+        symbols: str | Iterable[str | None] | None = None,
         ingested_by: datetime | str | None = None,
     ) -> list[Event]:
         """Return the events of these types (None: all) by timestamp, then by order of writing.
@@ -487,7 +487,7 @@ class Store(Closing):
         start: date | str,
         end: date | str,
         types: Iterable[str] | None = None,
-        symbols: Iterable[str | None] | None = None,
+        symbols: str | Iterable[str | None] | None = None,
     ) -> int:
         """Remove the events of a range, of these types and symbols (None: all).
 
