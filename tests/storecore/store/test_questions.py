@@ -210,7 +210,9 @@ def test_one_symbol_may_be_given_for_a_list_and_no_other_bare_text(bar, event):
         store.write_bars("AAPL", [bar()])
         store.write_event(event())
         assert (
-            len(store.read_bar_table("AAPL")) == sum(map(len, store.iter_bar_tables("AAPL"))) == 1
+            len(store.read_bar_table("AAPL"))
+            == sum(map(len, storecore.iter_bar_tables(store, "AAPL")))
+            == 1
         )
         assert len(storecore.resample(store, "1w", "AAPL")) == 1
         for refused in ({"columns": "close"}, {"symbols": ["AAPL"], "columns": "close"}):
