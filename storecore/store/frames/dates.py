@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars.midnights import Midnights, midnights_of
+from storecore.bars.table import buffer_of
 from storecore.store.frames.numbers import decoded, is_text
 from storecore.store.frames.rows import counted_rows, where
 from storecore.values.times import EARLIEST, LATEST, to_datetime
@@ -196,14 +197,14 @@ def zone_of_midnights(moments: pa.ChunkedArray) -> str:
 
 
 def lost_midnights(dates: pa.ChunkedArray) -> Midnights | None:
-    """Return the zone of which dates in UTC are all midnights, whether it is named or not."""
-    if not len(dates) or pa.types.is_date(dates.type):
-        return None
-    day = 86_400 * _PER_SECOND[dates.type.unit]
-    looked_at = {dates[at].value for at in (0, len(dates) // 2, -1)}
-    if all(each % day == 0 for each in looked_at):  # the usual case, at no cost
-        return None
-    return midnights_of(pc.cast(pc.cast(dates, NAIVE, safe=False), pa.int64()))
+    """Return the zone of which instants, in microseconds, are all midnights, but not those of UTC.
+
+    The zone is not named in them.
+    """
+    instants = buffer_of(dates, "q")
+    if not any(instants[at] % _DAY for at in (0, len(dates) // 2, -1) if len(dates)):
+        return None  # the usual case, at no cost
+    return midnights_of(pc.cast(dates, pa.int64()))
 
 
 def _offset_of_midnights(texts: pa.ChunkedArray) -> str:

@@ -76,7 +76,7 @@ def checked_frame(
     if _is_plain(given, options):
         with suppress(InvalidData):  # found again below, with all others
             rows = checked_rows(given, keeps)
-            _warn_of_zone(given["date"], given["date"], timeframe)
+            _warn_of_zone(given["date"], rows.table["date"], timeframe)
     if rows is None:
         given = _converted(given, timeframe, options)
         rows = checked_rows(given, keeps)

@@ -116,7 +116,8 @@ def _are_apart(instants: Sequence[int], length: int, starts: list[int]) -> bool:
     """Return whether all bars of each symbol are at least a length apart: the usual case."""
     if len(starts) == 1 and len(instants) <= _FEW:  # faster than a call of Arrow
         dates = list(instants)
-        return all(step >= length for step in map(sub, dates[1:], dates))
+        least: int = min(map(sub, dates[1:], dates))
+        return least >= length
     dates = pa.Array.from_buffers(pa.int64(), len(instants), [None, pa.py_buffer(instants)])
     near = pc.less(pc.subtract(dates[1:], dates[:-1]), length)
     if near.true_count >= len(starts):
