@@ -191,7 +191,7 @@ class DataStore(Protocol):
         end: Bound = None,
         types: Iterable[str] | None = None,
         *,
-        symbols: Iterable[str | None] | None = None,
+        symbols: str | Iterable[str | None] | None = None,
         ingested_by: datetime | str | None = None,
     ) -> list[Event]:
         """Return the events of these types (None: all) by timestamp, then by order of writing.
@@ -447,7 +447,7 @@ class Bulk(Protocol, metaclass=_Capability):
         start: date | str,
         end: date | str,
         types: Iterable[str] | None = None,
-        symbols: Iterable[str | None] | None = None,
+        symbols: str | Iterable[str | None] | None = None,
     ) -> int:
         """Remove the events from `start` to `end` of these types and symbols (None: of all).
 
@@ -495,8 +495,8 @@ class VersionedState(Protocol, metaclass=_Capability):
     def delete_strategy_state(self, strategy_name: str, *, expect: int | None = None) -> bool:
         """Remove the state of a strategy and its history; return whether there was one.
 
-        Then the version is 0, and the next save is version 1. With `expect`, remove it only if that
-        version is stored (0: none). Raises `StateConflict` if another version is stored.
+        Then the version is 0; a later save has the number after the last one. With `expect`, remove
+        it only if that version is stored (0: none). Raises `StateConflict` if another one is.
         """
         ...
 

@@ -2,7 +2,7 @@
 
     state/value_strategy.json         the state, its strategy and its version, counted from 1
     state/.value_strategy.json.7      an earlier version: the last few are kept
-    state/.value_strategy.json.deleted     a state that was deleted, until its history is too
+    state/.value_strategy.json.deleted     the last version of a state that was deleted
 
 A writer holds the lock of the strategy, so that it replaces the version that its caller expects.
 """
@@ -32,8 +32,7 @@ from storecore_file.integrity import QUARANTINE, Files, Issue, folder_issues
 
 _SUFFIX = ".json"
 _NEWEST = re.compile(r"[^.].*\.json", re.S)
-_DELETED = re.compile(r"\..+\.json\.deleted", re.S)
-_KEPT = re.compile(r"\..+\.json\.\d+", re.S)
+_HIDDEN = re.compile(r"\..+\.json\.(\d+|deleted)", re.S)
 
 
 class States(StateCollection):
@@ -55,10 +54,11 @@ class States(StateCollection):
             check_expected(strategy, expect, stored)
             if stored:
                 self._disk.keep(path, _kept(path, stored).name)
-            else:
-                self._finish_deletion(path)
-            self._disk.replace(path, _encoded(strategy, stored + 1, document))
-            self._drop_older(path, stored + 1)
+            number = (stored or self._finish_deletion(path, strategy)) + 1
+            self._disk.replace(path, _encoded(strategy, number, document))
+            if not stored:
+                self._forget_deletion(path)
+            self._drop_older(path, number)
 
     def _drop_older(self, path: Path, newest: int) -> None:
         """Remove versions that are kept no more: the state is saved, so a failure is no error.
@@ -78,7 +78,7 @@ class States(StateCollection):
         """Remove a state and its history; return whether there was one.
 
         Raises `StateConflict` and leaves it. The state is gone with one rename; then its history
-        goes, and at last the file that says that some of it may be left.
+        goes, and at last what the renamed file has except the version, which the next save needs.
         """
         path = self._path(strategy)
         if not self._disk.is_folder(self._folder):
@@ -90,20 +90,29 @@ class States(StateCollection):
             if stored:
                 self._disk.rename(path, _deleted(path).name)
             with best_effort(path, "its history is removed by the next save"):
-                self._finish_deletion(path)
+                self._finish_deletion(path, strategy)
             return stored > 0
 
-    def _finish_deletion(self, path: Path) -> None:
+    def _finish_deletion(self, path: Path, strategy: str) -> int:
         """Remove what is left of a state that was deleted, and of its history, durably.
 
         An earlier version that came back with a later save would be read as one of its history.
+        Returns the last version of the deleted state, 0 if none was deleted.
         """
-        if self._disk.size(_deleted(path)) is None:
-            return
+        last = self._read(_deleted(path), strategy)
+        if last is None:
+            return 0
         names = self._disk.hidden(self._folder)
         kept = re.compile(re.escape(f".{path.name}.") + r"\d+")
         self._disk.remove(*(path.with_name(name) for name in names if kept.fullmatch(name)))
-        self._disk.remove(_deleted(path))
+        if last.state:
+            self._disk.replace(_deleted(path), _encoded(strategy, last.version, b"{}"))
+        return last.version
+
+    def _forget_deletion(self, path: Path) -> None:
+        """Remove the version of a deleted state: a later one is saved, so a failure is no error."""
+        with suppress(StorageError):
+            self._disk.drop(_deleted(path))
 
     def _locked(self, path: Path) -> Locked:
         return Locked(path.with_name(f".{path.name}.lock"), self._lock_timeout)
@@ -120,7 +129,7 @@ class States(StateCollection):
             if not versions:
                 return
             if not stored:
-                self._finish_deletion(path)
+                self._finish_deletion(path, strategy)
             newest = versions[0][0]
             documents = {number: _encoded(strategy, number, each) for number, each in versions}
             places = {number: _kept(path, number) for number in documents} | {newest: path}
@@ -128,6 +137,8 @@ class States(StateCollection):
             contents = ((places[each], documents[each]) for each in sorted(documents))
             others = set(range(newest + 1 - self.kept_versions, newest)) - documents.keys()
             replace_all(self._disk, contents, (_kept(path, number) for number in others))
+            if not stored:
+                self._forget_deletion(path)
 
     def load(self, strategy: str) -> dict[str, Any] | None:
         """Return a state, or None."""
@@ -157,9 +168,8 @@ class States(StateCollection):
         A repair does not move a damaged state: it would count as never saved, and its strategy
         would begin from nothing.
         """
-        kept = Files(_KEPT, self._check, QUARANTINE, lambda name: f"{name.rpartition('.')[0]}.lock")
-        deleted = Files(_DELETED, lambda path: None)
-        return folder_issues(self._folder, [Files(_NEWEST, self._check), kept, deleted])
+        hidden = Files(_HIDDEN, self._check, QUARANTINE, _lock_of_hidden)
+        return folder_issues(self._folder, [Files(_NEWEST, self._check), hidden])
 
     def _check(self, path: Path) -> None:
         content = self._disk.read(path)
@@ -167,7 +177,7 @@ class States(StateCollection):
             return  # a version that was dropped meanwhile
         document = _document(content, path)
         own = self._path(document.strategy)
-        if path not in (own, _kept(own, document.version)):
+        if path not in (own, _kept(own, document.version), _deleted(own)):
             found = f"version {document.version} of the state of {document.strategy!r}"
             raise CorruptData(f"{path}: found {found}", path)
 
@@ -214,6 +224,10 @@ def _encoded(strategy: str, version: int, state: bytes) -> bytes:
 def _document(content: bytes, path: Path) -> _Document:
     with decode_errors(path, "document"):
         return msgspec.json.decode(unsealed(content), type=_Document)
+
+
+def _lock_of_hidden(name: str) -> str:
+    return f"{name.rpartition('.')[0]}.lock"
 
 
 def _deleted(path: Path) -> Path:

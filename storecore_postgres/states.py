@@ -1,9 +1,14 @@
-"""States: a row for each version; the last few versions of each strategy are kept."""
+"""States: a row for each version; the last few versions of each strategy are kept.
+
+A row with version 0 has the last version of a state that was deleted. It is no state.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+import msgspec
 
 from storecore.errors import CorruptData, StateConflict, StorageError
 from storecore.reports import StateVersion
@@ -12,6 +17,7 @@ from storecore.store.collections import StateCollection
 from storecore.values.documents import decode_document
 from storecore_postgres.database import Connection, Database, IsCommitted, Refusal
 from storecore_postgres.rows import decoding, issue
+from storecore_postgres.schema.version import SchemaVersion
 
 # Writers of one state take turns. Otherwise a delayed writer could save a version that is already
 # too old to be kept, and nobody would ever see it.
@@ -19,11 +25,14 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))"
 _NEWEST = """
 SELECT coalesce(max(version), 0) FROM {schema}.states WHERE strategy = %s
 """
+_LAST_DELETED = """
+SELECT document::text FROM {schema}.states WHERE strategy = %s AND version = 0
+"""
 _INSERT = "INSERT INTO {schema}.states (strategy, version, document) VALUES (%s, %s, %s)"
 _DELETE = "DELETE FROM {schema}.states WHERE strategy = %s AND version <= %s"
 _HISTORY = """
 SELECT version, document::text FROM {schema}.states
-WHERE strategy = %s ORDER BY version DESC LIMIT {kept}
+WHERE strategy = %s AND version > 0 ORDER BY version DESC LIMIT {kept}
 """
 # Another store may keep fewer versions: a later version proves that this number was taken.
 _COMMITTED = """
@@ -42,14 +51,23 @@ SELECT NOT EXISTS (
     WHERE strategy = %s AND version = %s AND saved_at = %s::timestamptz
 )
 """
-_STRATEGIES = "SELECT DISTINCT strategy FROM {schema}.states"
+_STRATEGIES = "SELECT DISTINCT strategy FROM {schema}.states WHERE version > 0"
+
+
+class _Deletion(msgspec.Struct, frozen=True):
+    """The document of version 0: the last version of a state that was deleted."""
+
+    deleted: int
 
 
 class States(StateCollection):
     """All states of a store."""
 
-    def __init__(self, database: Database, schema: str, kept_versions: int) -> None:
+    def __init__(
+        self, database: Database, schema: str, version: SchemaVersion, kept_versions: int
+    ) -> None:
         self._database = database
+        self._version = version
         self._table = f"{schema}.states"
         self.kept_versions = kept_versions
         (
@@ -59,10 +77,20 @@ class States(StateCollection):
             self._committed,
             self._strategies,
             self._last,
+            self._last_deleted,
             self._deleted,
         ) = (
             each.format(schema=schema)
-            for each in (_NEWEST, _INSERT, _DELETE, _COMMITTED, _STRATEGIES, _LAST, _DELETED)
+            for each in (
+                _NEWEST,
+                _INSERT,
+                _DELETE,
+                _COMMITTED,
+                _STRATEGIES,
+                _LAST,
+                _LAST_DELETED,
+                _DELETED,
+            )
         )
         self._history = _HISTORY.format(schema=schema, kept=kept_versions)
 
@@ -73,9 +101,10 @@ class States(StateCollection):
         def put(connection: Connection) -> tuple[int, str]:
             stored = self._locked_version(connection, strategy)
             _check_expected(strategy, expect, stored)
-            connection.execute(self._insert, [strategy, stored + 1, encoded])
-            connection.execute(self._delete, [strategy, stored + 1 - self.kept_versions])
-            return stored + 1, encoded
+            number = (stored or self._last_version(connection, strategy)) + 1
+            connection.execute(self._insert, [strategy, number, encoded])
+            connection.execute(self._delete, [strategy, number - self.kept_versions])
+            return number, encoded
 
         self._database.exactly_once(
             f"saving the state of {strategy!r}", put, self._is_committed(strategy)
@@ -100,22 +129,28 @@ class States(StateCollection):
 
     def delete(self, strategy: str, expect: int | None) -> bool:
         """Remove all versions of a state, exactly once; return whether there was one."""
+        what = f"deleting the state of {strategy!r}"
+        if self.version(strategy).version:  # what is left of it would be a state in release 1
+            self._version.require(what)
 
         def put(connection: Connection) -> tuple[int, str]:
             stored = self._locked_version(connection, strategy)
             _check_expected(strategy, expect, stored)
-            last = connection.execute(self._last, [strategy]).fetchall()
+            if not stored:
+                return 0, ""
+            ((version, saved_at),) = connection.execute(self._last, [strategy]).fetchall()
             connection.execute(self._delete, [strategy, stored])
-            return last[0] if last else (0, "")
+            document = msgspec.json.encode(_Deletion(stored)).decode()
+            connection.execute(self._insert, [strategy, 0, document])
+            return version, saved_at
 
         def is_committed(connection: Connection, _: str, deleted: tuple[int, str]) -> bool:
             if not deleted[0]:
                 return True
-            # Saves that came later have begun with version 1 again.
+            # A history that was restored since may have its number, at another time.
             ((gone,),) = connection.execute(self._deleted, [strategy, *deleted]).fetchall()
             return bool(gone)
 
-        what = f"deleting the state of {strategy!r}"
         return self._database.exactly_once(what, put, is_committed)[0] > 0
 
     def load(self, strategy: str) -> dict[str, Any] | None:
@@ -145,6 +180,14 @@ class States(StateCollection):
         connection.execute(_LOCK, [f"{self._table} {strategy}"])
         ((version,),) = connection.execute(self._newest, [strategy]).fetchall()
         return int(version)
+
+    def _last_version(self, connection: Connection, strategy: str) -> int:
+        """Return the last version of a state that was deleted, 0 if none was."""
+        place = f"{self._table}, strategy {strategy!r}, version 0"
+        for (document,) in connection.execute(self._last_deleted, [strategy]).fetchall():
+            with decoding(place):
+                return msgspec.json.decode(document, type=_Deletion).deleted
+        return 0
 
     def _is_committed(self, strategy: str) -> IsCommitted[tuple[int, str]]:
         """Return a check whether a version was saved; later versions may have replaced it since."""

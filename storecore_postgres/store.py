@@ -91,7 +91,7 @@ class PostgresDataStore(Store):
             bars=Bars(database, place, layout, self._extra),
             fundamentals=Fundamentals(database, place, layout, version),
             events=Events(database, place, layout),
-            states=States(database, place, kept),
+            states=States(database, place, version, kept),
             audit={name: PostgresLog(database, place, layout, name, version) for name in LOGS},
         )
         database.open()

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.regularity import misfit
+from storecore.bars.regularity import misfit, mixed_stamps
 from storecore.values.times import to_datetime
 
 _DAY = 86_400_000_000
@@ -47,7 +47,7 @@ def anomalies(tables: Iterable[pa.Table], timeframe: str = "") -> list[Anomaly]:
             by_kind[kind] += table["date"].filter(mask).cast(pa.int64()).to_pylist()
     found = [_counted(kind, instants) for kind, instants in by_kind.items() if instants]
     joined = _joined(dates)
-    irregular = misfit(joined, timeframe)
+    irregular = misfit(joined, timeframe) or mixed_stamps(joined, timeframe)
     found += [Anomaly("irregular", str(irregular))] if irregular is not None else []
     return [*found, *_gaps(joined)]
 

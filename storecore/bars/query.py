@@ -225,10 +225,15 @@ def _dates(rows: pa.Table, aware: bool) -> pa.ChunkedArray:
 
 
 def _volumes(rows: pa.Table) -> pa.ChunkedArray:
-    """Return volumes as float64, or as int64 if only that is exact."""
+    """Return volumes as float64, or as int64 if only that is exact.
+
+    Only the rows count: other bars of the series may need it, and a backend may have read those.
+    """
     floats = rows["volume"]
     if EXACT not in rows.schema.names:
         return floats
     exact = rows[EXACT]
+    if exact.null_count == len(exact):
+        return floats
     others = pc.if_else(pc.is_null(exact), floats, 0.0)
     return pc.coalesce(exact, pc.cast(others, pa.int64())) if all_whole(others) else floats

@@ -19,10 +19,12 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.midnights import clock_names, midnights_of
 from storecore.values.timeframes import DAY, HOUR, WEEK, Timeframe, timeframe_of
 from storecore.values.times import EARLIEST, to_datetime
 
 _FEW_CLOCKS = 4  # in which vendors stamp the same days
+_FEW_STAMPS = 2  # one alone is an odd bar
 _NAMES = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
 _NAMES |= {"w": "week", "mo": "month", "y": "year"}
 
@@ -77,6 +79,29 @@ def misfit(dates: pa.Array, timeframe: str) -> Misfit | None:
     if pc.any(shared).as_py():
         return _crowded(dates, shared, length)
     return _sparse(dates, length)
+
+
+def mixed_stamps(dates: pa.Array, timeframe: str) -> Misfit | None:
+    """Return the misfit of days that are stamped in different ways, though no day has two bars.
+
+    One vendor after another has given them: what the first one corrects is a second bar of its day.
+    """
+    length = timeframe_of(timeframe)
+    if length is None or not length.is_of_days or len(dates) < 2:
+        return None
+    counts = {
+        each["values"]: each["counts"] for each in pc.value_counts(_clocks(dates)).to_pylist()
+    }
+    others = len(dates) - counts.get(0, 0)
+    if not 1 < len(counts) <= _FEW_CLOCKS or min(counts.get(0, 0), others) < _FEW_STAMPS:
+        return None
+    if midnights_of(dates) is not None:
+        return None
+    what = f"{counts[0]:,} bars are at midnight in UTC and {others:,} are not"
+    looks = (
+        f"it looks like days that are stamped in different ways, at {clock_names([*counts])} UTC"
+    )
+    return Misfit(what, looks, 'with day="written" each is filed under the day that is written')
 
 
 def shares_period(dates: pa.Array, length: Timeframe) -> pa.Array:

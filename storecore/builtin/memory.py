@@ -350,6 +350,7 @@ class MemoryStates(StateCollection):
         self.kept_versions = kept_versions
         self.lock = RLock()
         self.versions: dict[str, list[tuple[int, bytes]]] = {}
+        self.deleted: dict[str, int] = {}  # the last version of each state that was deleted
 
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         """Replace the state of a strategy."""
@@ -357,7 +358,8 @@ class MemoryStates(StateCollection):
             kept = self.versions.get(strategy, [])
             stored = kept[0][0] if kept else 0
             check_expected(strategy, expect, stored)
-            self.versions[strategy] = [(stored + 1, document), *kept[: self.kept_versions - 1]]
+            number = (stored or self.deleted.get(strategy, 0)) + 1
+            self.versions[strategy] = [(number, document), *kept[: self.kept_versions - 1]]
 
     def load(self, strategy: str) -> dict[str, Any] | None:
         """Return the state of a strategy, or None."""
@@ -379,7 +381,10 @@ class MemoryStates(StateCollection):
     def delete(self, strategy: str, expect: int | None) -> bool:
         """Remove all versions of a state; return whether there was one."""
         with self.lock:
-            check_expected(strategy, expect, self.versions.get(strategy, [(0, b"")])[0][0])
+            stored = self.versions.get(strategy, [(0, b"")])[0][0]
+            check_expected(strategy, expect, stored)
+            if stored:
+                self.deleted[strategy] = stored
             return self.versions.pop(strategy, None) is not None
 
     def strategies(self) -> Iterable[str]:

@@ -458,7 +458,7 @@ class Store(Closing):
         end: Bound = None,
         types: Iterable[str] | None = None,
         *,
-        symbols: Iterable[str | None] | None = None,
+        symbols: str | Iterable[str | None] | None = None,
         ingested_by: datetime | str | None = None,
     ) -> list[Event]:
         """Return the events of these types (None: all) by timestamp, then by order of writing.
@@ -487,7 +487,7 @@ class Store(Closing):
         start: date | str,
         end: date | str,
         types: Iterable[str] | None = None,
-        symbols: Iterable[str | None] | None = None,
+        symbols: str | Iterable[str | None] | None = None,
     ) -> int:
         """Remove the events of a range, of these types and symbols (None: all).
 
@@ -536,8 +536,8 @@ class Store(Closing):
     def delete_strategy_state(self, strategy_name: str, *, expect: int | None = None) -> bool:
         """Remove the state of a strategy and its history; return whether there was one.
 
-        Then the version is 0, and the next save is version 1. With `expect`, remove it only if that
-        version is stored; otherwise raise `StateConflict`.
+        Then the version is 0; a later save has the number after the last one. With `expect`, remove
+        it only if that version is stored; otherwise raise `StateConflict`.
         """
         return self._states.delete(self._name(strategy_name, "strategy_name"), expect)
 

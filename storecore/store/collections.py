@@ -273,7 +273,8 @@ class StateCollection(Collection, ABC):
         def delete(self, strategy: str, expect: int | None) -> bool:
             """Remove all versions of a state; return whether there was one (`VersionedState`).
 
-            `expect` is as for `save`. The version after it is 0.
+            `expect` is as for `save`. The version after it is 0. The next save has the number that
+            follows the last one, so that no writer takes a later state for one that it loaded.
             """
 
     @abstractmethod

@@ -63,7 +63,7 @@ def read_events(
     end: Bound = None,
     types: Iterable[str] | None = None,
     *,
-    symbols: Iterable[str | None] | None = None,
+    symbols: str | Iterable[str | None] | None = None,
     ingested_by: datetime | str | None = None,
 ) -> list[Event]:
     """Return the events of any store by timestamp, then by order of writing.

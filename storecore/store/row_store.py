@@ -10,6 +10,7 @@ store with every capability except `BarStream` and `DiskUsage`. The rows of each
     "fundamentals"  symbol                      instant             JSON document
     "events"        day (UTC)                   number, from 1      JSON document
     "states"        strategy                    version, from 1     JSON document
+    "deleted"       strategy                    0                   JSON of its last version
     "decisions"     ""                          seq                 local day, then the line
     "orders"        ""                          seq                 local day, then the line
     "heads"         name of the log             0                   JSON of the last seq and hash
@@ -59,8 +60,10 @@ _DAY = len("2026-01-05")
 _PAGE = 1000
 _HEADS = "heads"
 _COLUMNS = "columns"
+_DELETED = "deleted"
 _decode_link = msgspec.json.Decoder(Link).decode
 _decode_kinds = msgspec.json.Decoder(dict[str, str]).decode
+_decode_number = msgspec.json.Decoder(int).decode
 
 Row = tuple[int, bytes]
 """`at` and `value` of a row."""
@@ -384,9 +387,9 @@ class _States(_OfRows, StateCollection):
 
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         with self._rows.transaction(write=True):
-            stored = self._stored(strategy, expect)
-            self._rows.put(self.kind, [(strategy, stored + 1, document)])
-            self._rows.delete(self.kind, strategy, EARLIEST, stored + 1 - self.kept_versions)
+            number = (self._stored(strategy, expect) or self._deleted(strategy)) + 1
+            self._rows.put(self.kind, [(strategy, number, document)])
+            self._rows.delete(self.kind, strategy, EARLIEST, number - self.kept_versions)
 
     def restore(self, strategy: str, versions: list[Row], expect: int | None) -> None:
         with self._rows.transaction(write=True):
@@ -397,7 +400,9 @@ class _States(_OfRows, StateCollection):
 
     def delete(self, strategy: str, expect: int | None) -> bool:
         with self._rows.transaction(write=True):
-            self._stored(strategy, expect)
+            stored = self._stored(strategy, expect)
+            if stored:
+                self._rows.put(_DELETED, [(strategy, 0, msgspec.json.encode(stored))])
             return bool(self._rows.delete(self.kind, strategy, EARLIEST, LATEST))
 
     def load(self, strategy: str) -> dict[str, Any] | None:
@@ -419,6 +424,11 @@ class _States(_OfRows, StateCollection):
         stored = newest[0] if newest else 0
         check_expected(strategy, expect, stored)
         return stored
+
+    def _deleted(self, strategy: str) -> int:
+        """Return the last version of a state that was deleted, 0 if none was."""
+        kept = self._rows.read(_DELETED, strategy, 0, 0)
+        return self._decoded(_decode_number, strategy, *kept[0]) if kept else 0
 
 
 class _Log(_OfRows, AuditLog):

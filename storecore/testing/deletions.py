@@ -241,7 +241,7 @@ class DeletionLaws(Fixtures):
     def test_versioned_state_is_deleted_with_its_history(
         self, offering: Callable[..., Recorder]
     ) -> None:
-        """It is as if it had never been saved; the next save is version 1."""
+        """It is as if it had never been saved, but for its numbers: they go on."""
         versioned = offering("delete_strategy_state")
         for name in ("value", "Value"):
             for number in range(3):
@@ -252,7 +252,33 @@ class DeletionLaws(Fixtures):
         assert versioned.state_history("value") == []
         assert versioned.load_versioned_state("Value") == StateVersion(3, {"number": 2})
         versioned.save_strategy_state("value", {"again": True}, expect=0)
-        assert versioned.state_history("value") == [StateVersion(1, {"again": True})]
+        assert versioned.state_history("value") == [StateVersion(4, {"again": True})]
+
+    def test_versioned_state_never_takes_a_number_again_after_a_deletion(
+        self, offering: Callable[..., Recorder]
+    ) -> None:
+        """A writer that loaded a version before the deletion replaces none that was saved since."""
+        versioned = offering("delete_strategy_state")
+        taken: list[int] = []
+        for saves in (2, 1, 3):
+            for number in range(saves):
+                expect = taken[-1] if number else 0
+                versioned.save_strategy_state("value", {"number": number}, expect=expect)
+                taken.append(versioned.load_versioned_state("value").version)
+            for stale in taken[:-1]:
+                with refused(StateConflict, str(stale), value=stale):
+                    versioned.save_strategy_state("value", {"stale": True}, expect=stale)
+            assert versioned.delete_strategy_state("value", expect=taken[-1])
+            assert versioned.load_versioned_state("value") == StateVersion(0, None)
+            for stale in taken:
+                with refused(StateConflict, "0", str(stale), value=stale):
+                    versioned.save_strategy_state("value", {"stale": True}, expect=stale)
+            with refused(StateConflict, "0", str(taken[-1]), value=taken[-1]):
+                versioned.delete_strategy_state("value", expect=taken[-1])
+        assert taken == [*range(1, 7)]
+        assert versioned.delete_strategy_state("value", expect=0) is False
+        versioned.save_strategy_state("other", {})
+        assert versioned.load_versioned_state("other").version == 1
 
     @for_all(stored=versions, expect=versions)
     def test_versioned_state_is_deleted_only_at_the_expected_version(

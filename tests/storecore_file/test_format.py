@@ -172,7 +172,7 @@ def fill(store):
     store.save_strategy_state("é" * 60, {})
     store.save_strategy_state("gone", {})
     with pytest.MonkeyPatch.context() as patch:  # it is killed before the history is removed
-        patch.setattr(States, "_finish_deletion", lambda self, path: None)
+        patch.setattr(States, "_finish_deletion", lambda self, path, strategy: 0)
         store.delete_strategy_state("gone")
     for number in (1, "b-2"):
         order = Order("value", "AAPL", "BUY", 10, "LIMIT", 99.5, {"tif": "day"})

@@ -297,17 +297,81 @@ def test_a_state_is_deleted_with_its_history(store, folder):
     assert versions(store, "value.json") == [9, 8, 7, 6, 5]
     assert store.delete_strategy_state("value") is False
     assert [name for name in hidden(folder) if name.startswith(".value.json.")] == [
-        f".value.json.json.{number}" for number in range(5, 9)
+        ".value.json.deleted",
+        *(f".value.json.json.{number}" for number in range(5, 9)),
     ]
     assert store.verify().ok
 
 
-def test_a_state_that_was_deleted_begins_anew(store):
+def test_a_state_that_was_deleted_goes_on_after_its_last_version(store, base, folder):
     saved(store, 9)
     store.delete_strategy_state("value")
-    saved(store, 7)
-    assert store.load_strategy_state("value") == {"n": 7}
-    assert versions(store) == [7, 6, 5, 4, 3]
+    with FileDataStore(base) as later:  # which knows it from the disk alone
+        later.save_strategy_state("value", {"n": 10}, expect=0)
+        assert versions(later) == [10]
+        assert hidden(folder) == []
+        saved(later, 6)
+        assert versions(later) == [16, 15, 14, 13, 12]
+        later.delete_strategy_state("value")
+        saved(later, 1)
+        assert versions(later) == [17]
+
+
+def test_what_is_left_of_a_deleted_state_is_its_version_and_nothing_else(store, folder):
+    saved(store, 3)
+    store.delete_strategy_state("value")
+    left = json.loads((folder / ".value.json.deleted").read_bytes())
+    assert (left["strategy"], left["version"], left["state"]) == ("value", 3, {})
+
+
+def test_a_deletion_of_release_0_1_0_a_is_the_last_version_too(store, folder):
+    """It renamed the state and removed the file later: what a crash has left has the number."""
+    saved(store, 3)
+    (folder / "value.json").rename(folder / ".value.json.deleted")
+    saved(store, 1)
+    assert versions(store) == [4]
+    assert hidden(folder) == []
+
+
+def test_d5_a_damaged_version_of_a_deleted_state_is_not_taken_for_none(store, folder):
+    saved(store, 3)
+    store.delete_strategy_state("value")
+    left = folder / ".value.json.deleted"
+    left.write_bytes(left.read_bytes().replace(b'"version":3', b'"version":2'))
+    with pytest.raises(CorruptData, match=r"\.value\.json\.deleted"):
+        store.save_strategy_state("value", {})
+    assert [each.place for each in store.verify().findings] == [str(left)]
+    store.repair()
+    assert store.verify().ok
+    saved(store, 1)
+    assert versions(store) == [1]
+
+
+def test_a_version_of_a_deleted_state_that_stays_beside_a_later_save_is_harmless(
+    store, folder, monkeypatch
+):
+    saved(store, 3)
+    store.delete_strategy_state("value")
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "drop", lambda self, path: (_ for _ in ()).throw(StorageError("x")))
+        saved(store, 2)
+    assert ".value.json.deleted" in hidden(folder)
+    assert (versions(store), store.verify().ok) == ([5, 4], True)
+    store.delete_strategy_state("value")
+    saved(store, 1)
+    assert versions(store) == [6]
+
+
+def test_a_state_that_is_restored_after_a_deletion_has_the_numbers_of_its_store(store, folder):
+    saved(store, 9)
+    store.delete_strategy_state("value")
+    store.restore_state("value", [], expect=0)
+    assert hidden(folder) == [".value.json.deleted"]
+    store.restore_state("value", [StateVersion(4, {}), StateVersion(3, {})], expect=0)
+    assert versions(store) == [4, 3]
+    saved(store, 1)
+    assert versions(store) == [5, 4, 3]
+    assert hidden(folder) == [".value.json.3", ".value.json.4"]
 
 
 def test_only_the_expected_version_is_deleted(store, folder):
@@ -367,7 +431,7 @@ def test_history_that_cannot_be_removed_yet_is_no_error(store, folder, monkeypat
         assert store.delete_strategy_state("value") is True
     assert "is removed by the next save" in caplog.text
     saved(store, 1)
-    assert versions(store) == [1]
+    assert versions(store) == [4]
     assert hidden(folder) == []
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from storecore import ConfigError, InvalidData, PriceBar, StateConflict, StorageError, open_store
 from storecore.builtin.memory import MemoryDataStore
+from storecore.errors import CorruptData
 from storecore.reports import StateVersion
 from storecore.values.times import EVER
 from storecore_postgres import bars
@@ -242,7 +243,8 @@ def test_a_state_is_deleted_with_its_history_once(store, at_commit):
     at_commit(lost_after_commit)
     assert store.delete_strategy_state("value") is False
     store.save_strategy_state("value", {"number": 9}, expect=0)
-    assert store.load_versioned_state("value") == StateVersion(1, {"number": 9})
+    assert store.load_versioned_state("value") == StateVersion(4, {"number": 9})
+    assert store.state_history("value") == [StateVersion(4, {"number": 9})]
 
 
 def test_a_state_that_was_saved_anew_meanwhile_is_not_deleted(store, opened, at_commit):
@@ -257,7 +259,34 @@ def test_a_state_that_was_saved_anew_meanwhile_is_not_deleted(store, opened, at_
 
     at_commit(commit)
     assert store.delete_strategy_state("value")
-    assert store.load_versioned_state("value") == StateVersion(1, {"number": 2})
+    assert store.load_versioned_state("value") == StateVersion(2, {"number": 2})
+
+
+def test_what_is_left_of_a_deleted_state_is_a_row_with_its_version(store, opened, admin, schema):
+    for number in range(3):
+        store.save_strategy_state("value", {"number": number})
+    store.delete_strategy_state("value")
+    columns = f"SELECT version, document FROM {schema}.states ORDER BY version"
+    assert admin.execute(columns).fetchall() == [(0, {"deleted": 3})]
+    assert (store.strategies(), store.state_history("value")) == ([], [])
+    assert (store.load_strategy_state("value"), store.verify().ok) == (None, True)
+    with opened(state_versions=2) as other:
+        other.save_strategy_state("value", {"number": 9}, expect=0)
+        assert [version for version, _ in admin.execute(columns)] == [4]
+        other.delete_strategy_state("value")
+        other.restore_state("value", [StateVersion(2, {})], expect=0)
+        assert [version for version, _ in admin.execute(columns)] == [2]
+
+
+@pytest.mark.parametrize("document", ["{}", "7"])
+def test_d5_a_damaged_version_of_a_deleted_state_is_not_taken_for_none(
+    store, admin, schema, document
+):
+    store.save_strategy_state("value", {})
+    store.delete_strategy_state("value")
+    admin.execute(f"UPDATE {schema}.states SET document = %s", [document])
+    with pytest.raises(CorruptData, match="strategy 'value', version 0"):
+        store.save_strategy_state("value", {})
 
 
 def test_as_many_versions_of_a_state_are_kept_as_the_store_is_reported(place):

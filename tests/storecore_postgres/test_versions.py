@@ -139,6 +139,7 @@ def test_it_is_opened_and_written_and_stays_as_it_is(
         store.write_event(event())
         store.write_fundamental("AAPL", fundamental())
         store.save_strategy_state("value", {"cash": 1})
+        assert store.delete_strategy_state("momentum") is False
         store.log_decision("value", decision())
         store.log_order("value", *sent())
         store.rename_symbol("AAPL", "B")
@@ -174,8 +175,12 @@ def test_a_new_store_is_opened_by_release_1_until_it_has_what_that_would_misread
         lambda store, make: store.write_fundamental("AAPL", make["fundamental"](extra={"eps": 1})),
         lambda store, make: store.log_decision("value", make["decision"](action=Action.SELL)),
         lambda store, make: store.log_order("value", *make["sent"](extra={"route": "X"})),
+        lambda store, make: (
+            store.save_strategy_state("value", {}),
+            store.delete_strategy_state("value"),
+        ),
     ],
-    ids=["volume", "column", "fundamental", "sell", "order"],
+    ids=["volume", "column", "fundamental", "sell", "order", "deleted state"],
 )
 def test_what_release_1_would_misread_raises_the_version_first(
     release_1, still_opens, tables, bar, fundamental, decision, sent, write

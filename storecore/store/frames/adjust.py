@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from math import isfinite
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 from storecore.bars.table import PRICES, instants_of
 from storecore.errors import InvalidData, shown, type_name
 from storecore.models import Event
-from storecore.store.frames.bars import bars_given
+from storecore.store.frames.bars import bars_given, known_zone, wall_clock
 from storecore.values.batches import listed
 from storecore.values.fields import is_number
 from storecore.values.timeframes import DAY
@@ -49,15 +50,24 @@ class _Step(NamedTuple):
 
 
 def adjust(
-    table: Any, events: Iterable[Event], *, split: str = "split", dividend: str = "dividend"
+    table: Any,
+    events: Iterable[Event],
+    *,
+    split: str = "split",
+    dividend: str = "dividend",
+    zone: str | None = None,
 ) -> pa.Table:
     """Return bars with prices and volumes as if all splits and dividends had been before them.
 
     `table` is one of bars, as `read_bar_table` returns it. `events` are those of a store; the ones
     of the types `split` and `dividend` count. A split has `{"ratio": 2}` in its payload, the new
     shares for an old one, or as text `"2:1"`; a dividend `{"amount": 0.22}`, in the currency of the
-    prices and for a share as it is on that day. Its day, in UTC, is the first without it (the
-    ex-date). An event that is there twice counts once; several dividends of a day are added.
+    prices and for a share as it is on that day. Its day is the first without it (the ex-date). An
+    event that is there twice counts once; several dividends of a day are added.
+
+    `zone` names the time zone whose days are meant, of bars and of events; without it they are days
+    of UTC. Give it if bars are stamped at the midnights of an exchange, or within the day. An event
+    at midnight in UTC, and bars that are all there, have the day that is written, in any zone.
 
     The last bar of each symbol stays as it is: events after it do not count. The column `factor` is
     what prices were multiplied by, `volume_factor` what volumes were. Further columns stay as they
@@ -67,8 +77,12 @@ def adjust(
     present = [name for name in (FACTOR, VOLUME_FACTOR) if name in bars.column_names]
     if present:
         raise InvalidData(f"table.{present[0]}: these bars are adjusted already; rename the column")
-    changes = _changes(listed(events, "Event", "events"), {split: True, dividend: False})
-    steps = list(_steps(bars, changes))
+    types = {split: True, dividend: False}
+    changes = _changes(
+        listed(events, "Event", "events"), types, None if zone is None else known_zone(zone)
+    )
+    place = bars.column_names.index("date")
+    steps = list(_steps(bars.set_column(place, "date", wall_clock(bars, zone)), changes))
     price = _column([(each.before, each.price) for each in steps])
     volume = _column([(each.before, each.volume) for each in steps])
     metadata = bars.schema.metadata
@@ -85,14 +99,16 @@ def _floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.cast(column, pa.float64(), safe=False)
 
 
-def _changes(events: list[Event], types: dict[str, bool]) -> dict[str, list[_Change]]:
+def _changes(
+    events: list[Event], types: dict[str, bool], zone: ZoneInfo | None
+) -> dict[str, list[_Change]]:
     """Return the splits and dividends of each symbol by day, each once, a split first."""
     found: dict[tuple[str, int, bool, float], _Change] = {}
     for row, event in enumerate(events):
         if not isinstance(event, Event):
             raise InvalidData(f"events[{row}]: expected an Event, got {type_name(event)}")
         if event.type in types and event.symbol is not None:
-            day = instant(event.timestamp, f"events[{row}].timestamp") // DAY * DAY
+            day = _day(instant(event.timestamp, f"events[{row}].timestamp"), zone)
             is_split = types[event.type]
             number = _ratio(event, row) if is_split else _amount(event, row)
             change = _Change(event.symbol, day, is_split, number, row)
@@ -106,6 +122,14 @@ def _changes(events: list[Event], types: dict[str, bool]) -> dict[str, list[_Cha
                 f"events[{one.row}], of {one.number:g}; leave one of them out"
             )
     return {symbol: list(each) for symbol, each in groupby(ordered, key=lambda each: each.symbol)}
+
+
+def _day(moment: int, zone: ZoneInfo | None) -> int:
+    """Return the midnight of the day of an event, as a clock there shows it."""
+    if zone is None or moment % DAY == 0:
+        return moment // DAY * DAY
+    there = to_datetime(moment, aware=True).astimezone(zone)
+    return instant(there.replace(tzinfo=None), "") // DAY * DAY
 
 
 def _ratio(event: Event, row: int) -> float:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.metadata import BACKEND
 from storecore.bars.table import DATE, NAIVE, PRICES
-from storecore.errors import InvalidData, type_name
-from storecore.store.frames.source import arrow_of, speaks_arrow
+from storecore.errors import InvalidData, shown, type_name
+from storecore.store.frames.numbers import prices_of, volumes_of
+from storecore.store.frames.source import arrow_of, columns_of, is_pandas, speaks_arrow
+from storecore.store.frames.warnings import warn_of_no_bars
 from storecore.values.suggestions import did_you_mean
 
 _NEVER_NULL = ("symbol", "date", *PRICES)
@@ -19,13 +23,14 @@ _NEVER_NULL = ("symbol", "date", *PRICES)
 def bars_given(table: Any, needed: Collection[str]) -> pa.Table:
     """Return a table with at least some columns, sorted by symbol, then date.
 
-    Dates are in microseconds, naive or in UTC. Raises `InvalidData`.
+    Dates are in microseconds, naive or in UTC. Raises `InvalidData`. Warns of a table that a store
+    has answered without rows.
     """
     if not speaks_arrow(table):
         raise InvalidData(
             f"table: expected a table of bars, as read_bar_table returns it, got {type_name(table)}"
         )
-    bars = arrow_of(table)
+    bars = _of_pandas(table) if is_pandas(table) else arrow_of(table)
     names = bars.column_names
     lacking = [name for name in needed if name not in names]
     if lacking:
@@ -33,6 +38,9 @@ def bars_given(table: Any, needed: Collection[str]) -> pa.Table:
             "table: "
             + "; ".join(f"no column {each}{did_you_mean(each, names)}" for each in lacking)
         )
+    if not len(bars) and BACKEND in (bars.schema.metadata or {}):
+        warn_of_no_bars()
+    bars = _of_numbers(bars)
     place = names.index("date")
     bars = bars.set_column(place, "date", _dates(bars["date"]))
     bars = bars.set_column(names.index("symbol"), "symbol", pc.cast(bars["symbol"], pa.string()))
@@ -44,6 +52,53 @@ def bars_given(table: Any, needed: Collection[str]) -> pa.Table:
     return bars.sort_by([("symbol", "ascending"), ("date", "ascending")])
 
 
+def wall_clock(bars: pa.Table, zone: str | None) -> pa.ChunkedArray:
+    """Return dates as a clock in a zone shows them; bars of whole days have theirs already."""
+    dates = pc.cast(pc.cast(bars["date"], pa.int64()), NAIVE)
+    if zone is None or are_of_days(bars):
+        return dates
+    known_zone(zone)
+    there = pc.cast(pc.assume_timezone(dates, "UTC"), pa.timestamp("us", zone))
+    return pc.local_timestamp(there)
+
+
+def are_of_days(bars: pa.Table) -> bool:
+    """Return whether all dates are midnights in UTC."""
+    days = pc.floor_temporal(bars["date"], unit="day") if len(bars) else bars["date"]
+    return bool(pc.all(pc.equal(days, bars["date"])).as_py() is not False)
+
+
+def known_zone(zone: str) -> ZoneInfo:
+    """Return a time zone by its name. Raises `InvalidData`."""
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
+        raise InvalidData(f"zone={shown(zone)}: not a time zone that is known here") from error
+
+
+def _of_pandas(frame: Any) -> pa.Table:
+    """Return a frame of pandas as a table; of objects Arrow would cut times to microseconds."""
+    columns = [each for each in columns_of(frame) if not each.is_index]
+    wrong = [f"table.{each.name}: {each.problem}" for each in columns if each.problem]
+    if wrong:
+        raise InvalidData("; ".join(wrong))
+    return pa.table([each.values for each in columns], [each.name for each in columns])
+
+
+def _of_numbers(bars: pa.Table) -> pa.Table:
+    """Return a table whose decimals are numbers, as a store has them."""
+    for place, name in enumerate(bars.column_names):
+        kind = bars.schema.types[place]
+        is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if is_number or name not in (*PRICES, "volume"):
+            continue
+        found = volumes_of(bars[name]) if name == "volume" else prices_of(bars[name], name)
+        if found.problems:
+            raise InvalidData("; ".join(found.problems))
+        bars = bars.set_column(place, name, found.values)
+    return bars
+
+
 def _is_sorted(bars: pa.Table) -> bool:
     names, dates = (bars[name].combine_chunks() for name in ("symbol", "date"))
     later = pc.greater_equal(dates[1:], dates[:-1])
@@ -52,6 +107,8 @@ def _is_sorted(bars: pa.Table) -> bool:
 
 
 def _dates(dates: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_date(dates.type):
+        return pc.cast(dates, NAIVE)
     if not pa.types.is_timestamp(dates.type):
         raise InvalidData(f"table.date: expected timestamps, got {dates.type}")
     try:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.midnights import Midnights, midnights_of
+from storecore.bars.table import buffer_of
 from storecore.store.frames.numbers import decoded, is_text
 from storecore.store.frames.rows import counted_rows, where
 from storecore.values.times import EARLIEST, LATEST, to_datetime
@@ -192,6 +194,17 @@ def zone_of_midnights(moments: pa.ChunkedArray) -> str:
     plain = pc.cast(pc.cast(moments, pa.int64()), local.type)
     is_midnight = _all_midnights(local) and not _all_midnights(plain)
     return str(moments.type.tz) if is_midnight else ""
+
+
+def lost_midnights(dates: pa.ChunkedArray) -> Midnights | None:
+    """Return the zone of which instants, in microseconds, are all midnights, but not those of UTC.
+
+    The zone is not named in them.
+    """
+    instants = buffer_of(dates, "q")
+    if not any(instants[at] % _DAY for at in (0, len(dates) // 2, -1) if len(dates)):
+        return None  # the usual case, at no cost
+    return midnights_of(pc.cast(dates, pa.int64()))
 
 
 def _offset_of_midnights(texts: pa.ChunkedArray) -> str:

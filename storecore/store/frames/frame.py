@@ -19,9 +19,14 @@ from storecore.bars.extra import TYPES
 from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
 from storecore.bars.metadata import TIMEFRAME
-from storecore.bars.table import PRICES
+from storecore.bars.table import EMPTY, PRICES
 from storecore.errors import InvalidData, text_of
-from storecore.store.frames.dates import dates_of, moments_given, zone_of_midnights
+from storecore.store.frames.dates import (
+    dates_of,
+    lost_midnights,
+    moments_given,
+    zone_of_midnights,
+)
 from storecore.store.frames.days import collapsed_days
 from storecore.store.frames.emptied import emptied
 from storecore.store.frames.extra import further_columns
@@ -38,6 +43,7 @@ from storecore.store.frames.options import DEFAULTS, Options
 from storecore.store.frames.source import Column, arrow_of, columns_of, is_pandas, speaks_arrow
 from storecore.store.frames.warnings import (
     warn_of_bars,
+    warn_of_lost_midnights,
     warn_of_midnights,
     warn_of_repeats,
     warn_of_spelling,
@@ -70,7 +76,7 @@ def checked_frame(
     if _is_plain(given, options):
         with suppress(InvalidData):  # found again below, with all others
             rows = checked_rows(given, keeps)
-            _warn_of_zone(given["date"], timeframe)
+            _warn_of_zone(given["date"], rows.table["date"], timeframe)
     if rows is None:
         given = _converted(given, timeframe, options)
         rows = checked_rows(given, keeps)
@@ -152,12 +158,24 @@ def _is_of_seven(frame: Any) -> bool:
 
 
 def _converted(table: Any, timeframe: str, options: Options) -> pa.Table:
-    found = named(long_columns(columns_of(table)), options)
+    columns = columns_of(table)
+    if all(each.is_index and not len(each.values) for each in columns):  # nothing at all (law B3)
+        return _empty(options)
+    found = named(long_columns(columns), options)
     problems = [f"table: {each}" for each in found.problems]
     plain, more = _values(found, timeframe, options)
     if problems + more:
         raise InvalidData(_report(problems + more, found.near))
     return plain
+
+
+def _empty(options: Options) -> pa.Table:
+    """Return a plain table without rows, for one that has no columns either."""
+    none = EMPTY.add_column(0, "symbol", pa.array([], pa.string()))
+    lost = emptied(none, none, options.symbol) if options.replace else []
+    if lost:
+        raise InvalidData(_report(lost, {}))
+    return none
 
 
 def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | None, list[str]]:
@@ -205,18 +223,21 @@ def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Optio
         return prices_of(values, name)
     written = _is_written(timeframe, options)
     dates = dates_of(values, written=written)
-    if not written:
-        _warn_of_zone(values, timeframe)
+    if not written and dates.values is not None:
+        _warn_of_zone(values, dates.values, timeframe)
     return Numbers(dates.values, dates.problems, None)
 
 
-def _warn_of_zone(dates: pa.ChunkedArray, timeframe: str) -> None:
-    """Warn of days that are stamped at the midnights of a zone."""
+def _warn_of_zone(given: pa.ChunkedArray, dates: pa.ChunkedArray, timeframe: str) -> None:
+    """Warn of days that are stamped at the midnights of a zone; `dates` are those given in UTC."""
     length = timeframe_of(timeframe)
-    if length is not None and length.is_of_days:
-        zone = zone_of_midnights(dates)
-        if zone:
-            warn_of_midnights(zone, timeframe)
+    if length is None or not length.is_of_days:
+        return
+    zone = zone_of_midnights(given)
+    if zone:
+        warn_of_midnights(zone, timeframe)
+    elif found := lost_midnights(dates):
+        warn_of_lost_midnights(found, timeframe)
 
 
 def _assembled(values: dict[str, Any], options: Options) -> pa.Table:

@@ -28,10 +28,11 @@ def to_frame(records: Iterable[Any], *, to: Library = "pandas") -> Any:
     of the outer field in front if two would have the same name: `order_extra`, `result_extra`.
 
     Dicts (`payload`, `extra`, `state`) stay dicts, an `Action` becomes its text. Times of one kind,
-    naive or of one named time zone, keep it; all others become aware UTC. Whole numbers
-    stay whole, also beside a missing value. A column of values that have no common type keeps them
-    as Python objects. Raises `InvalidData` if the records are of several kinds, or the library is
-    not installed.
+    naive or of one named time zone, keep it; all others become aware UTC. Whole numbers stay whole,
+    also beside a missing value. Numbers and texts of one column, as brokers give for an `order_id`,
+    all become text, which a Parquet file can hold. A column of other values that have no common
+    type keeps them as Python objects. Raises `InvalidData` if the records are of several kinds, or
+    the library is not installed.
     """
     library, build = _builder(to)
     return build(library, _columns(_listed(records)))
@@ -116,6 +117,8 @@ def _column(values: list[Any], declared: set[type]) -> _Column:
         return _Column("time", _of_one_zone(values))
     if kinds <= {int, float}:
         return _Column(_number(kinds, [each for each in values if each is not None]), values)
+    if kinds == {int, str}:
+        return _Column("str", [value if value is None else str(value) for value in values])
     (kind,) = kinds if len(kinds) == 1 else (object,)
     return _Column({bool: "bool", str: "str"}.get(kind, "object"), values)
 
@@ -159,6 +162,8 @@ def _to_polars(pl: Any, columns: dict[str, _Column]) -> Any:
 
     def series(name: str, column: _Column) -> Any:
         kind = types.get(column.kind)
+        if column.kind == "object" and not any(each is not None for each in column.values):
+            kind = pl.Null  # which a file can hold
         if kind is None:
             kind = pl.Datetime("us", column.zone and (zone_name(column.zone) or "UTC"))
         return pl.Series(name, column.values, kind)

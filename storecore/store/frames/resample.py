@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +17,8 @@ import pyarrow.compute as pc
 from storecore.bars.metadata import BACKEND, TIMEFRAME, described
 from storecore.bars.table import FIELDS, NAIVE
 from storecore.errors import InvalidData, shown
-from storecore.store.frames.bars import bars_given
+from storecore.store.frames.absent import warn_of_absent
+from storecore.store.frames.bars import are_of_days, bars_given, wall_clock
 from storecore.store.frames.sessions import Sessions, sessions_of
 from storecore.store.tables import read_bar_table
 from storecore.values.suggestions import did_you_mean
@@ -72,8 +72,9 @@ def resample(
     `extra` says how further columns become one: `{"trades": "sum", "vwap": "mean"}`, with "first",
     "last", "max", "min", "mean" or "sum". Others are left out.
 
-    Raises `InvalidData` if `to` is finer than the timeframe of the bars, as far as it is known:
-    from `timeframe` for a store, from the metadata of a table that is from one.
+    Gives a `StoreWarning` for symbols of which the store has no bars of `timeframe`, with the names
+    that are spelled like them. Raises `InvalidData` if `to` is finer than the timeframe of the
+    bars, as far as it is known: from `timeframe` for a store, from the metadata of its table.
     """
     length = _length(to)
     _check(length, closed, label, by, calendar, zone)
@@ -84,7 +85,7 @@ def resample(
     is_store = hasattr(source, "read_bars")
     _refuse_finer(timeframe if is_store else (stated or b"").decode(errors="replace"), length)
     if by == "time":
-        bins = _floored(_shifted(_wall(bars, zone), closed), length)
+        bins = _floored(_shifted(wall_clock(bars, zone), closed), length)
     else:
         bars, bins = _by_session(bars, length, closed, calendar, zone)
     dates = _ends(bins, length) if label == "right" else bins
@@ -160,25 +161,10 @@ def _bars(
         return bars_given(source, needed)
     if symbols is None:
         raise InvalidData("symbols: expected the symbols to read from the store")
-    return read_bar_table(source, symbols, *bounds, timeframe=timeframe, columns=needed)
-
-
-def _wall(bars: pa.Table, zone: str | None) -> pa.ChunkedArray:
-    """Return dates as a clock in a zone shows them; bars of whole days have theirs already."""
-    dates = pc.cast(pc.cast(bars["date"], pa.int64()), NAIVE)
-    if zone is None or _all_of_days(bars):
-        return dates
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
-        raise InvalidData(f"zone={shown(zone)}: not a time zone that is known here") from error
-    there = pc.cast(pc.assume_timezone(dates, "UTC"), pa.timestamp("us", zone))
-    return pc.local_timestamp(there)
-
-
-def _all_of_days(bars: pa.Table) -> bool:
-    days = pc.floor_temporal(bars["date"], unit="day") if len(bars) else bars["date"]
-    return bool(pc.all(pc.equal(days, bars["date"])).as_py() is not False)
+    names = [symbols] if isinstance(symbols, str) else list(symbols)
+    table = read_bar_table(source, names, *bounds, timeframe=timeframe, columns=needed)
+    warn_of_absent(source, names, table, timeframe)
+    return table
 
 
 def _shifted(dates: pa.ChunkedArray, closed: str) -> pa.ChunkedArray:
@@ -202,8 +188,8 @@ def _by_session(
 ) -> tuple[pa.Table, pa.ChunkedArray]:
     """Return the bars that are in a session, and their bins."""
     moments = pc.cast(bars["date"], pa.int64())
-    if calendar is None or _all_of_days(bars):
-        days = pc.floor_temporal(_wall(bars, zone), unit="day")
+    if calendar is None or are_of_days(bars):
+        days = pc.floor_temporal(wall_clock(bars, zone), unit="day")
         opens = _firsts(bars["symbol"], days, moments)
     else:
         sessions = _sessions(calendar, moments)

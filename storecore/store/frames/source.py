@@ -181,6 +181,8 @@ def _of_rows(rows: Any) -> list[Column]:
             f"{_EXPECTED}, got {type(rows).__name__} of {type(strange).__name__}{_instead(strange)}"
         )
     names = dict.fromkeys(name for row in given for name in row)
+    if given and not names:
+        raise InvalidData(f"{_EXPECTED}, got {len(given):,} rows without columns")
     return [_converted(name, [row.get(name) for row in given]) for name in names]
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars.groups import Grouped
+from storecore.bars.midnights import Midnights
 from storecore.bars.regularity import Misfit, may_be_sparse, misfit
 from storecore.bars.table import instants_of
 from storecore.errors import StoreWarning
@@ -32,7 +33,7 @@ def warn_of_spelling(timeframe: str) -> None:
     """Warn of an unusual spelling of a timeframe, which names a series of its own."""
     usual = usual_spelling(timeframe)
     if usual is not None:
-        _warn(
+        warn(
             f"timeframe {timeframe!r}: did you mean {usual!r}? They name different series; a store "
             "keeps both"
         )
@@ -40,9 +41,19 @@ def warn_of_spelling(timeframe: str) -> None:
 
 def warn_of_midnights(zone: str, timeframe: str) -> None:
     """Warn of days that are stamped at the midnights of a zone."""
-    _warn(
+    warn(
         f"timeframe {timeframe!r}: the dates are midnights in {zone}, and are kept as instants, "
         'which are no midnights in UTC; give day="written" to file each bar under its own day'
+    )
+
+
+def warn_of_lost_midnights(found: Midnights, timeframe: str) -> None:
+    """Warn of days that look like the midnights of a zone, which the table does not name."""
+    warn(
+        f"timeframe {timeframe!r}: all dates are at {found.clocks} UTC, as midnights in "
+        f"{found.zone} are, and are kept as instants; if they are days of that zone, give the "
+        f'dates in it (pandas: dt.tz_convert({found.zone!r})) and day="written", which files '
+        "each bar under its own day"
     )
 
 
@@ -55,9 +66,9 @@ def warn_of_bars(rows: Grouped, timeframe: str, stated: str | None = None) -> No
     own = f"the table is one of {stated} bars; give timeframe {stated!r}"
     for symbol, each in found[:_MOST]:
         advice = each.advice if stated in (None, timeframe) else own
-        _warn(f"{symbol}, timeframe {timeframe!r}: {each.looks_like}; {advice}")
+        warn(f"{symbol}, timeframe {timeframe!r}: {each.looks_like}; {advice}")
     if len(found) > _MOST:
-        _warn(f"timeframe {timeframe!r}: so do the bars of {len(found) - _MOST} more symbols")
+        warn(f"timeframe {timeframe!r}: so do the bars of {len(found) - _MOST} more symbols")
 
 
 def warn_of_repeats(given: pa.Table, rows: Grouped, timeframe: str) -> None:
@@ -70,11 +81,19 @@ def warn_of_repeats(given: pa.Table, rows: Grouped, timeframe: str) -> None:
     distinct = plain.group_by(plain.column_names).aggregate([])
     repeats = len(distinct) - len(rows.table)
     if repeats > 0:
-        _warn(
+        warn(
             f"timeframe {timeframe!r}: {repeats:,} rows repeat a date of their series with other "
             "values, the last of each was taken; if they are bars of their own, the dates lack "
             "their time"
         )
+
+
+def warn_of_no_bars() -> None:
+    """Warn of a table that a store has answered without rows."""
+    warn(
+        "table: it has no bars: a store gives no rows for a symbol or timeframe that it does not "
+        "have; store.nearest(symbol) finds the spelling, store.inventory() lists every series"
+    )
 
 
 def misfits(rows: Grouped, timeframe: str) -> list[tuple[str, Misfit]]:
@@ -97,7 +116,8 @@ def _are_apart(instants: Sequence[int], length: int, starts: list[int]) -> bool:
     """Return whether all bars of each symbol are at least a length apart: the usual case."""
     if len(starts) == 1 and len(instants) <= _FEW:  # faster than a call of Arrow
         dates = list(instants)
-        return all(step >= length for step in map(sub, dates[1:], dates))
+        least: int = min(map(sub, dates[1:], dates))
+        return least >= length
     dates = pa.Array.from_buffers(pa.int64(), len(instants), [None, pa.py_buffer(instants)])
     near = pc.less(pc.subtract(dates[1:], dates[:-1]), length)
     if near.true_count >= len(starts):
@@ -105,7 +125,7 @@ def _are_apart(instants: Sequence[int], length: int, starts: list[int]) -> bool:
     return set(pc.indices_nonzero(near).to_pylist()) <= {start - 1 for start in starts}
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
     """Warn at the line of the program that called storecore."""
     if is_silenced():
         return

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
-from storecore.bars.regularity import misfit
+from storecore.bars.regularity import misfit, mixed_stamps
 
 MONDAY = datetime(2026, 1, 5)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -52,6 +52,38 @@ def in_zone(zone, days):
 def test_what_does_not_fit_is_named_by_what_it_looks_like(dates, timeframe, looks_like, fits):
     seen = found(dates, timeframe)
     assert (seen.looks_like, seen.timeframe) == (looks_like, fits)
+
+
+def stamped(dates, timeframe="1d"):
+    return mixed_stamps(pa.array(sorted(dates), pa.timestamp("us")).cast(pa.int64()), timeframe)
+
+
+def test_days_of_one_vendor_after_another_are_seen_by_their_times():
+    days, later = every(DAY, 4), every(DAY, 3, MONDAY + 4 * DAY + 15 * HOUR)
+    seen = stamped([*days, *later])
+    assert str(seen) == (
+        "4 bars are at midnight in UTC and 3 are not; it looks like days that are stamped in "
+        "different ways, at 00:00 and 15:00 UTC"
+    )
+    assert seen.advice == 'with day="written" each is filed under the day that is written'
+
+
+@pytest.mark.parametrize(
+    ("dates", "timeframe"),
+    [
+        (every(DAY, 10), "1d"),
+        (every(DAY, 10, MONDAY + 15 * HOUR), "1d"),
+        ([*every(DAY, 9), MONDAY + 9 * DAY + HOUR], "1d"),
+        ([MONDAY, *every(DAY, 9, MONDAY + DAY + HOUR)], "1d"),
+        (in_zone("Europe/London", every(DAY, 300)), "1d"),
+        ([MONDAY + n * (DAY + HOUR) for n in range(20)], "1d"),
+        ([*every(DAY, 4), *every(DAY, 3, MONDAY + 4 * DAY + 15 * HOUR)], "1h"),
+        ([*every(DAY, 4), *every(DAY, 3, MONDAY + 4 * DAY + 15 * HOUR)], "session"),
+        ([MONDAY], "1d"),
+    ],
+)
+def test_one_way_of_stamping_or_an_odd_bar_is_not_reported(dates, timeframe):
+    assert stamped(dates, timeframe) is None
 
 
 def test_days_of_two_vendors_are_seen_by_their_times():

@@ -16,10 +16,12 @@ import pyarrow as pa
 import pytest
 
 from storecore import (
+    Action,
     ConfigError,
     DataStore,
     InvalidData,
     StateVersion,
+    StorageError,
     StoreClosed,
     laws,
     open_store,
@@ -775,3 +777,164 @@ def test_an_observer_is_not_told_of_what_was_not_there_or_was_refused(store, cal
     with pytest.raises(InvalidData):
         store.rename_symbol("AAPL", "NEW")
     assert calls == []
+
+
+# Writes that were added later: through wrappers, with an observer that raises, and with extras.
+
+EVER = date.min, date.max
+LATER_WRITES = {
+    "replace": (
+        lambda store: store.write_bar_table(
+            records.bar_table([records.bar(), records.bar(symbol="MSFT")]), replace=True
+        ),
+        [("bars", "AAPL", 1), ("bars", "MSFT", 1)],
+    ),
+    "delete_bars": (
+        lambda store: store.delete_bars("MSFT", *EVER),
+        [("deletions", "MSFT", 1)],
+    ),
+    "delete_events": (
+        lambda store: store.delete_events(*EVER, types=iter(["news"]), symbols="AAPL"),
+        [("event_deletions", "news", 1)],
+    ),
+    "delete_fundamentals": (
+        lambda store: store.delete_fundamentals(symbol="AAPL", start=date.min, end=date.max),
+        [("fundamental_deletions", "AAPL", 1)],
+    ),
+    "rename_symbol": (
+        lambda store: store.rename_symbol(new="NEW", old="AAPL"),
+        [("renames", "AAPL", 1), ("renames", "NEW", 1)],
+    ),
+    "delete_strategy_state": (
+        lambda store: store.delete_strategy_state("value", expect=1),
+        [("state_deletions", "value", 1)],
+    ),
+    "log_decision": (
+        lambda store: store.log_decision(
+            "value", records.decision(action=Action.SELL, extra={"a": 1})
+        ),
+        [("decisions", "value", 1)],
+    ),
+    "log_orders": (
+        lambda store: store.log_orders("value", [records.sent(extra={"route": "X"})] * 2),
+        [("orders", "value", 2)],
+    ),
+}
+PLACES = {
+    "memory": {"backend": "memory"},
+    "cached": {"backend": "cached", "store": {"backend": "memory"}},
+    "mirror": {
+        "backend": "mirror",
+        "primary": {"backend": "memory"},
+        "replicas": [{"backend": "memory"}, {"backend": "cached", "store": {"backend": "memory"}}],
+    },
+}
+
+
+def fill(store):
+    store.write_bars("AAPL", [records.bar()])
+    store.write_bars("MSFT", [records.bar(symbol="MSFT", extra={"vwap": 1.5}, volume=None)])
+    store.write_event(records.event())
+    store.write_fundamental("AAPL", records.fundamental(extra={"eps": 1.5}))
+    store.save_strategy_state("value", {})
+
+
+def decided(store):
+    """What a store has, apart from times and hashes of the log."""
+    return [
+        store.inventory(),
+        store.read_bar_table(["AAPL", "MSFT", "NEW"]).to_pylist(),
+        store.read_events(*EVER),
+        [store.fundamentals(symbol) for symbol in ("AAPL", "NEW")],
+        store.load_versioned_state("value"),
+        [each.decision for each in store.read_decisions(*EVER)],
+        [(each.order, each.result) for each in store.read_orders(*EVER)],
+    ]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", LATER_WRITES)
+def test_each_later_write_is_reported_once_through_any_wrapper(calls, name, place):
+    write, told = LATER_WRITES[name]
+    with open_store(PLACES[place]) as store, MemoryDataStore() as plain:
+        for each in (store, plain):
+            fill(each)
+            decided(each)  # into the cache
+        calls.clear()
+        write(store)
+        assert calls == told
+        write(plain)
+        assert decided(store) == decided(plain)
+
+
+@pytest.mark.parametrize("name", LATER_WRITES)
+def test_an_observer_that_raises_harms_no_later_write(site, caplog, name):
+    source = FAILING.format(hook="storecore_written", arguments=HOOKS["storecore_written"])
+    site.install("acme-bad", modules={"acme_bad": source}, plugins={"a_bad": "acme_bad"})
+    site.install("acme-watch", modules={"acme_watch": WATCH}, plugins={"watch": "acme_watch"})
+    write, told = LATER_WRITES[name]
+    with open_store("memory") as store, MemoryDataStore() as plain:
+        fill(store)
+        fill(plain)
+        import acme_watch
+
+        acme_watch.calls.clear()
+        caplog.clear()
+        assert write(store) == write(plain)
+        assert acme_watch.calls == told
+        assert decided(store) == decided(plain)
+    failed = "observer a_bad failed in storecore_written; the store goes on"
+    assert caplog.messages == [failed] * len(told)
+
+
+@pytest.mark.parametrize("name", LATER_WRITES)
+def test_a_readonly_store_refuses_each_later_write_and_reports_none(calls, name):
+    with open_store("readonly", store={"backend": "memory"}) as store:
+        fill(store._nested._nested)
+        before = decided(store)
+        calls.clear()
+        with pytest.raises(StorageError, match="is opened for reading only"):
+            LATER_WRITES[name][0](store)
+        assert (calls, decided(store)) == ([], before)
+
+
+REFUSING = """
+class Store(MemoryDataStore):
+    def __init__(self):
+        super().__init__()
+        self._bars.replace = self._rename = self._refused
+        for each in (self._bars, self._fundamentals, self._events, self._states):
+            each.delete = self._refused
+        for log in self._logs.values():
+            log.write = self._refused
+
+    def _refused(self, *args):
+        raise OSError("the disk of the replica is gone")
+"""
+
+
+@pytest.mark.parametrize("name", LATER_WRITES)
+@pytest.mark.parametrize("on_failure", ["log", "raise"])
+def test_a_replica_that_fails_is_named_and_the_write_is_reported_unless_it_raises(
+    site, calls, caplog, name, on_failure
+):
+    able = f"capabilities={set(storecore_backend().capabilities)}, open="
+    site.backend(BACKEND.format(store=REFUSING).replace("open=", able), name="acme")
+    write, told = LATER_WRITES[name]
+    options = {"primary": {"backend": "memory"}, "replicas": [{"backend": "acme"}]}
+    with (
+        open_store("mirror", **options, on_failure=on_failure) as store,
+        MemoryDataStore() as plain,
+    ):
+        fill(store)
+        fill(plain)
+        calls.clear()
+        if on_failure == "raise":
+            with pytest.raises(StorageError, match="disk of the replica is gone; do not write it"):
+                write(store)
+        else:
+            write(store)
+        write(plain)
+        assert calls == (told if on_failure == "log" else [])
+        assert "the primary has it, but not these replicas" in caplog.text
+        assert decided(store) == decided(plain)

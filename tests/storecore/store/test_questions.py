@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,26 @@ def test_any_store_refuses_what_is_no_question(any_store, ask):
 def test_n2_any_store_refuses_what_is_no_name(any_store, ask):
     with pytest.raises(InvalidName):
         ask(any_store)
+
+
+def test_one_symbol_may_be_given_for_a_list_and_no_other_bare_text(bar, event):
+    with storecore.open_store("memory") as store:
+        store.write_bars("AAPL", [bar()])
+        store.write_event(event())
+        assert (
+            len(store.read_bar_table("AAPL"))
+            == sum(map(len, storecore.iter_bar_tables(store, "AAPL")))
+            == 1
+        )
+        assert len(storecore.resample(store, "1w", "AAPL")) == 1
+        for refused in ({"columns": "close"}, {"symbols": ["AAPL"], "columns": "close"}):
+            with pytest.raises(InvalidData, match=r"give \['close'\]"):
+                store.read_bar_table(**{"symbols": "AAPL", **refused})
+        for ask in (store.read_events, partial(store.delete_events, datetime.min, datetime.max)):
+            with pytest.raises(InvalidData, match=r"give \['news'\]"):
+                ask(types="news")
+        assert len(store.read_events(symbols="AAPL")) == 1
+        assert store.delete_events(datetime.min, datetime.max, symbols="AAPL") == 1
 
 
 @pytest.mark.parametrize(

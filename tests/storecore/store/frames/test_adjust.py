@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import polars as pl
@@ -11,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import storecore
-from storecore import Event, InvalidData, adjust
+from storecore import Event, InvalidData, StoreWarning, adjust, resample
 
 DAY = datetime(2026, 1, 5)
 SPLIT = ("split", "AAPL", "2005-02-28", {"ratio": 2})
@@ -219,3 +222,109 @@ def test_bars_that_are_adjusted_already_are_refused():
         adjust(none, [])
     with pytest.raises(InvalidData, match="no column close"):
         adjust(bars([4]).drop(["close"]), [])
+
+
+# Days of a time zone, objects, and tables without rows.
+
+
+def in_zone(zone, closes):
+    """A bar at each midnight of a zone, as an instant in UTC."""
+    days = pd.DatetimeIndex([DAY + timedelta(n) for n in range(len(closes))]).tz_localize(zone)
+    made = bars(closes)
+    return made.set_column(1, "date", pa.array(days.tz_convert("UTC"), pa.timestamp("us", "UTC")))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "Australia/Sydney", "UTC"])
+@pytest.mark.parametrize("stamp", ["the day", "its midnight there", "its evening there"])
+def test_bars_at_the_midnights_of_a_zone_have_the_days_of_that_zone(zone, stamp):
+    """A split on the third day, however its event is stamped, comes before the third bar."""
+    midnight = (DAY + timedelta(2)).replace(tzinfo=ZoneInfo(zone))
+    stamps = {
+        "the day": DAY + timedelta(2),
+        "its midnight there": midnight.astimezone(UTC),
+        "its evening there": (midnight + timedelta(hours=18.5)).astimezone(UTC),
+    }
+    event = happened("split", "X", stamps[stamp], {"ratio": 2})
+    found = adjust(in_zone(zone, [4, 4, 2, 2]), [event], zone=zone)
+    assert found["close"].to_pylist() == [2, 2, 2, 2]
+    assert found["date"] == in_zone(zone, [4, 4, 2, 2])["date"]
+
+
+def test_without_a_zone_the_days_are_those_of_utc():
+    """Midnights in New York are on their day in UTC, midnights in Tokyo on the day before."""
+    event = on(2, "split", ratio=2)
+    assert (
+        adjust(in_zone("America/New_York", [4, 4, 2, 2]), [event])["close"].to_pylist() == [2] * 4
+    )
+    assert adjust(in_zone("Asia/Tokyo", [4, 4, 2, 2]), [event])["close"].to_pylist() == [2, 2, 1, 2]
+
+
+def test_bars_within_the_day_have_the_days_of_the_zone():
+    """The last bar of a day in New York is on the next day in UTC."""
+    hours = pd.DatetimeIndex(["2026-01-05 16:00", "2026-01-05 19:30", "2026-01-06 09:30"])
+    moments = hours.tz_localize("America/New_York").tz_convert("UTC")
+    given = bars([4, 4, 2]).set_column(1, "date", pa.array(moments, pa.timestamp("us", "UTC")))
+    event = on(1, "split", ratio=2)
+    assert adjust(given, [event], zone="America/New_York")["close"].to_pylist() == [2, 2, 2]
+    assert adjust(given, [event])["close"].to_pylist() == [2, 4, 2]
+
+
+def test_bars_of_whole_days_have_the_day_that_is_written_in_any_zone():
+    for zone in ("America/New_York", "Asia/Tokyo"):
+        found = adjust(bars([4, 2]), [on(1, "split", ratio=2)], zone=zone)
+        assert found["close"].to_pylist() == [2, 2]
+
+
+def test_a_zone_that_nobody_knows_is_refused():
+    with pytest.raises(InvalidData, match=r"^zone='No/Where': not a time zone"):
+        adjust(bars([4, 2]), [], zone="No/Where")
+
+
+@pytest.mark.parametrize(
+    "use", [lambda frame: adjust(frame, []), lambda frame: resample(frame, "1w")]
+)
+def test_t1_objects_of_pandas_are_read_as_a_store_reads_them(use):
+    """Arrow cuts a finer time among objects to microseconds."""
+    frame = bars([4, 2]).to_pandas()
+    finer = [pd.Timestamp(DAY), pd.Timestamp("2026-01-06 00:00:00.000000001")]
+    with pytest.raises(InvalidData, match=r"^table.date: finer than a microsecond"):
+        use(frame.assign(date=pd.Series(finer, dtype=object)))
+    with pytest.raises(InvalidData, match=r"^table.close: cannot read object as values of one"):
+        use(frame.assign(close=pd.Series([1.0, "x"], dtype=object)))
+    days = [each.to_pydatetime().date() for each in frame["date"]]
+    exact = [Decimal("4"), Decimal("2")]
+    volumes = pd.Series([Decimal(2**53 + 1), Decimal(1)], dtype=object)
+    made = use(frame.assign(date=pd.Series(days, dtype=object), close=exact, volume=volumes))
+    assert made["close"].to_pylist()[-1] == 2.0
+    assert made["date"].to_pylist()[0] == DAY
+    assert sum(made["volume"].to_pylist()) == 2**53 + 2
+
+
+def test_a_decimal_that_no_number_equals_is_refused():
+    volumes = pd.Series([Decimal(2**53 + 1), Decimal("0.5")], dtype=object)
+    with pytest.raises(InvalidData, match=r"^table\[0\].volume=9007199254740993.0: no 64"):
+        adjust(bars([4, 2]).to_pandas().assign(volume=volumes), [])
+
+
+def test_an_index_of_dates_is_a_column_and_other_indexes_are_left_out():
+    frame = bars([4, 2]).to_pandas().set_index("date")
+    assert adjust(frame, [])["date"].to_pylist() == [DAY, DAY + timedelta(1)]
+    frame = bars([4, 2]).to_pandas()
+    frame.index = [7, 8]
+    assert adjust(frame, []).column_names[-2:] == ["factor", "volume_factor"]
+    assert len(adjust(frame, []).column_names) == len(frame.columns) + 2
+
+
+@pytest.mark.parametrize(
+    "use", [lambda given: adjust(given, []), lambda given: resample(given, "1w")]
+)
+def test_a_table_that_a_store_has_answered_without_rows_gives_a_warning(use):
+    with storecore.open_store("memory") as store:
+        storecore.write_bar_table(store, bars([4, 2]))
+        with pytest.warns(
+            StoreWarning, match=r"^table: it has no bars: .*store\.nearest\(symbol\)"
+        ):
+            assert len(use(store.read_bar_table("Y"))) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(use(bars([4]).slice(1))) == 0  # of the user's own

@@ -180,6 +180,32 @@ def test_a_frame_replaces_whole_series_if_asked():
     assert len(store.read_bars("AAPL", *ALWAYS)) == 1
 
 
+EMPTY = {
+    "a list": [],
+    "a tuple": (),
+    "a dict": {},
+    "a frame": pd.DataFrame(),
+    "a frame of Polars": pl.DataFrame(),
+    "a table": pa.table({}),
+    "a generator": (each for each in ()),
+}
+
+
+@pytest.mark.parametrize("given", EMPTY.values(), ids=EMPTY)
+def test_b3_what_has_neither_rows_nor_columns_does_nothing(given):
+    store = MemoryDataStore()
+    for keywords in ({}, {"symbol": "AAPL"}, {"replace": True}, {"volume": "absent"}):
+        storecore.write_bar_table(store, given, **keywords)
+    assert store.symbols() == []
+    with pytest.raises(InvalidData, match=r"^replace=True: no row is left of 'AAPL'"):
+        storecore.write_bar_table(store, given, symbol="AAPL", replace=True)
+
+
+@pytest.mark.parametrize("given", [[{}], pd.DataFrame(index=[1, 2]), {"open": []}])
+def test_rows_without_columns_and_columns_that_are_not_those_of_bars_are_refused(given):
+    assert "table: " in refused(given)
+
+
 def test_an_empty_table_without_a_symbol_replaces_nothing():
     store = MemoryDataStore()
     storecore.write_bar_table(store, plain())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from datetime import UTC, date, datetime, timedelta
 from types import ModuleType
 
@@ -13,6 +14,7 @@ import pytest
 
 import storecore
 from storecore import InvalidData, PriceBar, resample
+from storecore.builtin.memory import MemoryDataStore
 from storecore.store.frames.sessions import sessions_of
 
 WAYS = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
@@ -345,3 +347,47 @@ def test_a_finer_timeframe_is_refused_for_a_store_and_for_its_table(to):
 
 def test_a_table_that_states_no_timeframe_is_not_refused():
     assert len(resample(bars([DAY, DAY + timedelta(7)]), "1d")) == 2
+
+
+def resampled(store, symbols, **options):
+    """Return the number of bars, and what is said about it."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        count = len(resample(store, "1w", symbols, **options))
+    assert {each.filename for each in found} <= {__file__}, "at the line that called storecore"
+    return count, [str(each.message) for each in found]
+
+
+def test_a_symbol_that_a_store_does_not_have_gives_a_warning_with_the_nearest():
+    with storecore.open_store("memory") as store:
+        for symbol in ("AAPL", "MSFT"):
+            storecore.write_bar_table(store, bars([DAY], symbol=symbol))
+        assert resampled(store, iter(["AAPL", "AAPLL", "?"])) == (
+            1,
+            ["the store has no 1d bars of 'AAPLL', did you mean 'AAPL'?; '?'"],
+        )
+        assert resampled(store, "AAPL", timeframe="5m") == (
+            0,
+            ["the store has no 5m bars of 'AAPL', which has 1d"],
+        )
+        (text,) = resampled(store, [f"NONE {number}" for number in range(7)])[1]
+        assert text.endswith("; and so with 2 more symbols")
+
+
+def test_a_range_without_bars_of_a_symbol_that_a_store_has_gives_none():
+    with storecore.open_store("memory") as store:
+        storecore.write_bar_table(store, bars([DAY], symbol="AAPL"))
+        assert resampled(store, "AAPL") == (1, [])
+        assert resampled(store, ["AAPL"], end="2020-01-01") == (0, [])
+
+
+def test_a_store_that_lists_nothing_says_nothing():
+    class Plain:
+        def read_bars(self, *args, **kwargs):
+            return []
+
+    class OfEarlierApi(MemoryDataStore):
+        nearest = None
+
+    assert resampled(Plain(), "AAPL") == (0, [])
+    assert resampled(OfEarlierApi(), "AAPL") == (0, ["the store has no 1d bars of 'AAPL'"])

@@ -275,3 +275,86 @@ def test_rows_of_a_written_day_without_prices_do_not_count():
     given = table(every(MINUTE, 2)).to_pandas()
     given.loc[1, ["open", "high", "low", "close"]] = None
     assert warned(given, day="written", missing="skip")[1] == 1
+
+
+# Midnights of a zone that nobody names any more.
+
+
+def in_utc(zone, count=5, first=JAN_5):
+    return pd.DatetimeIndex(every(DAY, count, first)).tz_localize(zone).tz_convert("UTC")
+
+
+@pytest.mark.parametrize("form", ["aware", "naive", "of pandas", "texts", "nanoseconds"])
+def test_days_that_look_like_midnights_of_a_zone_are_kept_with_a_warning(form):
+    moments = in_utc("America/New_York")
+    forms = {
+        "aware": lambda: table(pa.array(moments)),
+        "naive": lambda: table(pa.array(moments.tz_localize(None))),
+        "of pandas": lambda: table(pa.array(moments)).to_pandas().rename(columns=str.upper),
+        "texts": lambda: table([each.isoformat() for each in moments]),
+        "nanoseconds": lambda: table(pa.array(moments).cast(pa.timestamp("ns", "UTC"))),
+    }
+    (text,), kept = warned(forms[form]())
+    assert kept == 5
+    assert text == (
+        "timeframe '1d': all dates are at 05:00 UTC, as midnights in America/New_York are, and are "
+        "kept as instants; if they are days of that zone, give the dates in it (pandas: "
+        "dt.tz_convert('America/New_York')) and day=\"written\", which files each bar under its "
+        "own day"
+    )
+
+
+def test_the_advice_for_such_days_files_each_under_its_own_day():
+    frame = table(pa.array(in_utc("America/New_York"))).to_pandas()
+    frame["date"] = frame["date"].dt.tz_convert("America/New_York")
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, frame, day="written")
+    assert [each.date for each in store.read_bars("AAPL", *ALWAYS)] == every(DAY, 5)
+
+
+@pytest.mark.parametrize(
+    ("moments", "timeframe"),
+    [
+        (in_utc("America/New_York"), "1h"),
+        (in_utc("America/New_York"), "session"),
+        (in_utc("America/New_York", 2), "1d"),
+        (in_utc("UTC"), "1d"),
+        (in_utc("UTC", first=JAN_5 + 21 * 60 * MINUTE), "1d"),
+        (in_utc("UTC", first=JAN_5 + 12 * 60 * MINUTE), "1d"),
+    ],
+)
+def test_other_times_that_name_no_zone_give_none(moments, timeframe):
+    found = warned(table(pa.array(moments)), timeframe=timeframe)[0]
+    assert [each for each in found if "midnights" in each] == []
+
+
+def test_dates_without_a_time_are_no_midnights_of_a_zone():
+    days = pa.array([each.date() for each in every(DAY, 5)])
+    assert warned(table(days)) == ([], 5)
+
+
+def test_stamps_of_two_vendors_in_separate_writes_are_noted_by_verify():
+    """A write knows its own rows only; the whole series is looked at by `verify`."""
+    store = MemoryDataStore()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StoreWarning)
+        storecore.write_bar_table(store, table(every(DAY, 5)))
+        storecore.write_bar_table(store, table(pa.array(in_utc("America/New_York"))))
+        later = in_utc("America/New_York", first=JAN_5 + 5 * DAY)
+        storecore.write_bar_table(store, table(every(DAY, 5), "LATER"))
+        storecore.write_bar_table(store, table(pa.array(later), "LATER"))
+    notes = {each.place: each.detail for each in store.verify().notes}
+    looks = "it looks like days that are stamped in different ways, at 00:00 and 05:00 UTC"
+    assert notes == {
+        "AAPL (1d)": f"5 of 5 days have several bars, the first 2026-01-05 00:00:00; {looks}",
+        "LATER (1d)": f"5 bars are at midnight in UTC and 5 are not; {looks}",
+    }
+
+
+def test_the_ten_methods_warn_of_nothing(bar):
+    """`write_bars` of the plan knows no timeframe, and keeps what it is given."""
+    store = MemoryDataStore()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        store.write_bars("AAPL", [bar(date=each) for each in every(MINUTE, 5)])
+        store.write_bars("AAPL", [bar(date=each) for each in in_utc("America/New_York")])

@@ -432,26 +432,42 @@ class RenamesOrdersToo(Renaming):
             log.kept = [each.replace(old.encode(), new.encode()) for each in log.kept]
 
 
-class CountsOnAfterADeletion(MemoryDataStore):
+class BeginsAtVersion1AfterADeletion(MemoryDataStore):
     law = "VersionedState"
 
-    def __init__(self):
-        super().__init__()
-        self.numbers = {}
-
     def delete_strategy_state(self, strategy_name, *, expect=None):
-        number = self.load_versioned_state(strategy_name).version
         deleted = super().delete_strategy_state(strategy_name, expect=expect)
-        if deleted:
-            self.numbers[strategy_name] = number
+        self._states.deleted.clear()
         return deleted
 
+
+class TakesTheLastNumberAgain(MemoryDataStore):
+    law = "VersionedState"
+
+    def delete_strategy_state(self, strategy_name, *, expect=None):
+        deleted = super().delete_strategy_state(strategy_name, expect=expect)
+        if deleted:
+            self._states.deleted[strategy_name] -= 1
+        return deleted
+
+
+class CountsOnInEveryState(MemoryDataStore):
+    law = "VersionedState"
+
     def save_strategy_state(self, strategy_name, state, *, expect=None):
+        highest = max(self._states.deleted.values(), default=0)
+        self._states.deleted.setdefault(strategy_name, highest)
         super().save_strategy_state(strategy_name, state, expect=expect)
-        number = self.numbers.pop(strategy_name, 0)
-        if number:
-            kept = self._states.versions[strategy_name]
-            self._states.versions[strategy_name] = [(at + number, each) for at, each in kept]
+
+
+class ExpectsTheVersionOfADeletedState(MemoryDataStore):
+    law = "VersionedState"
+
+    def save_strategy_state(self, strategy_name, state, *, expect=None):
+        known = strategy_name in self._states.versions
+        if not known and expect == self._states.deleted.get(strategy_name):
+            expect = 0
+        super().save_strategy_state(strategy_name, state, expect=expect)
 
 
 class DeletesTheCurrentStateAlone(MemoryDataStore):
