@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from storecore.errors import ConfigError as ConfigError
     from storecore.errors import CorruptData as CorruptData
     from storecore.errors import DuplicateBackend as DuplicateBackend
+    from storecore.errors import HistoryPruned as HistoryPruned
     from storecore.errors import InvalidData as InvalidData
     from storecore.errors import InvalidName as InvalidName
     from storecore.errors import LockTimeout as LockTimeout
+    from storecore.errors import LookAhead as LookAhead
     from storecore.errors import NoStore as NoStore
     from storecore.errors import NotSerializable as NotSerializable
     from storecore.errors import StateConflict as StateConflict
@@ -132,9 +134,9 @@ _USE = {
     "config.open": "open_store",
     "copying": "CopyReport copy_store",
     "errors": (
-        "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
-        "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError "
-        "StoreClosed StoreError StoreWarning UnknownBackend"
+        "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend HistoryPruned "
+        "InvalidData InvalidName LockTimeout LookAhead NoStore NotSerializable StateConflict "
+        "StorageError StoreClosed StoreError StoreWarning UnknownBackend"
     ),
     "store.frames.adjust": "adjust",
     "store.frames.gaps": "verify_sessions",
