@@ -58,6 +58,7 @@ from storecore.testing.presence import PresenceLaws
 from storecore.testing.processes import ProcessLaws
 from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.questions import QuestionLaws
+from storecore.testing.recorded import RecordedLaws
 from storecore.testing.reopened import ReopenedLaws
 from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
@@ -111,6 +112,7 @@ CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "DiskUsage": DiskUsageLaws,
     "Transfer": TransferLaws,
     "Maintenance": MaintenanceLaws,
+    "History": RecordedLaws,
 }
 
 
