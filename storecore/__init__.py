@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from storecore.fundamentals import decode_fundamental as decode_fundamental
     from storecore.fundamentals import encode_fundamental as encode_fundamental
     from storecore.fundamentals import select_fundamentals as select_fundamentals
+    from storecore.knowledge.view import View as View
+    from storecore.knowledge.view import at as at
     from storecore.models import Action as Action
     from storecore.models import Decision as Decision
     from storecore.models import DecisionRecord as DecisionRecord
@@ -142,6 +144,7 @@ _USE = {
     "store.frames.gaps": "verify_sessions",
     "store.frames.records": "to_frame",
     "store.frames.resample": "resample",
+    "knowledge.view": "View at",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
         "OrderResult PriceBar"
@@ -196,6 +199,7 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
+__path__.append(f"{__path__[0]}/plugins/aliases")  # modules whose names are deprecated
 _HOME["__version__"] = "reports.version"
 
 
