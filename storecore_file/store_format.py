@@ -22,8 +22,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from storecore.audit.context import needs_newer_release
 from storecore.errors import CorruptData, StorageError, StoreError
-from storecore.values.documents import uses_extra
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.seal import sealed, unsealed
@@ -115,7 +115,7 @@ class StoreFormat:
 
     def require_for(self, lines: Sequence[bytes]) -> None:
         """Raise the number of the store if one of these records needs it."""
-        if self._known < EXTRA and any(map(uses_extra, lines)):
+        if self._known < EXTRA and any(map(needs_newer_release, lines)):
             self.require(EXTRA)
 
 

@@ -41,9 +41,14 @@ class SchemaVersion:
         self.as_owner(what, lambda connection: connection.execute(statement))
         self._known = VERSION
 
-    def require_for(self, what: str, records: Iterable[bytes]) -> None:
+    def require_for(
+        self,
+        what: str,
+        records: Iterable[bytes],
+        needs: Callable[[bytes], bool] = uses_extra,
+    ) -> None:
         """Raise the version if one of these encoded records needs it."""
-        if self._known < VERSION and any(map(uses_extra, records)):
+        if self._known < VERSION and any(map(needs, records)):
             self.require(what)
 
     def complete(self, what: str) -> None:
