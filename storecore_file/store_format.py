@@ -5,7 +5,7 @@
     format   what may be in the store
     1        partitions without generations: a store without the document, of the first release
     2        partitions with generations: new stores
-    3        records with `extra`, decisions to sell, symbols that were renamed
+    3        records with `extra` or of a run, decisions to sell, symbols that were renamed
 
 The number holds for the whole store, all kinds of data. It is raised, and synced, before the first
 write of what an older release would misread, and so lose or call damaged. A store that holds none

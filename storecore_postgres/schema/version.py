@@ -1,7 +1,8 @@
 """The version of a store, raised before the first write that an older release would misread.
 
     1   what the first release reads
-    2   bars with columns of their own or without a volume, records with `extra`, decisions to sell
+    2   bars with columns of their own or without a volume, records with `extra` or of a run,
+        decisions to sell
 
 A store that holds none of it keeps version 1, and an older release opens it.
 """
