@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from storecore.models import OrderRecord as OrderRecord
     from storecore.models import OrderResult as OrderResult
     from storecore.models import PriceBar as PriceBar
+    from storecore.models import Read as Read
     from storecore.plugins.discovery import BackendInfo as BackendInfo
     from storecore.plugins.discovery import backends as backends
     from storecore.plugins.spec import PROMISES as PROMISES
@@ -147,7 +148,7 @@ _USE = {
     "knowledge.view": "View at",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
-        "OrderResult PriceBar"
+        "OrderResult PriceBar Read"
     ),
     "plugins.discovery": "BackendInfo backends",
     "protocols": (

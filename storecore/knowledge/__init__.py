@@ -1,1 +1,1 @@
-"""What was known, and when: views of a store as of a time (laws K1 to K4)."""
+"""What was known when: views of a store as of a time, receipts of what was read, and replay."""

@@ -27,6 +27,7 @@ from operator import attrgetter
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from storecore.audit.context import check_question, chosen, context
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
 from storecore.bars.extra_values import Misfit
@@ -82,14 +83,14 @@ from storecore.store.questions import replacing_unsupported
 from storecore.values.documents import encode_document
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
-from storecore.values.times import LATEST, Bound, bounded_range, latest_instant, time_range
+from storecore.values.times import EVER, LATEST, Bound, bounded_range, latest_instant, time_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
     from storecore.knowledge.view import OnFuture, View
-    from storecore.protocols import Day, Extra, Missing, Volume
+    from storecore.protocols import By, Day, Extra, Missing, Reads, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Item = TypeVar("_Item")
@@ -581,45 +582,112 @@ class Store(Closing):
 
     # Audit.
 
-    def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Append a decision to the audit log."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._logs["decisions"].write([decision_body(strategy_name, decision)])
+    def log_decision(
+        self,
+        strategy_name: str,
+        decision: Decision,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append a decision to the audit log.
 
-    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and the broker's response to the audit log."""
+        `as_of` is the time at which the strategy stood, `run` the name of a backtest, whose records
+        are apart from the live log. `reads` are the receipts of what was read for the decision.
+        """
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._logs["orders"].write([order_body(strategy_name, order, result)])
+        about = context(as_of, run, reads)
+        self._logs["decisions"].write([decision_body(strategy_name, decision, about)])
+
+    def log_order(
+        self,
+        strategy_name: str,
+        order: Order,
+        result: OrderResult,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append an order and the broker's response to the audit log.
+
+        See `log_decision` for `as_of`, `run` and `reads`.
+        """
+        strategy_name = self._name(strategy_name, "strategy_name")
+        about = context(as_of, run, reads)
+        self._logs["orders"].write([order_body(strategy_name, order, result, about)])
 
     @offered()
-    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
-        """Append decisions to the audit log, all with the same time; all or none."""
+    def log_decisions(
+        self,
+        strategy_name: str,
+        decisions: Iterable[Decision],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append decisions to the audit log, all with the same time; all or none.
+
+        Each has the same `as_of`, `run` and `reads`.
+        """
         strategy_name = self._name(strategy_name, "strategy_name")
-        bodies = decision_bodies(strategy_name, decisions)
+        bodies = decision_bodies(strategy_name, decisions, context(as_of, run, reads))
         if bodies:
             self._logs["decisions"].write(bodies)
 
     @offered()
-    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
-        """Append orders and their results to the audit log, all with the same time; all or none."""
+    def log_orders(
+        self,
+        strategy_name: str,
+        orders: Iterable[tuple[Order, OrderResult]],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append orders and their results to the audit log, all with the same time; all or none.
+
+        Each has the same `as_of`, `run` and `reads`.
+        """
         strategy_name = self._name(strategy_name, "strategy_name")
-        bodies = order_bodies(strategy_name, orders)
+        bodies = order_bodies(strategy_name, orders, context(as_of, run, reads))
         if bodies:
             self._logs["orders"].write(bodies)
 
     @offered("audit.lines")
     def read_decisions(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[DecisionRecord]:
-        """Return the decisions logged from `start` to `end`, in the order of `seq`."""
-        return self._records("decisions", start, end, strategy_name)
+        """Return the decisions logged from `start` to `end`, in the order of `seq`.
+
+        Without `run` they are those of the live log, with `run` those of a run; "*" stands for
+        all. With `by="as_of"`, the range is one of the times at which the strategy stood.
+        """
+        return self._records("decisions", start, end, strategy_name, by, run)
 
     @offered("audit.lines")
     def read_orders(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[OrderRecord]:
-        """Return the orders logged from `start` to `end`, in the order of `seq`."""
-        return self._records("orders", start, end, strategy_name)
+        """Return the orders logged from `start` to `end`, in the order of `seq`.
+
+        See `read_decisions` for `by` and `run`.
+        """
+        return self._records("orders", start, end, strategy_name, by, run)
 
     @offered("audit.lines")
     def verify_audit(self) -> AuditReport:
@@ -770,11 +838,18 @@ class Store(Closing):
         if batch.names:
             self._bars.replace(timeframe, batch)
 
-    def _records(self, log: str, start: Bound, end: Bound, strategy: str | None) -> list[Any]:
+    def _records(
+        self, log: str, start: Bound, end: Bound, strategy: str | None, by: By, run: str | None
+    ) -> list[Any]:
         self._check_open()
         if strategy is not None:
             check_name(strategy, "strategy_name")
-        return self._logs[log].read(time_range(start, end), strategy)
+        check_question(by, run)
+        span = time_range(start, end)
+        if by == "timestamp":
+            return chosen(self._logs[log].read(span, strategy), None, run)
+        found = self._logs[log].read(EVER._replace(aware=span.aware), strategy)
+        return chosen(found, span, run)
 
     def _report(self) -> Report:
         """Check all stored data; `verify` adds the comparison with a checkpoint."""

@@ -22,6 +22,7 @@ import broken_names
 import broken_questions
 import broken_reopened
 import broken_restarts
+import broken_runs
 import broken_sizes
 import broken_times
 import broken_together
@@ -44,6 +45,7 @@ MODULES = (
     *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
     broken_questions,
     broken_extras,
+    broken_runs,
 )
 BROKEN = {
     name: cls
