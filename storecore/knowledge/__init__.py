@@ -1,1 +1,1 @@
-"""What was known when: views of a store as of a time, receipts of what was read, and replay."""
+"""What was known and when it was recorded: views as of a time, history, receipts and replay."""

@@ -176,7 +176,11 @@ def _numbers(bars: list[PriceBar], dates: list[int], exact: str) -> _Parts:
 
 
 _KINDS: dict[type, str] = {
-    **{float: "float64", int: "int64", bool: "bool", str: "string", datetime: "timestamp"}
+    float: "float64",
+    int: "int64",
+    bool: "bool",
+    str: "string",
+    datetime: "timestamp",
 }
 
 
@@ -228,9 +232,7 @@ def _parts_of_table(table: pa.Table, start: int) -> Iterator[tuple[str, bytes | 
             yield from _further_parts("rows", column, pairs)
 
 
-def _volume_parts(
-    column: pa.ChunkedArray, start: int
-) -> Iterator[tuple[str, bytes | memoryview]]:
+def _volume_parts(column: pa.ChunkedArray, start: int) -> Iterator[tuple[str, bytes | memoryview]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -239,7 +241,9 @@ def _volume_parts(
     floats = pc.add(pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0), 0.0)
     yield "volume", buffer_of(floats, "d").cast("B")
     if column.null_count:
-        nulls = [start + row for row, is_null in enumerate(pc.is_null(column).to_pylist()) if is_null]
+        nulls = [
+            start + row for row, is_null in enumerate(pc.is_null(column).to_pylist()) if is_null
+        ]
         yield "null volumes", _ints(nulls)
     if pa.types.is_integer(column.type):
         rows = enumerate(column.to_pylist(), start)
