@@ -1,1 +1,1 @@
-"""What was known when: views of a store as of a time, receipts of what was read, and replay."""
+"""What was known when: versions and their clock, views as of a time, receipts, and replay."""
