@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from storecore.knowledge.versions import FundamentalVersion as FundamentalVersion
     from storecore.knowledge.versions import Snapshot as Snapshot
     from storecore.knowledge.versions import Versions as Versions
+    from storecore.knowledge.view import View as View
+    from storecore.knowledge.view import at as at
     from storecore.models import Action as Action
     from storecore.models import Decision as Decision
     from storecore.models import DecisionRecord as DecisionRecord
@@ -160,6 +162,7 @@ _USE = {
     "store.frames.records": "to_frame",
     "store.frames.resample": "resample",
     "knowledge.versions": "BarVersion Correction EventVersion FundamentalVersion Snapshot",
+    "knowledge.view": "View at",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
         "OrderResult PriceBar Read"
@@ -219,6 +222,7 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
+__path__.append(f"{__path__[0]}/plugins/aliases")  # modules whose names are deprecated
 _HOME["__version__"] = "reports.version"
 
 

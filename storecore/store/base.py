@@ -20,8 +20,8 @@ methods it has:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime
-from functools import partial
+from datetime import date, datetime, timedelta
+from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter
 from types import MethodType, TracebackType
@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
+    from storecore.knowledge.view import OnFuture, View
     from storecore.protocols import By, Day, Extra, Missing, Reads, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
@@ -182,6 +183,14 @@ def _what_is_missing(store: Any, method: str) -> str:
     if method in ADDED and capability in store.capabilities:
         return f"this method of the capability {capability}, which was added later"
     return f"the capability {capability}"
+
+
+@lru_cache(maxsize=1)
+def _view_class() -> type[View]:
+    """Return `View`, a store itself. To import it in each call would take as long as the rest."""
+    from storecore.knowledge.view import View
+
+    return View
 
 
 def offered(*needs: str) -> Callable[[_Function], _Function]:
@@ -832,6 +841,23 @@ class Store(Closing):
         return self._clock.drop_snapshot(self._name(name, "name"))
 
     # The whole store.
+
+    def at(
+        self,
+        t: datetime | str,
+        *,
+        recorded: datetime | None = None,
+        on_future: OnFuture | None = None,
+        lengths: Mapping[str, timedelta] | None = None,
+    ) -> View:
+        """Return a view of the store that shows only what was known at a time (law K2).
+
+        A question that reaches beyond `t` is cut at `t`; with `on_future="raise"` it is
+        `LookAhead`. `lengths` gives the lengths of timeframes whose names do not, as in
+        `{"session": timedelta(hours=23)}`. Finer than a microsecond is rounded down.
+        """
+        self._check_open()
+        return _view_class()(self, t, recorded, on_future, lengths)
 
     @offered("store._rename")
     def rename_symbol(self, old: str, new: str) -> None:
