@@ -1,1 +1,1 @@
-"""What was known and when it was recorded: views as of a time, history, receipts and replay."""
+"""What was known when: versions and their clock, views as of a time, receipts, and replay."""

@@ -7,7 +7,7 @@ holder cannot change, and digested when the receipt is asked for.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -56,7 +56,9 @@ def checksum(answer: Any) -> Sum:
     if isinstance(answer, list) and answer and isinstance(answer[0], PriceBar):
         return Sum(len(answer), _series(answer))
     if hasattr(answer, "schema"):
-        return tables_checksum([answer])
+        table = TableDigest()
+        table.add(answer)
+        return table.sum()
     digest, found = Digest(), _records(answer)
     for record in found:
         digest.add(record)
@@ -64,16 +66,26 @@ def checksum(answer: Any) -> Sum:
     return Sum(tally.count, tally.checksum or sha256().hexdigest())
 
 
-def tables_checksum(pieces: Iterable[pa.Table]) -> Sum:
-    """Return the checksum of tables of bars, which are the pieces of one table."""
-    hashes: dict[str, Any] = {}
-    rows = 0
-    for piece in pieces:
-        for name, content in _parts_of_table(piece, rows):
+class TableDigest:
+    """The checksum of tables of bars, which are the pieces of one table."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._hashes: dict[str, Any] = {}
+
+    def add(self, piece: pa.Table) -> None:
+        """Add the next piece of the table."""
+        for name, content in _parts_of_table(piece, self._rows):
             if len(content):
-                hashes.setdefault(name, sha256()).update(content)
-        rows += len(piece)
-    return Sum(rows, _joined({name: each.digest() for name, each in hashes.items()}))
+                self._hashes.setdefault(name, sha256()).update(content)
+        self._rows += len(piece)
+
+    def sum(self) -> Sum:
+        """Return the checksum of the pieces added so far."""
+        whole = sha256()
+        for name in sorted(self._hashes, key=str.encode):
+            whole.update(sha256(name.encode()).digest() + self._hashes[name].digest())
+        return Sum(self._rows, whole.hexdigest())
 
 
 class _Encoded(tuple[bytes, ...]):
@@ -221,9 +233,9 @@ def _parts_of_table(table: pa.Table, start: int) -> Iterator[tuple[str, bytes | 
     for name in set(names) & {"date", *_PRICES}:
         yield name, buffer_of(table[name], "q" if name == "date" else "d").cast("B")
     if "symbol" in names:
-        texts = [each.encode() for each in table["symbol"].to_pylist()]
-        yield "lengths of symbol", _ints(list(map(len, texts)))
-        yield "symbol", b"".join(texts)
+        lengths, texts = _texts(table["symbol"])
+        yield "lengths of symbol", lengths
+        yield "symbol", texts
     if "volume" in names:
         yield from _volume_parts(table["volume"], start)
     for name in extra_names(names):
@@ -252,11 +264,19 @@ def _volume_parts(column: pa.ChunkedArray, start: int) -> Iterator[tuple[str, by
         yield "exact volumes", _ints([each for _, each in exact])
 
 
-def _joined(digests: dict[str, bytes]) -> str:
-    whole = sha256()
-    for name in sorted(digests, key=str.encode):
-        whole.update(sha256(name.encode()).digest() + digests[name])
-    return whole.hexdigest()
+def _texts(column: pa.ChunkedArray) -> tuple[memoryview | bytes, memoryview | bytes]:
+    """Return the lengths and the bytes of a column of texts without nulls."""
+    import pyarrow.compute as pc
+
+    from storecore.bars.table import buffer_of
+
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if not len(array):
+        return b"", b""
+    offsets = memoryview(array.buffers()[1]).cast("i")[array.offset : array.offset + len(array) + 1]
+    text = memoryview(array.buffers()[2])[offsets[0] : offsets[-1]]
+    lengths = pc.cast(pc.binary_length(column), "int64")
+    return buffer_of(lengths, "q").cast("B"), text
 
 
 def _ints(values: Sequence[int]) -> bytes:
