@@ -124,8 +124,10 @@ LAWS: dict[str, Law] = {
     "A1": Law(
         "One call is one record: a JSON line in the file of its local day, where there are files. "
         "Each field comes back as the plain value that equals the one given, or the call is "
-        "refused and the error names the field.",
-        "Evidence must be readable without us.",
+        "refused and the error names the field. A record may say the time at which the strategy "
+        "stood (`as_of`), the run that it is part of and what was read for it (`reads`). The "
+        "records of a run are apart from the live log.",
+        "Evidence must be readable without us, and a backtest is not trading.",
     ),
     "A2": Law("Append-only: nothing rewrites a record.", "Else it is no evidence."),
     "A3": Law(

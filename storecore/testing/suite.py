@@ -32,6 +32,7 @@ from inspect import getattr_static
 from typing import Any
 
 from storecore.testing.audit import AuditLaws
+from storecore.testing.audit_runs import RunLaws
 from storecore.testing.bar_stream import BarStreamLaws
 from storecore.testing.bar_tables import BarTableLaws
 from storecore.testing.bars import BarLaws
@@ -100,6 +101,7 @@ BASE_LAWS: tuple[type[Fixtures], ...] = (
     PresenceLaws,
     QuestionLaws,
     DeletionLaws,
+    RunLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "BarTables": BarTableLaws,

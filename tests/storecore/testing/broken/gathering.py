@@ -23,6 +23,7 @@ import broken_questions
 import broken_recorded
 import broken_reopened
 import broken_restarts
+import broken_runs
 import broken_sizes
 import broken_times
 import broken_together
@@ -45,6 +46,7 @@ MODULES = (
     *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
     broken_questions,
     broken_extras,
+    broken_runs,
     broken_recorded,
 )
 BROKEN = {
