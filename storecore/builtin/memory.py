@@ -404,6 +404,8 @@ class MemoryBars(BarCollection):
             gone = [at for at in series.rows if span.first <= at <= span.last]
             if gone:
                 self._publish({key: (series, series.without(set(gone)), gone)}, self._clock.tick())
+                if not any(self.by_series[key][::3]):  # neither bars nor a past
+                    del self.by_series[key]
         return len(gone)
 
     def series(self) -> list[_Key]:

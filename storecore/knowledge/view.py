@@ -18,16 +18,24 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from storecore.bars.rows import MAX_BYTES
 from storecore.errors import InvalidData, LookAhead, StorageError, shown
 from storecore.events import event_symbols, event_types
-from storecore.knowledge import catalog
+from storecore.knowledge import catalog, runs
 from storecore.knowledge.catalog import Known
 from storecore.knowledge.lengths import checked_lengths, last_ended
 from storecore.models import Event, FundamentalData, PriceBar
-from storecore.protocols import CAPABILITIES, METHODS, DataStore
+from storecore.protocols import CAPABILITIES, METHODS, By, DataStore, Reads
+from storecore.reports import StateVersion
 from storecore.store.base import Store, offered
 from storecore.store.questions import has_method
 from storecore.store.wrapper import Wrapper, method_of
-from storecore.values.names import check_name
-from storecore.values.times import Bound, TimeRange, latest_instant, time_range, to_datetime
+from storecore.values.names import check_name, checked_prefix
+from storecore.values.times import (
+    Bound,
+    TimeRange,
+    exact_instant,
+    latest_instant,
+    time_range,
+    to_datetime,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +51,7 @@ def at(
     t: datetime | str,
     *,
     recorded: datetime | None = None,
+    run: str | None = None,
     on_future: OnFuture | None = None,
     lengths: Mapping[str, timedelta] | None = None,
 ) -> View:
@@ -51,14 +60,15 @@ def at(
     See `Store.at`.
     """
     if isinstance(store, Store):
-        return store.at(t, recorded=recorded, on_future=on_future, lengths=lengths)
-    return View(store, t, recorded, on_future, lengths)
+        return store.at(t, recorded=recorded, run=run, on_future=on_future, lengths=lengths)
+    return View(store, t, recorded, run, on_future, lengths)
 
 
 class View(Wrapper):
     """A `DataStore` that shows what was known at a time, and refuses every write.
 
-    It has the capabilities of the store that read. `close()` closes the view and not the store.
+    With a run it takes decisions, orders and states. It has the capabilities of the store that
+    read. `close()` closes the view and not the store.
     """
 
     def __init__(
@@ -66,6 +76,7 @@ class View(Wrapper):
         nested: DataStore,
         t: datetime | str,
         recorded: datetime | None = None,
+        run: str | None = None,
         on_future: OnFuture | None = None,
         lengths: Mapping[str, timedelta] | None = None,
     ) -> None:
@@ -73,6 +84,7 @@ class View(Wrapper):
         if isinstance(t, str) or recorded is not None:
             raise _needs_history(nested, "recorded=… and named snapshots")
         self._at = latest_instant(t, "t")
+        self._run = None if run is None else runs.checked_run(run)
         self._raises = False if on_future is None else _is_to_raise(on_future)
         self._lengths = _NO_LENGTHS if lengths is None else checked_lengths(lengths)
 
@@ -81,12 +93,13 @@ class View(Wrapper):
         t: datetime | str,
         *,
         recorded: datetime | None = None,
+        run: str | None = None,
         on_future: OnFuture | None = None,
         lengths: Mapping[str, timedelta] | None = None,
     ) -> View:
         """Return the view of an earlier time. A later one is cut at the time of this view."""
         self._check_open()
-        view = View(self._nested, t, recorded, on_future, lengths)
+        view = View(self._nested, t, recorded, run or self._run, on_future, lengths)
         view._raises = self._raises if on_future is None else view._raises
         self._check_bound("at", "t", t, view._at)
         view._at = min(view._at, self._at)
@@ -95,8 +108,9 @@ class View(Wrapper):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """The names of the capabilities of the store that read."""
-        return frozenset(name for name in _VIEWED if isinstance(self._nested, CAPABILITIES[name]))
+        """The names of the capabilities of the store that read; in a run also `BulkAudit`."""
+        names = _VIEWED if self._run is None else _VIEWED | {"BulkAudit"}
+        return frozenset(name for name in names if isinstance(self._nested, CAPABILITIES[name]))
 
     def close(self) -> None:
         """Close the view. The store stays open."""
@@ -217,17 +231,21 @@ class View(Wrapper):
         return _ANSWERS[method](self, *args, **kwargs)
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        raise StorageError(
-            f"{method}: {self!r} shows what was known and cannot be written; write to the store "
-            "itself",
-            errno=errno.EROFS,
-        )
+        write = None if self._run is None else _WRITES.get(method)
+        if write is None:
+            raise StorageError(
+                f"{method}: {self!r} shows what was known and cannot be written; write to the "
+                "store itself. Decisions, orders and states of a backtest can be written in a view "
+                'with a run, as in at(t, run="backtest-7")',
+                errno=errno.EROFS,
+            )
+        return write(self, *args, **kwargs)
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
         capability = METHODS[method].capability
-        return capability in _VIEWED and (
-            has_method(self._nested, method) or capability in self.capabilities
-        )
+        if capability not in _VIEWED and (capability != "BulkAudit" or self._run is None):
+            return False
+        return has_method(self._nested, method) or capability in self.capabilities
 
     def _known(self) -> Known:
         return Known(self._nested, self._at, self._lengths)
@@ -265,15 +283,26 @@ class View(Wrapper):
 
 def _records(method: str) -> Callable[..., Any]:
     def read(
-        view: Any, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        view: Any,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[Any]:
+        """Read records that had been logged; in a view of a run, its own by their `as_of`."""
+        is_own = view._run is not None and run in (None, view._run)
+        asked = {"by": "as_of" if is_own else by, "run": view._run if is_own else run}
         span, until = view._cut(method, start, end)
         read = method_of(view._nested, method)
         if span.first > until:
-            read(*_any_time(span), strategy_name)  # raises what a store would
+            read(*_any_time(span), strategy_name, **asked)  # raises what a store would
             return []
-        found: list[Any] = read(start, to_datetime(until, span.aware), strategy_name)
-        return found
+        found: list[Any] = read(start, to_datetime(until, span.aware), strategy_name, **asked)
+        if is_own or by == "timestamp":
+            return found
+        return [each for each in found if exact_instant(each.timestamp, "timestamp") <= view._at]
 
     return read
 
@@ -290,16 +319,29 @@ def _fundamentals(
     return found
 
 
-def _state(method: str) -> Callable[..., Any]:
-    def read(view: Any, strategy_name: str) -> Any:
-        check_name(strategy_name, "strategy_name")
-        raise _needs_history(view._nested, f"{method}: the state of an earlier time")
+def _state_history(view: Any, strategy_name: str) -> list[StateVersion]:
+    name = check_name(strategy_name, "strategy_name")
+    if view._run is None:
+        raise _needs_history(view._nested, "the state of an earlier time")
+    return runs.history(view._nested, view._run, view._at, name)
 
-    return read
+
+def _versioned_state(view: Any, strategy_name: str) -> StateVersion:
+    known = _state_history(view, strategy_name)
+    return known[0] if known else StateVersion(0, None)
+
+
+def _load_state(view: Any, strategy_name: str) -> dict[str, Any] | None:
+    return _versioned_state(view, strategy_name).state
 
 
 def _strategies(view: Any, prefix: str = "") -> list[str]:
-    raise _needs_history(view._nested, "strategies: the states of an earlier time")
+    if view._run is None:
+        raise _needs_history(view._nested, "strategies: the states of an earlier time")
+    begins = runs.states_of(view._run)
+    found = method_of(view._nested, "strategies")(prefix=begins + checked_prefix(prefix))
+    names = [name.removeprefix(begins) for name in found]
+    return [name for name in names if _state_history(view, name)]
 
 
 def _whole_audit(view: Any) -> Any:
@@ -324,15 +366,54 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "fundamentals": _fundamentals,
     "fundamental_symbols": _of_catalog("fundamental_symbols"),
     "event_symbols": _of_catalog("event_symbols"),
-    "load_strategy_state": _state("load_strategy_state"),
-    "load_versioned_state": _state("load_versioned_state"),
-    "state_history": _state("state_history"),
+    "load_strategy_state": _load_state,
+    "load_versioned_state": _versioned_state,
+    "state_history": _state_history,
     "strategies": _strategies,
     "read_decisions": _records("read_decisions"),
     "read_orders": _records("read_orders"),
     "verify_audit": _whole_audit,
 }
 """The reads that a view answers otherwise than by a method of its own."""
+
+
+def _save_state(
+    view: Any, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+) -> None:
+    runs.save(view._nested, view._run, view._at, strategy_name, state, expect)
+
+
+def _delete_state(view: Any, strategy_name: str, *, expect: int | None = None) -> bool:
+    name = runs.states_of(view._run) + check_name(strategy_name, "strategy_name")
+    deleted: bool = method_of(view._nested, "delete_strategy_state")(name, expect=expect)
+    return deleted
+
+
+def _log(method: str) -> Callable[..., Any]:
+    def log(
+        view: Any,
+        *args: Any,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+        **kwargs: Any,
+    ) -> None:
+        if as_of is not None and latest_instant(as_of, "as_of") != view._at:
+            raise InvalidData(f"{method}: as_of={shown(as_of)} is not the time of {view!r}")
+        if run not in (None, view._run):
+            raise InvalidData(f"{method}: run={shown(run)} is not {shown(view._run)}, the view's")
+        at = to_datetime(view._at, aware=True)
+        method_of(view._nested, method)(*args, **kwargs, as_of=at, run=view._run, reads=reads)
+
+    return log
+
+
+_WRITES: dict[str, Callable[..., Any]] = {
+    "save_strategy_state": _save_state,
+    "delete_strategy_state": _delete_state,
+    **{name: _log(name) for name in ("log_decision", "log_order", "log_decisions", "log_orders")},
+}
+"""What can be written in a view of a run."""
 
 
 def _any_time(span: TimeRange) -> tuple[datetime, datetime]:

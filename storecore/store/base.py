@@ -80,7 +80,7 @@ from storecore.reports import (
     StateVersion,
 )
 from storecore.reports.display import html, html_table
-from storecore.states import checked_versions
+from storecore.states import RUN_STATES, checked_versions
 from storecore.store.collections import (
     AuditLog,
     BarCollection,
@@ -598,10 +598,16 @@ class Store(Closing):
 
     @offered("states.strategies")
     def strategies(self, prefix: str = "") -> list[str]:
-        """Return the strategies that have a saved state and whose names begin with `prefix`."""
+        """Return the strategies that have a saved state and whose names begin with `prefix`.
+
+        States of runs (`storecore.knowledge.runs`) are listed only if `prefix` begins as they do.
+        """
         self._check_open()
         begins = checked_prefix(prefix)
-        return sorted(name for name in self._states.strategies() if name.startswith(begins))
+        found = [name for name in self._states.strategies() if name.startswith(begins)]
+        if begins.startswith(RUN_STATES):
+            return sorted(found)
+        return sorted(name for name in found if not name.startswith(RUN_STATES))
 
     # Audit.
 
@@ -847,17 +853,19 @@ class Store(Closing):
         t: datetime | str,
         *,
         recorded: datetime | None = None,
+        run: str | None = None,
         on_future: OnFuture | None = None,
         lengths: Mapping[str, timedelta] | None = None,
     ) -> View:
         """Return a view of the store that shows only what was known at a time (law K2).
 
         A question that reaches beyond `t` is cut at `t`; with `on_future="raise"` it is
-        `LookAhead`. `lengths` gives the lengths of timeframes whose names do not, as in
-        `{"session": timedelta(hours=23)}`. Finer than a microsecond is rounded down.
+        `LookAhead`. With `run`, the name of a backtest, decisions, orders and states can be
+        written, apart from the live ones. `lengths` gives the lengths of timeframes whose names do
+        not, as in `{"session": timedelta(hours=23)}`. Finer than a microsecond is rounded down.
         """
         self._check_open()
-        return _view_class()(self, t, recorded, on_future, lengths)
+        return _view_class()(self, t, recorded, run, on_future, lengths)
 
     @offered("store._rename")
     def rename_symbol(self, old: str, new: str) -> None:

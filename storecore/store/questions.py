@@ -21,6 +21,7 @@ from storecore.events import EventQuery, event_symbols, event_types, find_events
 from storecore.models import DecisionRecord, Event, FundamentalData, OrderRecord, PriceBar
 from storecore.protocols import METHODS, By, DataStore, Reads, Transfer, declaration
 from storecore.reports import SeriesCoverage
+from storecore.states import RUN_STATES
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
 from storecore.values.times import (
@@ -137,6 +138,17 @@ def strategies(store: Any, prefix: str = "") -> list[str]:
     """Return the strategies of a store with `Catalog` whose own method has no `prefix`."""
     begins = checked_prefix(prefix)
     return [name for name in store.strategies() if name.startswith(begins)]
+
+
+def all_strategies(store: Any) -> list[str]:
+    """Return all names under which a store with `Catalog` keeps states, also those of runs."""
+    return sorted({*store.strategies(), *_strategies_of_runs(store)})
+
+
+def _strategies_of_runs(store: Any) -> list[str]:
+    if has_method(store, "strategies"):
+        return list(store.strategies(prefix=RUN_STATES))
+    return []  # such a store lists them with the others
 
 
 def inventory(store: Any) -> list[SeriesCoverage]:

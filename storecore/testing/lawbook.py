@@ -167,6 +167,21 @@ LAWS: dict[str, Law] = {
         "file and takes no lock. A place without a store is `NoStore`.",
         "A misspelt path that counts as an empty store hides every record.",
     ),
+    "K1": Law(
+        "What a write changes or a deletion removes stays readable as it was recorded, with the "
+        "instants at which it was recorded and replaced, until it is pruned by a call or by the "
+        "option `history`. An equal write, bit for bit, makes no version. A renaming is a deletion "
+        "and a write at one instant.",
+        "A backtest must repeat, and a decision must be explained by what it saw.",
+    ),
+    "K3": Law(
+        "`recorded=r` shows what the store held at r. The same question is answered in the same "
+        "way for ever, or with `HistoryPruned`. The clock of recording is strictly increasing for "
+        "each write that makes a version, and it persists. What becomes visible after a question "
+        "about r is never recorded at or before r. What will be recorded is not known: a moment in "
+        "the future is refused. Pruning does not cut under a snapshot.",
+        "Evidence that changes is none.",
+    ),
     "L1": Law(
         "`close()` twice is fine; any use after it is `StoreClosed`.",
         "A write that goes nowhere must say so.",

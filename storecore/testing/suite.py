@@ -59,6 +59,7 @@ from storecore.testing.presence import PresenceLaws
 from storecore.testing.processes import ProcessLaws
 from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.questions import QuestionLaws
+from storecore.testing.recorded import RecordedLaws
 from storecore.testing.reopened import ReopenedLaws
 from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
@@ -113,6 +114,7 @@ CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "DiskUsage": DiskUsageLaws,
     "Transfer": TransferLaws,
     "Maintenance": MaintenanceLaws,
+    "History": RecordedLaws,
 }
 
 

@@ -20,6 +20,7 @@ import broken_forms
 import broken_maintenance
 import broken_names
 import broken_questions
+import broken_recorded
 import broken_reopened
 import broken_restarts
 import broken_runs
@@ -35,7 +36,7 @@ from msgspec.structs import replace
 from plain_store import storecore_backend
 
 from storecore import NoStore
-from storecore.builtin.memory import MemoryLog
+from storecore.builtin.memory import MemoryDataStore, MemoryLog
 from storecore.testing import DataStoreSuite
 
 MODULES = (
@@ -46,6 +47,7 @@ MODULES = (
     broken_questions,
     broken_extras,
     broken_runs,
+    broken_recorded,
 )
 BROKEN = {
     name: cls
@@ -67,6 +69,8 @@ def suite_of(cls):
             spec = replace(storecore_backend(), promises=getattr(cls, "promises", frozenset()))
             own = getattr(cls, "capabilities", None)  # of a `Store`, a property
             given = own if isinstance(own, frozenset) else spec.capabilities
+            if issubclass(cls, MemoryDataStore):
+                given |= {"History"}
             return replace(spec, capabilities=given)
 
         @pytest.fixture
