@@ -208,7 +208,7 @@ class RecordedLaws(Fixtures):
             held = kept.event_versions(recorded=moment)
             assert [each.event.type for each in held] == types
 
-    def test_k1_corrections_are_what_was_replaced_by_what_and_when(
+    def test_history_corrections_are_what_was_replaced_by_what_and_when(
         self, kept: Recorder, declared: frozenset[str]
     ) -> None:
         """By time of recording, from `since` on, of one symbol or of all."""

@@ -112,7 +112,7 @@ class ListsDeletedEventsLast(Keeping):
 
 
 class SaysNothingOfDeletions(Keeping):
-    law = "K1"
+    law = "History"
 
     def corrections(self, since=None, *, symbol=None):
         found = super().corrections(since, symbol=symbol)
@@ -120,7 +120,7 @@ class SaysNothingOfDeletions(Keeping):
 
 
 class CorrectionsAfterSince(Keeping):
-    law = "K1"
+    law = "History"
 
     def corrections(self, since=None, *, symbol=None):
         found = super().corrections(since, symbol=symbol)
