@@ -110,10 +110,10 @@ def answer_to(
 ) -> Any:
     """Return the answer to the question of a receipt, from what was recorded by a moment.
 
-    A stream is returned as one table, None if it has no piece.
+    `run` is that of its record. A stream is returned as one table, None if it has no piece.
     """
     question = _question(read)
-    view = at(store, read.as_of, recorded=recorded, lengths=question.lengths)
+    view = at(store, read.as_of, recorded=recorded, run=run, lengths=question.lengths)
     found = getattr(view, read.call)(**question.arguments)
     if read.call != _STREAM:
         return found

@@ -112,6 +112,8 @@ def follow(log: str, lines: list[bytes], manifest: dict[str, Any]) -> list[str]:
     """Return the hashes of the records of a log. Each follows the one before it."""
     begin = manifest["logs"][log]
     seq, prev = begin["first"], begin["prev"]
+    if (seq == 1) != (prev == ""):
+        raise Forged(f"{MANIFEST}: record {seq} of {log} does not follow {prev or 'nothing'}")
     hashes = []
     for number, line in enumerate(lines, 1):
         place = f"{log}.jsonl, line {number}"
@@ -127,8 +129,6 @@ def follow(log: str, lines: list[bytes], manifest: dict[str, Any]) -> list[str]:
         hashes.append(prev)
     if (seq - 1, prev) != (begin["last"], begin["hash"]):
         raise Forged(f"{log}.jsonl: it ends at record {seq - 1}, the manifest at {begin['last']}")
-    if begin["first"] == 1 and begin["prev"]:
-        raise Forged(f"{log}.jsonl: the first record of a log follows no other")
     return hashes
 
 
@@ -184,10 +184,10 @@ def checksum(read: dict[str, Any], lines: list[bytes], place: str) -> tuple[int,
             if set(row) != BAR or row["symbol"] != read["arguments"]["symbol"]:
                 raise Forged(f"{place}: a row is no bar of the symbol that was asked for")
         return len(rows), of_bars(rows)
-    names, kinds = zip(*rows[0]["columns"]) if rows and rows[0]["columns"] else ((), ())
-    if any(len(row) != len(names) for row in rows[1:]):
+    columns = rows[0]["columns"] if rows else []
+    if any(len(row) != len(columns) for row in rows[1:]):
         raise Forged(f"{place}: a row has not the columns of the table")
-    return max(len(rows) - 1, 0), of_table(names, kinds, rows[1:])
+    return max(len(rows) - 1, 0), of_table(columns, rows[1:])
 
 
 def of_bars(bars: list[dict[str, Any]]) -> str:
@@ -195,29 +195,29 @@ def of_bars(bars: list[dict[str, Any]]) -> str:
     if not bars:
         return NOTHING
     dates = [micros(bar["date"]) for bar in bars]
-    volumes = list(zip(dates, [volume_of(bar["volume"]) for bar in bars]))
+    volumes = [(at, volume_of(bar["volume"])) for at, bar in zip(dates, bars, strict=True)]
     exact = [(at, each) for at, each in volumes if is_exact(each)]
     columns = {name: floats([bar[name] for bar in bars]) for name in PRICES}
     columns.update({"date": ints(dates), "volume": floats([each or 0.0 for _, each in volumes])})
     columns.update({"exact dates": ints([at for at, _ in exact])})
     columns.update({"exact volumes": ints([each for _, each in exact])})
     further: _Columns = {"null volumes": ints([at for at, each in volumes if each is None])}
-    for name in {name for bar in bars for name in bar["extra"] or ()}:
-        pairs = [
-            (at, bar["extra"][name]) for at, bar in zip(dates, bars) if name in (bar["extra"] or ())
-        ]
+    for name in {name for bar in bars for name in bar["extra"]}:
+        given = zip(dates, (bar["extra"].get(name) for bar in bars), strict=True)
+        pairs = [(at, each) for at, each in given if each is not None]
         kind = pairs[0][1]["kind"]
-        further.update(
-            further_columns("dates", kind, name, [(at, each["value"]) for at, each in pairs])
-        )
+        if any(set(each) != {"kind", "value"} or each["kind"] != kind for _, each in pairs):
+            raise Forged(f"{name}: its values are not of one type")
+        values = [(at, each["value"]) for at, each in pairs]
+        further.update(further_columns("dates", kind, name, values))
     whole = b"".join(sha256(columns[name]).digest() for name in NUMBERS)
     return sha256(whole + joined(further)).hexdigest()
 
 
-def of_table(names: tuple[str, ...], kinds: tuple[str, ...], rows: list[list[Any]]) -> str:
+def of_table(names: list[list[str]], rows: list[list[Any]]) -> str:
     """Return the checksum of a table of bars."""
     columns: _Columns = {}
-    for place, (name, kind) in enumerate(zip(names, kinds)):
+    for place, (name, kind) in enumerate(names):
         values = [row[place] for row in rows]
         if kind != FIXED.get(name, kind):
             raise Forged(f"{name}: its type is {kind}")
