@@ -15,13 +15,12 @@ from storecore.cli.screen import console, date_text
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
 from storecore.cli.timestamps import time_option
-from storecore.errors import HistoryPruned, shown
-from storecore.knowledge.checksums import checksum
+from storecore.errors import shown
 from storecore.knowledge.evidence import lines_of
-from storecore.knowledge.replay import ChangedRow, Record, Replay, answer_to, reads_of
+from storecore.knowledge.replay import ChangedRow, Record, Replay, ReplayedRead, reads_of, seen
 from storecore.knowledge.replay import replay as replay_of
 from storecore.models import DecisionRecord, Read
-from storecore.protocols import AuditTrail, DataStore, History
+from storecore.protocols import METHODS, AuditTrail, DataStore
 from storecore.store.questions import read_decisions, read_orders
 
 _MOST_ROWS = 20
@@ -48,8 +47,8 @@ def replay(
     """Report which decisions have read data that was corrected since.
 
     Each decision that was logged with receipts is asked about again, as of then. A read is "same",
-    "corrected", or "pruned" if it differs and the history of then is gone. Corrections are no
-    errors: the exit status is 0.
+    "corrected", or "pruned" if it differs and the history of then is gone. States of which that
+    version is not kept are counted only. Corrections are no errors: the exit status is 0.
     """
     screen, statuses, without = console(), Counter[str](), 0
     with choice.open_to_read() as store:
@@ -60,7 +59,7 @@ def replay(
             replayed = replay_of(store, record)
             statuses.update(each.status for each in replayed.reads)
             without += record.reads is None
-            if replayed.status != "same":
+            if any(map(_is_news, replayed.reads)):
                 screen.print("\n".join(_report(replayed)))
     noun = "order" if orders else "decision"
     reads = ", ".join(f"{statuses[each]:,} {each}" for each in ("same", "corrected", "pruned"))
@@ -112,7 +111,8 @@ def change_of(row: ChangedRow) -> str:
     """Return a row that was corrected: what it was, what it is, and since when."""
     at = "" if row.timestamp is None else f" {date_text(row.timestamp)}"
     since = "" if row.recorded_at is None else f", recorded {date_text(row.recorded_at)}"
-    return printable(f"{row.symbol or ''}{at}: {_difference(row.before, row.after)}{since}".strip())
+    name = printable(f"{row.symbol or ''}{at}".strip() or "the answer")
+    return f"{name}: {printable(_difference(row.before, row.after))}{since}"
 
 
 def _audited(store: DataStore) -> Any:
@@ -126,9 +126,15 @@ def _report(replayed: Replay) -> Iterator[str]:
     record = replayed.record
     yield _title(record)
     for each in replayed.reads:
-        if each.status != "same":
+        if _is_news(each):
             yield f"  {each.status}: {question_of(each.read)}"
             yield from (f"    {change_of(row)}" for row in each.rows)
+
+
+def _is_news(read: ReplayedRead) -> bool:
+    """Return whether a read is reported: of states only a few versions are kept anyway."""
+    is_state = METHODS[read.read.call].kind == "states"
+    return read.status == "corrected" or (read.status == "pruned" and not is_state)
 
 
 def _title(record: Record) -> str:
@@ -143,8 +149,12 @@ def _title(record: Record) -> str:
 
 def _record_lines(record: Record) -> Iterator[str]:
     yield _title(record)
-    is_decision = isinstance(record, DecisionRecord)
-    for part in (record.decision,) if is_decision else (record.order, record.result):
+    parts: tuple[Struct, ...]
+    if isinstance(record, DecisionRecord):
+        parts = (record.decision,)
+    else:
+        parts = record.order, record.result
+    for part in parts:
         for name, value in asdict(part).items():
             if value is not None:
                 yield printable(f"  {name}: {getattr(value, 'value', value)}")
@@ -154,16 +164,12 @@ def _record_lines(record: Record) -> Iterator[str]:
 
 def _seen(store: DataStore, read: Read, run: str | None, most: int) -> Iterator[str]:
     """Yield the rows of a read, as they were read."""
-    for recorded in (read.recorded, read.read_at if isinstance(store, History) else None):
-        try:
-            answer = answer_to(store, read, recorded, run)
-        except HistoryPruned:
-            continue
-        if checksum(answer) == (read.rows, read.sha256):
-            lines = [each.decode() for each in lines_of(answer)]
-            yield from (f"  {printable(each)}" for each in lines[max(0, len(lines) - most) :])
-            return
-    yield "  what was read is gone: it was corrected, and the history of then is not kept"
+    found = seen(store, read, run)
+    if found is None:
+        yield "  what was read is gone: it was corrected, and the history of then is not kept"
+        return
+    lines = [each.decode() for each in lines_of(found.answer)]
+    yield from (f"  {printable(each)}" for each in lines[max(0, len(lines) - most) :])
 
 
 def _difference(before: Any, after: Any) -> str:

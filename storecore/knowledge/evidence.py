@@ -20,12 +20,12 @@ from msgspec import Struct
 
 from storecore.audit.records import Place
 from storecore.audit.transfer import LOGS
-from storecore.errors import HistoryPruned, StorageError
-from storecore.knowledge.checksums import KINDS, checksum, records_of
-from storecore.knowledge.replay import Record, answer_to, reads_of
+from storecore.errors import StorageError
+from storecore.knowledge.checksums import KINDS, records_of
+from storecore.knowledge.replay import Record, reads_of, seen
 from storecore.knowledge.verifier import FORMAT, MANIFEST, RECEIPTS
 from storecore.models import PriceBar, Read
-from storecore.protocols import DataStore, History, Transfer
+from storecore.protocols import DataStore, Transfer
 from storecore.reports.version import __version__
 from storecore.store.digests import canonical
 from storecore.values.times import TimeRange, exact_instant, to_datetime
@@ -120,18 +120,13 @@ def _contents(store: DataStore, segments: list[Segment]) -> _Files:
 
 def _rows_of(store: DataStore, read: Read, run: str | None) -> _Files:
     """Yield the files of the rows of a read, nothing if what was read is gone."""
-    for recorded in (read.recorded, read.read_at if isinstance(store, History) else None):
-        try:
-            answer = answer_to(store, read, recorded, run)
-        except HistoryPruned:
-            continue
-        if checksum(answer) == (read.rows, read.sha256):
-            content = b"".join(each + b"\n" for each in lines_of(answer))
-            name = f"rows/{sha256(content).hexdigest()[:32]}"
-            yield f"{name}.jsonl", content
-            if content and _is_bars(answer):
-                yield f"{name}.parquet", _parquet(answer)
-            return
+    found = seen(store, read, run)
+    if found is not None:
+        content = b"".join(each + b"\n" for each in lines_of(found.answer))
+        name = f"rows/{sha256(content).hexdigest()[:32]}"
+        yield f"{name}.jsonl", content
+        if _is_bars(found.answer):
+            yield f"{name}.parquet", _parquet(found.answer)
 
 
 def lines_of(answer: Any) -> Iterator[bytes]:

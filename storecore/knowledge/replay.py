@@ -26,12 +26,14 @@ from storecore.models import (
     PriceBar,
     Read,
 )
-from storecore.protocols import METHODS, DataStore, History, declaration
+from storecore.protocols import METHODS, DataStore, History, VersionedState, declaration
+from storecore.reports import StateVersion
 from storecore.values.times import exact_instant, to_datetime
 
 Status = Literal["same", "corrected", "pruned"]
 Record = DecisionRecord | OrderRecord
 _STREAM = "iter_bar_tables"
+_STATES = ("load_strategy_state", "load_versioned_state", "state_history")
 
 
 class ChangedRow(Struct, frozen=True):
@@ -114,6 +116,8 @@ def answer_to(
     """
     question = _question(read)
     view = at(store, read.as_of, recorded=recorded, run=run, lengths=question.lengths)
+    if run is not None and METHODS[read.call].kind in ("states", "audit"):
+        return _of_run(view, read, question.arguments)
     found = getattr(view, read.call)(**question.arguments)
     if read.call != _STREAM:
         return found
@@ -124,6 +128,48 @@ def answer_to(
 
     whole = pa.concat_tables(pieces)
     return whole if question.first is None else whole.slice(0, question.first)
+
+
+def _of_run(view: Any, read: Read, arguments: dict[str, Any]) -> Any:
+    """Return what a run had saved or logged when it read it.
+
+    A run often stands at the time of a view for long: it reads its state, and saves the next one
+    as of the same time.
+    """
+    if METHODS[read.call].kind == "audit":
+        found = getattr(view, read.call)(**arguments)
+        return [each for each in found if _utc(each.timestamp) <= read.read_at]
+    if not isinstance(view, VersionedState) or read.call not in _STATES:
+        return getattr(view, read.call)(**arguments)
+    kept = view.state_history(**arguments)
+    known = [each for each in kept if each.saved_at is None or each.saved_at <= read.read_at]
+    if kept and not known and kept[-1].version != 1:
+        raise HistoryPruned("the state that was read is not kept any more")
+    if read.call == "state_history":
+        return known
+    newest = known[0] if known else StateVersion(0, None)
+    return newest if read.call == "load_versioned_state" else newest.state
+
+
+class Seen(NamedTuple):
+    """The answer that was read."""
+
+    answer: Any
+
+
+def seen(store: DataStore, read: Read, run: str | None = None) -> Seen | None:
+    """Return what was read, proven by its checksum; None if the store cannot show it any more."""
+    moments = [read.recorded]
+    if read.recorded is None and isinstance(store, History):
+        moments.append(read.read_at)
+    for moment in moments:
+        try:
+            answer = answer_to(store, read, moment, run)
+        except HistoryPruned:
+            continue
+        if _is_answer(read, answer):
+            return Seen(answer)
+    return None
 
 
 class _Question(NamedTuple):
@@ -238,6 +284,10 @@ def _recorded(store: Any, read: Read, row: _Row, moment: datetime | None) -> dat
         versions = store.bar_versions(row.symbol, moment, moment, timeframe=timeframe)
     instants = {at for each in versions for at in (each.recorded_at, each.replaced_at)}
     return max(instants - {None}, default=None)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _in_utc(event: Event) -> Event:

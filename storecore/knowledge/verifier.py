@@ -72,8 +72,10 @@ def verify(folder: Path, heads: Iterable[str] = ()) -> Outcome:
         hashes += found
         outcome.records += len(lines)
         outcome.heads[log] = found[-1] if found else ""
-        for line in lines:
-            check_reads(folder, log, parsed(line, log), receipts, outcome)
+        records = [parsed(line, f"{log}.jsonl") for line in lines]
+        check_range(log, records, manifest)
+        for record in records:
+            check_reads(folder, log, record, receipts, outcome)
     if receipts:
         raise Forged(f"{RECEIPTS}: no record has the read {min(receipts)}")
     check_used(manifest, outcome)
@@ -130,6 +132,14 @@ def follow(log: str, lines: list[bytes], manifest: dict[str, Any]) -> list[str]:
     if (seq - 1, prev) != (begin["last"], begin["hash"]):
         raise Forged(f"{log}.jsonl: it ends at record {seq - 1}, the manifest at {begin['last']}")
     return hashes
+
+
+def check_range(log: str, records: list[dict[str, Any]], manifest: dict[str, Any]) -> None:
+    """Refuse a segment that begins or ends outside of the range that the manifest names."""
+    start, end = micros(manifest["start"]), micros(manifest["end"])
+    for record in records[:1] + records[-1:]:
+        if not start <= micros(record["timestamp"]) <= end:
+            raise Forged(f"{MANIFEST}: record {record['seq']} of {log} is not of its range")
 
 
 def read_receipts(folder: Path) -> dict[tuple[str, int, int], dict[str, Any]]:
