@@ -847,6 +847,14 @@ class Store(Closing):
         """Remove a snapshot; return whether there was one. No data is removed."""
         return self._clock.drop_snapshot(self._name(name, "name"))
 
+    def recording_began(self) -> int:
+        """Return an instant before which the store recorded no version; `EARLIEST` if unknown.
+
+        Views of earlier times need not ask for versions.
+        """
+        clock: Clock | None = getattr(self, "_clock", None)
+        return EARLIEST if clock is None else clock.began()
+
     # The whole store.
 
     def at(
