@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
+    from storecore.knowledge.replay import Replay
     from storecore.knowledge.view import OnFuture, View
     from storecore.protocols import By, Day, Extra, Missing, Reads, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
@@ -874,6 +875,16 @@ class Store(Closing):
         """
         self._check_open()
         return _view_class()(self, t, recorded, run, on_future, lengths)
+
+    def replay(self, record: DecisionRecord | OrderRecord) -> Replay:
+        """Ask the questions behind a record again, as of then (law K4).
+
+        Each read of the result is "same", "corrected" with the rows that differ, or "pruned".
+        """
+        from storecore.knowledge.replay import replay
+
+        self._check_open()
+        return replay(self, record)
 
     @offered("store._rename")
     def rename_symbol(self, old: str, new: str) -> None:
