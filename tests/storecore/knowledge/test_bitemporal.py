@@ -9,8 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
+from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import HistoryPruned
+from storecore.protocols import History
 from storecore.testing.records import EVER_UTC, bar, bar_table, event, fundamental
+from storecore.values.times import exact_instant
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 NAMES = ("A", "B")
@@ -185,12 +188,33 @@ def try_history(store, seed, checks):
         check(model, pick([*asked[len(asked) // 2 :], *FAR]), pick(asked))
 
 
+@pytest.fixture
+def kept(store):
+    """A store of each backend that keeps its history."""
+    if not isinstance(store, History):
+        pytest.skip("the backend does not declare the capability History")
+    return store
+
+
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_k3_any_history_is_shown_as_of_each_time_and_recording(store, seed):
-    try_history(store, seed, checks=15)
+def test_k3_any_history_is_shown_as_of_each_time_and_recording(kept, seed):
+    try_history(kept, seed, checks=15)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(100, 130))
-def test_k3_many_histories_are_shown_as_of_each_time_and_recording(store, seed):
-    try_history(store, seed, checks=60)
+def test_k3_many_histories_are_shown_as_of_each_time_and_recording(kept, seed):
+    try_history(kept, seed, checks=60)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_k3_a_history_is_shown_as_it_was_though_the_machines_clock_jumps(seed, monkeypatch):
+    """Between two days before the bars and a day after them, back and forth."""
+    drawn = random.Random(seed)
+
+    def jump():
+        return exact_instant(TODAY + drawn.randrange(-48, 48) * HOUR, "now")
+
+    monkeypatch.setattr("storecore.knowledge.clock.machine_now", jump)
+    with MemoryDataStore() as store:
+        try_history(store, seed, checks=40)
