@@ -58,6 +58,7 @@ from storecore.knowledge.versions import (
     EventVersion,
     FundamentalVersion,
     Snapshot,
+    columns_of,
 )
 from storecore.models import (
     Decision,
@@ -98,6 +99,7 @@ from storecore.values.times import (
     EVER,
     LATEST,
     Bound,
+    TimeRange,
     bounded_range,
     latest_instant,
     time_range,
@@ -854,6 +856,19 @@ class Store(Closing):
         """
         clock: Clock | None = getattr(self, "_clock", None)
         return EARLIEST if clock is None else clock.began()
+
+    def held_bars(
+        self, symbol: str, span: TimeRange, timeframe: str, recorded: int
+    ) -> list[PriceBar]:
+        """Return the bars that were held at an instant of recording, without their versions.
+
+        Views ask for them.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        at = self._clock.ask(recorded)
+        found = self._bars.recorded(symbol, timeframe, span, at)
+        self._check_kept(at)
+        return price_bars(symbol, columns_of(found), span.aware)
 
     # The whole store.
 
