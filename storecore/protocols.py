@@ -32,6 +32,7 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
     PriceBar,
+    Read,
 )
 from storecore.reports import (
     AuditLine,
@@ -49,12 +50,21 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from storecore.knowledge.versions import (
+        BarVersion,
+        Correction,
+        EventVersion,
+        FundamentalVersion,
+        Snapshot,
+    )
     from storecore.reports.checkpoint import Against, Checkpoint
 
 Extra = Literal["keep", "ignore"]
 Missing = Literal["error", "skip"]
 Day = Literal["instant", "written"]
 Volume = Literal["required", "absent"]
+By = Literal["timestamp", "as_of"]
+Reads = Iterable[Read | Mapping[str, Any]] | None
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -212,13 +222,37 @@ class DataStore(Protocol):
         ...
 
     @writes("audit", notify="decisions", key="strategy_name")
-    def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Append a decision to the audit log."""
+    def log_decision(
+        self,
+        strategy_name: str,
+        decision: Decision,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append a decision to the audit log.
+
+        `as_of` is the time at which the strategy stood, `run` the name of a backtest, whose records
+        are apart from the live log. `reads` are the receipts of what was read for the decision.
+        """
         ...
 
     @writes("audit", notify="orders", key="strategy_name")
-    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and the broker's response to the audit log."""
+    def log_order(
+        self,
+        strategy_name: str,
+        order: Order,
+        result: OrderResult,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append an order and the broker's response to the audit log.
+
+        See `log_decision` for `as_of`, `run` and `reads`.
+        """
         ...
 
     def close(self) -> None:
@@ -376,16 +410,37 @@ class AuditTrail(Protocol, metaclass=_Capability):
 
     @reads("audit")
     def read_decisions(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[DecisionRecord]:
-        """Return the decisions logged from `start` to `end`, in the order of `seq`."""
+        """Return the decisions logged from `start` to `end`, in the order of `seq`.
+
+        Without `run` they are those of the live log, which were logged without a run. With `run`
+        they are those of that run; "*" stands for the live log and all runs. With `by="as_of"`, the
+        range is one of the times at which the strategy stood; for a record without `as_of`, that is
+        the time of logging.
+        """
         ...
 
     @reads("audit")
     def read_orders(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[OrderRecord]:
-        """Return the orders logged from `start` to `end`, in the order of `seq`."""
+        """Return the orders logged from `start` to `end`, in the order of `seq`.
+
+        See `read_decisions` for `by` and `run`.
+        """
         ...
 
     @reads("audit")
@@ -407,13 +462,32 @@ class BulkAudit(Protocol, metaclass=_Capability):
     """
 
     @writes("audit", notify="decisions", key="strategy_name", batch="decisions")
-    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
-        """Append decisions to the audit log."""
+    def log_decisions(
+        self,
+        strategy_name: str,
+        decisions: Iterable[Decision],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append decisions to the audit log, each with the same `as_of`, `run` and `reads`."""
         ...
 
     @writes("audit", notify="orders", key="strategy_name", batch="orders")
-    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
-        """Append orders to the audit log, each with the broker's response."""
+    def log_orders(
+        self,
+        strategy_name: str,
+        orders: Iterable[tuple[Order, OrderResult]],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append orders to the audit log, each with the broker's response.
+
+        All have the same `as_of`, `run` and `reads`.
+        """
         ...
 
 
@@ -611,6 +685,94 @@ class Maintenance(Protocol, metaclass=_Capability):
         ...
 
 
+@runtime_checkable
+class History(Protocol, metaclass=_Capability):
+    """Keeps what writes replace and deletions remove, with the instants of recording (law K1).
+
+    With `recorded`, a moment, a method returns only the versions that the store held then: at most
+    one of each bar, fundamental and event. The same question is answered in the same way for ever
+    (law K3). Raises `InvalidData` if the moment is in the future, `HistoryPruned` if the history of
+    that time was pruned or not kept.
+    """
+
+    @reads("bars")
+    def bar_versions(
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        recorded: datetime | None = None,
+    ) -> list[BarVersion]:
+        """Return the versions of the bars from `start` to `end`, by date, then by recording."""
+        ...
+
+    @reads("fundamentals")
+    def fundamental_versions(
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        recorded: datetime | None = None,
+    ) -> list[FundamentalVersion]:
+        """Return the versions of fundamentals, by timestamp, then by recording."""
+        ...
+
+    @reads("events")
+    def event_versions(
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        types: Iterable[str] | None = None,
+        *,
+        symbols: Iterable[str | None] | None = None,
+        recorded: datetime | None = None,
+    ) -> list[EventVersion]:
+        """Return the versions of events, by timestamp, then by order of writing."""
+        ...
+
+    @reads("store")
+    def corrections(
+        self, since: datetime | None = None, *, symbol: str | None = None
+    ) -> list[Correction]:
+        """Return what was replaced or removed from `since` on, by time of recording."""
+        ...
+
+    @reads("store")
+    def recorded_now(self) -> datetime:
+        """Return the moment `r` at which `recorded=r` is what the store holds now.
+
+        No write that becomes visible later is recorded at or before it (law K3).
+        """
+        ...
+
+    @writes("store", notify="")
+    def prune_history(self, before: datetime) -> int:
+        """Remove the versions that were replaced at or before a moment; return their number.
+
+        From then on, questions about earlier moments are `HistoryPruned`. Raises `InvalidData` if
+        a snapshot is earlier.
+        """
+        ...
+
+    @writes("store", notify="")
+    def snapshot(self, name: str, note: str = "") -> Snapshot:
+        """Name the present moment of recording. Raises `InvalidData` if the name is taken."""
+        ...
+
+    @reads("store")
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots by time, then by name."""
+        ...
+
+    @writes("store", notify="")
+    def drop_snapshot(self, name: str) -> bool:
+        """Remove a snapshot; return whether there was one. No data is removed."""
+        ...
+
+
 ADDED = frozenset(
     {"checkpoint", "inventory", "nearest", "fundamentals", "fundamental_symbols", "event_symbols"}
     | {"delete_events", "delete_fundamentals", "rename_symbol", "delete_strategy_state"}
@@ -626,6 +788,11 @@ GROWN: dict[str, frozenset[str]] = {
     ),
     "read_bar_table": frozenset({"last"}),
     "strategies": frozenset({"prefix"}),
+    **dict.fromkeys(
+        ("log_decision", "log_order", "log_decisions", "log_orders"),
+        frozenset({"as_of", "run", "reads"}),
+    ),
+    **dict.fromkeys(("read_decisions", "read_orders"), frozenset({"by", "run"})),
 }
 """Optional parameters added since `api` 1, by method."""
 
@@ -648,6 +815,7 @@ CAPABILITIES: dict[str, type] = {
         DiskUsage,
         Transfer,
         Maintenance,
+        History,
     )
 }
 

@@ -14,6 +14,7 @@ from storecore.errors import CorruptData
 from storecore.protocols import Catalog, DataStore, Transfer, VersionedState
 from storecore.reports import StateVersion
 from storecore.store.digests import canonical, tally
+from storecore.store.questions import all_strategies
 
 _OWN = "this state was saved in the target too: it is left as it is"
 
@@ -26,8 +27,8 @@ def copy_states(
         why = "the source cannot list its strategies: it lacks the capability Catalog"
         yield LeftOut("state", why)
         return
-    listed = target.strategies() if isinstance(target, Catalog) else []
-    names = source.strategies()
+    listed = all_strategies(target) if isinstance(target, Catalog) else []
+    names = all_strategies(source)
     uncounted = _uncounted(source, target)
     if names and uncounted:
         yield LeftOut("state", f"the states were copied without their versions: {uncounted}")
@@ -75,7 +76,11 @@ def _copy_versions(source: Any, target: Any, name: str) -> Copied:
                 given = kept  # the target keeps fewer versions
         else:
             note = _OWN
-    ours, theirs = (tally(map(canonical, side)) for side in (given, kept))
+    # Without the time of the save, which stores of earlier releases do not know.
+    ours, theirs = (
+        tally(canonical(StateVersion(each.version, each.state)) for each in side)
+        for side in (given, kept)
+    )
     return Copied("state", name, ours, theirs, added=added, note=note)
 
 

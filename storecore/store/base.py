@@ -20,13 +20,14 @@ methods it has:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime
-from functools import partial
+from datetime import date, datetime, timedelta
+from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from storecore.audit.context import check_question, chosen, context
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
 from storecore.bars.extra_values import Misfit
@@ -46,8 +47,19 @@ from storecore.events import (
     checked_events,
     event_symbols,
     event_types,
+    naive_event,
 )
 from storecore.fundamentals import checked_fundamental, checked_fundamentals
+from storecore.knowledge import history
+from storecore.knowledge.clock import Clock, check_kept, checked_note
+from storecore.knowledge.versions import (
+    BarVersion,
+    Correction,
+    EventVersion,
+    FundamentalVersion,
+    Snapshot,
+    columns_of,
+)
 from storecore.models import (
     Decision,
     DecisionRecord,
@@ -69,7 +81,7 @@ from storecore.reports import (
     StateVersion,
 )
 from storecore.reports.display import html, html_table
-from storecore.states import checked_versions
+from storecore.states import RUN_STATES, checked_versions
 from storecore.store.collections import (
     AuditLog,
     BarCollection,
@@ -82,17 +94,34 @@ from storecore.store.questions import replacing_unsupported
 from storecore.values.documents import encode_document
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
-from storecore.values.times import LATEST, Bound, bounded_range, latest_instant, time_range
+from storecore.values.times import (
+    EARLIEST,
+    EVER,
+    LATEST,
+    Bound,
+    TimeRange,
+    bounded_range,
+    latest_instant,
+    time_range,
+    to_datetime,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
-    from storecore.protocols import Day, Extra, Missing, Volume
+    from storecore.knowledge.replay import Replay
+    from storecore.knowledge.view import OnFuture, View
+    from storecore.protocols import By, Day, Extra, Missing, Reads, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Item = TypeVar("_Item")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_HISTORY = (
+    *("bars.versions", "bars.corrected", "bars.prune"),
+    *("fundamentals.versions_of", "fundamentals.corrected", "fundamentals.prune"),
+    *("events.versions", "events.past", "events.prune", "store._clock"),
+)
 _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
 
 
@@ -163,6 +192,14 @@ def _what_is_missing(store: Any, method: str) -> str:
     return f"the capability {capability}"
 
 
+@lru_cache(maxsize=1)
+def _view_class() -> type[View]:
+    """Return `View`, a store itself. To import it in each call would take as long as the rest."""
+    from storecore.knowledge.view import View
+
+    return View
+
+
 def offered(*needs: str) -> Callable[[_Function], _Function]:
     """Declare the optional collection methods that a method needs.
 
@@ -190,12 +227,15 @@ class Store(Closing):
         events: EventCollection,
         states: StateCollection,
         audit: Mapping[str, AuditLog],
+        clock: Clock | None = None,
     ) -> None:
         self._bars = bars
         self._fundamentals = fundamentals
         self._events = events
         self._states = states
         self._logs = audit
+        if clock is not None:  # without one the store has no `History`
+            self._clock = clock
         self._offers_known: dict[str, bool] = {}
 
     @property
@@ -565,52 +605,125 @@ class Store(Closing):
 
     @offered("states.strategies")
     def strategies(self, prefix: str = "") -> list[str]:
-        """Return the strategies that have a saved state and whose names begin with `prefix`."""
+        """Return the strategies that have a saved state and whose names begin with `prefix`.
+
+        States of runs (`storecore.knowledge.runs`) are listed only if `prefix` begins as they do.
+        """
         self._check_open()
         begins = checked_prefix(prefix)
-        return sorted(name for name in self._states.strategies() if name.startswith(begins))
+        found = [name for name in self._states.strategies() if name.startswith(begins)]
+        if begins.startswith(RUN_STATES):
+            return sorted(found)
+        return sorted(name for name in found if not name.startswith(RUN_STATES))
 
     # Audit.
 
-    def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Append a decision to the audit log."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._logs["decisions"].write([decision_body(strategy_name, decision)])
+    def log_decision(
+        self,
+        strategy_name: str,
+        decision: Decision,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append a decision to the audit log.
 
-    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and the broker's response to the audit log."""
+        `as_of` is the time at which the strategy stood, `run` the name of a backtest, whose records
+        are apart from the live log. `reads` are the receipts of what was read for the decision.
+        """
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._logs["orders"].write([order_body(strategy_name, order, result)])
+        about = context(as_of, run, reads)
+        self._logs["decisions"].write([decision_body(strategy_name, decision, about)])
+
+    def log_order(
+        self,
+        strategy_name: str,
+        order: Order,
+        result: OrderResult,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append an order and the broker's response to the audit log.
+
+        See `log_decision` for `as_of`, `run` and `reads`.
+        """
+        strategy_name = self._name(strategy_name, "strategy_name")
+        about = context(as_of, run, reads)
+        self._logs["orders"].write([order_body(strategy_name, order, result, about)])
 
     @offered()
-    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
-        """Append decisions to the audit log, all with the same time; all or none."""
+    def log_decisions(
+        self,
+        strategy_name: str,
+        decisions: Iterable[Decision],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append decisions to the audit log, all with the same time; all or none.
+
+        Each has the same `as_of`, `run` and `reads`.
+        """
         strategy_name = self._name(strategy_name, "strategy_name")
-        bodies = decision_bodies(strategy_name, decisions)
+        bodies = decision_bodies(strategy_name, decisions, context(as_of, run, reads))
         if bodies:
             self._logs["decisions"].write(bodies)
 
     @offered()
-    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
-        """Append orders and their results to the audit log, all with the same time; all or none."""
+    def log_orders(
+        self,
+        strategy_name: str,
+        orders: Iterable[tuple[Order, OrderResult]],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append orders and their results to the audit log, all with the same time; all or none.
+
+        Each has the same `as_of`, `run` and `reads`.
+        """
         strategy_name = self._name(strategy_name, "strategy_name")
-        bodies = order_bodies(strategy_name, orders)
+        bodies = order_bodies(strategy_name, orders, context(as_of, run, reads))
         if bodies:
             self._logs["orders"].write(bodies)
 
     @offered("audit.lines")
     def read_decisions(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[DecisionRecord]:
-        """Return the decisions logged from `start` to `end`, in the order of `seq`."""
-        return self._records("decisions", start, end, strategy_name)
+        """Return the decisions logged from `start` to `end`, in the order of `seq`.
+
+        Without `run` they are those of the live log, with `run` those of a run; "*" stands for
+        all. With `by="as_of"`, the range is one of the times at which the strategy stood.
+        """
+        return self._records("decisions", start, end, strategy_name, by, run)
 
     @offered("audit.lines")
     def read_orders(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[OrderRecord]:
-        """Return the orders logged from `start` to `end`, in the order of `seq`."""
-        return self._records("orders", start, end, strategy_name)
+        """Return the orders logged from `start` to `end`, in the order of `seq`.
+
+        See `read_decisions` for `by` and `run`.
+        """
+        return self._records("orders", start, end, strategy_name, by, run)
 
     @offered("audit.lines")
     def verify_audit(self) -> AuditReport:
@@ -641,7 +754,156 @@ class Store(Closing):
         if moved:
             self._logs[log].append(day, moved)
 
+    # History.
+
+    @offered(*_HISTORY)
+    def bar_versions(
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        recorded: datetime | None = None,
+    ) -> list[BarVersion]:
+        """Return the versions of the bars of a range, by date, then by time of recording.
+
+        With `recorded`, return only those that the store held at that moment.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        span, at = time_range(start, end), self._asked(recorded)
+        versions = self._bars.versions(symbol, timeframe, span)
+        self._check_kept(at)
+        return history.shown(
+            BarVersion, history.bars_with_instants(symbol, versions, span.aware), at
+        )
+
+    @offered(*_HISTORY)
+    def fundamental_versions(
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        recorded: datetime | None = None,
+    ) -> list[FundamentalVersion]:
+        """Return the versions of fundamentals, by timestamp, then by time of recording."""
+        symbol = self._name(symbol, "symbol")
+        span, at = time_range(start, end), self._asked(recorded)
+        versions = self._fundamentals.versions_of(symbol, span)
+        self._check_kept(at)
+        return history.shown(FundamentalVersion, versions, at)
+
+    @offered(*_HISTORY)
+    def event_versions(
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        types: Iterable[str] | None = None,
+        *,
+        symbols: Iterable[str | None] | None = None,
+        recorded: datetime | None = None,
+    ) -> list[EventVersion]:
+        """Return the versions of events, by timestamp, then by order of writing."""
+        self._check_open()
+        query = EventQuery(time_range(start, end), event_types(types), event_symbols(symbols))
+        at = self._asked(recorded)
+        versions = self._events.versions(query)
+        self._check_kept(at)
+        if not query.span.aware:
+            versions = [(naive_event(event), began, ended) for event, began, ended in versions]
+        return history.shown(EventVersion, versions, at)
+
+    @offered(*_HISTORY)
+    def corrections(
+        self, since: datetime | None = None, *, symbol: str | None = None
+    ) -> list[Correction]:
+        """Return what was replaced or removed from `since` on, by time of recording."""
+        self._check_open()
+        only = None if symbol is None else self._name(symbol, "symbol")
+        first = EARLIEST if since is None else latest_instant(since, "since")
+        return history.all_corrections(self._bars, self._fundamentals, self._events, first, only)
+
+    @offered(*_HISTORY)
+    def recorded_now(self) -> datetime:
+        """Return the moment `r` at which `recorded=r` is what the store holds now."""
+        self._check_open()
+        return to_datetime(self._clock.ask(None), aware=True)
+
+    @offered(*_HISTORY)
+    def prune_history(self, before: datetime) -> int:
+        """Remove the versions that were replaced at or before a moment; return their number."""
+        self._check_open()
+        return self._prune(self._clock.ask(latest_instant(before, "before")))
+
+    @offered(*_HISTORY)
+    def snapshot(self, name: str, note: str = "") -> Snapshot:
+        """Name the present moment of recording. Raises `InvalidData` if the name is taken."""
+        name = self._name(name, "name")
+        return self._clock.add_snapshot(name, checked_note(note))
+
+    @offered(*_HISTORY)
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots by time, then by name."""
+        self._check_open()
+        return sorted(self._clock.snapshots(), key=attrgetter("recorded_at", "name"))
+
+    @offered(*_HISTORY)
+    def drop_snapshot(self, name: str) -> bool:
+        """Remove a snapshot; return whether there was one. No data is removed."""
+        return self._clock.drop_snapshot(self._name(name, "name"))
+
+    def recording_began(self) -> int:
+        """Return an instant before which the store recorded no version; `EARLIEST` if unknown.
+
+        Views of earlier times need not ask for versions.
+        """
+        clock: Clock | None = getattr(self, "_clock", None)
+        return EARLIEST if clock is None else clock.began()
+
+    def held_bars(
+        self, symbol: str, span: TimeRange, timeframe: str, recorded: int
+    ) -> list[PriceBar]:
+        """Return the bars that were held at an instant of recording, without their versions.
+
+        Views ask for them.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        at = self._clock.ask(recorded)
+        found = self._bars.recorded(symbol, timeframe, span, at)
+        self._check_kept(at)
+        return price_bars(symbol, columns_of(found), span.aware)
+
     # The whole store.
+
+    def at(
+        self,
+        t: datetime | str,
+        *,
+        recorded: datetime | None = None,
+        run: str | None = None,
+        on_future: OnFuture | None = None,
+        lengths: Mapping[str, timedelta] | None = None,
+    ) -> View:
+        """Return a view of the store that shows only what was known at a time (law K2).
+
+        A question that reaches beyond `t` is cut at `t`; with `on_future="raise"` it is
+        `LookAhead`. With `run`, the name of a backtest, decisions, orders and states can be
+        written, apart from the live ones. `lengths` gives the lengths of timeframes whose names do
+        not, as in `{"session": timedelta(hours=23)}`. Finer than a microsecond is rounded down.
+        """
+        self._check_open()
+        return _view_class()(self, t, recorded, run, on_future, lengths)
+
+    def replay(self, record: DecisionRecord | OrderRecord) -> Replay:
+        """Ask the questions behind a record again, as of then (law K4).
+
+        Each read of the result is "same", "corrected" with the rows that differ, or "pruned".
+        """
+        from storecore.knowledge.replay import replay
+
+        self._check_open()
+        return replay(self, record)
 
     @offered("store._rename")
     def rename_symbol(self, old: str, new: str) -> None:
@@ -744,11 +1006,35 @@ class Store(Closing):
         if batch.names:
             self._bars.replace(timeframe, batch)
 
-    def _records(self, log: str, start: Bound, end: Bound, strategy: str | None) -> list[Any]:
+    def _asked(self, recorded: datetime | None) -> int | None:
+        """Return the instant of recording that a question is about (None: all), settled."""
+        if recorded is None:
+            return None
+        return self._clock.ask(latest_instant(recorded, "recorded"))
+
+    def _check_kept(self, at: int | None) -> None:
+        """Raise `HistoryPruned` for an answer that may lack versions. Call it after the read."""
+        if at is not None:
+            check_kept(at, self._clock.horizon())
+
+    def _prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant; return their number."""
+        self._clock.prune(before)
+        collections = self._bars, self._fundamentals, self._events
+        return sum(each.prune(before) for each in collections)
+
+    def _records(
+        self, log: str, start: Bound, end: Bound, strategy: str | None, by: By, run: str | None
+    ) -> list[Any]:
         self._check_open()
         if strategy is not None:
             check_name(strategy, "strategy_name")
-        return self._logs[log].read(time_range(start, end), strategy)
+        check_question(by, run)
+        span = time_range(start, end)
+        if by == "timestamp":
+            return chosen(self._logs[log].read(span, strategy), None, run)
+        found = self._logs[log].read(EVER._replace(aware=span.aware), strategy)
+        return chosen(found, span, run)
 
     def _report(self) -> Report:
         """Check all stored data; `verify` adds the comparison with a checkpoint."""

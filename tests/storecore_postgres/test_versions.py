@@ -179,8 +179,9 @@ def test_a_new_store_is_opened_by_release_1_until_it_has_what_that_would_misread
             store.save_strategy_state("value", {}),
             store.delete_strategy_state("value"),
         ),
+        lambda store, make: store.log_order("value", *make["sent"](), run="bt-7"),
     ],
-    ids=["volume", "column", "fundamental", "sell", "order", "deleted state"],
+    ids=["volume", "column", "fundamental", "sell", "order", "deleted state", "run"],
 )
 def test_what_release_1_would_misread_raises_the_version_first(
     release_1, still_opens, tables, bar, fundamental, decision, sent, write

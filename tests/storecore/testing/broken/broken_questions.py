@@ -271,7 +271,8 @@ class VersionsInOrderOfWriting(MemoryDataStore):
 
     def fundamentals(self, symbol, start=None, end=None):
         found = super().fundamentals(symbol, start, end)
-        known = list(self._fundamentals.by_symbol.get(symbol, {}).values())
+        history = self._fundamentals.by_symbol.get(symbol, {})
+        known = [data for held in history.values() for data, *_ in held]
         return sorted(found, key=known.index)
 
 
@@ -336,12 +337,12 @@ class DeletesEventsUnlocked(MemoryDataStore):
     law = "D4"
 
     def delete_events(self, start, end, types=None, symbols=None):
-        before = list(self._events.encoded)
+        before = list(self._events.held)
         number = super().delete_events(start, end, types, symbols)
-        kept = list(self._events.encoded)
-        self._events.encoded = before
+        kept = list(self._events.held)
+        self._events.held = before
         sleep(0.001)
-        self._events.encoded = kept
+        self._events.held = kept
         return number
 
 
@@ -392,7 +393,7 @@ class RenamesNoEvents(Renaming):
     law = "Bulk"
 
     def renamed(self, old, new):
-        self._events.encoded = self._events.renamed(new, old)
+        self._events.held = self._events.renamed(new, old, self._clock.tick())
 
 
 class LeavesTheOldSymbolInFilings(Renaming):
@@ -400,7 +401,10 @@ class LeavesTheOldSymbolInFilings(Renaming):
 
     def renamed(self, old, new):
         history = self._fundamentals.by_symbol.get(new, {})
-        stale = {at: replace(each, symbol=old) for at, each in history.items()}
+        stale = {
+            at: tuple((replace(data, symbol=old), *rest) for data, *rest in each)
+            for at, each in history.items()
+        }
         self._fundamentals.by_symbol[new] = stale
 
 
