@@ -115,15 +115,20 @@ class Pending(NamedTuple):
         self, partitions: Iterable[tuple[Partition, Flushed]], first: int, last: int
     ) -> pa.Table:
         """Return the rows from instant `first` to `last` that are not in `partitions` yet."""
-        known = list(partitions)
-        newest = {
-            row.values[0]: row
-            for row in self.rows
-            if first <= row.values[0] <= last and self._counts(row, known)
-        }
+        newest = {row.values[0]: row for row in self.counting(list(partitions), first, last)}
         if not newest:
             return EMPTY
         return table_of(newest[date] for date in sorted(newest))
+
+    def counting(
+        self, partitions: Sequence[tuple[Partition, Flushed]], first: int, last: int
+    ) -> list[Row]:
+        """Return the rows from instant `first` to `last` that are not in `partitions` yet."""
+        return [
+            row
+            for row in self.rows
+            if first <= row.values[0] <= last and self._counts(row, partitions)
+        ]
 
     def dates(self, partitions: Iterable[tuple[Partition, Flushed]]) -> set[int]:
         """Return the dates of the rows that are not in `partitions` yet."""

@@ -143,8 +143,8 @@ def test_a_note_without_a_generation_counts_as_the_oldest(path, content):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"version": 5},
-        {"version": 5, "symbol": ["AAPL"]},
+        {"version": 6},
+        {"version": 6, "symbol": ["AAPL"]},
         {"columns": {"vwap": "float64"}},
         {"version": 4, "columns": {"vwap": "decimal"}},
     ],
