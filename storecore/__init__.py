@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from storecore.errors import ConfigError as ConfigError
     from storecore.errors import CorruptData as CorruptData
     from storecore.errors import DuplicateBackend as DuplicateBackend
+    from storecore.errors import HistoryPruned as HistoryPruned
     from storecore.errors import InvalidData as InvalidData
     from storecore.errors import InvalidName as InvalidName
     from storecore.errors import LockTimeout as LockTimeout
+    from storecore.errors import LookAhead as LookAhead
     from storecore.errors import NoStore as NoStore
     from storecore.errors import NotSerializable as NotSerializable
     from storecore.errors import StateConflict as StateConflict
@@ -56,6 +58,20 @@ if TYPE_CHECKING:
     from storecore.fundamentals import decode_fundamental as decode_fundamental
     from storecore.fundamentals import encode_fundamental as encode_fundamental
     from storecore.fundamentals import select_fundamentals as select_fundamentals
+    from storecore.knowledge.clock import Clock as Clock
+    from storecore.knowledge.clock import check_asked as check_asked
+    from storecore.knowledge.clock import check_new as check_new
+    from storecore.knowledge.clock import check_prunable as check_prunable
+    from storecore.knowledge.clock import checked_history as checked_history
+    from storecore.knowledge.clock import machine_now as machine_now
+    from storecore.knowledge.clock import next_instant as next_instant
+    from storecore.knowledge.clock import prunable as prunable
+    from storecore.knowledge.versions import BarVersion as BarVersion
+    from storecore.knowledge.versions import Correction as Correction
+    from storecore.knowledge.versions import EventVersion as EventVersion
+    from storecore.knowledge.versions import FundamentalVersion as FundamentalVersion
+    from storecore.knowledge.versions import Snapshot as Snapshot
+    from storecore.knowledge.versions import Versions as Versions
     from storecore.models import Action as Action
     from storecore.models import Decision as Decision
     from storecore.models import DecisionRecord as DecisionRecord
@@ -80,6 +96,7 @@ if TYPE_CHECKING:
     from storecore.protocols import Catalog as Catalog
     from storecore.protocols import DataStore as DataStore
     from storecore.protocols import DiskUsage as DiskUsage
+    from storecore.protocols import History as History
     from storecore.protocols import Maintenance as Maintenance
     from storecore.protocols import Method as Method
     from storecore.protocols import Transfer as Transfer
@@ -97,6 +114,7 @@ if TYPE_CHECKING:
     from storecore.states import KEPT_VERSIONS as KEPT_VERSIONS
     from storecore.states import check_expected as check_expected
     from storecore.states import checked_kept as checked_kept
+    from storecore.states import saved_at_of as saved_at_of
     from storecore.store.base import Store as Store
     from storecore.store.collections import AuditLog as AuditLog
     from storecore.store.collections import BarCollection as BarCollection
@@ -132,14 +150,15 @@ _USE = {
     "config.open": "open_store",
     "copying": "CopyReport copy_store",
     "errors": (
-        "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend InvalidData "
-        "InvalidName LockTimeout NoStore NotSerializable StateConflict StorageError "
-        "StoreClosed StoreError StoreWarning UnknownBackend"
+        "ApiMismatch BackendLoadError ConfigError CorruptData DuplicateBackend HistoryPruned "
+        "InvalidData InvalidName LockTimeout LookAhead NoStore NotSerializable StateConflict "
+        "StorageError StoreClosed StoreError StoreWarning UnknownBackend"
     ),
     "store.frames.adjust": "adjust",
     "store.frames.gaps": "verify_sessions",
     "store.frames.records": "to_frame",
     "store.frames.resample": "resample",
+    "knowledge.versions": "BarVersion Correction EventVersion FundamentalVersion Snapshot",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
         "OrderResult PriceBar"
@@ -147,7 +166,7 @@ _USE = {
     "plugins.discovery": "BackendInfo backends",
     "protocols": (
         "AuditTrail BarStream BarTables Bulk BulkAudit Catalog DataStore DiskUsage "
-        "Maintenance Transfer VersionedState"
+        "History Maintenance Transfer VersionedState"
     ),
     "reports": (
         "AuditLine AuditReport Coverage Finding Footprint Report SeriesCoverage StateVersion"
@@ -167,8 +186,13 @@ _EXTEND = {
     "config.nested": "NestedStore",
     "events": "EventQuery event_filter decode_event encode_event find_events select_events",
     "fundamentals": "decode_fundamental encode_fundamental select_fundamentals",
+    "knowledge.clock": (
+        "Clock check_asked check_new check_prunable checked_history machine_now next_instant "
+        "prunable"
+    ),
+    "knowledge.versions": "Versions",
     "plugins.spec": "BackendSpec hookimpl",
-    "states": "KEPT_VERSIONS check_expected checked_kept",
+    "states": "KEPT_VERSIONS check_expected checked_kept saved_at_of",
     "store.collections": (
         "AuditLog BarCollection EventCollection FundamentalCollection StateCollection"
     ),

@@ -117,7 +117,7 @@ def select_events(
         if first <= event.timestamp <= last and (types is None or event.type in types)
     ]
     kept.sort(key=attrgetter("timestamp"))
-    return kept if span.aware else [_naive(event) for event in kept]
+    return kept if span.aware else [naive_event(event) for event in kept]
 
 
 def find_events(events: Iterable[Event], query: EventQuery) -> list[Event]:
@@ -154,7 +154,8 @@ def _utc(value: datetime, what: str) -> datetime:
     return to_datetime(exact_instant(value, what), aware=True)
 
 
-def _naive(event: Event) -> Event:
+def naive_event(event: Event) -> Event:
+    """Return an event, with times in aware UTC, with naive ones."""
     return replace(
         event,
         timestamp=event.timestamp.replace(tzinfo=None),

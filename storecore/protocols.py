@@ -49,6 +49,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from storecore.knowledge.versions import (
+        BarVersion,
+        Correction,
+        EventVersion,
+        FundamentalVersion,
+        Snapshot,
+    )
     from storecore.reports.checkpoint import Against, Checkpoint
 
 Extra = Literal["keep", "ignore"]
@@ -611,6 +618,94 @@ class Maintenance(Protocol, metaclass=_Capability):
         ...
 
 
+@runtime_checkable
+class History(Protocol, metaclass=_Capability):
+    """Keeps what writes replace and deletions remove, with the instants of recording (law K1).
+
+    With `recorded`, a moment, a method returns only the versions that the store held then: at most
+    one of each bar, fundamental and event. The same question is answered in the same way for ever
+    (law K3). Raises `InvalidData` if the moment is in the future, `HistoryPruned` if the history of
+    that time was pruned or not kept.
+    """
+
+    @reads("bars")
+    def bar_versions(
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        recorded: datetime | None = None,
+    ) -> list[BarVersion]:
+        """Return the versions of the bars from `start` to `end`, by date, then by recording."""
+        ...
+
+    @reads("fundamentals")
+    def fundamental_versions(
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        recorded: datetime | None = None,
+    ) -> list[FundamentalVersion]:
+        """Return the versions of fundamentals, by timestamp, then by recording."""
+        ...
+
+    @reads("events")
+    def event_versions(
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        types: Iterable[str] | None = None,
+        *,
+        symbols: Iterable[str | None] | None = None,
+        recorded: datetime | None = None,
+    ) -> list[EventVersion]:
+        """Return the versions of events, by timestamp, then by order of writing."""
+        ...
+
+    @reads("store")
+    def corrections(
+        self, since: datetime | None = None, *, symbol: str | None = None
+    ) -> list[Correction]:
+        """Return what was replaced or removed from `since` on, by time of recording."""
+        ...
+
+    @reads("store")
+    def recorded_now(self) -> datetime:
+        """Return the moment `r` at which `recorded=r` is what the store holds now.
+
+        No write that becomes visible later is recorded at or before it (law K3).
+        """
+        ...
+
+    @writes("store", notify="")
+    def prune_history(self, before: datetime) -> int:
+        """Remove the versions that were replaced at or before a moment; return their number.
+
+        From then on, questions about earlier moments are `HistoryPruned`. Raises `InvalidData` if
+        a snapshot is earlier.
+        """
+        ...
+
+    @writes("store", notify="")
+    def snapshot(self, name: str, note: str = "") -> Snapshot:
+        """Name the present moment of recording. Raises `InvalidData` if the name is taken."""
+        ...
+
+    @reads("store")
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots by time, then by name."""
+        ...
+
+    @writes("store", notify="")
+    def drop_snapshot(self, name: str) -> bool:
+        """Remove a snapshot; return whether there was one. No data is removed."""
+        ...
+
+
 ADDED = frozenset(
     {"checkpoint", "inventory", "nearest", "fundamentals", "fundamental_symbols", "event_symbols"}
     | {"delete_events", "delete_fundamentals", "rename_symbol", "delete_strategy_state"}
@@ -648,6 +743,7 @@ CAPABILITIES: dict[str, type] = {
         DiskUsage,
         Transfer,
         Maintenance,
+        History,
     )
 }
 

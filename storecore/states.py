@@ -6,15 +6,41 @@ A backend calls `check_expected` under a lock of the strategy, or in the transac
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from datetime import datetime
+from typing import Any, NamedTuple, cast
 
 from storecore.errors import ConfigError, InvalidData, StateConflict, shown
 from storecore.reports import StateVersion
 from storecore.values.batches import listed
 from storecore.values.documents import encode_document
+from storecore.values.times import exact_instant, to_datetime
 
 KEPT_VERSIONS = 5
 """The number of versions of a state that a store keeps, unless an option says otherwise."""
+
+
+class _Numbered(NamedTuple):
+    version: int
+    document: bytes
+
+
+class KeptVersion(_Numbered):
+    """A version of another store that a store keeps: its number and its document.
+
+    `saved_at` is the time of its save in aware UTC, None if it is not known. It is not among the
+    items of the tuple, which older backends unpack.
+    """
+
+    saved_at: datetime | None = None
+
+    def __new__(
+        cls, version: int, document: bytes, saved_at: datetime | None = None
+    ) -> KeptVersion:
+        """Return a version."""
+        kept = super().__new__(cls, version, document)
+        if saved_at is not None:
+            kept.saved_at = saved_at
+        return kept
 
 
 def checked_kept(state_versions: int) -> int:
@@ -49,11 +75,11 @@ def check_expected(strategy: str, expect: int | None, stored: int) -> None:
 def checked_versions(
     versions: Iterable[StateVersion], kept: int = KEPT_VERSIONS
 ) -> list[tuple[int, bytes]]:
-    """Return the number and document of each version to keep, newest first, at most `kept`.
+    """Return the number, document and time of each version to keep, newest first, at most `kept`.
 
     Raises `InvalidData` if the numbers do not decrease, `NotSerializable` if JSON would change one.
     """
-    checked: list[tuple[int, bytes]] = []
+    checked: list[KeptVersion] = []
     for row, each in enumerate(listed(versions, "StateVersion", "versions")):
         if not isinstance(each, StateVersion):
             raise InvalidData(
@@ -62,14 +88,26 @@ def checked_versions(
         number = each.version
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             raise InvalidData(f"versions[{row}].version={shown(number)}: expected a number from 1")
-        if checked and number >= checked[-1][0]:
+        if checked and number >= checked[-1].version:
             raise InvalidData(
-                f"versions[{row}].version={number}: expected one below {checked[-1][0]}, "
+                f"versions[{row}].version={number}: expected one below {checked[-1].version}, "
                 "the newest first"
             )
         state = cast(
             dict[str, Any], each.state
         )  # None is refused like any other value that is not a dict
-        checked.append((number, encode_document(state, f"versions[{row}].state")))
-    oldest = checked[0][0] - kept if checked else 0
-    return [(number, document) for number, document in checked if number > oldest]
+        document = encode_document(state, f"versions[{row}].state")
+        checked.append(KeptVersion(number, document, _saved(each, f"versions[{row}].saved_at")))
+    oldest = checked[0].version - kept if checked else 0
+    return [each for each in checked if each.version > oldest]
+
+
+def saved_at_of(version: tuple[int, bytes]) -> datetime | None:
+    """Return the time at which a version of another store was saved, None if it is not known."""
+    return getattr(version, "saved_at", None)
+
+
+def _saved(version: StateVersion, what: str) -> datetime | None:
+    if version.saved_at is None:
+        return None
+    return to_datetime(exact_instant(version.saved_at, what), aware=True)

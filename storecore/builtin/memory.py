@@ -1,14 +1,20 @@
 """The `memory` backend: a store within one process, for tests and as an example.
 
 It is the reference for other backends, and the example to read first: five collections, whose
-values no caller can change.
+values no caller can change, and a clock of recording. Bars, fundamentals and events keep what was
+replaced beside what is held (law K1). All writes of them take the lock of the clock until they are
+visible, so a question about an instant waits for those that have taken one (law K3).
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from itertools import chain, repeat
+from operator import attrgetter
 from threading import RLock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, to_builtins
@@ -27,12 +33,23 @@ from storecore.events import (
     find_events,
     select_events,
 )
-from storecore.fundamentals import own_copy, select_fundamentals
+from storecore.fundamentals import encode_fundamental, own_copy, select_fundamentals
+from storecore.knowledge.clock import (
+    Clock,
+    check_asked,
+    check_new,
+    check_prunable,
+    checked_history,
+    machine_now,
+    next_instant,
+    prunable,
+)
+from storecore.knowledge.versions import Snapshot, Version, Versions
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
-from storecore.reports import AuditLine, SeriesCoverage, StateVersion
+from storecore.reports import AuditLine, Report, SeriesCoverage, StateVersion
 from storecore.reports.display import counted
-from storecore.states import KEPT_VERSIONS, check_expected, checked_kept
+from storecore.states import KEPT_VERSIONS, KeptVersion, check_expected, checked_kept, saved_at_of
 from storecore.store.base import Store
 from storecore.store.collections import (
     AuditLog,
@@ -43,7 +60,7 @@ from storecore.store.collections import (
 )
 from storecore.values.documents import decode_document
 from storecore.values.names import check_rename
-from storecore.values.times import TimeRange, exact_instant, to_datetime
+from storecore.values.times import EARLIEST, EVER, TimeRange, exact_instant, to_datetime
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,29 +72,50 @@ _Key = tuple[str, str]
 
 
 class MemoryConfig(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_defaults=True):
-    """The option of the `memory` backend: the number of versions that it keeps of each state."""
+    """The options of the `memory` backend.
+
+    `state_versions` is the number of versions that it keeps of each state, `history` for how long
+    it keeps replaced bars, fundamentals and events (see `MemoryDataStore`).
+    """
 
     state_versions: int = KEPT_VERSIONS
+    history: bool | str = True
 
 
 class MemoryDataStore(Store):
     """A `DataStore` of dictionaries. It is thread-safe.
 
-    Of each state it keeps `state_versions`. Raises `ConfigError` if that is not 1 or more.
+    Of each state it keeps `state_versions`. With `history=True` it keeps all replaced versions of
+    bars, fundamentals and events, with False none. With "90d" (h: hours, d: days, w: weeks)
+    `compact()` prunes those that were replaced longer ago. Raises `ConfigError` for other values.
     """
 
     _bars: MemoryBars
     _fundamentals: MemoryFundamentals
     _events: MemoryEvents
 
-    def __init__(self, state_versions: int = KEPT_VERSIONS) -> None:
+    _clock: MemoryClock
+
+    def __init__(self, state_versions: int = KEPT_VERSIONS, history: bool | str = True) -> None:
+        self._kept_for = checked_history(history)
+        clock = MemoryClock(keeps=self._kept_for != 0)
         super().__init__(
-            bars=MemoryBars(),
-            fundamentals=MemoryFundamentals(),
-            events=MemoryEvents(),
+            bars=MemoryBars(clock),
+            fundamentals=MemoryFundamentals(clock),
+            events=MemoryEvents(clock),
             states=MemoryStates(checked_kept(state_versions)),
             audit={name: MemoryLog(name) for name in LOGS},
+            clock=clock,
         )
+
+    def compact(self) -> Report:
+        """Prune the history that is older than the option `history` keeps."""
+        self._check_open()
+        if self._kept_for is None:
+            return Report(0)
+        with self._clock.lock:
+            self._prune(prunable(self._kept_for, self._clock.ask(None), self._clock.snapshots()))
+        return Report(0)
 
     def places(self) -> frozenset[str]:
         """Return a place that no other store shares."""
@@ -85,26 +123,28 @@ class MemoryDataStore(Store):
         return frozenset({f"memory {id(self)}"})
 
     def _rename(self, old: str, new: str) -> None:
-        """Rename a symbol in three collections.
+        """Rename a symbol in three collections: for their history, a deletion and a write.
 
         No function is called between the assignments: no other thread runs, and an exception of a
         signal handler finds all or none.
         """
         bars, fundamentals, events = self._bars, self._fundamentals, self._events
-        with bars.lock, fundamentals.lock, events.lock:
-            symbols = {symbol for symbol, _ in bars.by_series} | fundamentals.by_symbol.keys()
-            known = symbols | events.symbols()
+        with self._clock.lock:
+            known = {*bars.symbols(None), *fundamentals.symbols(), *events.symbols()}
             check_rename(old, new, has_old=old in known, has_new=new in known)
-            by_series, by_symbol = bars.renamed(old, new), fundamentals.renamed(old, new)
-            encoded = events.renamed(old, new)
-            bars.by_series, fundamentals.by_symbol, events.encoded = by_series, by_symbol, encoded
+            now = self._clock.tick()
+            by_series, by_symbol = bars.renamed(old, new, now), fundamentals.renamed(old, new, now)
+            held = events.renamed(old, new, now)
+            if not self._clock.keeps():
+                self._clock.prune_to(now)
+            bars.by_series, fundamentals.by_symbol, events.held = by_series, by_symbol, held
 
     def _shown(self) -> list[str]:
-        return [counted(len(self._bars.by_series), "series")]
+        return [counted(len(self._bars.series()), "series")]
 
     def _series_shown(self) -> list[tuple[str, str, int]]:
         known = dict(self._bars.by_series)
-        return sorted((*key, len(each.rows)) for key, each in known.items())
+        return sorted((*key, len(each.rows)) for key, each in known.items() if each.rows)
 
     def __reduce__(self) -> Any:
         raise NotSerializable(
@@ -113,18 +153,87 @@ class MemoryDataStore(Store):
         )
 
 
+class MemoryClock(Clock):
+    """The clock of recording, as numbers in memory."""
+
+    def __init__(self, *, keeps: bool) -> None:
+        self.lock = RLock()
+        self.pruned = EARLIEST
+        self._last = EARLIEST
+        self._keeps = keeps
+        self._named: dict[str, Snapshot] = {}
+
+    def tick(self) -> int:
+        """Return the instant of a write. The caller holds the lock until the write is visible."""
+        self._last = next_instant(self._last)
+        return self._last
+
+    def prune_to(self, now: int) -> None:
+        """Move the horizon to the instant of a write that keeps nothing of what it replaces."""
+        self.pruned = now
+
+    def keeps(self) -> bool:
+        """Return whether a write keeps what it replaces: it does as long as there are snapshots."""
+        return self._keeps or bool(self._named)
+
+    def ask(self, recorded: int | None) -> int:
+        """Move the clock to an instant (None: now)."""
+        with self.lock:
+            at = check_asked(recorded, self._last)
+            self._last = max(self._last, at)
+            return at
+
+    def horizon(self) -> int:
+        """Return the instant before which history is pruned."""
+        return self.pruned
+
+    def prune(self, before: int) -> None:
+        """Move the horizon."""
+        with self.lock:
+            check_prunable(before, self._named.values())
+            self.pruned = max(self.pruned, before)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots."""
+        return list(self._named.values())
+
+    def add_snapshot(self, name: str, note: str) -> Snapshot:
+        """Name the present instant."""
+        with self.lock:
+            check_new(name, self._named.values())
+            added = Snapshot(name, to_datetime(self.ask(None), aware=True), note)
+            self._named[name] = added
+            return added
+
+    def drop_snapshot(self, name: str) -> bool:
+        """Remove a snapshot; return whether there was one."""
+        with self.lock:
+            return self._named.pop(name, None) is not None
+
+
+class _Past(NamedTuple):
+    """A bar that was replaced: its numbers, ending with its instant of recording."""
+
+    row: _Row
+    extra: Extra | None
+    replaced: int
+
+
 class _Series(NamedTuple):
     """The bars of one series: their numbers and further columns by instant.
 
-    `kinds` has the type of each further column, also of one that is null in all bars.
+    The last number of a row is the instant at which it was recorded. `kinds` has the type of each
+    further column, also of one that is null in all bars. `past` has the replaced versions of each
+    instant, the oldest first. A series without rows has only a past.
     """
 
     rows: dict[int, _Row]
     extra: dict[int, Extra]
     kinds: dict[str, str]
+    past: Mapping[int, tuple[_Past, ...]] = MappingProxyType({})
 
     def after(self, symbol: str, bars: BarColumns | pa.Table, new: dict[int, _Row]) -> _Series:
-        """Return the series after a write of bars, whose numbers are `new`."""
+        """Return the series after a write of bars, whose numbers are `new`, without its past."""
         seven = bars.extra is None if isinstance(bars, BarColumns) else bars.num_columns == 6
         if seven and not self.kinds:
             return _Series(self.rows | new, self.extra, self.kinds)
@@ -137,6 +246,56 @@ class _Series(NamedTuple):
         given = bar_columns_of(table).extra or ()
         extra.update({at: each for at, each in zip(new, given, strict=False) if each})
         return _Series(self.rows | new, extra, kinds)
+
+    def followed_by(
+        self, new: _Series, changed: Iterable[int], now: int, *, keeps: bool
+    ) -> tuple[_Series, bool]:
+        """Return what this series becomes with the bars of `new`, and whether one was replaced.
+
+        `changed` are the instants of this series' bars that may differ. A bar that equals the old
+        one keeps its version; the old one of any other becomes a part of the past, if that is kept.
+        """
+        gone: dict[int, tuple[_Past, ...]] = {}
+        for at in changed:
+            old, extra = self.rows[at], self.extra.get(at)
+            if at in new.rows and _is_same(old, new.rows[at], extra, new.extra.get(at)):
+                new.rows[at] = old
+            else:
+                gone[at] = (*self.past.get(at, ()), _Past(old, extra, now))
+        past = {**self.past, **gone} if gone and keeps else self.past
+        return new._replace(past=past), bool(gone)
+
+    def versions(self, span: TimeRange) -> Versions:
+        """Return the versions of a range, by date, then by time of recording."""
+        dates = sorted(at for at in {*self.rows, *self.past} if span.first <= at <= span.last)
+        found = [each for at in dates for each in self._versions_at(at)]
+        if not found:
+            return Versions(BarColumns.none(), [], [])
+        columns: list[Any] = list(map(list, zip(*(row for row, *_ in found), strict=True)))
+        recorded = columns.pop()
+        extra = _of_one_type([extra for _, extra, _ in found])
+        replaced = [each for *_, each in found]
+        return Versions(BarColumns.of(columns, extra if any(extra) else None), recorded, replaced)
+
+    def _versions_at(self, at: int) -> list[tuple[_Row, Extra | None, int | None]]:
+        row = self.rows.get(at)
+        now = [] if row is None else [(row, self.extra.get(at), None)]
+        return [*self.past.get(at, ()), *now]
+
+    def pruned(self, before: int) -> _Series:
+        """Return the series without the versions that were replaced at or before an instant."""
+        past = {
+            at: kept
+            for at, each in self.past.items()
+            if (kept := tuple(one for one in each if one.replaced > before))
+        }
+        return self._replace(past=past)
+
+    def without(self, gone: set[int]) -> _Series:
+        """Return the series without the bars at some instants, without its past."""
+        rows = {at: row for at, row in self.rows.items() if at not in gone}
+        extra = {at: each for at, each in self.extra.items() if at in rows}
+        return _Series(rows, extra, self.kinds if rows else {})
 
     def _stored(self, column: str) -> list[pa.Array]:
         import pyarrow as pa
@@ -156,8 +315,8 @@ class MemoryBars(BarCollection):
 
     keeps_extra = True
 
-    def __init__(self) -> None:
-        self.lock = RLock()
+    def __init__(self, clock: MemoryClock) -> None:
+        self._clock = clock
         self.by_series: dict[_Key, _Series] = {}
 
     def write(self, symbol: str, timeframe: str, columns: BarColumns) -> None:
@@ -171,20 +330,34 @@ class MemoryBars(BarCollection):
     def replace(self, timeframe: str, batch: Grouped) -> None:
         """Replace whole series, all of them at once."""
         given = {(symbol, timeframe): table for symbol, table in batch.series()}
-        new = {key: _NONE.after(key[0], table, _rows(table)) for key, table in given.items()}
-        with self.lock:
-            self.by_series.update(new)
+        with self._clock.lock:
+            now = self._clock.tick()
+            known = {key: self.by_series.get(key, _NONE) for key in given}
+            new = {key: _NONE.after(key[0], each, _rows(each, now)) for key, each in given.items()}
+            self._publish({key: (known[key], new[key], known[key].rows) for key in given}, now)
 
     def _update(self, given: Mapping[_Key, BarColumns | pa.Table]) -> None:
-        rows = {key: _rows(bars) for key, bars in given.items()}
-        with self.lock:
-            known = self.by_series
-            known.update(
-                {
-                    key: known.get(key, _NONE).after(key[0], bars, rows[key])
-                    for key, bars in given.items()
-                }
-            )
+        with self._clock.lock:
+            now = self._clock.tick()
+            writes = {}
+            for key, bars in given.items():
+                known, rows = self.by_series.get(key, _NONE), _rows(bars, now)
+                after = known.after(key[0], bars, rows)
+                writes[key] = known, after, known.rows.keys() & rows.keys()
+            self._publish(writes, now)
+
+    def _publish(
+        self, writes: Mapping[_Key, tuple[_Series, _Series, Iterable[int]]], now: int
+    ) -> None:
+        """Make series visible, given the old one, the new one and what may differ in them."""
+        keeps = self._clock.keeps()
+        followed = {
+            key: old.followed_by(new, changed, now, keeps=keeps)
+            for key, (old, new, changed) in writes.items()
+        }
+        if not keeps and any(is_replaced for _, is_replaced in followed.values()):
+            self._clock.prune_to(now)
+        self.by_series.update({key: each for key, (each, _) in followed.items()})
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         """Return the bars of a range, sorted by date."""
@@ -194,9 +367,30 @@ class MemoryBars(BarCollection):
         rows = [kept[at] for at in (within[-span.newest :] if span.newest else within)]
         if not rows:
             return BarColumns.none()
-        columns: list[Any] = list(map(list, zip(*rows, strict=True)))
+        *columns, _ = map(list, zip(*rows, strict=True))
         extra = list(map(series.extra.get, columns[0])) if series.extra else None
         return BarColumns.of(columns, extra)
+
+    def versions(self, symbol: str, timeframe: str, span: TimeRange) -> Versions:
+        """Return the versions of the bars of a range."""
+        return self.by_series.get((symbol, timeframe), _NONE).versions(span)
+
+    def corrected(self, since: int) -> list[tuple[str, str, TimeRange]]:
+        """Return each series with versions that were replaced at or after an instant."""
+        known = list(self.by_series.items())
+        return [
+            (*key, EVER)
+            for key, series in known
+            if any(each[-1].replaced >= since for each in series.past.values())
+        ]
+
+    def prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant."""
+        with self._clock.lock:
+            kept = {key: series.pruned(before) for key, series in self.by_series.items()}
+            number = _versions(self.by_series) - _versions(kept)
+            self.by_series = {key: each for key, each in kept.items() if each.rows or each.past}
+            return number
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         """Return the further columns of a series and their types."""
@@ -205,142 +399,307 @@ class MemoryBars(BarCollection):
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
         """Remove the bars of a range; return their number."""
         key = symbol, timeframe
-        with self.lock:
+        with self._clock.lock:
             series = self.by_series.get(key, _NONE)
-            kept = {at: row for at, row in series.rows.items() if not span.first <= at <= span.last}
-            if kept:
-                extra = {at: each for at, each in series.extra.items() if at in kept}
-                self.by_series[key] = _Series(kept, extra, series.kinds)
-            else:
-                self.by_series.pop(key, None)
-        return len(series.rows) - len(kept)
+            gone = [at for at in series.rows if span.first <= at <= span.last]
+            if gone:
+                self._publish({key: (series, series.without(set(gone)), gone)}, self._clock.tick())
+        return len(gone)
 
     def series(self) -> list[_Key]:
         """Return symbol and timeframe of each series."""
-        return list(self.by_series)
+        return [key for key, each in list(self.by_series.items()) if each.rows]
 
     def inventory(self) -> Iterator[SeriesCoverage]:
         """Yield the extent of each series."""
         for (symbol, timeframe), (rows, *_) in list(self.by_series.items()):
-            first, last = (to_datetime(at, aware=True) for at in (min(rows), max(rows)))
-            yield SeriesCoverage(symbol, timeframe, first, last, len(rows))
+            if rows:
+                first, last = (to_datetime(at, aware=True) for at in (min(rows), max(rows)))
+                yield SeriesCoverage(symbol, timeframe, first, last, len(rows))
 
-    def renamed(self, old: str, new: str) -> dict[_Key, _Series]:
+    def renamed(self, old: str, new: str, now: int) -> dict[_Key, _Series]:
         """Return the series under their symbols after a renaming. Call it under the lock."""
-        series = self.by_series.items()
-        return {(new if key[0] == old else key[0], key[1]): each for key, each in series}
+        by_series, keeps = dict(self.by_series), self._clock.keeps()
+        for key, series in self.by_series.items():
+            if key[0] == old and series.rows:
+                moved = new, key[1]
+                by_series[key], _ = series.followed_by(_NONE, series.rows, now, keeps=keeps)
+                rows = {at: (*row[:-1], now) for at, row in series.rows.items()}
+                by_series[moved] = by_series.get(moved, _NONE)._replace(
+                    rows=rows, extra=series.extra, kinds=series.kinds
+                )
+        return by_series
 
 
-def _rows(bars: BarColumns | pa.Table) -> dict[int, _Row]:
-    """Return the numbers of bars by instant."""
+def _rows(bars: BarColumns | pa.Table, now: int) -> dict[int, _Row]:
+    """Return the numbers of bars by instant, each with the instant of recording at its end."""
     if not isinstance(bars, BarColumns):
         from storecore.bars.table import as_columns
 
         bars = as_columns(bars)
-    return dict(zip(bars.date, zip(*bars, strict=True), strict=True))
+    rows = zip(*bars, repeat(now, len(bars.date)), strict=True)
+    return dict(zip(bars.date, rows, strict=True))
+
+
+def _is_same(old: _Row, new: _Row, extra: Extra | None, other: Extra | None) -> bool:
+    """Return whether two bars are equal bit for bit (laws B5 and B6)."""
+    if old[:-1] != new[:-1] or (0.0 in old and _bits(*old[1:5]) != _bits(*new[1:5])):
+        return False
+    if extra is None or other is None:
+        return extra is other
+    return extra.keys() == other.keys() and all(
+        _is_same_value(value, other[name]) for name, value in extra.items()
+    )
+
+
+def _is_same_value(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return _bits(one) == _bits(other)
+    return bool(one == other)
+
+
+def _bits(*floats: float) -> bytes:
+    return struct.pack(f"{len(floats)}d", *floats)
+
+
+def _of_one_type(extra: list[Extra | None]) -> list[Extra | None]:
+    """Return further columns with floats in each column that has a float in any row."""
+    kinds = {(name, type(value)) for each in extra if each for name, value in each.items()}
+    mixed = {name for name, kind in kinds if kind is float and (name, int) in kinds}
+    return [each and as_floats(each, mixed) for each in extra] if mixed else extra
+
+
+def _versions(by_series: Mapping[_Key, _Series]) -> int:
+    return sum(len(each) for series in by_series.values() for each in series.past.values())
+
+
+_Held = tuple[Version[FundamentalData], ...]
 
 
 class MemoryFundamentals(FundamentalCollection):
-    """A dict of fundamentals by instant for each symbol."""
+    """For each symbol a dict of the versions of a fundamental by instant, the last one at the end.
 
-    def __init__(self) -> None:
-        self.lock = RLock()
-        self.by_symbol: dict[str, dict[int, FundamentalData]] = {}
+    That is the present one, unless it was removed.
+    """
+
+    def __init__(self, clock: MemoryClock) -> None:
+        self._clock = clock
+        self.by_symbol: dict[str, dict[int, _Held]] = {}
 
     def write(self, batch: list[FundamentalData]) -> None:
         """Insert or replace fundamentals, all at once."""
         given: dict[str, dict[int, FundamentalData]] = {}
         for data in batch:
             given.setdefault(data.symbol, {})[exact_instant(data.timestamp, "timestamp")] = data
-        with self.lock:
-            known = self.by_symbol
-            known.update({symbol: known.get(symbol, {}) | new for symbol, new in given.items()})
+        with self._clock.lock:
+            known, now = self.by_symbol, self._clock.tick()
+            changed = {
+                symbol: known.get(symbol, {}) | self._changed(known.get(symbol, {}), new, now)
+                for symbol, new in given.items()
+            }
+            known.update(changed)
+
+    def _changed(
+        self, history: dict[int, _Held], new: Mapping[int, FundamentalData | None], now: int
+    ) -> dict[int, _Held]:
+        """Return the versions at some instants after a write (None: a deletion) of them."""
+        changed: dict[int, _Held] = {}
+        for at, data in new.items():
+            held = history.get(at, ())
+            present = _present(held)
+            if not _is_same_filing(data, present):
+                added = () if data is None else ((data, now, None),)
+                changed[at] = (*self._ended(held, now), *added)
+        return changed
+
+    def _ended(self, held: _Held, now: int) -> _Held:
+        """Return versions that are all replaced, without the last one if history is not kept."""
+        present = _present(held)
+        if present is None:
+            return held
+        if not self._clock.keeps():
+            self._clock.prune_to(now)
+            return held[:-1]
+        return (*held[:-1], (present, held[-1][1], now))
 
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
         """Return the latest fundamental not after an instant."""
-        history = self.by_symbol.get(symbol, {})
+        history = self._now(symbol)
         known = [at for at in history if at <= limit]
         return own_copy(history[max(known)]) if known else None
 
     def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
         """Return the fundamentals of a symbol and range by timestamp."""
-        found = select_fundamentals(self.by_symbol.get(symbol, {}).values(), span)
-        return list(map(own_copy, found))
+        return list(map(own_copy, select_fundamentals(self._now(symbol).values(), span)))
+
+    def _now(self, symbol: str) -> dict[int, FundamentalData]:
+        """Return the present fundamentals of a symbol by instant."""
+        held = ((at, _present(each)) for at, each in self.by_symbol.get(symbol, {}).items())
+        return {at: data for at, data in held if data is not None}
+
+    def versions_of(self, symbol: str, span: TimeRange) -> list[Version[FundamentalData]]:
+        """Return all versions of the fundamentals of a range."""
+        history = self.by_symbol.get(symbol, {})
+        within = sorted(at for at in history if span.first <= at <= span.last)
+        found = chain.from_iterable(history[at] for at in within)
+        return [(own_copy(data), began, ended) for data, began, ended in found]
+
+    def corrected(self, since: int) -> list[str]:
+        """Return the symbols with versions that were replaced at or after an instant."""
+        known = list(self.by_symbol.items())
+        return [
+            symbol
+            for symbol, history in known
+            if any(ended is not None and ended >= since for _, _, ended in _all_of(history))
+        ]
+
+    def prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant."""
+        with self._clock.lock:
+            number = sum(len(list(_all_of(each))) for each in self.by_symbol.values())
+            kept = {
+                symbol: {at: each for at, held in known.items() if (each := _since(held, before))}
+                for symbol, known in self.by_symbol.items()
+            }
+            self.by_symbol = {symbol: each for symbol, each in kept.items() if each}
+            return number - sum(len(list(_all_of(each))) for each in kept.values())
 
     def symbols(self) -> list[str]:
         """Return the symbols that have fundamentals."""
-        return list(self.by_symbol)
+        return [symbol for symbol in list(self.by_symbol) if self._now(symbol)]
 
     def delete(self, symbol: str, span: TimeRange) -> int:
         """Remove the fundamentals of a range; return their number."""
-        with self.lock:
-            history = self.by_symbol.get(symbol, {})
-            kept = {at: data for at, data in history.items() if not span.first <= at <= span.last}
-            if kept:
-                self.by_symbol[symbol] = kept
-            else:
-                self.by_symbol.pop(symbol, None)
-        return len(history) - len(kept)
+        with self._clock.lock:
+            gone = dict.fromkeys(at for at in self._now(symbol) if span.first <= at <= span.last)
+            if gone:
+                history, now = self.by_symbol[symbol], self._clock.tick()
+                self.by_symbol[symbol] = history | self._changed(history, gone, now)
+        return len(gone)
 
-    def renamed(self, old: str, new: str) -> dict[str, dict[int, FundamentalData]]:
+    def renamed(self, old: str, new: str, now: int) -> dict[str, dict[int, _Held]]:
         """Return the fundamentals by symbol after a renaming. Call it under the lock."""
-        by_symbol = dict(self.by_symbol)
-        history = by_symbol.pop(old, {})
-        moved = {at: replace(data, symbol=new) for at, data in history.items()}
-        return by_symbol | ({new: moved} if moved else {})
+        by_symbol, present = dict(self.by_symbol), self._now(old)
+        if present:
+            moved = {at: replace(data, symbol=new) for at, data in present.items()}
+            former, history = self.by_symbol[old], self.by_symbol.get(new, {})
+            by_symbol[old] = former | self._changed(former, dict.fromkeys(present), now)
+            by_symbol[new] = history | self._changed(history, moved, now)
+        return by_symbol
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then timestamp."""
-        histories = sorted(self.by_symbol.items())
-        return (own_copy(history[at]) for _, history in histories for at in sorted(history))
+        histories = [self._now(symbol) for symbol in sorted(self.by_symbol)]
+        return (own_copy(history[at]) for history in histories for at in sorted(history))
+
+
+def _is_same_filing(one: FundamentalData | None, other: FundamentalData | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return encode_fundamental(one) == encode_fundamental(other)
+
+
+def _present(held: _Held) -> FundamentalData | None:
+    """Return the present one of the versions of a fundamental; None if it was removed."""
+    return held[-1][0] if held and held[-1][2] is None else None
+
+
+def _all_of(history: dict[int, _Held]) -> Iterator[Version[FundamentalData]]:
+    return chain.from_iterable(history.values())
+
+
+def _since(held: tuple[Version[Any], ...], before: int) -> tuple[Version[Any], ...]:
+    """Return the versions that were not replaced at or before an instant."""
+    return tuple(each for each in held if each[2] is None or each[2] > before)
 
 
 class MemoryEvents(EventCollection):
-    """A list of encoded events, which no caller can change."""
+    """The versions of encoded events, which no caller can change, in the order of writing."""
 
-    def __init__(self) -> None:
-        self.lock = RLock()
-        self.encoded: list[bytes] = []
+    def __init__(self, clock: MemoryClock) -> None:
+        self._clock = clock
+        self.held: list[Version[bytes]] = []
 
     def write(self, batch: list[Event]) -> None:
         """Append events."""
         encoded = [encode_event(event) for event in batch]
-        with self.lock:
-            self.encoded.extend(encoded)
+        with self._clock.lock:
+            now = self._clock.tick()
+            self.held.extend([(each, now, None) for each in encoded])
+
+    def _now(self) -> Iterator[Event]:
+        """Yield the present events."""
+        return (decode_event(each) for each, _, ended in self.held if ended is None)
 
     def read(self, span: TimeRange, types: frozenset[str] | None) -> list[Event]:
         """Return the events of a range by timestamp, then by order of writing."""
-        return select_events(map(decode_event, self.encoded), span, types)
+        return select_events(self._now(), span, types)
 
     def find(self, query: EventQuery) -> list[Event]:
         """Return the events that a query asks for."""
-        return find_events(map(decode_event, self.encoded), query)
+        return find_events(self._now(), query)
+
+    def versions(self, query: EventQuery) -> list[Version[Event]]:
+        """Return the versions of the events that a query asks for."""
+        is_asked_for = event_filter(query)
+        found = [each for each in _decoded(self.held) if is_asked_for(each[0])]
+        return sorted(found, key=_timestamp)
+
+    def past(self, since: int) -> list[Version[Event]]:
+        """Return the versions that were replaced at or after an instant."""
+        return _decoded(each for each in self.held if each[2] is not None and each[2] >= since)
+
+    def prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant."""
+        with self._clock.lock:
+            held = self.held
+            self.held = list(_since(tuple(held), before))
+            return len(held) - len(self.held)
 
     def symbols(self) -> set[str]:
         """Return the symbols that have events."""
-        known = {decode_event(each).symbol for each in self.encoded}
-        return {symbol for symbol in known if symbol is not None}
+        return {event.symbol for event in self._now() if event.symbol is not None}
 
     def delete(self, query: EventQuery) -> int:
         """Remove the events that a query asks for; return their number."""
         is_asked_for = event_filter(query)
-        with self.lock:
-            known = self.encoded
-            self.encoded = [each for each in known if not is_asked_for(decode_event(each))]
-            return len(known) - len(self.encoded)
+        with self._clock.lock:
+            now = self._clock.tick()
+            gone = [each[2] is None and is_asked_for(decode_event(each[0])) for each in self.held]
+            held = list(chain.from_iterable(map(self._ended, self.held, gone, repeat(now))))
+            if any(gone) and not self._clock.keeps():
+                self._clock.prune_to(now)
+            self.held = held
+            return sum(gone)
 
-    def renamed(self, old: str, new: str) -> list[bytes]:
+    def renamed(self, old: str, new: str, now: int) -> list[Version[bytes]]:
         """Return the events after a renaming. Call it under the lock."""
-        events = zip(self.encoded, map(decode_event, self.encoded), strict=True)
-        return [
-            encode_event(replace(event, symbol=new)) if event.symbol == old else encoded
-            for encoded, event in events
-        ]
+        held: list[Version[bytes]] = []
+        for encoded, began, ended in self.held:
+            event = decode_event(encoded)
+            is_moved = event.symbol == old and ended is None
+            held += self._ended((encoded, began, ended), is_moved, now)
+            if is_moved:
+                held.append((encode_event(replace(event, symbol=new)), now, None))
+        return held
+
+    def _ended(self, each: Version[bytes], is_gone: bool, now: int) -> list[Version[bytes]]:
+        """Return a version, ended if it is gone and history is kept."""
+        if not is_gone:
+            return [each]
+        return [(each[0], each[1], now)] if self._clock.keeps() else []
 
     def all(self) -> Iterator[Event]:
         """Yield all events by timestamp, then by order of writing."""
-        encoded = sorted(self.encoded, key=lambda each: decode_event(each).timestamp)
-        return map(decode_event, encoded)
+        return iter(sorted(self._now(), key=attrgetter("timestamp")))
+
+
+def _decoded(held: Iterable[Version[bytes]]) -> list[Version[Event]]:
+    return [(decode_event(encoded), began, ended) for encoded, began, ended in held]
+
+
+def _timestamp(version: Version[Event]) -> Any:
+    return version[0].timestamp
 
 
 class MemoryStates(StateCollection):
@@ -349,15 +708,16 @@ class MemoryStates(StateCollection):
     def __init__(self, kept_versions: int = KEPT_VERSIONS) -> None:
         self.kept_versions = kept_versions
         self.lock = RLock()
-        self.versions: dict[str, list[tuple[int, bytes]]] = {}
+        self.versions: dict[str, list[KeptVersion]] = {}
 
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         """Replace the state of a strategy."""
         with self.lock:
             kept = self.versions.get(strategy, [])
-            stored = kept[0][0] if kept else 0
+            stored = self._stored(strategy)
             check_expected(strategy, expect, stored)
-            self.versions[strategy] = [(stored + 1, document), *kept[: self.kept_versions - 1]]
+            saved = KeptVersion(stored + 1, document, to_datetime(machine_now(), aware=True))
+            self.versions[strategy] = [saved, *kept[: self.kept_versions - 1]]
 
     def load(self, strategy: str) -> dict[str, Any] | None:
         """Return the state of a strategy, or None."""
@@ -366,25 +726,33 @@ class MemoryStates(StateCollection):
     def history(self, strategy: str) -> list[StateVersion]:
         """Return the kept versions of a state, newest first."""
         kept = self.versions.get(strategy, [])
-        return [StateVersion(number, decode_document(each)) for number, each in kept]
+        return [
+            StateVersion(each.version, decode_document(each.document), each.saved_at)
+            for each in kept
+        ]
 
     def restore(self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None) -> None:
         """Replace a state and its history by versions of another store."""
         with self.lock:
-            stored = self.versions.get(strategy, [(0, b"")])[0][0]
-            check_expected(strategy, expect, stored)
+            check_expected(strategy, expect, self._stored(strategy))
             if versions:
-                self.versions[strategy] = versions
+                self.versions[strategy] = [
+                    KeptVersion(*each, saved_at=saved_at_of(each)) for each in versions
+                ]
 
     def delete(self, strategy: str, expect: int | None) -> bool:
         """Remove all versions of a state; return whether there was one."""
         with self.lock:
-            check_expected(strategy, expect, self.versions.get(strategy, [(0, b"")])[0][0])
+            check_expected(strategy, expect, self._stored(strategy))
             return self.versions.pop(strategy, None) is not None
 
     def strategies(self) -> Iterable[str]:
         """Return the strategies that have a state."""
         return list(self.versions)
+
+    def _stored(self, strategy: str) -> int:
+        kept = self.versions.get(strategy)
+        return kept[0].version if kept else 0
 
 
 class MemoryLog(AuditLog):
@@ -437,7 +805,7 @@ def storecore_backend() -> BackendSpec:
         open=lambda config: MemoryDataStore(**to_builtins(config)),
         capabilities=frozenset(
             {"BarTables", "Catalog", "AuditTrail", "Bulk", "BulkAudit"}
-            | {"VersionedState", "Transfer", "Maintenance"}
+            | {"VersionedState", "Transfer", "Maintenance", "History"}
         ),
         summary="keeps everything in the memory of this process",
     )

@@ -75,7 +75,11 @@ def _copy_versions(source: Any, target: Any, name: str) -> Copied:
                 given = kept  # the target keeps fewer versions
         else:
             note = _OWN
-    ours, theirs = (tally(map(canonical, side)) for side in (given, kept))
+    # Without the time of the save, which stores of earlier releases do not know.
+    ours, theirs = (
+        tally(canonical(StateVersion(each.version, each.state)) for each in side)
+        for side in (given, kept)
+    )
     return Copied("state", name, ours, theirs, added=added, note=note)
 
 

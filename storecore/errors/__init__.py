@@ -69,6 +69,17 @@ class InvalidData(StoreError, ValueError):
     """A value that violates a law; the message names row and field. Nothing was written."""
 
 
+class LookAhead(StoreError, ValueError):
+    """A view with `on_future="raise"` was asked for something later than its time.
+
+    The message names the call, its bound and the time of the view (law K2).
+    """
+
+
+class HistoryPruned(StoreError, LookupError):
+    """What the store held at that time has been pruned, or was never kept (laws K1 and K3)."""
+
+
 class NotSerializable(StoreError, TypeError):
     """A state or payload that JSON would change; the message names its path (`$.positions[3]`).
 

@@ -93,11 +93,24 @@ class AuditReport(Report, frozen=True):
     heads: dict[str, str] = {}
 
 
-class StateVersion(Struct, frozen=True):
-    """A saved state and its version, from 1; version 0 with state None means that there is none."""
+class StateVersion(Struct, frozen=True, eq=False, omit_defaults=True, repr_omit_defaults=True):
+    """A saved state and its version, from 1; version 0 with state None means that there is none.
+
+    `saved_at` is the instant of the save in aware UTC, None if it is not known. It does not count
+    when two versions are compared.
+    """
 
     version: int
     state: dict[str, Any] | None
+    saved_at: datetime | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StateVersion):
+            return NotImplemented
+        return (self.version, self.state) == (other.version, other.state)
+
+    def __hash__(self) -> int:
+        return hash(self.version)
 
 
 class AuditLine(NamedTuple):

@@ -46,8 +46,18 @@ from storecore.events import (
     checked_events,
     event_symbols,
     event_types,
+    naive_event,
 )
 from storecore.fundamentals import checked_fundamental, checked_fundamentals
+from storecore.knowledge import history
+from storecore.knowledge.clock import Clock, check_kept, checked_note
+from storecore.knowledge.versions import (
+    BarVersion,
+    Correction,
+    EventVersion,
+    FundamentalVersion,
+    Snapshot,
+)
 from storecore.models import (
     Decision,
     DecisionRecord,
@@ -82,7 +92,15 @@ from storecore.store.questions import replacing_unsupported
 from storecore.values.documents import encode_document
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
-from storecore.values.times import LATEST, Bound, bounded_range, latest_instant, time_range
+from storecore.values.times import (
+    EARLIEST,
+    LATEST,
+    Bound,
+    bounded_range,
+    latest_instant,
+    time_range,
+    to_datetime,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,6 +111,7 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_HISTORY = ("bars.versions", "fundamentals.versions_of", "events.versions", "store._clock")
 _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
 
 
@@ -190,12 +209,15 @@ class Store(Closing):
         events: EventCollection,
         states: StateCollection,
         audit: Mapping[str, AuditLog],
+        clock: Clock | None = None,
     ) -> None:
         self._bars = bars
         self._fundamentals = fundamentals
         self._events = events
         self._states = states
         self._logs = audit
+        if clock is not None:  # without one the store has no `History`
+            self._clock = clock
         self._offers_known: dict[str, bool] = {}
 
     @property
@@ -641,6 +663,105 @@ class Store(Closing):
         if moved:
             self._logs[log].append(day, moved)
 
+    # History.
+
+    @offered(*_HISTORY)
+    def bar_versions(
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        recorded: datetime | None = None,
+    ) -> list[BarVersion]:
+        """Return the versions of the bars of a range, by date, then by time of recording.
+
+        With `recorded`, return only those that the store held at that moment.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        span, at = time_range(start, end), self._asked(recorded)
+        versions = self._bars.versions(symbol, timeframe, span)
+        self._check_kept(at)
+        return history.shown(
+            BarVersion, history.bars_with_instants(symbol, versions, span.aware), at
+        )
+
+    @offered(*_HISTORY)
+    def fundamental_versions(
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        recorded: datetime | None = None,
+    ) -> list[FundamentalVersion]:
+        """Return the versions of fundamentals, by timestamp, then by time of recording."""
+        symbol = self._name(symbol, "symbol")
+        span, at = time_range(start, end), self._asked(recorded)
+        versions = self._fundamentals.versions_of(symbol, span)
+        self._check_kept(at)
+        return history.shown(FundamentalVersion, versions, at)
+
+    @offered(*_HISTORY)
+    def event_versions(
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        types: Iterable[str] | None = None,
+        *,
+        symbols: Iterable[str | None] | None = None,
+        recorded: datetime | None = None,
+    ) -> list[EventVersion]:
+        """Return the versions of events, by timestamp, then by order of writing."""
+        self._check_open()
+        query = EventQuery(time_range(start, end), event_types(types), event_symbols(symbols))
+        at = self._asked(recorded)
+        versions = self._events.versions(query)
+        self._check_kept(at)
+        if not query.span.aware:
+            versions = [(naive_event(event), began, ended) for event, began, ended in versions]
+        return history.shown(EventVersion, versions, at)
+
+    @offered(*_HISTORY)
+    def corrections(
+        self, since: datetime | None = None, *, symbol: str | None = None
+    ) -> list[Correction]:
+        """Return what was replaced or removed from `since` on, by time of recording."""
+        self._check_open()
+        only = None if symbol is None else self._name(symbol, "symbol")
+        first = EARLIEST if since is None else latest_instant(since, "since")
+        return history.all_corrections(self._bars, self._fundamentals, self._events, first, only)
+
+    @offered(*_HISTORY)
+    def recorded_now(self) -> datetime:
+        """Return the moment `r` at which `recorded=r` is what the store holds now."""
+        self._check_open()
+        return to_datetime(self._clock.ask(None), aware=True)
+
+    @offered(*_HISTORY)
+    def prune_history(self, before: datetime) -> int:
+        """Remove the versions that were replaced at or before a moment; return their number."""
+        self._check_open()
+        return self._prune(self._clock.ask(latest_instant(before, "before")))
+
+    @offered(*_HISTORY)
+    def snapshot(self, name: str, note: str = "") -> Snapshot:
+        """Name the present moment of recording. Raises `InvalidData` if the name is taken."""
+        name = self._name(name, "name")
+        return self._clock.add_snapshot(name, checked_note(note))
+
+    @offered(*_HISTORY)
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots by time, then by name."""
+        self._check_open()
+        return sorted(self._clock.snapshots(), key=attrgetter("recorded_at", "name"))
+
+    @offered(*_HISTORY)
+    def drop_snapshot(self, name: str) -> bool:
+        """Remove a snapshot; return whether there was one. No data is removed."""
+        return self._clock.drop_snapshot(self._name(name, "name"))
+
     # The whole store.
 
     @offered("store._rename")
@@ -743,6 +864,23 @@ class Store(Closing):
             raise replacing_unsupported(self)
         if batch.names:
             self._bars.replace(timeframe, batch)
+
+    def _asked(self, recorded: datetime | None) -> int | None:
+        """Return the instant of recording that a question is about (None: all), settled."""
+        if recorded is None:
+            return None
+        return self._clock.ask(latest_instant(recorded, "recorded"))
+
+    def _check_kept(self, at: int | None) -> None:
+        """Raise `HistoryPruned` for an answer that may lack versions. Call it after the read."""
+        if at is not None:
+            check_kept(at, self._clock.horizon())
+
+    def _prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant; return their number."""
+        self._clock.prune(before)
+        collections = self._bars, self._fundamentals, self._events
+        return sum(each.prune(before) for each in collections)
 
     def _records(self, log: str, start: Bound, end: Bound, strategy: str | None) -> list[Any]:
         self._check_open()

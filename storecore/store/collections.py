@@ -21,8 +21,9 @@ from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
-from storecore.events import EventQuery, find_events
+from storecore.events import EventQuery, find_events, select_events
 from storecore.fundamentals import select_fundamentals
+from storecore.knowledge.versions import Version, Versions, held_bars, held_values
 from storecore.models import Event, FundamentalData
 from storecore.reports import (
     AuditLine,
@@ -82,6 +83,25 @@ class BarCollection(Collection, ABC):
 
         def footprint(self, symbol: str, timeframe: str) -> Footprint:
             """Return the number of data files of a series and their size (`DiskUsage`)."""
+
+        def versions(self, symbol: str, timeframe: str, span: TimeRange) -> Versions:
+            """Return the versions of the bars of a range (`History`).
+
+            Further columns have the types of the present series (`extra_kinds`), if it has them.
+            """
+
+        def corrected(self, since: int) -> Iterable[tuple[str, str, TimeRange]]:
+            """Return each series with versions that were replaced at or after an instant.
+
+            Series without present bars are among them. The range contains the dates of these
+            versions; it may be wider (`History`).
+            """
+
+        def prune(self, before: int) -> int:
+            """Remove the versions that were replaced at or before an instant; return their number.
+
+            The clock has moved the horizon to that instant (`History`).
+            """
 
     keeps_extra: ClassVar[bool] = False
     """Whether further columns and volumes of None are kept (law B6).
@@ -170,6 +190,15 @@ class BarCollection(Collection, ABC):
             if found.first is not None and found.last is not None:  # not deleted meanwhile
                 yield SeriesCoverage(symbol, timeframe, found.first, found.last, found.count)
 
+    def recorded(
+        self, symbol: str, timeframe: str, span: TimeRange, at: int
+    ) -> BarColumns | pa.Table:
+        """Return the bars of a range that were held at an instant of recording (`History`).
+
+        `Store` has moved the clock to it. The default selects among `versions`.
+        """
+        return held_bars(self.versions(symbol, timeframe, span), at)
+
     def generation(self, symbol: str, timeframe: str) -> int:
         """Return a counter that each write to a series increments; 0 if the backend has none."""
         return 0
@@ -185,6 +214,15 @@ class FundamentalCollection(Collection, ABC):
 
         def delete(self, symbol: str, span: TimeRange) -> int:
             """Remove the fundamentals of a symbol and range, all or none; return their number."""
+
+        def versions_of(self, symbol: str, span: TimeRange) -> list[Version[FundamentalData]]:
+            """Return the versions of a symbol, by timestamp, then by `recorded` (`History`)."""
+
+        def corrected(self, since: int) -> Iterable[str]:
+            """Return the symbols with versions replaced at or after an instant (`History`)."""
+
+        def prune(self, before: int) -> int:
+            """Remove versions, as `BarCollection.prune` does (`History`)."""
 
     @abstractmethod
     def write(self, batch: list[FundamentalData]) -> None:
@@ -211,6 +249,10 @@ class FundamentalCollection(Collection, ABC):
         """
         return {each.symbol for each in self.all()}
 
+    def recorded(self, symbol: str, span: TimeRange, at: int) -> list[FundamentalData]:
+        """Return the fundamentals that were held at an instant, by timestamp (`History`)."""
+        return held_values(self.versions_of(symbol, span), at)
+
 
 class EventCollection(Collection, ABC):
     """Events. Identical events are all kept."""
@@ -225,6 +267,21 @@ class EventCollection(Collection, ABC):
 
         def delete(self, query: EventQuery) -> int:
             """Remove the events that a query asks for, all or none; return their number."""
+
+        def versions(self, query: EventQuery) -> list[Version[Event]]:
+            """Return the versions of events, in the order of `select_events` (`History`).
+
+            Their times are in aware UTC.
+            """
+
+        def past(self, since: int) -> list[Version[Event]]:
+            """Return the versions that were replaced at or after an instant (`History`).
+
+            They are in any order, with their times in aware UTC.
+            """
+
+        def prune(self, before: int) -> int:
+            """Remove versions, as `BarCollection.prune` does (`History`)."""
 
     @abstractmethod
     def write(self, batch: list[Event]) -> None:
@@ -242,6 +299,11 @@ class EventCollection(Collection, ABC):
         """
         found = self.read(query.span._replace(aware=True), query.types)
         return find_events(found, query)
+
+    def recorded(self, query: EventQuery, at: int) -> list[Event]:
+        """Return the events that were held at an instant, as `find` returns them (`History`)."""
+        held = held_values(self.versions(query), at)
+        return select_events(held, query.span, query.types)
 
     def symbols(self) -> Iterable[str]:
         """Return the symbols that have events, without None, in any order (`Catalog`).
@@ -263,12 +325,15 @@ class StateCollection(Collection, ABC):
             """Return the names of the strategies that have a state (`Catalog`)."""
 
         def history(self, strategy: str) -> list[StateVersion]:
-            """Return the stored versions, newest first (`VersionedState`)."""
+            """Return the stored versions, newest first, with `saved_at` (`VersionedState`)."""
 
         def restore(
             self, strategy: str, versions: list[tuple[int, bytes]], expect: int | None
         ) -> None:
-            """Replace all versions with those of another store: number, document (`Transfer`)."""
+            """Replace all versions with those of another store: number, document (`Transfer`).
+
+            `saved_at_of` returns the time at which each was saved.
+            """
 
         def delete(self, strategy: str, expect: int | None) -> bool:
             """Remove all versions of a state; return whether there was one (`VersionedState`).

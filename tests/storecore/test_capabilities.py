@@ -31,6 +31,10 @@ METHODS = {
         *("append_audit", "restore_state"),
     },
     "Maintenance": {"verify", "repair", "compact", "checkpoint"},
+    "History": {
+        *("bar_versions", "fundamental_versions", "event_versions", "corrections"),
+        *("recorded_now", "prune_history", "snapshot", "snapshots", "drop_snapshot"),
+    },
 }
 
 

@@ -15,6 +15,8 @@ BUILT_INS = {
     "ConfigError": ValueError,
     "InvalidName": ValueError,
     "InvalidData": ValueError,
+    "LookAhead": ValueError,
+    "HistoryPruned": LookupError,
     "NotSerializable": TypeError,
     "UnknownBackend": LookupError,
     "BackendLoadError": ImportError,

@@ -100,7 +100,7 @@ def test_behind_what_cannot_be_read_the_missing_is_found_as_well(store):
     taken = store.checkpoint()
     store.broken = ("fundamentals/A", "events/2026-01-05")
     del store._fundamentals.by_symbol["C"]
-    store._events.encoded.pop()
+    store._events.held.pop()
     assert findings(store, taken) == {
         ("unchecked", "fundamentals of A"),
         ("unchecked", "events of 2026-01-05"),
@@ -151,7 +151,7 @@ def test_an_event_that_was_ingested_later_does_not_hide_one_that_is_gone(event):
     store = MemoryDataStore()
     store.write_events([event(JAN_5, payload={"n": n}) for n in range(3)])
     taken = store.checkpoint()
-    store._events.encoded.pop()
+    store._events.held.pop()
     store.write_event(event(JAN_5, ingested_at=JAN_5 + timedelta(hours=1)))
     (finding,) = store.verify(against=taken).findings
     assert (finding.kind, finding.detail) == ("missing", "2 of 3 are left")
@@ -161,7 +161,7 @@ def test_a_day_of_which_all_that_is_there_was_ingested_later_is_missing(event):
     store = MemoryDataStore()
     store.write_event(event(JAN_5))
     taken = store.checkpoint()
-    store._events.encoded.pop()
+    store._events.held.pop()
     store.write_event(event(JAN_5, ingested_at=JAN_5 + timedelta(hours=1)))
     assert findings(store, taken) == {("missing", "events of 2026-01-05")}
 

@@ -76,8 +76,8 @@ def remove(store, entry):
     elif kind == "Filings":
         del store._fundamentals.by_symbol[entry.symbol]
     elif kind == "EventDay":
-        store._events.encoded = [
-            each for each in store._events.encoded if f"{entry.day}T00" not in each.decode()
+        store._events.held = [
+            each for each in store._events.held if f"{entry.day}T00" not in each[0].decode()
         ]
     elif kind == "SavedState":
         del store._states.versions[entry.strategy]

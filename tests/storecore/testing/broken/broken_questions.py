@@ -336,12 +336,12 @@ class DeletesEventsUnlocked(MemoryDataStore):
     law = "D4"
 
     def delete_events(self, start, end, types=None, symbols=None):
-        before = list(self._events.encoded)
+        before = list(self._events.held)
         number = super().delete_events(start, end, types, symbols)
-        kept = list(self._events.encoded)
-        self._events.encoded = before
+        kept = list(self._events.held)
+        self._events.held = before
         sleep(0.001)
-        self._events.encoded = kept
+        self._events.held = kept
         return number
 
 
@@ -392,7 +392,7 @@ class RenamesNoEvents(Renaming):
     law = "Bulk"
 
     def renamed(self, old, new):
-        self._events.encoded = self._events.renamed(new, old)
+        self._events.held = self._events.renamed(new, old, self._clock.tick())
 
 
 class LeavesTheOldSymbolInFilings(Renaming):
@@ -400,7 +400,10 @@ class LeavesTheOldSymbolInFilings(Renaming):
 
     def renamed(self, old, new):
         history = self._fundamentals.by_symbol.get(new, {})
-        stale = {at: replace(each, symbol=old) for at, each in history.items()}
+        stale = {
+            at: tuple((replace(data, symbol=old), *rest) for data, *rest in each)
+            for at, each in history.items()
+        }
         self._fundamentals.by_symbol[new] = stale
 
 

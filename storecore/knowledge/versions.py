@@ -1,0 +1,130 @@
+"""The versions of what a store holds: what was recorded when, and what replaced it when.
+
+A version was held from the instant `recorded` until just before the instant `replaced`. `recorded`
+is None for data from before the store kept history; `replaced` is None for what is held now. A
+deletion ends a version without beginning another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from storecore.bars.rows import BarColumns
+from storecore.models import Event, FundamentalData, PriceBar
+from storecore.values.times import to_datetime
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_Value = TypeVar("_Value")
+Kind = Literal["bars", "fundamentals", "events"]
+
+
+class BarVersion(Struct, frozen=True):
+    """A bar as the store held it from `recorded_at` until `replaced_at`, both in aware UTC.
+
+    `recorded_at` is None if it was written before the store kept history. `replaced_at` is None if
+    it is held now.
+    """
+
+    bar: PriceBar
+    recorded_at: datetime | None
+    replaced_at: datetime | None
+
+
+class FundamentalVersion(Struct, frozen=True):
+    """A fundamental as the store held it; see `BarVersion`."""
+
+    data: FundamentalData
+    recorded_at: datetime | None
+    replaced_at: datetime | None
+
+
+class EventVersion(Struct, frozen=True):
+    """An event as the store held it; see `BarVersion`. Only a deletion or a renaming ends it."""
+
+    event: Event
+    recorded_at: datetime | None
+    replaced_at: datetime | None
+
+
+class Correction(Struct, frozen=True):
+    """What a write replaced or a deletion removed, recorded at `recorded_at` (aware UTC).
+
+    `before` and `after` are a `PriceBar`, a `FundamentalData` or an `Event`, depending on `kind`;
+    `after` is None if it was deleted. `timestamp` is the date of a bar, and the timestamp of the
+    others, in aware UTC. `timeframe` is None except for bars.
+    """
+
+    kind: Kind
+    symbol: str | None
+    timeframe: str | None
+    timestamp: datetime
+    recorded_at: datetime
+    before: PriceBar | FundamentalData | Event
+    after: PriceBar | FundamentalData | Event | None
+
+
+class Snapshot(Struct, frozen=True):
+    """A name for an instant of recording: `store.at(name)` shows what was held at it."""
+
+    name: str
+    recorded_at: datetime
+    note: str = ""
+
+
+class Versions(NamedTuple):
+    """The versions of the bars of a series, sorted by date, then by `recorded`.
+
+    `bars` are columns, or a series table, with one row for each version: a date may be in several.
+    `recorded` and `replaced` have the instants of each row, or None.
+    """
+
+    bars: BarColumns | pa.Table
+    recorded: Sequence[int | None]
+    replaced: Sequence[int | None]
+
+
+Version = tuple[_Value, int | None, int | None]
+"""A value with its instants `recorded` and `replaced`."""
+
+
+def was_held(recorded: int | None, replaced: int | None, at: int) -> bool:
+    """Return whether a store held a version at an instant of recording."""
+    return (recorded is None or recorded <= at) and (replaced is None or replaced > at)
+
+
+def held_values(versions: Iterable[Version[_Value]], at: int) -> list[_Value]:
+    """Return the values that a store held at an instant of recording, in the order given."""
+    return [value for value, recorded, replaced in versions if was_held(recorded, replaced, at)]
+
+
+def held_bars(versions: Versions, at: int) -> BarColumns | pa.Table:
+    """Return the bars that a store held at an instant of recording, sorted by date."""
+    bars, recorded, replaced = versions
+    instants = zip(recorded, replaced, strict=True)
+    rows = [row for row, each in enumerate(instants) if was_held(*each, at)]
+    if not isinstance(bars, BarColumns):
+        return bars.take(rows)
+    if len(rows) == len(bars.date):
+        return bars
+    extra = bars.extra and [bars.extra[row] for row in rows]
+    return BarColumns.of([[column[row] for row in rows] for column in bars], extra)
+
+
+def columns_of(bars: BarColumns | pa.Table) -> BarColumns:
+    """Return bars, given as columns or as a series table, as columns."""
+    if isinstance(bars, BarColumns):
+        return bars
+    from storecore.bars.table import bar_columns_of
+
+    return bar_columns_of(bars)
+
+
+def moment(instant: int | None) -> datetime | None:
+    """Return an instant of recording as an aware datetime in UTC."""
+    return None if instant is None else to_datetime(instant, aware=True)
