@@ -347,7 +347,7 @@ def test_d5_other_columns_are_not_taken_for_bars(path, content, change):
     pq.write_table(change(pq.read_table(io.BytesIO(content))), sink)
     rewritten = memoryview(sink.getvalue())
     metadata = pq.read_metadata(pa.BufferReader(rewritten))
-    sealed = partition._sealed(rewritten, metadata, note)
+    sealed = partition._sealed(rewritten, metadata, note, b"")
     with pytest.raises(CorruptData, match="not a whole file of bars"):
         looked(path, sealed, all_rows)
 
