@@ -5,7 +5,8 @@
     format   what may be in the store
     1        partitions without generations: a store without the document, of the first release
     2        partitions with generations: new stores
-    3        records with `extra`, decisions to sell, symbols that were renamed
+    3        records with `extra`, decisions to sell, symbols that were renamed, fundamentals that
+             say when they were recorded
 
 The number holds for the whole store, all kinds of data. It is raised, and synced, before the first
 write of what an older release would misread, and so lose or call damaged. A store that holds none
@@ -35,6 +36,7 @@ FORMAT = 3  # the highest that this release reads and writes
 NEW = 2  # of a new store
 OLDEST = 1  # of a store without the file
 EXTRA = 3  # of a store with what `uses_extra` finds
+RECORDED = 3  # of a store with a document that says when it was recorded
 RENAMES = 3  # of a store in which a symbol was renamed: what counts may depend on `.rename`
 _log = logging.getLogger("storecore")
 

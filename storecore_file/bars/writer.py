@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -32,6 +32,7 @@ from storecore.bars.extra import agreed, kinds_of
 from storecore.bars.table import EMPTY, SERIES, instants_of
 from storecore.errors import StorageError
 from storecore.values.times import EARLIEST, EVER, LATEST
+from storecore_file.bars.history import NO_PAST, BarHistory, Past
 from storecore_file.bars.journal import Flushed, KindsChangedError, Pending, furthest
 from storecore_file.bars.journal_lines import HOUR, Key
 from storecore_file.bars.kinds import Kinds, joined, rows_of, union, upserted, with_kinds
@@ -70,6 +71,7 @@ from storecore_file.fs.locks import Locked
 from storecore_file.fs.quarantine import copy_to_quarantine, quarantine_path
 from storecore_file.fs.rollback import Rollback
 from storecore_file.fs.stat import Fingerprint, fingerprint
+from storecore_file.history import ClockMovedError
 from storecore_file.rename_intent import RenamingError
 
 _log = logging.getLogger("storecore")
@@ -158,6 +160,7 @@ class Prepared(NamedTuple):
     took: bool = False  # rows of the journal that were in no partition
     change: _Change | None = None
     whole: bool = False  # the series becomes exactly the new bars
+    past: Past = NO_PAST
 
     @classmethod
     def nothing(cls) -> Prepared:
@@ -178,8 +181,11 @@ class Prepared(NamedTuple):
 class SeriesWriter:
     """Writes one series, whose folder exists."""
 
-    def __init__(self, series: Series, lock_timeout: float) -> None:
+    def __init__(
+        self, series: Series, lock_timeout: float, history: BarHistory | None = None
+    ) -> None:
         self._series = series
+        self._history = history
         self.folder = series.folder
         self.disk = self._disk = series.disk
         self._journal = series.journal
@@ -273,8 +279,8 @@ class SeriesWriter:
         if not prepared.staged:  # who wrote the bars may have been killed before a sync
             self._disk.sync_folder(self.folder)
         try:
-            self._exchange(prepared.staged, prepared.gone, prepared.change)
-        except KindsChangedError:
+            self._exchange(prepared.staged, prepared.gone, prepared.change, prepared.past)
+        except (KindsChangedError, ClockMovedError):
             return False
         except BaseException:
             with suppress(StorageError):  # the error that matters is on its way
@@ -316,11 +322,11 @@ class SeriesWriter:
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
         upserted_by = self._replacement_of if whole else self._upsert_of
         put, took, change = upserted_by(new, partitions, pending)
-        staged, gone = self._staged(put, partitions)
+        staged, gone, past = self._staged(put, partitions)
         made = sum(filled.partition not in partitions for filled in put)
         prepared = Prepared(
             staged, gone, partitions, pending, made, took=took, change=change, whole=whole
-        )
+        )._replace(past=past)
         return prepared._replace(seen=self._seen(prepared))
 
     def _seen(self, prepared: Prepared) -> Seen:
@@ -450,10 +456,16 @@ class SeriesWriter:
             bars = file.rows(piece.first, piece.last)
             path = other.path(partition_of(piece.first, piece.last))
             self._disk.replace(path, encode(*other.key, bars, flushed, generation))
+            held = Dated(file.rows(EARLIEST, LATEST), file.recorded())
+            moved.append(held.between(piece.first, piece.last))
 
         if self._series.layout().marked:
             self._disk.add(other.folder / MARK, b"")
+        moved: list[Dated] = []
         self._series.each(copy)
+        if self._history is not None:
+            gone = tuple(Replaced(each, Recorded(len(each.bars))) for each in moved)
+            self._history.keep(self._series.key, Past(generation, gone))
 
     def divide(self, taken: Collection[str]) -> None:
         """Cut partitions that are too long, into others than those with some names.
@@ -641,30 +653,40 @@ class SeriesWriter:
     ) -> None:
         """Replace partitions that lost bars, and remove empty ones that are not needed."""
         put = [each for each in kept if len(each.bars) or pending.needs(each.flushed)]
-        emptied = [filled.partition for filled in kept if filled not in put]
+        names = {filled.partition for filled in put}
+        emptied = [filled for filled in kept if filled.partition not in names]
         self._replace(put, partitions, emptied, change)
 
     def _replace(
         self,
         put: list[_Filled],
         partitions: list[Partition],
-        emptied: Sequence[Partition] = (),
+        emptied: Sequence[_Filled] = (),
         change: _Change | None = None,
     ) -> None:
         """Replace partitions by those that overlap them: all or, on an error, none."""
-        staged, gone = self._staged(put, partitions)
-        try:
-            self._exchange(staged, [*gone, *map(self._series.path, emptied)], change)
-        except BaseException:
-            self._disk.discard(staged)
-            raise
+        while True:
+            staged, gone, past = self._staged(put, partitions, emptied)
+            gone += [self._series.path(each.partition) for each in emptied]
+            try:
+                return self._exchange(staged, gone, change, past)
+            except ClockMovedError:
+                self._disk.discard(staged)
+            except BaseException:
+                self._disk.discard(staged)
+                raise
 
     def _exchange(
-        self, staged: list[Staged], gone: list[Path], change: _Change | None = None
+        self,
+        staged: list[Staged],
+        gone: list[Path],
+        change: _Change | None = None,
+        past: Past = NO_PAST,
     ) -> None:
         """Put staged partitions in place and remove others, with their rows of the journal.
 
-        Raises `KindsChangedError` if the journal has got rows that contradict the change of kinds.
+        Raises `KindsChangedError` if the journal has got rows that contradict the change of kinds,
+        `ClockMovedError` if somebody has asked about the instant of the write meanwhile.
         """
         if gone:
             new = [
@@ -673,7 +695,16 @@ class SeriesWriter:
             self._forget(
                 [partition for partition in (parsed(path.name) for path in gone) if partition], new
             )
-        self._change_kinds(lambda: self._disk.exchange(staged, gone), change)
+        self._change_kinds(partial(self._publish, staged, gone, past), change)
+
+    def _publish(self, staged: list[Staged], gone: list[Path], past: Past) -> None:
+        """Put staged partitions in place and remove others, once what they replace is kept."""
+        if self._history is None or not past.instant:
+            self._disk.exchange(staged, gone)
+            return
+        with self._history.clock.publishing(past.instant):
+            self._history.keep(self._series.key, past)
+            self._disk.exchange(staged, gone)
 
     def _change_kinds(self, work: Callable[[], None], change: _Change | None) -> None:
         """Do some work while no row is appended to the journal, if it changes kinds of columns."""
@@ -687,17 +718,21 @@ class SeriesWriter:
             return work()
 
     def _staged(
-        self, put: list[_Filled], partitions: list[Partition]
-    ) -> tuple[list[Staged], list[Path]]:
-        """Stage filled partitions; return them and the files that they replace."""
+        self, put: list[_Filled], partitions: list[Partition], emptied: Sequence[_Filled] = ()
+    ) -> tuple[list[Staged], list[Path], Past]:
+        """Stage filled partitions; return them, the files that they replace, and what of these."""
         self._mark(bool(partitions) and any(kinds_of(filled.bars) for filled in put))
         staged: list[Staged] = []
-        generation = next_generation(instant for filled in put for instant in filled.instants())
+        changed = [*put, *emptied]
+        past = Past(
+            self._instant(at for filled in changed for at in filled.instants()),
+            tuple(each for filled in changed for each in filled.replaced),
+        )
         try:
             for filled in put:
                 path, content = (
                     self._series.path(filled.partition),
-                    self._encoded(filled, generation),
+                    self._encoded(filled, past.instant),
                 )
                 staged.append(self._disk.stage(path, content))
                 keep(path, content, filled.bars)
@@ -711,7 +746,13 @@ class SeriesWriter:
             if partition not in kept
             and any(_overlap(partition, new.first, new.last) for new in kept)
         ]
-        return staged, list(map(self._series.path, replaced))
+        return staged, list(map(self._series.path, replaced)), past
+
+    def _instant(self, seen: Iterable[int]) -> int:
+        """Return the instant of a write, which is the generation of its partitions."""
+        if self._history is None:
+            return next_generation(seen)
+        return self._history.clock.take(max(seen, default=0))
 
     def _encoded(self, filled: _Filled, generation: int) -> bytes:
         others = [each.identity for each in filled.origins if each.name != filled.partition.name]
