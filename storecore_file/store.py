@@ -56,8 +56,8 @@ class FileDataStore(Store):
     versions of bars, fundamentals and events are kept, with False none, with "90d" (h: hours, d:
     days, w: weeks) `compact()` prunes those that were replaced longer ago. With `create=False`
     opening creates nothing, and a folder without a store raises `NoStore`; the first write that
-    needs a missing folder creates it. Raises `ConfigError` for other options, `StorageError` if the folder
-    cannot be made.
+    needs a missing folder creates it. Raises `ConfigError` for other options, `StorageError` if the
+    folder cannot be made.
 
     A table of a few bars for each of several symbols costs one append to a journal. Reads combine
     it with the files, and it is flushed into them when it is large, by `compact()` and at

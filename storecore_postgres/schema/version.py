@@ -1,7 +1,8 @@
 """The version of a store, raised before the first write that an older release would misread.
 
     1   what the first release reads
-    2   bars with columns of their own or without a volume, records with `extra`, decisions to sell
+    2   bars with columns of their own or without a volume, records with `extra` or of a run,
+        decisions to sell
 
 A store that holds none of it keeps version 1, and an older release opens it.
 """
@@ -41,9 +42,14 @@ class SchemaVersion:
         self.as_owner(what, lambda connection: connection.execute(statement))
         self._known = VERSION
 
-    def require_for(self, what: str, records: Iterable[bytes]) -> None:
+    def require_for(
+        self,
+        what: str,
+        records: Iterable[bytes],
+        needs: Callable[[bytes], bool] = uses_extra,
+    ) -> None:
         """Raise the version if one of these encoded records needs it."""
-        if self._known < VERSION and any(map(uses_extra, records)):
+        if self._known < VERSION and any(map(needs, records)):
             self.require(what)
 
     def complete(self, what: str) -> None:
