@@ -49,6 +49,7 @@ _MARK = re.compile(re.escape(MARK))
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
 _LISTINGS = 10  # a listed document may be gone: a repair has moved it, say
 _SUFFIX = ".jsonl"
+_LOG = re.compile(r"[^.].*\.jsonl")
 _RECORDED = re.compile(rb',"recorded":(\d+)\}\Z')
 _STAMP = len("2026-01-05T21-30-00.000000Z.json")
 
@@ -291,6 +292,10 @@ class Fundamentals(FundamentalCollection):
                 yield from folder_issues(self._folder / entry.name, [documents, mark])
             else:
                 yield unexpected(self._folder / entry.name, entry)
+        if self._disk.is_folder(self._history):
+            lock = f"../../{self._folder.name}/.lock"
+            logs = Files(_LOG, self._lines, None, lambda name: lock, is_whole=is_sealed)
+            yield from folder_issues(self._history, [logs])
 
     def _path(self, data: FundamentalData) -> Path:
         name = _document_name(exact_instant(data.timestamp, "timestamp"))

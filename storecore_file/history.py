@@ -39,6 +39,7 @@ from storecore_file.fs.disk import Disk
 from storecore_file.fs.instants import InstantFile
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.seal import decode_errors, sealed, unsealed
+from storecore_file.integrity import QUARANTINE, Files, Issue, issue_of
 
 FOLDER = "history"
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -196,9 +197,17 @@ class FileClock(Clock):
             self._write(replace(known, snapshots=kept))
             return len(kept) < len(known.snapshots)
 
-    def check(self, path: Path) -> None:
-        """Raise `CorruptData` if the horizon is damaged."""
-        self._read()
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issues of the clock and of the horizon, None for a whole one.
+
+        A repair leaves the horizon in its place: without it, questions about pruned history would
+        be answered.
+        """
+        clock = Files(None, lambda path: self._file.read(), QUARANTINE)
+        horizon = Files(None, lambda path: self._read())
+        for path, files in ((self._file.path, clock), (self._path, horizon)):
+            if self._disk.size(path) is not None:
+                yield issue_of(path, files)
 
     @contextmanager
     def _changing(self) -> Iterator[_Horizon]:

@@ -207,7 +207,7 @@ class FileDataStore(Store):
     def _issues(self) -> tuple[int, list[Issue]]:
         """Return how many files were looked at, and all that is wrong."""
         self._check_open()
-        return store_issues(self._disk, self.base_path, [*self._collections.values()])
+        return store_issues(self._disk, self.base_path, [*self._collections.values(), self._clock])
 
     def compact(self) -> Report:
         """Bring all bars into few Parquet files, and seal each day of events into one.

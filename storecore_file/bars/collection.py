@@ -567,6 +567,7 @@ class Bars(BarCollection):
                 yield unexpected(path, entry)
         yield from guarded(self._folder, journal.issues())
         yield from guarded(self._folder, self._hidden_issues())
+        yield from guarded(self._history.folder, self._history.issues())
 
     def close(self) -> None:
         """Flush what this store has written to the journal, and close its files."""

@@ -10,7 +10,9 @@ next write that replaces the bar names it again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ from storecore.bars.table import EMPTY, instants_of, series_table
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Versions
 from storecore.values.times import TimeRange
+from storecore_file.bars.journal_integrity import DAILY
 from storecore_file.bars.journal_lines import Key, array_of, batch_of
 from storecore_file.bars.kinds import joined
 from storecore_file.bars.recorded import COLUMN, NOW, Recorded, Run
@@ -35,9 +38,11 @@ from storecore_file.fs.names import SYMBOLS, TIMEFRAMES
 from storecore_file.fs.seal import is_sealed, sealed, too_deep, unsealed
 from storecore_file.fs.stat import Fingerprint, fingerprint
 from storecore_file.history import FileClock
+from storecore_file.integrity import Files, Issue, folder_issues, listed, unexpected
 
 UNTIL = "\x01until"
 SUFFIX = ".jsonl"
+_LOG = re.compile(r"[^.].*\.jsonl")
 _LINE_ROWS = 4_096
 _MOST_KEPT = 256
 
@@ -160,6 +165,20 @@ class BarHistory:
                 if name.endswith(SUFFIX):
                     yield folder / name
 
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each log, None for a whole one."""
+        found, unseen = listed(self.folder) if self._disk.is_folder(self.folder) else ([], [])
+        yield from unseen
+        for entry in found:
+            folder = self.folder / entry.name
+            if entry.is_folder:
+                lock = partial(_lock_of, entry.name)
+                yield from folder_issues(
+                    folder, [Files(_LOG, self.lines, None, lock, is_whole=is_sealed)]
+                )
+            else:
+                yield unexpected(folder, entry)
+
     def prune(self, path: Path, before: int) -> None:
         """Remove the lines of what was replaced at or before an instant, under the series' lock."""
         lines = self.lines(path)
@@ -172,6 +191,13 @@ class BarHistory:
             self._disk.replace(
                 path, b"".join(sealed(msgspec.json.encode(each)) for each in contents)
             )
+
+
+def _lock_of(symbol: str, log: str) -> str:
+    """Return the lock of a series, seen from the folder of its log."""
+    timeframe = log.removesuffix(SUFFIX)
+    below = "" if timeframe == DAILY else f"{timeframe}/"
+    return f"../../../prices/{symbol}/{below}.lock"
 
 
 def _lines(key: Key, past: Past) -> Iterator[Line]:

@@ -465,6 +465,7 @@ class Events(EventCollection):
             yield issue
         for day in sorted({*self._days(), *marks} - broken):
             yield from guarded(self._log_path(day), self._incomplete(day, marks.get(day)))
+        yield from guarded(self._history.folder, self._history.issues())
 
     def _incomplete(self, day: str, mark: Mark | None) -> Iterator[Issue]:
         """Yield what a day of whole files lacks."""

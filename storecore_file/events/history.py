@@ -9,7 +9,8 @@ If several lines name such an event, those of the last instant count.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,8 +27,11 @@ from storecore_file.fs.logs import Log, whole_lines
 from storecore_file.fs.seal import decode_errors, is_sealed, sealed, unsealed
 from storecore_file.fs.stat import Fingerprint, fingerprint
 from storecore_file.history import FileClock
+from storecore_file.integrity import Files, Issue, folder_issues
 
 SUFFIX = ".jsonl"
+_LOG = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
+_LOCK = "../../events/.lock"
 _Key = tuple[bytes, int | None]
 
 
@@ -121,6 +125,12 @@ class EventHistory:
                 first = len(lines) - len(kept) + 1
                 content = (_encoded(each, number) for number, each in enumerate(kept, first))
                 self._disk.replace(path, b"".join(content))
+
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each log, None for a whole one."""
+        if self._disk.is_folder(self.folder):
+            logs = Files(_LOG, self.lines, None, lambda name: _LOCK, is_whole=is_sealed)
+            yield from folder_issues(self.folder, [logs])
 
     def _path(self, day: str) -> Path:
         return self.folder / f"{day}{SUFFIX}"

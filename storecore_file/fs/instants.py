@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from storecore.errors import CorruptData
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import os_errors
 from storecore_file.fs.locks import Locked, Shared
@@ -39,7 +40,7 @@ class InstantFile:
 
     def read(self) -> int:
         """Return the instant."""
-        return _latest(self._disk.read(self.path) or b"")
+        return self._latest(self._disk.read(self.path) or b"")
 
     def held(self) -> AbstractContextManager[int]:
         """Share the lock of the file, which exists, and return its instant."""
@@ -48,15 +49,15 @@ class InstantFile:
     @contextmanager
     def _locked(self, lock: Locked) -> Iterator[int]:
         with lock:
-            yield _latest(self._content(lock))
+            yield self._latest(self._content(lock))
 
     def move(self, instant: int) -> None:
         """Move the instant forward, durably, once nobody shares the lock."""
         with Locked(self.path, self._lock_timeout) as lock:
             content = self._content(lock)
-            if instant <= _latest(content):
+            if instant <= self._latest(content):
                 return
-            entries = [_decoded(content[at : at + _ENTRY]) for at in (0, _ENTRY)]
+            entries = _entries(content)
             older = entries.index(min(entries))
             with os_errors(self.path, "write"):
                 os.pwrite(lock.fileno(), _encoded(instant), older * _ENTRY)
@@ -66,9 +67,16 @@ class InstantFile:
         with os_errors(self.path, "read"):
             return os.pread(lock.fileno(), 2 * _ENTRY, 0)
 
+    def _latest(self, content: bytes) -> int:
+        """Return the later of two entries, of which a crash tears one at most."""
+        found = max(_entries(content))
+        if not found and len(content) > _ENTRY:
+            raise CorruptData(f"{self.path}: neither of its entries is whole", self.path)
+        return found
 
-def _latest(content: bytes) -> int:
-    return max(_decoded(content[:_ENTRY]), _decoded(content[_ENTRY:]))
+
+def _entries(content: bytes) -> list[int]:
+    return [_decoded(content[at : at + _ENTRY]) for at in (0, _ENTRY)]
 
 
 def _encoded(instant: int) -> bytes:
