@@ -186,6 +186,8 @@ class Fundamentals(FundamentalCollection):
 
     def _pruned(self, path: Path, before: int) -> int:
         lines = self._lines(path)
+        if not lines:
+            return 0
         symbol = lines[0].data.symbol
         number = len(self.versions_of(symbol, EVER))
         kept = [each for each in lines if each.until is None or each.until > before]

@@ -490,6 +490,8 @@ class Bars(BarCollection):
 
     def _pruned(self, path: Path, before: int) -> int:
         key = self._history.key_of(path)
+        if key is None:
+            return 0
         folder = self._path(*key)
         self._disk.make_folders([folder], within=self._folder)
         with Locked(folder / ".lock", self._lock_timeout):

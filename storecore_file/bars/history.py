@@ -133,7 +133,7 @@ class BarHistory:
         return found
 
     def table(self, key: Key) -> pa.Table | None:
-        """Return all versions of a log, in its order; None if there is no log.
+        """Return all versions of a log, in its order; None if there are none.
 
         They have the columns `COLUMN` and `UNTIL`.
         """
@@ -147,16 +147,17 @@ class BarHistory:
         lines = self.lines(path)
         if any((line.symbol, line.timeframe) != key for line in lines):
             raise CorruptData(f"{path}: it holds bars of another series", path)
+        if not lines:  # a crash has left an empty file
+            return None
         table = joined(map(_table, lines))
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
         self._kept[path] = found, table
         return table
 
-    def key_of(self, path: Path) -> Key:
-        """Return the series of a log that has lines."""
-        line = self.lines(path)[0]
-        return line.symbol, line.timeframe
+    def key_of(self, path: Path) -> Key | None:
+        """Return the series of a log, None if it has no lines."""
+        return next(((line.symbol, line.timeframe) for line in self.lines(path)), None)
 
     def logs(self) -> Iterator[Path]:
         """Yield the logs of all series."""
