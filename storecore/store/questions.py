@@ -25,6 +25,7 @@ from storecore.states import RUN_STATES
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
 from storecore.values.times import (
+    EARLIEST,
     EVER,
     Bound,
     TimeRange,
@@ -138,6 +139,15 @@ def strategies(store: Any, prefix: str = "") -> list[str]:
     """Return the strategies of a store with `Catalog` whose own method has no `prefix`."""
     begins = checked_prefix(prefix)
     return [name for name in store.strategies() if name.startswith(begins)]
+
+
+def recording_began(store: Any) -> int:
+    """Return an instant before which a store with `History` recorded nothing.
+
+    It is `EARLIEST` if that is not known.
+    """
+    own: Callable[[], int] | None = getattr(store, "recording_began", None)
+    return EARLIEST if own is None else own()
 
 
 def all_strategies(store: Any) -> list[str]:

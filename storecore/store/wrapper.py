@@ -91,6 +91,10 @@ class Wrapper(Store):
         """Return the places from which the nested store reads."""
         return read_places_of(self._nested)
 
+    def recording_began(self) -> int:
+        """Return what `Store.recording_began` of the nested store returns."""
+        return questions.recording_began(self._nested)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._nested!r})"
 
