@@ -40,6 +40,7 @@ from storecore_file.fs.instants import InstantFile
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.seal import decode_errors, sealed, unsealed
 from storecore_file.integrity import QUARANTINE, Files, Issue, issue_of
+from storecore_file.store_format import read_began
 
 FOLDER = "history"
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -87,13 +88,29 @@ class FileClock(Clock):
         self._moves = moves
         self._path = self.folder / ".horizon"
         self._file = InstantFile(self.folder / ".clock", disk, lock_timeout)
-        self._last = 0  # the last instant that a writer of this store has taken
+        self._last: int | None = None  # the last instant that a writer of this store has taken
+        self._began: int | None = None
         self.settle: Callable[[], object] = tuple
 
     def take(self, after: int) -> int:
         """Return the instant of a write, later than another one and than all taken before."""
-        self._last = max(machine_now(), after + 1, self._last + 1)
+        self._last = max(machine_now(), after + 1, self._latest() + 1)
         return self._last
+
+    def _latest(self) -> int:
+        """Return the last instant that a writer of this store has taken.
+
+        The first is later than the making of the store, whatever the machine's clock says.
+        """
+        if self._last is None:
+            self._last = read_began(self._disk, self._base_path) or 0
+        return self._last
+
+    def began(self) -> int:
+        """Return an instant before which nothing was recorded; `EARLIEST` if none is known."""
+        if self._began is None:
+            self._began = read_began(self._disk, self._base_path) or EARLIEST
+        return self._began
 
     @contextmanager
     def publishing(self, instant: int) -> Iterator[None]:
@@ -106,7 +123,7 @@ class FileClock(Clock):
             return
         with self._file.held() as asked:
             if instant <= asked:
-                self._last = max(self._last, asked)
+                self._last = max(self._latest(), asked)
                 raise ClockMovedError
             yield
 
@@ -125,7 +142,7 @@ class FileClock(Clock):
     def ask(self, recorded: int | None) -> int:
         """Move the clock to an instant (None: now), and return it."""
         asked = self._file.read()
-        at = check_asked(recorded, max(asked, self._last))
+        at = check_asked(recorded, max(asked, self._latest()))
         if at > asked and self._moves:
             try:
                 self._move(at)
