@@ -216,7 +216,12 @@ class Fundamentals(FundamentalCollection):
 
     def _lines(self, path: Path) -> list[_Document]:
         """Return the lines of a log. Raises `CorruptData`."""
-        lines = whole_lines(self._disk.read(path), is_sealed)
+        lines = [
+            _decoded_line(line, path) for line in whole_lines(self._disk.read(path), is_sealed)
+        ]
+        numbers = [line.n for line in lines]
+        if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+            raise CorruptData(f"{path}: lines are missing, doubled or out of order", path)
         return [_past(line, path) for line in lines]
 
     def remove_copies(self, symbol: str, other: str) -> None:
@@ -395,11 +400,10 @@ def _numbered(documents: Iterable[_Document], first: int) -> list[bytes]:
     return found
 
 
-def _past(line: bytes, path: Path) -> _Document:
-    found = _decoded_line(line, path)
+def _past(line: _Line, path: Path) -> _Document:
     with decode_errors(path, "log"):
-        encoded, recorded = _parted(bytes(found.document))
-        return _Document(decode_fundamental(encoded), recorded, found.until)
+        encoded, recorded = _parted(bytes(line.document))
+        return _Document(decode_fundamental(encoded), recorded, line.until)
 
 
 def _decoded_line(line: bytes, path: Path) -> _Line:
