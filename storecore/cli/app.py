@@ -12,6 +12,7 @@ from storecore.cli.copy import copy
 from storecore.cli.demo import demo
 from storecore.cli.errors import PlainErrors
 from storecore.cli.evidence import evidence
+from storecore.cli.history import corrections, history, known_at
 from storecore.cli.info import info
 from storecore.cli.init import init
 from storecore.cli.maintenance import repair, verify
@@ -31,6 +32,7 @@ from storecore.cli.store_choice import examples
         "storecore import bars.csv --backend file --set base_path=data",
         "storecore show AAPL --last 5 --config storecore.toml",
         "storecore info",
+        "storecore history AAPL 2026-01-05",
         "storecore copy storecore.toml other.toml",
         "storecore verify",
         "storecore checkpoint -o checkpoint.json",
@@ -45,7 +47,7 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-_DATA = (demo, list_backends, init, import_bars, show, info, copy)
+_DATA = (demo, list_backends, init, import_bars, show, info, history, corrections, known_at, copy)
 _PROOF = (verify, repair, take, replay, why, evidence)
 for command in (*_DATA, *_PROOF):
     app.add_command(command)
