@@ -192,6 +192,11 @@ LAWS: dict[str, Law] = {
         "the future is refused. Pruning does not cut under a snapshot.",
         "Evidence that changes is none.",
     ),
+    "K4": Law(
+        "A receipt names what was read: the call, its arguments, the time of the view and the "
+        "checksum of the answer. Replayed, it finds every change since and nothing else.",
+        "A decision can be judged only by what it saw.",
+    ),
     "L1": Law(
         "`close()` twice is fine; any use after it is `StoreClosed`.",
         "A write that goes nowhere must say so.",

@@ -60,6 +60,7 @@ from storecore.testing.presence import PresenceLaws
 from storecore.testing.processes import ProcessLaws
 from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.questions import QuestionLaws
+from storecore.testing.receipts import ReceiptLaws
 from storecore.testing.recorded import RecordedLaws
 from storecore.testing.reopened import ReopenedLaws
 from storecore.testing.sizes import SizeLaws
@@ -104,6 +105,7 @@ BASE_LAWS: tuple[type[Fixtures], ...] = (
     DeletionLaws,
     RunLaws,
     KnownLaws,
+    ReceiptLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "BarTables": BarTableLaws,
