@@ -174,6 +174,16 @@ LAWS: dict[str, Law] = {
         "and a write at one instant.",
         "A backtest must repeat, and a decision must be explained by what it saw.",
     ),
+    "K2": Law(
+        "`store.at(t)` shows no bar, filing or event that could not be known at t: a bar is known "
+        "from its end on (its date and its timeframe), or as the store had recorded it by t; a "
+        "fundamental from its `timestamp` on, an event from its `ingested_at` on, a state or a "
+        "record once it is saved or logged. The catalog lists what was known. A question that "
+        "reaches beyond t is cut at t, or is `LookAhead`. Only `recorded=` hides later "
+        "corrections. A view writes nothing; with a run, it writes decisions, orders and states "
+        "apart from the live ones.",
+        "A backtest that sees the future earns money on paper alone.",
+    ),
     "K3": Law(
         "`recorded=r` shows what the store held at r. The same question is answered in the same "
         "way for ever, or with `HistoryPruned`. The clock of recording is strictly increasing for "

@@ -52,6 +52,7 @@ from storecore.testing.forms import FormLaws
 from storecore.testing.freshness import FreshnessLaws
 from storecore.testing.fundamentals import FundamentalLaws
 from storecore.testing.history import HistoryLaws
+from storecore.testing.known import KnownLaws
 from storecore.testing.life import LifeLaws
 from storecore.testing.maintenance import MaintenanceLaws
 from storecore.testing.names import NameLaws
@@ -104,6 +105,7 @@ BASE_LAWS: tuple[type[Fixtures], ...] = (
     DeletionLaws,
     RunLaws,
     ReceiptLaws,
+    KnownLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "BarTables": BarTableLaws,
