@@ -140,6 +140,6 @@ def _say_what_next(folder: Path, config: Path, corrected: Corrected) -> None:
     say(f"  {program} show AAPL --start 2008-01-01 --end 2008-06-30 --config {file}")
     say(f"  {program} replay --config {file}    # which decisions saw what was corrected since")
     held = f" --recorded {corrected.then:%Y-%m-%dT%H:%M:%S.%fZ}" if corrected.then else ""
-    symbol, evening = demo_facts.SYMBOLS[0], corrected.evening.date()
+    symbol, evening = demo_facts.SYMBOLS[0], f"{corrected.evening:%Y-%m-%dT%H:%M}"
     say(f"  {program} at {evening} {symbol}{held} --config {file}")
     say(f"  {program} demo {place}    # continues where this one stopped")
