@@ -2,8 +2,10 @@
 
     1   what the first release reads
     2   bars with columns of their own or without a volume, records with `extra`, decisions to sell
+    3   each version of a bar, fundamental and event with its instant of recording
 
-A store that holds none of it keeps version 1, and an older release opens it.
+A new store has version 3, or 1 on Citus. A store of an earlier release keeps its version until it
+holds what version 2 allows, or until `add_history`, so that release still opens it.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import psycopg
 from storecore.errors import StorageError
 from storecore.values.documents import uses_extra
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.schema.installation import Installed, complete
-from storecore_postgres.schema.tables import VERSION
+from storecore_postgres.schema.installation import Installed, add_history, complete
+from storecore_postgres.schema.tables import keeps_history
+
+_COLUMNS, _HISTORY = 2, 3
 
 
 class SchemaVersion:
@@ -29,21 +33,26 @@ class SchemaVersion:
         self._known = int(installed.version)
         self.is_complete = installed.is_complete
 
+    @property
+    def has_history(self) -> bool:
+        """Whether versions are recorded, and what is replaced is kept."""
+        return self._known >= _HISTORY
+
     def require(self, what: str) -> None:
-        """Raise the version of the store to 2, unless it is.
+        """Raise the version of the store to 2, unless it is that or higher.
 
         `what` names the operation. Raises `StorageError` if the role may not.
         """
-        if self._known == VERSION:
+        if self._known >= _COLUMNS:
             return
         self.complete(what)
         statement = f"SELECT {self._schema}.use_version_2()::text"
         self.as_owner(what, lambda connection: connection.execute(statement))
-        self._known = VERSION
+        self._known = _COLUMNS
 
     def require_for(self, what: str, records: Iterable[bytes]) -> None:
         """Raise the version if one of these encoded records needs it."""
-        if self._known < VERSION and any(map(uses_extra, records)):
+        if self._known < _COLUMNS and any(map(uses_extra, records)):
             self.require(what)
 
     def complete(self, what: str) -> None:
@@ -51,6 +60,16 @@ class SchemaVersion:
         if not self.is_complete:
             self.as_owner(what, lambda each: complete(each, self._schema, self._layout))
             self.is_complete = True
+
+    def add_history(self, what: str) -> None:
+        """Give a store of an earlier release a history, if its layout can have one.
+
+        No other process may have it open: one of an earlier release could not write any more.
+        """
+        self.complete(what)
+        if not self.has_history and keeps_history(self._layout):
+            self.as_owner(what, lambda each: add_history(each, self._schema, self._layout))
+            self._known = _HISTORY
 
     def as_owner(self, what: str, work: Callable[[Connection], object]) -> None:
         """Do what changes the tables. Raises `StorageError` with advice if the role may not."""
