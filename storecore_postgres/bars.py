@@ -325,23 +325,25 @@ class Bars(BarCollection):
     def _inserted(self, what: str, timeframe: str, given: _Rows, versions: BarVersions) -> bool:
         """Insert rows if none exists; return False, and do nothing, otherwise.
 
-        That takes less than an upsert that keeps versions. It is not tried for a bar that this
-        process has just written, as one that is still forming.
+        That takes less than an upsert that keeps versions. It is not tried for bars that are not
+        later than those of the series that this process has written: some may exist.
         """
         names, dates = given.grouped.names, instants_of(given.table)
-        is_one = len(dates) == 1
-        if is_one:
-            series, last = (names[0], timeframe), self._last.get((names[0], timeframe))
-            self._last[series] = dates[0]
-            if dates[0] == last:
-                return False
         if len(dates) > _UPSERT_ROWS:
             return False
+        first, last = min(dates), max(dates)
+        if len(names) == 1:
+            series = names[0], timeframe
+            written = self._last.get(series, EARLIEST)
+            self._last[series] = max(written, last)
+            if first <= written:
+                return False
+        is_one = len(dates) == 1
         known = self._extra.now
         statement = versions.insert(_shape(given, known), is_one=is_one)
         parameters = given.parameters(timeframe, known.token, 0)
         if not is_one:
-            parameters += [names, timeframe, *map(timestamptz, (min(dates), max(dates)))]
+            parameters += [names, timeframe, timestamptz(first), timestamptz(last)]
 
         def inserted(connection: Connection) -> bool:
             try:
