@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from storecore.knowledge.versions import FundamentalVersion as FundamentalVersion
     from storecore.knowledge.versions import Snapshot as Snapshot
     from storecore.knowledge.versions import Versions as Versions
+    from storecore.knowledge.view import View as View
+    from storecore.knowledge.view import at as at
     from storecore.models import Action as Action
     from storecore.models import Decision as Decision
     from storecore.models import DecisionRecord as DecisionRecord
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from storecore.models import OrderRecord as OrderRecord
     from storecore.models import OrderResult as OrderResult
     from storecore.models import PriceBar as PriceBar
+    from storecore.models import Read as Read
     from storecore.plugins.discovery import BackendInfo as BackendInfo
     from storecore.plugins.discovery import backends as backends
     from storecore.plugins.spec import PROMISES as PROMISES
@@ -159,9 +162,10 @@ _USE = {
     "store.frames.records": "to_frame",
     "store.frames.resample": "resample",
     "knowledge.versions": "BarVersion Correction EventVersion FundamentalVersion Snapshot",
+    "knowledge.view": "View at",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
-        "OrderResult PriceBar"
+        "OrderResult PriceBar Read"
     ),
     "plugins.discovery": "BackendInfo backends",
     "protocols": (
@@ -218,6 +222,7 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
+__path__.append(f"{__path__[0]}/plugins/aliases")  # modules whose names are deprecated
 _HOME["__version__"] = "reports.version"
 
 

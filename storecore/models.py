@@ -15,6 +15,8 @@ from msgspec import Meta, Struct
 
 Side = Literal["BUY", "SELL"]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Checksum = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
 
 
 class PriceBar(Struct, frozen=True, gc=False, omit_defaults=True, repr_omit_defaults=True):
@@ -126,12 +128,34 @@ class OrderResult(Struct, frozen=True):
     extra: dict[str, Any] | None = None
 
 
+class Read(Struct, frozen=True):
+    """The receipt of one read: the question, and the checksum of its answer.
+
+    `call` and `arguments` (JSON values by parameter) are the question, `as_of` and `recorded` the
+    two bounds of the view that it was put to, `read_at` is the store's time when it was answered.
+    `rows` and `sha256` are the number of records of the answer and the checksum over them, as
+    `storecore/knowledge/RECEIPTS.md` defines it.
+    """
+
+    call: str
+    arguments: dict[str, Any]
+    rows: Count
+    sha256: Checksum
+    as_of: datetime
+    recorded: datetime | None
+    read_at: datetime
+
+
 class DecisionRecord(Struct, frozen=True):
     """One line of the decision log.
 
     `seq` counts from 1 without gaps and defines the order. `timestamp` is the time of logging, in
     UTC. `hash` is the SHA-256 of the line's bytes before the hash; `prev` is the `hash` of the
     previous record, empty in the first one.
+
+    `as_of` is the time at which the strategy stood, if it was given: in a backtest another one than
+    that of logging. `run` is the name of the backtest; the live log has none. `reads` are the
+    receipts of what was read for the decision, as JSON objects with the fields of `Read`.
     """
 
     seq: int
@@ -140,6 +164,9 @@ class DecisionRecord(Struct, frozen=True):
     decision: Decision
     prev: str
     hash: str
+    as_of: datetime | None = None
+    run: str | None = None
+    reads: list[dict[str, Any]] | None = None
 
 
 class OrderRecord(Struct, frozen=True):
@@ -152,3 +179,6 @@ class OrderRecord(Struct, frozen=True):
     result: OrderResult
     prev: str
     hash: str
+    as_of: datetime | None = None
+    run: str | None = None
+    reads: list[dict[str, Any]] | None = None

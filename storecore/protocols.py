@@ -32,6 +32,7 @@ from storecore.models import (
     OrderRecord,
     OrderResult,
     PriceBar,
+    Read,
 )
 from storecore.reports import (
     AuditLine,
@@ -62,6 +63,8 @@ Extra = Literal["keep", "ignore"]
 Missing = Literal["error", "skip"]
 Day = Literal["instant", "written"]
 Volume = Literal["required", "absent"]
+By = Literal["timestamp", "as_of"]
+Reads = Iterable[Read | Mapping[str, Any]] | None
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -219,13 +222,37 @@ class DataStore(Protocol):
         ...
 
     @writes("audit", notify="decisions", key="strategy_name")
-    def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Append a decision to the audit log."""
+    def log_decision(
+        self,
+        strategy_name: str,
+        decision: Decision,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append a decision to the audit log.
+
+        `as_of` is the time at which the strategy stood, `run` the name of a backtest, whose records
+        are apart from the live log. `reads` are the receipts of what was read for the decision.
+        """
         ...
 
     @writes("audit", notify="orders", key="strategy_name")
-    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and the broker's response to the audit log."""
+    def log_order(
+        self,
+        strategy_name: str,
+        order: Order,
+        result: OrderResult,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append an order and the broker's response to the audit log.
+
+        See `log_decision` for `as_of`, `run` and `reads`.
+        """
         ...
 
     def close(self) -> None:
@@ -383,16 +410,37 @@ class AuditTrail(Protocol, metaclass=_Capability):
 
     @reads("audit")
     def read_decisions(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[DecisionRecord]:
-        """Return the decisions logged from `start` to `end`, in the order of `seq`."""
+        """Return the decisions logged from `start` to `end`, in the order of `seq`.
+
+        Without `run` they are those of the live log, which were logged without a run. With `run`
+        they are those of that run; "*" stands for the live log and all runs. With `by="as_of"`, the
+        range is one of the times at which the strategy stood; for a record without `as_of`, that is
+        the time of logging.
+        """
         ...
 
     @reads("audit")
     def read_orders(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[OrderRecord]:
-        """Return the orders logged from `start` to `end`, in the order of `seq`."""
+        """Return the orders logged from `start` to `end`, in the order of `seq`.
+
+        See `read_decisions` for `by` and `run`.
+        """
         ...
 
     @reads("audit")
@@ -414,13 +462,32 @@ class BulkAudit(Protocol, metaclass=_Capability):
     """
 
     @writes("audit", notify="decisions", key="strategy_name", batch="decisions")
-    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
-        """Append decisions to the audit log."""
+    def log_decisions(
+        self,
+        strategy_name: str,
+        decisions: Iterable[Decision],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append decisions to the audit log, each with the same `as_of`, `run` and `reads`."""
         ...
 
     @writes("audit", notify="orders", key="strategy_name", batch="orders")
-    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
-        """Append orders to the audit log, each with the broker's response."""
+    def log_orders(
+        self,
+        strategy_name: str,
+        orders: Iterable[tuple[Order, OrderResult]],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append orders to the audit log, each with the broker's response.
+
+        All have the same `as_of`, `run` and `reads`.
+        """
         ...
 
 
@@ -721,6 +788,11 @@ GROWN: dict[str, frozenset[str]] = {
     ),
     "read_bar_table": frozenset({"last"}),
     "strategies": frozenset({"prefix"}),
+    **dict.fromkeys(
+        ("log_decision", "log_order", "log_decisions", "log_orders"),
+        frozenset({"as_of", "run", "reads"}),
+    ),
+    **dict.fromkeys(("read_decisions", "read_orders"), frozenset({"by", "run"})),
 }
 """Optional parameters added since `api` 1, by method."""
 

@@ -15,6 +15,8 @@ from storecore.values.batches import listed
 from storecore.values.documents import encode_document
 from storecore.values.times import exact_instant, to_datetime
 
+RUN_STATES = "\x1frun\x1f"
+"""How the names begin under which runs keep their states (`storecore.knowledge.runs`)."""
 KEPT_VERSIONS = 5
 """The number of versions of a state that a store keeps, unless an option says otherwise."""
 

@@ -5,7 +5,7 @@
     format   what may be in the store
     1        partitions without generations: a store without the document, of the first release
     2        partitions with generations: new stores
-    3        records with `extra`, decisions to sell, symbols that were renamed
+    3        records with `extra` or of a run, decisions to sell, symbols that were renamed
 
 The number holds for the whole store, all kinds of data. It is raised, and synced, before the first
 write of what an older release would misread, and so lose or call damaged. A store that holds none
@@ -22,8 +22,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from storecore.audit.context import needs_newer_release
 from storecore.errors import CorruptData, StorageError, StoreError
-from storecore.values.documents import uses_extra
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.seal import sealed, unsealed
@@ -115,7 +115,7 @@ class StoreFormat:
 
     def require_for(self, lines: Sequence[bytes]) -> None:
         """Raise the number of the store if one of these records needs it."""
-        if self._known < EXTRA and any(map(uses_extra, lines)):
+        if self._known < EXTRA and any(map(needs_newer_release, lines)):
             self.require(EXTRA)
 
 

@@ -14,8 +14,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
+from storecore.audit.context import context, in_kind
 from storecore.errors import InvalidData, StorageError
 from storecore.models import Decision, DecisionRecord, Order, OrderRecord, OrderResult
 from storecore.values.batches import listed
@@ -60,27 +60,34 @@ def order_entry(strategy: str, order: Order, result: OrderResult) -> OrderRecord
     return OrderRecord(0, datetime.now(UTC), strategy, *plain, "", "")
 
 
-def decision_body(strategy: str, decision: Decision) -> bytes:
-    """Return a checked decision as the body of a line: without number, time and hashes."""
-    return _decision(_ENCODER.encode(strategy), checked(decision, Decision, "decision"))
+def decision_body(strategy: str, decision: Decision, about: bytes = b"") -> bytes:
+    """Return a checked decision as the body of a line: without number, time and hashes.
+
+    `about` is what `context` returns: the time, the run and the reads of the record.
+    """
+    return _decision(_ENCODER.encode(strategy), checked(decision, Decision, "decision")) + about
 
 
-def decision_bodies(strategy: str, decisions: Iterable[Decision]) -> list[bytes]:
+def decision_bodies(
+    strategy: str, decisions: Iterable[Decision], about: bytes = b""
+) -> list[bytes]:
     """Check a whole batch of decisions and return the bodies of their lines."""
     plain = checked_all(listed(decisions, "Decision", "decisions"), Decision, "decisions[{}]")
     encoded = _ENCODER.encode(strategy)
-    return [_decision(encoded, decision) for decision in plain]
+    return [_decision(encoded, decision) + about for decision in plain]
 
 
-def order_body(strategy: str, order: Order, result: OrderResult) -> bytes:
+def order_body(strategy: str, order: Order, result: OrderResult, about: bytes = b"") -> bytes:
     """Return a checked order and its result as the body of a line."""
     plain = checked(order, Order, "order"), checked(result, OrderResult, "result")
     if plain[0].strategy_name != strategy:  # saves a call for each valid order
         check_strategy(strategy, plain[0].strategy_name, "order")
-    return _order(_ENCODER.encode(strategy), *plain)
+    return _order(_ENCODER.encode(strategy), *plain) + about
 
 
-def order_bodies(strategy: str, orders: Iterable[tuple[Order, OrderResult]]) -> list[bytes]:
+def order_bodies(
+    strategy: str, orders: Iterable[tuple[Order, OrderResult]], about: bytes = b""
+) -> list[bytes]:
     """Check a whole batch of orders with their results and return the bodies of their lines."""
     pairs = listed(orders, "(Order, OrderResult)", "orders")
     for row, pair in enumerate(pairs):
@@ -94,7 +101,7 @@ def order_bodies(strategy: str, orders: Iterable[tuple[Order, OrderResult]]) -> 
         if order.strategy_name != strategy:
             check_strategy(strategy, order.strategy_name, f"orders[{row}]")
     encoded = _ENCODER.encode(strategy)
-    return [_order(encoded, *pair) for pair in zip(sent, results, strict=True)]
+    return [_order(encoded, *pair) + about for pair in zip(sent, results, strict=True)]
 
 
 def chain(bodies: Iterable[bytes], logged_at: datetime, last: Link) -> tuple[list[bytes], Link]:
@@ -149,10 +156,13 @@ def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Li
 
 
 def _body(record: DecisionRecord | OrderRecord) -> bytes:
-    strategy = _ENCODER.encode(record.strategy)
+    strategy, about = (
+        _ENCODER.encode(record.strategy),
+        context(record.as_of, record.run, record.reads),
+    )
     if isinstance(record, DecisionRecord):
-        return _decision(strategy, record.decision)
-    return _order(strategy, record.order, record.result)
+        return _decision(strategy, record.decision) + about
+    return _order(strategy, record.order, record.result) + about
 
 
 def line_after(last: bytes | None, record: DecisionRecord | OrderRecord) -> bytes:
@@ -182,11 +192,14 @@ def decode_record(line: bytes, kind: type[_Record]) -> _Record:
 def select_records(
     records: Iterable[_Record], span: TimeRange, strategy: str | None
 ) -> list[_Record]:
-    """Return the records of a range and a strategy (None: all), in the order of `seq` (law A4)."""
+    """Return the records of a range and a strategy (None: all), in the order of `seq` (law A4).
+
+    Those of all runs are among them: `chosen` selects a run.
+    """
     if strategy is not None:
         check_name(strategy, "strategy_name")
     kept = [
-        record if span.aware else replace(record, timestamp=record.timestamp.replace(tzinfo=None))
+        in_kind(record, span.aware)
         for record in records
         if strategy in (None, record.strategy)
         and span.first <= instant(record.timestamp, "timestamp") <= span.last

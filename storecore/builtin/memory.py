@@ -211,12 +211,8 @@ class MemoryClock(Clock):
             return self._named.pop(name, None) is not None
 
 
-class _Past(NamedTuple):
-    """A bar that was replaced: its numbers, ending with its instant of recording."""
-
-    row: _Row
-    extra: Extra | None
-    replaced: int
+_Past = tuple[_Row, Extra | None, int]
+"""A bar that was replaced: its row, its further columns, the instant at which it was replaced."""
 
 
 class _Series(NamedTuple):
@@ -255,13 +251,19 @@ class _Series(NamedTuple):
         `changed` are the instants of this series' bars that may differ. A bar that equals the old
         one keeps its version; the old one of any other becomes a part of the past, if that is kept.
         """
+        (rows, extra, _, past), (new_rows, new_extra, *_) = self, new
         gone: dict[int, tuple[_Past, ...]] = {}
         for at in changed:
-            old, extra = self.rows[at], self.extra.get(at)
-            if at in new.rows and _is_same(old, new.rows[at], extra, new.extra.get(at)):
-                new.rows[at] = old
+            old, row = rows[at], new_rows.get(at)
+            if (
+                row is not None
+                and old[:-1] == row[:-1]
+                and _has_same_bits(old, row)
+                and _is_same_extra(extra.get(at), new_extra.get(at))
+            ):
+                new_rows[at] = old
             else:
-                gone[at] = (*self.past.get(at, ()), _Past(old, extra, now))
+                gone[at] = (*past.get(at, ()), (old, extra.get(at), now))
         past = {**self.past, **gone} if gone and keeps else self.past
         return new._replace(past=past), bool(gone)
 
@@ -287,7 +289,7 @@ class _Series(NamedTuple):
         past = {
             at: kept
             for at, each in self.past.items()
-            if (kept := tuple(one for one in each if one.replaced > before))
+            if (kept := tuple(one for one in each if one[-1] > before))
         }
         return self._replace(past=past)
 
@@ -381,7 +383,7 @@ class MemoryBars(BarCollection):
         return [
             (*key, EVER)
             for key, series in known
-            if any(each[-1].replaced >= since for each in series.past.values())
+            if any(each[-1][-1] >= since for each in series.past.values())
         ]
 
     def prune(self, before: int) -> int:
@@ -404,6 +406,8 @@ class MemoryBars(BarCollection):
             gone = [at for at in series.rows if span.first <= at <= span.last]
             if gone:
                 self._publish({key: (series, series.without(set(gone)), gone)}, self._clock.tick())
+                if not any(self.by_series[key][::3]):  # neither bars nor a past
+                    del self.by_series[key]
         return len(gone)
 
     def series(self) -> list[_Key]:
@@ -441,10 +445,13 @@ def _rows(bars: BarColumns | pa.Table, now: int) -> dict[int, _Row]:
     return dict(zip(bars.date, rows, strict=True))
 
 
-def _is_same(old: _Row, new: _Row, extra: Extra | None, other: Extra | None) -> bool:
-    """Return whether two bars are equal bit for bit (laws B5 and B6)."""
-    if old[:-1] != new[:-1] or (0.0 in old and _bits(*old[1:5]) != _bits(*new[1:5])):
-        return False
+def _has_same_bits(old: _Row, new: _Row) -> bool:
+    """Return whether the prices of two rows, which are equal, are so bit for bit (law B5)."""
+    return 0.0 not in old or _bits(*old[1:5]) == _bits(*new[1:5])
+
+
+def _is_same_extra(extra: Extra | None, other: Extra | None) -> bool:
+    """Return whether the further columns of two bars are equal bit for bit (law B6)."""
     if extra is None or other is None:
         return extra is other
     return extra.keys() == other.keys() and all(

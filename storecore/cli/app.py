@@ -11,6 +11,7 @@ from storecore.cli.checkpoint import take
 from storecore.cli.copy import copy
 from storecore.cli.demo import demo
 from storecore.cli.errors import PlainErrors
+from storecore.cli.history import corrections, history, known_at
 from storecore.cli.info import info
 from storecore.cli.init import init
 from storecore.cli.maintenance import repair, verify
@@ -29,6 +30,7 @@ from storecore.cli.store_choice import examples
         "storecore import bars.csv --backend file --set base_path=data",
         "storecore show AAPL --last 5 --config storecore.toml",
         "storecore info",
+        "storecore history AAPL 2026-01-05",
         "storecore copy storecore.toml other.toml",
         "storecore verify",
         "storecore checkpoint -o checkpoint.json",
@@ -42,5 +44,9 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (demo, list_backends, init, import_bars, show, info, copy, verify, repair, take):
+COMMANDS = (
+    *(demo, list_backends, init, import_bars, show, info, history, corrections, known_at),
+    *(copy, verify, repair, take),
+)
+for command in COMMANDS:
     app.add_command(command)

@@ -17,11 +17,12 @@ from storecore.cli.text import counted, printable
 from storecore.errors import StoreError
 from storecore.protocols import AuditTrail, Catalog, DataStore, DiskUsage
 from storecore.reports import Coverage, Footprint
-from storecore.store.questions import inventory
+from storecore.store.questions import inventory, read_decisions, read_orders
 
 UNKNOWN = "–"
 _Result = TypeVar("_Result")
 _SERIES = ("symbol", "timeframe", "first", "last", "bars", "files", "bytes")
+_RUNS = 5  # so many are named
 _STRATEGIES = ("strategy", "state", "decisions", "orders")
 
 
@@ -125,11 +126,14 @@ def print_strategies(store: DataStore, saved: list[str], read: Reading) -> None:
     screen = console()
     decisions: Counter[str] = Counter()
     orders: Counter[str] = Counter()
+    runs: Counter[str] = Counter()
     if isinstance(store, AuditTrail):
-        logged = read(partial(store.read_decisions, date.min, date.max)) or []
-        sent = read(partial(store.read_orders, date.min, date.max)) or []
-        decisions.update(record.strategy for record in logged)
-        orders.update(record.strategy for record in sent)
+        logged = read(partial(read_decisions, store, date.min, date.max, run="*")) or []
+        sent = read(partial(read_orders, store, date.min, date.max, run="*")) or []
+        decisions.update(record.strategy for record in logged if record.run is None)
+        orders.update(record.strategy for record in sent if record.run is None)
+        runs.update(record.run for record in logged if record.run is not None)
+        runs.update(record.run for record in sent if record.run is not None)
     names = sorted({*saved, *decisions, *orders})
     rows = [
         (printable(name), "saved" if name in saved else UNKNOWN, *_counts(name, decisions, orders))
@@ -139,6 +143,10 @@ def print_strategies(store: DataStore, saved: list[str], read: Reading) -> None:
         screen.print(table(_STRATEGIES, rows, right=("decisions", "orders")))
     state = read(partial(audit_state, store, decisions.total(), orders.total()))
     screen.print(f"audit log: {state or 'not checked'}")
+    if runs:
+        shown = sorted(runs)[:_RUNS] + ["…"] * (len(runs) > _RUNS)
+        records = f"{counted(runs.total(), 'record')} of {counted(len(runs), 'run')}"
+        screen.print(f"apart from it: {records}: {', '.join(map(printable, shown))}")
 
 
 def _counts(name: str, decisions: Counter[str], orders: Counter[str]) -> tuple[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -71,8 +72,16 @@ def show(
     console().print(bar_table(shown))
 
 
-def bar_table(bars: Sequence[PriceBar], *, with_symbol: bool = False) -> Table:
-    """Return a table of bars: exact prices, UTC dates, further columns by name."""
+def bar_table(
+    bars: Sequence[PriceBar],
+    *,
+    with_symbol: bool = False,
+    beside: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Table:
+    """Return a table of bars: exact prices, UTC dates, further columns by name.
+
+    `beside` are columns of text to add at the end, by heading.
+    """
     columns = [
         date_texts([bar.date for bar in bars]),
         *(price_texts([getattr(bar, field) for bar in bars]) for field in _PRICES),
@@ -81,6 +90,8 @@ def bar_table(bars: Sequence[PriceBar], *, with_symbol: bool = False) -> Table:
     further = sorted({name for bar in bars for name in bar.extra or ()})
     columns += [[_shown((bar.extra or {}).get(name)) for bar in bars] for name in further]
     headings = ["date (UTC)", *_PRICES, "volume", *map(printable, further)]
+    columns += map(list, beside.values())
+    headings += beside
     if with_symbol:
         columns.insert(0, [printable(bar.symbol) for bar in bars])
         headings.insert(0, "symbol")

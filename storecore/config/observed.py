@@ -74,6 +74,8 @@ class Observed(Wrapper):
         for key, count in _counts(declared, given, result).items():
             if count:
                 kind = declared.notify.format_map(given)
+                if given.get("run") is not None:  # no observer takes a backtest for trading
+                    kind = f"run_{kind}"
                 self._observers.notify(
                     "storecore_written", store=self, kind=kind, key=key, count=count
                 )

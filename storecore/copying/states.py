@@ -14,6 +14,7 @@ from storecore.errors import CorruptData
 from storecore.protocols import Catalog, DataStore, Transfer, VersionedState
 from storecore.reports import StateVersion
 from storecore.store.digests import canonical, tally
+from storecore.store.questions import all_strategies
 
 _OWN = "this state was saved in the target too: it is left as it is"
 
@@ -26,8 +27,8 @@ def copy_states(
         why = "the source cannot list its strategies: it lacks the capability Catalog"
         yield LeftOut("state", why)
         return
-    listed = target.strategies() if isinstance(target, Catalog) else []
-    names = source.strategies()
+    listed = all_strategies(target) if isinstance(target, Catalog) else []
+    names = all_strategies(source)
     uncounted = _uncounted(source, target)
     if names and uncounted:
         yield LeftOut("state", f"the states were copied without their versions: {uncounted}")

@@ -1,1 +1,1 @@
-"""What a store held and when it recorded it: versions, the clock of recording, snapshots."""
+"""What was known when: versions and their clock, views as of a time, receipts, and replay."""

@@ -20,13 +20,14 @@ methods it has:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime
-from functools import partial
+from datetime import date, datetime, timedelta
+from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from storecore.audit.context import check_question, chosen, context
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
 from storecore.bars.extra_values import Misfit
@@ -79,7 +80,7 @@ from storecore.reports import (
     StateVersion,
 )
 from storecore.reports.display import html, html_table
-from storecore.states import checked_versions
+from storecore.states import RUN_STATES, checked_versions
 from storecore.store.collections import (
     AuditLog,
     BarCollection,
@@ -94,6 +95,7 @@ from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
 from storecore.values.times import (
     EARLIEST,
+    EVER,
     LATEST,
     Bound,
     bounded_range,
@@ -106,7 +108,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
-    from storecore.protocols import Day, Extra, Missing, Volume
+    from storecore.knowledge.view import OnFuture, View
+    from storecore.protocols import By, Day, Extra, Missing, Reads, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
 _Item = TypeVar("_Item")
@@ -180,6 +183,14 @@ def _what_is_missing(store: Any, method: str) -> str:
     if method in ADDED and capability in store.capabilities:
         return f"this method of the capability {capability}, which was added later"
     return f"the capability {capability}"
+
+
+@lru_cache(maxsize=1)
+def _view_class() -> type[View]:
+    """Return `View`, a store itself. To import it in each call would take as long as the rest."""
+    from storecore.knowledge.view import View
+
+    return View
 
 
 def offered(*needs: str) -> Callable[[_Function], _Function]:
@@ -587,52 +598,125 @@ class Store(Closing):
 
     @offered("states.strategies")
     def strategies(self, prefix: str = "") -> list[str]:
-        """Return the strategies that have a saved state and whose names begin with `prefix`."""
+        """Return the strategies that have a saved state and whose names begin with `prefix`.
+
+        States of runs (`storecore.knowledge.runs`) are listed only if `prefix` begins as they do.
+        """
         self._check_open()
         begins = checked_prefix(prefix)
-        return sorted(name for name in self._states.strategies() if name.startswith(begins))
+        found = [name for name in self._states.strategies() if name.startswith(begins)]
+        if begins.startswith(RUN_STATES):
+            return sorted(found)
+        return sorted(name for name in found if not name.startswith(RUN_STATES))
 
     # Audit.
 
-    def log_decision(self, strategy_name: str, decision: Decision) -> None:
-        """Append a decision to the audit log."""
-        strategy_name = self._name(strategy_name, "strategy_name")
-        self._logs["decisions"].write([decision_body(strategy_name, decision)])
+    def log_decision(
+        self,
+        strategy_name: str,
+        decision: Decision,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append a decision to the audit log.
 
-    def log_order(self, strategy_name: str, order: Order, result: OrderResult) -> None:
-        """Append an order and the broker's response to the audit log."""
+        `as_of` is the time at which the strategy stood, `run` the name of a backtest, whose records
+        are apart from the live log. `reads` are the receipts of what was read for the decision.
+        """
         strategy_name = self._name(strategy_name, "strategy_name")
-        self._logs["orders"].write([order_body(strategy_name, order, result)])
+        about = context(as_of, run, reads)
+        self._logs["decisions"].write([decision_body(strategy_name, decision, about)])
+
+    def log_order(
+        self,
+        strategy_name: str,
+        order: Order,
+        result: OrderResult,
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append an order and the broker's response to the audit log.
+
+        See `log_decision` for `as_of`, `run` and `reads`.
+        """
+        strategy_name = self._name(strategy_name, "strategy_name")
+        about = context(as_of, run, reads)
+        self._logs["orders"].write([order_body(strategy_name, order, result, about)])
 
     @offered()
-    def log_decisions(self, strategy_name: str, decisions: Iterable[Decision]) -> None:
-        """Append decisions to the audit log, all with the same time; all or none."""
+    def log_decisions(
+        self,
+        strategy_name: str,
+        decisions: Iterable[Decision],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append decisions to the audit log, all with the same time; all or none.
+
+        Each has the same `as_of`, `run` and `reads`.
+        """
         strategy_name = self._name(strategy_name, "strategy_name")
-        bodies = decision_bodies(strategy_name, decisions)
+        bodies = decision_bodies(strategy_name, decisions, context(as_of, run, reads))
         if bodies:
             self._logs["decisions"].write(bodies)
 
     @offered()
-    def log_orders(self, strategy_name: str, orders: Iterable[tuple[Order, OrderResult]]) -> None:
-        """Append orders and their results to the audit log, all with the same time; all or none."""
+    def log_orders(
+        self,
+        strategy_name: str,
+        orders: Iterable[tuple[Order, OrderResult]],
+        *,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+    ) -> None:
+        """Append orders and their results to the audit log, all with the same time; all or none.
+
+        Each has the same `as_of`, `run` and `reads`.
+        """
         strategy_name = self._name(strategy_name, "strategy_name")
-        bodies = order_bodies(strategy_name, orders)
+        bodies = order_bodies(strategy_name, orders, context(as_of, run, reads))
         if bodies:
             self._logs["orders"].write(bodies)
 
     @offered("audit.lines")
     def read_decisions(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[DecisionRecord]:
-        """Return the decisions logged from `start` to `end`, in the order of `seq`."""
-        return self._records("decisions", start, end, strategy_name)
+        """Return the decisions logged from `start` to `end`, in the order of `seq`.
+
+        Without `run` they are those of the live log, with `run` those of a run; "*" stands for
+        all. With `by="as_of"`, the range is one of the times at which the strategy stood.
+        """
+        return self._records("decisions", start, end, strategy_name, by, run)
 
     @offered("audit.lines")
     def read_orders(
-        self, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
     ) -> list[OrderRecord]:
-        """Return the orders logged from `start` to `end`, in the order of `seq`."""
-        return self._records("orders", start, end, strategy_name)
+        """Return the orders logged from `start` to `end`, in the order of `seq`.
+
+        See `read_decisions` for `by` and `run`.
+        """
+        return self._records("orders", start, end, strategy_name, by, run)
 
     @offered("audit.lines")
     def verify_audit(self) -> AuditReport:
@@ -764,6 +848,25 @@ class Store(Closing):
 
     # The whole store.
 
+    def at(
+        self,
+        t: datetime | str,
+        *,
+        recorded: datetime | None = None,
+        run: str | None = None,
+        on_future: OnFuture | None = None,
+        lengths: Mapping[str, timedelta] | None = None,
+    ) -> View:
+        """Return a view of the store that shows only what was known at a time (law K2).
+
+        A question that reaches beyond `t` is cut at `t`; with `on_future="raise"` it is
+        `LookAhead`. With `run`, the name of a backtest, decisions, orders and states can be
+        written, apart from the live ones. `lengths` gives the lengths of timeframes whose names do
+        not, as in `{"session": timedelta(hours=23)}`. Finer than a microsecond is rounded down.
+        """
+        self._check_open()
+        return _view_class()(self, t, recorded, run, on_future, lengths)
+
     @offered("store._rename")
     def rename_symbol(self, old: str, new: str) -> None:
         """Give the bars, fundamentals and events of a symbol another one, in one step.
@@ -882,11 +985,18 @@ class Store(Closing):
         collections = self._bars, self._fundamentals, self._events
         return sum(each.prune(before) for each in collections)
 
-    def _records(self, log: str, start: Bound, end: Bound, strategy: str | None) -> list[Any]:
+    def _records(
+        self, log: str, start: Bound, end: Bound, strategy: str | None, by: By, run: str | None
+    ) -> list[Any]:
         self._check_open()
         if strategy is not None:
             check_name(strategy, "strategy_name")
-        return self._logs[log].read(time_range(start, end), strategy)
+        check_question(by, run)
+        span = time_range(start, end)
+        if by == "timestamp":
+            return chosen(self._logs[log].read(span, strategy), None, run)
+        found = self._logs[log].read(EVER._replace(aware=span.aware), strategy)
+        return chosen(found, span, run)
 
     def _report(self) -> Report:
         """Check all stored data; `verify` adds the comparison with a checkpoint."""

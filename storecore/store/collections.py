@@ -385,7 +385,10 @@ class AuditLog(Collection, ABC):
         """
 
     def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
-        """Return the records of a range and a strategy (None: all), in the order of `seq`."""
+        """Return the records of a range and a strategy (None: all), in the order of `seq`.
+
+        Those of all runs are among them; `Store` selects a run.
+        """
         records = (
             self._decoded_record(row, each.line) for row, each in enumerate(self.lines(0), 1)
         )

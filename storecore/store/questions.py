@@ -13,13 +13,15 @@ from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime
 from functools import lru_cache
 from inspect import Parameter
-from typing import Any
+from typing import Any, cast
 
+from storecore.audit.context import check_question, chosen
 from storecore.errors import StorageError
 from storecore.events import EventQuery, event_symbols, event_types, find_events
 from storecore.models import DecisionRecord, Event, FundamentalData, OrderRecord, PriceBar
-from storecore.protocols import METHODS, DataStore, Transfer, declaration
+from storecore.protocols import METHODS, By, DataStore, Reads, Transfer, declaration
 from storecore.reports import SeriesCoverage
+from storecore.states import RUN_STATES
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
 from storecore.values.times import (
@@ -84,23 +86,69 @@ def read_events(
 
 
 def read_decisions(
-    store: Any, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+    store: Any,
+    start: Bound = None,
+    end: Bound = None,
+    strategy_name: str | None = None,
+    *,
+    by: By = "timestamp",
+    run: str | None = None,
 ) -> list[DecisionRecord]:
-    """Return the decisions of a store with `AuditTrail` whose own method needs both bounds."""
-    return _records(store.read_decisions, start, end, strategy_name)
+    """Return the decisions of any store with `AuditTrail`. See `Store.read_decisions`."""
+    return _records(store, "read_decisions", (start, end, strategy_name), by, run)
 
 
 def read_orders(
-    store: Any, start: Bound = None, end: Bound = None, strategy_name: str | None = None
+    store: Any,
+    start: Bound = None,
+    end: Bound = None,
+    strategy_name: str | None = None,
+    *,
+    by: By = "timestamp",
+    run: str | None = None,
 ) -> list[OrderRecord]:
-    """Return the orders of a store with `AuditTrail` whose own method needs both bounds."""
-    return _records(store.read_orders, start, end, strategy_name)
+    """Return the orders of any store with `AuditTrail`. See `Store.read_orders`."""
+    return _records(store, "read_orders", (start, end, strategy_name), by, run)
+
+
+def logging_plainly(method: str) -> Callable[..., Any]:
+    """Return a function that logs by the method of an older store, which takes no `as_of`."""
+
+    def log(
+        store: Any,
+        *args: Any,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+        **kwargs: Any,
+    ) -> Any:
+        given = {"as_of": as_of, "run": run, "reads": reads}
+        named = [f"{name}=" for name, value in given.items() if value is not None]
+        if named:
+            raise StorageError(
+                f"{method}: {store!r} takes no {' and no '.join(named)}: it implements an earlier "
+                "api; update the package of its backend, or log without"
+            )
+        return getattr(store, method)(*args, **kwargs)
+
+    return log
 
 
 def strategies(store: Any, prefix: str = "") -> list[str]:
     """Return the strategies of a store with `Catalog` whose own method has no `prefix`."""
     begins = checked_prefix(prefix)
     return [name for name in store.strategies() if name.startswith(begins)]
+
+
+def all_strategies(store: Any) -> list[str]:
+    """Return all names under which a store with `Catalog` keeps states, also those of runs."""
+    return sorted({*store.strategies(), *_strategies_of_runs(store)})
+
+
+def _strategies_of_runs(store: Any) -> list[str]:
+    if has_method(store, "strategies"):
+        return list(store.strategies(prefix=RUN_STATES))
+    return []  # such a store lists them with the others
 
 
 def inventory(store: Any) -> list[SeriesCoverage]:
@@ -203,12 +251,21 @@ def is_current(kind: Hashable, method: str) -> bool:
 
 
 def _records(
-    read: Callable[..., list[Any]], start: Bound, end: Bound, strategy_name: str | None
+    store: Any, method: str, asked: tuple[Bound, Bound, str | None], by: By, run: str | None
 ) -> list[Any]:
+    read, (start, end, strategy_name) = getattr(store, method), asked
+    if has_method(store, method):
+        return cast(list[Any], read(*asked, by=by, run=run))
     span = time_range(start, end)
     if strategy_name is not None:
         check_name(strategy_name, "strategy_name")
-    return [] if span.first > span.last else read(*bounds_of(span), strategy_name)
+    check_question(by, run)
+    if span.first > span.last:
+        return []
+    if by == "timestamp":
+        return chosen(read(*bounds_of(span), strategy_name), None, run)
+    every = bounds_of(EVER._replace(aware=span.aware))
+    return chosen(read(*every, strategy_name), span, run)
 
 
 def _lacks(store: Any, method: str, capability: str = "") -> StorageError:

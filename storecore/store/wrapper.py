@@ -55,6 +55,10 @@ _STAND_INS: dict[str, Callable[..., Any]] = {
         for name in ("delete_events", "delete_fundamentals", "rename_symbol")
     },
     "delete_strategy_state": questions.missing("delete_strategy_state"),
+    **{
+        name: questions.logging_plainly(name)
+        for name in ("log_decision", "log_order", "log_decisions", "log_orders")
+    },
 }
 
 

@@ -124,8 +124,10 @@ LAWS: dict[str, Law] = {
     "A1": Law(
         "One call is one record: a JSON line in the file of its local day, where there are files. "
         "Each field comes back as the plain value that equals the one given, or the call is "
-        "refused and the error names the field.",
-        "Evidence must be readable without us.",
+        "refused and the error names the field. A record may say the time at which the strategy "
+        "stood (`as_of`), the run that it is part of and what was read for it (`reads`). The "
+        "records of a run are apart from the live log.",
+        "Evidence must be readable without us, and a backtest is not trading.",
     ),
     "A2": Law("Append-only: nothing rewrites a record.", "Else it is no evidence."),
     "A3": Law(
@@ -164,6 +166,21 @@ LAWS: dict[str, Law] = {
         "Opening a store to read (`create=False`, `readonly`, the commands that read) creates no "
         "file and takes no lock. A place without a store is `NoStore`.",
         "A misspelt path that counts as an empty store hides every record.",
+    ),
+    "K1": Law(
+        "What a write changes or a deletion removes stays readable as it was recorded, with the "
+        "instants at which it was recorded and replaced, until it is pruned by a call or by the "
+        "option `history`. An equal write, bit for bit, makes no version. A renaming is a deletion "
+        "and a write at one instant.",
+        "A backtest must repeat, and a decision must be explained by what it saw.",
+    ),
+    "K3": Law(
+        "`recorded=r` shows what the store held at r. The same question is answered in the same "
+        "way for ever, or with `HistoryPruned`. The clock of recording is strictly increasing for "
+        "each write that makes a version, and it persists. What becomes visible after a question "
+        "about r is never recorded at or before r. What will be recorded is not known: a moment in "
+        "the future is refused. Pruning does not cut under a snapshot.",
+        "Evidence that changes is none.",
     ),
     "L1": Law(
         "`close()` twice is fine; any use after it is `StoreClosed`.",

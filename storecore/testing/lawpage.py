@@ -30,7 +30,7 @@ python -m storecore.testing.lawpage > storecore/testing/LAWS.md
 
 The first letter of a law says what it is about: **P** the protocol, **N** names, **T** times,
 **B** bars, **F** fundamentals, **E** events, **S** states, **A** the audit log, **D** durability,
-**L** the life of a store.
+**K** knowledge, what was known when, **L** the life of a store.
 """
 CAPABILITY_HEADER = """\
 # Tests of the capabilities

@@ -32,6 +32,7 @@ from inspect import getattr_static
 from typing import Any
 
 from storecore.testing.audit import AuditLaws
+from storecore.testing.audit_runs import RunLaws
 from storecore.testing.bar_stream import BarStreamLaws
 from storecore.testing.bar_tables import BarTableLaws
 from storecore.testing.bars import BarLaws
@@ -58,6 +59,7 @@ from storecore.testing.presence import PresenceLaws
 from storecore.testing.processes import ProcessLaws
 from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.questions import QuestionLaws
+from storecore.testing.recorded import RecordedLaws
 from storecore.testing.reopened import ReopenedLaws
 from storecore.testing.sizes import SizeLaws
 from storecore.testing.states import StateLaws
@@ -99,6 +101,7 @@ BASE_LAWS: tuple[type[Fixtures], ...] = (
     PresenceLaws,
     QuestionLaws,
     DeletionLaws,
+    RunLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "BarTables": BarTableLaws,
@@ -111,6 +114,7 @@ CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "DiskUsage": DiskUsageLaws,
     "Transfer": TransferLaws,
     "Maintenance": MaintenanceLaws,
+    "History": RecordedLaws,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from storecore import laws
+from storecore.audit import records
 from storecore.errors import InvalidData, InvalidName, NotSerializable, StateConflict
 from storecore.reports import StateVersion
 from storecore.testing.fixtures import Fixtures
@@ -36,10 +36,10 @@ def chain(log: str, count: int, *, of: str = "value") -> list[bytes]:
     """Return the lines of a log of so many records, as another store would have them."""
     order, result = sent(strategy_name=of)
     bodies = {
-        "orders": laws.order_body(of, order, result),
-        "decisions": laws.decision_body(of, decision()),
+        "orders": records.order_body(of, order, result),
+        "decisions": records.decision_body(of, decision()),
     }
-    return laws.chain([bodies[log]] * count, LOGGED_AT, laws.GENESIS)[0]
+    return records.chain([bodies[log]] * count, LOGGED_AT, records.GENESIS)[0]
 
 
 class TransferIntoLaws(Fixtures):

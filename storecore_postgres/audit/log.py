@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from storecore.audit.chain import LogFile, follow
+from storecore.audit.context import needs_newer_release
 from storecore.audit.records import (
     Link,
     chain,
@@ -112,14 +113,14 @@ class PostgresLog(AuditLog):
 
     def write(self, bodies: list[bytes]) -> None:
         """Append checked records, all or none, exactly once."""
-        self._version.require_for(f"logging {self.name}", bodies)
+        self._version.require_for(f"logging {self.name}", bodies, needs_newer_release)
         with self._lock:
             if not self._append_after_known_end(bodies):
                 self._end = self._append_locked(bodies)
 
     def append(self, day: date, lines: list[bytes]) -> None:
         """Append checked records that were logged in another store, all or none."""
-        self._version.require_for(f"copying {self.name}", lines)
+        self._version.require_for(f"copying {self.name}", lines, needs_newer_release)
 
         def put(connection: Connection) -> Link:
             end = moved_end(self.name, lines, self.chain_head.lock(connection))

@@ -1,7 +1,8 @@
 """The version of a store, raised before the first write that an older release would misread.
 
     1   what the first release reads
-    2   bars with columns of their own or without a volume, records with `extra`, decisions to sell
+    2   bars with columns of their own or without a volume, records with `extra` or of a run,
+        decisions to sell
     3   each version of a bar, fundamental and event with its instant of recording
 
 A new store has version 3, or 1 on Citus. A store of an earlier release keeps its version until it
@@ -50,9 +51,18 @@ class SchemaVersion:
         self.as_owner(what, lambda connection: connection.execute(statement))
         self._known = _COLUMNS
 
-    def require_for(self, what: str, records: Iterable[bytes]) -> None:
+    def require_for(
+        self,
+        what: str,
+        records: Iterable[bytes],
+        needs: Callable[[bytes], bool] = uses_extra,
+    ) -> None:
         """Raise the version if one of these encoded records needs it."""
+<<<<<<< HEAD
         if self._known < _COLUMNS and any(map(uses_extra, records)):
+=======
+        if self._known < VERSION and any(map(needs, records)):
+>>>>>>> i14-history
             self.require(what)
 
     def complete(self, what: str) -> None:

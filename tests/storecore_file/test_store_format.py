@@ -54,6 +54,15 @@ NEEDS_FORMAT_3 = {
     "a result with extra": lambda store: store.log_order(
         "value", order(), replace(FILLED, extra={})
     ),
+    "a decision of a run": lambda store: store.log_decision(
+        "value", Decision("AAPL", Action.BUY, 0.5, 0.5, ""), run="bt-7"
+    ),
+    "an order with a time": lambda store: store.log_order(
+        "value", order(), FILLED, as_of=datetime(2026, 1, 5)
+    ),
+    "decisions with reads": lambda store: store.log_decisions(
+        "value", [Decision("AAPL", Action.BUY, 0.5, 0.5, "")], reads=[]
+    ),
     "orders, one with extra": lambda store: store.log_orders(
         "value", [(order(), FILLED), (order(DESK), FILLED)]
     ),

@@ -174,8 +174,9 @@ def test_a_new_store_is_opened_by_release_1_until_it_has_what_that_would_misread
         lambda store, make: store.write_fundamental("AAPL", make["fundamental"](extra={"eps": 1})),
         lambda store, make: store.log_decision("value", make["decision"](action=Action.SELL)),
         lambda store, make: store.log_order("value", *make["sent"](extra={"route": "X"})),
+        lambda store, make: store.log_order("value", *make["sent"](), run="bt-7"),
     ],
-    ids=["volume", "column", "fundamental", "sell", "order"],
+    ids=["volume", "column", "fundamental", "sell", "order", "run"],
 )
 def test_what_release_1_would_misread_raises_the_version_first(
     release_1, still_opens, tables, bar, fundamental, decision, sent, write

@@ -47,6 +47,7 @@ from storecore.store.checkpoints.survey import (
     end_of_log,
     state_of,
 )
+from storecore.store.questions import all_strategies
 
 __all__ = [
     "Against",
@@ -99,7 +100,7 @@ def take_checkpoint(store: Any, *, written: Written = _unnumbered) -> Checkpoint
     """
     taken_at = datetime.now(UTC)
     given = _surveyed(store)
-    states = (state_of(given, strategy) for strategy in given.strategies())
+    states = (state_of(given, strategy) for strategy in all_strategies(store))
     ends = (end_of_log(given, log) for log in LOGS)
     return sealed(
         Checkpoint(

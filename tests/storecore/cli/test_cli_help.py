@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-COMMANDS = ("demo", "backends", "init", "import", "show", "info")
+COMMANDS = (
+    *("demo", "backends", "init", "import", "show", "info", "history", "corrections", "at"),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

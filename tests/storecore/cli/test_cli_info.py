@@ -68,6 +68,16 @@ def test_a_whole_audit_log_is_told_so(cli, at, a_log):
     assert "audit log: 1 decision, 1 order; its chains are whole" in cli("info", *at).stdout
 
 
+def test_the_records_of_runs_are_counted_apart_from_the_live_log(cli, at, opened, a_log, decision):
+    with opened() as store:
+        for number in range(6):
+            store.log_decisions("other", [decision()] * 2, run=f"bt-{number}")
+    printed = cli("info", *at).stdout
+    assert "audit log: 1 decision, 1 order; its chains are whole" in printed
+    assert "apart from it: 12 records of 6 runs: bt-0, bt-1, bt-2, bt-3, bt-4, …\n" in printed
+    assert "other" not in printed
+
+
 def test_a_broken_audit_log_is_reported_with_its_place(cli, at, base_path, a_log):
     (log,) = (base_path / "audit" / "orders").glob("*.jsonl")
     log.unlink()

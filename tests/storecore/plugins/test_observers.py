@@ -290,6 +290,17 @@ def test_an_observer_is_notified_of_a_batch_by_type_and_by_symbol(bulky, calls, 
     ]
 
 
+def test_an_observer_does_not_take_a_backtest_for_trading(bulky, calls, decision, sent):
+    bulky.log_decision("value", decision(), run="bt-7", as_of=datetime(2026, 1, 5))
+    bulky.log_order("value", *sent(), run="bt-7")
+    bulky.log_decision("value", decision(), as_of=datetime(2026, 1, 5), reads=[])
+    assert calls == [
+        ("run_decisions", "value", 1),
+        ("run_orders", "value", 1),
+        ("decisions", "value", 1),
+    ]
+
+
 def test_an_observer_is_notified_of_what_another_store_held_by_strategy(site, calls, decision):
     source = BACKEND.format(store="Store = MemoryDataStore").replace(
         "Store())", "Store(), {given})"

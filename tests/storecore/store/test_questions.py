@@ -10,6 +10,8 @@ import pytest
 
 import storecore
 from storecore import InvalidData, InvalidName, SeriesCoverage, StorageError
+from storecore.audit.context import context
+from storecore.audit.records import GENESIS, chain, decision_body
 from storecore.builtin.cached import CachedStore
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.mirror import MirrorStore
@@ -399,3 +401,48 @@ def test_what_is_no_answer_to_whether_to_replace_is_refused(filled, bar, replace
         with pytest.raises(InvalidData, match=r"^replace=.*: expected True or False"):
             write(bar_table([bar()]), replace=replace)
     assert len(store.read_bars("AAPL")) == 3
+
+
+NOT_TAKEN = r"takes no as_of= and no run=: it implements an earlier api; update"
+
+
+@pytest.mark.parametrize("method", ["log_decision", "log_order", "log_decisions", "log_orders"])
+def test_a_store_of_an_earlier_api_logs_without_a_run_and_says_that_it_takes_none(
+    decision, sent, method
+):
+    given = {"log_decision": [decision()], "log_order": [*sent()]}
+    given |= {"log_decisions": [[decision()]], "log_orders": [[sent()]]}
+    store = Wrapper(PlainStore())
+    with pytest.raises(StorageError, match=rf"^{method}: .*PlainStore.* {NOT_TAKEN}"):
+        getattr(store, method)("value", *given[method], as_of=NOON, run="bt-7")
+    getattr(store, method)(strategy_name="value", **_named(method, given[method]), reads=None)
+    assert (len(store.read_decisions(run="*")), len(store.read_orders(run="*"))) in {(1, 0), (0, 1)}
+
+
+def _named(method, given):
+    names = {"log_order": ["order", "result"], "log_orders": ["orders"]}
+    return dict(zip(names.get(method, [method.removeprefix("log_")]), given, strict=True))
+
+
+def test_a_store_of_an_earlier_api_that_was_given_runs_is_asked_for_them(decision):
+    """A copy gave it lines that its own methods could not have logged."""
+    bodies = [
+        decision_body("value", decision(), context(NOON + hours * HOUR, run, None))
+        for hours, run in ((0, None), (1, "bt-7"), (2, "bt-7"))
+    ]
+    lines, _ = chain(bodies, NOON_UTC, GENESIS)
+    store = Wrapper(PlainStore())
+    store.append_audit("decisions", NOON.date(), lines)
+    assert [each.seq for each in store.read_decisions()] == [1]
+    assert [each.seq for each in store.read_decisions(by="as_of", run="bt-7")] == [2, 3]
+    late = store.read_decisions(NOON + 2 * HOUR, by="as_of", run="*")
+    assert [(each.seq, each.as_of) for each in late] == [(3, NOON + 2 * HOUR)]
+    with pytest.raises(InvalidData, match=r"^by=7: expected"):
+        store.read_decisions(by=7)
+
+
+def test_records_are_asked_of_any_store_by_one_function(listing, decision):
+    now = MemoryDataStore()
+    now.log_decision("value", decision(), run="bt-7")
+    assert [each.run for each in questions.read_decisions(now, run="bt-7")] == ["bt-7"]
+    assert len(questions.read_decisions(listing)) == 1

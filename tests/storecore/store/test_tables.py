@@ -7,12 +7,12 @@ from functools import partial
 
 import pyarrow as pa
 import pytest
+from storecore.laws import BarTablesByBars
 
 import storecore
 from storecore import InvalidData, InvalidName, PriceBar, StoreClosed
 from storecore.bars.extra_values import FIELDS
 from storecore.builtin.memory import MemoryDataStore
-from storecore.laws import BarTablesByBars
 from storecore.store.tables import bars_by_symbol, kept_table
 
 JAN_5 = datetime(2026, 1, 5, tzinfo=UTC)

@@ -62,7 +62,7 @@ def test_a_broken_law_is_reported_with_what_was_done_and_what_came_back(suite_ru
             "TestOne: level none; 1 broken, * not run",
             f"  B1 broken: {FAST}: assert [[]1.0] == [[]3.0]",
             "levels: none: *; sound: *; durable: *; shared: *; sealed: *",
-            "kit 3, on 20*, python *, storecore *, pytest *, hypothesis *",
+            "kit 4, on 20*, python *, storecore *, pytest *, hypothesis *",
         ]
     )
 

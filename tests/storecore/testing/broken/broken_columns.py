@@ -34,7 +34,7 @@ class InOtherCollection(MemoryDataStore):
 
     def __init__(self):
         super().__init__()
-        self._bars = self.Bars()
+        self._bars = self.Bars(self._clock)
 
 
 class ForgetsColumns(Columned):
@@ -148,7 +148,8 @@ class RemembersTypesForEver(InOtherCollection):
             known = self.by_series.get((symbol, timeframe))
             removed = super().delete(symbol, timeframe, span)
             if known:
-                self.by_series.setdefault((symbol, timeframe), type(known)({}, {}, known.kinds))
+                left = self.by_series.get((symbol, timeframe), known)
+                self.by_series[symbol, timeframe] = left._replace(kinds=known.kinds)
             return removed
 
         def series(self):

@@ -271,7 +271,8 @@ class VersionsInOrderOfWriting(MemoryDataStore):
 
     def fundamentals(self, symbol, start=None, end=None):
         found = super().fundamentals(symbol, start, end)
-        known = list(self._fundamentals.by_symbol.get(symbol, {}).values())
+        history = self._fundamentals.by_symbol.get(symbol, {})
+        known = [data for held in history.values() for data, *_ in held]
         return sorted(found, key=known.index)
 
 

@@ -20,8 +20,10 @@ import broken_forms
 import broken_maintenance
 import broken_names
 import broken_questions
+import broken_recorded
 import broken_reopened
 import broken_restarts
+import broken_runs
 import broken_sizes
 import broken_times
 import broken_together
@@ -34,7 +36,7 @@ from msgspec.structs import replace
 from plain_store import storecore_backend
 
 from storecore import NoStore
-from storecore.builtin.memory import MemoryLog
+from storecore.builtin.memory import MemoryDataStore, MemoryLog
 from storecore.testing import DataStoreSuite
 
 MODULES = (
@@ -44,6 +46,8 @@ MODULES = (
     *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
     broken_questions,
     broken_extras,
+    broken_runs,
+    broken_recorded,
 )
 BROKEN = {
     name: cls
@@ -65,6 +69,8 @@ def suite_of(cls):
             spec = replace(storecore_backend(), promises=getattr(cls, "promises", frozenset()))
             own = getattr(cls, "capabilities", None)  # of a `Store`, a property
             given = own if isinstance(own, frozenset) else spec.capabilities
+            if issubclass(cls, MemoryDataStore):
+                given |= {"History"}
             return replace(spec, capabilities=given)
 
         @pytest.fixture

@@ -1,0 +1,191 @@
+"""`storecore history`, `storecore corrections` and `storecore at`: what was known, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import click
+from msgspec.structs import asdict
+
+from storecore.cli.screen import console, date_text, table
+from storecore.cli.show import bar_table
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, printable
+from storecore.cli.timestamps import parse_time, time_option
+from storecore.errors import InvalidData, shown
+from storecore.knowledge.versions import BarVersion, Correction, FundamentalVersion
+from storecore.knowledge.view import at as view_at
+from storecore.protocols import DataStore
+from storecore.protocols import History as Kept
+
+_CHANGES = ("recorded (UTC)", "kind", "symbol", "timeframe", "of (UTC)", "what changed")
+
+
+@click.command(
+    short_help="Show what a day's bars and fundamentals were, and when.",
+    epilog=examples(
+        "storecore history AAPL 2026-01-05",
+        "storecore history BTC:USDT 2026-01-05T14:30 --timeframe 1m",
+    ),
+)
+@click.argument("symbol")
+@click.argument("when", metavar="DATE", callback=time_option)
+@click.option("--timeframe", default="1d", show_default=True, help="The timeframe of the bars.")
+@store_options
+def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> None:
+    """Show every version of the bars and fundamentals of SYMBOL at DATE.
+
+    DATE is a day or a time. A version was held from `recorded` until just before `replaced`. Times
+    are in UTC.
+    """
+    with choice.open_to_read() as store:
+        kept = _kept(store, choice)
+        bars = kept.bar_versions(symbol, when, when, timeframe=timeframe)
+        filings = kept.fundamental_versions(symbol, when, when)
+    if not (bars or filings):
+        raise click.ClickException(
+            f"no bar ({timeframe}) and no fundamental of {printable(symbol)!r} was ever recorded "
+            f"for {when.isoformat()}"
+        )
+    screen = console()
+    if bars:
+        screen.print(f"{printable(symbol)}, {timeframe}: {counted(len(bars), 'version')}")
+        screen.print(bar_table([each.bar for each in bars], beside=_instants(bars)))
+    if filings:
+        screen.print(f"{printable(symbol)}, fundamentals: {counted(len(filings), 'version')}")
+        headings = ("timestamp (UTC)", "recorded (UTC)", "replaced (UTC)", "what changed")
+        screen.print(table(headings, _filing_rows(filings), right=()))
+
+
+@click.command(
+    short_help="Show what was replaced or deleted, and when.",
+    epilog=examples(
+        "storecore corrections --since 2026-01-01",
+        "storecore corrections --symbol AAPL",
+    ),
+)
+@click.option(
+    "--since",
+    metavar="TIME",
+    callback=time_option,
+    help="The first date or time of recording [default: all].",
+)
+@click.option("--symbol", help="Only corrections of this symbol.")
+@store_options
+def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> None:
+    """Show each bar, fundamental and event that was replaced or deleted, by time of recording."""
+    with choice.open_to_read() as store:
+        found = _kept(store, choice).corrections(_moment(since), symbol=symbol)
+    console().print(counted(len(found), "correction"))
+    if found:
+        console().print(table(_CHANGES, map(_correction_row, found), right=()))
+
+
+@click.command(
+    "at",
+    short_help="Show the last bars of a series as they were known at a time.",
+    epilog=examples(
+        "storecore at 2026-01-05T21:00 AAPL",
+        "storecore at 2026-01-05T21:00 AAPL --recorded 2026-01-05T21:00 --last 5",
+        "storecore at 2026-q1 AAPL",
+    ),
+)
+@click.argument("when", metavar="TIME")
+@click.argument("symbol")
+@click.option("--timeframe", default="1d", show_default=True, help="The timeframe of the bars.")
+@click.option(
+    "--recorded",
+    metavar="TIME",
+    help="Also show what the store itself held at this time of recording.",
+)
+@click.option(
+    "--last",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="The number of bars, counted from the end.",
+)
+@store_options
+def known_at(
+    choice: StoreChoice, when: str, symbol: str, timeframe: str, recorded: str | None, last: int
+) -> None:
+    """Show the last bars of SYMBOL that were known at TIME, or in the snapshot TIME.
+
+    Without --recorded later corrections of these bars show. With --recorded the bars are shown
+    twice: with later corrections, and as the store held them then. Times are in UTC.
+    """
+    asked = [None] if recorded is None else [None, _time(recorded)]
+    with choice.open_to_read() as store:
+        for held in asked:
+            view = view_at(store, _time(when), recorded=held)
+            bars = view.read_bars(symbol, last=last, timeframe=timeframe)
+            then = "" if held is None else f", as recorded by {recorded}"
+            known = f"{counted(len(bars), 'bar')} known at {printable(when)}{then}"
+            console().print(f"{printable(symbol)}, {timeframe}: {known}")
+            if bars:
+                console().print(bar_table(bars))
+
+
+def _time(text: str) -> Any:
+    """Return a time in ISO format; any other text as it is, as the name of a snapshot."""
+    try:
+        return parse_time(text, "time")
+    except InvalidData:
+        return text
+
+
+def _kept(store: DataStore, choice: StoreChoice) -> Kept:
+    if not isinstance(store, Kept):
+        raise click.ClickException(
+            f"the {choice.named} cannot tell: it lacks the capability History"
+        )
+    return store
+
+
+def _moment(day: date | None) -> datetime | None:
+    """Return the moment of a date: its midnight in UTC."""
+    if day is None or isinstance(day, datetime):
+        return day
+    return datetime(day.year, day.month, day.day)
+
+
+def _instants(versions: Sequence[BarVersion | FundamentalVersion]) -> dict[str, list[str]]:
+    return {
+        "recorded (UTC)": [_instant(each.recorded_at, "before history") for each in versions],
+        "replaced (UTC)": [_instant(each.replaced_at, "") for each in versions],
+    }
+
+
+def _instant(moment: datetime | None, otherwise: str) -> str:
+    return otherwise if moment is None else moment.replace(tzinfo=None).isoformat(" ")
+
+
+def _filing_rows(versions: Sequence[FundamentalVersion]) -> Iterator[tuple[str, ...]]:
+    before: dict[str, FundamentalVersion] = {}
+    began, ended = _instants(versions).values()
+    for each, *instants in zip(versions, began, ended, strict=True):
+        stamp = _instant(each.data.timestamp, "")
+        last = before.get(stamp)
+        yield stamp, *instants, "first" if last is None else _changes(last.data, each.data)
+        before[stamp] = each
+
+
+def _correction_row(each: Correction) -> tuple[str, ...]:
+    return (
+        _instant(each.recorded_at, ""),
+        each.kind,
+        printable(each.symbol or ""),
+        printable(each.timeframe or ""),
+        date_text(each.timestamp),
+        "deleted" if each.after is None else _changes(each.before, each.after),
+    )
+
+
+def _changes(before: Any, after: Any) -> str:
+    """Return the fields that differ, each with its old and its new value."""
+    old, new = asdict(before), asdict(after)
+    changed = [name for name in old if repr(old[name]) != repr(new[name])]
+    return ", ".join(f"{name} {shown(old[name])} -> {shown(new[name])}" for name in changed)

@@ -1,0 +1,434 @@
+"""`View`: a store as of a time. What could not be known by then is not shown (law K2).
+
+    view = store.at(datetime(2026, 1, 5, 14, 30))
+    view.read_bars("AAPL", last=20)          # the last 20 bars that had ended
+
+Known is a bar that had ended, a fundamental whose `timestamp` and an event whose `ingested_at` is
+not after the time of the view, and a record that had been logged by then. A question that reaches
+beyond is cut there, and asked of the store by the methods that it has.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from storecore.bars.rows import MAX_BYTES
+from storecore.errors import InvalidData, LookAhead, StorageError, shown
+from storecore.events import event_symbols, event_types
+from storecore.knowledge import catalog, runs
+from storecore.knowledge.catalog import Known
+from storecore.knowledge.lengths import checked_lengths, last_ended
+from storecore.models import Event, FundamentalData, PriceBar
+from storecore.protocols import CAPABILITIES, METHODS, By, DataStore, Reads
+from storecore.reports import StateVersion
+from storecore.store.base import Store, offered
+from storecore.store.questions import has_method
+from storecore.store.wrapper import Wrapper, method_of
+from storecore.values.names import check_name, checked_prefix
+from storecore.values.times import (
+    Bound,
+    TimeRange,
+    exact_instant,
+    latest_instant,
+    time_range,
+    to_datetime,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OnFuture: TypeAlias = Literal["cut", "raise"]
+
+_VIEWED = frozenset({"BarTables", "BarStream", "Catalog", "AuditTrail", "VersionedState"})
+_NO_LENGTHS: dict[str, int] = {}
+
+
+def at(
+    store: DataStore,
+    t: datetime | str,
+    *,
+    recorded: datetime | None = None,
+    run: str | None = None,
+    on_future: OnFuture | None = None,
+    lengths: Mapping[str, timedelta] | None = None,
+) -> View:
+    """Return a view of any store, one with the ten methods alone too, as of a time.
+
+    See `Store.at`.
+    """
+    if isinstance(store, Store):
+        return store.at(t, recorded=recorded, run=run, on_future=on_future, lengths=lengths)
+    return View(store, t, recorded, run, on_future, lengths)
+
+
+class View(Wrapper):
+    """A `DataStore` that shows what was known at a time, and refuses every write.
+
+    With a run it takes decisions, orders and states. It has the capabilities of the store that
+    read. `close()` closes the view and not the store.
+    """
+
+    def __init__(
+        self,
+        nested: DataStore,
+        t: datetime | str,
+        recorded: datetime | None = None,
+        run: str | None = None,
+        on_future: OnFuture | None = None,
+        lengths: Mapping[str, timedelta] | None = None,
+    ) -> None:
+        self._nested = nested
+        if isinstance(t, str) or recorded is not None:
+            raise _needs_history(nested, "recorded=… and named snapshots")
+        self._at = latest_instant(t, "t")
+        self._run = None if run is None else runs.checked_run(run)
+        self._raises = False if on_future is None else _is_to_raise(on_future)
+        self._lengths = _NO_LENGTHS if lengths is None else checked_lengths(lengths)
+
+    def at(
+        self,
+        t: datetime | str,
+        *,
+        recorded: datetime | None = None,
+        run: str | None = None,
+        on_future: OnFuture | None = None,
+        lengths: Mapping[str, timedelta] | None = None,
+    ) -> View:
+        """Return the view of an earlier time. A later one is cut at the time of this view."""
+        self._check_open()
+        view = View(self._nested, t, recorded, run or self._run, on_future, lengths)
+        view._raises = self._raises if on_future is None else view._raises
+        self._check_bound("at", "t", t, view._at)
+        view._at = min(view._at, self._at)
+        view._lengths = self._lengths | view._lengths
+        return view
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The names of the capabilities of the store that read; in a run also `BulkAudit`."""
+        names = _VIEWED if self._run is None else _VIEWED | {"BulkAudit"}
+        return frozenset(name for name in names if isinstance(self._nested, CAPABILITIES[name]))
+
+    def close(self) -> None:
+        """Close the view. The store stays open."""
+        self._closed = True
+
+    def read_bars(
+        self,
+        symbol: str,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        last: int | None = None,
+    ) -> list[PriceBar]:
+        """Return the bars from `start` to `end` that had ended, sorted by date.
+
+        With `last`, return only that many, the newest of those. See `Store.read_bars`.
+        """
+        self._check_open()
+        symbol, timeframe = check_name(symbol, "symbol"), check_name(timeframe, "timeframe")
+        span = time_range(start, end, last)
+        until = self._ended("read_bars", start, end, span, timeframe)
+        read = method_of(self._nested, "read_bars")
+        if span.first > until:
+            read(symbol, *_any_time(span), timeframe=timeframe)  # raises if the store is closed
+            return []
+        bars: list[PriceBar] = read(
+            symbol, start, to_datetime(until, span.aware), timeframe=timeframe, last=last
+        )
+        return bars
+
+    @offered()
+    def read_bar_table(
+        self,
+        symbols: str | Iterable[str],
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+        last: int | None = None,
+    ) -> pa.Table:
+        """Return the bars of many symbols that had ended as one table, by symbol, then date.
+
+        See `Store.read_bar_table`. It has the further columns that the series has today.
+        """
+        self._check_open()
+        timeframe, span = check_name(timeframe, "timeframe"), time_range(start, end, last)
+        until = self._ended("read_bar_table", start, end, span, timeframe)
+        read = method_of(self._nested, "read_bar_table")
+        if span.first > until:
+            none = _any_time(span)
+            return read(symbols, *none, timeframe=timeframe, columns=columns).slice(0, 0)
+        bounds = start, to_datetime(until, span.aware)
+        return read(symbols, *bounds, timeframe=timeframe, columns=columns, last=last)
+
+    @offered()
+    def iter_bar_tables(
+        self,
+        symbols: str | Iterable[str],
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        timeframe: str = "1d",
+        columns: Iterable[str] | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> Iterator[pa.Table]:
+        """Yield tables of the bars that had ended, of consecutive ranges of time.
+
+        See `Store.iter_bar_tables`.
+        """
+        self._check_open()
+        timeframe, span = check_name(timeframe, "timeframe"), time_range(start, end)
+        until = self._ended("iter_bar_tables", start, end, span, timeframe)
+        is_empty = span.first > until
+        bounds = _any_time(span) if is_empty else (start, to_datetime(until, span.aware))
+        read = method_of(self._nested, "iter_bar_tables")
+        found = read(symbols, *bounds, timeframe=timeframe, columns=columns, max_bytes=max_bytes)
+        return self._while_open(() if is_empty else found)
+
+    def read_fundamental(
+        self, symbol: str, as_of: datetime | None = None
+    ) -> FundamentalData | None:
+        """Return the latest fundamental not after `as_of` and the time of the view, or None."""
+        self._check_open()
+        limit = self._at
+        if as_of is not None:
+            limit = min(limit, self._limit("read_fundamental", "as_of", as_of))
+        return self._nested.read_fundamental(symbol, to_datetime(limit, aware=True))
+
+    def read_events(
+        self,
+        start: Bound = None,
+        end: Bound = None,
+        types: Iterable[str] | None = None,
+        *,
+        symbols: Iterable[str | None] | None = None,
+        ingested_by: datetime | str | None = None,
+    ) -> list[Event]:
+        """Return the events that had been ingested, by timestamp, then by order of writing.
+
+        An event may be known before it happens: `end` may be after the time of the view.
+        """
+        self._check_open()
+        limit = self._at
+        if ingested_by is not None:
+            limit = min(limit, self._limit("read_events", "ingested_by", ingested_by))
+        kinds, named = event_types(types), event_symbols(symbols)
+        read = method_of(self._nested, "read_events")
+        moment = to_datetime(limit, aware=True)
+        events: list[Event] = read(start, end, kinds, symbols=named, ingested_by=moment)
+        return events
+
+    def __repr__(self) -> str:
+        return f"{self._nested!r}.at({to_datetime(self._at, aware=True).isoformat(' ')!r})"
+
+    def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return _ANSWERS[method](self, *args, **kwargs)
+
+    def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        write = None if self._run is None else _WRITES.get(method)
+        if write is None:
+            raise StorageError(
+                f"{method}: {self!r} shows what was known and cannot be written; write to the "
+                "store itself. Decisions, orders and states of a backtest can be written in a view "
+                'with a run, as in at(t, run="backtest-7")',
+                errno=errno.EROFS,
+            )
+        return write(self, *args, **kwargs)
+
+    def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
+        capability = METHODS[method].capability
+        if capability not in _VIEWED and (capability != "BulkAudit" or self._run is None):
+            return False
+        return has_method(self._nested, method) or capability in self.capabilities
+
+    def _known(self) -> Known:
+        return Known(self._nested, self._at, self._lengths)
+
+    def _ended(self, method: str, start: Bound, end: Bound, span: TimeRange, timeframe: str) -> int:
+        """Return the last date of the bars that a question may see.
+
+        Raises `LookAhead` if the view does so, for a question that reaches beyond its time.
+        """
+        if self._raises:
+            self._check_bound(method, "start", start, span.first)
+            self._check_bound(method, "end", end, span.last)
+        return min(span.last, last_ended(timeframe, self._at, self._lengths))
+
+    def _cut(self, method: str, start: Bound, end: Bound) -> tuple[TimeRange, int]:
+        """Return the range of a question, and the last instant of it that is not after the view."""
+        span = time_range(start, end)
+        self._check_bound(method, "start", start, span.first)
+        self._check_bound(method, "end", end, span.last)
+        return span, min(span.last, self._at)
+
+    def _limit(self, method: str, what: str, moment: datetime | str) -> int:
+        limit = latest_instant(moment, what)
+        self._check_bound(method, what, moment, limit)
+        return limit
+
+    def _check_bound(self, method: str, what: str, bound: date | str | None, instant: int) -> None:
+        if self._raises and bound is not None and instant > self._at:
+            raise LookAhead(
+                f"{method}: {what}={shown(bound)} is after "
+                f"{to_datetime(self._at, aware=True).isoformat(' ')}, the time of the view; ask "
+                'for what was known by then, or open the view with on_future="cut"'
+            )
+
+
+def _records(method: str) -> Callable[..., Any]:
+    def read(
+        view: Any,
+        start: Bound = None,
+        end: Bound = None,
+        strategy_name: str | None = None,
+        *,
+        by: By = "timestamp",
+        run: str | None = None,
+    ) -> list[Any]:
+        """Read records that had been logged; in a view of a run, its own by their `as_of`."""
+        is_own = view._run is not None and run in (None, view._run)
+        asked = {"by": "as_of" if is_own else by, "run": view._run if is_own else run}
+        span, until = view._cut(method, start, end)
+        read = method_of(view._nested, method)
+        if span.first > until:
+            read(*_any_time(span), strategy_name, **asked)  # raises what a store would
+            return []
+        found: list[Any] = read(start, to_datetime(until, span.aware), strategy_name, **asked)
+        if is_own or by == "timestamp":
+            return found
+        return [each for each in found if exact_instant(each.timestamp, "timestamp") <= view._at]
+
+    return read
+
+
+def _fundamentals(
+    view: Any, symbol: str, start: Bound = None, end: Bound = None
+) -> list[FundamentalData]:
+    span, until = view._cut("fundamentals", start, end)
+    read = method_of(view._nested, "fundamentals")
+    if span.first > until:
+        read(symbol, *_any_time(span))
+        return []
+    found: list[FundamentalData] = read(symbol, start, to_datetime(until, span.aware))
+    return found
+
+
+def _state_history(view: Any, strategy_name: str) -> list[StateVersion]:
+    name = check_name(strategy_name, "strategy_name")
+    if view._run is None:
+        raise _needs_history(view._nested, "the state of an earlier time")
+    return runs.history(view._nested, view._run, view._at, name)
+
+
+def _versioned_state(view: Any, strategy_name: str) -> StateVersion:
+    known = _state_history(view, strategy_name)
+    return known[0] if known else StateVersion(0, None)
+
+
+def _load_state(view: Any, strategy_name: str) -> dict[str, Any] | None:
+    return _versioned_state(view, strategy_name).state
+
+
+def _strategies(view: Any, prefix: str = "") -> list[str]:
+    if view._run is None:
+        raise _needs_history(view._nested, "strategies: the states of an earlier time")
+    begins = runs.states_of(view._run)
+    found = method_of(view._nested, "strategies")(prefix=begins + checked_prefix(prefix))
+    names = [name.removeprefix(begins) for name in found]
+    return [name for name in names if _state_history(view, name)]
+
+
+def _whole_audit(view: Any) -> Any:
+    """Verify the whole log: whether it is intact is no knowledge of the market."""
+    return view._nested.verify_audit()
+
+
+def _of_catalog(name: str) -> Callable[..., Any]:
+    answer: Callable[..., Any] = getattr(catalog, name)
+
+    def read(view: Any, *args: Any, **kwargs: Any) -> Any:
+        return answer(view._known(), *args, **kwargs)
+
+    return read
+
+
+_ANSWERS: dict[str, Callable[..., Any]] = {
+    **{
+        name: _of_catalog(name)
+        for name in ("symbols", "timeframes", "bar_coverage", "inventory", "nearest")
+    },
+    "fundamentals": _fundamentals,
+    "fundamental_symbols": _of_catalog("fundamental_symbols"),
+    "event_symbols": _of_catalog("event_symbols"),
+    "load_strategy_state": _load_state,
+    "load_versioned_state": _versioned_state,
+    "state_history": _state_history,
+    "strategies": _strategies,
+    "read_decisions": _records("read_decisions"),
+    "read_orders": _records("read_orders"),
+    "verify_audit": _whole_audit,
+}
+"""The reads that a view answers otherwise than by a method of its own."""
+
+
+def _save_state(
+    view: Any, strategy_name: str, state: dict[str, Any], *, expect: int | None = None
+) -> None:
+    runs.save(view._nested, view._run, view._at, strategy_name, state, expect)
+
+
+def _delete_state(view: Any, strategy_name: str, *, expect: int | None = None) -> bool:
+    name = runs.states_of(view._run) + check_name(strategy_name, "strategy_name")
+    deleted: bool = method_of(view._nested, "delete_strategy_state")(name, expect=expect)
+    return deleted
+
+
+def _log(method: str) -> Callable[..., Any]:
+    def log(
+        view: Any,
+        *args: Any,
+        as_of: datetime | None = None,
+        run: str | None = None,
+        reads: Reads = None,
+        **kwargs: Any,
+    ) -> None:
+        if as_of is not None and latest_instant(as_of, "as_of") != view._at:
+            raise InvalidData(f"{method}: as_of={shown(as_of)} is not the time of {view!r}")
+        if run not in (None, view._run):
+            raise InvalidData(f"{method}: run={shown(run)} is not {shown(view._run)}, the view's")
+        at = to_datetime(view._at, aware=True)
+        method_of(view._nested, method)(*args, **kwargs, as_of=at, run=view._run, reads=reads)
+
+    return log
+
+
+_WRITES: dict[str, Callable[..., Any]] = {
+    "save_strategy_state": _save_state,
+    "delete_strategy_state": _delete_state,
+    **{name: _log(name) for name in ("log_decision", "log_order", "log_decisions", "log_orders")},
+}
+"""What can be written in a view of a run."""
+
+
+def _any_time(span: TimeRange) -> tuple[datetime, datetime]:
+    """Return bounds of the kind of a range, for a question whose answer is not used."""
+    moment = to_datetime(span.last, span.aware)
+    return moment, moment
+
+
+def _is_to_raise(on_future: object) -> bool:
+    if on_future not in ("cut", "raise"):
+        raise InvalidData(f'on_future={shown(on_future)}: expected "cut" or "raise"')
+    return on_future == "raise"
+
+
+def _needs_history(store: Any, what: str) -> StorageError:
+    return StorageError(
+        f"{what} needs the capability History, which {store!r} lacks: it keeps no earlier versions"
+    )

@@ -1,0 +1,139 @@
+"""`storecore history`, `corrections` and `at`: what was known, and when."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from storecore import Event, FundamentalData, PriceBar
+from storecore.builtin.memory import MemoryDataStore
+from storecore.cli.store_choice import StoreChoice
+
+JAN_5, JAN_6 = datetime(2026, 1, 5), datetime(2026, 1, 6)
+MARCH = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class Open(MemoryDataStore):
+    """A store that a command does not close."""
+
+    def __exit__(self, *raised):
+        pass
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """A store with a correction at 00:00:01 and deletions at 00:00:02 of March 1."""
+    seconds = iter(range(100))
+    monkeypatch.setattr(
+        "storecore.knowledge.clock.machine_now",
+        lambda: (int(MARCH.timestamp()) + next(seconds)) * 1_000_000,
+    )
+    store = Open()
+    monkeypatch.setattr(StoreChoice, "open_to_read", lambda choice: store)
+    return store
+
+
+def bar(at, close, **fields):
+    return PriceBar("AAPL", at, 99.0, 120.0, 90.0, close, 1000, **fields)
+
+
+def filing(employees):
+    fields = {"company_name": "Apple", "cik": "1", "raw_xml": "<x/>", "employees": employees}
+    return FundamentalData(symbol="AAPL", timestamp=JAN_5, **fields)
+
+
+@pytest.fixture
+def corrected(store):
+    store.write_bars("AAPL", [bar(JAN_5, 100.0), bar(JAN_6, 101.0)])
+    store.write_bars("AAPL", [bar(JAN_5, 102.5)])
+    return store
+
+
+ARGS = ("--backend", "memory")
+
+
+def lines(result):
+    assert result.exit_code == 0, result.output
+    return [" ".join(line.split()) for line in result.stdout.splitlines() if "─" not in line]
+
+
+def test_the_history_of_a_day_is_each_version_with_its_instants(cli, corrected):
+    told = lines(cli("history", "AAPL", "2026-01-05", *ARGS))
+    assert told[0] == "AAPL, 1d: 2 versions"
+    assert told[1].endswith("volume recorded (UTC) replaced (UTC)")
+    assert told[2:] == [
+        "2026-01-05 99.00 120.00 90.00 100.00 1,000 2026-03-01 00:00:00 2026-03-01 00:00:01",
+        "2026-01-05 99.00 120.00 90.00 102.50 1,000 2026-03-01 00:00:01",
+    ]
+
+
+def test_the_history_of_fundamentals_says_what_changed(cli, store):
+    for employees in (1, 2):
+        store.write_fundamental("AAPL", filing(employees))
+    store.write_fundamental(
+        "AAPL",
+        FundamentalData(
+            symbol="AAPL",
+            timestamp=JAN_5.replace(hour=1),
+            company_name="A",
+            cik="1",
+            raw_xml="",
+        ),
+    )
+    told = lines(cli("history", "AAPL", "2026-01-05", *ARGS))
+    assert told == [
+        "AAPL, fundamentals: 3 versions",
+        "timestamp (UTC) recorded (UTC) replaced (UTC) what changed",
+        "2026-01-05 00:00:00 2026-03-01 00:00:00 2026-03-01 00:00:01 first",
+        "2026-01-05 00:00:00 2026-03-01 00:00:01 employees 1 -> 2",
+        "2026-01-05 01:00:00 2026-03-01 00:00:02 first",
+    ]
+
+
+def test_a_day_of_which_nothing_was_recorded_is_an_error(cli, corrected):
+    failed = cli("history", "AAPL", "2020-01-05", *ARGS)
+    assert failed.exit_code == 1
+    assert "no bar (1d) and no fundamental of 'AAPL' was ever recorded for 2020-01-05" in (
+        failed.output
+    )
+
+
+def test_corrections_are_listed_by_time_of_recording(cli, corrected):
+    corrected.write_event(Event("news", None, JAN_5, JAN_5, "feed", {}))
+    corrected.delete_events(date.min, date.max)
+    told = lines(cli("corrections", *ARGS))
+    assert told == [
+        "2 corrections",
+        "recorded (UTC) kind symbol timeframe of (UTC) what changed",
+        "2026-03-01 00:00:01 bars AAPL 1d 2026-01-05 close 100.0 -> 102.5",
+        "2026-03-01 00:00:03 events 2026-01-05 deleted",
+    ]
+    assert lines(cli("corrections", "--symbol", "MSFT", *ARGS)) == ["0 corrections"]
+
+
+@pytest.mark.parametrize(("since", "count"), [("2026-03-01", 1), ("2026-03-01T00:00:02", 0)])
+def test_corrections_since_a_time(cli, corrected, since, count):
+    told = lines(cli("corrections", "--since", since, *ARGS))
+    assert told[0].startswith(f"{count} correction")
+
+
+def test_at_shows_what_had_ended_by_then_with_later_corrections(cli, corrected):
+    told = lines(cli("at", "2026-01-06T12:00", "AAPL", *ARGS))
+    assert told[0] == "AAPL, 1d: 1 bar known at 2026-01-06T12:00"
+    assert told[2] == "2026-01-05 99.00 120.00 90.00 102.50 1,000"
+    assert lines(cli("at", "2020-01-06T12:00", "AAPL", *ARGS)) == [
+        "AAPL, 1d: 0 bars known at 2020-01-06T12:00"
+    ]
+
+
+def test_a_date_is_not_one_moment(cli, corrected):
+    failed = cli("at", "2026-01-06", "AAPL", *ARGS)
+    assert (failed.exit_code, "a date" in failed.output) == (1, True)
+
+
+def test_a_store_without_history_cannot_tell(cli, backend_with):
+    backend_with("Catalog")
+    failed = cli("corrections", "--backend", "partial")
+    assert failed.exit_code == 1
+    assert "lacks the capability History" in failed.output
