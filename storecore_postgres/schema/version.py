@@ -58,11 +58,7 @@ class SchemaVersion:
         needs: Callable[[bytes], bool] = uses_extra,
     ) -> None:
         """Raise the version if one of these encoded records needs it."""
-<<<<<<< HEAD
-        if self._known < _COLUMNS and any(map(uses_extra, records)):
-=======
-        if self._known < VERSION and any(map(needs, records)):
->>>>>>> i14-history
+        if self._known < _COLUMNS and any(map(needs, records)):
             self.require(what)
 
     def complete(self, what: str) -> None:
