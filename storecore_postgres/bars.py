@@ -31,7 +31,7 @@ from storecore.bars.table import (
     joined,
     series_table,
 )
-from storecore.knowledge.versions import Versions, columns_of
+from storecore.knowledge.versions import Versions
 from storecore.reports import Coverage, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
@@ -710,19 +710,26 @@ class Bars(BarCollection):
         if known.token is not None:
             self._extra.rename(connection, old, new)
 
-    # Versions, which `Store` asks for only if the store has a clock of recording.
+    # Versions. Without a history, what is held was recorded before it.
 
     def versions(self, symbol: str, timeframe: str, span: TimeRange) -> Versions:
         """Return the versions of the bars of a range, by date, then by `recorded`."""
-        return self._recorded.between(symbol, timeframe, span, None)
+        if self._versions is not None:
+            return self._versions.between(symbol, timeframe, span, None)
+        table = self.read(symbol, timeframe, span)
+        return Versions(table, [None] * len(table), [None] * len(table))
 
-    def recorded(self, symbol: str, timeframe: str, span: TimeRange, at: int) -> BarColumns:
+    def recorded(
+        self, symbol: str, timeframe: str, span: TimeRange, at: int
+    ) -> BarColumns | pa.Table:
         """Return the bars of a range that were held at an instant of recording."""
-        return columns_of(self._recorded.between(symbol, timeframe, span, at).bars)
+        if self._versions is None:
+            return super().recorded(symbol, timeframe, span, at)
+        return self._versions.between(symbol, timeframe, span, at).bars
 
     def corrected(self, since: int) -> list[tuple[str, str, TimeRange]]:
         """Return each series with versions that were replaced at or after an instant."""
-        return self._recorded.corrected(since)
+        return [] if self._versions is None else self._versions.corrected(since)
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""
@@ -731,11 +738,6 @@ class Bars(BarCollection):
     def damaged_versions(self) -> Iterator[tuple[str, str]]:
         """Yield each series with damaged versions, and what is wrong with them."""
         return iter(()) if self._versions is None else self._versions.damaged()
-
-    @property
-    def _recorded(self) -> BarVersions:
-        assert self._versions is not None
-        return self._versions
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""

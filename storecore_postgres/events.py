@@ -302,10 +302,13 @@ WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FRO
             connection.execute(f"DELETE FROM {self._table} WHERE symbol = %s", [old])
             connection.execute(self._move, moved)
 
-    # Versions, which `Store` asks for only if the store has a clock of recording.
+    # Versions. Without a history, what is held was recorded before it.
 
     def versions(self, query: EventQuery) -> list[Version[Event]]:
         """Return the versions of events by timestamp, then by number and by `recorded`."""
+        if self._past is None:
+            span = query.span._replace(aware=True)
+            return [(event, None, None) for event in self.find(query._replace(span=span))]
         these, parameters = _condition(query)
         statement = _ALL_VERSIONS.format(schema=self._schema, these=these)
         is_asked_for = event_filter(query)
@@ -314,6 +317,8 @@ WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FRO
 
     def past(self, since: int) -> list[Version[Event]]:
         """Return the versions that were replaced at or after an instant."""
+        if self._past is None:
+            return []
         return self._versions(_PAST.format(schema=self._schema), [timestamptz(since)])
 
     def _versions(self, statement: str, parameters: Sequence[object]) -> list[Version[Event]]:

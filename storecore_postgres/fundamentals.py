@@ -169,10 +169,12 @@ class Fundamentals(FundamentalCollection):
             removal = self._past.delete(FUNDAMENTALS, "WHERE symbol = %s", instant=GIVEN)
             connection.execute(removal, [old, at])
 
-    # Versions, which `Store` asks for only if the store has a clock of recording.
+    # Versions. Without a history, what is held was recorded before it.
 
     def versions_of(self, symbol: str, span: TimeRange) -> list[Version[FundamentalData]]:
         """Return the versions of a symbol, by timestamp, then by `recorded`."""
+        if self._past is None:
+            return [(data, None, None) for data in self.versions(symbol, span)]
         what = f"reading versions of fundamentals of {symbol!r}"
         rows = self._database.rows(what, self._all_versions, 2 * _key(symbol, span))
         return [
@@ -182,6 +184,8 @@ class Fundamentals(FundamentalCollection):
 
     def corrected(self, since: int) -> list[str]:
         """Return the symbols with versions replaced at or after an instant."""
+        if self._past is None:
+            return []
         statement = _CORRECTED.format(schema=self._schema)
         rows = self._database.rows("reading corrections", statement, [timestamptz(since)])
         return [name for (name,) in rows]

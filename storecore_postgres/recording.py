@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from time import monotonic, sleep
 
-from storecore.errors import InvalidData, LockTimeout
+from storecore.errors import HistoryPruned, InvalidData, LockTimeout
 from storecore.knowledge.clock import Clock, check_asked, check_new, check_prunable, machine_now
 from storecore.knowledge.versions import Snapshot
 from storecore.reports import Finding
@@ -257,6 +257,37 @@ class Recording(Clock):
             return name not in {each.name for each in self._read_snapshots(connection)}
 
         return self._database.exactly_once(f"dropping the snapshot {name!r}", drop, is_gone)
+
+
+class Unrecorded(Clock):
+    """The clock of a store without a history: nothing is known of what it held earlier."""
+
+    def __init__(self, schema: str, why: str) -> None:
+        self._refusal = f"the schema {schema} has no history: {why}"
+
+    def ask(self, recorded: int | None) -> int:
+        """Raise `HistoryPruned`."""
+        raise HistoryPruned(self._refusal)
+
+    def horizon(self) -> int:
+        """Raise `HistoryPruned`."""
+        raise HistoryPruned(self._refusal)
+
+    def prune(self, before: int) -> None:
+        """Raise `HistoryPruned`."""
+        raise HistoryPruned(self._refusal)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return nothing."""
+        return []
+
+    def add_snapshot(self, name: str, note: str) -> Snapshot:
+        """Raise `HistoryPruned`."""
+        raise HistoryPruned(self._refusal)
+
+    def drop_snapshot(self, name: str) -> bool:
+        """Return that there was none."""
+        return False
 
 
 def _text(at: int | None) -> str:

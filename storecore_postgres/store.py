@@ -23,7 +23,7 @@ from storecore_postgres.fundamentals import Fundamentals
 from storecore_postgres.integrity import check_rows, unchecked
 from storecore_postgres.names import checked_length
 from storecore_postgres.past import Past
-from storecore_postgres.recording import Recording
+from storecore_postgres.recording import Recording, Unrecorded
 from storecore_postgres.schema.installation import prepare_schema
 from storecore_postgres.schema.layouts import DISTRIBUTIONS
 from storecore_postgres.schema.tables import (
@@ -32,6 +32,7 @@ from storecore_postgres.schema.tables import (
     HISTORY_TABLES,
     VERSIONS,
     quoted,
+    why_no_history,
 )
 from storecore_postgres.schema.version import SchemaVersion
 from storecore_postgres.states import States
@@ -113,17 +114,18 @@ class PostgresDataStore(Store):
             self._layout,
             self._version,
         )
-        clock = past = None
+        recording = past = None
         if version.has_history:
-            clock = Recording(database, place, keeps=self._kept_for != 0)
-            past = Past(place, clock)
+            recording = Recording(database, place, keeps=self._kept_for != 0)
+            past = Past(place, recording)
+        self._recording = recording
         super().__init__(
             bars=Bars(database, place, layout, self._extra, past),
             fundamentals=Fundamentals(database, place, layout, version, past),
             events=Events(database, place, layout, past),
             states=States(database, place, self._kept_states),
             audit={name: PostgresLog(database, place, layout, name, version) for name in LOGS},
-            clock=clock,
+            clock=recording or Unrecorded(place, why_no_history(layout)),
         )
 
     def __repr__(self) -> str:
@@ -170,11 +172,6 @@ class PostgresDataStore(Store):
             self._prune(prunable(self._kept_for, clock.ask(None), clock.snapshots()))
         self._database.retry("compacting", self._vacuumed)
         return Report(len(self._tables()), actions=("vacuumed and analyzed all tables",))
-
-    @property
-    def _recording(self) -> Recording | None:
-        """The clock of recording, if the tables have a history."""
-        return getattr(self, "_clock", None)
 
     def complete_tables(self) -> None:
         """Add the tables, columns and functions that an earlier release has not created.

@@ -334,6 +334,16 @@ def keeps_history(distribution: Distribution) -> bool:
     return distribution != "citus"
 
 
+def why_no_history(distribution: Distribution) -> str:
+    """Return why a store of a layout has no history, and what to do."""
+    if keeps_history(distribution):
+        return (
+            "it is of an earlier release, which recorded nothing; run `storecore init` as its "
+            "owner, which begins one"
+        )
+    return "its tables are distributed by Citus, where one statement cannot change two tables"
+
+
 def history_statements(schema: str, distribution: Distribution) -> list[str]:
     """Return the SQL that gives a store of version 1 or 2 a history, and makes it version 3."""
     if not keeps_history(distribution):

@@ -187,7 +187,6 @@ def test_the_tables_of_each_layout_have_its_keys_and_serve(
             for name, columns in {**PLAIN_KEYS, **keys}.items()
             if name not in of_history
         }
-        assert ("History" in store.capabilities) is (distribution != "citus")
         store.write_bars("AAPL", [bar()])
         store.write_bars("MSFT", [bar(symbol="MSFT", volume=None, extra={"vwap": 1.5, "n": 1})])
         store.write_bars("MSFT", [bar(symbol="MSFT", extra={"vwap": 2.5, "n": 1.5})])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 
 import storecore
-from storecore import Action, StorageError
+from storecore import Action, HistoryPruned, StorageError
 from storecore.cli.app import app
 from storecore_postgres.schema.columns import check_tables, tables_made_by, tables_of
 from storecore_postgres.schema.tables import ADDED_TABLES, FIRST_TABLES, TABLES
@@ -266,10 +266,24 @@ def version_2(release_1, bar, event, fundamental):
 @pytest.mark.parametrize("of", ["release_1", "version_2"])
 def test_a_store_of_an_earlier_release_has_no_history(of, request, bar):
     with request.getfixturevalue(of)() as store:
-        assert "History" not in store.capabilities
         store.write_bars("AAPL", [bar(close=1.0)])
-        with pytest.raises(AttributeError, match="does not have the capability History"):
-            store.bar_versions("AAPL")
+        held = [
+            *store.bar_versions("AAPL"),
+            *store.event_versions(),
+            *store.fundamental_versions("AAPL"),
+        ]
+        assert {(each.recorded_at, each.replaced_at) for each in held} == {(None, None)}
+        assert held[0].bar == bar(close=1.0)
+        assert store.corrections() == store.snapshots() == []
+        assert store.drop_snapshot("first") is False
+        for ask in (
+            store.recorded_now,
+            lambda: store.snapshot("first"),
+            lambda: store.bar_versions("AAPL", recorded=NOON.replace(tzinfo=UTC)),
+            lambda: store.prune_history(NOON.replace(tzinfo=UTC)),
+        ):
+            with pytest.raises(HistoryPruned, match="has no history: it is of an earlier release"):
+                ask()
 
 
 @pytest.mark.parametrize("of", ["release_1", "version_2"])
@@ -279,7 +293,6 @@ def test_init_gives_it_one_and_what_it_held_was_recorded_before(of, request, bar
         before = store.read_bars("AAPL")
         store.complete_tables()
         store.complete_tables()
-        assert "History" in store.capabilities
         store.write_bars("AAPL", [bar(close=1.0)])
         for each in (store, opened()):
             first, second = each.bar_versions("AAPL")
