@@ -23,14 +23,13 @@ _GIVEN_ROWS = """
         %s::text[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
         %s::float8[], %s::int8[]{arrays}
     ) AS given (symbol, date, open, high, low, close, volume, exact_volume{given})
-    WHERE {token} IS NOT DISTINCT FROM %s::text"""
+    WHERE {unchanged}"""
 _INSERT = "INSERT INTO {schema}.bars ({columns}, recorded) {given} {unless}"
 _IF_NEW = "ON CONFLICT (symbol, timeframe, date) DO NOTHING"
 _IF_ALL_NEW = """AND NOT EXISTS (
     SELECT 1 FROM {schema}.bars
     WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s
 )"""
-_IS_CURRENT = "{token} IS NOT DISTINCT FROM %s::text"
 _NOT_GIVEN = """
 WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND NOT EXISTS (
     SELECT 1 FROM unnest(%s::text[], %s::timestamptz[]) AS given (symbol, date)
@@ -65,11 +64,15 @@ GROUP BY symbol, timeframe ORDER BY symbol, timeframe
 
 
 class Shape(NamedTuple):
-    """What an upsert depends on: its further columns, their types, and those that are known."""
+    """What an upsert depends on: its further columns, their types, and those that are known.
+
+    `unchanged` is SQL that is true while those are all.
+    """
 
     given: tuple[str, ...]
     arrays: tuple[str, ...]
     known: tuple[str, ...]
+    unchanged: str
     has_instant: bool
 
 
@@ -102,10 +105,10 @@ class BarVersions:
             instant=GIVEN if shape.has_instant else self.recording.instant,
             arrays=_listed(f"%s::{each}" for each in shape.arrays),
             given=_listed(shape.given),
-            token=self._token,
+            unchanged=shape.unchanged,
         )
         if kind == "upsert":
-            return self._past.upsert(table, given, _IS_CURRENT.format(token=self._token))
+            return self._past.upsert(table, given, shape.unchanged)
         unless = _IF_NEW if kind == "one" else _IF_ALL_NEW.format(schema=self._schema)
         columns = ", ".join(table.columns)
         return _INSERT.format(schema=self._schema, columns=columns, given=given, unless=unless)

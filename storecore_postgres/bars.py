@@ -80,8 +80,8 @@ _ARRAYS = {
 _COPIES = 6  # of a text that is read, as of a row
 Named = list[tuple[str, pa.Table]]
 SeriesKinds = dict[str, Kinds]
-# Further columns that are not given become null. The token is compared, since another process may
-# have added one.
+# Further columns that are not given become null. Nothing is written if another process has added
+# one.
 _UPSERT = """
 INSERT INTO {schema}.bars
     (symbol, timeframe, date, open, high, low, close, volume, exact_volume{given})
@@ -90,7 +90,7 @@ FROM unnest(
     %s::text[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
     %s::float8[], %s::int8[]{arrays}
 ) AS given (symbol, date, open, high, low, close, volume, exact_volume{given})
-WHERE {token} IS NOT DISTINCT FROM %s::text
+WHERE {unchanged}
 ON CONFLICT (symbol, timeframe, date) DO UPDATE SET
     open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
     volume = excluded.volume, exact_volume = excluded.exact_volume{replaced}
@@ -147,10 +147,13 @@ class _Rows(NamedTuple):
         """Whether all values are numbers, and none is null."""
         return not (self.further or self.table["volume"].null_count)
 
-    def parameters(self, timeframe: str, token: str | None, start: int) -> list[Any]:
+    def parameters(self, timeframe: str, start: int) -> list[Any]:
         """Return some rows as the parameters of an upsert."""
-        table = self.table.slice(start, _UPSERT_ROWS)
+        table = self.table
+        if len(table) > _UPSERT_ROWS:
+            table = table.slice(start, _UPSERT_ROWS)
         volume = table["volume"]
+        is_seven = table.num_columns == len(SERIES)  # to list the names takes longer
         return [
             timeframe,
             *([] if self.recorded is None else [self.recorded]),
@@ -158,9 +161,8 @@ class _Rows(NamedTuple):
             date_array(table["date"]),
             *(float_array(table[name]) for name in PRICES),
             value_array(volume) if volume.null_count else float_array(volume),
-            table[EXACT].to_pylist() if EXACT in table.column_names else None,
+            None if is_seven or EXACT not in table.column_names else table[EXACT].to_pylist(),
             *(value_array(each.slice(start, len(table))) for each in self.further.values()),
-            token,
         ]
 
     def keys(self) -> list[Any]:
@@ -341,7 +343,7 @@ class Bars(BarCollection):
         is_one = len(dates) == 1
         known = self._extra.now
         statement = versions.insert(_shape(given, known), is_one=is_one)
-        parameters = given.parameters(timeframe, known.token, 0)
+        parameters = given.parameters(timeframe, 0)
         if not is_one:
             parameters += [names, timeframe, timestamptz(first), timestamptz(last)]
 
@@ -364,8 +366,7 @@ class Bars(BarCollection):
     ) -> bool:
         """Upsert rows; return False, and do nothing, if columns were added meanwhile."""
         if self._versions is not None:
-            asked = [[*each, known.token] for each in batches]
-            answers = [connection.execute(statement, each).fetchall() for each in asked]
+            answers = [connection.execute(statement, each).fetchall() for each in batches]
             return all(answer[0][0] for answer in answers)
         counts = [connection.execute(statement, each).rowcount for each in batches]
         return min(counts) > 0 or self._extra.is_current(connection, known)
@@ -376,9 +377,9 @@ class Bars(BarCollection):
         if self._versions is not None:
             statement = self._versions.upsert(shape)
         else:
-            statement = _upsert_statement(self._schema, self._token, *shape[:3])
+            statement = _upsert_statement(self._schema, known.unchanged, *shape[:3])
         starts = range(0, len(given.table), _UPSERT_ROWS)
-        return statement, [given.parameters(timeframe, known.token, start) for start in starts]
+        return statement, [given.parameters(timeframe, start) for start in starts]
 
     def _copied(self, timeframe: str, given: _Rows) -> Callable[[Connection], bool]:
         """Return work that copies bars into the table; it returns False if some exist already."""
@@ -822,8 +823,9 @@ def _kinds_stated(sent: list[tuple[Any, ...]], question: _Question, complete: bo
 
 def _shape(given: _Rows, known: Known) -> Shape:
     arrays = tuple(_ARRAYS[str(each.type)] for each in given.further.values())
-    columns = tuple(given.further), arrays, tuple(known.places.values())
-    return Shape(*columns, given.recorded is not None)
+    places = tuple(known.places.values())
+    has_instant = given.recorded is not None
+    return Shape(tuple(given.further), arrays, places, known.unchanged, has_instant)
 
 
 def _asked(question: _Question) -> list[object]:
@@ -846,14 +848,14 @@ def _what(rows: Grouped) -> str:
 @lru_cache(maxsize=256)
 def _upsert_statement(
     schema: str,
-    token: str,
+    unchanged: str,
     given: tuple[str, ...],
     arrays: tuple[str, ...],
     known: tuple[str, ...],
 ) -> str:
     return _UPSERT.format(
         schema=schema,
-        token=token,
+        unchanged=unchanged,
         given=_listed(given),
         arrays=_listed(f"%s::{each}" for each in arrays),
         replaced=_listed(f"{each} = excluded.{each}" for each in known),

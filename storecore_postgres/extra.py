@@ -3,7 +3,8 @@
 Two series may give one name different types. So a column holds the values of one name and type, and
 `bar_columns` says which. `series_columns` has the types of each series that has such columns. Every
 process knows the columns of `bars` by their number, the *token*, which is in the table `about`. A
-statement that depends on them compares it, and is repeated if another process has added one.
+statement that depends on them compares it, and is repeated if another process has added one. An
+upsert asks instead whether `bars` has the column that would be added next: that reads no table.
 """
 
 from __future__ import annotations
@@ -21,12 +22,22 @@ from storecore.errors import CorruptData
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.names import checked_length
 from storecore_postgres.schema.installation import LOCK
+from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.schema.version import SchemaVersion
 
 _LONGEST = 63  # bytes of a name of a column
 _SYSTEM = {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
 _UNSAFE = re.compile(r'[%{}"\\]')  # marks placeholders, ends an identifier
 TOKEN = "(SELECT value FROM {schema}.about WHERE key = 'columns')"
+_STATE = """
+SELECT {token}, (
+    SELECT max(attnum) + 1 FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass(%s)
+)
+"""
+# Null, even for a superuser, if there is no column of that number.
+_UNCHANGED = "has_column_privilege('{literal}.bars'::regclass, {end}::int2, 'SELECT') IS NULL"
+# On a cluster, whose nodes have numbers of their own.
+_SAME_TOKEN = "coalesce({token}, '') = {known}"
 _PLACES = "SELECT name, kind, stored_as FROM {schema}.bar_columns"
 _TAKEN = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0"
 _ADD = "SELECT {schema}.add_bar_column(%s, %s, %s)::text"
@@ -62,10 +73,16 @@ Place = tuple[str, str]
 
 
 class Known(NamedTuple):
-    """The further columns of `bars` that a process knows, quoted, and their token."""
+    """The further columns of `bars` that a process knows, quoted, and their token.
+
+    `end` is the number of the column that would be added next. `unchanged` is SQL that is true
+    while no column has been added.
+    """
 
     token: str | None
+    end: int
     places: dict[Place, str]
+    unchanged: str
 
     def place(self, place: Place) -> str:
         """Return the quoted column of a name and type. Raises `CorruptData` if there is none."""
@@ -89,15 +106,22 @@ class Stale(Exception):
 class ExtraColumns:
     """The columns of `bars` beyond the seven, and the types of each series."""
 
-    def __init__(self, database: Database, schema: str, version: SchemaVersion) -> None:
+    def __init__(
+        self,
+        database: Database,
+        schema: str,
+        distribution: Distribution,
+        version: SchemaVersion,
+    ) -> None:
         self._database = database
         self._schema = schema
+        self._unchanged = _SAME_TOKEN if distribution == "citus" else _UNCHANGED
         self.version = version
-        self.now = Known(None, {})
+        self.now = Known(None, 0, {}, "false")  # until they are read
         self._seen: dict[tuple[str, str], Kinds] = {}
         (
             self._places,
-            self._token,
+            self._state,
             self._add,
             self._kinds,
             self._put,
@@ -108,7 +132,7 @@ class ExtraColumns:
             each.format(schema=schema)
             for each in (
                 _PLACES,
-                f"SELECT {TOKEN}",
+                _STATE.replace("{token}", TOKEN),
                 _ADD,
                 _KINDS,
                 _PUT,
@@ -120,19 +144,33 @@ class ExtraColumns:
 
     def reload(self) -> None:
         """Read which columns there are."""
-        rows = self._database.rows("reading the columns of bars", self._places, [])
+        what = "reading the columns of bars"
+        # The state first: a column that is added meanwhile must not look like a known one.
+        token, end = self._database.retry(what, self._current)
+        rows = [] if token is None else self._database.rows(what, self._places, [])
         places = {(name, kind): _quoted(stored_as) for name, kind, stored_as in rows}
-        self.now = Known(str(len(places)) if places else None, places)
-        self.version.is_complete = True
+        unchanged = self._unchanged.format(
+            literal=self._schema.replace("'", "''"),
+            end=end,
+            token=TOKEN.format(schema=self._schema),
+            known=sql.Literal(token or "").as_string(),
+        )
+        self.now = Known(token, end, places, unchanged)
+        self.version.is_complete |= token is not None
 
     def is_current(self, connection: Connection, known: Known) -> bool:
         """Return whether no column has been added since."""
-        ((token,),) = connection.execute(self._token).fetchall()
-        return bool(token == known.token)
+        return self._current(connection) == (known.token, known.end)
+
+    def _current(self, connection: Connection) -> tuple[str | None, int]:
+        """Return the token and the number of the column that would be added next."""
+        asked = connection.execute(self._state, [f"{self._schema}.bars"])
+        ((token, end),) = asked.fetchall()
+        return token, end
 
     def ensure(self, what: str, wanted: Iterable[Place]) -> None:
         """Add columns that do not exist yet. Raises `StorageError` if the role may not."""
-        self.version.complete(what)
+        self.version.renew(what)
         places = sorted(set(wanted))
         for name, _ in places:
             checked_length(name, "column")

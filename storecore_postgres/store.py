@@ -30,7 +30,6 @@ from storecore_postgres.schema.tables import (
     ADDED_TABLES,
     FIRST_TABLES,
     HISTORY_TABLES,
-    VERSIONS,
     quoted,
     why_no_history,
 )
@@ -99,12 +98,11 @@ class PostgresDataStore(Store):
         )
         installed = prepare_schema(database, place, distribution, create=create)
         self._version = version = SchemaVersion(database, place, installed)
-        self._extra = ExtraColumns(database, place, version)
         self._layout = installed.layout
+        self._extra = ExtraColumns(database, place, installed.layout, version)
         self._assemble()
         database.open()
-        if installed.version != VERSIONS[0]:
-            self._extra.reload()
+        self._extra.reload()
 
     def _assemble(self) -> None:
         """Make the collections, and the clock of recording if the tables have a history."""
@@ -176,9 +174,9 @@ class PostgresDataStore(Store):
     def complete_tables(self) -> None:
         """Add the tables, columns and functions that an earlier release has not created.
 
-        From then on the store has a history, and an earlier release does not open it any more. No
-        other process may have it open meanwhile. Raises `StorageError` if the role does not own the
-        tables.
+        Functions of a schema that has been renamed since are replaced. From then on the store has a
+        history, and an earlier release does not open it any more. No other process may have it open
+        meanwhile. Raises `StorageError` if the role does not own the tables.
         """
         self._check_open()
         had_history = self._version.has_history

@@ -29,6 +29,7 @@ _BOOLS, _WHOLES, _TEXTS, _FLOATS, _INSTANTS = 1000, 1016, 1009, 1022, 1185
 _LENGTH = struct.pack(">i", 8)  # of each number
 _NULL = struct.pack(">i", -1)
 _EARLIEST, _LATEST = -(2**63), 2**63 - 1  # -infinity and infinity, as they are sent
+_FEW = 200  # dates, for which the interpreter is faster than two calls of Arrow
 _ROWS = 100_000  # whose fields are joined at once: a column of Arrow has at most 2 GB
 
 
@@ -289,6 +290,9 @@ def _array_head(kind: int, count: int) -> bytes:
 
 
 def _date_bytes(column: pa.ChunkedArray) -> bytes:
+    if len(column) <= _FEW:
+        sent = array("q", [instant - EPOCH for instant in buffer_of(column, "q")])
+        return _swapped(sent.tobytes()).tobytes()
     return _network_bytes(pc.subtract(pc.cast(column, pa.int64()), EPOCH), "q")
 
 

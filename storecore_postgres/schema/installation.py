@@ -28,11 +28,17 @@ from storecore_postgres.schema.tables import (
     completion_statements,
     create_statements,
     first_statements,
+    function_sources,
+    function_statements,
     history_statements,
     quoted,
 )
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_SOURCES = """
+SELECT proname, prosrc FROM pg_catalog.pg_proc
+WHERE pronamespace = to_regnamespace(%s) AND proname = ANY(%s)
+"""
 _OWNER = """
 SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class
 WHERE oid = to_regclass(%s)
@@ -120,11 +126,30 @@ def _add(
         connection.execute(LOCK, [schema])
         if table in tables_of(connection, schema, [table]):
             return
-        ((owner,),) = connection.execute(_OWNER, [f"{schema}.bars"]).fetchall()
-        connection.execute(f"SET LOCAL ROLE {owner}")
-        for statement in (*statements, *grants(connection, schema)):
-            connection.execute(statement, prepare=False)
-        connection.execute("RESET ROLE")
+        _execute_as_owner(connection, schema, [*statements, *grants(connection, schema)])
+
+
+def renew_functions(connection: Connection, schema: str, layout: Distribution) -> None:
+    """Replace the functions if they name another schema: this one has been renamed since.
+
+    They run with the rights of the owner, and would change the tables of a schema that has the
+    former name now.
+    """
+    expected = function_sources(schema)
+    with connection.transaction():
+        connection.execute(LOCK, [schema])
+        found = connection.execute(_SOURCES, [schema, list(expected)]).fetchall()
+        if dict(found) != expected:
+            _execute_as_owner(connection, schema, function_statements(schema, layout))
+
+
+def _execute_as_owner(connection: Connection, schema: str, statements: list[str]) -> None:
+    """Execute statements in a transaction with the rights of the owner of the tables."""
+    ((owner,),) = connection.execute(_OWNER, [f"{schema}.bars"]).fetchall()
+    connection.execute(f"SET LOCAL ROLE {owner}")
+    for statement in statements:
+        connection.execute(statement, prepare=False)
+    connection.execute("RESET ROLE")
 
 
 def _for_columns(connection: Connection, schema: str) -> Iterator[str]:

@@ -125,7 +125,7 @@ _VOLUME = "ALTER TABLE {schema}.bars ALTER volume DROP NOT NULL"
 
 # They run with the rights of the owner, so that a role that only writes may write new columns.
 _USE_VERSION_2 = """
-CREATE FUNCTION {schema}.use_version_2() RETURNS void
+CREATE OR REPLACE FUNCTION {schema}.use_version_2() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
     UPDATE {schema}.about SET value = '2' WHERE key = 'version' AND value = '1'
 {tag}
@@ -159,6 +159,7 @@ BEGIN
     PERFORM {schema}.use_version_2();
 END {tag}
 """
+_FUNCTIONS = {"use_version_2": _USE_VERSION_2, "add_bar_column": _ADD_BAR_COLUMN}
 _REVOKED = """
 REVOKE ALL ON FUNCTION
     {schema}.use_version_2(), {schema}.add_bar_column(text, text, text) FROM PUBLIC
@@ -308,22 +309,34 @@ def first_statements(schema: str, distribution: Distribution) -> list[str]:
 
 def completion_statements(schema: str, distribution: Distribution) -> list[str]:
     """Return the SQL that adds what a store of release 1 does not have."""
-    names = _names(schema)
-    added = [
+    return [
         _COMPLETION.format(schema=schema),
         _VOLUME.format(schema=schema),  # apart: a cluster sends a whole string to its nodes
         *layout_statements(schema, distribution, ADDED_TABLES),
+        *function_statements(schema, distribution),
     ]
+
+
+def function_statements(schema: str, distribution: Distribution) -> list[str]:
+    """Return the SQL that creates the functions, or replaces them."""
     functions = [
-        _USE_VERSION_2.format(**names),
-        _ADD_BAR_COLUMN.format(**names),
+        *(each.format(**_names(schema)) for each in _FUNCTIONS.values()),
         _REVOKED.format(schema=schema),
     ]
     if distribution != "citus":
-        return added + functions
+        return functions
     # Only the coordinator calls them, and Citus would send REVOKE with the name unquoted.
     propagation = "SET LOCAL citus.enable_ddl_propagation TO"
-    return [*added, f"{propagation} off", *functions, f"{propagation} on"]
+    return [f"{propagation} off", *functions, f"{propagation} on"]
+
+
+def function_sources(schema: str) -> dict[str, str]:
+    """Return the body of each function by its name, as the server keeps it."""
+    names = _names(schema)
+    return {
+        name: statement.format(**names).split(names["tag"])[1]
+        for name, statement in _FUNCTIONS.items()
+    }
 
 
 def keeps_history(distribution: Distribution) -> bool:

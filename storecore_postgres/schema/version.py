@@ -18,7 +18,12 @@ import psycopg
 from storecore.errors import StorageError
 from storecore.values.documents import uses_extra
 from storecore_postgres.database import Connection, Database
-from storecore_postgres.schema.installation import Installed, add_history, complete
+from storecore_postgres.schema.installation import (
+    Installed,
+    add_history,
+    complete,
+    renew_functions,
+)
 from storecore_postgres.schema.tables import keeps_history
 
 _COLUMNS, _HISTORY = 2, 3
@@ -46,7 +51,7 @@ class SchemaVersion:
         """
         if self._known >= _COLUMNS:
             return
-        self.complete(what)
+        self.renew(what)
         statement = f"SELECT {self._schema}.use_version_2()::text"
         self.as_owner(what, lambda connection: connection.execute(statement))
         self._known = _COLUMNS
@@ -67,12 +72,17 @@ class SchemaVersion:
             self.as_owner(what, lambda each: complete(each, self._schema, self._layout))
             self.is_complete = True
 
+    def renew(self, what: str) -> None:
+        """Add what is missing, and replace the functions if the schema has been renamed."""
+        self.complete(what)
+        self.as_owner(what, lambda each: renew_functions(each, self._schema, self._layout))
+
     def add_history(self, what: str) -> None:
         """Give a store of an earlier release a history, if its layout can have one.
 
         No other process may have it open: one of an earlier release could not write any more.
         """
-        self.complete(what)
+        self.renew(what)
         if not self.has_history and keeps_history(self._layout):
             self.as_owner(what, lambda each: add_history(each, self._schema, self._layout))
             self._known = _HISTORY
