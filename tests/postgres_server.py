@@ -18,11 +18,13 @@ from pathlib import Path
 
 GIVEN = os.environ.get("STORECORE_TEST_DSN")
 _NOBODY = "nobody"
-# What is lost without a sync is lost with the power, which no test turns off.
+# What is lost without a sync is lost with the power, which no test turns off. What the server has
+# not written yet is lost when it is killed: tests of that may take seconds on a busy machine.
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
     "max_connections": "200",
+    "wal_writer_delay": "10s",
     "shared_buffers": "64MB",
     "unix_socket_permissions": "0777",
 }

@@ -64,6 +64,8 @@ def _print(report: CopyReport, target: StoreChoice) -> None:
             screen.print(f"{what}: {printable(each.note)}")
     for left in report.left_out:
         screen.print(f"left out: {left.kind}: {printable(left.why)}")
+    for note in report.notes:
+        screen.print(f"note: {note}")
     added = sum(each.added for each in report.copied)
     screen.print(f"{counted(added, 'record')} written to {target.named}: {_verdict(report)}")
     if not report.ok:

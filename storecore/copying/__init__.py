@@ -17,12 +17,16 @@ from storecore.copying.fundamentals import copy_fundamentals
 from storecore.copying.report import Copied, CopyReport, LeftOut, Progress
 from storecore.copying.states import copy_states
 from storecore.errors import CorruptData
-from storecore.protocols import DataStore
+from storecore.protocols import DataStore, History
 from storecore.store.digests import Tally
 from storecore.store.places import places_of, read_places_of, same_place
 
 __all__ = ["Copied", "CopyReport", "LeftOut", "Tally", "copy_store"]
 
+_PRESENT_ONLY = (
+    "what the source holds now was copied; what was replaced or deleted before, and snapshots, are "
+    "in the source only, and the target has its own times of recording"
+)
 _KINDS = {
     "bars": copy_bars,
     "fundamentals": copy_fundamentals,
@@ -46,7 +50,8 @@ def copy_store(
     report.
 
     `progress` is called with the kind of records (as for observers), the symbol or strategy, and
-    the number of records processed since the last call. `left_out` names data that a backend cannot
+    the number of records processed since the last call. The history of the source, what was
+    replaced or deleted, is not copied; `notes` say so. `left_out` names data that a backend cannot
     list or take unchanged without a capability (`Catalog`, `VersionedState`, `Transfer`), and data
     that is damaged on either side: a series, a state, or the rest of a kind. Raises `ConfigError`
     if the target keeps its data where the source reads, and the errors of both stores; the next
@@ -58,9 +63,11 @@ def copy_store(
     found = list(
         chain.from_iterable(_copied(kind, source, target, report_progress) for kind in _KINDS)
     )
+    copied = tuple(each for each in found if isinstance(each, Copied))
     return CopyReport(
-        copied=tuple(each for each in found if isinstance(each, Copied)),
+        copied=copied,
         left_out=tuple(each for each in found if isinstance(each, LeftOut)),
+        notes=(_PRESENT_ONLY,) if copied and isinstance(source, History) else (),
     )
 
 

@@ -45,10 +45,14 @@ class LeftOut(Struct, frozen=True):
 
 
 class CopyReport(Struct, frozen=True):
-    """The report of a copy, item by item; `left_out` are data that could not be read or written."""
+    """The report of a copy, item by item; `left_out` are data that could not be read or written.
+
+    `notes` are sentences about what no copy carries.
+    """
 
     copied: tuple[Copied, ...]
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def differences(self) -> tuple[Copied, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from storecore.reports import StateVersion
@@ -13,7 +14,7 @@ from storecore.testing.recorder import Recorder
 from storecore.testing.records import EVER
 from storecore.testing.worker import Job
 
-SEVERAL, EACH_ONE = 2, 8
+SEVERAL, WRITERS, EACH_ONE = 2, 3, 8
 
 
 class ProcessLaws(Fixtures):
@@ -53,9 +54,29 @@ class ProcessLaws(Fixtures):
         total = 4 * EACH_ONE * SEVERAL
         assert versioned.load_versioned_state("count") == StateVersion(total, {"count": total})
 
+    def test_k3_processes_are_answered_in_the_same_way_later(
+        self, having: Callable[[str], Recorder], promised: Callable[[str], Callable[[], Any]]
+    ) -> None:
+        """What each was told of a moment, while others wrote, is what is told of it at the end."""
+        reopen, kept = promised("shared"), having("History")
+        told = _run(Job(reopen, n * EACH_ONE, 1, EACH_ONE, "correct") for n in range(WRITERS))
+        answers = dict(line.split(" ", 1) for line in told)
+        changed = {
+            moment: answer
+            for moment, answer in answers.items()
+            if worker.held_at(kept, datetime.fromisoformat(moment)) != answer
+        }
+        assert not changed, f"{len(changed)} of {len(told)} answers changed"
+        instants = [each.recorded_at for each in kept.bar_versions("AAPL")]
+        assert instants == sorted(set(instants)), "two writes have one instant"
+        assert len(instants) == WRITERS * EACH_ONE
 
-def _run(jobs: Iterable[Job]) -> None:
-    """Do jobs, each in a process of its own, which all begin at once; none may fail."""
+
+def _run(jobs: Iterable[Job]) -> list[str]:
+    """Do jobs, each in a process of its own, which all begin at once; none may fail.
+
+    Return the lines that they print.
+    """
     started = [worker.start(job) for job in jobs]
     for process in started:
         assert process.stdout is not None
@@ -64,6 +85,6 @@ def _run(jobs: Iterable[Job]) -> None:
         assert process.stdin is not None
         process.stdin.write(b"begin\n")
         process.stdin.flush()
-    for process in started:
-        process.communicate()
+    printed = [process.communicate()[0] for process in started]
     assert not any(each.returncode for each in started), "a writing process raised an error"
+    return [line for each in printed for line in each.decode().splitlines()]

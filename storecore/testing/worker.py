@@ -24,6 +24,8 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from storecore.errors import StateConflict, StoreError
 from storecore.models import (
     Action,
@@ -52,7 +54,8 @@ class Job(NamedTuple):
     "fill batches": in the second half of each batch; "starve": read without a file descriptor to
     open; "fork": write in a child too; "every method": write by each of the `declared`
     capabilities, and be killed; "batches of facts" and
-    "batches of records": write batches beside others; "count": count up a state.
+    "batches of records": write batches beside others; "count": count up a state; "correct": replace
+    what others replace too, and print after each write what is held now.
     """
 
     reopen: Callable[[], Any]
@@ -170,6 +173,27 @@ def _count_up(store: Any, job: Job) -> None:
             done += 1
         except StateConflict:
             continue
+
+
+def _correct(store: Any, job: Job) -> None:
+    """Replace a bar and a filing, and print a moment of recording and what was held at it."""
+    _beginning_together()
+    for number in range(job.first, job.first + job.rounds):
+        store.write_bars("AAPL", [PriceBar("AAPL", NOON, 1.0, 2.0, 0.5, 1.5, number)])
+        store.write_fundamental("AAPL", replace(_filing("AAPL", number), timestamp=NOON))
+        store.write_event(Event("tick", "AAPL", NOON, NOON, "test", {"number": number}))
+        now = store.recorded_now()
+        print(now.isoformat(), held_at(store, now), flush=True)
+
+
+def held_at(store: Any, recorded: datetime) -> str:
+    """Return what a store held of AAPL at a moment of recording, as one word."""
+    volumes = [each.bar.volume for each in store.bar_versions("AAPL", recorded=recorded)]
+    filings = store.fundamental_versions("AAPL", recorded=recorded)
+    employees = [each.data.employees for each in filings]
+    events = store.event_versions(recorded=recorded)
+    numbers = [each.event.payload["number"] for each in events]
+    return repr([volumes, employees, numbers]).replace(" ", "")
 
 
 def _filing(symbol: str, number: int) -> FundamentalData:
@@ -333,6 +357,7 @@ _TASKS = {
     "batches of facts": _batches_of_facts,
     "batches of records": _batches_of_records,
     "count": _count_up,
+    "correct": _correct,
 }
 
 if __name__ == "__main__":
