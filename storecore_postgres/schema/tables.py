@@ -215,6 +215,24 @@ CREATE TABLE {schema}.snapshots (
 CREATE SEQUENCE {schema}.recording_clock;
 CREATE SEQUENCE {schema}.history_horizon MINVALUE -9223372036854775808 START 0
 """
+# Further columns of an earlier release may have the names of the instants.
+_RENAMED = """
+DO {tag}
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT stored_as, stored_as || '_' || kind AS free FROM {schema}.bar_columns
+        WHERE stored_as IN ('recorded', 'replaced')
+    LOOP
+        EXECUTE format(
+            'ALTER TABLE %s RENAME COLUMN %I TO %I',
+            '{literal}.bars'::regclass, each.stored_as, each.free
+        );
+        UPDATE {schema}.bar_columns SET stored_as = each.free WHERE stored_as = each.stored_as;
+    END LOOP;
+END {tag}
+"""
 _FURTHER_OF_THE_PAST = """
 DO {tag}
 DECLARE
@@ -366,7 +384,7 @@ def history_statements(schema: str, distribution: Distribution) -> list[str]:
         _RECORDED.format(schema=schema, table=table) for table in ("bars", "fundamentals", "events")
     )
     added = (_HISTORY, _FURTHER_OF_THE_PAST, _ADD_BAR_COLUMN, _REFUSE_OUTDATED, _USE_VERSION_3)
-    return [*recorded, *(each.format(**names) for each in added)]
+    return [_RENAMED.format(**names), *recorded, *(each.format(**names) for each in added)]
 
 
 def _names(schema: str) -> dict[str, str]:
