@@ -46,17 +46,17 @@ WITH gone AS (
     SELECT {instant} AS now
 ), past AS (
     INSERT INTO {schema}.{past} ({columns}, recorded, replaced)
-    SELECT {columns}, recorded, {ended} FROM gone, clock{if_kept}
+    SELECT {removed}, gone.recorded, {ended} FROM gone, clock{if_kept}
     RETURNING 1
 ){more}
 SELECT count(*), {answer}{forgotten} FROM gone
 """
 _MOVED = """, moved AS (
     INSERT INTO {schema}.{table} ({columns}, recorded{also})
-    SELECT {renamed}, now{also} FROM gone, clock
+    SELECT {renamed}, clock.now{kept} FROM gone, clock
     RETURNING 1
 )"""
-_NOW = "CASE WHEN recorded < now THEN now WHEN {refusal} THEN now END"
+_NOW = "CASE WHEN gone.recorded < clock.now THEN clock.now WHEN {refusal} THEN clock.now END"
 _PRUNE = """
 WITH gone AS (DELETE FROM {schema}.{past} WHERE replaced <= %s RETURNING 1)
 SELECT count(*) FROM gone
@@ -145,10 +145,11 @@ class Past:
             more=more,
             also=also,
             columns=", ".join(table.columns),
+            removed=", ".join(f"gone.{each}" for each in table.columns),
             ended=_NOW.format(refusal=self.recording.refusal),
             if_kept=self._if_kept,
             forgotten=self.recording.forgotten(
-                "(SELECT max(now) FROM clock WHERE EXISTS (SELECT 1 FROM gone))"
+                "(SELECT max(clock.now) FROM clock WHERE EXISTS (SELECT 1 FROM gone))"
             ),
         )
 
@@ -158,15 +159,17 @@ class Past:
         `renamed` has the SQL of some columns. Its parameters follow those of `where` and the
         instant. `also` are columns that the rows keep, but not their versions.
         """
-        kept = "".join(f", {each}" for each in also)
+        also = list(also)
+        names = "".join(f", {each}" for each in also)
         moved = _MOVED.format(
             schema=self._schema,
             table=table.name,
             columns=", ".join(table.columns),
-            renamed=", ".join(renamed.get(each, each) for each in table.columns),
-            also=kept,
+            renamed=", ".join(renamed.get(each, f"gone.{each}") for each in table.columns),
+            also=names,
+            kept="".join(f", gone.{each}" for each in also),
         )
-        return self.delete(table, where, instant=GIVEN, more=moved, also=kept)
+        return self.delete(table, where, instant=GIVEN, more=moved, also=names)
 
 
 def prune(database: Database, schema: str, table: Table, before: int) -> int:

@@ -183,6 +183,7 @@ class PostgresDataStore(Store):
         self._version.add_history("completing the tables")
         if self._version.has_history and not had_history:
             self._assemble()
+            self._extra.reload()
 
     def _tables(self) -> tuple[str, ...]:
         added = ADDED_TABLES if self._version.is_complete else ()

@@ -249,7 +249,7 @@ def test_a_series_that_is_replaced_keeps_equal_bars_and_the_versions_of_those_th
 def test_a_renaming_deletes_and_writes_at_one_instant_and_keeps_columns_of_others(
     store, admin, schema, bar, event, fundamental
 ):
-    admin.execute(f"ALTER TABLE {schema}.bars ADD note text")
+    admin.execute(f"ALTER TABLE {schema}.bars ADD note text, ADD now int")
     store.write_bars("AAPL", [bar(extra={"vwap": 1.5})])
     store.write_event(event())
     store.write_fundamental("AAPL", fundamental())

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import storecore
 from storecore import Action, HistoryPruned, StorageError
 from storecore.cli.app import app
+from storecore_postgres import extra
 from storecore_postgres.schema.columns import check_tables, tables_made_by, tables_of
 from storecore_postgres.schema.tables import ADDED_TABLES, FIRST_TABLES
 
@@ -331,3 +332,28 @@ def test_roles_have_the_privileges_for_history_that_they_have_for_the_rest(
         with pytest.raises(StorageError, match="lacks a privilege"):
             writer.drop_snapshot("first")
         assert reader.corrections() == writer.corrections()
+
+
+def test_further_columns_that_are_named_as_the_instants_keep_their_names(
+    release_1, monkeypatch, bar
+):
+    monkeypatch.setattr(extra, "_OF_VERSIONS", set())  # as an earlier release
+    given = bar(extra={"recorded": 1, "replaced": "x"})
+    with release_1() as store:
+        store.write_bars("AAPL", [given])
+        store.complete_tables()
+        assert store.read_bars("AAPL") == [given]
+        store.write_bars("AAPL", [bar(extra={"recorded": 2})])
+        assert [each.bar for each in store.bar_versions("AAPL")] == [
+            given,
+            bar(extra={"recorded": 2}),
+        ]
+
+
+def test_columns_may_be_named_as_the_instants(no_cluster, opened, bar):
+    given = bar(extra={"recorded": 1, "replaced": 2, "now": 3, "symbol_": 4})
+    with opened() as store:
+        store.write_bars("AAPL", [given])
+        store.rename_symbol("AAPL", "B")
+        assert [each.bar for each in store.bar_versions("AAPL")] == [given]
+        assert store.read_bars("B") == [bar(symbol="B", extra=given.extra)]
