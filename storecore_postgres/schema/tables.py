@@ -360,9 +360,10 @@ def function_sources(schema: str) -> dict[str, str]:
 def keeps_history(distribution: Distribution) -> bool:
     """Return whether stores of a layout can have a history.
 
-    One statement of a cluster cannot change two tables.
+    One statement of Citus cannot change two tables, and TimescaleDB plans the condition of a
+    conflict for each chunk, without what it asks of the table.
     """
-    return distribution != "citus"
+    return distribution == "none"
 
 
 def why_no_history(distribution: Distribution) -> str:
@@ -372,7 +373,9 @@ def why_no_history(distribution: Distribution) -> str:
             "it is of an earlier release, which recorded nothing; run `storecore init` as its "
             "owner, which begins one"
         )
-    return "its tables are distributed by Citus, where one statement cannot change two tables"
+    return (
+        f"its tables have the layout {distribution}, which can have none; copy it into a plain one"
+    )
 
 
 def history_statements(schema: str, distribution: Distribution) -> list[str]:

@@ -5,8 +5,8 @@
         decisions to sell
     3   each version of a bar, fundamental and event with its instant of recording
 
-A new store has version 3, or 1 on Citus. A store of an earlier release keeps its version until it
-holds what version 2 allows, or until `add_history`, so that release still opens it.
+A new store has version 3, or 1 on Citus and TimescaleDB. A store of an earlier release keeps its
+version until it holds what version 2 allows, or until `add_history`: that release still opens it.
 """
 
 from __future__ import annotations

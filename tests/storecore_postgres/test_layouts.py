@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 import storecore_postgres
-from storecore import ConfigError, Event
+from storecore import ConfigError, Event, HistoryPruned
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.schema import installation
 from storecore_postgres.schema.layouts import choose_layout, layout_statements
@@ -181,7 +181,7 @@ def test_the_tables_of_each_layout_have_its_keys_and_serve(
         assert connection.execute(asked).fetchall() == notes
         found = dict(connection.execute(KEYS).fetchall())
         named = {name: set(columns.split(", ")) for name, columns in found.items()}
-        of_history = HISTORY_TABLES if distribution == "citus" else ()
+        of_history = () if distribution == "none" else HISTORY_TABLES
         assert named == {
             name: set(columns.split(", "))
             for name, columns in {**PLAIN_KEYS, **keys}.items()
@@ -227,3 +227,15 @@ def test_a_write_to_a_cluster_that_is_in_doubt_goes_by_its_number(desk, event, a
         at_commit(commit)
         store.write_event(event())
         assert connection.execute("SELECT count(*) FROM desk.events").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("distribution", ["citus", "timescale"])
+def test_a_cluster_and_a_hypertable_have_no_history_yet(desk, distribution, bar):
+    _, store = desk(distribution)
+    with store:
+        store.complete_tables()
+        store.write_bars("AAPL", [bar(close=1.0)])
+        store.write_bars("AAPL", [bar(close=2.0)])
+        assert [each.bar.close for each in store.bar_versions("AAPL")] == [2.0]
+        with pytest.raises(HistoryPruned, match=f"tables have the layout {distribution}, which"):
+            store.recorded_now()
