@@ -66,6 +66,10 @@ if TYPE_CHECKING:
     from storecore.knowledge.clock import machine_now as machine_now
     from storecore.knowledge.clock import next_instant as next_instant
     from storecore.knowledge.clock import prunable as prunable
+    from storecore.knowledge.replay import ChangedRow as ChangedRow
+    from storecore.knowledge.replay import Replay as Replay
+    from storecore.knowledge.replay import ReplayedRead as ReplayedRead
+    from storecore.knowledge.replay import replay as replay
     from storecore.knowledge.versions import BarVersion as BarVersion
     from storecore.knowledge.versions import Correction as Correction
     from storecore.knowledge.versions import EventVersion as EventVersion
@@ -163,6 +167,7 @@ _USE = {
     "store.frames.resample": "resample",
     "knowledge.versions": "BarVersion Correction EventVersion FundamentalVersion Snapshot",
     "knowledge.view": "View at",
+    "knowledge.replay": "ChangedRow Replay ReplayedRead replay",
     "models": (
         "Action Decision DecisionRecord Event FundamentalData Order OrderRecord "
         "OrderResult PriceBar Read"

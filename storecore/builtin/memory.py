@@ -60,7 +60,7 @@ from storecore.store.collections import (
 )
 from storecore.values.documents import decode_document
 from storecore.values.names import check_rename
-from storecore.values.times import EARLIEST, EVER, TimeRange, exact_instant, to_datetime
+from storecore.values.times import EARLIEST, EVER, LATEST, TimeRange, exact_instant, to_datetime
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,12 +160,15 @@ class MemoryClock(Clock):
         self.lock = RLock()
         self.pruned = EARLIEST
         self._last = EARLIEST
+        self._first: int | None = None
         self._keeps = keeps
         self._named: dict[str, Snapshot] = {}
 
     def tick(self) -> int:
         """Return the instant of a write. The caller holds the lock until the write is visible."""
         self._last = next_instant(self._last)
+        if self._first is None:
+            self._first = self._last
         return self._last
 
     def prune_to(self, now: int) -> None:
@@ -182,6 +185,10 @@ class MemoryClock(Clock):
             at = check_asked(recorded, self._last)
             self._last = max(self._last, at)
             return at
+
+    def began(self) -> int:
+        """Return the instant of the first write; `LATEST` before it."""
+        return LATEST if self._first is None else self._first
 
     def horizon(self) -> int:
         """Return the instant before which history is pruned."""

@@ -11,10 +11,12 @@ from storecore.cli.checkpoint import take
 from storecore.cli.copy import copy
 from storecore.cli.demo import demo
 from storecore.cli.errors import PlainErrors
+from storecore.cli.evidence import evidence
 from storecore.cli.history import corrections, history, known_at
 from storecore.cli.info import info
 from storecore.cli.init import init
 from storecore.cli.maintenance import repair, verify
+from storecore.cli.replay import replay, why
 from storecore.cli.show import show
 from storecore.cli.store_choice import examples
 
@@ -34,6 +36,7 @@ from storecore.cli.store_choice import examples
         "storecore copy storecore.toml other.toml",
         "storecore verify",
         "storecore checkpoint -o checkpoint.json",
+        "storecore replay --since 2026-01-01",
     ),
 )
 @click.version_option(__version__, prog_name="storecore")
@@ -44,9 +47,7 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-COMMANDS = (
-    *(demo, list_backends, init, import_bars, show, info, history, corrections, known_at),
-    *(copy, verify, repair, take),
-)
-for command in COMMANDS:
+_DATA = (demo, list_backends, init, import_bars, show, info, history, corrections, known_at, copy)
+_PROOF = (verify, repair, take, replay, why, evidence)
+for command in (*_DATA, *_PROOF):
     app.add_command(command)

@@ -2,107 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from msgspec.structs import replace
-
-from storecore.knowledge.lengths import last_ended
+from storecore.knowledge.known import Known
+from storecore.knowledge.lengths import begun_by
+from storecore.models import PriceBar
 from storecore.reports import Coverage, SeriesCoverage
-from storecore.store.questions import read_events
 from storecore.store.tables import read_bar_table
 from storecore.store.wrapper import method_of
 from storecore.values.names import check_name
 from storecore.values.suggestions import nearest as most_alike
-from storecore.values.times import exact_instant, to_datetime
+from storecore.values.times import EVER, exact_instant, to_datetime
 
-
-class Known(NamedTuple):
-    """A store, the instant up to which something may be known, and lengths of timeframes."""
-
-    store: Any
-    at: int
-    lengths: Mapping[str, int]
-
-    def ended(self, timeframe: str) -> int:
-        """Return the last date of a bar that had ended."""
-        return last_ended(timeframe, self.at, self.lengths)
+_NOTHING = Coverage(None, None, 0)
 
 
 def symbols(known: Known, timeframe: str | None = None) -> list[str]:
-    """Return the symbols of which a bar had ended."""
+    """Return the symbols of which a bar was known."""
     asked = None if timeframe is None else check_name(timeframe, "timeframe")
-    return sorted({each.symbol for each in _begun(known, timeframe=asked)})
+    return sorted({each.symbol for each in _series(known, timeframe=asked)})
 
 
 def timeframes(known: Known, symbol: str) -> list[str]:
-    """Return the timeframes in which a bar of a symbol had ended."""
+    """Return the timeframes in which a bar of a symbol was known."""
     asked = check_name(symbol, "symbol")
-    return [each.timeframe for each in _begun(known, symbol=asked)]
+    return [each.timeframe for each in _series(known, symbol=asked)]
 
 
 def bar_coverage(known: Known, symbol: str, *, timeframe: str = "1d") -> Coverage:
-    """Return the extent of the bars of a series that had ended."""
+    """Return the extent of the bars of a series that were known."""
     whole: Coverage = known.store.bar_coverage(symbol, timeframe=timeframe)
-    return _covered(known, symbol, timeframe, whole)
+    return _extent(known, symbol, timeframe, whole)
 
 
 def inventory(known: Known) -> list[SeriesCoverage]:
-    """Return each series of which a bar had ended, and its extent by then."""
+    """Return each series of which a bar was known, and its extent by then."""
+    found = ((each, _extent(known, *each)) for each in _series(known))
     return [
-        replace(each, last=found.last, count=found.count)
-        for each in _begun(known)
-        for found in [_covered(known, each.symbol, each.timeframe, each)]
-        if found.last is not None
+        SeriesCoverage(each.symbol, each.timeframe, extent.first, extent.last, extent.count)
+        for each, extent in found
+        if extent.first is not None and extent.last is not None  # not deleted meanwhile
     ]
 
 
 def nearest(known: Known, symbol: str) -> list[str]:
-    """Return the symbols of which a bar had ended, the one spelled most like a symbol first."""
+    """Return the symbols of which a bar was known, the one spelled most like a symbol first."""
     return most_alike(check_name(symbol, "symbol"), symbols(known))
 
 
 def fundamental_symbols(known: Known) -> list[str]:
-    """Return the symbols that had fundamentals."""
-    limit = to_datetime(known.at, aware=True)
-    listed = method_of(known.store, "fundamental_symbols")()
-    return [each for each in listed if known.store.read_fundamental(each, limit) is not None]
+    """Return the symbols of which a fundamental was known."""
+    listed = {*method_of(known.store, "fundamental_symbols")(), *_removed(known, "fundamentals")}
+    return [each for each in sorted(listed) if known.fundamental(each, known.at)]
 
 
 def event_symbols(known: Known) -> list[str]:
-    """Return the symbols that had events."""
-    found = read_events(known.store, ingested_by=to_datetime(known.at, aware=True))
-    return sorted({each.symbol for each in found if each.symbol is not None})
+    """Return the symbols of which an event was known."""
+    return sorted({each.symbol for each in known.events() if each.symbol is not None})
 
 
-def _begun(
+class _Series(NamedTuple):
+    """A series, and its extent today; empty if it has no bars any more."""
+
+    symbol: str
+    timeframe: str
+    whole: Coverage
+
+
+def _series(
     known: Known, *, symbol: str | None = None, timeframe: str | None = None
-) -> Iterator[SeriesCoverage]:
-    """Yield each series whose first bar had ended, with its extent today.
+) -> Iterator[_Series]:
+    """Yield each series of which a bar was known, sorted."""
+    listed = method_of(known.store, "inventory")()
+    series = {
+        (each.symbol, each.timeframe): Coverage(each.first, each.last, each.count)
+        for each in listed
+        if symbol in (None, each.symbol) and timeframe in (None, each.timeframe)
+    }
+    if not known.is_present():
+        removed = _removed_series(known, symbol, timeframe)
+        series = dict.fromkeys(removed, _NOTHING) | series
+    for key, whole in sorted(series.items()):
+        if _is_known(known, *key, whole):
+            yield _Series(*key, whole)
 
-    A timeframe without a length matters only if a bar of it has begun.
+
+def _is_known(known: Known, symbol: str, timeframe: str, whole: Coverage) -> bool:
+    """Return whether a bar of a series was known.
+
+    A timeframe without a length matters only if a bar of it may have begun.
     """
-    for each in method_of(known.store, "inventory")():
-        if symbol not in (None, each.symbol) or timeframe not in (None, each.timeframe):
-            continue
-        first = exact_instant(each.first, "first")
-        if first <= known.at and first <= known.ended(each.timeframe):
-            yield each
+    if known.recorded is None and whole.first is not None:
+        first = exact_instant(whole.first, "first")
+        if first <= known.at and first <= known.ended(timeframe):
+            return True
+        if known.is_present() or first > begun_by(timeframe, known.at, known.lengths):
+            return False
+    return bool(_known_bars(known, symbol, timeframe))
 
 
-def _covered(
-    known: Known, symbol: str, timeframe: str, whole: Coverage | SeriesCoverage
-) -> Coverage:
-    """Return the part of an extent whose bars had ended."""
+def _known_bars(known: Known, symbol: str, timeframe: str) -> list[PriceBar]:
+    """Return all bars that the present does not tell: of a recording, or still forming."""
+    if known.recorded is None:
+        return known.forming(symbol, EVER, timeframe)
+    return known.bars(symbol, EVER, timeframe)
+
+
+def _extent(known: Known, symbol: str, timeframe: str, whole: Coverage) -> Coverage:
+    """Return the extent of the bars of a series that were known, given that of today."""
+    ended = _NOTHING if known.recorded is not None else _ended(known, symbol, timeframe, whole)
+    more = [] if known.is_present() else _known_bars(known, symbol, timeframe)
+    if not more:
+        return ended
+    return Coverage(ended.first or more[0].date, more[-1].date, ended.count + len(more))
+
+
+def _removed_series(
+    known: Known, symbol: str | None, timeframe: str | None
+) -> set[tuple[str, str]]:
+    """Return the series of which something was replaced or removed since."""
+    found = known.store.corrections(to_datetime(known.limit, aware=True), symbol=symbol)
+    return {
+        (each.symbol, each.timeframe)
+        for each in found
+        if each.kind == "bars" and timeframe in (None, each.timeframe)
+    }
+
+
+def _removed(known: Known, kind: str) -> set[str]:
+    """Return the symbols of which something was replaced or removed since `recorded`."""
+    if known.recorded is None:
+        return set()
+    found = known.store.corrections(to_datetime(known.recorded, aware=True))
+    return {each.symbol for each in found if each.kind == kind}
+
+
+def _ended(known: Known, symbol: str, timeframe: str, whole: Coverage) -> Coverage:
+    """Return the part of an extent of today whose bars had ended."""
     if whole.first is None or whole.last is None or exact_instant(whole.first, "first") > known.at:
-        return Coverage(None, None, 0)
+        return _NOTHING
     until = known.ended(timeframe)
     if exact_instant(whole.last, "last") <= until:
-        return Coverage(whole.first, whole.last, whole.count)
+        return whole
     if exact_instant(whole.first, "first") > until:
-        return Coverage(None, None, 0)
+        return _NOTHING
     span = whole.first, to_datetime(until, aware=True)
-    dates = read_bar_table(known.store, symbol, *span, timeframe=timeframe, columns=["date"])
+    table = read_bar_table(known.store, symbol, *span, timeframe=timeframe, columns=["date"])
+    dates = table["date"]
     if not len(dates):  # deleted meanwhile
-        return Coverage(None, None, 0)
-    return Coverage(dates["date"][0].as_py(), dates["date"][-1].as_py(), len(dates))
+        return _NOTHING
+    return Coverage(dates[0].as_py(), dates[-1].as_py(), len(dates))

@@ -59,7 +59,7 @@ def checksum(answer: Any) -> Sum:
         table = TableDigest()
         table.add(answer)
         return table.sum()
-    digest, found = Digest(), _records(answer)
+    digest, found = Digest(), records_of(answer)
     for record in found:
         digest.add(record)
     tally = digest.tally()
@@ -101,7 +101,7 @@ def _kept_list(answer: list[Any]) -> Any:
         return list(map(_own_bar, answer)) if has_extra else answer[:]
     if kind is Event:
         return [(event, _own_payload(event.payload)) for event in answer]
-    return _Encoded(_records(answer)) if kind is StateVersion else list(map(_kept_value, answer))
+    return _Encoded(records_of(answer)) if kind is StateVersion else list(map(_kept_value, answer))
 
 
 def _kept_value(value: Any) -> Any:
@@ -109,7 +109,7 @@ def _kept_value(value: Any) -> Any:
         return own_copy(value)
     if isinstance(value, DecisionRecord | OrderRecord):
         return _Encoded((value.hash.encode(),))
-    return _Encoded(_records([value])) if isinstance(value, StateVersion) else value
+    return _Encoded(records_of([value])) if isinstance(value, StateVersion) else value
 
 
 def _own_bar(bar: PriceBar) -> PriceBar:
@@ -122,13 +122,13 @@ def _own_payload(payload: dict[str, Any]) -> dict[str, Any] | bytes:
     return canonical(payload) if is_nested else payload.copy()
 
 
-def _records(answer: Any) -> Iterator[bytes]:
-    """Yield the records of an answer that has no bars."""
+def records_of(answer: Any) -> Iterator[bytes]:
+    """Yield the records of an answer that has no bars, as RECEIPTS.md defines them."""
     if isinstance(answer, _Encoded):
         yield from answer
     elif isinstance(answer, list):
         for each in answer:
-            yield from _records(each)
+            yield from records_of(each)
     elif answer is not None:
         yield _record(answer)
 
@@ -187,7 +187,7 @@ def _numbers(bars: list[PriceBar], dates: list[int], exact: str) -> _Parts:
     }
 
 
-_KINDS: dict[type, str] = {
+KINDS: dict[type, str] = {
     float: "float64",
     int: "int64",
     bool: "bool",
@@ -203,7 +203,7 @@ def _further(
     found: dict[str, list[tuple[int, Any]]] = {}
     for place, extra in zip(places, rows, strict=True):
         for name, value in (extra or {}).items():
-            found.setdefault(f"{_KINDS[type(value)]} {name}", []).append((place, value))
+            found.setdefault(f"{KINDS[type(value)]} {name}", []).append((place, value))
     yield from found.items()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from storecore.bars.extra_values import is_text
 from storecore.errors import ConfigError, HistoryPruned, InvalidData, shown
 from storecore.knowledge.versions import Snapshot
-from storecore.values.times import exact_instant, to_datetime
+from storecore.values.times import EARLIEST, exact_instant, to_datetime
 
 _SPAN = re.compile(r"([1-9][0-9]{0,5})([hdw])")
 _MICROSECONDS = {"h": 3_600_000_000, "d": 86_400_000_000, "w": 7 * 86_400_000_000}
@@ -49,6 +49,14 @@ class Clock(ABC):
 
         Read it after the versions, not before: pruning moves it before it removes any.
         """
+
+    def began(self) -> int:
+        """Return an instant before which nothing was recorded, not even what was pruned since.
+
+        The default is `EARLIEST`, which is always right. With a later one, a view of an earlier
+        time need not look for bars that were recorded while they formed.
+        """
+        return EARLIEST
 
     @abstractmethod
     def prune(self, before: int) -> None:

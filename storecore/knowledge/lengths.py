@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 from storecore.errors import InvalidData, shown
 from storecore.values.names import check_name
-from storecore.values.timeframes import timeframe_of
-from storecore.values.times import EARLIEST, exact_instant, to_datetime
+from storecore.values.timeframes import DAY, timeframe_of
+from storecore.values.times import EARLIEST, LATEST, exact_instant, to_datetime
 
 _MICROSECOND = timedelta(microseconds=1)
 _MONTHS = {"mo": 1, "y": 12}
+_LONGEST_MONTH = 31 * DAY
 
 
 class _Length(NamedTuple):
@@ -55,6 +56,18 @@ def last_ended(timeframe: str, at: int, lengths: Mapping[str, int]) -> int:
             f"bars end; give one, as in at(t, lengths={{{shown(timeframe)}: timedelta(hours=23)}})"
         )
     return _months_before(at, length.months) if length.months else at - length.micros
+
+
+def begun_by(timeframe: str, at: int, lengths: Mapping[str, int]) -> int:
+    """Return the last date of a bar that may have begun by the instant `at`.
+
+    That is a length later than `at`, for bars that are dated at their end.
+    """
+    given = lengths.get(timeframe)
+    length = _length_of(timeframe)
+    if given is None and length is not None:
+        given = max(length.micros, length.months * _LONGEST_MONTH)
+    return min(at + (given or 0), LATEST)
 
 
 @lru_cache(maxsize=1024)

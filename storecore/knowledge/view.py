@@ -13,21 +13,24 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from storecore.bars.rows import MAX_BYTES
 from storecore.errors import InvalidData, LookAhead, StorageError, shown
 from storecore.events import event_symbols, event_types
 from storecore.knowledge import catalog, runs
-from storecore.knowledge.catalog import Known
+from storecore.knowledge.known import Known, lacks
 from storecore.knowledge.lengths import checked_lengths, last_ended
-from storecore.models import Event, FundamentalData, PriceBar
-from storecore.protocols import CAPABILITIES, METHODS, By, DataStore, Reads
+from storecore.knowledge.receipts import Reads
+from storecore.models import Event, FundamentalData, PriceBar, Read
+from storecore.protocols import CAPABILITIES, METHODS, By, DataStore
 from storecore.reports import StateVersion
 from storecore.store.base import Store, offered
-from storecore.store.questions import has_method
+from storecore.store.questions import has_method, recording_began
 from storecore.store.wrapper import Wrapper, method_of
 from storecore.values.names import check_name, checked_prefix
+from storecore.values.suggestions import did_you_mean
 from storecore.values.times import (
     Bound,
     TimeRange,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OnFuture: TypeAlias = Literal["cut", "raise"]
+_Answer = TypeVar("_Answer")
 
 _VIEWED = frozenset({"BarTables", "BarStream", "Catalog", "AuditTrail", "VersionedState"})
 _NO_LENGTHS: dict[str, int] = {}
@@ -81,12 +85,15 @@ class View(Wrapper):
         lengths: Mapping[str, timedelta] | None = None,
     ) -> None:
         self._nested = nested
+        self._recorded: int | None = None
         if isinstance(t, str) or recorded is not None:
-            raise _needs_history(nested, "recorded=… and named snapshots")
-        self._at = latest_instant(t, "t")
+            self._at, self._recorded = _recorded(nested, t, recorded)
+        else:
+            self._at = latest_instant(t, "t")
         self._run = None if run is None else runs.checked_run(run)
         self._raises = False if on_future is None else _is_to_raise(on_future)
         self._lengths = _NO_LENGTHS if lengths is None else checked_lengths(lengths)
+        self._reads: Reads | None = None
 
     def at(
         self,
@@ -103,8 +110,16 @@ class View(Wrapper):
         view._raises = self._raises if on_future is None else view._raises
         self._check_bound("at", "t", t, view._at)
         view._at = min(view._at, self._at)
+        given = [each for each in (view._recorded, self._recorded) if each is not None]
+        view._recorded = min(given) if given else None
         view._lengths = self._lengths | view._lengths
         return view
+
+    def receipt(self) -> list[Read]:
+        """Return what was read since the last receipt: questions, and checksums of the answers."""
+        if self._reads is None:
+            return []
+        return self._reads.receipt(self._at, self._recorded, self._lengths)
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -133,14 +148,19 @@ class View(Wrapper):
         symbol, timeframe = check_name(symbol, "symbol"), check_name(timeframe, "timeframe")
         span = time_range(start, end, last)
         until = self._ended("read_bars", start, end, span, timeframe)
-        read = method_of(self._nested, "read_bars")
-        if span.first > until:
-            read(symbol, *_any_time(span), timeframe=timeframe)  # raises if the store is closed
-            return []
-        bars: list[PriceBar] = read(
-            symbol, start, to_datetime(until, span.aware), timeframe=timeframe, last=last
-        )
-        return bars
+        bars: list[PriceBar]
+        if not self._is_present():
+            bars = self._known().bars(symbol, span, timeframe)
+        elif span.first > until:
+            bars = method_of(self._nested, "read_bars")(
+                symbol, *_any_time(span), timeframe=timeframe
+            )[:0]
+        else:
+            bars = method_of(self._nested, "read_bars")(
+                symbol, start, to_datetime(until, span.aware), timeframe=timeframe, last=last
+            )
+        asked = {"timeframe": timeframe, "last": last}
+        return self._noted("read_bars", (symbol, start, end), asked, bars)
 
     @offered()
     def read_bar_table(
@@ -159,13 +179,21 @@ class View(Wrapper):
         """
         self._check_open()
         timeframe, span = check_name(timeframe, "timeframe"), time_range(start, end, last)
+        symbols, columns = _listed(symbols), _listed(columns)
         until = self._ended("read_bar_table", start, end, span, timeframe)
-        read = method_of(self._nested, "read_bar_table")
-        if span.first > until:
+        asked = {"timeframe": timeframe, "columns": columns, "last": last}
+        more = self._more(symbols, columns, span, timeframe)
+        if more or self._recorded is not None:
+            bars = {each: self._known().bars(each, span, timeframe) for each in more}
+            table = self._known().table(bars, columns, span, timeframe)
+        elif span.first > until:
             none = _any_time(span)
-            return read(symbols, *none, timeframe=timeframe, columns=columns).slice(0, 0)
-        bounds = start, to_datetime(until, span.aware)
-        return read(symbols, *bounds, timeframe=timeframe, columns=columns, last=last)
+            read = method_of(self._nested, "read_bar_table")
+            table = read(symbols, *none, timeframe=timeframe, columns=columns).slice(0, 0)
+        else:
+            bounds = start, to_datetime(until, span.aware)
+            table = method_of(self._nested, "read_bar_table")(symbols, *bounds, **asked)
+        return self._noted("read_bar_table", (symbols, start, end), asked, table)
 
     @offered()
     def iter_bar_tables(
@@ -184,12 +212,17 @@ class View(Wrapper):
         """
         self._check_open()
         timeframe, span = check_name(timeframe, "timeframe"), time_range(start, end)
+        symbols, columns = _listed(symbols), _listed(columns)
         until = self._ended("iter_bar_tables", start, end, span, timeframe)
-        is_empty = span.first > until
+        is_empty = span.first > until or self._recorded is not None
         bounds = _any_time(span) if is_empty else (start, to_datetime(until, span.aware))
-        read = method_of(self._nested, "iter_bar_tables")
-        found = read(symbols, *bounds, timeframe=timeframe, columns=columns, max_bytes=max_bytes)
-        return self._while_open(() if is_empty else found)
+        asked = {"timeframe": timeframe, "columns": columns, "max_bytes": max_bytes}
+        pieces = method_of(self._nested, "iter_bar_tables")(symbols, *bounds, **asked)
+        more = self._more(symbols, columns, span, timeframe)
+        rest = self._known().pieces(more, columns, span, timeframe, max_bytes)
+        tables = chain(() if is_empty else pieces, rest)
+        noted = self._reads_of().stream("iter_bar_tables", (symbols, start, end), asked, tables)
+        return self._while_open(noted)
 
     def read_fundamental(
         self, symbol: str, as_of: datetime | None = None
@@ -199,7 +232,8 @@ class View(Wrapper):
         limit = self._at
         if as_of is not None:
             limit = min(limit, self._limit("read_fundamental", "as_of", as_of))
-        return self._nested.read_fundamental(symbol, to_datetime(limit, aware=True))
+        found = self._known().fundamental(symbol, limit)
+        return self._noted("read_fundamental", (symbol, as_of), {}, found)
 
     def read_events(
         self,
@@ -219,16 +253,20 @@ class View(Wrapper):
         if ingested_by is not None:
             limit = min(limit, self._limit("read_events", "ingested_by", ingested_by))
         kinds, named = event_types(types), event_symbols(symbols)
-        read = method_of(self._nested, "read_events")
-        moment = to_datetime(limit, aware=True)
-        events: list[Event] = read(start, end, kinds, symbols=named, ingested_by=moment)
-        return events
+        events = self._known().events(start, end, kinds, named, limit)
+        asked = {"types": kinds, "symbols": named, "ingested_by": ingested_by}
+        return self._noted("read_events", (start, end), asked, events)
 
     def __repr__(self) -> str:
-        return f"{self._nested!r}.at({to_datetime(self._at, aware=True).isoformat(' ')!r})"
+        moment = to_datetime(self._at, aware=True).isoformat(" ")
+        if self._recorded is None:
+            return f"{self._nested!r}.at({moment!r})"
+        then = to_datetime(self._recorded, aware=True).isoformat(" ")
+        return f"{self._nested!r}.at({moment!r}, recorded={then!r})"
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _ANSWERS[method](self, *args, **kwargs)
+        answer = _ANSWERS[method](self, *args, **kwargs)
+        return answer if method == "verify_audit" else self._noted(method, args, kwargs, answer)
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         write = None if self._run is None else _WRITES.get(method)
@@ -248,7 +286,41 @@ class View(Wrapper):
         return has_method(self._nested, method) or capability in self.capabilities
 
     def _known(self) -> Known:
-        return Known(self._nested, self._at, self._lengths)
+        return Known(self._nested, self._at, self._recorded, self._lengths)
+
+    def _is_present(self) -> bool:
+        """Return whether the answers of the store are right; see `Known.is_present`."""
+        return self._recorded is None and (
+            not has_method(self._nested, "bar_versions") or self._at < recording_began(self._nested)
+        )
+
+    def _reads_of(self) -> Reads:
+        if self._reads is None:
+            self._reads = Reads()
+        return self._reads
+
+    def _noted(
+        self, call: str, args: tuple[Any, ...], kwargs: dict[str, Any], answer: _Answer
+    ) -> _Answer:
+        """Return an answer, and keep it for the receipt."""
+        self._reads_of().add(call, args, kwargs, answer)
+        return answer
+
+    def _more(
+        self, symbols: Any, columns: Any, span: TimeRange, timeframe: str
+    ) -> dict[str, list[PriceBar]]:
+        """Return, by symbol, the bars that the present does not tell; empty if there are none.
+
+        They are those of a recording, or those that were still forming.
+        """
+        if self._is_present():
+            return {}
+        from storecore.bars.query import bar_query
+
+        known, named = self._known(), bar_query(symbols, columns).symbols
+        read = known.forming if self._recorded is None else known.bars
+        found = {each: read(each, span, timeframe) for each in named}
+        return found if any(found.values()) else {}
 
     def _ended(self, method: str, start: Bound, end: Bound, span: TimeRange, timeframe: str) -> int:
         """Return the last date of the bars that a question may see.
@@ -295,6 +367,8 @@ def _records(method: str) -> Callable[..., Any]:
         is_own = view._run is not None and run in (None, view._run)
         asked = {"by": "as_of" if is_own else by, "run": view._run if is_own else run}
         span, until = view._cut(method, start, end)
+        limit = view._known().limit
+        until = until if is_own else min(until, limit)
         read = method_of(view._nested, method)
         if span.first > until:
             read(*_any_time(span), strategy_name, **asked)  # raises what a store would
@@ -302,7 +376,7 @@ def _records(method: str) -> Callable[..., Any]:
         found: list[Any] = read(start, to_datetime(until, span.aware), strategy_name, **asked)
         if is_own or by == "timestamp":
             return found
-        return [each for each in found if exact_instant(each.timestamp, "timestamp") <= view._at]
+        return [each for each in found if exact_instant(each.timestamp, "timestamp") <= limit]
 
     return read
 
@@ -311,18 +385,18 @@ def _fundamentals(
     view: Any, symbol: str, start: Bound = None, end: Bound = None
 ) -> list[FundamentalData]:
     span, until = view._cut("fundamentals", start, end)
-    read = method_of(view._nested, "fundamentals")
     if span.first > until:
-        read(symbol, *_any_time(span))
+        view._nested.read_fundamental(symbol)  # raises what a store would
         return []
-    found: list[FundamentalData] = read(symbol, start, to_datetime(until, span.aware))
-    return found
+    known: Known = view._known()
+    return known.fundamentals(symbol, start, until, span.aware)
 
 
 def _state_history(view: Any, strategy_name: str) -> list[StateVersion]:
     name = check_name(strategy_name, "strategy_name")
     if view._run is None:
-        raise _needs_history(view._nested, "the state of an earlier time")
+        known: Known = view._known()
+        return known.states(name)
     return runs.history(view._nested, view._run, view._at, name)
 
 
@@ -336,9 +410,7 @@ def _load_state(view: Any, strategy_name: str) -> dict[str, Any] | None:
 
 
 def _strategies(view: Any, prefix: str = "") -> list[str]:
-    if view._run is None:
-        raise _needs_history(view._nested, "strategies: the states of an earlier time")
-    begins = runs.states_of(view._run)
+    begins = "" if view._run is None else runs.states_of(view._run)
     found = method_of(view._nested, "strategies")(prefix=begins + checked_prefix(prefix))
     names = [name.removeprefix(begins) for name in found]
     return [name for name in names if _state_history(view, name)]
@@ -395,7 +467,7 @@ def _log(method: str) -> Callable[..., Any]:
         *args: Any,
         as_of: datetime | None = None,
         run: str | None = None,
-        reads: Reads = None,
+        reads: Any = None,
         **kwargs: Any,
     ) -> None:
         if as_of is not None and latest_instant(as_of, "as_of") != view._at:
@@ -428,7 +500,24 @@ def _is_to_raise(on_future: object) -> bool:
     return on_future == "raise"
 
 
-def _needs_history(store: Any, what: str) -> StorageError:
-    return StorageError(
-        f"{what} needs the capability History, which {store!r} lacks: it keeps no earlier versions"
-    )
+def _recorded(store: Any, t: datetime | str, recorded: datetime | None) -> tuple[int, int]:
+    """Return the instants of a view of what was recorded by a time, or of a named snapshot."""
+    if not has_method(store, "bar_versions"):
+        raise lacks(store, "History", "recorded=… or a named snapshot")
+    if not isinstance(t, str):
+        return latest_instant(t, "t"), latest_instant(cast(datetime, recorded), "recorded")
+    if recorded is not None:
+        raise InvalidData(f"t={shown(t)} is a snapshot, which has its recorded={shown(recorded)}")
+    known = {each.name: each for each in store.snapshots()}
+    if t not in known:
+        raise InvalidData(
+            f"t={shown(t)}: the store has no snapshot of that name"
+            f"{did_you_mean(t, known)}; give a time as a datetime"
+        )
+    moment = exact_instant(known[t].recorded_at, "recorded_at")
+    return moment, moment
+
+
+def _listed(given: Any) -> Any:
+    """Return what may be read several times: a list of what an iterator yields."""
+    return list(given) if isinstance(given, Iterator) else given

@@ -58,6 +58,7 @@ from storecore.knowledge.versions import (
     EventVersion,
     FundamentalVersion,
     Snapshot,
+    columns_of,
 )
 from storecore.models import (
     Decision,
@@ -98,6 +99,7 @@ from storecore.values.times import (
     EVER,
     LATEST,
     Bound,
+    TimeRange,
     bounded_range,
     latest_instant,
     time_range,
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
+    from storecore.knowledge.replay import Replay
     from storecore.knowledge.view import OnFuture, View
     from storecore.protocols import By, Day, Extra, Missing, Reads, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
@@ -846,6 +849,27 @@ class Store(Closing):
         """Remove a snapshot; return whether there was one. No data is removed."""
         return self._clock.drop_snapshot(self._name(name, "name"))
 
+    def recording_began(self) -> int:
+        """Return an instant before which the store recorded no version; `EARLIEST` if unknown.
+
+        Views of earlier times need not ask for versions.
+        """
+        clock: Clock | None = getattr(self, "_clock", None)
+        return EARLIEST if clock is None else clock.began()
+
+    def held_bars(
+        self, symbol: str, span: TimeRange, timeframe: str, recorded: int
+    ) -> list[PriceBar]:
+        """Return the bars that were held at an instant of recording, without their versions.
+
+        Views ask for them.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        at = self._clock.ask(recorded)
+        found = self._bars.recorded(symbol, timeframe, span, at)
+        self._check_kept(at)
+        return price_bars(symbol, columns_of(found), span.aware)
+
     # The whole store.
 
     def at(
@@ -866,6 +890,16 @@ class Store(Closing):
         """
         self._check_open()
         return _view_class()(self, t, recorded, run, on_future, lengths)
+
+    def replay(self, record: DecisionRecord | OrderRecord) -> Replay:
+        """Ask the questions behind a record again, as of then (law K4).
+
+        Each read of the result is "same", "corrected" with the rows that differ, or "pruned".
+        """
+        from storecore.knowledge.replay import replay
+
+        self._check_open()
+        return replay(self, record)
 
     @offered("store._rename")
     def rename_symbol(self, old: str, new: str) -> None:

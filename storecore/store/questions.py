@@ -25,6 +25,7 @@ from storecore.states import RUN_STATES
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
 from storecore.values.times import (
+    EARLIEST,
     EVER,
     Bound,
     TimeRange,
@@ -138,6 +139,25 @@ def strategies(store: Any, prefix: str = "") -> list[str]:
     """Return the strategies of a store with `Catalog` whose own method has no `prefix`."""
     begins = checked_prefix(prefix)
     return [name for name in store.strategies() if name.startswith(begins)]
+
+
+def recording_began(store: Any) -> int:
+    """Return an instant before which a store with `History` recorded nothing.
+
+    It is `EARLIEST` if that is not known.
+    """
+    own: Callable[[], int] | None = getattr(store, "recording_began", None)
+    return EARLIEST if own is None else own()
+
+
+def held_bars(
+    store: Any, symbol: str, span: TimeRange, timeframe: str, recorded: int
+) -> list[PriceBar]:
+    """Return the bars that a store with `History` held at an instant of recording."""
+    moment = to_datetime(recorded, aware=True)
+    bounds = bounds_of(span)
+    found = store.bar_versions(symbol, *bounds, timeframe=timeframe, recorded=moment)
+    return [each.bar for each in found]
 
 
 def all_strategies(store: Any) -> list[str]:

@@ -168,11 +168,7 @@ def iter_bar_tables(
     check_max_bytes(max_bytes)
     asked = None if columns is None else {*chosen, "date", "symbol"}
     table = read_bar_table(store, names, start, end, timeframe=timeframe, columns=asked)
-    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")])
-    ordered = ordered if asked is None else ordered.select(chosen)
-    rows = max(1, max_bytes // _ROW_BYTES)
-    for first in range(0, len(ordered), rows):
-        yield ordered.slice(first, rows)
+    yield from pieces_of(table, table.column_names if asked is None else list(chosen), max_bytes)
 
 
 # The functions below import pyarrow when they are called: `import storecore` must not.
@@ -185,6 +181,14 @@ def kept_table(table: Any) -> Any:
     import pyarrow as pa
 
     return table if isinstance(table, pa.Table) else pa.table(table)
+
+
+def pieces_of(table: pa.Table, columns: list[str], max_bytes: int) -> Iterator[pa.Table]:
+    """Yield a table of bars in pieces of about so many bytes, sorted by date, then symbol."""
+    ordered = table.sort_by([("date", "ascending"), ("symbol", "ascending")]).select(columns)
+    rows = max(1, max_bytes // _ROW_BYTES)
+    for first in range(0, len(ordered), rows):
+        yield ordered.slice(first, rows)
 
 
 def bars_by_symbol(table: pa.Table) -> dict[str, int]:

@@ -19,6 +19,9 @@ class TestMine(DataStoreSuite):
             yield store
 ```
 
+For strategies rather than backends: `look_ahead_of(strategy, store, days)` names the first decision
+that depends on what was not known yet.
+
 `storecore.testing.suite` says what else such a class may give. Nothing is imported before it is
 asked for: the kit's pytest plugin lies in this package and is loaded by every run of pytest.
 """
@@ -27,20 +30,26 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from storecore.testing.look_ahead import LookAheadFinding as LookAheadFinding
+    from storecore.testing.look_ahead import look_ahead_of as look_ahead_of
     from storecore.testing.suite import DataStoreSuite as DataStoreSuite
     from storecore.testing.validation import validate as validate
 
-__all__ = ["DataStoreSuite", "validate"]
+__all__ = ["DataStoreSuite", "LookAheadFinding", "look_ahead_of", "validate"]
 _NEEDED = ("pytest", "hypothesis")
 _MODULES = {"DataStoreSuite": "suite", "validate": "validation"}
+_PLAIN = {"LookAheadFinding": "look_ahead", "look_ahead_of": "look_ahead"}
+"""What needs neither pytest nor hypothesis."""
 
 
 def __getattr__(name: str) -> object:
     """Import what is asked for when it is first asked for."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _PLAIN:
+        return getattr(import_module(f"{__name__}.{_PLAIN[name]}"), name)
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         for each in _NEEDED:
             import_module(each)

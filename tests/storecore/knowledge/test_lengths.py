@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from storecore import EARLIEST, InvalidData, InvalidName, to_datetime
-from storecore.knowledge.lengths import checked_lengths, last_ended
+from storecore import EARLIEST, LATEST, InvalidData, InvalidName, to_datetime
+from storecore.knowledge.lengths import begun_by, checked_lengths, last_ended
 from storecore.values.times import exact_instant
 
 TICK = timedelta(microseconds=1)
@@ -97,3 +97,19 @@ def test_lengths_are_a_mapping_of_names():
         checked_lengths([("1d", timedelta(1))])
     with pytest.raises(InvalidName, match="lengths is empty"):
         checked_lengths({"": timedelta(1)})
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "length"),
+    [
+        ("1h", timedelta(hours=1)),
+        ("1mo", timedelta(days=31)),
+        ("session", timedelta(hours=6)),
+        ("unknown", timedelta(0)),
+    ],
+)
+def test_a_bar_has_begun_a_length_before_the_date_of_its_end(timeframe, length):
+    at = exact_instant(datetime(2026, 1, 5), "at")
+    lengths = checked_lengths({"session": timedelta(hours=6)})
+    assert begun_by(timeframe, at, lengths) - at == length // TICK
+    assert begun_by(timeframe, LATEST, lengths) == LATEST

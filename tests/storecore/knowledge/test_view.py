@@ -30,6 +30,8 @@ from storecore import (
 from storecore.protocols import METHODS
 from storecore.testing.records import bar_table
 
+from .conftest import FirstTen
+
 T = datetime(2026, 1, 5, 14, 30)
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
@@ -91,15 +93,14 @@ def test_a_past_before_all_data_shows_nothing(store):
     assert view.read_fundamental("AAPL") is None
 
 
-def test_what_needs_earlier_versions_says_that_the_store_keeps_none(store, view):
-    questions = [
-        lambda: storecore.at(store, T, recorded=T),
-        lambda: storecore.at(store, "backtest-2026-q1"),
-        lambda: view.load_strategy_state("value"),
-    ]
-    for ask in questions + ([view.strategies] if isinstance(view, Catalog) else []):
-        with pytest.raises(StorageError, match="needs the capability History"):
-            ask()
+@pytest.mark.parametrize("ask", [{"t": T, "recorded": T}, {"t": "backtest-2026-q1"}])
+def test_a_store_without_history_says_what_it_lacks(ask):
+    with storecore.open_store("memory") as nested:
+        store = FirstTen(nested)
+        with pytest.raises(StorageError, match=r"needs the capability History, which FirstTen"):
+            storecore.at(store, **ask)
+        with pytest.raises(StorageError, match="needs the capability VersionedState"):
+            storecore.at(store, T).load_strategy_state("value")
 
 
 # What a view is.

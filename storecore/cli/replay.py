@@ -1,0 +1,186 @@
+"""`storecore replay` and `storecore why`: what decisions saw, and whether it is still so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import click
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from storecore.cli.screen import console, date_text
+from storecore.cli.store_choice import StoreChoice, examples, store_options
+from storecore.cli.text import counted, printable
+from storecore.cli.timestamps import time_option
+from storecore.errors import shown
+from storecore.knowledge.evidence import lines_of
+from storecore.knowledge.replay import ChangedRow, Record, Replay, ReplayedRead, reads_of, seen
+from storecore.knowledge.replay import replay as replay_of
+from storecore.models import DecisionRecord, Read
+from storecore.protocols import METHODS, AuditTrail, DataStore
+from storecore.store.questions import read_decisions, read_orders
+
+_MOST_ROWS = 20
+_ALL = "*"
+
+
+@click.command(
+    short_help="Ask the questions behind decisions again.",
+    epilog=examples(
+        "storecore replay --strategy value --since 2026-01-01",
+        "storecore replay --run bt-7",
+    ),
+)
+@click.option("--strategy", metavar="NAME", help="Only the decisions of this strategy.")
+@click.option(
+    "--since", metavar="TIME", callback=time_option, help="Only what was logged from then on."
+)
+@click.option("--run", metavar="NAME", help="The decisions of a run, '*' of the live log and all.")
+@click.option("--orders", is_flag=True, help="The log of orders instead of that of decisions.")
+@store_options
+def replay(
+    choice: StoreChoice, strategy: str | None, since: date | None, run: str | None, orders: bool
+) -> None:
+    """Report which decisions have read data that was corrected since.
+
+    Each decision that was logged with receipts is asked about again, as of then. A read is "same",
+    "corrected", or "pruned" if it differs and the history of then is gone. States of which that
+    version is not kept are counted only. Corrections are no errors: the exit status is 0.
+    """
+    screen, statuses, without = console(), Counter[str](), 0
+    with choice.open_to_read() as store:
+        found: Any = (read_orders if orders else read_decisions)(
+            _audited(store), since, None, strategy, run=run
+        )
+        for record in found:
+            replayed = replay_of(store, record)
+            statuses.update(each.status for each in replayed.reads)
+            without += record.reads is None
+            if any(map(_is_news, replayed.reads)):
+                screen.print("\n".join(_report(replayed)))
+    noun = "order" if orders else "decision"
+    reads = ", ".join(f"{statuses[each]:,} {each}" for each in ("same", "corrected", "pruned"))
+    screen.print(f"{counted(len(found), noun)}, {without:,} of them without receipts")
+    screen.print(f"{counted(statuses.total(), 'read')}: {reads}")
+
+
+@click.command(
+    short_help="Show what a decision saw.",
+    epilog=examples("storecore why 17", "storecore why 4 --orders --rows 100"),
+)
+@click.argument("seq", type=click.IntRange(min=1))
+@click.option("--orders", is_flag=True, help="A record of the log of orders.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=_MOST_ROWS,
+    show_default=True,
+    metavar="N",
+    help="So many rows of each read, counted from the end.",
+)
+@store_options
+def why(choice: StoreChoice, seq: int, orders: bool, rows: int) -> None:
+    """Show record SEQ of the log with everything that was read for it, as it was read."""
+    screen = console()
+    with choice.open_to_read() as store:
+        found: Any = (read_orders if orders else read_decisions)(_audited(store), run=_ALL)
+        record = next((each for each in found if each.seq == seq), None)
+        if record is None:
+            last = found[-1].seq if found else 0
+            raise click.ClickException(f"there is no record {seq}: the last one is {last}")
+        screen.print("\n".join(_record_lines(record)))
+        for read in reads_of(record):
+            screen.print(f"\n{question_of(read)}")
+            screen.print("\n".join(_seen(store, read, record.run, rows)))
+
+
+def question_of(read: Read) -> str:
+    """Return a read as the call that it was, and its time."""
+    given = ", ".join(
+        f"{name}={value!r}" for name, value in read.arguments.items() if value is not None
+    )
+    recorded = f", recorded by {date_text(read.recorded)}" if read.recorded else ""
+    asked = f"{read.call}({given}) as of {date_text(read.as_of)}{recorded}"
+    return printable(f"{asked}: {counted(read.rows, 'row')}")
+
+
+def change_of(row: ChangedRow) -> str:
+    """Return a row that was corrected: what it was, what it is, and since when."""
+    at = "" if row.timestamp is None else f" {date_text(row.timestamp)}"
+    since = "" if row.recorded_at is None else f", recorded {date_text(row.recorded_at)}"
+    name = printable(f"{row.symbol or ''}{at}".strip() or "the answer")
+    return f"{name}: {printable(_difference(row.before, row.after))}{since}"
+
+
+def _audited(store: DataStore) -> Any:
+    if not isinstance(store, AuditTrail):
+        raise click.ClickException("this backend cannot read its audit log back")
+    return store
+
+
+def _report(replayed: Replay) -> Iterator[str]:
+    """Yield a record whose reads were corrected, and the rows."""
+    record = replayed.record
+    yield _title(record)
+    for each in replayed.reads:
+        if _is_news(each):
+            yield f"  {each.status}: {question_of(each.read)}"
+            yield from (f"    {change_of(row)}" for row in each.rows)
+
+
+def _is_news(read: ReplayedRead) -> bool:
+    """Return whether a read is reported: of states only a few versions are kept anyway."""
+    is_state = METHODS[read.read.call].kind == "states"
+    return read.status == "corrected" or (read.status == "pruned" and not is_state)
+
+
+def _title(record: Record) -> str:
+    what = record.decision if isinstance(record, DecisionRecord) else record.order
+    action = what.action if isinstance(what.action, str) else what.action.value
+    run = f", run {record.run}" if record.run else ""
+    as_of = f", as of {date_text(record.as_of)}" if record.as_of else ""
+    logged = f"logged {date_text(record.timestamp)}"
+    title = f"record {record.seq}: {record.strategy} {action} {what.symbol}"
+    return printable(f"{title}, {logged}{as_of}{run}")
+
+
+def _record_lines(record: Record) -> Iterator[str]:
+    yield _title(record)
+    parts: tuple[Struct, ...]
+    if isinstance(record, DecisionRecord):
+        parts = (record.decision,)
+    else:
+        parts = record.order, record.result
+    for part in parts:
+        for name, value in asdict(part).items():
+            if value is not None:
+                yield printable(f"  {name}: {getattr(value, 'value', value)}")
+    if record.reads is None:
+        yield "  it was logged without receipts"
+
+
+def _seen(store: DataStore, read: Read, run: str | None, most: int) -> Iterator[str]:
+    """Yield the rows of a read, as they were read."""
+    found = seen(store, read, run)
+    if found is None:
+        yield "  what was read is gone: it was corrected, and the history of then is not kept"
+        return
+    lines = [each.decode() for each in lines_of(found.answer)]
+    yield from (f"  {printable(each)}" for each in lines[max(0, len(lines) - most) :])
+
+
+def _difference(before: Any, after: Any) -> str:
+    if before is None or after is None:
+        return "is new" if before is None else "was removed"
+    old, new = _fields(before), _fields(after)
+    names = [name for name in {**old, **new} if repr(old.get(name)) != repr(new.get(name))]
+    return ", ".join(f"{name} {shown(old.get(name))} → {shown(new.get(name))}" for name in names)
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Struct):
+        return asdict(value)
+    return value if isinstance(value, dict) else {"value": value}

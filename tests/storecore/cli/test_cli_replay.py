@@ -1,0 +1,158 @@
+"""`storecore replay`, `why` and `evidence`: which decisions saw what was corrected since."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import datetime, timedelta
+
+import pytest
+
+from storecore import Action, Decision, FundamentalData, Order, OrderResult, PriceBar
+from storecore.cli.replay import change_of
+from storecore.knowledge.replay import ChangedRow
+
+DAY, FIRST = timedelta(days=1), datetime(2026, 1, 1)
+
+
+def decide(store, day, run=None):
+    view = store.at(FIRST + (day + 1) * DAY)
+    view.read_bars("AAPL", last=2)
+    view.load_strategy_state("value")
+    decision = Decision("AAPL", Action.BUY, 0.5, 0.5, f"day {day}", {"why": [day]})
+    as_of = FIRST + (day + 1) * DAY
+    store.log_decision("value", decision, as_of=as_of, run=run, reads=view.receipt())
+
+
+@pytest.fixture
+def log(opened, ten_bars):
+    """Decisions of days 3 to 7, one without receipts and one order; then a bar is corrected."""
+    with opened() as store:
+        for day in range(3, 8):
+            decide(store, day, "bt-7" if day == 6 else None)
+        store.log_decision("other", Decision("AAPL", Action.HOLD, 0, 0, "none"))
+        view = store.at(FIRST + 5 * DAY)
+        view.read_bar_table("AAPL", columns=["date", "close"])
+        order = Order("value", "AAPL", "BUY", 1, "MARKET")
+        store.log_order("value", order, OrderResult("1", "filled"), reads=view.receipt())
+
+
+@pytest.fixture
+def corrected(log, opened):
+    with opened() as store:
+        store.write_bars("AAPL", [PriceBar("AAPL", FIRST + 5 * DAY, 99.5, 120.0, 90.0, 55.5, 1000)])
+
+
+def test_nothing_is_reported_while_nothing_was_corrected(cli, at, log):
+    said = cli("replay", *at).stdout
+    assert said == (
+        "5 decisions, 1 of them without receipts\n8 reads: 8 same, 0 corrected, 0 pruned\n"
+    )
+
+
+def test_the_decisions_that_saw_the_old_bar_are_named(cli, at, corrected):
+    result = cli("replay", *at)
+    assert result.exit_code == 0
+    titles = [line for line in result.stdout.splitlines() if line.startswith("record")]
+    assert [title[:25] for title in titles] == ["record 3: value buy AAPL,"]
+    assert "as of 2026-01-07" in titles[0]
+    assert "corrected: read_bars(symbol='AAPL', timeframe='1d', last=2) as of" in result.stdout
+    assert "8 reads: 7 same, 1 corrected, 0 pruned" in result.stdout
+
+
+def test_the_decisions_of_a_run_and_of_a_strategy_are_asked_for(cli, at, corrected):
+    said = cli("replay", "--run", "bt-7", *at).stdout
+    assert "record 4: value buy AAPL" in said
+    assert ", run bt-7" in said
+    assert "1 decision, 0 of them without receipts" in said
+    assert "6 decisions, 1 of them" in cli("replay", "--run", "*", *at).stdout
+    assert "1 decision, 1 of them" in cli("replay", "--strategy", "other", *at).stdout
+    assert "0 decisions, 0 of them" in cli("replay", "--since", "2999-01-01", *at).stdout
+
+
+def test_orders_are_replayed_too(cli, at, corrected):
+    said = cli("replay", "--orders", *at).stdout
+    assert "1 order, 0 of them without receipts\n1 read: 1 same" in said
+
+
+def test_a_decision_is_shown_with_what_it_saw(cli, at, log):
+    said = cli("why", 1, *at).stdout
+    assert said.startswith("record 1: value buy AAPL, logged ")
+    assert "  reasoning: day 3\n" in said
+    assert "  extra: {'why': [3]}\n" in said
+    assert "\nread_bars(symbol='AAPL', timeframe='1d', last=2) as of 2026-01-05: 2 rows\n" in said
+    assert '"close":103.0' in said
+    assert "load_strategy_state(strategy_name='value') as of 2026-01-05: 0 rows" in said
+    assert '"close":102.0' not in cli("why", 1, "--rows", 1, *at).stdout
+    assert "it was logged without receipts" in cli("why", 6, *at).stdout
+
+
+def test_an_order_is_shown_with_what_it_saw(cli, at, log):
+    said = cli("why", 1, "--orders", *at).stdout
+    assert "record 1: value BUY AAPL" in said
+    assert "  status: filled\n" in said
+    assert '["2026-01-04T00:00:00Z",103.0]' in said
+
+
+def test_what_was_read_and_is_gone_says_so(cli, at, log, opened):
+    with opened() as store:
+        store.write_bars("AAPL", [PriceBar("AAPL", FIRST + 3 * DAY, 99.5, 120.0, 90.0, 1.0, 1)])
+        if hasattr(store, "prune_history"):
+            store.prune_history(store.recorded_now())
+    assert "what was read is gone" in cli("why", 1, *at).stdout
+
+
+def test_a_record_that_there_is_not_is_an_error(cli, at, log):
+    result = cli("why", 99, *at)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: there is no record 99: the last one is 6\n",
+    )
+    assert "the last one is 1" in cli("why", 2, "--orders", *at).stderr
+
+
+def test_a_log_without_records_has_none(cli, at, ten_bars):
+    assert "there is no record 1: the last one is 0" in cli("why", 1, *at).stderr
+
+
+def test_a_backend_that_cannot_read_its_log_says_so(cli, backend_with):
+    backend_with("Catalog")
+    assert "cannot read its audit log" in cli("replay", "--backend", "partial").stderr
+
+
+def test_evidence_is_written_and_verifies_itself(cli, at, log, tmp_path):
+    out = tmp_path / "evidence"
+    said = cli("evidence", "--start", "2026-01-01", *at, out).stdout
+    assert "written to" in said
+    assert "7 answers" in said
+    done = subprocess.run([sys.executable, "-I", out / "verify.py"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "ACCEPTED")
+
+
+def test_evidence_needs_a_new_folder(cli, at, log, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    for place in (tmp_path / "full", tmp_path / "full" / "x"):
+        assert "exists; give a new folder" in cli("evidence", *at, place).stderr
+    (tmp_path / "empty").mkdir()
+    assert cli("evidence", *at, tmp_path / "empty").exit_code == 0
+
+
+BAR = PriceBar("AAPL", FIRST, 1.0, 2.0, 3.0, 4.0, 5)
+FILING = FundamentalData(symbol="A", timestamp=FIRST, company_name="A", cik="1", raw_xml="")
+CHANGES = {
+    "a bar": ((BAR, PriceBar("AAPL", FIRST, 1.0, 2.0, 3.0, 9.5, 5)), "close 4.0 → 9.5"),
+    "a new bar": ((None, BAR), "is new"),
+    "a bar that is gone": ((BAR, None), "was removed"),
+    "a row": (({"close": 1.0}, {"close": 2.0, "x": 1}), "close 1.0 → 2.0, x None → 1"),
+    "a name": (("A", "B"), "value 'A' → 'B'"),
+}
+
+
+@pytest.mark.parametrize(("rows", "words"), CHANGES.values(), ids=CHANGES)
+def test_a_change_is_told_by_its_fields(rows, words):
+    assert change_of(ChangedRow("AAPL", FIRST, *rows)) == f"AAPL 2026-01-01: {words}"
+    assert (
+        change_of(ChangedRow(None, None, *rows, FIRST))
+        == f"the answer: {words}, recorded 2026-01-01"
+    )

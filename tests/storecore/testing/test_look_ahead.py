@@ -1,0 +1,387 @@
+"""`look_ahead_of` finds look-ahead bugs as people make them, and nothing in right strategies."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+
+import storecore
+from storecore import InvalidData, LookAhead, StorageError, open_store
+from storecore.testing import LookAheadFinding, look_ahead_of
+from storecore.testing.records import bar, decision, event, fundamental, sent
+
+DAY = timedelta(days=1)
+FIRST = datetime(2026, 1, 5)  # a Monday
+OPEN, CLOSE = time(14, 30), time(21)
+DAYS = [datetime.combine(FIRST.date(), OPEN) + step * DAY for step in range(40, 50)]
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def write(store):
+    """Write sixty days of two symbols, one of them listed late, filings, events and a log."""
+    noise = Random(7)
+    for symbol, listed in (("AAPL", 0), ("MSFT", 45)):
+        prices = [100 + noise.random() * 10 for _ in range(listed, 60)]
+        bars = [
+            bar(FIRST + (listed + n) * DAY, price, symbol=symbol, volume=noise.randrange(1000))
+            for n, price in enumerate(prices)
+        ]
+        store.write_bars(symbol, bars)
+        store.write_bars(symbol, bars[::7], timeframe="1w")
+        store.write_bars(symbol, [bars[0], bars[-28]] if listed == 0 else bars[:1], timeframe="1mo")
+    for step in (10, 44, 47):
+        filed = datetime.combine(FIRST.date(), time(22)) + step * DAY
+        store.write_fundamental("AAPL", fundamental(filed, employees=step))
+    store.write_fundamental("MSFT", fundamental(FIRST + 46 * DAY, symbol="MSFT"))
+    for step in range(60):
+        happened = FIRST + step * DAY
+        news = event(happened, ingested_at=happened + 2 * DAY, payload={"surprise": step})
+        store.write_event(news)
+    late = FIRST + 47 * DAY
+    store.write_event(event(late, symbol="NEW", ingested_at=late))
+    store.save_strategy_state("value", {"cash": 5.0})
+    store.log_decision("value", decision())
+    store.log_order("value", *sent())
+
+
+@pytest.fixture(scope="module")
+def store():
+    """A store with a history of sixty days, written today."""
+    with open_store("memory") as opened:
+        write(opened)
+        yield opened
+
+
+# Bugs. Each decides at the open of a day.
+
+
+def closes(bars):
+    return [round(each.close, 6) for each in bars]
+
+
+def of_today_at_the_open(store, day):
+    return closes(store.read_bars("AAPL", None, day))[-1]
+
+
+def with_an_open_end(store, day):
+    return closes(store.read_bars("AAPL", day - 9 * DAY))
+
+
+def with_a_date_as_end(store, day):
+    return closes(store.read_bars("AAPL", day - 9 * DAY, day.date()))
+
+
+def with_iso_text_as_end(store, day):
+    return closes(store.read_bars("AAPL", "2026-01-05", day.date().isoformat()))[-1]
+
+
+def with_the_last_bar(store, day):
+    return closes(store.read_bars("AAPL", last=1))
+
+
+def with_the_last_bars_of_the_week(store, day):
+    return closes(store.read_bars("AAPL", None, day + (4 - day.weekday()) * DAY, last=5))
+
+
+def with_the_week_that_is_not_over(store, day):
+    return closes(store.read_bars("AAPL", None, day, timeframe="1w"))[-1]
+
+
+def with_the_month_that_is_not_over(store, day):
+    return closes(store.read_bars("AAPL", None, day, timeframe="1mo"))[-1]
+
+
+def with_the_return_of_tomorrow(store, day):
+    bars = store.read_bars("AAPL", day - DAY, day + DAY)
+    return bars[-1].close > bars[0].close
+
+
+def with_the_clock_of_new_york_taken_for_utc(store, day):
+    end = datetime.combine(day.date(), time(21)).replace(tzinfo=NEW_YORK)
+    return closes(store.read_bars("AAPL", day.replace(tzinfo=UTC) - 2 * DAY, end))
+
+
+def with_a_scale_of_the_whole_series(store, day):
+    bars = store.read_bars("AAPL", None, day - DAY)
+    return bars[-1].close / max(each.close for each in store.read_bars("AAPL"))
+
+
+def with_the_restated_filing(store, day):
+    return store.read_fundamental("AAPL").employees
+
+
+def with_the_filing_of_this_evening(store, day):
+    return store.read_fundamental("AAPL", datetime.combine(day.date(), time(23))).employees
+
+
+def with_the_last_of_all_filings(store, day):
+    return store.fundamentals("AAPL")[-1].employees
+
+
+def with_a_late_event(store, day):
+    return [each.payload["surprise"] for each in store.read_events(None, day, symbols=["AAPL"])][-1]
+
+
+def with_every_event(store, day):
+    return len(store.read_events())
+
+
+def with_events_ingested_tomorrow(store, day):
+    return [each.timestamp for each in store.read_events(ingested_by=day + DAY)][-1]
+
+
+def with_symbols_that_are_listed_later(store, day):
+    return [str(each) for each in store.symbols()]
+
+
+def with_symbols_spelled_like_it(store, day):
+    return str(store.nearest("MSFTT"))
+
+
+def with_the_timeframes_of_a_later_symbol(store, day):
+    return len(store.timeframes("MSFT"))
+
+
+def with_the_length_of_the_series(store, day):
+    return store.bar_coverage("AAPL").count
+
+
+def with_the_inventory(store, day):
+    return [each.last.isoformat() for each in store.inventory() if each.timeframe == "1d"]
+
+
+def with_symbols_that_file_later(store, day):
+    return store.fundamental_symbols()
+
+
+def with_symbols_that_are_in_the_news_later(store, day):
+    return store.event_symbols()
+
+
+def with_a_table(store, day):
+    table = store.read_bar_table(["AAPL", "MSFT"], day - 3 * DAY, day)
+    return [round(each, 6) for each in table["close"].to_pylist()]
+
+
+def with_a_table_without_dates(store, day):
+    return store.read_bar_table(["AAPL"], day - 3 * DAY, columns=["close"])["close"].to_pylist()
+
+
+def with_the_state_of_the_live_strategy(store, day):
+    state = store.load_strategy_state("value")
+    return state and state["cash"]
+
+
+def with_the_list_of_live_strategies(store, day):
+    return store.strategies()
+
+
+def with_the_log_of_the_live_strategy(store, day):
+    return len(store.read_decisions()) + len(store.read_orders())
+
+
+def logged_in_a_decision(store, day):
+    weight = store.read_bars("AAPL", None, day)[-1].close / 1000
+    store.log_decision("value", decision(target_weight=weight))
+
+
+def logged_in_a_batch(store, day):
+    weight = store.read_bars("AAPL", None, day)[-1].close / 1000
+    store.log_decisions("value", decisions=iter([decision(target_weight=weight)]))
+
+
+def logged_in_an_order(store, day):
+    order, result = sent(quantity=store.read_bars("AAPL", None, day)[-1].volume)
+    store.log_order("value", order, result=result)
+
+
+def logged_in_a_batch_of_orders(store, day):
+    order, result = sent(quantity=store.read_bars("AAPL", None, day)[-1].volume)
+    store.log_orders("value", [(order, result)])
+
+
+def shown_by_an_error(store, day):
+    (bar,) = store.read_bars("AAPL", day.date(), day)
+    return bar.symbol
+
+
+class CachedAcrossDays:
+    """Reads a series once, on the first day, and uses it on all others."""
+
+    def __init__(self):
+        self.bars = {}
+
+    def __call__(self, store, day):
+        """Decide by the bar of yesterday, from the cache."""
+        if "AAPL" not in self.bars:
+            self.bars["AAPL"] = {each.date: each.close for each in store.read_bars("AAPL")}
+        yesterday = datetime.combine(day.date(), time()) - DAY
+        return self.bars["AAPL"].get(yesterday)
+
+
+BUGS = [
+    *(of_today_at_the_open, with_an_open_end, with_a_date_as_end, with_iso_text_as_end),
+    *(with_the_last_bar, with_the_last_bars_of_the_week, with_the_week_that_is_not_over),
+    *(with_the_month_that_is_not_over, with_the_return_of_tomorrow),
+    *(with_the_clock_of_new_york_taken_for_utc, with_a_scale_of_the_whole_series),
+    *(with_the_restated_filing, with_the_filing_of_this_evening, with_the_last_of_all_filings),
+    *(with_a_late_event, with_every_event, with_events_ingested_tomorrow),
+    *(with_symbols_that_are_listed_later, with_symbols_spelled_like_it),
+    *(with_the_timeframes_of_a_later_symbol, with_the_length_of_the_series, with_the_inventory),
+    *(with_symbols_that_file_later, with_symbols_that_are_in_the_news_later),
+    *(with_a_table, with_a_table_without_dates, with_the_state_of_the_live_strategy),
+    *(with_the_list_of_live_strategies, with_the_log_of_the_live_strategy, logged_in_a_decision),
+    *(logged_in_a_batch, logged_in_an_order, logged_in_a_batch_of_orders, shown_by_an_error),
+    CachedAcrossDays,
+]
+
+
+@pytest.mark.parametrize("strategy", BUGS, ids=lambda each: each.__name__)
+def test_a_decision_that_looks_ahead_is_named(store, strategy):
+    found = look_ahead_of(strategy, store, DAYS)
+    assert isinstance(found, LookAheadFinding)
+    assert found.day in DAYS
+    assert repr(found.known) != repr(found.noise)
+    assert found.reads or strategy is CachedAcrossDays
+    assert str(found).startswith(f"decision {found.number} of 2026-02-")
+
+
+# Strategies that decide by what was known.
+
+
+def at_the_close_of_yesterday(store, day):
+    return closes(store.read_bars("AAPL", None, day - DAY, last=3))
+
+
+def by_a_view(store, day):
+    view = storecore.at(store, day)
+    events = [each.payload for each in view.read_events()]
+    found = view.read_bars("AAPL"), view.symbols(), view.read_fundamental("AAPL"), events
+    return repr((*found, view.bar_coverage("AAPL"), view.inventory(), view.read_bar_table("AAPL")))
+
+
+def by_filings_and_events_that_were_known(store, day):
+    filing = store.read_fundamental("AAPL", day)
+    return [filing.employees, len(store.read_events(ingested_by=day))]
+
+
+def by_a_table_up_to_yesterday(store, day):
+    return store.read_bar_table(["AAPL"], end=day - DAY, columns=["close"])["close"].to_pylist()
+
+
+def by_its_own_state_and_log(store, day):
+    state = store.load_strategy_state("mine") or {"days": 0}
+    state["days"] += 1
+    store.save_strategy_state("mine", state)
+    store.log_decision("mine", decision(target_weight=state["days"] / 100))
+    own = store.read_decisions(strategy_name="mine")
+    store.log_order("mine", *sent(strategy_name="mine"))
+    orders = store.read_orders(strategy_name="mine")
+    return [store.load_versioned_state("mine").version, len(own), len(orders)]
+
+
+def by_nothing(store, day):
+    return None
+
+
+RIGHT = [
+    *(at_the_close_of_yesterday, by_a_view, by_filings_and_events_that_were_known),
+    *(by_a_table_up_to_yesterday, by_its_own_state_and_log, by_nothing),
+]
+
+
+@pytest.mark.parametrize("strategy", RIGHT, ids=lambda each: each.__name__)
+def test_a_strategy_that_decides_by_what_was_known_looks_not_ahead(store, strategy):
+    assert look_ahead_of(strategy, store, DAYS) is None
+
+
+def test_a_stream_is_searched_like_a_table(tmp_path):
+    with open_store("file", base_path=tmp_path / "data", durability="os") as store:
+        write(store)
+        for columns in (None, ["close"]):
+
+            def by_a_stream(store, day, columns=columns):
+                tables = store.iter_bar_tables("AAPL", day - 9 * DAY, columns=columns)
+                return [each for table in tables for each in table["close"].to_pylist()]
+
+            assert look_ahead_of(by_a_stream, store, DAYS[:2]).day == DAYS[0]
+
+
+def test_the_first_decision_that_differs_is_named_with_what_it_was(store):
+    def two(store, day):
+        return ["hold", store.read_bars("AAPL", end=day, last=1)[0].close if day == DAYS[3] else 0]
+
+    found = look_ahead_of(two, store, DAYS)
+    known = store.at(DAYS[3]).read_bars("AAPL")[-1].close
+    assert (found.day, found.number, found.known) == (DAYS[3], 1, known)
+    assert "read_bars('AAPL')" in found.reads
+
+
+def test_the_search_writes_nothing_to_the_store(store):
+    def saving(store, day):
+        store.save_strategy_state("value", {"cash": 0.0})
+        store.delete_strategy_state("value")
+
+    assert look_ahead_of(saving, store, DAYS[:2]) is None
+    assert store.load_strategy_state("value") == {"cash": 5.0}
+    assert len(store.read_decisions()) == 1
+
+    def writing(store, day):
+        store.write_event(event(day))
+
+    with pytest.raises(StorageError, match="write_event"):
+        look_ahead_of(writing, store, DAYS[:1])
+
+
+def test_an_error_of_both_runs_is_raised(store):
+    with pytest.raises(ZeroDivisionError):
+        look_ahead_of(lambda store, day: 1 / 0, store, DAYS)
+
+
+def test_lengths_are_those_of_views():
+    with open_store("memory") as store:
+        store.write_bars("AAPL", [bar(FIRST)], timeframe="session")
+
+        def session(store, day):
+            return closes(store.read_bars("AAPL", None, day, timeframe="session"))
+
+        moments = [FIRST + timedelta(hours=8)]
+        with pytest.raises(InvalidData, match="lengths="):
+            look_ahead_of(session, store, moments)
+        lengths = {"session": timedelta(hours=6, minutes=30)}
+        assert look_ahead_of(session, store, moments, lengths=lengths) is None
+
+
+def test_noise_takes_the_place_of_numbers_of_every_kind():
+    values = {"bool": True, "whole": 3, "number": 1.5, "text": "up", "none": None}
+    with open_store("memory") as store:
+        store.write_bars(
+            "AAPL", [bar(FIRST + n * DAY, volume=None, extra={"vwap": 1.5}) for n in range(9)]
+        )
+        for n in range(9):
+            at = FIRST + n * DAY
+            store.write_event(event(at, payload={**values, "deep": [values]}))
+            store.write_fundamental("AAPL", fundamental(at, extra={"eps": 1.5}))
+        seen = []
+
+        def look(store, day):
+            bars, events = store.read_bars("AAPL"), store.read_events()
+            seen.append((bars[-1], events[-1].payload, store.fundamentals("AAPL")[-1]))
+
+        look_ahead_of(look, store, [FIRST + 4 * DAY])
+        (known, noisy) = seen
+        assert known[0].extra == {"vwap": 1.5} != noisy[0].extra
+        assert noisy[0].volume is None
+        assert known[1].keys() == noisy[1].keys()
+        assert known[1]["whole"] != noisy[1]["whole"]
+        assert (noisy[1]["text"], noisy[1]["none"]) == ("up", None)
+        assert known[1]["deep"] != noisy[1]["deep"]
+        assert known[2].extra != noisy[2].extra
+
+
+def test_a_guard_finds_a_bound_that_lies_ahead_at_once(store):
+    with pytest.raises(LookAhead):
+        with_a_date_as_end(store.at(DAYS[0], on_future="raise"), DAYS[0])
