@@ -46,6 +46,12 @@ FROM (
     WHERE {these} AND recorded <= %s AND replaced > %s
 ) AS found ORDER BY date, recorded, replaced
 """
+_HELD = f"""(
+    SELECT {", ".join(BARS.columns)} FROM {{schema}}.bars WHERE recorded <= %s
+    UNION ALL
+    SELECT {", ".join(BARS.columns)} FROM {{schema}}.bar_history
+    WHERE recorded <= %s AND replaced > %s
+) AS bars"""
 _THESE = "symbol = %s AND timeframe = %s AND date BETWEEN %s AND %s"
 _CORRECTED = """
 SELECT symbol, timeframe, timestamptz_send(min(date)), timestamptz_send(max(date))
@@ -193,6 +199,14 @@ class BarVersions:
         statement = _DAMAGED.format(schema=self._schema)
         for symbol, timeframe, count in self._database.rows("checking versions", statement, []):
             yield f"{symbol} ({timeframe})", f"{count:,} replaced versions with invalid numbers"
+
+
+def held_at(schema: str, statement: str) -> str:
+    """Return a query of bars without further columns as one of those held at an instant.
+
+    Three times that instant come before its parameters.
+    """
+    return statement.replace(f"{schema}.bars", _HELD.format(schema=schema))
 
 
 def _versions(rows: list[tuple[Any, ...]], places: list[Place]) -> Versions:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from math import ceil
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ from storecore.reports import Coverage, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_postgres.agreement import Agreement
-from storecore_postgres.bar_versions import BarVersions, Shape
+from storecore_postgres.bar_versions import BarVersions, Shape, held_at
 from storecore_postgres.database import Connection, Database, Refusal, Rows
 from storecore_postgres.errors import KEY_TAKEN
 from storecore_postgres.extra import TOKEN, ExtraColumns, Kinds, Known, Stale, asked_of
@@ -186,12 +186,16 @@ class _Rows(NamedTuple):
 
 
 class _Question(NamedTuple):
-    """Series, a range of dates and the columns asked for."""
+    """Series, a range of dates and the columns asked for.
+
+    With `at`, it is about what was held at that instant of recording.
+    """
 
     symbols: list[str]
     timeframe: str
     span: TimeRange
     columns: tuple[str, ...]
+    at: int | None = None
 
     @property
     def is_one(self) -> bool:
@@ -546,6 +550,8 @@ class Bars(BarCollection):
 
     def _probe(self, question: _Question) -> str:
         """Return SQL that tells which further columns the series have; empty: do not ask."""
+        if question.at is not None:
+            return self._token
         if not question.asks_further:
             return ""
         if not self._extra.version.is_complete:
@@ -598,7 +604,8 @@ class Bars(BarCollection):
         newest: int | None = None,
     ) -> _Found:
         """Return one page of bars. Raises `Stale` if its series have columns not selected."""
-        is_one, complete = question.is_one, self._extra.version.is_complete
+        is_one = question.is_one
+        complete = self._extra.version.is_complete and question.at is None
         probe, limit = self._probe(question), newest or selection.page
         statement = selection.statement(
             self._schema, probe, limit, many=not is_one, newest=newest is not None
@@ -606,6 +613,9 @@ class Bars(BarCollection):
         subject: object = question.symbols[0] if is_one else question.symbols
         series = [subject, question.timeframe]
         span = [timestamptz(question.span.first), timestamptz(question.span.last)]
+        if question.at is not None:
+            statement = held_at(self._schema, statement)
+            series = [*[timestamptz(question.at)] * 3, *series]
         probed = series if probe and complete else []
         sent = rows("reading bars", statement, [*probed, *series, *span])
         if is_one:
@@ -726,6 +736,10 @@ class Bars(BarCollection):
         """Return the bars of a range that were held at an instant of recording."""
         if self._versions is None:
             return super().recorded(symbol, timeframe, span, at)
+        if self._extra.now.token is None:
+            question = _Question([symbol], timeframe, span, _NUMBERS, at)
+            with suppress(Stale):  # another process has added a column
+                return next((table for _, table in self._answer(question)), EMPTY)
         return self._versions.between(symbol, timeframe, span, at).bars
 
     def corrected(self, since: int) -> list[tuple[str, str, TimeRange]]:

@@ -17,7 +17,7 @@ from storecore.errors import HistoryPruned, InvalidData, LockTimeout
 from storecore.knowledge.clock import Clock, check_asked, check_new, check_prunable, machine_now
 from storecore.knowledge.versions import Snapshot
 from storecore.reports import Finding
-from storecore.values.times import EARLIEST, to_datetime
+from storecore.values.times import EARLIEST, LATEST, to_datetime
 from storecore_postgres.database import Connection, Database, Refusal
 from storecore_postgres.wire import Timestamptz, instant, timestamptz
 
@@ -74,8 +74,9 @@ class Recording(Clock):
     as long as there is a snapshot.
     """
 
-    def __init__(self, database: Database, schema: str, *, keeps: bool) -> None:
+    def __init__(self, database: Database, schema: str, since: int, *, keeps: bool) -> None:
         self._database = database
+        self._since = since
         self._keeps = keeps
         self._settled = EARLIEST
         literal = schema.replace("'", "''")
@@ -172,6 +173,10 @@ class Recording(Clock):
         """Return the instant before which history is pruned."""
         found = self._read(f"SELECT {_LAST.format(sequence=self._horizon)}")
         return EARLIEST if found is None else found
+
+    def began(self) -> int:
+        """Return an instant before which nothing was recorded."""
+        return self._since
 
     def _read(self, statement: str) -> int | None:
         ((value,),) = self._database.rows("reading the clock of recording", statement, [])
@@ -272,6 +277,10 @@ class Unrecorded(Clock):
     def horizon(self) -> int:
         """Raise `HistoryPruned`."""
         raise HistoryPruned(self._refusal)
+
+    def began(self) -> int:
+        """Return the end of time: nothing was recorded, ever."""
+        return LATEST
 
     def prune(self, before: int) -> None:
         """Raise `HistoryPruned`."""

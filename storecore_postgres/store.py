@@ -98,7 +98,7 @@ class PostgresDataStore(Store):
         )
         installed = prepare_schema(database, place, distribution, create=create)
         self._version = version = SchemaVersion(database, place, installed)
-        self._layout = installed.layout
+        self._layout, self._since = installed.layout, installed.recorded_since
         self._extra = ExtraColumns(database, place, installed.layout, version)
         self._assemble()
         database.open()
@@ -114,7 +114,7 @@ class PostgresDataStore(Store):
         )
         recording = past = None
         if version.has_history:
-            recording = Recording(database, place, keeps=self._kept_for != 0)
+            recording = Recording(database, place, self._since, keeps=self._kept_for != 0)
             past = Past(place, recording)
         self._recording = recording
         super().__init__(

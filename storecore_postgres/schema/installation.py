@@ -14,6 +14,7 @@ import psycopg
 from msgspec import Struct
 
 from storecore.errors import ConfigError, NoStore, StorageError
+from storecore.values.times import EARLIEST
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.errors import OLDEST, store_error
 from storecore_postgres.schema.columns import Tables, check_tables, tables_made_by, tables_of
@@ -54,11 +55,15 @@ WHERE oid = to_regclass(%s) AND grantee <> relowner
 
 
 class Installed(Struct, frozen=True):
-    """The layout of a store's tables, its version, and whether `complete` has nothing to add."""
+    """The layout of a store's tables, its version, and whether `complete` has nothing to add.
+
+    `recorded_since` is an instant before which nothing was recorded.
+    """
 
     layout: Distribution
     version: str
     is_complete: bool
+    recorded_since: int = EARLIEST
 
     @property
     def has_history(self) -> bool:
@@ -84,7 +89,8 @@ def prepare_schema(
         except psycopg.Error as error:
             raise database.failed(error, f"opening the schema {schema}") from error
     layout = _agreed_layout(found.about, asked, schema)
-    installed = Installed(layout, found.about["version"], found.is_complete)
+    since = int(found.about.get("recorded_since", EARLIEST))
+    installed = Installed(layout, found.about["version"], found.is_complete, since)
     check_tables(found.tables, _expected(installed), schema)
     return installed
 

@@ -213,7 +213,9 @@ CREATE TABLE {schema}.snapshots (
     PRIMARY KEY (name)
 );
 CREATE SEQUENCE {schema}.recording_clock;
-CREATE SEQUENCE {schema}.history_horizon MINVALUE -9223372036854775808 START 0
+CREATE SEQUENCE {schema}.history_horizon MINVALUE -9223372036854775808 START 0;
+SELECT setval('{literal}.recording_clock', (extract(epoch FROM clock_timestamp()) * 1000000)::int8);
+INSERT INTO {schema}.about SELECT 'recorded_since', last_value FROM {schema}.recording_clock
 """
 # Further columns of an earlier release may have the names of the instants.
 _RENAMED = """

@@ -416,3 +416,40 @@ def test_who_may_only_read_asks_without_moving_the_clock(store, role, schema, op
         with pytest.raises(StorageError, match="lacks a privilege"):
             store.prune_history(store.recorded_now())
     assert admin.execute(last).fetchone() == before
+
+
+# Reads of what was held.
+
+
+def read_at(store, moment):
+    return store.at(moment, recorded=moment).read_bars("AAPL")
+
+
+def test_a_view_of_an_instant_reads_what_was_held_then(store, opened, bar):
+    with opened() as other:
+        store.write_bars("AAPL", [bar(close=1.0), bar(date=JAN_6, volume=2**53 + 1)])
+        moments = [store.recorded_now()]
+        store.write_bars("AAPL", [bar(close=2.0)])
+        moments.append(store.recorded_now())
+        store.delete_bars("AAPL", *ALL)
+        moments.append(store.recorded_now())
+        store.write_bars("AAPL", [bar(close=3.0, extra={"vwap": 1.5})])
+        moments.append(store.recorded_now())
+        answers = [read_at(store, each) for each in moments]
+        assert [read_at(other, each) for each in moments] == answers
+    rest = bar(date=JAN_6, volume=2**53 + 1)
+    assert answers == [
+        [bar(close=1.0), rest],
+        [bar(close=2.0), rest],
+        [],
+        [bar(close=3.0, extra={"vwap": 1.5})],
+    ]
+
+
+def test_nothing_was_recorded_before_a_store_was_made(opened, bar):
+    before = time.time_ns() // 1000
+    with opened() as store:
+        assert before <= store.recording_began() <= time.time_ns() // 1000
+        store.write_bars("AAPL", [bar()])
+    with opened() as again:
+        assert again.recording_began() == store.recording_began()

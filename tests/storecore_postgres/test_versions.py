@@ -277,6 +277,7 @@ def test_a_store_of_an_earlier_release_has_no_history(of, request, bar):
         assert held[0].bar == bar(close=1.0)
         assert store.corrections() == store.snapshots() == []
         assert store.drop_snapshot("first") is False
+        assert store.at(NOON).read_bars("AAPL", "2026-01-01", NOON) == [bar(close=1.0)]
         for ask in (
             store.recorded_now,
             lambda: store.snapshot("first"),
