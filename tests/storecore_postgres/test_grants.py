@@ -148,9 +148,9 @@ def test_who_may_write_adds_columns_and_leaves_out_volumes(granted, schema, bar)
 
 
 def test_who_may_only_read_is_told_who_can_add_columns(granted, schema, bar):
-    with PostgresDataStore(granted[0], schema=schema) as reader:
-        with pytest.raises(StorageError, match="run `storecore init` as their owner, and"):
-            reader.write_bars("AAPL", [bar(extra={"vwap": 1.5})])
+    told = pytest.raises(StorageError, match="run `storecore init` as their owner, and")
+    with PostgresDataStore(granted[0], schema=schema) as reader, told:
+        reader.write_bars("AAPL", [bar(extra={"vwap": 1.5})])
 
 
 def test_a_keeper_deletes_and_renames_which_who_may_write_may_not(
