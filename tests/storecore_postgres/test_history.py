@@ -357,6 +357,20 @@ def test_pruning_never_cuts_under_a_snapshot(store, bar):
     assert store.prune_history(datetime(1960, 1, 1, tzinfo=UTC)) == 0
 
 
+def test_a_snapshot_whose_commit_is_in_doubt_is_added_and_dropped_once(store, at_commit):
+    def lost(connection, send):
+        send()
+        connection.close()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    at_commit(lost)
+    added = store.snapshot("first")
+    assert store.snapshots() == [added]
+    at_commit(lost)
+    assert store.drop_snapshot("first") is True
+    assert store.snapshots() == []
+
+
 def test_pruning_covers_each_kind(store, bar, event, fundamental):
     store.write_bars("AAPL", [bar()])
     store.write_event(event())

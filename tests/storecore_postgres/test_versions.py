@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import storecore
 from storecore import Action, HistoryPruned, StorageError
 from storecore.cli.app import app
+from storecore.values.times import EVER
 from storecore_postgres import extra
 from storecore_postgres.schema.columns import check_tables, tables_made_by, tables_of
 from storecore_postgres.schema.tables import ADDED_TABLES, FIRST_TABLES
@@ -277,12 +278,15 @@ def test_a_store_of_an_earlier_release_has_no_history(of, request, bar):
         assert held[0].bar == bar(close=1.0)
         assert store.corrections() == store.snapshots() == []
         assert store.drop_snapshot("first") is False
-        assert store.at(NOON).read_bars("AAPL", "2026-01-01", NOON) == [bar(close=1.0)]
+        assert store.at(NEXT_DAY).read_bars("AAPL", "2026-01-01", NOON) == [bar(close=1.0)]
+        assert len(store._bars.recorded("AAPL", "1d", EVER, 0)) == 1
         for ask in (
             store.recorded_now,
             lambda: store.snapshot("first"),
             lambda: store.bar_versions("AAPL", recorded=NOON.replace(tzinfo=UTC)),
             lambda: store.prune_history(NOON.replace(tzinfo=UTC)),
+            store._clock.horizon,
+            lambda: store._clock.prune(0),
         ):
             with pytest.raises(HistoryPruned, match="has no history: it is of an earlier release"):
                 ask()
@@ -321,9 +325,15 @@ def test_who_has_it_open_meanwhile_cannot_write_any_more(version_2, bar, event, 
 
 
 def test_roles_have_the_privileges_for_history_that_they_have_for_the_rest(
-    version_2, roles, admin, schema, bar
+    version_2, roles, role, admin, schema, bar
 ):
-    reading, writing = roles()
+    (reading, writing), (keeper, keeping) = roles(), role()
+    admin.execute(
+        f"GRANT USAGE ON SCHEMA {schema} TO {keeper}; "
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {keeper}; "
+        f"GRANT UPDATE ON {schema}.bars TO {keeper}; "
+        f"GRANT DELETE ON {schema}.fundamentals TO {keeper}"
+    )
     with version_2() as store:
         store.complete_tables()
     with version_2(dsn=writing) as writer, version_2(dsn=reading) as reader:
@@ -333,6 +343,9 @@ def test_roles_have_the_privileges_for_history_that_they_have_for_the_rest(
         with pytest.raises(StorageError, match="lacks a privilege"):
             writer.drop_snapshot("first")
         assert reader.corrections() == writer.corrections()
+    with version_2(dsn=keeping) as keeper:
+        assert keeper.drop_snapshot("first")
+        assert keeper.prune_history(keeper.recorded_now()) == 1
 
 
 def test_further_columns_that_are_named_as_the_instants_keep_their_names(
