@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from math import ceil
 from typing import Any, NamedTuple
@@ -31,20 +31,24 @@ from storecore.bars.table import (
     joined,
     series_table,
 )
+from storecore.knowledge.versions import Versions
 from storecore.reports import Coverage, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_postgres.agreement import Agreement
+from storecore_postgres.bar_versions import BarVersions, Shape, held_at
 from storecore_postgres.database import Connection, Database, Refusal, Rows
 from storecore_postgres.errors import KEY_TAKEN
 from storecore_postgres.extra import TOKEN, ExtraColumns, Kinds, Known, Stale, asked_of
 from storecore_postgres.names import checked_length
+from storecore_postgres.past import BARS, Past, prune
 from storecore_postgres.rows import symbols_statement
 from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.selection import KINDS_OF_MANY, KINDS_OF_ONE, Selection, empty_table
 from storecore_postgres.wire import (
     COPY_END,
     COPY_HEAD,
+    Timestamptz,
     copy_rows,
     copy_rows_of,
     date_array,
@@ -92,7 +96,7 @@ ON CONFLICT (symbol, timeframe, date) DO UPDATE SET
     volume = excluded.volume, exact_volume = excluded.exact_volume{replaced}
 """
 _COPY = """
-COPY {schema}.bars (symbol, timeframe, date, open, high, low, close, volume{given})
+COPY {schema}.bars (symbol, timeframe, date, open, high, low, close, volume{given}{recorded})
 FROM STDIN (FORMAT binary)
 """
 _ANY = """
@@ -124,10 +128,14 @@ WHERE symbol = %s AND timeframe = %s AND {wholes} IS NOT NULL
 
 
 class _Rows(NamedTuple):
-    """The rows of a write, and the values of their further columns by quoted column."""
+    """The rows of a write, and the values of their further columns by quoted column.
+
+    `recorded` is the instant of a write of several statements.
+    """
 
     grouped: Grouped
     further: dict[str, pa.ChunkedArray]
+    recorded: Timestamptz | None = None
 
     @property
     def table(self) -> pa.Table:
@@ -148,6 +156,7 @@ class _Rows(NamedTuple):
         is_seven = table.num_columns == len(SERIES)  # to list the names takes longer
         return [
             timeframe,
+            *([] if self.recorded is None else [self.recorded]),
             repeated_texts(_runs(self.grouped, start, start + len(table))),
             date_array(table["date"]),
             *(float_array(table[name]) for name in PRICES),
@@ -156,26 +165,37 @@ class _Rows(NamedTuple):
             *(value_array(each.slice(start, len(table))) for each in self.further.values()),
         ]
 
+    def keys(self) -> list[Any]:
+        """Return the symbol and the date of each row as two arrays."""
+        return [
+            repeated_texts(_runs(self.grouped, 0, len(self.table))),
+            date_array(self.table["date"]),
+        ]
+
     def copied(self, timeframe: str) -> Iterator[bytes]:
         """Yield the rows of each series for COPY."""
         start = 0
         for symbol, table in self.grouped.series():
             columns = [table[name] for name in SERIES.names]
             if self.is_plain:
-                yield copy_rows((symbol, timeframe), *columns)
+                yield copy_rows((symbol, timeframe), *columns, recorded=self.recorded)
             else:
                 columns += [each.slice(start, len(table)) for each in self.further.values()]
-                yield copy_rows_of((symbol, timeframe), columns)
+                yield copy_rows_of((symbol, timeframe), columns, self.recorded)
             start += len(table)
 
 
 class _Question(NamedTuple):
-    """Series, a range of dates and the columns asked for."""
+    """Series, a range of dates and the columns asked for.
+
+    With `at`, it is about what was held at that instant of recording.
+    """
 
     symbols: list[str]
     timeframe: str
     span: TimeRange
     columns: tuple[str, ...]
+    at: int | None = None
 
     @property
     def is_one(self) -> bool:
@@ -230,9 +250,16 @@ class Bars(BarCollection):
     keeps_extra = True
 
     def __init__(
-        self, database: Database, schema: str, distribution: Distribution, extra: ExtraColumns
+        self,
+        database: Database,
+        schema: str,
+        distribution: Distribution,
+        extra: ExtraColumns,
+        past: Past | None = None,
     ) -> None:
         self._database = database
+        self._versions = None if past is None else BarVersions(database, schema, past, extra)
+        self._last: dict[tuple[str, str], int] = {}
         self._schema = schema
         self._extra = extra
         self._has_lateral = distribution == "none"
@@ -268,6 +295,8 @@ class Bars(BarCollection):
         given = _Rows(rows, {})
         if _is_for_copy(rows) and self._database.retry(what, self._copied(timeframe, given)):
             return
+        if self._versions is not None and self._inserted(what, timeframe, given, self._versions):
+            return
         while not self._upserted(what, timeframe, given):
             self._extra.reload()
 
@@ -289,27 +318,70 @@ class Bars(BarCollection):
     def _upserted(self, what: str, timeframe: str, given: _Rows) -> bool:
         """Upsert rows; return False, and do nothing, if columns were added meanwhile."""
         known = self._extra.now
-        statement, batches = self._upsert(timeframe, given, known)
+        is_one = len(given.table) <= _UPSERT_ROWS
 
         def put(connection: Connection) -> bool:
             # A single statement is its own transaction, in one round trip.
-            with nullcontext() if len(batches) == 1 else connection.transaction():
-                return self._put(connection, statement, batches, known)
+            with nullcontext() if is_one else connection.transaction():
+                rows = given if is_one else self._timed(connection, given)
+                return self._put(connection, *self._upsert(timeframe, rows, known), known)
 
         return self._database.retry(what, put)
+
+    def _inserted(self, what: str, timeframe: str, given: _Rows, versions: BarVersions) -> bool:
+        """Insert rows if none exists; return False, and do nothing, otherwise.
+
+        That takes less than an upsert that keeps versions. It is not tried for bars that are not
+        later than those of the series that this process has written: some may exist.
+        """
+        names, dates = given.grouped.names, instants_of(given.table)
+        if len(dates) > _UPSERT_ROWS:
+            return False
+        first, last = min(dates), max(dates)
+        if len(names) == 1:
+            series = names[0], timeframe
+            written = self._last.get(series, EARLIEST)
+            self._last[series] = max(written, last)
+            if first <= written:
+                return False
+        is_one = len(dates) == 1
+        known = self._extra.now
+        statement = versions.insert(_shape(given, known), is_one=is_one)
+        parameters = given.parameters(timeframe, 0)
+        if not is_one:
+            parameters += [names, timeframe, timestamptz(first), timestamptz(last)]
+
+        def inserted(connection: Connection) -> bool:
+            try:
+                return connection.execute(statement, parameters).rowcount > 0
+            except KEY_TAKEN:  # by another writer; the upsert raises if it was another error
+                return False
+
+        return self._database.retry(what, inserted)
+
+    def _timed(self, connection: Connection, given: _Rows) -> _Rows:
+        """Return rows with the instant of their transaction, if versions are kept."""
+        if self._versions is None or given.recorded is not None:
+            return given
+        return given._replace(recorded=self._versions.recording.tick(connection))
 
     def _put(
         self, connection: Connection, statement: str, batches: list[list[Any]], known: Known
     ) -> bool:
         """Upsert rows; return False, and do nothing, if columns were added meanwhile."""
+        if self._versions is not None:
+            answers = [connection.execute(statement, each).fetchall() for each in batches]
+            return all(answer[0][0] for answer in answers)
         counts = [connection.execute(statement, each).rowcount for each in batches]
         return min(counts) > 0 or self._extra.is_current(connection, known)
 
     def _upsert(self, timeframe: str, given: _Rows, known: Known) -> tuple[str, list[list[Any]]]:
         """Return an upsert that depends on the known columns, and its batches of parameters."""
-        arrays = tuple(_ARRAYS[str(each.type)] for each in given.further.values())
-        columns = tuple(given.further), arrays, tuple(known.places.values())
-        statement = _upsert_statement(self._schema, known.unchanged, *columns)
+        shape = _shape(given, known)
+        if self._versions is not None:
+            statement = self._versions.upsert(shape)
+        else:
+            statement = _upsert_statement(self._schema, known.unchanged, *shape[:3])
         starts = range(0, len(given.table), _UPSERT_ROWS)
         return statement, [given.parameters(timeframe, start) for start in starts]
 
@@ -318,7 +390,9 @@ class Bars(BarCollection):
 
         def copied(connection: Connection) -> bool:
             try:
-                return self._copy_new(connection, timeframe, given)
+                # With versions the instant is taken first, in the same transaction.
+                with nullcontext() if self._versions is None else connection.transaction():
+                    return self._copy_new(connection, timeframe, given)
             except KEY_TAKEN:  # by another writer; the upsert raises if it was another error
                 return False
 
@@ -330,11 +404,14 @@ class Bars(BarCollection):
         asked = [given.grouped.names, timeframe, *map(timestamptz, (ends["min"], ends["max"]))]
         ((there,),) = connection.execute(self._any, asked).fetchall()
         if not there:
-            self._copy_rows(connection, timeframe, given)
+            self._copy_rows(connection, timeframe, self._timed(connection, given))
         return not there
 
     def _copy_rows(self, connection: Connection, timeframe: str, given: _Rows) -> None:
-        statement = _COPY.format(schema=self._schema, given=_listed(given.further))
+        recorded = "" if given.recorded is None else ", recorded"
+        statement = _COPY.format(
+            schema=self._schema, given=_listed(given.further), recorded=recorded
+        )
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(COPY_HEAD)
             for rows in given.copied(timeframe):
@@ -377,13 +454,16 @@ class Bars(BarCollection):
             return partial(_raise, agreement.error)
         if missing := [each for each in agreement.places() if each not in known.places]:
             return partial(self._extra.ensure, what, missing)
+        given = _Rows(rows, {})
+        if write.replaces or len(rows.table) > _UPSERT_ROWS:
+            given = self._timed(connection, given)
         if write.replaces:
-            self._delete_series(connection, timeframe, rows.names, known)
+            self._delete_series(connection, timeframe, given, known)
         for symbol, name in agreement.widened:
             self._widen(connection, timeframe, symbol, name)
         self._extra.put(connection, timeframe, agreement.changed)
         further = {known.place(each): agreement.column(each) for each in agreement.places()}
-        given = _Rows(rows, further)
+        given = given._replace(further=further)
         if write.copies and self._copy_new(connection, timeframe, given):
             return None
         is_put = self._put(connection, *self._upsert(timeframe, given, known), known)
@@ -406,9 +486,15 @@ class Bars(BarCollection):
         connection.execute(statement, [symbol, timeframe])
 
     def _delete_series(
-        self, connection: Connection, timeframe: str, symbols: list[str], known: Known
+        self, connection: Connection, timeframe: str, given: _Rows, known: Known
     ) -> None:
-        connection.execute(f"DELETE {self._all_of}", [symbols, timeframe])
+        """Delete series that are replaced; with versions, only the bars that are not given."""
+        symbols = given.grouped.names
+        if self._versions is None or given.recorded is None:
+            connection.execute(f"DELETE {self._all_of}", [symbols, timeframe])
+        else:
+            keys = given.keys()
+            self._versions.delete_others(connection, timeframe, symbols, keys, given.recorded)
         if known.token is not None:
             self._extra.forget(connection, timeframe, symbols)
 
@@ -464,6 +550,8 @@ class Bars(BarCollection):
 
     def _probe(self, question: _Question) -> str:
         """Return SQL that tells which further columns the series have; empty: do not ask."""
+        if question.at is not None:
+            return self._token
         if not question.asks_further:
             return ""
         if not self._extra.version.is_complete:
@@ -516,7 +604,8 @@ class Bars(BarCollection):
         newest: int | None = None,
     ) -> _Found:
         """Return one page of bars. Raises `Stale` if its series have columns not selected."""
-        is_one, complete = question.is_one, self._extra.version.is_complete
+        is_one = question.is_one
+        complete = self._extra.version.is_complete and question.at is None
         probe, limit = self._probe(question), newest or selection.page
         statement = selection.statement(
             self._schema, probe, limit, many=not is_one, newest=newest is not None
@@ -524,6 +613,9 @@ class Bars(BarCollection):
         subject: object = question.symbols[0] if is_one else question.symbols
         series = [subject, question.timeframe]
         span = [timestamptz(question.span.first), timestamptz(question.span.last)]
+        if question.at is not None:
+            statement = held_at(self._schema, statement)
+            series = [*[timestamptz(question.at)] * 3, *series]
         probed = series if probe and complete else []
         sent = rows("reading bars", statement, [*probed, *series, *span])
         if is_one:
@@ -587,7 +679,10 @@ class Bars(BarCollection):
         def removed(connection: Connection) -> int:
             if known.token is not None:
                 self._extra.lock(connection, alone=True)
-            ((count, token),) = connection.execute(statement, parameters).fetchall()
+            if self._versions is not None:
+                count, token = self._versions.delete(connection, parameters)
+            else:
+                ((count, token),) = connection.execute(statement, parameters).fetchall()
             if token != known.token:
                 raise Refusal from Stale()
             if known.token is not None:
@@ -604,7 +699,9 @@ class Bars(BarCollection):
         statement = f"SELECT 1 FROM {self._schema}.bars WHERE symbol = %s LIMIT 1"
         return bool(connection.execute(statement, [symbol]).fetchall())
 
-    def rename(self, connection: Connection, old: str, new: str) -> None:
+    def rename(
+        self, connection: Connection, old: str, new: str, at: Timestamptz | None = None
+    ) -> None:
         """Give the bars of a symbol another one, in a transaction that locks out other writers.
 
         Raises `Refusal` from `Stale` if columns were added meanwhile.
@@ -612,7 +709,9 @@ class Bars(BarCollection):
         known = self._extra.now
         if not self._extra.is_current(connection, known):
             raise Refusal from Stale()
-        if self._moves_rows:
+        if self._versions is not None and at is not None:
+            self._versions.rename(connection, old, new, at)
+        elif self._moves_rows:
             statement = _MOVE.format(schema=self._schema, further=_listed(known.places.values()))
             connection.execute(statement, [new, old])
             connection.execute(f"DELETE FROM {self._schema}.bars WHERE symbol = %s", [old])
@@ -621,6 +720,39 @@ class Bars(BarCollection):
             connection.execute(statement, [new, old])
         if known.token is not None:
             self._extra.rename(connection, old, new)
+
+    # Versions. Without a history, what is held was recorded before it.
+
+    def versions(self, symbol: str, timeframe: str, span: TimeRange) -> Versions:
+        """Return the versions of the bars of a range, by date, then by `recorded`."""
+        if self._versions is not None:
+            return self._versions.between(symbol, timeframe, span, None)
+        table = self.read(symbol, timeframe, span)
+        return Versions(table, [None] * len(table), [None] * len(table))
+
+    def recorded(
+        self, symbol: str, timeframe: str, span: TimeRange, at: int
+    ) -> BarColumns | pa.Table:
+        """Return the bars of a range that were held at an instant of recording."""
+        if self._versions is None:
+            return super().recorded(symbol, timeframe, span, at)
+        if self._extra.now.token is None:
+            question = _Question([symbol], timeframe, span, _NUMBERS, at)
+            with suppress(Stale):  # another process has added a column
+                return next((table for _, table in self._answer(question)), EMPTY)
+        return self._versions.between(symbol, timeframe, span, at).bars
+
+    def corrected(self, since: int) -> list[tuple[str, str, TimeRange]]:
+        """Return each series with versions that were replaced at or after an instant."""
+        return [] if self._versions is None else self._versions.corrected(since)
+
+    def prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant; return their number."""
+        return prune(self._database, self._schema, BARS, before)
+
+    def damaged_versions(self) -> Iterator[tuple[str, str]]:
+        """Yield each series with damaged versions, and what is wrong with them."""
+        return iter(()) if self._versions is None else self._versions.damaged()
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars (of a timeframe), sorted."""
@@ -701,6 +833,13 @@ def _kinds_stated(sent: list[tuple[Any, ...]], question: _Question, complete: bo
         raise Stale
     found = json.loads(stated)
     return {question.symbols[0]: found} if question.is_one else found
+
+
+def _shape(given: _Rows, known: Known) -> Shape:
+    arrays = tuple(_ARRAYS[str(each.type)] for each in given.further.values())
+    places = tuple(known.places.values())
+    has_instant = given.recorded is not None
+    return Shape(tuple(given.further), arrays, places, known.unchanged, has_instant)
 
 
 def _asked(question: _Question) -> list[object]:

@@ -99,6 +99,11 @@ class Database:
         self._limits = {"lock_timeout": pool.timeout, "statement_timeout": statement_timeout}
         self._pool = self._new_pool()
 
+    @property
+    def timeout(self) -> float:
+        """The seconds that a call waits for a connection or a lock."""
+        return self._timeout
+
     def open(self) -> None:
         """Open the first connections. Raises `StorageError` if that fails or takes too long."""
         try:

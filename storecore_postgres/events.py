@@ -9,6 +9,7 @@ sequence that is behind is set to the highest number in the table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 from psycopg.errors import UniqueViolation
@@ -22,17 +23,20 @@ from storecore.events import (
     find_events,
     select_events,
 )
+from storecore.knowledge.versions import Version
 from storecore.models import Event
 from storecore.reports import Finding
 from storecore.store.collections import EventCollection
 from storecore.values.times import EARLIEST, TimeRange, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database
+from storecore_postgres.past import EVENTS, GIVEN, Past, prune
 from storecore_postgres.rows import PAGE, Row, decoding, issue, pages
 from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.wire import (
     Encoded,
     Timestamptz,
     instant,
+    moment,
     repeated_texts,
     text_array,
     timestamptz,
@@ -41,8 +45,8 @@ from storecore_postgres.wire import (
 
 _LONGEST_TYPE = 200
 _INSERT = """
-INSERT INTO {schema}.events (timestamp, type, symbol, document)
-SELECT timestamp, type, symbol, document::json
+INSERT INTO {schema}.events (timestamp, type, symbol, document{recorded})
+SELECT timestamp, type, symbol, document::json{instant}
 FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[])
     WITH ORDINALITY AS given (timestamp, type, symbol, document, number)
 ORDER BY number
@@ -67,8 +71,9 @@ WHERE symbol = %s AND events.id = given.id
 """
 # A cluster cannot update the column by which it distributes rows.
 _MOVE = """
-INSERT INTO {schema}.events (id, timestamp, type, symbol, document) OVERRIDING SYSTEM VALUE
-SELECT id, timestamp, type, symbol, document::json
+INSERT INTO {schema}.events
+    (id, timestamp, type, symbol, document{recorded}) OVERRIDING SYSTEM VALUE
+SELECT id, timestamp, type, symbol, document::json{given}
 FROM unnest(%s::int8[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
     AS given (id, timestamp, type, symbol, document)
 """
@@ -78,6 +83,26 @@ SELECT EXISTS (
     SELECT 1 FROM {schema}.events
     WHERE timestamp = %s AND document::text = %s AND xmin = %s::xid8::xid
 )
+"""
+_ALL_VERSIONS = """
+SELECT id, timestamptz_send(timestamp), type, document::text,
+    timestamptz_send(recorded), timestamptz_send(replaced)
+FROM (
+    SELECT id, timestamp, type, symbol, document, recorded, 'infinity'::timestamptz AS replaced
+    FROM {schema}.events
+    UNION ALL
+    SELECT id, timestamp, type, symbol, document, recorded, replaced FROM {schema}.event_history
+) AS found {these} ORDER BY timestamp, id, recorded, replaced
+"""
+_PAST = """
+SELECT id, timestamptz_send(timestamp), type, document::text,
+    timestamptz_send(recorded), timestamptz_send(replaced)
+FROM {schema}.event_history WHERE replaced >= %s
+"""
+_PAST_AFTER = f"""
+SELECT id, timestamptz_send(timestamp), type, document::text, timestamptz_send(replaced)
+FROM {{schema}}.event_history
+WHERE (timestamp, id, replaced) > (%s, %s, %s) ORDER BY timestamp, id, replaced LIMIT {PAGE}
 """
 _AFTER = f"""
 SELECT id, timestamptz_send(timestamp), type, document::text FROM {{schema}}.events
@@ -112,9 +137,22 @@ class _SequenceBehind(Exception):
 class Events(EventCollection):
     """All events of a store."""
 
-    def __init__(self, database: Database, schema: str, distribution: Distribution) -> None:
+    def __init__(
+        self,
+        database: Database,
+        schema: str,
+        distribution: Distribution,
+        past: Past | None = None,
+    ) -> None:
         self._database = database
+        self._schema = schema
         self._table = f"{schema}.events"
+        self._past = past
+        recorded = {
+            "recorded": "" if past is None else ", recorded",
+            "instant": "" if past is None else f", {past.recording.instant}",
+            "given": "" if past is None else f", {GIVEN}",
+        }
         self._has_sequence = self._is_unchecked = distribution != "citus"
         self._sequence = EventSequence(database, schema)
         (
@@ -125,9 +163,10 @@ class Events(EventCollection):
             self._symbols,
             self._rename,
             self._move,
+            self._past_after,
         ) = (
-            each.format(schema=schema)
-            for each in (_INSERT, _AFTER, _COMMITTED, _ROW, _SYMBOLS, _RENAME, _MOVE)
+            each.format(schema=schema, **recorded)
+            for each in (_INSERT, _AFTER, _COMMITTED, _ROW, _SYMBOLS, _RENAME, _MOVE, _PAST_AFTER)
         )
         self._numbered = _NUMBERED.format(insert=self._insert)
 
@@ -211,15 +250,20 @@ class Events(EventCollection):
         def removed(connection: Connection) -> int:
             numbers = [] if is_exact else [self._numbers(connection, query)]
             where = these if is_exact else f"{these} AND id = ANY(%s::int8[])"
-            statement = f"""
-WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FROM gone"""
-            ((count,),) = connection.execute(statement, [*parameters, *numbers]).fetchall()
+            statement = self._removal(where)
+            ((count, *_),) = connection.execute(statement, [*parameters, *numbers]).fetchall()
             return int(count)
 
         def are_gone(connection: Connection, _: str, count: int) -> bool:
             return not self._numbers(connection, query)
 
         return self._database.exactly_once("deleting events", removed, are_gone)
+
+    def _removal(self, where: str) -> str:
+        if self._past is not None:
+            return self._past.delete(EVENTS, where)
+        return f"""
+WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FROM gone"""
 
     def _numbers(self, connection: Connection, query: EventQuery) -> list[int]:
         """Return the numbers of the events that a query asks for."""
@@ -233,7 +277,9 @@ WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FRO
         statement = f"SELECT 1 FROM {self._table} WHERE symbol = %s LIMIT 1"
         return bool(connection.execute(statement, [symbol]).fetchall())
 
-    def rename(self, connection: Connection, old: str, new: str) -> None:
+    def rename(
+        self, connection: Connection, old: str, new: str, at: Timestamptz | None = None
+    ) -> None:
         """Give the events of a symbol another one, within a transaction."""
         of_old = f"{self._row} WHERE symbol = %s"
         rows = connection.execute(of_old, [old], binary=True).fetchall()
@@ -242,22 +288,66 @@ WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FRO
         numbers, times, types = ([row[place] for row in rows] for place in range(3))
         renamed = (replace(self._decoded(*row), symbol=new) for row in rows)
         documents = text_array(encode_event(event).decode() for event in renamed)
-        if self._has_sequence:
-            connection.execute(self._rename, [new, numbers, documents, old])
-            return
-        connection.execute(f"DELETE FROM {self._table} WHERE symbol = %s", [old])
         instants = timestamptz_array(map(instant, times))
         symbols = repeated_texts([(new, len(rows))])
-        moved = [numbers, instants, text_array(types), symbols, documents]
-        connection.execute(self._move, moved)
+        moved: list[Any] = [numbers, instants, text_array(types), symbols, documents]
+        if self._past is not None and at is not None:
+            these = "WHERE symbol = %s AND id = ANY(%s::int8[])"
+            removal = self._past.delete(EVENTS, these, instant=GIVEN)
+            connection.execute(removal, [old, numbers, at])
+            connection.execute(self._move, [at, *moved])
+        elif self._has_sequence:
+            connection.execute(self._rename, [new, numbers, documents, old])
+        else:
+            connection.execute(f"DELETE FROM {self._table} WHERE symbol = %s", [old])
+            connection.execute(self._move, moved)
+
+    # Versions. Without a history, what is held was recorded before it.
+
+    def versions(self, query: EventQuery) -> list[Version[Event]]:
+        """Return the versions of events by timestamp, then by number and by `recorded`."""
+        if self._past is None:
+            span = query.span._replace(aware=True)
+            return [(event, None, None) for event in self.find(query._replace(span=span))]
+        these, parameters = _condition(query)
+        statement = _ALL_VERSIONS.format(schema=self._schema, these=these)
+        is_asked_for = event_filter(query)
+        found = self._versions(statement, parameters)
+        return [each for each in found if is_asked_for(each[0])]
+
+    def past(self, since: int) -> list[Version[Event]]:
+        """Return the versions that were replaced at or after an instant."""
+        if self._past is None:
+            return []
+        return self._versions(_PAST.format(schema=self._schema), [timestamptz(since)])
+
+    def _versions(self, statement: str, parameters: Sequence[object]) -> list[Version[Event]]:
+        rows = self._database.rows("reading versions of events", statement, parameters)
+        return [
+            (self._decoded(*row), moment(recorded), moment(replaced))
+            for *row, recorded, replaced in rows
+        ]
+
+    def prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant; return their number."""
+        return prune(self._database, self._schema, EVENTS, before)
 
     def all(self) -> Iterator[Event]:
         """Yield all events by timestamp, then id."""
         return (self._decoded(*row) for row in self._rows())
 
     def issues(self) -> Iterator[StorageError | None]:
-        """Yield for each row its error, or None."""
-        return (issue(self._decoded, row) for row in self._rows())
+        """Yield for each row its error, or None; replaced versions are rows too."""
+        yield from (issue(self._decoded, row) for row in self._rows())
+        if self._past is not None:
+            yield from (issue(self._decoded, row[:4]) for row in self._past_rows())
+
+    def _past_rows(self) -> Iterator[Row]:
+        def key_of(row: Row) -> list[object]:
+            return [Timestamptz(row[1]), row[0], Timestamptz(row[4])]
+
+        start = [timestamptz(EARLIEST), 0, timestamptz(EARLIEST)]
+        return pages(self._database, "reading events", self._past_after, start, key_of)
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:

@@ -27,6 +27,7 @@ from storecore_postgres.schema.version import SchemaVersion
 
 _LONGEST = 63  # bytes of a name of a column
 _SYSTEM = {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
+_OF_VERSIONS = {"recorded", "replaced"}
 _UNSAFE = re.compile(r'[%{}"\\]')  # marks placeholders, ends an identifier
 TOKEN = "(SELECT value FROM {schema}.about WHERE key = 'columns')"
 _STATE = """
@@ -184,7 +185,7 @@ class ExtraColumns:
             connection.execute(LOCK, [self._schema])
             there = {(name, kind) for name, kind, _ in connection.execute(self._places)}
             taken = connection.execute(_TAKEN, [f"{self._schema}.bars"]).fetchall()
-            names = {*_SYSTEM, *(name for (name,) in taken)}
+            names = {*_SYSTEM, *_OF_VERSIONS, *(name for (name,) in taken)}
             for place in (each for each in places if each not in there):
                 free = column_name(*place, names)
                 names.add(free)

@@ -8,15 +8,24 @@ from msgspec.structs import replace
 
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
+from storecore.knowledge.versions import Version
 from storecore.models import FundamentalData
 from storecore.store.collections import FundamentalCollection
 from storecore.values.times import EARLIEST, EVER, TimeRange, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.names import checked_length
+from storecore_postgres.past import FUNDAMENTALS, GIVEN, Past, prune
 from storecore_postgres.rows import PAGE, Row, decoding, issue, pages, symbols_statement
 from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.schema.version import SchemaVersion
-from storecore_postgres.wire import Timestamptz, instant, text_array, timestamptz, timestamptz_array
+from storecore_postgres.wire import (
+    Timestamptz,
+    instant,
+    moment,
+    text_array,
+    timestamptz,
+    timestamptz_array,
+)
 
 _UPSERT = """
 INSERT INTO {schema}.fundamentals (symbol, timestamp, document)
@@ -32,7 +41,29 @@ _VERSIONS = """
 SELECT symbol, timestamptz_send(timestamp), document::text FROM {schema}.fundamentals
 WHERE symbol = %s AND timestamp BETWEEN %s AND %s ORDER BY timestamp
 """
-_THESE = "FROM {schema}.fundamentals WHERE symbol = %s AND timestamp BETWEEN %s AND %s"
+_WHERE = "WHERE symbol = %s AND timestamp BETWEEN %s AND %s"
+_THESE = f"FROM {{schema}}.fundamentals {_WHERE}"
+_GIVEN_ROWS = """
+    SELECT symbol, timestamp, document::json, {instant}
+    FROM unnest(%s::text[], %s::timestamptz[], %s::text[]) AS given (symbol, timestamp, document)"""
+_ALL_VERSIONS = """
+SELECT symbol, timestamptz_send(timestamp), document::text,
+    timestamptz_send(recorded), timestamptz_send(replaced)
+FROM (
+    SELECT symbol, timestamp, document, recorded, 'infinity'::timestamptz AS replaced
+    FROM {schema}.fundamentals WHERE symbol = %s AND timestamp BETWEEN %s AND %s
+    UNION ALL
+    SELECT symbol, timestamp, document, recorded, replaced
+    FROM {schema}.fundamental_history WHERE symbol = %s AND timestamp BETWEEN %s AND %s
+) AS found ORDER BY timestamp, recorded, replaced
+"""
+_CORRECTED = "SELECT DISTINCT symbol FROM {schema}.fundamental_history WHERE replaced >= %s"
+_PAST_AFTER = f"""
+SELECT symbol, timestamptz_send(timestamp), document::text, timestamptz_send(replaced)
+FROM {{schema}}.fundamental_history
+WHERE (symbol, timestamp, replaced) > (%s, %s, %s)
+ORDER BY symbol, timestamp, replaced LIMIT {PAGE}
+"""
 _AFTER = f"""
 SELECT symbol, timestamptz_send(timestamp), document::text FROM {{schema}}.fundamentals
 WHERE (symbol, timestamp) > (%s, %s) ORDER BY symbol, timestamp LIMIT {PAGE}
@@ -48,14 +79,25 @@ class Fundamentals(FundamentalCollection):
         schema: str,
         distribution: Distribution,
         version: SchemaVersion,
+        past: Past | None = None,
     ) -> None:
         self._database = database
+        self._schema = schema
         self._table = f"{schema}.fundamentals"
+        self._past = past
         self._version = version
         self._symbols = symbols_statement(schema, "fundamentals", distribution)
         self._upsert, self._latest, self._versions, self._these, self._after = (
             each.format(schema=schema) for each in (_UPSERT, _LATEST, _VERSIONS, _THESE, _AFTER)
         )
+        self._removal = f"WITH gone AS (DELETE {self._these} RETURNING 1) SELECT count(*) FROM gone"
+        self._all_versions, self._past_after = (
+            each.format(schema=schema) for each in (_ALL_VERSIONS, _PAST_AFTER)
+        )
+        if past is not None:
+            given = _GIVEN_ROWS.format(instant=past.recording.instant)
+            self._upsert = past.upsert(FUNDAMENTALS, given, "1")
+            self._removal = past.delete(FUNDAMENTALS, _WHERE)
 
     def write(self, batch: list[FundamentalData]) -> None:
         """Insert or replace checked fundamentals, all or none; the last one of a key wins."""
@@ -90,11 +132,10 @@ class Fundamentals(FundamentalCollection):
 
     def delete(self, symbol: str, span: TimeRange) -> int:
         """Remove the fundamentals of a symbol and range; return how many there were."""
-        statement = f"WITH gone AS (DELETE {self._these} RETURNING 1) SELECT count(*) FROM gone"
         key = _key(symbol, span)
 
         def removed(connection: Connection) -> int:
-            ((count,),) = connection.execute(statement, key).fetchall()
+            ((count, *_),) = connection.execute(self._removal, key).fetchall()
             return int(count)
 
         def are_gone(connection: Connection, _: str, count: int) -> bool:
@@ -108,7 +149,9 @@ class Fundamentals(FundamentalCollection):
         statement = f"SELECT 1 FROM {self._table} WHERE symbol = %s LIMIT 1"
         return bool(connection.execute(statement, [symbol]).fetchall())
 
-    def rename(self, connection: Connection, old: str, new: str) -> None:
+    def rename(
+        self, connection: Connection, old: str, new: str, at: Timestamptz | None = None
+    ) -> None:
         """Give the fundamentals of a symbol another one, within a transaction."""
         rows = connection.execute(self._versions, _key(old, EVER), binary=True).fetchall()
         if not rows:
@@ -116,16 +159,57 @@ class Fundamentals(FundamentalCollection):
         renamed = [replace(self._decoded(*row), symbol=new) for row in rows]
         documents = [encode_fundamental(data) for data in renamed]
         times = [instant(timestamp) for _, timestamp, _ in rows]
-        connection.execute(self._upsert, _parameters([new] * len(rows), times, documents))
-        connection.execute(f"DELETE FROM {self._table} WHERE symbol = %s", [old])
+        given = _parameters([new] * len(rows), times, documents)
+        if self._past is None or at is None:
+            connection.execute(self._upsert, given)
+            connection.execute(f"DELETE FROM {self._table} WHERE symbol = %s", [old])
+        else:
+            put = self._past.upsert(FUNDAMENTALS, _GIVEN_ROWS.format(instant=GIVEN), "1")
+            connection.execute(put, [at, *given])
+            removal = self._past.delete(FUNDAMENTALS, "WHERE symbol = %s", instant=GIVEN)
+            connection.execute(removal, [old, at])
+
+    # Versions. Without a history, what is held was recorded before it.
+
+    def versions_of(self, symbol: str, span: TimeRange) -> list[Version[FundamentalData]]:
+        """Return the versions of a symbol, by timestamp, then by `recorded`."""
+        if self._past is None:
+            return [(data, None, None) for data in self.versions(symbol, span)]
+        what = f"reading versions of fundamentals of {symbol!r}"
+        rows = self._database.rows(what, self._all_versions, 2 * _key(symbol, span))
+        return [
+            (self._decoded(*row), moment(recorded), moment(replaced))
+            for *row, recorded, replaced in rows
+        ]
+
+    def corrected(self, since: int) -> list[str]:
+        """Return the symbols with versions replaced at or after an instant."""
+        if self._past is None:
+            return []
+        statement = _CORRECTED.format(schema=self._schema)
+        rows = self._database.rows("reading corrections", statement, [timestamptz(since)])
+        return [name for (name,) in rows]
+
+    def prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant; return their number."""
+        return prune(self._database, self._schema, FUNDAMENTALS, before)
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then by timestamp."""
         return (self._decoded(*row) for row in self._rows())
 
     def issues(self) -> Iterator[StorageError | None]:
-        """Yield for each row its error, or None."""
-        return (issue(self._decoded, row) for row in self._rows())
+        """Yield for each row its error, or None; replaced versions are rows too."""
+        yield from (issue(self._decoded, row) for row in self._rows())
+        if self._past is not None:
+            yield from (issue(self._decoded, row[:3]) for row in self._past_rows())
+
+    def _past_rows(self) -> Iterator[Row]:
+        def key_of(row: Row) -> list[object]:
+            return [row[0], Timestamptz(row[1]), Timestamptz(row[3])]
+
+        start = ["", timestamptz(EARLIEST), timestamptz(EARLIEST)]
+        return pages(self._database, "reading fundamentals", self._past_after, start, key_of)
 
     def _rows(self) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:

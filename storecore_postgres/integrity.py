@@ -50,6 +50,8 @@ def check_rows(bars: Bars, collections: Iterable[Documents]) -> Report:
                 findings += [Finding("damaged", place, each) for each in _invalid_numbers([table])]
                 found = anomalies([table], timeframe)
                 notes += [Finding(kind, place, detail) for kind, detail in found]
+    with unchecked(findings, "bar_history"):
+        findings += [Finding("damaged", *each) for each in bars.damaged_versions()]
     return Report(checked, tuple(findings), notes=tuple(notes))
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from storecore.knowledge.clock import checked_history
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.states import KEPT_VERSIONS, checked_kept
 from storecore_postgres.database import Pool
@@ -25,9 +26,11 @@ class PostgresConfig(Struct, frozen=True, kw_only=True):
     prepare_threshold: int | Literal["never"] | None = 5
     statement_timeout: float | None = None
     state_versions: int = KEPT_VERSIONS
+    history: bool | str = True
 
     def __post_init__(self) -> None:
         checked_kept(self.state_versions)
+        checked_history(self.history)
 
     def __repr__(self) -> str:
         return f"PostgresConfig(schema={self.schema!r})"  # the dsn is a secret
@@ -55,6 +58,7 @@ def storecore_backend() -> BackendSpec:
                 "VersionedState",
                 "Maintenance",
                 "Transfer",
+                "History",
             }
         ),
         promises=frozenset({"durable", "shared", "forked"}),
@@ -74,6 +78,7 @@ def _open(config: PostgresConfig, *, create: bool = True) -> PostgresDataStore:
         prepare_threshold=None if threshold == "never" else threshold,
         statement_timeout=config.statement_timeout,
         state_versions=config.state_versions,
+        history=config.history,
         create=create,
     )
 

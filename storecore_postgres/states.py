@@ -6,18 +6,21 @@ A row with version 0 has the last version of a state that was deleted. It is no 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from storecore.errors import CorruptData, StateConflict, StorageError
 from storecore.reports import StateVersion
-from storecore.states import check_expected
+from storecore.states import check_expected, saved_at_of
 from storecore.store.collections import StateCollection
 from storecore.values.documents import decode_document
+from storecore.values.times import exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database, IsCommitted, Refusal
 from storecore_postgres.rows import decoding, issue
 from storecore_postgres.schema.version import SchemaVersion
+from storecore_postgres.wire import Timestamptz, moment, timestamptz
 
 # Writers of one state take turns. Otherwise a delayed writer could save a version that is already
 # too old to be kept, and nobody would ever see it.
@@ -29,9 +32,14 @@ _LAST_DELETED = """
 SELECT document::text FROM {schema}.states WHERE strategy = %s AND version = 0
 """
 _INSERT = "INSERT INTO {schema}.states (strategy, version, document) VALUES (%s, %s, %s)"
+# The time of another store; -infinity if it is not known.
+_RESTORE = """
+INSERT INTO {schema}.states (strategy, version, document, saved_at)
+VALUES (%s, %s, %s, coalesce(%s::timestamptz, '-infinity'))
+"""
 _DELETE = "DELETE FROM {schema}.states WHERE strategy = %s AND version <= %s"
 _HISTORY = """
-SELECT version, document::text FROM {schema}.states
+SELECT version, document::text, timestamptz_send(saved_at) FROM {schema}.states
 WHERE strategy = %s AND version > 0 ORDER BY version DESC LIMIT {kept}
 """
 # Another store may keep fewer versions: a later version proves that this number was taken.
@@ -73,6 +81,7 @@ class States(StateCollection):
         (
             self._newest,
             self._insert,
+            self._restore,
             self._delete,
             self._committed,
             self._strategies,
@@ -84,6 +93,7 @@ class States(StateCollection):
             for each in (
                 _NEWEST,
                 _INSERT,
+                _RESTORE,
                 _DELETE,
                 _COMMITTED,
                 _STRATEGIES,
@@ -119,8 +129,10 @@ class States(StateCollection):
             newest, document = versions[0] if versions else (0, b"")
             if versions:
                 connection.execute(self._delete, [strategy, max(stored, newest)])
-            for number, each in versions:
-                connection.execute(self._insert, [strategy, number, each.decode()])
+            for version in versions:
+                number, each = version
+                given = [strategy, number, each.decode(), _saved(saved_at_of(version))]
+                connection.execute(self._restore, given)
             return newest, document.decode()
 
         self._database.exactly_once(
@@ -200,13 +212,14 @@ class States(StateCollection):
 
         return is_committed
 
-    def _decoded(self, strategy: str, version: int, document: str) -> StateVersion:
+    def _decoded(self, strategy: str, version: int, document: str, saved: bytes) -> StateVersion:
         place = f"{self._table}, strategy {strategy!r}, version {version}"
         with decoding(place):
             state = decode_document(document.encode())
         if not isinstance(state, dict):
             raise CorruptData(f"{place}: expected a JSON object", place)
-        return StateVersion(version, state)
+        at = moment(saved)
+        return StateVersion(version, state, None if at is None else to_datetime(at, aware=True))
 
 
 def _check_expected(strategy: str, expect: int | None, stored: int) -> None:
@@ -215,3 +228,8 @@ def _check_expected(strategy: str, expect: int | None, stored: int) -> None:
         check_expected(strategy, expect, stored)
     except StateConflict as conflict:
         raise Refusal from conflict
+
+
+def _saved(at: datetime | None) -> Timestamptz | None:
+    """Return the time of a save as a parameter."""
+    return None if at is None else timestamptz(exact_instant(at, "saved_at"))

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from storecore.audit.transfer import LOGS
 from storecore.errors import ConfigError, InvalidData, NotSerializable
+from storecore.knowledge.clock import checked_history, prunable
 from storecore.reports import Report
 from storecore.states import KEPT_VERSIONS, checked_kept
 from storecore.store.base import Store
@@ -21,9 +22,17 @@ from storecore_postgres.extra import ExtraColumns, Stale
 from storecore_postgres.fundamentals import Fundamentals
 from storecore_postgres.integrity import check_rows, unchecked
 from storecore_postgres.names import checked_length
+from storecore_postgres.past import Past
+from storecore_postgres.recording import Recording, Unrecorded
 from storecore_postgres.schema.installation import prepare_schema
 from storecore_postgres.schema.layouts import DISTRIBUTIONS
-from storecore_postgres.schema.tables import FIRST_TABLES, TABLES, quoted
+from storecore_postgres.schema.tables import (
+    ADDED_TABLES,
+    FIRST_TABLES,
+    HISTORY_TABLES,
+    quoted,
+    why_no_history,
+)
 from storecore_postgres.schema.version import SchemaVersion
 from storecore_postgres.states import States
 
@@ -45,7 +54,9 @@ class PostgresDataStore(Store):
     extensions of the database). `pool` bounds the connections and the seconds that a call waits for
     a connection or a lock, and retries. A statement is prepared after `prepare_threshold` uses
     (None: never, as PgBouncer needs). It may take `statement_timeout` seconds (None: unlimited).
-    Of each state the last `state_versions` versions are kept.
+    Of each state the last `state_versions` versions are kept. With `history=True` all replaced
+    versions of bars, fundamentals and events are kept, with False none. With "90d" (h: hours, d:
+    days, w: weeks) `compact()` prunes those that were replaced longer ago.
     With `create=False` nothing is created, a read-only role suffices, and a schema without a store
     raises `NoStore`. Raises `ConfigError` for invalid options, and `StorageError` if the database
     cannot be reached, is too old, or the role may not create the tables.
@@ -72,9 +83,11 @@ class PostgresDataStore(Store):
         prepare_threshold: int | None = 5,
         statement_timeout: float | None = None,
         state_versions: int = KEPT_VERSIONS,
+        history: bool | str = True,
         create: bool = True,
     ) -> None:
-        kept = checked_kept(state_versions)
+        self._kept_states = checked_kept(state_versions)
+        self._kept_for = checked_history(history)
         choices = ("auto", *DISTRIBUTIONS)
         if distribution not in choices:
             raise ConfigError(f"distribution={distribution!r}: expected one of {choices}")
@@ -85,17 +98,33 @@ class PostgresDataStore(Store):
         )
         installed = prepare_schema(database, place, distribution, create=create)
         self._version = version = SchemaVersion(database, place, installed)
-        layout = installed.layout
-        self._extra = ExtraColumns(database, place, layout, version)
-        super().__init__(
-            bars=Bars(database, place, layout, self._extra),
-            fundamentals=Fundamentals(database, place, layout, version),
-            events=Events(database, place, layout),
-            states=States(database, place, version, kept),
-            audit={name: PostgresLog(database, place, layout, name, version) for name in LOGS},
-        )
+        self._layout, self._since = installed.layout, installed.recorded_since
+        self._extra = ExtraColumns(database, place, installed.layout, version)
+        self._assemble()
         database.open()
         self._extra.reload()
+
+    def _assemble(self) -> None:
+        """Make the collections, and the clock of recording if the tables have a history."""
+        database, place, layout, version = (
+            self._database,
+            self._quoted,
+            self._layout,
+            self._version,
+        )
+        recording = past = None
+        if version.has_history:
+            recording = Recording(database, place, self._since, keeps=self._kept_for != 0)
+            past = Past(place, recording)
+        self._recording = recording
+        super().__init__(
+            bars=Bars(database, place, layout, self._extra, past),
+            fundamentals=Fundamentals(database, place, layout, version, past),
+            events=Events(database, place, layout, past),
+            states=States(database, place, version, self._kept_states),
+            audit={name: PostgresLog(database, place, layout, name, version) for name in LOGS},
+            clock=recording or Unrecorded(place, why_no_history(layout)),
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(schema={self._schema!r})"
@@ -125,28 +154,40 @@ class PostgresDataStore(Store):
         by hand.
         """
         self._check_open()
-        healed = [log.chain_head.repair(dry_run=dry_run) for log in self._logs.values()]
+        healed = [clock.repair(dry_run=dry_run)] if (clock := self._recording) else []
+        healed += [log.chain_head.repair(dry_run=dry_run) for log in self._logs.values()]
         actions = tuple(filter(None, [self._events.repair(dry_run=dry_run), *healed]))
         return replace(self.verify(), actions=actions)
 
     def compact(self) -> Report:
-        """Run VACUUM and ANALYZE on all tables; the server skips tables of another owner."""
+        """Prune as `history` says, then run VACUUM and ANALYZE on all tables.
+
+        The server skips tables of another owner.
+        """
         self._check_open()
+        clock = self._recording
+        if clock is not None and self._kept_for is not None:
+            self._prune(prunable(self._kept_for, clock.ask(None), clock.snapshots()))
         self._database.retry("compacting", self._vacuumed)
         return Report(len(self._tables()), actions=("vacuumed and analyzed all tables",))
 
     def complete_tables(self) -> None:
-        """Add the tables and functions that an earlier release has not created.
+        """Add the tables, columns and functions that an earlier release has not created.
 
-        Functions of a schema that has been renamed since are replaced. Otherwise the first write
-        that needs them adds or replaces them. An earlier release still opens the store. Raises
-        `StorageError` if the role does not own the tables.
+        Functions of a schema that has been renamed since are replaced. From then on the store has a
+        history, and an earlier release does not open it any more. No other process may have it open
+        meanwhile. Raises `StorageError` if the role does not own the tables.
         """
         self._check_open()
-        self._version.renew("completing the tables")
+        had_history = self._version.has_history
+        self._version.add_history("completing the tables")
+        if self._version.has_history and not had_history:
+            self._assemble()
+            self._extra.reload()
 
     def _tables(self) -> tuple[str, ...]:
-        return TABLES if self._version.is_complete else FIRST_TABLES
+        added = ADDED_TABLES if self._version.is_complete else ()
+        return (*FIRST_TABLES, *added, *(HISTORY_TABLES if self._version.has_history else ()))
 
     def _rename(self, old: str, new: str) -> None:
         """Rename a symbol in three tables, in one transaction."""
@@ -169,8 +210,10 @@ class PostgresDataStore(Store):
                 check_rename(old, new, has_old=has_old, has_new=has_new)
             except InvalidData as error:
                 raise Refusal from error
+            clock = self._recording
+            at = None if clock is None else clock.tick(connection)
             for each in collections:
-                each.rename(connection, old, new)
+                each.rename(connection, old, new, at)
 
         def is_renamed(connection: Connection, _: str, done: None) -> bool:
             return has_any(connection, new) and not has_any(connection, old)
@@ -187,6 +230,9 @@ class PostgresDataStore(Store):
         checked, findings = report.checked, list(report.findings)
         with unchecked(findings, "events"):
             findings += self._events.sequence_findings()
+        if self._recording is not None:
+            with unchecked(findings, "recording_clock"):
+                findings += self._recording.findings()
         for name, log in self._logs.items():
             with unchecked(findings, name):
                 end, broken = log.verify()

@@ -28,6 +28,7 @@ _BOOL, _INT8, _TEXT, _FLOAT8, _TIMESTAMPTZ = 16, 20, 25, 701, 1184
 _BOOLS, _WHOLES, _TEXTS, _FLOATS, _INSTANTS = 1000, 1016, 1009, 1022, 1185
 _LENGTH = struct.pack(">i", 8)  # of each number
 _NULL = struct.pack(">i", -1)
+_EARLIEST, _LATEST = -(2**63), 2**63 - 1  # -infinity and infinity, as they are sent
 _FEW = 200  # dates, for which the interpreter is faster than two calls of Arrow
 _ROWS = 100_000  # whose fields are joined at once: a column of Arrow has at most 2 GB
 
@@ -63,6 +64,10 @@ class Timestamptz(Encoded):
     """A timestamptz."""
 
 
+BEFORE = Timestamptz(_EARLIEST.to_bytes(8, "big", signed=True))
+"""-infinity: what was written before a store had a history is recorded then."""
+
+
 def timestamptz(instant: int) -> Timestamptz:
     """Return an instant as a parameter, exact in all years and in any session time zone."""
     return Timestamptz(struct.pack(">q", instant - EPOCH))
@@ -77,6 +82,12 @@ def timestamptz_array(instants: Iterable[int]) -> TimestamptzArray:
 def instant(sent: bytes) -> int:
     """Return the instant in the result of `timestamptz_send`."""
     return int.from_bytes(sent, "big", signed=True) + EPOCH
+
+
+def moment(sent: bytes) -> int | None:
+    """Return the instant in the result of `timestamptz_send`; None if it is infinite."""
+    number = int.from_bytes(sent, "big", signed=True)
+    return None if number in (_EARLIEST, _LATEST) else number + EPOCH
 
 
 def repeated_texts(names: Iterable[tuple[str, int]]) -> TextArray:
@@ -112,22 +123,38 @@ def value_array(column: pa.ChunkedArray) -> Encoded:
     return array(head + b"".join(_content(_fields(each)) for each in _slices(column)))
 
 
-def copy_rows_of(texts: Sequence[str], columns: Sequence[pa.ChunkedArray]) -> bytes:
-    """Return rows for COPY: texts, the same in each row, then columns that may have nulls."""
-    head = struct.pack(">h", len(texts) + len(columns))
+def copy_rows_of(
+    texts: Sequence[str], columns: Sequence[pa.ChunkedArray], recorded: Timestamptz | None = None
+) -> bytes:
+    """Return rows for COPY: texts, the same in each row, then columns that may have nulls.
+
+    `recorded` is at the end of each row, if it is given.
+    """
+    tail = _field(recorded)
+    head = struct.pack(">h", len(texts) + len(columns) + bool(tail))
     for text in texts:
         encoded = text.encode()
         head += struct.pack(">i", len(encoded)) + encoded
     parts = zip(*map(_slices, columns), strict=True)
     return b"".join(
-        _content(pc.binary_join_element_wise(pa.scalar(head), *map(_fields, part), b""))
+        _content(
+            pc.binary_join_element_wise(
+                pa.scalar(head), *map(_fields, part), *([pa.scalar(tail)] if tail else []), b""
+            )
+        )
         for part in parts
     )
 
 
-def copy_rows(texts: Sequence[str], date: pa.ChunkedArray, *numbers: pa.ChunkedArray) -> bytes:
-    """Return rows for COPY: texts, the same in each row, then a date, then numbers."""
-    row = bytearray(struct.pack(">h", len(texts) + 1 + len(numbers)))
+def copy_rows(
+    texts: Sequence[str],
+    date: pa.ChunkedArray,
+    *numbers: pa.ChunkedArray,
+    recorded: Timestamptz | None = None,
+) -> bytes:
+    """Return rows for COPY: texts, the same in each row, then a date, numbers and `recorded`."""
+    tail = _field(recorded)
+    row = bytearray(struct.pack(">h", len(texts) + 1 + len(numbers) + bool(tail)))
     for text in texts:
         encoded = text.encode()
         row += struct.pack(">i", len(encoded)) + encoded
@@ -137,11 +164,17 @@ def copy_rows(texts: Sequence[str], date: pa.ChunkedArray, *numbers: pa.ChunkedA
         row += _LENGTH
         places.append(len(row))
         row += bytes(8)
+    row += tail
     rows = row * len(date)
     for place, sent in zip(places, columns, strict=True):
         for byte in range(8):
             rows[place + byte :: len(row)] = sent[byte::8]
     return bytes(rows)
+
+
+def _field(value: Timestamptz | None) -> bytes:
+    """Return a time as the field of a row for COPY; empty for None."""
+    return b"" if value is None else _LENGTH + value.content
 
 
 def float_column(sent: bytes) -> pa.Array:

@@ -24,6 +24,7 @@ FROM pg_catalog.pg_class c
 WHERE c.relnamespace = to_regnamespace(%s) AND c.relname = ANY(%s)
 """
 _TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?\S+\.(\w+) \(\n(.*?)\n\)", re.DOTALL)
+_ADDED = re.compile(r"ALTER TABLE \S+\.(\w+) ADD COLUMN (\w+ \w+)")
 _COLUMN = re.compile(r"^    (\w+) (\w+)(.*?),?$", re.MULTILINE)
 _KEY = re.compile(r"PRIMARY KEY \((.*)\)")
 _TYPES = {
@@ -58,12 +59,13 @@ def tables_of(connection: Connection, schema: str, names: Iterable[str]) -> Tabl
 
 
 def tables_made_by(statements: Iterable[str]) -> Tables:
-    """Return the columns of tables in the CREATE TABLE statements of this package."""
-    return {
-        table: dict(_declared(body))
-        for statement in statements
-        for table, body in _TABLE.findall(statement)
-    }
+    """Return the columns of tables in the statements of this package that create or add them."""
+    tables: Tables = {}
+    for statement in statements:
+        tables.update({table: dict(_declared(body)) for table, body in _TABLE.findall(statement)})
+        for table, column in _ADDED.findall(statement):
+            tables.setdefault(table, {}).update(_declared(f"    {column}"))
+    return tables
 
 
 def _declared(body: str) -> Iterator[tuple[str, Column]]:

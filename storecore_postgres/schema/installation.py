@@ -7,13 +7,14 @@ is until something needs what it does not have: then `complete` adds it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, NoReturn, cast
 
 import psycopg
 from msgspec import Struct
 
 from storecore.errors import ConfigError, NoStore, StorageError
+from storecore.values.times import EARLIEST
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.errors import OLDEST, store_error
 from storecore_postgres.schema.columns import Tables, check_tables, tables_made_by, tables_of
@@ -21,14 +22,16 @@ from storecore_postgres.schema.layouts import DISTRIBUTIONS, Distribution, choos
 from storecore_postgres.schema.tables import (
     ABOUT,
     ADDED_TABLES,
-    FIRST_TABLES,
+    HISTORY_TABLES,
     TABLES,
     VERSION,
     VERSIONS,
     completion_statements,
     create_statements,
+    first_statements,
     function_sources,
     function_statements,
+    history_statements,
     quoted,
 )
 
@@ -52,11 +55,20 @@ WHERE oid = to_regclass(%s) AND grantee <> relowner
 
 
 class Installed(Struct, frozen=True):
-    """The layout of a store's tables, its version, and whether `complete` has nothing to add."""
+    """The layout of a store's tables, its version, and whether `complete` has nothing to add.
+
+    `recorded_since` is an instant before which nothing was recorded.
+    """
 
     layout: Distribution
     version: str
     is_complete: bool
+    recorded_since: int = EARLIEST
+
+    @property
+    def has_history(self) -> bool:
+        """Whether versions are recorded, and what is replaced is kept."""
+        return self.version == str(VERSION)
 
 
 def prepare_schema(
@@ -77,24 +89,50 @@ def prepare_schema(
         except psycopg.Error as error:
             raise database.failed(error, f"opening the schema {schema}") from error
     layout = _agreed_layout(found.about, asked, schema)
-    expected = tables_made_by(create_statements("made", layout))
-    if not found.is_complete:
-        expected = {name: expected[name] for name in FIRST_TABLES}
-    check_tables(found.tables, expected, schema)
-    return Installed(layout, found.about["version"], found.is_complete)
+    since = int(found.about.get("recorded_since", EARLIEST))
+    installed = Installed(layout, found.about["version"], found.is_complete, since)
+    check_tables(found.tables, _expected(installed), schema)
+    return installed
+
+
+def _expected(installed: Installed) -> Tables:
+    """Return the columns of the tables that a store of this version has."""
+    made = first_statements("made", installed.layout)
+    if installed.is_complete:
+        made += completion_statements("made", installed.layout)
+    if installed.has_history:
+        made += history_statements("made", installed.layout)
+    return tables_made_by(made)
 
 
 def complete(connection: Connection, schema: str, layout: Distribution) -> None:
-    """Add what an earlier release has not created; the version of the store stays as it is.
+    """Add what release 1 has not created; the version of the store stays as it is.
 
     The owner of the tables will own it. Roles get the privileges there that they have for bars.
     """
+    _add(connection, schema, ADDED_TABLES[-1], completion_statements(schema, layout), _for_columns)
+
+
+def add_history(connection: Connection, schema: str, layout: Distribution) -> None:
+    """Give a store of an earlier release a history, and roles the privileges for it.
+
+    What it holds counts as recorded before all else.
+    """
+    _add(connection, schema, HISTORY_TABLES[-1], history_statements(schema, layout), _for_history)
+
+
+_Grants = Callable[[Connection, str], Iterator[str]]
+
+
+def _add(
+    connection: Connection, schema: str, table: str, statements: list[str], grants: _Grants
+) -> None:
+    """Execute statements as the owner of the tables, unless a table that they create exists."""
     with connection.transaction():
         connection.execute(LOCK, [schema])
-        if ADDED_TABLES[-1] in tables_of(connection, schema, ADDED_TABLES):
+        if table in tables_of(connection, schema, [table]):
             return
-        added = completion_statements(schema, layout)
-        _execute_as_owner(connection, schema, [*added, *_regranted(connection, schema)])
+        _execute_as_owner(connection, schema, [*statements, *grants(connection, schema)])
 
 
 def renew_functions(connection: Connection, schema: str, layout: Distribution) -> None:
@@ -120,14 +158,33 @@ def _execute_as_owner(connection: Connection, schema: str, statements: list[str]
     connection.execute("RESET ROLE")
 
 
-def _regranted(connection: Connection, schema: str) -> Iterator[str]:
-    """Yield grants for what is added, as they are for bars."""
+def _for_columns(connection: Connection, schema: str) -> Iterator[str]:
+    """Yield grants for what `complete` adds, as they are for bars."""
     for role, privilege in connection.execute(_GRANTED, [f"{schema}.bars"]).fetchall():
         yield f"GRANT {privilege} ON {schema}.series_columns TO {role}"
         if privilege == "SELECT":
             yield f"GRANT SELECT ON {schema}.bar_columns TO {role}"
         if privilege == "INSERT":
             yield f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}"
+
+
+def _for_history(connection: Connection, schema: str) -> Iterator[str]:
+    """Yield grants for what `add_history` adds, as they are for bars and for fundamentals."""
+    *pasts, snapshots = (f"{schema}.{table}" for table in HISTORY_TABLES)
+    tables = ", ".join([*pasts, snapshots])
+    sequences = f"SEQUENCE {schema}.recording_clock, {schema}.history_horizon"
+    for role, privilege in connection.execute(_GRANTED, [f"{schema}.bars"]).fetchall():
+        if privilege in ("SELECT", "INSERT"):
+            yield f"GRANT {privilege} ON {tables} TO {role}"
+        if privilege in ("SELECT", "UPDATE"):
+            yield f"GRANT {privilege} ON {sequences} TO {role}"
+        if privilege == "UPDATE":
+            yield f"GRANT UPDATE ON {snapshots} TO {role}"
+        if privilege == "INSERT":
+            yield f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role}"
+    for role, privilege in connection.execute(_GRANTED, [f"{schema}.fundamentals"]).fetchall():
+        if privilege == "DELETE":
+            yield f"GRANT DELETE ON {tables} TO {role}"
 
 
 def remove(dsn: str, schema: str) -> None:
@@ -163,7 +220,7 @@ class _Contents(NamedTuple):
     def is_complete(self) -> bool:
         """Whether the tables are there that an earlier release does not create."""
         added = any(name in self.tables for name in ADDED_TABLES)
-        return added or self.about.get("version") == str(VERSION)
+        return added or self.about.get("version", "1") != "1"
 
 
 def _contents(connection: Connection, schema: str) -> _Contents:

@@ -13,8 +13,8 @@ from storecore.errors import ConfigError
 from storecore.errors.redaction import redacted
 from storecore_postgres.schema.layouts import Distribution, layout_statements, primary_key
 
-VERSION = 2  # the highest that this release reads and writes
-VERSIONS = ("1", "2")
+VERSION = 3  # the highest that this release reads and writes
+VERSIONS = ("1", "2", "3")
 FIRST_TABLES = (
     "bars",
     "fundamentals",
@@ -26,7 +26,8 @@ FIRST_TABLES = (
     "about",
 )
 ADDED_TABLES = ("bar_columns", "series_columns")  # which a store of release 1 does not have
-TABLES = (*FIRST_TABLES, *ADDED_TABLES)
+HISTORY_TABLES = ("bar_history", "fundamental_history", "event_history", "snapshots")
+TABLES = (*FIRST_TABLES, *ADDED_TABLES, *HISTORY_TABLES)
 _NOT_IN_A_NAME = re.compile(r"[\0%{}\ud800-\udfff]")  # % and braces mark placeholders
 _LONGEST = 63  # bytes; the server truncates longer identifiers, and two might become equal
 
@@ -130,20 +131,27 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
 {tag}
 """
 _ADD_BAR_COLUMN = """
-CREATE OR REPLACE FUNCTION {schema}.add_bar_column(column_name text, column_kind text, place text)
+CREATE OR REPLACE FUNCTION
+    {schema}.add_bar_column(column_name text, column_kind text, place text)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {tag}
+DECLARE
+    each regclass;
 BEGIN
-    EXECUTE format(
-        'ALTER TABLE %s ADD COLUMN %I %s', '{literal}.bars'::regclass, place,
-        CASE column_kind
-            WHEN 'float64' THEN 'float8'
-            WHEN 'int64' THEN 'int8'
-            WHEN 'bool' THEN 'bool'
-            WHEN 'string' THEN 'text COLLATE "C"'
-            WHEN 'timestamp' THEN 'timestamptz'
-        END
-    );
+    FOREACH each IN ARRAY array_remove(
+        ARRAY[to_regclass('{literal}.bars'), to_regclass('{literal}.bar_history')], NULL
+    ) LOOP
+        EXECUTE format(
+            'ALTER TABLE %s ADD COLUMN %I %s', each, place,
+            CASE column_kind
+                WHEN 'float64' THEN 'float8'
+                WHEN 'int64' THEN 'int8'
+                WHEN 'bool' THEN 'bool'
+                WHEN 'string' THEN 'text COLLATE "C"'
+                WHEN 'timestamp' THEN 'timestamptz'
+            END
+        );
+    END LOOP;
     INSERT INTO {schema}.bar_columns VALUES (column_name, column_kind, place);
     INSERT INTO {schema}.about
     SELECT 'columns', count(*)::text FROM {schema}.bar_columns
@@ -156,6 +164,103 @@ _REVOKED = """
 REVOKE ALL ON FUNCTION
     {schema}.use_version_2(), {schema}.add_bar_column(text, text, text) FROM PUBLIC
 """
+# The instant at which a version was recorded; -infinity: before the store had a history. It has no
+# default, so that a process of an earlier release that has the store open cannot write any more.
+_RECORDED = """
+ALTER TABLE {schema}.{table} ADD COLUMN recorded timestamptz NOT NULL DEFAULT '-infinity';
+ALTER TABLE {schema}.{table} ALTER recorded DROP DEFAULT
+"""
+_HISTORY = """
+CREATE TABLE {schema}.bar_history (
+    symbol text COLLATE "C" NOT NULL,
+    timeframe text COLLATE "C" NOT NULL,
+    date timestamptz NOT NULL,
+    open float8 NOT NULL,
+    high float8 NOT NULL,
+    low float8 NOT NULL,
+    close float8 NOT NULL,
+    volume float8,
+    exact_volume int8,
+    recorded timestamptz NOT NULL,
+    replaced timestamptz NOT NULL,
+    PRIMARY KEY (symbol, timeframe, date, replaced)
+);
+CREATE INDEX ON {schema}.bar_history USING brin (replaced);
+CREATE TABLE {schema}.fundamental_history (
+    symbol text COLLATE "C" NOT NULL,
+    timestamp timestamptz NOT NULL,
+    document json NOT NULL,
+    recorded timestamptz NOT NULL,
+    replaced timestamptz NOT NULL,
+    PRIMARY KEY (symbol, timestamp, replaced)
+);
+CREATE INDEX ON {schema}.fundamental_history USING brin (replaced);
+CREATE TABLE {schema}.event_history (
+    id bigint NOT NULL,
+    timestamp timestamptz NOT NULL,
+    type text COLLATE "C" NOT NULL,
+    symbol text COLLATE "C" NOT NULL,
+    document json NOT NULL,
+    recorded timestamptz NOT NULL,
+    replaced timestamptz NOT NULL,
+    PRIMARY KEY (timestamp, id, replaced)
+);
+CREATE INDEX ON {schema}.event_history USING brin (replaced);
+CREATE TABLE {schema}.snapshots (
+    name text COLLATE "C" NOT NULL,
+    recorded timestamptz NOT NULL,
+    note text NOT NULL,
+    PRIMARY KEY (name)
+);
+CREATE SEQUENCE {schema}.recording_clock;
+CREATE SEQUENCE {schema}.history_horizon MINVALUE -9223372036854775808 START 0;
+SELECT setval('{literal}.recording_clock', (extract(epoch FROM clock_timestamp()) * 1000000)::int8);
+INSERT INTO {schema}.about SELECT 'recorded_since', last_value FROM {schema}.recording_clock
+"""
+# Further columns of an earlier release may have the names of the instants.
+_RENAMED = """
+DO {tag}
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT stored_as, stored_as || '_' || kind AS free FROM {schema}.bar_columns
+        WHERE stored_as IN ('recorded', 'replaced')
+    LOOP
+        EXECUTE format(
+            'ALTER TABLE %s RENAME COLUMN %I TO %I',
+            '{literal}.bars'::regclass, each.stored_as, each.free
+        );
+        UPDATE {schema}.bar_columns SET stored_as = each.free WHERE stored_as = each.stored_as;
+    END LOOP;
+END {tag}
+"""
+_FURTHER_OF_THE_PAST = """
+DO {tag}
+DECLARE
+    each record;
+BEGIN
+    FOR each IN
+        SELECT attname, format_type(atttypid, atttypmod) AS kind
+        FROM {schema}.bar_columns JOIN pg_attribute ON attname = stored_as
+        WHERE attrelid = '{literal}.bars'::regclass
+    LOOP
+        EXECUTE format(
+            'ALTER TABLE %s ADD COLUMN %I %s %s', '{literal}.bar_history'::regclass,
+            each.attname, each.kind, CASE each.kind WHEN 'text' THEN 'COLLATE "C"' END
+        );
+    END LOOP;
+END {tag}
+"""
+# A serialization failure: the store repeats the write.
+_REFUSE_OUTDATED = """
+CREATE FUNCTION {schema}.refuse_outdated() RETURNS boolean LANGUAGE plpgsql AS {tag}
+BEGIN
+    RAISE EXCEPTION 'another session has written the same row meanwhile'
+        USING ERRCODE = 'serialization_failure';
+END {tag}
+"""
+_USE_VERSION_3 = "UPDATE {schema}.about SET value = '3' WHERE key = 'version'"
 _GRANTS = """\
 -- replace reader, writer and keeper by the names of your roles (CREATE ROLE … LOGIN)
 -- for a role that only reads:
@@ -168,14 +273,16 @@ GRANT USAGE ON SCHEMA {schema} TO writer;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO writer;
 GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO writer;
 GRANT UPDATE ON {schema}.bars, {schema}.series_columns TO writer;
-GRANT UPDATE ON {schema}.fundamentals, {schema}.audit_heads TO writer;
+GRANT UPDATE ON {schema}.fundamentals, {schema}.audit_heads, {schema}.snapshots TO writer;
 GRANT DELETE ON {schema}.bars, {schema}.series_columns, {schema}.states TO writer;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO writer;
 
--- for a role that also deletes events and fundamentals, and renames symbols:
+-- for a role that also deletes events and fundamentals, renames symbols and prunes history:
 GRANT writer TO keeper;
 GRANT DELETE ON {schema}.events, {schema}.fundamentals TO keeper;
 GRANT UPDATE ON {schema}.events TO keeper;
+GRANT DELETE ON {schema}.bar_history, {schema}.fundamental_history TO keeper;
+GRANT DELETE ON {schema}.event_history, {schema}.snapshots TO keeper;
 """
 
 
@@ -196,6 +303,15 @@ def quoted(schema: str) -> str:
 
 def create_statements(schema: str, distribution: Distribution) -> list[str]:
     """Return the SQL that creates the tables of a store; `schema` is quoted."""
+    return [
+        *first_statements(schema, distribution),
+        *completion_statements(schema, distribution),
+        *history_statements(schema, distribution),
+    ]
+
+
+def first_statements(schema: str, distribution: Distribution) -> list[str]:
+    """Return the SQL that creates what release 1 did."""
     event_key = primary_key("events", "timestamp, id", distribution)
     made = [ABOUT.format(schema=schema), _TABLES.format(schema=schema, event_key=event_key)]
     for log in ("decisions", "orders"):
@@ -208,11 +324,11 @@ def create_statements(schema: str, distribution: Distribution) -> list[str]:
     about = {"version": VERSIONS[0], "distribution": distribution}
     rows = ", ".join(f"('{key}', '{value}')" for key, value in about.items())
     made.append(f"INSERT INTO {schema}.about VALUES {rows}")
-    return made + completion_statements(schema, distribution)
+    return made
 
 
 def completion_statements(schema: str, distribution: Distribution) -> list[str]:
-    """Return the SQL that adds what a store of an earlier release does not have."""
+    """Return the SQL that adds what a store of release 1 does not have."""
     return [
         _COMPLETION.format(schema=schema),
         _VOLUME.format(schema=schema),  # apart: a cluster sends a whole string to its nodes
@@ -224,7 +340,7 @@ def completion_statements(schema: str, distribution: Distribution) -> list[str]:
 def function_statements(schema: str, distribution: Distribution) -> list[str]:
     """Return the SQL that creates the functions, or replaces them."""
     functions = [
-        *(each.format(schema=schema, **_marks(schema)) for each in _FUNCTIONS.values()),
+        *(each.format(**_names(schema)) for each in _FUNCTIONS.values()),
         _REVOKED.format(schema=schema),
     ]
     if distribution != "citus":
@@ -236,19 +352,52 @@ def function_statements(schema: str, distribution: Distribution) -> list[str]:
 
 def function_sources(schema: str) -> dict[str, str]:
     """Return the body of each function by its name, as the server keeps it."""
-    marks = _marks(schema)
+    names = _names(schema)
     return {
-        name: statement.format(schema=schema, **marks).split(marks["tag"])[1]
+        name: statement.format(**names).split(names["tag"])[1]
         for name, statement in _FUNCTIONS.items()
     }
 
 
-def _marks(schema: str) -> dict[str, str]:
-    """Return the schema within quotes, and a tag that it does not contain."""
+def keeps_history(distribution: Distribution) -> bool:
+    """Return whether stores of a layout can have a history.
+
+    One statement of Citus cannot change two tables, and TimescaleDB plans the condition of a
+    conflict for each chunk, without what it asks of the table.
+    """
+    return distribution == "none"
+
+
+def why_no_history(distribution: Distribution) -> str:
+    """Return why a store of a layout has no history, and what to do."""
+    if keeps_history(distribution):
+        return (
+            "it is of an earlier release, which recorded nothing; run `storecore init` as its "
+            "owner, which begins one"
+        )
+    return (
+        f"its tables have the layout {distribution}, which can have none; copy it into a plain one"
+    )
+
+
+def history_statements(schema: str, distribution: Distribution) -> list[str]:
+    """Return the SQL that gives a store of version 1 or 2 a history, and makes it version 3."""
+    if not keeps_history(distribution):
+        return []
+    names = _names(schema)
+    recorded = (
+        _RECORDED.format(schema=schema, table=table) for table in ("bars", "fundamentals", "events")
+    )
+    added = (_HISTORY, _FURTHER_OF_THE_PAST, _ADD_BAR_COLUMN, _REFUSE_OUTDATED, _USE_VERSION_3)
+    return [_RENAMED.format(**names), *recorded, *(each.format(**names) for each in added)]
+
+
+def _names(schema: str) -> dict[str, str]:
+    """Return the names that statements with a function or a text need; `schema` is quoted."""
     tag = "$body$"
     while tag in schema:
         tag = f"$_{tag[1:]}"
-    return {"literal": schema.replace("'", "''"), "tag": tag}
+    return {"schema": schema, "literal": schema.replace("'", "''"), "tag": tag}
 
 
 def grants(schema: str) -> str:

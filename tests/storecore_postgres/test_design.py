@@ -70,7 +70,7 @@ def test_the_keys_of_a_cluster_are_there(table, layout):
 
 
 def test_the_version_is_that_of_the_code():
-    assert f"becomes {VERSION} before the first write" in PAGE
+    assert f"`about.version` is {VERSION} in a new store" in PAGE
 
 
 def test_the_grants_are_those_that_the_command_prints():

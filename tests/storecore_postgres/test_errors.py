@@ -179,8 +179,8 @@ def test_a_database_in_another_encoding(refused, database):
 
 
 def test_a_schema_of_a_later_version(refused, store, admin, schema, opened):
-    admin.execute(f"UPDATE {schema}.about SET value = '3' WHERE key = 'version'")
-    refused(StorageError, "has version 3, this storecore supports 2; upgrade", opened)
+    admin.execute(f"UPDATE {schema}.about SET value = '4' WHERE key = 'version'")
+    refused(StorageError, "has version 4, this storecore supports 3; upgrade", opened)
 
 
 def test_a_schema_that_is_someone_elses(refused, admin, schema, opened):

@@ -81,6 +81,6 @@ def test_a_server_that_only_reads_is_enough(opened, place):
 
 
 def test_a_schema_of_a_later_version_is_reported_as_ever(store, admin, schema, opened):
-    admin.execute(f"UPDATE {schema}.about SET value = '3' WHERE key = 'version'")
-    with pytest.raises(StorageError, match="has version 3, this storecore supports 2; upgrade"):
+    admin.execute(f"UPDATE {schema}.about SET value = '4' WHERE key = 'version'")
+    with pytest.raises(StorageError, match="has version 4, this storecore supports 3; upgrade"):
         opened(create=False)

@@ -13,11 +13,16 @@ import psycopg
 import pytest
 
 import storecore_postgres
-from storecore import ConfigError, Event
+from storecore import ConfigError, Event, HistoryPruned
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.schema import installation
 from storecore_postgres.schema.layouts import choose_layout, layout_statements
-from storecore_postgres.schema.tables import ADDED_TABLES, FIRST_TABLES, TABLES
+from storecore_postgres.schema.tables import (
+    ADDED_TABLES,
+    FIRST_TABLES,
+    HISTORY_TABLES,
+    TABLES,
+)
 
 STAND_INS = """
 CREATE TABLE asked (number serial, what text, relation regclass, by text);
@@ -38,12 +43,16 @@ PLAIN_KEYS = {
     "about": "key",
     "audit_heads": "log",
     "bar_columns": "name, kind",
+    "bar_history": "symbol, timeframe, date, replaced",
     "bars": "symbol, timeframe, date",
     "decisions": "seq",
+    "event_history": "timestamp, id, replaced",
     "events": "timestamp, id",
+    "fundamental_history": "symbol, timestamp, replaced",
     "fundamentals": "symbol, timestamp",
     "orders": "seq",
     "series_columns": "symbol, timeframe",
+    "snapshots": "name",
     "states": "strategy, version",
 }
 
@@ -172,8 +181,11 @@ def test_the_tables_of_each_layout_have_its_keys_and_serve(
         assert connection.execute(asked).fetchall() == notes
         found = dict(connection.execute(KEYS).fetchall())
         named = {name: set(columns.split(", ")) for name, columns in found.items()}
+        of_history = () if distribution == "none" else HISTORY_TABLES
         assert named == {
-            name: set(columns.split(", ")) for name, columns in {**PLAIN_KEYS, **keys}.items()
+            name: set(columns.split(", "))
+            for name, columns in {**PLAIN_KEYS, **keys}.items()
+            if name not in of_history
         }
         store.write_bars("AAPL", [bar()])
         store.write_bars("MSFT", [bar(symbol="MSFT", volume=None, extra={"vwap": 1.5, "n": 1})])
@@ -215,3 +227,15 @@ def test_a_write_to_a_cluster_that_is_in_doubt_goes_by_its_number(desk, event, a
         at_commit(commit)
         store.write_event(event())
         assert connection.execute("SELECT count(*) FROM desk.events").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("distribution", ["citus", "timescale"])
+def test_a_cluster_and_a_hypertable_have_no_history_yet(desk, distribution, bar):
+    _, store = desk(distribution)
+    with store:
+        store.complete_tables()
+        store.write_bars("AAPL", [bar(close=1.0)])
+        store.write_bars("AAPL", [bar(close=2.0)])
+        assert [each.bar.close for each in store.bar_versions("AAPL")] == [2.0]
+        with pytest.raises(HistoryPruned, match=f"tables have the layout {distribution}, which"):
+            store.recorded_now()

@@ -29,6 +29,7 @@ def as_writer(admin, role, place, opened):
         for grant in (
             f"USAGE ON SCHEMA {schema}",
             f"SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA {schema}",
+            f"SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema}",
             f"EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema}",
         ):
             admin.execute(f"GRANT {grant} TO {name}")

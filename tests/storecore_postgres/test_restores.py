@@ -126,6 +126,8 @@ def test_a_role_that_may_not_set_the_sequence_is_told_who_may(
     name, dsn = role()
     admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO {name}")
     admin.execute(f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO {name}")
+    if store._recording:
+        admin.execute(f"GRANT SELECT, UPDATE ON {schema}.recording_clock TO {name}")
     store.write_events([event(), event()])
     with PostgresDataStore(dsn, schema=schema) as writer:
         writer.write_event(event())

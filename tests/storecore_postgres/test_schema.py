@@ -130,7 +130,7 @@ def test_a_name_that_the_server_keeps_for_itself_is_refused_before_anything_is_a
          r"orders has the primary key \(\); expected \(seq"),
         ("DROP TABLE {schema}.audit_heads", "its table audit_heads does not exist"),
         ("DELETE FROM {schema}.about",
-         "has the tables audit_heads, bars, .* its table about has no version"),
+         "has the tables audit_heads, .*bars, .* its table about has no version"),
         ("DROP TABLE {schema}.about", "were restored without it; restore the whole schema"),
         ("DELETE FROM {schema}.about WHERE key = 'distribution'", "names the distribution None"),
         ("UPDATE {schema}.about SET value = 'oracle' WHERE key = 'distribution'",
