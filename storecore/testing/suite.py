@@ -104,8 +104,8 @@ BASE_LAWS: tuple[type[Fixtures], ...] = (
     QuestionLaws,
     DeletionLaws,
     RunLaws,
-    ReceiptLaws,
     KnownLaws,
+    ReceiptLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "BarTables": BarTableLaws,
