@@ -112,6 +112,10 @@ class FileClock(Clock):
             self._began = read_began(self._disk, self._base_path) or EARLIEST
         return self._began
 
+    def is_asked(self) -> bool:
+        """Return whether somebody has ever asked what the store held at an instant."""
+        return self._file.exists()
+
     @contextmanager
     def publishing(self, instant: int) -> Iterator[None]:
         """Let no question overtake a write while it becomes visible.

@@ -137,11 +137,11 @@ def encode(
     flushed: dict[str, int],
     generation: int = 0,
     replaces: Sequence[int] = (),
-    recorded: Recorded | None = None,
+    block: bytes = b"",
 ) -> bytes:
     """Return a series table as the bytes of a partition; see `Metadata` for the rest.
 
-    `recorded` says when its rows were recorded (None: at the generation).
+    `block` says when its rows were recorded (empty: at the generation).
     """
     kinds = kinds_of(table) if table.num_columns > len(_ALL) else {}
     nulls = table["volume"].null_count > 0
@@ -163,7 +163,6 @@ def encode(
         metadata_collector=written,
     )
     content = memoryview(sink.getvalue())
-    block = recorded.block(generation) if recorded is not None else b""
     version = WITH_FURTHER if kinds or nulls else SEVEN_COLUMNS
     metadata = Metadata(
         VERSION if block else version,
@@ -373,9 +372,10 @@ class PartitionFile:
             start, size = _place(row_group.column(len(self._names)))
             return bytes(self._view[start + size : metadata_start(self._view)])
 
-    def hold(self, bars: pa.Table) -> None:
+    def hold(self, bars: pa.Table, recorded: Recorded) -> None:
         """Keep the bars of the whole partition, which the caller knows already."""
         self._kept[self._names] = owned(bars)
+        self._recorded = recorded
 
     def _chosen(self, columns: Collection[str]) -> tuple[str, ...]:
         names = tuple(name for name in _ALL if name == "date" or name in columns)
@@ -574,7 +574,7 @@ def bars_in(file: OpenFile) -> PartitionFile:
     return _kept.partition(file.path, bytes(content))
 
 
-def keep(path: Path, content: bytes, bars: pa.Table) -> None:
+def keep(path: Path, content: bytes, bars: pa.Table, recorded: Recorded) -> None:
     """Keep a partition that is about to be written, decoded for the next append or read."""
     if len(content) <= SMALL:
-        _kept.partition(path, content).hold(bars)
+        _kept.partition(path, content).hold(bars, recorded)

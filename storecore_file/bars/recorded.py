@@ -130,14 +130,27 @@ class Recorded:
         return Recorded.of(Run(rows, instant if at == NOW else at) for rows, at in self.runs())
 
     def block(self, generation: int) -> bytes:
+        """Return the block of a partition of this generation, as `written` does."""
+        return self.written(generation)[0]
+
+    def written(self, generation: int) -> tuple[bytes, Recorded]:
         """Return the block of a partition of this generation, empty if it needs none.
 
-        The generation is above that of the partition that rows were read from.
+        Also return what will be read back. The generation is above that of the partition that rows
+        were read from.
         """
-        if self._read.rows:
-            rest = self._read.rows - self._rows_in_block()
-            return self._read.block + _entry(rest, generation - self._read.generation)
-        return _encoded(self.at(generation).runs(), generation)
+        known = self._read.rows
+        if known:
+            rest = known - self._rows_in_block()
+            block = self._read.block + _entry(rest, generation - self._read.generation)
+        else:
+            runs = self._runs if self._runs == [Run(self.rows, NOW)] else self.at(generation).runs()
+            listed = runs[:-1] if runs and runs[-1].at in (NOW, generation) else runs
+            known = sum(run.rows for run in listed)
+            block = _encoded(runs, listed, generation)
+        made = Recorded(self.rows, block, generation)
+        made._in_block = known
+        return block, made
 
     def _rows_in_block(self) -> int:
         """Return how many rows the entries of the block stand for."""
@@ -157,9 +170,8 @@ def _merged(runs: Iterable[Run]) -> list[Run]:
     return found
 
 
-def _encoded(runs: Sequence[Run], generation: int) -> bytes:
-    """Return the block for some runs."""
-    listed = runs[:-1] if runs and runs[-1].at == generation else runs
+def _encoded(runs: Sequence[Run], listed: Sequence[Run], generation: int) -> bytes:
+    """Return the entries of the first of some runs."""
     nexts = [*(run.at for run in runs[1:]), generation]
     return b"".join(
         _entry(rows, next_ - at) for (rows, at), next_ in zip(listed, nexts, strict=False)

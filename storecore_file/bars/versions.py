@@ -44,6 +44,8 @@ class Dated(NamedTuple):
 
     def part(self, start: int, stop: int) -> Dated:
         """Return the bars from row `start` to row `stop`, without that one."""
+        if start == 0 and stop >= self.recorded.rows:
+            return self
         return Dated(self.bars.slice(start, stop - start), self.recorded.part(start, stop))
 
     def between(self, first: int, last: int) -> Dated:

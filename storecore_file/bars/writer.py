@@ -147,6 +147,10 @@ class _Group(NamedTuple):
     first: int
     last: int
 
+    def has_all(self, dates: Sequence[int]) -> bool:
+        """Return whether all of a batch's dates are in it."""
+        return dates[0] == self.first and dates[-1] == self.last
+
 
 class Prepared(NamedTuple):
     """A staged upsert: its files, and the state of the series that they were made from."""
@@ -394,9 +398,11 @@ class SeriesWriter:
         layers = (*waiting.layers, Layer(Dated.now(new)))
         batch = waiting._replace(layers=layers) if len(new) else waiting
         put: list[_Filled] = []
-        for group in _groups(batch.dates(), partitions):
+        dates = batch.dates()
+        for group in _groups(dates, partitions):
+            rows = batch if group.has_all(dates) else batch.part(group.first, group.last)
             last = group.partition in partitions[-1:]
-            put += self._grown(group, batch, pending, last, change)
+            put += self._grown(group, rows, pending, last, change)
         return _Upserted(put, bool(waiting.layers) and len(new) > 0, change)
 
     def _agreed(
@@ -560,13 +566,12 @@ class SeriesWriter:
     def _grown(
         self,
         group: _Group,
-        batch: Unflushed,
+        rows: Unflushed,
         pending: Pending,
         last: bool,
         change: _Change | None,
     ) -> Iterator[_Filled]:
         """Yield the partitions to write for the rows of one group."""
-        rows = batch.part(group.first, group.last)
         if group.partition is None:
             filled = _Filled(Partition(group.low, group.high, ""), EMPTY, pending.through)
         else:
@@ -699,7 +704,7 @@ class SeriesWriter:
 
     def _publish(self, staged: list[Staged], gone: list[Path], past: Past) -> None:
         """Put staged partitions in place and remove others, once what they replace is kept."""
-        if self._history is None or not past.instant:
+        if self._history is None or not (past.replaced or self._history.clock.is_asked()):
             self._disk.exchange(staged, gone)
             return
         with self._history.clock.publishing(past.instant):
@@ -730,12 +735,11 @@ class SeriesWriter:
         )
         try:
             for filled in put:
-                path, content = (
-                    self._series.path(filled.partition),
-                    self._encoded(filled, past.instant),
-                )
+                path = self._series.path(filled.partition)
+                block, recorded = filled.recorded.written(past.instant)
+                content = self._encoded(filled, past.instant, block)
                 staged.append(self._disk.stage(path, content))
-                keep(path, content, filled.bars)
+                keep(path, content, filled.bars, recorded)
         except BaseException:
             self._disk.discard(staged)
             raise
@@ -754,11 +758,10 @@ class SeriesWriter:
             return next_generation(seen)
         return self._history.clock.take(max(seen, default=0))
 
-    def _encoded(self, filled: _Filled, generation: int) -> bytes:
+    def _encoded(self, filled: _Filled, generation: int, block: bytes) -> bytes:
         others = [each.identity for each in filled.origins if each.name != filled.partition.name]
         symbol, timeframe = self._series.symbol, self._series.timeframe
-        recorded = filled.recorded
-        return encode(symbol, timeframe, filled.bars, filled.flushed, generation, others, recorded)
+        return encode(symbol, timeframe, filled.bars, filled.flushed, generation, others, block)
 
     def _remove(
         self,
