@@ -50,7 +50,7 @@ _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
 _LISTINGS = 10  # a listed document may be gone: a repair has moved it, say
 _SUFFIX = ".jsonl"
 _LOG = re.compile(r"[^.].*\.jsonl")
-_RECORDED = re.compile(rb',"recorded":(\d+)\}\Z')
+_RECORDED = re.compile(rb',\s*"recorded":\s*(\d+)\}\Z')
 _STAMP = len("2026-01-05T21-30-00.000000Z.json")
 
 

@@ -150,7 +150,7 @@ def decode_day(content: bytes, path: Path) -> SealedDay:
         metadata, table = _table(content)
         # Without its time zone: Arrow would ask for a database of zones to name UTC.
         events = [_event(row) for row in table.cast(_NAIVE).to_pylist()]
-        recorded = _sums(metadata.recorded)
+        recorded = tuple(_sums(metadata.recorded))
         if recorded and len(recorded) != len(events):
             raise ValueError(f"it says of {len(recorded)} events when they were recorded")
         return SealedDay(metadata.through, events, metadata.changed, recorded)
