@@ -7,6 +7,7 @@ still forming is shown as it was last recorded by then: only a store with `Histo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from storecore.bars.extra_values import FIELDS
@@ -16,7 +17,7 @@ from storecore.knowledge.lengths import begun_by, last_ended
 from storecore.models import Event, FundamentalData, PriceBar
 from storecore.protocols import VersionedState
 from storecore.reports import StateVersion
-from storecore.store.questions import has_method, recording_began
+from storecore.store.questions import has_method, held_bars, recording_began
 from storecore.store.tables import pieces_of, read_bar_table
 from storecore.store.wrapper import method_of
 from storecore.values.times import Bound, TimeRange, exact_instant, to_datetime
@@ -168,12 +169,13 @@ class Known(NamedTuple):
     def _ended_bars(
         self, symbol: str, span: TimeRange, until: int, timeframe: str
     ) -> list[PriceBar]:
-        bounds = to_datetime(span.first, span.aware), to_datetime(until, span.aware)
         if self.recorded is None:
+            bounds = to_datetime(span.first, span.aware), to_datetime(until, span.aware)
             read = method_of(self.store, "read_bars")
             return list(read(symbol, *bounds, timeframe=timeframe, last=span.newest))
-        asked = {"timeframe": timeframe, "recorded": self._moment()}
-        return [each.bar for each in self.store.bar_versions(symbol, *bounds, **asked)]
+        held = getattr(self.store, "held_bars", None) or partial(held_bars, self.store)
+        bars: list[PriceBar] = held(symbol, span._replace(last=until), timeframe, self.recorded)
+        return bars
 
     def _versions(self, symbol: str, bounds: tuple[Any, Any], timeframe: str) -> list[Any]:
         """Return the versions of bars that were held at the limit, if it is known since when."""

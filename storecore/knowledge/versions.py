@@ -7,7 +7,7 @@ deletion ends a version without beginning another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
@@ -98,11 +98,6 @@ def was_held(recorded: int | None, replaced: int | None, at: int) -> bool:
     return (recorded is None or recorded <= at) and (replaced is None or replaced > at)
 
 
-def held_values(versions: Iterable[Version[_Value]], at: int) -> list[_Value]:
-    """Return the values that a store held at an instant of recording, in the order given."""
-    return [value for value, recorded, replaced in versions if was_held(recorded, replaced, at)]
-
-
 def held_bars(versions: Versions, at: int) -> BarColumns | pa.Table:
     """Return the bars that a store held at an instant of recording, sorted by date."""
     bars, recorded, replaced = versions
@@ -112,8 +107,9 @@ def held_bars(versions: Versions, at: int) -> BarColumns | pa.Table:
         return bars.take(rows) if rows else bars.slice(0, 0)
     if len(rows) == len(bars.date):
         return bars
-    extra = bars.extra and [bars.extra[row] for row in rows]
-    return BarColumns.of([[column[row] for row in rows] for column in bars], extra)
+    extra = [bars.extra[row] for row in rows] if bars.extra else []
+    chosen = [[column[row] for row in rows] for column in bars]
+    return BarColumns.of(chosen, extra if any(extra) else None)
 
 
 def columns_of(bars: BarColumns | pa.Table) -> BarColumns:

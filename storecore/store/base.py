@@ -58,6 +58,7 @@ from storecore.knowledge.versions import (
     EventVersion,
     FundamentalVersion,
     Snapshot,
+    columns_of,
 )
 from storecore.models import (
     Decision,
@@ -98,6 +99,7 @@ from storecore.values.times import (
     EVER,
     LATEST,
     Bound,
+    TimeRange,
     bounded_range,
     latest_instant,
     time_range,
@@ -115,7 +117,11 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_HISTORY = ("bars.versions", "fundamentals.versions_of", "events.versions", "store._clock")
+_HISTORY = (
+    *("bars.versions", "bars.corrected", "bars.prune"),
+    *("fundamentals.versions_of", "fundamentals.corrected", "fundamentals.prune"),
+    *("events.versions", "events.past", "events.prune", "store._clock"),
+)
 _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
 
 
@@ -854,6 +860,19 @@ class Store(Closing):
         """
         clock: Clock | None = getattr(self, "_clock", None)
         return EARLIEST if clock is None else clock.began()
+
+    def held_bars(
+        self, symbol: str, span: TimeRange, timeframe: str, recorded: int
+    ) -> list[PriceBar]:
+        """Return the bars that were held at an instant of recording, without their versions.
+
+        Views ask for them.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        at = self._clock.ask(recorded)
+        found = self._bars.recorded(symbol, timeframe, span, at)
+        self._check_kept(at)
+        return price_bars(symbol, columns_of(found), span.aware)
 
     # The whole store.
 

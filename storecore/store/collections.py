@@ -21,9 +21,9 @@ from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
-from storecore.events import EventQuery, find_events, select_events
+from storecore.events import EventQuery, find_events
 from storecore.fundamentals import select_fundamentals
-from storecore.knowledge.versions import Version, Versions, held_bars, held_values
+from storecore.knowledge.versions import Version, Versions, held_bars
 from storecore.models import Event, FundamentalData
 from storecore.reports import (
     AuditLine,
@@ -249,10 +249,6 @@ class FundamentalCollection(Collection, ABC):
         """
         return {each.symbol for each in self.all()}
 
-    def recorded(self, symbol: str, span: TimeRange, at: int) -> list[FundamentalData]:
-        """Return the fundamentals that were held at an instant, by timestamp (`History`)."""
-        return held_values(self.versions_of(symbol, span), at)
-
 
 class EventCollection(Collection, ABC):
     """Events. Identical events are all kept."""
@@ -299,11 +295,6 @@ class EventCollection(Collection, ABC):
         """
         found = self.read(query.span._replace(aware=True), query.types)
         return find_events(found, query)
-
-    def recorded(self, query: EventQuery, at: int) -> list[Event]:
-        """Return the events that were held at an instant, as `find` returns them (`History`)."""
-        held = held_values(self.versions(query), at)
-        return select_events(held, query.span, query.types)
 
     def symbols(self) -> Iterable[str]:
         """Return the symbols that have events, without None, in any order (`Catalog`).

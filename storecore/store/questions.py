@@ -150,6 +150,16 @@ def recording_began(store: Any) -> int:
     return EARLIEST if own is None else own()
 
 
+def held_bars(
+    store: Any, symbol: str, span: TimeRange, timeframe: str, recorded: int
+) -> list[PriceBar]:
+    """Return the bars that a store with `History` held at an instant of recording."""
+    moment = to_datetime(recorded, aware=True)
+    bounds = bounds_of(span)
+    found = store.bar_versions(symbol, *bounds, timeframe=timeframe, recorded=moment)
+    return [each.bar for each in found]
+
+
 def all_strategies(store: Any) -> list[str]:
     """Return all names under which a store with `Catalog` keeps states, also those of runs."""
     return sorted({*store.strategies(), *_strategies_of_runs(store)})

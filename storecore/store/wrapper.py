@@ -13,11 +13,13 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache, partial, wraps
 from typing import Any
 
+from storecore.models import PriceBar
 from storecore.protocols import CAPABILITIES, METHODS, DataStore, declaration
 from storecore.store import questions, tables
 from storecore.store.base import Store, offered
 from storecore.store.checkpoints import checkpoint, verify
 from storecore.store.places import places_of, read_places_of
+from storecore.values.times import TimeRange
 
 
 def capabilities_of(store: object) -> frozenset[str]:
@@ -94,6 +96,12 @@ class Wrapper(Store):
     def recording_began(self) -> int:
         """Return what `Store.recording_began` of the nested store returns."""
         return questions.recording_began(self._nested)
+
+    def held_bars(
+        self, symbol: str, span: TimeRange, timeframe: str, recorded: int
+    ) -> list[PriceBar]:
+        """Return the bars that were held at an instant, as `bar_versions` returns them."""
+        return questions.held_bars(self, symbol, span, timeframe, recorded)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._nested!r})"

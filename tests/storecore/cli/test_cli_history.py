@@ -137,3 +137,28 @@ def test_a_store_without_history_cannot_tell(cli, backend_with):
     failed = cli("corrections", "--backend", "partial")
     assert failed.exit_code == 1
     assert "lacks the capability History" in failed.output
+
+
+def test_at_also_shows_what_was_held_at_a_time_of_recording(cli, corrected):
+    now = "2026-03-01T00:00:00"
+    told = lines(cli("at", "2026-01-09T00:00", "AAPL", "--recorded", now, "--last", 1, *ARGS))
+    assert told[0] == "AAPL, 1d: 1 bar known at 2026-01-09T00:00"
+    assert told[3] == f"AAPL, 1d: 1 bar known at 2026-01-09T00:00, as recorded by {now}"
+    told = lines(cli("at", "2026-01-06T00:00", "AAPL", "--recorded", now, *ARGS))
+    assert [told[2].split()[4], told[5].split()[4]] == ["102.50", "100.00"]
+
+
+def test_at_takes_the_name_of_a_snapshot(cli, corrected):
+    corrected.snapshot("2026-q1")
+    corrected.write_bars("AAPL", [bar(JAN_5, 103.0)])
+    told = lines(cli("at", "2026-q1", "AAPL", *ARGS))
+    assert told[0] == "AAPL, 1d: 2 bars known at 2026-q1"
+    assert told[2].split()[4] == "102.50"
+
+
+def test_further_columns_and_times_of_day_are_shown_in_a_history(cli, store):
+    for value in (1.5, 2.5):
+        store.write_bars("AAPL", [bar(JAN_5.replace(hour=9), 1.0, extra={"vwap": value})])
+    told = lines(cli("history", "AAPL", "2026-01-05T09:00", *ARGS))
+    assert told[1].endswith("volume vwap recorded (UTC) replaced (UTC)")
+    assert [line.split()[7] for line in told[2:]] == ["1.5", "2.5"]

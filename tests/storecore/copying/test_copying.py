@@ -181,6 +181,26 @@ def test_a_copy_of_nothing_is_equal(source, target):
     assert copy_store(source, target) == CopyReport(())
 
 
+def test_a_copy_carries_what_is_held_now_and_says_so(target):
+    with MemoryDataStore() as source:
+        for close in (1.0, 2.0):
+            source.write_bars("AAPL", [PriceBar("AAPL", JAN_5, 1.0, 2.0, 0.5, close, 1)])
+        report = copy_store(source, target)
+    assert (report.ok, len(report.notes)) == (True, 1)
+    assert (
+        "what was replaced or deleted before, and snapshots, are in the source" in (report.notes[0])
+    )
+    assert [each.close for each in target.read_bars("AAPL")] == [2.0]
+
+
+def test_a_copied_state_keeps_the_time_of_its_save():
+    with MemoryDataStore() as source, MemoryDataStore() as target:
+        source.save_strategy_state("value", {"n": 1})
+        assert copy_store(source, target).ok
+        copied, given = (each.load_versioned_state("value") for each in (target, source))
+        assert copied.saved_at == given.saved_at
+
+
 def test_a_second_copy_writes_nothing(source, files):
     fill(source)
     copy_store(source, files("data"))
