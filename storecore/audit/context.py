@@ -52,7 +52,7 @@ def context(
 
 def has_context(record: bytes) -> bool:
     """Return whether a body or a line of the log says anything of itself."""
-    if record.endswith(_ENDS_PLAIN):  # a body; a line ends with its hash
+    if record.endswith(_ENDS_PLAIN):  # a body, as most are; a line ends with its hash
         return False
     return not record.rpartition(b'"prev":"')[0].endswith(_ENDS_PLAIN)
 
@@ -62,7 +62,9 @@ def needs_newer_release(record: bytes) -> bool:
 
     It would take a decision of a backtest for a live one, and what has an `extra` for damaged.
     """
-    return uses_extra(record) or has_context(record)
+    if not record.endswith(_ENDS_PLAIN) and has_context(record):  # the first spares a call
+        return True
+    return uses_extra(record)
 
 
 def check_question(by: str, run: str | None) -> None:

@@ -81,6 +81,9 @@ class MemoryConfig(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_o
     state_versions: int = KEPT_VERSIONS
     history: bool | str = True
 
+    def __post_init__(self) -> None:
+        checked_history(self.history)  # here, so that the error names the place in the config
+
 
 class MemoryDataStore(Store):
     """A `DataStore` of dictionaries. It is thread-safe.

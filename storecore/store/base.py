@@ -117,7 +117,11 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_HISTORY = ("bars.versions", "fundamentals.versions_of", "events.versions", "store._clock")
+_HISTORY = (
+    *("bars.versions", "bars.corrected", "bars.prune"),
+    *("fundamentals.versions_of", "fundamentals.corrected", "fundamentals.prune"),
+    *("events.versions", "events.past", "events.prune", "store._clock"),
+)
 _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
 
 

@@ -2,7 +2,7 @@
 
 A row is (kind, key, at, value): text, text, a 64-bit int, bytes. A backend implements the six
 methods of `Rows`, which suit any database or sorted key-value file. `RowStore` turns them into a
-store with every capability except `BarStream` and `DiskUsage`. The rows of each kind:
+store with every capability except `BarStream`, `DiskUsage` and `History`. The rows of each kind:
 
     kind            key                         at                  value
     "bars"          JSON of symbol, timeframe   instant             JSON of a bar
@@ -10,6 +10,7 @@ store with every capability except `BarStream` and `DiskUsage`. The rows of each
     "fundamentals"  symbol                      instant             JSON document
     "events"        day (UTC)                   number, from 1      JSON document
     "states"        strategy                    version, from 1     JSON document
+    "saved"         strategy                    version             instant of the save, in digits
     "decisions"     ""                          seq                 local day, then the line
     "orders"        ""                          seq                 local day, then the line
     "heads"         name of the log             0                   JSON of the last seq and hash
@@ -40,9 +41,10 @@ from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
 from storecore.events import EventQuery, decode_event, encode_event, event_filter, select_events
 from storecore.fundamentals import decode_fundamental, encode_fundamental
+from storecore.knowledge.clock import machine_now
 from storecore.models import Event, FundamentalData
 from storecore.reports import AuditLine, StateVersion
-from storecore.states import KEPT_VERSIONS, check_expected, checked_kept
+from storecore.states import KEPT_VERSIONS, check_expected, checked_kept, saved_at_of
 from storecore.store.base import Store
 from storecore.store.collections import (
     AuditLog,
@@ -59,6 +61,7 @@ _DAY = len("2026-01-05")
 _PAGE = 1000
 _HEADS = "heads"
 _COLUMNS = "columns"
+_SAVED = "saved"
 _decode_link = msgspec.json.Decoder(Link).decode
 _decode_kinds = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -384,21 +387,31 @@ class _States(_OfRows, StateCollection):
 
     def save(self, strategy: str, document: bytes, expect: int | None) -> None:
         with self._rows.transaction(write=True):
-            stored = self._stored(strategy, expect)
-            self._rows.put(self.kind, [(strategy, stored + 1, document)])
-            self._rows.delete(self.kind, strategy, EARLIEST, stored + 1 - self.kept_versions)
+            version = self._stored(strategy, expect) + 1
+            self._rows.put(self.kind, [(strategy, version, document)])
+            self._rows.put(_SAVED, [(strategy, version, b"%d" % machine_now())])
+            self._remove(strategy, version - self.kept_versions)
 
     def restore(self, strategy: str, versions: list[Row], expect: int | None) -> None:
+        saved = [(each[0], saved_at_of(each)) for each in versions]
         with self._rows.transaction(write=True):
             self._stored(strategy, expect)
             if versions:
-                self._rows.delete(self.kind, strategy, EARLIEST, LATEST)
+                self._remove(strategy, LATEST)
                 self._rows.put(self.kind, [(strategy, *each) for each in versions])
+                self._rows.put(
+                    _SAVED,
+                    [
+                        (strategy, version, b"%d" % exact_instant(at, "saved_at"))
+                        for version, at in saved
+                        if at is not None
+                    ],
+                )
 
     def delete(self, strategy: str, expect: int | None) -> bool:
         with self._rows.transaction(write=True):
             self._stored(strategy, expect)
-            return bool(self._rows.delete(self.kind, strategy, EARLIEST, LATEST))
+            return bool(self._remove(strategy, LATEST))
 
     def load(self, strategy: str) -> dict[str, Any] | None:
         rows = self._kept(strategy, newest=1)
@@ -406,13 +419,22 @@ class _States(_OfRows, StateCollection):
         return found[0] if found else None
 
     def history(self, strategy: str) -> list[StateVersion]:
-        return [
-            StateVersion(number, self._decoded(decode_document, strategy, number, document))
-            for number, document in reversed(self._kept(strategy))
-        ]
+        with self._rows.transaction(write=False):
+            versions, saved = self._all(strategy), self._rows.read(_SAVED, strategy, 0, LATEST)
+        times = {number: self._decoded(_moment, strategy, number, at) for number, at in saved}
+        states = (
+            (number, self._decoded(decode_document, strategy, number, document))
+            for number, document in reversed(versions)
+        )
+        return [StateVersion(number, state, times.get(number)) for number, state in states]
 
     def strategies(self) -> list[str]:
         return self._keys()
+
+    def _remove(self, strategy: str, last: int) -> int:
+        """Remove the versions up to a number; return how many. Call it within a transaction."""
+        self._rows.delete(_SAVED, strategy, EARLIEST, last)
+        return self._rows.delete(self.kind, strategy, EARLIEST, last)
 
     def _stored(self, strategy: str, expect: int | None) -> int:
         newest = self._newest(strategy)
@@ -481,6 +503,10 @@ def _bar_rows(key: str, columns: BarColumns) -> list[tuple[str, int, bytes]]:
     given = ([_encoded_extra(each)] if each else [] for each in columns.extra)
     bars = zip(zip(*columns, strict=True), given, strict=True)
     return [(key, at, encode(numbers + extra)) for (at, *numbers), extra in bars]
+
+
+def _moment(instant: bytes) -> datetime:
+    return to_datetime(int(instant), aware=True)
 
 
 def _encoded_extra(extra: Extra) -> Extra:

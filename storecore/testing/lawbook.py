@@ -174,6 +174,16 @@ LAWS: dict[str, Law] = {
         "and a write at one instant.",
         "A backtest must repeat, and a decision must be explained by what it saw.",
     ),
+    "K2": Law(
+        "`store.at(t)` shows no bar, filing or event that could not be known at t: a bar is known "
+        "from its end on (its date and its timeframe), or as the store had recorded it by t; a "
+        "fundamental from its `timestamp` on, an event from its `ingested_at` on, a state or a "
+        "record once it is saved or logged. The catalog lists what was known. A question that "
+        "reaches beyond t is cut at t, or is `LookAhead`. Only `recorded=` hides later "
+        "corrections. A view writes nothing; with a run, it writes decisions, orders and states "
+        "apart from the live ones.",
+        "A backtest that sees the future earns money on paper alone.",
+    ),
     "K3": Law(
         "`recorded=r` shows what the store held at r. The same question is answered in the same "
         "way for ever, or with `HistoryPruned`. The clock of recording is strictly increasing for "
@@ -181,6 +191,11 @@ LAWS: dict[str, Law] = {
         "about r is never recorded at or before r. What will be recorded is not known: a moment in "
         "the future is refused. Pruning does not cut under a snapshot.",
         "Evidence that changes is none.",
+    ),
+    "K4": Law(
+        "A receipt names what was read: the call, its arguments, the time of the view and the "
+        "checksum of the answer. Replayed, it finds every change since and nothing else.",
+        "A decision can be judged only by what it saw.",
     ),
     "L1": Law(
         "`close()` twice is fine; any use after it is `StoreClosed`.",

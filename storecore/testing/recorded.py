@@ -486,16 +486,17 @@ class _Recorded(RuleBasedStateMachine):
     @precondition(lambda self: "rename_symbol" in self._can)
     @rule(old=symbols)
     def rename_symbol(self, old: str) -> None:
-        was, new = self._own + old, self._own + {"A": "B", "B": "A"}[old]
-        now = self._now
+        now, was, new = self._now, self._own + old, self._own + "N"
         known = {*(key[0] for key in (*now.bars, *now.filings)), *(each[0] for each in now.events)}
+        if new in known:  # then it gets its old name back, or the other one
+            was, new = new, was
         if was not in known or new in known:
             return
         self._subject.rename_symbol(was, new)
         for held in (now.bars, now.filings):
             for symbol, at in [key for key in held if key[0] == was]:
                 held[new, at] = cast(Any, held.pop((symbol, at)))
-        now.events[:] = [(new, number) for _, number in now.events]
+        now.events[:] = [(new if name == was else name, number) for name, number in now.events]
         self._ask_now()
 
     @rule(data=st.data())
@@ -520,7 +521,7 @@ class _Recorded(RuleBasedStateMachine):
             assert self._answer(at) == self._held[at], f"recorded={at}"
 
     def _answer(self, at: datetime) -> _State:
-        names = [self._own + each for each in "AB"]
+        names = [self._own + each for each in "ABN"]
         subject = self._subject
         bars = [each.bar for name in names for each in subject.bar_versions(name, recorded=at)]
         filings = [

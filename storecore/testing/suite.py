@@ -52,6 +52,7 @@ from storecore.testing.forms import FormLaws
 from storecore.testing.freshness import FreshnessLaws
 from storecore.testing.fundamentals import FundamentalLaws
 from storecore.testing.history import HistoryLaws
+from storecore.testing.known import KnownLaws
 from storecore.testing.life import LifeLaws
 from storecore.testing.maintenance import MaintenanceLaws
 from storecore.testing.names import NameLaws
@@ -59,6 +60,7 @@ from storecore.testing.presence import PresenceLaws
 from storecore.testing.processes import ProcessLaws
 from storecore.testing.protocol import ProtocolLaws
 from storecore.testing.questions import QuestionLaws
+from storecore.testing.receipts import ReceiptLaws
 from storecore.testing.recorded import RecordedLaws
 from storecore.testing.reopened import ReopenedLaws
 from storecore.testing.sizes import SizeLaws
@@ -102,6 +104,8 @@ BASE_LAWS: tuple[type[Fixtures], ...] = (
     QuestionLaws,
     DeletionLaws,
     RunLaws,
+    KnownLaws,
+    ReceiptLaws,
 )
 CAPABILITY_LAWS: dict[str, type[Fixtures]] = {
     "BarTables": BarTableLaws,

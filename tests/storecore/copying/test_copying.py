@@ -187,8 +187,8 @@ def test_a_copy_carries_what_is_held_now_and_says_so(target):
             source.write_bars("AAPL", [PriceBar("AAPL", JAN_5, 1.0, 2.0, 0.5, close, 1)])
         report = copy_store(source, target)
     assert (report.ok, len(report.notes)) == (True, 1)
-    assert "what was replaced or deleted before, and snapshots, are in the source" in (
-        report.notes[0]
+    assert (
+        "what was replaced or deleted before, and snapshots, are in the source" in (report.notes[0])
     )
     assert [each.close for each in target.read_bars("AAPL")] == [2.0]
 

@@ -427,7 +427,7 @@ def test_an_option_history_that_is_no_span_is_a_config_error(given):
 
 
 def test_a_wrong_option_history_names_its_place():
-    with pytest.raises(ConfigError, match=r"history="):
+    with pytest.raises(ConfigError, match=r"^\[store\]: history='ninety days': expected"):
         open_store({"backend": "memory", "history": "ninety days"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -353,3 +354,42 @@ def test_a_closed_store_replays_nothing(store):
     store.close()
     with pytest.raises(StoreClosed):
         store.replay(record)
+
+
+def decided(store, symbols, days, window):
+    """Decide about each symbol on each day, by the bars of the days up to it."""
+    for number in range(symbols):
+        store.write_bars(f"S{number}", [bar(f"S{number}", day) for day in range(days)])
+    for day in range(days):
+        for number in range(symbols):
+            view = store.at(FIRST + (day + 1) * DAY)
+            view.read_bars(f"S{number}", last=window)
+            made = decision(symbol=f"S{number}", reasoning=str(day))
+            store.log_decision("value", made, as_of=FIRST + (day + 1) * DAY, reads=view.receipt())
+
+
+SIZES = [(8, 60, 12), pytest.param(50, 200, 100, marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize(("symbols", "days", "corrections"), SIZES)
+def test_exactly_the_decisions_that_saw_a_corrected_bar_are_named(symbols, days, corrections):
+    """Of 10,000, after 100 corrections, each with the bars that it saw and no other."""
+    window, choice = 20, random.Random(7)
+    with MemoryDataStore() as store:
+        decided(store, symbols, days, window)
+        every = [(number, day) for number in range(symbols) for day in range(days)]
+        corrected = sorted(choice.sample(every, corrections))
+        for number, day in corrected:
+            store.write_bars(f"S{number}", [bar(f"S{number}", day, 55.5)])
+        expected = {}
+        for number, day in corrected:
+            for seen_on in range(day, min(day + window, days)):
+                expected.setdefault((f"S{number}", str(seen_on)), []).append(day)
+        found = {}
+        for record in store.read_decisions():
+            (read,) = store.replay(record).reads
+            if read.status != "same":
+                key = record.decision.symbol, record.decision.reasoning
+                found[key] = [(row.timestamp - FIRST_UTC) // DAY for row in read.rows]
+                assert {row.after.close for row in read.rows} == {55.5}
+    assert found == expected

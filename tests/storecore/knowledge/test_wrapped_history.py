@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 
 import pytest
 
@@ -15,6 +15,7 @@ from storecore.builtin.mirror import MirrorStore
 from storecore.builtin.readonly import ReadonlyStore
 from storecore.errors import StorageError
 from storecore.protocols import History, declaration, methods_of
+from storecore.testing.recorded import RecordedLaws
 
 JAN_5 = datetime(2026, 1, 5)
 JAN_9 = datetime(2026, 1, 9, tzinfo=UTC)
@@ -27,7 +28,7 @@ class Foreign:
         self.store = store
 
     def close(self):
-        self.store.close()
+        """Leave the other store open."""
 
     def __enter__(self):
         return self
@@ -120,3 +121,16 @@ def test_a_cache_shows_the_present_beside_the_past(nested, bar):
         store.write_bars("AAPL", [bar(JAN_5, close=2.0)])
         assert [each.close for each in store.read_bars("AAPL")] == [2.0]
         assert [each.bar.close for each in store.bar_versions("AAPL", recorded=then)] == [1.0]
+
+
+class TestHistoryAlone(RecordedLaws):
+    """The laws of history hold for a store that has the ten methods and no other capability."""
+
+    @pytest.fixture
+    def store(self, nested):
+        nested._bars.keeps_extra = False
+        return Foreign(nested)
+
+    @pytest.fixture
+    def reopen(self, nested):
+        return partial(Foreign, nested)

@@ -8,6 +8,7 @@ from threading import RLock
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from storecore import BackendSpec, ConfigError, CorruptData, Rows, RowStore
 from storecore.builtin.memory import MemoryConfig, storecore_backend
@@ -64,7 +65,7 @@ class DictRows(Rows):
 class TestRowStore(DataStoreSuite):
     @pytest.fixture
     def spec(self):
-        capabilities = storecore_backend().capabilities
+        capabilities = storecore_backend().capabilities - {"History"}
         return BackendSpec(
             name="rows", config=MemoryConfig, open=lambda _: None, capabilities=capabilities
         )
@@ -112,6 +113,29 @@ def test_a_row_that_is_not_what_was_written_is_corrupt_and_named(store, kind, ke
     call = read if kind != "decisions" else lambda store: store.log_decision("value", decision())
     with pytest.raises(CorruptData, match=f"^{kind} {key!r}, {at}: ".replace("[", r"\[")):
         call(store)
+
+
+def test_a_state_keeps_the_time_of_its_save_as_long_as_its_version(store):
+    for number in range(7):
+        store.save_strategy_state("value", {"n": number})
+    kept = store.state_history("value")
+    assert sorted((each.saved_at for each in kept), reverse=True) == [
+        each.saved_at for each in kept
+    ]
+    assert len([key for key in store._rows.rows if key[0] == "saved"]) == len(kept) == 5
+    with RowStore(DictRows()) as other:
+        other.restore_state("value", [kept[0], replace(kept[1], saved_at=None)], expect=0)
+        restored = [each.saved_at for each in other.state_history("value")]
+        assert restored == [kept[0].saved_at, None]
+    store.delete_strategy_state("value")
+    assert store._rows.rows == {}
+
+
+def test_a_time_of_a_save_that_is_not_what_was_written_is_corrupt(store):
+    store.save_strategy_state("value", {})
+    store._rows.rows["saved", "value", 1] = b"x"
+    with pytest.raises(CorruptData, match=r"^states 'value', 1: "):
+        store.state_history("value")
 
 
 def test_a_record_whose_day_is_damaged_is_corrupt(store, decision):

@@ -153,3 +153,41 @@ class ShowsItsOwnReads(MemoryDataStore):
         found = super().read_decisions(start, end, strategy_name, by=by, run=run)
         kept = self.__dict__.setdefault("shown", {})
         return [replace(each, reads=kept.setdefault(each.seq, each.reads)) for each in found]
+
+
+class AnswersOfOldBarsDrift(MemoryDataStore):
+    law = "K4"
+
+    def read_bars(self, symbol, start=None, end=None, *, timeframe="1d", last=None):
+        found = super().read_bars(symbol, start, end, timeframe=timeframe, last=last)
+        self.reads = self.__dict__.get("reads", 0) + 1
+        return [replace(each, close=each.close + self.reads) for each in found]
+
+
+class CorrectionsComeAtTheNextStart(MemoryDataStore):
+    law = "K4"
+
+    def write_bars(self, symbol, bars, *, timeframe="1d"):
+        known = {each.date for each in self.read_bars(symbol, timeframe=timeframe)}
+        super().write_bars(symbol, [bar for bar in bars if bar.date not in known])
+
+
+class RoundsTheChecksumsOfReads(Logging):
+    law = "K4"
+
+    def logged(self, about):
+        try:
+            reads = [replace(each, sha256="0" * 64) for each in about["reads"] or ()]
+        except TypeError:
+            return about
+        return {**about, "reads": reads}
+
+
+class EventsOfOneTimeAreShuffled(MemoryDataStore):
+    law = "K4"
+
+    def read_events(self, start=None, end=None, types=None, *, symbols=None, ingested_by=None):
+        asked = {"symbols": symbols, "ingested_by": ingested_by}
+        found = super().read_events(start, end, types, **asked)
+        self.turn = not self.__dict__.get("turn", False)
+        return found[::-1] if self.turn else found

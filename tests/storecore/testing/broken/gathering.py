@@ -17,6 +17,7 @@ import broken_far
 import broken_files
 import broken_filters
 import broken_forms
+import broken_known
 import broken_maintenance
 import broken_names
 import broken_questions
@@ -46,6 +47,7 @@ MODULES = (
     *(broken_together, broken_whole, broken_reopened, broken_far, broken_forms),
     broken_questions,
     broken_extras,
+    broken_known,
     broken_runs,
     broken_recorded,
 )
