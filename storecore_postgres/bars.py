@@ -77,6 +77,7 @@ _ARRAYS = {
     "string": "text[]",
     str(DATE): "timestamptz[]",
 }
+_DATES, _ONE_DATE = 2, 32  # the place of the dates among parameters, the size of one as an array
 _COPIES = 6  # of a text that is read, as of a row
 Named = list[tuple[str, pa.Table]]
 SeriesKinds = dict[str, Kinds]
@@ -292,10 +293,11 @@ class Bars(BarCollection):
         if _has_further(rows.table):
             self._write_agreed(what, timeframe, rows, _Write(copies=_is_for_copy(rows)))
             return
-        given = _Rows(rows, {})
-        if _is_for_copy(rows) and self._database.retry(what, self._copied(timeframe, given)):
+        given, copies = _Rows(rows, {}), _is_for_copy(rows)
+        if copies and self._database.retry(what, self._copied(timeframe, given)):
             return
-        if self._versions is not None and self._inserted(what, timeframe, given, self._versions):
+        if self._versions is not None and len(rows.table) <= _UPSERT_ROWS:
+            self._write_versions(what, timeframe, given, self._versions, may_be_new=not copies)
             return
         while not self._upserted(what, timeframe, given):
             self._extra.reload()
@@ -328,36 +330,44 @@ class Bars(BarCollection):
 
         return self._database.retry(what, put)
 
-    def _inserted(self, what: str, timeframe: str, given: _Rows, versions: BarVersions) -> bool:
-        """Insert rows if none exists; return False, and do nothing, otherwise.
+    def _write_versions(
+        self, what: str, timeframe: str, given: _Rows, versions: BarVersions, *, may_be_new: bool
+    ) -> None:
+        """Insert rows if none exists, or else upsert them, in one round trip if that was right.
 
-        That takes less than an upsert that keeps versions. It is not tried for bars that are not
-        later than those of the series that this process has written: some may exist.
+        An insert takes less than an upsert that keeps versions. It is not tried for bars that are
+        not later than those of the series that this process has written: some may exist.
         """
-        names, dates = given.grouped.names, instants_of(given.table)
-        if len(dates) > _UPSERT_ROWS:
-            return False
-        first, last = min(dates), max(dates)
-        if len(names) == 1:
-            series = names[0], timeframe
-            written = self._last.get(series, EARLIEST)
-            self._last[series] = max(written, last)
-            if first <= written:
-                return False
-        is_one = len(dates) == 1
-        known = self._extra.now
-        statement = versions.insert(_shape(given, known), is_one=is_one)
         parameters = given.parameters(timeframe, 0)
-        if not is_one:
-            parameters += [names, timeframe, timestamptz(first), timestamptz(last)]
+        ends = self._ends(timeframe, given, parameters[_DATES].content)
+        if may_be_new and ends is not None:
+            statement = versions.insert(_shape(given, self._extra.now), is_one=ends == ())
+            asked = [*parameters, given.grouped.names, timeframe, *ends] if ends else parameters
+            if self._database.retry(what, lambda each: _inserted(each, statement, asked)):
+                return
+        while True:
+            statement = versions.upsert(_shape(given, self._extra.now))
+            ((is_written, *_),) = self._database.rows(what, statement, parameters)
+            if is_written:
+                return
+            self._extra.reload()
 
-        def inserted(connection: Connection) -> bool:
-            try:
-                return connection.execute(statement, parameters).rowcount > 0
-            except KEY_TAKEN:  # by another writer; the upsert raises if it was another error
-                return False
+    def _ends(self, timeframe: str, given: _Rows, dates: bytes) -> tuple[Timestamptz, ...] | None:
+        """Return the first and last date of rows; none for one row, None if some may exist.
 
-        return self._database.retry(what, inserted)
+        `dates` are those of the rows as an array.
+        """
+        names, is_one = given.grouped.names, len(dates) == _ONE_DATE
+        if len(names) > 1:
+            every = instants_of(given.table)
+            return timestamptz(min(every)), timestamptz(max(every))
+        first, last = dates[_ONE_DATE - 8 : _ONE_DATE], dates[-8:]  # a series is sorted by date
+        series, written = (names[0], timeframe), instant(last)
+        before = self._last.get(series, EARLIEST - 1)
+        self._last[series] = max(before, written)
+        if instant(first) <= before:
+            return None
+        return () if is_one else (Timestamptz(first), Timestamptz(last))
 
     def _timed(self, connection: Connection, given: _Rows) -> _Rows:
         """Return rows with the instant of their transaction, if versions are kept."""
@@ -833,6 +843,13 @@ def _kinds_stated(sent: list[tuple[Any, ...]], question: _Question, complete: bo
         raise Stale
     found = json.loads(stated)
     return {question.symbols[0]: found} if question.is_one else found
+
+
+def _inserted(connection: Connection, statement: str, parameters: list[Any]) -> bool:
+    try:
+        return connection.execute(statement, parameters).rowcount > 0
+    except KEY_TAKEN:  # by another writer; the upsert raises if it was another error
+        return False
 
 
 def _shape(given: _Rows, known: Known) -> Shape:

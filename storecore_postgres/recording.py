@@ -34,10 +34,10 @@ CASE WHEN {may_move} THEN
     {otherwise}
 END"""
 _TURN = "hashtextextended('{literal} recording', 3)"
-_MAY_MOVE = """
-CASE WHEN has_sequence_privilege('{sequence}', 'UPDATE')
-    THEN current_setting('transaction_read_only') = 'off'
-END"""
+_MAY_WRITE = "has_sequence_privilege('{sequence}'::regclass, 'UPDATE')"
+_MAY_MOVE = f"""
+CASE WHEN {_MAY_WRITE} THEN current_setting('transaction_read_only') = 'off' END"""
+_REFUSED = "ELSE setval('{sequence}', 1)"  # which raises the error of the server
 _LAST = "pg_sequence_last_value('{sequence}')"
 _MICROSECONDS = "(extract(epoch FROM {time}) * 1000000)::int8"
 _TIME = "timestamptz 'epoch' + {microseconds} * interval '1 microsecond'"
@@ -86,11 +86,13 @@ class Recording(Clock):
         )
         self._last = _LAST.format(sequence=self._clock)
         self.refusal = f"{schema}.refuse_outdated()"
-        refuses = f"ELSE setval('{self._clock}', 1)"  # raises the error of the server
-        taken = self._moved(self._clock, (_SERVER_NOW, f"{self._last} + 1"), refuses)
+        later = _SERVER_NOW, f"{self._last} + 1"
+        taken = self._moved(self._clock, later, _MAY_WRITE, _REFUSED)
         self.instant = f"(SELECT {_TIME.format(microseconds=taken)})"
-        """A new instant, once for a statement: within parentheses a query without a table."""
-        now = (_SERVER_NOW, f"{self._last} + 1", "%s::int8")
+        """A new instant, the same in all of a statement that writes."""
+        alone = self._moved(self._clock, later, otherwise=_REFUSED)
+        self._tick = f"SELECT timestamptz_send({_TIME.format(microseconds=alone)})"
+        now = (*later, "%s::int8")
         self._asked = f"SELECT {self._moved(self._clock, now)}, {self._last}, {_SERVER_NOW}"
         self._writers = _WRITERS.format(clock=self._clock)
         self._behind = _HIGHEST.format(
@@ -103,23 +105,27 @@ class Recording(Clock):
             each.format(**names) for each in (_LOCK, _SNAPSHOTS, _ADD, _SETTLE, _DROP)
         )
 
-    def _moved(self, sequence: str, values: tuple[str, ...], otherwise: str = "") -> str:
+    def _moved(
+        self,
+        sequence: str,
+        values: tuple[str, ...],
+        may_move: str = _MAY_MOVE,
+        otherwise: str = "",
+    ) -> str:
         """Return SQL that moves a sequence to the greatest of some values; null: not allowed."""
-        may_move = _MAY_MOVE.format(sequence=sequence)
         return _MOVED.format(
             sequence=sequence,
             turn=self._turn,
             values=", ".join(values),
-            may_move=may_move,
-            otherwise=otherwise,
+            may_move=may_move.format(sequence=sequence),
+            otherwise=otherwise.format(sequence=sequence),
         )
 
     # For writers.
 
     def tick(self, connection: Connection) -> Timestamptz:
         """Return a new instant, for a transaction of several statements."""
-        asked = connection.execute(f"SELECT timestamptz_send({self.instant})", binary=True)
-        ((sent,),) = asked.fetchall()
+        ((sent,),) = connection.execute(self._tick, binary=True).fetchall()
         return Timestamptz(sent)
 
     def forgotten(self, time: str) -> str:
@@ -130,7 +136,8 @@ class Recording(Clock):
         if self._keeps:
             return ""
         at = _MICROSECONDS.format(time=time)
-        moved = self._moved(self._horizon, (_LAST.format(sequence=self._horizon), at))
+        values = _LAST.format(sequence=self._horizon), at
+        moved = self._moved(self._horizon, values, _MAY_WRITE, _REFUSED)
         return f", CASE WHEN {time} IS NOT NULL AND NOT {self.keeps} THEN {moved} END"
 
     # For questions.
@@ -216,8 +223,7 @@ class Recording(Clock):
         """
         check_prunable(before, self.snapshots())
         values = _LAST.format(sequence=self._horizon), "%s::int8"
-        refuses = f"ELSE setval('{self._horizon}', 1)"
-        statement = f"SELECT {self._moved(self._horizon, values, refuses)}"
+        statement = f"SELECT {self._moved(self._horizon, values, otherwise=_REFUSED)}"
         self._database.rows("pruning the history", statement, [before])
 
     def snapshots(self) -> list[Snapshot]:
