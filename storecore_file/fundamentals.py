@@ -34,12 +34,13 @@ from storecore.store.collections import FundamentalCollection
 from storecore.values.times import EVER, TimeRange, exact_instant, to_datetime
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
-from storecore_file.fs.logs import Log, whole_lines
+from storecore_file.fs.logs import whole_lines
+from storecore_file.fs.marked_logs import MarkedLog, check_numbers, last_of
 from storecore_file.fs.names import SYMBOLS, is_hashed
 from storecore_file.fs.rollback import replace_all
 from storecore_file.fs.seal import decode_errors, is_sealed, sealed, unsealed
 from storecore_file.fs.stat import fingerprint, type_at
-from storecore_file.history import FileClock
+from storecore_file.history import FileClock, log_issues
 from storecore_file.integrity import QUARANTINE, Files, Issue, folder_issues, listed, unexpected
 from storecore_file.rename_intent import MARK, Renames, is_marked
 from storecore_file.store_format import RECORDED, StoreFormat
@@ -108,7 +109,8 @@ class Fundamentals(FundamentalCollection):
         self._disk.make_folder(self._history, within=self._folder.parent)
         for symbol, documents in by_symbol.items():
             path = self._log(symbol)
-            Log(self._disk, path, is_sealed).append(partial(_lines, path, documents, until))
+            lines = [each._replace(until=until) for each in documents]
+            self._marked(path).append(partial(_number_of, path), partial(_numbered, lines))
 
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
         """Return the latest document not after an instant, or None."""
@@ -191,11 +193,9 @@ class Fundamentals(FundamentalCollection):
         symbol = lines[0].data.symbol
         number = len(self.versions_of(symbol, EVER))
         kept = [each for each in lines if each.until is None or each.until > before]
-        if kept:
-            first = len(lines) - len(kept) + 1
-            self._disk.replace(path, b"".join(_numbered(kept, first)))
-        else:
-            self._disk.remove(path)
+        if len(kept) < len(lines):
+            first = self._raw_lines(path)[-1].n - len(kept) + 1
+            self._marked(path).rewrite(_numbered(kept, first))
         return number - len(self.versions_of(symbol, EVER))
 
     def settle_clock(self) -> None:
@@ -216,13 +216,19 @@ class Fundamentals(FundamentalCollection):
 
     def _lines(self, path: Path) -> list[_Document]:
         """Return the lines of a log. Raises `CorruptData`."""
-        lines = [
-            _decoded_line(line, path) for line in whole_lines(self._disk.read(path), is_sealed)
-        ]
-        numbers = [line.n for line in lines]
-        if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-            raise CorruptData(f"{path}: lines are missing, doubled or out of order", path)
-        return [_past(line, path) for line in lines]
+        return [_past(line, path) for line in self._raw_lines(path)]
+
+    def _raw_lines(self, path: Path) -> list[_Line]:
+        read = whole_lines(self._disk.read(path), is_sealed)
+        lines = [_decoded_line(line, path) for line in read]
+        check_numbers([line.n for line in lines], path)
+        return lines
+
+    def _last(self, path: Path) -> int:
+        return last_of([line.n for line in self._raw_lines(path)])
+
+    def _marked(self, path: Path) -> MarkedLog:
+        return MarkedLog(self._disk, path)
 
     def remove_copies(self, symbol: str, other: str) -> None:
         """Remove the documents of a symbol that equal those of another one, in a marked folder.
@@ -302,7 +308,7 @@ class Fundamentals(FundamentalCollection):
         if self._disk.is_folder(self._history):
             lock = f"../../{self._folder.name}/.lock"
             logs = Files(_LOG, self._lines, None, lambda name: lock, is_whole=is_sealed)
-            yield from folder_issues(self._history, [logs])
+            yield from log_issues(self._disk, self._history, logs, self._last)
 
     def _path(self, data: FundamentalData) -> Path:
         name = _document_name(exact_instant(data.timestamp, "timestamp"))
@@ -385,9 +391,8 @@ def _parted(encoded: bytes) -> tuple[bytes, int | None]:
     return (encoded, None) if found is None else (encoded[: found.start()] + b"}", int(found[1]))
 
 
-def _lines(path: Path, old: Sequence[_Document], until: int, last: bytes | None) -> list[bytes]:
-    first = 1 if last is None else _decoded_line(last, path).n + 1
-    return _numbered([each._replace(until=until) for each in old], first)
+def _number_of(path: Path, line: bytes) -> int:
+    return _decoded_line(line, path).n
 
 
 def _numbered(documents: Iterable[_Document], first: int) -> list[bytes]:

@@ -16,6 +16,7 @@ Whoever makes the clock waits once for every writer that may not have seen it.
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from storecore.errors import StorageError
+from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.clock import (
     Clock,
     check_asked,
@@ -38,8 +39,17 @@ from storecore.values.times import EARLIEST, to_datetime
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.instants import InstantFile
 from storecore_file.fs.locks import Locked
+from storecore_file.fs.marked_logs import MarkedLog
 from storecore_file.fs.seal import decode_errors, sealed, unsealed
-from storecore_file.integrity import QUARANTINE, Files, Issue, issue_of
+from storecore_file.integrity import (
+    QUARANTINE,
+    Files,
+    Issue,
+    agreed,
+    folder_issues,
+    guarded,
+    issue_of,
+)
 from storecore_file.store_format import read_began
 
 FOLDER = "history"
@@ -67,6 +77,32 @@ class _Horizon(Struct, frozen=True):
 
     def named(self) -> list[Snapshot]:
         return [each.snapshot() for each in self.snapshots]
+
+
+_MARKS = re.compile(r"\..+\.ends")
+
+
+def log_issues(
+    disk: Disk, folder: Path, logs: Files, last: Callable[[Path], int]
+) -> Iterator[Issue | None]:
+    """Yield the issues of the logs in a folder, and that one has lost its last lines.
+
+    `last` returns the number of the last line of a log, 0 if it is gone.
+    """
+    yield from folder_issues(folder, [logs, Files(_MARKS, lambda path: None)])
+    for name in disk.hidden(folder):
+        if _MARKS.fullmatch(name):
+            path = folder / f"{name[1:].removesuffix('.ends')}.jsonl"
+            yield from guarded(path, _lack(disk, path, last))
+
+
+def _lack(disk: Disk, path: Path, last: Callable[[Path], int]) -> Iterator[Issue]:
+    try:
+        detail = agreed(lambda: MarkedLog(disk, path).lack(last(path)))
+    except CorruptData:  # that is an issue of its own
+        return
+    if detail:
+        yield Issue("truncated", path, detail)
 
 
 class FileClock(Clock):

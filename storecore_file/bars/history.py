@@ -33,12 +33,13 @@ from storecore_file.bars.recorded import COLUMN, NOW, Recorded, Run
 from storecore_file.bars.series import Series
 from storecore_file.bars.versions import Dated, Merged, Replaced
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.logs import Log, whole_lines
+from storecore_file.fs.logs import whole_lines
+from storecore_file.fs.marked_logs import MarkedLog, check_numbers, last_of
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES
 from storecore_file.fs.seal import is_sealed, sealed, too_deep, unsealed
 from storecore_file.fs.stat import Fingerprint, fingerprint
-from storecore_file.history import FileClock
-from storecore_file.integrity import Files, Issue, folder_issues, listed, unexpected
+from storecore_file.history import FileClock, log_issues
+from storecore_file.integrity import Files, Issue, listed, unexpected
 
 UNTIL = "\x01until"
 SUFFIX = ".jsonl"
@@ -105,14 +106,16 @@ class BarHistory:
         self._disk.make_folder(path.parent, within=self.clock.folder.parent)
         lines = list(_lines(key, past))
 
-        def numbered(last: bytes | None) -> list[bytes]:
-            first = number_of(last, path) + 1
+        def lines_from(first: int) -> list[bytes]:
             return [
                 sealed(msgspec.json.encode(structs.replace(line, n=number)))
                 for number, line in enumerate(lines, first)
             ]
 
-        Log(self._disk, path, is_sealed).append(numbered)
+        self._log(path).append(lambda line: _decoded(line, path).n, lines_from)
+
+    def _log(self, path: Path) -> MarkedLog:
+        return MarkedLog(self._disk, path)
 
     def versions(self, series: Series, span: TimeRange) -> Versions:
         """Return the versions of the bars of a range, by date, then by time of recording."""
@@ -127,9 +130,7 @@ class BarHistory:
     def lines(self, path: Path) -> list[Line]:
         """Return the lines of a log. Raises `CorruptData`."""
         found = [_decoded(line, path) for line in whole_lines(self._disk.read(path), is_sealed)]
-        numbers = [line.n for line in found]
-        if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-            raise CorruptData(f"{path}: lines are missing, doubled or out of order", path)
+        check_numbers([line.n for line in found], path)
         return found
 
     def table(self, key: Key) -> pa.Table | None:
@@ -174,24 +175,22 @@ class BarHistory:
             folder = self.folder / entry.name
             if entry.is_folder:
                 lock = partial(_lock_of, entry.name)
-                yield from folder_issues(
-                    folder, [Files(_LOG, self.lines, None, lock, is_whole=is_sealed)]
-                )
+                logs = Files(_LOG, self.lines, None, lock, is_whole=is_sealed)
+                yield from log_issues(self._disk, folder, logs, self._last)
             else:
                 yield unexpected(folder, entry)
+
+    def _last(self, path: Path) -> int:
+        return last_of([line.n for line in self.lines(path)])
 
     def prune(self, path: Path, before: int) -> None:
         """Remove the lines of what was replaced at or before an instant, under the series' lock."""
         lines = self.lines(path)
         kept = [line for line in lines if line.until > before]
-        if not kept:
-            self._disk.remove(path)
-        elif len(kept) < len(lines):
+        if len(kept) < len(lines):
             first = lines[-1].n - len(kept) + 1  # the next line goes on with the numbers
-            contents = (structs.replace(each, n=n) for n, each in enumerate(kept, first))
-            self._disk.replace(
-                path, b"".join(sealed(msgspec.json.encode(each)) for each in contents)
-            )
+            numbered = (structs.replace(each, n=n) for n, each in enumerate(kept, first))
+            self._log(path).rewrite([sealed(msgspec.json.encode(each)) for each in numbered])
 
 
 def _lock_of(symbol: str, log: str) -> str:
@@ -218,11 +217,6 @@ def _line(key: Key, bars: pa.Table, recorded: Recorded, until: int) -> Line:
     values = {name: batch[name] for name in Line.__struct_fields__ if name in batch}
     own = {"symbol": symbol, "recorded": recorded.column().to_pylist(), "until": until}
     return Line(**{**values, **own})
-
-
-def number_of(line: bytes | None, path: Path) -> int:
-    """Return the number of a line, 0 without one. Raises `CorruptData` naming the log."""
-    return 0 if line is None else _decoded(line, path).n
 
 
 def _decoded(line: bytes, path: Path) -> Line:

@@ -13,13 +13,15 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.table import EMPTY, instants_of
+from storecore.bars.table import EMPTY, SERIES, instants_of, values
 from storecore.values.times import EARLIEST, LATEST
 from storecore_file.bars.kinds import as_text, joined, upserted
 from storecore_file.bars.recorded import COLUMN, NOW, Recorded
 
 _NUMBERS = {pa.int64(), pa.float64()}
 _NOT_COMPARED = {"date", COLUMN}
+_COMPARED = SERIES.names[1:]
+_FEW = 64  # rows, which are compared sooner than Arrow is asked to
 
 
 class Dated(NamedTuple):
@@ -98,6 +100,14 @@ class Merged(NamedTuple):
         after = old.part(before.recorded.rows + within.recorded.rows, len(old.bars))
         if not len(within.bars):
             return self._replace(bars=concatenated([before, new, after]), changed=True)
+        if instants_of(within.bars) == dates:
+            equal = 0 if until is not None else _equal_number(within.bars, new.bars)
+            if equal == len(dates):
+                return self
+            if not equal:
+                replaced = Replaced(within, new.recorded if until is None else until)
+                bars = concatenated([before, new, after])
+                return Merged(bars, (*self.replaced, replaced), True)
         change = _change(within.table(), new.table(), until)
         if not len(change.new):
             return self
@@ -158,6 +168,21 @@ def _change(old: pa.Table, new: pa.Table, until: Recorded | None) -> _Change:
     return _Change(changed, (Replaced(Dated.of(found.filter(differ)), ends),), same)
 
 
+def _equal_number(one: pa.Table, other: pa.Table) -> int:
+    """Return in how many rows two tables of as many rows are equal, bit for bit."""
+    if len(one) > _FEW or not (_is_plain(one) and _is_plain(other)):
+        found: int = pc.sum(equal_rows(one, other)).as_py()
+        return found
+    columns = [[values(table[name], "q") for name in _COMPARED] for table in (one, other)]
+    rows = (zip(*each, strict=True) for each in columns)
+    return sum(own == given for own, given in zip(*rows, strict=True))
+
+
+def _is_plain(table: pa.Table) -> bool:
+    """Return whether a table has the seven columns only, and no null: then it is quick to read."""
+    return table.num_columns == len(SERIES) and not table["volume"].null_count
+
+
 def equal_rows(one: pa.Table, other: pa.Table) -> pa.ChunkedArray | pa.Array:
     """Return for each row whether two tables of as many rows are equal there, bit for bit."""
     equal = pa.array([True] * len(one), pa.bool_())
@@ -193,10 +218,12 @@ def concatenated(parts: Iterable[Dated]) -> Dated:
     given = [each for each in parts if len(each.bars)]
     if not given:
         return NOTHING
+    bars = joined(each.bars for each in given)
+    if len(given) > 2:
+        runs = (run for each in given for run in each.recorded.runs())
+        return Dated(bars, Recorded.of(runs))
     recorded = given[0].recorded
-    for each in given[1:]:
-        recorded = recorded.then(each.recorded)
-    return Dated(joined(each.bars for each in given), recorded)
+    return Dated(bars, recorded.then(given[1].recorded) if len(given) == 2 else recorded)
 
 
 def _is_in(dates: pa.ChunkedArray, of: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:

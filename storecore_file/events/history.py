@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from storecore.errors import CorruptData
 from storecore.events import encode_event
 from storecore.knowledge.versions import Version
 from storecore.models import Event
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.logs import Log, whole_lines
+from storecore_file.fs.logs import whole_lines
+from storecore_file.fs.marked_logs import MarkedLog, check_numbers, last_of
 from storecore_file.fs.seal import decode_errors, is_sealed, sealed, unsealed
 from storecore_file.fs.stat import Fingerprint, fingerprint
-from storecore_file.history import FileClock
-from storecore_file.integrity import Files, Issue, folder_issues
+from storecore_file.history import FileClock, log_issues
+from storecore_file.integrity import Files, Issue
 
 SUFFIX = ".jsonl"
 _LOG = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
@@ -78,11 +78,13 @@ class EventHistory:
             self._append(self._path(day), events)
 
     def _append(self, path: Path, events: Sequence[Past]) -> None:
-        def numbered(last: bytes | None) -> list[bytes]:
-            first = 1 if last is None else _decoded(last, path).n + 1
+        def lines_from(first: int) -> list[bytes]:
             return [_encoded(each, number) for number, each in enumerate(events, first)]
 
-        Log(self._disk, path, is_sealed).append(numbered)
+        self._log(path).append(lambda line: _decoded(line, path).n, lines_from)
+
+    def _log(self, path: Path) -> MarkedLog:
+        return MarkedLog(self._disk, path)
 
     def days(self) -> list[str]:
         """Return the days that have a log, sorted."""
@@ -107,30 +109,32 @@ class EventHistory:
 
     def lines(self, path: Path) -> list[Past]:
         """Return the lines of a log. Raises `CorruptData`."""
+        return list(map(_past, self._numbered(path)))
+
+    def _numbered(self, path: Path) -> list[_Line]:
         lines = [_decoded(line, path) for line in whole_lines(self._disk.read(path), is_sealed)]
-        numbers = [line.n for line in lines]
-        if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-            raise CorruptData(f"{path}: lines are missing, doubled or out of order", path)
-        return [_past(line) for line in lines]
+        check_numbers([line.n for line in lines], path)
+        return lines
 
     def prune(self, before: int) -> None:
         """Remove the lines of what was deleted at or before an instant, under the lock."""
         for day in self.days():
             path = self._path(day)
-            lines = self.lines(path)
-            kept = [each for each in lines if each.until > before]
-            if not kept:
-                self._disk.remove(path)
-            elif len(kept) < len(lines):
-                first = len(lines) - len(kept) + 1
-                content = (_encoded(each, number) for number, each in enumerate(kept, first))
-                self._disk.replace(path, b"".join(content))
+            lines = self._numbered(path)
+            kept = [_past(line) for line in lines if line.until > before]
+            if len(kept) < len(lines):
+                first = lines[-1].n - len(kept) + 1
+                numbered = enumerate(kept, first)
+                self._log(path).rewrite([_encoded(each, number) for number, each in numbered])
 
     def issues(self) -> Iterator[Issue | None]:
         """Yield the issue of each log, None for a whole one."""
         if self._disk.is_folder(self.folder):
             logs = Files(_LOG, self.lines, None, lambda name: _LOCK, is_whole=is_sealed)
-            yield from folder_issues(self.folder, [logs])
+            yield from log_issues(self._disk, self.folder, logs, self._last)
+
+    def _last(self, path: Path) -> int:
+        return last_of([line.n for line in self._numbered(path)])
 
     def _path(self, day: str) -> Path:
         return self.folder / f"{day}{SUFFIX}"

@@ -41,6 +41,7 @@ KINDS = [
     "history/prices/MSFT/1d.jsonl",
     "history/fundamentals/AAPL.jsonl",
     "history/events/2026-01-05.jsonl",
+    "history/prices/MSFT/.1d.ends",
     "history/.clock",
     "history/.horizon",
 ]
@@ -242,7 +243,12 @@ def test_d5_a_folder_in_the_place_of_a_file_is_noticed(filled, pattern):
 
 
 @pytest.mark.parametrize(
-    "pattern", [kind for kind in KINDS if not kind.startswith(("state", "fund", "prices/AAPL"))]
+    "pattern",
+    [
+        kind
+        for kind in KINDS
+        if not kind.startswith(("state", "fund", "prices/AAPL", "history/.horizon"))
+    ],
 )
 def test_d5_a_log_or_sealed_day_that_is_deleted_is_noticed(filled, pattern):
     whole, _ = looked_at(filled)
