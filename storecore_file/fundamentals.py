@@ -3,63 +3,114 @@
     fundamentals/AAPL/2026-01-05T21-30-00.000000Z.json
 
 The name is the instant in UTC, so the latest document not after a moment is found by name alone. A
-document replaces the one of the same instant whole, so writers need no lock.
+document replaces the one of the same instant whole. What it replaces goes into a log before:
+
+    history/fundamentals/AAPL.jsonl
+
+A document says when it was recorded. A line of the log names one that was replaced or deleted; it
+counts only if the document that is there has another instant of recording, and of several lines for
+one document the last: a crash may come between the line and the document. Writers hold one lock.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from storecore.errors import CorruptData, StorageError
 from storecore.fundamentals import decode_fundamental, encode_fundamental
+from storecore.knowledge.versions import Version
 from storecore.models import FundamentalData
 from storecore.store.collections import FundamentalCollection
-from storecore.values.times import TimeRange, exact_instant, to_datetime
+from storecore.values.times import EVER, TimeRange, exact_instant, to_datetime
 from storecore_file.fs.disk import Disk
+from storecore_file.fs.locks import Locked
+from storecore_file.fs.logs import whole_lines
+from storecore_file.fs.marked_logs import MarkedLog, check_numbers, last_of
 from storecore_file.fs.names import SYMBOLS, is_hashed
 from storecore_file.fs.rollback import replace_all
-from storecore_file.fs.seal import decode_errors, sealed, unsealed
-from storecore_file.fs.stat import type_at
+from storecore_file.fs.seal import decode_errors, is_sealed, sealed, unsealed
+from storecore_file.fs.stat import fingerprint, type_at
+from storecore_file.history import FileClock, log_issues
 from storecore_file.integrity import QUARANTINE, Files, Issue, folder_issues, listed, unexpected
 from storecore_file.rename_intent import MARK, Renames, is_marked
-from storecore_file.store_format import EXTRA, StoreFormat
+from storecore_file.store_format import RECORDED, StoreFormat
 
 _DOCUMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{6}Z\.json")
 _MARK = re.compile(re.escape(MARK))
 _NAME = "%Y-%m-%dT%H-%M-%S.%fZ.json"
 _LISTINGS = 10  # a listed document may be gone: a repair has moved it, say
+_SUFFIX = ".jsonl"
+_LOG = re.compile(r"[^.].*\.jsonl")
+_RECORDED = re.compile(rb',\s*"recorded":\s*(\d+)\}\Z')
 _STAMP = len("2026-01-05T21-30-00.000000Z.json")
 
 
 class Fundamentals(FundamentalCollection):
     """The fundamentals of a store, in one folder. Symbols are checked names."""
 
-    def __init__(self, folder: Path, disk: Disk, number: StoreFormat) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk, number: StoreFormat, lock_timeout: float, clock: FileClock
+    ) -> None:
         self._folder = folder
         self._disk = disk
         self._format = number
+        self._lock_timeout = lock_timeout
+        self._clock = clock
+        self._history = clock.folder / "fundamentals"
         self.renames = Renames(disk, folder.parent)
 
     def write(self, batch: list[FundamentalData]) -> None:
         """Insert or replace checked documents: all of them or, on an error, none."""
         given = {self._path(data): data for data in batch}  # the last one of an instant counts
         self._settle({data.symbol for data in batch})
-        if any(data.extra is not None for data in batch):
-            self._format.require(EXTRA)
-        if len(given) == 1:
-            return self._replace(*given.popitem())
+        self._format.require(RECORDED)
         self._disk.make_folders({path.parent for path in given}, within=self._folder)
-        documents = ((path, sealed(encode_fundamental(data))) for path, data in given.items())
-        return replace_all(self._disk, documents)
+        with self._locked():
+            old = {path: self._recorded(path) for path in given}
+            new = {path: data for path, data in given.items() if not _is_same(old[path], data)}
+            for folder in {path.parent for path in given.keys() - new.keys()}:
+                self._disk.sync_folder(folder)  # who wrote them may have been killed before a sync
+            if new:
+                self._change(new, [each for path in new if (each := old[path])])
 
-    def _replace(self, path: Path, data: FundamentalData) -> None:
-        self._disk.make_folder(path.parent, within=self._folder)
-        self._disk.replace(path, sealed(encode_fundamental(data)))
+    def _change(
+        self, new: Mapping[Path, FundamentalData], old: list[_Document], gone: Sequence[Path] = ()
+    ) -> None:
+        """Put documents in place and remove others, once what they replace is kept.
+
+        The caller holds the lock.
+        """
+        last = max((each.recorded or 0 for each in old), default=0)
+        with self._clock.published(last) as instant:
+            self._keep(old, instant)
+            contents = [(path, _encoded(data, instant)) for path, data in new.items()]
+            if len(contents) == 1 and not gone:
+                self._disk.replace(*contents[0])
+            else:
+                replace_all(self._disk, contents, gone)
+
+    def _keep(self, old: Sequence[_Document], until: int) -> None:
+        """Add documents that are replaced or deleted to the logs of their symbols, durably."""
+        if not old or (not self._clock.keeps() and self._clock.prune_to(until)):
+            return
+        by_symbol: dict[str, list[_Document]] = {}
+        for document in old:
+            by_symbol.setdefault(document.data.symbol, []).append(document)
+        self._disk.make_folder(self._history, within=self._folder.parent)
+        for symbol, documents in by_symbol.items():
+            path = self._log(symbol)
+            lines = [each._replace(until=until) for each in documents]
+            self._marked(path).append(partial(_number_of, path), partial(_numbered, lines))
 
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
         """Return the latest document not after an instant, or None."""
@@ -86,19 +137,98 @@ class Fundamentals(FundamentalCollection):
     def delete(self, symbol: str, span: TimeRange) -> int:
         """Remove the documents of a symbol and range, all or none; return their number."""
         self._settle({symbol})
-        paths = self._paths(symbol, span)
-        if paths:
-            self._disk.refuse_links(self._folder_of(symbol), self._folder)
-            replace_all(self._disk, (), paths)
-        return len(paths)
+        if not self._paths(symbol, span):
+            return 0
+        self._disk.refuse_links(self._folder_of(symbol), self._folder)
+        with self._locked():
+            paths = self._paths(symbol, span)
+            old = [each for path in paths if (each := self._recorded(path))]
+            if paths:
+                self._change({}, old, paths)
+            return len(paths)
 
-    def copy_symbol(self, old: str, new: str) -> None:
+    def copy_symbol(self, old: str, new: str, instant: int) -> None:
         """Write all documents of a symbol under another one, whose folder is marked."""
-        found = filter(None, map(self._document, self._raw_paths(old)))
-        copies = [replace(data, symbol=new) for data in found]
-        replace_all(
-            self._disk, ((self._path(data), sealed(encode_fundamental(data))) for data in copies)
-        )
+        found = [each for path in self._raw_paths(old) if (each := self._recorded(path))]
+        with self._locked() if found else nullcontext():
+            self._keep(found, instant)
+        copies = [replace(each.data, symbol=new) for each in found]
+        replace_all(self._disk, ((self._path(data), _encoded(data, instant)) for data in copies))
+
+    def versions_of(self, symbol: str, span: TimeRange) -> list[Version[FundamentalData]]:
+        """Return all versions of the documents of a symbol and range."""
+        log = self._log(symbol)
+        while True:
+            before = fingerprint(log)
+            paths = self._paths(symbol, span)
+            present = [each for path in paths if (each := self._recorded(path))]
+            lines = self._lines(log)
+            if fingerprint(log) == before:  # else a writer has replaced documents meanwhile
+                break
+        there = {(each.at, each.recorded) for each in present}
+        past = {(each.at, each.recorded): each for each in lines}
+        kept = [each for key, each in past.items() if key not in there and _is_in(key[0], span)]
+        found = [*present, *kept]
+        found.sort(key=lambda each: (each.at, each.recorded or 0))
+        return [(each.data, each.recorded, each.until) for each in found]
+
+    def corrected(self, since: int) -> set[str]:
+        """Return the symbols with documents that were replaced or deleted since an instant."""
+        return {
+            line.data.symbol
+            for path in self._logs()
+            for line in self._lines(path)
+            if line.until is not None and line.until >= since
+        }
+
+    def prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant; return their number."""
+        with self._locked() if self._disk.is_folder(self._folder) else nullcontext():
+            return sum(self._pruned(path, before) for path in self._logs())
+
+    def _pruned(self, path: Path, before: int) -> int:
+        lines = self._lines(path)
+        if not lines:
+            return 0
+        symbol = lines[0].data.symbol
+        number = len(self.versions_of(symbol, EVER))
+        kept = [each for each in lines if each.until is None or each.until > before]
+        if len(kept) < len(lines):
+            first = self._raw_lines(path)[-1].n - len(kept) + 1
+            self._marked(path).rewrite(_numbered(kept, first))
+        return number - len(self.versions_of(symbol, EVER))
+
+    def settle_clock(self) -> None:
+        """Wait for a writer that may not have seen the clock of recording, just made."""
+        if self._disk.size(self._folder / ".lock") is not None:
+            with self._locked():
+                pass
+
+    def _locked(self) -> Locked:
+        return Locked(self._folder / ".lock", self._lock_timeout)
+
+    def _log(self, symbol: str) -> Path:
+        return self._history / f"{SYMBOLS.encode(symbol)}{_SUFFIX}"
+
+    def _logs(self) -> list[Path]:
+        names = self._disk.names(self._history)
+        return [self._history / name for name in names if name.endswith(_SUFFIX)]
+
+    def _lines(self, path: Path) -> list[_Document]:
+        """Return the lines of a log. Raises `CorruptData`."""
+        return [_past(line, path) for line in self._raw_lines(path)]
+
+    def _raw_lines(self, path: Path) -> list[_Line]:
+        read = whole_lines(self._disk.read(path), is_sealed)
+        lines = [_decoded_line(line, path) for line in read]
+        check_numbers([line.n for line in lines], path)
+        return lines
+
+    def _last(self, path: Path) -> int:
+        return last_of([line.n for line in self._raw_lines(path)])
+
+    def _marked(self, path: Path) -> MarkedLog:
+        return MarkedLog(self._disk, path)
 
     def remove_copies(self, symbol: str, other: str) -> None:
         """Remove the documents of a symbol that equal those of another one, in a marked folder.
@@ -175,6 +305,10 @@ class Fundamentals(FundamentalCollection):
                 yield from folder_issues(self._folder / entry.name, [documents, mark])
             else:
                 yield unexpected(self._folder / entry.name, entry)
+        if self._disk.is_folder(self._history):
+            lock = f"../../{self._folder.name}/.lock"
+            logs = Files(_LOG, self._lines, None, lambda name: lock, is_whole=is_sealed)
+            yield from log_issues(self._disk, self._history, logs, self._last)
 
     def _path(self, data: FundamentalData) -> Path:
         name = _document_name(exact_instant(data.timestamp, "timestamp"))
@@ -197,15 +331,89 @@ class Fundamentals(FundamentalCollection):
 
     def _document(self, path: Path) -> FundamentalData | None:
         """Return the document of a file, None if it is gone."""
+        found = self._recorded(path)
+        return None if found is None else found.data
+
+    def _recorded(self, path: Path) -> _Document | None:
+        """Return the document of a file and when it was recorded, None if it is gone."""
         content = self._disk.read(path)
         if content is None:
             return None
         with decode_errors(path, "document"):
-            data = decode_fundamental(unsealed(content))
+            encoded, recorded = _parted(unsealed(content))
+            data = decode_fundamental(encoded)
         own_name = _document_name(exact_instant(data.timestamp, "timestamp"))
         if (SYMBOLS.encode(data.symbol), own_name) != (path.parent.name, path.name):
             raise CorruptData(f"{path}: found the document {own_name} of {data.symbol!r}", path)
-        return data
+        return _Document(data, recorded)
+
+
+class _Document(NamedTuple):
+    """A document, when it was recorded (None: not known) and replaced (None: it is there)."""
+
+    data: FundamentalData
+    recorded: int | None
+    until: int | None = None
+
+    @property
+    def at(self) -> int:
+        """The instant of its timestamp."""
+        return exact_instant(self.data.timestamp, "timestamp")
+
+
+class _Line(Struct, frozen=True):
+    """A document that was replaced or deleted."""
+
+    document: msgspec.Raw
+    until: int
+    n: int
+
+
+def _is_same(old: _Document | None, data: FundamentalData) -> bool:
+    return old is not None and encode_fundamental(old.data) == encode_fundamental(data)
+
+
+def _is_in(at: int, span: TimeRange) -> bool:
+    return span.first <= at <= span.last
+
+
+def _encoded(data: FundamentalData, recorded: int) -> bytes:
+    return sealed(_with_instant(encode_fundamental(data), recorded))
+
+
+def _with_instant(encoded: bytes, recorded: int | None) -> bytes:
+    return encoded if recorded is None else b'%b,"recorded":%d}' % (encoded[:-1], recorded)
+
+
+def _parted(encoded: bytes) -> tuple[bytes, int | None]:
+    """Return a document without its last member, if that says when it was recorded."""
+    found = _RECORDED.search(encoded)
+    return (encoded, None) if found is None else (encoded[: found.start()] + b"}", int(found[1]))
+
+
+def _number_of(path: Path, line: bytes) -> int:
+    return _decoded_line(line, path).n
+
+
+def _numbered(documents: Iterable[_Document], first: int) -> list[bytes]:
+    """Return documents as lines of a log."""
+    found = []
+    for number, each in enumerate(documents, first):
+        encoded = msgspec.Raw(_with_instant(encode_fundamental(each.data), each.recorded))
+        line = {"document": encoded, "until": each.until, "n": number}
+        found.append(sealed(msgspec.json.encode(line)))
+    return found
+
+
+def _past(line: _Line, path: Path) -> _Document:
+    with decode_errors(path, "log"):
+        encoded, recorded = _parted(bytes(line.document))
+        return _Document(decode_fundamental(encoded), recorded, line.until)
+
+
+def _decoded_line(line: bytes, path: Path) -> _Line:
+    with decode_errors(path, "log"):
+        return msgspec.json.decode(unsealed(line), type=_Line)
 
 
 def _document_name(instant: int) -> str:

@@ -37,9 +37,9 @@ class Files(NamedTuple):
     """Files of one sort: how to check one, and what a repair needs to know of it.
 
     `names` matches their names. `check` raises `StoreError` if a file is not whole, and `remedy` is
-    what a repair may do then. `lock` returns the name of the lock of a file's writers. `is_whole`
-    returns whether a line of a log is whole. `moved` is called once a repair has dealt with a file,
-    under the lock.
+    what a repair may do then. `lock` returns the lock of a file's writers, seen from its folder.
+    `is_whole` returns whether a line of a log is whole. `moved` is called once a repair has dealt
+    with a file, under the lock.
     """
 
     names: re.Pattern[str] | None
@@ -51,7 +51,7 @@ class Files(NamedTuple):
 
     def lock_of(self, path: Path) -> Path | None:
         """Return the path of the lock of a file's writers, None if they need none."""
-        return path.with_name(self.lock(path.name)) if self.lock else None
+        return path.parent / self.lock(path.name) if self.lock else None
 
 
 class Issue(NamedTuple):

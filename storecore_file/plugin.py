@@ -20,6 +20,7 @@ class FileConfig(Struct, frozen=True, kw_only=True):
     durability: Literal["full", "os"] = "full"
     lock_timeout: float = 30.0
     state_versions: int = KEPT_VERSIONS
+    history: bool | str = True
 
 
 @hookimpl
@@ -42,6 +43,7 @@ def storecore_backend() -> BackendSpec:
                 "DiskUsage",
                 "Transfer",
                 "Maintenance",
+                "History",
             }
         ),
         promises=frozenset({"durable", "shared", "sealed", "forked", "pickled"}),
@@ -55,5 +57,6 @@ def _open(config: FileConfig, *, create: bool = True) -> FileDataStore:
         durability=config.durability,
         lock_timeout=config.lock_timeout,
         state_versions=config.state_versions,
+        history=config.history,
         create=create,
     )

@@ -26,6 +26,7 @@ from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import best_effort
 from storecore_file.fs.locks import Locked
 from storecore_file.fundamentals import Fundamentals
+from storecore_file.history import FileClock
 from storecore_file.rename_intent import LOCK, MARK, Intent, Renames
 from storecore_file.store_format import RENAMES, StoreFormat
 
@@ -42,6 +43,7 @@ class Renaming:
         fundamentals: Fundamentals,
         events: Events,
         lock_timeout: float,
+        clock: FileClock,
     ) -> None:
         self._renames = renames
         self._disk = disk
@@ -50,6 +52,7 @@ class Renaming:
         self._fundamentals = fundamentals
         self._events = events
         self._lock_timeout = lock_timeout
+        self._clock = clock
 
     def connect(self) -> None:
         """Let the collections settle an interrupted rename when they meet one."""
@@ -64,7 +67,8 @@ class Renaming:
             self._format.require(RENAMES)
             with self._bars.held(old, new):
                 self._check(old, new)
-                intent = self._committed(self._intent(old, new))
+                with self._clock.published() as instant:
+                    intent = self._committed(self._intent(old, new, instant))
             with best_effort(self._renames.path, "the rest of a rename is done by a later write"):
                 self._finish(intent)
 
@@ -85,15 +89,18 @@ class Renaming:
         }
         check_rename(old, new, has_old=old in known, has_new=new in known)
 
-    def _intent(self, old: str, new: str) -> Intent:
-        """Return a rename that is to be done, with what proves later which files are of it."""
+    def _intent(self, old: str, new: str, instant: int) -> Intent:
+        """Return a rename that is to be done, with what proves later which files are of it.
+
+        Its generation is the instant at which it deletes the old name and writes the new one.
+        """
         found = self._bars.originals(old)
         ends = [end for folder in found.values() for end in folder.values()]
         known = {
             folder: {name: end.identity for name, end in each.items()}
             for folder, each in found.items()
         }
-        generation = next_generation(end.generation for end in ends)
+        generation = max(instant, next_generation(end.generation for end in ends))
         return Intent(old, new, "prepared", originals=known, generation=generation)
 
     def _committed(self, intent: Intent) -> Intent:
@@ -108,11 +115,12 @@ class Renaming:
             check_rename(old, new, has_old=True, has_new=self._fundamentals.has_files(new))
             copied = True
             self._bars.copy_symbol(intent)
-            self._fundamentals.copy_symbol(old, new)
+            self._fundamentals.copy_symbol(old, new, intent.generation)
             with self._events.locked():
                 self._check(old, new)  # it may have got events meanwhile
                 days = self._events.days_with(old)
                 self._mark(self._events.folders_to_mark(days))
+                self._events.keep_renamed(old, days, intent.generation)
                 return self._renames.write(replace(intent, state="committed", days=days))
         except BaseException:
             with best_effort(self._renames.path, "a rename is taken back by a later write"):

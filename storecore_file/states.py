@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ import msgspec
 from msgspec import Struct
 
 from storecore.errors import CorruptData, StorageError
+from storecore.knowledge.clock import machine_now
+from storecore.knowledge.versions import moment
 from storecore.reports import StateVersion
-from storecore.states import KEPT_VERSIONS, check_expected
+from storecore.states import KEPT_VERSIONS, check_expected, saved_at_of
 from storecore.store.collections import StateCollection
+from storecore.values.times import exact_instant
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import best_effort
 from storecore_file.fs.locks import Locked
@@ -57,7 +61,7 @@ class States(StateCollection):
                 self._disk.keep(path, _kept(path, stored).name)
             else:
                 self._finish_deletion(path)
-            self._disk.replace(path, _encoded(strategy, stored + 1, document))
+            self._disk.replace(path, _encoded(strategy, stored + 1, document, machine_now()))
             self._drop_older(path, stored + 1)
 
     def _drop_older(self, path: Path, newest: int) -> None:
@@ -122,7 +126,9 @@ class States(StateCollection):
             if not stored:
                 self._finish_deletion(path)
             newest = versions[0][0]
-            documents = {number: _encoded(strategy, number, each) for number, each in versions}
+            documents = {
+                each[0]: _encoded(strategy, *each, _instant(saved_at_of(each))) for each in versions
+            }
             places = {number: _kept(path, number) for number in documents} | {newest: path}
             # The newest last: until then it shows the old history.
             contents = ((places[each], documents[each]) for each in sorted(documents))
@@ -192,7 +198,7 @@ class States(StateCollection):
             )
         if version not in (None, document.version):
             raise CorruptData(f"{path}: found version {document.version} of the state", path)
-        return StateVersion(document.version, document.state)
+        return StateVersion(document.version, document.state, moment(document.saved))
 
     def _path(self, strategy: str) -> Path:
         return self._folder / f"{STRATEGIES.encode(strategy)}{_SUFFIX}"
@@ -204,11 +210,18 @@ class _Document(Struct, frozen=True):
     strategy: str
     state: dict[str, Any]
     version: int = 1
+    saved: int | None = None  # the instant
 
 
-def _encoded(strategy: str, version: int, state: bytes) -> bytes:
+def _encoded(strategy: str, version: int, state: bytes, saved: int | None) -> bytes:
     document = {"strategy": strategy, "version": version, "state": msgspec.Raw(state)}
+    if saved is not None:
+        document["saved"] = saved
     return sealed(msgspec.json.encode(document))
+
+
+def _instant(saved_at: datetime | None) -> int | None:
+    return None if saved_at is None else exact_instant(saved_at, "saved_at")
 
 
 def _document(content: bytes, path: Path) -> _Document:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from storecore.audit.transfer import LOGS
 from storecore.errors import ConfigError
 from storecore.errors.redaction import redacted
+from storecore.knowledge.clock import checked_history
 from storecore.reports import Finding, Report
 from storecore.states import KEPT_VERSIONS, checked_kept
 from storecore.store.base import Store
@@ -23,6 +24,7 @@ from storecore_file.fs.errors import Deferral
 from storecore_file.fs.mounts import warn_of_network
 from storecore_file.fs.stat import places
 from storecore_file.fundamentals import Fundamentals
+from storecore_file.history import FileClock
 from storecore_file.integrity import Issue
 from storecore_file.lazy_folders import LazyCollection, check_is_there
 from storecore_file.rename_intent import Renames
@@ -50,10 +52,12 @@ class FileDataStore(Store):
     `base_path` is the folder; missing parts of it are created. `durability="full"` syncs every
     write to the medium before it returns; `"os"` leaves that to the operating system, and a power
     loss may then take the last writes. `lock_timeout` is how many seconds a writer waits for
-    another. Of each state the last `state_versions` versions are kept. With `create=False` opening
-    creates nothing, and a folder without a store raises `NoStore`; the first write that needs a
-    missing folder creates it. Raises `ConfigError` for other options, `StorageError` if the folder
-    cannot be made.
+    another. Of each state the last `state_versions` versions are kept. With `history=True` replaced
+    versions of bars, fundamentals and events are kept, with False none, with "90d" (h: hours, d:
+    days, w: weeks) `compact()` prunes those that were replaced longer ago. With `create=False`
+    opening creates nothing, and a folder without a store raises `NoStore`; the first write that
+    needs a missing folder creates it. Raises `ConfigError` for other options, `StorageError` if the
+    folder cannot be made.
 
     A table of a few bars for each of several symbols costs one append to a journal. Reads combine
     it with the files, and it is flushed into them when it is large, by `compact()` and at
@@ -74,6 +78,7 @@ class FileDataStore(Store):
     """
 
     _bars: Bars
+    _clock: FileClock
     _events: Events
 
     def __init__(
@@ -83,9 +88,11 @@ class FileDataStore(Store):
         durability: str = "full",
         lock_timeout: float = 30.0,
         state_versions: int = KEPT_VERSIONS,
+        history: bool | str = True,
         create: bool = True,
     ) -> None:
         _check_options(base_path, durability, lock_timeout)
+        self._kept_for = checked_history(history)
         kept_versions = checked_kept(state_versions)
         # Absolute: the process may change its folder while the store is open.
         self.base_path = _absolute(base_path)
@@ -93,6 +100,9 @@ class FileDataStore(Store):
         self._lock_timeout = lock_timeout
         folders = {name: self.base_path / folder for name, folder in _FOLDERS.items()}
         self._find(list(folders.values()), create)
+        self._clock = FileClock(
+            self.base_path, self._disk, lock_timeout, self._kept_for, moves=create
+        )
         made = self._made(folders, kept_versions)
         self._collections = made if create else self._lazy(made, folders)
         super().__init__(
@@ -101,6 +111,7 @@ class FileDataStore(Store):
             events=self._collections["events"],
             states=self._collections["states"],
             audit={log: self._collections[log] for log in LOGS},
+            clock=self._clock,
         )
 
     def _find(self, folders: list[Path], create: bool) -> None:
@@ -119,12 +130,14 @@ class FileDataStore(Store):
         """Return the collections and logs by name, with renames of symbols across them."""
         disk, timeout = self._disk, self._lock_timeout
         number = StoreFormat(disk, self.base_path, timeout)
-        bars = Bars(folders["bars"], disk, timeout, number)
-        fundamentals = Fundamentals(folders["fundamentals"], disk, number)
-        events = Events(folders["events"], disk, timeout)
+        bars = Bars(folders["bars"], disk, timeout, number, self._clock)
+        fundamentals = Fundamentals(folders["fundamentals"], disk, number, timeout, self._clock)
+        events = Events(folders["events"], disk, timeout, self._clock)
         intents = Renames(disk, self.base_path)
-        self._renaming = Renaming(intents, disk, number, bars, fundamentals, events, timeout)
-        self._renaming.connect()
+        collections = bars, fundamentals, events
+        self._renaming = Renaming(intents, disk, number, *collections, timeout, self._clock)
+        self._settles = tuple(each.settle_clock for each in collections)
+        self._connect()
         return {
             "bars": bars,
             "fundamentals": fundamentals,
@@ -142,7 +155,16 @@ class FileDataStore(Store):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._connect()
+
+    def _connect(self) -> None:
         self._renaming.connect()
+        self._clock.settle = self._settle_clock
+
+    def _settle_clock(self) -> None:
+        """Wait for each writer that may not have seen the clock of recording, just made."""
+        for settle in self._settles:
+            settle()
 
     def _rename(self, old: str, new: str) -> None:
         self._renaming.rename(old, new)
@@ -185,7 +207,7 @@ class FileDataStore(Store):
     def _issues(self) -> tuple[int, list[Issue]]:
         """Return how many files were looked at, and all that is wrong."""
         self._check_open()
-        return store_issues(self._disk, self.base_path, [*self._collections.values()])
+        return store_issues(self._disk, self.base_path, [*self._collections.values(), self._clock])
 
     def compact(self) -> Report:
         """Bring all bars into few Parquet files, and seal each day of events into one.
@@ -199,9 +221,16 @@ class FileDataStore(Store):
             tried(self._renaming.settle)
             merged = self._bars.compact(tried)
             days = self._events.compact(tried)
+            tried(self._prune_old)
         actions = [f"merged {merged} files of bars into others"] if merged else []
         actions += [f"sealed the events of {day}" for day in days]
         return Report(len(actions), actions=tuple(actions))
+
+    def _prune_old(self) -> None:
+        """Prune the history that is older than the option `history` keeps."""
+        before = self._clock.prunable()
+        if before is not None and before > self._clock.horizon():
+            self._prune(before)
 
 
 def _check_options(base_path: str | os.PathLike[str], durability: str, lock_timeout: float) -> None:

@@ -1,11 +1,12 @@
 """The format number of a store: a small document that a release reads before anything else.
 
-    data/.storecore      {"format":2,"crc32":"…"}
+    data/.storecore      {"format":2,"began":1764104110123456,"crc32":"…"}
 
     format   what may be in the store
     1        partitions without generations: a store without the document, of the first release
     2        partitions with generations: new stores
-    3        records with `extra` or of a run, decisions to sell, symbols that were renamed
+    3        records with `extra` or of a run, decisions to sell, symbols that were renamed,
+             fundamentals that say when they were recorded
 
 The number holds for the whole store, all kinds of data. It is raised, and synced, before the first
 write of what an older release would misread, and so lose or call damaged. A store that holds none
@@ -24,6 +25,7 @@ from msgspec import Struct
 
 from storecore.audit.context import needs_newer_release
 from storecore.errors import CorruptData, StorageError, StoreError
+from storecore.knowledge.clock import machine_now
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.seal import sealed, unsealed
@@ -35,24 +37,41 @@ FORMAT = 3  # the highest that this release reads and writes
 NEW = 2  # of a new store
 OLDEST = 1  # of a store without the file
 EXTRA = 3  # of a store with what `uses_extra` finds
+RECORDED = 3  # of a store with a document that says when it was recorded
 RENAMES = 3  # of a store in which a symbol was renamed: what counts may depend on `.rename`
 _log = logging.getLogger("storecore")
 
 
-class _Document(Struct, frozen=True):
-    """The content of the file; a later release may add fields."""
+class _Document(Struct, frozen=True, omit_defaults=True):
+    """The content of the file; a later release may add fields.
+
+    `began` is the instant at which the store was made: nothing in it was recorded before.
+    """
 
     format: int
+    began: int | None = None
 
 
 def read_format(disk: Disk, base_path: Path) -> int:
     """Return the format number of a store. Raises `CorruptData`."""
+    return _read(disk, base_path).format
+
+
+def read_began(disk: Disk, base_path: Path) -> int | None:
+    """Return the instant at which a store was made, None if that is not known."""
+    try:
+        return _read(disk, base_path).began
+    except StoreError:  # reported by `verify()`
+        return None
+
+
+def _read(disk: Disk, base_path: Path) -> _Document:
     path = base_path / NAME
     content = disk.read(path)
     if content is None:
-        return OLDEST
+        return _Document(OLDEST)
     try:
-        return msgspec.json.decode(unsealed(content), type=_Document).format
+        return msgspec.json.decode(unsealed(content), type=_Document)
     except ValueError as error:
         raise CorruptData(f"{path}: not a whole format number: {error}", path) from error
 
@@ -82,11 +101,11 @@ def _check_known(found: int, path: Path) -> None:
 def mark_new(disk: Disk, base_path: Path, folders: Iterable[Path]) -> None:
     """Write the format number of a new store, if none of its folders exists yet."""
     if not any(map(disk.is_folder, folders)) and disk.size(base_path / NAME) is None:
-        _write(disk, base_path, NEW)
+        _write(disk, base_path, _Document(NEW, machine_now()))
 
 
-def _write(disk: Disk, base_path: Path, number: int) -> None:
-    disk.replace(base_path / NAME, sealed(msgspec.json.encode(_Document(number))))
+def _write(disk: Disk, base_path: Path, document: _Document) -> None:
+    disk.replace(base_path / NAME, sealed(msgspec.json.encode(document)))
 
 
 class StoreFormat:
@@ -107,11 +126,11 @@ class StoreFormat:
         if self._known >= number:
             return
         with Locked(self._base_path / LOCK, self._lock_timeout):
-            found = read_format(self._disk, self._base_path)
-            _check_known(found, self._base_path / NAME)
-            if found < number:
-                _write(self._disk, self._base_path, number)
-            self._known = max(found, number)
+            found = _read(self._disk, self._base_path)
+            _check_known(found.format, self._base_path / NAME)
+            if found.format < number:
+                _write(self._disk, self._base_path, _Document(number, found.began))
+            self._known = max(found.format, number)
 
     def require_for(self, lines: Sequence[bytes]) -> None:
         """Raise the number of the store if one of these records needs it."""

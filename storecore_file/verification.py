@@ -25,11 +25,12 @@ from storecore_file.store_format import LOCK, NAME, format_issues
 
 _OWN = frozenset(
     {
-        *("prices", "fundamentals", "events", "state", "audit", FOLDER),
+        *("prices", "fundamentals", "events", "state", "audit", "history", FOLDER),
         *(NAME, LOCK, rename_intent.NAME, rename_intent.LOCK),
     }
 )
 _LOGS = frozenset({"decisions", "orders"})
+_HISTORY = frozenset({"prices", "fundamentals", "events", ".clock", ".horizon"})
 _STATES = ("older", "lacking", "diverged")  # files of different states of the store
 WRONG = frozenset({DAMAGED, UNCHECKED, LINKED, UNREPAIRED, "overlapping", "truncated", *_STATES})
 
@@ -50,6 +51,7 @@ def store_issues(
     checks += guarded(base_path, format_issues(disk, base_path))
     checks += guarded(base_path, rename_intent.rename_issues(disk, base_path))
     checks += [*_others(base_path, _OWN), *_others(base_path / "audit", _LOGS)]
+    checks += _others(base_path / "history", _HISTORY)
     return len(checks), [issue for issue in checks if issue is not None]
 
 

@@ -18,6 +18,7 @@ import click
 from storecore import DataStore, load_config, open_store
 from storecore.cli import demo_facts
 from storecore.cli.bar_import import Form, read_series, write_series
+from storecore.cli.demo_correction import Corrected, correct_a_bar
 from storecore.cli.demo_report import Timing, print_report
 from storecore.cli.demo_strategy import NAME, MovingAverage, Sitting
 from storecore.cli.screen import console
@@ -47,8 +48,8 @@ def demo(folder: Path) -> None:
     """Live a trader's day on the file backend in DIR (default ./storecore-demo).
 
     Real daily bars of three companies are imported, a small strategy trades 2 x 60 days of them and
-    saves its state in between, and the stored data is shown. Another run continues where it
-    stopped.
+    saves its state in between, and the stored data is shown. Then a bar is corrected, and the
+    decisions that saw the old one are named. Another run continues where it stopped.
     """
     say = console().print
     if redacted(str(folder)) != str(folder):
@@ -68,7 +69,9 @@ def demo(folder: Path) -> None:
             )
         _sit(store, "second sitting", timings)
         print_report(store, load_config(config), timings)
-    _say_what_next(folder, config)
+        last_day = store.load_strategy_state(NAME)["last_day"]  # type: ignore[index]
+        corrected = correct_a_bar(store, demo_facts.SYMBOLS[0], last_day)
+    _say_what_next(folder, config, corrected)
 
 
 def _config_in(folder: Path) -> Path:
@@ -127,7 +130,7 @@ def _portfolio(state: dict[str, Any]) -> str:
     return f"saved state: worth {state['worth']:,.2f}: {', '.join(parts)}"
 
 
-def _say_what_next(folder: Path, config: Path) -> None:
+def _say_what_next(folder: Path, config: Path, corrected: Corrected) -> None:
     place, file = shlex.quote(str(folder)), shlex.quote(str(config))
     # Without an activated environment the command has to be run by its path.
     program = "storecore" if shutil.which("storecore") else shlex.quote(sys.argv[0])
@@ -135,4 +138,8 @@ def _say_what_next(folder: Path, config: Path) -> None:
     say("\nTry next:")
     say(f"  {program} info --config {file}")
     say(f"  {program} show AAPL --start 2008-01-01 --end 2008-06-30 --config {file}")
+    say(f"  {program} replay --config {file}    # which decisions saw what was corrected since")
+    held = f" --recorded {corrected.then:%Y-%m-%dT%H:%M:%S.%fZ}" if corrected.then else ""
+    symbol, evening = demo_facts.SYMBOLS[0], f"{corrected.evening:%Y-%m-%dT%H:%M}"
+    say(f"  {program} at {evening} {symbol}{held} --config {file}")
     say(f"  {program} demo {place}    # continues where this one stopped")

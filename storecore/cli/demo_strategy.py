@@ -1,8 +1,9 @@
 """A small strategy as an example: two moving averages.
 
-In the evening of a day it reads the bars up to that day's close, and no later ones. If the fast
+In the evening of a day it reads through a view of that time, which shows no later bars. If the fast
 average is above the slow one, it holds the symbol. Its orders are filled at the open of the next
-trading day. After each day its whole state is saved, so that it can stop and continue.
+trading day. Each decision is logged with the time of the view and the receipt of what was read for
+it. After each day the whole state is saved, so that the strategy can stop and continue.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from storecore import Action, DataStore, Decision, Event, Order, OrderResult, PriceBar
+from storecore import Action, DataStore, Decision, Event, Order, OrderResult, PriceBar, Read, at
 
 NAME = "moving_average"
 FAST, SLOW = 10, 30  # trading days
@@ -63,24 +64,29 @@ class MovingAverage:
 
     def _trade_day(self, day: date) -> int:
         """Trade one day: fill at its open, decide at its close, save. Return the fills."""
-        bars = {
-            symbol: self._store.read_bars(symbol, day - _WINDOW, day) for symbol in self._symbols
-        }
+        view = at(self._store, _evening(day))
+        bars: dict[str, list[PriceBar]] = {}
+        reads: dict[str, list[Read]] = {}
+        for symbol in self._symbols:
+            bars[symbol] = view.read_bars(symbol, day - _WINDOW, day)
+            reads[symbol] = view.receipt()
         orders = self.state["pending"]
         for order in orders:
             self._fill(order, bars[order["symbol"]][-1].open, day)
         self.state["worth"] = self._worth({symbol: bars[symbol][-1].close for symbol in bars})
-        decided = [self._decide(symbol, bars[symbol], day) for symbol in self._symbols]
+        decided = [self._decide(each, bars[each], reads[each], day) for each in self._symbols]
         self.state["pending"] = [order for order in decided if order is not None]
         self.state["last_day"] = str(day)
         self._store.save_strategy_state(NAME, self.state)
         return len(orders)
 
-    def _decide(self, symbol: str, bars: list[PriceBar], day: date) -> dict[str, Any] | None:
+    def _decide(
+        self, symbol: str, bars: list[PriceBar], reads: list[Read], day: date
+    ) -> dict[str, Any] | None:
         """Log the decision about a symbol; return the order for tomorrow, if there is one."""
         held = self.state["positions"].get(symbol, 0)
         decision = decide(symbol, [bar.close for bar in bars], bool(held), 1 / len(self._symbols))
-        self._store.log_decision(NAME, decision)
+        self._store.log_decision(NAME, decision, as_of=_evening(day), reads=reads)
         if decision.action is Action.HOLD:
             return None
         self._store.write_event(_signal(decision, day))
@@ -121,6 +127,11 @@ def decide(symbol: str, closes: list[float], held: bool, share: float) -> Decisi
     confidence = min(1.0, abs(fast / slow - 1) / _SURE)
     reasoning = f"{FAST}-day average {fast:.2f}, {SLOW}-day {slow:.2f}"
     return Decision(symbol, action, share if rising else 0.0, round(confidence, 4), reasoning)
+
+
+def _evening(day: date) -> datetime:
+    """Return the end of a day, when its bar is known."""
+    return datetime.combine(day + timedelta(days=1), time.min, UTC)
 
 
 def _signal(decision: Decision, day: date) -> Event:

@@ -15,7 +15,7 @@ from storecore.cli.screen import console, date_text
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
 from storecore.cli.timestamps import time_option
-from storecore.errors import shown
+from storecore.errors import InvalidData, shown
 from storecore.knowledge.evidence import lines_of
 from storecore.knowledge.replay import ChangedRow, Record, Replay, ReplayedRead, reads_of, seen
 from storecore.knowledge.replay import replay as replay_of
@@ -48,15 +48,21 @@ def replay(
 
     Each decision that was logged with receipts is asked about again, as of then. A read is "same",
     "corrected", or "pruned" if it differs and the history of then is gone. States of which that
-    version is not kept are counted only. Corrections are no errors: the exit status is 0.
+    version is not kept are counted only. Corrections are no errors: the exit status is 0. It is 1
+    if a read cannot be asked again.
     """
-    screen, statuses, without = console(), Counter[str](), 0
+    screen, statuses, without, failed = console(), Counter[str](), 0, 0
     with choice.open_to_read() as store:
         found: Any = (read_orders if orders else read_decisions)(
             _audited(store), since, None, strategy, run=run
         )
         for record in found:
-            replayed = replay_of(store, record)
+            try:
+                replayed = replay_of(store, record)
+            except InvalidData as error:  # such as a read of a later release
+                screen.print(printable(f"record {record.seq} cannot be replayed: {error}"))
+                failed += 1
+                continue
             statuses.update(each.status for each in replayed.reads)
             without += record.reads is None
             if any(map(_is_news, replayed.reads)):
@@ -65,6 +71,8 @@ def replay(
     reads = ", ".join(f"{statuses[each]:,} {each}" for each in ("same", "corrected", "pruned"))
     screen.print(f"{counted(len(found), noun)}, {without:,} of them without receipts")
     screen.print(f"{counted(statuses.total(), 'read')}: {reads}")
+    if failed:
+        raise click.ClickException(f"{counted(failed, noun)} could not be replayed")
 
 
 @click.command(

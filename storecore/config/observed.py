@@ -14,6 +14,7 @@ from storecore.audit.transfer import strategies_of
 from storecore.plugins.observers import Observers, load_observers
 from storecore.plugins.spec import ResolvedSpec
 from storecore.protocols import METHODS, DataStore, Method
+from storecore.states import RUN_STATES
 from storecore.store.tables import bars_by_symbol, kept_table, with_plain_table
 from storecore.store.wrapper import Wrapper, signature_of
 
@@ -74,7 +75,7 @@ class Observed(Wrapper):
         for key, count in _counts(declared, given, result).items():
             if count:
                 kind = declared.notify.format_map(given)
-                if given.get("run") is not None:  # no observer takes a backtest for trading
+                if _is_of_run(declared, given, key):  # no observer takes a backtest for trading
                     kind = f"run_{kind}"
                 self._observers.notify(
                     "storecore_written", store=self, kind=kind, key=key, count=count
@@ -119,6 +120,13 @@ def _counts(method: Method, given: Mapping[str, Any], result: Any) -> Mapping[st
     if method.batch == "lines":
         return strategies_of(batch)
     return Counter(getattr(each, method.each) for each in batch)
+
+
+def _is_of_run(method: Method, given: Mapping[str, Any], key: str) -> bool:
+    """Return whether a record or a state is of a run."""
+    if method.kind == "states":
+        return key.startswith(RUN_STATES)
+    return given.get("run") is not None
 
 
 def _only(types: Iterable[str] | None) -> str:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from storecore.audit.records import Place
 from storecore.audit.transfer import LOGS
-from storecore.errors import StorageError
+from storecore.errors import InvalidData, StorageError
 from storecore.knowledge.checksums import KINDS, records_of
 from storecore.knowledge.replay import Record, reads_of, seen
 from storecore.knowledge.verifier import FORMAT, MANIFEST, RECEIPTS
@@ -120,7 +120,10 @@ def _contents(store: DataStore, segments: list[Segment]) -> _Files:
 
 def _rows_of(store: DataStore, read: Read, run: str | None) -> _Files:
     """Yield the files of the rows of a read, nothing if what was read is gone."""
-    found = seen(store, read, run)
+    try:
+        found = seen(store, read, run)
+    except InvalidData:  # a read of a later release, which is still proven to be in the log
+        return
     if found is not None:
         content = b"".join(each + b"\n" for each in lines_of(found.answer))
         name = f"rows/{sha256(content).hexdigest()[:32]}"

@@ -15,7 +15,6 @@ from storecore.bars.rows import bar_columns
 from storecore.errors import HistoryPruned, StorageError, shown
 from storecore.knowledge.lengths import begun_by, last_ended
 from storecore.models import Event, FundamentalData, PriceBar
-from storecore.protocols import VersionedState
 from storecore.reports import StateVersion
 from storecore.store.questions import has_method, held_bars, recording_began
 from storecore.store.tables import pieces_of, read_bar_table
@@ -123,9 +122,9 @@ class Known(NamedTuple):
 
         Raises `HistoryPruned` if none that is kept was, but an older one may have been.
         """
-        if not isinstance(self.store, VersionedState):
+        if not has_method(self.store, "state_history"):
             raise lacks(self.store, "VersionedState", "the state of an earlier time")
-        kept = self.store.state_history(strategy)
+        kept: list[StateVersion] = self.store.state_history(strategy)
         for row, each in enumerate(kept):
             if each.saved_at is None:
                 raise _unknown(strategy, f"when its version {each.version} was saved is not known")

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from storecore.errors import HistoryPruned, InvalidData, shown
-from storecore.protocols import VersionedState
 from storecore.reports import StateVersion
 from storecore.states import RUN_STATES
+from storecore.store.questions import has_method
 from storecore.values.documents import encode_document
 from storecore.values.names import check_name
 from storecore.values.times import latest_instant, to_datetime
@@ -70,7 +70,8 @@ def history(store: Any, run: str, at: int, strategy: str) -> list[StateVersion]:
 
 def _kept(store: Any, name: str) -> list[StateVersion]:
     """Return the versions that a store keeps, the newest first; version 0 if it has no numbers."""
-    if isinstance(store, VersionedState):
-        return store.state_history(name)
+    if has_method(store, "state_history"):
+        kept: list[StateVersion] = store.state_history(name)
+        return kept
     state = store.load_strategy_state(name)
     return [] if state is None else [StateVersion(0, state)]

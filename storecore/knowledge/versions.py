@@ -104,7 +104,7 @@ def held_bars(versions: Versions, at: int) -> BarColumns | pa.Table:
     instants = zip(recorded, replaced, strict=True)
     rows = [row for row, each in enumerate(instants) if was_held(*each, at)]
     if not isinstance(bars, BarColumns):
-        return bars.take(rows)
+        return bars.take(rows) if rows else bars.slice(0, 0)
     if len(rows) == len(bars.date):
         return bars
     extra = [bars.extra[row] for row in rows] if bars.extra else []

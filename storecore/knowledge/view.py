@@ -106,7 +106,8 @@ class View(Wrapper):
     ) -> View:
         """Return the view of an earlier time. A later one is cut at the time of this view."""
         self._check_open()
-        view = View(self._nested, t, recorded, run or self._run, on_future, lengths)
+        own = self._run if run is None else run
+        view = View(self._nested, t, recorded, own, on_future, lengths)
         view._raises = self._raises if on_future is None else view._raises
         self._check_bound("at", "t", t, view._at)
         view._at = min(view._at, self._at)

@@ -25,9 +25,11 @@ from storecore.bars.groups import Grouped
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, SERIES, series_table
 from storecore.errors import CorruptData, StorageError, StoreError
+from storecore.knowledge.versions import Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
-from storecore.values.times import TimeRange
+from storecore.values.times import EVER, TimeRange
+from storecore_file.bars.history import BarHistory
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.inventory import Inventory, SeriesFolder
 from storecore_file.bars.journal import Journal, KindsChangedError
@@ -51,6 +53,7 @@ from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES, is_hashed
 from storecore_file.fs.stat import Fingerprint, fingerprint
+from storecore_file.history import FileClock
 from storecore_file.integrity import Issue, guarded, listed, unexpected
 from storecore_file.rename_intent import RENAMING, Intent, RenamingError, is_marked
 from storecore_file.store_format import EXTRA, StoreFormat
@@ -73,12 +76,20 @@ class Bars(BarCollection):
 
     keeps_extra = True
 
-    def __init__(self, folder: Path, disk: Disk, lock_timeout: float, number: StoreFormat) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        disk: Disk,
+        lock_timeout: float,
+        number: StoreFormat,
+        clock: FileClock | None = None,
+    ) -> None:
         self._folder = folder
         self._disk = disk
         self._format = number
         self._lock_timeout = lock_timeout
-        self._journal = Journal(folder / ".journal", disk, lock_timeout)
+        self._history = BarHistory(clock or _no_clock(folder, disk, lock_timeout), disk)
+        self._journal = Journal(folder / ".journal", disk, lock_timeout, self._history.clock)
         self.renames = self._journal.renames
         self._inventory = Inventory(disk, self._journal, self._series)
         self._record: Fingerprint | None = _NOT_SEEN  # of renames, when it was seen last
@@ -150,7 +161,8 @@ class Bars(BarCollection):
             series = self._renamed_series(intent.old, name)
             folder = _below(_symbol_folder(self._folder, intent.new), name)
             copy = Series(folder, intent.new, series.timeframe, self._disk, self._journal)
-            SeriesWriter(series, self._lock_timeout).copy_to(copy, intent.generation)
+            writer = SeriesWriter(series, self._lock_timeout, self._history)
+            writer.copy_to(copy, intent.generation)
 
     def _renamed_series(self, symbol: str, name: str) -> Series:
         """Return the series in a symbol's folder of a name, which may be only a hash."""
@@ -457,6 +469,48 @@ class Bars(BarCollection):
         """Return the number of files and their bytes, without the journal's."""
         return self._series(symbol, timeframe).footprint()
 
+    def versions(self, symbol: str, timeframe: str, span: TimeRange) -> Versions:
+        """Return the versions of the bars of a range."""
+        return self._history.versions(self._series(symbol, timeframe), span)
+
+    def corrected(self, since: int) -> Iterator[tuple[str, str, TimeRange]]:
+        """Return the series in whose log, or in the journal, something may have been replaced."""
+        found = {
+            (line.symbol, line.timeframe)
+            for path in self._history.logs()
+            for line in self._history.lines(path)
+            if line.until >= since
+        }
+        return ((*key, EVER) for key in found | self._journal.series())
+
+    def prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant; return their number."""
+        self._try_to_flush()
+        return sum(self._pruned(path, before) for path in list(self._history.logs()))
+
+    def _pruned(self, path: Path, before: int) -> int:
+        key = self._history.key_of(path)
+        if key is None:
+            return 0
+        folder = self._path(*key)
+        self._disk.make_folders([folder], within=self._folder)
+        with Locked(folder / ".lock", self._lock_timeout):
+            found = len(self.versions(*key, EVER).recorded)
+            self._history.prune(path, before)
+            return found - len(self.versions(*key, EVER).recorded)
+
+    def settle_clock(self) -> None:
+        """Wait for each writer that may not have seen the clock of recording, just made."""
+        folders = [
+            each
+            for folder in self._disk.folders(self._folder)
+            for each in self._series_in(folder, None)
+        ]
+        for folder in (self._journal.folder, *folders):
+            if self._disk.size(folder / ".lock") is not None:
+                with Locked(folder / ".lock", self._lock_timeout):
+                    pass
+
     def flush(self) -> int:
         """Flush the journal into the files of its series; return how many there were."""
         if not self._journal.series(self._journal.files()):
@@ -515,6 +569,7 @@ class Bars(BarCollection):
                 yield unexpected(path, entry)
         yield from guarded(self._folder, journal.issues())
         yield from guarded(self._folder, self._hidden_issues())
+        yield from guarded(self._history.folder, self._history.issues())
 
     def close(self) -> None:
         """Flush what this store has written to the journal, and close its files."""
@@ -528,7 +583,7 @@ class Bars(BarCollection):
         return Series(folder, symbol, timeframe, self._disk, self._journal)
 
     def _writer(self, symbol: str, timeframe: str) -> SeriesWriter:
-        return SeriesWriter(self._series(symbol, timeframe), self._lock_timeout)
+        return SeriesWriter(self._series(symbol, timeframe), self._lock_timeout, self._history)
 
     def _path(self, symbol: str, timeframe: str) -> Path:
         return _in_timeframe(_symbol_folder(self._folder, symbol), timeframe)
@@ -564,6 +619,10 @@ def _symbol_folder(prices: Path, symbol: str) -> Path:
 
 def _below(folder: Path, name: str) -> Path:
     return folder / name if name else folder
+
+
+def _no_clock(folder: Path, disk: Disk, lock_timeout: float) -> FileClock:
+    return FileClock(folder.parent, disk, lock_timeout, None, moves=False)
 
 
 def _put(upserts: Sequence[Upsert]) -> None:

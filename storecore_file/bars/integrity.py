@@ -21,7 +21,7 @@ from storecore_file.bars.layout import MARK, Layout, Partition, layout_of, parse
 from storecore_file.bars.overlaps import OpenPartition, clusters, older, shown
 from storecore_file.bars.partition import (
     MAGIC,
-    VERSION,
+    WITH_FURTHER,
     Content,
     Metadata,
     PartitionFile,
@@ -31,7 +31,7 @@ from storecore_file.bars.partition import (
 )
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES
-from storecore_file.fs.seal import decode_errors, footer_start
+from storecore_file.fs.seal import decode_errors
 from storecore_file.fs.stat import Entry, entries
 from storecore_file.integrity import (
     QUARANTINE,
@@ -61,6 +61,7 @@ def proven(content: bytes, path: Path, partition: Partition) -> tuple[Metadata, 
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             table = file.read(use_threads=False)
         _check_bars(bars.metadata, table)
+        bars.recorded().runs()
     return bars.metadata, table.drop_columns(["symbol"])
 
 
@@ -69,7 +70,7 @@ def _check_bytes(metadata: Metadata, content: bytes) -> None:
         raise ValueError("it does not begin and end as a Parquet file does")
     view = memoryview(content)
     starts = list(accumulate((size for size, _ in metadata.chunks), initial=len(MAGIC)))
-    if starts[-1] != metadata_start(view, footer_start(view)):
+    if starts[-1] != metadata_start(view):
         raise ValueError("it holds bytes that are of no column")
     for (start, end), (_, checksum) in zip(pairwise(starts), metadata.chunks, strict=True):
         if crc32(view[start:end]) != checksum:
@@ -77,7 +78,7 @@ def _check_bytes(metadata: Metadata, content: bytes) -> None:
 
 
 def _check_bars(metadata: Metadata, table: pa.Table) -> None:
-    nulls = metadata.version == VERSION and table["volume"].null_count > 0
+    nulls = metadata.version >= WITH_FURTHER and table["volume"].null_count > 0
     if table.schema != schema_of(metadata.columns, nulls):
         raise ValueError(f"its columns are {table.schema}")
     if table["symbol"].unique().to_pylist() not in ([], [metadata.symbol]):

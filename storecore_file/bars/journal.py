@@ -25,8 +25,8 @@ them again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
@@ -60,6 +60,7 @@ from storecore_file.fs.high_water_marks import HighWaterMarks
 from storecore_file.fs.locks import Count, Locked
 from storecore_file.fs.logs import NumberedLog, whole_lines
 from storecore_file.fs.seal import is_sealed, sealed, unsealed
+from storecore_file.history import FileClock
 from storecore_file.rename_intent import Renames
 
 NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
@@ -115,15 +116,20 @@ class Pending(NamedTuple):
         self, partitions: Iterable[tuple[Partition, Flushed]], first: int, last: int
     ) -> pa.Table:
         """Return the rows from instant `first` to `last` that are not in `partitions` yet."""
-        known = list(partitions)
-        newest = {
-            row.values[0]: row
-            for row in self.rows
-            if first <= row.values[0] <= last and self._counts(row, known)
-        }
+        newest = {row.values[0]: row for row in self.counting(list(partitions), first, last)}
         if not newest:
             return EMPTY
         return table_of(newest[date] for date in sorted(newest))
+
+    def counting(
+        self, partitions: Sequence[tuple[Partition, Flushed]], first: int, last: int
+    ) -> list[Row]:
+        """Return the rows from instant `first` to `last` that are not in `partitions` yet."""
+        return [
+            row
+            for row in self.rows
+            if first <= row.values[0] <= last and self._counts(row, partitions)
+        ]
 
     def dates(self, partitions: Iterable[tuple[Partition, Flushed]]) -> set[int]:
         """Return the dates of the rows that are not in `partitions` yet."""
@@ -146,9 +152,12 @@ class Pending(NamedTuple):
 class Journal:
     """The journal of a store, in one folder, which is made when it is first written."""
 
-    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk, lock_timeout: float, clock: FileClock | None = None
+    ) -> None:
         self.folder = folder
         self._disk = disk
+        self._clock = clock
         self._lock_path = folder / ".lock"
         self._lock_timeout = lock_timeout
         self._log = NumberedLog[int](disk, is_sealed)
@@ -184,17 +193,27 @@ class Journal:
         def line_after(last: bytes | None, known: int | None) -> tuple[list[bytes], int]:
             number = (self._number(last, name) if known is None else known) + 1
             after = self._before(name) if number == 1 else None
-            batch = msgspec.structs.replace(bars, after=after, n=number)
+            batch = msgspec.structs.replace(bars, after=after, recorded=at, n=number)
             return [sealed(msgspec.json.encode(batch))], number
 
         with self.kinds_lock() as lock:
             if kinds_at is not None and lock.count() != kinds_at:
                 raise KindsChangedError
             name = self._open_file(reached)
-            length, number = self._log.append(self.folder / name, line_after)
+            with self._publishing() as at:
+                length, number = self._log.append(self.folder / name, line_after)
             self._written = name, length
             self.marks.follow(name, number)
             return length
+
+    @contextmanager
+    def _publishing(self) -> Iterator[int]:
+        """Return the instant of an append, which no question overtakes meanwhile."""
+        if self._clock is None:
+            yield 0
+            return
+        with self._clock.published() as at:
+            yield at
 
     def kinds_lock(self) -> Locked:
         """Return the lock of appends, whose count is raised when kinds of columns change."""
@@ -423,9 +442,9 @@ class Journal:
         """Return whether the files of some rows have not been retired since these were read."""
         return {row.journal for row in pending.rows} <= set(self.files())
 
-    def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float]]:
+    def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float, FileClock | None]]:
         # A copy, in another process, reads and opens for itself.
-        return Journal, (self.folder, self._disk, self._lock_timeout)
+        return Journal, (self.folder, self._disk, self._lock_timeout, self._clock)
 
     def _number(self, last: bytes | None, name: str) -> int:
         """Return the number of the last line of a file."""

@@ -35,13 +35,17 @@ _UNFIT = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}  # numbers that 
 
 
 class Row(NamedTuple):
-    """A bar in the journal: its file and line, its values, and those of further columns."""
+    """A bar in the journal: its file and line, its values, and those of further columns.
+
+    `recorded` is the instant at which it was recorded, 0 if that is not known.
+    """
 
     journal: str
     line: int
     values: tuple[int, float, float, float, float, int | float | None]
     kinds: Mapping[str, str] = _NO_TYPES
     further: tuple[Any, ...] = ()
+    recorded: int = 0
 
     def is_expected(self, expected: Mapping[int, Position]) -> bool:
         """Return whether the partition of its hour must have this row, or a later one."""
@@ -56,6 +60,7 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     volumes are in `volumes`.
 
     The first line of a file names the file that was the newest then ("": none) in `after`.
+    `recorded` is the instant at which the line was recorded; earlier releases did not write it.
     """
 
     timeframe: str
@@ -69,6 +74,7 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     volumes: list[int | float | None] = []
     columns: dict[str, tuple[str, list[Any]]] = {}
     after: str | None = None
+    recorded: int = 0
     n: int = 0  # the last, so that it is found without decoding
 
 
@@ -138,6 +144,7 @@ class Known:
         self.end = b""
         self.after: str | None = None
         self.changed: int | None = None  # when the file had last changed, once that is sure
+        self.recorded = 0  # of the last line
         self.rows: dict[Key, list[Row]] = {}
 
 
@@ -153,6 +160,7 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
         raise CorruptData(f"{path}: found line {batch.n}, expected {known.line + 1}", path)
     known.after = batch.after if batch.n == 1 else known.after
     known.line = batch.n
+    known.recorded = max(batch.recorded or _begun(path.name), known.recorded + 1)
     known.length += len(line)
     known.end = line[-LINE_END:]
     volumes = batch.volumes or batch.volume
@@ -160,7 +168,9 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
     kinds, further = _further(batch, path)
     for symbol, values, more in zip(batch.symbol, rows, further, strict=True):
         key = (symbol, batch.timeframe)
-        known.rows.setdefault(key, []).append(Row(path.name, batch.n, values, kinds, more))
+        known.rows.setdefault(key, []).append(
+            Row(path.name, batch.n, values, kinds, more, known.recorded)
+        )
 
 
 def _further(batch: Batch, path: Path) -> tuple[Mapping[str, str], Iterable[tuple[Any, ...]]]:
@@ -175,6 +185,11 @@ def _further(batch: Batch, path: Path) -> tuple[Mapping[str, str], Iterable[tupl
             path,
         )
     return kinds, zip(*(values for _, values in batch.columns.values()), strict=True)
+
+
+def _begun(name: str) -> int:
+    """Return when a file was begun, 0 if its number is not a time."""
+    return number_of(name) if is_dated(name) else 0
 
 
 def is_later(one: str, other: str) -> bool:

@@ -3,7 +3,7 @@
 The symbol is a column, so that a file read alone says whose bars it holds. What the columns cannot
 say lies in its *metadata*, JSON between the last column and the footer, which Parquet readers skip:
 
-    PAR1 | column chunks | metadata | its length | CRC-32 of metadata and footer | footer | … | PAR1
+    PAR1 | column chunks | block | metadata | length | CRC-32 of metadata and footer | footer | …
 
 It holds the series, the generation, the rows and dates of each row group, length and CRC-32 of each
 column chunk, whole volumes beyond 2**53, and how far the journal was flushed into the partition. So
@@ -12,8 +12,9 @@ alone, and a few columns of a few row groups are read without the rest.
 
 Versions of the metadata: 2 has no generation (it counts as 0); 3 has the seven columns, all of them
 required. 4 has further columns, which its metadata names with their kinds, or a volume that is
-null; only then is it written, so that an earlier release refuses what it would drop. A later
-version is refused.
+null. 5 has a block that says when its rows were recorded (see `recorded.py`); in its metadata the
+last column chunk includes that block, so that the checksum covers it. 4 and 5 are written only
+then, so that an earlier release refuses what it would drop. A later version is refused.
 Format: https://parquet.apache.org/docs/file-format/
 
 A generation says which of two partitions was written later, whatever the clock says. It is the time
@@ -53,11 +54,13 @@ from storecore.bars.table import (
 from storecore.errors import CorruptData, StorageError
 from storecore.values.fork import reset_after_fork
 from storecore.values.times import to_datetime
+from storecore_file.bars.recorded import Recorded
 from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
 
 MAGIC = b"PAR1"
-VERSION = 4
+VERSION = 5
+WITH_FURTHER = 4  # the version from which on a partition may have further columns and null volumes
 SEVEN_COLUMNS = 3  # the version of a partition of the seven columns, all of them required
 GROUP_ROWS = 2_560
 SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
@@ -90,8 +93,8 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     every partition which this one was made from; `replaces` holds the identities of those
     (`PartitionFile.identity`). `flushed` says up to which line of which journal file the partition
     has taken in the rows of its range: in version 3 of the newest file only, which includes all
-    rows before it. `columns` has the kinds of the further columns, in their order. `recorded` (the
-    instant at which the store recorded the partition) is absent in what this release writes.
+    rows before it. `columns` has the kinds of the further columns, in their order. `recorded` is
+    absent in what any release writes.
     """
 
     version: int
@@ -134,8 +137,12 @@ def encode(
     flushed: dict[str, int],
     generation: int = 0,
     replaces: Sequence[int] = (),
+    block: bytes = b"",
 ) -> bytes:
-    """Return a series table as the bytes of a partition; see `Metadata` for the rest."""
+    """Return a series table as the bytes of a partition; see `Metadata` for the rest.
+
+    `block` says when its rows were recorded (empty: at the generation).
+    """
     kinds = kinds_of(table) if table.num_columns > len(_ALL) else {}
     nulls = table["volume"].null_count > 0
     form = _form(tuple(kinds.items()), nulls)
@@ -156,8 +163,9 @@ def encode(
         metadata_collector=written,
     )
     content = memoryview(sink.getvalue())
+    version = WITH_FURTHER if kinds or nulls else SEVEN_COLUMNS
     metadata = Metadata(
-        VERSION if kinds or nulls else SEVEN_COLUMNS,
+        VERSION if block else version,
         symbol,
         timeframe,
         groups_of(table),
@@ -167,7 +175,7 @@ def encode(
         replaces=list(replaces),
         columns=kinds or None,
     )
-    return _sealed(content, written[0], metadata)
+    return _sealed(content, written[0], metadata, block)
 
 
 class _Form(NamedTuple):
@@ -215,20 +223,28 @@ def _exact(table: pa.Table) -> dict[int, int]:
     return {row: value for row, value in enumerate(exact) if value is not None}
 
 
-def _sealed(content: memoryview, file: pq.FileMetaData, metadata: Metadata) -> bytes:
+def _sealed(content: memoryview, file: pq.FileMetaData, metadata: Metadata, block: bytes) -> bytes:
     """Return a Parquet file with its metadata, completed with the chunks, before its footer."""
     chunks = [(len(chunk), crc32(chunk)) for chunk in _chunks(content, file)]
+    if block:
+        size, checksum = chunks[-1]
+        chunks[-1] = size + len(block), crc32(block, checksum)
     text = msgspec.json.encode(msgspec.structs.replace(metadata, chunks=chunks))
-    return sealed_parquet(content, b"%b%b" % (text, len(text).to_bytes(4, "little")))
+    return sealed_parquet(content, b"%b%b" % (text, len(text).to_bytes(4, "little")), block)
 
 
 def _chunks(content: memoryview, file: pq.FileMetaData) -> Iterator[memoryview]:
     for group in range(file.num_row_groups):
         columns = file.row_group(group)
         for number in range(file.num_columns):
-            column = columns.column(number)
-            start = column.dictionary_page_offset or column.data_page_offset
-            yield content[start : start + column.total_compressed_size]
+            start, size = _place(columns.column(number))
+            yield content[start : start + size]
+
+
+def _place(column: pq.ColumnChunkMetaData) -> tuple[int, int]:
+    """Return where a column chunk begins, and its bytes."""
+    start: int = column.dictionary_page_offset or column.data_page_offset
+    return start, column.total_compressed_size
 
 
 class Source(Protocol):
@@ -275,6 +291,7 @@ class PartitionFile:
         """Read the end of a file: `tail` bytes, or all of a file of at most `whole` bytes."""
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
+        self._recorded: Recorded | None = None
         with decode_errors(file.path, "file of bars"):
             self._buffer = pa.allocate_buffer(file.size)
             self._view = memoryview(self._buffer).cast("B")
@@ -338,9 +355,27 @@ class PartitionFile:
         self._prove(groups, names)
         return lambda: between(self._table(groups, names), first, last)
 
-    def hold(self, bars: pa.Table) -> None:
+    def recorded(self) -> Recorded:
+        """Return when the rows of the whole partition were recorded."""
+        if self._recorded is None:
+            self._recorded = Recorded(self.metadata.rows, self._block(), self.metadata.generation)
+        return self._recorded
+
+    def _block(self) -> bytes:
+        """Return the bytes between the last column and the metadata, checked."""
+        groups = len(self.metadata.groups)
+        if self.metadata.version < VERSION or not groups:
+            return b""
+        self._prove([groups - 1], self._names[-1:])
+        with decode_errors(self._file.path, "file of bars"):
+            row_group = self._parquet_metadata(groups).row_group(groups - 1)
+            start, size = _place(row_group.column(len(self._names)))
+            return bytes(self._view[start + size : metadata_start(self._view)])
+
+    def hold(self, bars: pa.Table, recorded: Recorded) -> None:
         """Keep the bars of the whole partition, which the caller knows already."""
         self._kept[self._names] = owned(bars)
+        self._recorded = recorded
 
     def _chosen(self, columns: Collection[str]) -> tuple[str, ...]:
         names = tuple(name for name in _ALL if name == "date" or name in columns)
@@ -360,7 +395,7 @@ class PartitionFile:
         if footer - _SEAL < len(MAGIC):
             raise ValueError("its end is not that of a partition")
         self._read(footer - _SEAL)
-        start = metadata_start(view, footer)
+        start = metadata_start(view)
         if start < len(MAGIC):
             raise ValueError("its end is not that of a partition")
         self._read(start)
@@ -422,7 +457,7 @@ class PartitionFile:
 
     def _is_wider(self, schema: pa.Schema, names: tuple[str, ...]) -> bool:
         """Return whether columns are those of a partition with nulls or further columns."""
-        if self.metadata.version < VERSION:
+        if self.metadata.version < WITH_FURTHER:
             return False
         own = schema_of(self.metadata.columns, nulls=True)
         required = schema_of(self.metadata.columns, nulls=False)
@@ -483,11 +518,12 @@ def _is_known(metadata: Metadata) -> bool:
     """Return whether this release knows all columns of a partition."""
     if metadata.columns is None:
         return True
-    return metadata.version == VERSION and set(metadata.columns.values()) <= TYPES.keys()
+    return metadata.version >= WITH_FURTHER and set(metadata.columns.values()) <= TYPES.keys()
 
 
-def metadata_start(view: memoryview, footer: int) -> int:
-    """Return where the metadata of a partition begins, given where its footer does."""
+def metadata_start(view: memoryview) -> int:
+    """Return where the metadata of a partition begins."""
+    footer = footer_start(view)
     length = int.from_bytes(view[max(0, footer - _SEAL) : footer - 4], "little")
     return footer - _SEAL - length
 
@@ -538,7 +574,7 @@ def bars_in(file: OpenFile) -> PartitionFile:
     return _kept.partition(file.path, bytes(content))
 
 
-def keep(path: Path, content: bytes, bars: pa.Table) -> None:
+def keep(path: Path, content: bytes, bars: pa.Table, recorded: Recorded) -> None:
     """Keep a partition that is about to be written, decoded for the next append or read."""
     if len(content) <= SMALL:
-        _kept.partition(path, content).hold(bars)
+        _kept.partition(path, content).hold(bars, recorded)

@@ -27,6 +27,8 @@ from storecore_file.bars.kinds import Kinds, joined, union, upserted, with_kinds
 from storecore_file.bars.layout import Layout, Partition, layout_of, overlapping, parsed
 from storecore_file.bars.overlaps import OpenPartition, shown
 from storecore_file.bars.partition import Group, Metadata, PartitionFile, bars_in
+from storecore_file.bars.unflushed import unflushed
+from storecore_file.bars.versions import Dated, Merged, concatenated
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.names import SYMBOLS
@@ -91,6 +93,19 @@ class Series:
             return table if span.newest is None else table.slice(max(0, len(table) - span.newest))
 
         return decode
+
+    def merged(self, span: TimeRange) -> Merged:
+        """Return the bars of a range with what rows of the journal have replaced."""
+
+        def look(partition: Partition, file: PartitionFile) -> tuple[Partition, Metadata, Dated]:
+            bars = Dated(file.rows(EARLIEST, LATEST), file.recorded())
+            first, last = max(span.first, partition.first), min(span.last, partition.last)
+            return partition, file.metadata, bars.between(first, last)
+
+        pending, found, _ = self._with_pending(look, span.first, span.last)
+        known = [(partition, metadata) for partition, metadata, _ in found]
+        rows = unflushed(pending, known).part(span.first, span.last)
+        return rows.onto(Merged(concatenated(bars for _, _, bars in found)))
 
     def _loaded(
         self, span: TimeRange, columns: Collection[str] | None, asked: Collection[str] | None

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -29,9 +29,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars.extra import agreed, kinds_of
-from storecore.bars.table import EMPTY, SERIES, between, instants_of
+from storecore.bars.table import EMPTY, SERIES, instants_of
 from storecore.errors import StorageError
 from storecore.values.times import EARLIEST, EVER, LATEST
+from storecore_file.bars.history import NO_PAST, BarHistory, Past
 from storecore_file.bars.journal import Flushed, KindsChangedError, Pending, furthest
 from storecore_file.bars.journal_lines import HOUR, Key
 from storecore_file.bars.kinds import Kinds, joined, rows_of, union, upserted, with_kinds
@@ -60,13 +61,17 @@ from storecore_file.bars.partition import (
     keep,
     next_generation,
 )
+from storecore_file.bars.recorded import Recorded
 from storecore_file.bars.series import Series
+from storecore_file.bars.unflushed import Layer, Unflushed, unflushed
+from storecore_file.bars.versions import NOTHING, Dated, Merged, Replaced, concatenated
 from storecore_file.fs.disk import Staged
 from storecore_file.fs.errors import best_effort
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.quarantine import copy_to_quarantine, quarantine_path
 from storecore_file.fs.rollback import Rollback
 from storecore_file.fs.stat import Fingerprint, fingerprint
+from storecore_file.history import ClockMovedError
 from storecore_file.rename_intent import RenamingError
 
 _log = logging.getLogger("storecore")
@@ -84,12 +89,38 @@ class _Origin(NamedTuple):
 
 
 class _Filled(NamedTuple):
-    """A partition with its bars, how far it has taken in the journal, and its origins."""
+    """A partition with its bars, how far it has taken in the journal, and its origins.
+
+    `recorded` says when the bars were recorded, `replaced` which versions the write has replaced.
+    """
 
     partition: Partition
     bars: pa.Table
     flushed: Flushed
     origins: tuple[_Origin, ...] = ()
+    recorded: Recorded = NOTHING.recorded
+    replaced: tuple[Replaced, ...] = ()
+
+    @property
+    def merged(self) -> Merged:
+        """Its bars, to be changed."""
+        return Merged(Dated(self.bars, self.recorded), self.replaced)
+
+    def instants(self) -> Iterator[int]:
+        """Yield what a generation of it has to be above."""
+        yield from (origin.generation for origin in self.origins)
+        yield self.recorded.newest()
+        yield from (each.newest() for each in self.replaced)
+
+    def with_bars(self, merged: Merged) -> _Filled:
+        """Return the partition with changed bars."""
+        (bars, recorded), replaced, _ = merged
+        return self._replace(bars=bars, recorded=recorded, replaced=replaced)
+
+    def part(self, partition: Partition, start: int, stop: int) -> _Filled:
+        """Return a partition of some of its rows."""
+        bars, recorded = self.merged.bars.part(start, stop)
+        return self._replace(partition=partition, bars=bars, recorded=recorded)
 
 
 class _Change(NamedTuple):
@@ -108,13 +139,17 @@ class _Upserted(NamedTuple):
 
 
 class _Group(NamedTuple):
-    """Rows (start, stop) of a batch in one partition, or between two (`partition` is None)."""
+    """The dates of a batch, from first to last, in one partition or between two (None)."""
 
     partition: Partition | None
     low: int
     high: int
-    start: int
-    stop: int
+    first: int
+    last: int
+
+    def has_all(self, dates: Sequence[int]) -> bool:
+        """Return whether all of a batch's dates are in it."""
+        return dates[0] == self.first and dates[-1] == self.last
 
 
 class Prepared(NamedTuple):
@@ -129,6 +164,7 @@ class Prepared(NamedTuple):
     took: bool = False  # rows of the journal that were in no partition
     change: _Change | None = None
     whole: bool = False  # the series becomes exactly the new bars
+    past: Past = NO_PAST
 
     @classmethod
     def nothing(cls) -> Prepared:
@@ -149,8 +185,11 @@ class Prepared(NamedTuple):
 class SeriesWriter:
     """Writes one series, whose folder exists."""
 
-    def __init__(self, series: Series, lock_timeout: float) -> None:
+    def __init__(
+        self, series: Series, lock_timeout: float, history: BarHistory | None = None
+    ) -> None:
         self._series = series
+        self._history = history
         self.folder = series.folder
         self.disk = self._disk = series.disk
         self._journal = series.journal
@@ -175,7 +214,7 @@ class SeriesWriter:
                 for partition in partitions
                 if _overlap(partition, first, last)
             ]
-            kept = [_without(filled, first, last) for filled in touched]
+            kept = [each.with_bars(each.merged.without(first, last)) for each in touched]
             written = self._with_kinds_of(touched, kept, partitions, pending)
             has_left = any(len(each.bars) for each in written)
             lost = {} if has_left else union(kinds_of(each.bars) for each in touched)
@@ -241,9 +280,11 @@ class SeriesWriter:
             rollback.keep(path, temporary)
         for path in prepared.gone:
             rollback.keep(path, None)
+        if not prepared.staged:  # who wrote the bars may have been killed before a sync
+            self._disk.sync_folder(self.folder)
         try:
-            self._exchange(prepared.staged, prepared.gone, prepared.change)
-        except KindsChangedError:
+            self._exchange(prepared.staged, prepared.gone, prepared.change, prepared.past)
+        except (KindsChangedError, ClockMovedError):
             return False
         except BaseException:
             with suppress(StorageError):  # the error that matters is on its way
@@ -285,11 +326,11 @@ class SeriesWriter:
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
         upserted_by = self._replacement_of if whole else self._upsert_of
         put, took, change = upserted_by(new, partitions, pending)
-        staged, gone = self._staged(put, partitions)
+        staged, gone, past = self._staged(put, partitions)
         made = sum(filled.partition not in partitions for filled in put)
         prepared = Prepared(
             staged, gone, partitions, pending, made, took=took, change=change, whole=whole
-        )
+        )._replace(past=past)
         return prepared._replace(seen=self._seen(prepared))
 
     def _seen(self, prepared: Prepared) -> Seen:
@@ -323,7 +364,10 @@ class SeriesWriter:
             partition for partition in partitions if _overlap(partition, dates[0], dates[-1])
         ]
         filled = [self._filled(partition, pending) for partition in touched]
-        kept = [each._replace(bars=_as_before(each.bars, ours, before)) for each in filled]
+        kept = [
+            each.with_bars(each.merged.exactly(_as_before(each.bars, ours, before)))
+            for each in filled
+        ]
         return self._replace_or_remove(kept, partitions, pending)
 
     def _upsert(self, new: pa.Table) -> None:
@@ -335,7 +379,7 @@ class SeriesWriter:
         partitions, pending = self._partitions(), self._journal.settled(self._series.key)
         put, took, change = self._upsert_of(new, partitions, pending)
         if not put:
-            if pending.rows:  # the writer that took them in may have been killed before a sync
+            if pending.rows or len(new):  # who wrote them may have been killed before a sync
                 self._disk.sync_folder(self._series.folder)
             return
         self._replace(put, partitions, change=change)
@@ -345,18 +389,24 @@ class SeriesWriter:
             self._tidy()
 
     def _upsert_of(self, new: pa.Table, partitions: list[Partition], pending: Pending) -> _Upserted:
-        """Return the partitions to write for new bars and for the journal's rows of the series."""
-        unflushed = self._unflushed(pending)
-        new, change = self._agreed(new, unflushed, pending)
-        batch = upserted(unflushed, new)
+        """Return the partitions to write for new bars and for the journal's rows of the series.
+
+        A partition in which no bar would change, and that knows the journal's rows, is left out.
+        """
+        waiting = self._unflushed(pending)
+        new, change = self._agreed(new, waiting, pending)
+        layers = (*waiting.layers, Layer(Dated.now(new)))
+        batch = waiting._replace(layers=layers) if len(new) else waiting
         put: list[_Filled] = []
-        for group in _groups(instants_of(batch), partitions):
-            rows = batch.slice(group.start, group.stop - group.start)
-            put += self._grown(group, rows, pending, last=group.partition in partitions[-1:])
-        return _Upserted(put, len(unflushed) > 0 and len(new) > 0, change)
+        dates = batch.dates()
+        for group in _groups(dates, partitions):
+            rows = batch if group.has_all(dates) else batch.part(group.first, group.last)
+            last = group.partition in partitions[-1:]
+            put += self._grown(group, rows, pending, last, change)
+        return _Upserted(put, bool(waiting.layers) and len(new) > 0, change)
 
     def _agreed(
-        self, new: pa.Table, unflushed: pa.Table, pending: Pending
+        self, new: pa.Table, waiting: Unflushed, pending: Pending
     ) -> tuple[pa.Table, _Change | None]:
         """Return new bars with the columns of the series, and what they change of their kinds.
 
@@ -364,20 +414,21 @@ class SeriesWriter:
         """
         if new.num_columns == len(SERIES):
             return new, None
-        known = union([self._series.kinds(), kinds_of(unflushed)])
-        stored = partial(self._stored, unflushed)
+        rows = waiting.tables()
+        known = union([self._series.kinds(), *map(kinds_of, rows)])
+        stored = partial(self._stored, rows)
         kinds, bars = agreed(known, new, stored, self._series.symbol)
         if self._series.layout().marked:
             kinds = {name: kind for name, kind in kinds.items() if known.get(name) != kind}
         return bars, _Change(kinds, pending) if kinds else None
 
-    def _stored(self, unflushed: pa.Table, name: str) -> Iterator[pa.ChunkedArray]:
+    def _stored(self, rows: Sequence[pa.Table], name: str) -> Iterator[pa.ChunkedArray]:
         """Yield all stored values of a further column."""
         tables = (
             self._series.open(partition, lambda _, file: file.rows(EARLIEST, LATEST, [name]))
             for partition in self._series.layout().partitions
         )
-        for table in (unflushed, *tables):
+        for table in (*rows, *tables):
             if name in table.column_names:
                 yield table[name]
 
@@ -388,11 +439,8 @@ class SeriesWriter:
 
         So the series changes with one rename. It takes in the journal's rows, and drops them.
         """
-        took = len(self._unflushed(pending)) > 0
-        old = [
-            self._series.open(each, lambda partition, file: self._taken(partition, file, pending))
-            for each in partitions
-        ]
+        waiting = self._unflushed(pending)
+        old = [self._filled(each, pending) for each in partitions]
         dates = instants_of(new)
         ends = [dates[0], dates[-1], *(row.values[0] for row in pending.rows)]
         ends += [end for each in partitions for end in (each.first, each.last)]
@@ -401,7 +449,10 @@ class SeriesWriter:
         origins = tuple(origin for each in old for origin in each.origins)
         kinds = kinds_of(new)
         change = _Change(kinds, pending) if kinds or self._series.layout().marked else None
-        return _Upserted([_Filled(whole, new, flushed, origins)], took, change)
+        before = Merged(concatenated(each.merged.bars for each in old))
+        filled = _Filled(whole, new, flushed, origins)
+        put = filled.with_bars(waiting.onto(before).exactly(new))
+        return _Upserted([put], bool(waiting.layers), change)
 
     def copy_to(self, other: Series, generation: int) -> None:
         """Write all bars into the folder of another series. The caller holds the locks of both."""
@@ -411,10 +462,16 @@ class SeriesWriter:
             bars = file.rows(piece.first, piece.last)
             path = other.path(partition_of(piece.first, piece.last))
             self._disk.replace(path, encode(*other.key, bars, flushed, generation))
+            held = Dated(file.rows(EARLIEST, LATEST), file.recorded())
+            moved.append(held.between(piece.first, piece.last))
 
         if self._series.layout().marked:
             self._disk.add(other.folder / MARK, b"")
+        moved: list[Dated] = []
         self._series.each(copy)
+        if self._history is not None:
+            gone = tuple(Replaced(each, Recorded(len(each.bars))) for each in moved)
+            self._history.keep(self._series.key, Past(generation, gone))
 
     def divide(self, taken: Collection[str]) -> None:
         """Cut partitions that are too long, into others than those with some names.
@@ -435,10 +492,7 @@ class SeriesWriter:
             cut = new_partitions(dates, partition.first, partition.last, rows)
             cut = covering(cut, partition)  # rows of the journal that were dropped stay so
             if len(cut) > 1 and not any(each.partition.name in taken for each in cut):
-                put = [
-                    filled._replace(partition=new, bars=filled.bars.slice(start, stop - start))
-                    for new, start, stop in cut
-                ]
+                put = [filled.part(*each) for each in cut]
                 return self._replace(put, [partition])
         return None  # the next write to it does so
 
@@ -484,13 +538,16 @@ class SeriesWriter:
         """Return one partition in place of several, with the journal's rows of its range."""
         partition = partition_of(held[0].partition.first, max(each.partition.last for each in held))
         pieces = shown(held)
-        bars = joined(file.rows(piece.first, piece.last) for piece, file in pieces)
-        known = [(piece, file.metadata.flushed) for piece, file in pieces]
-        gaps = pending.table(known, partition.first, partition.last)
+        bars = concatenated(
+            Dated(file.rows(EARLIEST, LATEST), file.recorded()).between(piece.first, piece.last)
+            for piece, file in pieces
+        )
+        waiting = unflushed(pending, [(piece, file.metadata) for piece, file in pieces])
+        gaps = waiting.part(partition.first, partition.last)
         filled = [self._taken(*each, pending) for each in held]
         flushed = furthest([pending.through, *(each.flushed for each in filled)])
         origins = tuple(origin for each in filled for origin in each.origins)
-        return _Filled(partition, upserted(bars, gaps), flushed, origins)
+        return _Filled(partition, EMPTY, flushed, origins).with_bars(gaps.onto(Merged(bars)))
 
     def _quarantine(self, partition: Partition, problem: str) -> None:
         path = self._series.path(partition)
@@ -499,36 +556,58 @@ class SeriesWriter:
         copy_to_quarantine(self._disk, path, into)
         _log.warning("%s: of another state than newer ones: %s; kept as %s", path, problem, into)
 
-    def _unflushed(self, pending: Pending) -> pa.Table:
+    def _unflushed(self, pending: Pending) -> Unflushed:
         """Return the journal's rows that are in no partition yet."""
         if not pending.rows:
-            return EMPTY
-        known = self._series.each(lambda partition, file: (partition, file.metadata.flushed))
-        return pending.table(known, EARLIEST, LATEST)
+            return Unflushed()
+        known = self._series.each(lambda partition, file: (partition, file.metadata))
+        return unflushed(pending, known)
 
     def _grown(
-        self, group: _Group, rows: pa.Table, pending: Pending, last: bool
+        self,
+        group: _Group,
+        rows: Unflushed,
+        pending: Pending,
+        last: bool,
+        change: _Change | None,
     ) -> Iterator[_Filled]:
         """Yield the partitions to write for the rows of one group."""
-        flushed, dates = pending.through, instants_of(rows)
-        origins: tuple[_Origin, ...] = ()
+        if group.partition is None:
+            filled = _Filled(Partition(group.low, group.high, ""), EMPTY, pending.through)
+        else:
+            filled = self._filled(group.partition, pending)
+        grown = rows.onto(filled.merged)
+        if change is not None and change.kinds:
+            bars, recorded = grown.bars
+            bars = with_kinds(bars, change.kinds)
+            grown = grown._replace(bars=Dated(bars, recorded), changed=True)
+        if not grown.changed and not pending.rows:
+            return
+        filled = filled.with_bars(grown)
+        filled = filled._replace(flushed=furthest([filled.flushed, pending.through]))
+        yield from self._divided(filled, group, pending, last)
+
+    def _divided(
+        self, filled: _Filled, group: _Group, pending: Pending, last: bool
+    ) -> Iterator[_Filled]:
+        """Yield a partition that has grown, or what it is cut into."""
+        dates = instants_of(filled.bars)
         if group.partition is None:
             cut = new_partitions(dates, group.low, group.high)
         else:
-            old = self._filled(group.partition, pending)
-            rows, origins = upserted(old.bars, rows), old.origins
-            flushed = furthest([old.flushed, flushed])
-            cut = _cut(instants_of(rows), group.partition, dates[0], last)
+            cut = _cut(dates, group.partition, group.first, last)
             if not cut:
-                yield _Filled(group.partition, rows, flushed, origins)
+                yield filled
             elif pending.rows:  # those that were taken in and deleted must not count again
                 cut = covering(cut, group.partition)
-        for partition, start, stop in cut:
-            yield _Filled(partition, rows.slice(start, stop - start), flushed, origins)
+        for number, each in enumerate(cut):
+            part = filled.part(*each)
+            yield part if number == 0 else part._replace(replaced=())
 
     def _filled(self, partition: Partition, pending: Pending) -> _Filled:
         def filled(partition: Partition, file: PartitionFile) -> _Filled:
-            return self._taken(partition, file, pending)._replace(bars=file.rows(EARLIEST, LATEST))
+            bars, recorded = file.rows(EARLIEST, LATEST), file.recorded()
+            return self._taken(partition, file, pending)._replace(bars=bars, recorded=recorded)
 
         return self._series.open(partition, filled)
 
@@ -579,30 +658,40 @@ class SeriesWriter:
     ) -> None:
         """Replace partitions that lost bars, and remove empty ones that are not needed."""
         put = [each for each in kept if len(each.bars) or pending.needs(each.flushed)]
-        emptied = [filled.partition for filled in kept if filled not in put]
+        names = {filled.partition for filled in put}
+        emptied = [filled for filled in kept if filled.partition not in names]
         self._replace(put, partitions, emptied, change)
 
     def _replace(
         self,
         put: list[_Filled],
         partitions: list[Partition],
-        emptied: Sequence[Partition] = (),
+        emptied: Sequence[_Filled] = (),
         change: _Change | None = None,
     ) -> None:
         """Replace partitions by those that overlap them: all or, on an error, none."""
-        staged, gone = self._staged(put, partitions)
-        try:
-            self._exchange(staged, [*gone, *map(self._series.path, emptied)], change)
-        except BaseException:
-            self._disk.discard(staged)
-            raise
+        while True:
+            staged, gone, past = self._staged(put, partitions, emptied)
+            gone += [self._series.path(each.partition) for each in emptied]
+            try:
+                return self._exchange(staged, gone, change, past)
+            except ClockMovedError:
+                self._disk.discard(staged)
+            except BaseException:
+                self._disk.discard(staged)
+                raise
 
     def _exchange(
-        self, staged: list[Staged], gone: list[Path], change: _Change | None = None
+        self,
+        staged: list[Staged],
+        gone: list[Path],
+        change: _Change | None = None,
+        past: Past = NO_PAST,
     ) -> None:
         """Put staged partitions in place and remove others, with their rows of the journal.
 
-        Raises `KindsChangedError` if the journal has got rows that contradict the change of kinds.
+        Raises `KindsChangedError` if the journal has got rows that contradict the change of kinds,
+        `ClockMovedError` if somebody has asked about the instant of the write meanwhile.
         """
         if gone:
             new = [
@@ -611,7 +700,16 @@ class SeriesWriter:
             self._forget(
                 [partition for partition in (parsed(path.name) for path in gone) if partition], new
             )
-        self._change_kinds(lambda: self._disk.exchange(staged, gone), change)
+        self._change_kinds(partial(self._publish, staged, gone, past), change)
+
+    def _publish(self, staged: list[Staged], gone: list[Path], past: Past) -> None:
+        """Put staged partitions in place and remove others, once what they replace is kept."""
+        if self._history is None or not (past.replaced or self._history.clock.is_asked()):
+            self._disk.exchange(staged, gone)
+            return
+        with self._history.clock.publishing(past.instant):
+            self._history.keep(self._series.key, past)
+            self._disk.exchange(staged, gone)
 
     def _change_kinds(self, work: Callable[[], None], change: _Change | None) -> None:
         """Do some work while no row is appended to the journal, if it changes kinds of columns."""
@@ -625,22 +723,23 @@ class SeriesWriter:
             return work()
 
     def _staged(
-        self, put: list[_Filled], partitions: list[Partition]
-    ) -> tuple[list[Staged], list[Path]]:
-        """Stage filled partitions; return them and the files that they replace."""
+        self, put: list[_Filled], partitions: list[Partition], emptied: Sequence[_Filled] = ()
+    ) -> tuple[list[Staged], list[Path], Past]:
+        """Stage filled partitions; return them, the files that they replace, and what of these."""
         self._mark(bool(partitions) and any(kinds_of(filled.bars) for filled in put))
         staged: list[Staged] = []
-        generation = next_generation(
-            origin.generation for filled in put for origin in filled.origins
+        changed = [*put, *emptied]
+        past = Past(
+            self._instant(at for filled in changed for at in filled.instants()),
+            tuple(each for filled in changed for each in filled.replaced),
         )
         try:
             for filled in put:
-                path, content = (
-                    self._series.path(filled.partition),
-                    self._encoded(filled, generation),
-                )
+                path = self._series.path(filled.partition)
+                block, recorded = filled.recorded.written(past.instant)
+                content = self._encoded(filled, past.instant, block)
                 staged.append(self._disk.stage(path, content))
-                keep(path, content, filled.bars)
+                keep(path, content, filled.bars, recorded)
         except BaseException:
             self._disk.discard(staged)
             raise
@@ -651,12 +750,18 @@ class SeriesWriter:
             if partition not in kept
             and any(_overlap(partition, new.first, new.last) for new in kept)
         ]
-        return staged, list(map(self._series.path, replaced))
+        return staged, list(map(self._series.path, replaced)), past
 
-    def _encoded(self, filled: _Filled, generation: int) -> bytes:
+    def _instant(self, seen: Iterable[int]) -> int:
+        """Return the instant of a write, which is the generation of its partitions."""
+        if self._history is None:
+            return next_generation(seen)
+        return self._history.clock.take(max(seen, default=0))
+
+    def _encoded(self, filled: _Filled, generation: int, block: bytes) -> bytes:
         others = [each.identity for each in filled.origins if each.name != filled.partition.name]
         symbol, timeframe = self._series.symbol, self._series.timeframe
-        return encode(symbol, timeframe, filled.bars, filled.flushed, generation, others)
+        return encode(symbol, timeframe, filled.bars, filled.flushed, generation, others, block)
 
     def _remove(
         self,
@@ -701,7 +806,7 @@ class SeriesWriter:
 
 
 def _groups(dates: Sequence[int], partitions: Sequence[Partition]) -> Iterator[_Group]:
-    """Yield the rows of each partition, and those between two partitions, in order of time."""
+    """Yield the dates in each partition, and those between two partitions, in order of time."""
     starts = [partition.first for partition in partitions]
     at = 0
     while at < len(dates):
@@ -712,7 +817,7 @@ def _groups(dates: Sequence[int], partitions: Sequence[Partition]) -> Iterator[_
         low = partitions[before].last + 1 if before >= 0 else EARLIEST
         high = starts[before + 1] - 1 if before + 1 < len(partitions) else LATEST
         stop = bisect_right(dates, high if partition is None else partition.last, at)
-        yield _Group(partition, low, high, at, stop)
+        yield _Group(partition, low, high, dates[at], dates[stop - 1])
         at = stop
 
 
@@ -728,12 +833,8 @@ def _joined(filled: list[_Filled], past: Flushed) -> _Filled:
     partition = partition_of(filled[0].partition.first, filled[-1].partition.last)
     origins = tuple(origin for one in filled for origin in one.origins)
     flushed = furthest([past, *(one.flushed for one in filled)])
-    return _Filled(partition, joined(one.bars for one in filled), flushed, origins)
-
-
-def _without(filled: _Filled, first: int, last: int) -> _Filled:
-    before = between(filled.bars, EARLIEST, first - 1)
-    return filled._replace(bars=joined([before, between(filled.bars, last + 1, LATEST)]))
+    bars = concatenated(one.merged.bars for one in filled)
+    return _Filled(partition, EMPTY, flushed, origins).with_bars(Merged(bars))
 
 
 def _overlap(partition: Partition, first: int, last: int) -> bool:

@@ -21,13 +21,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from msgspec.structs import astuple
-
 from storecore.errors import CorruptData, StorageError
 from storecore.events import EventQuery, encode_event, event_filter, find_events, select_events
+from storecore.knowledge.versions import Version
 from storecore.models import Event
 from storecore.store.collections import EventCollection
-from storecore.values.times import TimeRange, to_datetime
+from storecore.values.times import EARLIEST, EVER, TimeRange, to_datetime
 from storecore_file.events.days import (
     Line,
     SealedDay,
@@ -39,6 +38,7 @@ from storecore_file.events.days import (
     number_of,
     read_through,
 )
+from storecore_file.events.history import EventHistory, Past
 from storecore_file.fs.disk import Disk, Staged, is_settled
 from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.high_water_marks import HighWaterMarks, Mark
@@ -48,6 +48,7 @@ from storecore_file.fs.quarantine import copy_to_quarantine, quarantine_path
 from storecore_file.fs.rollback import Rollback
 from storecore_file.fs.seal import is_sealed, sealed
 from storecore_file.fs.stat import Fingerprint, fingerprint
+from storecore_file.history import FileClock
 from storecore_file.integrity import (
     QUARANTINE,
     Files,
@@ -91,6 +92,8 @@ class _Survey(NamedTuple):
 class Rewritten(NamedTuple):
     """A staged day: the files that it was made from, and how many of its events change.
 
+    `gone` are those that are deleted.
+
     `hidden` is how many lines of its log are of another copy of the store.
     """
 
@@ -100,6 +103,7 @@ class Rewritten(NamedTuple):
     changes: int
     hidden: int
     is_empty: bool
+    gone: Sequence[Past] = ()
 
 
 class _SealedFurther(Exception):
@@ -109,8 +113,10 @@ class _SealedFurther(Exception):
 class Events(EventCollection):
     """The events of a store, in one folder."""
 
-    def __init__(self, folder: Path, disk: Disk, lock_timeout: float) -> None:
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float, clock: FileClock) -> None:
         self._folder = folder
+        self._clock = clock
+        self._history = EventHistory(clock, disk)
         self._disk = disk
         self._lock_path = folder / ".lock"
         self._log = NumberedLog[int](disk, is_sealed)  # of the day that is written
@@ -133,10 +139,11 @@ class Events(EventCollection):
         for event in batch:
             by_day.setdefault(event.timestamp.date().isoformat(), []).append(encode_event(event))
         effects = {day: Effect() for day in by_day}
-        with self._locked():
+        with self._locked(), self._clock.published() as at:
             try:
                 last = {
-                    day: self._append(day, encoded, effects[day]) for day, encoded in by_day.items()
+                    day: self._append(day, encoded, effects[day], at)
+                    for day, encoded in by_day.items()
                 }
             except BaseException:
                 self._roll_back(effects)
@@ -157,21 +164,29 @@ class Events(EventCollection):
         return Locked(self._lock_path, self._lock_timeout)
 
     def _commit(self, _: Locked, day: str, encoded: list[bytes], effect: Effect | None) -> None:
-        self._marks.follow(day, self._append(day, encoded, effect))
+        with self._clock.published() as at:
+            number = self._append(day, encoded, effect, at)
+        self._marks.follow(day, number)
 
-    def _append(self, day: str, encoded: list[bytes], effect: Effect | None) -> int:
-        """Append events to their day, under the lock; return the number of its last event."""
+    def _append(self, day: str, encoded: list[bytes], effect: Effect | None, at: int) -> int:
+        """Append events to their day, under the lock; return the number of its last event.
+
+        `at` is the instant at which they are recorded.
+        """
         try:
-            return self._append_to_log(day, encoded, effect)
+            return self._append_to_log(day, encoded, effect, at)
         except _SealedFurther:
             self._seal_locked(day)
-            return self._append_to_log(day, encoded, effect)
+            return self._append_to_log(day, encoded, effect, at)
 
-    def _append_to_log(self, day: str, encoded: list[bytes], effect: Effect | None) -> int:
+    def _append_to_log(self, day: str, encoded: list[bytes], effect: Effect | None, at: int) -> int:
         def lines_after(last: bytes | None, number: int | None) -> tuple[Sequence[bytes], int]:
             first = (self._number(last, day) if number is None else number) + 1
             numbered = enumerate(encoded, first)
-            lines = [sealed(b'%b,"n":%d}' % (each[:-1], number)) for number, each in numbered]
+            lines = [
+                sealed(b'%b,"recorded":%d,"n":%d}' % (each[:-1], at, number))
+                for number, each in numbered
+            ]
             return lines, first + len(lines) - 1
 
         _, number = self._log.append(self._log_path(day), lines_after, effect)
@@ -239,7 +254,7 @@ class Events(EventCollection):
     def rename(self, intent: Intent) -> None:
         """Rewrite the days of a rename, whose events have the new symbol for readers already."""
         days = [day for day in self._days() if day in intent.days]
-        self._rewrite(days, intent.applied)
+        self._rewrite(days, intent.applied, intent.generation)
 
     def folders_to_mark(self, days: Mapping[str, int]) -> list[Path]:
         """Return the folder of events if a rename concerns any."""
@@ -277,26 +292,82 @@ class Events(EventCollection):
 
         return self._rewrite(_within(self._days(), query.span), kept)
 
-    def _rewrite(self, days: Iterable[str], change: Change) -> int:
+    def versions(self, query: EventQuery) -> list[Version[Event]]:
+        """Return the versions of the events that a query asks for."""
+        is_asked_for = event_filter(query)
+        while True:
+            before, listing = self._history.seen(), self._listing()
+            present = [
+                each
+                for day in _within(listing.days, query.span)
+                for each in self._recorded(day, listing.renamed)
+            ]
+            days = _within(self._history.days(), query.span)
+            past = self._history.past(days, present)
+            if (self._history.seen(), self._listing()) == (before, listing):
+                break  # else a writer has deleted events meanwhile
+        found = [each for each in (*past, *present) if is_asked_for(each[0])]
+        return sorted(found, key=lambda each: (each[0].timestamp, each[1] or 0))
+
+    def past(self, since: int) -> list[Version[Event]]:
+        """Return the versions that were deleted or renamed at or after an instant."""
+        found = self.versions(EventQuery(EVER, None, None))
+        return [each for each in found if each[2] is not None and each[2] >= since]
+
+    def prune(self, before: int) -> int:
+        """Remove the versions that were replaced at or before an instant; return their number."""
+        if not self._disk.is_folder(self._folder):
+            return 0
+        with self._locked():
+            number = len(self.past(EARLIEST))
+            self._history.prune(before)
+            return number - len(self.past(EARLIEST))
+
+    def settle_clock(self) -> None:
+        """Wait for a writer that may not have seen the clock of recording, just made."""
+        if self._disk.size(self._lock_path) is not None:
+            with self._locked():
+                pass
+
+    def keep_renamed(self, old: str, days: Iterable[str], instant: int) -> None:
+        """Keep the events of a symbol that is about to be renamed, under the lock."""
+        found = [
+            Past(event, at, instant)
+            for day in days
+            for event, at, _ in self._recorded(day, None)
+            if event.symbol == old
+        ]
+        self._history.keep(found)
+
+    def _recorded(self, day: str, renamed: Intent | None) -> Iterator[Version[Event]]:
+        """Yield the events of a day with their instants of recording."""
+        found = self._day(day)
+        for (number, own), at in zip(found.numbered(), found.instants(), strict=True):
+            event = own if renamed is None else renamed.applied(day, number, own)
+            if renamed is not None and event is not own:
+                at = renamed.generation
+            yield event, at, None
+
+    def _rewrite(self, days: Iterable[str], change: Change, instant: int = 0) -> int:
         """Change events of some days, all or none; return their number.
 
         `change` takes the day, number and event; it returns the event as it is, another in its
-        place, or None to delete it. The new days are staged before the lock is taken; one that
-        others have written to since is staged again.
+        place, which is recorded at `instant`, or None to delete it. The new days are staged before
+        the lock is taken; one that others have written to since is staged again.
         """
         staged: list[Rewritten] = []
         try:
             for day in days:
-                staged += self._rewritten(day, change)
+                staged += self._rewritten(day, change, instant)
             if staged:
                 with self._locked():
-                    staged = self._put(staged, change)
+                    staged = self._put(staged, change, instant)
         except BaseException:
             self._disk.discard(each.staged for each in staged)
             raise
         return sum(each.changes for each in staged)
 
-    def _rewritten(self, day: str, change: Change) -> list[Rewritten]:
+    def _rewritten(self, day: str, change: Change, instant: int) -> list[Rewritten]:
         """Stage a day with its events changed; `[]` if none changes, and the day is not empty."""
         seen = self._seen(day)
         old = self._day(day)
@@ -305,14 +376,16 @@ class Events(EventCollection):
         if seen == (None, None) or (old.events and not changes):
             return []
         hidden = self._hidden(day) if seen[0] else 0
-        new = old.with_events(events)
+        new = old.with_events(events, instant)
         staged = self._disk.stage(self._sealed_path(day), encode_day(new))
-        return [Rewritten(day, seen, staged, changes, hidden, not new.events)]
+        pairs = zip(old.events, old.instants(), events, strict=True)
+        gone = [Past(own, at, 0) for own, at, event in pairs if event is None]
+        return [Rewritten(day, seen, staged, changes, hidden, not new.events, gone)]
 
     def _seen(self, day: str) -> Seen:
         return fingerprint(self._log_path(day)), fingerprint(self._sealed_path(day))
 
-    def _put(self, rewritten: list[Rewritten], change: Change) -> list[Rewritten]:
+    def _put(self, rewritten: list[Rewritten], change: Change, instant: int) -> list[Rewritten]:
         """Put days in place, under the lock; return those that were put.
 
         The logs go once the sealed files are durable: their lines count no more by then.
@@ -321,11 +394,14 @@ class Events(EventCollection):
         rollback = Rollback(self._disk)
         try:
             for each in rewritten:
-                current += self._current(each, change)
-            for each in current:
-                self._end_log(each.day, each.hidden)
-                rollback.replace(*each.staged)
-            rollback.sync()
+                current += self._current(each, change, instant)
+            gone = [past for each in current for past in each.gone]
+            with self._clock.published(max((each.recorded or 0 for each in gone), default=0)) as at:
+                self._history.keep([each._replace(until=at) for each in gone])
+                for each in current:
+                    self._end_log(each.day, each.hidden)
+                    rollback.replace(*each.staged)
+                rollback.sync()
         except BaseException:
             with suppress(StorageError):  # the error that matters is on its way
                 rollback.roll_back()
@@ -337,12 +413,12 @@ class Events(EventCollection):
             self._tidy(current)
         return current
 
-    def _current(self, rewritten: Rewritten, change: Change) -> list[Rewritten]:
+    def _current(self, rewritten: Rewritten, change: Change, instant: int) -> list[Rewritten]:
         """Return a staged day, staged again if others have written to it since."""
         if rewritten.seen == self._seen(rewritten.day):
             return [rewritten]
         self._disk.discard([rewritten.staged])
-        return self._rewritten(rewritten.day, change)
+        return self._rewritten(rewritten.day, change, instant)
 
     def _tidy(self, rewritten: Sequence[Rewritten]) -> None:
         """Remove the logs of days that were put in place, and days without events.
@@ -389,6 +465,7 @@ class Events(EventCollection):
             yield issue
         for day in sorted({*self._days(), *marks} - broken):
             yield from guarded(self._log_path(day), self._incomplete(day, marks.get(day)))
+        yield from guarded(self._history.folder, self._history.issues())
 
     def _incomplete(self, day: str, mark: Mark | None) -> Iterator[Issue]:
         """Yield what a day of whole files lacks."""
@@ -454,26 +531,29 @@ class Events(EventCollection):
         store. Events that were deleted or renamed since are not compared.
         """
         lines = self._lines(day)
-        through, events, changed = self._sealed(day)
+        through, events, changed, _ = self._sealed(day)
         sealed_events = dict(enumerate(events, through - len(events) + 1))
         hidden = [line for line in lines if changed < line.n <= through]
-        return sum(sealed_events.get(line.n) != Event(*astuple(line)[:-1]) for line in hidden)
+        return sum(sealed_events.get(line.n) != line.event() for line in hidden)
 
     def _day(self, day: str) -> SealedDay:
         """Return a day as it would be sealed now: its events in the order of writing."""
         # The lines first: sealing removes them after it has put them into the sealed file.
-        lines, (through, events, changed) = self._lines(day), self._sealed(day)
+        lines, sealed_day = self._lines(day), self._sealed(day)
+        (through, events, changed, _), recorded = sealed_day, sealed_day.instants()
         while lines and lines[0].n > through + 1:
             before, lines = lines, self._lines(day)
             if lines == before:  # else a day without events was removed meanwhile
                 lost = self._sealed_path(day)
                 gap = f"events {through + 1} to {lines[0].n - 1}"
                 raise CorruptData(f"{lost}: {gap} are missing", lost)
-            through, events, changed = self._sealed(day)
+            sealed_day = self._sealed(day)
+            (through, events, changed, _), recorded = sealed_day, sealed_day.instants()
         late = [line for line in lines if line.n > through]
         last = late[-1].n if late else through
-        late_events = [Event(*astuple(line)[:-1]) for line in late]
-        return SealedDay(last, events + late_events, changed)
+        late_events = [line.event() for line in late]
+        instants = [*recorded, *(line.recorded for line in late)]
+        return SealedDay(last, events + late_events, changed, instants)
 
     def _days(self) -> list[str]:
         return self._listing().days

@@ -7,7 +7,7 @@ file holds the version of this format and `through`, the number of the last even
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +31,13 @@ class Line(Struct, frozen=True):
     ingested_at: datetime
     source: str
     payload: dict[str, Any]
-    n: int
+    recorded: int | None = None
+    n: int = 0
+
+    def event(self) -> Event:
+        """Return the event."""
+        own = self.type, self.symbol, self.timestamp, self.ingested_at, self.source, self.payload
+        return Event(*own)
 
 
 _LINES = msgspec.json.Decoder(Line)
@@ -87,35 +93,51 @@ class SealedDay(NamedTuple):
     """The sealed events of a day and the number of the last of them (0: none was sealed).
 
     `changed` is the highest number of an event that was deleted or renamed since it was written.
-    Events with higher numbers are all there, as they were written.
+    Events with higher numbers are all there, as they were written. `recorded` says when each event
+    was recorded (None: not known); an empty list stands for events none of which says so.
     """
 
     through: int
     events: list[Event]
     changed: int = 0
+    recorded: Sequence[int | None] = ()
+
+    def instants(self) -> Sequence[int | None]:
+        """Return when each event was recorded."""
+        return self.recorded or [None] * len(self.events)
 
     def numbered(self) -> Iterator[tuple[int, Event]]:
         """Yield the events with their numbers, or higher ones for those up to `changed`."""
         return enumerate(self.events, self.through - len(self.events) + 1)
 
-    def with_events(self, events: list[Event | None]) -> SealedDay:
-        """Return the day with other events in the place of its own; None for a deleted one."""
+    def with_events(self, events: list[Event | None], instant: int) -> SealedDay:
+        """Return the day with other events in the place of its own; None for a deleted one.
+
+        The others are recorded at an instant.
+        """
         pairs = zip(self.numbered(), events, strict=True)
         changed = [number for (number, own), new in pairs if new is not own]
+        recorded = [
+            at if new is own else instant
+            for own, new, at in zip(self.events, events, self.instants(), strict=True)
+            if new is not None
+        ]
         kept = [event for event in events if event is not None]
-        return SealedDay(self.through, kept, max(self.changed, *changed, 0))
+        return SealedDay(self.through, kept, max(self.changed, *changed, 0), recorded)
 
 
 class _Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int
     through: int
     changed: int = 0
+    recorded: list[int | None] = []  # each as its difference to the one before, from 0
 
 
 def encode_day(day: SealedDay) -> bytes:
     """Return a sealed day as the bytes of a Parquet file."""
     rows = [_row(event) for event in day.events]
-    metadata = msgspec.json.encode(_Metadata(1, day.through, day.changed))
+    recorded = _differences(day.recorded) if any(day.recorded) else []
+    metadata = msgspec.json.encode(_Metadata(1, day.through, day.changed, recorded))
     table = pa.Table.from_pylist(rows, schema=_SCHEMA.with_metadata({_KEY: metadata}))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
@@ -128,7 +150,26 @@ def decode_day(content: bytes, path: Path) -> SealedDay:
         metadata, table = _table(content)
         # Without its time zone: Arrow would ask for a database of zones to name UTC.
         events = [_event(row) for row in table.cast(_NAIVE).to_pylist()]
-        return SealedDay(metadata.through, events, metadata.changed)
+        recorded = tuple(_sums(metadata.recorded))
+        if recorded and len(recorded) != len(events):
+            raise ValueError(f"it says of {len(recorded)} events when they were recorded")
+        return SealedDay(metadata.through, events, metadata.changed, recorded)
+
+
+def _differences(instants: Iterable[int | None]) -> list[int | None]:
+    found, last = list[int | None](), 0
+    for at in instants:
+        found.append(None if at is None else at - last)
+        last = last if at is None else at
+    return found
+
+
+def _sums(differences: Iterable[int | None]) -> list[int | None]:
+    found, last = list[int | None](), 0
+    for each in differences:
+        last += each or 0
+        found.append(None if each is None else last)
+    return found
 
 
 def decode_symbols(content: bytes, path: Path) -> tuple[int, set[str | None]]:

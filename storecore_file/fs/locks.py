@@ -61,6 +61,7 @@ class Locked(FileIO):
     the file cannot be made.
     """
 
+    _how = _TRY
     _number = -1
     _found: os.stat_result  # of the open file, since it is locked
 
@@ -74,7 +75,7 @@ class Locked(FileIO):
         try:
             self._open()
             try:
-                fcntl.flock(self._number, _TRY)
+                fcntl.flock(self._number, self._how)
                 self._found = os.fstat(self._number)
             except BlockingIOError:
                 self._wait()
@@ -129,7 +130,7 @@ class Locked(FileIO):
             with suppress(BlockingIOError):
                 if not self._is_at_path():
                     self._open()
-                fcntl.flock(self._number, _TRY)
+                fcntl.flock(self._number, self._how)
                 if self._is_at_path():
                     return
         raise self._timed_out()
@@ -218,6 +219,12 @@ class _Waiting(Generic[_Item]):
         if self.following is not None:
             with suppress(RuntimeError):  # it was woken before
                 self.following._woken.release()
+
+
+class Shared(Locked):
+    """Holds a lock together with others that share it; `Locked` waits for all of them."""
+
+    _how = fcntl.LOCK_SH | fcntl.LOCK_NB
 
 
 class GroupCommit(Generic[_Held, _Item]):

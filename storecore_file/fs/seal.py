@@ -54,15 +54,16 @@ def is_sealed(line: bytes) -> bool:
     return line[-_LENGTH:] == b'%b%08x"}\n' % (_MARK, crc32(body))
 
 
-def sealed_parquet(content: bytes | memoryview, note: bytes = b"") -> bytes:
+def sealed_parquet(content: bytes | memoryview, note: bytes = b"", before: bytes = b"") -> bytes:
     """Return a Parquet file with a note and a checksum inserted before its footer.
 
-    The checksum covers the footer and the note, or without a note all bytes.
+    The checksum covers the footer and the note, or without a note all bytes. `before` is inserted
+    before the note; the note covers it.
     """
     view = memoryview(content)
     start = footer_start(view)
     data, footer = view[:start], view[start:]
-    return b"".join((data, note, parquet_checksum(note or data, footer), footer))
+    return b"".join((data, before, note, parquet_checksum(note or data, footer), footer))
 
 
 def check_parquet(content: bytes) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from storecore import Action, DecisionRecord, OrderRecord, OrderResult
+from storecore import Action, DecisionRecord, OrderRecord, OrderResult, Read
 from storecore.models import FundamentalData, PriceBar
 
 FIELDS = {
@@ -22,8 +22,9 @@ FIELDS = {
     "Decision": "symbol action target_weight confidence reasoning extra",
     "Order": "strategy_name symbol action quantity order_type limit_price extra",
     "OrderResult": "order_id status fill_price fill_quantity message extra",
-    "DecisionRecord": "seq timestamp strategy decision prev hash",
-    "OrderRecord": "seq timestamp strategy order result prev hash",
+    "Read": "call arguments rows sha256 as_of recorded read_at",
+    "DecisionRecord": "seq timestamp strategy decision prev hash as_of run reads",
+    "OrderRecord": "seq timestamp strategy order result prev hash as_of run reads",
 }
 
 
@@ -34,6 +35,8 @@ def record(request, bar, fundamental, event, decision, order):
     link = {"seq": 1, "timestamp": datetime(2026, 1, 5, tzinfo=UTC), "strategy": "value"}
     end = {"prev": "", "hash": "00"}
     records = [bar(), fundamental(), event(), decision(), order(), result]
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    records.append(Read("symbols", {}, 0, "00" * 32, at, None, at))
     records.append(DecisionRecord(**link, decision=decision(), **end))
     records.append(OrderRecord(**link, order=order(), result=result, **end))
     return next(each for each in records if type(each).__name__ == request.param)

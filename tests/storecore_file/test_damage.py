@@ -38,6 +38,12 @@ KINDS = [
     "prices/.journal/.past",
     "prices/.journal/.*.taken",
     ".storecore",
+    "history/prices/MSFT/1d.jsonl",
+    "history/fundamentals/AAPL.jsonl",
+    "history/events/2026-01-05.jsonl",
+    "history/prices/MSFT/.1d.ends",
+    "history/.clock",
+    "history/.horizon",
 ]
 
 
@@ -87,6 +93,11 @@ def filled(tmp_path, bar, event, decision, fundamental):
             store.write_bar_table(pa.table(columns))
         store.write_bars("MSFT", [bar(symbol="MSFT", close=3.0)])
         store.write_bar_table(wide_table(("AAPL", "MSFT")), timeframe="5m")
+        store.snapshot("first")
+        store.write_fundamental("AAPL", fundamental(JAN_5, employees=7))
+        store.write_events([event(type="gone")] * 2)
+        store.delete_events(*ALWAYS, types=["gone"])
+        store.write_events([event()] * 2)
         shutil.copytree(base, base.with_name("kept"))
     shutil.rmtree(base)
     return base.with_name("kept").rename(base)
@@ -112,6 +123,14 @@ def asked(store):
         "history": lambda: store.state_history("value"),
         "strategies": lambda: store.strategies(),
         "decisions": lambda: store.read_decisions(*ALWAYS),
+        "bar versions": lambda: [
+            *store.bar_versions("AAPL", *ALWAYS),
+            *store.bar_versions("MSFT", *ALWAYS),
+        ],
+        "filing versions": lambda: store.fundamental_versions("AAPL"),
+        "event versions": lambda: store.event_versions(*ALWAYS),
+        "corrections": lambda: store.corrections(),
+        "snapshots": lambda: store.snapshots(),
     }
     return {name: answer(question) for name, question in questions.items()}
 
@@ -224,7 +243,12 @@ def test_d5_a_folder_in_the_place_of_a_file_is_noticed(filled, pattern):
 
 
 @pytest.mark.parametrize(
-    "pattern", [kind for kind in KINDS if not kind.startswith(("state", "fund", "prices/AAPL"))]
+    "pattern",
+    [
+        kind
+        for kind in KINDS
+        if not kind.startswith(("state", "fund", "prices/AAPL", "history/.horizon"))
+    ],
 )
 def test_d5_a_log_or_sealed_day_that_is_deleted_is_noticed(filled, pattern):
     whole, _ = looked_at(filled)

@@ -169,6 +169,9 @@ def fill(store):
     for number in range(7):
         store.save_strategy_state("Value", {"number": number})
         store.log_decision("value", Decision("AAPL", Action.BUY, 0.5, 0.9, "", {"rank": number}))
+    store.snapshot("before", "the first one")
+    store.write_bars("AAPL", [bar("AAPL", days[3], 9.5), bar("AAPL", days[2], 9.5)])
+    store.write_bars("WIDE", [replace(each, extra={"f": 1.5}) for each in wide("WIDE", 2)])
     store.save_strategy_state("é" * 60, {})
     store.save_strategy_state("gone", {})
     with pytest.MonkeyPatch.context() as patch:  # it is killed before the history is removed
@@ -194,7 +197,7 @@ def leave_leftovers(store, base):
         patch.setattr(disk.Disk, "discard", lambda self, staged: None)
         patch.setattr(disk.os, "replace", partial(pytest.fail, "killed"))
         with contextlib.suppress(BaseException):
-            store.write_fundamental("AAPL", filing("AAPL", 0))
+            store.write_fundamental("AAPL", filing("AAPL", 0, employees=9))
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +263,9 @@ OBJECTS = {
         lambda base: padded(base, "events/.ends", 128) + padded(base, "prices/.journal/.ends", 128),
     ),
     "Fundamentals": (0, lambda base: lines_of(base, "fundamentals/*/2*.json")),
+    "History": (0, lambda base: lines_of(base, "history/prices/*/*.jsonl")),
+    "The clock of recording": (0, lambda base: padded(base, "history/.clock", 64)),
+    "The horizon": (0, lambda base: lines_of(base, "history/.horizon")),
     "Events": (0, lambda base: lines_of(base, "events/*.jsonl")),
     "States": (0, lambda base: lines_of(base, "state/[!.]*.json", "state/.*.json.[0-9]*")),
     "Heads": (0, lambda base: padded(base, "audit/*/.head", 512)),
@@ -276,6 +282,7 @@ def test_the_members_of_each_object_are_those_of_the_page_in_its_order(filled, h
         bare(row[0]) for row in tables(heading)[number] if heading == "Partitions" and row[2]
     }
     absent = {"The journal": {"volume", "volumes", "columns", "after"}, "Fundamentals": {"extra"}}
+    absent["History"] = {"volume", "volumes", "columns"}
     may_lack |= absent.get(heading, set())
     assert found
     for each in found:
@@ -361,7 +368,8 @@ def test_only_further_columns_and_volumes_that_were_not_reported_are_optional(fi
         optional = {each.name for each in columns if each.max_definition_level}
         expected = set(partition.metadata.get("columns", {}))
         expected |= {"volume"} if partition.has_null_volumes() else set()
-        assert (optional, partition.metadata["version"]) == (expected, 4 if expected else 3)
+        version = 5 if partition.block else 4 if expected else 3
+        assert (optional, partition.metadata["version"]) == (expected, version)
 
 
 def test_a_store_has_partitions_with_each_kind_of_further_columns(filled):
@@ -458,7 +466,7 @@ def test_the_sql_runs(flushed):
     results = [duckdb.sql(each) for each in script.split(";") if each.strip()]
     daily, minutes, wide_rows, sealed, opened = (each.fetchall() for each in results[1:])
     assert results[3].columns[7:] == ["b", "exact_volume", "f", "i", "s", "t"]
-    assert [row[9] for row in wide_rows if row[0] == "WIDE"] == [0.1, None, 0.1]
+    assert [row[9] for row in wide_rows if row[0] == "WIDE"] == [1.5, 1.5, 0.1]
     table = flushed.read_bar_table(
         flushed.symbols("1d"), *EVER, columns=["symbol", "date", "close"]
     )
@@ -566,6 +574,10 @@ class Partition:
             assert crc32(self.content[at : at + size]) == checksum
             at += size
         assert at == start
+        file = pq.read_metadata(BytesIO(self.content))
+        last = file.row_group(file.num_row_groups - 1).column(file.num_columns - 1)
+        at = last.dictionary_page_offset or last.data_page_offset
+        self.block = self.content[at + last.total_compressed_size : start]
         self.first, self.last = instant_range(path.name)
         self.rank = -self.metadata.get("generation", 0), self.last - self.first, self.name
 
@@ -579,6 +591,20 @@ class Partition:
         rows = map(without_nulls, further) if further else [{}] * len(table)
         return zip(*columns.values(), rows, strict=True)
 
+    def recorded(self):
+        """The instant at which each bar was recorded."""
+        generation, numbers = self.metadata.get("generation", 0), iter(varints(self.block))
+        runs = []
+        for number in numbers:
+            count = next(numbers) if number % 2 else 1
+            runs.append((count, -(number // 4) - 1 if number & 2 else number // 4))
+        found, at = [], generation
+        for count, difference in reversed(runs):
+            at -= difference
+            found = [at] * count + found
+        rows = sum(rows for rows, *_ in self.metadata["groups"])
+        return found + [generation] * (rows - len(found))
+
     def has_null_volumes(self):
         return pq.read_table(BytesIO(self.content))["volume"].null_count > 0
 
@@ -588,6 +614,16 @@ class Partition:
             return known[file] >= line
         number = file.partition("-")[0]
         return any(name[16] == "-" and name.partition("-")[0] > number for name in known)
+
+
+def varints(block):
+    number = shift = 0
+    for byte in block:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            yield number
+            number = shift = 0
 
 
 class Reader:
@@ -612,7 +648,7 @@ class Reader:
             return min(over, key=lambda each: each.rank, default=None)
 
         bars = {bar[0]: bar for each in partitions for bar in each.bars() if at(bar[0]) is each}
-        for file, line, row in journal.get(key, ()):
+        for file, line, row, _ in journal.get(key, ()):
             partition = at(row[0])
             if partition is None:
                 counts = self.counts_alone(key, file, line, row[0])
@@ -621,6 +657,49 @@ class Reader:
             bars |= {row[0]: row} if counts else {}
         return dict(sorted(bars.items()))
 
+    def versions(self):
+        """All versions by symbol and timeframe: date, recorded, until and values of each."""
+        series, past = {}, {}
+        for partition in partitions_of(self.base):
+            key = partition.metadata["symbol"], partition.metadata["timeframe"]
+            series.setdefault(key, []).append(partition)
+        for path in (self.base / "history" / "prices").glob("*/*.jsonl"):
+            for line in whole_lines(path, unsealed):
+                past.setdefault((line["symbol"], line["timeframe"]), []).append(line)
+        keys, journal = {*series, *past}, self.journal()
+        return {
+            key: self.versions_of(key, series.get(key, []), journal, past.get(key, []))
+            for key in keys | journal.keys()
+        }
+
+    def versions_of(self, key, partitions, journal, past):
+        found = {}
+        for each in partitions:
+            for row, at in zip(each.bars(), each.recorded(), strict=True):
+                found[row[0]] = [(at, row)]
+        for file, line, row, at in journal.get(key, ()):
+            partition = next((each for each in partitions if each.first <= row[0] <= each.last), 0)
+            if partition and partition.has_taken_in(file, line):
+                continue
+            if partition or self.counts_alone(key, file, line, row[0]):
+                chain = found.setdefault(row[0], [])
+                if not chain or chain[-1][1][1:] != row[1:]:
+                    chain.append((at, row))
+        there = {(date, at) for date, chain in found.items() for at, _ in chain}
+        ends = {}
+        for chain in found.values():
+            untils = [*(at for at, _ in chain[1:]), None]
+            for (at, row), until in zip(chain, untils, strict=True):
+                ends[row[0], at] = until, row
+        for line in past:
+            columns = [line[name] for name in ("date", "open", "high", "low", "close")]
+            further = further_of({**line, "symbol": line["date"]})
+            columns += [line.get("volumes") or line["volume"], further]
+            for at, *row in zip(line["recorded"], *columns, strict=True):
+                if (row[0], at) not in there:
+                    ends[row[0], at] = line["until"], tuple(row)
+        return [(*key, *each) for key, each in sorted(ends.items(), key=lambda one: one[0])]
+
     def journal(self):
         found = {}
         for path in sorted((self.base / "prices" / ".journal").glob("*.jsonl")):
@@ -628,9 +707,10 @@ class Reader:
                 assert line["n"] == number
                 columns = [line[name] for name in ("date", "open", "high", "low", "close")]
                 columns += [line.get("volumes") or line["volume"], further_of(line)]
+                at = line.get("recorded")
                 for symbol, *row in zip(line["symbol"], *columns, strict=True):
                     rows = found.setdefault((symbol, line["timeframe"]), [])
-                    rows.append((path.name, number, tuple(row)))
+                    rows.append((path.name, number, tuple(row), at))
         return found
 
     def counts_alone(self, key, file, line, date):
@@ -645,7 +725,8 @@ class Reader:
     def fundamentals(self):
         paths = (self.base / "fundamentals").glob("*/[!.]*.json")
         found = {(path.parent.name, path.name): unsealed(path.read_bytes()) for path in paths}
-        return [document for _, document in sorted(found.items())]
+        documents = [document for _, document in sorted(found.items())]
+        return [{name: each[name] for name in each if name != "recorded"} for each in documents]
 
     def events(self):
         folder, found = self.base / "events", []
@@ -653,6 +734,8 @@ class Reader:
             lines = whole_lines(folder / f"{day}.jsonl", unsealed)
             through, rows = self.sealed(folder / f"{day}.parquet")
             found += rows + [line for line in lines if line.pop("n") > through]
+            for line in found:
+                line.pop("recorded", None)
         return sorted(found, key=lambda each: each["timestamp"])
 
     def sealed(self, path):
@@ -981,10 +1064,20 @@ def test_members_that_a_reader_does_not_know_are_ignored_but_for_fundamentals(wr
         assert [each.kind for each in store.verify().findings] == ["damaged"]
 
 
-def test_history_is_reserved_and_neither_read_nor_written(written):
-    (written / "history").mkdir()
-    with FileDataStore(base_path=written) as store:
-        notes = [each for each in store.verify().notes if each.kind != "irregular"]
-        assert [(each.kind, each.place) for each in notes] == [
-            ("unknown", str(written / "history")),
+def test_a_reader_made_from_the_page_reads_all_versions_of_bars(filled, copied):
+    store = FileDataStore(base_path=copied)
+    found = Reader(filled).versions()
+    assert any(until is not None for each in found.values() for _, _, until, _ in each)
+    for (symbol, timeframe), versions in found.items():
+        told = store.bar_versions(symbol, *EVER, timeframe=timeframe)
+        assert [
+            (micros(each.bar.date), micros(each.recorded_at), _micros(each.replaced_at))
+            for each in told
+        ] == [each[:3] for each in versions]
+        assert [_values(each.bar) for each in told] == [
+            (*row[1:5], whole(row[5]), row[6]) for *_, row in versions
         ]
+
+
+def _micros(moment):
+    return None if moment is None else micros(moment)

@@ -49,6 +49,7 @@ def test_a_state_is_json_that_says_whose_it_is(store, folder):
     store.save_strategy_state("value", {"positions": ["AAPL"]})
     fields = json.loads((folder / "value.json").read_text())
     assert len(fields.pop("crc32")) == 8
+    assert fields.pop("saved") > 1_700_000_000_000_000
     assert fields == {"strategy": "value", "version": 1, "state": {"positions": ["AAPL"]}}
 
 

@@ -40,6 +40,9 @@ def filing(day, extra=None):
 
 
 NEEDS_FORMAT_3 = {
+    "a fundamental, which says when it was recorded": lambda store: store.write_fundamental(
+        "AAPL", filing(0)
+    ),
     "a fundamental with extra": lambda store: store.write_fundamental("AAPL", filing(0, DESK)),
     "fundamentals, one with extra": lambda store: store.write_fundamentals(
         [filing(day, DESK if day else None) for day in (0, 1)]
@@ -118,7 +121,6 @@ def test_a_text_that_looks_like_a_new_member_does_not_raise_the_number(base):
     with FileDataStore(base) as store:
         store.log_decision("value", Decision(odd, Action.EXIT, 0.5, 0.5, odd))
         store.log_order(odd, replace(order(), strategy_name=odd), replace(FILLED, message=odd))
-        store.write_fundamental("AAPL", filing(0))
     assert number_of(base) == 2
     assert not (base / ".storecore.lock").exists()
 

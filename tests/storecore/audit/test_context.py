@@ -59,3 +59,19 @@ def test_a_body_and_a_line_that_say_something_are_recognized(said):
 def test_a_read_that_lacks_a_field_is_refused():
     with pytest.raises(InvalidData, match=r"^reads\[0\]: .*required field `call`"):
         context(None, None, [{"arguments": {}}])
+
+
+REFUSED = {
+    "the run that stands for all": ((None, "*", None), r'^run="\*": it stands for all runs'),
+    "a read that is none": ((None, None, [7]), r"^reads\[0\]: expected a Read, got int"),
+    "a field that there is not": (
+        (None, None, [{"x": 1}]),
+        r"^reads\[0\]: a Read has no field 'x'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "words"), REFUSED.values(), ids=REFUSED)
+def test_what_a_record_cannot_say_is_refused(said, words):
+    with pytest.raises(InvalidData, match=words):
+        context(*said)

@@ -75,6 +75,27 @@ def test_orders_are_replayed_too(cli, at, corrected):
     assert "1 order, 0 of them without receipts\n1 read: 1 same" in said
 
 
+def test_a_read_that_cannot_be_asked_again_is_reported_and_the_others_are_replayed(
+    cli, at, log, opened, tmp_path
+):
+    with opened() as store:
+        (read, *_) = store.read_decisions()[0].reads
+        hold = Decision("AAPL", Action.HOLD, 0, 0, "later")
+        store.log_decision("later", hold, reads=[{**read, "call": "read_ticks"}])
+        store.log_decision("later", hold, reads=[read])
+    result = cli("replay", *at)
+    assert result.exit_code == 1
+    assert "record 7 cannot be replayed: a read of 'read_ticks' cannot be replayed" in result.stdout
+    assert "9 reads: 9 same" in result.stdout
+    assert result.stderr == "Error: 1 decision could not be replayed\n"
+    cli("evidence", *at, tmp_path / "out")
+    done = subprocess.run([sys.executable, "-I", tmp_path / "out/verify.py"], capture_output=True)
+    assert (done.returncode, b"no rows: read 0 of record 7 of decisions" in done.stdout) == (
+        2,
+        True,
+    )
+
+
 def test_a_decision_is_shown_with_what_it_saw(cli, at, log):
     said = cli("why", 1, *at).stdout
     assert said.startswith("record 1: value buy AAPL, logged ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections import Counter
 from datetime import date, datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from click.testing import CliRunner
 import storecore
 from storecore.cli.app import app
 from storecore.cli.demo import MARK, _say_what_next
+from storecore.cli.demo_correction import Corrected
 from storecore.cli.demo_facts import BARS, FUNDAMENTALS, SYMBOLS
 from storecore.cli.demo_report import file_tree
 from storecore.cli.demo_strategy import NAME
@@ -156,16 +159,37 @@ def test_it_shows(first, part):
     assert part in first.printed
 
 
-def test_it_ends_with_three_commands_to_try(first):
+def test_it_ends_with_commands_to_try(first):
     last = first.printed.partition("Try next:\n")[2].splitlines()
-    assert [line.split()[1] for line in last] == ["info", "show", "demo"]
+    assert [line.split()[1] for line in last] == ["info", "show", "replay", "at", "demo"]
+
+
+def test_a_bar_is_corrected_and_the_decisions_that_saw_the_old_one_are_named(first):
+    said = first.printed.partition("\nA bar is corrected: ")[2].partition("\nTry next")[0]
+    bar, saw, now, then = said.strip().splitlines()
+    assert re.fullmatch(r"AAPL 2008-06-16: close 176\.84 → 178\.61", bar)
+    assert saw == "6 decisions saw the old one: records 343, 346, 349, 352, 355, 358"
+    assert now.endswith("known in its evening: 178.61")
+    assert then.endswith("recorded before the correction: 176.84")
+
+
+def test_the_commands_replay_and_at_show_the_same(second):
+    """The second run has imported the bars of the first one again, and corrected another bar."""
+    lines = second.printed.partition("Try next:\n")[2].splitlines()
+    replay, at = (shlex.split(line, comments=True)[1:] for line in lines[2:4])
+    said = CliRunner().invoke(app, replay).stdout
+    assert "720 reads: 714 same, 6 corrected, 0 pruned" in said
+    assert said.count("AAPL 2008-12-04: close 91.41 → 92.32, recorded ") == 6
+    both = CliRunner().invoke(app, at).stdout
+    assert (both.count("2008-12-04"), "92.32" in both, "91.41" in both) == (2, True, True)
 
 
 @pytest.mark.parametrize(("found", "program"), [("/usr/bin/storecore", "storecore"), (None, "it")])
 def test_the_commands_to_try_begin_with_what_a_shell_finds(capsys, monkeypatch, found, program):
     monkeypatch.setattr("shutil.which", lambda name: found)
     monkeypatch.setattr("sys.argv", ["it"])
-    _say_what_next(Path("desk"), Path("desk/storecore.toml"))
+    corrected = Corrected(datetime(2008, 6, 17), None)
+    _say_what_next(Path("desk"), Path("desk/storecore.toml"), corrected)
     assert f"  {program} info --config desk/storecore.toml" in capsys.readouterr().out
 
 

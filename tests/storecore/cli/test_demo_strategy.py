@@ -143,3 +143,15 @@ def test_it_skips_a_day_on_which_not_every_symbol_traded():
         ],
     )
     assert absent not in MovingAverage(store, ("X", "Y")).trade(10).days
+
+
+def test_each_decision_stands_at_the_end_of_its_day_and_has_the_receipt_of_its_bars():
+    store = traded(RISING, days=2)
+    for number, record in enumerate(store.read_decisions()):
+        day = FIRST_DAY + timedelta(number)
+        assert record.as_of == datetime.combine(day + timedelta(1), datetime.min.time())
+        (read,) = record.reads
+        asked = {"symbol": "X", "start": str(day - timedelta(60)), "end": str(day)}
+        assert (read["call"], read["rows"]) == ("read_bars", 41 + number)
+        assert asked.items() <= read["arguments"].items()
+        assert store.replay(record).status == "same"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,13 @@ def test_the_verifier_needs_the_standard_library_alone(folder):
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], cwd=folder, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_verifier_is_a_program(folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["verify.py", str(folder)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(VERIFIER), run_name="__main__")
+    assert (ended.value.code, capsys.readouterr().out.splitlines()[-1]) == (0, "ACCEPTED")
 
 
 def test_any_hash_of_the_segment_proves_it_and_no_other(folder):

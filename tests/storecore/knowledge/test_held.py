@@ -237,7 +237,7 @@ def test_a_view_of_a_recording_answers_like_a_naive_model(history):
 
 
 @pytest.mark.soak
-@settings(max_examples=1000)
+@settings(max_examples=200)
 @given(history=histories())
 def test_a_view_of_a_recording_answers_many_histories_like_a_naive_model(history):
     with pytest.MonkeyPatch.context() as patched, open_store("memory") as store:

@@ -393,3 +393,12 @@ def test_exactly_the_decisions_that_saw_a_corrected_bar_are_named(symbols, days,
                 found[key] = [(row.timestamp - FIRST_UTC) // DAY for row in read.rows]
                 assert {row.after.close for row in read.rows} == {55.5}
     assert found == expected
+
+
+def test_a_filing_that_was_asked_for_as_of_an_earlier_time_is_asked_for_so_again(store):
+    store.write_fundamental("AAPL", filing("AAPL", 4))
+    view = store.at(EVENING)
+    view.read_fundamental("AAPL", FIRST + 3 * DAY)
+    (read,) = view.receipt()
+    assert (read.arguments["as_of"], read.rows) == ("2026-01-08T00:00:00", 1)
+    assert replayed(store, read).status == "same"

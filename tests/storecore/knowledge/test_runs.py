@@ -157,6 +157,11 @@ def test_a_run_has_a_name(backtest, run, error):
         backtest(T, run)
 
 
+def test_a_view_of_a_run_has_no_run_without_a_name(backtest):
+    with pytest.raises(InvalidName, match="run is empty"):
+        backtest(T).at(T, run="")
+
+
 def test_a_run_writes_nothing_else(written, backtest, writes):
     view = backtest(T)
     assert isinstance(view, BulkAudit)

@@ -27,6 +27,7 @@ from storecore import (
 from storecore.builtin.memory import MemoryDataStore, storecore_backend
 from storecore.plugins.observers import load_observers
 from storecore.protocols import CAPABILITIES
+from storecore.states import RUN_STATES
 from storecore.testing import records
 
 WATCH = """
@@ -298,6 +299,19 @@ def test_an_observer_does_not_take_a_backtest_for_trading(bulky, calls, decision
         ("run_decisions", "value", 1),
         ("run_orders", "value", 1),
         ("decisions", "value", 1),
+    ]
+
+
+def test_an_observer_does_not_take_a_state_of_a_backtest_for_a_live_one(store, calls, decision):
+    view = store.at(datetime(2026, 1, 5), run="bt-7")
+    view.log_decision("value", decision())
+    view.save_strategy_state("value", {"cash": 1})
+    view.delete_strategy_state("value")
+    kept_as = f"{RUN_STATES}4\x1fbt-7\x1fvalue"
+    assert calls == [
+        ("run_decisions", "value", 1),
+        ("run_state", kept_as, 1),
+        ("run_state_deletions", kept_as, 1),
     ]
 
 

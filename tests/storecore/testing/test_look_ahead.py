@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import storecore
-from storecore import InvalidData, LookAhead, StorageError, open_store
+from storecore import HistoryPruned, InvalidData, LookAhead, StorageError, open_store
 from storecore.testing import LookAheadFinding, look_ahead_of
 from storecore.testing.records import bar, decision, event, fundamental, sent
 
@@ -175,6 +175,11 @@ def with_the_state_of_the_live_strategy(store, day):
     return state and state["cash"]
 
 
+def with_the_version_of_the_live_state(store, day):
+    loaded = store.load_versioned_state("value")
+    return [loaded.version, loaded.state]
+
+
 def with_the_list_of_live_strategies(store, day):
     return store.strategies()
 
@@ -233,6 +238,7 @@ BUGS = [
     *(with_the_timeframes_of_a_later_symbol, with_the_length_of_the_series, with_the_inventory),
     *(with_symbols_that_file_later, with_symbols_that_are_in_the_news_later),
     *(with_a_table, with_a_table_without_dates, with_the_state_of_the_live_strategy),
+    with_the_version_of_the_live_state,
     *(with_the_list_of_live_strategies, with_the_log_of_the_live_strategy, logged_in_a_decision),
     *(logged_in_a_batch, logged_in_an_order, logged_in_a_batch_of_orders, shown_by_an_error),
     CachedAcrossDays,
@@ -385,3 +391,15 @@ def test_noise_takes_the_place_of_numbers_of_every_kind():
 def test_a_guard_finds_a_bound_that_lies_ahead_at_once(store):
     with pytest.raises(LookAhead):
         with_a_date_as_end(store.at(DAYS[0], on_future="raise"), DAYS[0])
+
+
+def test_a_state_of_which_nobody_knows_when_it_was_saved_is_a_look_ahead():
+    def decide(store, day):
+        return store.load_strategy_state("value")["cash"]
+
+    with open_store("memory") as store:
+        store.restore_state("value", [storecore.StateVersion(1, {"cash": 5.0})], expect=None)
+        found = look_ahead_of(decide, store, DAYS)
+    assert isinstance(found.known, HistoryPruned)
+    assert found.noise != 5.0
+    assert found.reads == ("load_strategy_state('value')",)

@@ -89,7 +89,7 @@ def test_a_line_of_seven_columns_is_as_it_was_and_the_format_stays(store, lines,
     store.write_bar_table(table())
     assert [*lines()[0]] == [
         *("timeframe", "symbol", "date", "open", "high", "low", "close", "volume"),
-        *("after", "n", "crc32"),
+        *("after", "recorded", "n", "crc32"),
     ]
     assert number() == 2
 

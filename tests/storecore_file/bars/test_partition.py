@@ -143,8 +143,8 @@ def test_a_note_without_a_generation_counts_as_the_oldest(path, content):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"version": 5},
-        {"version": 5, "symbol": ["AAPL"]},
+        {"version": 6},
+        {"version": 6, "symbol": ["AAPL"]},
         {"columns": {"vwap": "float64"}},
         {"version": 4, "columns": {"vwap": "decimal"}},
     ],
@@ -347,7 +347,7 @@ def test_d5_other_columns_are_not_taken_for_bars(path, content, change):
     pq.write_table(change(pq.read_table(io.BytesIO(content))), sink)
     rewritten = memoryview(sink.getvalue())
     metadata = pq.read_metadata(pa.BufferReader(rewritten))
-    sealed = partition._sealed(rewritten, metadata, note)
+    sealed = partition._sealed(rewritten, metadata, note, b"")
     with pytest.raises(CorruptData, match="not a whole file of bars"):
         looked(path, sealed, all_rows)
 

@@ -45,8 +45,8 @@ def encoded(table, **note):
         patched.setattr(
             partition,
             "_sealed",
-            lambda content, metadata, own: sealed(
-                content, metadata, msgspec.structs.replace(own, **note)
+            lambda content, metadata, own, block: sealed(
+                content, metadata, msgspec.structs.replace(own, **note), block
             ),
         )
         return partition.encode("AAPL", "1d", table, {})

@@ -276,8 +276,8 @@ def test_many_files_are_removed_a_few_at_a_time(several_days, base, monkeypatch)
 def test_d4_events_that_are_written_meanwhile_stay(filled, base, monkeypatch):
     staged = Events._rewritten
 
-    def rewritten(self, day, change):
-        found = staged(self, day, change)
+    def rewritten(self, *given):
+        found = staged(self, *given)
         monkeypatch.setattr(Events, "_rewritten", staged)
         with FileDataStore(base) as other:
             written(other, [2, 50])
@@ -292,8 +292,8 @@ def test_d4_events_that_are_written_meanwhile_stay(filled, base, monkeypatch):
 def test_d4_what_another_has_deleted_meanwhile_is_not_counted(filled, base, monkeypatch):
     staged = Events._rewritten
 
-    def rewritten(self, day, change):
-        found = staged(self, day, change)
+    def rewritten(self, *given):
+        found = staged(self, *given)
         monkeypatch.setattr(Events, "_rewritten", staged)
         with FileDataStore(base) as other:
             delete(other, 0, 9)

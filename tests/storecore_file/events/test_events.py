@@ -67,6 +67,7 @@ def test_an_event_is_a_line_that_any_json_reader_takes(store, event, log):
     (line,) = log.read_bytes().splitlines()
     fields = json.loads(line)
     assert len(fields.pop("crc32")) == 8
+    assert fields.pop("recorded") > 1_700_000_000_000_000
     assert fields == {
         "type": "news",
         "symbol": None,

@@ -99,7 +99,7 @@ def test_the_fields_of_a_record_within_a_record_are_columns(to, decision, order)
     frame = to_frame([decided], to=to)
     assert list(frame.columns) == [
         *("seq", "timestamp", "strategy", "symbol", "action", "target_weight", "confidence"),
-        *("reasoning", "extra", "prev", "hash"),
+        *("reasoning", "extra", "prev", "hash", "as_of", "run", "reads"),
     ]
     found = dict(zip(frame.columns, row, strict=True))
     assert (found["action"], found["extra"]) == (decided.decision.action.value, {"rank": [1]})

@@ -118,6 +118,10 @@ SCENARIOS = {  # what was there, and what the crash comes into
         [write(0, 10, 1), table(4, 3, 2)],
         [delete(5, 5), table(5, 2, 3), delete(0, 100), table(6, 1, 4)],
     ),
+    "bars that are corrected": (
+        [write(0, 12, 1), table(3, 1, 2)],
+        [write(2, 3, 3), write(2, 3, 3), table(4, 2, 4), table(4, 2, 5), write(4, 1, 4), compact],
+    ),
     "a series that is replaced": (
         [write(0, 30, 1), write(30, 9, 2)],
         [Replace(5, 8, 3), write(13, 2, 4)],
@@ -166,6 +170,26 @@ def held(store):
     return found
 
 
+def histories(store):
+    """Return the versions of each bar, one after the other, equal neighbours as one.
+
+    No version is both past and present, and each begins when or after the one before has ended.
+    """
+    found = {}
+    for symbol in SYMBOLS:
+        for each in store.bar_versions(symbol, *ALWAYS):
+            found.setdefault((symbol, each.bar.date), []).append(each)
+    for versions in found.values():
+        for one, other in itertools.pairwise(versions):
+            assert one.recorded_at < one.replaced_at <= other.recorded_at
+    present = {key: each[-1].bar for key, each in found.items() if each[-1].replaced_at is None}
+    assert present == held(store)
+    return {
+        key: [bar for bar, _ in itertools.groupby(each.bar for each in versions)]
+        for key, versions in found.items()
+    }
+
+
 @pytest.fixture
 def crashed(base, record, after_crashes, small, monkeypatch):
     """Do a scenario; yield what is wrong after each crash, None where nothing is."""
@@ -177,7 +201,7 @@ def crashed(base, record, after_crashes, small, monkeypatch):
         with FileDataStore(base) as store:
             for step in before:
                 step(store), step(model)
-        models = [held(model)]
+        models, pasts = [held(model)], [histories(model)]
         store = FileDataStore(base)
         with record(base) as recorder:
             for number, step in enumerate(during):
@@ -187,16 +211,18 @@ def crashed(base, record, after_crashes, small, monkeypatch):
             if step is not compact:
                 step(model)
             models.append(held(model))
+            pasts.append(histories(model))
         store.close()
         for steps, folder in after_crashes(recorder, every=every):
             done = sum(step.what == "mark" for step in steps)
-            yield wrong_after(folder, models[done : done + 2], during[done:])
+            known = pasts[done : done + 2]
+            yield wrong_after(folder, models[done : done + 2], known, during[done:])
             shutil.rmtree(folder)
 
     return judge
 
 
-def wrong_after(folder, models, undone):
+def wrong_after(folder, models, pasts, undone):
     """Return what is wrong with a store after a crash, None where nothing is."""
     try:
         with FileDataStore(folder, durability="os") as store:
@@ -204,6 +230,9 @@ def wrong_after(folder, models, undone):
             for key in found.keys() | models[0].keys() | models[-1].keys():
                 if found.get(key) not in [model.get(key) for model in models]:
                     return f"{key}: found {found.get(key)}"
+            for key, versions in histories(store).items():
+                if versions not in [past.get(key) for past in pasts]:
+                    return f"{key}: found the versions {versions}"
             if isinstance(undone[:1] and undone[0], Replace) and undone[0].is_torn(found, models):
                 return f"a series is torn: {found}"
             if store.verify().findings:
@@ -211,7 +240,7 @@ def wrong_after(folder, models, undone):
             for step in undone[:1]:
                 step(store)
             for _ in range(2):
-                if held(store) != models[-1]:
+                if held(store) != models[-1] or histories(store) != pasts[-1]:
                     return "the next write left something else"
                 store.compact()
             for symbol in SYMBOLS:
@@ -257,9 +286,14 @@ def removed_too_early(replace, self, put, parts, emptied=(), change=None):
     replace(self, put, parts, emptied, change)
 
 
-def gone_too_early(exchange, self, staged, gone, change=None):
+def gone_too_early(exchange, self, staged, gone, *more):
     self._disk.remove(*gone)
-    exchange(self, staged, [], change)
+    exchange(self, staged, [], *more)
+
+
+def kept_too_late(publish, self, staged, gone, past):
+    publish(self, staged, gone, past._replace(replaced=()))
+    self._history.keep(self._series.key, past)
 
 
 def retired_too_early(fold, self):
@@ -286,7 +320,11 @@ FAULTS = {
 }
 
 
+PUBLISH = SeriesWriter._publish
 JOURNAL_FAULTS = {
+    "history kept after": [
+        (SeriesWriter, "_publish", lambda *given: kept_too_late(PUBLISH, *given))
+    ],
     "replaced parts removed before": [
         (SeriesWriter, "_exchange", lambda *given: gone_too_early(IN_PLACE, *given))
     ],
@@ -304,6 +342,8 @@ JOURNAL_FAULTS = {
             pytest.param("a batch that cuts a part", fault, marks=pytest.mark.soak)
             for fault in FAULTS
         ),
+        ("bars that are corrected", "history kept after"),
+        ("bars that are corrected", "no file sync"),
         ("a series that is replaced", "no folder sync"),
         ("a series that is replaced", "replaced parts removed before"),
         ("tables through the journal", "no file sync"),

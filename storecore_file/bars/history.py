@@ -1,0 +1,268 @@
+"""The versions of bars that were replaced or deleted: a log for each series.
+
+    history/prices/AAPL/1d.jsonl     one line for each write that has replaced some
+
+A line is durable before the partitions that replace its bars are put in place. After a crash in
+between, a line names bars that are still there. So a version in a line counts only if no bar is
+there with the same date and instant of recording; if several lines name one, the last counts. The
+next write that replaces the bar names it again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+from msgspec import Struct, structs
+
+from storecore.bars.extra import TYPES
+from storecore.bars.rows import BarColumns
+from storecore.bars.table import EMPTY, instants_of, series_table
+from storecore.errors import CorruptData, StorageError
+from storecore.knowledge.versions import Versions
+from storecore.values.times import TimeRange
+from storecore_file.bars.journal_integrity import DAILY
+from storecore_file.bars.journal_lines import Key, array_of, batch_of
+from storecore_file.bars.kinds import joined
+from storecore_file.bars.recorded import COLUMN, NOW, Recorded, Run
+from storecore_file.bars.series import Series
+from storecore_file.bars.versions import Dated, Merged, Replaced
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.logs import whole_lines
+from storecore_file.fs.marked_logs import MarkedLog, check_numbers, last_of
+from storecore_file.fs.names import SYMBOLS, TIMEFRAMES
+from storecore_file.fs.seal import is_sealed, sealed, too_deep, unsealed
+from storecore_file.fs.stat import Fingerprint, fingerprint
+from storecore_file.history import FileClock, log_issues
+from storecore_file.integrity import Files, Issue, listed, unexpected
+
+UNTIL = "\x01until"
+SUFFIX = ".jsonl"
+_LOG = re.compile(r"[^.].*\.jsonl")
+_LINE_ROWS = 4_096
+_MOST_KEPT = 256
+
+
+class Line(Struct, frozen=True, omit_defaults=True):
+    """Bars of a series that were replaced or deleted at the instant `until`, as columns.
+
+    As in the journal the volumes are in `volumes` if one is null or if there are further columns.
+    """
+
+    symbol: str
+    timeframe: str
+    date: list[int]
+    open: list[float]
+    high: list[float]
+    low: list[float]
+    close: list[float]
+    volume: list[int | float] = []
+    volumes: list[int | float | None] = []
+    columns: dict[str, tuple[str, list[Any]]] = {}
+    recorded: list[int] = []
+    until: int = 0
+    n: int = 0
+
+
+_LINES = msgspec.json.Decoder(Line)
+
+
+class Past(NamedTuple):
+    """What a write replaces, once its instant is known."""
+
+    instant: int
+    replaced: tuple[Replaced, ...] = ()
+
+
+NO_PAST = Past(0)
+
+
+class BarHistory:
+    """The replaced versions of the bars of a store, in one folder."""
+
+    def __init__(self, clock: FileClock, disk: Disk) -> None:
+        self.clock = clock
+        self.folder = clock.folder / "prices"
+        self._disk = disk
+        self._kept: dict[Path, tuple[Fingerprint | None, pa.Table]] = {}
+
+    def path(self, key: Key) -> Path:
+        """Return the log of a series."""
+        symbol, timeframe = key
+        return self.folder / SYMBOLS.encode(symbol) / f"{TIMEFRAMES.encode(timeframe)}{SUFFIX}"
+
+    def keep(self, key: Key, past: Past) -> None:
+        """Add what a write replaces, durably; the caller holds the lock of the series."""
+        if not past.replaced:
+            return
+        if not self.clock.keeps() and self.clock.prune_to(past.instant):
+            return
+        path = self.path(key)
+        self._disk.make_folder(path.parent, within=self.clock.folder.parent)
+        lines = list(_lines(key, past))
+
+        def lines_from(first: int) -> list[bytes]:
+            return [
+                sealed(msgspec.json.encode(structs.replace(line, n=number)))
+                for number, line in enumerate(lines, first)
+            ]
+
+        self._log(path).append(lambda line: _decoded(line, path).n, lines_from)
+
+    def _log(self, path: Path) -> MarkedLog:
+        return MarkedLog(self._disk, path)
+
+    def versions(self, series: Series, span: TimeRange) -> Versions:
+        """Return the versions of the bars of a range, by date, then by time of recording."""
+        path = self.path(series.key)
+        while True:
+            before = fingerprint(path)
+            merged = series.merged(span)
+            past = self.table(series.key)
+            if fingerprint(path) == before:  # else a writer has replaced bars meanwhile
+                return _versions(merged, past, span)
+
+    def lines(self, path: Path) -> list[Line]:
+        """Return the lines of a log. Raises `CorruptData`."""
+        found = [_decoded(line, path) for line in whole_lines(self._disk.read(path), is_sealed)]
+        check_numbers([line.n for line in found], path)
+        return found
+
+    def table(self, key: Key) -> pa.Table | None:
+        """Return all versions of a log, in its order; None if there are none.
+
+        They have the columns `COLUMN` and `UNTIL`.
+        """
+        path = self.path(key)
+        found = fingerprint(path)
+        if found is None:
+            return None
+        kept = self._kept.get(path)
+        if kept is not None and kept[0] == found:
+            return kept[1]
+        lines = self.lines(path)
+        if any((line.symbol, line.timeframe) != key for line in lines):
+            raise CorruptData(f"{path}: it holds bars of another series", path)
+        if not lines:  # a crash has left an empty file
+            return None
+        table = joined(map(_table, lines))
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[path] = found, table
+        return table
+
+    def key_of(self, path: Path) -> Key | None:
+        """Return the series of a log, None if it has no lines."""
+        return next(((line.symbol, line.timeframe) for line in self.lines(path)), None)
+
+    def logs(self) -> Iterator[Path]:
+        """Yield the logs of all series."""
+        for folder in self._disk.folders(self.folder):
+            for name in self._disk.names(folder):
+                if name.endswith(SUFFIX):
+                    yield folder / name
+
+    def issues(self) -> Iterator[Issue | None]:
+        """Yield the issue of each log, None for a whole one."""
+        found, unseen = listed(self.folder) if self._disk.is_folder(self.folder) else ([], [])
+        yield from unseen
+        for entry in found:
+            folder = self.folder / entry.name
+            if entry.is_folder:
+                lock = partial(_lock_of, entry.name)
+                logs = Files(_LOG, self.lines, None, lock, is_whole=is_sealed)
+                yield from log_issues(self._disk, folder, logs, self._last)
+            else:
+                yield unexpected(folder, entry)
+
+    def _last(self, path: Path) -> int:
+        return last_of([line.n for line in self.lines(path)])
+
+    def prune(self, path: Path, before: int) -> None:
+        """Remove the lines of what was replaced at or before an instant, under the series' lock."""
+        lines = self.lines(path)
+        kept = [line for line in lines if line.until > before]
+        if len(kept) < len(lines):
+            first = lines[-1].n - len(kept) + 1  # the next line goes on with the numbers
+            numbered = (structs.replace(each, n=n) for n, each in enumerate(kept, first))
+            self._log(path).rewrite([sealed(msgspec.json.encode(each)) for each in numbered])
+
+
+def _lock_of(symbol: str, log: str) -> str:
+    """Return the lock of a series, seen from the folder of its log."""
+    timeframe = log.removesuffix(SUFFIX)
+    below = "" if timeframe == DAILY else f"{timeframe}/"
+    return f"../../../prices/{symbol}/{below}.lock"
+
+
+def _lines(key: Key, past: Past) -> Iterator[Line]:
+    """Yield the lines for what a write replaces, without their numbers."""
+    for old, until in past.replaced:
+        at = 0
+        for rows, instant in until.at(past.instant).runs():
+            for start in range(at, at + rows, _LINE_ROWS):
+                part = old.part(start, min(start + _LINE_ROWS, at + rows))
+                yield _line(key, part.bars, part.recorded, instant)
+            at += rows
+
+
+def _line(key: Key, bars: pa.Table, recorded: Recorded, until: int) -> Line:
+    symbol, timeframe = key
+    batch = structs.asdict(batch_of(timeframe, [], bars))
+    values = {name: batch[name] for name in Line.__struct_fields__ if name in batch}
+    own = {"symbol": symbol, "recorded": recorded.column().to_pylist(), "until": until}
+    return Line(**{**values, **own})
+
+
+def _decoded(line: bytes, path: Path) -> Line:
+    try:
+        found = _LINES.decode(unsealed(line))
+    except ValueError as error:
+        raise CorruptData(f"{path}: a line is not whole: {error}: {line[:80]!r}", path) from error
+    except RecursionError as error:
+        raise too_deep(path, line) from error
+    if not {kind for kind, _ in found.columns.values()} <= TYPES.keys():
+        raise StorageError(f"{path}: written by a newer storecore: update storecore", path)
+    return found
+
+
+def _table(line: Line) -> pa.Table:
+    volumes = line.volumes or line.volume
+    columns = BarColumns(line.date, line.open, line.high, line.low, line.close, list(volumes))
+    table = series_table(columns)
+    for name, (kind, values) in line.columns.items():
+        table = table.append_column(pa.field(name, TYPES[kind]), array_of(values, kind))
+    table = table.append_column(COLUMN, pa.array(line.recorded, pa.int64()))
+    return table.append_column(UNTIL, pa.array([line.until] * len(line.date), pa.int64()))
+
+
+def _versions(merged: Merged, past: pa.Table | None, span: TimeRange) -> Versions:
+    """Return the versions of a range, given what is in the partitions, the journal and the log."""
+    held = [_ending(merged.bars, Recorded.of([Run(len(merged.bars.bars), NOW)]))]
+    held += [_ending(*each) for each in merged.replaced]
+    there = {key for table in held for key in _keys(table)}
+    if past is not None:
+        newest = {key: row for row, key in enumerate(_keys(past)) if key not in there}
+        rows = [row for key, row in newest.items() if span.first <= key[0] <= span.last]
+        held.append(past.take(pa.array(rows, pa.int64())))
+    table = joined(each for each in held if len(each))
+    if not len(table):
+        return Versions(EMPTY, [], [])
+    table = table.sort_by([("date", "ascending"), (COLUMN, "ascending")])
+    recorded = [at or None for at in table[COLUMN].to_pylist()]
+    replaced = [None if at == NOW else at for at in table[UNTIL].to_pylist()]
+    return Versions(table.drop_columns([COLUMN, UNTIL]), recorded, replaced)
+
+
+def _ending(bars: Dated, until: Recorded) -> pa.Table:
+    return bars.table().append_column(UNTIL, until.column())
+
+
+def _keys(table: pa.Table) -> Iterator[tuple[int, int]]:
+    """Yield date and instant of recording of each version."""
+    return zip(instants_of(table), table[COLUMN].to_pylist(), strict=True)

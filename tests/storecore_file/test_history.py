@@ -1,0 +1,379 @@
+"""History on file: questions beside writers, crashes, damage, pruning."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from storecore import Event, FundamentalData, PriceBar
+from storecore.errors import ConfigError, CorruptData, HistoryPruned, InvalidData, StorageError
+from storecore_file import FileDataStore
+from storecore_file.bars.history import BarHistory
+from storecore_file.bars.writer import SeriesWriter
+from storecore_file.events.history import EventHistory
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.logs import Log
+from storecore_file.fs.rollback import Rollback
+from storecore_file.fundamentals import Fundamentals
+from storecore_file.history import FileClock
+
+DAY = datetime(2026, 1, 5, tzinfo=UTC)
+ALL = DAY - timedelta(days=9), DAY + timedelta(days=9)
+
+
+def bar(close, number=0, symbol="AAPL"):
+    return PriceBar(symbol, DAY + timedelta(number), 1.0, 9.0, 0.5, close, 7)
+
+
+def filing(employees, symbol="AAPL"):
+    data = {"company_name": "Apple", "cik": "1", "raw_xml": "", "employees": employees}
+    return FundamentalData(symbol=symbol, timestamp=DAY, **data)
+
+
+def event(number):
+    return Event("tick", "AAPL", DAY, DAY, "test", {"n": number})
+
+
+def write_bar(store, value):
+    store.write_bars("AAPL", [bar(float(value))])
+
+
+def write_filing(store, value):
+    store.write_fundamental("AAPL", filing(value))
+
+
+def write_event(store, value):
+    store.delete_events(*ALL)
+    store.write_event(event(value))
+
+
+def values(store, kind, **about):
+    if kind == "bars":
+        return [each.bar.close for each in store.bar_versions("AAPL", **about)]
+    if kind == "fundamentals":
+        return [each.data.employees for each in store.fundamental_versions("AAPL", **about)]
+    return [each.event.payload["n"] for each in store.event_versions(**about)]
+
+
+WRITES = {"bars": write_bar, "fundamentals": write_filing, "events": write_event}
+LOGS = {
+    "bars": "history/prices/AAPL/1d.jsonl",
+    "fundamentals": "history/fundamentals/AAPL.jsonl",
+    "events": "history/events/2026-01-05.jsonl",
+}
+
+
+@pytest.fixture
+def open_again(base):
+    """Open the store, with options."""
+    return lambda **options: FileDataStore(base, durability="os", lock_timeout=5, **options)
+
+
+@pytest.fixture
+def store(open_again):
+    with open_again() as opened:
+        yield opened
+
+
+@pytest.fixture(params=WRITES)
+def kind(request):
+    return request.param
+
+
+def test_a_store_that_is_only_written_has_no_clock_and_no_history(store, base, kind):
+    store.write_bars("AAPL", [bar(1.0)])
+    store.write_fundamental("AAPL", filing(1))
+    store.write_event(event(1))
+    assert not (base / "history").exists()
+
+
+def test_what_is_replaced_is_read_by_another_process(store, open_again, kind):
+    for value in (1, 2, 2, 3):
+        WRITES[kind](store, value)
+    with open_again() as other:
+        assert values(other, kind)[-1] == 3
+        assert values(other, kind) == values(store, kind)
+
+
+# Law K3: a writer that is held between taking its instant and publishing
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "place", "name"),
+    [
+        ("bars", SeriesWriter, "_publish"),
+        ("bars", BarHistory, "keep"),
+        ("fundamentals", Fundamentals, "_keep"),
+        ("events", EventHistory, "keep"),
+    ],
+)
+def test_k3_a_write_that_shows_after_a_question_is_recorded_after_it(
+    store, open_again, monkeypatch, kind, place, name, asked_before
+):
+    WRITES[kind](store, 1)
+    if asked_before:
+        store.recorded_now()
+    held, asked, go_on = threading.Event(), [], threading.Event()
+    real = getattr(place, name)
+
+    def wait(self, *given):
+        if threading.current_thread() is not threading.main_thread():
+            held.set()
+            go_on.wait(0.3)
+        return real(self, *given)
+
+    monkeypatch.setattr(place, name, wait)
+    writer = threading.Thread(target=WRITES[kind], args=(store, 2))
+    writer.start()
+    held.wait(5)
+    with open_again() as other:
+        moment = other.recorded_now()
+        asked.append(values(other, kind, recorded=moment))
+        go_on.set()
+        writer.join()
+        assert values(other, kind, recorded=moment) == asked[0]
+    assert values(store, kind, recorded=store.recorded_now()) == [2]
+
+
+def test_k3_a_write_takes_another_instant_if_the_clock_has_reached_its_own(store, monkeypatch):
+    store.write_bars("AAPL", [bar(1.0)])
+    store.recorded_now()
+    real, moments = FileClock.publishing, []
+
+    def overtaken(self, instant):
+        if len(moments) < 2:
+            moments.append(store.recorded_now())
+        return real(self, instant)
+
+    monkeypatch.setattr(FileClock, "publishing", overtaken)
+    store.write_bars("AAPL", [bar(2.0)])
+    assert store.bar_versions("AAPL")[1].recorded_at > moments[1]
+    assert values(store, "bars", recorded=moments[1]) == [1.0]
+
+
+def test_k3_several_series_are_staged_again_if_the_clock_has_gone_on(store, monkeypatch):
+    real, moments = FileClock.publishing, []
+
+    def overtaken(self, instant):
+        if not moments:
+            moments.append(store.recorded_now())
+        return real(self, instant)
+
+    bars = [bar(float(number), number, symbol) for symbol in ("A", "B") for number in range(9)]
+    store.write_bar_table(table(bars))
+    store.recorded_now()
+    monkeypatch.setattr(FileClock, "publishing", overtaken)
+    monkeypatch.setattr("storecore_file.bars.collection.FEW_ROWS", 1)
+    store.write_bar_table(table([each for each in bars if each.close > 5]), replace=True)
+    for symbol in ("A", "B"):
+        assert len(store.bar_versions(symbol, recorded=moments[0])) == 9
+        assert len(store.read_bars(symbol)) == 3
+
+
+def table(bars):
+    import pyarrow as pa
+
+    names = PriceBar.__struct_fields__[:7]
+    return pa.table({name: [getattr(each, name) for each in bars] for name in names})
+
+
+def test_a_question_about_the_future_is_refused(store):
+    with pytest.raises(InvalidData, match="future"):
+        store.bar_versions("AAPL", recorded=datetime.now(UTC) + timedelta(days=1))
+
+
+def test_a_store_that_is_open_for_reading_moves_no_clock(store, open_again, base):
+    store.write_bars("AAPL", [bar(1.0)])
+    with open_again(create=False) as reader:
+        assert values(reader, "bars", recorded=reader.recorded_now()) == [1.0]
+    assert not (base / "history").exists()
+
+
+def test_a_medium_that_cannot_be_written_answers_all_the_same(store, monkeypatch):
+    store.write_bars("AAPL", [bar(1.0)])
+    refused = StorageError("read-only", None, 30)
+    monkeypatch.setattr(FileClock, "_move", lambda self, at: (_ for _ in ()).throw(refused))
+    assert values(store, "bars", recorded=store.recorded_now()) == [1.0]
+    refused.errno = 28
+    with pytest.raises(StorageError):
+        store.recorded_now()
+
+
+# Crashes between a log and what it belongs to
+
+
+def test_a_version_that_is_still_there_is_not_past(store, kind, monkeypatch):
+    WRITES[kind](store, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "exchange", stop)
+        patch.setattr(Disk, "stage", stage_or_stop(kind, Disk.stage))
+        patch.setattr(Rollback, "sync", stop)
+        with pytest.raises(StorageError):
+            WRITES[kind](store, 2)
+    assert values(store, kind) == [1]
+    WRITES[kind](store, 3)
+    assert values(store, kind) == [1, 3]
+    assert len(store.corrections()) == 1
+
+
+def stop(self, *given):
+    raise StorageError("stopped")
+
+
+def stage_or_stop(kind, real):
+    """Fundamentals and events are staged before, or after, their log."""
+    return stop if kind == "fundamentals" else real
+
+
+def test_a_log_that_a_crash_has_left_empty_holds_nothing(store, base, kind):
+    for value in (1, 2):
+        WRITES[kind](store, value)
+    (base / LOGS[kind]).write_bytes(b"")
+    assert values(store, kind) == [2]
+    assert store.corrections() == []
+    assert store.prune_history(store.recorded_now()) == 0
+
+
+# Verify and repair
+
+
+def test_damage_of_a_log_is_found_and_refused(store, base, kind):
+    for value in (1, 2, 3):
+        WRITES[kind](store, value)
+    path = base / LOGS[kind]
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"until", b"Until", 1))
+    assert [each.kind for each in store.verify().findings] == ["damaged"]
+    with pytest.raises(CorruptData, match="history"):
+        values(store, kind)
+    path.write_bytes(content.split(b"\n", 1)[1] + content.split(b"\n", 1)[0] + b"\n")
+    assert [each.kind for each in store.verify().findings] == ["damaged"]
+    path.write_bytes(content)
+    assert store.verify().ok
+
+
+def test_the_torn_end_of_a_log_is_moved_by_a_repair(store, base, kind):
+    for value in (1, 2):
+        WRITES[kind](store, value)
+    path = base / LOGS[kind]
+    path.write_bytes(path.read_bytes() + b'{"torn')
+    assert [each.kind for each in store.verify().notes] == ["torn"]
+    assert values(store, kind) == [1, 2]
+    store.repair()
+    assert store.verify().notes == ()
+    assert path.with_name(f"{path.name}.torn").exists()
+
+
+def test_what_is_no_file_of_history_is_a_note(store, base):
+    store.recorded_now()
+    (base / "history" / "other").write_bytes(b"")
+    (base / "history" / "prices").mkdir()
+    (base / "history" / "prices" / "file").write_bytes(b"")
+    assert [each.kind for each in store.verify().notes] == ["unknown", "unknown"]
+
+
+def test_a_damaged_clock_is_quarantined_and_a_damaged_horizon_stays(store, base):
+    store.snapshot("first")
+    (base / "history" / ".clock").write_bytes(b"x" * 128)
+    (base / "history" / ".horizon").write_bytes(b"x\n")
+    assert len(store.verify().findings) == 2
+    store.repair()
+    assert [each.place.rpartition("/")[2] for each in store.verify().findings] == [".horizon"]
+    store.write_bars("AAPL", [bar(1.0)])
+
+
+# Pruning, snapshots and the option `history`
+
+
+def test_pruning_removes_lines_and_numbers_go_on(store, kind):
+    for value in (1, 2):
+        WRITES[kind](store, value)
+    moment = store.recorded_now()
+    for value in (3, 4):
+        WRITES[kind](store, value)
+    assert store.prune_history(moment) == 1
+    assert values(store, kind) == [2, 3, 4]
+    WRITES[kind](store, 5)
+    assert values(store, kind) == [2, 3, 4, 5]
+    assert store.verify().ok
+    assert store.prune_history(store.recorded_now()) == 3
+    with pytest.raises(HistoryPruned):
+        values(store, kind, recorded=moment)
+
+
+def test_pruning_an_empty_store_opened_to_read_makes_nothing(base, open_again):
+    (base / "audit").mkdir(parents=True)
+    with open_again(create=False) as reader:
+        assert reader.prune_history(DAY) == 0
+
+
+def test_without_history_the_horizon_moves_with_each_replacement(open_again, kind):
+    with open_again(history=False) as store:
+        WRITES[kind](store, 1)
+        moment = store.recorded_now()
+        assert values(store, kind, recorded=moment) == [1]
+        WRITES[kind](store, 2)
+        with pytest.raises(HistoryPruned):
+            values(store, kind, recorded=moment)
+        assert values(store, kind) == [2]
+        store.snapshot("kept")
+        WRITES[kind](store, 3)
+        assert values(store, kind) == [2, 3]
+
+
+def test_a_snapshot_that_comes_between_makes_a_write_keep_what_it_replaces(open_again, monkeypatch):
+    with open_again(history=False) as store:
+        store.write_bars("AAPL", [bar(1.0)])
+        store.snapshot("first")
+        monkeypatch.setattr(FileClock, "keeps", lambda self: False)
+        store.write_bars("AAPL", [bar(2.0)])
+        assert values(store, "bars") == [1.0, 2.0]
+
+
+def test_a_snapshot_is_never_before_the_horizon(store, monkeypatch):
+    real, early = FileClock.ask, [store.recorded_now()]
+    instants = [1, None]
+    store.prune_history(early[0])
+    monkeypatch.setattr(FileClock, "ask", lambda self, at: instants.pop(0) or real(self, at))
+    assert store.snapshot("first").recorded_at >= early[0]
+
+
+def test_old_history_is_pruned_by_compact(open_again, monkeypatch, kind):
+    with open_again(history="90d") as store:
+        for value in (1, 2):
+            WRITES[kind](store, value)
+        store.compact()
+        assert values(store, kind) == [1, 2]
+        now = store._clock.ask(None) + 91 * 86_400_000_000
+        monkeypatch.setattr("storecore.knowledge.clock.machine_now", lambda: now)
+        monkeypatch.setattr("storecore_file.history.machine_now", lambda: now)
+        store.compact()
+        assert values(store, kind) == [2]
+
+
+def test_an_option_that_is_no_span_is_refused(base):
+    with pytest.raises(ConfigError, match="history"):
+        FileDataStore(base, history="soon")
+
+
+def test_dropping_a_snapshot_says_whether_there_was_one(store):
+    store.snapshot("first", "a note")
+    assert [(each.name, each.note) for each in store.snapshots()] == [("first", "a note")]
+    assert (store.drop_snapshot("first"), store.drop_snapshot("first")) == (True, False)
+
+
+def test_a_failed_log_refuses_the_write(store, kind, monkeypatch):
+    WRITES[kind](store, 1)
+    monkeypatch.setattr(Log, "append", stop)
+    with pytest.raises(StorageError, match="stopped"):
+        WRITES[kind](store, 2)
+    assert values(store, kind) == [1]
+
+
+def test_a_store_in_another_process_asks_for_itself(store):
+    import pickle
+
+    store.write_bars("AAPL", [bar(1.0)])
+    with pickle.loads(pickle.dumps(store)) as copy:
+        assert values(copy, "bars", recorded=copy.recorded_now()) == [1.0]
