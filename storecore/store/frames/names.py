@@ -29,7 +29,7 @@ _FIELDS = {name: field for field, names in _NAMES.items() for name in names.spli
 _SHORT = {"symbol": "T S sym", "date": "t dt", "open": "o", "high": "h", "low": "l", "close": "c"}
 _SHORT["volume"] = "v"
 _NUMBERED = re.compile(r"^\d+\. ")
-_DATE_NAMES = "Date, Datetime, timestamp, time, open_time, ts_event or window_start"
+_DATE_NAMES = "Date, Datetime, timestamp, time, day, open_time, ts_event or window_start"
 
 
 class Named(NamedTuple):

@@ -565,7 +565,7 @@ def test_so_many_problems_are_cut():
 def test_the_first_text_that_is_no_date_is_named(dates, row):
     assert refused(plain(date=dates)) == (
         "table.date: expected ISO dates or times such as 2026-01-05T14:30:00+01:00; "
-        f"{row}; parse other texts first, as by pandas.to_datetime"
+        f"{row}; parse other formats first, for example with pandas.to_datetime"
     )
 
 
