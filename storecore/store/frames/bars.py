@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from storecore.bars.metadata import BACKEND
 from storecore.bars.table import DATE, NAIVE, PRICES
 from storecore.errors import InvalidData, shown, type_name
+from storecore.store.frames.names import field_of
 from storecore.store.frames.numbers import prices_of, volumes_of
 from storecore.store.frames.source import arrow_of, columns_of, is_pandas, speaks_arrow
 from storecore.store.frames.warnings import warn_of_no_bars
@@ -34,10 +35,7 @@ def bars_given(table: Any, needed: Collection[str]) -> pa.Table:
     names = bars.column_names
     lacking = [name for name in needed if name not in names]
     if lacking:
-        raise InvalidData(
-            "table: "
-            + "; ".join(f"no column {each}{did_you_mean(each, names)}" for each in lacking)
-        )
+        raise InvalidData(f"table: {'; '.join(_lacking(each, names) for each in lacking)}")
     if not len(bars) and BACKEND in (bars.schema.metadata or {}):
         warn_of_no_bars()
     bars = _of_numbers(bars)
@@ -74,6 +72,13 @@ def known_zone(zone: str) -> ZoneInfo:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
         raise InvalidData(f"zone={shown(zone)}: not a time zone that is known here") from error
+
+
+def _lacking(field: str, names: list[str]) -> str:
+    """Return that a column is missing, with the one that a write would have taken for it."""
+    meant = next((each for each in names if field_of(each) == field), None)
+    hint = did_you_mean(field, names) if meant is None else f" (rename {meant!r})"
+    return f"no column {field}{hint}"
 
 
 def _of_pandas(frame: Any) -> pa.Table:

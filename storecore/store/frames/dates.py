@@ -113,7 +113,8 @@ def _from_texts(texts: pa.ChunkedArray, written: bool) -> tuple[pa.ChunkedArray 
     row = _first_that_cannot_be(texts, kinds[1])
     return None, (
         ": expected ISO dates or times such as 2026-01-05T14:30:00+01:00; "
-        f"row {row} has {texts[row].as_py()!r}"
+        f"row {row} has {texts[row].as_py()!r}; parse other formats first, for example with "
+        "pandas.to_datetime"
     )
 
 

@@ -235,14 +235,28 @@ def _aggregated(bars: pa.Table, dates: pa.ChunkedArray, ways: Mapping[str, str])
     columns = {name: volume if name == "volume" else bars[name] for name in ways}
     starts, numbers = _runs(bars["symbol"], dates)
     grouped = pa.table({"": numbers, **columns}).group_by("", use_threads=False)
-    made = grouped.aggregate(
-        [(name, way, _KNOWN if way == "sum" else None) for name, way in ways.items()]
-    ).sort_by("")  # groups come in any order
+    rules = [(name, way, _KNOWN if way == "sum" else None) for name, way in ways.items()]
+    try:
+        made = grouped.aggregate(rules).sort_by("")  # groups come in any order
+    except pa.ArrowNotImplementedError as error:
+        raise InvalidData(f"extra: {_unsuited(columns, ways)}") from error
     kept = {name: made[f"{name}_{way}"] for name, way in ways.items()}
     kept["volume"] = _fitting(kept["volume"]) if whole else kept["volume"]
     zone, made_at = bars["date"].type.tz, pc.take(dates, starts)
     made_at = pc.assume_timezone(made_at, zone) if zone else made_at
     return pa.table({"symbol": pc.take(bars["symbol"], starts), "date": made_at, **kept})
+
+
+def _unsuited(columns: Mapping[str, pa.ChunkedArray], ways: Mapping[str, str]) -> str:
+    """Return which columns have a type that their way does not suit, such as the sum of texts."""
+    wrong = []
+    for name, way in ways.items():
+        one = pa.table({"": pa.array([], pa.int64()), name: columns[name][:0]})
+        try:
+            one.group_by("", use_threads=False).aggregate([(name, way)])
+        except pa.ArrowNotImplementedError:
+            wrong.append(f"{way!r} does not suit {name!r} of type {columns[name].type}")
+    return f'{"; ".join(wrong)}; give "first" or "last"'
 
 
 def _fitting(sums: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -564,8 +564,14 @@ def test_so_many_problems_are_cut():
 )
 def test_the_first_text_that_is_no_date_is_named(dates, row):
     assert refused(plain(date=dates)) == (
-        "table.date: expected ISO dates or times such as 2026-01-05T14:30:00+01:00; " + row
+        "table.date: expected ISO dates or times such as 2026-01-05T14:30:00+01:00; "
+        f"{row}; parse other formats first, for example with pandas.to_datetime"
     )
+
+
+def test_a_misspelt_field_in_the_keyword_columns_is_named():
+    told = refused(plain().to_pandas().rename(columns={"close": "c"}), columns={"closse": "c"})
+    assert told.startswith("table: expected one column 'close', got 0; columns has 'closse': did")
 
 
 def test_columns_that_are_given_the_wrong_way_round_are_to_be_swapped():

@@ -146,6 +146,13 @@ def test_further_columns_become_one_as_the_caller_says():
     assert "trades" not in resample(given, "1w").column_names
 
 
+@pytest.mark.parametrize("way", ["sum", "mean"])
+def test_a_sum_of_texts_is_refused_with_the_column(way):
+    given = bars([DAY, DAY + timedelta(1)], trades=[3, 4], note=["a", "b"])
+    with pytest.raises(InvalidData, match=rf"^extra: '{way}' does not suit 'note' of type string;"):
+        resample(given, "1w", extra={"trades": "sum", "note": way})
+
+
 # Days of a zone, and sessions.
 
 
@@ -303,6 +310,10 @@ def test_what_makes_no_sense_is_refused_in_plain_words(options, message):
     [
         (lambda given: given.drop(["open"]), r"^table: no column open"),
         (lambda given: given.rename_columns(["symbol", "dat", *given.column_names[2:]]), "'dat'"),
+        (
+            lambda given: given.rename_columns(["Ticker", "Day", *given.column_names[2:]]),
+            r"^table: no column symbol \(rename 'Ticker'\); no column date \(rename 'Day'\)$",
+        ),
         (
             lambda given: given.set_column(0, "symbol", pa.array([None], pa.string())),
             "symbol: a value",
