@@ -137,7 +137,7 @@ def _as_arrow(table: Any) -> Any:
         return arrow_of(table)
     except InvalidData:
         raise
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         if hasattr(table, "columns"):
             return table  # a frame: its columns are looked at one by one
         raise InvalidData(
@@ -166,7 +166,8 @@ def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | 
     values: dict[str, Any] = {}
     missing: dict[str, pa.ChunkedArray] = {}
     for name, column in columns.items():
-        numbers = _of_field(name, column.values, timeframe, options)
+        given = column.values if name != "date" or column.texts is None else column.texts
+        numbers = _of_field(name, given, timeframe, options)
         problems += numbers.problems
         values[name] = numbers.values
         if numbers.missing is not None:
