@@ -11,7 +11,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
-from math import isfinite
+from math import inf, isfinite
+from sys import float_info
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -113,7 +114,7 @@ def _ratio(event: Event, row: int) -> float:
     found = _RATIO.fullmatch(given) if isinstance(given, str) else None
     if found is not None and float(found[2]):
         given = float(found[1]) / float(found[2])
-    if not is_number(given) or not isfinite(given) or given <= 0:
+    if not _is_finite(given) or not 1 / float_info.max <= given <= float_info.max:
         raise InvalidData(
             f"events[{row}].payload.ratio={shown(given)}: expected the new shares for an old one, "
             'a number above 0 or a text such as "2:1"'
@@ -121,9 +122,16 @@ def _ratio(event: Event, row: int) -> float:
     return float(given)
 
 
+def _is_finite(given: Any) -> bool:
+    try:
+        return is_number(given) and isfinite(given)
+    except OverflowError:  # an int beyond all floats
+        return False
+
+
 def _amount(event: Event, row: int) -> float:
     given: Any = event.payload.get("amount")
-    if not is_number(given) or not isfinite(given) or given < 0:
+    if not _is_finite(given) or given < 0:
         raise InvalidData(
             f"events[{row}].payload.amount={shown(given)}: expected the dividend of a share, a "
             "number of 0 or more"
@@ -153,7 +161,13 @@ def _of_symbol(closes: pa.ChunkedArray, placed: list[tuple[int, _Change]], end: 
     for before, changes in reversed(grouped):
         price, shares = _factors(float(closes[before - 1].as_py()), changes)
         later = steps[-1]
-        steps.append(_Step(before, later.price * price, later.volume * shares))
+        step = _Step(before, later.price * price, later.volume * shares)
+        if not (0 < step.price < inf and 0 < step.volume < inf):
+            raise InvalidData(
+                f"events[{changes[-1].row}]: with all later events its factor is {step.price:g}, "
+                f"and {step.volume:g} for volumes; check their ratios"
+            )
+        steps.append(step)
     return steps[::-1]
 
 
@@ -163,6 +177,8 @@ def _factors(close: float, changes: list[_Change]) -> tuple[float, float]:
     for each in changes:
         if each.is_split:
             left, shares = left / each.number, shares * each.number
+            continue
+        if not each.number:
             continue
         left -= each.number / close if close > 0 else 1.0
         if left <= 0:

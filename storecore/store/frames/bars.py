@@ -39,9 +39,18 @@ def bars_given(table: Any, needed: Collection[str]) -> pa.Table:
     for name in needed:
         if name in _NEVER_NULL and bars[name].null_count:
             raise InvalidData(f"table.{name}: a value is missing; leave the row out")
+    _check_numbers(bars)
     if _is_sorted(bars):  # as all are that a store returns
         return bars
     return bars.sort_by([("symbol", "ascending"), ("date", "ascending")])
+
+
+def _check_numbers(bars: pa.Table) -> None:
+    for name in (*PRICES, "volume"):
+        kind = bars[name].type if name in bars.column_names else pa.float64()
+        is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if not is_number and not pa.types.is_decimal(kind) and not pa.types.is_null(kind):
+            raise InvalidData(f"table.{name}: expected numbers, got {kind}; cast it to float64")
 
 
 def _is_sorted(bars: pa.Table) -> bool:
