@@ -166,8 +166,7 @@ def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | 
     values: dict[str, Any] = {}
     missing: dict[str, pa.ChunkedArray] = {}
     for name, column in columns.items():
-        given = column.values if name != "date" or column.texts is None else column.texts
-        numbers = _of_field(name, given, timeframe, options)
+        numbers = _of_field(name, column, timeframe, options)
         problems += numbers.problems
         values[name] = numbers.values
         if numbers.missing is not None:
@@ -197,7 +196,8 @@ def _readable(fields: dict[str, Column]) -> tuple[dict[str, Column], list[str]]:
     return {name: each for name, each in fields.items() if not each.problem}, problems
 
 
-def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Options) -> Numbers:
+def _of_field(name: str, column: Column, timeframe: str, options: Options) -> Numbers:
+    values = column.values
     if name == "symbol":
         return symbols_of(values)
     if name == "volume":
@@ -205,9 +205,10 @@ def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Optio
     if name != "date":
         return prices_of(values, name)
     written = _is_written(timeframe, options)
-    dates = dates_of(values, written=written)
+    shown = values if column.texts is None else column.texts
+    dates = dates_of(shown if written else values, written=written)
     if not written:
-        _warn_of_zone(values, timeframe)
+        _warn_of_zone(shown, timeframe)
     return Numbers(dates.values, dates.problems, None)
 
 

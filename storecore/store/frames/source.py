@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -250,5 +250,7 @@ def _texts_of_zones(values: Any, kind: pa.DataType) -> pa.ChunkedArray | None:
 
 
 def _iso(time: datetime) -> str:
-    """Return a time as ISO text; a naive one is UTC."""
-    return time.isoformat() + ("" if time.tzinfo else "+00:00")
+    """Return a time as ISO text, its offset in minutes; a naive one is UTC."""
+    minutes = int((time.utcoffset() or timedelta()) / timedelta(minutes=1))
+    hours = f"{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    return f"{time.replace(tzinfo=None).isoformat()}{'-' if minutes < 0 else '+'}{hours}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
@@ -673,6 +674,20 @@ def test_days_of_several_offsets_are_filed_as_they_are_written(make):
     with pytest.warns(storecore.StoreWarning, match="midnights in UTC-05:00"):
         found = written(make(table))
     assert [bar.date for bar in found] == [datetime(2026, 3, 6, 5), datetime(2026, 3, 9, 4)]
+
+
+def test_days_of_old_times_whose_offsets_have_seconds_are_those_written():
+    old = [
+        datetime(1800, 3, 6, tzinfo=ZoneInfo("America/New_York")),
+        datetime(2026, 3, 9, tzinfo=UTC),
+    ]
+    table = {**plain(2).to_pydict(), "date": old}
+    found = written(table, day="written")
+    assert [bar.date for bar in found] == [datetime(1800, 3, 6), datetime(2026, 3, 9)]
+    found = written(table)
+    assert [bar.date for bar in found] == [
+        each.astimezone(UTC).replace(tzinfo=None) for each in old
+    ]
 
 
 def test_naive_times_among_others_are_utc():
