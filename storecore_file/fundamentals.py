@@ -123,16 +123,26 @@ class Fundamentals(FundamentalCollection):
             document = self._document(folder / names[known - 1])
             if document is not None:
                 return document
-        raise StorageError(f"{folder}: its files vanished while they were read", folder)
+        raise self._vanished(symbol)
 
     def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:
         """Return the documents of a symbol and range, by timestamp."""
-        found = map(self._document, self._paths(symbol, span))
-        return [document for document in found if document is not None]  # None: gone meanwhile
+        for _ in range(_LISTINGS):
+            found = list(map(self._document, self._paths(symbol, span)))
+            documents = [each for each in found if each is not None]
+            if len(documents) == len(found):
+                return documents
+        raise self._vanished(symbol)
 
     def symbols(self) -> list[str]:
         """Return the symbols that have documents."""
-        return [symbol for symbol, folder in self._folders().items() if self._names(folder)]
+        return self.renames.between(
+            lambda: [symbol for symbol, folder in self._folders().items() if self._names(folder)]
+        )
+
+    def _vanished(self, symbol: str) -> StorageError:
+        folder = self._folder_of(symbol)
+        return StorageError(f"{folder}: its files vanished while they were read", folder)
 
     def delete(self, symbol: str, span: TimeRange) -> int:
         """Remove the documents of a symbol and range, all or none; return their number."""

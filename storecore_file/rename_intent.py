@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +29,7 @@ from storecore.models import Event
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.names import SYMBOLS
 from storecore_file.fs.seal import sealed, unsealed
+from storecore_file.fs.stat import Fingerprint, fingerprint
 from storecore_file.integrity import QUARANTINE, Files, Issue, issue_of
 
 NAME = ".rename"
@@ -38,7 +39,9 @@ _REMEDY = (
     "if no rename was interrupted, `storecore repair` moves it to quarantine; otherwise restore it "
     "from a backup"
 )
+_NOT_SEEN = (0, 0, 0, 0)
 _DEPTH = 3  # prices, the symbol, the timeframe
+_Result = TypeVar("_Result")
 RENAMING = "renaming"  # the kind of what `verify` notes of an interrupted rename
 
 
@@ -85,6 +88,7 @@ class Renames:
     def __init__(self, disk: Disk, base_path: Path) -> None:
         self._disk = disk
         self.path = base_path / NAME
+        self._seen: Fingerprint | None = _NOT_SEEN  # of the document, when it was looked at last
 
     def read(self) -> Intent | None:
         """Return the last rename, None if there was none. Raises `CorruptData`."""
@@ -116,6 +120,22 @@ class Renames:
         """Return whether a rename of a symbol, or to it, has to be settled."""
         intent = self.read()
         return intent is not None and intent.state != "done" and symbol in (intent.old, intent.new)
+
+    def between(self, read: Callable[[], _Result]) -> _Result:
+        """Return what a read of several symbols returns, read again if one is renamed meanwhile.
+
+        Else it would find a symbol under both names, or under neither. What was seen of the record
+        last is kept, so that this costs one look at it.
+        """
+        if self._seen == _NOT_SEEN:
+            self._seen = fingerprint(self.path)
+        before = self._seen
+        while True:
+            found = read()
+            now = self._seen = fingerprint(self.path)
+            if now == before:
+                return found
+            before = now
 
     def committed(self) -> Intent | None:
         """Return the rename whose data are those of the new name, but may lie under the old one."""

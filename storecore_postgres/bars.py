@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from math import ceil
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from storecore.bars.extra import EVERY, EXACT, extra_names
+from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import (
@@ -39,7 +40,7 @@ from storecore_postgres.agreement import Agreement
 from storecore_postgres.bar_versions import BarVersions, Shape, held_at
 from storecore_postgres.database import Connection, Database, Refusal, Rows
 from storecore_postgres.errors import KEY_TAKEN
-from storecore_postgres.extra import TOKEN, ExtraColumns, Kinds, Known, Stale, asked_of
+from storecore_postgres.extra import TOKEN, ExtraColumns, Kinds, Known, Place, Stale, asked_of
 from storecore_postgres.names import checked_length
 from storecore_postgres.past import BARS, Past, prune
 from storecore_postgres.rows import symbols_statement
@@ -64,6 +65,8 @@ ROW_BYTES = 320  # of a bar that is read, copied, sorted and returned: about six
 _FURTHER_BYTES = 60  # of a value of a further column, beside the bytes of a text
 _PAGE_ROWS = 1_000_000  # bars; the server returns at most 1 GB in a value
 _PAGE_TEXTS = 20_000  # bars with texts, which may be long
+_PAGE_VALUES = 100_000_000  # of all columns: a row of an answer has at most 1 GB, too
+_PAGE_TEXT_VALUES = 2_000_000
 _COPY_FROM = 5_000  # bars; from here on COPY is faster, if each series has enough of them
 _COPY_PER_SERIES = 50
 _UPSERT_ROWS = 20_000  # bars in an upsert
@@ -554,9 +557,7 @@ class Bars(BarCollection):
         known = self._extra.now
         seen = self._extra.places_of(question.timeframe, question.symbols, question.columns)
         further = {place: known.place(place) for place in sorted(seen)}
-        has_texts = any(kind == "string" for _, kind in further)
-        page = _PAGE_TEXTS if has_texts else _PAGE_ROWS
-        return Selection(numbers, further, page)
+        return Selection(numbers, further, _page_size(further))
 
     def _probe(self, question: _Question) -> str:
         """Return SQL that tells which further columns the series have; empty: do not ask."""
@@ -829,6 +830,13 @@ class Bars(BarCollection):
         parameters = [symbols, timeframe, timestamptz(span.first), timestamptz(span.last)]
         ((count, first, last),) = self._database.rows("counting bars", statement, parameters)
         return (count, instant(first), instant(last)) if count else (0, 0, 0)
+
+
+def _page_size(further: Collection[Place]) -> int:
+    """Return the number of bars in a page."""
+    rows = min(_PAGE_ROWS, _PAGE_VALUES // (len(FIELDS) + len(further)))
+    texts = sum(kind == "string" for _, kind in further)
+    return min(rows, _PAGE_TEXTS, _PAGE_TEXT_VALUES // texts) if texts else rows
 
 
 def _kinds_stated(sent: list[tuple[Any, ...]], question: _Question, complete: bool) -> SeriesKinds:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -67,6 +68,7 @@ CASE WHEN row_number() OVER (ORDER BY symbol) = 1 THEN (
     SELECT json_object_agg(symbol, kinds)::text FROM {schema}.series_columns
     WHERE symbol = ANY(%s::text[]) AND timeframe = %s
 ) END"""
+_MOST_ENTRIES = 1_500  # of further columns in a SELECT, which may have 1,664 in all
 _SEND = {
     "float64": "float8send",
     "int64": "int8send",
@@ -104,6 +106,7 @@ class Selection(NamedTuple):
         table, rest = self._seven(sent)
         if not self.further:
             return table
+        rest = _flat(rest)
         dates, chosen = table["date"].combine_chunks(), set(places)
         found: dict[str, pa.Array] = {}
         for name, kind in self.further:
@@ -130,6 +133,11 @@ class Selection(NamedTuple):
         return _with_odd_volumes(columns, schema, place, *pairs(odd)), rest
 
 
+def _flat(sent: Sequence[Any]) -> list[bytes | None]:
+    """Return the values of arrays, if the columns are so many that they were sent in these."""
+    return list(chain.from_iterable(each if isinstance(each, list) else (each,) for each in sent))
+
+
 def empty_table(places: Iterable[Place]) -> pa.Table:
     """Return a series table without rows that has some further columns."""
     table = EMPTY
@@ -151,12 +159,23 @@ def _statement(
     names = ["date", *numbers, *(column for _, column in further)]
     if "volume" in numbers:
         names.append("exact_volume")
-    columns = [*_sent(numbers, further), *([probe] if probe else [])]
+    columns = list(_sent(numbers, further))
     body = _MANY if many else _ONE
     if newest:
         body = _NEWEST_OF_MANY if many else _ONE.replace("symbol, date", "date DESC")
+    if many and _entries_in_one(further) > 1:
+        # The window function of the probe would take the arrays apart.
+        given = [f"column{number}" for number in range(len(columns))]
+        columns = [f"{each} AS {name}" for each, name in zip(columns, given, strict=True)]
+        body = f"SELECT {', '.join(given)}, {{probe}}symbol FROM ({body}) AS made ORDER BY symbol"
+    elif probe:
+        columns.append(probe)
     return body.format(
-        schema=schema, names=", ".join(names), columns=", ".join(columns), limit=limit
+        schema=schema,
+        names=", ".join(names),
+        columns=", ".join(columns),
+        limit=limit,
+        probe=f"{probe}, " if probe else "",
     )
 
 
@@ -167,6 +186,21 @@ def _sent(numbers: tuple[str, ...], further: tuple[tuple[Place, str], ...]) -> I
         yield _joined(f"float8send({name})")
     if "volume" in numbers:
         yield _ODD_VOLUMES
+    values = list(_sent_further(further))
+    size = _entries_in_one(further)
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        yield part[0] if size == 1 else f"ARRAY[{', '.join(part)}]"
+
+
+def _entries_in_one(further: tuple[tuple[Place, str], ...]) -> int:
+    """Return how many values are sent as one array: usually 1, as they are."""
+    values = sum(3 if kind == "string" else 2 for (_, kind), _ in further)
+    return max(1, -(-values // _MOST_ENTRIES))
+
+
+def _sent_further(further: tuple[tuple[Place, str], ...]) -> Iterator[str]:
+    """Yield the SQL of the values of further columns."""
     for (_, kind), column in further:
         yield _joined("timestamptz_send(date)") + f" FILTER (WHERE {column} IS NULL)"
         if kind == "string":

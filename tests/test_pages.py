@@ -116,8 +116,16 @@ def test_the_examples_of_the_readme_print_what_it_shows(run):
 
 
 @pytest.mark.parametrize("page", [GUIDE, CONFIG], ids=lambda page: page.name)
-def test_the_examples_of_a_page_run(run, page):
-    run(sys.executable, "-c", "\n".join(blocks(page, "python")))
+def test_the_examples_of_a_page_run_and_print_what_it_shows(run, page):
+    printed = run(sys.executable, "-c", "\n".join(blocks(page, "python")))
+    shown = re.findall(r"^```\n\n```text\n(.*?)^```", page.read_text(), re.M | re.S)
+    assert [each for each in shown if each not in printed] == []
+
+
+@pytest.mark.parametrize("page", [README, GUIDE, CONFIG], ids=lambda page: page.name)
+def test_each_example_of_a_page_can_be_pasted_alone(page):
+    lacking = [each for each in blocks(page, "python") if "import storecore\n" not in each]
+    assert [each for each in lacking if re.search(r"\bstorecore\.\w", each)] == []
 
 
 @pytest.mark.parametrize("page", [GUIDE, CLI], ids=lambda page: page.name)

@@ -165,7 +165,8 @@ def import_bars(
     A date without a time is a day: its midnight in UTC, in any time zone. When the clocks go back,
     a local time occurs twice: the order of the symbol's rows decides which one is meant. If it
     cannot, the row is bad. So is a time that the clocks skipped. A number must be a day of eight
-    digits: 2026010514 may be an hour or seconds since 1970.
+    digits: 2026010514 may be an hour or seconds since 1970. Read a file with other numbers into a
+    frame, and give it to storecore.write_bar_table.
 
     Every row is checked before the first is written; if one is bad, nothing is written. Nor is
     anything written if the dates do not fit the timeframe, such as two 1d bars on a day.

@@ -13,7 +13,7 @@ from storecore.store.checkpoints import Checkpoint, checkpoint
 
 @click.command(
     "checkpoint",
-    short_help="Record what a store holds, to verify it against later.",
+    short_help="Write digests of all data of a store, to verify it against later.",
     epilog=examples(
         "storecore checkpoint -o /mnt/elsewhere/2026-01-06.json",
         "storecore verify --against /mnt/elsewhere/2026-01-06.json",

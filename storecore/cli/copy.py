@@ -27,7 +27,7 @@ _SHOWN = 12
 @store_argument("source")
 @store_argument("target")
 def copy(source: StoreChoice, target: StoreChoice) -> None:
-    """Copy all data of the store SOURCE into the store TARGET, lossless.
+    """Copy all data of the store SOURCE into the store TARGET, without loss.
 
     Each is a config file, or a backend with its options as NAME:KEY=VALUE,KEY=VALUE. Run it again
     to add what is missing. Nothing in TARGET is deleted; data that only TARGET has is reported as a

@@ -38,18 +38,18 @@ base_path = "data"
 
 
 @click.command(
-    short_help="Live a trader's day, with real bars.",
+    short_help="Run an example of a trading day, with real bars.",
     epilog=examples("storecore demo", "storecore demo desk"),
 )
 @click.argument(
     "folder", metavar="[DIR]", default="storecore-demo", type=click.Path(path_type=Path)
 )
 def demo(folder: Path) -> None:
-    """Live a trader's day on the file backend in DIR (default ./storecore-demo).
+    """Run an example of a trading day on the file backend in DIR (default ./storecore-demo).
 
-    Real daily bars of three companies are imported, a small strategy trades 2 x 60 days of them and
-    saves its state in between, and the stored data is shown. Then a bar is corrected, and the
-    decisions that saw the old one are named. Another run continues where it stopped.
+    It imports real daily bars of three companies, trades 2 x 60 days of them with a small strategy,
+    which saves its state in between, and prints the stored data. Then it corrects a bar, and names
+    the decisions that saw the old one. If it is run again, it continues where it stopped.
     """
     say = console().print
     if redacted(str(folder)) != str(folder):

@@ -14,7 +14,7 @@ from storecore.plugins.isolation import is_from_program, reason
 
 
 @click.command(
-    short_help="Create a store, and print what to grant.",
+    short_help="Create a store, and print the necessary grants.",
     epilog=examples(
         "storecore init",
         "storecore init --backend file --set base_path=data",

@@ -47,7 +47,7 @@ def verify(choice: StoreChoice, against: str | None, calendars: tuple[str, ...])
     """Check every file of a store and its bars; change nothing.
 
     The exit status is 1 if something is damaged, could not be checked, or is missing against a
-    checkpoint. Anomalies, such as a high below a low or a gap, are reported but are no error.
+    checkpoint. Anomalies, such as a high below a low or a gap, are reported but are not errors.
     """
     then = None if against is None else loaded(against)
     with choice.open_to_read() as store:

@@ -52,7 +52,7 @@ class Finding(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """The result of a check or a maintenance run: the number of things checked, and the findings.
 
-    `actions` describes each change that was made. `notes` deserve a look but are no errors: a bar
+    `actions` describes each change that was made. `notes` deserve a look but are not errors: a bar
     with its high below its low, leftovers of a killed writer.
     """
 

@@ -48,8 +48,8 @@ def write_bar_table(
     `table` is a `pyarrow.Table`, anything with the Arrow C data interface (pandas, Polars, DuckDB,
     a reader), a lazy frame of Polars, a dict of lists or a list of dicts. Its columns are symbol,
     date, open, high, low, close and volume, in any case, and further ones. The date may be called
-    Datetime, timestamp, time, open_time, ts_event or window_start, or be the index of a frame of
-    pandas, the symbol Ticker, or be a level of the index. A wide frame has columns of two levels,
+    Datetime, timestamp, time, day, open_time, ts_event or window_start, or be the index of a pandas
+    frame, the symbol Ticker, or be a level of the index. A wide frame has columns of two levels,
     (field, ticker) or (ticker, field). A null volume was not reported. Further columns (law B6)
     have numbers, booleans, text or timestamps, and may be null; each has one type in a series.
 

@@ -53,7 +53,6 @@ from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES, is_hashed
-from storecore_file.fs.stat import Fingerprint, fingerprint
 from storecore_file.history import FileClock
 from storecore_file.integrity import Issue, guarded, listed, unexpected
 from storecore_file.rename_intent import RENAMING, Intent, RenamingError
@@ -64,7 +63,6 @@ FEW_ROWS = 32  # a symbol with more is written into its own files at once
 MANY_SERIES = 2  # with few rows each: one append costs less than two files, and is whole or not
 JOURNAL_BYTES = 16 * 2**20
 WRITERS = 4  # they wait for the disk more than they work
-_NOT_SEEN = (0, 0, 0, 0)
 _AT_ONCE = 64  # files that are removed together: each is held open until then
 _NOT_OF_IT = "neither copied nor written by the rename that was interrupted"
 _log = logging.getLogger("storecore")
@@ -97,7 +95,6 @@ class Bars(BarCollection):
         self._journal = Journal(folder / ".journal", disk, lock_timeout, self._history.clock)
         self.renames = self._journal.renames
         self._inventory = Inventory(disk, self._journal, self._series, self._is_hidden)
-        self._record: Fingerprint | None = _NOT_SEEN  # of renames, when it was seen last
         self._appended = False
         self._known: set[tuple[str, str]] = set()  # series whose partitions have been asked
         self._reached = 0  # the highest number of a journal file that they know
@@ -362,23 +359,7 @@ class Bars(BarCollection):
             )
             return list(zip(symbols, batch_by_batch(loaded), strict=True))
 
-        return self._between_renames(read) if len(symbols) > 1 else read()
-
-    def _between_renames(self, read: Callable[[], _Result]) -> _Result:
-        """Return what a read of several symbols returns, read again if one is renamed meanwhile.
-
-        Else it would find a symbol under both names, or under neither. What was seen of the record
-        last is kept, so that this costs one look at it.
-        """
-        if self._record == _NOT_SEEN:
-            self._record = fingerprint(self.renames.path)
-        before = self._record
-        while True:
-            found = read()
-            now = self._record = fingerprint(self.renames.path)
-            if now == before:
-                return found
-            before = now
+        return self.renames.between(read) if len(symbols) > 1 else read()
 
     def stream(
         self,
@@ -419,7 +400,7 @@ class Bars(BarCollection):
 
     def symbols(self, timeframe: str | None) -> list[str]:
         """Return the symbols that have bars, of one timeframe or of any."""
-        return self._between_renames(lambda: self._symbols(timeframe))
+        return self.renames.between(lambda: self._symbols(timeframe))
 
     def _symbols(self, timeframe: str | None) -> list[str]:
         symbols = {key[0] for key in self._journal.series() if timeframe in (None, key[1])}
@@ -461,7 +442,7 @@ class Bars(BarCollection):
 
     def inventory(self) -> list[SeriesCoverage]:
         """Return the extent of each series that has bars, by symbol, then timeframe."""
-        return self._between_renames(lambda: self._inventory.read(self._series_folders()))
+        return self.renames.between(lambda: self._inventory.read(self._series_folders()))
 
     def _series_folders(self) -> Iterator[SeriesFolder]:
         """Yield the folders that may have partitions, in no order."""

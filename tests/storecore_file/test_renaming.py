@@ -431,6 +431,47 @@ def test_b4_events_that_are_renamed_while_they_are_read_are_read_again(filled, b
     assert {each.symbol for each in filled.read_events()} == {"META", "AAPL", None}
 
 
+@pytest.mark.parametrize(("old", "new"), [("FB", "META"), ("FB", "AA")])
+def test_b4_symbols_of_fundamentals_are_listed_under_one_name(filled, base, monkeypatch, old, new):
+    """The folders are listed one by one, the new name after the old one or before it."""
+    real = Fundamentals._names
+
+    def names(self, folder):
+        found = real(self, folder)
+        monkeypatch.setattr(Fundamentals, "_names", real)
+        with FileDataStore(base) as other:
+            other.rename_symbol(old, new)
+        return found
+
+    filled.write_fundamental("AA0", filing("AA0", 0))
+    filled.delete_fundamentals("AA0", JAN_5, JAN_5)
+    monkeypatch.setattr(Fundamentals, "_names", names)
+    assert filled.fundamental_symbols() == [new]
+
+
+def test_b4_filings_of_a_symbol_that_is_renamed_are_read_all_or_none(filled, base, monkeypatch):
+    real = Fundamentals._document
+
+    def document(self, path):
+        found = real(self, path)
+        if renames:
+            monkeypatch.setattr(Fundamentals, "_document", real)
+            with FileDataStore(base) as other:
+                other.rename_symbol(*renames.pop())
+        return found
+
+    renames = [("FB", "META")]
+    monkeypatch.setattr(Fundamentals, "_document", document)
+    assert filled.fundamentals("FB") == []
+    assert len(filled.fundamentals("META")) == 3
+
+
+def test_filings_that_vanish_at_each_listing_are_an_error(filled, monkeypatch):
+    monkeypatch.setattr(Fundamentals, "_document", lambda self, path: None)
+    with pytest.raises(StorageError, match="its files vanished while they were read"):
+        filled.fundamentals("FB")
+
+
 def test_d4_rows_that_come_into_the_journal_before_it_is_locked_are_renamed_too(
     filled, base, monkeypatch
 ):
@@ -655,7 +696,7 @@ def test_a_read_of_one_symbol_does_not_look_at_the_record_of_renames(filled, bas
         looks.append(Path(path).name)
         return fingerprint(path)
 
-    monkeypatch.setattr("storecore_file.bars.collection.fingerprint", look)
+    monkeypatch.setattr("storecore_file.rename_intent.fingerprint", look)
     filled.read_bar_table(["FB"])
     assert looks == []
     filled.symbols()

@@ -387,3 +387,26 @@ def test_a_table_of_many_symbols_gives_each_its_columns(store):
     store.write_bar_table(pa.table(dict(zip(names, map(list, values), strict=True))))
     assert store.read_bars("A")[0].extra == {"n": 0.0}
     assert [type(store.read_bars(name)[0].extra["n"]) for name in "ABC"] == [float, int, int]
+
+
+@pytest.mark.parametrize("kind", ["string", "bool"])
+def test_a_series_of_the_most_columns_is_read(store, kind):
+    """A SELECT has at most 1,664 entries, and a column takes two or three of them."""
+    value = "x" if kind == "string" else True
+    first = {f"c{number}": value for number in range(1_000)}
+    found = [PriceBar("A", NOON, 1.0, 2.0, 0.5, 1.5, 10, first)]
+    found.append(PriceBar("A", NOON + timedelta(1), 1.0, 2.0, 0.5, 1.5, None, {"c7": value}))
+    store.write_bars("A", found)
+    assert store.read_bars("A", *ALL) == found
+    assert store.read_bars("A", last=1) == found[1:]
+    assert store.read_bar_table(["A", "B"]).num_columns == 1_007
+
+
+@pytest.mark.parametrize(
+    ("numbers", "texts", "rows"),
+    [(0, 0, 1_000_000), (90, 0, 1_000_000), (993, 0, 100_000), (0, 100, 20_000), (0, 1_000, 2_000)],
+)
+def test_a_page_has_fewer_bars_if_these_have_many_columns(numbers, texts, rows):
+    """The server sends at most 1 GB in a row."""
+    kinds = ["float64"] * numbers + ["string"] * texts
+    assert bars._page_size([(str(number), kind) for number, kind in enumerate(kinds)]) == rows

@@ -11,7 +11,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
-from math import isfinite
+from math import inf, isfinite
+from sys import float_info
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -137,7 +138,7 @@ def _ratio(event: Event, row: int) -> float:
     found = _RATIO.fullmatch(given) if isinstance(given, str) else None
     if found is not None and float(found[2]):
         given = float(found[1]) / float(found[2])
-    if not is_number(given) or not isfinite(given) or given <= 0:
+    if not _is_finite(given) or not 1 / float_info.max <= given <= float_info.max:
         raise InvalidData(
             f"events[{row}].payload.ratio={shown(given)}: expected the new shares for an old one, "
             'a number above 0 or a text such as "2:1"'
@@ -145,9 +146,16 @@ def _ratio(event: Event, row: int) -> float:
     return float(given)
 
 
+def _is_finite(given: Any) -> bool:
+    try:
+        return is_number(given) and isfinite(given)
+    except OverflowError:  # an int beyond all floats
+        return False
+
+
 def _amount(event: Event, row: int) -> float:
     given: Any = event.payload.get("amount")
-    if not is_number(given) or not isfinite(given) or given < 0:
+    if not _is_finite(given) or given < 0:
         raise InvalidData(
             f"events[{row}].payload.amount={shown(given)}: expected the dividend of a share, a "
             "number of 0 or more"
@@ -177,7 +185,13 @@ def _of_symbol(closes: pa.ChunkedArray, placed: list[tuple[int, _Change]], end: 
     for before, changes in reversed(grouped):
         price, shares = _factors(float(closes[before - 1].as_py()), changes)
         later = steps[-1]
-        steps.append(_Step(before, later.price * price, later.volume * shares))
+        step = _Step(before, later.price * price, later.volume * shares)
+        if not (0 < step.price < inf and 0 < step.volume < inf):
+            raise InvalidData(
+                f"events[{changes[-1].row}]: with all later events its factor is {step.price:g}, "
+                f"and {step.volume:g} for volumes; check their ratios"
+            )
+        steps.append(step)
     return steps[::-1]
 
 
@@ -187,6 +201,8 @@ def _factors(close: float, changes: list[_Change]) -> tuple[float, float]:
     for each in changes:
         if each.is_split:
             left, shares = left / each.number, shares * each.number
+            continue
+        if not each.number:
             continue
         left -= each.number / close if close > 0 else 1.0
         if left <= 0:

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from storecore.bars.metadata import BACKEND
 from storecore.bars.table import DATE, NAIVE, PRICES
 from storecore.errors import InvalidData, shown, type_name
+from storecore.store.frames.clocks import local_times
+from storecore.store.frames.names import field_of
 from storecore.store.frames.numbers import prices_of, volumes_of
 from storecore.store.frames.source import arrow_of, columns_of, is_pandas, speaks_arrow
 from storecore.store.frames.warnings import warn_of_no_bars
@@ -34,12 +36,10 @@ def bars_given(table: Any, needed: Collection[str]) -> pa.Table:
     names = bars.column_names
     lacking = [name for name in needed if name not in names]
     if lacking:
-        raise InvalidData(
-            "table: "
-            + "; ".join(f"no column {each}{did_you_mean(each, names)}" for each in lacking)
-        )
+        raise InvalidData(f"table: {'; '.join(_lacking(each, names) for each in lacking)}")
     if not len(bars) and BACKEND in (bars.schema.metadata or {}):
         warn_of_no_bars()
+    _check_numbers(bars)
     bars = _of_numbers(bars)
     place = names.index("date")
     bars = bars.set_column(place, "date", _dates(bars["date"]))
@@ -59,7 +59,10 @@ def wall_clock(bars: pa.Table, zone: str | None) -> pa.ChunkedArray:
         return dates
     known_zone(zone)
     there = pc.cast(pc.assume_timezone(dates, "UTC"), pa.timestamp("us", zone))
-    return pc.local_timestamp(there)
+    local = local_times(there)
+    if local is None:  # a file of the system that is no zone of a place, such as "posixrules"
+        raise InvalidData(f"zone={shown(zone)}: not a time zone that is known here")
+    return local
 
 
 def are_of_days(bars: pa.Table) -> bool:
@@ -74,6 +77,13 @@ def known_zone(zone: str) -> ZoneInfo:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
         raise InvalidData(f"zone={shown(zone)}: not a time zone that is known here") from error
+
+
+def _lacking(field: str, names: list[str]) -> str:
+    """Return that a column is missing, with the one that a write would have taken for it."""
+    meant = next((each for each in names if field_of(each) == field), None)
+    hint = did_you_mean(field, names) if meant is None else f" (rename {meant!r})"
+    return f"no column {field}{hint}"
 
 
 def _of_pandas(frame: Any) -> pa.Table:
@@ -97,6 +107,14 @@ def _of_numbers(bars: pa.Table) -> pa.Table:
             raise InvalidData("; ".join(found.problems))
         bars = bars.set_column(place, name, found.values)
     return bars
+
+
+def _check_numbers(bars: pa.Table) -> None:
+    for name in (*PRICES, "volume"):
+        kind = bars[name].type if name in bars.column_names else pa.float64()
+        is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if not is_number and not pa.types.is_decimal(kind) and not pa.types.is_null(kind):
+            raise InvalidData(f"table.{name}: expected numbers, got {kind}; cast it to float64")
 
 
 def _is_sorted(bars: pa.Table) -> bool:

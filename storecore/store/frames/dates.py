@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from storecore.bars.midnights import Midnights, midnights_of
 from storecore.bars.table import buffer_of
+from storecore.store.frames.clocks import local_times
 from storecore.store.frames.numbers import decoded, is_text
 from storecore.store.frames.rows import counted_rows, where
 from storecore.values.times import EARLIEST, LATEST, to_datetime
@@ -52,7 +53,11 @@ def instants_of(values: pa.ChunkedArray, name: str, *, written: bool = False) ->
         return Dates(None, [f"table.{name}{problem}"])
     zone, problems = moments.type.tz, []
     if written:
-        moments = pc.floor_temporal(pc.local_timestamp(moments) if zone else moments, unit="day")
+        local = local_times(moments)
+        if local is None:
+            said = f"table.{name}: {zone!r} is not a known time zone; convert it to one"
+            return Dates(None, [f"{said}, as by dt.tz_convert('Asia/Tokyo')"])
+        moments = pc.floor_temporal(local, unit="day")
     plain = pc.cast(pc.cast(moments, pa.int64()), pa.timestamp(moments.type.unit))
     for problem, mask in (_outside(plain), _finer(plain)):
         rows = where(pc.fill_null(mask, False))
@@ -113,7 +118,8 @@ def _from_texts(texts: pa.ChunkedArray, written: bool) -> tuple[pa.ChunkedArray 
     row = _first_that_cannot_be(texts, kinds[1])
     return None, (
         ": expected ISO dates or times such as 2026-01-05T14:30:00+01:00; "
-        f"row {row} has {texts[row].as_py()!r}"
+        f"row {row} has {texts[row].as_py()!r}; parse other formats first, for example with "
+        "pandas.to_datetime"
     )
 
 
@@ -165,6 +171,9 @@ def _readings(numbers: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
             )
             years = pc.year(times)
             sound = pc.and_(pc.greater_equal(years, 1980), pc.less(years, 2100))
+            if length == 8:  # Arrow reads February 30 as March 1
+                days = pc.cast(pc.strftime(times, format=form), pa.int64())
+                sound = pc.and_(sound, pc.equal(days, numbers))
             if times.null_count == numbers.null_count and pc.all(sound).as_py():
                 found[what] = times
     return found
@@ -190,7 +199,9 @@ def zone_of_midnights(moments: pa.ChunkedArray) -> str:
         return _offset_of_midnights(pc.drop_null(pc.cast(moments, pa.string())))
     if not pa.types.is_timestamp(moments.type) or moments.type.tz in (None, "UTC"):
         return ""
-    local = pc.local_timestamp(moments)
+    local = local_times(moments)
+    if local is None:
+        return ""
     plain = pc.cast(pc.cast(moments, pa.int64()), local.type)
     is_midnight = _all_midnights(local) and not _all_midnights(plain)
     return str(moments.type.tz) if is_midnight else ""

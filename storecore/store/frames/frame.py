@@ -143,7 +143,7 @@ def _as_arrow(table: Any) -> Any:
         return arrow_of(table)
     except InvalidData:
         raise
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         if hasattr(table, "columns"):
             return table  # a frame: its columns are looked at one by one
         raise InvalidData(
@@ -184,7 +184,7 @@ def _values(found: Named, timeframe: str, options: Options) -> tuple[pa.Table | 
     values: dict[str, Any] = {}
     missing: dict[str, pa.ChunkedArray] = {}
     for name, column in columns.items():
-        numbers = _of_field(name, column.values, timeframe, options)
+        numbers = _of_field(name, column, timeframe, options)
         problems += numbers.problems
         values[name] = numbers.values
         if numbers.missing is not None:
@@ -214,7 +214,8 @@ def _readable(fields: dict[str, Column]) -> tuple[dict[str, Column], list[str]]:
     return {name: each for name, each in fields.items() if not each.problem}, problems
 
 
-def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Options) -> Numbers:
+def _of_field(name: str, column: Column, timeframe: str, options: Options) -> Numbers:
+    values = column.values
     if name == "symbol":
         return symbols_of(values)
     if name == "volume":
@@ -222,9 +223,10 @@ def _of_field(name: str, values: pa.ChunkedArray, timeframe: str, options: Optio
     if name != "date":
         return prices_of(values, name)
     written = _is_written(timeframe, options)
-    dates = dates_of(values, written=written)
+    shown = values if column.texts is None else column.texts
+    dates = dates_of(shown if written else values, written=written)
     if not written and dates.values is not None:
-        _warn_of_zone(values, dates.values, timeframe)
+        _warn_of_zone(shown, dates.values, timeframe)
     return Numbers(dates.values, dates.problems, None)
 
 

@@ -29,7 +29,7 @@ _FIELDS = {name: field for field, names in _NAMES.items() for name in names.spli
 _SHORT = {"symbol": "T S sym", "date": "t dt", "open": "o", "high": "h", "low": "l", "close": "c"}
 _SHORT["volume"] = "v"
 _NUMBERED = re.compile(r"^\d+\. ")
-_DATE_NAMES = "Date, Datetime, timestamp, time, open_time, ts_event or window_start"
+_DATE_NAMES = "Date, Datetime, timestamp, time, day, open_time, ts_event or window_start"
 
 
 class Named(NamedTuple):
@@ -61,9 +61,12 @@ def named(columns: list[Column], options: Options) -> Named:
             problems += _ambiguous(field, found)
             chosen |= {field: found[0]} if found else {}
             rest = _without(rest, found)
-    near = _near(_missing(chosen, options), rest)
+    missing = _missing(chosen, options)
+    others = [name for name in options.columns if name not in FIELDS]
+    misspelt = {field: nearest(field, others) for field in missing}
+    near = _near([field for field in missing if not misspelt[field]], rest)
     problems += _doubled(chosen, options)
-    problems += [_absent(field, near.get(field)) for field in _missing(chosen, options)]
+    problems += [_absent(field, near.get(field), misspelt[field]) for field in missing]
     further = {name: each for name, each in chosen.items() if name not in FIELDS}
     extra, more = _further(further, rest, options)
     fields = {name: chosen[name] for name in FIELDS if name in chosen}
@@ -203,10 +206,15 @@ def _near(missing: list[str], rest: list[Column]) -> dict[str, str]:
     return found
 
 
-def _absent(field: str, near: str | None) -> str:
-    """Return the problem of a missing field, with what may be meant and what to do."""
+def _absent(field: str, near: str | None, misspelt: list[str]) -> str:
+    """Return the problem of a missing field, with what may be meant and what to do.
+
+    `misspelt` are names in the keyword `columns` that are spelled like the field.
+    """
     hint = "" if near is None else f"; is it {near!r}?"
-    if field == "volume":
+    if misspelt:
+        hint = f"; columns has {misspelt[0]!r}: did you mean {field!r}?"
+    elif field == "volume":
         hint += '; if it is not reported, give volume="absent"'
     elif field == "symbol" and near is None:
         hint += '; if all rows are of one symbol, give it, as in symbol="AAPL"'

@@ -48,7 +48,9 @@ def symbols_of(values: pa.ChunkedArray) -> Numbers:
     """Return symbols as text."""
     values = decoded(values)
     if not is_text(values.type) and not pa.types.is_null(values.type):
-        problem = f"table.symbol: expected text, got {values.type}; cast it, as by astype(str)"
+        problem = (
+            f"table.symbol: expected text, got {values.type}; cast it, for example with astype(str)"
+        )
         return Numbers(None, [problem], None)
     absent = where(pc.is_null(values))
     problems = [_absent("symbol", absent)] if absent else []
@@ -160,7 +162,10 @@ def _reason(
 
 
 def _no_numbers(name: str, kind: pa.DataType) -> str:
-    return f"table.{name}: expected numbers, got {kind}; cast it to float64, as by astype(float)"
+    return (
+        f"table.{name}: expected numbers, got {kind}; cast it to float64, for example with "
+        "astype(float)"
+    )
 
 
 def _is_number(kind: pa.DataType) -> bool:

@@ -23,7 +23,7 @@ from storecore.store.frames.sessions import Sessions, sessions_of
 from storecore.store.tables import read_bar_table
 from storecore.values.suggestions import did_you_mean
 from storecore.values.timeframes import DAY, Timeframe, timeframe_of
-from storecore.values.times import Bound
+from storecore.values.times import EARLIEST, LATEST, Bound
 
 Side = Literal["left", "right"]
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
@@ -31,8 +31,10 @@ _UNITS |= {"w": "week", "mo": "month", "y": "year"}
 _PRICES = {"open": "first", "high": "max", "low": "min", "close": "last"}
 _WAYS = ("first", "last", "max", "min", "mean", "sum")
 _KNOWN = pc.ScalarAggregateOptions(skip_nulls=True, min_count=1)
+_NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
 _TICK = pa.scalar(1, pa.duration("us"))
-_LARGEST = pa.scalar(2**63 - 1, pa.decimal128(38, 0))
+_WIDE = pa.decimal128(38, 0)
+_LEAST, _LARGEST = (pa.scalar(each, _WIDE) for each in (-(2**63), 2**63 - 1))
 
 
 def resample(
@@ -80,6 +82,7 @@ def resample(
     _check(length, closed, label, by, calendar, zone)
     ways = _ways(extra or {})
     bars = _bars(source, symbols, (start, end), timeframe, ways)
+    _check_ways(bars, extra or {})
     metadata = bars.schema.metadata or {}
     backend, stated = metadata.get(BACKEND), metadata.get(TIMEFRAME)
     is_store = hasattr(source, "read_bars")
@@ -89,6 +92,7 @@ def resample(
     else:
         bars, bins = _by_session(bars, length, closed, calendar, zone)
     dates = _ends(bins, length) if label == "right" else bins
+    _check_years(dates)
     made = _aggregated(bars, dates, ways)
     return described(made, to, backend.decode() if backend else None)
 
@@ -145,6 +149,27 @@ def _ways(extra: Mapping[str, str]) -> dict[str, str]:
                 f"extra={{{name!r}: {way!r}}}: expected one of {', '.join(_WAYS)}{hint}"
             )
     return {**_PRICES, "volume": "sum", **extra}
+
+
+def _check_ways(bars: pa.Table, extra: Mapping[str, str]) -> None:
+    """Refuse a sum or a mean of what is no number."""
+    for name, way in extra.items():
+        kind = bars[name].type
+        if way in ("mean", "sum") and not any(bool(each(kind)) for each in _NUMBERS):
+            raise InvalidData(
+                f'extra={{{name!r}: {way!r}}}: the column has {kind}; expected "first", "last", '
+                '"max" or "min"'
+            )
+
+
+def _check_years(dates: pa.ChunkedArray) -> None:
+    """Refuse bars that would be dated before the year 1 or after 9999."""
+    found = pc.min_max(pc.cast(dates, pa.int64())).as_py()
+    if found["min"] is not None and not EARLIEST <= found["min"] <= found["max"] <= LATEST:
+        raise InvalidData(
+            "date: a bar would be dated outside the years 1 to 9999; leave out the bars at the "
+            'ends of the calendar, or give label="left"'
+        )
 
 
 def _bars(
@@ -229,17 +254,19 @@ def _runs(symbols: pa.ChunkedArray, dates: pa.ChunkedArray) -> tuple[pa.Array, p
 
 def _aggregated(bars: pa.Table, dates: pa.ChunkedArray, ways: Mapping[str, str]) -> pa.Table:
     """Return one bar for each symbol and date; rows of one bar follow each other."""
-    whole = pa.types.is_integer(bars["volume"].type)
-    # A sum of int64 would wrap around.
-    volume = pc.cast(bars["volume"], pa.decimal128(19, 0) if whole else pa.float64())
-    columns = {name: volume if name == "volume" else bars[name] for name in ways}
+    columns = {name: bars[name] for name in ways}
+    if not pa.types.is_integer(columns["volume"].type):
+        columns["volume"] = pc.cast(columns["volume"], pa.float64())
+    summed = [name for name, way in ways.items() if way == "sum"]
+    whole = [name for name in summed if pa.types.is_integer(columns[name].type)]
+    for name in whole:  # a sum of int64 would wrap around
+        columns[name] = pc.cast(columns[name], _WIDE)
     starts, numbers = _runs(bars["symbol"], dates)
     grouped = pa.table({"": numbers, **columns}).group_by("", use_threads=False)
-    made = grouped.aggregate(
-        [(name, way, _KNOWN if way == "sum" else None) for name, way in ways.items()]
-    ).sort_by("")  # groups come in any order
+    rules = [(name, way, _KNOWN if way == "sum" else None) for name, way in ways.items()]
+    made = grouped.aggregate(rules).sort_by("")  # groups come in any order
     kept = {name: made[f"{name}_{way}"] for name, way in ways.items()}
-    kept["volume"] = _fitting(kept["volume"]) if whole else kept["volume"]
+    kept |= {name: _fitting(kept[name]) for name in whole}
     zone, made_at = bars["date"].type.tz, pc.take(dates, starts)
     made_at = pc.assume_timezone(made_at, zone) if zone else made_at
     return pa.table({"symbol": pc.take(bars["symbol"], starts), "date": made_at, **kept})
@@ -247,5 +274,6 @@ def _aggregated(bars: pa.Table, dates: pa.ChunkedArray, ways: Mapping[str, str])
 
 def _fitting(sums: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return sums of whole numbers as int64, as float64 if one is too large for that."""
-    fits = pc.all(pc.less_equal(sums, _LARGEST)).as_py() is not False
+    within = pc.and_(pc.less_equal(sums, _LARGEST), pc.greater_equal(sums, _LEAST))
+    fits = pc.all(within).as_py() is not False
     return pc.cast(sums, pa.int64() if fits else pa.float64())

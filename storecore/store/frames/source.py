@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -34,6 +34,7 @@ class Column(NamedTuple):
     values: pa.ChunkedArray
     problem: str = ""
     is_index: bool = False  # a level of an index without a name
+    texts: pa.ChunkedArray | None = None  # of times in several zones, each as it is written
 
     @property
     def name(self) -> str:
@@ -87,7 +88,7 @@ def arrow_of(table: Any) -> pa.Table:
     """
     try:
         return pa.table(table)
-    except (pa.ArrowException, ValueError, TypeError, MemoryError):
+    except (pa.ArrowException, ValueError, TypeError, OverflowError, MemoryError):
         raise
     except Exception as error:
         raise _unread(table, error) from error
@@ -112,7 +113,7 @@ def _level(column: Column) -> Column:
 def _of_speaker(table: Any) -> list[Column]:
     try:
         return _of_arrow(pa.table(table))
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         series = getattr(table, "get_columns", None)  # Polars: find the column
         if series is not None:
             return [_converted(each.name, each, _of_series) for each in series()]
@@ -234,4 +235,24 @@ def _converted(label: Any, values: Any, convert: Callable[[Any], Any] = _from_py
             pa.chunked_array([], pa.null()),
             f"cannot read {kind} as values of one type: {text_of(error)}",
         )
-    return Column(label, found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found]))
+    found = found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
+    return Column(label, found, texts=_texts_of_zones(values, found.type))
+
+
+def _texts_of_zones(values: Any, kind: pa.DataType) -> pa.ChunkedArray | None:
+    """Return times of several zones as ISO texts: Arrow takes all of them to the first zone."""
+    is_object = str(getattr(values, "dtype", "object")) == "object"
+    if not is_object or not pa.types.is_timestamp(kind) or kind.tz is None:
+        return None
+    times = [each if isinstance(each, datetime) and each == each else None for each in values]
+    zones = {each.tzinfo for each in times if each is not None}
+    if len(zones) < 2:
+        return None
+    return pa.chunked_array([[each and _iso(each) for each in times]], pa.string())
+
+
+def _iso(time: datetime) -> str:
+    """Return a time as ISO text, its offset in minutes; a naive one is UTC."""
+    minutes = int((time.utcoffset() or timedelta()) / timedelta(minutes=1))
+    hours = f"{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    return f"{time.replace(tzinfo=None).isoformat()}{'-' if minutes < 0 else '+'}{hours}"

@@ -7,7 +7,8 @@ Parquet write it) is read as the tuple that it shows.
 
 from __future__ import annotations
 
-import re
+from ast import literal_eval
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
@@ -17,8 +18,6 @@ from storecore.errors import InvalidData
 from storecore.store.frames.names import field_of
 from storecore.store.frames.source import Column
 
-_WRITTEN = re.compile(r"\('(.*)', '(.*)'\)")
-
 
 def long_columns(columns: list[Column]) -> list[Column]:
     """Return the columns of a wide frame below each other, with one of tickers; others as given.
@@ -26,6 +25,7 @@ def long_columns(columns: list[Column]) -> list[Column]:
     Raises `InvalidData` if the level of the tickers cannot be recognized.
     """
     labels = [_label(each) for each in columns]
+    _refuse_repeated(labels)
     cells = {
         label: column
         for label, column in zip(labels, columns, strict=True)
@@ -46,9 +46,32 @@ def long_columns(columns: list[Column]) -> list[Column]:
 def _label(column: Column) -> Any:
     """Return the label of a column, a tuple of texts in a wide frame."""
     if isinstance(column.label, tuple):
-        return tuple(map(str, column.label))
-    written = _WRITTEN.fullmatch(column.label) if isinstance(column.label, str) else None
-    return column.label if written is None else written.groups()
+        return tuple("" if _is_missing(each) else str(each) for each in column.label)
+    return _written(column.label) if isinstance(column.label, str) else column.label
+
+
+def _is_missing(level: Any) -> bool:
+    return level is None or bool(level != level)  # a NaN does not equal itself
+
+
+def _written(label: str) -> Any:
+    """Return the tuple of texts that a label shows, or the label."""
+    if label[:1] != "(" or label[-1:] != ")":
+        return label
+    try:
+        levels = literal_eval(label)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return label
+    is_tuple = isinstance(levels, tuple) and len(levels) > 1
+    return levels if is_tuple and all(isinstance(each, str) for each in levels) else label
+
+
+def _refuse_repeated(labels: list[Any]) -> None:
+    """Raise `InvalidData` if there are two columns of one field and ticker."""
+    cells = [label for label in labels if isinstance(label, tuple)]
+    repeated = next((label for label, number in Counter(cells).items() if number > 1), None)
+    if repeated is not None:
+        raise InvalidData(f"table: expected one column {repeated}, got several; drop the others")
 
 
 def _plain(label: Any) -> Any:
@@ -79,7 +102,13 @@ def _stacked(own: list[Column], cells: dict[Any, Column], level: int) -> list[Co
     fields = list(dict.fromkeys(label[level] for label in cells))
     rows = len(next(iter(cells.values())).values)
     names = [pa.repeat(pa.scalar(ticker, pa.string()), rows) for ticker in tickers]
-    long = [each._replace(values=_repeated(each.values, len(tickers))) for each in own]
+    long = [
+        each._replace(
+            values=_repeated(each.values, len(tickers)),
+            texts=None if each.texts is None else _repeated(each.texts, len(tickers)),
+        )
+        for each in own
+    ]
     long.append(Column("Ticker", pa.chunked_array(names, pa.string())))
     for field in fields:
         order = [(field, ticker) if level == 0 else (ticker, field) for ticker in tickers]

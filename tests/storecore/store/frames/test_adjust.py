@@ -328,3 +328,32 @@ def test_a_table_that_a_store_has_answered_without_rows_gives_a_warning(use):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(use(bars([4]).slice(1))) == 0  # of the user's own
+
+
+@pytest.mark.parametrize("value", [10**400, 5e-324, float("inf")])
+def test_a_ratio_that_no_float_can_be_multiplied_by_is_refused(value):
+    with pytest.raises(InvalidData, match=r"events\[0\].payload.ratio="):
+        adjust(bars([10, 5]), [on(1, "split", ratio=value)])
+
+
+def test_an_amount_beyond_all_floats_is_refused():
+    with pytest.raises(InvalidData, match=r"events\[0\].payload.amount="):
+        adjust(bars([10, 5]), [on(1, "dividend", amount=10**400)])
+
+
+def test_factors_that_leave_the_floats_are_refused():
+    splits = [on(1, "split", ratio=1e200), on(2, "split", ratio=1e200)]
+    with pytest.raises(InvalidData, match=r"events\[0\]: with all later events its factor is 0"):
+        adjust(bars([10, 5, 4]), splits)
+
+
+def test_a_dividend_of_nothing_changes_nothing_even_after_a_close_of_zero():
+    found = adjust(bars([0, 5]), [on(1, "dividend", amount=0)])
+    assert columns_of(found, "close", "factor") == [[0.0, 5.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize("name", ["open", "close", "volume"])
+def test_numbers_that_are_texts_are_refused(name):
+    table = bars([10]).drop_columns(name).append_column(name, pa.array(["10"]))
+    with pytest.raises(InvalidData, match=rf"table\.{name}: expected numbers, got string"):
+        adjust(table, [])

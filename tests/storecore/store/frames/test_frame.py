@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
@@ -564,8 +565,14 @@ def test_so_many_problems_are_cut():
 )
 def test_the_first_text_that_is_no_date_is_named(dates, row):
     assert refused(plain(date=dates)) == (
-        "table.date: expected ISO dates or times such as 2026-01-05T14:30:00+01:00; " + row
+        "table.date: expected ISO dates or times such as 2026-01-05T14:30:00+01:00; "
+        f"{row}; parse other formats first, for example with pandas.to_datetime"
     )
+
+
+def test_a_misspelt_field_in_the_keyword_columns_is_named():
+    told = refused(plain().to_pandas().rename(columns={"close": "c"}), columns={"closse": "c"})
+    assert told.startswith("table: expected one column 'close', got 0; columns has 'closse': did")
 
 
 def test_columns_that_are_given_the_wrong_way_round_are_to_be_swapped():
@@ -664,3 +671,113 @@ def test_t1_a_timestamp_of_whole_microseconds_is_kept_among_objects(form):
     table = plain(1).to_pydict() | {"date": [WHOLE], "seen": [WHOLE]}
     (bar,) = written(OF_OBJECTS[form](table))
     assert (bar.date, bar.extra) == (WHOLE, {"seen": WHOLE.tz_localize("UTC").to_pydatetime()})
+
+
+# Dates that name no day, or several zones.
+
+
+@pytest.mark.parametrize("number", [20260230, 20260431, 2026022912])
+def test_a_number_of_a_day_that_does_not_exist_is_no_date(number):
+    good = number // 1000 * 1000 + 101 if number < 10**8 else 2026010112
+    assert "expected timestamps or dates, got int64" in refused(plain(date=[good, good, number]))
+
+
+NEW_YORK_DAYS = [  # as pandas.to_datetime gives them: the clocks change on March 8
+    datetime(2026, 3, 6, tzinfo=timezone(timedelta(hours=-5))),
+    datetime(2026, 3, 9, tzinfo=timezone(timedelta(hours=-4))),
+]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda table: table,
+        lambda table: pd.DataFrame(table).to_dict("records"),
+        lambda table: pd.DataFrame(table),
+        lambda table: pd.DataFrame(table).set_index("date"),
+        lambda table: pd.DataFrame(table).assign(date=lambda frame: frame["date"].astype(object)),
+    ],
+)
+def test_days_of_several_offsets_are_filed_as_they_are_written(make):
+    table = {**plain(2).to_pydict(), "date": pd.Series(NEW_YORK_DAYS, dtype=object)}
+    table = {**table, "date": table["date"].tolist()}
+    found = written(make(table), day="written")
+    assert [bar.date for bar in found] == [datetime(2026, 3, 6), datetime(2026, 3, 9)]
+    with pytest.warns(storecore.StoreWarning, match="midnights in UTC-05:00"):
+        found = written(make(table))
+    assert [bar.date for bar in found] == [datetime(2026, 3, 6, 5), datetime(2026, 3, 9, 4)]
+
+
+def test_days_of_old_times_whose_offsets_have_seconds_are_those_written():
+    old = [
+        datetime(1800, 3, 6, tzinfo=ZoneInfo("America/New_York")),
+        datetime(2026, 3, 9, tzinfo=UTC),
+    ]
+    table = {**plain(2).to_pydict(), "date": old}
+    found = written(table, day="written")
+    assert [bar.date for bar in found] == [datetime(1800, 3, 6), datetime(2026, 3, 9)]
+    found = written(table)
+    assert [bar.date for bar in found] == [
+        each.astimezone(UTC).replace(tzinfo=None) for each in old
+    ]
+
+
+def test_naive_times_among_others_are_utc():
+    dates = [NEW_YORK_DAYS[0], datetime(2026, 3, 7), None]
+    assert "table[2].date=null" in refused({**plain().to_pydict(), "date": dates})
+    found = written({**plain(2).to_pydict(), "date": dates[:2]}, day="written")
+    assert [bar.date for bar in found] == [datetime(2026, 3, 6), datetime(2026, 3, 7)]
+
+
+def test_times_of_several_zones_are_instants_in_a_further_column():
+    table = {**plain(2).to_pydict(), "seen": NEW_YORK_DAYS}
+    assert [bar.extra["seen"] for bar in written(table)] == NEW_YORK_DAYS
+
+
+def test_days_of_several_offsets_in_a_wide_frame_are_those_of_each_ticker():
+    frame = _wide([(name, each) for each in ("AAPL", "MSFT") for name in (*FOUR, "Volume")])
+    frame = pd.concat([frame] * 2).set_index(pd.Index(NEW_YORK_DAYS, dtype=object, name="Date"))
+    found = written(frame, day="written")
+    assert [bar.date for bar in found] == [datetime(2026, 3, 6), datetime(2026, 3, 9)]
+
+
+def test_a_zone_that_arrow_does_not_know_has_instants_but_no_days():
+    dates = pa.array([JAN_5] * 3, pa.timestamp("us", "Mars/X"))
+    assert [bar.date for bar in written(plain(date=dates))] == [JAN_5]
+    problem = "table.date: 'Mars/X' is not a known time zone"
+    assert problem in refused(plain(date=dates), day="written")
+    both = plain(Date=dates, date=None, time=["09:30"] * 3)
+    assert "'Date' and 'time' may all be 'date'" in refused(both)
+
+
+# Labels of wide frames.
+
+
+def test_a_ticker_with_an_apostrophe_is_one_of_a_wide_frame_in_arrow_too():
+    frame = _wide([(name, each) for each in ("AAPL", "O'X") for name in (*FOUR, "Volume")])
+    store = MemoryDataStore()
+    storecore.write_bar_table(store, pa.Table.from_pandas(frame))
+    assert store.symbols() == ["AAPL", "O'X"]
+
+
+@pytest.mark.parametrize("label", ["(vwap)", "(1, 2)", "('a',)", "(" * 9999 + ")", "('x"])
+def test_a_name_that_shows_no_labels_of_a_wide_frame_is_kept(label):
+    assert written({**plain(1).to_pydict(), label: [1]})[0].extra == {label: 1}
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_a_ticker_that_is_missing_is_not_one_of_its_text(nothing):
+    frame = _wide([(name, each) for each in ("AAPL", nothing) for name in (*FOUR, "Volume")])
+    assert "expected one column 'open', got 2" in refused(frame)
+
+
+def test_two_columns_of_a_field_and_a_ticker_are_refused():
+    frame = _wide([(name, "AAPL") for name in (*FOUR, "Close", "Volume")])
+    assert refused(frame) == (
+        "table: expected one column ('Close', 'AAPL'), got several; drop the others"
+    )
+
+
+def test_an_int_beyond_64_bits_is_refused_with_its_column():
+    frame = pd.DataFrame({**plain(1).to_pydict(), "open": pd.Series([2**70], dtype=object)})
+    assert refused(frame).startswith("table.open: cannot read object")

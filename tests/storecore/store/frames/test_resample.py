@@ -304,6 +304,10 @@ def test_what_makes_no_sense_is_refused_in_plain_words(options, message):
         (lambda given: given.drop(["open"]), r"^table: no column open"),
         (lambda given: given.rename_columns(["symbol", "dat", *given.column_names[2:]]), "'dat'"),
         (
+            lambda given: given.rename_columns(["Ticker", "Day", *given.column_names[2:]]),
+            r"^table: no column symbol \(rename 'Ticker'\); no column date \(rename 'Day'\)$",
+        ),
+        (
             lambda given: given.set_column(0, "symbol", pa.array([None], pa.string())),
             "symbol: a value",
         ),
@@ -391,3 +395,49 @@ def test_a_store_that_lists_nothing_says_nothing():
 
     assert resampled(Plain(), "AAPL") == (0, [])
     assert resampled(OfEarlierApi(), "AAPL") == (0, ["the store has no 1d bars of 'AAPL'"])
+
+
+def test_a_sum_of_whole_numbers_of_a_further_column_does_not_wrap_around():
+    table = bars([DAY, DAY + MINUTE], trades=pa.array([2**62, 2**62], pa.int64()))
+    assert resample(table, "1h", extra={"trades": "sum"})["trades"].to_pylist() == [2.0**63]
+    exact = bars([DAY, DAY + MINUTE], trades=pa.array([2**62, 1], pa.int64()))
+    found = resample(exact, "1h", extra={"trades": "sum"})["trades"]
+    assert (found.type, found.to_pylist()) == (pa.int64(), [2**62 + 1])
+
+
+def test_a_volume_of_unsigned_numbers_is_summed():
+    table = bars([DAY, DAY + MINUTE])
+    table = table.set_column(6, "volume", pa.array([2**64 - 1, 1], pa.uint64()))
+    assert resample(table, "1h")["volume"].to_pylist() == [2.0**64]
+
+
+@pytest.mark.parametrize("way", ["sum", "mean"])
+@pytest.mark.parametrize("values", [["a", "b"], pa.array([1, 2], pa.timestamp("us", "UTC"))])
+def test_what_is_no_number_has_neither_sum_nor_mean(way, values):
+    with pytest.raises(InvalidData, match=rf"extra=\{{'x': '{way}'\}}: the column has"):
+        resample(bars([DAY, DAY + MINUTE], x=values), "1h", extra={"x": way})
+
+
+@pytest.mark.parametrize(
+    ("moment", "to", "options"),
+    [
+        (datetime(9999, 12, 31), "1w", {"label": "right"}),
+        (datetime(1, 1, 1), "1d", {"closed": "right"}),
+        (datetime(9999, 12, 31, 23), "1d", {"zone": "Asia/Tokyo"}),
+    ],
+)
+def test_a_bar_is_not_dated_outside_the_calendar(moment, to, options):
+    with pytest.raises(InvalidData, match="outside the years 1 to 9999"):
+        resample(bars([moment]), to, **options)
+
+
+def test_a_zone_that_only_python_knows_is_refused(monkeypatch):
+    monkeypatch.setattr("storecore.store.frames.bars.ZoneInfo", str)
+    with pytest.raises(InvalidData, match="zone='Mars/X': not a time zone that is known here"):
+        resample(bars([DAY + MINUTE]), "1d", zone="Mars/X")
+
+
+def test_prices_that_are_no_numbers_are_refused():
+    table = bars([DAY]).set_column(2, "open", pa.array(["1.5"]))
+    with pytest.raises(InvalidData, match=r"table\.open: expected numbers, got string"):
+        resample(table, "1w")
