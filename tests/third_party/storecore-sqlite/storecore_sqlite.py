@@ -8,7 +8,7 @@ from threading import RLock
 
 from msgspec import Struct
 
-from storecore import BackendSpec, Rows, RowStore, StorageError, hookimpl
+from storecore import BackendSpec, Rows, RowStore, StorageError, StoreClosed, hookimpl
 
 MAKE = "CREATE TABLE IF NOT EXISTS kept (kind, key, at, value, PRIMARY KEY (kind, key, at))"
 OF = "FROM kept WHERE kind=? AND key=? AND at BETWEEN ? AND ?"
@@ -34,6 +34,8 @@ class SqliteRows(Rows):
                 self.file.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 with self.file:
                     yield
+            except sqlite3.ProgrammingError as error:  # another thread has closed it meanwhile
+                raise StoreClosed(f"{self.path}: {error}") from error
             except sqlite3.Error as error:
                 raise StorageError(f"{self.path}: {error}", self.path) from error
 
