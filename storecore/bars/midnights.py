@@ -1,6 +1,6 @@
 """Days that are stamped at the midnights of an exchange's time zone, as instants in UTC.
 
-The zone itself is lost in such stamps. They are told by their clock: 05:00 in winter and 04:00 in
+The zone itself is lost in such stamps. They are recognized by their clock: 05:00 in winter and 04:00 in
 summer is midnight in New York.
 """
 
