@@ -1,7 +1,7 @@
 """Days that are stamped at the midnights of an exchange's time zone, as instants in UTC.
 
-The zone itself is lost in such stamps. They are told by their clock: 05:00 in winter and 04:00 in
-summer is midnight in New York.
+The zone itself is lost in such stamps. They are recognized by their clock: 05:00 in winter and
+04:00 in summer is midnight in New York.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from storecore.testing.report import BROKEN
 
 FOLDER = Path(__file__).parent / "broken"
 UNTRACED = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
-FEW_PARTS, PARTS = 3, 11  # none of them so long that it counts as hanging
+FEW_PARTS, PARTS = 12, 24  # none of them so long that it counts as hanging, on a busy machine too
 QUIET = ("-q", "--tb=no", "-p", "no:cacheprovider")
 
 

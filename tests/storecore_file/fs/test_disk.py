@@ -554,3 +554,7 @@ def test_d1_a_folder_that_another_process_has_made_is_made_durable_once(disk, tm
 
 def test_a_file_that_is_not_there_has_never_changed(disk, tmp_path):
     assert disk.changed(tmp_path / "none") is None
+
+
+def test_the_end_of_a_file_that_is_not_there_is_none(disk, path):
+    assert disk.end_of(str(path), 8192) is None

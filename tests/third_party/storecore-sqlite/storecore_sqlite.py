@@ -8,7 +8,7 @@ from threading import RLock
 
 from msgspec import Struct
 
-from storecore import BackendSpec, Rows, RowStore, StorageError, hookimpl
+from storecore import BackendSpec, Rows, RowStore, StorageError, StoreClosed, hookimpl
 
 MAKE = "CREATE TABLE IF NOT EXISTS kept (kind, key, at, value, PRIMARY KEY (kind, key, at))"
 OF = "FROM kept WHERE kind=? AND key=? AND at BETWEEN ? AND ?"
@@ -22,8 +22,7 @@ class SqliteConfig(Struct):
 class SqliteRows(Rows):
     def __init__(self, config: SqliteConfig) -> None:
         self.lock, self.path = RLock(), config.path
-        self.file = sqlite3.connect(config.path, timeout=config.timeout, check_same_thread=False)
-        self.file.isolation_level = None  # transactions begin and end where we say
+        self.file = sqlite3.connect(config.path, config.timeout, 0, None, check_same_thread=False)
         with self.transaction(write=True):
             self.file.execute(MAKE)
 
@@ -34,8 +33,9 @@ class SqliteRows(Rows):
                 self.file.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 with self.file:
                     yield
-            except sqlite3.Error as error:
-                raise StorageError(f"{self.path}: {error}", self.path) from error
+            except sqlite3.Error as error:  # another thread may have closed it meanwhile
+                kind = StoreClosed if "closed database" in str(error) else StorageError
+                raise kind(f"{self.path}: {error}") from error
 
     def read(
         self, kind: str, key: str, first: int, last: int, *, newest: int | None = None

@@ -177,9 +177,9 @@ def test_d2_a_crash_leaves_what_was_there_or_what_was_asked_for(crashed, name):
 # A fault put into the package must be detected.
 
 
-def removed_too_early(put, self, rewritten, *more):
+def removed_too_early(put, self, rewritten, *given):
     self._tidy(rewritten)
-    return put(self, rewritten, *more)
+    return put(self, rewritten, *given)
 
 
 def forgotten_too_early(finish, self, path, strategy):
