@@ -80,7 +80,7 @@ class Replay(Struct, frozen=True):
 def replay(store: DataStore, record: Record) -> Replay:
     """Ask the questions behind a record again, of any store, as of then.
 
-    Raises `InvalidData` if a read is none that can be asked.
+    Raises `InvalidData` for a read that cannot be asked again.
     """
     return Replay(record, tuple(replayed(store, each, record.run) for each in reads_of(record)))
 
@@ -101,7 +101,7 @@ def replayed(store: DataStore, read: Read, run: str | None = None) -> ReplayedRe
 
 
 def reads_of(record: Record) -> list[Read]:
-    """Return the receipts of a record. Raises `InvalidData` for one that is none."""
+    """Return the receipts of a record. Raises `InvalidData` if one is malformed."""
     try:
         return [msgspec.convert(each, Read) for each in record.reads or ()]
     except msgspec.ValidationError as error:
