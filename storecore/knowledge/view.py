@@ -311,7 +311,7 @@ class View(Wrapper):
     def _more(
         self, symbols: Any, columns: Any, span: TimeRange, timeframe: str
     ) -> dict[str, list[PriceBar]]:
-        """Return, by symbol, the bars that the present does not tell; empty if there are none.
+        """Return, by symbol, the bars that the store's own answer lacks; empty if there are none.
 
         They are those of a recording, or those that were still forming.
         """
@@ -419,7 +419,7 @@ def _strategies(view: Any, prefix: str = "") -> list[str]:
 
 
 def _whole_audit(view: Any) -> Any:
-    """Verify the whole log: whether it is intact is no knowledge of the market."""
+    """Verify the whole log: whether it is intact says nothing about the market."""
     return view._nested.verify_audit()
 
 
