@@ -309,6 +309,8 @@ class SeriesWriter:
     def roll_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
         """Roll back what was put: the partitions or, if others wrote meanwhile, the bars of `new`.
 
+        The bars of `new` also if somebody has asked since what the store held: the answer may have
+        shown them, so they stay in the history.
         The journal is not flushed meanwhile. A flush that has skipped the series, since the new
         partitions have its rows, would remove these rows with the journal.
         """
@@ -319,9 +321,19 @@ class SeriesWriter:
             journal_is_there = self._journal.are_there(prepared.pending)
             if alone and journal_is_there and rollback.is_undisturbed():
                 change = prepared.change and prepared.change._replace(kinds={})
-                self._change_kinds(rollback.roll_back, change)
-            else:
-                self._give_back(new, self._before(prepared, rollback), prepared.whole)
+                with suppress(ClockMovedError):
+                    work = partial(self._roll_back_unseen, prepared.past, rollback)
+                    return self._change_kinds(work, change)
+            return self._give_back(new, self._before(prepared, rollback), prepared.whole)
+
+    def _roll_back_unseen(self, past: Past, rollback: Rollback) -> None:
+        """Roll a write back, unless somebody has asked what the store held since (law K3).
+
+        Then this raises `ClockMovedError`: its bars have become versions that were replaced.
+        """
+        clock = self._history and self._history.clock
+        with clock.publishing(past.instant) if clock else nullcontext():
+            rollback.roll_back()
 
     def _flush_lock(self, pending: Pending) -> Locked | nullcontext[None]:
         """Return the lock that prevents a flush of the journal, if some rows lie in it."""
