@@ -110,7 +110,7 @@ def log_issues(
 def _lack(disk: Disk, path: Path, last: Callable[[Path], int]) -> Iterator[Issue]:
     try:
         detail = agreed(lambda: MarkedLog(disk, path).lack(last(path)))
-    except CorruptData:  # that is an issue of its own
+    except StorageError:  # that is an issue of its own
         return
     if detail:
         yield Issue("truncated", path, detail)

@@ -16,6 +16,7 @@ from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.logs import Log
 from storecore_file.fs.rollback import Rollback
+from storecore_file.fs.seal import sealed
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.history import FileClock
 
@@ -346,6 +347,74 @@ def test_damage_of_a_log_is_found_and_refused(store, base, kind):
     assert [each.kind for each in store.verify().findings] == ["damaged"]
     path.write_bytes(content)
     assert store.verify().ok
+
+
+def test_a_log_that_lost_its_end_or_all_is_truncated(store, base, kind):
+    for value in (1, 2, 3):
+        WRITES[kind](store, value)
+    path = base / LOGS[kind]
+    content = path.read_bytes()
+    path.write_bytes(content.splitlines(keepends=True)[0])
+    assert findings(store) == [("truncated", LOGS[kind], "it ends at line 1 of 2")]
+    path.unlink()
+    assert findings(store) == [("truncated", LOGS[kind], "it ends at line 0 of 2")]
+    path.write_bytes(content[:-1])
+    assert findings(store)[0][2] == "the newline of line 2 was cut off"
+    path.write_bytes(content)
+    assert store.verify().ok
+
+
+def findings(store):
+    base = f"{store.base_path}/"
+    found = store.verify().findings
+    return [(each.kind, each.place.removeprefix(base), each.detail) for each in found]
+
+
+def test_lines_that_were_lost_before_others_were_written_stay_a_finding(store, base, kind):
+    for value in (1, 2, 3):
+        WRITES[kind](store, value)
+    path = base / LOGS[kind]
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    WRITES[kind](store, 4)
+    detail = "its end was cut off before line 2 was written"
+    assert findings(store) == [("truncated", LOGS[kind], detail)]
+
+
+def test_a_line_that_is_too_deep_is_no_damage_and_no_answer(store, base, kind):
+    for value in (1, 2):
+        WRITES[kind](store, value)
+    path = base / LOGS[kind]
+    line = b'{"payload":{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"
+    path.write_bytes(sealed(line))
+    assert [each[0] for each in findings(store)] == ["unchecked"]
+    with pytest.raises(StorageError, match="cannot decode"):
+        values(store, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "name"),
+    [
+        ("bars", BarHistory, "table"),
+        ("fundamentals", Fundamentals, "_lines"),
+        ("events", EventHistory, "past"),
+    ],
+)
+def test_versions_are_read_again_if_a_writer_replaces_one_meanwhile(
+    store, open_again, monkeypatch, kind, place, name
+):
+    WRITES[kind](store, 1)
+    real, written = getattr(place, name), []
+
+    def late(self, *given):
+        found = real(self, *given)
+        if not written:
+            written.append(True)
+            with open_again() as other:
+                WRITES[kind](other, 2)
+        return found
+
+    monkeypatch.setattr(place, name, late)
+    assert values(store, kind) == [1, 2]
 
 
 def test_the_torn_end_of_a_log_is_moved_by_a_repair(store, base, kind):
