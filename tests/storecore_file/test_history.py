@@ -7,6 +7,7 @@ import pytest
 
 from storecore import Event, FundamentalData, PriceBar
 from storecore.errors import ConfigError, CorruptData, HistoryPruned, InvalidData, StorageError
+from storecore.values.times import EARLIEST, to_datetime
 from storecore_file import FileDataStore
 from storecore_file.bars import writer
 from storecore_file.bars.history import BarHistory
@@ -427,6 +428,21 @@ def test_the_torn_end_of_a_log_is_moved_by_a_repair(store, base, kind):
     store.repair()
     assert store.verify().notes == ()
     assert path.with_name(f"{path.name}.torn").exists()
+    assert len(store.corrections()) == 1
+    path.with_name(".other").write_bytes(b"")
+    assert [each.kind for each in store.verify().notes] == ["unknown"]
+    assert store.prune_history(store.recorded_now()) == 1
+
+
+def test_nothing_was_recorded_before_the_store_was_made(base, open_again):
+    before = datetime.now(UTC)
+    with open_again() as store:
+        store.write_bars("AAPL", [bar(1.0)])
+        began = to_datetime(store._clock.began(), aware=True)
+        assert before <= began <= store.bar_versions("AAPL")[0].recorded_at
+    (base / ".storecore").unlink()
+    with open_again() as older:
+        assert older._clock.began() == EARLIEST
 
 
 def test_what_is_no_file_of_history_is_a_note(store, base):
