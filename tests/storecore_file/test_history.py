@@ -140,6 +140,40 @@ def test_k3_a_write_that_shows_after_a_question_is_recorded_after_it(
     assert values(store, kind, recorded=store.recorded_now()) == [2]
 
 
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_k3_a_rename_that_shows_after_a_question_is_recorded_after_it(
+    store, open_again, kind, monkeypatch, asked_before
+):
+    WRITES[kind](store, 1)
+    if asked_before:
+        store.recorded_now()
+    held, go_on, real = threading.Event(), threading.Event(), Fundamentals.copy_symbol
+
+    def wait(self, *given):
+        real(self, *given)
+        held.set()
+        go_on.wait(0.3)
+
+    monkeypatch.setattr(Fundamentals, "copy_symbol", wait)
+    renaming = threading.Thread(target=store.rename_symbol, args=("AAPL", "NEW"))
+    renaming.start()
+    held.wait(5)
+    with open_again() as other:
+        moment = other.recorded_now()
+        asked = by_symbol(other, kind, moment)
+        go_on.set()
+        renaming.join()
+        assert by_symbol(other, kind, moment) == asked
+    assert by_symbol(store, kind, store.recorded_now()) == {"NEW": 1}
+
+
+def by_symbol(store, kind, moment):
+    if kind == "events":
+        return {each.event.symbol: 1 for each in store.event_versions(recorded=moment)}
+    read = store.bar_versions if kind == "bars" else store.fundamental_versions
+    return {symbol: 1 for symbol in ("AAPL", "NEW") if read(symbol, recorded=moment)}
+
+
 def test_k3_a_write_takes_another_instant_if_the_clock_has_reached_its_own(store, monkeypatch):
     store.write_bars("AAPL", [bar(1.0)])
     store.recorded_now()
