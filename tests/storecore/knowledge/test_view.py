@@ -109,7 +109,7 @@ def test_a_store_without_history_says_what_it_lacks(ask):
 def test_a_view_is_a_store_and_shows_it_with_its_time(store, view):
     assert isinstance(view, DataStore)
     assert isinstance(view, Store)
-    assert repr(view) == f"{store!r}.at('2026-01-05 14:30:00+00:00')"
+    assert repr(view) == f"{store!r}.at(2026-01-05 14:30:00+00:00)"
 
 
 def test_a_view_has_the_capabilities_of_the_store_that_read(store, view):
@@ -124,7 +124,7 @@ def test_a_view_has_the_capabilities_of_the_store_that_read(store, view):
 
 def test_a_view_of_a_view_asks_the_store_itself(store, view):
     assert repr(view.at(T + DAY)) == repr(view)
-    assert repr(storecore.at(view, T - DAY)) == f"{store!r}.at('2026-01-04 14:30:00+00:00')"
+    assert repr(storecore.at(view, T - DAY)) == f"{store!r}.at(2026-01-04 14:30:00+00:00)"
 
 
 def test_a_view_keeps_the_lengths_of_the_view_that_it_is_of(written, bar):
