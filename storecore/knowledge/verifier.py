@@ -385,7 +385,7 @@ def report(outcome: Outcome, has_head: bool) -> int:
     if not has_head:
         print("no --head was given: compare a hash above with one that was kept elsewhere")
     for each in outcome.missing:
-        print(f"no rows, so nothing is proven of them: {each}")
+        print(f"no rows: {each}")
     print("INCOMPLETE" if outcome.missing else "ACCEPTED")
     return INCOMPLETE if outcome.missing else ACCEPTED
 

@@ -277,7 +277,7 @@ class View(Wrapper):
         write = None if self._run is None else _WRITES.get(method)
         if write is None:
             raise StorageError(
-                f"{method}: {self!r} is a view, which cannot be written; write to the store itself. "
+                f"{method}: {self!r} is a view, which cannot be written; write to the store. "
                 "Decisions, orders and states of a backtest can be written in a view with a run, "
                 'as in at(t, run="backtest-7")',
                 errno=errno.EROFS,

@@ -145,7 +145,7 @@ def test_evidence_is_written_and_verifies_itself(cli, at, log, tmp_path):
     out = tmp_path / "evidence"
     said = cli("evidence", "--start", "2026-01-01", *at, out).stdout
     assert said.splitlines() == [
-        f"6 decisions, 1 order, 8 reads: written to {out}",
+        f"6 decisions, 1 order, 11 reads: written to {out}",
         f"verify with: python3 {out / 'verify.py'}",
     ]
     done = subprocess.run([sys.executable, "-I", out / "verify.py"], capture_output=True, text=True)
