@@ -176,7 +176,7 @@ def _kind(name: str, column: pa.ChunkedArray) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON: a time in UTC, a float that is no number as its 16 hex digits."""
+    """Return a value as JSON: a time in UTC, a float that is not finite as its 16 hex digits."""
     if isinstance(value, datetime):
         return to_datetime(exact_instant(value, "date"), aware=True)
     if isinstance(value, float) and not isfinite(value):

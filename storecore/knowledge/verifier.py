@@ -192,11 +192,11 @@ def checksum(read: dict[str, Any], lines: list[bytes], place: str) -> tuple[int,
     if kind == BARS:
         for row in rows:
             if set(row) != BAR or row["symbol"] != read["arguments"]["symbol"]:
-                raise Forged(f"{place}: a row is no bar of the symbol that was asked for")
+                raise Forged(f"{place}: a row is not a bar of the symbol that was asked for")
         return len(rows), of_bars(rows)
     columns = rows[0]["columns"] if rows else []
     if any(len(row) != len(columns) for row in rows[1:]):
-        raise Forged(f"{place}: a row has not the columns of the table")
+        raise Forged(f"{place}: a row does not have the columns of the table")
     return max(len(rows) - 1, 0), of_table(columns, rows[1:])
 
 
@@ -267,7 +267,7 @@ def further_columns(word: str, kind: str, name: str, pairs: list[tuple[int, Any]
     ):
         columns[f"values of {kind} {name}"] = ints(values)
     else:
-        raise Forged(f"{name}: these are no values of the type {kind}")
+        raise Forged(f"{name}: not all values are of the type {kind}")
     return columns
 
 
@@ -282,7 +282,7 @@ def joined(columns: _Columns) -> bytes:
 def volume_of(value: Any) -> Any:
     """Return a volume: a number or None."""
     if value is not None and type(value) not in (int, float):
-        raise Forged(f"{value!r} is no volume")
+        raise Forged(f"{value!r} is not a volume")
     return value
 
 
@@ -297,7 +297,7 @@ def ints(values: list[int]) -> bytes:
 
 
 def floats(values: list[Any]) -> bytes:
-    """Return floats of 64 bits as bytes. One that is no number is given by its 16 hex digits."""
+    """Return floats of 64 bits as bytes. One that is not finite is given by its 16 hex digits."""
     return b"".join(
         bytes.fromhex(each) if isinstance(each, str) else struct.pack("<d", each) for each in values
     )
@@ -306,7 +306,7 @@ def floats(values: list[Any]) -> bytes:
 def micros(text: str) -> int:
     """Return a time in UTC as microseconds since 1970."""
     if _TIME.fullmatch(text) is None:
-        raise Forged(f"{text!r} is no time in UTC")
+        raise Forged(f"{text!r} is not a time in UTC")
     at = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return (at - _EPOCH) // timedelta(microseconds=1)
 
@@ -342,7 +342,7 @@ def parsed(content: bytes, place: str) -> Any:
     try:
         return json.loads(content, object_pairs_hook=once)
     except ValueError as error:
-        raise Forged(f"{place}: no JSON: {error}") from None
+        raise Forged(f"{place}: not JSON: {error}") from None
 
 
 def dumped(value: Any) -> str:

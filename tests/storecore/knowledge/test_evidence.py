@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import asdict
 
 from storecore import StorageError
 from storecore.builtin.memory import MemoryDataStore
@@ -494,6 +495,15 @@ def test_a_log_that_is_chained_anew_proves_itself_without_a_hash_that_was_kept(f
     another_log(folder)
     status, said = judged(folder)
     assert (status, "compare a hash above with one that was kept" in said) == (0, True)
+
+
+def test_a_read_of_a_later_release_is_in_the_evidence_without_its_rows(tmp_path):
+    with MemoryDataStore() as store:
+        fill(store)
+        (read, *_) = decide(store, 3)
+        order(store, [{**asdict(read), "call": "read_ticks"}])
+        status, said = judged(write(store, tmp_path / "out"))
+    assert (status, "no rows: read 0 of record 1 of orders" in said) == (2, True)
 
 
 def test_infinite_further_values_are_proven(tmp_path):
