@@ -19,6 +19,7 @@ from storecore.knowledge.versions import BarVersion, Correction, FundamentalVers
 from storecore.knowledge.view import at as view_at
 from storecore.protocols import DataStore
 from storecore.protocols import History as Kept
+from storecore.store.base import why_lacking
 from storecore.store.questions import read_bars
 
 _CHANGES = ("recorded (UTC)", "kind", "symbol", "timeframe", "of (UTC)", "what changed")
@@ -180,6 +181,7 @@ def _kept(store: DataStore, choice: StoreChoice) -> Kept:
     if not isinstance(store, Kept):
         raise click.ClickException(
             f"the {choice.named} cannot tell: it lacks the capability History"
+            f"{why_lacking(store, 'History')}"
         )
     return store
 
