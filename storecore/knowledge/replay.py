@@ -110,7 +110,7 @@ def reads_of(record: Record) -> list[Read]:
     try:
         return [msgspec.convert(each, Read) for each in record.reads or ()]
     except msgspec.ValidationError as error:
-        raise InvalidData(f"record {record.seq}: a read of it is no receipt: {error}") from None
+        raise InvalidData(f"record {record.seq}: a read of it is not a receipt: {error}") from None
 
 
 def answer_to(
