@@ -81,7 +81,7 @@ def verify(folder: Path, heads: Iterable[str] = ()) -> Outcome:
     check_used(manifest, outcome)
     for head in heads:
         if head not in hashes:
-            raise Forged(f"--head {head}: no record of the evidence has this hash")
+            raise Forged(f"--head {head}: no record has this hash")
     return outcome
 
 
