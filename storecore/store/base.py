@@ -861,6 +861,7 @@ class Store(Closing):
 
         Views of earlier times need not ask for versions.
         """
+        self._check_open()
         clock: Clock | None = getattr(self, "_clock", None)
         return EARLIEST if clock is None else clock.began()
 
