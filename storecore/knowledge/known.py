@@ -16,6 +16,7 @@ from storecore.errors import HistoryPruned, StorageError, shown
 from storecore.knowledge.lengths import begun_by, last_ended
 from storecore.models import Event, FundamentalData, PriceBar
 from storecore.reports import StateVersion
+from storecore.store.base import why_lacking
 from storecore.store.questions import has_method, held_bars, recording_began
 from storecore.store.tables import pieces_of, read_bar_table
 from storecore.store.wrapper import method_of
@@ -66,7 +67,7 @@ class Known(NamedTuple):
 
         A bar that is dated later than its own length after the time of the view was not forming.
         """
-        if self.limit < recording_began(self.store):
+        if self.recorded is None and self.limit < recording_began(self.store):
             return []
         first = max(span.first, self.ended(timeframe) + 1)
         last = min(span.last, begun_by(timeframe, self.at, self.lengths))
@@ -105,10 +106,8 @@ class Known(NamedTuple):
         """Return the events that had been ingested by an instant, and were held."""
         ingested_by = self.at if limit is None else limit
         if self.recorded is None:
-            moment, read = (
-                to_datetime(ingested_by, aware=True),
-                method_of(self.store, "read_events"),
-            )
+            moment = to_datetime(ingested_by, aware=True)
+            read = method_of(self.store, "read_events")
             found = read(start, end, types, symbols=symbols, ingested_by=moment)
             return cast(list[Event], found)
         versions = self.store.event_versions(
@@ -217,10 +216,8 @@ def _table(bars: Mapping[str, list[PriceBar]], like: pa.Table, aware: bool) -> p
 
 def lacks(store: Any, capability: str, what: str) -> StorageError:
     """Return the error for a question that a store cannot answer."""
-    return StorageError(
-        f"{what} needs the capability {capability}, which {store!r} lacks: it keeps no earlier "
-        "versions"
-    )
+    why = why_lacking(store, capability) or ": it keeps no earlier versions"
+    return StorageError(f"{what} needs the capability {capability}, which {store!r} lacks{why}")
 
 
 def _unknown(strategy: str, why: str) -> HistoryPruned:

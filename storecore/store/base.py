@@ -81,7 +81,7 @@ from storecore.reports import (
     StateVersion,
 )
 from storecore.reports.display import html, html_table
-from storecore.states import RUN_STATES, checked_versions
+from storecore.states import checked_versions, listed_strategies
 from storecore.store.collections import (
     AuditLog,
     BarCollection,
@@ -189,7 +189,13 @@ def _what_is_missing(store: Any, method: str) -> str:
     capability = METHODS[method].capability
     if method in ADDED and capability in store.capabilities:
         return f"this method of the capability {capability}, which was added later"
-    return f"the capability {capability}"
+    return f"the capability {capability}{why_lacking(store, capability)}"
+
+
+def why_lacking(store: Any, capability: str) -> str:
+    """Return why a store lacks a capability that its backend has, as the end of a sentence."""
+    reasons: Mapping[str, str] = getattr(store, "_reasons", {})
+    return f": {reasons[capability]}" if capability in reasons else ""
 
 
 @lru_cache(maxsize=1)
@@ -611,10 +617,7 @@ class Store(Closing):
         """
         self._check_open()
         begins = checked_prefix(prefix)
-        found = [name for name in self._states.strategies() if name.startswith(begins)]
-        if begins.startswith(RUN_STATES):
-            return sorted(found)
-        return sorted(name for name in found if not name.startswith(RUN_STATES))
+        return sorted(listed_strategies(self._states.strategies(), begins))
 
     # Audit.
 
