@@ -632,7 +632,7 @@ class Store(Closing):
     ) -> None:
         """Append a decision to the audit log.
 
-        `as_of` is the time at which the strategy stood, `run` the name of a backtest, whose records
+        `as_of` is the time of the decision, `run` the name of a backtest, whose records
         are apart from the live log. `reads` are the receipts of what was read for the decision.
         """
         strategy_name = self._name(strategy_name, "strategy_name")
@@ -708,7 +708,7 @@ class Store(Closing):
         """Return the decisions logged from `start` to `end`, in the order of `seq`.
 
         Without `run` they are those of the live log, with `run` those of a run; "*" stands for
-        all. With `by="as_of"`, the range is one of the times at which the strategy stood.
+        all. With `by="as_of"`, the range is one of `as_of`.
         """
         return self._records("decisions", start, end, strategy_name, by, run)
 
