@@ -686,3 +686,24 @@ def test_a_store_in_another_process_asks_for_itself(store):
     store.write_bars("AAPL", [bar(1.0)])
     with pickle.loads(pickle.dumps(store)) as copy:
         assert values(copy, "bars", recorded=copy.recorded_now()) == [1.0]
+
+
+def test_k3_events_keep_the_order_of_writing_through_deletions_and_renamings(store):
+    """Of one batch, which is recorded at one instant, and of a symbol that is named back."""
+    made = [Event(kind, name, DAY, DAY, "test", {}) for kind, name in ("cA", "aA", "bB")]
+    later = [Event("e", "A", DAY, DAY, "test", {}), Event("d", "B", DAY, DAY, "test", {})]
+    steps = [
+        lambda: store.write_events(made),
+        lambda: store.delete_events(*ALL, types=["a"]),
+        lambda: store.write_events(later),
+        store.compact,
+        lambda: store.rename_symbol("B", "M"),
+        lambda: store.rename_symbol("M", "B"),
+        lambda: store.rename_symbol("A", "N"),
+    ]
+    held = {}
+    for step in steps:
+        step()
+        held[store.recorded_now()] = store.read_events()
+    for at, events in held.items():
+        assert [each.event for each in store.event_versions(recorded=at)] == events
