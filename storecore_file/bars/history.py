@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,8 +103,7 @@ class BarHistory:
 
     def path(self, key: Key) -> Path:
         """Return the log of a series."""
-        symbol, timeframe = key
-        return self.folder / SYMBOLS.encode(symbol) / f"{TIMEFRAMES.encode(timeframe)}{SUFFIX}"
+        return _log_of(self.folder, *key)
 
     def keep(self, key: Key, past: Past) -> None:
         """Add what a write replaces, durably; the caller holds the lock of the series."""
@@ -236,6 +235,11 @@ class BarHistory:
             first = lines[-1].n - len(kept) + 1  # the next line goes on with the numbers
             numbered = (structs.replace(each, n=n) for n, each in enumerate(kept, first))
             self._log(path).rewrite([sealed(msgspec.json.encode(each)) for each in numbered])
+
+
+@lru_cache(maxsize=4_096)  # each read of a view looks at one
+def _log_of(folder: Path, symbol: str, timeframe: str) -> Path:
+    return folder / SYMBOLS.encode(symbol) / f"{TIMEFRAMES.encode(timeframe)}{SUFFIX}"
 
 
 def _lock_of(symbol: str, log: str) -> str:

@@ -380,8 +380,10 @@ class PartitionFile:
             ended = bisect_right(instants_of(table), forming.ended)
             if ended == len(table):
                 return table
-            start = self._rows_until(forming.ended)
-            found = recorded.between(start, start + len(table) - ended)
+            late = len(table) - ended
+            reaches_end = groups[-1].last <= last
+            start = self.metadata.rows - late if reaches_end else self._rows_until(forming.ended)
+            found = recorded.between(start, start + late)
             rows = [row for row, at in enumerate(found, ended) if 0 < at <= forming.at]
             if len(rows) == len(found):
                 return table
