@@ -84,12 +84,12 @@ def verify(folder: Path, heads: Iterable[str] = ()) -> Outcome:
     check_used(manifest, outcome)
     for head in heads:
         if head not in hashes:
-            raise Forged(f"--head {head}: no record has this hash: it is not the log that had it")
+            raise Forged(f"--head {head}: no record has this hash")
     return outcome
 
 
 def check_files(folder: Path) -> dict[str, Any]:
-    """Return the manifest. Each file is as it says, none is missing and none is there besides."""
+    """Return the manifest. Each file has its checksum; none is missing, none is added."""
     manifest = one_of(folder, MANIFEST)
     if manifest.get("format") != FORMAT:
         raise Forged(f"{MANIFEST}: format {manifest.get('format')}, this verifier knows {FORMAT}")
@@ -103,7 +103,7 @@ def check_files(folder: Path) -> dict[str, Any]:
         raise Forged(f"{name}: the file {problem}")
     for name, digest in named.items():
         if sha256((folder / name).read_bytes()).hexdigest() != digest:
-            raise Forged(f"{name}: the file is not the one that the manifest names")
+            raise Forged(f"{name}: the file does not match its checksum in the manifest")
     return manifest
 
 
@@ -165,10 +165,10 @@ def check_range(log: str, records: list[dict[str, Any]], manifest: dict[str, Any
     start, end = micros(manifest["start"]), micros(manifest["end"])
     for record in records[:1] + records[-1:]:
         if not start <= micros(record["timestamp"]) <= end:
-            raise Forged(f"{MANIFEST}: record {record['seq']} of {log} is not of its range")
+            raise Forged(f"{MANIFEST}: record {record['seq']} of {log} is outside its range")
     before = record_before(log, manifest)
     if before is not None and start <= micros(before["timestamp"]) <= end:
-        raise Forged(f"{log}.jsonl: record {before['seq']}, which is of the range, is cut off")
+        raise Forged(f"{log}.jsonl: record {before['seq']}, which is in the range, is cut off")
 
 
 def record_before(log: str, manifest: dict[str, Any]) -> dict[str, Any] | None:
@@ -199,7 +199,7 @@ def read_receipts(folder: Path) -> dict[tuple[str, int, int], dict[str, Any]]:
         if {type(key[1]), type(key[2])} != {int}:
             raise Forged(f"{RECEIPTS}, line {number}: seq and read are whole numbers")
         if key in receipts:
-            raise Forged(f"{RECEIPTS}, line {number}: it is there twice")
+            raise Forged(f"{RECEIPTS}, line {number}: the same read is there twice")
         receipts[key] = each
     return receipts
 
@@ -415,9 +415,15 @@ def dumped(value: Any) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify the folder of the command line, by default that of this file."""
     options = argparse.ArgumentParser(description="Verify a folder of evidence.")
-    options.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     options.add_argument(
-        "--head", action="append", default=[], help="a hash that was kept elsewhere"
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(__file__).resolve().parent,
+        help="the folder of evidence (default: the folder of this file)",
+    )
+    options.add_argument(
+        "--head", action="append", default=[], help="a hash of a record that was kept elsewhere"
     )
     given = options.parse_args(arguments)
     try:
@@ -437,7 +443,7 @@ def report(outcome: Outcome, has_head: bool) -> int:
     """Print what was proven and return the exit status."""
     for log, head in outcome.heads.items():
         print(f"{log}: the last record has the hash {head or 'none'}")
-    print(f"{outcome.records} records follow each other, with {outcome.reads} reads")
+    print(f"{outcome.records} records follow each other without a gap, with {outcome.reads} reads")
     if not has_head:
         print("no --head was given: compare a hash above with one that was kept elsewhere")
     for each in outcome.missing:

@@ -191,7 +191,13 @@ def _what_is_missing(store: Any, method: str) -> str:
     capability = METHODS[method].capability
     if method in ADDED and capability in store.capabilities:
         return f"this method of the capability {capability}, which was added later"
-    return f"the capability {capability}"
+    return f"the capability {capability}{why_lacking(store, capability)}"
+
+
+def why_lacking(store: Any, capability: str) -> str:
+    """Return why a store lacks a capability that its backend has, as the end of a sentence."""
+    reasons: Mapping[str, str] = getattr(store, "_reasons", {})
+    return f": {reasons[capability]}" if capability in reasons else ""
 
 
 @lru_cache(maxsize=1)
@@ -633,7 +639,7 @@ class Store(Closing):
     ) -> None:
         """Append a decision to the audit log.
 
-        `as_of` is the time at which the strategy stood, `run` the name of a backtest, whose records
+        `as_of` is the time of the decision, `run` the name of a backtest, whose records
         are apart from the live log. `reads` are the receipts of what was read for the decision.
         """
         strategy_name = self._name(strategy_name, "strategy_name")
@@ -709,7 +715,7 @@ class Store(Closing):
         """Return the decisions logged from `start` to `end`, in the order of `seq`.
 
         Without `run` they are those of the live log, with `run` those of a run; "*" stands for
-        all. With `by="as_of"`, the range is one of the times at which the strategy stood.
+        all. With `by="as_of"`, the range is one of `as_of`.
         """
         return self._records("decisions", start, end, strategy_name, by, run)
 
