@@ -408,3 +408,8 @@ def test_a_state_of_which_nobody_knows_when_it_was_saved_is_a_look_ahead():
 def test_a_date_is_not_a_moment_of_decision():
     with pytest.raises(InvalidData, match=r"^days\[1\]=datetime\.date\(2026, 1, 6\): expected"):
         look_ahead_of(print, open_store("memory"), [datetime(2026, 1, 5), date(2026, 1, 6)])
+
+
+def test_a_search_without_days_is_refused_as_it_would_prove_nothing(store):
+    with pytest.raises(InvalidData, match="^days: expected the moments"):
+        look_ahead_of(lambda store, day: None, store, [])
