@@ -103,6 +103,13 @@ class BarCollection(Collection, ABC):
             The clock has moved the horizon to that instant (`History`).
             """
 
+        def restore(self, symbol: str, timeframe: str, versions: Versions) -> None:
+            """Take in versions of another store, and return when they are durable.
+
+            One with the date and instant `recorded` of a version that is held replaces it. The last
+            version of a date is held now if it has no `replaced` (`restore_versions`).
+            """
+
     keeps_extra: ClassVar[bool] = False
     """Whether further columns and volumes of None are kept (law B6).
 
@@ -239,6 +246,9 @@ class FundamentalCollection(Collection, ABC):
         def prune(self, before: int) -> int:
             """Remove versions, as `BarCollection.prune` does (`History`)."""
 
+        def restore(self, versions: list[Version[FundamentalData]]) -> None:
+            """Take in versions of another store, as `BarCollection.restore` does."""
+
     @abstractmethod
     def write(self, batch: list[FundamentalData]) -> None:
         """Insert or replace fundamentals, all or none; the last one of a (symbol, instant) wins."""
@@ -293,6 +303,9 @@ class EventCollection(Collection, ABC):
 
         def prune(self, before: int) -> int:
             """Remove versions, as `BarCollection.prune` does (`History`)."""
+
+        def restore(self, versions: list[Version[Event]]) -> None:
+            """Append versions of another store in their order, all or none."""
 
     @abstractmethod
     def write(self, batch: list[Event]) -> None:

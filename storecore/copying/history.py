@@ -1,0 +1,361 @@
+"""Copies the versions of bars, fundamentals and events, with their instants, and snapshots.
+
+The copy is as of one moment, that of the source's clock of recording when it begins: what the
+source records meanwhile is left to the next copy. First the target's versions are compared: all of
+them must be the source's, or only the present is copied (`PresentOnly`). Then each piece of a
+series is restored, if the target lacks a part of it, and both sides are digested for the report.
+The target's clock, horizon and snapshots come last. So a killed copy can be run again.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, NamedTuple, cast
+
+from msgspec.structs import replace
+
+from storecore.copying.report import Copied, LeftOut, Progress
+from storecore.errors import CorruptData, HistoryPruned, InvalidData
+from storecore.knowledge.restoring import AnyVersion, is_restorable, span_of
+from storecore.knowledge.versions import (
+    BarVersion,
+    EventVersion,
+    FundamentalVersion,
+    Recording,
+    Snapshot,
+)
+from storecore.protocols import DataStore, History, Transfer
+from storecore.store.digests import EVER, BarDigest, Digest, bounds_of, canonical, canonical_filing
+from storecore.store.tables import iter_bar_tables
+from storecore.values.times import exact_instant
+
+_STEP = timedelta(microseconds=1)
+_EVENTS = 10_000
+_Bounds = tuple[datetime, datetime]
+_OWN = "the target has versions that the source has not; copy into an empty store"
+_ASKED = "the target was asked about a moment at which the source held more"
+
+
+class PresentOnly(Exception):
+    """The history cannot be copied; the text is the reason, empty if it needs none."""
+
+
+class _Side:
+    """The tallies of one side of an item: what is held, and what was replaced or deleted."""
+
+    def __init__(self, held: Digest | BarDigest) -> None:
+        self.held, self.past = held, Digest()
+
+
+class _Item(ABC):
+    """The versions of a series, of a symbol's fundamentals, or of all events."""
+
+    kind = ""
+    key = ""
+    timeframe = ""
+
+    def side(self) -> _Side:
+        """Return the tallies of one side."""
+        return _Side(Digest())
+
+    def pieces(self, store: Any) -> Iterable[_Bounds]:
+        """Return ranges that follow each other and together contain all of time."""
+        return [EVER]
+
+    @abstractmethod
+    def versions(self, store: Any, bounds: _Bounds) -> Sequence[AnyVersion]:
+        """Return the versions of a range, by their time, then by recording."""
+
+    @abstractmethod
+    def time(self, version: Any) -> int:
+        """Return the time of the value of a version."""
+
+    @abstractmethod
+    def content(self, version: Any) -> bytes:
+        """Return the value of a version as bytes."""
+
+    def restore(self, store: Any, versions: Sequence[AnyVersion]) -> None:
+        """Write versions into the target."""
+        store.restore_versions(versions)
+
+    def missing(self, given: Sequence[AnyVersion], kept: Sequence[AnyVersion]) -> list[AnyVersion]:
+        """Return the versions that the target lacks, or whose end it lacks.
+
+        Raises `PresentOnly` if the target has others.
+        """
+        held = {self._key(each): each for each in kept}
+        found = []
+        for each in given:
+            own = held.pop(self._key(each), None)
+            if own is None or own.replaced_at is None is not each.replaced_at:
+                found.append(each)
+            elif own.replaced_at != each.replaced_at:
+                raise PresentOnly(_OWN)
+        if held:
+            raise PresentOnly(_OWN)
+        return found
+
+    def _key(self, version: Any) -> tuple[int, datetime | None, bytes]:
+        return self.time(version), version.recorded_at, self.content(version)
+
+    def add_held(self, side: Any, versions: Sequence[Any]) -> None:
+        """Add what is held to the tally of one side."""
+        for each in versions:
+            side.held.add(self.content(each))
+
+
+class _Bars(_Item):
+    kind = "bars"
+
+    def __init__(self, symbol: str, timeframe: str) -> None:
+        self.key, self.timeframe = symbol, timeframe
+
+    def side(self) -> _Side:
+        return _Side(BarDigest())
+
+    def pieces(self, store: Any) -> Iterator[_Bounds]:
+        first, end = EVER
+        for table in iter_bar_tables(store, self.key, *EVER, timeframe=self.timeframe):
+            last = bounds_of(table)[1]
+            if last < end:
+                yield first, last
+                first = last + _STEP
+        yield first, end
+
+    def versions(self, store: Any, bounds: _Bounds) -> Sequence[BarVersion]:
+        found: list[BarVersion] = store.bar_versions(self.key, *bounds, timeframe=self.timeframe)
+        return found
+
+    def time(self, version: BarVersion) -> int:
+        return exact_instant(version.bar.date, "date")
+
+    def content(self, version: BarVersion) -> bytes:
+        return canonical(version.bar)
+
+    def restore(self, store: Any, versions: Sequence[AnyVersion]) -> None:
+        store.restore_versions(versions, timeframe=self.timeframe)
+
+    def add_held(self, side: Any, versions: Sequence[Any]) -> None:
+        from storecore.bars.rows import bar_columns
+        from storecore.bars.table import series_table
+
+        if versions:
+            bars = [each.bar for each in versions]
+            side.held.add(series_table(bar_columns(self.key, bars, extra=True)))
+
+
+class _Filings(_Item):
+    kind = "fundamentals"
+
+    def __init__(self, symbol: str) -> None:
+        self.key = symbol
+
+    def versions(self, store: Any, bounds: _Bounds) -> Sequence[FundamentalVersion]:
+        found: list[FundamentalVersion] = store.fundamental_versions(self.key, *bounds)
+        return found
+
+    def time(self, version: FundamentalVersion) -> int:
+        return exact_instant(version.data.timestamp, "timestamp")
+
+    def content(self, version: FundamentalVersion) -> bytes:
+        return canonical_filing(version.data)
+
+
+class _Events(_Item):
+    kind = "events"
+
+    def pieces(self, store: Any) -> Iterator[_Bounds]:
+        first, end = EVER
+        events = store.iter_events() if isinstance(store, Transfer) else ()
+        for number, event in enumerate(events, 1):
+            if number % _EVENTS == 0 and first <= event.timestamp < end:
+                yield first, event.timestamp
+                first = event.timestamp + _STEP
+        yield first, end
+
+    def versions(self, store: Any, bounds: _Bounds) -> Sequence[EventVersion]:
+        found: list[EventVersion] = store.event_versions(*bounds)
+        return found
+
+    def time(self, version: EventVersion) -> int:
+        return _time_of_event(version)
+
+    def content(self, version: EventVersion) -> bytes:
+        return canonical(version.event)
+
+    def missing(self, given: Sequence[AnyVersion], kept: Sequence[AnyVersion]) -> list[AnyVersion]:
+        """Return the events that the target lacks: the last ones of an instant."""
+        held = {at: list(each) for at, each in groupby(kept, key=_time_of_event)}
+        found = []
+        for at, each in groupby(given, key=_time_of_event):
+            whole, own = list(each), held.pop(at, [])
+            if list(map(self._whole, own)) != list(map(self._whole, whole[: len(own)])):
+                raise PresentOnly(_OWN)
+            found += whole[len(own) :]
+        if held:
+            raise PresentOnly(_OWN)
+        return found
+
+    def _whole(self, version: Any) -> tuple[Any, ...]:
+        return *self._key(version), version.replaced_at
+
+
+def _time_of_event(version: Any) -> int:
+    return exact_instant(version.event.timestamp, "timestamp")
+
+
+class _Copy(NamedTuple):
+    """A copy of versions, as of the moment `until` of the source."""
+
+    source: Any
+    target: Any
+    until: datetime
+    given: Recording
+    kept: Recording
+    progress: Progress
+
+    def items(self) -> list[_Item]:
+        """Return what either side has versions of, in the order of reports."""
+        series = sorted({*self.given.series, *self.kept.series})
+        symbols = sorted({*self.given.symbols, *self.kept.symbols})
+        return [*(_Bars(*each) for each in series), *map(_Filings, symbols), _Events()]
+
+    def sides(self, item: _Item, bounds: _Bounds) -> tuple[list[AnyVersion], list[AnyVersion]]:
+        """Return the versions of both sides, as of the moment of the copy."""
+        given = _held_by(item.versions(self.source, bounds), self.until)
+        return self._unpruned(given), self._unpruned(item.versions(self.target, bounds))
+
+    def _unpruned(self, versions: Iterable[AnyVersion]) -> list[AnyVersion]:
+        """Return the versions that questions may show: those after both horizons."""
+        both = (self.given.pruned_before, self.kept.pruned_before)
+        pruned = max((each for each in both if each is not None), default=None)
+        return [
+            each
+            for each in versions
+            if pruned is None or each.replaced_at is None or each.replaced_at > pruned
+        ]
+
+    def check(self) -> None:
+        """Raise `PresentOnly` if the target cannot become a copy."""
+        if not self.kept.is_kept:
+            raise PresentOnly("the target keeps no history (option `history`)")
+        asked = self.kept.asked_at
+        limit = None if asked is None else exact_instant(asked, "asked_at")
+        for item in self.items():
+            if limit is None and not self._may_hold(item):
+                continue
+            for bounds in item.pieces(self.source):
+                missing = item.missing(*self.sides(item, bounds))
+                if not all(is_restorable(span_of(each), limit) for each in missing):
+                    raise PresentOnly(_ASKED)
+
+    def _may_hold(self, item: _Item) -> bool:
+        """Return whether the target may have versions of an item."""
+        if item.kind == "bars":
+            return (item.key, item.timeframe) in self.kept.series
+        return item.kind == "events" or item.key in self.kept.symbols
+
+    def copy(self, item: _Item) -> Iterator[Copied]:
+        """Copy the versions of an item, and report on both sides."""
+        source, target, added = item.side(), item.side(), 0
+        for bounds in item.pieces(self.source):
+            given, kept = self.sides(item, bounds)
+            missing = item.missing(given, kept)
+            if missing:
+                item.restore(self.target, missing)
+                added += len(missing)
+                kept = self._unpruned(item.versions(self.target, bounds))
+            _add(item, source, given)
+            _add(item, target, kept)
+            self.progress(item.kind, item.key, len(given))
+        yield from _report(item, source, target, added)
+
+    def end(self, snapshots: Iterable[Snapshot]) -> None:
+        """Move the target's clock and horizon on, and add the snapshots."""
+        self.target.restore_recording(
+            self.until,
+            pruned_before=self.given.pruned_before,
+            snapshots=[each for each in snapshots if each.recorded_at <= self.until],
+        )
+
+
+def copy_history(
+    source: DataStore, target: DataStore, progress: Progress
+) -> Iterator[Copied | LeftOut]:
+    """Copy all versions. Raises `PresentOnly`, before a version is written, if it cannot."""
+    copy = _begun(source, target, progress)
+    snapshots = copy.source.snapshots()
+    try:
+        _check_snapshots(snapshots, copy)
+        copy.check()
+    except CorruptData as error:
+        raise PresentOnly(str(error)) from error
+    for item in copy.items():
+        try:
+            yield from copy.copy(item)
+        except (CorruptData, InvalidData) as error:  # in this item: the others are copied
+            where = " ".join(filter(None, (item.key, item.timeframe and f"({item.timeframe})")))
+            yield LeftOut(item.kind, f"{where}: {error}" if where else str(error))
+    copy.end(snapshots)
+
+
+def _begun(source: DataStore, target: DataStore, progress: Progress) -> _Copy:
+    if not isinstance(source, History):
+        raise PresentOnly
+    if not isinstance(target, History):
+        raise PresentOnly("the target lacks the capability History")
+    if not (hasattr(source, "recording") and hasattr(target, "restore_versions")):
+        raise PresentOnly("a backend cannot list or take versions yet (`restore_versions`)")
+    try:
+        until = source.recorded_now()
+        given, kept = source.recording(), target.recording()
+    except (CorruptData, HistoryPruned) as error:
+        raise PresentOnly(str(error)) from error
+    return _Copy(cast(Any, source), cast(Any, target), until, given, kept, progress)
+
+
+def _check_snapshots(given: Sequence[Snapshot], copy: _Copy) -> None:
+    """Raise `PresentOnly` if the target has a snapshot that cannot be beside the source's."""
+    named = {each.name: each for each in given}
+    pruned = copy.given.pruned_before
+    for each in copy.target.snapshots():
+        is_pruned = pruned is not None and each.recorded_at < pruned
+        if named.get(each.name, each) != each or is_pruned:
+            raise PresentOnly(f"the target has its own snapshot {each.name!r}")
+
+
+def _held_by(versions: Iterable[AnyVersion], until: datetime) -> list[AnyVersion]:
+    """Return versions as they were at a moment of recording."""
+    return [
+        replace(each, replaced_at=None)
+        if each.replaced_at is not None and each.replaced_at > until
+        else each
+        for each in versions
+        if each.recorded_at is None or each.recorded_at <= until
+    ]
+
+
+def _add(item: _Item, side: _Side, versions: Sequence[Any]) -> None:
+    """Add versions to the tallies of one side."""
+    item.add_held(side, [each for each in versions if each.replaced_at is None])
+    for each in versions:
+        if each.replaced_at is not None:
+            began = each.recorded_at and each.recorded_at.isoformat()
+            side.past.add(f"{began} {each.replaced_at.isoformat()} ".encode() + item.content(each))
+
+
+def _report(item: _Item, source: _Side, target: _Side, added: int) -> Iterator[Copied]:
+    """Yield the report of what is held, and that of what was replaced or deleted."""
+    held, past = (
+        (source.held.tally(), target.held.tally()),
+        (source.past.tally(), target.past.tally()),
+    )
+    if any(each.count for each in held):
+        yield Copied(item.kind, item.key, *held, timeframe=item.timeframe, added=added)
+        added = 0
+    if any(each.count for each in past):
+        kind = f"history of {item.kind}"
+        yield Copied(kind, item.key, *past, timeframe=item.timeframe, added=added)
