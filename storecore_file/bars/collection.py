@@ -30,7 +30,7 @@ from storecore.knowledge.versions import Forming, Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EVER, TimeRange
-from storecore_file.bars.history import BarHistory
+from storecore_file.bars.history import BarHistory, parted
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.inventory import Inventory, SeriesFolder
 from storecore_file.bars.journal import Journal, KindsChangedError
@@ -493,6 +493,12 @@ class Bars(BarCollection):
     def versions(self, symbol: str, timeframe: str, span: TimeRange) -> Versions:
         """Return the versions of the bars of a range."""
         return self._history.versions(self._series(symbol, timeframe), span)
+
+    def restore(self, symbol: str, timeframe: str, versions: Versions) -> None:
+        """Take in versions of another store; those that were replaced are in the log first."""
+        self._disk.make_folders([self._path(symbol, timeframe)], within=self._folder)
+        past, present = parted(versions)
+        self._settled(lambda: self._writer(symbol, timeframe).restore(past, present))
 
     def corrected(self, since: int) -> Iterator[tuple[str, str, TimeRange]]:
         """Return the series in whose log, or in the journal, something may have been replaced."""

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Struct, structs
 
 from storecore.bars.extra import TYPES
 from storecore.bars.rows import BarColumns
-from storecore.bars.table import EMPTY, instants_of, newest_rows, series_table
+from storecore.bars.table import EMPTY, as_table, instants_of, newest_rows, series_table
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming, Versions
 from storecore.values.times import TimeRange
@@ -111,6 +112,14 @@ class BarHistory:
             return
         if not self.clock.keeps() and self.clock.prune_to(past.instant):
             return
+        self._append(key, past)
+
+    def restore(self, key: Key, replaced: Replaced) -> None:
+        """Add versions of another store, durably; the caller holds the lock of the series."""
+        if len(replaced.old.bars):
+            self._append(key, Past(0, (replaced,)))
+
+    def _append(self, key: Key, past: Past) -> None:
         path = self.path(key)
         self._disk.make_folder(path.parent, within=self.clock.folder.parent)
         lines = list(_lines(key, past))
@@ -306,6 +315,17 @@ def _versions(merged: Merged, past: pa.Table | None, span: TimeRange) -> Version
     recorded = [at or None for at in table[COLUMN].to_pylist()]
     replaced = _until_next(instants_of(table), table[COLUMN].to_pylist(), table[UNTIL].to_pylist())
     return Versions(table.drop_columns([COLUMN, UNTIL]), recorded, replaced)
+
+
+def parted(versions: Versions) -> tuple[Replaced, Dated]:
+    """Return versions of another store as what was replaced, and what is held."""
+    table = as_table(versions.bars)
+    recorded = pa.array([at or 0 for at in versions.recorded], pa.int64())
+    until = pa.array(versions.replaced, pa.int64())
+    table, is_held = table.append_column(COLUMN, recorded), pc.is_null(until)
+    past = Dated.of(table.filter(pc.invert(is_held)))
+    ends = Recorded.from_column(pa.chunked_array([until.drop_null()]))
+    return Replaced(past, ends), Dated.of(table.filter(is_held))
 
 
 def _until_next(

@@ -1,12 +1,11 @@
 """A copy carries what was replaced, with both instants, the horizon, and the snapshots."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
 
 from storecore import HistoryPruned, InvalidData, copy_store, open_store
-from storecore.copying import Copied
 from storecore.models import Event, FundamentalData, PriceBar
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 6)]
@@ -115,7 +114,7 @@ def seen(store, moment):
         return "pruned"
 
 
-@pytest.fixture(params=["memory-memory"])
+@pytest.fixture(params=["memory-memory", "memory-file", "file-memory", "file-file"])
 def pair(request, tmp_path):
     source, target = request.param.split("-")
     with (
