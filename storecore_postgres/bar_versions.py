@@ -129,6 +129,21 @@ class BarVersions:
         columns = ", ".join(table.columns)
         return _INSERT.format(schema=self._schema, columns=columns, given=given, unless=unless)
 
+    def restore(self, shape: Shape) -> list[str]:
+        """Return the statements that take in versions of another store.
+
+        Their parameters are those of an upsert, then the arrays `recorded` and `replaced`.
+        """
+        instants = ("recorded", "replaced")
+        given = _GIVEN_ROWS.format(
+            further=_listed(shape.given),
+            instant=", ".join(instants),
+            arrays=_listed([*(f"%s::{each}" for each in shape.arrays), *2 * ["%s::timestamptz[]"]]),
+            given=_listed([*shape.given, *instants]),
+            unchanged=shape.unchanged,
+        )
+        return self._past.restore(BARS.with_further(shape.given), given)
+
     def delete(self, connection: Connection, parameters: Sequence[object]) -> tuple[int, Any]:
         """Remove the bars of a range; return their number, and the token of the columns."""
         self.recording.lock(connection, BARS.name, alone=True)

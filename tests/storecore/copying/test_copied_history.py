@@ -12,10 +12,16 @@ DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 6)]
 SYMBOLS = ("AAPL", "MSFT")
 
 
-def opened(backend, folder, **options):
+PAIRS = ["memory-memory", "memory-file", "file-memory", "file-file"]
+WITH_POSTGRES = ["memory-postgres", "postgres-memory", "postgres-file"]
+
+
+def opened(backend, request, folder, **options):
     if backend == "memory":
         return open_store("memory", **options)
-    return open_store("file", base_path=folder, **options)
+    if backend == "file":
+        return open_store("file", base_path=folder, **options)
+    return open_store("postgres", **request.getfixturevalue("place_in_postgres"), **options)
 
 
 def bar(symbol, day, close, **further):
@@ -114,12 +120,12 @@ def seen(store, moment):
         return "pruned"
 
 
-@pytest.fixture(params=["memory-memory", "memory-file", "file-memory", "file-file"])
+@pytest.fixture(params=PAIRS + WITH_POSTGRES)
 def pair(request, tmp_path):
     source, target = request.param.split("-")
     with (
-        opened(source, tmp_path / "source") as given,
-        opened(target, tmp_path / "target") as kept,
+        opened(source, request, tmp_path / "source") as given,
+        opened(target, request, tmp_path / "target") as kept,
     ):
         yield given, kept
 
