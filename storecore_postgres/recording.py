@@ -203,8 +203,9 @@ class Recording(RestorableClock):
         return dict(self._database.rows("looking for writers", self._writers, []))
 
     def asked(self) -> int | None:
-        """Return the last instant of the clock, of a question or of a write."""
-        return self._read(f"SELECT {self._last}")
+        """Return the last instant of the clock, None if it is as it was when it was made."""
+        last = self._read(f"SELECT {self._last}")
+        return None if last is None or last <= self._since else last
 
     def is_kept(self) -> bool:
         """Return whether what is replaced now is kept."""

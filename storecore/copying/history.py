@@ -101,6 +101,11 @@ class _Item(ABC):
     def _key(self, version: Any) -> tuple[int, datetime | None, bytes]:
         return self.time(version), version.recorded_at, self.content(version)
 
+    def tell(self, progress: Progress, versions: Sequence[Any]) -> None:
+        """Report the progress by what is held."""
+        if versions:
+            progress(self.kind, self.key, len(versions))
+
     def add_held(self, side: Any, versions: Sequence[Any]) -> None:
         """Add what is held to the tally of one side."""
         for each in versions:
@@ -186,6 +191,10 @@ class _Events(_Item):
     def content(self, version: EventVersion) -> bytes:
         return canonical(version.event)
 
+    def tell(self, progress: Progress, versions: Sequence[Any]) -> None:
+        for each in versions:
+            progress(self.kind, each.event.type, 1)
+
     def missing(self, given: Sequence[AnyVersion], kept: Sequence[AnyVersion]) -> list[AnyVersion]:
         """Return the events that the target lacks: the last ones of an instant."""
         held = {at: list(each) for at, each in groupby(kept, key=_time_of_event)}
@@ -270,7 +279,7 @@ class _Copy(NamedTuple):
                 kept = self._unpruned(item.versions(self.target, bounds))
             _add(item, source, given)
             _add(item, target, kept)
-            self.progress(item.kind, item.key, len(given))
+            item.tell(self.progress, [each for each in given if each.replaced_at is None])
         yield from _report(item, source, target, added)
 
     def end(self, snapshots: Iterable[Snapshot]) -> None:

@@ -161,3 +161,20 @@ def test_on_a_terminal_bars_of_progress_are_shown(
     _, name = backend_with(*(["Catalog"] if catalog else []))
     store = storecore.open_store(name)
     assert copy._totals(store) == ({"bars": 1} if catalog else {})
+
+
+@pytest.mark.parametrize(("options", "closes"), [((), [1.5, 1.75]), (("--no-history",), [1.75])])
+def test_what_was_replaced_is_copied_unless_an_option_says_not(
+    cli, source, target, base_path, tmp_path, options, closes
+):
+    for close in (1.5, 1.75):
+        with storecore.open_store("file", base_path=base_path) as store:
+            store.write_bars("MSFT", [PriceBar("MSFT", JAN_5, 1, 2, 1, close, 5)])
+    result = cli("copy", source, target, *options)
+    assert result.exit_code == 0
+    assert ("history of bars" in result.stdout, "note:" in result.stdout) == (
+        not options,
+        bool(options),
+    )
+    with storecore.open_store("file", base_path=tmp_path / "copy") as store:
+        assert [each.bar.close for each in store.bar_versions("MSFT")] == closes
