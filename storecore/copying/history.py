@@ -70,12 +70,8 @@ class _Item(ABC):
         """Return the versions of a range, by their time, then by recording."""
 
     @abstractmethod
-    def time(self, version: Any) -> int:
-        """Return the time of the value of a version."""
-
-    @abstractmethod
     def content(self, version: Any) -> bytes:
-        """Return the value of a version as bytes."""
+        """Return the value of a version, with its time, as bytes."""
 
     def restore(self, store: Any, versions: Sequence[AnyVersion]) -> None:
         """Write versions into the target."""
@@ -86,6 +82,8 @@ class _Item(ABC):
 
         Raises `PresentOnly` if the target has others.
         """
+        if not kept:  # as in an empty target: spares a look at each
+            return list(given)
         held = {self._key(each): each for each in kept}
         found = []
         for each in given:
@@ -98,8 +96,8 @@ class _Item(ABC):
             raise PresentOnly(_OWN)
         return found
 
-    def _key(self, version: Any) -> tuple[int, datetime | None, bytes]:
-        return self.time(version), version.recorded_at, self.content(version)
+    def _key(self, version: Any) -> tuple[datetime | None, bytes]:
+        return version.recorded_at, self.content(version)
 
     def tell(self, progress: Progress, versions: Sequence[Any]) -> None:
         """Report the progress by what is held."""
@@ -134,9 +132,6 @@ class _Bars(_Item):
         found: list[BarVersion] = store.bar_versions(self.key, *bounds, timeframe=self.timeframe)
         return found
 
-    def time(self, version: BarVersion) -> int:
-        return exact_instant(version.bar.date, "date")
-
     def content(self, version: BarVersion) -> bytes:
         return canonical(version.bar)
 
@@ -162,9 +157,6 @@ class _Filings(_Item):
         found: list[FundamentalVersion] = store.fundamental_versions(self.key, *bounds)
         return found
 
-    def time(self, version: FundamentalVersion) -> int:
-        return exact_instant(version.data.timestamp, "timestamp")
-
     def content(self, version: FundamentalVersion) -> bytes:
         return canonical_filing(version.data)
 
@@ -184,9 +176,6 @@ class _Events(_Item):
     def versions(self, store: Any, bounds: _Bounds) -> Sequence[EventVersion]:
         found: list[EventVersion] = store.event_versions(*bounds)
         return found
-
-    def time(self, version: EventVersion) -> int:
-        return _time_of_event(version)
 
     def content(self, version: EventVersion) -> bytes:
         return canonical(version.event)

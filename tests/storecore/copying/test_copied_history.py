@@ -307,6 +307,14 @@ def test_series_and_events_are_copied_in_pieces(memories, monkeypatch):
     assert answers(target) == answers(source)
 
 
+def test_the_last_instant_of_time_and_a_snapshot_of_both_are_copied(memories):
+    source, target = memories
+    source.write_bars("MSFT", [bar("MSFT", datetime.max.replace(tzinfo=UTC), 1.0)])
+    source.snapshot("named")
+    assert copy_store(source, target).notes == copy_store(source, target).notes == ()
+    assert target.bar_versions("MSFT") == source.bar_versions("MSFT")
+
+
 def test_a_target_without_history_gets_the_present_and_a_note(memories, limited):
     source, target = memories
     lacks = limited(target, "Catalog", "Transfer", "VersionedState", "BarTables", "Bulk")
