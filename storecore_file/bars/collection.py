@@ -498,7 +498,10 @@ class Bars(BarCollection):
         """Take in versions of another store; those that were replaced are in the log first."""
         self._disk.make_folders([self._path(symbol, timeframe)], within=self._folder)
         past, present = parted(versions)
-        self._settled(lambda: self._writer(symbol, timeframe).restore(past, present))
+        restore = partial(self._writer(symbol, timeframe).restore, past, present)
+        while True:
+            with suppress(KindsChangedError):  # by another writer
+                return self._settled(restore)
 
     def corrected(self, since: int) -> Iterator[tuple[str, str, TimeRange]]:
         """Return the series in whose log, or in the journal, something may have been replaced."""

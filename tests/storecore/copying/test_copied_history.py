@@ -152,6 +152,9 @@ def test_a_copy_answers_every_question_as_its_source_does(pair, seed):
         assert seen(target, moment) == seen(source, moment)
     assert target.corrections() == source.corrections()
     assert target.snapshots() == source.snapshots()
+    assert target.verify().ok
+    target.compact()
+    assert answers(target) == answers(source)
 
 
 def test_a_copy_can_be_repeated_after_corrections_and_writes_what_is_new(pair):
