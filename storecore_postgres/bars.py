@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -524,12 +524,12 @@ class Bars(BarCollection):
     def _restore(
         self, connection: Connection, timeframe: str, given: _Rows, known: Known, spans: Spans
     ) -> None:
-        if self._versions is not None:
-            self._versions.recording.lock(connection, BARS.name, alone=True)
-            for statement in self._versions.restore(_shape(given, known)):
-                connection.execute(statement, [*given.parameters(timeframe, 0), *spans])
-            if known.token is not None:
-                self._extra.forget(connection, timeframe, given.grouped.names, if_empty=True)
+        versions = cast(BarVersions, self._versions)  # `Unrecorded` has refused
+        versions.recording.lock(connection, BARS.name, alone=True)
+        for statement in versions.restore(_shape(given, known)):
+            connection.execute(statement, [*given.parameters(timeframe, 0), *spans])
+        if known.token is not None:
+            self._extra.forget(connection, timeframe, given.grouped.names, if_empty=True)
 
     def _whole_numbers(
         self, connection: Connection, timeframe: str, symbol: str, name: str

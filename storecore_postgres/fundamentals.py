@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -194,8 +195,7 @@ class Fundamentals(FundamentalCollection):
 
     def restore(self, versions: list[Version[FundamentalData]]) -> None:
         """Take in versions of another store, all or none."""
-        if self._past is None:
-            return
+        past = cast(Past, self._past)  # `Unrecorded` has refused
         values = [data for data, _, _ in versions]
         for row, data in enumerate(values):
             checked_length(data.symbol, f"versions[{row}].symbol")
@@ -205,7 +205,7 @@ class Fundamentals(FundamentalCollection):
         times = [exact_instant(data.timestamp, "timestamp") for data in values]
         parameters = _parameters([data.symbol for data in values], times, documents)
         parameters += spans_of((began, ended) for _, began, ended in versions)
-        statements, recording = self._past.restore(FUNDAMENTALS, _RESTORED), self._past.recording
+        statements, recording = past.restore(FUNDAMENTALS, _RESTORED), past.recording
 
         def put(connection: Connection) -> None:
             with connection.transaction():

@@ -16,7 +16,6 @@ from time import monotonic, sleep
 
 from storecore.errors import HistoryPruned, InvalidData, LockTimeout
 from storecore.knowledge.clock import (
-    Clock,
     RestorableClock,
     check_asked,
     check_new,
@@ -328,7 +327,7 @@ class Recording(RestorableClock):
         return self._database.exactly_once(f"dropping the snapshot {name!r}", drop, is_gone)
 
 
-class Unrecorded(Clock):
+class Unrecorded(RestorableClock):
     """The clock of a store of an earlier release: nothing is known of what it held earlier."""
 
     def __init__(self, schema: str) -> None:
@@ -342,6 +341,18 @@ class Unrecorded(Clock):
         raise HistoryPruned(self._refusal)
 
     def horizon(self) -> int:
+        """Raise `HistoryPruned`."""
+        raise HistoryPruned(self._refusal)
+
+    def asked(self) -> int | None:
+        """Raise `HistoryPruned`."""
+        raise HistoryPruned(self._refusal)
+
+    def is_kept(self) -> bool:
+        """Return that nothing is kept."""
+        return False
+
+    def restore(self, recorded: int, pruned: int, snapshots: Iterable[Snapshot]) -> None:
         """Raise `HistoryPruned`."""
         raise HistoryPruned(self._refusal)
 

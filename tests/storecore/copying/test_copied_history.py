@@ -454,3 +454,27 @@ def test_damage_in_the_target_is_found_before_its_history_is_written(memories, m
 
     monkeypatch.setattr(target._bars, "versions", read)
     assert "a torn page" in copy_store(source, target).notes[0]
+
+
+def test_what_is_deleted_whole_is_copied(pair):
+    source, target = pair
+    source.write_event(event("AAPL", DAYS[0], 1))
+    source.delete_events(DAYS[0], DAYS[0])
+    assert copy_store(source, target).notes == ()
+    assert target.event_versions() == source.event_versions()
+    until = target.recorded_now()
+    target.restore_recording(until)
+    assert target.recorded_now() >= until
+
+
+def test_a_repeated_copy_ends_bars_of_one_month_only(pair):
+    source, target = pair
+    march = DAYS[0].replace(month=3)
+    for day in (DAYS[0], march):
+        bars = [bar("AAPL", day.replace(minute=minute), 1.0) for minute in range(40)]
+        source.write_bars("AAPL", bars, timeframe="1m")
+    copy_store(source, target)
+    source.delete_bars("AAPL", DAYS[0], DAYS[0], timeframe="1m")
+    assert copy_store(source, target).notes == ()
+    versions = source.bar_versions("AAPL", timeframe="1m")
+    assert target.bar_versions("AAPL", timeframe="1m") == versions
