@@ -33,7 +33,7 @@ def observed(store):
         open=lambda config: store,
         capabilities=frozenset(WHOLE),
     )
-    return observing.observed(store, spec, Observers((_Silent(),)))
+    return observing.observed(store, spec, spec.capabilities, Observers((_Silent(),)))
 
 
 class _Silent:
