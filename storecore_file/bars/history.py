@@ -303,8 +303,11 @@ def _table(line: Line, path: Path) -> pa.Table:
     """Return the versions of a line. Raises `CorruptData` if they are not whole."""
     with decode_errors(path, "log of bars"):
         bars, recorded = _unpacked(line, path) if line.partition else _of_json(line)
+        if not len(bars):
+            raise ValueError(f"line {line.n} has no bars")
         table = bars.append_column(COLUMN, recorded)
-        return table.append_column(UNTIL, pa.array([line.until] * len(table), pa.int64()))
+        until = pa.repeat(pa.scalar(line.until, pa.int64()), len(table))
+        return table.append_column(UNTIL, until)
 
 
 def _unpacked(line: Line, path: Path) -> tuple[pa.Table, pa.Array]:

@@ -280,6 +280,12 @@ OBJECTS = {
 }
 
 
+def test_each_member_of_a_log_of_bars_is_in_a_store(filled):
+    lines = lines_of(filled, "history/prices/*/*.jsonl")
+    assert {*members("History", 0)} == set().union(*lines)
+    assert len({"date" in line for line in lines if ("partition" in line) != ("date" in line)}) == 2
+
+
 @pytest.mark.parametrize("heading", OBJECTS)
 def test_the_members_of_each_object_are_those_of_the_page_in_its_order(filled, heading):
     number, read = OBJECTS[heading]
