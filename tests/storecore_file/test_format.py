@@ -511,6 +511,7 @@ def test_the_python_runs(flushed):
     assert names["daily"]["close"].to_list() == closes
     assert names["series"]["close"].to_list() == closes
     assert names["wide"].sort("date")["close"].to_list() == closes
+    assert [len(each) for each in names["packed"]] == [100, 101]
     path = next(Path("data/prices/AAPL").glob("*.parquet"))
     assert names["metadata"](path) == Partition(path).metadata
     path.write_bytes(path.read_bytes().replace(b'"symbol":"AAPL"', b'"symbol":"MSFT"'))
