@@ -265,12 +265,16 @@ def test_d1_no_crash_takes_an_acknowledged_bar_or_brings_one_back(crashed, name,
 
 @pytest.fixture
 def packed(monkeypatch):
-    """Pack what a write replaces, however few bars it is."""
+    """Return a short scenario, in which what a write replaces is packed."""
     monkeypatch.setattr(history, "_MOST_UNPACKED", 0)
+    name = "versions that are packed"
+    steps = [write(2, 3, 3), write(3, 2, 4), delete(2, 3)]
+    monkeypatch.setitem(SCENARIOS, name, ([write(0, 6, 1)], steps))
+    return name
 
 
 def test_d1_no_crash_takes_or_doubles_a_version_that_is_packed(crashed, packed, every):
-    outcomes = list(crashed("bars that are corrected", every))
+    outcomes = list(crashed(packed, every))
     assert len(outcomes) > 10 / every
     assert [each for each in outcomes if each] == []
 
@@ -350,7 +354,7 @@ JOURNAL_FAULTS = {
 def test_a_fault_is_detected_if_versions_are_packed(crashed, packed, monkeypatch, fault):
     for each in {**FAULTS, **JOURNAL_FAULTS}[fault]:
         monkeypatch.setattr(*each)
-    assert any(crashed("bars that are corrected"))
+    assert any(crashed(packed))
 
 
 @pytest.mark.parametrize(
