@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from storecore.models import Read as Read
     from storecore.plugins.discovery import BackendInfo as BackendInfo
     from storecore.plugins.discovery import backends as backends
+    from storecore.plugins.formats import ImportFormat as ImportFormat
     from storecore.plugins.spec import PROMISES as PROMISES
     from storecore.plugins.spec import BackendSpec as BackendSpec
     from storecore.plugins.spec import hookimpl as hookimpl
@@ -200,6 +201,7 @@ _EXTEND = {
         "prunable"
     ),
     "knowledge.versions": "Versions",
+    "plugins.formats": "ImportFormat",
     "plugins.spec": "BackendSpec hookimpl",
     "states": "KEPT_VERSIONS check_expected checked_kept saved_at_of",
     "store.collections": (

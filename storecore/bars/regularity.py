@@ -104,6 +104,13 @@ def mixed_stamps(dates: pa.Array, timeframe: str) -> Misfit | None:
     return Misfit(what, looks, 'with day="written" each is filed under the day that is written')
 
 
+def named_step(dates: pa.Array) -> str:
+    """Return the timeframe of the most frequent step between sorted instants, or an empty text."""
+    step = pc.mode(_steps(dates))[0]["mode"].as_py()
+    longer = ((28 * DAY, "1mo"), (7 * DAY, "1w"), (23 * HOUR, "1d"))
+    return next((name for least, name in longer if step >= least), "") or _named(step)
+
+
 def shares_period(dates: pa.Array, length: Timeframe) -> pa.Array:
     """Return for each instant but the first whether it is in the same period as the one before."""
     periods = _periods(dates, length)

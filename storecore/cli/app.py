@@ -6,13 +6,13 @@ import click
 
 from storecore import __version__
 from storecore.cli.backends import list_backends
-from storecore.cli.bar_import import import_bars
 from storecore.cli.checkpoint import take
 from storecore.cli.copy import copy
 from storecore.cli.demo import demo
 from storecore.cli.errors import PlainErrors
 from storecore.cli.evidence import evidence
 from storecore.cli.history import corrections, history, known_at
+from storecore.cli.imports.command import import_bars
 from storecore.cli.info import info
 from storecore.cli.init import init
 from storecore.cli.maintenance import repair, verify

@@ -8,16 +8,15 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from datetime import UTC
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import click
+import pyarrow.parquet as pq
 
-from storecore import DataStore, load_config, open_store
+from storecore import DataStore, load_config, open_store, write_bar_table
 from storecore.cli import demo_facts
-from storecore.cli.bar_import import Form, read_series, write_series
 from storecore.cli.demo_correction import Corrected, correct_a_bar
 from storecore.cli.demo_report import Timing, print_report
 from storecore.cli.demo_strategy import NAME, MovingAverage, Sitting
@@ -96,12 +95,12 @@ def _config_in(folder: Path) -> Path:
 def _fill(store: DataStore, timings: list[Timing]) -> None:
     """Write bars, filings and splits; a second run adds nothing."""
     say = console().print
-    read = read_series(demo_facts.BARS, Form(None, UTC))
-    bars = sum(map(len, read.series.values()))
+    bars = pq.read_table(demo_facts.BARS)
     begun = perf_counter()
-    write_series(store, read.series, "1d")
-    timings.append(Timing("write bars", bars, "bar", perf_counter() - begun))
-    say(f"imported {counted(bars, 'bar')} of {', '.join(read.series)}")
+    write_bar_table(store, bars)
+    timings.append(Timing("write bars", len(bars), "bar", perf_counter() - begun))
+    symbols: list[str] = bars["symbol"].unique().to_pylist()
+    say(f"imported {counted(len(bars), 'bar')} of {', '.join(symbols)}")
     say(f"  {demo_facts.CREDIT}")
     filings, splits = demo_facts.write_fundamentals(store), demo_facts.write_splits(store)
     say(f"wrote {counted(filings, 'filing')} and {counted(splits, 'split')} that were missing")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from storecore.cli.text import printable
-from storecore.models import PriceBar
 from storecore.protocols import Catalog, DataStore
 from storecore.values.timeframes import same_length, timeframe_of, usual_spelling
-from storecore.values.times import instant
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,16 +24,16 @@ def is_of_days(timeframe: str) -> bool:
     return length is None or length.is_of_days
 
 
-def check_regular(series: Mapping[str, Sequence[PriceBar]], timeframe: str) -> None:
-    """Raise `click.ClickException` if the dates of a series do not fit the timeframe."""
-    import pyarrow as pa
+def check_regular(series: Mapping[str, pa.Array], timeframe: str) -> None:
+    """Raise `click.ClickException` if the dates of a series do not fit the timeframe.
 
+    They are instants, sorted and unique.
+    """
     from storecore.bars.regularity import misfit
 
     found = []
-    for symbol, bars in series.items():
-        dates = sorted({instant(bar.date, "date") for bar in bars})
-        seen = misfit(pa.array(dates, pa.int64()), timeframe)
+    for symbol, dates in series.items():
+        seen = misfit(dates, timeframe)
         if seen is not None:
             found.append((symbol, seen))
     if not found:
@@ -52,9 +50,7 @@ def check_regular(series: Mapping[str, Sequence[PriceBar]], timeframe: str) -> N
     )
 
 
-def refuse_collapsed(
-    symbol: str, days: Mapping[datetime, Mapping[datetime, int]], unit: str
-) -> None:
+def refuse_collapsed(symbol: str, days: Mapping[datetime, Mapping[int, int]], unit: str) -> None:
     """Raise `click.ClickException` if different times of a symbol would be filed as one day.
 
     `days` maps each day to its times and their places in the file, in this unit.
@@ -72,13 +68,6 @@ def refuse_collapsed(
         f"({unit} {places}){more}, and --day written files one bar a day: nothing was written; "
         "give the timeframe that they have, such as --timeframe 1m, or leave --day out"
     )
-
-
-def zone_of(dates: pa.ChunkedArray, written: bool) -> str:
-    """Return the zone whose midnights the dates of Parquet are, if these count as instants."""
-    from storecore.store.frames.dates import zone_of_midnights
-
-    return "" if written else zone_of_midnights(dates)
 
 
 def warn_of_midnights(zone: str, timeframe: str) -> None:

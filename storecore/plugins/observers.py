@@ -18,7 +18,7 @@ from storecore.errors import BackendLoadError, ConfigError, shown
 from storecore.plugins.isolation import is_from_program
 from storecore.plugins.loader import PluginError, load_plugin
 from storecore.plugins.metadata import Plugin, find
-from storecore.plugins.spec import OBSERVERS
+from storecore.plugins.spec import FORMATS, OBSERVERS
 from storecore.values.logger import log as _log
 
 SWITCH = "STORECORE_OBSERVERS"
@@ -99,6 +99,10 @@ def _hooks(plugin: Plugin) -> list[str]:
         manager = load_plugin(plugin)
     except PluginError as error:
         raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
+    return _names(plugin, manager)
+
+
+def _names(plugin: Plugin, manager: pluggy.PluginManager) -> list[str]:
     callers = manager.get_hookcallers(manager.get_plugin(plugin.name)) or []
     return [caller.name for caller in callers]
 
@@ -114,8 +118,11 @@ def are_on() -> bool:
 
 
 def _load() -> Iterable[pluggy.PluginManager]:
+    """Yield the plugins with a hook for stores; those with formats of files observe nothing."""
     for plugin in find(OBSERVERS):
         try:
-            yield load_plugin(plugin)
+            manager = load_plugin(plugin)
+            if _names(plugin, manager) != [FORMATS]:
+                yield manager
         except PluginError as error:
             _log.error("%s is left out: %s", plugin.described, error, exc_info=error.__cause__)

@@ -2,7 +2,8 @@
 
 A *backend* is an entry point in the group `storecore.backends`. Its name is the word that users
 write in their config; its target is a module (or object) with the hook `storecore_backend`. An
-*observer* is an entry point in the group `storecore.plugins` with any of the other three hooks.
+*observer* is an entry point in the group `storecore.plugins` with any of the three hooks that are
+called for a store. `storecore_import_formats`, in the same group, adds formats to the import.
 
 ```python
 from storecore import BackendSpec, hookimpl
@@ -16,16 +17,20 @@ def storecore_backend():
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 from msgspec import Struct
 
 from storecore.protocols import DataStore
 
+if TYPE_CHECKING:
+    from storecore.plugins.formats import ImportFormat
+
 PROJECT = "storecore"
 BACKENDS = "storecore.backends"
 OBSERVERS = "storecore.plugins"
+FORMATS = "storecore_import_formats"
 API_VERSION = 1
 PROMISES = {
     "durable": "after a write has returned, its data survives kill -9",
@@ -136,3 +141,8 @@ def storecore_closed(store: DataStore) -> None:
 
     Only its `repr` works; every method raises `StoreClosed`.
     """
+
+
+@hookspec
+def storecore_import_formats() -> list[ImportFormat]:  # type: ignore[empty-body]
+    """Return formats of files for `storecore import --format`. Called by this command only."""

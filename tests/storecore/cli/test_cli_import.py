@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storecore.cli.columns import field_of
+from storecore.cli.imports.columns import field_of
 from storecore.cli.regularity import warn_of_spelling
 from storecore.store.frames import names as frame_names
 
@@ -393,9 +393,17 @@ def test_a_file_without_symbols_needs_one(cli, at, csv_file):
     assert "symbol (or give --symbol)" in cli("import", file, *at).stderr
 
 
-def test_a_symbol_beside_a_column_of_symbols_is_refused(cli, at, csv_file):
+def test_a_symbol_replaces_the_one_of_the_file_with_a_notice(cli, at, csv_file, stored):
     told = cli("import", csv_file(GOOD), "--symbol", "IBM", *at).stderr
-    assert "--symbol IBM is given, but the file has its own column 'Symbol'" in told
+    assert told == "the column 'Symbol' is not used: all rows are stored as IBM, as --symbol says\n"
+    assert [bar.symbol for bar in stored("IBM")] == ["IBM"]
+
+
+def test_a_symbol_never_makes_one_of_two(cli, at, csv_file, stored):
+    file = csv_file(GOOD, GOOD.replace("AAPL", "MSFT"))
+    told = cli("import", file, "--symbol", "IBM", *at).stderr
+    assert "--symbol IBM is given, but the column 'Symbol' has several symbols" in told
+    assert stored("IBM") == []
 
 
 def test_an_empty_symbol_is_refused(cli, at, csv_file):
@@ -491,7 +499,7 @@ def test_a_price_is_the_float_that_its_text_says(cli, at, csv_file, stored):
         "-inf",
         "1_000",
         "1,5",
-        "$5",
+        "$",
         "0x10",
         "٣",
         "1e999",
@@ -565,7 +573,7 @@ def test_a_date_or_time_is_kept_as_utc(cli, at, csv_file, stored, text, zone, ex
     [
         ("", "UTC"),
         ("05/01/2026", "UTC"),
-        ("1767571200", "UTC"),
+        ("1767571200000000000000", "UTC"),
         ("2026-02-30", "UTC"),
         ("2026-01-05T14:30:00.0000001", "UTC"),
         ("2026-03-08 02:30", "America/New_York"),
@@ -575,8 +583,8 @@ def test_a_date_or_time_is_kept_as_utc(cli, at, csv_file, stored, text, zone, ex
     ],
     ids=[
         "nothing",
-        "not ISO",
-        "seconds since 1970",
+        "the day or the month first",
+        "a number without a unit",
         "no day of the calendar",
         "finer than a microsecond",
         "a time that the clocks skipped",
@@ -630,7 +638,7 @@ def test_a_nanosecond_of_parquet_is_a_bad_row_and_never_rounded(cli, at, parquet
 
 
 @pytest.mark.parametrize(
-    "value", [pa.scalar(None, pa.timestamp("us")), 1767571200, time(9, 30)], ids=repr
+    "value", [pa.scalar(None, pa.timestamp("us")), 17675712, time(9, 30)], ids=repr
 )
 def test_a_date_of_parquet_that_is_none_is_a_bad_row(cli, at, parquet_file, value):
     told = cli("import", parquet_file(date=pa.array([value])), *at).stderr
@@ -816,7 +824,7 @@ def test_an_hour_that_comes_twice_is_reported_in_parquet_too(cli, at, parquet_fi
 # Digits.
 
 
-@pytest.mark.parametrize("text", ["2024010100", "1712030100", "20240102ab", "1712030100000"])
+@pytest.mark.parametrize("text", ["2024010100", "171203010", "20240102ab", "17120301000000000000"])
 def test_digits_that_may_be_another_time_are_a_bad_row(cli, at, csv_file, text):
     result = cli("import", csv_file(GOOD.replace("2026-01-05", text)), *at)
     assert result.exit_code == 1
@@ -875,7 +883,7 @@ def test_a_time_of_int96_that_is_none_is_a_bad_row(cli, at, tmp_path, nanosecond
         (pa.timestamp("ms"), -(2**62)),
         (pa.timestamp("us"), 2**62),
         (pa.timestamp("us", "UTC"), 253_402_300_800_000_000),
-        (pa.int64(), 1_712_030_100),
+        (pa.int64(), 171_203_010),
     ],
 )
 def test_a_time_of_parquet_that_no_calendar_has_is_a_bad_row(cli, at, parquet_file, kind, value):

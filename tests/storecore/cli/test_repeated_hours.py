@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.cli.repeated_hours import resolved_by_order
+from storecore.cli.imports.repeated_hours import resolved_by_order
 
 NIGHT = datetime(2024, 11, 3)
 

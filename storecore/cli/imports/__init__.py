@@ -1,0 +1,8 @@
+"""`storecore import`: files of bars, in whatever shape a vendor gives them, as bars of a store.
+
+    sources → text → layout → contents    a file, decompressed, as blocks of columns of texts
+    columns, dates, numbers, further      what a column is, and its texts as values
+    rows → spool → writes                 checked bars, kept until all are checked, then written
+
+Everything is streamed: a block is two megabytes of text, whatever the size of the file.
+"""

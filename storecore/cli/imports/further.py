@@ -1,0 +1,116 @@
+"""The further columns of a file, as values of one type each (law B6).
+
+Parquet has types. The type of a column of texts is what all of them are: whole numbers, numbers,
+booleans or times with an offset; else it stays text. A number with a zero in front, such as 007, is
+text: it may be a code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.bars.rows import MAX_WHOLE
+from storecore.cli.timestamps import parse_time
+from storecore.errors import InvalidData
+from storecore.store.frames.extra import MOMENT, further_columns
+from storecore.store.frames.numbers import is_text
+from storecore.store.frames.source import Column
+
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,18})", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*|(?=\.\d))(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ].*(Z|[+-]\d\d:?\d\d)", re.ASCII)
+_BOOLS = {"true": True, "false": False}
+_ABSENT = ("", "nan")  # as pandas and others write a missing number
+
+
+def _is_whole(text: str) -> bool:
+    return _WHOLE.fullmatch(text) is not None and abs(int(text)) <= MAX_WHOLE
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
+
+
+def _is_bool(text: str) -> bool:
+    return text.casefold() in _BOOLS
+
+
+def _is_time(text: str) -> bool:
+    if _TIME.fullmatch(text) is None:
+        return False
+    try:
+        parse_time(text, "time")
+    except InvalidData:
+        return False
+    return True
+
+
+_TYPES: tuple[tuple[Callable[[str], bool], Callable[[str], Any], pa.DataType], ...] = (
+    (_is_whole, int, pa.int64()),
+    (_is_number, float, pa.float64()),
+    (_is_bool, lambda text: _BOOLS[text.casefold()], pa.bool_()),
+    (_is_time, datetime.fromisoformat, MOMENT),
+)
+
+
+class Further:
+    """The further columns of all files of an import: seen as texts, then given their types."""
+
+    def __init__(self) -> None:
+        self._possible: dict[str, list[int]] = {}  # types that all texts of a column have
+        self._given: set[str] = set()
+
+    @property
+    def names(self) -> set[str]:
+        """The columns that are texts until all rows are known."""
+        return set(self._possible)
+
+    def seen(self, columns: dict[str, pa.Array], *, is_typed: bool) -> dict[str, pa.Array]:
+        """Return columns of a block as they are kept until all are known."""
+        found = {}
+        for name, values in columns.items():
+            if is_text(values.type) and not is_typed:
+                found[name] = pc.utf8_trim_whitespace(pc.fill_null(values, ""))
+                self._look(name, found[name])
+            elif not pa.types.is_null(values.type):
+                found[name] = _typed(name, values)
+        return found
+
+    def _look(self, name: str, texts: pa.Array) -> None:
+        possible = self._possible.setdefault(name, list(range(len(_TYPES))))
+        if not possible:
+            return
+        for text in pc.unique(texts).to_pylist():
+            if text.casefold() in _ABSENT:
+                continue
+            self._given.add(name)
+            possible[:] = [each for each in possible if _TYPES[each][0](text)]
+            if not possible:
+                break
+
+    def typed(self, name: str, texts: pa.Array) -> pa.Array:
+        """Return the values of a column in the type that all of its texts have."""
+        if name not in self._possible or not is_text(texts.type):
+            return texts
+        possible = self._possible[name] if name in self._given else []
+        coded = pc.dictionary_encode(texts)
+        values = coded.dictionary.to_pylist()
+        if not possible:
+            return pa.array([text or None for text in values], pa.string()).take(coded.indices)
+        _, value, kind = _TYPES[possible[0]]
+        read = [None if text.casefold() in _ABSENT else value(text) for text in values]
+        return pa.array(read, kind).take(coded.indices)
+
+
+def _typed(name: str, values: pa.Array) -> pa.Array:
+    found, problems = further_columns({name: Column(name, pa.chunked_array([values]))})
+    if problems:
+        raise click.ClickException(f"{'; '.join(problems)}: give --extra ignore")
+    return found[name].combine_chunks()

@@ -1,0 +1,148 @@
+"""All files of an import, read and checked: bars in runs, notes, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from itertools import chain
+
+import click
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storecore.bars.groups import grouped
+from storecore.cli.imports.contents import Content
+from storecore.cli.imports.csv_content import csv_content
+from storecore.cli.imports.form import Form
+from storecore.cli.imports.formats import named_file
+from storecore.cli.imports.further import Further
+from storecore.cli.imports.options import AUTO, FileOptions, form_of
+from storecore.cli.imports.problems import MOST_SHOWN
+from storecore.cli.imports.report import FIRST
+from storecore.cli.imports.rows import FileRows
+from storecore.cli.imports.runs import Runs
+from storecore.cli.imports.sources import Opened, Source
+from storecore.cli.imports.wide import long
+from storecore.cli.text import printable
+
+_DEFAULT = "1d"
+
+
+class Intake:
+    """Reads files one after another; `several` says that there are others."""
+
+    def __init__(self, options: FileOptions, several: bool) -> None:
+        self._options, self._several = options, several
+        self._preset = options.preset()
+        self.timeframe = options.timeframe or self._preset.timeframe or ""
+        self.runs, self.further = Runs(), Further()
+        self.notes: list[str] = []
+        self.bad: list[str] = []
+        self.bad_count = 0
+        self.ignored: dict[str, None] = {}
+        self.midnights = ""
+        self.given: list[pa.Table] = []
+        self.unit = "line"
+        self._first: list[pa.Table] = []
+
+    def read(self, source: Source, advance: Callable[[int], None]) -> None:
+        """Read and check a whole file. Raises `click.ClickException` if it cannot be used."""
+        with _naming(source.name), ExitStack() as stack:
+            opened = stack.enter_context(closing(source.open()))
+            content, form = self._content(opened, source)
+            rows = FileRows(content, form, self.further)
+            for checked in rows.tables():
+                self.runs.add(checked.bars)
+                if checked.given is not None:
+                    self.given.append(checked.given)
+                if sum(map(len, self._first)) < FIRST:
+                    self._first.append(checked.bars.slice(0, FIRST))
+                advance(len(checked.bars))
+        self._take(rows, content, source)
+
+    def close(self) -> None:
+        """Remove what is kept on disk."""
+        self.runs.close()
+
+    def first_bars(self) -> pa.Table | None:
+        """Return the first bars as they would be stored, None if there are none."""
+        if not self._first:
+            return None
+        bars = pa.concat_tables(self._first, promote_options="permissive").slice(0, FIRST)
+        for name in self.further.names & {*bars.column_names}:
+            values = self.further.typed(name, bars[name].combine_chunks())
+            bars = bars.set_column(bars.column_names.index(name), name, values)
+        return bars
+
+    def _take(self, rows: FileRows, content: Content, source: Source) -> None:
+        before = f"{printable(source.name)}: " if self._several else ""
+        self.notes += [f"{before}{note}" for note in rows.notes]
+        self.bad += [f"{before}{text}" for text in rows.problems.texts][
+            : MOST_SHOWN - len(self.bad)
+        ]
+        self.bad_count += rows.problems.count
+        self.ignored |= dict.fromkeys(rows.ignored)
+        self.midnights = self.midnights or rows.midnights
+        self.unit = content.unit
+
+    def _content(self, opened: Opened, source: Source) -> tuple[Content, Form]:
+        """Return the content of a file and how to read it; find out the timeframe if need be."""
+        said = named_file(self._preset, source.stem).timeframe
+        if not self.timeframe:
+            self.timeframe = said or (_DEFAULT if self._options.format is None else AUTO)
+        form = form_of(source, self._options, self._preset, self.timeframe)
+        content = long(_content_of(opened, source.name, form))
+        if self.timeframe != AUTO:
+            return content, form
+        first = next(content.blocks, None)
+        head = content._replace(blocks=iter([] if first is None else [first]))
+        self.timeframe = _timeframe_of(FileRows(head, form, Further()))
+        self.notes.append(f"timeframe: {self.timeframe}, by the dates of {printable(source.name)}")
+        form = form_of(source, self._options, self._preset, self.timeframe)
+        return content._replace(
+            blocks=chain(() if first is None else (first,), content.blocks)
+        ), form
+
+
+def _content_of(opened: Opened, name: str, form: Form) -> Content:
+    """Return the content of a file in the format that its first bytes show."""
+    head = opened.head.lstrip()
+    if opened.head.startswith((b"PAR1", b"ARROW1")):
+        from storecore.cli.imports.columnar_content import feather_content, parquet_content
+
+        read = parquet_content if opened.head.startswith(b"PAR1") else feather_content
+        return read(opened, name, form.written)
+    if head.startswith(b"{") or (
+        head.startswith(b"[") and head[1:].lstrip()[:1] in b'[{"0123456789]'
+    ):
+        from storecore.cli.imports.json_content import json_content
+
+        return json_content(opened, name, form)
+    return csv_content(opened, name, form)
+
+
+def _timeframe_of(rows: FileRows) -> str:
+    """Return the timeframe that the first rows show: the most frequent step between their dates."""
+    from storecore.bars.regularity import named_step
+
+    tables = [checked.bars for checked in rows.tables()]
+    bars = pa.concat_tables(tables) if tables else None
+    if bars is None or len(bars) < 2:
+        return _DEFAULT
+    first = bars.filter(pc.equal(bars["symbol"], bars["symbol"][0]))
+    dates = grouped(first["symbol"], first.select(["date"])).table["date"]
+    return named_step(pc.cast(dates, pa.int64()).combine_chunks()) or _DEFAULT
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Put the name of the file before an error about its content."""
+    try:
+        yield
+    except click.BadParameter:
+        raise
+    except click.ClickException as error:
+        shown = printable(name)
+        if error.message.startswith((shown, "--")):
+            raise
+        raise click.ClickException(f"{shown}: {error.message}") from None
