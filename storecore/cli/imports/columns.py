@@ -33,23 +33,19 @@ _WEAK = {
     "date": (
         *("t", "dt", "ts", "gmt time", "local time", "date time", "start", "begin", "start time"),
         *("unix", "unix timestamp", "epoch", "period", "trading day", "trade date"),
-        *("time period start", "datum", "date utc", "timestamp utc"),
+        *("time period start", "datum", "data", "date utc", "timestamp utc"),
     ),
-    "open": ("o", "open price", "first", "price open"),
-    "high": ("h", "high price", "price high", "max"),
-    "low": ("l", "low price", "price low", "min"),
+    "open": ("o", "open price", "price open", "first", "erster", "eröffnung", "otwarcie"),
+    "high": ("h", "high price", "price high", "max", "hoch", "najwyzszy"),
+    "low": ("l", "low price", "price low", "min", "tief", "najnizszy"),
     "close": (
-        "c",
-        "close/last",
-        "last",
-        "last price",
-        "price",
-        "close price",
-        "price close",
-        "latest",
-        "settle",
+        *("c", "close/last", "last", "last price", "price", "close price", "price close"),
+        *("latest", "settle", "schluss", "schlusskurs", "zamkniecie"),
     ),
-    "volume": ("v", "tick volume", "tickvol", "volume traded", "base volume", "turnover volume"),
+    "volume": (
+        *("v", "tick volume", "tickvol", "volume traded", "base volume", "turnover volume"),
+        *("volumen", "wolumen"),
+    ),
 }
 _EXACT = ("T", "S")  # their small letters mean something else
 _TICKS = ("tickvol", "tickvolume")
@@ -206,6 +202,17 @@ def _ticks(names: Sequence[str], at: Mapping[str, int]) -> int | None:
     """Return the column of tick volumes beside the one of volumes."""
     found = [place for place, name in enumerate(names) if _plain(name) in _TICKS]
     return found[0] if found and "volume" in at and at["volume"] != found[0] else None
+
+
+def with_ticks(columns: Columns, header: Sequence[str]) -> Columns:
+    """Return columns in which tick volumes count, and the others are a further column."""
+    ticks, volume = columns.ticks, columns.at["volume"]
+    assert ticks is not None
+    extra = {
+        (_bare(header[volume]) if place == ticks else name): (volume if place == ticks else place)
+        for name, place in columns.extra.items()
+    }
+    return columns._replace(at={**columns.at, "volume": ticks}, extra=extra)
 
 
 def _split_off_clock(named: list[str | None], sample: Sequence[str] | None) -> int | None:

@@ -6,7 +6,7 @@ What a vendor writes that the import recognizes by itself is not repeated here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import click
@@ -38,7 +38,7 @@ FORMATS = (
         name="stooq",
         summary="a bulk archive, or the history of a symbol",
         header="<TICKER>,<PER>,<DATE>,<TIME>",
-        file_name=r"(?P<symbol>[^_]+)(_(?P<timeframe>[dwm]))?",
+        file_name=r"(?P<symbol>.+?)(_(?P<timeframe>[dwm]))?",
         timezone="Europe/Warsaw",
         day="written",
     ),
@@ -80,7 +80,7 @@ FORMATS = (
         summary="MetaTrader 4, without a header; times as in mt5",
         names=(_SPLIT_BARS,),
         row=r"\d{4}\.\d\d\.\d\d,\d\d:\d\d,[\d.]+,",
-        file_name=_MT,
+        file_name=r"(?P<symbol>[A-Za-z.]+?)_?(?P<timeframe>[MH]?\d+|D1|W1|MN1)",
         day="written",
     ),
     ImportFormat(
@@ -126,7 +126,7 @@ FORMATS = (
     ImportFormat(
         name="tradingview",
         summary="an exported chart, whose name has the symbol and the resolution",
-        header="time,open,high,low,close",
+        header="time,open,high,low,close,Volume",
         file_name=r"(?:[A-Z0-9]+[_:])?(?P<symbol>[^,]+), (?P<timeframe>\d+[SDWM]?)(_.*| \(.*)?",
         day="written",
         volume="none",
@@ -209,6 +209,22 @@ FORMATS = (
         timezone=_NEW_YORK,
         columns={"volume": "Up"},
     ),
+    ImportFormat(
+        name="ariva",
+        summary="histories of ariva.de and German banks, with decimal commas",
+        header="Datum,Erster,Hoch,Tief,Schlusskurs",
+        file_name=r"(?:wkn_)?(?P<symbol>[^_]+)(_historic)?",
+        columns={"volume": "Stuecke"},
+        decimal=",",
+    ),
+    ImportFormat(
+        name="marketwatch",
+        summary="historical quotes of MarketWatch and the WSJ, years of two digits",
+        file_name=r"(?:.*_)?(?P<symbol>[^_]+)",
+        date_format="%m/%d/%y",
+        volume="none",
+        decimal=".",
+    ),
 )
 
 
@@ -262,14 +278,12 @@ def _timeframe(text: str | None) -> str | None:
     return None if length is None else length.name
 
 
-def fitting(header: Sequence[str], line: str, formats: Mapping[str, ImportFormat]) -> list[str]:
-    """Return the names of the formats that a header, or a first row, shows."""
-    names = [name.strip().casefold() for name in header]
+def fitting(line: str, formats: Mapping[str, ImportFormat]) -> list[str]:
+    """Return the names of the formats that a line shows: their header, or their first row."""
+    cells = [cell.strip(' "') for cell in re.split(r"[,;\t]", line)]
     return [
         name
         for name, each in formats.items()
-        if (
-            each.header and names[: each.header.count(",") + 1] == each.header.casefold().split(",")
-        )
+        if (each.header and cells[: each.header.count(",") + 1] == each.header.split(","))
         or (each.row and re.match(each.row, line))
     ]

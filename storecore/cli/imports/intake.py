@@ -22,6 +22,7 @@ from storecore.cli.imports.report import FIRST
 from storecore.cli.imports.rows import FileRows
 from storecore.cli.imports.runs import Runs
 from storecore.cli.imports.sources import Opened, Source
+from storecore.cli.imports.suggestion import hint_after_an_error, note_after_a_success
 from storecore.cli.imports.wide import long
 from storecore.cli.text import printable
 
@@ -47,7 +48,7 @@ class Intake:
 
     def read(self, source: Source, advance: Callable[[int], None]) -> None:
         """Read and check a whole file. Raises `click.ClickException` if it cannot be used."""
-        with _naming(source.name), ExitStack() as stack:
+        with self._naming(source), ExitStack() as stack:
             opened = stack.enter_context(closing(source.open()))
             content, form = self._content(opened, source)
             rows = FileRows(content, form, self.further)
@@ -64,6 +65,20 @@ class Intake:
         """Remove what is kept on disk."""
         self.runs.close()
 
+    @contextmanager
+    def _naming(self, source: Source) -> Iterator[None]:
+        """Put the file before an error about its content, and behind it a format that fits."""
+        try:
+            yield
+        except click.BadParameter:
+            raise
+        except click.ClickException as error:
+            shown = printable(source.name)
+            text = error.message
+            text = text if text.startswith((shown, "--")) else f"{shown}: {text}"
+            hint = hint_after_an_error(source) if self._options.format is None else ""
+            raise click.ClickException(f"{text}{hint}") from None
+
     def first_bars(self) -> pa.Table | None:
         """Return the first bars as they would be stored, None if there are none."""
         if not self._first:
@@ -76,7 +91,8 @@ class Intake:
 
     def _take(self, rows: FileRows, content: Content, source: Source) -> None:
         before = f"{printable(source.name)}: " if self._several else ""
-        self.notes += [f"{before}{note}" for note in rows.notes]
+        notes = [*rows.notes, *note_after_a_success(source, self._options)]
+        self.notes += [f"{before}{note}" for note in notes]
         self.bad += [f"{before}{text}" for text in rows.problems.texts][
             : MOST_SHOWN - len(self.bad)
         ]
@@ -132,17 +148,3 @@ def _timeframe_of(rows: FileRows) -> str:
     first = bars.filter(pc.equal(bars["symbol"], bars["symbol"][0]))
     dates = grouped(first["symbol"], first.select(["date"])).table["date"]
     return named_step(pc.cast(dates, pa.int64()).combine_chunks()) or _DEFAULT
-
-
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    """Put the name of the file before an error about its content."""
-    try:
-        yield
-    except click.BadParameter:
-        raise
-    except click.ClickException as error:
-        shown = printable(name)
-        if error.message.startswith((shown, "--")):
-            raise
-        raise click.ClickException(f"{shown}: {error.message}") from None

@@ -67,10 +67,10 @@ def names_for(given: Sequence[str], width: int) -> list[str]:
 
 def _with_header(texts: Sequence[str], places: Sequence[int], form: Form, name: str) -> Layout:
     between = [form.delimiter] if form.delimiter else DELIMITERS
-    for order, at in enumerate(places):
+    for order in range(len(places)):
         for delimiter in between:
-            cells = _cells(texts[at], delimiter, name)
-            if _named(cells) >= _FEWEST:
+            rows = [_cells(texts[each], delimiter, name) for each in places[order : order + 3]]
+            if _named(rows[0]) >= _FEWEST or _wide_header(rows) is not None:
                 return _at_header(texts, places[order:], delimiter, name, places[:order])
     delimiter = form.delimiter or _most_frequent(texts[places[0]])
     first = _cells(texts[places[0]], delimiter, name)
@@ -90,9 +90,11 @@ def _at_header(
     """Return the layout of a file with a header at the first of these places."""
     rows = [_cells(texts[at], delimiter, name) for at in places[:4]]
     notes = tuple(_note_of(texts, skipped))
-    wide = _wide(rows, delimiter, places, notes)
+    wide = _wide_header(rows)
     if wide is not None:
-        return wide
+        fields, tickers = wide
+        sample = rows[3] if len(rows) > 3 else None
+        return Layout(fields, delimiter, places[2] + 1, sample, tuple(tickers), notes)
     names, sample = rows[0], rows[1] if len(rows) > 1 else None
     if sample is not None and len(sample) == len(names) + 1 and not sample[-1]:
         names = [*names, ""]  # rows that end with a delimiter
@@ -106,18 +108,14 @@ def _note_of(texts: Sequence[str], skipped: Sequence[int]) -> list[str]:
     return [f"skipped {counted(len(skipped), 'line')} before the header: {shown}"]
 
 
-def _wide(
-    rows: list[list[str]], delimiter: str, places: Sequence[int], notes: tuple[str, ...]
-) -> Layout | None:
-    """Return the layout of three header lines: fields and tickers, then the name of the index."""
+def _wide_header(rows: Sequence[list[str]]) -> tuple[list[str], list[str]] | None:
+    """Return the names and tickers of three header lines, of which the last names the index."""
     if len(rows) < 3 or field_of(rows[2][0]) != "date" or any(rows[2][1:]):
         return None
     fields, tickers = rows[:2] if _are_fields(rows[0][1:]) else rows[1::-1]
     if not _are_fields(fields[1:]) or len(tickers) != len(fields):
         return None
-    names = [rows[2][0], *fields[1:]]
-    sample = rows[3] if len(rows) > 3 else None
-    return Layout(names, delimiter, places[2] + 1, sample, ("", *tickers[1:]), notes)
+    return [rows[2][0], *fields[1:]], ["", *tickers[1:]]
 
 
 def _cells(text: str, delimiter: str, name: str) -> list[str]:

@@ -54,7 +54,7 @@ def prices(cells: pa.Array, field: str, style: Style) -> Values:
     if is_text(cells.type) and style.fixed_point and not _with_points(cells):
         whole = prices(cells, field, style._replace(fixed_point=0))
         return whole._replace(column=pc.divide(whole.column, 10.0**style.fixed_point))
-    quick = _quick(cells)
+    quick = _quick(cells, style)
     if quick is not None and pc.all(pc.is_finite(quick)).as_py() is not False:
         return Values(quick, {})
     return _one_by_one(cells, lambda cell: price(number(cell, field, style), field), pa.float64())
@@ -65,7 +65,7 @@ def volumes(cells: pa.Array, style: Style, *, lenient: bool) -> Values:
 
     With `lenient`, neither was one of -1, a dash or what is written for nothing.
     """
-    quick = _quick(cells)
+    quick = _quick(cells, style)
     if quick is not None and _are_plain_volumes(quick):
         return Values(quick, {})
 
@@ -93,12 +93,12 @@ def _as_column(values: list[Any]) -> pa.Array:
     return pa.array([None if each is None else float(each) for each in values], pa.float64())
 
 
-def _quick(cells: pa.Array) -> pa.Array | None:
+def _quick(cells: pa.Array, style: Style) -> pa.Array | None:
     """Return cells as Arrow's floats, None if it cannot read all of them."""
     kind = cells.type
     if pa.types.is_floating(kind):
         return pc.cast(cells, pa.float64()) if not cells.null_count else None
-    if not is_text(kind) or cells.null_count:
+    if not is_text(kind) or cells.null_count or style.decimal == ",":
         return None
     try:
         return pc.cast(cells, pa.float64())
@@ -188,6 +188,15 @@ def _with_point(cell: str) -> int | float:
 def _exact(value: Decimal) -> int | float:
     whole = int(value)
     return whole if whole == value and whole <= MAX_WHOLE else float(value)
+
+
+def with_points(texts: pa.Array, style: Style) -> pa.Array:
+    """Return texts with numbers that have a decimal comma, such as 1.234,5, as 1234.5."""
+    if style.decimal != "," or not is_text(texts.type):
+        return texts
+    is_number = pc.match_substring_regex(texts, r"^\s*[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?\s*$")
+    plain = pc.replace_substring(pc.replace_substring(texts, ".", ""), ",", ".")
+    return pc.if_else(is_number, plain, texts)
 
 
 def decimal_of(columns: list[pa.Array]) -> str | None:

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars.table import PRICES
-from storecore.cli.imports.columns import has_symbols, recognize
+from storecore.cli.imports.columns import has_symbols, recognize, with_ticks
 from storecore.cli.imports.contents import Block, Content
 from storecore.cli.imports.date_format import DateFormat
 from storecore.cli.imports.dates import Dates, Moments
 from storecore.cli.imports.form import Form
 from storecore.cli.imports.further import Further
 from storecore.cli.imports.nights import Nights
-from storecore.cli.imports.numbers import Style, decimal_of, prices, volumes
+from storecore.cli.imports.numbers import Style, decimal_of, prices, volumes, with_points
 from storecore.cli.imports.problems import Problems
 from storecore.cli.text import printable
 from storecore.errors import StoreError
@@ -79,8 +79,7 @@ class FileRows:
             yield Checked(pa.concat_tables(rows))
 
     def _checked(self, block: Block) -> Checked:
-        if self._style is None:
-            self._begin(block)
+        style = self._style or self._begin(block)
         columns, wrong = self._columns, dict[int, str]()
         text_of = self._content.text_of
         cells = {field: text_of(block.columns[place]) for field, place in columns.at.items()}
@@ -89,27 +88,25 @@ class FileRows:
         moments = self._dates.moments(cells["date"], clocks)
         _add(wrong, moments.readings.problems)
         values["date"] = pc.cast(moments.readings.instants, DATE)
-        values |= self._numbers(cells, block.rows, wrong)
-        extra = {name: block.columns[place] for name, place in columns.extra.items()}
+        values |= self._numbers(cells, block.rows, style, wrong)
+        extra = {
+            name: with_points(block.columns[place], style) for name, place in columns.extra.items()
+        }
         values |= self._further.seen(extra, is_typed=self._content.unit == "row")
         return self._good(pa.table(values), moments, block, wrong)
 
-    def _begin(self, block: Block) -> None:
-        """Recognize in the first rows how numbers are written, and which volumes count."""
+    def _begin(self, block: Block) -> Style:
+        """Return how numbers are written, as the first rows show; see which volumes count."""
         at = self._columns.at
         texts = [
             block.columns[place] for field, place in at.items() if field in (*PRICES, "volume")
         ]
         self._style = Style(self._form.decimal or decimal_of(texts), self._form.fixed_point)
-        ticks = self._columns.ticks
-        if ticks is not None and _are_zero(block.columns[at["volume"]]):
-            names, extra = self._content.names, dict(self._columns.extra)
-            name = next((each for each, place in extra.items() if place == ticks), None)
-            if name is not None:
-                extra[names[at["volume"]].strip("<> ")] = at["volume"]
-                del extra[name]
-            self._columns = self._columns._replace(at={**at, "volume": ticks}, extra=extra)
-            self._volume_notes = [f"volume: {names[ticks]}, since {names[at['volume']]} is zero"]
+        if self._columns.ticks is not None and _are_zero(block.columns[at["volume"]]):
+            self._columns = with_ticks(self._columns, self._content.names)
+            name, other = self._content.names[self._columns.at["volume"]], at["volume"]
+            self._volume_notes = [f"volume: {name}, since {self._content.names[other]} is zero"]
+        return self._style
 
     def _symbols(self, block: Block, cells: Any, wrong: dict[int, str]) -> pa.Array:
         if cells is None:
@@ -145,16 +142,17 @@ class FileRows:
                 "--symbol"
             )
 
-    def _numbers(self, cells: Any, count: int, wrong: dict[int, str]) -> dict[str, pa.Array]:
-        assert self._style is not None
+    def _numbers(
+        self, cells: Any, count: int, style: Style, wrong: dict[int, str]
+    ) -> dict[str, pa.Array]:
         found = {}
         for field in PRICES:
-            read = prices(cells[field], field, self._style)
+            read = prices(cells[field], field, style)
             found[field] = read.column
             _add(wrong, read.problems)
         if "volume" not in cells:
             return found | {"volume": pa.nulls(count, pa.float64())}
-        read = volumes(cells["volume"], self._style, lenient=self._form.volume == "none")
+        read = volumes(cells["volume"], style, lenient=self._form.volume == "none")
         _add(wrong, read.problems)
         return found | {"volume": read.column}
 

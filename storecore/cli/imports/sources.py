@@ -208,9 +208,9 @@ class Metered(RawIOBase):
         self._read += len(found)
         if self._read > self._most:
             raise click.ClickException(
-                f"{printable(self._name)}: decompressed it is more than {self._read // 2**20:,} MB, "
-                f"over {MOST_TIMES} times its size: nothing was written; if it is sound, "
-                "decompress it and import the result"
+                f"{printable(self._name)}: decompressed it is more than "
+                f"{self._read // 2**20:,} MB, over {MOST_TIMES} times its size: nothing was "
+                "written; if it is sound, decompress it and import the result"
             )
         buffer[: len(found)] = found
         return len(found)
