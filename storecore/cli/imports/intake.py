@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 
 import click
@@ -48,9 +48,8 @@ class Intake:
 
     def read(self, source: Source, advance: Callable[[int], None]) -> None:
         """Read and check a whole file. Raises `click.ClickException` if it cannot be used."""
-        with self._naming(source), ExitStack() as stack:
-            opened = stack.enter_context(closing(source.open()))
-            content, form = self._content(opened, source)
+        with self._naming(source), ExitStack() as held:
+            content, form = self._content(source.open(held), source)
             rows = FileRows(content, form, self.further)
             for checked in rows.tables():
                 self.runs.add(checked.bars)

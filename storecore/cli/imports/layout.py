@@ -20,6 +20,7 @@ from storecore.cli.text import counted, printable
 DELIMITERS = ",;\t|"
 _FEWEST = 3  # named fields in a header
 _LOOKED_AT = 25  # lines
+_MOST = 4_000  # columns
 
 
 class Layout(NamedTuple):
@@ -123,6 +124,10 @@ def _cells(text: str, delimiter: str, name: str) -> list[str]:
         found = next(csv.reader([text], delimiter=delimiter), [])
     except csv.Error as error:
         raise click.ClickException(f"{printable(name)}: not CSV: {error}") from None
+    if len(found) > _MOST:
+        raise click.ClickException(
+            f"{printable(name)}: a line of {len(found):,} cells; a file may have {_MOST:,} columns"
+        )
     return [cell.strip() for cell in found]
 
 

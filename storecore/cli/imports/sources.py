@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from glob import glob
 from io import BufferedReader, RawIOBase
 from pathlib import Path, PurePath
@@ -45,35 +45,33 @@ _FOREIGN = {
 
 
 class Source(NamedTuple):
-    """A file to import. `stem` is its name without folders and endings, for symbols in names."""
+    """A file to import. `stem` is its name without folders and endings, for symbols in names.
+
+    `open` takes what will close all files that it opens.
+    """
 
     name: str
     stem: str
-    open: Callable[[], Opened]
+    open: Callable[[ExitStack], Opened]
 
 
 class Opened(NamedTuple):
     """The decompressed content of a source: its first bytes, and a file to read from.
 
-    `is_file` says that the file can be read in any order. `held` are files to close.
+    `is_file` says that the file can be read in any order. `held` closes all files in the end.
     """
 
     head: bytes
     file: Any
     is_file: bool
-    held: list[Any]
-
-    def close(self) -> None:
-        """Close all files that were opened for it."""
-        for each in self.held:
-            each.close()
+    held: ExitStack
 
 
 def sources_of(given: Sequence[str]) -> Iterator[Source]:
     """Yield the sources that paths, patterns and `-` name, archives member by member."""
     for each in given:
         if each == STDIN:
-            yield Source("stdin", "", lambda: _opened("stdin", _stdin(), 0, []))
+            yield Source("stdin", "", lambda held: _opened("stdin", _stdin(), 0, held))
             continue
         for path in _matching(each):
             yield from _of_path(path)
@@ -104,7 +102,7 @@ def _of_path(path: str) -> Iterator[Source]:
     with Path(path).open("rb") as file:
         is_archive = file.read(4) == _ARCHIVE
     if not is_archive:
-        yield Source(path, stem_of(path), lambda: _of_file(path))
+        yield Source(path, stem_of(path), lambda held: _of_file(path, held))
         return
     with explained(path), zipfile.ZipFile(path) as archive:
         members = [each for each in archive.infolist() if _is_data(each)]
@@ -116,13 +114,13 @@ def _of_path(path: str) -> Iterator[Source]:
         yield Source(name, stem_of(member.filename), _opener(path, member, name))
 
 
-def _opener(path: str, member: zipfile.ZipInfo, name: str) -> Callable[[], Opened]:
-    return lambda: _of_member(path, member, name)
+def _opener(path: str, member: zipfile.ZipInfo, name: str) -> Callable[[ExitStack], Opened]:
+    return lambda held: _of_member(path, member, name, held)
 
 
 def _is_data(member: zipfile.ZipInfo) -> bool:
     parts = PurePath(member.filename).parts
-    is_hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+    is_hidden = any(part.startswith((".", "__MACOSX")) for part in parts if part != "..")
     return not (member.is_dir() or is_hidden or member.filename.endswith(".CHECKSUM"))
 
 
@@ -137,20 +135,20 @@ def stem_of(path: str) -> str:
     return _ENDINGS.sub("", name, count=1) or name
 
 
-def _of_file(path: str) -> Opened:
-    file = Path(path).open("rb")  # noqa: SIM115 - closed with the content
-    return _opened(path, file, Path(path).stat().st_size, [file], is_file=True)
+def _of_file(path: str, held: ExitStack) -> Opened:
+    file = held.enter_context(Path(path).open("rb"))  # noqa: SIM115
+    return _opened(path, file, Path(path).stat().st_size, held, is_file=True)
 
 
-def _of_member(path: str, member: zipfile.ZipInfo, name: str) -> Opened:
+def _of_member(path: str, member: zipfile.ZipInfo, name: str, held: ExitStack) -> Opened:
     with explained(name):
-        archive = zipfile.ZipFile(path)
-        raw: Any = archive.open(member)
+        archive = held.enter_context(zipfile.ZipFile(path))
+        raw: Any = held.enter_context(archive.open(member))
     inner = BufferedReader(Metered(name, raw, member.compress_size))
-    return _opened(name, inner, 0, [inner, raw, archive])
+    return _opened(name, held.enter_context(inner), 0, held)
 
 
-def _opened(name: str, raw: Any, size: int, held: list[Any], *, is_file: bool = False) -> Opened:
+def _opened(name: str, raw: Any, size: int, held: ExitStack, *, is_file: bool = False) -> Opened:
     """Return the content of a stream, decompressed; `size` is that of its file, 0 if unknown."""
     with explained(name):
         head = raw.peek(16)
@@ -158,9 +156,8 @@ def _opened(name: str, raw: Any, size: int, held: list[Any], *, is_file: bool = 
     if unpack is None:
         _refuse_foreign(name, head)
         return Opened(head, raw, is_file, held)
-    unpacked = unpack(raw)
-    inner = BufferedReader(Metered(name, unpacked, size))
-    held[:0] = [inner, unpacked]
+    unpacked = held.enter_context(closing(unpack(raw)))
+    inner = held.enter_context(BufferedReader(Metered(name, unpacked, size)))
     with explained(name):
         head = inner.peek(16)
     if any(head.startswith(magic) for magic in (*_UNPACKED, _ARCHIVE)):
@@ -244,8 +241,7 @@ def as_file(opened: Opened) -> Any:
     """Return a file that can be read in any order, a temporary one if need be."""
     if opened.is_file:
         return opened.file
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the others
-    opened.held.append(copy)
+    copy = opened.held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
     shutil.copyfileobj(opened.file, copy, 2**20)
     copy.seek(0)
     return copy

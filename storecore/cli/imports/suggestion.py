@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack
 
 import click
 
@@ -25,10 +25,10 @@ def suggested(source: Source) -> list[str]:
 def _first_lines(source: Source) -> Iterator[str]:
     if not source.stem:
         return
-    with closing(source.open()) as opened:
+    with ExitStack() as held:
         try:
-            first = next(line_blocks(opened.file, source.name, None), None)
-        except click.ClickException:  # no text
+            first = next(line_blocks(source.open(held).file, source.name, None), None)
+        except (click.ClickException, OSError):  # no text, or not there
             return
     if first is not None:
         for line in first.data.split(b"\n", _LOOKED_AT)[:_LOOKED_AT]:

@@ -32,6 +32,7 @@ def line_blocks(file: Any, name: str, encoding: str | None) -> Iterator[Lines]:
         data = rest + chunk
         cut = _end_of_rows(data)
         if not cut and len(data) > LONGEST:
+            _refuse_nul(Lines(data, number), name)
             raise click.ClickException(_too_long(name, number, data))
         if cut:
             yield _checked(Lines(data[:cut], number), name)
@@ -56,19 +57,24 @@ def _end_of_rows(data: bytes) -> int:
 
 
 def _too_long(name: str, number: int, data: bytes) -> str:
-    if data.find(b"\n") >= 0:
+    if b"\n" in data:
+        number += next(at for at, line in enumerate(data.split(b"\n")) if line.count(b'"') % 2)
         what = f"line {number}: a quote is not closed within {LONGEST // 2**20} MB: not CSV"
     else:
         what = f"line {number} is longer than {LONGEST // 2**20} MB: not a table of bars"
     return f"{printable(name)}: {what}"
 
 
-def _checked(lines: Lines, name: str) -> Lines:
-    data = lines.data
-    at = data.find(b"\0")
+def _refuse_nul(lines: Lines, name: str) -> None:
+    at = lines.data.find(b"\0")
     if at >= 0:
-        line = lines.first + data.count(b"\n", 0, at)
+        line = lines.first + lines.data.count(b"\n", 0, at)
         raise click.ClickException(f"{printable(name)}: line {line} has a NUL byte: not text")
+
+
+def _checked(lines: Lines, name: str) -> Lines:
+    _refuse_nul(lines, name)
+    data = lines.data
     if not data.isascii():
         try:
             data.decode()
