@@ -94,7 +94,7 @@ class Dates:
             none = pa.nulls(len(cells), pa.int64())
             return Moments(Readings(none, {}, [], dict(enumerate(said))))
         texts = pc.fill_null(pc.cast(cells, pa.string()), "")
-        if clocks is None and self._format is None:
+        if clocks is None and not (self._format or self._epoch or self._calendar):
             found = self._quick(texts)
             if found is not None:
                 return found

@@ -67,11 +67,6 @@ class Further:
         self._possible: dict[str, list[int]] = {}  # types that all texts of a column have
         self._given: set[str] = set()
 
-    @property
-    def names(self) -> set[str]:
-        """The columns that are texts until all rows are known."""
-        return set(self._possible)
-
     def seen(self, columns: dict[str, pa.Array], *, is_typed: bool) -> dict[str, pa.Array]:
         """Return columns of a block as they are kept until all are known."""
         found = {}
@@ -95,11 +90,22 @@ class Further:
             if not possible:
                 break
 
-    def typed(self, name: str, texts: pa.Array) -> pa.Array:
+    def in_types(self, table: pa.Table) -> pa.Table:
+        """Return a table with its further columns in their types, without those of no value."""
+        for name in self._possible.keys() & {*table.column_names}:
+            place = table.column_names.index(name)
+            if name in self._given:
+                values = self._typed(name, table[name].combine_chunks())
+                table = table.set_column(place, name, pa.chunked_array([values]))
+            else:
+                table = table.remove_column(place)
+        return table
+
+    def _typed(self, name: str, texts: pa.Array) -> pa.Array:
         """Return the values of a column in the type that all of its texts have."""
-        if name not in self._possible or not is_text(texts.type):
+        if not is_text(texts.type):
             return texts
-        possible = self._possible[name] if name in self._given else []
+        possible = self._possible[name]
         coded = pc.dictionary_encode(texts)
         values = coded.dictionary.to_pylist()
         if not possible:

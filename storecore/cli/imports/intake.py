@@ -83,10 +83,7 @@ class Intake:
         if not self._first:
             return None
         bars = pa.concat_tables(self._first, promote_options="permissive").slice(0, FIRST)
-        for name in self.further.names & {*bars.column_names}:
-            values = self.further.typed(name, bars[name].combine_chunks())
-            bars = bars.set_column(bars.column_names.index(name), name, values)
-        return bars
+        return self.further.in_types(bars)
 
     def _take(self, rows: FileRows, content: Content, source: Source) -> None:
         before = f"{printable(source.name)}: " if self._several else ""

@@ -39,8 +39,11 @@ def report_bad(texts: Sequence[str], count: int, good: int, named: str, skip_bad
         raise click.ClickException(f"{found}: nothing was written; --skip-bad writes the others")
 
 
-def show_first(bars: pa.Table, timeframe: str) -> None:
+def show_first(bars: pa.Table | None, timeframe: str) -> None:
     """Print the first rows as they would be stored."""
+    if bars is None:
+        console().print("no bars; nothing was written (--dry-run)")
+        return
     further = [name for name in bars.column_names if name not in FIELDS]
     columns: dict[str, Sequence[str]] = {
         "symbol": [printable(each) for each in bars["symbol"].to_pylist()],

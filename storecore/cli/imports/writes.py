@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
 from storecore.cli.imports.further import Further
 from storecore.protocols import DataStore
@@ -42,11 +41,7 @@ def write_runs(
     """Write runs batch by batch, and yield the counts of each batch once it is written."""
     for run in runs:
         for table in batches(run):
-            names = [name for name in table.column_names if name not in FIELDS]
-            for name in names:
-                place = table.column_names.index(name)
-                values = pa.chunked_array([further.typed(name, table[name].combine_chunks())])
-                table = table.set_column(place, name, values)
+            table = further.in_types(table)
             counts = _counts(store, table, timeframe)
             if counts.added or counts.replaced:
                 with silenced():  # the dates were checked, of all files together
@@ -103,6 +98,17 @@ def _are_equal(one: pa.ChunkedArray | None, other: pa.ChunkedArray | None) -> pa
     if one is None or other is None:
         return pc.is_null(one if other is None else other)
     if one.type != other.type:
-        other = pc.cast(other, one.type, safe=False)
+        return _are_equal_numbers(one, other)
     both_null = pc.and_(pc.is_null(one, nan_is_null=True), pc.is_null(other, nan_is_null=True))
     return pc.or_(pc.fill_null(pc.equal(one, other), False), both_null)
+
+
+def _are_equal_numbers(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return whether whole numbers and floats, or what else differs in type, are equal."""
+    kinds = (one.type, other.type)
+    if {*kinds} != {pa.int64(), pa.float64()}:
+        return pc.and_(pc.is_null(one), pc.is_null(other))
+    floats, whole = (one, other) if one.type == pa.float64() else (other, one)
+    same = _are_equal(floats, pc.cast(whole, pa.float64(), safe=False))
+    exact = pc.equal(pc.cast(floats, pa.int64(), safe=False), whole)
+    return pc.and_(same, pc.fill_null(exact, True))
