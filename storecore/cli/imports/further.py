@@ -60,6 +60,13 @@ _TYPES: tuple[tuple[Callable[[str], bool], Callable[[str], Any], pa.DataType], .
 )
 
 
+# What Arrow finds at once; a column that it does not accept is looked at text by text.
+_QUICK = (
+    r"^(-?(0|[1-9]\d{0,17}))?$",
+    r"^([+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?)?$",
+)
+
+
 class Further:
     """The further columns of all files of an import: seen as texts, then given their types."""
 
@@ -80,39 +87,47 @@ class Further:
 
     def _look(self, name: str, texts: pa.Array) -> None:
         possible = self._possible.setdefault(name, list(range(len(_TYPES))))
-        if not possible:
-            return
-        for text in pc.unique(texts).to_pylist():
-            if text.casefold() in _ABSENT:
-                continue
+        if name not in self._given and pc.all(_is_absent(texts)).as_py() is False:
             self._given.add(name)
-            possible[:] = [each for each in possible if _TYPES[each][0](text)]
-            if not possible:
-                break
+        possible[:] = [each for each in possible if _all_are(each, texts)]
 
     def in_types(self, table: pa.Table) -> pa.Table:
         """Return a table with its further columns in their types, without those of no value."""
         for name in self._possible.keys() & {*table.column_names}:
             place = table.column_names.index(name)
+            if not is_text(table.schema.field(name).type):
+                continue  # of a typed file beside texts
             if name in self._given:
-                values = self._typed(name, table[name].combine_chunks())
+                values = self._in_type(name, table[name].combine_chunks())
                 table = table.set_column(place, name, pa.chunked_array([values]))
             else:
                 table = table.remove_column(place)
         return table
 
-    def _typed(self, name: str, texts: pa.Array) -> pa.Array:
+    def _in_type(self, name: str, texts: pa.Array) -> pa.Array:
         """Return the values of a column in the type that all of its texts have."""
-        if not is_text(texts.type):
-            return texts
         possible = self._possible[name]
-        coded = pc.dictionary_encode(texts)
-        values = coded.dictionary.to_pylist()
         if not possible:
-            return pa.array([text or None for text in values], pa.string()).take(coded.indices)
+            return pc.if_else(pc.equal(texts, ""), None, texts)
+        given = pc.if_else(_is_absent(texts), None, texts)
         _, value, kind = _TYPES[possible[0]]
-        read = [None if text.casefold() in _ABSENT else value(text) for text in values]
+        if kind in (pa.int64(), pa.float64()):
+            return pc.cast(given, kind)
+        coded = pc.dictionary_encode(given)
+        read = [value(text) for text in coded.dictionary.to_pylist()]
         return pa.array(read, kind).take(coded.indices)
+
+
+def _is_absent(texts: pa.Array) -> pa.Array:
+    return pc.is_in(pc.utf8_lower(texts), value_set=pa.array(_ABSENT))
+
+
+def _all_are(at: int, texts: pa.Array) -> bool:
+    """Return whether all texts, but those that are absent, have one of the types."""
+    if at < len(_QUICK) and pc.all(pc.match_substring_regex(texts, _QUICK[at])).as_py():
+        return True
+    is_one = _TYPES[at][0]
+    return all(text.casefold() in _ABSENT or is_one(text) for text in pc.unique(texts).to_pylist())
 
 
 def _typed(name: str, values: pa.Array) -> pa.Array:

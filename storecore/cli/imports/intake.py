@@ -102,6 +102,11 @@ class Intake:
         said = named_file(self._preset, source.stem).timeframe
         if not self.timeframe:
             self.timeframe = said or (_DEFAULT if self._options.format is None else AUTO)
+        elif said not in (None, self.timeframe) and self._options.timeframe is None:
+            raise click.ClickException(
+                f"its name says {said} bars, but others are {self.timeframe} bars: import them one "
+                "after the other, or give --timeframe"
+            )
         form = form_of(source, self._options, self._preset, self.timeframe)
         content = long(_content_of(opened, source.name, form))
         if self.timeframe != AUTO:

@@ -650,6 +650,14 @@ def test_the_timeframe_can_be_found_in_the_dates(cli, at, file, stored, steps, t
     assert f"timeframe: {timeframe}, by the dates of" in result.stderr
 
 
+def test_files_of_two_timeframes_are_not_stored_as_one(cli, at, file, stored):
+    row = "1704205800000,1.5,2.5,0.5,2.25,100,1704205859999,150,7,50,75,0\n"
+    files = [file(row, f"BTCUSDT-{each}-2024-01.csv") for each in ("1m", "1h")]
+    told = cli("import", *files, "--format", "binance", *at).stderr
+    assert "its name says 1h bars, but others are 1m bars: import them one after" in told
+    assert stored("BTCUSDT", "1m") == []
+
+
 def test_the_timeframe_of_a_file_without_rows_is_a_day(cli, at, file):
     assert "0 1d bars" in cli("import", file(content()), "--timeframe", "auto", *at).stdout
 
