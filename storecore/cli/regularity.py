@@ -50,20 +50,19 @@ def check_regular(series: Mapping[str, pa.Array], timeframe: str) -> None:
     )
 
 
-def refuse_collapsed(symbol: str, days: Mapping[datetime, Mapping[int, int]], unit: str) -> None:
-    """Raise `click.ClickException` if different times of a symbol would be filed as one day.
+def collapsed(
+    symbol: str, days: Mapping[datetime, Mapping[int, int]], unit: str
+) -> click.ClickException:
+    """Return the error of different times of a symbol that would be filed as one day.
 
-    `days` maps each day to its times and their places in the file, in this unit.
+    `days` maps each such day to its times and their places in the file, in this unit.
     """
-    crowded = [(day, times) for day, times in days.items() if len(times) > 1]
-    if not crowded:
-        return
-    day, times = crowded[0]
+    day, times = next(iter(days.items()))
     places = ", ".join(map(str, list(times.values())[:_MOST])) + (
         ", …" if len(times) > _MOST else ""
     )
-    more = f", and so are those of {len(crowded) - 1:,} more days" if len(crowded) > 1 else ""
-    raise click.ClickException(
+    more = f", and so are those of {len(days) - 1:,} more days" if len(days) > 1 else ""
+    return click.ClickException(
         f"{printable(symbol)}: {len(times):,} rows are different times of {day:%Y-%m-%d} "
         f"({unit} {places}){more}, and --day written files one bar a day: nothing was written; "
         "give the timeframe that they have, such as --timeframe 1m, or leave --day out"

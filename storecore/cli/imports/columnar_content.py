@@ -24,8 +24,8 @@ _BATCH = 2**16  # rows
 _CELL = 8  # bytes, at least, of a value in memory
 
 
-def parquet_content(opened: Opened, name: str, local: bool) -> Content:
-    """Return the content of a Parquet file. With `local`, times are local to their zones."""
+def parquet_content(opened: Opened, name: str) -> Content:
+    """Return the content of a Parquet file."""
     file = as_file(opened)
     with _explained(name, "Parquet"):
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
@@ -37,14 +37,14 @@ def parquet_content(opened: Opened, name: str, local: bool) -> Content:
     zones: dict[str, str] = {}
     return Content(
         schema.names,
-        _blocks(batches, old, local, zones),
+        _blocks(batches, old, zones),
         "row",
         zones=zones,
-        text_of=_texts_in(local),
+        text_of=_cells,
     )
 
 
-def feather_content(opened: Opened, name: str, local: bool) -> Content:
+def feather_content(opened: Opened, name: str) -> Content:
     """Return the content of a Feather file (version 2), which is one of Arrow's IPC format."""
     with _explained(name, "Feather"):
         reader = pa.ipc.open_file(as_file(opened))
@@ -52,10 +52,10 @@ def feather_content(opened: Opened, name: str, local: bool) -> Content:
     zones: dict[str, str] = {}
     return Content(
         names,
-        _blocks(_records(reader, name), (), local, zones),
+        _blocks(_records(reader, name), (), zones),
         "row",
         zones=zones,
-        text_of=_texts_in(local),
+        text_of=_cells,
     )
 
 
@@ -78,14 +78,12 @@ def _batches(
             yield batch, None if coerced is None else next(coerced)
 
 
-def _blocks(
-    batches: Iterable[Any], old: Iterable[str], local: bool, zones: dict[str, str]
-) -> Iterator[Block]:
+def _blocks(batches: Iterable[Any], old: Iterable[str], zones: dict[str, str]) -> Iterator[Block]:
     """Yield batches as blocks; note in `zones` which columns are midnights of a zone."""
     begun = 1
     for batch, seconds in batches:
         for column, values in zip(batch.schema.names, batch.columns, strict=True):
-            if not local and pa.types.is_timestamp(values.type) and zones.get(column, "-"):
+            if pa.types.is_timestamp(values.type) and zones.get(column, "-"):
                 zones[column] = zone_of_midnights(pa.chunked_array([values]))
         columns = [
             _whole_texts(seconds[column], batch[column]) if column in old else values
@@ -117,10 +115,6 @@ def _whole_texts(seconds: pa.Array, wrapped: pa.Array) -> pa.Array:
     texts = seconds.cast(pa.string()).to_pylist()
     found = [text and f"{text}.{rest:09}" for text, rest in zip(texts, below, strict=True)]
     return pa.array(found, pa.string())
-
-
-def _texts_in(local: bool) -> Callable[[pa.Array], pa.Array]:
-    return lambda column: _cells(column, local)
 
 
 def _cells(column: pa.Array, local: bool) -> pa.Array:

@@ -17,7 +17,7 @@ from storecore.cli.imports.sources import Source, sources_of
 from storecore.cli.imports.writes import Counts, write_runs
 from storecore.cli.regularity import (
     check_regular,
-    refuse_collapsed,
+    collapsed,
     warn_of_midnights,
     warn_of_spelling,
 )
@@ -114,7 +114,7 @@ def _refuse_collapsed(intake: Intake) -> None:
             row["given"], row["place"]
         )
     for symbol, times in found.items():
-        refuse_collapsed(symbol, times, intake.unit)
+        raise collapsed(symbol, times, intake.unit)
 
 
 def _dates_by_symbol(intake: Intake) -> dict[str, pa.Array]:

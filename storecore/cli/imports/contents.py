@@ -33,7 +33,7 @@ class Content(NamedTuple):
     `sample` is the first row, if it is known. `tickers` has the ticker of each column of a wide
     file. `symbol` is one that the file names outside of its rows. `zones` has the columns of typed
     files that are midnights of a zone, but not of UTC, as far as they have been read. `text_of`
-    returns the cells of a field of a bar as texts or numbers.
+    returns the cells of a field of a bar as texts or numbers, times local to their zones or UTC.
     """
 
     names: list[str]
@@ -44,4 +44,4 @@ class Content(NamedTuple):
     notes: tuple[str, ...] = ()
     symbol: str | None = None
     zones: Mapping[str, str] = {}
-    text_of: Callable[[pa.Array], pa.Array] = lambda cells: cells
+    text_of: Callable[[pa.Array, bool], pa.Array] = lambda cells, local: cells

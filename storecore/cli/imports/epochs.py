@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.cli.imports.days import SECOND
-from storecore.values.times import instant
 
 _SOONEST, _LATEST = 315_532_800, 4_102_444_800  # 1980 and 2100, in seconds since 1970
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -83,8 +82,3 @@ def _is_likely(number: int, form: str) -> bool:
     except ValueError:
         return False
     return 1980 <= moment.year < 2100
-
-
-def calendar_instant(text: str, form: str) -> int:
-    """Return the local instant of digits. Raises `ValueError`."""
-    return instant(datetime.strptime(text, form), "date")

@@ -128,7 +128,7 @@ def _content_of(opened: Opened, name: str, form: Form) -> Content:
         from storecore.cli.imports.columnar_content import feather_content, parquet_content
 
         read = parquet_content if opened.head.startswith(b"PAR1") else feather_content
-        return read(opened, name, form.written)
+        return read(opened, name)
     if head.startswith(b"{") or (
         head.startswith(b"[") and head[1:].lstrip()[:1] in b'[{"0123456789]'
     ):

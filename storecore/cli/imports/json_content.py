@@ -161,10 +161,6 @@ def _symbol(value: Record) -> str | None:
 def _names(first: Any, form: Form, name: str) -> list[str]:
     if isinstance(first, dict):
         return list(first)
-    if not isinstance(first, list):
-        raise click.ClickException(
-            f"{printable(name)}: expected records, got {printable(str(first)[:40])}"
-        )
     if not form.names:
         raise click.ClickException(
             f"{printable(name)}: its rows have no names of columns: give them, as in "

@@ -64,6 +64,8 @@ class FileRows:
     @property
     def midnights(self) -> str:
         """The zone of which all dates are midnights, if they are not those of UTC."""
+        if self._form.written:
+            return ""
         name = self._content.names[self._columns.at["date"]]
         return self._content.zones.get(name, "") or self._dates.midnights
 
@@ -82,7 +84,10 @@ class FileRows:
         style = self._style or self._begin(block)
         columns, wrong = self._columns, dict[int, str]()
         text_of = self._content.text_of
-        cells = {field: text_of(block.columns[place]) for field, place in columns.at.items()}
+        cells = {
+            field: text_of(block.columns[place], self._form.written)
+            for field, place in columns.at.items()
+        }
         values: dict[str, Any] = {"symbol": self._symbols(block, cells.get("symbol"), wrong)}
         clocks = None if columns.clock is None else block.columns[columns.clock]
         moments = self._dates.moments(cells["date"], clocks)

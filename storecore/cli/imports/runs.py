@@ -11,7 +11,7 @@ import pyarrow as pa
 from storecore.bars.groups import Grouped, grouped
 
 ROWS = 2**19  # of a run
-IN_MEMORY = 4  # runs
+IN_MEMORY = 2  # runs
 
 
 class _OnDisk(NamedTuple):

@@ -45,7 +45,7 @@ _FOREIGN = {
 
 
 class Source(NamedTuple):
-    """A file to import. `stem` is its name without folders and endings, for symbols in names.
+    """A file to import. `stem` is its name without folders and endings, empty for a stream.
 
     `open` takes what will close all files that it opens.
     """
@@ -99,6 +99,9 @@ def glob_of(text: str) -> bool:
 
 
 def _of_path(path: str) -> Iterator[Source]:
+    if Path(path).exists() and not Path(path).is_file():  # a pipe can be read only once
+        yield Source(path, "", lambda held: _of_file(path, held))
+        return
     with Path(path).open("rb") as file:
         is_archive = file.read(4) == _ARCHIVE
     if not is_archive:
@@ -137,7 +140,7 @@ def stem_of(path: str) -> str:
 
 def _of_file(path: str, held: ExitStack) -> Opened:
     file = held.enter_context(Path(path).open("rb"))  # noqa: SIM115
-    return _opened(path, file, Path(path).stat().st_size, held, is_file=True)
+    return _opened(path, file, Path(path).stat().st_size, held, is_file=Path(path).is_file())
 
 
 def _of_member(path: str, member: zipfile.ZipInfo, name: str, held: ExitStack) -> Opened:
@@ -229,8 +232,6 @@ def explained(name: str) -> Iterator[None]:
     except RuntimeError as error:  # of zipfile, about a password
         why = str(error)
     except OSError as error:
-        if error.filename is not None:
-            raise
         why = str(error)
     else:
         return

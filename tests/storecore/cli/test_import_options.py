@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import threading
 import zipfile
 from datetime import UTC, datetime
 from datetime import timedelta as delta
@@ -118,6 +120,17 @@ def test_stdin_is_a_file(at, stored):
     result = CliRunner().invoke(app, ["import", "-", *at], input=content(ROW))
     assert len(stored()) == 1
     assert "from stdin into" in result.stdout
+
+
+def test_a_pipe_with_a_name_is_read_once(cli, at, stored, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(content(ROW),))
+    writer.start()
+    result = cli("import", pipe, *at)
+    writer.join(10)
+    assert result.exit_code == 0, result.output
+    assert len(stored()) == 1
 
 
 def test_parquet_can_be_read_from_stdin(at, stored):
@@ -394,7 +407,8 @@ def test_tick_volumes_count_only_if_all_volumes_are_zero(cli, at, file, stored):
 
 def test_decimals_of_parquet_are_the_nearest_floats(cli, at, tmp_path, stored):
     columns = dict.fromkeys(("open", "high", "low", "close"), pa.array([Decimal("0.1")]))
-    table = pa.table({"symbol": ["AAPL"], "date": [JAN_5], **columns, "volume": [2**53 + 1]})
+    symbols = pa.array(["AAPL"]).dictionary_encode()
+    table = pa.table({"symbol": symbols, "date": [JAN_5], **columns, "volume": [2**53 + 1]})
     pq.write_table(table, tmp_path / "bars.parquet")
     cli("import", tmp_path / "bars.parquet", *at)
     assert [(bar.close, bar.volume) for bar in stored()] == [(0.1, 2**53 + 1)]
@@ -454,6 +468,46 @@ def test_an_encoding_is_recognized(cli, at, file, stored, codec):
 def test_an_encoding_of_no_text_is_refused(cli, at, file, codec):
     told = cli("import", file(content(ROW)), "--encoding", codec, *at).stderr
     assert f"--encoding: no encoding {codec!r}" in told
+
+
+def test_two_columns_of_whole_times_are_refused(cli, at, file):
+    row = ROW.replace("2026-01-05", "2026-01-05T09:30,2026-01-05T09:31")
+    told = cli("import", file(content(row, header=SPLIT)), *at).stderr
+    assert "the columns 'Date' and 'Time' both name the date: say which one it is" in told
+
+
+def test_a_third_line_that_is_no_name_of_an_index_is_a_row(cli, at, file):
+    told = cli("import", file("a,b,c\nd,e,f\nDate,,\n"), *at).stderr
+    assert "missing columns: symbol" in told
+
+
+def test_a_cell_that_is_too_long_is_refused(cli, at, file):
+    told = cli("import", file(f"{'x' * 200_000},open\n"), *at).stderr
+    assert "bars.csv: not CSV: field larger than field limit" in told
+
+
+def test_offsets_of_several_blocks_are_read(cli, at, file, stored, monkeypatch):
+    monkeypatch.setattr(text, "BLOCK", 90)
+    dates = [f"2026-01-0{day}T09:30+01:00" for day in range(5, 9)]
+    assert cli("import", file(dated(*dates)), *at).stderr == ""
+    assert len(stored()) == 4
+
+
+def test_a_bad_row_near_a_night_decides_nothing(cli, at, file):
+    rows = ["2026-11-01 01:30", "2026-11-01 02:30"]
+    given = dated(*rows).replace('02:30",1.5', '02:30",x')
+    told = cli("import", file(given), "--timezone", "America/New_York", "--irregular", *at).stderr
+    assert told.startswith("line 2: date='2026-11-01 01:30:00': that time occurred twice")
+    assert "line 3: open='x'" in told
+
+
+def test_a_further_column_of_another_type_than_stored_is_refused(cli, at, file, stored):
+    header = f"{HEADER},more"
+    cli("import", file(content(f"{ROW},x", header=header)), *at)
+    result = cli("import", file(content(f"{ROW},7", header=header)), *at)
+    assert result.exit_code == 1
+    assert "more" in result.stderr
+    assert [bar.extra for bar in stored()] == [{"more": "x"}]
 
 
 def test_small_blocks_change_nothing(cli, at, file, stored, monkeypatch):
@@ -707,6 +761,11 @@ def test_a_plugin_with_broken_formats_is_named(cli, at, file, plugin, source, wo
     assert words in told
 
 
+def test_an_interrupt_during_a_plugin_ends_the_command(cli, at, file, plugin):
+    plugin(FORMATS.replace("return [{given}]", "raise KeyboardInterrupt"))
+    assert cli("import", file(content(ROW)), "--format", "acme", *at).exit_code == 130
+
+
 def test_a_plugin_with_formats_alone_observes_nothing(plugin, base_path):
     plugin(FORMATS.format(given=ACME))
     with storecore.open_store("file", base_path=base_path) as store:
@@ -725,7 +784,9 @@ RECORD = (
     [
         f"[{RECORD}100}}]",
         f"{RECORD}100}}\n{RECORD.replace('01-05', '01-06')}null}}\n",
-        '{"result":{"list":[' + RECORD + '100}],"other":[[1]]},"flags":{"a":[]}}',
+        '{"note":{"a":{"b":1}},\n"result":{"list":['
+        + RECORD
+        + '100}],"other":[[1]]},"flags":{"a":[]}}',
     ],
 )
 def test_records_of_json_are_bars(cli, at, file, stored, given):
