@@ -163,11 +163,9 @@ class Dates:
                 f"date={texts[row].as_py()!r}: expected {self._epoch.name} since 1970, "
                 "as others are"
             )
-        every = pa.repeat(True, len(texts))
-        if self._zone is not UTC and self._written:
-            return self._written_days(_in_zone(found, self._zone), found, every, problems)
         if self._written:
-            return self._written_days(found, found, every, problems)
+            local = found if self._zone is UTC else _in_zone(found, self._zone)
+            return self._written_days(local, found, problems)
         self._are_midnights = False
         return Moments(Readings(_without(found, problems), {}, [], problems))
 
@@ -176,15 +174,13 @@ class Dates:
         micros = _without(local.micros, local.problems)
         if self._written:
             given = _shifted(micros, local, UTC).instants
-            return self._written_days(micros, given, local.is_time, local.problems)
+            return self._written_days(micros, given, local.problems)
         found = _shifted(micros, local, self._zone)
         self._named_zone = next(iter(local.zones), self._named_zone)
         self._see_local(micros, found.instants, local)
         return Moments(found._replace(problems=local.problems | found.problems))
 
-    def _written_days(
-        self, local: pa.Array, given: pa.Array, is_time: pa.Array, problems: dict[int, str]
-    ) -> Moments:
+    def _written_days(self, local: pa.Array, given: pa.Array, problems: dict[int, str]) -> Moments:
         self._are_midnights = False
         days = pc.cast(pc.floor_temporal(pc.cast(local, _MICROS), unit="day"), pa.int64())
         return Moments(

@@ -17,7 +17,7 @@ from storecore.cli.imports.days import SECOND
 _SOONEST, _LATEST = 315_532_800, 4_102_444_800  # 1980 and 2100, in seconds since 1970
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _FORMS = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-DIGITS = r"^\d{9,20}(\.0*)?$"
+DIGITS = r"^[0-8]?\d{9,18}(\.0*)?$"  # of 64 bits
 
 
 class Epoch(NamedTuple):

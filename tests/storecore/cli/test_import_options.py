@@ -275,6 +275,8 @@ def test_what_numbers_were_read_as_is_reported(cli, at, file):
     [
         ("2024-01-03", "line 3: date='2024-01-03': expected seconds since 1970, as others are"),
         ("1704187800000", "as seconds since 1970 it is not between 1980 and 2100, as others are"),
+        ("9" * 19, "expected seconds since 1970, as others are"),
+        ("9" * 20, "expected seconds since 1970, as others are"),
     ],
 )
 def test_a_number_of_another_unit_is_a_bad_row(cli, at, file, monkeypatch, second, words):
