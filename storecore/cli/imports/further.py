@@ -73,6 +73,7 @@ class Further:
     def __init__(self) -> None:
         self._possible: dict[str, list[int]] = {}  # types that all texts of a column have
         self._given: set[str] = set()
+        self._typed_texts: set[str] = set()  # of a typed file: they stay texts
 
     def seen(self, columns: dict[str, pa.Array], *, is_typed: bool) -> dict[str, pa.Array]:
         """Return columns of a block as they are kept until all are known."""
@@ -83,6 +84,7 @@ class Further:
                 self._look(name, found[name])
             elif not pa.types.is_null(values.type):
                 found[name] = _typed(name, values)
+                self._typed_texts |= {name} if is_text(found[name].type) else set()
         return found
 
     def _look(self, name: str, texts: pa.Array) -> None:
@@ -95,8 +97,8 @@ class Further:
         """Return a table with its further columns in their types, without those of no value."""
         for name in self._possible.keys() & {*table.column_names}:
             place = table.column_names.index(name)
-            if not is_text(table.schema.field(name).type):
-                continue  # of a typed file beside texts
+            if name in self._typed_texts or not is_text(table.schema.field(name).type):
+                continue
             if name in self._given:
                 values = self._in_type(name, table[name].combine_chunks())
                 table = table.set_column(place, name, pa.chunked_array([values]))

@@ -20,7 +20,7 @@ from storecore.cli.imports.options import AUTO, FileOptions, form_of
 from storecore.cli.imports.problems import MOST_SHOWN
 from storecore.cli.imports.report import FIRST
 from storecore.cli.imports.rows import FileRows
-from storecore.cli.imports.runs import Runs
+from storecore.cli.imports.runs import Runs, have_equal_types
 from storecore.cli.imports.sources import Opened, Source
 from storecore.cli.imports.suggestion import hint_after_an_error, note_after_a_success
 from storecore.cli.imports.wide import long
@@ -55,10 +55,15 @@ class Intake:
                 self.runs.add(checked.bars)
                 if checked.given is not None:
                     self.given.append(checked.given)
-                if sum(map(len, self._first)) < FIRST:
-                    self._first.append(checked.bars.slice(0, FIRST))
+                self._keep_first(checked.bars)
                 advance(len(checked.bars))
         self._take(rows, content, source)
+
+    def _keep_first(self, bars: pa.Table) -> None:
+        """Keep the first bars, as long as they fit into one table."""
+        is_enough = sum(map(len, self._first)) >= FIRST
+        if not is_enough and (not self._first or have_equal_types(self._first[-1], bars)):
+            self._first.append(bars.slice(0, FIRST))
 
     def close(self) -> None:
         """Remove what is kept on disk."""
@@ -82,7 +87,7 @@ class Intake:
         """Return the first bars as they would be stored, None if there are none."""
         if not self._first:
             return None
-        bars = pa.concat_tables(self._first, promote_options="permissive").slice(0, FIRST)
+        bars = pa.concat_tables(self._first, promote_options="default").slice(0, FIRST)
         return self.further.in_types(bars)
 
     def _take(self, rows: FileRows, content: Content, source: Source) -> None:

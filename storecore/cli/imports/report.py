@@ -56,7 +56,7 @@ def show_first(bars: pa.Table | None, timeframe: str) -> None:
         table([printable(name) for name in columns], zip(*columns.values(), strict=True), right)
     )
     console().print(
-        f"the first {counted(len(bars), f'{timeframe} bar')}; nothing was written (--dry-run)"
+        f"{counted(len(bars), f'{timeframe} bar')} shown; nothing was written (--dry-run)"
     )
 
 

@@ -14,6 +14,12 @@ ROWS = 2**19  # of a run
 IN_MEMORY = 2  # runs
 
 
+def have_equal_types(one: pa.Table, other: pa.Table) -> bool:
+    """Return whether two tables have the same type in each column that both have."""
+    shared = {*one.column_names} & {*other.column_names}
+    return all(one.schema.field(name).type == other.schema.field(name).type for name in shared)
+
+
 class _OnDisk(NamedTuple):
     names: list[str]
     ends: list[int]
@@ -35,8 +41,8 @@ class Runs:
         """Add checked bars."""
         if not len(table):
             return
-        if self._tables and self._tables[0]["volume"].type != table["volume"].type:
-            self._end_run()  # a whole volume that no float equals stays one
+        if self._tables and not have_equal_types(self._tables[-1], table):
+            self._end_run()  # nothing is converted: a whole volume that no float equals stays one
         self._tables.append(table)
         self._rows += len(table)
         self.given += len(table)
@@ -57,7 +63,7 @@ class Runs:
         return map(self._loaded, self._runs)
 
     def _end_run(self) -> None:
-        table = pa.concat_tables(self._tables, promote_options="permissive")
+        table = pa.concat_tables(self._tables, promote_options="default")
         self._tables, self._rows = [], 0
         run = grouped(table["symbol"], table.drop_columns("symbol"))
         self._runs.append(run if len(self._runs) < IN_MEMORY else self._stored(run))

@@ -602,6 +602,34 @@ def test_whole_volumes_and_fractions_of_several_blocks_stay_as_they_are(
     assert [bar.volume for bar in stored()] == volumes
 
 
+@pytest.fixture
+def typed(tmp_path):
+    """Write a Parquet file of MSFT, or of no rows, with a column `more`."""
+
+    def write(more, rows=1):
+        columns = {name: [1.0] * rows for name in NUMBERS}
+        table = pa.table({"symbol": ["MSFT"] * rows, "date": pa.array([JAN_5] * rows), **columns})
+        path = tmp_path / "bars.parquet"
+        pq.write_table(table.append_column("more", [more]), path)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("more", [7, "007"])
+def test_a_further_column_may_differ_in_type_between_files(cli, at, file, stored, typed, more):
+    texts = file(content(f"{ROW},x", header=f"{HEADER},more"))
+    result = cli("import", texts, typed(pa.array([more])), *at)
+    assert result.exit_code == 0, result.output
+    assert [bar.extra["more"] for name in ("AAPL", "MSFT") for bar in stored(name)] == ["x", more]
+    assert "nothing was written" in cli("import", texts, typed([more]), "--dry-run", *at).stdout
+
+
+def test_the_timeframe_of_parquet_without_rows_is_a_day(cli, at, typed):
+    empty = typed(pa.array([], pa.int64()), rows=0)
+    assert "0 1d bars" in cli("import", empty, "--timeframe", "auto", *at).stdout
+
+
 # A dry run.
 
 
@@ -635,7 +663,7 @@ def test_a_dry_run_shows_the_first_bars_and_writes_nothing(cli, at, file, base_p
         "7",
     ]
     assert len(rest) == 10
-    assert rest[-1] == "the first 10 1h bars; nothing was written (--dry-run)"
+    assert rest[-1] == "10 1h bars shown; nothing was written (--dry-run)"
     assert not base_path.exists()
 
 
@@ -785,6 +813,7 @@ RECORD = (
     "given",
     [
         f"[{RECORD}100}}]",
+        f"[\n{RECORD}100}}\n]",
         f"{RECORD}100}}\n{RECORD.replace('01-05', '01-06')}null}}\n",
         '{"note":{"a":{"b":1}},\n"result":{"list":['
         + RECORD
