@@ -48,12 +48,7 @@ class NestedStore(NamedTuple):
 
     def existing(self, opening: Opening = Opening.EXISTING) -> NestedStore:
         """Return the same store, to be opened only if it exists."""
-        nested = {
-            name: [each.existing(opening) for each in stores]
-            if isinstance(stores, list)
-            else stores.existing(opening)
-            for name, stores in self._nested_stores()
-        }
+        nested = self._of_nested_stores(lambda each: each.existing(opening))
         settings = replace(self.settings, **nested) if nested else self.settings
         return self._replace(settings=settings, opening=opening)
 
@@ -63,10 +58,20 @@ class NestedStore(NamedTuple):
             return self
         return self.existing(Opening.EXISTING_IF_ABLE)
 
-    def _nested_stores(self) -> list[tuple[str, Any]]:
-        """Return the options that are stores or lists of stores, by name."""
+    def options(self) -> tuple[str, dict[str, Any]]:
+        """Return the backend and its options, equal if another config gives the same ones."""
+        given = {field.name: getattr(self.settings, field.name) for field in fields(self.settings)}
+        return self.described, given | self._of_nested_stores(NestedStore.options)
+
+    def _of_nested_stores(self, value_of: Callable[[NestedStore], Any]) -> dict[str, Any]:
+        """Return the options that are stores or lists of stores, with a value for each store."""
         names = [field.name for field in fields(self.settings) if holds_stores(field.type)]
-        return [(name, getattr(self.settings, name)) for name in names]
+        given = {name: getattr(self.settings, name) for name in names}
+        return {
+            name: list(map(value_of, each)) if isinstance(each, list) else value_of(each)
+            for name, each in given.items()
+            if each is not None
+        }
 
     def open(self) -> DataStore:
         """Open the store. Raises the errors of the backend.
@@ -111,7 +116,7 @@ class NestedStore(NamedTuple):
             return self.spec.open
         if self.spec.open_existing is not None:
             return self.spec.open_existing
-        if self.opening is Opening.EXISTING and not self._nested_stores():
+        if self.opening is Opening.EXISTING and not self._of_nested_stores(NestedStore.options):
             raise ConfigError(
                 f"{self.described}: it cannot open a store without creating it (its spec has no "
                 "open_existing); omit create=False"
@@ -120,8 +125,10 @@ class NestedStore(NamedTuple):
 
 
 def holds_stores(kind: Any) -> bool:
-    """Return whether the type of an option is a store or a list of stores."""
-    return kind is NestedStore or (get_origin(kind) is list and get_args(kind) == (NestedStore,))
+    """Return whether the type of an option is a store, one that may be missing, or a list."""
+    if kind in (NestedStore, NestedStore | None):
+        return True
+    return get_origin(kind) is list and get_args(kind) == (NestedStore,)
 
 
 def _lacking(store: object, protocol: type) -> list[str]:

@@ -187,6 +187,9 @@ class _Offered:
 
 def _what_is_missing(store: Any, method: str) -> str:
     capability = METHODS[method].capability
+    why: str | None = store.why_missing(method)
+    if why is not None:
+        return f"it, since {why}"
     if method in ADDED and capability in store.capabilities:
         return f"this method of the capability {capability}, which was added later"
     return f"the capability {capability}"
@@ -852,6 +855,10 @@ class Store(Closing):
     def drop_snapshot(self, name: str) -> bool:
         """Remove a snapshot; return whether there was one. No data is removed."""
         return self._clock.drop_snapshot(self._name(name, "name"))
+
+    def why_missing(self, method: str) -> str | None:
+        """Return why the store lacks a method of a capability that it has; None if it is older."""
+        return None
 
     def recording_began(self) -> int:
         """Return an instant before which the store recorded no version; `EARLIEST` if unknown.

@@ -288,7 +288,16 @@ def _records(
     return chosen(read(*every, strategy_name), span, run)
 
 
+def why_missing(store: Any, method: str) -> str | None:
+    """Return why a store lacks a method of a capability that it has, if the store says so."""
+    own: Callable[[str], str | None] | None = getattr(store, "why_missing", None)
+    return None if own is None else own(method)
+
+
 def _lacks(store: Any, method: str, capability: str = "") -> StorageError:
+    why = why_missing(store, method)
+    if why is not None:
+        return StorageError(f"{store!r} has no {method}: {why}")
     needed = f" and not the capability {capability}, which could answer it" if capability else ""
     return StorageError(
         f"{store!r} has no {method}{needed}: it implements an earlier "

@@ -93,6 +93,10 @@ class Wrapper(Store):
         """Return the places from which the nested store reads."""
         return read_places_of(self._nested)
 
+    def why_missing(self, method: str) -> str | None:
+        """Return why the nested store lacks a method."""
+        return questions.why_missing(self._nested, method)
+
     def recording_began(self) -> int:
         """Return what `Store.recording_began` of the nested store returns."""
         return questions.recording_began(self._nested)
