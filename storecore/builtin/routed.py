@@ -111,7 +111,7 @@ class RoutedStore(Store):
         """Close each store once, even if closing one fails. A second call does nothing."""
         self._closed = True
         with ExitStack() as stack:
-            for name, store in reversed(self._stores.items()):
+            for name, store in self._stores.items():
                 stack.callback(_close, name, store)
 
     def places(self) -> frozenset[str]:
@@ -232,7 +232,7 @@ class RoutedStore(Store):
 
     def why_missing(self, method: str) -> str | None:
         """Return why a symbol cannot be renamed, or None."""
-        if method != "rename_symbol":
+        if method != "rename_symbol" or "Bulk" not in self._capabilities:
             return None
         return (
             "bars, fundamentals and events are in several stores, which cannot rename in one step; "
