@@ -108,7 +108,10 @@ def test_a_backend_is_described_for_errors_after_it_was_loaded(site):
     ("name", "message"),
     [
         ("memry", r"^no backend 'memry' \(did you mean 'memory'\?\); installed: .*file, memory, "),
-        ("oracle", r"^no backend 'oracle'; installed: .*file, memory, mirror, postgres, readonly, routed$"),
+        (
+            "oracle",
+            r"^no backend 'oracle'; installed: .*file, memory, mirror, postgres, readonly, routed$",
+        ),
         ("Memory", r"^no backend 'Memory' \(did you mean 'memory'\?\)"),
         ("", r"^no backend ''; installed: "),
     ],
