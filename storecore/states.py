@@ -104,6 +104,14 @@ def checked_versions(
     return [each for each in checked if each.version > oldest]
 
 
+def listed_strategies(names: Iterable[str], prefix: str) -> list[str]:
+    """Return the names of states that begin with `prefix`, those of runs only if it does so too."""
+    found = [name for name in names if name.startswith(prefix)]
+    if prefix.startswith(RUN_STATES):
+        return found
+    return [name for name in found if not name.startswith(RUN_STATES)]
+
+
 def saved_at_of(version: tuple[int, bytes]) -> datetime | None:
     """Return the time at which a version of another store was saved, None if it is not known."""
     return getattr(version, "saved_at", None)

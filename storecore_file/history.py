@@ -11,6 +11,9 @@ write is visible, so a question waits for writers that have looked.
 
 As long as nobody has ever asked there is no clock, and a look at it is one system call that fails.
 Whoever makes the clock waits once for every writer that may not have seen it.
+
+The lock of the horizon is no longer empty once there is a horizon. So a horizon that was removed is
+detected: without it, questions about pruned history would be answered, and wrongly.
 """
 
 from __future__ import annotations
@@ -37,11 +40,14 @@ from storecore.knowledge.clock import (
 from storecore.knowledge.versions import Snapshot
 from storecore.values.times import EARLIEST, to_datetime
 from storecore_file.fs.disk import Disk
+from storecore_file.fs.errors import best_effort
 from storecore_file.fs.instants import InstantFile
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.marked_logs import MarkedLog
 from storecore_file.fs.seal import decode_errors, sealed, unsealed
 from storecore_file.integrity import (
+    DAMAGED,
+    FORGET,
     QUARANTINE,
     Files,
     Issue,
@@ -53,6 +59,11 @@ from storecore_file.integrity import (
 from storecore_file.store_format import read_began
 
 FOLDER = "history"
+_LOST = (
+    "it is missing: the snapshots are lost, and what was pruned is not known; copy it again, or "
+    "`storecore repair` gives up what was recorded before the repair: questions about it are "
+    "refused, as if it was pruned"
+)
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -99,7 +110,7 @@ def log_issues(
 def _lack(disk: Disk, path: Path, last: Callable[[Path], int]) -> Iterator[Issue]:
     try:
         detail = agreed(lambda: MarkedLog(disk, path).lack(last(path)))
-    except CorruptData:  # that is an issue of its own
+    except StorageError:  # that is an issue of its own
         return
     if detail:
         yield Issue("truncated", path, detail)
@@ -123,6 +134,7 @@ class FileClock(Clock):
         self._kept = kept
         self._moves = moves
         self._path = self.folder / ".horizon"
+        self._lock_path = self.folder / ".lock"
         self._file = InstantFile(self.folder / ".clock", disk, lock_timeout)
         self._last: int | None = None  # the last instant that a writer of this store has taken
         self._began: int | None = None
@@ -265,18 +277,40 @@ class FileClock(Clock):
         for path, files in ((self._file.path, clock), (self._path, horizon)):
             if self._disk.size(path) is not None:
                 yield issue_of(path, files)
+        if self._is_lost():
+            given_up = Files(None, bool, FORGET, moved=lambda path: self._give_up())
+            yield Issue(DAMAGED, self._path, _LOST, FORGET, given_up)
+
+    def _is_lost(self) -> bool:
+        """Return whether there was a horizon, and is none."""
+        return bool(self._disk.size(self._lock_path)) and self._disk.size(self._path) is None
+
+    def _give_up(self) -> None:
+        """Prune, in place of a horizon that is lost, all that was recorded until now."""
+        now = self.ask(None)
+        with Locked(self._lock_path, self._lock_timeout):
+            if self._is_lost():
+                self._write(_Horizon(now))
 
     @contextmanager
     def _changing(self) -> Iterator[_Horizon]:
+        """Hold the lock of the horizon, which is there by the end."""
         self._make_folder()
-        with Locked(self.folder / ".lock", self._lock_timeout):
+        with Locked(self._lock_path, self._lock_timeout) as lock:
             yield self._read()
+            if not self._disk.size(self._lock_path):
+                with best_effort(self._lock_path, "a horizon that is removed is not detected"):
+                    lock.count_up()
 
     def _make_folder(self) -> None:
         self._disk.make_folder(self.folder, within=self._base_path)
 
     def _read(self) -> _Horizon:
         content = self._disk.read(self._path)
+        if content is None and self._disk.size(self._lock_path):
+            content = self._disk.read(self._path)  # again: it may have been made meanwhile
+            if content is None:
+                raise CorruptData(f"{self._path}: {_LOST}", self._path)
         if content is None:
             return _Horizon()
         with decode_errors(self._path, "document"):

@@ -8,8 +8,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from storecore.knowledge.clock import checked_history
 from storecore.plugins.spec import BackendSpec, hookimpl
-from storecore.states import KEPT_VERSIONS
+from storecore.states import KEPT_VERSIONS, checked_kept
 from storecore_file.store import FileDataStore
 
 
@@ -21,6 +22,11 @@ class FileConfig(Struct, frozen=True, kw_only=True):
     lock_timeout: float = 30.0
     state_versions: int = KEPT_VERSIONS
     history: bool | str = True
+
+    def __post_init__(self) -> None:
+        # Here, so that the errors name the place in the config.
+        checked_kept(self.state_versions)
+        checked_history(self.history)
 
 
 @hookimpl

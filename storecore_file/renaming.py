@@ -98,8 +98,21 @@ class Renaming:
             with self._locked():
                 self._settle()
 
+    def settle_clock(self) -> None:
+        """Wait for a rename that may not have seen the clock of recording, just made.
+
+        One of a symbol without bars and events is committed under no other lock.
+        """
+        if self._disk.size(self._lock_path) is not None:
+            with self._locked():
+                pass
+
+    @property
+    def _lock_path(self) -> Path:
+        return self._renames.path.with_name(LOCK)
+
     def _locked(self) -> Locked:
-        return Locked(self._renames.path.with_name(LOCK), self._lock_timeout)
+        return Locked(self._lock_path, self._lock_timeout)
 
     def _check(self, old: str, new: str) -> None:
         known = {

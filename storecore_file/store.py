@@ -136,7 +136,7 @@ class FileDataStore(Store):
         intents = Renames(disk, self.base_path)
         collections = bars, fundamentals, events
         self._renaming = Renaming(intents, disk, number, *collections, timeout, self._clock)
-        self._settles = tuple(each.settle_clock for each in collections)
+        self._settles = tuple(each.settle_clock for each in (self._renaming, *collections))
         self._connect()
         return {
             "bars": bars,

@@ -30,6 +30,9 @@ _IF_ALL_NEW = """AND NOT EXISTS (
     SELECT 1 FROM {schema}.bars
     WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND date BETWEEN %s AND %s
 )"""
+_NEWEST = """, (
+    SELECT timestamptz_send(max(date)) FROM {schema}.bars WHERE symbol = %s AND timeframe = %s
+)"""
 _NOT_GIVEN = """
 WHERE symbol = ANY(%s::text[]) AND timeframe = %s AND NOT EXISTS (
     SELECT 1 FROM unnest(%s::text[], %s::timestamptz[]) AS given (symbol, date)
@@ -72,7 +75,8 @@ GROUP BY symbol, timeframe ORDER BY symbol, timeframe
 class Shape(NamedTuple):
     """What an upsert depends on: its further columns, their types, and those that are known.
 
-    `unchanged` is SQL that is true while those are all.
+    `unchanged` is SQL that is true while those are all. `limit` follows the
+    given rows of an upsert.
     """
 
     given: tuple[str, ...]
@@ -80,6 +84,7 @@ class Shape(NamedTuple):
     known: tuple[str, ...]
     unchanged: str
     has_instant: bool
+    limit: str
 
 
 class BarVersions:
@@ -100,9 +105,13 @@ class BarVersions:
         """Return a statement that inserts bars if none of them exists, or else does nothing."""
         return self._statement(shape, "one" if is_one else "many")
 
-    def upsert(self, shape: Shape) -> str:
-        """Return an upsert, which answers with whether the columns are those that are known."""
-        return self._statement(shape, "upsert")
+    def upsert(self, shape: Shape, *, seeks_newest: bool = False) -> str:
+        """Return an upsert, which answers with whether the columns are those that are known.
+
+        With `seeks_newest` it is given a symbol and a timeframe too, and answers with the last date
+        of that series before it.
+        """
+        return self._statement(shape, "upsert and seek" if seeks_newest else "upsert")
 
     def _made(self, shape: Shape, kind: str) -> str:
         table = BARS.with_further(shape.known)
@@ -113,8 +122,9 @@ class BarVersions:
             given=_listed(shape.given),
             unchanged=shape.unchanged,
         )
-        if kind == "upsert":
-            return self._past.upsert(table, given, shape.unchanged)
+        if kind.startswith("upsert"):
+            newest = "" if kind == "upsert" else _NEWEST.format(schema=self._schema)
+            return self._past.upsert(table, given + shape.limit, shape.unchanged + newest)
         unless = _IF_NEW if kind == "one" else _IF_ALL_NEW.format(schema=self._schema)
         columns = ", ".join(table.columns)
         return _INSERT.format(schema=self._schema, columns=columns, given=given, unless=unless)

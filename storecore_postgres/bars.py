@@ -42,7 +42,7 @@ from storecore_postgres.database import Connection, Database, Refusal, Rows
 from storecore_postgres.errors import KEY_TAKEN
 from storecore_postgres.extra import TOKEN, ExtraColumns, Kinds, Known, Place, Stale, asked_of
 from storecore_postgres.names import checked_length
-from storecore_postgres.past import BARS, Past, prune
+from storecore_postgres.past import BARS, Past, limited, prune
 from storecore_postgres.rows import symbols_statement
 from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.selection import KINDS_OF_MANY, KINDS_OF_ONE, Selection, empty_table
@@ -339,20 +339,39 @@ class Bars(BarCollection):
         """Insert rows if none exists, or else upsert them, in one round trip if that was right.
 
         An insert takes less than an upsert that keeps versions. It is not tried for bars that are
-        not later than those of the series that this process has written: some may exist.
+        not later than those of the series that this process knows: some may exist.
         """
-        parameters = given.parameters(timeframe, 0)
+        names, parameters = given.grouped.names, given.parameters(timeframe, 0)
         ends = self._ends(timeframe, given, parameters[_DATES].content)
+        series: list[str] = []
         if may_be_new and ends is not None:
             statement = versions.insert(_shape(given, self._extra.now), is_one=ends == ())
-            asked = [*parameters, given.grouped.names, timeframe, *ends] if ends else parameters
+            asked = [*parameters, names, timeframe, *ends] if ends else parameters
             if self._database.retry(what, lambda each: _inserted(each, statement, asked)):
                 return
+            series = [*names, timeframe] if len(names) == 1 else []
+        newest = self._upsert_versions(what, given, versions, parameters, series)
+        if newest is not None:
+            self._know(names[0], timeframe, instant(newest))
+
+    def _upsert_versions(
+        self,
+        what: str,
+        given: _Rows,
+        versions: BarVersions,
+        parameters: list[Any],
+        series: list[str],
+    ) -> bytes | None:
+        """Upsert rows; return the last date that a series had, if one is given.
+
+        With it the next correction of the series begins with the upsert.
+        """
         while True:
-            statement = versions.upsert(_shape(given, self._extra.now))
-            ((is_written, *_),) = self._database.rows(what, statement, parameters)
+            shape = _shape(given, self._extra.now)
+            statement = versions.upsert(shape, seeks_newest=bool(series))
+            ((is_written, *found),) = self._database.rows(what, statement, [*parameters, *series])
             if is_written:
-                return
+                return found[0] if series else None
             self._extra.reload()
 
     def _ends(self, timeframe: str, given: _Rows, dates: bytes) -> tuple[Timestamptz, ...] | None:
@@ -365,12 +384,16 @@ class Bars(BarCollection):
             every = instants_of(given.table)
             return timestamptz(min(every)), timestamptz(max(every))
         first, last = dates[_ONE_DATE - 8 : _ONE_DATE], dates[-8:]  # a series is sorted by date
-        series, written = (names[0], timeframe), instant(last)
-        before = self._last.get(series, EARLIEST - 1)
-        self._last[series] = max(before, written)
-        if instant(first) <= before:
+        if instant(first) <= self._know(names[0], timeframe, instant(last)):
             return None
         return () if is_one else (Timestamptz(first), Timestamptz(last))
+
+    def _know(self, symbol: str, timeframe: str, date: int) -> int:
+        """Note a date of a series; return the last one that was known before."""
+        series = symbol, timeframe
+        before = self._last.get(series, EARLIEST - 1)
+        self._last[series] = max(before, date)
+        return before
 
     def _timed(self, connection: Connection, given: _Rows) -> _Rows:
         """Return rows with the instant of their transaction, if versions are kept."""
@@ -863,8 +886,14 @@ def _inserted(connection: Connection, statement: str, parameters: list[Any]) -> 
 def _shape(given: _Rows, known: Known) -> Shape:
     arrays = tuple(_ARRAYS[str(each.type)] for each in given.further.values())
     places = tuple(known.places.values())
-    has_instant = given.recorded is not None
-    return Shape(tuple(given.further), arrays, places, known.unchanged, has_instant)
+    return Shape(
+        given=tuple(given.further),
+        arrays=arrays,
+        known=places,
+        unchanged=known.unchanged,
+        has_instant=given.recorded is not None,
+        limit=limited(len(given.table)),
+    )
 
 
 def _asked(question: _Question) -> list[object]:

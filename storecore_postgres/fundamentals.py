@@ -14,7 +14,7 @@ from storecore.store.collections import FundamentalCollection
 from storecore.values.times import EARLIEST, EVER, TimeRange, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.names import checked_length
-from storecore_postgres.past import FUNDAMENTALS, GIVEN, Past, prune
+from storecore_postgres.past import FUNDAMENTALS, GIVEN, Past, limited, prune
 from storecore_postgres.rows import PAGE, Row, decoding, issue, pages, symbols_statement
 from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.schema.version import SchemaVersion
@@ -94,9 +94,11 @@ class Fundamentals(FundamentalCollection):
         self._all_versions, self._past_after = (
             each.format(schema=schema) for each in (_ALL_VERSIONS, _PAST_AFTER)
         )
+        self._upsert_one = self._upsert
         if past is not None:
             given = _GIVEN_ROWS.format(instant=past.recording.instant)
             self._upsert = past.upsert(FUNDAMENTALS, given, "1")
+            self._upsert_one = past.upsert(FUNDAMENTALS, given + limited(1), "1")
             self._removal = past.delete(FUNDAMENTALS, _WHERE)
 
     def write(self, batch: list[FundamentalData]) -> None:
@@ -110,7 +112,8 @@ class Fundamentals(FundamentalCollection):
         documents = [encode_fundamental(by_key[key]) for key in keys]
         self._version.require_for(what, documents)
         parameters = _parameters([symbol for symbol, _ in keys], [at for _, at in keys], documents)
-        self._database.retry(what, lambda each: each.execute(self._upsert, parameters))
+        statement = self._upsert_one if len(keys) == 1 else self._upsert
+        self._database.retry(what, lambda each: each.execute(statement, parameters))
 
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
         """Return the latest fundamental not after an instant, or None."""

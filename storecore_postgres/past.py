@@ -63,6 +63,7 @@ SELECT count(*) FROM gone
 """
 GIVEN = "%s::timestamptz"
 """The instant of a statement, given as a parameter."""
+_EXPECTED = 10  # rows: what the server expects of an array that it does not know
 
 
 class Table(NamedTuple):
@@ -170,6 +171,16 @@ class Past:
             kept="".join(f", gone.{each}" for each in also),
         )
         return self.delete(table, where, instant=GIVEN, more=moved, also=names)
+
+
+def limited(count: int) -> str:
+    """Return what follows the given rows of an upsert, by their number.
+
+    Without it the server expects more than a few rows of any array, and that it must search for
+    each row that is replaced. The plan for any array then seems to cost so much more than one for
+    this array that the server plans anew each time, which takes longer than the upsert.
+    """
+    return f" LIMIT {count}" if count < _EXPECTED else ""
 
 
 def prune(database: Database, schema: str, table: Table, before: int) -> int:

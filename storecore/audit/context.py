@@ -42,7 +42,7 @@ def context(
     if as_of is not None:
         about += b'"as_of":%b,' % _ENCODER.encode(_in_utc(as_of, "as_of"))
     if run is not None:
-        about += b'"run":%b,' % _ENCODER.encode(_checked_run(run))
+        about += b'"run":%b,' % _ENCODER.encode(checked_run(run))
     if reads is not None:
         given = enumerate(listed(reads, "Read", "reads"))
         plain = [_checked_read(each, f"reads[{row}]") for row, each in given]
@@ -65,6 +65,14 @@ def needs_newer_release(record: bytes) -> bool:
     if not record.endswith(_ENDS_PLAIN) and has_context(record):  # the first spares a call
         return True
     return uses_extra(record)
+
+
+def checked_run(run: str) -> str:
+    """Return the name of a run. Raises `InvalidName`, or `InvalidData` for "*"."""
+    plain = check_name(run, "run")
+    if plain == ALL_RUNS:
+        raise InvalidData('run="*": it stands for all runs in a question; choose another name')
+    return plain
 
 
 def check_question(by: str, run: str | None) -> None:
@@ -103,15 +111,8 @@ def _in_utc(value: datetime, what: str) -> datetime:
     return to_datetime(exact_instant(value, what), aware=True)
 
 
-def _checked_run(run: str) -> str:
-    plain = check_name(run, "run")
-    if plain == ALL_RUNS:
-        raise InvalidData('run="*": it stands for all runs in a question; choose another name')
-    return plain
-
-
 def _checked_read(read: Read | Mapping[str, Any], what: str) -> Read:
-    """Return a receipt with plain values and aware times. Raises for one that is none."""
+    """Return a receipt with plain values and aware times. Raises if `read` is not a receipt."""
     if not isinstance(read, Read | Mapping):
         raise InvalidData(f"{what}: expected a Read, got {type_name(read)}")
     given = asdict(read) if isinstance(read, Read) else dict(read)

@@ -156,10 +156,8 @@ def chained(record: DecisionRecord | OrderRecord, last: Link) -> tuple[bytes, Li
 
 
 def _body(record: DecisionRecord | OrderRecord) -> bytes:
-    strategy, about = (
-        _ENCODER.encode(record.strategy),
-        context(record.as_of, record.run, record.reads),
-    )
+    strategy = _ENCODER.encode(record.strategy)
+    about = context(record.as_of, record.run, record.reads)
     if isinstance(record, DecisionRecord):
         return _decision(strategy, record.decision) + about
     return _order(strategy, record.order, record.result) + about

@@ -456,7 +456,7 @@ def _rows(bars: BarColumns | pa.Table, now: int) -> dict[int, _Row]:
 
 
 def _has_same_bits(old: _Row, new: _Row) -> bool:
-    """Return whether the prices of two rows, which are equal, are so bit for bit (law B5)."""
+    """Return whether two rows with equal prices have the same bits (law B5)."""
     return 0.0 not in old or _bits(*old[1:5]) == _bits(*new[1:5])
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 from rich.filesize import decimal
@@ -22,7 +22,7 @@ from storecore.store.questions import inventory, read_decisions, read_orders
 UNKNOWN = "–"
 _Result = TypeVar("_Result")
 _SERIES = ("symbol", "timeframe", "first", "last", "bars", "files", "bytes")
-_RUNS = 5  # so many are named
+_RUNS = 5  # the number of runs that are named
 _STRATEGIES = ("strategy", "state", "decisions", "orders")
 
 
@@ -124,16 +124,8 @@ def print_series(series: list[SeriesInfo]) -> None:
 def print_strategies(store: DataStore, saved: list[str], read: Reading) -> None:
     """Print a table of strategies, and the counts and state of the audit log."""
     screen = console()
-    decisions: Counter[str] = Counter()
-    orders: Counter[str] = Counter()
-    runs: Counter[str] = Counter()
-    if isinstance(store, AuditTrail):
-        logged = read(partial(read_decisions, store, date.min, date.max, run="*")) or []
-        sent = read(partial(read_orders, store, date.min, date.max, run="*")) or []
-        decisions.update(record.strategy for record in logged if record.run is None)
-        orders.update(record.strategy for record in sent if record.run is None)
-        runs.update(record.run for record in logged if record.run is not None)
-        runs.update(record.run for record in sent if record.run is not None)
+    logged, sent = (_records(store, ask, read) for ask in (read_decisions, read_orders))
+    decisions, orders = _live(logged), _live(sent)
     names = sorted({*saved, *decisions, *orders})
     rows = [
         (printable(name), "saved" if name in saved else UNKNOWN, *_counts(name, decisions, orders))
@@ -143,10 +135,26 @@ def print_strategies(store: DataStore, saved: list[str], read: Reading) -> None:
         screen.print(table(_STRATEGIES, rows, right=("decisions", "orders")))
     state = read(partial(audit_state, store, decisions.total(), orders.total()))
     screen.print(f"audit log: {state or 'not checked'}")
+    _print_runs(Counter(each.run for each in (*logged, *sent) if each.run is not None))
+
+
+def _records(store: DataStore, ask: Callable[..., list[Any]], read: Reading) -> list[Any]:
+    """Return the records of the live log and of all runs."""
+    if not isinstance(store, AuditTrail):
+        return []
+    return read(partial(ask, store, date.min, date.max, run="*")) or []
+
+
+def _live(records: list[Any]) -> Counter[str]:
+    """Return the number of records of the live log, by strategy."""
+    return Counter(each.strategy for each in records if each.run is None)
+
+
+def _print_runs(runs: Counter[str]) -> None:
     if runs:
         shown = sorted(runs)[:_RUNS] + ["…"] * (len(runs) > _RUNS)
         records = f"{counted(runs.total(), 'record')} of {counted(len(runs), 'run')}"
-        screen.print(f"apart from it: {records}: {', '.join(map(printable, shown))}")
+        console().print(f"apart from it: {records}: {', '.join(map(printable, shown))}")
 
 
 def _counts(name: str, decisions: Counter[str], orders: Counter[str]) -> tuple[str, str]:

@@ -87,7 +87,7 @@ def replay(
     default=_MOST_ROWS,
     show_default=True,
     metavar="N",
-    help="So many rows of each read, counted from the end.",
+    help="The number of rows of each read, counted from the end.",
 )
 @store_options
 def why(choice: StoreChoice, seq: int, orders: bool, rows: int) -> None:

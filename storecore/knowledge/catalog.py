@@ -103,7 +103,7 @@ def _is_known(known: Known, symbol: str, timeframe: str, whole: Coverage) -> boo
 
 
 def _known_bars(known: Known, symbol: str, timeframe: str) -> list[PriceBar]:
-    """Return all bars that the present does not tell: of a recording, or still forming."""
+    """Return the bars of a recording, or those that were still forming."""
     if known.recorded is None:
         return known.forming(symbol, EVER, timeframe)
     return known.bars(symbol, EVER, timeframe)

@@ -38,17 +38,26 @@ VERIFIER = "verify.py"
 
 
 class Segment(NamedTuple):
-    """The lines of a log from the first to the last record of a range, without a gap."""
+    """The lines of a log from the first to the last record of a range, without a gap.
+
+    `before` is the line before the first one, empty if there is none: it proves where they begin.
+    """
 
     log: str
     lines: list[bytes]
+    before: bytes
 
     def manifest(self) -> dict[str, Any]:
         """Return where the segment begins and ends in its chain."""
         if not self.lines:
-            return {"first": 1, "prev": "", "last": 0, "hash": ""}
+            return {"first": 1, "prev": "", "last": 0, "hash": "", "before": ""}
         first, last = (msgspec.json.decode(self.lines[row], type=Place) for row in (0, -1))
-        return {"first": first.seq, "prev": first.prev, "last": last.seq, "hash": last.hash}
+        begin = {
+            "first": first.seq,
+            "prev": first.prev,
+            "before": self.before.decode().rstrip("\n"),
+        }
+        return {**begin, "last": last.seq, "hash": last.hash}
 
     def records(self) -> list[Record]:
         """Return the records of the lines."""
@@ -91,6 +100,7 @@ def segment(store: Transfer, log: str, span: TimeRange) -> Segment:
     """Return the lines of a log from the first to the last record that was logged in a range."""
     first, last = (to_datetime(at, aware=True) for at in span[:2])
     lines: list[bytes] = []
+    before = b""
     after: list[bytes] = []  # the last one in the range
     for each in store.iter_audit(log):
         if first <= msgspec.json.decode(each.line, type=_Timed).timestamp <= last:
@@ -98,7 +108,9 @@ def segment(store: Transfer, log: str, span: TimeRange) -> Segment:
             after = []
         elif lines:
             after.append(each.line)
-    return Segment(log, lines)
+        else:
+            before = each.line
+    return Segment(log, lines, before)
 
 
 def _contents(store: DataStore, segments: list[Segment]) -> _Files:
@@ -176,7 +188,7 @@ def _kind(name: str, column: pa.ChunkedArray) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON: a time in UTC, a float that is no number as its 16 hex digits."""
+    """Return a value as JSON: a time in UTC, a float that is not finite as its 16 hex digits."""
     if isinstance(value, datetime):
         return to_datetime(exact_instant(value, "date"), aware=True)
     if isinstance(value, float) and not isfinite(value):

@@ -66,7 +66,7 @@ class Known(NamedTuple):
 
         A bar that is dated later than its own length after the time of the view was not forming.
         """
-        if self.limit < recording_began(self.store):
+        if self.recorded is None and self.limit < recording_began(self.store):
             return []
         first = max(span.first, self.ended(timeframe) + 1)
         last = min(span.last, begun_by(timeframe, self.at, self.lengths))
@@ -105,10 +105,8 @@ class Known(NamedTuple):
         """Return the events that had been ingested by an instant, and were held."""
         ingested_by = self.at if limit is None else limit
         if self.recorded is None:
-            moment, read = (
-                to_datetime(ingested_by, aware=True),
-                method_of(self.store, "read_events"),
-            )
+            moment = to_datetime(ingested_by, aware=True)
+            read = method_of(self.store, "read_events")
             found = read(start, end, types, symbols=symbols, ingested_by=moment)
             return cast(list[Event], found)
         versions = self.store.event_versions(

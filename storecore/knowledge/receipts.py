@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_ROWS = 200_000
-"""So many rows of answers are kept until they are digested without being asked for."""
+"""With more rows than this, the answers are digested before a receipt is asked for."""
 _MICROSECONDS = 1_000_000
 
 

@@ -80,7 +80,7 @@ class Replay(Struct, frozen=True):
 def replay(store: DataStore, record: Record) -> Replay:
     """Ask the questions behind a record again, of any store, as of then.
 
-    Raises `InvalidData` if a read is none that can be asked.
+    Raises `InvalidData` for a read that cannot be asked again.
     """
     return Replay(record, tuple(replayed(store, each, record.run) for each in reads_of(record)))
 
@@ -101,11 +101,11 @@ def replayed(store: DataStore, read: Read, run: str | None = None) -> ReplayedRe
 
 
 def reads_of(record: Record) -> list[Read]:
-    """Return the receipts of a record. Raises `InvalidData` for one that is none."""
+    """Return the receipts of a record. Raises `InvalidData` if one is malformed."""
     try:
         return [msgspec.convert(each, Read) for each in record.reads or ()]
     except msgspec.ValidationError as error:
-        raise InvalidData(f"record {record.seq}: a read of it is no receipt: {error}") from None
+        raise InvalidData(f"record {record.seq}: a read of it is not a receipt: {error}") from None
 
 
 def answer_to(
@@ -227,7 +227,7 @@ def _differ(one: Any, other: Any) -> bool:
     """Return whether two rows differ, bit for bit."""
     if not isinstance(one, PriceBar):
         return checksum(one) != checksum(other)
-    if one.extra or other.extra:  # which may have values that are no numbers
+    if one.extra or other.extra:  # which may have floats that are not finite
         return checksum([one]) != checksum([other])
     return repr(one) != repr(other)  # 20 times as fast
 
@@ -262,7 +262,7 @@ def _row(value: Any) -> _Row:
 
 
 def _table_row(number: int, row: dict[str, Any]) -> _Row:
-    """Return a row of a table without nulls: a column of nulls alone is none of its values."""
+    """Return a row of a table without nulls: so a column without values does not count."""
     known = {name: value for name, value in row.items() if value is not None}
     symbol, volume = known.get("symbol"), known.get("volume")
     if isinstance(volume, float) and volume.is_integer():  # its type depends on other rows

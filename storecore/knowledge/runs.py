@@ -10,21 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from storecore.errors import HistoryPruned, InvalidData, shown
+from storecore.errors import HistoryPruned, shown
 from storecore.reports import StateVersion
 from storecore.states import RUN_STATES
 from storecore.store.questions import has_method
 from storecore.values.documents import encode_document
 from storecore.values.names import check_name
 from storecore.values.times import latest_instant, to_datetime
-
-
-def checked_run(run: str) -> str:
-    """Return the name of a run. Raises `InvalidName`, or `InvalidData` for "*"."""
-    name = check_name(run, "run")
-    if name == "*":
-        raise InvalidData('run="*": it stands for all runs in a question; choose another name')
-    return name
 
 
 def states_of(run: str) -> str:

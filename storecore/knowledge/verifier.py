@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +30,7 @@ from typing import Any
 FORMAT = 1
 MANIFEST = "evidence.json"
 LOGS = ("decisions", "orders")
+MEMBERS = {"format", "storecore", "created_at", "start", "end", "logs", "files"}
 RECEIPTS = "receipts.jsonl"
 BARS, TABLE, RECORDS = "bars", "table", "records"
 KINDS = {"read_bars": BARS, "read_bar_table": TABLE, "iter_bar_tables": TABLE}
@@ -40,6 +42,7 @@ NUMBERS = ("date", *PRICES, "volume", "exact dates", "exact volumes")
 NOTHING = sha256().hexdigest()
 ACCEPTED, REJECTED, INCOMPLETE = 0, 1, 2
 _HASH = re.compile(rb',"hash":"([0-9a-f]{64})"\}')
+_SIXTEEN_DIGITS = re.compile(r"[0-9a-f]{16}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 _Columns = dict[str, bytes]
@@ -90,8 +93,11 @@ def check_files(folder: Path) -> dict[str, Any]:
     manifest = one_of(folder, MANIFEST)
     if manifest.get("format") != FORMAT:
         raise Forged(f"{MANIFEST}: format {manifest.get('format')}, this verifier knows {FORMAT}")
+    check_members(manifest, MEMBERS, MANIFEST)
+    check_members(manifest["logs"], set(LOGS), f"{MANIFEST}: logs")
+    micros(manifest["created_at"])
     named = manifest["files"]
-    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+    there = set(plain_files(folder))
     for name in sorted(there ^ {*named, MANIFEST}):
         problem = "is missing" if name in named else "is not in the manifest"
         raise Forged(f"{name}: the file {problem}")
@@ -99,6 +105,22 @@ def check_files(folder: Path) -> dict[str, Any]:
         if sha256((folder / name).read_bytes()).hexdigest() != digest:
             raise Forged(f"{name}: the file is not the one that the manifest names")
     return manifest
+
+
+def check_members(found: dict[str, Any], expected: set[str], place: str) -> None:
+    """Refuse an object that lacks a member or has one more."""
+    if set(found) != expected:
+        raise Forged(f"{place}: its members are not {', '.join(sorted(expected))}")
+
+
+def plain_files(folder: Path) -> Iterator[str]:
+    """Yield the names of all files of a folder. What is no plain file is refused."""
+    for path in folder.rglob("*"):
+        name = str(path.relative_to(folder))
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise Forged(f"{name}: it is no plain file or folder")
+        if not path.is_dir():
+            yield name
 
 
 def check_used(manifest: dict[str, Any], outcome: Outcome) -> None:
@@ -113,6 +135,7 @@ def check_used(manifest: dict[str, Any], outcome: Outcome) -> None:
 def follow(log: str, lines: list[bytes], manifest: dict[str, Any]) -> list[str]:
     """Return the hashes of the records of a log. Each follows the one before it."""
     begin = manifest["logs"][log]
+    check_members(begin, {"first", "prev", "last", "hash", "before"}, f"{MANIFEST}: {log}")
     seq, prev = begin["first"], begin["prev"]
     if (seq == 1) != (prev == ""):
         raise Forged(f"{MANIFEST}: record {seq} of {log} does not follow {prev or 'nothing'}")
@@ -135,11 +158,35 @@ def follow(log: str, lines: list[bytes], manifest: dict[str, Any]) -> list[str]:
 
 
 def check_range(log: str, records: list[dict[str, Any]], manifest: dict[str, Any]) -> None:
-    """Refuse a segment that begins or ends outside of the range that the manifest names."""
+    """Refuse a segment whose first or last record is not the first or last one of the range.
+
+    After the last one others may have been cut off: only a hash that was kept elsewhere tells.
+    """
     start, end = micros(manifest["start"]), micros(manifest["end"])
     for record in records[:1] + records[-1:]:
         if not start <= micros(record["timestamp"]) <= end:
             raise Forged(f"{MANIFEST}: record {record['seq']} of {log} is not of its range")
+    before = record_before(log, manifest)
+    if before is not None and start <= micros(before["timestamp"]) <= end:
+        raise Forged(f"{log}.jsonl: record {before['seq']}, which is of the range, is cut off")
+
+
+def record_before(log: str, manifest: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the record before the first of a segment, proven by its hash; None if there is none.
+
+    It proves that nothing is cut off in front: the segment begins with the first of the range.
+    """
+    begin = manifest["logs"][log]
+    line = begin["before"].encode()
+    if not begin["prev"] and not line:
+        return None
+    body = line[: -len(',"hash":""}') - 64]
+    if line != b'%b,"hash":"%b"}' % (body, begin["prev"].encode()) or (
+        sha256(body).hexdigest() != begin["prev"]
+    ):
+        raise Forged(f"{MANIFEST}: before the first record of {log} is another one")
+    found: dict[str, Any] = parsed(line, f"{MANIFEST}: before {log}")
+    return found
 
 
 def read_receipts(folder: Path) -> dict[tuple[str, int, int], dict[str, Any]]:
@@ -147,9 +194,10 @@ def read_receipts(folder: Path) -> dict[tuple[str, int, int], dict[str, Any]]:
     receipts = {}
     for number, line in enumerate(lines_of(folder, RECEIPTS), 1):
         each = parsed(line, f"{RECEIPTS}, line {number}")
-        if set(each) != {"log", "seq", "read", "receipt", "rows"}:
-            raise Forged(f"{RECEIPTS}, line {number}: its members are not those of a receipt")
+        check_members(each, {"log", "seq", "read", "receipt", "rows"}, f"{RECEIPTS}, line {number}")
         key = each["log"], each["seq"], each["read"]
+        if {type(key[1]), type(key[2])} != {int}:
+            raise Forged(f"{RECEIPTS}, line {number}: seq and read are whole numbers")
         if key in receipts:
             raise Forged(f"{RECEIPTS}, line {number}: it is there twice")
         receipts[key] = each
@@ -192,11 +240,13 @@ def checksum(read: dict[str, Any], lines: list[bytes], place: str) -> tuple[int,
     if kind == BARS:
         for row in rows:
             if set(row) != BAR or row["symbol"] != read["arguments"]["symbol"]:
-                raise Forged(f"{place}: a row is no bar of the symbol that was asked for")
+                raise Forged(f"{place}: a row is not a bar of the symbol that was asked for")
         return len(rows), of_bars(rows)
     columns = rows[0]["columns"] if rows else []
-    if any(len(row) != len(columns) for row in rows[1:]):
-        raise Forged(f"{place}: a row has not the columns of the table")
+    if any(set(row) != {"columns"} for row in rows[:1]) or len(dict(columns)) != len(columns):
+        raise Forged(f"{place}: its first line does not name each column once")
+    if any(type(row) is not list or len(row) != len(columns) for row in rows[1:]):
+        raise Forged(f"{place}: a row does not have the columns of the table")
     return max(len(rows) - 1, 0), of_table(columns, rows[1:])
 
 
@@ -267,7 +317,7 @@ def further_columns(word: str, kind: str, name: str, pairs: list[tuple[int, Any]
     ):
         columns[f"values of {kind} {name}"] = ints(values)
     else:
-        raise Forged(f"{name}: these are no values of the type {kind}")
+        raise Forged(f"{name}: not all values are of the type {kind}")
     return columns
 
 
@@ -282,7 +332,7 @@ def joined(columns: _Columns) -> bytes:
 def volume_of(value: Any) -> Any:
     """Return a volume: a number or None."""
     if value is not None and type(value) not in (int, float):
-        raise Forged(f"{value!r} is no volume")
+        raise Forged(f"{value!r} is not a volume")
     return value
 
 
@@ -297,16 +347,25 @@ def ints(values: list[int]) -> bytes:
 
 
 def floats(values: list[Any]) -> bytes:
-    """Return floats of 64 bits as bytes. One that is no number is given by its 16 hex digits."""
-    return b"".join(
-        bytes.fromhex(each) if isinstance(each, str) else struct.pack("<d", each) for each in values
-    )
+    """Return floats of 64 bits as bytes."""
+    return b"".join(map(eight_bytes, values))
+
+
+def eight_bytes(value: Any) -> bytes:
+    """Return a float as bytes. One that is not finite is given by its 16 hex digits."""
+    if type(value) in (int, float):
+        return struct.pack("<d", value)
+    if isinstance(value, str) and _SIXTEEN_DIGITS.fullmatch(value):
+        given = bytes.fromhex(value)
+        if not math.isfinite(*struct.unpack("<d", given)):
+            return given
+    raise Forged(f"{value!r} is no float as it is written")
 
 
 def micros(text: str) -> int:
     """Return a time in UTC as microseconds since 1970."""
     if _TIME.fullmatch(text) is None:
-        raise Forged(f"{text!r} is no time in UTC")
+        raise Forged(f"{text!r} is not a time in UTC")
     at = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return (at - _EPOCH) // timedelta(microseconds=1)
 
@@ -339,10 +398,13 @@ def parsed(content: bytes, place: str) -> Any:
             raise Forged(f"{place}: an object has a member twice")
         return dict(pairs)
 
+    def no_number(name: str) -> Any:
+        raise Forged(f"{place}: {name} is no number of JSON")
+
     try:
-        return json.loads(content, object_pairs_hook=once)
+        return json.loads(content, object_pairs_hook=once, parse_constant=no_number)
     except ValueError as error:
-        raise Forged(f"{place}: no JSON: {error}") from None
+        raise Forged(f"{place}: not JSON: {error}") from None
 
 
 def dumped(value: Any) -> str:

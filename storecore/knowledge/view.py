@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
+from storecore.audit.context import checked_run
 from storecore.bars.rows import MAX_BYTES
 from storecore.errors import InvalidData, LookAhead, StorageError, shown
 from storecore.events import event_symbols, event_types
@@ -90,7 +91,7 @@ class View(Wrapper):
             self._at, self._recorded = _recorded(nested, t, recorded)
         else:
             self._at = latest_instant(t, "t")
-        self._run = None if run is None else runs.checked_run(run)
+        self._run = None if run is None else checked_run(run)
         self._raises = False if on_future is None else _is_to_raise(on_future)
         self._lengths = _NO_LENGTHS if lengths is None else checked_lengths(lengths)
         self._reads: Reads | None = None
@@ -310,7 +311,7 @@ class View(Wrapper):
     def _more(
         self, symbols: Any, columns: Any, span: TimeRange, timeframe: str
     ) -> dict[str, list[PriceBar]]:
-        """Return, by symbol, the bars that the present does not tell; empty if there are none.
+        """Return, by symbol, the bars that the store's own answer lacks; empty if there are none.
 
         They are those of a recording, or those that were still forming.
         """
@@ -418,7 +419,7 @@ def _strategies(view: Any, prefix: str = "") -> list[str]:
 
 
 def _whole_audit(view: Any) -> Any:
-    """Verify the whole log: whether it is intact is no knowledge of the market."""
+    """Verify the whole log: whether it is intact says nothing about the market."""
     return view._nested.verify_audit()
 
 

@@ -81,7 +81,7 @@ from storecore.reports import (
     StateVersion,
 )
 from storecore.reports.display import html, html_table
-from storecore.states import RUN_STATES, checked_versions
+from storecore.states import checked_versions, listed_strategies
 from storecore.store.collections import (
     AuditLog,
     BarCollection,
@@ -614,10 +614,7 @@ class Store(Closing):
         """
         self._check_open()
         begins = checked_prefix(prefix)
-        found = [name for name in self._states.strategies() if name.startswith(begins)]
-        if begins.startswith(RUN_STATES):
-            return sorted(found)
-        return sorted(name for name in found if not name.startswith(RUN_STATES))
+        return sorted(listed_strategies(self._states.strategies(), begins))
 
     # Audit.
 

@@ -21,7 +21,7 @@ from storecore.events import EventQuery, event_symbols, event_types, find_events
 from storecore.models import DecisionRecord, Event, FundamentalData, OrderRecord, PriceBar
 from storecore.protocols import METHODS, By, DataStore, Reads, Transfer, declaration
 from storecore.reports import SeriesCoverage
-from storecore.states import RUN_STATES
+from storecore.states import RUN_STATES, listed_strategies
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
 from storecore.values.times import (
@@ -137,8 +137,7 @@ def logging_plainly(method: str) -> Callable[..., Any]:
 
 def strategies(store: Any, prefix: str = "") -> list[str]:
     """Return the strategies of a store with `Catalog` whose own method has no `prefix`."""
-    begins = checked_prefix(prefix)
-    return [name for name in store.strategies() if name.startswith(begins)]
+    return listed_strategies(store.strategies(), checked_prefix(prefix))
 
 
 def recording_began(store: Any) -> int:

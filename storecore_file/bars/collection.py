@@ -85,14 +85,14 @@ class Bars(BarCollection):
         disk: Disk,
         lock_timeout: float,
         number: StoreFormat,
-        clock: FileClock | None = None,
+        clock: FileClock,
     ) -> None:
         self._folder = folder
         self._disk = disk
         self._format = number
         self._lock_timeout = lock_timeout
-        self._history = BarHistory(clock or _no_clock(folder, disk, lock_timeout), disk)
-        self._journal = Journal(folder / ".journal", disk, lock_timeout, self._history.clock)
+        self._history = BarHistory(clock, disk)
+        self._journal = Journal(folder / ".journal", disk, lock_timeout, clock)
         self.renames = self._journal.renames
         self._inventory = Inventory(disk, self._journal, self._series, self._is_hidden)
         self._appended = False
@@ -621,10 +621,6 @@ def _symbol_folder(prices: Path, symbol: str) -> Path:
 
 def _below(folder: Path, name: str) -> Path:
     return folder / name if name else folder
-
-
-def _no_clock(folder: Path, disk: Disk, lock_timeout: float) -> FileClock:
-    return FileClock(folder.parent, disk, lock_timeout, None, moves=False)
 
 
 def _in_timeframe(folder: Path, timeframe: str) -> Path:

@@ -25,8 +25,8 @@ them again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
@@ -152,9 +152,7 @@ class Pending(NamedTuple):
 class Journal:
     """The journal of a store, in one folder, which is made when it is first written."""
 
-    def __init__(
-        self, folder: Path, disk: Disk, lock_timeout: float, clock: FileClock | None = None
-    ) -> None:
+    def __init__(self, folder: Path, disk: Disk, lock_timeout: float, clock: FileClock) -> None:
         self.folder = folder
         self._disk = disk
         self._clock = clock
@@ -200,20 +198,11 @@ class Journal:
             if kinds_at is not None and lock.count() != kinds_at:
                 raise KindsChangedError
             name = self._open_file(reached)
-            with self._publishing() as at:
+            with self._clock.published() as at:
                 length, number = self._log.append(self.folder / name, line_after)
             self._written = name, length
             self.marks.follow(name, number)
             return length
-
-    @contextmanager
-    def _publishing(self) -> Iterator[int]:
-        """Return the instant of an append, which no question overtakes meanwhile."""
-        if self._clock is None:
-            yield 0
-            return
-        with self._clock.published() as at:
-            yield at
 
     def kinds_lock(self) -> Locked:
         """Return the lock of appends, whose count is raised when kinds of columns change."""
@@ -442,7 +431,7 @@ class Journal:
         """Return whether the files of some rows have not been retired since these were read."""
         return {row.journal for row in pending.rows} <= set(self.files())
 
-    def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float, FileClock | None]]:
+    def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float, FileClock]]:
         # A copy, in another process, reads and opens for itself.
         return Journal, (self.folder, self._disk, self._lock_timeout, self._clock)
 

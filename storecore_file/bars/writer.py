@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -61,7 +61,6 @@ from storecore_file.bars.partition import (
     PartitionFile,
     encode,
     keep,
-    next_generation,
 )
 from storecore_file.bars.recorded import Recorded
 from storecore_file.bars.series import Series
@@ -191,9 +190,7 @@ class Prepared(NamedTuple):
 class SeriesWriter:
     """Writes one series, whose folder exists."""
 
-    def __init__(
-        self, series: Series, lock_timeout: float, history: BarHistory | None = None
-    ) -> None:
+    def __init__(self, series: Series, lock_timeout: float, history: BarHistory) -> None:
         self._series = series
         self._history = history
         self.folder = series.folder
@@ -309,6 +306,8 @@ class SeriesWriter:
     def roll_back(self, new: pa.Table, prepared: Prepared, rollback: Rollback) -> None:
         """Roll back what was put: the partitions or, if others wrote meanwhile, the bars of `new`.
 
+        The bars of `new` also if somebody has asked since what the store held: the answer may have
+        shown them, so they stay in the history.
         The journal is not flushed meanwhile. A flush that has skipped the series, since the new
         partitions have its rows, would remove these rows with the journal.
         """
@@ -319,9 +318,18 @@ class SeriesWriter:
             journal_is_there = self._journal.are_there(prepared.pending)
             if alone and journal_is_there and rollback.is_undisturbed():
                 change = prepared.change and prepared.change._replace(kinds={})
-                self._change_kinds(rollback.roll_back, change)
-            else:
-                self._give_back(new, self._before(prepared, rollback), prepared.whole)
+                with suppress(ClockMovedError):
+                    work = partial(self._roll_back_unseen, prepared.past, rollback)
+                    return self._change_kinds(work, change)
+            return self._give_back(new, self._before(prepared, rollback), prepared.whole)
+
+    def _roll_back_unseen(self, past: Past, rollback: Rollback) -> None:
+        """Roll a write back, unless somebody has asked what the store held since (law K3).
+
+        Then this raises `ClockMovedError`: its bars have become versions that were replaced.
+        """
+        with self._history.clock.publishing(past.instant):
+            rollback.roll_back()
 
     def _flush_lock(self, pending: Pending) -> Locked | nullcontext[None]:
         """Return the lock that prevents a flush of the journal, if some rows lie in it."""
@@ -529,9 +537,8 @@ class SeriesWriter:
             self._disk.add(other.folder / MARK, b"")
         moved: list[Dated] = []
         self._series.each(copy)
-        if self._history is not None:
-            gone = tuple(Replaced(each, Recorded(len(each.bars))) for each in moved)
-            self._history.keep(self._series.key, Past(generation, gone))
+        gone = tuple(Replaced(each, Recorded(len(each.bars))) for each in moved)
+        self._history.keep(self._series.key, Past(generation, gone))
 
     def divide(self, taken: Collection[str]) -> None:
         """Cut partitions that are too long, into others than those with some names.
@@ -771,7 +778,7 @@ class SeriesWriter:
 
     def _publish(self, staged: list[Staged], gone: list[Path], past: Past) -> None:
         """Put staged partitions in place and remove others, once what they replace is kept."""
-        if self._history is None or not (past.replaced or self._history.clock.is_asked()):
+        if not (past.replaced or self._history.clock.is_asked()):
             self._disk.exchange(staged, gone)
             return
         with self._history.clock.publishing(past.instant):
@@ -799,10 +806,9 @@ class SeriesWriter:
         """Stage filled partitions; return the other files that they replace, and what of these."""
         self._mark(bool(partitions) and any(kinds_of(filled.bars) for filled in put))
         changed = [*put, *emptied]
-        past = Past(
-            self._instant(at for filled in changed for at in filled.instants()),
-            tuple(each for filled in changed for each in filled.replaced),
-        )
+        seen = max((at for filled in changed for at in filled.instants()), default=0)
+        replaced_bars = tuple(each for filled in changed for each in filled.replaced)
+        past = Past(self._history.clock.take(seen), replaced_bars)
         for filled in put:
             path = self._series.path(filled.partition)
             block, recorded = filled.recorded.written(past.instant)
@@ -817,12 +823,6 @@ class SeriesWriter:
             and any(_overlap(partition, new.first, new.last) for new in kept)
         ]
         return list(map(self._series.path, replaced)), past
-
-    def _instant(self, seen: Iterable[int]) -> int:
-        """Return the instant of a write, which is the generation of its partitions."""
-        if self._history is None:
-            return next_generation(seen)
-        return self._history.clock.take(max(seen, default=0))
 
     def _encoded(self, filled: _Filled, generation: int, block: bytes) -> bytes:
         others = [each.identity for each in filled.origins if each.name != filled.partition.name]

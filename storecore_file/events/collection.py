@@ -405,13 +405,8 @@ class Events(EventCollection):
             gone = [past for each in current for past in each.gone]
             with self._clock.published(max((each.recorded or 0 for each in gone), default=0)) as at:
                 self._history.keep([each._replace(until=at) for each in gone])
-                for each in current:
-                    self._end_log(each.day, each.hidden)
-                    rollback.replace(*each.staged)
-                rollback.sync()
+                self._exchange(current, rollback)
         except BaseException:
-            with suppress(StorageError):  # the error that matters is on its way
-                rollback.roll_back()
             rollback.discard()
             raise
         try:
@@ -422,6 +417,18 @@ class Events(EventCollection):
         with best_effort(self._folder, "files of days without events are removed later"):
             self._tidy(current)
         return current
+
+    def _exchange(self, current: Sequence[Rewritten], rollback: Rollback) -> None:
+        """Put days in place of what they were: all or, on an error, none."""
+        try:
+            for each in current:
+                self._end_log(each.day, each.hidden)
+                rollback.replace(*each.staged)
+            rollback.sync()
+        except BaseException:
+            with suppress(StorageError):  # the error that matters is on its way
+                rollback.roll_back()
+            raise
 
     def _current(
         self, rewritten: Rewritten, change: Change, instant: int, staged: list[Staged]

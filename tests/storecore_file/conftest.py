@@ -18,6 +18,8 @@ import pytest
 from storecore_file import FileDataStore
 from storecore_file.bars import collection, layout, partition, stream, writer
 from storecore_file.bars.layout import layout_of
+from storecore_file.fs.disk import Disk
+from storecore_file.history import FileClock
 
 JAN_5 = datetime(2026, 1, 5)
 
@@ -33,6 +35,12 @@ def store(base):
     """An open store of files."""
     with FileDataStore(base_path=base) as opened:
         yield opened
+
+
+@pytest.fixture
+def clock(tmp_path):
+    """The clock of recording of a store, for parts of one."""
+    return FileClock(tmp_path, Disk("os"), 1.0, None, moves=True)
 
 
 @pytest.fixture

@@ -7,13 +7,17 @@ import pytest
 
 from storecore import Event, FundamentalData, PriceBar
 from storecore.errors import ConfigError, CorruptData, HistoryPruned, InvalidData, StorageError
+from storecore.values.times import EARLIEST, to_datetime
 from storecore_file import FileDataStore
+from storecore_file.bars import writer
 from storecore_file.bars.history import BarHistory
 from storecore_file.bars.writer import SeriesWriter
 from storecore_file.events.history import EventHistory
 from storecore_file.fs.disk import Disk
+from storecore_file.fs.locks import Locked
 from storecore_file.fs.logs import Log
 from storecore_file.fs.rollback import Rollback
+from storecore_file.fs.seal import sealed
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.history import FileClock
 
@@ -124,16 +128,50 @@ def test_k3_a_write_that_shows_after_a_question_is_recorded_after_it(
         return real(self, *given)
 
     monkeypatch.setattr(place, name, wait)
-    writer = threading.Thread(target=WRITES[kind], args=(store, 2))
-    writer.start()
+    writing = threading.Thread(target=WRITES[kind], args=(store, 2))
+    writing.start()
     held.wait(5)
     with open_again() as other:
         moment = other.recorded_now()
         asked.append(values(other, kind, recorded=moment))
         go_on.set()
-        writer.join()
+        writing.join()
         assert values(other, kind, recorded=moment) == asked[0]
     assert values(store, kind, recorded=store.recorded_now()) == [2]
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_k3_a_rename_that_shows_after_a_question_is_recorded_after_it(
+    store, open_again, kind, monkeypatch, asked_before
+):
+    WRITES[kind](store, 1)
+    if asked_before:
+        store.recorded_now()
+    held, go_on, real = threading.Event(), threading.Event(), Fundamentals.copy_symbol
+
+    def wait(self, *given):
+        real(self, *given)
+        held.set()
+        go_on.wait(0.3)
+
+    monkeypatch.setattr(Fundamentals, "copy_symbol", wait)
+    renaming = threading.Thread(target=store.rename_symbol, args=("AAPL", "NEW"))
+    renaming.start()
+    held.wait(5)
+    with open_again() as other:
+        moment = other.recorded_now()
+        asked = by_symbol(other, kind, moment)
+        go_on.set()
+        renaming.join()
+        assert by_symbol(other, kind, moment) == asked
+    assert by_symbol(store, kind, store.recorded_now()) == {"NEW": 1}
+
+
+def by_symbol(store, kind, moment):
+    if kind == "events":
+        return {each.event.symbol: 1 for each in store.event_versions(recorded=moment)}
+    read = store.bar_versions if kind == "bars" else store.fundamental_versions
+    return {symbol: 1 for symbol in ("AAPL", "NEW") if read(symbol, recorded=moment)}
 
 
 def test_k3_a_write_takes_another_instant_if_the_clock_has_reached_its_own(store, monkeypatch):
@@ -169,6 +207,99 @@ def test_k3_several_series_are_staged_again_if_the_clock_has_gone_on(store, monk
     for symbol in ("A", "B"):
         assert len(store.bar_versions(symbol, recorded=moments[0])) == 9
         assert len(store.read_bars(symbol)) == 3
+
+
+# Law K3: a write of several series or days that fails, and is rolled back, after a question
+
+
+def fails_at_last(monkeypatch, before):
+    """Let a write of several series fail once all are in place and `before` has run."""
+    real = writer.all_or_none
+
+    def last_step():
+        before()
+        raise StorageError("failed at last")
+
+    def failing(upserts, threads, _):
+        return real(upserts, threads, last_step)
+
+    monkeypatch.setattr("storecore_file.bars.collection.all_or_none", failing)
+    monkeypatch.setattr("storecore_file.bars.collection.FEW_ROWS", 0)
+
+
+OLD = [bar(float(number), number, symbol) for symbol in ("A", "B") for number in range(3)]
+NEW = [bar(8.0, number, symbol) for symbol in ("A", "B", "C") for number in range(1, 5)]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_k3_what_was_answered_before_a_rollback_is_answered_again(
+    store, monkeypatch, asked_before, replace
+):
+    moments, answers = [], []
+
+    def ask():
+        moments.append(store.recorded_now())
+        answers.append(held(store, moments[0]))
+
+    store.write_bar_table(table(OLD))
+    if asked_before:
+        store.recorded_now()
+    present = {symbol: store.read_bars(symbol) for symbol in "ABC"}
+    with monkeypatch.context() as patch:
+        fails_at_last(patch, ask)
+        with pytest.raises(StorageError, match="at last"):
+            store.write_bar_table(table(NEW), replace=replace)
+    assert answers[0]["A"] != present["A"]
+    assert {symbol: store.read_bars(symbol) for symbol in "ABC"} == present
+    assert held(store, moments[0]) == answers[0]
+    assert held(store, store.recorded_now()) == present
+    assert store.verify().ok
+
+
+def held(store, moment):
+    found = {symbol: store.bar_versions(symbol, recorded=moment) for symbol in "ABC"}
+    return {symbol: [each.bar for each in versions] for symbol, versions in found.items()}
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_a_rollback_that_nobody_has_seen_makes_no_versions(store, monkeypatch, asked_before):
+    store.write_bar_table(table(OLD))
+    if asked_before:
+        store.recorded_now()
+    before = {symbol: store.bar_versions(symbol) for symbol in "ABC"}
+    with monkeypatch.context() as patch:
+        fails_at_last(patch, lambda: None)
+        with pytest.raises(StorageError, match="at last"):
+            store.write_bar_table(table(NEW))
+    assert {symbol: store.bar_versions(symbol) for symbol in "ABC"} == before
+
+
+def test_k3_a_deletion_of_events_is_rolled_back_before_a_question_is_answered(
+    store, open_again, monkeypatch
+):
+    asked = threading.Event()
+    store.write_event(event(1))
+    store.recorded_now()
+    real = Rollback.roll_back
+
+    def ask():
+        with open_again() as other:
+            other.recorded_now()
+            asked.set()
+
+    def beside_a_question(self):
+        asking.start()
+        assert not asked.wait(0.2)
+        real(self)
+
+    asking = threading.Thread(target=ask)
+    monkeypatch.setattr(Rollback, "sync", stop)
+    monkeypatch.setattr(Rollback, "roll_back", beside_a_question)
+    with pytest.raises(StorageError, match="stopped"):
+        store.delete_events(*ALL)
+    asking.join()
+    assert asked.is_set()
 
 
 def table(bars):
@@ -253,6 +384,74 @@ def test_damage_of_a_log_is_found_and_refused(store, base, kind):
     assert store.verify().ok
 
 
+def test_a_log_that_lost_its_end_or_all_is_truncated(store, base, kind):
+    for value in (1, 2, 3):
+        WRITES[kind](store, value)
+    path = base / LOGS[kind]
+    content = path.read_bytes()
+    path.write_bytes(content.splitlines(keepends=True)[0])
+    assert findings(store) == [("truncated", LOGS[kind], "it ends at line 1 of 2")]
+    path.unlink()
+    assert findings(store) == [("truncated", LOGS[kind], "it ends at line 0 of 2")]
+    path.write_bytes(content[:-1])
+    assert findings(store)[0][2] == "the newline of line 2 was cut off"
+    path.write_bytes(content)
+    assert store.verify().ok
+
+
+def findings(store):
+    base = f"{store.base_path}/"
+    found = store.verify().findings
+    return [(each.kind, each.place.removeprefix(base), each.detail) for each in found]
+
+
+def test_lines_that_were_lost_before_others_were_written_stay_a_finding(store, base, kind):
+    for value in (1, 2, 3):
+        WRITES[kind](store, value)
+    path = base / LOGS[kind]
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    WRITES[kind](store, 4)
+    detail = "its end was cut off before line 2 was written"
+    assert findings(store) == [("truncated", LOGS[kind], detail)]
+
+
+def test_a_line_that_is_too_deep_is_no_damage_and_no_answer(store, base, kind):
+    for value in (1, 2):
+        WRITES[kind](store, value)
+    path = base / LOGS[kind]
+    line = b'{"payload":{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"
+    path.write_bytes(sealed(line))
+    assert [each[0] for each in findings(store)] == ["unchecked"]
+    with pytest.raises(StorageError, match="cannot decode"):
+        values(store, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "name"),
+    [
+        ("bars", BarHistory, "table"),
+        ("fundamentals", Fundamentals, "_lines"),
+        ("events", EventHistory, "past"),
+    ],
+)
+def test_versions_are_read_again_if_a_writer_replaces_one_meanwhile(
+    store, open_again, monkeypatch, kind, place, name
+):
+    WRITES[kind](store, 1)
+    real, written = getattr(place, name), []
+
+    def late(self, *given):
+        found = real(self, *given)
+        if not written:
+            written.append(True)
+            with open_again() as other:
+                WRITES[kind](other, 2)
+        return found
+
+    monkeypatch.setattr(place, name, late)
+    assert values(store, kind) == [1, 2]
+
+
 def test_the_torn_end_of_a_log_is_moved_by_a_repair(store, base, kind):
     for value in (1, 2):
         WRITES[kind](store, value)
@@ -263,6 +462,21 @@ def test_the_torn_end_of_a_log_is_moved_by_a_repair(store, base, kind):
     store.repair()
     assert store.verify().notes == ()
     assert path.with_name(f"{path.name}.torn").exists()
+    assert len(store.corrections()) == 1
+    path.with_name(".other").write_bytes(b"")
+    assert [each.kind for each in store.verify().notes] == ["unknown"]
+    assert store.prune_history(store.recorded_now()) == 1
+
+
+def test_nothing_was_recorded_before_the_store_was_made(base, open_again):
+    before = datetime.now(UTC)
+    with open_again() as store:
+        store.write_bars("AAPL", [bar(1.0)])
+        began = to_datetime(store._clock.began(), aware=True)
+        assert before <= began <= store.bar_versions("AAPL")[0].recorded_at
+    (base / ".storecore").unlink()
+    with open_again() as older:
+        assert older._clock.began() == EARLIEST
 
 
 def test_what_is_no_file_of_history_is_a_note(store, base):
@@ -281,6 +495,66 @@ def test_a_damaged_clock_is_quarantined_and_a_damaged_horizon_stays(store, base)
     store.repair()
     assert [each.place.rpartition("/")[2] for each in store.verify().findings] == [".horizon"]
     store.write_bars("AAPL", [bar(1.0)])
+
+
+def test_a_horizon_that_was_removed_is_detected_and_given_up_by_a_repair(store, base, kind):
+    for value in (1, 2):
+        WRITES[kind](store, value)
+    moment = store.recorded_now()
+    store.snapshot("first")
+    (base / "history" / ".horizon").unlink()
+    with pytest.raises(CorruptData, match="horizon: it is missing"):
+        values(store, kind, recorded=moment)
+    with pytest.raises(CorruptData, match="storecore repair"):
+        store.snapshots()
+    assert values(store, kind) == [1, 2]
+    WRITES[kind](store, 3)
+    assert [each.kind for each in store.verify().findings] == ["damaged"]
+    assert store.repair(dry_run=True).actions[0].startswith("would give up: it is missing")
+    store.repair()
+    assert (store.verify().ok, store.snapshots()) == (True, [])
+    with pytest.raises(HistoryPruned):
+        values(store, kind, recorded=moment)
+    assert values(store, kind, recorded=store.recorded_now()) == [3]
+
+
+def test_a_store_that_never_pruned_lacks_no_horizon(store, kind):
+    WRITES[kind](store, 1)
+    assert values(store, kind, recorded=store.recorded_now()) == [1]
+    assert not store.drop_snapshot("first")
+    assert store.verify().ok
+
+
+def test_a_horizon_that_comes_back_while_a_repair_gives_it_up_stays(store, base):
+    store.snapshot("first")
+    path = base / "history" / ".horizon"
+    content = path.read_bytes()
+    path.unlink()
+    (issue,) = [each for each in store._clock.issues() if each]
+    path.write_bytes(content)
+    issue.files.moved(path)
+    assert [each.name for each in store.snapshots()] == ["first"]
+
+
+def test_a_horizon_that_is_made_while_it_is_read_is_no_damage(store, monkeypatch):
+    real, made = Disk.read, []
+
+    def late(self, path, *given):
+        found = real(self, path, *given)
+        if path.name == ".horizon" and not made:
+            made.append(True)
+            store.snapshot("first")
+        return found
+
+    monkeypatch.setattr(Disk, "read", late)
+    assert [each.name for each in store.snapshots()] == ["first"]
+
+
+def test_a_horizon_is_written_though_its_lock_cannot_grow(store, monkeypatch, caplog):
+    monkeypatch.setattr(Locked, "count_up", stop)
+    store.snapshot("first")
+    assert [each.name for each in store.snapshots()] == ["first"]
+    assert "is not detected" in caplog.text
 
 
 # Pruning, snapshots and the option `history`

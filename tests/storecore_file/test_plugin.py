@@ -40,6 +40,8 @@ def test_its_options_are_those_of_the_store(tmp_path, syscalls, bar):
         ({"base_path": "data", "durability": "none"}, "durability"),
         ({"base_path": "data", "lock_timeout": "30"}, "lock_timeout"),
         ({"base_path": "data", "lock_timeout": -1}, "lock_timeout"),
+        ({"base_path": "data", "state_versions": 0}, r"\[store\]: state_versions=0"),
+        ({"base_path": "data", "history": "soon"}, r"\[store\]: history='soon'"),
     ],
 )
 def test_an_option_that_does_not_fit_is_a_config_error_that_names_it(

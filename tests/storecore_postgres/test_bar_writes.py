@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+import psycopg
 import pyarrow as pa
 import pytest
 
 from storecore_postgres.bars import _COPY_FROM, Bars
+from storecore_postgres.database import Pool
 
 ALL = date.min, date.max
 NOON = datetime(2026, 1, 5, 12)
@@ -114,3 +116,54 @@ def test_an_error_names_the_first_series_and_how_many_more(store, admin, schema)
     prices = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * 3)
     with pytest.raises(OSError, match="writing bars of 'A' and 2 others: "):
         store.write_bar_table(pa.table({**rows, **prices}))
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Note each statement that writes bars."""
+    real, statements = psycopg.Connection.execute, []
+
+    def execute(self, query, *args, **options):
+        if "INSERT INTO" in query and ".bars" in query:
+            statements.append(query)
+        return real(self, query, *args, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", execute)
+    return statements
+
+
+def test_after_a_correction_the_next_ones_of_the_series_take_one_statement(opened, minutes, sent):
+    with opened() as other:
+        other.write_bars("AAPL", minutes(100))
+    with opened() as store:
+        sent.clear()
+        for number in range(5):
+            store.write_bars("AAPL", minutes(1, close=50.0, first=number))
+        assert len(sent) == 2 + 4
+        store.write_bars("AAPL", minutes(1, first=100))
+        assert len(sent) == 2 + 4 + 1
+        assert [each.bar.close for each in store.bar_versions("AAPL")[:4]] == [100.0, 50.0] * 2
+        assert store.read_bars("AAPL")[5:] == minutes(96, first=5)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_server_does_not_plan_each_correction_anew(opened, place, minutes, count):
+    with opened(pool=Pool(max_size=1)) as store:
+        store.write_bars("AAPL", minutes(4_000))
+        with psycopg.connect(place["dsn"], autocommit=True) as connection:
+            connection.execute(f"ANALYZE {place['schema']}.bars")
+        for number in range(20):
+            store.write_bars("AAPL", minutes(count, close=1.0 + number))
+        planned = "SELECT max(custom_plans) FROM pg_prepared_statements"
+        assert store._database.rows("looking", planned, []) == [(5,)]
+
+
+def test_the_server_does_not_plan_each_filing_anew(opened, place, fundamental):
+    with opened(pool=Pool(max_size=1)) as store:
+        store.write_fundamentals([fundamental(symbol=f"S{number}") for number in range(1_000)])
+        with psycopg.connect(place["dsn"], autocommit=True) as connection:
+            connection.execute(f"ANALYZE {place['schema']}.fundamentals")
+        for number in range(20):
+            store.write_fundamental("S1", fundamental(symbol="S1", company_name=f"No. {number}"))
+        planned = "SELECT max(custom_plans) FROM pg_prepared_statements"
+        assert store._database.rows("looking", planned, []) == [(5,)]

@@ -10,10 +10,13 @@ import sys
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from math import inf, nan
+from os import mkfifo
 from pathlib import Path
+from struct import pack
 
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import asdict
 
 from storecore import StorageError
 from storecore.builtin.memory import MemoryDataStore
@@ -258,7 +261,7 @@ def refitted(folder, log="decisions"):
     manifest = json.loads(path.read_bytes())
     first, last = (json.loads(lines_of(folder / f"{log}.jsonl")[row]) for row in (0, -1))
     ends = {"first": first["seq"], "prev": first["prev"], "last": last["seq"], "hash": last["hash"]}
-    manifest["logs"][log] = ends
+    manifest["logs"][log] |= ends
     path.write_text(json.dumps(manifest))
     sealed(folder)
 
@@ -358,6 +361,61 @@ def shortened(folder):
     refitted(folder)
 
 
+def cut_in_front(before):
+    """Return a forgery that cuts the first records off, and says that another one is before."""
+
+    def forge(folder):
+        path, manifest_path = folder / "decisions.jsonl", folder / "evidence.json"
+        lines = lines_of(path)
+        path.write_bytes(b"".join(lines[2:]))
+        manifest = json.loads(manifest_path.read_bytes())
+        manifest["logs"]["decisions"]["before"] = before(lines).decode()
+        manifest_path.write_text(json.dumps(manifest))
+        kept = [json.loads(line) for line in lines_of(folder / "receipts.jsonl")]
+        kept = [each for each in kept if each["log"] == "orders" or each["seq"] > 2]
+        in_receipts(lambda _: kept)(folder)
+        refitted(folder)
+
+    return forge
+
+
+def linked(folder):
+    """Move a file out of the folder and leave a link to it."""
+    path = folder / BARS(folder)
+    path.symlink_to(path.rename(folder.parent / "rows.jsonl"))
+
+
+def in_columns(name, value):
+    """Return a forgery that puts one more column in front of those of a table."""
+
+    def change(lines):
+        head, *rows = map(json.loads, lines)
+        columns = [[name, "float64"], *head["columns"]]
+        made = [{"columns": columns}, *([value, *row] for row in rows)]
+        return [json.dumps(each).encode() + b"\n" for each in made]
+
+    return edited(TABLE, change)
+
+
+def moved_bytes(lines):
+    """Give the bytes of the closes of all rows to the first row."""
+    rows = [json.loads(line) for line in lines]
+    whole = b"".join(pack("<d", row["close"]) for row in rows).hex()
+    for row in rows:
+        row["close"], whole = whole, ""
+    return [json.dumps(row).encode() + b"\n" for row in rows]
+
+
+def in_log(**values):
+    def forge(folder):
+        manifest = json.loads((folder / "evidence.json").read_bytes())
+        in_manifest(logs={**manifest["logs"], "orders": manifest["logs"]["orders"] | values})(
+            folder
+        )
+
+    return forge
+
+
 BARS, TABLE = rows("read_bars", 2), rows("read_bar_table")
 EVENTS, FILING = rows("read_events"), rows("read_fundamental")
 FORGERIES = {
@@ -455,6 +513,34 @@ FORGERIES = {
     "a manifest that begins after nothing": in_manifest(
         logs={"decisions": {"first": 2, "prev": "", "last": 1, "hash": ""}}
     ),
+    "a manifest with one member more": in_manifest(note="audited"),
+    "a manifest that was made at no time": in_manifest(created_at="yesterday"),
+    "a log with one member more": in_log(complete=True),
+    "a record before the first": in_log(before="{}"),
+    "the first records are cut off": cut_in_front(lambda lines: b""),
+    "the first records are cut off, with a record before": cut_in_front(lambda lines: lines[0]),
+    "the first records are cut off, with the record before": cut_in_front(
+        lambda lines: lines[1][:-1]
+    ),
+    "a column of a table twice": in_columns("close", 999.0),
+    "a price that is no JSON": edited(BARS, replaced(b'"close":105.0', b'"close":NaN')),
+    "a price as digits": edited(
+        BARS, replaced(b'"close":105.0', b'"close":"%b"' % pack("<d", 105.0).hex().encode())
+    ),
+    "prices that are moved to another row": edited(BARS, moved_bytes),
+    "columns with one member more": edited(
+        TABLE, replaced(b'{"columns":', b'{"note":1,"columns":')
+    ),
+    "a row of a table that is an object": edited(
+        TABLE, lambda lines: [lines[0], *[b'{"a":1,"b":2}\n'] * (len(lines) - 1)]
+    ),
+    "a receipt twice, with a number that is a flag": in_receipts(
+        lambda receipts: [*receipts, {**receipts[0], "read": False}]
+    ),
+    "a receipt whose number is no whole number": set_in(0, seq=1.0),
+    "a link to a file": linked,
+    "a link to a folder": lambda folder: (folder / "more").symlink_to("/"),
+    "a pipe": lambda folder: mkfifo(folder / "pipe"),
     "a manifest that is no object": unsealed("evidence.json", lambda _: b"[]"),
     "a manifest of unknown things": unsealed("evidence.json", lambda _: b'{"format":1,"files":7}'),
 }
@@ -494,6 +580,15 @@ def test_a_log_that_is_chained_anew_proves_itself_without_a_hash_that_was_kept(f
     another_log(folder)
     status, said = judged(folder)
     assert (status, "compare a hash above with one that was kept" in said) == (0, True)
+
+
+def test_a_read_of_a_later_release_is_in_the_evidence_without_its_rows(tmp_path):
+    with MemoryDataStore() as store:
+        fill(store)
+        (read, *_) = decide(store, 3)
+        order(store, [{**asdict(read), "call": "read_ticks"}])
+        status, said = judged(write(store, tmp_path / "out"))
+    assert (status, "no rows: read 0 of record 1 of orders" in said) == (2, True)
 
 
 def test_infinite_further_values_are_proven(tmp_path):

@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from storecore import Snapshot, open_store
-from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.memory import MemoryClock, MemoryDataStore
 from storecore.errors import ConfigError, HistoryPruned, InvalidData, InvalidName, StoreClosed
+from storecore.knowledge.clock import Clock
 from storecore.protocols import History
 from storecore.testing.records import bar_table
 
@@ -318,6 +319,28 @@ def test_no_write_after_a_question_is_recorded_at_or_before_it(store, clock, bar
     store.write_bars("AAPL", [bar(JAN_5, close=2.0)])
     assert closes(store, recorded=asked) == [1.0]
     assert store.bar_versions("AAPL")[1].recorded_at > asked
+
+
+def test_k3_a_view_before_the_first_write_stays_empty_though_the_clock_is_set_back(
+    store, clock, bar
+):
+    moment = clock.after(hours=12)
+    today = datetime(moment.year, moment.month, moment.day)
+    assert store.at(moment, recorded=moment).read_bars("AAPL", today) == []
+    clock.after(hours=-1)
+    store.write_bars("AAPL", [bar(today)])
+    assert store.at(moment, recorded=moment).read_bars("AAPL", today) == []
+
+
+def test_a_view_of_a_store_that_does_not_know_when_recording_began_shows_forming_bars(
+    store, clock, bar, monkeypatch
+):
+    monkeypatch.setattr(MemoryClock, "began", Clock.began)
+    moment = clock.after(hours=12)
+    today = datetime(moment.year, moment.month, moment.day)
+    store.write_bars("AAPL", [bar(today)])
+    assert [each.date for each in store.at(moment).read_bars("AAPL", today)] == [today]
+    assert store.at(START).read_bars("AAPL", today) == []
 
 
 def test_a_snapshot_names_the_present_and_holds_pruning_back(corrected, clock, bar):

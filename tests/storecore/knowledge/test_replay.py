@@ -344,7 +344,7 @@ def test_a_read_that_cannot_be_asked_is_refused(store, fields, words):
 def test_a_record_whose_reads_are_none_is_refused(store):
     store.log_decision("value", decision())
     (record,) = store.read_decisions()
-    with pytest.raises(InvalidData, match=r"^record 1: a read of it is no receipt: .*`call`"):
+    with pytest.raises(InvalidData, match=r"^record 1: a read of it is not a receipt: .*`call`"):
         store.replay(replace(record, reads=[{}]))
 
 

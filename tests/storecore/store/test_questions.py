@@ -17,6 +17,7 @@ from storecore.builtin.cached import CachedStore
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.mirror import MirrorStore
 from storecore.builtin.readonly import ReadonlyStore
+from storecore.states import RUN_STATES
 from storecore.store import questions
 from storecore.store.tables import read_bar_table, write_bar_table
 from storecore.store.wrapper import Wrapper
@@ -364,6 +365,16 @@ def test_strategies_are_listed_by_the_beginning_of_their_names(listing):
     assert wrapped.strategies("x") == []
     with pytest.raises(InvalidData, match=r"^prefix=7: expected a str, got int"):
         wrapped.strategies(7)
+
+
+def test_states_of_runs_are_listed_only_by_the_beginning_of_their_names(listing):
+    inner = getattr(listing, "_nested", listing)
+    storecore.at(inner, NOON, run="bt-7").save_strategy_state("value", {"worth": 1})
+    wrapped = Wrapper(listing)
+    assert wrapped.strategies() == ["momentum", "value", "vol"]
+    assert len(wrapped.strategies(RUN_STATES)) == 1
+    assert len(wrapped.strategies(RUN_STATES[:1])) == 0
+    assert storecore.at(listing, NOON, run="bt-7").strategies() == ["value"]
 
 
 def test_the_audit_log_is_read_with_open_bounds(listing):

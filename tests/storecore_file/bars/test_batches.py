@@ -47,6 +47,16 @@ def hidden(base):
     return [path.name for path in base.rglob(".*") if path.suffix in (".tmp", ".rollback")]
 
 
+def test_a_batch_of_bars_that_are_there_already_writes_nothing_and_is_durable(store, syscalls):
+    batch = table(("AAPL", range(MANY), 1.0), ("MSFT", range(MANY), 1.0))
+    store.write_bar_table(batch)
+    before = store.bar_versions("AAPL")
+    syscalls.clear()
+    store.write_bar_table(batch)
+    assert sorted(syscalls) == [("fsync", "AAPL"), ("fsync", "MSFT")]
+    assert store.bar_versions("AAPL") == before
+
+
 @pytest.fixture
 def other(base, store):
     """Another store of the same folder, as another process has it."""

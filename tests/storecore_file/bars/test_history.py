@@ -8,9 +8,11 @@ import pytest
 
 from storecore import PriceBar
 from storecore.bars.table import bars_of
+from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import held_bars
 from storecore.values.times import EVER
 from storecore_file import FileDataStore
+from storecore_file.fs.seal import sealed
 
 DAY = datetime(2026, 1, 1)
 NAMES = PriceBar.__struct_fields__[:-1]
@@ -38,6 +40,57 @@ def table(rows):
 def store(tmp_path):
     with FileDataStore(tmp_path / "data", durability="os") as opened:
         yield opened
+
+
+def log_of(store, symbol="A"):
+    return store.base_path / "history" / "prices" / symbol / "1d.jsonl"
+
+
+def test_replaced_bars_keep_their_further_columns(store):
+    nan = float("nan")
+    values = [{"x": 1}, {"x": nan}, {"x": None, "at": DAY}, {}]
+    store.write_bars("A", [bar("A", n, 1.0, **each) for n, each in enumerate(values)])
+    old = store.read_bars("A")
+    store.write_bars("A", [bar("A", n, 2.0) for n in range(4)])
+    past = [each.bar for each in store.bar_versions("A") if each.replaced_at]
+    assert list(map(repr, past)) == list(map(repr, old))
+
+
+def test_versions_of_no_bars_are_none(store):
+    store.write_bars("A", [bar("A", 1, 1.0)])
+    assert store.bar_versions("A", DAY - timedelta(9), DAY - timedelta(8)) == []
+    assert store.bar_versions("NONE") == []
+
+
+def test_a_log_of_another_series_is_damage(store):
+    for close in (1.0, 2.0):
+        store.write_bars("A", [bar("A", 1, close)])
+    store.write_bars("B", [bar("B", 1, 1.0)])
+    log_of(store, "B").parent.mkdir()
+    log_of(store, "B").write_bytes(log_of(store).read_bytes())
+    with pytest.raises(CorruptData, match="bars of another series"):
+        store.bar_versions("B")
+
+
+def test_a_log_with_columns_of_a_later_release_says_so(store):
+    for close in (1.0, 2.0):
+        store.write_bars("A", [bar("A", 1, close, x=1)])
+    content = log_of(store).read_bytes()
+    line = content.rpartition(b',"crc32"')[0] + b"}"
+    log_of(store).write_bytes(sealed(line.replace(b'"int64"', b'"int99"')))
+    with pytest.raises(StorageError, match="newer storecore"):
+        store.bar_versions("A")
+    assert [each.kind for each in store.verify().findings] == ["unchecked"]
+
+
+def test_logs_of_many_series_are_not_all_kept_in_memory(store, monkeypatch):
+    monkeypatch.setattr("storecore_file.bars.history._MOST_KEPT", 1)
+    for symbol in ("A", "B", "A"):
+        for close in (1.0, 2.0):
+            store.write_bars(symbol, [bar(symbol, 1, close)])
+    for symbol, number in (("A", 4), ("B", 2), ("A", 4)):
+        assert len(store.bar_versions(symbol)) == number
+        assert len(store._bars._history._kept) == 1
 
 
 class Model:

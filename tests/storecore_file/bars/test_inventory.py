@@ -13,6 +13,7 @@ import pytest
 from storecore import PriceBar
 from storecore.errors import CorruptData, StorageError
 from storecore.values.times import EARLIEST, LATEST, TimeRange
+from storecore_file import FileDataStore
 from storecore_file.bars.inventory import Inventory
 from storecore_file.bars.partition import encode
 from storecore_file.bars.series import Series
@@ -258,15 +259,16 @@ def test_a_partition_without_bars_is_no_series(filled, base):
 
 
 def test_a_partition_that_is_gone_when_it_is_opened_is_not_missed(filled, base, monkeypatch):
-    path, real = first_of(base, "MSFT"), Disk.end_of
+    path, real, gone = first_of(base, "MSFT"), Disk.end_of, []
     before = {(each.symbol, each.timeframe): each.count for each in filled._bars.inventory()}
 
     def end_of(self, asked, length):
-        if asked == str(path):
-            monkeypatch.setattr(Disk, "end_of", real)
+        if asked == str(path) and not gone:
+            gone.append(asked)
             return None
         return real(self, asked, length)
 
     monkeypatch.setattr(Disk, "end_of", end_of)
-    found = {(each.symbol, each.timeframe): each.count for each in filled._bars.inventory()}
-    assert found == before
+    with FileDataStore(base) as fresh:  # which keeps nothing of what it has read
+        found = {(each.symbol, each.timeframe): each.count for each in fresh._bars.inventory()}
+    assert (found, gone) == (before, [str(path)])

@@ -430,8 +430,8 @@ def series(*closes_):
 
 
 @pytest.fixture
-def journal(tmp_path):
-    opened = Journal(tmp_path / ".journal", Disk("os"), 1.0)
+def journal(tmp_path, clock):
+    opened = Journal(tmp_path / ".journal", Disk("os"), 1.0, clock)
     yield opened
     opened.close()
 
@@ -546,16 +546,16 @@ def test_d2_a_batch_whose_flush_fails_is_written_and_its_writer_notified_of_noth
     assert store.delete_bars("S0", *ALWAYS) == 4
 
 
-def test_what_was_taken_in_of_a_file_that_is_gone_is_not_noted(tmp_path):
-    journal = Journal(tmp_path / ".journal", Disk("os"), 1.0)
+def test_what_was_taken_in_of_a_file_that_is_gone_is_not_noted(tmp_path, clock):
+    journal = Journal(tmp_path / ".journal", Disk("os"), 1.0, clock)
     row = Row("00000001-0123456789abcdef.jsonl", 1, (0, 1.0, 1.0, 1.0, 1.0, 1))
     journal.take(("AAPL", "1d"), Pending([row], ()))
     assert journal.taken() == {}
     assert not (tmp_path / ".journal").exists()
 
 
-def test_a_record_of_past_files_that_could_not_be_read_proves_nothing(tmp_path, monkeypatch):
-    journal = Journal(tmp_path / ".journal", Disk("os"), 1.0)
+def test_a_record_of_past_files_that_could_not_be_read_proves_nothing(tmp_path, clock, monkeypatch):
+    journal = Journal(tmp_path / ".journal", Disk("os"), 1.0, clock)
 
     def read(record):
         monkeypatch.undo()

@@ -139,7 +139,7 @@ def test_a_partition_stays_whole_where_its_partitions_would_have_names_of_old_on
     with monkeypatch.context() as patch:
         patch.setattr(SeriesWriter, "divide", lambda self, taken: None)
         replace(filled, ("A", OLD, 2.0))
-    writer = SeriesWriter(filled._bars._series("A", "1d"), 1)
+    writer = filled._bars._writer("A", "1d")
     writer.divide(Everything())
     assert names_of(base, "A") == ["2026-01--2026-03.parquet"]
     writer.divide(())
@@ -152,7 +152,7 @@ def test_of_the_partitions_of_a_series_only_the_long_ones_are_cut(filled, base, 
         patch.setattr(SeriesWriter, "divide", lambda self, taken: None)
         replace(filled, ("A", OLD, 2.0))
     filled.write_bars("A", bars_of("A", [200], 2.0))
-    SeriesWriter(filled._bars._series("A", "1d"), 1).divide(())
+    filled._bars._writer("A", "1d").divide(())
     names = names_of(base, "A")
     assert "2026-01--2026-03.parquet" not in names
     assert closes(filled, "A") == dict.fromkeys([*OLD, 200], 2.0)

@@ -30,8 +30,8 @@ def bars(dates, close=1.0, volume=7):
 
 
 @pytest.fixture
-def journal(tmp_path):
-    opened = Journal(tmp_path / ".journal", Disk("os"), 1.0)
+def journal(tmp_path, clock):
+    opened = Journal(tmp_path / ".journal", Disk("os"), 1.0, clock)
     yield opened
     opened.close()
 

@@ -13,9 +13,9 @@ FILE = "1764104110123456-0123456789abcdef.jsonl"
 JANUARY = parsed("1970-01.parquet")
 
 
-def row(line, date, close, recorded, **further):
+def row(line, date, close, recorded, volume=7, **further):
     kinds = dict.fromkeys(further, "float64")
-    values = (date, 1.0, 1.0, 1.0, close, 7)
+    values = (date, 1.0, 1.0, 1.0, close, volume)
     return Row(FILE, line, values, kinds, tuple(further.values()), recorded)
 
 
@@ -45,6 +45,16 @@ def unflushed_nothing():
 def test_each_row_that_differs_from_the_one_before_is_a_version():
     rows = [row(1, 5, 1.0, 10), row(2, 5, 2.0, 20), row(3, 5, 2.0, 30), row(4, 5, 1.0, 40)]
     assert versions(*rows) == ([(1.0, 10, 20), (2.0, 20, 40)], ([1.0], [40]))
+
+
+def test_rows_are_equal_bit_for_bit():
+    volumes = (None, None, 7, 7.0, 2**53, 2**53 + 1, 2**53 + 1)
+    rows = [row(n, 5, 1.0, 10 * n, volume) for n, volume in enumerate(volumes, 1)]
+    past, now = versions(*rows)
+    assert [(at, until) for _, at, until in past] == [(10, 30), (30, 50), (50, 60)]
+    assert now == ([1.0], [60])
+    zeros = [row(1, 5, 0.0, 10), row(2, 5, -0.0, 20)]
+    assert len(versions(*zeros)[0]) == 1
 
 
 def test_a_row_that_was_recorded_too_early_counts_as_recorded_after_what_it_replaces():

@@ -63,6 +63,11 @@ def test_equal_bars_are_no_versions(name):
     assert found.bars.recorded.runs() == [Run(1, 5)]
 
 
+def test_equal_bars_among_others_are_no_versions():
+    found = merged(table([1, 2, 3]), table([1, 3]))
+    assert (found.changed, found.replaced) == (False, ())
+
+
 def test_of_many_bars_each_is_compared():
     dates = range(100)
     closes = [float(date) for date in dates]

@@ -11,6 +11,7 @@ from storecore.bars.table import EMPTY, bar_columns_of, series_table
 from storecore.errors import LockTimeout, StorageError
 from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
 from storecore_file.bars import layout, partition
+from storecore_file.bars.history import BarHistory
 from storecore_file.bars.journal import Journal
 from storecore_file.bars.partition import encode
 from storecore_file.bars.series import Series
@@ -22,8 +23,8 @@ JAN_1 = datetime(2026, 1, 1)
 
 
 @pytest.fixture
-def journal(tmp_path):
-    opened = Journal(tmp_path / ".journal", Disk("os"), 1.0)
+def journal(tmp_path, clock):
+    opened = Journal(tmp_path / ".journal", Disk("os"), 1.0, clock)
     yield opened
     opened.close()
 
@@ -35,8 +36,8 @@ def series(tmp_path, journal, small):
 
 
 @pytest.fixture
-def writer(series):
-    return SeriesWriter(series, lock_timeout=0)
+def writer(series, clock):
+    return SeriesWriter(series, 0, BarHistory(clock, series.disk))
 
 
 @pytest.fixture

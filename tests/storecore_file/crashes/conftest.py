@@ -5,7 +5,9 @@ What they did is kept, in order, for `replay/` to lay out what a crash after any
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -185,3 +187,31 @@ WATCHED = {
     "mkdir": on_mkdir,
     "close": on_close,
 }
+
+
+@pytest.fixture
+def wrong_versions():
+    """Return what is wrong with the versions of a symbol, given which volumes were acknowledged.
+
+    Each of its bars was rewritten with ever other volumes, and never deleted.
+    """
+
+    def wrong(store, symbol, acknowledged):
+        versions, of_bar = store.bar_versions(symbol), defaultdict(list)
+        for each in versions:
+            of_bar[each.bar.date].append(each)
+        found = Counter(each.bar.volume for each in versions)
+        present = [each[-1].bar for each in of_bar.values() if each[-1].replaced_at is None]
+        return [
+            *(f"{symbol}: version {each} is lost" for each in sorted(acknowledged - found.keys())),
+            *(f"{symbol}: version {each} is there twice" for each in found if found[each] > 1),
+            *(
+                f"{symbol}: {one} is past and present beside {other}"
+                for each in of_bar.values()
+                for one, other in itertools.pairwise(each)
+                if one.replaced_at != other.recorded_at
+            ),
+            *([] if present == store.read_bars(symbol) else [f"{symbol}: {present} is read else"]),
+        ]
+
+    return wrong

@@ -1,6 +1,7 @@
 """Laws D1, D3 and D4 under kill -9 at random moments: three processes write all kinds of data.
 
 A kind of data joins by a line in `KINDS` of the script, which writes number n, and one in `found`.
+Corrections are of three bars that all processes rewrite: each number is a version of one of them.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from storecore_file import FileDataStore
 
 ALL = date.min, date.max
 PROCESSES = 3
+CORRECTIONS = {"correction": ["C"], "journaled": ["J1", "J2"]}
 WRITER = """if True:
     import itertools, sys
     from datetime import datetime, timedelta
+    import pyarrow as pa
     from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
     from storecore_file import FileDataStore
 
@@ -40,6 +43,14 @@ WRITER = """if True:
     def sent(n):
         return Order(str(n), "AAPL", "BUY", 1, "MARKET"), OrderResult(n, "filled")
 
+    def corrected(n, symbol):
+        return PriceBar(symbol, day + timedelta(n % 3), 1, 1, 1, 1, n)
+
+    def table(n):
+        rows = [corrected(n, symbol) for symbol in ("J1", "J2")]
+        names = PriceBar.__struct_fields__[:7]
+        return pa.table({name: [getattr(row, name) for row in rows] for name in names})
+
     KINDS = {
         "event": lambda n: store.write_event(event("event", n)),
         "events": lambda n: store.write_events([event("events", n)] * 2),
@@ -50,6 +61,8 @@ WRITER = """if True:
         "bars": lambda n: store.write_bars(
             "AAPL", [PriceBar("AAPL", day + timedelta(seconds=n), 1, 1, 1, 1, n)], timeframe="1s"
         ),
+        "correction": lambda n: store.write_bars("C", [corrected(n, "C")]),
+        "journaled": lambda n: store.write_bar_table(table(n)),
     }
     for each in itertools.count():
         for kind, write in KINDS.items():
@@ -70,7 +83,7 @@ def found(store):
 
 
 @pytest.mark.parametrize("kills", [15, pytest.param(200, marks=pytest.mark.soak)])
-def test_d1_no_kill_takes_what_was_acknowledged(base, script, kills):
+def test_d1_no_kill_takes_what_was_acknowledged(base, script, kills, wrong_versions):
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     moments, runs = random.Random(seed), iter(range(kills + PROCESSES))
@@ -85,7 +98,7 @@ def test_d1_no_kill_takes_what_was_acknowledged(base, script, kills):
     for process in writing:
         acknowledged += killed(process)
     assert len(acknowledged) > kills / 4  # it is eight times that, unless the machine is busy
-    check(base, [line.split() for line in acknowledged])
+    check(base, [line.split() for line in acknowledged], wrong_versions)
 
 
 def killed(process):
@@ -94,7 +107,7 @@ def killed(process):
     return process.stdout.read().splitlines(keepends=True)[:-1]
 
 
-def check(base, lines):
+def check(base, lines, wrong_versions):
     acknowledged = {(kind, int(number)) for kind, number in lines}
     with FileDataStore(base, lock_timeout=5) as store:
         there = found(store)
@@ -103,8 +116,14 @@ def check(base, lines):
                 assert store.read_fundamental(f"S{number // 1000}").employees >= number
             elif kind == "state":
                 assert store.load_strategy_state(f"s{number // 1000}")["n"] >= number
-            else:
+            elif kind not in CORRECTIONS:
                 assert there[kind][number] == (2 if kind == "events" else 1)
         assert max(there["event"].values()) == 1
         assert max(there["decision"].values()) == max(there["orders"].values()) == 1
+        for kind, symbols in CORRECTIONS.items():
+            numbers = {number for own, number in acknowledged if own == kind}
+            assert [wrong_versions(store, symbol, numbers) for symbol in symbols] == [[]] * len(
+                symbols
+            )
         assert store.verify_audit().ok
+        assert store.verify().findings == ()
