@@ -62,6 +62,7 @@ def storecore_backend() -> BackendSpec:
             }
         ),
         promises=frozenset({"durable", "shared", "forked"}),
+        optional=frozenset({"History"}),  # which depends on the layout of the tables
         init=_init,
         remove=lambda config: remove(config.dsn, config.schema),
         summary="a schema of a PostgreSQL database, shared by many machines",

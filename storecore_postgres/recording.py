@@ -271,10 +271,13 @@ class Recording(Clock):
 
 
 class Unrecorded(Clock):
-    """The clock of a store without a history: nothing is known of what it held earlier."""
+    """The clock of a store of an earlier release: nothing is known of what it held earlier."""
 
-    def __init__(self, schema: str, why: str) -> None:
-        self._refusal = f"the schema {schema} has no history: {why}"
+    def __init__(self, schema: str) -> None:
+        self._refusal = (
+            f"the schema {schema} has no history: it is of an earlier release, which recorded "
+            "nothing; run `storecore init` as its owner, which begins one"
+        )
 
     def ask(self, recorded: int | None) -> int:
         """Raise `HistoryPruned`."""

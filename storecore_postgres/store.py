@@ -30,6 +30,7 @@ from storecore_postgres.schema.tables import (
     ADDED_TABLES,
     FIRST_TABLES,
     HISTORY_TABLES,
+    keeps_history,
     quoted,
     why_no_history,
 )
@@ -105,7 +106,10 @@ class PostgresDataStore(Store):
         self._extra.reload()
 
     def _assemble(self) -> None:
-        """Make the collections, and the clock of recording if the tables have a history."""
+        """Make the collections, and the clock of recording if the tables can have a history.
+
+        Without a clock the store lacks the capability `History`.
+        """
         database, place, layout, version = (
             self._database,
             self._quoted,
@@ -117,13 +121,15 @@ class PostgresDataStore(Store):
             recording = Recording(database, place, self._since, keeps=self._kept_for != 0)
             past = Past(place, recording)
         self._recording = recording
+        can_record = keeps_history(layout)
+        self._reasons = {} if can_record else {"History": why_no_history(layout)}
         super().__init__(
             bars=Bars(database, place, layout, self._extra, past),
             fundamentals=Fundamentals(database, place, layout, version, past),
             events=Events(database, place, layout, past),
             states=States(database, place, version, self._kept_states),
             audit={name: PostgresLog(database, place, layout, name, version) for name in LOGS},
-            clock=recording or Unrecorded(place, why_no_history(layout)),
+            clock=(recording or Unrecorded(place)) if can_record else None,
         )
 
     def __repr__(self) -> str:

@@ -191,4 +191,5 @@ def storecore_backend() -> BackendSpec:
 
 def _open(config: CachedConfig) -> DataStore:
     nested = config.store
-    return CachedStore(nested.open(), config.max_bytes, nested.spec.capabilities)
+    store = nested.open()
+    return CachedStore(store, config.max_bytes, nested.capabilities_of(store))

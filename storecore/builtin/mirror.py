@@ -136,21 +136,28 @@ def storecore_backend() -> BackendSpec:
 
 
 def _capabilities(config: MirrorConfig) -> frozenset[str]:
+    replicas = (replica.spec.capabilities for replica in config.replicas)
+    return _shared(config.primary.spec.capabilities, list(replicas))
+
+
+def _shared(primary: frozenset[str], replicas: list[frozenset[str]]) -> frozenset[str]:
     """Return the capabilities of the primary, without writing ones that a replica lacks."""
     return frozenset(
         name
-        for name in config.primary.spec.capabilities
+        for name in primary
         if not any(METHODS[each].is_write for each in methods_of(name))
-        or all(name in replica.spec.capabilities for replica in config.replicas)
+        or all(name in each for each in replicas)
     )
 
 
 def _open(config: MirrorConfig) -> DataStore:
     opened: list[DataStore] = []
+    capabilities: list[frozenset[str]] = []
     with ExitStack() as stack:  # an error leaves no store open
         for each in (config.primary, *config.replicas):
             opened.append(stack.enter_context(each.open()))
-        capabilities = _capabilities(config)
-        mirror = MirrorStore(opened[0], opened[1:], config.on_failure, capabilities)
+            capabilities.append(each.capabilities_of(opened[-1]))
+        shared = _shared(capabilities[0], capabilities[1:])
+        mirror = MirrorStore(opened[0], opened[1:], config.on_failure, shared)
         stack.pop_all()
     return mirror

@@ -58,4 +58,5 @@ def storecore_backend() -> BackendSpec:
 
 def _open(config: ReadonlyConfig) -> DataStore:
     nested = config.store.for_reading()
-    return ReadonlyStore(nested.open(), nested.spec.capabilities)
+    store = nested.open()
+    return ReadonlyStore(store, nested.capabilities_of(store))

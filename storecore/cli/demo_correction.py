@@ -1,4 +1,4 @@
-"""The last act of the demo: a bar is corrected; the log says which decisions saw the old one."""
+"""The end of the demo: a bar is corrected, and the log shows which decisions saw the old one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from storecore.cli.screen import console
 from storecore.cli.text import counted
 
 _DAYS = 5  # before the last day that was traded
-_MORE = 1.01
 
 
 class Corrected(NamedTuple):
@@ -25,13 +24,13 @@ class Corrected(NamedTuple):
 
 
 def correct_a_bar(store: DataStore, symbol: str, last_day: str) -> Corrected:
-    """Correct a close by a hundredth, and print which decisions saw the old one, and both answers.
+    """Correct a close, and print which decisions saw the old one, and both answers.
 
-    The bar is some trading days before the last one.
+    The bar is some trading days before the last one. The new close is in the middle of the bar.
     """
     say = console().print
     before = read_bars(store, symbol, end=last_day, last=_DAYS + 1)[0]
-    after = replace(before, close=round(before.close * _MORE, 2))
+    after = replace(before, close=round((before.high + before.low) / 2, 2))
     then = store.recorded_now() if isinstance(store, History) else None
     store.write_bars(symbol, [after])
     say(f"\nA bar is corrected: {change_of(ChangedRow(symbol, before.date, before, after))}")
@@ -41,10 +40,10 @@ def correct_a_bar(store: DataStore, symbol: str, last_day: str) -> Corrected:
         saw = f"{counted(len(affected), 'decision')} saw the old one"
         say(f"{saw}: records {', '.join(map(str, affected))}")
     evening = before.date + timedelta(1)
-    say(f"  the close that was known in its evening: {_close(store, symbol, evening)}")
+    say(f"  the close as known at the end of that day: {_close(store, symbol, evening)}")
     if then is not None:
         close = _close(store, symbol, evening, then)
-        say(f"  the same as recorded before the correction: {close}")
+        say(f"  the same, as recorded before the correction: {close}")
     return Corrected(evening, then)
 
 

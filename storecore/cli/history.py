@@ -10,15 +10,17 @@ import click
 from msgspec.structs import asdict
 
 from storecore.cli.screen import console, date_text, table
-from storecore.cli.show import bar_table
+from storecore.cli.show import bar_table, why_none
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
 from storecore.cli.timestamps import parse_time, time_option
-from storecore.errors import InvalidData, shown
+from storecore.errors import HistoryPruned, InvalidData, shown
 from storecore.knowledge.versions import BarVersion, Correction, FundamentalVersion
 from storecore.knowledge.view import at as view_at
 from storecore.protocols import DataStore
 from storecore.protocols import History as Kept
+from storecore.store.base import why_lacking
+from storecore.store.questions import read_bars
 
 _CHANGES = ("recorded (UTC)", "kind", "symbol", "timeframe", "of (UTC)", "what changed")
 
@@ -37,8 +39,8 @@ _CHANGES = ("recorded (UTC)", "kind", "symbol", "timeframe", "of (UTC)", "what c
 def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> None:
     """Show every version of the bars and fundamentals of SYMBOL at DATE.
 
-    DATE is a day or a time. A version was held from `recorded` until just before `replaced`. Times
-    are in UTC.
+    DATE is a day or a time. The store held a version from `recorded` until just before `replaced`.
+    Times are in UTC.
     """
     with choice.open_to_read() as store:
         kept = _kept(store, choice)
@@ -70,17 +72,24 @@ def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> Non
     "--since",
     metavar="TIME",
     callback=time_option,
-    help="The first date or time of recording [default: all].",
+    help="The first date or time at which a change was recorded [default: all].",
 )
-@click.option("--symbol", help="Only corrections of this symbol.")
+@click.option("--symbol", metavar="NAME", help="Only corrections of this symbol.")
 @store_options
 def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> None:
-    """Show each bar, fundamental and event that was replaced or deleted, by time of recording."""
+    """Show each bar, fundamental and event that was replaced or deleted.
+
+    They are sorted by the time at which the store recorded the change, in UTC.
+    """
     with choice.open_to_read() as store:
-        found = _kept(store, choice).corrections(_moment(since), symbol=symbol)
+        kept = _kept(store, choice)
+        found = kept.corrections(_moment(since), symbol=symbol)
+        is_pruned = _is_pruned(kept, _moment(since))
     console().print(counted(len(found), "correction"))
     if found:
         console().print(table(_CHANGES, map(_correction_row, found), right=()))
+    if is_pruned:
+        console().print("earlier ones are not known: that history was pruned, or is not kept")
 
 
 @click.command(
@@ -98,7 +107,7 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
 @click.option(
     "--recorded",
     metavar="TIME",
-    help="Also show what the store itself held at this time of recording.",
+    help="Also show the bars as the store held them at this time.",
 )
 @click.option(
     "--last",
@@ -112,35 +121,67 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
 def known_at(
     choice: StoreChoice, when: str, symbol: str, timeframe: str, recorded: str | None, last: int
 ) -> None:
-    """Show the last bars of SYMBOL that were known at TIME, or in the snapshot TIME.
+    """Show the last bars of SYMBOL that were known at TIME.
 
-    Without --recorded later corrections of these bars show. With --recorded the bars are shown
-    twice: with later corrections, and as the store held them then. Times are in UTC.
+    They include later corrections. With --recorded they are shown twice: with later corrections,
+    and as the store held them at that time. TIME may also be the name of a snapshot: then the bars
+    are shown as the store held them when it was made. Times are in UTC.
     """
-    asked = [None] if recorded is None else [None, _time(recorded)]
+    asked: list[datetime | None] = [None]
+    if recorded is not None:
+        what = f"--recorded={recorded!r}"
+        asked.append(_one_moment(parse_time(recorded, "--recorded"), what, recorded))
     with choice.open_to_read() as store:
-        for held in asked:
-            view = view_at(store, _time(when), recorded=held)
-            bars = view.read_bars(symbol, last=last, timeframe=timeframe)
-            then = "" if held is None else f", as recorded by {recorded}"
-            known = f"{counted(len(bars), 'bar')} known at {printable(when)}{then}"
-            console().print(f"{printable(symbol)}, {timeframe}: {known}")
-            if bars:
-                console().print(bar_table(bars))
+        moment = _moment_or_name(when, store)
+        views = [view_at(store, moment, recorded=held) for held in asked]
+        found = [view.read_bars(symbol, last=last, timeframe=timeframe) for view in views]
+        if not any(found) and not read_bars(store, symbol, last=1, timeframe=timeframe):
+            raise click.ClickException(why_none(store, symbol, timeframe))
+    for held, bars in zip(asked, found, strict=True):
+        then = "" if held is None else f", as recorded by {recorded}"
+        known = f"{counted(len(bars), 'bar')} known at {printable(when)}{then}"
+        console().print(f"{printable(symbol)}, {timeframe}: {known}")
+        if bars:
+            console().print(bar_table(bars))
 
 
-def _time(text: str) -> Any:
-    """Return a time in ISO format; any other text as it is, as the name of a snapshot."""
+def _moment_or_name(text: str, store: DataStore) -> datetime | str:
+    """Return a time in ISO format, or any other text as it is: the name of a snapshot."""
     try:
-        return parse_time(text, "time")
+        found = parse_time(text, "TIME")
     except InvalidData:
         return text
+    if isinstance(found, datetime):
+        return found
+    names = {each.name for each in store.snapshots()} if isinstance(store, Kept) else set()
+    return text if text in names else _one_moment(found, f"TIME={text!r}", text)
+
+
+def _one_moment(found: date, what: str, text: str) -> datetime:
+    """Return a time. Raises an error for a date."""
+    if isinstance(found, datetime):
+        return found
+    raise click.ClickException(
+        f"{what}: a date is not one moment; give a time too, as in {text}T21:00"
+    )
+
+
+def _is_pruned(kept: Kept, since: datetime | None) -> bool:
+    """Return whether the store no longer has all corrections since a moment."""
+    try:
+        kept.bar_versions("any", recorded=datetime.min if since is None else since)
+    except HistoryPruned:
+        return True
+    except InvalidData:  # a moment in the future
+        return False
+    return False
 
 
 def _kept(store: DataStore, choice: StoreChoice) -> Kept:
     if not isinstance(store, Kept):
         raise click.ClickException(
             f"the {choice.named} cannot tell: it lacks the capability History"
+            f"{why_lacking(store, 'History')}"
         )
     return store
 
@@ -188,4 +229,4 @@ def _changes(before: Any, after: Any) -> str:
     """Return the fields that differ, each with its old and its new value."""
     old, new = asdict(before), asdict(after)
     changed = [name for name in old if repr(old[name]) != repr(new[name])]
-    return ", ".join(f"{name} {shown(old[name])} -> {shown(new[name])}" for name in changed)
+    return ", ".join(f"{name} {shown(old[name])} → {shown(new[name])}" for name in changed)

@@ -28,7 +28,7 @@ _ALL = "*"
 
 
 @click.command(
-    short_help="Ask the questions behind decisions again.",
+    short_help="Name the decisions that saw data which was corrected since.",
     epilog=examples(
         "storecore replay --strategy value --since 2026-01-01",
         "storecore replay --run bt-7",
@@ -36,20 +36,22 @@ _ALL = "*"
 )
 @click.option("--strategy", metavar="NAME", help="Only the decisions of this strategy.")
 @click.option(
-    "--since", metavar="TIME", callback=time_option, help="Only what was logged from then on."
+    "--since", metavar="TIME", callback=time_option, help="Only decisions logged from then on."
 )
-@click.option("--run", metavar="NAME", help="The decisions of a run, '*' of the live log and all.")
-@click.option("--orders", is_flag=True, help="The log of orders instead of that of decisions.")
+@click.option(
+    "--run", metavar="NAME", help="The records of a run instead of the live log; '*' for both."
+)
+@click.option("--orders", is_flag=True, help="Replay orders instead of decisions.")
 @store_options
 def replay(
     choice: StoreChoice, strategy: str | None, since: date | None, run: str | None, orders: bool
 ) -> None:
     """Report which decisions have read data that was corrected since.
 
-    Each decision that was logged with receipts is asked about again, as of then. A read is "same",
-    "corrected", or "pruned" if it differs and the history of then is gone. States of which that
-    version is not kept are counted only. Corrections are no errors: the exit status is 0. It is 1
-    if a read cannot be asked again.
+    Each read of a decision is asked again, as of then. It is "same", "corrected", or "pruned" if
+    it differs and the history of then is gone. Reads of states of which that version is not kept
+    are counted only. Corrections are not errors: the exit status is 0. It is 1 if a read cannot be
+    asked again. Times are in UTC.
     """
     screen, statuses, without, failed = console(), Counter[str](), 0, 0
     with choice.open_to_read() as store:
@@ -80,7 +82,7 @@ def replay(
     epilog=examples("storecore why 17", "storecore why 4 --orders --rows 100"),
 )
 @click.argument("seq", type=click.IntRange(min=1))
-@click.option("--orders", is_flag=True, help="A record of the log of orders.")
+@click.option("--orders", is_flag=True, help="SEQ is the number of an order, not of a decision.")
 @click.option(
     "--rows",
     type=click.IntRange(min=0),
@@ -91,7 +93,10 @@ def replay(
 )
 @store_options
 def why(choice: StoreChoice, seq: int, orders: bool, rows: int) -> None:
-    """Show record SEQ of the log with everything that was read for it, as it was read."""
+    """Show record SEQ of the log with everything that was read for it, as it was read.
+
+    Bars and other rows are shown as JSON, with all digits. Times are in UTC.
+    """
     screen = console()
     with choice.open_to_read() as store:
         found: Any = (read_orders if orders else read_decisions)(_audited(store), run=_ALL)
@@ -102,7 +107,8 @@ def why(choice: StoreChoice, seq: int, orders: bool, rows: int) -> None:
         screen.print("\n".join(_record_lines(record)))
         for read in reads_of(record):
             screen.print(f"\n{question_of(read)}")
-            screen.print("\n".join(_seen(store, read, record.run, rows)))
+            for line in _seen(store, read, record.run, rows):
+                screen.print(line)
 
 
 def question_of(read: Read) -> str:
@@ -182,7 +188,7 @@ def _seen(store: DataStore, read: Read, run: str | None, most: int) -> Iterator[
 
 def _difference(before: Any, after: Any) -> str:
     if before is None or after is None:
-        return "is new" if before is None else "was removed"
+        return "was not in the answer" if before is None else "is no longer in the answer"
     old, new = _fields(before), _fields(after)
     names = [name for name in {**old, **new} if repr(old.get(name)) != repr(new.get(name))]
     return ", ".join(f"{name} {shown(old.get(name))} → {shown(new.get(name))}" for name in names)

@@ -65,7 +65,7 @@ def show(
     with choice.open_to_read() as store:
         bars = store.read_bars(symbol, start or date.min, end or date.max, timeframe=timeframe)
         if not bars:
-            raise click.ClickException(_why_none(store, symbol, timeframe))
+            raise click.ClickException(why_none(store, symbol, timeframe))
     shown = bars[-last:]
     of_all = f"the last {len(shown):,} of {counted(len(bars), 'bar')}"
     console().print(f"{printable(symbol)}, {timeframe}: {of_all}")
@@ -105,7 +105,7 @@ def _shown(value: Any) -> str:
     return "" if value is None else printable(str(value))
 
 
-def _why_none(store: DataStore, symbol: str, timeframe: str) -> str:
+def why_none(store: DataStore, symbol: str, timeframe: str) -> str:
     """Return why a series has no bars to show, and which data the store has instead."""
     missing = f"no {timeframe} bars of {symbol!r}"
     if not isinstance(store, Catalog):

@@ -73,6 +73,24 @@ class NestedStore(NamedTuple):
             if each is not None
         }
 
+    @property
+    def optional(self) -> frozenset[str]:
+        """The capabilities that the open store may lack: those of its nested stores, too."""
+        found = self.spec.optional
+        for _, stores in self._nested_stores():
+            for each in stores if isinstance(stores, list) else [stores]:
+                found |= each.optional
+        return found
+
+    def capabilities_of(self, opened: DataStore) -> frozenset[str]:
+        """Return the declared capabilities, without the optional ones that an open store lacks."""
+        optional = self.optional
+        return frozenset(
+            name
+            for name in self.spec.capabilities
+            if name not in optional or isinstance(opened, CAPABILITIES[name])
+        )
+
     def open(self) -> DataStore:
         """Open the store. Raises the errors of the backend.
 
@@ -86,7 +104,7 @@ class NestedStore(NamedTuple):
                 f"{self.described}: it opened a {type(opened).__name__}, which is not a DataStore: "
                 f"it lacks {', '.join(missing)}"
             )
-        for name in sorted(self.spec.capabilities):
+        for name in sorted(self.spec.capabilities - self.optional):
             missing = _lacking(opened, CAPABILITIES[name])
             if missing:
                 raise BackendLoadError(

@@ -19,11 +19,13 @@ from storecore.store.tables import bars_by_symbol, kept_table, with_plain_table
 from storecore.store.wrapper import Wrapper, signature_of
 
 
-def observed(store: DataStore, spec: ResolvedSpec, observers: Observers) -> DataStore:
+def observed(
+    store: DataStore, spec: ResolvedSpec, capabilities: frozenset[str], observers: Observers
+) -> DataStore:
     """Return the store, wrapped if there are observers, and notify them that it was opened."""
     if not observers.managers:
         return store
-    wrapper = Observed(store, spec.capabilities, observers)
+    wrapper = Observed(store, capabilities, observers)
     try:
         observers.notify("storecore_opened", store=wrapper, spec=spec)
     except BaseException:  # raised by the user's program, which never receives the store

@@ -67,7 +67,8 @@ def open_store(
 def opened(prepared: NestedStore) -> DataStore:
     """Open a prepared store, with the installed observers."""
     observers = load_observers()
-    return observed(prepared.open(), prepared.spec, observers)
+    store = prepared.open()
+    return observed(store, prepared.spec, prepared.capabilities_of(store), observers)
 
 
 def prepare(store: str | Mapping[str, Any] | None = None, /, **options: Any) -> NestedStore:

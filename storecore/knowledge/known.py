@@ -16,6 +16,7 @@ from storecore.errors import HistoryPruned, StorageError, shown
 from storecore.knowledge.lengths import begun_by, last_ended
 from storecore.models import Event, FundamentalData, PriceBar
 from storecore.reports import StateVersion
+from storecore.store.base import why_lacking
 from storecore.store.questions import has_method, held_bars, recording_began
 from storecore.store.tables import pieces_of, read_bar_table
 from storecore.store.wrapper import method_of
@@ -215,10 +216,8 @@ def _table(bars: Mapping[str, list[PriceBar]], like: pa.Table, aware: bool) -> p
 
 def lacks(store: Any, capability: str, what: str) -> StorageError:
     """Return the error for a question that a store cannot answer."""
-    return StorageError(
-        f"{what} needs the capability {capability}, which {store!r} lacks: it keeps no earlier "
-        "versions"
-    )
+    why = why_lacking(store, capability) or ": it keeps no earlier versions"
+    return StorageError(f"{what} needs the capability {capability}, which {store!r} lacks{why}")
 
 
 def _unknown(strategy: str, why: str) -> HistoryPruned:

@@ -80,8 +80,13 @@ class Replay(Struct, frozen=True):
 def replay(store: DataStore, record: Record) -> Replay:
     """Ask the questions behind a record again, of any store, as of then.
 
-    Raises `InvalidData` for a read that cannot be asked again.
+    Raises `InvalidData` if `record` is not a record, or if a read cannot be asked again.
     """
+    if not isinstance(record, Record):
+        raise InvalidData(
+            f"record={shown(record)}: expected a record, as read_decisions and read_orders return "
+            f"them, got {type(record).__name__}"
+        )
     return Replay(record, tuple(replayed(store, each, record.run) for each in reads_of(record)))
 
 

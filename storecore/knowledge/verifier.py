@@ -415,9 +415,15 @@ def dumped(value: Any) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify the folder of the command line, by default that of this file."""
     options = argparse.ArgumentParser(description="Verify a folder of evidence.")
-    options.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     options.add_argument(
-        "--head", action="append", default=[], help="a hash that was kept elsewhere"
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(__file__).resolve().parent,
+        help="the folder of evidence (default: the folder of this file)",
+    )
+    options.add_argument(
+        "--head", action="append", default=[], help="a hash of a record that was kept elsewhere"
     )
     given = options.parse_args(arguments)
     try:
@@ -437,7 +443,7 @@ def report(outcome: Outcome, has_head: bool) -> int:
     """Print what was proven and return the exit status."""
     for log, head in outcome.heads.items():
         print(f"{log}: the last record has the hash {head or 'none'}")
-    print(f"{outcome.records} records follow each other, with {outcome.reads} reads")
+    print(f"{outcome.records} records follow each other without a gap, with {outcome.reads} reads")
     if not has_head:
         print("no --head was given: compare a hash above with one that was kept elsewhere")
     for each in outcome.missing:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from storecore.audit.context import checked_run
 from storecore.bars.rows import MAX_BYTES
-from storecore.errors import InvalidData, LookAhead, StorageError, shown
+from storecore.errors import InvalidData, LookAhead, StorageError, StoreClosed, shown
 from storecore.events import event_symbols, event_types
 from storecore.knowledge import catalog, runs
 from storecore.knowledge.known import Known, lacks
@@ -118,7 +118,7 @@ class View(Wrapper):
         return view
 
     def receipt(self) -> list[Read]:
-        """Return what was read since the last receipt: questions, and checksums of the answers."""
+        """Return the receipts of all reads since the last call: questions and checksums."""
         if self._reads is None:
             return []
         return self._reads.receipt(self._at, self._recorded, self._lengths)
@@ -132,6 +132,10 @@ class View(Wrapper):
     def close(self) -> None:
         """Close the view. The store stays open."""
         self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("the view is closed; take another with store.at(t)")
 
     def read_bars(
         self,
@@ -262,9 +266,9 @@ class View(Wrapper):
     def __repr__(self) -> str:
         moment = to_datetime(self._at, aware=True).isoformat(" ")
         if self._recorded is None:
-            return f"{self._nested!r}.at({moment!r})"
+            return f"{self._nested!r}.at({moment})"
         then = to_datetime(self._recorded, aware=True).isoformat(" ")
-        return f"{self._nested!r}.at({moment!r}, recorded={then!r})"
+        return f"{self._nested!r}.at({moment}, recorded={then})"
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         answer = _ANSWERS[method](self, *args, **kwargs)
@@ -274,9 +278,9 @@ class View(Wrapper):
         write = None if self._run is None else _WRITES.get(method)
         if write is None:
             raise StorageError(
-                f"{method}: {self!r} shows what was known and cannot be written; write to the "
-                "store itself. Decisions, orders and states of a backtest can be written in a view "
-                'with a run, as in at(t, run="backtest-7")',
+                f"{method}: {self!r} is a view, which cannot be written; write to the store. "
+                "Decisions, orders and states of a backtest can be written in a view with a run, "
+                'as in at(t, run="backtest-7")',
                 errno=errno.EROFS,
             )
         return write(self, *args, **kwargs)
@@ -348,10 +352,11 @@ class View(Wrapper):
 
     def _check_bound(self, method: str, what: str, bound: date | str | None, instant: int) -> None:
         if self._raises and bound is not None and instant > self._at:
+            is_day = what == "end" and to_datetime(instant, aware=True).time() == time.max
             raise LookAhead(
-                f"{method}: {what}={shown(bound)} is after "
-                f"{to_datetime(self._at, aware=True).isoformat(' ')}, the time of the view; ask "
-                'for what was known by then, or open the view with on_future="cut"'
+                f"{method}: {what}={shown(bound)}{', the end of that day,' if is_day else ''} is "
+                f"after {to_datetime(self._at, aware=True).isoformat(' ')}, the time of the view; "
+                'ask for what was known by then, or open the view with on_future="cut"'
             )
 
 
@@ -473,9 +478,14 @@ def _log(method: str) -> Callable[..., Any]:
         **kwargs: Any,
     ) -> None:
         if as_of is not None and latest_instant(as_of, "as_of") != view._at:
-            raise InvalidData(f"{method}: as_of={shown(as_of)} is not the time of {view!r}")
+            raise InvalidData(
+                f"{method}: as_of={shown(as_of)} is not the time of {view!r}; leave it out"
+            )
         if run not in (None, view._run):
-            raise InvalidData(f"{method}: run={shown(run)} is not {shown(view._run)}, the view's")
+            raise InvalidData(
+                f"{method}: run={shown(run)} is not {shown(view._run)}, the run of the view; "
+                "leave it out"
+            )
         at = to_datetime(view._at, aware=True)
         method_of(view._nested, method)(*args, **kwargs, as_of=at, run=view._run, reads=reads)
 
@@ -513,7 +523,7 @@ def _recorded(store: Any, t: datetime | str, recorded: datetime | None) -> tuple
     known = {each.name: each for each in store.snapshots()}
     if t not in known:
         raise InvalidData(
-            f"t={shown(t)}: the store has no snapshot of that name"
+            f"t={shown(t)}: a text names a snapshot, and the store has no snapshot of that name"
             f"{did_you_mean(t, known)}; give a time as a datetime"
         )
     moment = exact_instant(known[t].recorded_at, "recorded_at")

@@ -169,6 +169,7 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         if not (given is None or callable(given)):
             yield f"expected its spec's {optional} to be callable or None, got {given!r}"
     yield from _name_problems("capability", spec.capabilities, CAPABILITIES)
+    yield from _name_problems("capability", spec.optional, CAPABILITIES)
     yield from _name_problems("promise", spec.promises, PROMISES)
 
 

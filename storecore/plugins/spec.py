@@ -49,11 +49,12 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
 
     `capabilities` names the protocols of `storecore.protocols` that its stores satisfy,
     `promises` its guarantees beyond one process (`PROMISES`). Both may be functions of the config,
-    since those of a wrapper depend on its nested stores. `init`, if there is one, returns the
-    instructions for an administrator that `storecore init` prints, such as grants for other roles.
-    `remove`, if there is one, removes all data of the store of a config. Only the conformance kit
-    calls it, for a `{unique}` name that a test has used. `api` is the version of the plugin
-    interface for which the backend was written.
+    since those of a wrapper depend on its nested stores. `optional` names those capabilities that
+    some of its stores lack: which ones is known only when they are open. `init`, if there is one,
+    returns the instructions for an administrator that `storecore init` prints, such as grants for
+    other roles. `remove`, if there is one, removes all data of the store of a config. Only the
+    conformance kit calls it, for a `{unique}` name that a test has used. `api` is the version of
+    the plugin interface for which the backend was written.
     """
 
     name: str
@@ -63,6 +64,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
     api: int = API_VERSION
     capabilities: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
     promises: frozenset[str] | Callable[[Any], frozenset[str]] = frozenset()
+    optional: frozenset[str] = frozenset()
     init: Callable[[Any], str] | None = None
     remove: Callable[[Any], None] | None = None
     summary: str = ""
@@ -77,6 +79,7 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
             api=self.api,
             capabilities=_names(self.capabilities, config),
             promises=_names(self.promises, config),
+            optional=self.optional,
             init=self.init,
             remove=self.remove,
             summary=self.summary,

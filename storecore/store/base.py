@@ -192,7 +192,13 @@ def _what_is_missing(store: Any, method: str) -> str:
         return f"it, since {why}"
     if method in ADDED and capability in store.capabilities:
         return f"this method of the capability {capability}, which was added later"
-    return f"the capability {capability}"
+    return f"the capability {capability}{why_lacking(store, capability)}"
+
+
+def why_lacking(store: Any, capability: str) -> str:
+    """Return why a store lacks a capability that its backend has, as the end of a sentence."""
+    reasons: Mapping[str, str] = getattr(store, "_reasons", {})
+    return f": {reasons[capability]}" if capability in reasons else ""
 
 
 @lru_cache(maxsize=1)

@@ -98,11 +98,17 @@ class Fixtures:
 
     @pytest.fixture
     def claimed(self, request: pytest.FixtureRequest, spec: ResolvedSpec | None) -> frozenset[str]:
-        """The capabilities that the spec declares; without a spec, those that the store has."""
-        if spec is not None:
-            return spec.capabilities
+        """The capabilities that the spec declares; without a spec, those that the store has.
+
+        An optional one counts only if the store has it.
+        """
+        declared = frozenset(CAPABILITIES) if spec is None else spec.capabilities
+        sure = frozenset() if spec is None else declared - spec.optional
+        if sure == declared:
+            return declared
         store = request.getfixturevalue("store")
-        return frozenset(name for name, each in CAPABILITIES.items() if isinstance(store, each))
+        held = frozenset(name for name in declared if isinstance(store, CAPABILITIES[name]))
+        return sure | held
 
     @pytest.fixture
     def declared(self, store: Any, claimed: frozenset[str]) -> frozenset[str]:

@@ -179,7 +179,7 @@ LAWS: dict[str, Law] = {
         "from its end on (its date and its timeframe), or as the store had recorded it by t; a "
         "fundamental from its `timestamp` on, an event from its `ingested_at` on, a state or a "
         "record once it is saved or logged. The catalog lists what was known. A question that "
-        "reaches beyond t is cut at t, or is `LookAhead`. Only `recorded=` hides later "
+        "reaches beyond t is cut at t, or raises `LookAhead`. Only `recorded=` hides later "
         "corrections. A view writes nothing; with a run, it writes decisions, orders and states "
         "apart from the live ones.",
         "A backtest that sees the future earns money on paper alone.",
@@ -190,7 +190,7 @@ LAWS: dict[str, Law] = {
         "each write that makes a version, and it persists. What becomes visible after a question "
         "about r is never recorded at or before r. What will be recorded is not known: a moment in "
         "the future is refused. Pruning does not cut under a snapshot.",
-        "Evidence that changes is none.",
+        "Evidence that changes proves nothing.",
     ),
     "K4": Law(
         "A receipt names what was read: the call, its arguments, the time of the view and the "

@@ -29,10 +29,10 @@ from storecore.protocols import METHODS, DataStore
 from storecore.reports import StateVersion
 from storecore.store.tables import pieces_of
 from storecore.store.wrapper import Wrapper, capabilities_of, method_of
-from storecore.values.times import Bound, time_range
+from storecore.values.times import Bound, exact_datetime, time_range
 
 Strategy = Callable[[Any, datetime], Any]
-"""Decides at a moment: gets a store and the moment; returns its decisions, or logs them."""
+"""A function of a store and a moment, which returns its decisions of that moment, or logs them."""
 _RUN = "look-ahead"
 _STAGED = frozenset({"BarTables", "BarStream", "Catalog", "AuditTrail", "VersionedState"})
 _STAGED |= {"BulkAudit"}
@@ -78,9 +78,11 @@ def look_ahead_of(
     ascending order. If it is a class, each run makes an instance first, which may cache. What it
     returns, one decision or a list, and what it logs are its decisions. It gets a store with the
     capabilities of `store` that read, and may log and save states: nothing is written to `store`.
-    An error that it raises in one run only is a difference; one of both runs is raised.
+    The store that it gets is cut at no time: a strategy that reads without an `end` looks ahead,
+    and one that reads through `store.at(day)` does not. An error that it raises in one run only is
+    a difference; one of both runs is raised.
     """
-    moments = list(days)
+    moments = [exact_datetime(day, f"days[{number}]") for number, day in enumerate(days)]
     known, noisy = (
         _outcomes(strategy, _Staged(store, lengths, noise), moments)
         for noise in (None, Random(seed))

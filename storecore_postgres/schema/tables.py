@@ -369,14 +369,10 @@ def keeps_history(distribution: Distribution) -> bool:
 
 
 def why_no_history(distribution: Distribution) -> str:
-    """Return why a store of a layout has no history, and what to do."""
-    if keeps_history(distribution):
-        return (
-            "it is of an earlier release, which recorded nothing; run `storecore init` as its "
-            "owner, which begins one"
-        )
+    """Return why a store of a layout can have no history, and what to do."""
     return (
-        f"its tables have the layout {distribution}, which can have none; copy it into a plain one"
+        f"its tables have the layout {distribution}, which keeps no earlier versions; copy it into "
+        "a schema of the layout none"
     )
 
 

@@ -419,20 +419,22 @@ def test_what_a_child_begins_anew(opened, closed):
 
 UNCLOSED = """if True:
     import sys
+    import time
     from datetime import datetime
     from storecore import PriceBar
     from storecore_postgres import PostgresDataStore
     store = PostgresDataStore(sys.argv[1], schema=sys.argv[2])
     store.write_bars("A", [PriceBar("A", datetime(2026, 1, 5), 1.0, 1.0, 1.0, 1.0, 1)])
+    print(time.monotonic())
 """
 
 
 def test_a_script_that_does_not_close_its_store_ends_at_once_and_without_a_word(place):
-    began = time.monotonic()
     command = [sys.executable, "-c", UNCLOSED, place["dsn"], place["schema"]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert time.monotonic() - began < 15
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    ended, (last,) = time.monotonic(), done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ended - float(last) < 15  # of the whole script a busy machine may take more
 
 
 def test_the_end_of_a_program_closes_what_is_open(opened):

@@ -7,13 +7,22 @@ The SQL is run with stand-ins for the functions of the extensions. If the server
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
 import storecore_postgres
-from storecore import ConfigError, Event, HistoryPruned
+from storecore import (
+    Catalog,
+    ConfigError,
+    Event,
+    History,
+    StorageError,
+    capabilities_of,
+    open_store,
+)
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.schema import installation
 from storecore_postgres.schema.layouts import choose_layout, layout_statements
@@ -236,6 +245,37 @@ def test_a_cluster_and_a_hypertable_have_no_history_yet(desk, distribution, bar)
         store.complete_tables()
         store.write_bars("AAPL", [bar(close=1.0)])
         store.write_bars("AAPL", [bar(close=2.0)])
-        assert [each.bar.close for each in store.bar_versions("AAPL")] == [2.0]
-        with pytest.raises(HistoryPruned, match=f"tables have the layout {distribution}, which"):
+        assert [each.close for each in store.read_bars("AAPL")] == [2.0]
+        assert not isinstance(store, History)
+        assert "History" not in store.capabilities | capabilities_of(store)
+        assert "Catalog" in store.capabilities
+        why = f"the capability History.*: its tables have the layout {distribution}, which"
+        with pytest.raises(AttributeError, match=why):
             store.recorded_now()
+        with pytest.raises(StorageError, match=why):
+            store.at(bar().date, recorded=bar().date)
+        assert store.at(bar().date).read_bars("AAPL") == []
+        assert store.at(bar().date + timedelta(days=1)).read_bars("AAPL") == [bar(close=2.0)]
+
+
+@pytest.mark.parametrize("distribution", ["citus", "timescale"])
+def test_a_store_of_such_a_layout_opens_by_its_name_and_in_wrappers_without_history(
+    desk, distribution
+):
+    connection, store = desk(distribution)
+    store.close()
+    dsn = connection.info.dsn
+    mine = {"backend": "postgres", "dsn": dsn, "schema": "desk"}
+    memory = {"backend": "memory"}
+    for config, expected in (
+        (mine, False),
+        ({"backend": "readonly", "store": mine}, False),
+        ({"backend": "cached", "store": {"backend": "readonly", "store": mine}}, False),
+        ({"backend": "mirror", "primary": mine, "replicas": [memory]}, False),
+        ({"backend": "mirror", "primary": memory, "replicas": [mine]}, False),
+        ({"backend": "mirror", "primary": memory, "replicas": [memory]}, True),
+    ):
+        with open_store(config) as opened:
+            assert isinstance(opened, History) is expected
+            assert isinstance(opened, Catalog)
+            assert hasattr(opened, "snapshot") is expected

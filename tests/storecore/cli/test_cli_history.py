@@ -86,7 +86,7 @@ def test_the_history_of_fundamentals_says_what_changed(cli, store):
         "AAPL, fundamentals: 3 versions",
         "timestamp (UTC) recorded (UTC) replaced (UTC) what changed",
         "2026-01-05 00:00:00 2026-03-01 00:00:00 2026-03-01 00:00:01 first",
-        "2026-01-05 00:00:00 2026-03-01 00:00:01 employees 1 -> 2",
+        "2026-01-05 00:00:00 2026-03-01 00:00:01 employees 1 → 2",
         "2026-01-05 01:00:00 2026-03-01 00:00:02 first",
     ]
 
@@ -106,7 +106,7 @@ def test_corrections_are_listed_by_time_of_recording(cli, corrected):
     assert told == [
         "2 corrections",
         "recorded (UTC) kind symbol timeframe of (UTC) what changed",
-        "2026-03-01 00:00:01 bars AAPL 1d 2026-01-05 close 100.0 -> 102.5",
+        "2026-03-01 00:00:01 bars AAPL 1d 2026-01-05 close 100.0 → 102.5",
         "2026-03-01 00:00:03 events 2026-01-05 deleted",
     ]
     assert lines(cli("corrections", "--symbol", "MSFT", *ARGS)) == ["0 corrections"]
@@ -127,9 +127,39 @@ def test_at_shows_what_had_ended_by_then_with_later_corrections(cli, corrected):
     ]
 
 
-def test_a_date_is_not_one_moment(cli, corrected):
-    failed = cli("at", "2026-01-06", "AAPL", *ARGS)
-    assert (failed.exit_code, "a date" in failed.output) == (1, True)
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (["2026-01-06"], "TIME='2026-01-06'"),
+        (["2026-01-09T00:00", "--recorded", "2026-01-06"], "--recorded='2026-01-06'"),
+    ],
+)
+def test_a_date_is_not_one_moment(cli, corrected, given, what):
+    time, *options = given
+    failed = cli("at", time, "AAPL", *options, *ARGS)
+    assert (failed.exit_code, failed.output) == (
+        1,
+        f"Error: {what}: a date is not one moment; give a time too, as in 2026-01-06T21:00\n",
+    )
+
+
+def test_at_names_similar_symbols_if_there_are_no_bars(cli, corrected):
+    failed = cli("at", "2026-01-06T12:00", "AAPLE", *ARGS)
+    assert (failed.exit_code, failed.output) == (
+        1,
+        "Error: no 1d bars of 'AAPLE'; did you mean 'AAPL'?\n",
+    )
+
+
+def test_corrections_say_that_earlier_ones_were_pruned(cli, corrected):
+    since = corrected.recorded_now().isoformat()
+    corrected.prune_history(corrected.recorded_now())
+    said = "earlier ones are not known: that history was pruned, or is not kept"
+    assert lines(cli("corrections", *ARGS)) == ["0 corrections", said]
+    assert lines(cli("corrections", "--since", since, *ARGS)) == ["0 corrections", said]
+    later = corrected.recorded_now().isoformat()
+    assert lines(cli("corrections", "--since", later, *ARGS)) == ["0 corrections"]
+    assert lines(cli("corrections", "--since", "2999-01-01", *ARGS)) == ["0 corrections"]
 
 
 def test_a_store_without_history_cannot_tell(cli, backend_with):
@@ -154,6 +184,12 @@ def test_at_takes_the_name_of_a_snapshot(cli, corrected):
     told = lines(cli("at", "2026-q1", "AAPL", *ARGS))
     assert told[0] == "AAPL, 1d: 2 bars known at 2026-q1"
     assert told[2].split()[4] == "102.50"
+
+
+def test_a_snapshot_may_have_a_date_as_its_name(cli, corrected):
+    corrected.snapshot("2026-03-01")
+    told = lines(cli("at", "2026-03-01", "AAPL", *ARGS))
+    assert told[0] == "AAPL, 1d: 2 bars known at 2026-03-01"
 
 
 def test_further_columns_and_times_of_day_are_shown_in_a_history(cli, store):

@@ -88,7 +88,7 @@ def test_a_read_that_cannot_be_asked_again_is_reported_and_the_others_are_replay
     assert "record 7 cannot be replayed: a read of 'read_ticks' cannot be replayed" in result.stdout
     assert "9 reads: 9 same" in result.stdout
     assert result.stderr == "Error: 1 decision could not be replayed\n"
-    cli("evidence", *at, tmp_path / "out")
+    assert "1 read without rows" in cli("evidence", *at, tmp_path / "out").stdout
     done = subprocess.run([sys.executable, "-I", tmp_path / "out/verify.py"], capture_output=True)
     assert (done.returncode, b"no rows: read 0 of record 7 of decisions" in done.stdout) == (
         2,
@@ -144,8 +144,10 @@ def test_a_backend_that_cannot_read_its_log_says_so(cli, backend_with):
 def test_evidence_is_written_and_verifies_itself(cli, at, log, tmp_path):
     out = tmp_path / "evidence"
     said = cli("evidence", "--start", "2026-01-01", *at, out).stdout
-    assert "written to" in said
-    assert "7 answers" in said
+    assert said.splitlines() == [
+        f"6 decisions, 1 order, 11 reads: written to {out}",
+        f"verify with: python3 {out / 'verify.py'}",
+    ]
     done = subprocess.run([sys.executable, "-I", out / "verify.py"], capture_output=True, text=True)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "ACCEPTED")
 
@@ -163,8 +165,8 @@ BAR = PriceBar("AAPL", FIRST, 1.0, 2.0, 3.0, 4.0, 5)
 FILING = FundamentalData(symbol="A", timestamp=FIRST, company_name="A", cik="1", raw_xml="")
 CHANGES = {
     "a bar": ((BAR, PriceBar("AAPL", FIRST, 1.0, 2.0, 3.0, 9.5, 5)), "close 4.0 → 9.5"),
-    "a new bar": ((None, BAR), "is new"),
-    "a bar that is gone": ((BAR, None), "was removed"),
+    "a new bar": ((None, BAR), "was not in the answer"),
+    "a bar that is gone": ((BAR, None), "is no longer in the answer"),
     "a row": (({"close": 1.0}, {"close": 2.0, "x": 1}), "close 1.0 → 2.0, x None → 1"),
     "a name": (("A", "B"), "value 'A' → 'B'"),
 }

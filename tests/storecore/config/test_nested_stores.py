@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import Struct
 
-from storecore import BackendLoadError, ConfigError, load_config, open_store
+from storecore import BackendLoadError, Catalog, ConfigError, History, load_config, open_store
 from storecore.config.nested import NestedStore, holds_stores
 from storecore.config.open import prepare
 from storecore.protocols import CAPABILITIES
@@ -106,3 +106,74 @@ def test_a_promise_that_is_none_is_refused(site):
     )
     with pytest.raises(BackendLoadError, match=r"unknown promise 'durabel' \(.*'durable'\?\)"):
         open_store("broken")
+
+
+SOMETIMES = """
+from msgspec import Struct
+from storecore import BackendSpec, hookimpl
+from storecore.builtin import memory
+
+class Config(Struct, frozen=True):
+    recording: bool
+
+class Sometimes(memory.MemoryDataStore):
+    pass
+
+def opened(config):
+    store = Sometimes()
+    if not config.recording:
+        del store._clock
+        store._reasons = {"History": "recording is off"}
+    return store
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(
+        name="sometimes",
+        config=Config,
+        open=opened,
+        capabilities=memory.storecore_backend().capabilities,
+        optional={"History"},
+    )
+"""
+OBSERVER = """
+from storecore import hookimpl
+
+@hookimpl
+def storecore_closed(store):
+    pass
+"""
+
+
+@pytest.mark.parametrize("observes", [False, True])
+@pytest.mark.parametrize("recording", [False, True])
+def test_an_optional_capability_is_had_if_the_open_store_has_it(site, recording, observes):
+    site.backend(SOMETIMES, name="sometimes")
+    if observes:
+        site.install("acme-watch", "1.0", modules={"watch": OBSERVER}, plugins={"watch": "watch"})
+    own = {"backend": "sometimes", "recording": recording}
+    for config in (
+        own,
+        {"backend": "readonly", "store": own},
+        {"backend": "cached", "store": own},
+        {"backend": "mirror", "primary": MEMORY, "replicas": [MEMORY, own]},
+    ):
+        with open_store(config) as store:
+            assert isinstance(store, History) is recording
+            assert isinstance(store, Catalog)
+            assert hasattr(store, "recorded_now") is recording
+
+
+def test_the_error_says_why_a_store_lacks_it(site):
+    site.backend(SOMETIMES, name="sometimes")
+    with (
+        open_store("sometimes", recording=False) as store,
+        pytest.raises(AttributeError, match="the capability History: recording is off"),
+    ):
+        store.snapshots()
+
+
+def test_an_optional_capability_that_is_none_is_refused(site):
+    site.backend(SOMETIMES.replace('{"History"}', '{"Histories"}'), name="sometimes")
+    with pytest.raises(BackendLoadError, match=r"unknown capability 'Histories' \(.*'History'\?"):
+        open_store("sometimes", recording=True)

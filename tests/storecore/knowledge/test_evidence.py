@@ -85,7 +85,7 @@ def test_the_evidence_is_accepted(folder, written):
     status, said = judged(folder, written[1])
     assert (status, said.splitlines()[-1]) == (0, "ACCEPTED")
     assert f"decisions: the last record has the hash {written[1]}" in said
-    assert "7 records follow each other, with 21 reads" in said
+    assert "7 records follow each other without a gap, with 21 reads" in said
 
 
 def test_it_is_accepted_by_the_verifier_that_lies_in_it(folder):
