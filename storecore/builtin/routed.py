@@ -44,8 +44,12 @@ from storecore.values.suggestions import did_you_mean
 from storecore.values.times import TimeRange, latest_instant
 
 KINDS = ("bars", "fundamentals", "events", "states", "audit")
+_RENAME = "rename_symbol"
+_NO_RENAME = (
+    "bars, fundamentals and events are in several stores, which cannot rename in one step; rename "
+    'in each of them, as in store.routes["bars"].rename_symbol(old, new)'
+)
 _Store = TypeVar("_Store")
-_Result = TypeVar("_Result")
 
 
 class RoutedConfig(Struct, frozen=True, kw_only=True):
@@ -95,7 +99,9 @@ class RoutedStore(Store):
         if capabilities is None:
             capabilities = _together({k: capabilities_of(v) for k, v in self._routes.items()})
         self._capabilities = frozenset(capabilities)
-        self._histories = Histories(tuple(self._parts()))
+        parts = tuple(self._parts())
+        self._histories = Histories(parts)
+        self._reasons = _reasons(self._stores, parts)
 
     @property
     def routes(self) -> dict[str, DataStore]:
@@ -230,21 +236,12 @@ class RoutedStore(Store):
         taken_at = min(each.taken_at for each in taken)
         return sealed(replace(taken[0], store=type(self).__name__, taken_at=taken_at, **whole))
 
-    def why_missing(self, method: str) -> str | None:
-        """Return why a symbol cannot be renamed, or None."""
-        if method != "rename_symbol" or "Bulk" not in self._capabilities:
-            return None
-        return (
-            "bars, fundamentals and events are in several stores, which cannot rename in one step; "
-            'rename in each of them, as in store.routes["bars"].rename_symbol(old, new)'
-        )
-
     def __repr__(self) -> str:
         shown = (f"{name.replace(', ', '=')}={each!r}" for name, each in self._stores.items())
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
-        if method == "rename_symbol" and len({id(self._routes[kind]) for kind in RECORDED}) > 1:
+        if method == _RENAME and method in self._reasons:
             return False
         return METHODS[method].capability in self._capabilities
 
@@ -341,6 +338,19 @@ def _together(by_kind: Mapping[str, frozenset[str]]) -> frozenset[str]:
     return frozenset(
         name for name in CAPABILITIES if all(name in by_kind[kind] for kind in _kinds_of(name))
     )
+
+
+def _reasons(stores: Mapping[str, DataStore], parts: tuple[Part, ...]) -> dict[str, str]:
+    """Return why capabilities and `rename_symbol` are missing, as far as the stores say so."""
+    given = {name: getattr(store, "_reasons", {}) for name, store in stores.items()}
+    reasons = {
+        what: f"{name}: {why}"
+        for name, each in given.items()
+        for what, why in each.items()
+        if what in CAPABILITIES
+    }
+    known = given[parts[0].name].get(_RENAME) if len(parts) == 1 else _NO_RENAME
+    return {**reasons, _RENAME: known} if known else reasons
 
 
 def _kinds_of(capability: str) -> Iterable[str]:
@@ -458,8 +468,9 @@ def _open(config: RoutedConfig) -> DataStore:
             with naming(name):
                 opened[name] = stack.enter_context(each.open())
         _check_paths(nested, opened)
-        by_id = {id(each): opened[name] for name, each in nested.items()}
-        stores = {name: by_id[id(each)] for name, each in routes.items()}
-        routed = RoutedStore(stores, _capabilities(config))
+        of = {id(each): opened[name] for name, each in nested.items()}
+        has = {kind: each.capabilities_of(of[id(each)]) for kind, each in _by_kind(routes).items()}
+        stores = {name: of[id(each)] for name, each in routes.items()}
+        routed = RoutedStore(stores, _together(has))
         stack.pop_all()
     return routed

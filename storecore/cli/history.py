@@ -19,8 +19,7 @@ from storecore.knowledge.versions import BarVersion, Correction, FundamentalVers
 from storecore.knowledge.view import at as view_at
 from storecore.protocols import DataStore
 from storecore.protocols import History as Kept
-from storecore.store.base import why_lacking
-from storecore.store.questions import read_bars
+from storecore.store.questions import read_bars, why_lacking
 
 _CHANGES = ("recorded (UTC)", "kind", "symbol", "timeframe", "of (UTC)", "what changed")
 

@@ -63,6 +63,11 @@ class NestedStore(NamedTuple):
         given = {field.name: getattr(self.settings, field.name) for field in fields(self.settings)}
         return self.described, given | self._of_nested_stores(NestedStore.options)
 
+    def _nested_stores(self) -> list[NestedStore]:
+        """Return the stores in the options."""
+        given = self._of_nested_stores(lambda each: each).values()
+        return [each for one in given for each in (one if isinstance(one, list) else [one])]
+
     def _of_nested_stores(self, value_of: Callable[[NestedStore], Any]) -> dict[str, Any]:
         """Return the options that are stores or lists of stores, with a value for each store."""
         names = [field.name for field in fields(self.settings) if holds_stores(field.type)]
@@ -76,11 +81,7 @@ class NestedStore(NamedTuple):
     @property
     def optional(self) -> frozenset[str]:
         """The capabilities that the open store may lack: those of its nested stores, too."""
-        found = self.spec.optional
-        for _, stores in self._nested_stores():
-            for each in stores if isinstance(stores, list) else [stores]:
-                found |= each.optional
-        return found
+        return self.spec.optional.union(*(each.optional for each in self._nested_stores()))
 
     def capabilities_of(self, opened: DataStore) -> frozenset[str]:
         """Return the declared capabilities, without the optional ones that an open store lacks."""
@@ -134,7 +135,7 @@ class NestedStore(NamedTuple):
             return self.spec.open
         if self.spec.open_existing is not None:
             return self.spec.open_existing
-        if self.opening is Opening.EXISTING and not self._of_nested_stores(NestedStore.options):
+        if self.opening is Opening.EXISTING and not self._nested_stores():
             raise ConfigError(
                 f"{self.described}: it cannot open a store without creating it (its spec has no "
                 "open_existing); omit create=False"

@@ -16,8 +16,7 @@ from storecore.errors import HistoryPruned, StorageError, shown
 from storecore.knowledge.lengths import begun_by, last_ended
 from storecore.models import Event, FundamentalData, PriceBar
 from storecore.reports import StateVersion
-from storecore.store.base import why_lacking
-from storecore.store.questions import has_method, held_bars, recording_began
+from storecore.store.questions import has_method, held_bars, recording_began, why_lacking
 from storecore.store.tables import pieces_of, read_bar_table
 from storecore.store.wrapper import method_of
 from storecore.values.times import Bound, TimeRange, exact_instant, to_datetime

@@ -90,7 +90,7 @@ from storecore.store.collections import (
     StateCollection,
 )
 from storecore.store.integrity import checked
-from storecore.store.questions import replacing_unsupported
+from storecore.store.questions import replacing_unsupported, why_lacking
 from storecore.values.documents import encode_document
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
@@ -187,18 +187,10 @@ class _Offered:
 
 def _what_is_missing(store: Any, method: str) -> str:
     capability = METHODS[method].capability
-    why: str | None = store.why_missing(method)
-    if why is not None:
-        return f"it, since {why}"
     if method in ADDED and capability in store.capabilities:
-        return f"this method of the capability {capability}, which was added later"
+        why = why_lacking(store, method) or ", which was added later"
+        return f"this method of the capability {capability}{why}"
     return f"the capability {capability}{why_lacking(store, capability)}"
-
-
-def why_lacking(store: Any, capability: str) -> str:
-    """Return why a store lacks a capability that its backend has, as the end of a sentence."""
-    reasons: Mapping[str, str] = getattr(store, "_reasons", {})
-    return f": {reasons[capability]}" if capability in reasons else ""
 
 
 @lru_cache(maxsize=1)
@@ -858,10 +850,6 @@ class Store(Closing):
     def drop_snapshot(self, name: str) -> bool:
         """Remove a snapshot; return whether there was one. No data is removed."""
         return self._clock.drop_snapshot(self._name(name, "name"))
-
-    def why_missing(self, method: str) -> str | None:
-        """Return why the store lacks a method of a capability that it has; None if it is older."""
-        return None
 
     def recording_began(self) -> int:
         """Return an instant before which the store recorded no version; `EARLIEST` if unknown.

@@ -9,7 +9,7 @@ of that config. `storecore.builtin.readonly` is the smallest wrapper.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache, partial, wraps
 from typing import Any
 
@@ -93,10 +93,6 @@ class Wrapper(Store):
         """Return the places from which the nested store reads."""
         return read_places_of(self._nested)
 
-    def why_missing(self, method: str) -> str | None:
-        """Return why the nested store lacks a method."""
-        return questions.why_missing(self._nested, method)
-
     def recording_began(self) -> int:
         """Return what `Store.recording_began` of the nested store returns."""
         return questions.recording_began(self._nested)
@@ -109,6 +105,11 @@ class Wrapper(Store):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._nested!r})"
+
+    @property
+    def _reasons(self) -> Mapping[str, str]:
+        """Why the nested store lacks capabilities and methods; see `questions.why_lacking`."""
+        return getattr(self._nested, "_reasons", {})
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Forward a call that changes nothing."""

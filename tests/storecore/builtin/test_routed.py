@@ -507,6 +507,35 @@ def test_a_symbol_is_not_renamed_in_several_stores_which_is_no_one_step(pair, ba
     assert store.symbols() == ["META"]
 
 
+def test_a_symbol_is_renamed_in_a_store_that_has_the_three_kinds_whatever_the_others_are(pair):
+    store, _, _ = pair
+    assert not hasattr(RoutedStore({"default": store, "audit": MemoryDataStore()}), "rename_symbol")
+    routes = dict.fromkeys(("bars", "fundamentals", "events"), MemoryDataStore())
+    assert hasattr(RoutedStore({"default": store, **routes}), "rename_symbol")
+
+
+def test_a_store_says_why_it_lacks_a_capability_through_wrappers_and_routes():
+    class Clustered(MemoryDataStore):
+        _reasons = {"History": "a cluster keeps none"}
+        capabilities = MemoryDataStore().capabilities - {"History"}
+
+    store = ReadonlyStore(RoutedStore({"default": Clustered(), "bars": MemoryDataStore()}))
+    with pytest.raises(AttributeError, match="the capability History: default: a cluster keeps n"):
+        store.bar_versions("AAPL")
+
+
+def test_a_capability_that_a_spec_declares_and_an_open_store_lacks_is_missing(lite, site):
+    optional = THIRD.replace("init=lambda", "capabilities=CAN, optional=CAN, init=lambda")
+    site.backend(
+        optional.replace("lite", "maybe") + 'CAN = frozenset({"BarTables", "History"})',
+        name="maybe",
+    )
+    bars = {**lite("a"), "backend": "maybe"}
+    with open_store("routed", default=MEMORY, bars=bars, events=bars, fundamentals=bars) as store:
+        assert "BarTables" in store.capabilities
+        assert "History" not in store.capabilities
+
+
 def test_a_route_may_be_read_only(file, bar, event):
     with open_store(file("x")) as made:
         made.write_bars("AAPL", [bar()])
