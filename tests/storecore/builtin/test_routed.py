@@ -27,6 +27,7 @@ from storecore import (
     load_config,
     open_store,
 )
+from storecore.builtin.cached import CachedStore
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.mirror import MirrorStore
 from storecore.builtin.readonly import ReadonlyStore
@@ -516,7 +517,10 @@ def test_a_symbol_is_renamed_in_a_store_that_has_the_three_kinds_whatever_the_ot
 
 def test_a_store_says_why_it_lacks_a_capability_through_wrappers_and_routes():
     class Clustered(MemoryDataStore):
-        _reasons = {"History": "a cluster keeps none"}
+        @property
+        def _reasons(self):
+            return {"History": "a cluster keeps none"}
+
         capabilities = MemoryDataStore().capabilities - {"History"}
 
     store = ReadonlyStore(RoutedStore({"default": Clustered(), "bars": MemoryDataStore()}))
@@ -557,7 +561,7 @@ def test_a_wrapper_may_be_around_it(pair, bar, event, wrapper):
     wrapped = {
         "readonly": lambda: ReadonlyStore(store),
         "mirror": lambda: MirrorStore(store, [MemoryDataStore()], "raise"),
-        "cached": lambda: MirrorStore(store, [], "raise"),
+        "cached": lambda: CachedStore(store, 10_000),
         "routed": lambda: RoutedStore({"default": store, "states": MemoryDataStore()}),
     }[wrapper]()
     store.write_bars("AAPL", [bar(close=2.0)])
