@@ -153,7 +153,7 @@ class DecisionRecord(Struct, frozen=True):
     UTC. `hash` is the SHA-256 of the line's bytes before the hash; `prev` is the `hash` of the
     previous record, empty in the first one.
 
-    `as_of` is the time at which the strategy stood, if it was given: in a backtest another one than
+    `as_of` is the time of the decision, if it was given: in a backtest another one than
     that of logging. `run` is the name of the backtest; the live log has none. `reads` are the
     receipts of what was read for the decision, as JSON objects with the fields of `Read`.
     """

@@ -233,7 +233,7 @@ class DataStore(Protocol):
     ) -> None:
         """Append a decision to the audit log.
 
-        `as_of` is the time at which the strategy stood, `run` the name of a backtest, whose records
+        `as_of` is the time of the decision, `run` the name of a backtest, whose records
         are apart from the live log. `reads` are the receipts of what was read for the decision.
         """
         ...
@@ -422,7 +422,7 @@ class AuditTrail(Protocol, metaclass=_Capability):
 
         Without `run` they are those of the live log, which were logged without a run. With `run`
         they are those of that run; "*" stands for the live log and all runs. With `by="as_of"`, the
-        range is one of the times at which the strategy stood; for a record without `as_of`, that is
+        range is one of `as_of`; for a record without `as_of`, that is
         the time of logging.
         """
         ...

@@ -131,6 +131,7 @@ class BarVersions:
 
     def delete(self, connection: Connection, parameters: Sequence[object]) -> tuple[int, Any]:
         """Remove the bars of a range; return their number, and the token of the columns."""
+        self.recording.lock(connection, BARS.name, alone=True)
         statement = self._past.delete(self._table, f"WHERE {_THESE}", answer=self._token)
         ((count, token, *_),) = connection.execute(statement, parameters).fetchall()
         return int(count), token

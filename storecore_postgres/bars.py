@@ -395,11 +395,16 @@ class Bars(BarCollection):
         self._last[series] = max(before, date)
         return before
 
-    def _timed(self, connection: Connection, given: _Rows) -> _Rows:
-        """Return rows with the instant of their transaction, if versions are kept."""
+    def _timed(self, connection: Connection, given: _Rows, *, alone: bool = False) -> _Rows:
+        """Return rows with the instant of their transaction, if versions are kept.
+
+        `alone` is for a transaction that deletes rows.
+        """
         if self._versions is None or given.recorded is not None:
             return given
-        return given._replace(recorded=self._versions.recording.tick(connection))
+        recording = self._versions.recording
+        recording.lock(connection, BARS.name, alone=alone)
+        return given._replace(recorded=recording.tick(connection))
 
     def _put(
         self, connection: Connection, statement: str, batches: list[list[Any]], known: Known
@@ -492,7 +497,7 @@ class Bars(BarCollection):
             return partial(self._extra.ensure, what, missing)
         given = _Rows(rows, {})
         if write.replaces or len(rows.table) > _UPSERT_ROWS:
-            given = self._timed(connection, given)
+            given = self._timed(connection, given, alone=write.replaces)
         if write.replaces:
             self._delete_series(connection, timeframe, given, known)
         for symbol, name in agreement.widened:

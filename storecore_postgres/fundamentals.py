@@ -138,6 +138,8 @@ class Fundamentals(FundamentalCollection):
         key = _key(symbol, span)
 
         def removed(connection: Connection) -> int:
+            if self._past is not None:
+                self._past.recording.lock(connection, FUNDAMENTALS.name, alone=True)
             ((count, *_),) = connection.execute(self._removal, key).fetchall()
             return int(count)
 

@@ -95,6 +95,7 @@ class Recording(Clock):
         now = (*later, "%s::int8")
         self._asked = f"SELECT {self._moved(self._clock, now)}, {self._last}, {_SERVER_NOW}"
         self._writers = _WRITERS.format(clock=self._clock)
+        self._lock_table = f"LOCK TABLE {schema}.{{}} IN {{}} MODE"
         self._behind = _HIGHEST.format(
             schema=schema, last=self._last, highest=_MICROSECONDS.format(time="recorded")
         )
@@ -127,6 +128,15 @@ class Recording(Clock):
         """Return a new instant, for a transaction of several statements."""
         ((sent,),) = connection.execute(self._tick, binary=True).fetchall()
         return Timestamptz(sent)
+
+    def lock(self, connection: Connection, table: str, *, alone: bool) -> None:
+        """Lock a table until the transaction ends, shared with other writers or alone.
+
+        A deletion is alone. Otherwise a writer that has begun before it could insert a row that it
+        has removed, at an instant before it. Lock before taking an instant.
+        """
+        mode = "SHARE ROW EXCLUSIVE" if alone else "ROW EXCLUSIVE"
+        connection.execute(self._lock_table.format(table, mode))
 
     def forgotten(self, time: str) -> str:
         """Return SQL that is added to the answer of a statement which replaced rows at a time.

@@ -22,7 +22,7 @@ from storecore_postgres.extra import ExtraColumns, Stale
 from storecore_postgres.fundamentals import Fundamentals
 from storecore_postgres.integrity import check_rows, unchecked
 from storecore_postgres.names import checked_length
-from storecore_postgres.past import Past
+from storecore_postgres.past import BARS, FUNDAMENTALS, Past
 from storecore_postgres.recording import Recording, Unrecorded
 from storecore_postgres.schema.installation import prepare_schema
 from storecore_postgres.schema.layouts import DISTRIBUTIONS
@@ -36,6 +36,7 @@ from storecore_postgres.schema.tables import (
 )
 from storecore_postgres.schema.version import SchemaVersion
 from storecore_postgres.states import States
+from storecore_postgres.wire import Timestamptz
 
 _POOL = Pool()
 # The start time distinguishes a server from its copies, which have the same identifiers.
@@ -216,8 +217,7 @@ class PostgresDataStore(Store):
                 check_rename(old, new, has_old=has_old, has_new=has_new)
             except InvalidData as error:
                 raise Refusal from error
-            clock = self._recording
-            at = None if clock is None else clock.tick(connection)
+            at = None if self._recording is None else _tick_alone(self._recording, connection)
             for each in collections:
                 each.rename(connection, old, new, at)
 
@@ -248,3 +248,10 @@ class PostgresDataStore(Store):
 
     def _name(self, name: str, what: str) -> str:
         return checked_length(super()._name(name, what), what)
+
+
+def _tick_alone(clock: Recording, connection: Connection) -> Timestamptz:
+    """Lock out the writers of bars and fundamentals, and return a new instant."""
+    for table in (BARS, FUNDAMENTALS):
+        clock.lock(connection, table.name, alone=True)
+    return clock.tick(connection)

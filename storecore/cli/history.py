@@ -179,7 +179,7 @@ def _is_pruned(kept: Kept, since: datetime | None) -> bool:
 def _kept(store: DataStore, choice: StoreChoice) -> Kept:
     if not isinstance(store, Kept):
         raise click.ClickException(
-            f"the {choice.named} cannot tell: it lacks the capability History"
+            f"the {choice.named} has no history: it lacks the capability History"
             f"{why_lacking(store, 'History')}"
         )
     return store

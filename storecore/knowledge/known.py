@@ -14,6 +14,7 @@ from storecore.bars.extra_values import FIELDS
 from storecore.bars.rows import bar_columns
 from storecore.errors import HistoryPruned, StorageError, shown
 from storecore.knowledge.lengths import begun_by, last_ended
+from storecore.knowledge.versions import Forming
 from storecore.models import Event, FundamentalData, PriceBar
 from storecore.reports import StateVersion
 from storecore.store.questions import has_method, held_bars, recording_began, why_lacking
@@ -56,6 +57,9 @@ class Known(NamedTuple):
 
     def bars(self, symbol: str, span: TimeRange, timeframe: str) -> list[PriceBar]:
         """Return the bars of a range that were known, by date."""
+        quickly = self._quickly("known_bars", symbol, span, timeframe)
+        if quickly is not None:
+            return cast(list[PriceBar], quickly)
         ended = min(span.last, self.ended(timeframe))
         bars = [] if span.first > ended else self._ended_bars(symbol, span, ended, timeframe)
         bars += self.forming(symbol, span, timeframe)
@@ -74,6 +78,32 @@ class Known(NamedTuple):
             return []
         bounds = to_datetime(first, span.aware), to_datetime(last, span.aware)
         return [each.bar for each in self._versions(symbol, bounds, timeframe)]
+
+    def present_table(
+        self,
+        symbols: str | Iterable[str],
+        columns: Iterable[str] | None,
+        span: TimeRange,
+        timeframe: str,
+    ) -> pa.Table | None:
+        """Return the bars that were known as a table, None if the store has no quick way."""
+        return self._quickly("known_table", symbols, span, timeframe, columns)
+
+    def _quickly(
+        self, method: str, symbols: str | Iterable[str], span: TimeRange, timeframe: str, *more: Any
+    ) -> Any:
+        """Return what a method of the store returns that reads bars that were forming with others.
+
+        None if it has none, and if the range has no bars that had ended.
+        """
+        read = getattr(self.store, method, None)
+        if read is None or self.recorded is not None or self.at < recording_began(self.store):
+            return None
+        forming = Forming(self.ended(timeframe), self.at)
+        last = min(span.last, begun_by(timeframe, self.at, self.lengths))
+        if span.first > min(last, forming.ended):
+            return None
+        return read(symbols, span._replace(last=last), timeframe, *more, forming)
 
     def fundamentals(
         self, symbol: str, start: Bound, until: int, aware: bool

@@ -84,12 +84,12 @@ def verify(folder: Path, heads: Iterable[str] = ()) -> Outcome:
     check_used(manifest, outcome)
     for head in heads:
         if head not in hashes:
-            raise Forged(f"--head {head}: no record has this hash: it is not the log that had it")
+            raise Forged(f"--head {head}: no record has this hash")
     return outcome
 
 
 def check_files(folder: Path) -> dict[str, Any]:
-    """Return the manifest. Each file is as it says, none is missing and none is there besides."""
+    """Return the manifest. Each file has its checksum; none is missing, none is added."""
     manifest = one_of(folder, MANIFEST)
     if manifest.get("format") != FORMAT:
         raise Forged(f"{MANIFEST}: format {manifest.get('format')}, this verifier knows {FORMAT}")
@@ -103,7 +103,7 @@ def check_files(folder: Path) -> dict[str, Any]:
         raise Forged(f"{name}: the file {problem}")
     for name, digest in named.items():
         if sha256((folder / name).read_bytes()).hexdigest() != digest:
-            raise Forged(f"{name}: the file is not the one that the manifest names")
+            raise Forged(f"{name}: the file does not match its checksum in the manifest")
     return manifest
 
 
@@ -165,10 +165,10 @@ def check_range(log: str, records: list[dict[str, Any]], manifest: dict[str, Any
     start, end = micros(manifest["start"]), micros(manifest["end"])
     for record in records[:1] + records[-1:]:
         if not start <= micros(record["timestamp"]) <= end:
-            raise Forged(f"{MANIFEST}: record {record['seq']} of {log} is not of its range")
+            raise Forged(f"{MANIFEST}: record {record['seq']} of {log} is outside its range")
     before = record_before(log, manifest)
     if before is not None and start <= micros(before["timestamp"]) <= end:
-        raise Forged(f"{log}.jsonl: record {before['seq']}, which is of the range, is cut off")
+        raise Forged(f"{log}.jsonl: record {before['seq']}, which is in the range, is cut off")
 
 
 def record_before(log: str, manifest: dict[str, Any]) -> dict[str, Any] | None:
@@ -199,7 +199,7 @@ def read_receipts(folder: Path) -> dict[tuple[str, int, int], dict[str, Any]]:
         if {type(key[1]), type(key[2])} != {int}:
             raise Forged(f"{RECEIPTS}, line {number}: seq and read are whole numbers")
         if key in receipts:
-            raise Forged(f"{RECEIPTS}, line {number}: it is there twice")
+            raise Forged(f"{RECEIPTS}, line {number}: the same read is there twice")
         receipts[key] = each
     return receipts
 

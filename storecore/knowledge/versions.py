@@ -89,6 +89,20 @@ class Versions(NamedTuple):
     replaced: Sequence[int | None]
 
 
+class Forming(NamedTuple):
+    """Which bars a view shows: those dated not after `ended`, and as of `at` those dated later.
+
+    A bar dated after `ended` was still forming. It is shown as it was recorded last by `at`.
+    """
+
+    ended: int
+    at: int
+
+    def is_shown(self, recorded: int | None, replaced: int | None) -> bool:
+        """Return whether a version of a bar that was still forming is shown."""
+        return recorded is not None and was_held(recorded, replaced, self.at)
+
+
 Version = tuple[_Value, int | None, int | None]
 """A value with its instants `recorded` and `replaced`."""
 

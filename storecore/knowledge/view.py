@@ -188,6 +188,13 @@ class View(Wrapper):
         symbols, columns = _listed(symbols), _listed(columns)
         until = self._ended("read_bar_table", start, end, span, timeframe)
         asked = {"timeframe": timeframe, "columns": columns, "last": last}
+        table = (
+            None
+            if self._is_present()
+            else self._known().present_table(symbols, columns, span, timeframe)
+        )
+        if table is not None:
+            return self._noted("read_bar_table", (symbols, start, end), asked, table)
         more = self._more(symbols, columns, span, timeframe)
         if more or self._recorded is not None:
             bars = {each: self._known().bars(each, span, timeframe) for each in more}

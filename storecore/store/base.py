@@ -56,6 +56,7 @@ from storecore.knowledge.versions import (
     BarVersion,
     Correction,
     EventVersion,
+    Forming,
     FundamentalVersion,
     Snapshot,
     columns_of,
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
+    from storecore.bars.query import BarQuery
     from storecore.knowledge.replay import Replay
     from storecore.knowledge.view import OnFuture, View
     from storecore.protocols import By, Day, Extra, Missing, Reads, Volume
@@ -347,8 +349,7 @@ class Store(Closing):
 
         With `last`, return only that many of each symbol, the newest of the range.
         """
-        from storecore.bars.metadata import described
-        from storecore.bars.query import bar_query, newest_of_each, query_result
+        from storecore.bars.query import bar_query, newest_of_each
 
         timeframe = self._name(timeframe, "timeframe")
         query = bar_query(symbols, columns, extra=self._bars.keeps_extra)
@@ -356,6 +357,12 @@ class Store(Closing):
         series = self._bars.read_many(query.symbols, timeframe, span, query.columns)
         if span.newest is not None:
             series = newest_of_each(series, span.newest)
+        return self._bar_table(series, query, span, timeframe)
+
+    def _bar_table(self, series: Any, query: BarQuery, span: TimeRange, timeframe: str) -> pa.Table:
+        from storecore.bars.metadata import described
+        from storecore.bars.query import query_result
+
         kinds = (self._bars.extra_kinds(each, timeframe) for each in query.symbols)
         others = partial(chain.from_iterable, kinds)
         table = query_result(series, query.columns, span.aware, others)
@@ -627,7 +634,7 @@ class Store(Closing):
     ) -> None:
         """Append a decision to the audit log.
 
-        `as_of` is the time at which the strategy stood, `run` the name of a backtest, whose records
+        `as_of` is the time of the decision, `run` the name of a backtest, whose records
         are apart from the live log. `reads` are the receipts of what was read for the decision.
         """
         strategy_name = self._name(strategy_name, "strategy_name")
@@ -703,7 +710,7 @@ class Store(Closing):
         """Return the decisions logged from `start` to `end`, in the order of `seq`.
 
         Without `run` they are those of the live log, with `run` those of a run; "*" stands for
-        all. With `by="as_of"`, the range is one of the times at which the strategy stood.
+        all. With `by="as_of"`, the range is one of `as_of`.
         """
         return self._records("decisions", start, end, strategy_name, by, run)
 
@@ -856,6 +863,7 @@ class Store(Closing):
 
         Views of earlier times need not ask for versions.
         """
+        self._check_open()
         clock: Clock | None = getattr(self, "_clock", None)
         return EARLIEST if clock is None else clock.began()
 
@@ -871,6 +879,37 @@ class Store(Closing):
         found = self._bars.recorded(symbol, timeframe, span, at)
         self._check_kept(at)
         return price_bars(symbol, columns_of(found), span.aware)
+
+    def known_bars(
+        self, symbol: str, span: TimeRange, timeframe: str, forming: Forming
+    ) -> list[PriceBar] | None:
+        """Return the bars of a range that a view shows, None if the backend has no quick way.
+
+        Views ask for them.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        found = self._bars.known([symbol], timeframe, span, None, forming)
+        if found is None:
+            return None
+        from storecore.bars.table import bars_of
+
+        return [bar for _, table in found for bar in bars_of(symbol, table, span.aware)]
+
+    def known_table(
+        self,
+        symbols: str | Iterable[str],
+        span: TimeRange,
+        timeframe: str,
+        columns: Iterable[str] | None,
+        forming: Forming,
+    ) -> pa.Table | None:
+        """Return what `known_bars` does of many symbols, as `read_bar_table` returns bars."""
+        from storecore.bars.query import bar_query
+
+        timeframe = self._name(timeframe, "timeframe")
+        query = bar_query(symbols, columns, extra=self._bars.keeps_extra)
+        series = self._bars.known(query.symbols, timeframe, span, query.columns, forming)
+        return None if series is None else self._bar_table(series, query, span, timeframe)
 
     # The whole store.
 

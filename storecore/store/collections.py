@@ -23,7 +23,7 @@ from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
 from storecore.events import EventQuery, find_events
 from storecore.fundamentals import select_fundamentals
-from storecore.knowledge.versions import Version, Versions, held_bars
+from storecore.knowledge.versions import Forming, Version, Versions, held_bars
 from storecore.models import Event, FundamentalData
 from storecore.reports import (
     AuditLine,
@@ -198,6 +198,21 @@ class BarCollection(Collection, ABC):
         `Store` has moved the clock to it. The default selects among `versions`.
         """
         return held_bars(self.versions(symbol, timeframe, span), at)
+
+    def known(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        columns: tuple[str, ...] | None,
+        forming: Forming,
+    ) -> Iterable[tuple[str, pa.Table]] | None:
+        """Return a series table a symbol of what a view shows of a range (`History`).
+
+        None if the collection does not find out sooner than `read` and `versions` do, which is the
+        default.
+        """
+        return None
 
     def generation(self, symbol: str, timeframe: str) -> int:
         """Return a counter that each write to a series increments; 0 if the backend has none."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache, partial, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storecore.models import PriceBar
 from storecore.protocols import CAPABILITIES, METHODS, DataStore, declaration
@@ -20,6 +20,11 @@ from storecore.store.base import Store, offered
 from storecore.store.checkpoints import checkpoint, verify
 from storecore.store.places import places_of, read_places_of
 from storecore.values.times import TimeRange
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from storecore.knowledge.versions import Forming
 
 
 def capabilities_of(store: object) -> frozenset[str]:
@@ -102,6 +107,23 @@ class Wrapper(Store):
     ) -> list[PriceBar]:
         """Return the bars that were held at an instant, as `bar_versions` returns them."""
         return questions.held_bars(self, symbol, span, timeframe, recorded)
+
+    def known_bars(
+        self, symbol: str, span: TimeRange, timeframe: str, forming: Forming
+    ) -> list[PriceBar] | None:
+        """Return None: a view asks for bars and their versions."""
+        return None
+
+    def known_table(
+        self,
+        symbols: str | Iterable[str],
+        span: TimeRange,
+        timeframe: str,
+        columns: Iterable[str] | None,
+        forming: Forming,
+    ) -> pa.Table | None:
+        """Return None, as `known_bars`."""
+        return None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._nested!r})"

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from storecore.bars.rows import MAX_BYTES
 from storecore.builtin.memory import MemoryDataStore
-from storecore.errors import HistoryPruned, StorageError, shown
+from storecore.errors import HistoryPruned, InvalidData, StorageError, shown
 from storecore.knowledge.known import Known
 from storecore.knowledge.view import at
 from storecore.models import Event, FundamentalData, PriceBar
@@ -80,9 +80,12 @@ def look_ahead_of(
     capabilities of `store` that read, and may log and save states: nothing is written to `store`.
     The store that it gets is cut at no time: a strategy that reads without an `end` looks ahead,
     and one that reads through `store.at(day)` does not. An error that it raises in one run only is
-    a difference; one of both runs is raised.
+    a difference; one of both runs is raised. Raises `InvalidData` if there are no days: then
+    nothing would be proven.
     """
     moments = [exact_datetime(day, f"days[{number}]") for number, day in enumerate(days)]
+    if not moments:
+        raise InvalidData("days: expected the moments at which the strategy decides, got none")
     known, noisy = (
         _outcomes(strategy, _Staged(store, lengths, noise), moments)
         for noise in (None, Random(seed))

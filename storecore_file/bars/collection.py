@@ -26,7 +26,7 @@ from storecore.bars.groups import Grouped
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, SERIES, series_table
 from storecore.errors import CorruptData, StorageError, StoreError
-from storecore.knowledge.versions import Versions
+from storecore.knowledge.versions import Forming, Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EVER, TimeRange
@@ -352,12 +352,31 @@ class Bars(BarCollection):
     ) -> list[tuple[str, pa.Table]]:
         """Return a series table (of some columns) a symbol."""
 
+        def load(symbol: str) -> Callable[[], pa.Table]:
+            return self._series(symbol, timeframe).load(span, columns, complete=True)
+
+        return self._read_each(symbols, load)
+
+    def known(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        columns: tuple[str, ...] | None,
+        forming: Forming,
+    ) -> list[tuple[str, pa.Table]]:
+        """Return a series table (of some columns) a symbol of what a view shows of a range."""
+
+        def load(symbol: str) -> Callable[[], pa.Table]:
+            return self._history.load_known(self._series(symbol, timeframe), span, columns, forming)
+
+        return self._read_each(symbols, load)
+
+    def _read_each(
+        self, symbols: list[str], load: Callable[[str], Callable[[], pa.Table]]
+    ) -> list[tuple[str, pa.Table]]:
         def read() -> list[tuple[str, pa.Table]]:
-            loaded = (
-                self._series(symbol, timeframe).load(span, columns, complete=True)
-                for symbol in symbols
-            )
-            return list(zip(symbols, batch_by_batch(loaded), strict=True))
+            return list(zip(symbols, batch_by_batch(map(load, symbols)), strict=True))
 
         return self.renames.between(read) if len(symbols) > 1 else read()
 

@@ -11,8 +11,9 @@ next write that replaces the bar names it again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import partial
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +23,9 @@ from msgspec import Struct, structs
 
 from storecore.bars.extra import TYPES
 from storecore.bars.rows import BarColumns
-from storecore.bars.table import EMPTY, instants_of, series_table
+from storecore.bars.table import EMPTY, instants_of, newest_rows, series_table
 from storecore.errors import CorruptData, StorageError
-from storecore.knowledge.versions import Versions
+from storecore.knowledge.versions import Forming, Versions
 from storecore.values.times import TimeRange
 from storecore_file.bars.journal_integrity import DAILY
 from storecore_file.bars.journal_lines import Key, array_of, batch_of
@@ -82,6 +83,15 @@ class Past(NamedTuple):
 NO_PAST = Past(0)
 
 
+class _Kept(NamedTuple):
+    """The table of a log that was read, the dates of its bars in order, and its last instant."""
+
+    found: Fingerprint
+    table: pa.Table
+    dates: Sequence[int]
+    newest: int
+
+
 class BarHistory:
     """The replaced versions of the bars of a store, in one folder."""
 
@@ -89,12 +99,11 @@ class BarHistory:
         self.clock = clock
         self.folder = clock.folder / "prices"
         self._disk = disk
-        self._kept: dict[Path, tuple[Fingerprint | None, pa.Table]] = {}
+        self._kept: dict[Path, _Kept] = {}
 
     def path(self, key: Key) -> Path:
         """Return the log of a series."""
-        symbol, timeframe = key
-        return self.folder / SYMBOLS.encode(symbol) / f"{TIMEFRAMES.encode(timeframe)}{SUFFIX}"
+        return _log_of(self.folder, *key)
 
     def keep(self, key: Key, past: Past) -> None:
         """Add what a write replaces, durably; the caller holds the lock of the series."""
@@ -127,6 +136,39 @@ class BarHistory:
             if fingerprint(path) == before:  # else a writer has replaced bars meanwhile
                 return _versions(merged, past, span)
 
+    def load_known(
+        self, series: Series, span: TimeRange, columns: Collection[str] | None, forming: Forming
+    ) -> Callable[[], pa.Table]:
+        """Read and check what a view shows of a range; the function returned decodes it.
+
+        The log is looked at after the partitions: what they do not have any more is in it.
+        """
+        load = series.load_known(span, columns, forming)
+        late = TimeRange(forming.ended + 1, span.last, aware=True)
+        if load is not None and not self._has_past(series.key, late, forming.at):
+            return load
+        ended = series.read(span._replace(last=min(span.last, forming.ended)), columns)
+        both = [each for each in (ended, self._forming(series, late, forming)) if len(each)]
+        table = series.completed(joined(both) if both else ended, columns)
+        return lambda: newest_rows(table, span.newest)
+
+    def _forming(self, series: Series, span: TimeRange, forming: Forming) -> pa.Table:
+        bars: Any
+        bars, recorded, replaced = self.versions(series, span)
+        instants = zip(recorded, replaced, strict=True)
+        rows = [row for row, each in enumerate(instants) if forming.is_shown(*each)]
+        return bars.take(pa.array(rows, pa.int64()))
+
+    def _has_past(self, key: Key, span: TimeRange, at: int) -> bool:
+        """Return whether bars of a range may have been replaced after an instant."""
+        table = self.table(key)
+        if table is None:
+            return False
+        kept = self._kept[self.path(key)]
+        if kept.newest <= at:
+            return False
+        return bisect_left(kept.dates, span.first) < bisect_right(kept.dates, span.last)
+
     def lines(self, path: Path) -> list[Line]:
         """Return the lines of a log. Raises `CorruptData`."""
         found = [_decoded(line, path) for line in whole_lines(self._disk.read(path), is_sealed)]
@@ -143,8 +185,8 @@ class BarHistory:
         if found is None:
             return None
         kept = self._kept.get(path)
-        if kept is not None and kept[0] == found:
-            return kept[1]
+        if kept is not None and kept.found == found:
+            return kept.table
         lines = self.lines(path)
         if any((line.symbol, line.timeframe) != key for line in lines):
             raise CorruptData(f"{path}: it holds bars of another series", path)
@@ -153,7 +195,9 @@ class BarHistory:
         table = joined(map(_table, lines))
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
-        self._kept[path] = found, table
+        self._kept[path] = _Kept(
+            found, table, sorted(instants_of(table)), max(line.until for line in lines)
+        )
         return table
 
     def key_of(self, path: Path) -> Key | None:
@@ -191,6 +235,11 @@ class BarHistory:
             first = lines[-1].n - len(kept) + 1  # the next line goes on with the numbers
             numbered = (structs.replace(each, n=n) for n, each in enumerate(kept, first))
             self._log(path).rewrite([sealed(msgspec.json.encode(each)) for each in numbered])
+
+
+@lru_cache(maxsize=4_096)  # each read of a view looks at one
+def _log_of(folder: Path, symbol: str, timeframe: str) -> Path:
+    return folder / SYMBOLS.encode(symbol) / f"{TIMEFRAMES.encode(timeframe)}{SUFFIX}"
 
 
 def _lock_of(symbol: str, log: str) -> str:

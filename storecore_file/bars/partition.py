@@ -27,6 +27,7 @@ is newer than a file that comes back from an older copy.
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -52,6 +53,7 @@ from storecore.bars.table import (
     with_exact,
 )
 from storecore.errors import CorruptData, StorageError
+from storecore.knowledge.versions import Forming
 from storecore.values.fork import reset_after_fork
 from storecore.values.times import to_datetime
 from storecore_file.bars.recorded import Recorded
@@ -359,6 +361,46 @@ class PartitionFile:
             return lambda: between(self._kept_table(names), first, last)
         self._prove(groups, self._numbers(names))
         return lambda: between(self._table(groups, names), first, last)
+
+    def load_known(
+        self, first: int, last: int, columns: Collection[str] | None, forming: Forming
+    ) -> Callable[[], pa.Table]:
+        """Read and check what a view shows of the bars from instant `first` to `last`.
+
+        The function that is returned decodes it, as that of `load` does.
+        """
+        load = self.load(first, last, columns)
+        groups = self.metadata.groups
+        if last <= forming.ended or not groups or groups[-1].last <= forming.ended:
+            return load
+        recorded = self.recorded()
+
+        def decode() -> pa.Table:
+            table = load()
+            ended = bisect_right(instants_of(table), forming.ended)
+            if ended == len(table):
+                return table
+            late = len(table) - ended
+            reaches_end = groups[-1].last <= last
+            start = self.metadata.rows - late if reaches_end else self._rows_until(forming.ended)
+            found = recorded.between(start, start + late)
+            rows = [row for row, at in enumerate(found, ended) if 0 < at <= forming.at]
+            if len(rows) == len(found):
+                return table
+            kept = table.slice(0, ended)
+            return pa.concat_tables([kept, table.take(rows)]) if rows else kept
+
+        return decode
+
+    def _rows_until(self, last: int) -> int:
+        """Return how many bars of the whole partition are dated not after an instant."""
+        rows = 0
+        for group in self.metadata.groups:
+            if group.last > last:
+                within = self.rows(group.first, last, ["date"]) if group.first <= last else EMPTY
+                return rows + len(within)
+            rows += group.rows
+        return rows
 
     def prove(self) -> None:
         """Read and check all columns, without decoding them."""

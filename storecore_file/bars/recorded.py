@@ -18,7 +18,9 @@ The instant 0 stands for rows that were recorded before partitions had a generat
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -53,7 +55,7 @@ class Recorded:
     rows, and a number of new rows after these.
     """
 
-    __slots__ = ("_in_block", "_new", "_read", "_runs", "rows")
+    __slots__ = ("_ends", "_in_block", "_new", "_read", "_runs", "rows")
 
     def __init__(self, rows: int, block: bytes = b"", generation: int = NOW) -> None:
         """Take the rows of a partition, or new ones."""
@@ -63,6 +65,7 @@ class Recorded:
         self._new = rows if is_new else 0
         self._in_block: int | None = None if block else 0
         self._runs: list[Run] | None = None if block else _merged([Run(rows, generation)])
+        self._ends: list[int] | None = None
 
     @classmethod
     def of(cls, runs: Iterable[Run]) -> Recorded:
@@ -86,8 +89,15 @@ class Recorded:
     def runs(self) -> Sequence[Run]:
         """Return the runs in the order of the rows; neighbours differ in their instants."""
         if self._runs is None:
-            self._runs = _merged([*_decoded(self._read), Run(self._new, NOW)])
+            self._runs = _merged([*_decoded_before(self._read), Run(self._new, NOW)])
         return self._runs
+
+    def between(self, start: int, stop: int) -> list[int]:
+        """Return the instants of the rows from `start` to `stop`, without that one."""
+        runs = self.runs()
+        if self._ends is None:
+            self._ends = list(accumulate(run.rows for run in runs))
+        return [runs[bisect_right(self._ends, row)].at for row in range(start, stop)]
 
     def column(self) -> pa.Array:
         """Return the instant of each row."""
@@ -189,6 +199,9 @@ def _decoded(read: _Read) -> list[Run]:
         at -= difference
         runs.append(Run(rows, at))
     return [*reversed(runs), Run(rest, read.generation)]
+
+
+_decoded_before = lru_cache(maxsize=256)(_decoded)  # views look at the same partitions
 
 
 def _entry(rows: int, difference: int) -> bytes:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from storecore.bars.extra import EVERY, EXACT, extra_names, is_asked
 from storecore.bars.table import instants_of
 from storecore.errors import CorruptData, StorageError
+from storecore.knowledge.versions import Forming
 from storecore.reports import Coverage, Footprint
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_file.bars.journal import Flushed, Journal, Pending
@@ -80,19 +81,28 @@ class Series:
         of the range has is left out, unless `complete`. Whole numbers are floats if the column has
         become one of floats anywhere in the series.
         """
-        pending, found, kinds = self._loaded(span, columns, columns if complete else None)
+        loaded = self._loaded(span, columns, columns if complete else None)
+        return partial(_decoded, *loaded, span, columns)
 
-        def decode() -> pa.Table:
-            tables = [each.rows() for each in found]
-            table = joined(table for table in tables if len(table))
-            if pending.rows:
-                known = [(each.partition, each.metadata.flushed) for each in found]
-                newer = pending.table(known, _since(found, span), span.last)
-                table = upserted(table, newer if columns is None else _some(newer, columns))
-            table = with_kinds(table, kinds) if kinds else table
-            return table if span.newest is None else table.slice(max(0, len(table) - span.newest))
+    def load_known(
+        self, span: TimeRange, columns: Collection[str] | None, forming: Forming
+    ) -> Callable[[], pa.Table] | None:
+        """Read and check what a view shows of a range, as `load` does.
 
-        return decode
+        None if the journal has rows of bars that were still forming: it may have several of one.
+        """
+        pending, found, kinds = self._loaded(span, columns, columns, forming)
+        if any(forming.ended < row.values[0] <= span.last for row in pending.rows):
+            return None
+        return partial(_decoded, pending, found, kinds, span, columns)
+
+    def completed(self, table: pa.Table, columns: Collection[str] | None) -> pa.Table:
+        """Return bars of the series with the columns that `load` gives them."""
+        table = table if columns is None else _some(table, columns)
+        names, asked = set(table.column_names), columns or ()
+        kinds = self.kinds_with_pending()
+        kept = {name: kinds[name] for name in kinds if name in names or is_asked(name, asked)}
+        return with_kinds(table, kept) if kept else table
 
     def merged(self, span: TimeRange) -> Merged:
         """Return the bars of a range with what rows of the journal have replaced."""
@@ -108,9 +118,16 @@ class Series:
         return rows.onto(Merged(concatenated(bars for _, _, bars in found)))
 
     def _loaded(
-        self, span: TimeRange, columns: Collection[str] | None, asked: Collection[str] | None
+        self,
+        span: TimeRange,
+        columns: Collection[str] | None,
+        asked: Collection[str] | None,
+        forming: Forming | None = None,
     ) -> tuple[Pending, list[_Loaded], dict[str, str]]:
-        """Return what `_with_pending` does for the bars of a range, or for its newest bars."""
+        """Return what `_with_pending` does for the bars of a range, or for its newest bars.
+
+        With `forming`, only those that a view shows.
+        """
 
         def named(found: list[_Loaded], rows: Sequence[Row]) -> Collection[str]:
             if asked is not None:
@@ -119,32 +136,41 @@ class Series:
             return [name for name in names if columns is None or is_asked(name, columns)]
 
         if span.newest is not None:
-            newest = partial(self._newest, span=span, columns=columns, count=span.newest)
+            newest = partial(
+                self._newest, span=span, columns=columns, count=span.newest, forming=forming
+            )
             return self._beside_journal(newest, named)
 
         def load(partition: Partition, file: PartitionFile) -> _Loaded:
             first, last = max(span.first, partition.first), min(span.last, partition.last)
-            return _Loaded(partition, file.metadata, first, file.load(first, last, columns))
+            rows = _load(file, first, last, columns, forming)
+            return _Loaded(partition, file.metadata, first, rows)
 
         return self._with_pending(load, span.first, span.last, named)
 
     def _newest(
-        self, layout: Layout, span: TimeRange, columns: Collection[str] | None, count: int
+        self,
+        layout: Layout,
+        span: TimeRange,
+        columns: Collection[str] | None,
+        count: int,
+        forming: Forming | None,
     ) -> list[_Loaded]:
         """Return the partitions that hold the newest bars of a range, in order of time.
 
         They are opened from the last one backwards, and of each only the row groups are read that
         are needed. Rows of the journal cannot make that too few: they add bars, or replace some.
+        Bars that were still forming may not be shown, so they do not count.
         """
+        certain = span.last if forming is None else min(span.last, forming.ended)
         found: list[_Loaded] = []
         with closing(self._backwards(layout, span)) as coming:
             for partition, file in coming:
                 first, last = max(span.first, partition.first), min(span.last, partition.last)
-                first, rows = _back_to(file.metadata.groups, first, last, count)
-                found.append(
-                    _Loaded(partition, file.metadata, first, file.load(first, last, columns))
-                )
-                count -= rows
+                first, count_in = _back_to(file.metadata.groups, first, min(last, certain), count)
+                rows = _load(file, first, last, columns, forming)
+                found.append(_Loaded(partition, file.metadata, first, rows))
+                count -= count_in
                 if count <= 0:
                     break
         if count > 0:  # all were opened
@@ -362,6 +388,36 @@ class Series:
     def path(self, partition: Partition) -> Path:
         """Return the file of a partition."""
         return self.folder / partition.name
+
+
+def _load(
+    file: PartitionFile,
+    first: int,
+    last: int,
+    columns: Collection[str] | None,
+    forming: Forming | None,
+) -> Callable[[], pa.Table]:
+    if forming is None:
+        return file.load(first, last, columns)
+    return file.load_known(first, last, columns, forming)
+
+
+def _decoded(
+    pending: Pending,
+    found: Sequence[_Loaded],
+    kinds: Kinds,
+    span: TimeRange,
+    columns: Collection[str] | None,
+) -> pa.Table:
+    """Return the bars of loaded partitions and of the journal."""
+    tables = [each.rows() for each in found]
+    table = joined(table for table in tables if len(table))
+    if pending.rows:
+        known = [(each.partition, each.metadata.flushed) for each in found]
+        newer = pending.table(known, _since(found, span), span.last)
+        table = upserted(table, newer if columns is None else _some(newer, columns))
+    table = with_kinds(table, kinds) if kinds else table
+    return table if span.newest is None else table.slice(max(0, len(table) - span.newest))
 
 
 def any_metadata(disk: Disk, folder: Path) -> Metadata | None:

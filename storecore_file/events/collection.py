@@ -38,7 +38,7 @@ from storecore_file.events.days import (
     number_of,
     read_through,
 )
-from storecore_file.events.history import EventHistory, Past
+from storecore_file.events.history import EventHistory, Held
 from storecore_file.fs.disk import Disk, Staged, is_settled
 from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.high_water_marks import HighWaterMarks, Mark
@@ -103,7 +103,7 @@ class Rewritten(NamedTuple):
     changes: int
     hidden: int
     is_empty: bool
-    gone: Sequence[Past] = ()
+    gone: Sequence[Held] = ()
 
 
 class _SealedFurther(Exception):
@@ -306,8 +306,9 @@ class Events(EventCollection):
             past = self._history.past(days, present)
             if (self._history.seen(), self._listing()) == (before, listing):
                 break  # else a writer has deleted events meanwhile
-        found = [each for each in (*past, *present) if is_asked_for(each[0])]
-        return sorted(found, key=lambda each: (each[0].timestamp, each[1] or 0))
+        found = [each for each in (*past, *present) if is_asked_for(each.event)]
+        found.sort(key=lambda each: (each.event.timestamp, each.place, each.recorded or 0))
+        return [(each.event, each.recorded, each.until) for each in found]
 
     def past(self, since: int) -> list[Version[Event]]:
         """Return the versions that were deleted or renamed at or after an instant."""
@@ -332,21 +333,19 @@ class Events(EventCollection):
     def keep_renamed(self, old: str, days: Iterable[str], instant: int) -> None:
         """Keep the events of a symbol that is about to be renamed, under the lock."""
         found = [
-            Past(event, at, instant)
-            for day in days
-            for event, at, _ in self._recorded(day, None)
-            if event.symbol == old
+            each for day in days for each in self._recorded(day, None) if each.event.symbol == old
         ]
-        self._history.keep(found)
+        self._history.keep(found, instant)
 
-    def _recorded(self, day: str, renamed: Intent | None) -> Iterator[Version[Event]]:
+    def _recorded(self, day: str, renamed: Intent | None) -> Iterator[Held]:
         """Yield the events of a day with their instants of recording."""
         found = self._day(day)
-        for (number, own), at in zip(found.numbered(), found.instants(), strict=True):
+        rows = zip(found.numbered(), found.instants(), found.order(), strict=True)
+        for (number, own), at, place in rows:
             event = own if renamed is None else renamed.applied(day, number, own)
             if renamed is not None and event is not own:
                 at = renamed.generation
-            yield event, at, None
+            yield Held(event, at, None, place)
 
     def _rewrite(self, days: Iterable[str], change: Change, instant: int = 0) -> int:
         """Change events of some days, all or none; return their number.
@@ -381,8 +380,8 @@ class Events(EventCollection):
         hidden = self._hidden(day) if seen[0] else 0
         new = old.with_events(events, instant)
         self._disk.stage(self._sealed_path(day), encode_day(new), into)
-        pairs = zip(old.events, old.instants(), events, strict=True)
-        gone = [Past(own, at, 0) for own, at, event in pairs if event is None]
+        rows = zip(old.events, old.instants(), old.order(), events, strict=True)
+        gone = [Held(own, at, None, place) for own, at, place, event in rows if event is None]
         return [Rewritten(day, seen, into[-1], changes, hidden, not new.events, gone)]
 
     def _seen(self, day: str) -> Seen:
@@ -404,7 +403,7 @@ class Events(EventCollection):
                 current += self._current(each, change, instant, staged)
             gone = [past for each in current for past in each.gone]
             with self._clock.published(max((each.recorded or 0 for each in gone), default=0)) as at:
-                self._history.keep([each._replace(until=at) for each in gone])
+                self._history.keep(gone, at)
                 self._exchange(current, rollback)
         except BaseException:
             rollback.discard()
@@ -550,7 +549,7 @@ class Events(EventCollection):
         store. Events that were deleted or renamed since are not compared.
         """
         lines = self._lines(day)
-        through, events, changed, _ = self._sealed(day)
+        through, events, changed, _, _ = self._sealed(day)
         sealed_events = dict(enumerate(events, through - len(events) + 1))
         hidden = [line for line in lines if changed < line.n <= through]
         return sum(sealed_events.get(line.n) != line.event() for line in hidden)
@@ -559,7 +558,7 @@ class Events(EventCollection):
         """Return a day as it would be sealed now: its events in the order of writing."""
         # The lines first: sealing removes them after it has put them into the sealed file.
         lines, sealed_day = self._lines(day), self._sealed(day)
-        (through, events, changed, _), recorded = sealed_day, sealed_day.instants()
+        (through, events, changed, _, _), recorded = sealed_day, sealed_day.instants()
         while lines and lines[0].n > through + 1:
             before, lines = lines, self._lines(day)
             if lines == before:  # else a day without events was removed meanwhile
@@ -567,12 +566,13 @@ class Events(EventCollection):
                 gap = f"events {through + 1} to {lines[0].n - 1}"
                 raise CorruptData(f"{lost}: {gap} are missing", lost)
             sealed_day = self._sealed(day)
-            (through, events, changed, _), recorded = sealed_day, sealed_day.instants()
+            (through, events, changed, _, _), recorded = sealed_day, sealed_day.instants()
         late = [line for line in lines if line.n > through]
         last = late[-1].n if late else through
         late_events = [line.event() for line in late]
         instants = [*recorded, *(line.recorded for line in late)]
-        return SealedDay(last, events + late_events, changed, instants)
+        places = [*sealed_day.order(), *(line.n for line in late)]
+        return SealedDay(last, events + late_events, changed, instants, places)
 
     def _days(self) -> list[str]:
         return self._listing().days

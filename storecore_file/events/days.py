@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,13 +95,19 @@ class SealedDay(NamedTuple):
 
     `changed` is the highest number of an event that was deleted or renamed since it was written.
     Events with higher numbers are all there, as they were written. `recorded` says when each event
-    was recorded (None: not known); an empty list stands for events none of which says so.
+    was recorded (None: not known); an empty list stands for events none of which says so. `places`
+    has the numbers with which the events were written; if empty, they are those of `numbered`.
     """
 
     through: int
     events: list[Event]
     changed: int = 0
     recorded: Sequence[int | None] = ()
+    places: Sequence[int] = ()
+
+    def order(self) -> Sequence[int]:
+        """Return the place of each event in the order of writing, deleted ones counted."""
+        return self.places or [number for number, _ in self.numbered()]
 
     def instants(self) -> Sequence[int | None]:
         """Return when each event was recorded."""
@@ -122,8 +129,10 @@ class SealedDay(NamedTuple):
             for own, new, at in zip(self.events, events, self.instants(), strict=True)
             if new is not None
         ]
+        order = zip(self.order(), events, strict=True)
+        places = [place for place, event in order if event is not None]
         kept = [event for event in events if event is not None]
-        return SealedDay(self.through, kept, max(self.changed, *changed, 0), recorded)
+        return SealedDay(self.through, kept, max(self.changed, *changed, 0), recorded, places)
 
 
 class _Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -131,13 +140,16 @@ class _Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     through: int
     changed: int = 0
     recorded: list[int | None] = []  # each as its difference to the one before, from 0
+    places: list[int] = []  # in the same way
 
 
 def encode_day(day: SealedDay) -> bytes:
     """Return a sealed day as the bytes of a Parquet file."""
     rows = [_row(event) for event in day.events]
     recorded = _differences(day.recorded) if any(day.recorded) else []
-    metadata = msgspec.json.encode(_Metadata(1, day.through, day.changed, recorded))
+    is_plain = list(day.places) == [number for number, _ in day.numbered()]
+    places = [] if is_plain else [b - a for a, b in pairwise([0, *day.places])]
+    metadata = msgspec.json.encode(_Metadata(1, day.through, day.changed, recorded, places))
     table = pa.Table.from_pylist(rows, schema=_SCHEMA.with_metadata({_KEY: metadata}))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
@@ -151,9 +163,11 @@ def decode_day(content: bytes, path: Path) -> SealedDay:
         # Without its time zone: Arrow would ask for a database of zones to name UTC.
         events = [_event(row) for row in table.cast(_NAIVE).to_pylist()]
         recorded = tuple(_sums(metadata.recorded))
-        if recorded and len(recorded) != len(events):
-            raise ValueError(f"it says of {len(recorded)} events when they were recorded")
-        return SealedDay(metadata.through, events, metadata.changed, recorded)
+        places = tuple(accumulate(metadata.places))
+        for said in (recorded, places):
+            if said and len(said) != len(events):
+                raise ValueError(f"it says of {len(said)} events when they were written")
+        return SealedDay(metadata.through, events, metadata.changed, recorded, places)
 
 
 def _differences(instants: Iterable[int | None]) -> list[int | None]:

@@ -19,7 +19,6 @@ import msgspec
 from msgspec import Struct
 
 from storecore.events import encode_event
-from storecore.knowledge.versions import Version
 from storecore.models import Event
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.logs import whole_lines
@@ -35,12 +34,16 @@ _LOCK = "../../events/.lock"
 _Key = tuple[bytes, int | None]
 
 
-class Past(NamedTuple):
-    """An event, when it was recorded (None: not known), and when it was deleted or renamed."""
+class Held(NamedTuple):
+    """An event, when it was recorded (None: not known), and when it was deleted or renamed.
+
+    `until` is None if it is present. `place` is its place in the order of writing of its day.
+    """
 
     event: Event
     recorded: int | None
-    until: int
+    until: int | None
+    place: int
 
 
 class _Line(Struct, frozen=True):
@@ -52,6 +55,7 @@ class _Line(Struct, frozen=True):
     payload: dict[str, Any]
     recorded: int | None
     until: int
+    place: int
     n: int
 
 
@@ -66,18 +70,19 @@ class EventHistory:
         self.folder = clock.folder / "events"
         self._disk = disk
 
-    def keep(self, gone: Sequence[Past]) -> None:
-        """Add events that are deleted or renamed at one instant, durably."""
-        if not gone or (not self.clock.keeps() and self.clock.prune_to(gone[0].until)):
+    def keep(self, gone: Sequence[Held], until: int) -> None:
+        """Add events that are deleted or renamed at an instant, durably."""
+        if not gone or (not self.clock.keeps() and self.clock.prune_to(until)):
             return
         self._disk.make_folder(self.folder, within=self.clock.folder.parent)
-        by_day: dict[str, list[Past]] = {}
+        by_day: dict[str, list[Held]] = {}
         for each in gone:
-            by_day.setdefault(each.event.timestamp.date().isoformat(), []).append(each)
+            day = each.event.timestamp.date().isoformat()
+            by_day.setdefault(day, []).append(each._replace(until=until))
         for day, events in by_day.items():
             self._append(self._path(day), events)
 
-    def _append(self, path: Path, events: Sequence[Past]) -> None:
+    def _append(self, path: Path, events: Sequence[Held]) -> None:
         def lines_from(first: int) -> list[bytes]:
             return [_encoded(each, number) for number, each in enumerate(events, first)]
 
@@ -95,19 +100,18 @@ class EventHistory:
         """Return what tells whether a log has changed."""
         return [(day, fingerprint(self._path(day))) for day in self.days()]
 
-    def past(self, days: Iterable[str], present: Iterable[Version[Event]]) -> list[Version[Event]]:
+    def past(self, days: Iterable[str], present: Iterable[Held]) -> list[Held]:
         """Return the versions of some days that count beside the present events."""
-        there = {_key(event, at) for event, at, _ in present}
-        found: dict[_Key, list[Past]] = {}
+        there = {_key(each.event, each.recorded) for each in present}
+        found: dict[_Key, list[Held]] = {}
         for each in (each for day in days for each in self.lines(self._path(day))):
             same = found.setdefault(_key(each.event, each.recorded), [])
             if same and same[-1].until != each.until:
                 same.clear()
             same.append(each)
-        counting = (each for key, same in found.items() if key not in there for each in same)
-        return [(each.event, each.recorded, each.until) for each in counting]
+        return [each for key, same in found.items() if key not in there for each in same]
 
-    def lines(self, path: Path) -> list[Past]:
+    def lines(self, path: Path) -> list[Held]:
         """Return the lines of a log. Raises `CorruptData`."""
         return list(map(_past, self._numbered(path)))
 
@@ -144,8 +148,9 @@ def _key(event: Event, recorded: int | None) -> _Key:
     return encode_event(event), recorded
 
 
-def _encoded(past: Past, number: int) -> bytes:
-    own = msgspec.json.encode({"recorded": past.recorded, "until": past.until, "n": number})
+def _encoded(past: Held, number: int) -> bytes:
+    place = {"until": past.until, "place": past.place, "n": number}
+    own = msgspec.json.encode({"recorded": past.recorded, **place})
     return sealed(b"%b,%b" % (encode_event(past.event)[:-1], own[1:]))
 
 
@@ -154,6 +159,6 @@ def _decoded(line: bytes, path: Path) -> _Line:
         return _LINES.decode(unsealed(line))
 
 
-def _past(line: _Line) -> Past:
+def _past(line: _Line) -> Held:
     own = line.type, line.symbol, line.timestamp, line.ingested_at, line.source, line.payload
-    return Past(Event(*own), line.recorded, line.until)
+    return Held(Event(*own), line.recorded, line.until, line.place)

@@ -317,7 +317,19 @@ def test_the_members_of_a_record_are_those_of_the_page(copied, number, log):
 def test_the_members_of_the_metadata_of_a_sealed_day_are_those_of_the_page(filled):
     (path,) = filled.glob("events/*.parquet")
     metadata = json.loads(pq.read_metadata(path).metadata[b"storecore"])
+    every = members("Sealed days", 1)
+    assert list(metadata) == [each for each in every if each != "places"]
+
+
+def test_places_are_members_of_a_sealed_day_as_the_page_says_once_one_is_missing(tmp_path):
+    day = datetime(2026, 1, 5, tzinfo=UTC)
+    with FileDataStore(base_path=tmp_path) as store:
+        store.write_events([Event(each, None, day, day, "feed", {}) for each in "abc"])
+        store.delete_events(day, day, ["b"])
+    (path,) = tmp_path.glob("events/*.parquet")
+    metadata = json.loads(pq.read_metadata(path).metadata[b"storecore"])
     assert list(metadata) == members("Sealed days", 1)
+    assert metadata["places"] == [1, 2]
 
 
 def test_the_defaults_of_metadata_are_those_of_the_page():

@@ -12,6 +12,7 @@ from storecore_file import FileDataStore
 from storecore_file.bars import writer
 from storecore_file.bars.history import BarHistory
 from storecore_file.bars.writer import SeriesWriter
+from storecore_file.events.collection import Events
 from storecore_file.events.history import EventHistory
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
@@ -366,6 +367,39 @@ def test_a_log_that_a_crash_has_left_empty_holds_nothing(store, base, kind):
     assert store.prune_history(store.recorded_now()) == 0
 
 
+def test_a_rename_that_is_not_done_in_all_files_yet_is_one_in_the_history(store, monkeypatch):
+    store.write_event(event(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Events, "rename", stop)
+        store.rename_symbol("AAPL", "NEW")
+    before = store.event_versions()
+    assert [(each.event.symbol, each.replaced_at is None) for each in before] == [
+        ("AAPL", False),
+        ("NEW", True),
+    ]
+    assert before[0].replaced_at == before[1].recorded_at
+    store.compact()
+    assert store.event_versions() == before
+
+
+def test_documents_that_another_has_deleted_meanwhile_are_deleted_once(
+    store, open_again, monkeypatch
+):
+    store.write_fundamental("AAPL", filing(1))
+    real = Fundamentals._locked
+
+    def late(self):
+        monkeypatch.setattr(Fundamentals, "_locked", real)
+        with open_again() as other:
+            assert other.delete_fundamentals("AAPL", *ALL) == 1
+        return real(self)
+
+    monkeypatch.setattr(Fundamentals, "_locked", late)
+    assert store.delete_fundamentals("AAPL", *ALL) == 0
+    assert values(store, "fundamentals") == [1]
+    assert len(store.corrections()) == 1
+
+
 # Verify and repair
 
 
@@ -474,6 +508,7 @@ def test_nothing_was_recorded_before_the_store_was_made(base, open_again):
         store.write_bars("AAPL", [bar(1.0)])
         began = to_datetime(store._clock.began(), aware=True)
         assert before <= began <= store.bar_versions("AAPL")[0].recorded_at
+        assert to_datetime(store._clock.began(), aware=True) == began
     (base / ".storecore").unlink()
     with open_again() as older:
         assert older._clock.began() == EARLIEST
@@ -651,3 +686,24 @@ def test_a_store_in_another_process_asks_for_itself(store):
     store.write_bars("AAPL", [bar(1.0)])
     with pickle.loads(pickle.dumps(store)) as copy:
         assert values(copy, "bars", recorded=copy.recorded_now()) == [1.0]
+
+
+def test_k3_events_keep_the_order_of_writing_through_deletions_and_renamings(store):
+    """Of one batch, which is recorded at one instant, and of a symbol that is named back."""
+    made = [Event(kind, name, DAY, DAY, "test", {}) for kind, name in ("cA", "aA", "bB")]
+    later = [Event("e", "A", DAY, DAY, "test", {}), Event("d", "B", DAY, DAY, "test", {})]
+    steps = [
+        lambda: store.write_events(made),
+        lambda: store.delete_events(*ALL, types=["a"]),
+        lambda: store.write_events(later),
+        store.compact,
+        lambda: store.rename_symbol("B", "M"),
+        lambda: store.rename_symbol("M", "B"),
+        lambda: store.rename_symbol("A", "N"),
+    ]
+    held = {}
+    for step in steps:
+        step()
+        held[store.recorded_now()] = store.read_events()
+    for at, events in held.items():
+        assert [each.event for each in store.event_versions(recorded=at)] == events

@@ -10,7 +10,14 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from storecore import HistoryPruned, InvalidData, LockTimeout, StorageError
+from storecore import (
+    FundamentalData,
+    HistoryPruned,
+    InvalidData,
+    LockTimeout,
+    PriceBar,
+    StorageError,
+)
 from storecore_postgres.bars import _COPY_FROM, _UPSERT_ROWS
 from storecore_postgres.database import Pool
 
@@ -54,9 +61,9 @@ def waits(admin, schema):
 def held(postgres_dsn, schema, waits):
     """Hold a write between its instant and its commit, while a function is called."""
 
-    def hold(write, meanwhile):
+    def hold(write, meanwhile, rows="bars"):
         with psycopg.connect(postgres_dsn) as other, ThreadPoolExecutor(2) as threads:
-            other.execute(f"SELECT 1 FROM {schema}.bars FOR UPDATE")
+            other.execute(f"SELECT 1 FROM {schema}.{rows} FOR UPDATE")
             writing = threads.submit(write)
             waits()
             asking = threads.submit(meanwhile)
@@ -71,6 +78,14 @@ def held(postgres_dsn, schema, waits):
 
 def minutes(bar, count, close=100.0):
     return [bar(date=JAN_5 + timedelta(minutes=each), close=close) for each in range(count)]
+
+
+@pytest.fixture
+def filing():
+    """Make a fundamental of AAPL with a number of employees."""
+    return lambda employees, at: FundamentalData(
+        symbol="AAPL", timestamp=at, company_name="Apple", cik="1", employees=employees, raw_xml=""
+    )
 
 
 def table(*bars):
@@ -93,6 +108,69 @@ def test_a_question_waits_for_a_writer_that_has_taken_an_earlier_instant(
         assert is_waiting
         assert closes(other, recorded=moment) == [(2.0, True)]
         assert store.bar_versions("AAPL")[1].recorded_at < moment
+
+
+@pytest.mark.parametrize(
+    "remove",
+    [
+        lambda store: store.delete_bars("AAPL", JAN_6, JAN_6),
+        lambda store: store.rename_symbol("AAPL", "NEW"),
+        lambda store: store.write_bar_table(
+            table(PriceBar("AAPL", JAN_5, 1.0, 1.0, 1.0, 1.0, 5)), replace=True
+        ),
+    ],
+    ids=["delete", "rename", "replace"],
+)
+def test_a_removal_waits_for_a_writer_that_would_insert_again_what_it_removes(
+    store, opened, bar, held, remove
+):
+    store.write_bars("AAPL", [bar(close=1.0), bar(date=JAN_6, close=1.0)])
+    again = [bar(close=2.0), bar(date=JAN_6, close=2.0)]
+    with opened() as other:
+        is_waiting, _ = held(
+            lambda: store.write_bars("AAPL", again),
+            lambda: remove(other),
+            f"bars WHERE date = '{JAN_5}'",
+        )
+    versions = store.bar_versions("AAPL", JAN_6)
+    assert is_waiting
+    assert [each.bar.close for each in versions] == [1.0, 2.0]
+    assert versions[0].replaced_at == versions[1].recorded_at < versions[1].replaced_at
+    assert store.read_bars("AAPL", JAN_6) == []
+
+
+def test_a_removal_waits_for_a_transaction_that_has_taken_an_instant(store, opened, bar, at_commit):
+    bars = minutes(bar, _UPSERT_ROWS + 1)
+    store.write_bars("AAPL", bars)
+    with opened() as other, ThreadPoolExecutor(1) as threads:
+        removals = []
+
+        def remove_meanwhile(connection, execute):
+            taken = execute()
+            removals.append(threads.submit(other.delete_bars, "AAPL", *ALL))
+            time.sleep(0.2)
+            assert not removals[0].done()
+            return taken
+
+        at_commit(remove_meanwhile, "SELECT timestamptz_send")
+        store.write_bars("AAPL", minutes(bar, len(bars), close=2.0))
+        assert removals[0].result() == len(bars)
+    first, second = store.bar_versions("AAPL", JAN_5, JAN_5)
+    assert first.replaced_at == second.recorded_at < second.replaced_at
+
+
+def test_a_removal_waits_for_a_writer_of_fundamentals(store, opened, filing, held):
+    times = JAN_5, JAN_6
+    store.write_fundamentals([filing(1, each) for each in times])
+    with opened() as other:
+        is_waiting, _ = held(
+            lambda: store.write_fundamentals([filing(2, each) for each in times]),
+            lambda: other.delete_fundamentals("AAPL", JAN_6, JAN_6),
+            f"fundamentals WHERE timestamp = '{JAN_5}'",
+        )
+    first, second = store.fundamental_versions("AAPL", JAN_6)
+    assert is_waiting
+    assert first.replaced_at == second.recorded_at < second.replaced_at
 
 
 def test_a_plain_read_waits_for_no_writer(store, opened, bar, held):

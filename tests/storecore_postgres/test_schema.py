@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from storecore import ConfigError, StorageError
+from storecore import ConfigError, NoStore, StorageError
 from storecore_postgres import PostgresDataStore
 from storecore_postgres.schema.installation import remove
 from storecore_postgres.schema.tables import TABLES, grants, quoted
@@ -164,3 +164,12 @@ def test_a_column_that_someone_added_for_themselves_is_left_alone(opened, admin,
     with opened() as store:
         store.write_bars("AAPL", [bar()])
         assert store.read_bars("AAPL", bar().date, bar().date) == [bar()]
+
+
+def test_a_store_that_is_removed_is_gone_and_may_be_removed_again(opened, place, bar):
+    with opened() as store:
+        store.write_bars("AAPL", [bar()])
+    for _ in range(2):
+        remove(place["dsn"], place["schema"])
+        with pytest.raises(NoStore):
+            opened(create=False)

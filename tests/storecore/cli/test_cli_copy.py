@@ -51,11 +51,12 @@ def test_a_store_is_not_copied_onto_itself(cli, tmp_path, bar):
 def test_a_copy_prints_counts_and_checksums_of_both_sides(cli, source, target):
     result = cli("copy", source, target)
     assert result.exit_code == 0, result.output
-    header, _, *rows, end = result.stdout.splitlines()
+    header, _, *rows, note, end = result.stdout.splitlines()
     assert header.split() == ["kind", "name", "timeframe", "source", "target", "checksums"]
     assert [row.split()[0] for row in rows] == ["bars", "state", "decisions"]
     sums = r"([0-9a-f]{12}) \1"
     assert re.fullmatch(rf"bars +AAPL +1d +10 +10 +{sums} +equal *", rows[0])
+    assert note.startswith("note: what the source holds now was copied; what was replaced or")
     assert end == "12 records written to backend 'file': both are equal"
 
 

@@ -402,3 +402,8 @@ def test_a_filing_that_was_asked_for_as_of_an_earlier_time_is_asked_for_so_again
     (read,) = view.receipt()
     assert (read.arguments["as_of"], read.rows) == ("2026-01-08T00:00:00", 1)
     assert replayed(store, read).status == "same"
+
+
+def test_what_is_not_a_record_is_not_replayed():
+    with pytest.raises(InvalidData, match=r"^record=3: expected a record, .* got int$"):
+        storecore.replay(MemoryDataStore(), 3)

@@ -50,7 +50,14 @@ def test_what_the_package_gives_is_one_error_with_the_command(python, missing, n
 @pytest.mark.parametrize("missing", ["hypothesis", "pytest"])
 def test_the_package_itself_can_be_imported(python, missing):
     done = python(missing, "import storecore.testing; print(storecore.testing.__all__)")
-    assert (done.stdout, done.stderr) == ("['DataStoreSuite', 'validate']\n", "")
+    names = ["DataStoreSuite", "LookAheadFinding", "look_ahead_of", "validate"]
+    assert (done.stdout, done.stderr) == (f"{names}\n", "")
+
+
+@pytest.mark.parametrize("missing", ["hypothesis", "pytest"])
+def test_the_guard_of_strategies_needs_neither(python, missing):
+    done = python(missing, "from storecore.testing import look_ahead_of as f; print(f.__name__)")
+    assert (done.stdout, done.stderr) == ("look_ahead_of\n", "")
 
 
 def test_the_command_that_needs_no_code_says_one_line(python):

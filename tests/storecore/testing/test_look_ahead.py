@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -403,3 +403,13 @@ def test_a_state_of_which_nobody_knows_when_it_was_saved_is_a_look_ahead():
     assert isinstance(found.known, HistoryPruned)
     assert found.noise != 5.0
     assert found.reads == ("load_strategy_state('value')",)
+
+
+def test_a_date_is_not_a_moment_of_decision():
+    with pytest.raises(InvalidData, match=r"^days\[1\]=datetime\.date\(2026, 1, 6\): expected"):
+        look_ahead_of(print, open_store("memory"), [datetime(2026, 1, 5), date(2026, 1, 6)])
+
+
+def test_a_search_without_days_is_refused_as_it_would_prove_nothing(store):
+    with pytest.raises(InvalidData, match="^days: expected the moments"):
+        look_ahead_of(lambda store, day: None, store, [])

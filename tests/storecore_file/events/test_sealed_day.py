@@ -34,6 +34,12 @@ def test_events_come_back_as_they_were_given_and_in_that_order(day, content):
     assert decode_day(content, PATH) == day
 
 
+def test_a_day_with_the_instants_of_other_events_is_refused(day):
+    content = encode_day(day._replace(recorded=(5, 6)))
+    with pytest.raises(CorruptData, match="it says of 2 events when they were recorded"):
+        decode_day(content, PATH)
+
+
 def test_a_day_without_events_comes_back():
     assert decode_day(encode_day(SealedDay(0, [])), PATH) == SealedDay(0, [])
 
@@ -88,3 +94,13 @@ def test_d5_a_file_that_another_program_rewrote_is_not_taken_for_ours(content, c
     pq.write_table(change(pq.read_table(io.BytesIO(content))), sink)
     with pytest.raises(CorruptData, match="not a whole file of events"):
         decode_day(sealed_parquet(sink.getvalue()), PATH)
+
+
+def test_d5_places_that_are_not_one_for_each_event_are_damage(day):
+    with pytest.raises(CorruptData, match="it says of 2 events"):
+        decode_day(encode_day(day._replace(places=[1, 7])), PATH)
+
+
+def test_places_with_gaps_come_back(day):
+    gapped = day._replace(places=(1, 3, 4, 9))
+    assert decode_day(encode_day(gapped), PATH) == gapped
