@@ -16,6 +16,8 @@ def name_part(error: StoreError, part: str) -> None:
     message, *rest = error.args or ("",)
     if isinstance(message, str) and not message.startswith(f"{part}: "):
         error.args = (f"{part}: {message}", *rest)
+        if isinstance(error, ImportError):  # whose text is not that of its arguments
+            error.msg = error.args[0]
 
 
 @contextmanager

@@ -411,5 +411,5 @@ def test_a_date_is_not_a_moment_of_decision():
 
 
 def test_a_search_without_days_is_refused_as_it_would_prove_nothing(store):
-    with pytest.raises(InvalidData, match="^days: expected the moments"):
+    with pytest.raises(InvalidData, match=r"^days: expected the moments"):
         look_ahead_of(lambda store, day: None, store, [])
