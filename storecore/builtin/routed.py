@@ -17,10 +17,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import fields, replace
@@ -42,6 +42,11 @@ from storecore.store.places import places_of, read_places_of
 from storecore.store.wrapper import capabilities_of, method_of
 from storecore.values.suggestions import did_you_mean
 from storecore.values.times import TimeRange, latest_instant
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from storecore.knowledge.versions import Forming
 
 KINDS = ("bars", "fundamentals", "events", "states", "audit")
 _RENAME = "rename_symbol"
@@ -186,11 +191,27 @@ class RoutedStore(Store):
         self._histories.settle(recorded)
         with naming("bars"):
             store: Any = self._routes["bars"]
-            own = getattr(store, "held_bars", None)
-            if own is None:
-                return questions.held_bars(store, symbol, span, timeframe, recorded)
+            own = getattr(store, "held_bars", None) or partial(questions.held_bars, store)
             bars: list[PriceBar] = own(symbol, span, timeframe, recorded)
             return bars
+
+    def known_bars(
+        self, symbol: str, span: TimeRange, timeframe: str, forming: Forming
+    ) -> list[PriceBar] | None:
+        """Return the bars that a view shows, None if the store of the bars has no quick way."""
+        bars: list[PriceBar] | None = self._quickly("known_bars", symbol, span, timeframe, forming)
+        return bars
+
+    def known_table(
+        self,
+        symbols: str | Iterable[str],
+        span: TimeRange,
+        timeframe: str,
+        columns: Iterable[str] | None,
+        forming: Forming,
+    ) -> pa.Table | None:
+        """Return what `known_bars` does of many symbols, as a table."""
+        return self._quickly("known_table", symbols, span, timeframe, columns, forming)
 
     # The whole store.
 
@@ -244,6 +265,13 @@ class RoutedStore(Store):
         if method == _RENAME and method in self._reasons:
             return False
         return METHODS[method].capability in self._capabilities
+
+    def _quickly(self, method: str, *asked: Any) -> Any:
+        """Return the answer of the store of the bars, None if it is no `Store`."""
+        self._check_open()
+        own = getattr(self._routes["bars"], method, None)
+        with naming("bars"):
+            return None if own is None else own(*asked)
 
     def _parts(self) -> Iterator[Part]:
         """Yield the stores that record versions, with the kinds that each records."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import pickle
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -35,6 +35,8 @@ from storecore.builtin.routed import KINDS, RoutedStore
 from storecore.config.open import prepare
 from storecore.protocols import CAPABILITIES
 from storecore.reports import Finding, Report
+from storecore.store.base import Store
+from storecore.store.wrapper import Wrapper
 
 EVER = date.min, date.max
 JAN_5 = datetime(2026, 1, 5)
@@ -392,7 +394,7 @@ def test_closing_closes_each_store_once_even_if_one_fails():
     "call",
     [
         *("corrections", "recorded_now", "snapshots", "verify", "repair", "compact", "checkpoint"),
-        *("bar_versions", "prune_history", "snapshot", "drop_snapshot", "held_bars"),
+        *("bar_versions", "prune_history", "snapshot", "drop_snapshot", "held_bars", "known_bars"),
     ],
 )
 def test_what_concerns_several_stores_is_refused_after_closing(each, call):
@@ -401,6 +403,7 @@ def test_what_concerns_several_stores_is_refused_after_closing(each, call):
         **{name: ["q1"] for name in ("bar_versions", "snapshot", "drop_snapshot")},
         "prune_history": [JAN_5],
         "held_bars": ["AAPL", None, "1d", 0],
+        "known_bars": ["AAPL", None, "1d", None],
     }
     with pytest.raises(StoreClosed, match=r"^RoutedStore is closed"):
         getattr(each, call)(*arguments.get(call, []))
@@ -630,6 +633,29 @@ def test_a_store_of_the_ten_methods_alone_may_be_a_route(bar, event):
     store.write_bars("AAPL", [bar()])
     assert store.read_bars("AAPL", last=1) == [bar()]
     assert not isinstance(store, BarTables)
+
+
+COMPOSED = {"at", "replay", "capabilities"}  # of other methods of the store
+
+
+@pytest.mark.parametrize("kind", [RoutedStore, Wrapper])
+def test_no_method_of_a_store_reads_collections_that_a_store_of_stores_lacks(kind):
+    public = {name for name in vars(Store) if not name.startswith("_")}
+    assert public - vars(kind).keys() - COMPOSED == set()
+
+
+def test_a_view_shows_a_forming_bar_of_any_route(bar):
+    now = datetime.now(UTC)
+    forming = bar(now.replace(microsecond=0))
+    for bars in (MemoryDataStore(), ReadonlyStore(market := MemoryDataStore())):
+        written = market if isinstance(bars, ReadonlyStore) else bars
+        store = RoutedStore({"default": MemoryDataStore(), "bars": bars})
+        written.write_bars("AAPL", [bar(datetime(2026, 1, 5, tzinfo=UTC)), forming])
+        view = store.at(datetime.now(UTC), lengths={"1d": timedelta(days=1)})
+        assert [each.date for each in view.read_bars("AAPL", last=1)] == [
+            forming.date.replace(tzinfo=None)
+        ]
+        assert view.read_bar_table("AAPL").num_rows == 2
 
 
 def test_all_capabilities_of_core_have_a_route():
