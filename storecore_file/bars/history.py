@@ -304,8 +304,23 @@ def _versions(merged: Merged, past: pa.Table | None, span: TimeRange) -> Version
         return Versions(EMPTY, [], [])
     table = table.sort_by([("date", "ascending"), (COLUMN, "ascending")])
     recorded = [at or None for at in table[COLUMN].to_pylist()]
-    replaced = [None if at == NOW else at for at in table[UNTIL].to_pylist()]
+    replaced = _until_next(instants_of(table), table[COLUMN].to_pylist(), table[UNTIL].to_pylist())
     return Versions(table.drop_columns([COLUMN, UNTIL]), recorded, replaced)
+
+
+def _until_next(
+    dates: Sequence[int], recorded: Sequence[int], until: Sequence[int]
+) -> list[int | None]:
+    """Return when each version was replaced, at the latest by the next one of its date.
+
+    A deletion that has not seen a row of the journal may have a later instant than the row.
+    """
+    found: list[int | None] = [None if at == NOW else at for at in until]
+    for row, (date, at) in enumerate(zip(dates[1:], recorded[1:], strict=True)):
+        end = found[row]
+        if date == dates[row] and (end is None or end > at):
+            found[row] = at
+    return found
 
 
 def _ending(bars: Dated, until: Recorded) -> pa.Table:

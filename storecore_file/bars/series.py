@@ -114,7 +114,9 @@ class Series:
 
         pending, found, _ = self._with_pending(look, span.first, span.last)
         known = [(partition, metadata) for partition, metadata, _ in found]
-        rows = unflushed(pending, known).part(span.first, span.last)
+        bars_of = {partition: bars for partition, _, bars in found}
+        rows = unflushed(pending, known, lambda each, date: bars_of[each].recorded_at(date))
+        rows = rows.part(span.first, span.last)
         return rows.onto(Merged(concatenated(bars for _, _, bars in found)))
 
     def _loaded(
@@ -351,6 +353,15 @@ class Series:
         """Return what `look` returns for a partition. Raises `CorruptData`."""
         with _opened(self.disk, self.path(partition)) as file:
             return look(partition, self._checked(partition, file))
+
+    def recorded_at(self, partition: Partition, date: int) -> int:
+        """Return when the bar of a date in a partition was recorded, 0 if it has none."""
+
+        def look(_: Partition, file: PartitionFile) -> int:
+            bars = Dated(file.rows(EARLIEST, LATEST, ["date"]), file.recorded())
+            return bars.recorded_at(date)
+
+        return self.open(partition, look)
 
     @contextmanager
     def held(self, partitions: Sequence[Partition]) -> Iterator[list[OpenPartition]]:

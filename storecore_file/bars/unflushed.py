@@ -7,7 +7,7 @@ the version before it makes none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from struct import pack
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ from storecore_file.bars.recorded import Recorded, Run
 from storecore_file.bars.versions import Dated, Merged, Replaced
 
 Known = Sequence[tuple[Partition, Metadata]]
+RecordedAt = Callable[[Partition, int], int]
+"""When the bar of a date in a partition was recorded, 0 if it has none."""
 
 
 class Layer(NamedTuple):
@@ -70,11 +72,15 @@ class Unflushed(NamedTuple):
         return Unflushed(layers, tuple(each for each in middle if len(each.old.bars)))
 
 
-def unflushed(pending: Pending, known: Known) -> Unflushed:
-    """Return the rows of the journal that are in none of the partitions of a series."""
+def unflushed(pending: Pending, known: Known, recorded_at: RecordedAt) -> Unflushed:
+    """Return the rows of the journal that are in none of the partitions of a series.
+
+    `recorded_at` is asked about partitions that were written after a row.
+    """
     if not pending.rows:
         return Unflushed()
-    chains = [_chain(rows, known) for _, rows in sorted(_by_date(pending, known).items())]
+    by_date = sorted(_by_date(pending, known).items())
+    chains = [_chain(rows, _replaced_at(rows[0], known, recorded_at)) for _, rows in by_date]
     if not chains:
         return Unflushed()
     first = Layer(_dated(chain[0] for chain in chains))
@@ -94,10 +100,22 @@ def _by_date(pending: Pending, known: Known) -> dict[int, list[Row]]:
     return found
 
 
-def _chain(rows: Sequence[Row], known: Known) -> list[Row]:
-    """Return the rows of a date that differ from the one before, each recorded after it."""
-    date = rows[0].values[0]
-    at = max((of.generation for each, of in known if each.first <= date <= each.last), default=0)
+def _replaced_at(row: Row, known: Known, recorded_at: RecordedAt) -> int:
+    """Return when the bar that a row replaces was recorded, 0 if certainly before the row."""
+    date = row.values[0]
+    later = [
+        partition
+        for partition, metadata in known
+        if partition.first <= date <= partition.last and metadata.generation >= row.recorded
+    ]
+    return max((recorded_at(each, date) for each in later), default=0)
+
+
+def _chain(rows: Sequence[Row], at: int) -> list[Row]:
+    """Return the rows of a date that differ from the one before, each recorded after it.
+
+    `at` is when what they replace was recorded.
+    """
     chain: list[Row] = []
     for row in rows:
         if not chain or _comparable(chain[-1]) != _comparable(row):

@@ -50,6 +50,14 @@ class Dated(NamedTuple):
             return self
         return Dated(self.bars.slice(start, stop - start), self.recorded.part(start, stop))
 
+    def recorded_at(self, date: int) -> int:
+        """Return when the bar of a date was recorded, 0 if there is none."""
+        dates = instants_of(self.bars)
+        row = bisect_left(dates, date)
+        if row == len(dates) or dates[row] != date:
+            return 0
+        return self.recorded.between(row, row + 1)[0]
+
     def between(self, first: int, last: int) -> Dated:
         """Return the bars from instant `first` to `last`, both included."""
         dates = instants_of(self.bars)

@@ -198,6 +198,7 @@ class SeriesWriter:
         self._journal = series.journal
         self._found = Layout([], overlap=False)  # as `_layout` has seen it last, under the lock
         self._locked = partial(Locked, series.folder / ".lock", lock_timeout)
+        self._since = 0  # no later than the look at the journal
 
     def write(self, new: pa.Table) -> None:
         """Upsert a series table, together with what the journal has of the series."""
@@ -211,22 +212,25 @@ class SeriesWriter:
         would count again. `drop_empty` removes it once they are gone from there.
         """
         with self._locked():
-            self._upsert(EMPTY)
-            partitions, pending = self._partitions(), self._journal.settled(self._series.key)
-            touched = [
-                self._filled(partition, pending)
-                for partition in partitions
-                if _overlap(partition, first, last)
-            ]
-            kept = [each.with_bars(each.merged.without(first, last)) for each in touched]
-            written = self._with_kinds_of(touched, kept, partitions, pending)
-            has_left = any(len(each.bars) for each in written)
-            lost = {} if has_left else union(kinds_of(each.bars) for each in touched)
-            change = _Change({}, pending) if lost else None
-            self._replace_or_remove(written, partitions, pending, change)
-            return sum(len(filled.bars) for filled in touched) - sum(
-                len(filled.bars) for filled in kept
-            )
+            return _unless_asked(partial(self._delete, first, last))
+
+    def _delete(self, first: int, last: int) -> int:
+        self._upsert(EMPTY)
+        partitions, pending = self._partitions(), self._pending()
+        touched = [
+            self._filled(partition, pending)
+            for partition in partitions
+            if _overlap(partition, first, last)
+        ]
+        kept = [each.with_bars(each.merged.without(first, last)) for each in touched]
+        written = self._with_kinds_of(touched, kept, partitions, pending)
+        has_left = any(len(each.bars) for each in written)
+        lost = {} if has_left else union(kinds_of(each.bars) for each in touched)
+        change = _Change({}, pending) if lost else None
+        self._replace_or_remove(written, partitions, pending, change)
+        return sum(len(filled.bars) for filled in touched) - sum(
+            len(filled.bars) for filled in kept
+        )
 
     def merge(self, patient: bool) -> int:
         """Merge small closed partitions into their neighbours.
@@ -249,7 +253,7 @@ class SeriesWriter:
     def drop_empty(self) -> None:
         """Remove partitions without bars that the journal does not need any more."""
         with self._locked():
-            pending = self._journal.settled(self._series.key)
+            pending = self._pending()
             filled = [self._filled(partition, pending) for partition in self._partitions()]
             empty = [each for each in filled if not len(each.bars)]
             gone = [each.partition for each in empty if not pending.needs(each.flushed)]
@@ -321,7 +325,8 @@ class SeriesWriter:
                 with suppress(ClockMovedError):
                     work = partial(self._roll_back_unseen, prepared.past, rollback)
                     return self._change_kinds(work, change)
-            return self._give_back(new, self._before(prepared, rollback), prepared.whole)
+            before = self._before(prepared, rollback)
+            return _unless_asked(lambda: self._give_back(new, before, prepared.whole))
 
     def _roll_back_unseen(self, past: Past, rollback: Rollback) -> None:
         """Roll a write back, unless somebody has asked what the store held since (law K3).
@@ -342,7 +347,7 @@ class SeriesWriter:
 
     def _prepared(self, new: pa.Table, staged: list[Staged], whole: bool) -> Prepared:
         partitions = self._undamaged_or_all() if whole else self._partitions()
-        pending = self._journal.settled(self._series.key)
+        pending = self._pending()
         upserted_by = self._replacement_of if whole else self._upsert_of
         put, took, change, doubtful = upserted_by(new, partitions, pending)
         gone, past = self._stage(put, partitions, staged)
@@ -388,7 +393,7 @@ class SeriesWriter:
     def _give_back(self, ours: pa.Table, before: pa.Table, whole: bool) -> None:
         """Restore bars that are unchanged since they were written; bars of other writers stay."""
         self._upsert(EMPTY)
-        partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+        partitions, pending = self._partitions(), self._pending()
         if whole and len(before):
             old = _before_with(self._series.read(EVER), ours, before)
             put, _, change, _ = self._replacement_of(old, partitions, pending)
@@ -406,11 +411,16 @@ class SeriesWriter:
 
     def _upsert(self, new: pa.Table) -> None:
         while True:
-            with suppress(KindsChangedError):
+            with suppress(KindsChangedError, ClockMovedError):
                 return self._try_to_upsert(new)
 
+    def _pending(self) -> Pending:
+        """Return the rows of the journal, for a write that is made again if others may show."""
+        self._since = self._history.clock.take(0)
+        return self._journal.settled(self._series.key)
+
     def _try_to_upsert(self, new: pa.Table) -> None:
-        partitions, pending = self._partitions(), self._journal.settled(self._series.key)
+        partitions, pending = self._partitions(), self._pending()
         put, took, change, _ = self._upsert_of(new, partitions, pending)
         if not put:
             if pending.rows or len(new):  # who wrote them may have been killed before a sync
@@ -477,7 +487,7 @@ class SeriesWriter:
         once a copy of it is in quarantine (laws D5, D6). One that cannot be read is an error.
         """
         known, old, damaged = self._proven(partitions, pending)
-        waiting = unflushed(pending, known)
+        waiting = unflushed(pending, known, self._series.recorded_at)
         dates = instants_of(new)
         ends = [dates[0], dates[-1], *(row.values[0] for row in pending.rows)]
         ends += [end for each in partitions for end in (each.first, each.last)]
@@ -546,11 +556,14 @@ class SeriesWriter:
         A reader that is between two partitions would else find the name of an older one there.
         """
         with self._locked():
-            partitions, pending = self._partitions(), self._journal.settled(self._series.key)
-            for partition in partitions:
-                rows = self._series.open(partition, lambda _, file: file.metadata.rows)
-                if rows > 2 * PARTITION_ROWS:
-                    self._divide(self._filled(partition, pending), taken)
+            _unless_asked(partial(self._divide_all, taken))
+
+    def _divide_all(self, taken: Collection[str]) -> None:
+        partitions, pending = self._partitions(), self._pending()
+        for partition in partitions:
+            rows = self._series.open(partition, lambda _, file: file.metadata.rows)
+            if rows > 2 * PARTITION_ROWS:
+                self._divide(self._filled(partition, pending), taken)
 
     def _divide(self, filled: _Filled, taken: Collection[str]) -> None:
         dates, partition = instants_of(filled.bars), filled.partition
@@ -570,10 +583,11 @@ class SeriesWriter:
         """
         layout = self._layout()
         while layout.overlap:
-            pending = self._journal.settled(self._series.key)
+            pending = self._pending()
             for cluster in clusters(layout.partitions):
                 if len(cluster) > 1:
-                    self._bring_together(cluster, pending)
+                    with suppress(ClockMovedError):
+                        self._bring_together(cluster, pending)
             layout = self._layout()
         return layout.partitions
 
@@ -613,7 +627,8 @@ class SeriesWriter:
             Dated(file.rows(EARLIEST, LATEST), file.recorded()).between(piece.first, piece.last)
             for piece, file in pieces
         )
-        waiting = unflushed(pending, [(piece, file.metadata) for piece, file in pieces])
+        known = [(piece, file.metadata) for piece, file in pieces]
+        waiting = unflushed(pending, known, self._series.recorded_at)
         gaps = waiting.part(partition.first, partition.last)
         filled = [self._taken(*each, pending) for each in held]
         flushed = furthest([pending.through, *(each.flushed for each in filled)])
@@ -634,7 +649,7 @@ class SeriesWriter:
         if not pending.rows:
             return Unflushed()
         known = self._series.each(lambda partition, file: (partition, file.metadata))
-        return unflushed(pending, known)
+        return unflushed(pending, known, self._series.recorded_at)
 
     def _grown(
         self,
@@ -742,18 +757,18 @@ class SeriesWriter:
         emptied: Sequence[_Filled] = (),
         change: _Change | None = None,
     ) -> None:
-        """Replace partitions by those that overlap them: all or, on an error, none."""
-        while True:
-            staged: list[Staged] = []
-            try:
-                gone, past = self._stage(put, partitions, staged, emptied)
-                gone += [self._series.path(each.partition) for each in emptied]
-                return self._exchange(staged, gone, change, past)
-            except ClockMovedError:
-                self._disk.discard(staged)
-            except BaseException:
-                self._disk.discard(staged)
-                raise
+        """Replace partitions by those that overlap them: all or, on an error, none.
+
+        Raises as `_exchange` does.
+        """
+        staged: list[Staged] = []
+        try:
+            gone, past = self._stage(put, partitions, staged, emptied)
+            gone += [self._series.path(each.partition) for each in emptied]
+            self._exchange(staged, gone, change, past)
+        except BaseException:
+            self._disk.discard(staged)
+            raise
 
     def _exchange(
         self,
@@ -765,7 +780,7 @@ class SeriesWriter:
         """Put staged partitions in place and remove others, with their rows of the journal.
 
         Raises `KindsChangedError` if the journal has got rows that contradict the change of kinds,
-        `ClockMovedError` if somebody has asked about the instant of the write meanwhile.
+        `ClockMovedError` if somebody has asked what the store held since the journal was looked at.
         """
         if gone:
             new = [
@@ -777,11 +792,16 @@ class SeriesWriter:
         self._change_kinds(partial(self._publish, staged, gone, past), change)
 
     def _publish(self, staged: list[Staged], gone: list[Path], past: Past) -> None:
-        """Put staged partitions in place and remove others, once what they replace is kept."""
+        """Put staged partitions in place and remove others, once what they replace is kept.
+
+        A batch that was appended to the journal since that was looked at is in no partition and
+        counts above them. If a question came after it, the answer stays only if the write takes it
+        in, so the write begins anew.
+        """
         if not (past.replaced or self._history.clock.is_asked()):
             self._disk.exchange(staged, gone)
             return
-        with self._history.clock.publishing(past.instant):
+        with self._history.clock.publishing(self._since):
             self._history.keep(self._series.key, past)
             self._disk.exchange(staged, gone)
 
@@ -862,13 +882,21 @@ class SeriesWriter:
     def _merge(self, patient: bool) -> int:
         merged = 0
         while True:
-            closed, pending = self._partitions()[:-1], self._journal.settled(self._series.key)
+            closed, pending = self._partitions()[:-1], self._pending()
             run = mergeable([self._weight(partition) for partition in closed], patient)
             if run is None:
                 return merged
             filled = [self._filled(partition, pending) for partition in closed[run]]
-            self._replace([_joined(filled, pending.flushed)], closed[run])
-            merged += len(filled) - 1
+            with suppress(ClockMovedError):
+                self._replace([_joined(filled, pending.flushed)], closed[run])
+                merged += len(filled) - 1
+
+
+def _unless_asked(work: Callable[[], _Result]) -> _Result:
+    """Return what some work returns, done again if a question came between its look and its end."""
+    while True:
+        with suppress(ClockMovedError):
+            return work()
 
 
 def _apart(old: Sequence[_Filled]) -> Merged:

@@ -707,3 +707,82 @@ def test_k3_events_keep_the_order_of_writing_through_deletions_and_renamings(sto
         held[store.recorded_now()] = store.read_events()
     for at, events in held.items():
         assert [each.event for each in store.event_versions(recorded=at)] == events
+
+
+@pytest.fixture
+def append_before_publishing(open_again, monkeypatch):
+    """Append a batch to the journal once a write of a series has looked there."""
+    other, publish = open_again(), SeriesWriter._replace
+
+    def then(more):
+        def append_before(*given, **about):
+            monkeypatch.setattr(SeriesWriter, "_replace", publish)
+            other.write_bar_table(table([bar(2.0), bar(2.0, symbol="B"), bar(2.0, symbol="C")]))
+            more(other)
+            return publish(*given, **about)
+
+        monkeypatch.setattr(SeriesWriter, "_replace", append_before)
+
+    return then
+
+
+def delete_all(store):
+    store.delete_bars("AAPL", *ALL)
+
+
+def correct(store):
+    store.write_bars("AAPL", [bar(3.0)])
+
+
+def closes(store, moment):
+    return [each.bar.close for each in store.bar_versions("AAPL", recorded=moment)]
+
+
+@pytest.mark.parametrize("change", [delete_all, correct])
+def test_k1_a_batch_that_a_write_has_not_seen_leaves_one_bar_a_date(
+    store, append_before_publishing, change
+):
+    store.write_bars("AAPL", [bar(1.0)])
+    append_before_publishing(lambda other: None)
+    change(store)
+
+    def held_at_each_change():
+        found = store.bar_versions("AAPL")
+        return [closes(store, each.recorded_at) for each in found]
+
+    before = held_at_each_change()
+    assert before == [[each.bar.close] for each in store.bar_versions("AAPL")]
+    store.compact()
+    assert held_at_each_change() == before
+    assert store.verify().ok
+
+
+@pytest.mark.parametrize("change", [delete_all, correct])
+def test_k3_a_write_takes_in_a_batch_that_a_question_has_shown_before_it(
+    store, append_before_publishing, change
+):
+    store.write_bars("AAPL", [bar(1.0)])
+    asked = [store.recorded_now()]
+    append_before_publishing(lambda other: asked.append(other.recorded_now()))
+    change(store)
+    assert [closes(store, moment) for moment in asked] == [[1.0], [2.0]]
+    assert [each.close for each in store.read_bars("AAPL")] == ([3.0] if change is correct else [])
+
+
+def test_k3_partitions_that_are_merged_take_in_what_a_question_has_shown_before_it(
+    store, append_before_publishing, monkeypatch
+):
+    for month in range(2):
+        store.write_bars("AAPL", [bar(1.0, 31 * month)])
+    asked = [store.recorded_now()]
+    merge = SeriesWriter._merge
+
+    def append_before_merge(*given, **about):
+        monkeypatch.setattr(SeriesWriter, "_merge", merge)
+        append_before_publishing(lambda other: asked.append(other.recorded_now()))
+        return merge(*given, **about)
+
+    monkeypatch.setattr(SeriesWriter, "_merge", append_before_merge)
+    store.write_bars("AAPL", [bar(1.0, 62)])
+    assert [closes(store, moment) for moment in asked] == [[1.0, 1.0], [2.0, 1.0, 1.0]]
+    assert store.verify().ok

@@ -20,7 +20,7 @@ def row(line, date, close, recorded, volume=7, **further):
 
 
 def versions(*rows, old=None, known=()):
-    found = unflushed(Pending(rows, [FILE]), known)
+    found = unflushed(Pending(rows, [FILE]), known, lambda _, date: old.recorded_at(date))
     merged = found.onto(Merged(old) if old else Merged(unflushed_nothing()))
     past = [
         (close, at, until)
@@ -38,7 +38,8 @@ def versions(*rows, old=None, known=()):
 
 def unflushed_nothing():
     return Dated(
-        unflushed(Pending([row(1, 0, 1.0, 1)], [FILE]), ()).tables()[0].slice(0, 0), Recorded(0)
+        unflushed(Pending([row(1, 0, 1.0, 1)], [FILE]), (), None).tables()[0].slice(0, 0),
+        Recorded(0),
     )
 
 
@@ -60,10 +61,20 @@ def test_rows_are_equal_bit_for_bit():
 def test_a_row_that_was_recorded_too_early_counts_as_recorded_after_what_it_replaces():
     known = [(JANUARY, Metadata(3, "A", "1d", [], generation=99))]
     old = (
-        unflushed(Pending([row(1, 5, 3.0, 99)], [FILE]), ()).onto(Merged(unflushed_nothing())).bars
+        unflushed(Pending([row(1, 5, 3.0, 99)], [FILE]), (), None)
+        .onto(Merged(unflushed_nothing()))
+        .bars
     )
     found = versions(row(1, 5, 1.0, 10), row(2, 5, 2.0, 10), old=old, known=known)
     assert found == ([(1.0, 100, 101), (3.0, 99, 100)], ([2.0], [101]))
+
+
+def test_a_row_stays_recorded_when_it_was_beside_a_partition_that_was_merged_since():
+    known = [(JANUARY, Metadata(3, "A", "1d", [], generation=99))]
+    bar = Pending([row(1, 5, 3.0, 8)], [FILE])
+    old = unflushed(bar, (), None).onto(Merged(unflushed_nothing())).bars
+    rows = row(1, 5, 1.0, 10), row(1, 6, 1.0, 10)
+    assert versions(*rows, old=old, known=known) == ([(3.0, 8, 10)], ([1.0, 1.0], [10, 10]))
 
 
 def test_versions_between_with_further_columns_are_kept_too():
@@ -81,7 +92,7 @@ def test_versions_between_with_further_columns_are_kept_too():
 
 def test_a_part_has_the_rows_of_its_range():
     rows = [row(n, date, float(n), 10 * n) for n, date in enumerate((5, 7, 5, 7, 5, 7), 1)]
-    found = unflushed(Pending(rows, [FILE]), ())
+    found = unflushed(Pending(rows, [FILE]), (), None)
     assert found.dates() == [5, 7]
     part = found.part(7, 9)
     assert [instants_of(each).tolist() for each in part.tables()] == [[7], [7]]
@@ -90,5 +101,5 @@ def test_a_part_has_the_rows_of_its_range():
 
 def test_rows_that_partitions_know_are_none():
     known = [(JANUARY, Metadata(3, "A", "1d", [], flushed={FILE: 1}))]
-    assert unflushed(Pending([row(1, 5, 1.0, 10)], [FILE]), known) == Unflushed()
-    assert unflushed(Pending([], [FILE]), known) == Unflushed()
+    assert unflushed(Pending([row(1, 5, 1.0, 10)], [FILE]), known, None) == Unflushed()
+    assert unflushed(Pending([], [FILE]), known, None) == Unflushed()
