@@ -70,8 +70,6 @@ class Known(NamedTuple):
 
         A bar that is dated later than its own length after the time of the view was not forming.
         """
-        if self.recorded is None and self.limit < recording_began(self.store):
-            return []
         first = max(span.first, self.ended(timeframe) + 1)
         last = min(span.last, begun_by(timeframe, self.at, self.lengths))
         if first > last:

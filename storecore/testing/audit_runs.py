@@ -87,11 +87,10 @@ class RunLaws(Fixtures):
             assert found == expected
 
     def test_a1_a_batch_says_the_same_of_each_record(
-        self, runs: Recorder, current: frozenset[str]
+        self, runs: Recorder, offering: Callable[..., Recorder]
     ) -> None:
         """Of one that can be gone through once, too."""
-        if not {"log_decisions", "log_orders"} <= current:
-            pytest.skip("core provides what the backend lacks: log_decisions, log_orders")
+        offering("log_decisions", "log_orders")
         about = {**ABOUT[-1], "run": "bt-7"}
         for batch in (iter(about["reads"]), about["reads"]):
             runs.log_decisions("value", [decision()] * 2, **{**about, "reads": batch})
@@ -192,11 +191,10 @@ class RunLaws(Fixtures):
                 read(run="")
 
     def test_a3_records_of_another_store_keep_what_they_say_of_themselves(
-        self, runs: Recorder, declared: frozenset[str]
+        self, runs: Recorder, having: Callable[[str], Recorder]
     ) -> None:
         """In a chain of lines with and without it."""
-        if "Transfer" not in declared:
-            pytest.skip("the backend does not declare the capability Transfer")
+        having("Transfer")
         bodies = [audit.decision_body("value", decision(), context(**_all(each))) for each in ABOUT]
         lines, end = audit.chain(bodies, NOON_UTC, audit.GENESIS)
         runs.append_audit("decisions", NOON.date(), lines)

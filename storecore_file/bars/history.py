@@ -2,6 +2,8 @@
 
     history/prices/AAPL/1d.jsonl     one line for each write that has replaced some
 
+Many bars of a line are packed: the line has the bytes of a partition of them, in base64.
+
 A line is durable before the partitions that replace its bars are put in place. After a crash in
 between, a line names bars that are still there. So a version in a line counts only if no bar is
 there with the same date and instant of recording; if several lines name one, the last counts. The
@@ -19,6 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Struct, structs
 
 from storecore.bars.extra import TYPES
@@ -26,10 +29,11 @@ from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, instants_of, newest_rows, series_table
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming, Versions
-from storecore.values.times import TimeRange
+from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_file.bars.journal_integrity import DAILY
 from storecore_file.bars.journal_lines import Key, array_of, batch_of
 from storecore_file.bars.kinds import joined
+from storecore_file.bars.partition import Content, PartitionFile, encode
 from storecore_file.bars.recorded import COLUMN, NOW, Recorded, Run
 from storecore_file.bars.series import Series
 from storecore_file.bars.versions import Dated, Merged, Replaced
@@ -37,7 +41,7 @@ from storecore_file.fs.disk import Disk
 from storecore_file.fs.logs import whole_lines
 from storecore_file.fs.marked_logs import MarkedLog, check_numbers, last_of
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES
-from storecore_file.fs.seal import is_sealed, sealed, too_deep, unsealed
+from storecore_file.fs.seal import decode_errors, is_sealed, sealed, too_deep, unsealed
 from storecore_file.fs.stat import Fingerprint, fingerprint
 from storecore_file.history import FileClock, log_issues
 from storecore_file.integrity import Files, Issue, listed, unexpected
@@ -45,7 +49,8 @@ from storecore_file.integrity import Files, Issue, listed, unexpected
 UNTIL = "\x01until"
 SUFFIX = ".jsonl"
 _LOG = re.compile(r"[^.].*\.jsonl")
-_LINE_ROWS = 4_096
+_LINE_ROWS = 65_536
+_MOST_UNPACKED = 64  # rows of a line: as JSON they are quicker to write, and `jq` reads them
 _MOST_KEPT = 256
 
 
@@ -53,19 +58,21 @@ class Line(Struct, frozen=True, omit_defaults=True):
     """Bars of a series that were replaced or deleted at the instant `until`, as columns.
 
     As in the journal the volumes are in `volumes` if one is null or if there are further columns.
+    A line of many bars has no columns, but the bytes of a partition.
     """
 
     symbol: str
     timeframe: str
-    date: list[int]
-    open: list[float]
-    high: list[float]
-    low: list[float]
-    close: list[float]
+    date: list[int] = []
+    open: list[float] = []
+    high: list[float] = []
+    low: list[float] = []
+    close: list[float] = []
     volume: list[int | float] = []
     volumes: list[int | float | None] = []
     columns: dict[str, tuple[str, list[Any]]] = {}
     recorded: list[int] = []
+    partition: bytes = b""
     until: int = 0
     n: int = 0
 
@@ -192,12 +199,11 @@ class BarHistory:
             raise CorruptData(f"{path}: it holds bars of another series", path)
         if not lines:  # a crash has left an empty file
             return None
-        table = joined(map(_table, lines))
+        table = joined(_table(line, path) for line in lines)
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
-        self._kept[path] = _Kept(
-            found, table, sorted(instants_of(table)), max(line.until for line in lines)
-        )
+        dates = instants_of(table.select(["date"]).sort_by("date"))
+        self._kept[path] = _Kept(found, table, dates, max(line.until for line in lines))
         return table
 
     def key_of(self, path: Path) -> Key | None:
@@ -219,10 +225,14 @@ class BarHistory:
             folder = self.folder / entry.name
             if entry.is_folder:
                 lock = partial(_lock_of, entry.name)
-                logs = Files(_LOG, self.lines, None, lock, is_whole=is_sealed)
+                logs = Files(_LOG, self._prove, None, lock, is_whole=is_sealed)
                 yield from log_issues(self._disk, folder, logs, self._last)
             else:
                 yield unexpected(folder, entry)
+
+    def _prove(self, path: Path) -> None:
+        for line in self.lines(path):
+            _table(line, path)
 
     def _last(self, path: Path) -> int:
         return last_of([line.n for line in self.lines(path)])
@@ -262,10 +272,19 @@ def _lines(key: Key, past: Past) -> Iterator[Line]:
 
 def _line(key: Key, bars: pa.Table, recorded: Recorded, until: int) -> Line:
     symbol, timeframe = key
+    if len(bars) > _MOST_UNPACKED:
+        return Line(symbol, timeframe, partition=_packed(key, bars, recorded), until=until)
     batch = structs.asdict(batch_of(timeframe, [], bars))
     values = {name: batch[name] for name in Line.__struct_fields__ if name in batch}
     own = {"symbol": symbol, "recorded": recorded.column().to_pylist(), "until": until}
     return Line(**{**values, **own})
+
+
+def _packed(key: Key, bars: pa.Table, recorded: Recorded) -> bytes:
+    """Return bars as a partition, whose generation is the last instant of recording of them."""
+    runs = recorded.runs()
+    generation = max(run.at for run in runs)
+    return encode(*key, bars, {}, generation, block=Recorded.of(runs).block(generation))
 
 
 def _decoded(line: bytes, path: Path) -> Line:
@@ -280,14 +299,31 @@ def _decoded(line: bytes, path: Path) -> Line:
     return found
 
 
-def _table(line: Line) -> pa.Table:
+def _table(line: Line, path: Path) -> pa.Table:
+    """Return the versions of a line. Raises `CorruptData` if they are not whole."""
+    with decode_errors(path, "log of bars"):
+        bars, recorded = _unpacked(line, path) if line.partition else _of_json(line)
+        if not len(bars):
+            raise ValueError(f"line {line.n} has no bars")
+        table = bars.append_column(COLUMN, recorded)
+        until = pa.repeat(pa.scalar(line.until, pa.int64()), len(table))
+        return table.append_column(UNTIL, until)
+
+
+def _unpacked(line: Line, path: Path) -> tuple[pa.Table, pa.Array]:
+    """Return the bars of a line that are packed, and when they were recorded."""
+    file = PartitionFile(Content(path, line.partition))
+    file.check_series(line.symbol, line.timeframe)
+    return file.rows(EARLIEST, LATEST), file.recorded().column()
+
+
+def _of_json(line: Line) -> tuple[pa.Table, pa.Array]:
     volumes = line.volumes or line.volume
     columns = BarColumns(line.date, line.open, line.high, line.low, line.close, list(volumes))
     table = series_table(columns)
     for name, (kind, values) in line.columns.items():
         table = table.append_column(pa.field(name, TYPES[kind]), array_of(values, kind))
-    table = table.append_column(COLUMN, pa.array(line.recorded, pa.int64()))
-    return table.append_column(UNTIL, pa.array([line.until] * len(line.date), pa.int64()))
+    return table, pa.array(line.recorded, pa.int64())
 
 
 def _versions(merged: Merged, past: pa.Table | None, span: TimeRange) -> Versions:
@@ -296,9 +332,9 @@ def _versions(merged: Merged, past: pa.Table | None, span: TimeRange) -> Version
     held += [_ending(*each) for each in merged.replaced]
     there = {key for table in held for key in _keys(table)}
     if past is not None:
+        past = _within(past, span)
         newest = {key: row for row, key in enumerate(_keys(past)) if key not in there}
-        rows = [row for key, row in newest.items() if span.first <= key[0] <= span.last]
-        held.append(past.take(pa.array(rows, pa.int64())))
+        held.append(past.take(pa.array(newest.values(), pa.int64())))
     table = joined(each for each in held if len(each))
     if not len(table):
         return Versions(EMPTY, [], [])
@@ -306,6 +342,12 @@ def _versions(merged: Merged, past: pa.Table | None, span: TimeRange) -> Version
     recorded = [at or None for at in table[COLUMN].to_pylist()]
     replaced = _until_next(instants_of(table), table[COLUMN].to_pylist(), table[UNTIL].to_pylist())
     return Versions(table.drop_columns([COLUMN, UNTIL]), recorded, replaced)
+
+
+def _within(table: pa.Table, span: TimeRange) -> pa.Table:
+    dates = pc.cast(table["date"], pa.int64())
+    late_enough, early_enough = pc.greater_equal(dates, span.first), pc.less_equal(dates, span.last)
+    return table.filter(pc.and_(late_enough, early_enough))
 
 
 def _until_next(

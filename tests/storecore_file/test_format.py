@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -172,6 +173,11 @@ def fill(store):
     store.snapshot("before", "the first one")
     store.write_bars("AAPL", [bar("AAPL", days[3], 9.5), bar("AAPL", days[2], 9.5)])
     store.write_bars("WIDE", [replace(each, extra={"f": 1.5}) for each in wide("WIDE", 2)])
+    many = wide("MANY", 100)
+    store.write_bars("MANY", [*many, bar("MANY", START + timedelta(hours=100), volume=LARGE)])
+    store.write_bars("MANY", [bar("MANY", each.date, 9.5) for each in many[10:20]])
+    store.write_bars("MANY", [bar("MANY", each.date, 8.5) for each in many])
+    store.delete_bars("MANY", START, START + timedelta(days=9))
     store.save_strategy_state("é" * 60, {})
     store.save_strategy_state("gone", {})
     with pytest.MonkeyPatch.context() as patch:  # it is killed before the history is removed
@@ -274,6 +280,12 @@ OBJECTS = {
 }
 
 
+def test_each_member_of_a_log_of_bars_is_in_a_store(filled):
+    lines = lines_of(filled, "history/prices/*/*.jsonl")
+    assert {*members("History", 0)} == set().union(*lines)
+    assert len({"date" in line for line in lines if ("partition" in line) != ("date" in line)}) == 2
+
+
 @pytest.mark.parametrize("heading", OBJECTS)
 def test_the_members_of_each_object_are_those_of_the_page_in_its_order(filled, heading):
     number, read = OBJECTS[heading]
@@ -282,7 +294,8 @@ def test_the_members_of_each_object_are_those_of_the_page_in_its_order(filled, h
         bare(row[0]) for row in tables(heading)[number] if heading == "Partitions" and row[2]
     }
     absent = {"The journal": {"volume", "volumes", "columns", "after"}, "Fundamentals": {"extra"}}
-    absent["History"] = {"volume", "volumes", "columns"}
+    columns = {"date", "open", "high", "low", "close", "volume", "volumes", "columns", "recorded"}
+    absent["History"] = {*columns, "partition"}
     may_lack |= absent.get(heading, set())
     assert found
     for each in found:
@@ -498,6 +511,7 @@ def test_the_python_runs(flushed):
     assert names["daily"]["close"].to_list() == closes
     assert names["series"]["close"].to_list() == closes
     assert names["wide"].sort("date")["close"].to_list() == closes
+    assert [len(each) for each in names["packed"]] == [100, 101]
     path = next(Path("data/prices/AAPL").glob("*.parquet"))
     assert names["metadata"](path) == Partition(path).metadata
     path.write_bytes(path.read_bytes().replace(b'"symbol":"AAPL"', b'"symbol":"MSFT"'))
@@ -570,16 +584,16 @@ def further_of(line):
     ]
 
 
-class Partition:
-    """A partition whose every byte is checked."""
+class Packed:
+    """The bytes of a partition, each of which is checked."""
 
-    def __init__(self, path):
-        self.name, self.content = path.name, path.read_bytes()
+    def __init__(self, content):
+        self.content = content
         footer = len(self.content) - 8 - struct.unpack("<I", self.content[-8:-4])[0]
         length, self.identity = struct.unpack("<II", self.content[footer - 8 : footer])
         start = footer - 8 - length
         if crc32(self.content[start : footer - 4] + self.content[footer:]) != self.identity:
-            raise ValueError(f"{path} is damaged")
+            raise ValueError("a partition is damaged")
         self.metadata = json.loads(self.content[start : footer - 8])
         at = 4
         for size, checksum in self.metadata["chunks"]:
@@ -590,8 +604,6 @@ class Partition:
         last = file.row_group(file.num_row_groups - 1).column(file.num_columns - 1)
         at = last.dictionary_page_offset or last.data_page_offset
         self.block = self.content[at + last.total_compressed_size : start]
-        self.first, self.last = instant_range(path.name)
-        self.rank = -self.metadata.get("generation", 0), self.last - self.first, self.name
 
     def bars(self):
         table = pq.read_table(BytesIO(self.content)).drop_columns(["symbol"])
@@ -626,6 +638,16 @@ class Partition:
             return known[file] >= line
         number = file.partition("-")[0]
         return any(name[16] == "-" and name.partition("-")[0] > number for name in known)
+
+
+class Partition(Packed):
+    """A partition in a file of its own."""
+
+    def __init__(self, path):
+        super().__init__(path.read_bytes())
+        self.name = path.name
+        self.first, self.last = instant_range(path.name)
+        self.rank = -self.metadata.get("generation", 0), self.last - self.first, self.name
 
 
 def varints(block):
@@ -704,13 +726,25 @@ class Reader:
             for (at, row), until in zip(chain, untils, strict=True):
                 ends[row[0], at] = until, row
         for line in past:
-            columns = [line[name] for name in ("date", "open", "high", "low", "close")]
-            further = further_of({**line, "symbol": line["date"]})
-            columns += [line.get("volumes") or line["volume"], further]
-            for at, *row in zip(line["recorded"], *columns, strict=True):
+            for at, row in self.replaced_in(line):
                 if (row[0], at) not in there:
-                    ends[row[0], at] = line["until"], tuple(row)
+                    ends[row[0], at] = line["until"], row
         return [(*key, *each) for key, each in sorted(ends.items(), key=lambda one: one[0])]
+
+    def replaced_in(self, line):
+        """The instant of recording and the values of each bar of a line of history."""
+        if "partition" in line:
+            packed = Packed(base64.b64decode(line["partition"], validate=True))
+            assert (packed.metadata["symbol"], packed.metadata["timeframe"]) == (
+                line["symbol"],
+                line["timeframe"],
+            )
+            assert not {"folded", "replaces"} & packed.metadata.keys()
+            return zip(packed.recorded(), packed.bars(), strict=True)
+        columns = [line[name] for name in ("date", "open", "high", "low", "close")]
+        further = further_of({**line, "symbol": line["date"]})
+        columns += [line.get("volumes") or line["volume"], further]
+        return zip(line["recorded"], zip(*columns, strict=True), strict=True)
 
     def journal(self):
         found = {}

@@ -542,6 +542,7 @@ def test_nothing_was_recorded_before_a_store_was_made(opened, bar):
     before = time.time_ns() // 1000
     with opened() as store:
         assert before <= store.recording_began() <= time.time_ns() // 1000
+        began = store.recording_began()
         store.write_bars("AAPL", [bar()])
     with opened() as again:
-        assert again.recording_began() == store.recording_began()
+        assert again.recording_began() == began

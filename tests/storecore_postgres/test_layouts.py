@@ -259,6 +259,15 @@ def test_a_cluster_and_a_hypertable_have_no_history_yet(desk, distribution, bar)
 
 
 @pytest.mark.parametrize("distribution", ["citus", "timescale"])
+def test_filings_are_deleted_in_such_a_layout(desk, distribution, fundamental):
+    _, store = desk(distribution)
+    with store:
+        filing = fundamental()
+        store.write_fundamental(filing.symbol, filing)
+        assert store.delete_fundamentals(filing.symbol, filing.timestamp, filing.timestamp) == 1
+
+
+@pytest.mark.parametrize("distribution", ["citus", "timescale"])
 def test_a_store_of_such_a_layout_opens_by_its_name_and_in_wrappers_without_history(
     desk, distribution
 ):

@@ -517,6 +517,8 @@ FORGERIES = {
     "a manifest that was made at no time": in_manifest(created_at="yesterday"),
     "a log with one member more": in_log(complete=True),
     "a record before the first": in_log(before="{}"),
+    "a record before the first that is a number": in_log(before=7),
+    "a hash before the first record of a log": in_log(prev="0" * 64),
     "the first records are cut off": cut_in_front(lambda lines: b""),
     "the first records are cut off, with a record before": cut_in_front(lambda lines: lines[0]),
     "the first records are cut off, with the record before": cut_in_front(

@@ -96,8 +96,9 @@ HISTORIES = [one, appended, mixed, journaled, deleted, wide]
 
 @pytest.fixture(params=HISTORIES, ids=lambda each: each.__name__)
 def store(base, now, monkeypatch, request):
-    """A store with one of the histories, made long before all of it."""
+    """A store with one of the histories, made long before all of it, in small row groups."""
     monkeypatch.setattr("storecore_file.history.read_began", lambda *given: 1)
+    monkeypatch.setattr("storecore_file.bars.partition.GROUP_ROWS", 4)
     with FileDataStore(base, durability="os") as made:
         request.param(made, now)
         yield made

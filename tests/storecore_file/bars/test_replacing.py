@@ -345,18 +345,22 @@ def test_whole_partitions_are_replaced_without_a_copy(filled, base):
     assert kept(base) == {}
 
 
-def test_d6_a_partition_of_another_state_is_kept_in_quarantine_beside_a_damaged_one(filled, base):
+@pytest.mark.parametrize("beside", [True, False], ids=["beside it", "over it"])
+def test_d6_a_partition_of_another_state_is_kept_in_quarantine_with_a_damaged_one(
+    filled, base, beside
+):
     first, *_, last = partitions(base)
     filled.write_bars("C", bars_of("C", range(-20, 3), 5.0))
     other = filled._bars.read("C", "1d", TimeRange(EARLIEST, LATEST, True))
     diverged = encode("A", "1d", other, {}, 1)
     wide = first.with_name("2025-12--2026-01.parquet")
     wide.write_bytes(diverged)
-    last.write_bytes(b"")
+    damaged = last if beside else first.with_name("2025-12.parquet")
+    damaged.write_bytes(b"")
     replace(filled, ("A", NEW, 2.0))
     assert closes(filled, "A") == NEW
     assert filled.verify().ok
-    assert kept(base) == {last.name: b"", wide.name: diverged}
+    assert kept(base) == {damaged.name: b"", wide.name: diverged}
 
 
 @pytest.mark.parametrize("day", [-400, 45, 400])

@@ -206,7 +206,7 @@ def wrong_versions():
             *(f"{symbol}: version {each} is lost" for each in sorted(acknowledged - found.keys())),
             *(f"{symbol}: version {each} is there twice" for each in found if found[each] > 1),
             *(
-                f"{symbol}: {one} is past and present beside {other}"
+                f"{symbol}: {one} is not followed by {other} at once"
                 for each in of_bar.values()
                 for one, other in itertools.pairwise(each)
                 if one.replaced_at != other.recorded_at

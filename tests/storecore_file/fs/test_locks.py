@@ -308,10 +308,18 @@ def entered(path, timeout=10):
     return held, done
 
 
+def link_to_folder(path, name):
+    """Let a path be another folder, in one step."""
+    folder, link = path.with_name(name), path.with_name("link")
+    folder.mkdir()
+    link.symlink_to(folder)
+    link.rename(path)
+
+
 @pytest.mark.parametrize("how", ["removed", "replaced", "with its folder"])
 def test_d4_a_writer_that_waited_for_a_file_that_was_removed_waits_for_the_new_one(tmp_path, how):
     path = tmp_path / "log" / ".lock"
-    path.parent.mkdir()
+    link_to_folder(path.parent, "first")
     with Locked(path, 1):
         first, first_done = entered(path)
         time.sleep(0.01)  # it has the old file open
@@ -321,8 +329,7 @@ def test_d4_a_writer_that_waited_for_a_file_that_was_removed_waits_for_the_new_o
         elif how == "removed":
             path.unlink()
         else:
-            path.parent.rename(tmp_path / "old")
-            path.parent.mkdir()
+            link_to_folder(path.parent, "second")
         second, second_done = entered(path)
         until_one = time.monotonic() + 10
         while not first.is_set() and not second.is_set():

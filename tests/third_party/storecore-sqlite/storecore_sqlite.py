@@ -22,7 +22,7 @@ class SqliteConfig(Struct):
 class SqliteRows(Rows):
     def __init__(self, config: SqliteConfig) -> None:
         self.lock, self.path = RLock(), config.path
-        self.file = sqlite3.connect(config.path, config.timeout, 0, None, check_same_thread=False)
+        self.file = sqlite3.connect(config.path, timeout=config.timeout, check_same_thread=False)
         with self.transaction(write=True):
             self.file.execute(MAKE)
 

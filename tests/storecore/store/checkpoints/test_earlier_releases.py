@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from storecore import Maintenance, StorageError
@@ -12,6 +14,7 @@ from storecore.plugins.observers import Observers
 from storecore.plugins.spec import BackendSpec
 from storecore.protocols import CAPABILITIES
 from storecore.store.checkpoints import checkpoint, verify
+from storecore.store.questions import all_strategies
 from storecore.testing.protocol import ProtocolLaws
 
 WHOLE = tuple(name for name in CAPABILITIES if name not in ("BarStream", "DiskUsage"))
@@ -33,7 +36,7 @@ def observed(store):
         open=lambda config: store,
         capabilities=frozenset(WHOLE),
     )
-    return observing.observed(store, spec, Observers((_Silent(),)))
+    return observing.observed(store, spec, spec.capabilities, Observers((_Silent(),)))
 
 
 class _Silent:
@@ -89,3 +92,10 @@ def test_one_that_cannot_list_all_that_it_holds_says_what_it_lacks(earlier):
     with pytest.raises(StorageError, match="lacks the capability VersionedState and Transfer"):
         verify(store, against=MemoryDataStore().checkpoint())
     assert verify(store).ok
+
+
+def test_all_strategies_of_it_are_listed_with_those_of_runs(earlier, filled):
+    filled.at(datetime(2026, 1, 7), run="bt-7").save_strategy_state("value", {"cash": 2.5})
+    found = all_strategies(filled)
+    assert len(found) == 2
+    assert all_strategies(earlier(filled)) == found

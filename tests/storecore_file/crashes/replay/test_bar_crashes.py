@@ -20,7 +20,7 @@ from storecore import PriceBar
 from storecore.bars.checks import checked_rows
 from storecore.builtin.memory import MemoryDataStore
 from storecore_file import FileDataStore
-from storecore_file.bars import collection
+from storecore_file.bars import collection, history
 from storecore_file.bars.writer import SeriesWriter
 from storecore_file.fs import logs
 from storecore_file.fs.disk import Disk, Staged
@@ -263,6 +263,22 @@ def test_d1_no_crash_takes_an_acknowledged_bar_or_brings_one_back(crashed, name,
     assert [each for each in outcomes if each] == []
 
 
+@pytest.fixture
+def packed(monkeypatch):
+    """Return a short scenario, in which what a write replaces is packed."""
+    monkeypatch.setattr(history, "_MOST_UNPACKED", 0)
+    name = "versions that are packed"
+    steps = [write(2, 3, 3), write(3, 2, 4), delete(2, 3)]
+    monkeypatch.setitem(SCENARIOS, name, ([write(0, 6, 1)], steps))
+    return name
+
+
+def test_d1_no_crash_takes_or_doubles_a_version_that_is_packed(crashed, packed, every):
+    outcomes = list(crashed(packed, every))
+    assert len(outcomes) > 10 / every
+    assert [each for each in outcomes if each] == []
+
+
 # A fault put into the package must be detected.
 
 
@@ -332,6 +348,13 @@ JOURNAL_FAULTS = {
         (collection.Bars, "flush", lambda self: retired_too_early(FOLD, self))
     ],
 }
+
+
+@pytest.mark.parametrize("fault", ["history kept after", "no file sync"])
+def test_a_fault_is_detected_if_versions_are_packed(crashed, packed, monkeypatch, fault):
+    for each in {**FAULTS, **JOURNAL_FAULTS}[fault]:
+        monkeypatch.setattr(*each)
+    assert any(crashed(packed))
 
 
 @pytest.mark.parametrize(
