@@ -44,7 +44,7 @@ from storecore.knowledge.clock import (
     next_instant,
     prunable,
 )
-from storecore.knowledge.versions import Snapshot, Version, Versions, columns_of
+from storecore.knowledge.versions import Snapshot, Unreplaced, Version, Versions, columns_of
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.reports import AuditLine, Report, SeriesCoverage, StateVersion
@@ -466,6 +466,32 @@ class MemoryBars(BarCollection):
             key = symbol, timeframe
             series = self.by_series.get(key, _NONE).restored(symbol, versions)
             self.by_series[key] = series
+
+    def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range, if none of them was replaced."""
+        import pyarrow as pa
+
+        from storecore.bars.table import as_table
+
+        series = self.by_series.get((symbol, timeframe), _NONE)
+        if any(span.first <= at <= span.last for at in series.past):
+            return None
+        bars, recorded, _ = series.versions(span)
+        return Unreplaced(as_table(bars), pa.array(recorded, pa.int64()))
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> None:
+        """Take in bars of another store into a range without versions."""
+        columns = columns_of(given.bars)
+        rows = zip(*columns, given.recorded.to_pylist(), strict=True)
+        new = dict(zip(columns.date, rows, strict=True))
+        key = symbol, timeframe
+        with self._clock.lock:
+            known = self.by_series.get(key, _NONE)
+            if not new.keys().isdisjoint({*known.rows, *known.past}):  # another writer's
+                return self.restore(symbol, timeframe, given.versions())
+            after = known.after(symbol, given.bars, new)
+            self.by_series[key] = after._replace(past=known.past)
+        return None
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         """Return the further columns of a series and their types."""

@@ -19,18 +19,27 @@ from msgspec.structs import replace
 
 from storecore.copying.report import Copied, LeftOut, Progress
 from storecore.errors import CorruptData, HistoryPruned, InvalidData
-from storecore.knowledge.restoring import AnyVersion, is_restorable, span_of
+from storecore.knowledge.restoring import AnyVersion, are_restorable, is_restorable, span_of
 from storecore.knowledge.versions import (
     BarVersion,
     EventVersion,
     FundamentalVersion,
     Recording,
     Snapshot,
+    Unreplaced,
 )
 from storecore.protocols import DataStore, History, Transfer
-from storecore.store.digests import EVER, BarDigest, Digest, bounds_of, canonical, canonical_filing
+from storecore.store.digests import (
+    EVER,
+    BarDigest,
+    Digest,
+    bounds_of,
+    canonical,
+    canonical_filing,
+    content_of,
+)
 from storecore.store.tables import iter_bar_tables
-from storecore.values.times import exact_instant
+from storecore.values.times import TimeRange, exact_instant, time_range
 
 _STEP = timedelta(microseconds=1)
 _EVENTS = 10_000
@@ -72,6 +81,10 @@ class _Item(ABC):
     @abstractmethod
     def content(self, version: Any) -> bytes:
         """Return the value of a version, with its time, as bytes."""
+
+    def unreplaced(self, copy: _Copy, bounds: _Bounds) -> _Unreplaced | None:
+        """Return the sides of a range that has no replaced versions, None if it is not known."""
+        return None
 
     def restore(self, store: Any, versions: Sequence[AnyVersion]) -> None:
         """Write versions into the target."""
@@ -130,6 +143,19 @@ class _Bars(_Item):
 
     def versions(self, store: Any, bounds: _Bounds) -> Sequence[BarVersion]:
         found: list[BarVersion] = store.bar_versions(self.key, *bounds, timeframe=self.timeframe)
+        return found
+
+    def unreplaced(self, copy: _Copy, bounds: _Bounds) -> _Unreplaced | None:
+        span = time_range(*bounds)
+        given = self._unreplaced_of(copy.source, span)
+        kept = self._unreplaced_of(copy.target, span)
+        if given is None or kept is None:
+            return None
+        return _Unreplaced(self, span, _recorded_by(given, copy.until), kept)
+
+    def _unreplaced_of(self, store: Any, span: TimeRange) -> Unreplaced | None:
+        ask = getattr(store, "unreplaced_bars", None)  # a store that is no `Store` may lack it
+        found: Unreplaced | None = ask(self.key, span, self.timeframe) if ask else None
         return found
 
     def content(self, version: BarVersion) -> bytes:
@@ -201,6 +227,52 @@ class _Events(_Item):
         return *self._key(version), version.replaced_at
 
 
+class _Unreplaced(NamedTuple):
+    """Both sides of a range of bars without replaced versions, in columns: no object a bar."""
+
+    item: _Bars
+    span: TimeRange
+    given: Unreplaced
+    kept: Unreplaced
+
+    def is_missing(self) -> bool:
+        """Return whether the target lacks all."""
+        return len(self.given.bars) > 0 == len(self.kept.bars)
+
+    def is_same(self) -> bool:
+        """Return whether both sides have the same versions."""
+        return self.given.recorded.equals(self.kept.recorded) and content_of(
+            self.given.bars
+        ) == content_of(self.kept.bars)
+
+    def may_be_copied(self, limit: int | None) -> bool:
+        """Return whether the target certainly can become a copy here."""
+        if self.is_missing():
+            return are_restorable(self.given.recorded, limit)
+        return self.is_same()
+
+    def copied(self, copy: _Copy) -> _Unreplaced | None:
+        """Copy what is missing, and return both sides; None if it has to be done one by one."""
+        if not self.is_missing():
+            return self if self.is_same() else None
+        restore = getattr(copy.target, "restore_unreplaced", None)
+        if restore is None or not restore(self.item.key, self.item.timeframe, self.given):
+            return None
+        kept = self.item._unreplaced_of(copy.target, self.span)
+        return None if kept is None else self._replace(kept=kept)
+
+
+def _recorded_by(bars: Unreplaced, until: datetime) -> Unreplaced:
+    """Return the bars that were recorded by a moment."""
+    import pyarrow.compute as pc
+
+    last = exact_instant(until, "until")
+    if not len(bars.bars) or (pc.max(bars.recorded).as_py() or last) <= last:
+        return bars
+    known = pc.fill_null(pc.less_equal(bars.recorded, last), True)
+    return Unreplaced(bars.bars.filter(known), bars.recorded.filter(known))
+
+
 def _time_of_event(version: Any) -> int:
     return exact_instant(version.event.timestamp, "timestamp")
 
@@ -246,6 +318,9 @@ class _Copy(NamedTuple):
             if limit is None and not self._may_hold(item):
                 continue
             for bounds in item.pieces(self.source):
+                quick = item.unreplaced(self, bounds)
+                if quick is not None and quick.may_be_copied(limit):
+                    continue
                 missing = item.missing(*self.sides(item, bounds))
                 if not all(is_restorable(span_of(each), limit) for each in missing):
                     raise PresentOnly(_ASKED)
@@ -260,16 +335,29 @@ class _Copy(NamedTuple):
         """Copy the versions of an item, and report on both sides."""
         source, target, added = item.side(), item.side(), 0
         for bounds in item.pieces(self.source):
-            given, kept = self.sides(item, bounds)
-            missing = item.missing(given, kept)
-            if missing:
-                item.restore(self.target, missing)
-                added += len(missing)
-                kept = self._unpruned(item.versions(self.target, bounds))
-            _add(item, source, given)
-            _add(item, target, kept)
-            item.tell(self.progress, [each for each in given if each.replaced_at is None])
+            quick = item.unreplaced(self, bounds)
+            copied = quick and quick.copied(self)
+            if quick is None or copied is None:
+                added += self._copy_versions(item, bounds, source, target)
+                continue
+            added += len(quick.given.bars) - len(quick.kept.bars)
+            for side, bars in ((source, copied.given.bars), (target, copied.kept.bars)):
+                if len(bars):
+                    cast(BarDigest, side.held).add(bars)
+            item.tell(self.progress, copied.given.recorded)
         yield from _report(item, source, target, added)
+
+    def _copy_versions(self, item: _Item, bounds: _Bounds, source: _Side, target: _Side) -> int:
+        """Copy the versions of a range one by one; return how many the target has got."""
+        given, kept = self.sides(item, bounds)
+        missing = item.missing(given, kept)
+        if missing:
+            item.restore(self.target, missing)
+            kept = self._unpruned(item.versions(self.target, bounds))
+        _add(item, source, given)
+        _add(item, target, kept)
+        item.tell(self.progress, [each for each in given if each.replaced_at is None])
+        return len(missing)
 
     def end(self, snapshots: Iterable[Snapshot]) -> None:
         """Move the target's clock and horizon on, and add the snapshots."""
