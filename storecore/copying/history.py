@@ -28,7 +28,7 @@ from storecore.knowledge.versions import (
     Snapshot,
     Unreplaced,
 )
-from storecore.protocols import DataStore, History, Transfer
+from storecore.protocols import Catalog, DataStore, History, Transfer
 from storecore.store.digests import (
     EVER,
     BarDigest,
@@ -42,7 +42,7 @@ from storecore.store.tables import iter_bar_tables
 from storecore.values.times import TimeRange, exact_instant, time_range
 
 _STEP = timedelta(microseconds=1)
-_EVENTS = 10_000
+_BARS, _EVENTS = 250_000, 10_000  # at once
 _Bounds = tuple[datetime, datetime]
 _OWN = "the target has versions that the source has not; copy into an empty store"
 _ASKED = "the target was asked about a moment at which the source held more"
@@ -132,7 +132,14 @@ class _Bars(_Item):
     def side(self) -> _Side:
         return _Side(BarDigest())
 
-    def pieces(self, store: Any) -> Iterator[_Bounds]:
+    def pieces(self, store: Any) -> Iterable[_Bounds]:
+        if isinstance(store, Catalog):
+            held = store.bar_coverage(self.key, timeframe=self.timeframe)
+            if held.count <= _BARS:
+                return [EVER]
+        return self._pieces(store)
+
+    def _pieces(self, store: Any) -> Iterator[_Bounds]:
         first, end = EVER
         for table in iter_bar_tables(store, self.key, *EVER, timeframe=self.timeframe):
             last = bounds_of(table)[1]
