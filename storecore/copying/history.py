@@ -154,13 +154,14 @@ class _Bars(_Item):
 
     def unreplaced(self, copy: _Copy, bounds: _Bounds) -> _Unreplaced | None:
         span = time_range(*bounds)
-        given = self._unreplaced_of(copy.source, span)
-        kept = self._unreplaced_of(copy.target, span)
+        given = self.unreplaced_of(copy.source, span)
+        kept = self.unreplaced_of(copy.target, span)
         if given is None or kept is None:
             return None
         return _Unreplaced(self, span, _recorded_by(given, copy.until), kept)
 
-    def _unreplaced_of(self, store: Any, span: TimeRange) -> Unreplaced | None:
+    def unreplaced_of(self, store: Any, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a store, None if some were replaced or it is not known."""
         ask = getattr(store, "unreplaced_bars", None)  # a store that is no `Store` may lack it
         found: Unreplaced | None = ask(self.key, span, self.timeframe) if ask else None
         return found
@@ -258,15 +259,15 @@ class _Unreplaced(NamedTuple):
             return are_restorable(self.given.recorded, limit)
         return self.is_same()
 
-    def copied(self, copy: _Copy) -> _Unreplaced | None:
-        """Copy what is missing, and return both sides; None if it has to be done one by one."""
+    def is_copied(self, target: Any) -> bool:
+        """Copy what is missing; return False if it has to be done one by one."""
         if not self.is_missing():
-            return self if self.is_same() else None
-        restore = getattr(copy.target, "restore_unreplaced", None)
-        if restore is None or not restore(self.item.key, self.item.timeframe, self.given):
-            return None
-        kept = self.item._unreplaced_of(copy.target, self.span)
-        return None if kept is None else self._replace(kept=kept)
+            return self.is_same()
+        return bool(target.restore_unreplaced(self.item.key, self.item.timeframe, self.given))
+
+    def read_again(self, target: Any) -> Unreplaced | None:
+        """Return what the target has now, None if some was replaced."""
+        return self.item.unreplaced_of(target, self.span)
 
 
 def _recorded_by(bars: Unreplaced, until: datetime) -> Unreplaced:
@@ -343,15 +344,17 @@ class _Copy(NamedTuple):
         source, target, added = item.side(), item.side(), 0
         for bounds in item.pieces(self.source):
             quick = item.unreplaced(self, bounds)
-            copied = quick and quick.copied(self)
-            if quick is None or copied is None:
+            if quick is None or not quick.is_copied(self.target):
                 added += self._copy_versions(item, bounds, source, target)
                 continue
             added += len(quick.given.bars) - len(quick.kept.bars)
-            for side, bars in ((source, copied.given.bars), (target, copied.kept.bars)):
-                if len(bars):
-                    cast(BarDigest, side.held).add(bars)
-            item.tell(self.progress, copied.given.recorded)
+            _add_bars(source, quick.given)
+            kept = quick.kept if quick.is_same() else quick.read_again(self.target)
+            if kept is None:  # another writer has replaced some meanwhile
+                _add(item, target, self._unpruned(item.versions(self.target, bounds)))
+            else:
+                _add_bars(target, kept)
+            item.tell(self.progress, quick.given.recorded)
         yield from _report(item, source, target, added)
 
     def _copy_versions(self, item: _Item, bounds: _Bounds, source: _Side, target: _Side) -> int:
@@ -429,6 +432,12 @@ def _held_by(versions: Iterable[AnyVersion], until: datetime) -> list[AnyVersion
         for each in versions
         if each.recorded_at is None or each.recorded_at <= until
     ]
+
+
+def _add_bars(side: _Side, bars: Unreplaced) -> None:
+    """Add bars in columns to the tally of one side."""
+    if len(bars.bars):
+        cast(BarDigest, side.held).add(bars.bars)
 
 
 def _add(item: _Item, side: _Side, versions: Sequence[Any]) -> None:
