@@ -33,7 +33,7 @@ from storecore.bars.table import (
     joined,
     series_table,
 )
-from storecore.knowledge.versions import Versions
+from storecore.knowledge.versions import Unreplaced, Versions
 from storecore.reports import Coverage, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
@@ -801,6 +801,14 @@ class Bars(BarCollection):
             with suppress(Stale):  # another process has added a column
                 return next((table for _, table in self._answer(question)), EMPTY)
         return self._versions.between(symbol, timeframe, span, at).bars
+
+    def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range, if none of them was replaced."""
+        read = partial(self.read, symbol, timeframe, span)
+        if self._versions is not None:
+            return self._versions.unreplaced(symbol, timeframe, span, read)
+        table = read()
+        return Unreplaced(table, pa.nulls(len(table), pa.int64()))
 
     def restore(self, symbol: str, timeframe: str, versions: Versions) -> None:
         """Take in versions of another store, some thousands in each transaction."""

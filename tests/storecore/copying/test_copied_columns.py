@@ -12,7 +12,8 @@ from storecore.store.wrapper import Wrapper
 from storecore.values.times import EVER
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 6)]
-PAIRS = ["memory-memory", "memory-file", "file-memory", "file-file"]
+PAIRS = ["memory-memory", "memory-file", "file-memory", "file-file", "postgres-file"]
+PAIRS += ["memory-postgres"]
 
 
 def bars(close, **further):
@@ -25,6 +26,8 @@ def bars(close, **further):
 @pytest.fixture(params=PAIRS)
 def pair(request, tmp_path):
     def opened(backend, name):
+        if backend == "postgres":
+            return open_store(backend, **request.getfixturevalue("place_in_postgres"))
         options = {} if backend == "memory" else {"base_path": tmp_path / name}
         return open_store(backend, **options)
 
@@ -127,7 +130,7 @@ def test_a_wrapper_takes_versions(pair):
 
 
 def test_a_correction_in_the_target_meanwhile_is_a_difference(pair, monkeypatch):
-    source, target = pair
+    target = pair[1]
     restore = target.restore_unreplaced
 
     def corrected(*args):
