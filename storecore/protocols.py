@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         Correction,
         EventVersion,
         FundamentalVersion,
+        Recording,
         Snapshot,
     )
     from storecore.reports.checkpoint import Against, Checkpoint
@@ -748,6 +749,36 @@ class History(Protocol, metaclass=_Capability):
         """
         ...
 
+    @reads("store")
+    def recording(self) -> Recording:
+        """Return which series have versions, and from when on. It moves no clock."""
+        ...
+
+    @writes("store", notify="")
+    def restore_versions(
+        self,
+        versions: Iterable[BarVersion | FundamentalVersion | EventVersion],
+        *,
+        timeframe: str = "1d",
+    ) -> None:
+        """Take in versions of another store, with their instants.
+
+        A version with the key and `recorded_at` of one that the store has gets its `replaced_at`.
+        Events are appended. Raises `InvalidData` if an answer that was given would change (law K3).
+        """
+        ...
+
+    @writes("store", notify="")
+    def restore_recording(
+        self,
+        recorded: datetime,
+        *,
+        pruned_before: datetime | None = None,
+        snapshots: Iterable[Snapshot] = (),
+    ) -> None:
+        """Move the clock and the horizon on to those of another store, and add its snapshots."""
+        ...
+
     @writes("store", notify="")
     def prune_history(self, before: datetime) -> int:
         """Remove the versions that were replaced at or before a moment; return their number.
@@ -776,6 +807,7 @@ class History(Protocol, metaclass=_Capability):
 ADDED = frozenset(
     {"checkpoint", "inventory", "nearest", "fundamentals", "fundamental_symbols", "event_symbols"}
     | {"delete_events", "delete_fundamentals", "rename_symbol", "delete_strategy_state"}
+    | {"recording", "restore_versions", "restore_recording"}
 )
 """Methods added to a capability since `api` 1. Core provides those that read, where it can."""
 

@@ -103,13 +103,40 @@ class Fundamentals(FundamentalCollection):
         """Add documents that are replaced or deleted to the logs of their symbols, durably."""
         if not old or (not self._clock.keeps() and self._clock.prune_to(until)):
             return
+        self._append(each._replace(until=until) for each in old)
+
+    def restore(self, versions: list[Version[FundamentalData]]) -> None:
+        """Take in versions of another store; those that were replaced are in the log first."""
+        given = [_Document(*each) for each in versions]
+        past = [each for each in given if each.until is not None]
+        new = {self._path(each.data): each for each in given if each.until is None}
+        self._settle({each.data.symbol for each in given})
+        self._format.require(RECORDED)
+        self._disk.make_folders(
+            {self._folder_of(each.data.symbol) for each in given}, within=self._folder
+        )
+        with self._locked():
+            self._append(past)
+            ended = {
+                path: each.recorded for each in past if (path := self._path(each.data)) not in new
+            }
+            gone = [path for path, at in ended.items() if self._is_held(path, at)]
+            contents = [(path, sealed(each.encoded())) for path, each in new.items()]
+            replace_all(self._disk, contents, gone)
+
+    def _is_held(self, path: Path, recorded: int | None) -> bool:
+        """Return whether the document of a file was recorded at an instant."""
+        found = self._recorded(path)
+        return found is not None and found.recorded == recorded
+
+    def _append(self, documents: Iterable[_Document]) -> None:
+        """Add documents to the logs of their symbols, durably."""
         by_symbol: dict[str, list[_Document]] = {}
-        for document in old:
+        for document in documents:
             by_symbol.setdefault(document.data.symbol, []).append(document)
         self._disk.make_folder(self._history, within=self._folder.parent)
-        for symbol, documents in by_symbol.items():
+        for symbol, lines in by_symbol.items():
             path = self._log(symbol)
-            lines = [each._replace(until=until) for each in documents]
             self._marked(path).append(partial(_number_of, path), partial(_numbered, lines))
 
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
@@ -370,6 +397,10 @@ class _Document(NamedTuple):
         """The instant of its timestamp."""
         return exact_instant(self.data.timestamp, "timestamp")
 
+    def encoded(self) -> bytes:
+        """Return the document with the instant at which it was recorded."""
+        return _with_instant(encode_fundamental(self.data), self.recorded)
+
 
 class _Line(Struct, frozen=True):
     """A document that was replaced or deleted."""
@@ -409,8 +440,7 @@ def _numbered(documents: Iterable[_Document], first: int) -> list[bytes]:
     """Return documents as lines of a log."""
     found = []
     for number, each in enumerate(documents, first):
-        encoded = msgspec.Raw(_with_instant(encode_fundamental(each.data), each.recorded))
-        line = {"document": encoded, "until": each.until, "n": number}
+        line = {"document": msgspec.Raw(each.encoded()), "until": each.until, "n": number}
         found.append(sealed(msgspec.json.encode(line)))
     return found
 

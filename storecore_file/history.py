@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.clock import (
-    Clock,
+    RestorableClock,
     check_asked,
     check_new,
     check_prunable,
@@ -38,7 +38,7 @@ from storecore.knowledge.clock import (
     prunable,
 )
 from storecore.knowledge.versions import Snapshot
-from storecore.values.times import EARLIEST, to_datetime
+from storecore.values.times import EARLIEST, exact_instant, to_datetime
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import best_effort
 from storecore_file.fs.instants import InstantFile
@@ -56,7 +56,7 @@ from storecore_file.integrity import (
     guarded,
     issue_of,
 )
-from storecore_file.store_format import read_began
+from storecore_file.store_format import forget_began, read_began
 
 FOLDER = "history"
 _LOST = (
@@ -116,7 +116,7 @@ def _lack(disk: Disk, path: Path, last: Callable[[Path], int]) -> Iterator[Issue
         yield Issue("truncated", path, detail)
 
 
-class FileClock(Clock):
+class FileClock(RestorableClock):
     """The clock of recording of a store in a folder.
 
     `kept` is for how many microseconds replaced versions are kept (None: for ever, 0: not at all).
@@ -214,6 +214,30 @@ class FileClock(Clock):
     def keeps(self) -> bool:
         """Return whether writes keep what they replace: always while there are snapshots."""
         return self._kept != 0 or bool(self._read().snapshots)
+
+    def asked(self) -> int | None:
+        """Return the last instant that was asked about, None if there was none."""
+        return self._file.read() or None
+
+    def is_kept(self) -> bool:
+        """Return whether writes keep what they replace."""
+        return self.keeps()
+
+    def restore(self, recorded: int, pruned: int, snapshots: Iterable[Snapshot]) -> None:
+        """Go on from the clock of another store, which may be older than this one."""
+        forget_began(self._disk, self._base_path, self._lock_timeout)
+        self._began = EARLIEST
+        if recorded > self._file.read():
+            self._move(recorded)
+        given = [
+            _Named(each.name, exact_instant(each.recorded_at, "recorded_at"), each.note)
+            for each in snapshots
+        ]
+        if given or pruned > EARLIEST:
+            with self._changing() as known:
+                named = {each.name for each in known.snapshots}
+                new = [each for each in given if each.name not in named]
+                self._write(_Horizon(max(known.pruned, pruned), (*known.snapshots, *new)))
 
     def horizon(self) -> int:
         """Return the instant before which history is pruned."""

@@ -65,6 +65,14 @@ def read_began(disk: Disk, base_path: Path) -> int | None:
         return None
 
 
+def forget_began(disk: Disk, base_path: Path, lock_timeout: float) -> None:
+    """Make it unknown when a store was made: it has got what another store recorded before."""
+    with Locked(base_path / LOCK, lock_timeout):
+        found = _read(disk, base_path)
+        if found.began is not None:
+            _write(disk, base_path, _Document(found.format))
+
+
 def _read(disk: Disk, base_path: Path) -> _Document:
     path = base_path / NAME
     content = disk.read(path)

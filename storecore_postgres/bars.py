@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,11 +28,12 @@ from storecore.bars.table import (
     EMPTY,
     PRICES,
     SERIES,
+    as_table,
     instants_of,
     joined,
     series_table,
 )
-from storecore.knowledge.versions import Versions
+from storecore.knowledge.versions import Unreplaced, Versions
 from storecore.reports import Coverage, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
@@ -50,12 +51,14 @@ from storecore_postgres.wire import (
     COPY_END,
     COPY_HEAD,
     Timestamptz,
+    TimestamptzArray,
     copy_rows,
     copy_rows_of,
     date_array,
     float_array,
     instant,
     repeated_texts,
+    spans_of,
     timestamptz,
     value_array,
     whole_column,
@@ -82,6 +85,7 @@ _ARRAYS = {
 }
 _DATES, _ONE_DATE = 2, 32  # the place of the dates among parameters, the size of one as an array
 _COPIES = 6  # of a text that is read, as of a row
+Spans = tuple[TimestamptzArray, TimestamptzArray]
 Named = list[tuple[str, pa.Table]]
 SeriesKinds = dict[str, Kinds]
 # Further columns that are not given become null. Nothing is written if another process has added
@@ -229,11 +233,15 @@ class _Found(NamedTuple):
 
 
 class _Write(Struct):
-    """How a write of rows with further columns is attempted."""
+    """How a write of rows with further columns is attempted.
+
+    `restored` are the instants of rows that are versions of another store.
+    """
 
     alone: bool = False
     copies: bool = False
     replaces: bool = False
+    restored: Spans | None = None
 
     def be_alone(self) -> None:
         """Lock out other writers of further columns in the next attempt."""
@@ -505,10 +513,23 @@ class Bars(BarCollection):
         self._extra.put(connection, timeframe, agreement.changed)
         further = {known.place(each): agreement.column(each) for each in agreement.places()}
         given = given._replace(further=further)
+        if write.restored is not None:
+            self._restore(connection, timeframe, given, known, write.restored)
+            return None if self._extra.is_current(connection, known) else self._extra.reload
         if write.copies and self._copy_new(connection, timeframe, given):
             return None
         is_put = self._put(connection, *self._upsert(timeframe, given, known), known)
         return None if is_put else self._extra.reload
+
+    def _restore(
+        self, connection: Connection, timeframe: str, given: _Rows, known: Known, spans: Spans
+    ) -> None:
+        versions = cast(BarVersions, self._versions)  # `Unrecorded` has refused
+        versions.recording.lock(connection, BARS.name, alone=True)
+        for statement in versions.restore(_shape(given, known)):
+            connection.execute(statement, [*given.parameters(timeframe, 0), *spans])
+        if known.token is not None:
+            self._extra.forget(connection, timeframe, given.grouped.names, if_empty=True)
 
     def _whole_numbers(
         self, connection: Connection, timeframe: str, symbol: str, name: str
@@ -780,6 +801,26 @@ class Bars(BarCollection):
             with suppress(Stale):  # another process has added a column
                 return next((table for _, table in self._answer(question)), EMPTY)
         return self._versions.between(symbol, timeframe, span, at).bars
+
+    def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range, if none of them was replaced."""
+        read = partial(self.read, symbol, timeframe, span)
+        if self._versions is not None:
+            return self._versions.unreplaced(symbol, timeframe, span, read)
+        table = read()
+        return Unreplaced(table, pa.nulls(len(table), pa.int64()))
+
+    def restore(self, symbol: str, timeframe: str, versions: Versions) -> None:
+        """Take in versions of another store, some thousands in each transaction."""
+        table = as_table(versions.bars)
+        spans = list(zip(versions.recorded, versions.replaced, strict=True))
+        for start in range(0, len(table), _UPSERT_ROWS):
+            part = table.slice(start, _UPSERT_ROWS)
+            rows = _checked(Grouped([symbol], [len(part)], part))
+            what = f"restoring versions of bars of {symbol!r}"
+            self._require(what, rows)
+            restored = spans_of(spans[start : start + _UPSERT_ROWS])
+            self._write_agreed(what, timeframe, rows, _Write(alone=True, restored=restored))
 
     def corrected(self, since: int) -> list[tuple[str, str, TimeRange]]:
         """Return each series with versions that were replaced at or after an instant."""

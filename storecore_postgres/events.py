@@ -38,6 +38,7 @@ from storecore_postgres.wire import (
     instant,
     moment,
     repeated_texts,
+    spans_of,
     text_array,
     timestamptz,
     timestamptz_array,
@@ -83,6 +84,28 @@ SELECT EXISTS (
     SELECT 1 FROM {schema}.events
     WHERE timestamp = %s AND document::text = %s AND xmin = %s::xid8::xid
 )
+"""
+_NEXT_NUMBERS = """
+SELECT nextval(pg_get_serial_sequence('{literal}.events', 'id')) FROM generate_series(1, %s)
+"""
+_HAS_NUMBER = """
+SELECT EXISTS (SELECT 1 FROM {schema}.events WHERE id = %s)
+    OR EXISTS (SELECT 1 FROM {schema}.event_history WHERE id = %s)
+"""
+_RESTORED = """FROM unnest(
+    %s::int8[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],
+    %s::timestamptz[], %s::timestamptz[]
+) AS given (id, timestamp, type, symbol, document, recorded, replaced)"""
+_RESTORE = """
+INSERT INTO {schema}.events
+    (id, timestamp, type, symbol, document, recorded) OVERRIDING SYSTEM VALUE
+SELECT id, timestamp, type, symbol, document::json, recorded {given}
+WHERE replaced = 'infinity'
+"""
+_RESTORE_PAST = """
+INSERT INTO {schema}.event_history (id, timestamp, type, symbol, document, recorded, replaced)
+SELECT id, timestamp, type, symbol, document::json, recorded, replaced {given}
+WHERE replaced < 'infinity'
 """
 _ALL_VERSIONS = """
 SELECT id, timestamptz_send(timestamp), type, document::text,
@@ -167,6 +190,10 @@ class Events(EventCollection):
         ) = (
             each.format(schema=schema, **recorded)
             for each in (_INSERT, _AFTER, _COMMITTED, _ROW, _SYMBOLS, _RENAME, _MOVE, _PAST_AFTER)
+        )
+        self._next_numbers, self._has_number, *self._restored = (
+            each.format(schema=schema, literal=schema.replace("'", "''"), given=_RESTORED)
+            for each in (_NEXT_NUMBERS, _HAS_NUMBER, _RESTORE, _RESTORE_PAST)
         )
         self._numbered = _NUMBERED.format(insert=self._insert)
 
@@ -327,6 +354,30 @@ WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FRO
             (self._decoded(*row), moment(recorded), moment(replaced))
             for *row, recorded, replaced in rows
         ]
+
+    def restore(self, versions: list[Version[Event]]) -> None:
+        """Append versions of another store in their order, all or none, exactly once."""
+        events = [event for event, _, _ in versions]
+        given = [
+            timestamptz_array(map(_instant, events)),
+            text_array(indexed_type(event.type) for event in events),
+            text_array(event.symbol or "" for event in events),
+            text_array(encode_event(event).decode() for event in events),
+            *spans_of((began, ended) for _, began, ended in versions),
+        ]
+        numbers = list[int]()
+
+        def put(connection: Connection) -> None:
+            rows = connection.execute(self._next_numbers, [len(events)]).fetchall()
+            numbers[:] = sorted(number for (number,) in rows)
+            for statement in self._restored:
+                connection.execute(statement, [numbers, *given])
+
+        def is_committed(connection: Connection, number: str, _: None) -> bool:
+            ((kept,),) = connection.execute(self._has_number, 2 * numbers[:1]).fetchall()
+            return bool(kept)
+
+        self._database.exactly_once("restoring versions of events", put, is_committed)
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -22,6 +23,7 @@ from storecore_postgres.wire import (
     Timestamptz,
     instant,
     moment,
+    spans_of,
     text_array,
     timestamptz,
     timestamptz_array,
@@ -46,6 +48,10 @@ _THESE = f"FROM {{schema}}.fundamentals {_WHERE}"
 _GIVEN_ROWS = """
     SELECT symbol, timestamp, document::json, {instant}
     FROM unnest(%s::text[], %s::timestamptz[], %s::text[]) AS given (symbol, timestamp, document)"""
+_RESTORED = """
+    SELECT symbol, timestamp, document::json, recorded, replaced
+    FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+        AS given (symbol, timestamp, document, recorded, replaced)"""
 _ALL_VERSIONS = """
 SELECT symbol, timestamptz_send(timestamp), document::text,
     timestamptz_send(recorded), timestamptz_send(replaced)
@@ -186,6 +192,28 @@ class Fundamentals(FundamentalCollection):
             (self._decoded(*row), moment(recorded), moment(replaced))
             for *row, recorded, replaced in rows
         ]
+
+    def restore(self, versions: list[Version[FundamentalData]]) -> None:
+        """Take in versions of another store, all or none."""
+        past = cast(Past, self._past)  # `Unrecorded` has refused
+        values = [data for data, _, _ in versions]
+        for row, data in enumerate(values):
+            checked_length(data.symbol, f"versions[{row}].symbol")
+        documents = [encode_fundamental(data) for data in values]
+        what = f"restoring versions of fundamentals of {values[0].symbol!r}"
+        self._version.require_for(what, documents)
+        times = [exact_instant(data.timestamp, "timestamp") for data in values]
+        parameters = _parameters([data.symbol for data in values], times, documents)
+        parameters += spans_of((began, ended) for _, began, ended in versions)
+        statements, recording = past.restore(FUNDAMENTALS, _RESTORED), past.recording
+
+        def put(connection: Connection) -> None:
+            with connection.transaction():
+                recording.lock(connection, FUNDAMENTALS.name, alone=True)
+                for statement in statements:
+                    connection.execute(statement, parameters)
+
+        self._database.retry(what, put)
 
     def corrected(self, since: int) -> list[str]:
         """Return the symbols with versions replaced at or after an instant."""

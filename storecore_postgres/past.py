@@ -61,6 +61,23 @@ _PRUNE = """
 WITH gone AS (DELETE FROM {schema}.{past} WHERE replaced <= %s RETURNING 1)
 SELECT count(*) FROM gone
 """
+# Rows as `given` with their columns `recorded` and `replaced` (infinity: held now).
+_RESTORE_PAST = """
+WITH given ({columns}, recorded, replaced) AS ({given})
+INSERT INTO {schema}.{past} ({columns}, recorded, replaced)
+SELECT {columns}, recorded, replaced FROM given WHERE replaced < 'infinity'
+ON CONFLICT ({key}, replaced) DO NOTHING
+"""
+_RESTORE_ENDS = """
+WITH given ({columns}, recorded, replaced) AS ({given})
+DELETE FROM {schema}.{table} USING given
+WHERE {same} AND (given.replaced = 'infinity' OR given.recorded = {table}.recorded)
+"""
+_RESTORE_HELD = """
+WITH given ({columns}, recorded, replaced) AS ({given})
+INSERT INTO {schema}.{table} ({columns}, recorded)
+SELECT {columns}, recorded FROM given WHERE replaced = 'infinity'
+"""
 GIVEN = "%s::timestamptz"
 """The instant of a statement, given as a parameter."""
 _EXPECTED = 10  # rows: what the server expects of an array that it does not know
@@ -153,6 +170,24 @@ class Past:
                 "(SELECT max(clock.now) FROM clock WHERE EXISTS (SELECT 1 FROM gone))"
             ),
         )
+
+    def restore(self, table: Table, given: str) -> list[str]:
+        """Return statements that take in versions of another store, in one transaction.
+
+        They have the same parameters. `given` has all columns, then `recorded` and `replaced`.
+        """
+        collated = {"symbol": ' COLLATE "C"', "timeframe": ' COLLATE "C"'}
+        same = (f"{table.name}.{each} = given.{each}{collated.get(each, '')}" for each in table.key)
+        names = {
+            "schema": self._schema,
+            "table": table.name,
+            "past": table.past,
+            "columns": ", ".join(table.columns),
+            "key": ", ".join(table.key),
+            "same": " AND ".join(same),
+            "given": given,
+        }
+        return [each.format(**names) for each in (_RESTORE_PAST, _RESTORE_ENDS, _RESTORE_HELD)]
 
     def rename(self, table: Table, where: str, renamed: dict[str, str], also: Iterable[str]) -> str:
         """Return a deletion of rows that inserts them again with other values, at one instant.

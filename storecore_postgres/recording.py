@@ -11,13 +11,20 @@ have taken an earlier instant. Those that begin later take a later one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from time import monotonic, sleep
 
 from storecore.errors import HistoryPruned, InvalidData, LockTimeout
-from storecore.knowledge.clock import Clock, check_asked, check_new, check_prunable, machine_now
+from storecore.knowledge.clock import (
+    RestorableClock,
+    check_asked,
+    check_new,
+    check_prunable,
+    machine_now,
+)
 from storecore.knowledge.versions import Snapshot
 from storecore.reports import Finding
-from storecore.values.times import EARLIEST, LATEST, to_datetime
+from storecore.values.times import EARLIEST, LATEST, exact_instant, to_datetime
 from storecore_postgres.database import Connection, Database, Refusal
 from storecore_postgres.wire import Timestamptz, instant, timestamptz
 
@@ -52,6 +59,11 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('{literal} snapshots', 3)
 _SNAPSHOTS = "SELECT name, timestamptz_send(recorded), note FROM {schema}.snapshots"
 _ADD = "INSERT INTO {schema}.snapshots (name, recorded, note) SELECT %s, {instant}, %s"
 _SETTLE = "UPDATE {schema}.snapshots SET recorded = %s WHERE name = %s"
+_RESTORE = """
+INSERT INTO {schema}.snapshots (name, recorded, note) VALUES (%s, %s, %s)
+ON CONFLICT (name) DO NOTHING
+"""
+_BEGAN_NEVER = "UPDATE {schema}.about SET value = %s WHERE key = 'recorded_since'"
 _DROP = """
 WITH gone AS (DELETE FROM {schema}.snapshots WHERE name = %s RETURNING 1)
 SELECT count(*) FROM gone
@@ -67,7 +79,7 @@ SELECT {last}, {highest} FROM (
 """
 
 
-class Recording(Clock):
+class Recording(RestorableClock):
     """The clock of a store, and the SQL that takes instants from it.
 
     `keeps` is whether versions are kept that are replaced (option `history`). If not, they are kept
@@ -104,6 +116,9 @@ class Recording(Clock):
         names = {"schema": schema, "literal": literal, "instant": self.instant}
         self._lock, self._named, self._add, self._settle, self._drop = (
             each.format(**names) for each in (_LOCK, _SNAPSHOTS, _ADD, _SETTLE, _DROP)
+        )
+        self._restore_snapshot, self._began_never = (
+            each.format(schema=schema) for each in (_RESTORE, _BEGAN_NEVER)
         )
 
     def _moved(
@@ -186,6 +201,35 @@ class Recording(Clock):
     def _running(self) -> dict[str, int | None]:
         return dict(self._database.rows("looking for writers", self._writers, []))
 
+    def asked(self) -> int | None:
+        """Return the last instant of the clock, None if it is as it was when it was made."""
+        last = self._read(f"SELECT {self._last}")
+        return None if last is None or last <= self._since else last
+
+    def is_kept(self) -> bool:
+        """Return whether what is replaced now is kept."""
+        return self._keeps or bool(self.snapshots())
+
+    def restore(self, recorded: int, pruned: int, snapshots: Iterable[Snapshot]) -> None:
+        """Go on from the clock of another store, and add its snapshots, in one transaction."""
+        given = [
+            [each.name, timestamptz(exact_instant(each.recorded_at, "recorded_at")), each.note]
+            for each in snapshots
+        ]
+
+        def move(connection: Connection) -> None:
+            with connection.transaction():
+                connection.execute(self._lock)
+                connection.execute(self._began_never, [str(EARLIEST)])
+                connection.execute(self._moved_on(self._clock), [recorded])
+                if pruned > EARLIEST:
+                    connection.execute(self._moved_on(self._horizon), [pruned])
+                for each in given:
+                    connection.execute(self._restore_snapshot, each)
+
+        self._database.retry("restoring the clock of recording", move)
+        self._since = EARLIEST
+
     def horizon(self) -> int:
         """Return the instant before which history is pruned."""
         found = self._read(f"SELECT {_LAST.format(sequence=self._horizon)}")
@@ -232,9 +276,12 @@ class Recording(Clock):
         The caller has asked about `before`, so a snapshot that is being added is later.
         """
         check_prunable(before, self.snapshots())
-        values = _LAST.format(sequence=self._horizon), "%s::int8"
-        statement = f"SELECT {self._moved(self._horizon, values, otherwise=_REFUSED)}"
-        self._database.rows("pruning the history", statement, [before])
+        self._database.rows("pruning the history", self._moved_on(self._horizon), [before])
+
+    def _moved_on(self, sequence: str) -> str:
+        """Return a statement that moves a sequence to an instant, unless it is later."""
+        values = _LAST.format(sequence=sequence), "%s::int8"
+        return f"SELECT {self._moved(sequence, values, otherwise=_REFUSED)}"
 
     def snapshots(self) -> list[Snapshot]:
         """Return the snapshots."""
@@ -280,7 +327,7 @@ class Recording(Clock):
         return self._database.exactly_once(f"dropping the snapshot {name!r}", drop, is_gone)
 
 
-class Unrecorded(Clock):
+class Unrecorded(RestorableClock):
     """The clock of a store of an earlier release: nothing is known of what it held earlier."""
 
     def __init__(self, schema: str) -> None:
@@ -294,6 +341,18 @@ class Unrecorded(Clock):
         raise HistoryPruned(self._refusal)
 
     def horizon(self) -> int:
+        """Raise `HistoryPruned`."""
+        raise HistoryPruned(self._refusal)
+
+    def asked(self) -> int | None:
+        """Raise `HistoryPruned`."""
+        raise HistoryPruned(self._refusal)
+
+    def is_kept(self) -> bool:
+        """Return that nothing is kept."""
+        return False
+
+    def restore(self, recorded: int, pruned: int, snapshots: Iterable[Snapshot]) -> None:
         """Raise `HistoryPruned`."""
         raise HistoryPruned(self._refusal)
 

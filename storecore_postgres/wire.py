@@ -79,6 +79,22 @@ def timestamptz_array(instants: Iterable[int]) -> TimestamptzArray:
     return TimestamptzArray(_array(_TIMESTAMPTZ, sent))
 
 
+def spans_of(
+    versions: Iterable[tuple[int | None, int | None]],
+) -> tuple[TimestamptzArray, TimestamptzArray]:
+    """Return the instants `recorded` and `replaced` of versions as parameters.
+
+    None stands for -infinity as `recorded`, and for infinity as `replaced`.
+    """
+    spans = list(versions)
+    ends = _EARLIEST + EPOCH, _LATEST + EPOCH
+    began, ended = (
+        timestamptz_array(ends[side] if each[side] is None else each[side] for each in spans)  # type: ignore[misc]
+        for side in (0, 1)
+    )
+    return began, ended
+
+
 def instant(sent: bytes) -> int:
     """Return the instant in the result of `timestamptz_send`."""
     return int.from_bytes(sent, "big", signed=True) + EPOCH
@@ -88,6 +104,12 @@ def moment(sent: bytes) -> int | None:
     """Return the instant in the result of `timestamptz_send`; None if it is infinite."""
     number = int.from_bytes(sent, "big", signed=True)
     return None if number in (_EARLIEST, _LATEST) else number + EPOCH
+
+
+def moment_column(sent: bytes) -> pa.Array:
+    """Return the column of concatenated results of `timestamptz_send`; infinite ones are null."""
+    numbers = whole_column(sent)
+    return pc.if_else(pc.equal(numbers, _EARLIEST), None, pc.add(numbers, EPOCH))
 
 
 def repeated_texts(names: Iterable[tuple[str, int]]) -> TextArray:

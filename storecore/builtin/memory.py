@@ -9,7 +9,7 @@ visible, so a question about an instant waits for those that have taken one (law
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain, repeat
 from operator import attrgetter
@@ -35,7 +35,7 @@ from storecore.events import (
 )
 from storecore.fundamentals import encode_fundamental, own_copy, select_fundamentals
 from storecore.knowledge.clock import (
-    Clock,
+    RestorableClock,
     check_asked,
     check_new,
     check_prunable,
@@ -44,10 +44,10 @@ from storecore.knowledge.clock import (
     next_instant,
     prunable,
 )
-from storecore.knowledge.versions import Snapshot, Version, Versions
+from storecore.knowledge.versions import Snapshot, Unreplaced, Version, Versions, columns_of
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
-from storecore.reports import AuditLine, Report, SeriesCoverage, StateVersion
+from storecore.reports import AuditLine, Coverage, Report, SeriesCoverage, StateVersion
 from storecore.reports.display import counted
 from storecore.states import KEPT_VERSIONS, KeptVersion, check_expected, checked_kept, saved_at_of
 from storecore.store.base import Store
@@ -156,7 +156,7 @@ class MemoryDataStore(Store):
         )
 
 
-class MemoryClock(Clock):
+class MemoryClock(RestorableClock):
     """The clock of recording, as numbers in memory."""
 
     def __init__(self, *, keeps: bool) -> None:
@@ -181,6 +181,21 @@ class MemoryClock(Clock):
     def keeps(self) -> bool:
         """Return whether a write keeps what it replaces: it does as long as there are snapshots."""
         return self._keeps or bool(self._named)
+
+    def is_kept(self) -> bool:
+        """Return whether a write keeps what it replaces."""
+        return self.keeps()
+
+    def asked(self) -> int | None:
+        """Return the last instant of the clock, of a question or of a write."""
+        return None if self._last == EARLIEST else self._last
+
+    def restore(self, recorded: int, pruned: int, snapshots: Iterable[Snapshot]) -> None:
+        """Go on from the clock of another store."""
+        with self.lock:
+            self._named = {each.name: each for each in snapshots} | self._named
+            self.pruned = max(self.pruned, pruned)
+            self._last, self._first = max(self._last, recorded), EARLIEST
 
     def ask(self, recorded: int | None) -> int:
         """Move the clock to an instant (None: now)."""
@@ -277,6 +292,17 @@ class _Series(NamedTuple):
         past = {**self.past, **gone} if gone and keeps else self.past
         return new._replace(past=past), bool(gone)
 
+    def within(self, span: TimeRange) -> tuple[BarColumns, list[int | None]]:
+        """Return the bars of a range, sorted by date, and when they were recorded."""
+        kept, (first, last) = self.rows, span[:2]
+        within = sorted(at for at in kept if first <= at <= last)
+        rows = [kept[at] for at in (within[-span.newest :] if span.newest else within)]
+        if not rows:
+            return BarColumns.none(), []
+        *columns, recorded = map(list, zip(*rows, strict=True))
+        extra = list(map(self.extra.get, columns[0])) if self.extra else None
+        return BarColumns.of(columns, extra), recorded
+
     def versions(self, span: TimeRange) -> Versions:
         """Return the versions of a range, by date, then by time of recording."""
         dates = sorted(at for at in {*self.rows, *self.past} if span.first <= at <= span.last)
@@ -293,6 +319,41 @@ class _Series(NamedTuple):
         row = self.rows.get(at)
         now = [] if row is None else [(row, self.extra.get(at), None)]
         return [*self.past.get(at, ()), *now]
+
+    def restored(self, symbol: str, given: Versions) -> _Series:
+        """Return the series with versions of another store, some of which it may have."""
+        bars, recorded, replaced = columns_of(given.bars), given.recorded, given.replaced
+        extra = bars.extra or [None] * len(bars.date)
+        found: dict[int, dict[int | None, tuple[_Row, Extra | None, int | None]]] = {}
+        for *numbers, further, began, ended in zip(*bars, extra, recorded, replaced, strict=True):
+            at = numbers[0]
+            held = found.setdefault(at, {each[0][-1]: each for each in self._versions_at(at)})
+            held[began] = (*numbers, began), further, ended
+        ordered = {at: sorted(each.values(), key=_began) for at, each in found.items()}
+        present = [each[-1] for at, each in sorted(ordered.items()) if each[-1][2] is None]
+        past = {
+            at: gone
+            for at, each in ordered.items()
+            if (gone := tuple((row, extra, end) for row, extra, end in each if end is not None))
+        }
+        return self._with_present(symbol, present, found)._replace(past={**self.past, **past})
+
+    def _with_present(
+        self, symbol: str, present: Sequence[tuple[_Row, Extra | None, Any]], dates: Iterable[int]
+    ) -> _Series:
+        """Return the series with the present bars of some dates, which have no others."""
+        new = {row[0]: row for row, *_ in present}
+        after = self
+        if present:
+            *columns, _ = map(list, zip(*new.values(), strict=True))
+            extra = [each for _, each, _ in present]
+            bars = BarColumns.of(columns, extra if any(extra) else None)
+            after = self.after(symbol, bars, new)
+        gone = {*dates} - new.keys()
+        rows = {at: row for at, row in after.rows.items() if at not in gone}
+        return after._replace(
+            rows=rows, extra={at: e for at, e in after.extra.items() if at in rows}
+        )
 
     def pruned(self, before: int) -> _Series:
         """Return the series without the versions that were replaced at or before an instant."""
@@ -317,6 +378,12 @@ class _Series(NamedTuple):
 
 
 _NONE = _Series({}, {}, {})
+
+
+def _began(version: tuple[_Row, Any, Any]) -> int:
+    """Return when a version of a bar was recorded; before all others, if that is not known."""
+    at: int | None = version[0][-1]
+    return EARLIEST if at is None else at
 
 
 class MemoryBars(BarCollection):
@@ -373,15 +440,7 @@ class MemoryBars(BarCollection):
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         """Return the bars of a range, sorted by date."""
-        series = self.by_series.get((symbol, timeframe), _NONE)
-        kept, (first, last) = series.rows, span[:2]
-        within = sorted(at for at in kept if first <= at <= last)
-        rows = [kept[at] for at in (within[-span.newest :] if span.newest else within)]
-        if not rows:
-            return BarColumns.none()
-        *columns, _ = map(list, zip(*rows, strict=True))
-        extra = list(map(series.extra.get, columns[0])) if series.extra else None
-        return BarColumns.of(columns, extra)
+        return self.by_series.get((symbol, timeframe), _NONE).within(span)[0]
 
     def versions(self, symbol: str, timeframe: str, span: TimeRange) -> Versions:
         """Return the versions of the bars of a range."""
@@ -403,6 +462,47 @@ class MemoryBars(BarCollection):
             number = _versions(self.by_series) - _versions(kept)
             self.by_series = {key: each for key, each in kept.items() if each.rows or each.past}
             return number
+
+    def restore(self, symbol: str, timeframe: str, versions: Versions) -> None:
+        """Take in versions of another store."""
+        with self._clock.lock:
+            key = symbol, timeframe
+            series = self.by_series.get(key, _NONE).restored(symbol, versions)
+            self.by_series[key] = series
+
+    def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range, if none of them was replaced."""
+        import pyarrow as pa
+
+        from storecore.bars.table import as_table
+
+        series = self.by_series.get((symbol, timeframe), _NONE)
+        if any(span.first <= at <= span.last for at in series.past):
+            return None
+        bars, recorded = series.within(span)
+        return Unreplaced(as_table(bars), pa.array(recorded, pa.int64()))
+
+    def coverage(self, symbol: str, timeframe: str) -> Coverage:
+        """Return the first and last date and the number of bars of a series."""
+        rows = self.by_series.get((symbol, timeframe), _NONE).rows
+        if not rows:
+            return Coverage(None, None, 0)
+        first, last = (to_datetime(at, aware=True) for at in (min(rows), max(rows)))
+        return Coverage(first, last, len(rows))
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> None:
+        """Take in bars of another store into a range without versions."""
+        columns = columns_of(given.bars)
+        rows = zip(*columns, given.recorded.to_pylist(), strict=True)
+        new = dict(zip(columns.date, rows, strict=True))
+        key = symbol, timeframe
+        with self._clock.lock:
+            known = self.by_series.get(key, _NONE)
+            if not new.keys().isdisjoint({*known.rows, *known.past}):  # another writer's
+                return self.restore(symbol, timeframe, given.versions())
+            after = known.after(symbol, given.bars, new)
+            self.by_series[key] = after._replace(past=known.past)
+        return None
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         """Return the further columns of a series and their types."""
@@ -581,6 +681,17 @@ class MemoryFundamentals(FundamentalCollection):
             self.by_symbol = {symbol: each for symbol, each in kept.items() if each}
             return number - sum(len(list(_all_of(each))) for each in kept.values())
 
+    def restore(self, versions: list[Version[FundamentalData]]) -> None:
+        """Take in versions of another store."""
+        with self._clock.lock:
+            for data, began, ended in versions:
+                known = dict(self.by_symbol.get(data.symbol, {}))
+                at = exact_instant(data.timestamp, "timestamp")
+                held = [each for each in known.get(at, ()) if each[1] != began]
+                held.append((own_copy(data), began, ended))
+                known[at] = tuple(sorted(held, key=_recorded))
+                self.by_symbol[data.symbol] = known
+
     def symbols(self) -> list[str]:
         """Return the symbols that have fundamentals."""
         return [symbol for symbol in list(self.by_symbol) if self._now(symbol)]
@@ -608,6 +719,10 @@ class MemoryFundamentals(FundamentalCollection):
         """Yield all fundamentals by symbol, then timestamp."""
         histories = [self._now(symbol) for symbol in sorted(self.by_symbol)]
         return (own_copy(history[at]) for history in histories for at in sorted(history))
+
+
+def _recorded(version: Version[Any]) -> int:
+    return EARLIEST if version[1] is None else version[1]
 
 
 def _is_same_filing(one: FundamentalData | None, other: FundamentalData | None) -> bool:
@@ -672,6 +787,12 @@ class MemoryEvents(EventCollection):
             held = self.held
             self.held = list(_since(tuple(held), before))
             return len(held) - len(self.held)
+
+    def restore(self, versions: list[Version[Event]]) -> None:
+        """Append versions of another store."""
+        encoded = [(encode_event(event), began, ended) for event, began, ended in versions]
+        with self._clock.lock:
+            self.held.extend(encoded)
 
     def symbols(self) -> set[str]:
         """Return the symbols that have events."""

@@ -26,7 +26,13 @@ _SHOWN = 12
 )
 @store_argument("source")
 @store_argument("target")
-def copy(source: StoreChoice, target: StoreChoice) -> None:
+@click.option(
+    "--history/--no-history",
+    default=True,
+    help="Whether to copy what was replaced or deleted, and snapshots.",
+    show_default=True,
+)
+def copy(source: StoreChoice, target: StoreChoice, history: bool) -> None:
     """Copy all data of the store SOURCE into the store TARGET, without loss.
 
     Each is a config file, or a backend with its options as NAME:KEY=VALUE,KEY=VALUE. Run it again
@@ -38,7 +44,12 @@ def copy(source: StoreChoice, target: StoreChoice) -> None:
         target.open() as kept,
         progresses(_totals(given)) as advance,
     ):
-        report = copy_store(given, kept, progress=lambda kind, _, count: advance(kind, count))
+        report = copy_store(
+            given,
+            kept,
+            progress=lambda kind, _, count: advance(kind, count),
+            history=history,
+        )
     _print(report, target)
     if not any(each.source.count for each in report.copied) and not report.left_out:
         # Probably misspelled: some backends open a new place as an empty store.

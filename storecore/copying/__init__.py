@@ -8,12 +8,13 @@ copy can simply be run again, and a copy to an equal target writes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from functools import partial
 
 from storecore.copying.audit import copy_audit
 from storecore.copying.bars import copy_bars
 from storecore.copying.events import copy_events
 from storecore.copying.fundamentals import copy_fundamentals
+from storecore.copying.history import PresentOnly, copy_history
 from storecore.copying.report import Copied, CopyReport, LeftOut, Progress
 from storecore.copying.states import copy_states
 from storecore.errors import CorruptData
@@ -27,10 +28,8 @@ _PRESENT_ONLY = (
     "what the source holds now was copied; what was replaced or deleted before, and snapshots, are "
     "in the source only, and the target has its own times of recording"
 )
-_KINDS = {
-    "bars": copy_bars,
-    "fundamentals": copy_fundamentals,
-    "events": copy_events,
+_WITH_VERSIONS = {"bars": copy_bars, "fundamentals": copy_fundamentals, "events": copy_events}
+_OTHERS = {
     "state": copy_states,
     "decisions and orders": copy_audit,
 }
@@ -41,6 +40,7 @@ def copy_store(
     target: DataStore,
     *,
     progress: Callable[[str, str, int], None] | None = None,
+    history: bool = True,
 ) -> CopyReport:
     """Copy all that an open store holds into another one, and report on both sides.
 
@@ -50,32 +50,50 @@ def copy_store(
     report.
 
     `progress` is called with the kind of records (as for observers), the symbol or strategy, and
-    the number of records processed since the last call. The history of the source, what was
-    replaced or deleted, is not copied; `notes` say so. `left_out` names data that a backend cannot
-    list or take unchanged without a capability (`Catalog`, `VersionedState`, `Transfer`), and data
-    that is damaged on either side: a series, a state, or the rest of a kind. Raises `ConfigError`
-    if the target keeps its data where the source reads, and the errors of both stores; the next
-    copy continues from there.
+    the number of records processed since the last call.
+
+    With `history`, all versions of bars, fundamentals and events are copied with their instants,
+    and the snapshots, as they are when the copy begins. Both stores need the capability `History`,
+    and the target must be empty, or hold versions of the source only, from an earlier copy. In any
+    other case the present is copied, and `notes` say why.
+
+    `left_out` names data that a backend cannot list or take unchanged without a capability
+    (`Catalog`, `VersionedState`, `Transfer`), and data that is damaged on either side: a series, a
+    state, or the rest of a kind. Raises `ConfigError` if the target keeps its data where the source
+    reads, and the errors of both stores; the next copy continues from there.
     """
     if read_places_of(source) & places_of(target):
         raise same_place("source", source, "target", target)
     report_progress = progress or (lambda kind, key, count: None)
-    found = list(
-        chain.from_iterable(_copied(kind, source, target, report_progress) for kind in _KINDS)
-    )
-    copied = tuple(each for each in found if isinstance(each, Copied))
+    whole, why = _history_of(source, target, report_progress) if history else (None, "")
+    kinds = _OTHERS if whole is not None else _WITH_VERSIONS | _OTHERS
+    found = list(whole or ())
+    for kind, copy in kinds.items():
+        found += _copied(kind, partial(copy, source, target, report_progress))
+    items = tuple(each for each in found if isinstance(each, Copied))
+    is_noted = whole is None and items and isinstance(source, History)
     return CopyReport(
-        copied=copied,
+        copied=items,
         left_out=tuple(each for each in found if isinstance(each, LeftOut)),
-        notes=(_PRESENT_ONLY,) if copied and isinstance(source, History) else (),
+        notes=(_PRESENT_ONLY + (why and f": {why}"),) if is_noted else (),
     )
+
+
+def _history_of(
+    source: DataStore, target: DataStore, progress: Progress
+) -> tuple[list[Copied | LeftOut] | None, str]:
+    """Copy what has versions; return None and the reason if only the present can be copied."""
+    try:
+        return list(copy_history(source, target, progress)), ""
+    except PresentOnly as reason:
+        return None, str(reason)
 
 
 def _copied(
-    kind: str, source: DataStore, target: DataStore, report_progress: Progress
+    kind: str, copy: Callable[[], Iterator[Copied | LeftOut]]
 ) -> Iterator[Copied | LeftOut]:
     """Copy one kind; damage in it does not stop the others."""
     try:
-        yield from _KINDS[kind](source, target, report_progress)
+        yield from copy()
     except CorruptData as error:
         yield LeftOut(kind, str(error))

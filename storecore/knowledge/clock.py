@@ -81,6 +81,26 @@ class Clock(ABC):
         """Remove a snapshot; return whether there was one."""
 
 
+class RestorableClock(Clock):
+    """A clock that goes on from that of another store, whose history was copied."""
+
+    @abstractmethod
+    def asked(self) -> int | None:
+        """Return the last instant that was asked about, None if there was none. Move nothing."""
+
+    @abstractmethod
+    def is_kept(self) -> bool:
+        """Return whether a write keeps what it replaces."""
+
+    @abstractmethod
+    def restore(self, recorded: int, pruned: int, snapshots: Iterable[Snapshot]) -> None:
+        """Move the clock to `recorded` and the horizon to `pruned`, unless they are later.
+
+        Add the snapshots whose names are not there. `recorded` may be in the future. `began` must
+        not be later than what was restored.
+        """
+
+
 def machine_now() -> int:
     """Return the time of the machine's clock as an instant."""
     return time.time_ns() // 1000

@@ -77,6 +77,22 @@ class Snapshot(Struct, frozen=True):
     note: str = ""
 
 
+class Recording(Struct, frozen=True):
+    """What a store has recorded: what a copy of its history must know.
+
+    `asked_at` is the last moment that the store was asked about, None if there was no question yet.
+    Questions about moments before `pruned_before` (None: there are none) are refused. `is_kept` is
+    whether the store keeps what is replaced. `series` are the symbols and timeframes of bars,
+    `symbols` those of fundamentals; what is deleted, but has versions, is among them.
+    """
+
+    asked_at: datetime | None
+    pruned_before: datetime | None
+    is_kept: bool
+    series: tuple[tuple[str, str], ...]
+    symbols: tuple[str, ...]
+
+
 class Versions(NamedTuple):
     """The versions of the bars of a series, sorted by date, then by `recorded`.
 
@@ -87,6 +103,20 @@ class Versions(NamedTuple):
     bars: BarColumns | pa.Table
     recorded: Sequence[int | None]
     replaced: Sequence[int | None]
+
+
+class Unreplaced(NamedTuple):
+    """The bars of a range of which none was ever replaced or deleted, and when each was recorded.
+
+    `bars` are a series table, `recorded` a column of instants: null is before the history.
+    """
+
+    bars: pa.Table
+    recorded: pa.Array
+
+    def versions(self) -> Versions:
+        """Return the same as versions."""
+        return Versions(self.bars, self.recorded.to_pylist(), [None] * len(self.bars))
 
 
 class Forming(NamedTuple):

@@ -50,16 +50,19 @@ from storecore.events import (
     naive_event,
 )
 from storecore.fundamentals import checked_fundamental, checked_fundamentals
-from storecore.knowledge import history
-from storecore.knowledge.clock import Clock, check_kept, checked_note
+from storecore.knowledge import history, restoring
+from storecore.knowledge.clock import Clock, RestorableClock, check_kept, checked_note
 from storecore.knowledge.versions import (
     BarVersion,
     Correction,
     EventVersion,
     Forming,
     FundamentalVersion,
+    Recording,
     Snapshot,
+    Unreplaced,
     columns_of,
+    moment,
 )
 from storecore.models import (
     Decision,
@@ -102,6 +105,7 @@ from storecore.values.times import (
     Bound,
     TimeRange,
     bounded_range,
+    exact_instant,
     latest_instant,
     time_range,
     to_datetime,
@@ -124,6 +128,7 @@ _HISTORY = (
     *("fundamentals.versions_of", "fundamentals.corrected", "fundamentals.prune"),
     *("events.versions", "events.past", "events.prune", "store._clock"),
 )
+_RESTORING = ("bars.restore", "fundamentals.restore", "events.restore")
 _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
 
 
@@ -836,6 +841,70 @@ class Store(Closing):
         return to_datetime(self._clock.ask(None), aware=True)
 
     @offered(*_HISTORY)
+    def recording(self) -> Recording:
+        """Return which series have versions, and from when on. It moves no clock."""
+        self._check_open()
+        bars, filings, clock = self._bars, self._fundamentals, self._clock
+        restorable = clock if isinstance(clock, RestorableClock) else None
+        asked, pruned = restorable.asked() if restorable else None, clock.horizon()
+        past = {(symbol, timeframe) for symbol, timeframe, _ in bars.corrected(EARLIEST)}
+        return Recording(
+            asked_at=moment(asked),
+            pruned_before=None if pruned == EARLIEST else moment(pruned),
+            is_kept=restorable is None or restorable.is_kept(),
+            series=tuple(sorted({*bars.series(), *past})),
+            symbols=tuple(sorted({*filings.symbols(), *filings.corrected(EARLIEST)})),
+        )
+
+    @offered(*_HISTORY, *_RESTORING)
+    def restore_versions(
+        self,
+        versions: Iterable[BarVersion | FundamentalVersion | EventVersion],
+        *,
+        timeframe: str = "1d",
+    ) -> None:
+        """Take in versions of another store, with their instants (`copy_store`).
+
+        `timeframe` is that of the bars among them. A version with the key and `recorded_at` of one
+        that the store has gets its `replaced_at`. Events are appended. Raises `InvalidData` if the
+        answer to an earlier question would change (law K3).
+        """
+        timeframe = self._name(timeframe, "timeframe")
+        given = list(versions)
+        restoring.check_restorable(given, self._restorable_clock().asked())
+        bars, filings, events = restoring.sorted_by_kind(given)
+        checked = [
+            (self._name(symbol, "symbol"), found)
+            for symbol, found in restoring.bars_by_symbol(bars, extra=self._bars.keeps_extra)
+        ]
+        for symbol, found in checked:
+            self._bars.restore(symbol, timeframe, found)
+        if filings:
+            self._fundamentals.restore(filings)
+        if events:
+            self._events.restore(events)
+
+    @offered(*_HISTORY, *_RESTORING)
+    def restore_recording(
+        self,
+        recorded: datetime,
+        *,
+        pruned_before: datetime | None = None,
+        snapshots: Iterable[Snapshot] = (),
+    ) -> None:
+        """Move the clock and the horizon on to those of another store, and add its snapshots.
+
+        Neither moves back. A snapshot whose name is taken is left out.
+        """
+        self._check_open()
+        pruned = EARLIEST if pruned_before is None else exact_instant(pruned_before, "pruned")
+        until = exact_instant(recorded, "recorded")
+        self._restorable_clock().restore(until, pruned, list(snapshots))
+
+    def _restorable_clock(self) -> RestorableClock:
+        return cast(RestorableClock, self._clock)
+
+    @offered(*_HISTORY)
     def prune_history(self, before: datetime) -> int:
         """Remove the versions that were replaced at or before a moment; return their number."""
         self._check_open()
@@ -879,6 +948,28 @@ class Store(Closing):
         found = self._bars.recorded(symbol, timeframe, span, at)
         self._check_kept(at)
         return price_bars(symbol, columns_of(found), span.aware)
+
+    def unreplaced_bars(self, symbol: str, span: TimeRange, timeframe: str) -> Unreplaced | None:
+        """Return the bars of a range and when they were recorded, if these are all its versions.
+
+        None if there are others, or if the backend has no quick way. Copies ask for it.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        return self._bars.unreplaced(symbol, timeframe, span)
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> bool:
+        """Take in bars of a range without versions, as `restore_versions` does, but sooner.
+
+        Return False, having done nothing, if they have to be looked at one by one.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        checked = restoring.quickly_checked(
+            symbol, given, self._restorable_clock().asked(), extra=self._bars.keeps_extra
+        )
+        if checked is None:
+            return False
+        self._bars.restore_unreplaced(symbol, timeframe, checked)
+        return True
 
     def known_bars(
         self, symbol: str, span: TimeRange, timeframe: str, forming: Forming

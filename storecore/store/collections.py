@@ -23,7 +23,7 @@ from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
 from storecore.events import EventQuery, find_events
 from storecore.fundamentals import select_fundamentals
-from storecore.knowledge.versions import Forming, Version, Versions, held_bars
+from storecore.knowledge.versions import Forming, Unreplaced, Version, Versions, held_bars
 from storecore.models import Event, FundamentalData
 from storecore.reports import (
     AuditLine,
@@ -101,6 +101,13 @@ class BarCollection(Collection, ABC):
             """Remove the versions that were replaced at or before an instant; return their number.
 
             The clock has moved the horizon to that instant (`History`).
+            """
+
+        def restore(self, symbol: str, timeframe: str, versions: Versions) -> None:
+            """Take in versions of another store, and return when they are durable.
+
+            One with the date and instant `recorded` of a version that is held replaces it. The last
+            version of a date is held now if it has no `replaced` (`restore_versions`).
             """
 
     keeps_extra: ClassVar[bool] = False
@@ -214,6 +221,18 @@ class BarCollection(Collection, ABC):
         """
         return None
 
+    def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range and when they were recorded, if these are all its versions.
+
+        None if a version was replaced, or if the collection does not find out sooner than
+        `versions` does, which is the default. Copies ask for it (`History`).
+        """
+        return None
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> None:
+        """Take in bars of another store into a range without versions, as `restore` does."""
+        self.restore(symbol, timeframe, given.versions())
+
     def generation(self, symbol: str, timeframe: str) -> int:
         """Return a counter that each write to a series increments; 0 if the backend has none."""
         return 0
@@ -238,6 +257,9 @@ class FundamentalCollection(Collection, ABC):
 
         def prune(self, before: int) -> int:
             """Remove versions, as `BarCollection.prune` does (`History`)."""
+
+        def restore(self, versions: list[Version[FundamentalData]]) -> None:
+            """Take in versions of another store, as `BarCollection.restore` does."""
 
     @abstractmethod
     def write(self, batch: list[FundamentalData]) -> None:
@@ -293,6 +315,9 @@ class EventCollection(Collection, ABC):
 
         def prune(self, before: int) -> int:
             """Remove versions, as `BarCollection.prune` does (`History`)."""
+
+        def restore(self, versions: list[Version[Event]]) -> None:
+            """Append versions of another store in their order, all or none."""
 
     @abstractmethod
     def write(self, batch: list[Event]) -> None:

@@ -171,7 +171,8 @@ LAWS: dict[str, Law] = {
         "What a write changes or a deletion removes stays readable as it was recorded, with the "
         "instants at which it was recorded and replaced, until it is pruned by a call or by the "
         "option `history`. An equal write, bit for bit, makes no version. A renaming is a deletion "
-        "and a write at one instant.",
+        "and a write at one instant. A store that takes in the versions of another one "
+        "(`restore_versions`) answers as that one does.",
         "A backtest must repeat, and a decision must be explained by what it saw.",
     ),
     "K2": Law(

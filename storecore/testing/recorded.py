@@ -11,6 +11,7 @@ from functools import partial
 from threading import Event as Flag
 from typing import Any, NamedTuple, cast
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import HistoryPruned, InvalidData, InvalidName
 from storecore.testing.fixtures import Fixtures
 from storecore.testing.recorder import Recorder
@@ -398,6 +400,62 @@ class RecordedLaws(Fixtures):
             ),
         )
 
+    def test_k1_a_restored_history_answers_as_its_source_does(self, taking: Recorder) -> None:
+        """A backup without what was replaced cannot prove what a strategy saw."""
+        source, moments = _corrected()
+        restored_from(source, taking)
+        for symbol in ("AAPL", "MSFT"):
+            assert _versions(taking, symbol) == _versions(source, symbol)
+            for at in moments:
+                assert _versions(taking, symbol, at) == _versions(source, symbol, at)
+        assert taking.corrections() == source.corrections()
+        assert taking.snapshots() == source.snapshots()
+
+    def test_k1_versions_can_be_restored_twice(self, taking: Recorder) -> None:
+        """A copy was killed before its end, or the source has corrected a bar since."""
+        source, _ = _corrected()
+        bars = source.bar_versions("AAPL")
+        taking.restore_versions([msgspec.structs.replace(bars[0], replaced_at=None)])
+        taking.restore_versions([*bars, *source.fundamental_versions("AAPL")])
+        taking.restore_versions([*bars, *source.fundamental_versions("AAPL")])
+        assert taking.bar_versions("AAPL") == bars
+        assert taking.fundamental_versions("AAPL") == source.fundamental_versions("AAPL")
+        assert taking.read_bars("AAPL", *EVER_UTC) == source.read_bars("AAPL", *EVER_UTC)
+
+    def test_k1_a_restored_horizon_refuses_earlier_questions(self, taking: Recorder) -> None:
+        """What the source has pruned is not in the copy either."""
+        source, moments = _corrected()
+        source.drop_snapshot("first")
+        source.prune_history(moments[1])
+        restored_from(source, taking)
+        with refused(HistoryPruned, value=moments[0]):
+            taking.bar_versions("AAPL", recorded=moments[0])
+        assert _versions(taking, "AAPL", moments[1]) == _versions(source, "AAPL", moments[1])
+
+    def test_k3_writes_after_a_restored_history_are_recorded_later(self, taking: Recorder) -> None:
+        """The clock of the other machine may be ahead."""
+        source, _ = _corrected()
+        ahead = source.recorded_now() + DAY
+        taking.restore_versions(source.bar_versions("AAPL"))
+        taking.restore_recording(ahead)
+        taking.write_bars("AAPL", [bar(close=9.0)])
+        assert taking.bar_versions("AAPL", NOON, NOON)[-1].recorded_at > ahead
+
+    def test_k3_nothing_is_restored_that_would_change_an_answer(self, taking: Recorder) -> None:
+        """Somebody has asked the target before."""
+        source, _ = _corrected()
+        asked = taking.recorded_now()
+        with refused(InvalidData, value=asked):
+            taking.restore_versions(source.bar_versions("AAPL"))
+        assert taking.bar_versions("AAPL", recorded=asked) == []
+
+    @pytest.fixture
+    def taking(self, kept: Recorder) -> Recorder:
+        """The subject, if it takes in versions of other stores."""
+        if not hasattr(kept, "restore_versions"):
+            pytest.skip("the backend does not take in versions of other stores")
+        return kept
+
 
 class _State(NamedTuple):
     """What a store holds of some symbols: closes, employees, and the numbers of events."""
@@ -544,6 +602,35 @@ class _Recorded(RuleBasedStateMachine):
 def _needs(declared: frozenset[str], capability: str) -> None:
     if capability not in declared:
         pytest.skip(f"the backend does not declare the capability {capability}")
+
+
+def _corrected() -> tuple[MemoryDataStore, list[datetime]]:
+    """Return a store with corrections and deletions, and the moments between them."""
+    source = MemoryDataStore()
+    source.write_bars("AAPL", _TWO)
+    source.write_fundamental("AAPL", fundamental(employees=5))
+    source.write_events([event(symbol="AAPL"), event(symbol="MSFT"), event(symbol="AAPL")])
+    moments = [source.snapshot("first").recorded_at]
+    source.write_bars("AAPL", [bar(close=2.0)])
+    source.write_fundamental("AAPL", fundamental(employees=6))
+    moments.append(source.recorded_now())
+    source.delete_bars("AAPL", NOON + DAY, NOON + DAY)
+    source.delete_events(*EVER, symbols=["MSFT"])
+    source.write_bars("MSFT", [bar(symbol="MSFT", close=3.0)])
+    source.delete_bars("MSFT", *EVER)
+    return source, [*moments, source.recorded_now()]
+
+
+def restored_from(source: MemoryDataStore, target: Any) -> None:
+    """Restore all of a history, as a copy does."""
+    for symbol in ("AAPL", "MSFT"):
+        target.restore_versions(source.bar_versions(symbol))
+        target.restore_versions(source.fundamental_versions(symbol))
+    target.restore_versions(source.event_versions())
+    pruned = source.recording().pruned_before
+    target.restore_recording(
+        source.recorded_now(), pruned_before=pruned, snapshots=source.snapshots()
+    )
 
 
 def _closes(store: Any, at: datetime) -> list[float]:

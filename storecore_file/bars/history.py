@@ -26,9 +26,9 @@ from msgspec import Struct, structs
 
 from storecore.bars.extra import TYPES
 from storecore.bars.rows import BarColumns
-from storecore.bars.table import EMPTY, instants_of, newest_rows, series_table
+from storecore.bars.table import EMPTY, as_table, instants_of, newest_rows, series_table
 from storecore.errors import CorruptData, StorageError
-from storecore.knowledge.versions import Forming, Versions
+from storecore.knowledge.versions import Forming, Unreplaced, Versions
 from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_file.bars.journal_integrity import DAILY
 from storecore_file.bars.journal_lines import Key, array_of, batch_of
@@ -118,6 +118,14 @@ class BarHistory:
             return
         if not self.clock.keeps() and self.clock.prune_to(past.instant):
             return
+        self._append(key, past)
+
+    def restore(self, key: Key, replaced: Replaced) -> None:
+        """Add versions of another store, durably; the caller holds the lock of the series."""
+        if len(replaced.old.bars):
+            self._append(key, Past(0, (replaced,)))
+
+    def _append(self, key: Key, past: Past) -> None:
         path = self.path(key)
         self._disk.make_folder(path.parent, within=self.clock.folder.parent)
         lines = list(_lines(key, past))
@@ -142,6 +150,17 @@ class BarHistory:
             past = self.table(series.key)
             if fingerprint(path) == before:  # else a writer has replaced bars meanwhile
                 return _versions(merged, past, span)
+
+    def unreplaced(self, series: Series, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range, None if versions of it were replaced.
+
+        The log is looked at after the partitions: what they do not have any more is in it.
+        """
+        merged, past = series.merged(span), self.table(series.key)
+        if merged.replaced or (past is not None and len(_within(past, span))):
+            return None
+        bars, recorded = merged.bars.bars, merged.bars.recorded.column()
+        return Unreplaced(bars, pc.if_else(pc.equal(recorded, 0), None, recorded))
 
     def load_known(
         self, series: Series, span: TimeRange, columns: Collection[str] | None, forming: Forming
@@ -342,6 +361,23 @@ def _versions(merged: Merged, past: pa.Table | None, span: TimeRange) -> Version
     recorded = [at or None for at in table[COLUMN].to_pylist()]
     replaced = _until_next(instants_of(table), table[COLUMN].to_pylist(), table[UNTIL].to_pylist())
     return Versions(table.drop_columns([COLUMN, UNTIL]), recorded, replaced)
+
+
+def parted(versions: Versions) -> tuple[Replaced, Dated]:
+    """Return versions of another store as what was replaced, and what is held."""
+    table = as_table(versions.bars)
+    recorded = pa.array([at or 0 for at in versions.recorded], pa.int64())
+    until = pa.array(versions.replaced, pa.int64())
+    table, is_held = table.append_column(COLUMN, recorded), pc.is_null(until)
+    past = Dated.of(table.filter(pc.invert(is_held)))
+    ends = Recorded.from_column(pa.chunked_array([until.drop_null()]))
+    return Replaced(past, ends), Dated.of(table.filter(is_held))
+
+
+def dated(given: Unreplaced) -> Dated:
+    """Return bars of another store that were never replaced."""
+    recorded = pc.fill_null(given.recorded, 0)
+    return Dated(given.bars, Recorded.from_column(pa.chunked_array([recorded])))
 
 
 def _within(table: pa.Table, span: TimeRange) -> pa.Table:

@@ -223,14 +223,64 @@ class SeriesWriter:
             if _overlap(partition, first, last)
         ]
         kept = [each.with_bars(each.merged.without(first, last)) for each in touched]
+        self._shrink(touched, kept, partitions, pending)
+        return sum(len(filled.bars) for filled in touched) - sum(
+            len(filled.bars) for filled in kept
+        )
+
+    def _shrink(
+        self,
+        touched: list[_Filled],
+        kept: list[_Filled],
+        partitions: list[Partition],
+        pending: Pending,
+    ) -> None:
+        """Put partitions in place that have lost bars."""
         written = self._with_kinds_of(touched, kept, partitions, pending)
         has_left = any(len(each.bars) for each in written)
         lost = {} if has_left else union(kinds_of(each.bars) for each in touched)
         change = _Change({}, pending) if lost else None
         self._replace_or_remove(written, partitions, pending, change)
-        return sum(len(filled.bars) for filled in touched) - sum(
-            len(filled.bars) for filled in kept
-        )
+
+    def restore(self, past: Replaced, present: Dated) -> None:
+        """Take in versions of another store: what was replaced, and what is held.
+
+        A bar that takes the place of one that ends replaces it with one rename, so that no reader
+        misses the date (law B4). Only then are those removed that end without another one.
+        """
+        ended = {
+            *zip(instants_of(past.old.bars), past.old.recorded.column().to_pylist(), strict=True)
+        }
+        with self._locked():
+            self._history.restore(self._series.key, past)
+            _unless_asked(partial(self._put_in, present))
+            if ended:
+                _unless_asked(partial(self._take_out, ended))
+
+    def _take_out(self, ended: Collection[tuple[int, int]]) -> None:
+        """Remove bars that are versions in the log by now, given by date and `recorded`."""
+        self._upsert(EMPTY)
+        partitions, pending = self._partitions(), self._pending()
+        touched, kept = list[_Filled](), list[_Filled]()
+        for partition in partitions:
+            if any(partition.first <= date <= partition.last for date, _ in ended):
+                filled = self._filled(partition, pending)
+                left = _without(filled.merged.bars, ended)
+                if len(left.bars) < len(filled.bars):
+                    touched.append(filled)
+                    kept.append(filled.with_bars(Merged(left)))
+        if touched:
+            self._shrink(touched, kept, partitions, pending)
+
+    def _put_in(self, present: Dated) -> None:
+        """Upsert bars with their instants. What they replace is in the log already."""
+        if not len(present.bars):
+            return
+        self._upsert(EMPTY)
+        partitions, pending = self._partitions(), self._pending()
+        put, _, change, _ = self._upsert_of(present.bars, partitions, pending, present.recorded)
+        self._replace([each._replace(replaced=()) for each in put], partitions, change=change)
+        self._tidy()
 
     def merge(self, patient: bool) -> int:
         """Merge small closed partitions into their neighbours.
@@ -432,14 +482,22 @@ class SeriesWriter:
         if any(filled.partition not in partitions for filled in put):
             self._tidy()
 
-    def _upsert_of(self, new: pa.Table, partitions: list[Partition], pending: Pending) -> _Upserted:
+    def _upsert_of(
+        self,
+        new: pa.Table,
+        partitions: list[Partition],
+        pending: Pending,
+        recorded: Recorded | None = None,
+    ) -> _Upserted:
         """Return the partitions to write for new bars and for the journal's rows of the series.
 
         A partition in which no bar would change, and that knows the journal's rows, is left out.
+        With `recorded`, the bars replace equal ones too.
         """
         waiting = self._unflushed(pending)
         new, change = self._agreed(new, waiting, pending)
-        layers = (*waiting.layers, Layer(Dated.now(new)))
+        layer = Layer(Dated.now(new)) if recorded is None else Layer(Dated(new, recorded), recorded)
+        layers = (*waiting.layers, layer)
         batch = waiting._replace(layers=layers) if len(new) else waiting
         put: list[_Filled] = []
         dates = batch.dates()
@@ -897,6 +955,12 @@ def _unless_asked(work: Callable[[], _Result]) -> _Result:
     while True:
         with suppress(ClockMovedError):
             return work()
+
+
+def _without(bars: Dated, ended: Collection[tuple[int, int]]) -> Dated:
+    """Return bars without some, given by date and `recorded`."""
+    keys = zip(instants_of(bars.bars), bars.recorded.column().to_pylist(), strict=True)
+    return Dated.of(bars.table().filter(pa.array([key not in ended for key in keys], pa.bool_())))
 
 
 def _apart(old: Sequence[_Filled]) -> Merged:

@@ -324,6 +324,34 @@ class Events(EventCollection):
             self._history.prune(before)
             return number - len(self.past(EARLIEST))
 
+    def restore(self, versions: list[Version[Event]]) -> None:
+        """Append versions of another store, day by day, each day sealed with them."""
+        by_day: dict[str, list[Version[Event]]] = {}
+        for version in versions:
+            by_day.setdefault(version[0].timestamp.date().isoformat(), []).append(version)
+        for day, found in by_day.items():
+            with self._locked():
+                self._restore_day(day, found)
+
+    def _restore_day(self, day: str, versions: list[Version[Event]]) -> None:
+        old = self._day(day)
+        placed = [Held(*each, place) for place, each in enumerate(versions, old.through + 1)]
+        new = [each for each in placed if each.until is None]
+        self._history.restore([each for each in placed if each.until is not None])
+        if new:
+            through = old.through + len(placed)
+            restored = SealedDay(
+                through,
+                [*old.events, *(each.event for each in new)],
+                old.changed if len(new) == len(placed) else through,
+                [*old.instants(), *(each.recorded for each in new)],
+                [*old.order(), *(each.place for each in new)],
+            )
+            self._end_log(day, self._hidden(day))
+            self._disk.replace(self._sealed_path(day), encode_day(restored))
+            self._disk.remove(self._log_path(day))
+            self._marks.follow(day, through)
+
     def settle_clock(self) -> None:
         """Wait for a writer that may not have seen the clock of recording, just made."""
         if self._disk.size(self._lock_path) is not None:

@@ -74,11 +74,16 @@ class EventHistory:
         """Add events that are deleted or renamed at an instant, durably."""
         if not gone or (not self.clock.keeps() and self.clock.prune_to(until)):
             return
+        self.restore([each._replace(until=until) for each in gone])
+
+    def restore(self, gone: Sequence[Held]) -> None:
+        """Add events that were deleted or renamed, here or in another store, durably."""
+        if not gone:
+            return
         self._disk.make_folder(self.folder, within=self.clock.folder.parent)
         by_day: dict[str, list[Held]] = {}
         for each in gone:
-            day = each.event.timestamp.date().isoformat()
-            by_day.setdefault(day, []).append(each._replace(until=until))
+            by_day.setdefault(each.event.timestamp.date().isoformat(), []).append(each)
         for day, events in by_day.items():
             self._append(self._path(day), events)
 

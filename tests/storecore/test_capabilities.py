@@ -34,6 +34,7 @@ METHODS = {
     "History": {
         *("bar_versions", "fundamental_versions", "event_versions", "corrections"),
         *("recorded_now", "prune_history", "snapshot", "snapshots", "drop_snapshot"),
+        *("recording", "restore_versions", "restore_recording"),
     },
 }
 

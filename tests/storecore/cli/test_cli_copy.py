@@ -51,12 +51,11 @@ def test_a_store_is_not_copied_onto_itself(cli, tmp_path, bar):
 def test_a_copy_prints_counts_and_checksums_of_both_sides(cli, source, target):
     result = cli("copy", source, target)
     assert result.exit_code == 0, result.output
-    header, _, *rows, note, end = result.stdout.splitlines()
+    header, _, *rows, end = result.stdout.splitlines()
     assert header.split() == ["kind", "name", "timeframe", "source", "target", "checksums"]
     assert [row.split()[0] for row in rows] == ["bars", "state", "decisions"]
     sums = r"([0-9a-f]{12}) \1"
     assert re.fullmatch(rf"bars +AAPL +1d +10 +10 +{sums} +equal *", rows[0])
-    assert note.startswith("note: what the source holds now was copied; what was replaced or")
     assert end == "12 records written to backend 'file': both are equal"
 
 
@@ -161,3 +160,20 @@ def test_on_a_terminal_bars_of_progress_are_shown(
     _, name = backend_with(*(["Catalog"] if catalog else []))
     store = storecore.open_store(name)
     assert copy._totals(store) == ({"bars": 1} if catalog else {})
+
+
+@pytest.mark.parametrize(("options", "closes"), [((), [1.5, 1.75]), (("--no-history",), [1.75])])
+def test_what_was_replaced_is_copied_unless_an_option_says_not(
+    cli, source, target, base_path, tmp_path, options, closes
+):
+    for close in (1.5, 1.75):
+        with storecore.open_store("file", base_path=base_path) as store:
+            store.write_bars("MSFT", [PriceBar("MSFT", JAN_5, 1, 2, 1, close, 5)])
+    result = cli("copy", source, target, *options)
+    assert result.exit_code == 0
+    assert ("history of bars" in result.stdout, "note:" in result.stdout) == (
+        not options,
+        bool(options),
+    )
+    with storecore.open_store("file", base_path=tmp_path / "copy") as store:
+        assert [each.bar.close for each in store.bar_versions("MSFT")] == closes

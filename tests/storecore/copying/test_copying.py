@@ -188,11 +188,11 @@ def test_a_copy_of_nothing_is_equal(source, target):
     assert copy_store(source, target) == CopyReport(())
 
 
-def test_a_copy_carries_what_is_held_now_and_says_so(target):
+def test_a_copy_without_history_carries_what_is_held_now_and_says_so(target):
     with MemoryDataStore() as source:
         for close in (1.0, 2.0):
             source.write_bars("AAPL", [PriceBar("AAPL", JAN_5, 1.0, 2.0, 0.5, close, 1)])
-        report = copy_store(source, target)
+        report = copy_store(source, target, history=False)
     assert (report.ok, len(report.notes)) == (True, 1)
     assert (
         "what was replaced or deleted before, and snapshots, are in the source" in (report.notes[0])

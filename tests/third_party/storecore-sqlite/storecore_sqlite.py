@@ -34,8 +34,9 @@ class SqliteRows(Rows):
                 with self.file:
                     yield
             except sqlite3.Error as error:  # another thread may have closed it meanwhile
-                kind = StoreClosed if "closed database" in str(error) else StorageError
-                raise kind(f"{self.path}: {error}") from error
+                if "closed database" in str(error):
+                    raise StoreClosed(f"{self.path}: {error}") from error
+                raise StorageError(f"{self.path}: {error}", self.path) from error
 
     def read(
         self, kind: str, key: str, first: int, last: int, *, newest: int | None = None

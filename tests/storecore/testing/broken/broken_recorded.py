@@ -12,7 +12,7 @@ from storecore.builtin.memory import (
     MemoryFundamentals,
 )
 from storecore.errors import HistoryPruned, InvalidData
-from storecore.values.times import exact_instant
+from storecore.values.times import EARLIEST, exact_instant
 
 
 class Keeping(MemoryDataStore):
@@ -219,3 +219,37 @@ class ReplacesASnapshot(Keeping):
         def add_snapshot(self, name, note):
             self.drop_snapshot(name)
             return super().add_snapshot(name, note)
+
+
+class RestoresThePresentOnly(Keeping):
+    law = "K1"
+
+    class Bars(MemoryBars):
+        def restore(self, symbol, timeframe, versions):
+            super().restore(symbol, timeframe, versions)
+            key = symbol, timeframe
+            self.by_series[key] = self.by_series[key]._replace(past={})
+
+
+class RestoresEventsAsPresent(Keeping):
+    law = "K1"
+
+    class Events(MemoryEvents):
+        def restore(self, versions):
+            super().restore([(event, began, None) for event, began, _ in versions])
+
+
+class DoesNotGoOnFromTheRestoredClock(Keeping):
+    law = "K3"
+
+    class Clock(MemoryClock):
+        def restore(self, recorded, pruned, snapshots):
+            super().restore(EARLIEST, pruned, snapshots)
+
+
+class ForgetsThatItWasAsked(Keeping):
+    law = "K3"
+
+    class Clock(MemoryClock):
+        def asked(self):
+            return None
