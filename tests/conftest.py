@@ -90,7 +90,7 @@ def store(request, tmp_path):
     if request.param == "file":
         options = {"base_path": tmp_path / "data"}
     elif request.param == "postgres":
-        options = request.getfixturevalue("place_in_postgres")
+        options = request.getfixturevalue("empty_in_postgres")
     with storecore.open_store(request.param, **options) as opened:
         yield opened
 
@@ -119,6 +119,25 @@ def place_in_postgres(postgres_dsn):
     yield {"dsn": postgres_dsn, "schema": schema}
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
         connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def postgres_schemas(postgres_dsn):
+    """Schemas with an empty store; None of a server of others, which may have extensions."""
+    if os.environ.get("STORECORE_TEST_DSN"):
+        return None
+    return _module("postgres_schemas").Schemas(postgres_dsn)
+
+
+@pytest.fixture
+def empty_in_postgres(request, postgres_dsn, postgres_schemas):
+    """The options of an empty store in a database, which is there already if that is faster."""
+    if postgres_schemas is None:
+        yield request.getfixturevalue("place_in_postgres")
+        return
+    schema = postgres_schemas.take()
+    yield {"dsn": postgres_dsn, "schema": schema}
+    postgres_schemas.give_back(schema)
 
 
 def _module(name):
