@@ -115,20 +115,17 @@ def _outcomes(strategy: Strategy, store: Staged, days: list[datetime]) -> list[_
             decided, error = None, raised
         given = decided if isinstance(decided, list | tuple) else [decided]
         made = [*store.logged, *(each for each in given if each is not None)]
-        forms = [
-            *(
-                canonical(each, f"decision {n} of {day.isoformat(' ')}")
-                for n, each in enumerate(made)
-            ),
-            type(error),
-        ]
+        what = f"of {day.isoformat(' ')}"
+        forms = [canonical(each, f"decision {n} {what}") for n, each in enumerate(made)]
+        forms.append(str(type(error)))
         found.append(_Outcome([*made, error], error, forms, store.beyond))
     return found
 
 
 def _difference(known: _Outcome, noisy: _Outcome) -> tuple[int, Any, Any] | None:
-    for number, (one, other) in enumerate(zip_longest(known.forms, noisy.forms)):
+    decisions = zip_longest(known.decisions, noisy.decisions)
+    forms = zip_longest(known.forms, noisy.forms)
+    for number, (pair, (one, other)) in enumerate(zip(decisions, forms, strict=True)):
         if one != other:
-            pair = (dict(enumerate(each.decisions)).get(number) for each in (known, noisy))
             return number, *pair
     return None

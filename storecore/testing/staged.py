@@ -104,7 +104,8 @@ class Staged(Wrapper):
     def answer(self, view: _StagedView, call: str, args: Any, kwargs: Any, whole: Any) -> Any:
         """Return the answer of a staged view, given the answer of a view of the store."""
         moment = view._known().at
-        cut, known = view, whole
+        cut: View = view
+        known = whole
         if moment > self._day:
             cut = view.of(self._day)
             known = self._known_of(cut, call, args, kwargs)

@@ -641,6 +641,13 @@ def test_an_error_about_what_nobody_knows_any_more_is_raised():
                 lambda store, day: store.at(day).load_strategy_state("value"), store, DAYS
             )
 
+        def of_later(store, day):
+            return store.at(datetime(2100, 1, 1)).load_strategy_state("value")["cash"]
+
+        found = look_ahead_of(of_later, store, DAYS)
+        assert isinstance(found.known, HistoryPruned)
+        assert found.reads == ("at(2100-01-01 00:00:00+00:00).load_strategy_state('value')",)
+
 
 def test_a_stream_is_searched_like_a_table(tmp_path):
     with open_store("file", base_path=tmp_path / "data", durability="os") as store:
