@@ -43,10 +43,12 @@ class LookAheadFinding(Struct, frozen=True):
     def __str__(self) -> str:
         named = ", ".join(self.reads)
         reads = f"; reads that reached beyond it, or were corrected later: {named}" if named else ""
+        known, noise = shown(self.known), shown(self.noise)
+        alike = " (the texts leave out what differs; compare `known` and `noise`)"
         return (
             f"decision {self.number} of {self.day.isoformat(' ')} depends on what was not known: "
-            f"{shown(self.known)} if the future is not shown, {shown(self.noise)} if it is "
-            f"noise and later corrections are undone{reads}"
+            f"{known} if the future is not shown, {noise} if it is noise and later corrections are "
+            f"undone{alike if known == noise else ''}{reads}"
         )
 
 

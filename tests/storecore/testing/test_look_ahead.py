@@ -418,6 +418,7 @@ MANY = {
 def test_a_decision_of_many_numbers_is_compared_whole(store, many):
     found = look_ahead_of(lambda store, day: in_the_middle_of(many, day, store), store, DAYS)
     assert found.day == DAYS[0]
+    assert ("the texts leave out what differs" in str(found)) == (many is not MANY["an object"])
     without = store.at(DAYS[0])
     right = look_ahead_of(lambda _, day: in_the_middle_of(many, day, without), store, DAYS[:2])
     assert right is None
