@@ -142,16 +142,34 @@ _LIBRARIES: dict[str, Callable[[Any], list[Any]]] = {
 
 
 def _attributes(value: Any) -> list[Any]:
-    """Return the attributes of any other object, or its text if it has none but a text."""
+    """Return the attributes of any other object, or its text if it cannot be pickled.
+
+    An object of a type written in C may have more than its attributes. Then it is what a pickle of
+    it would hold.
+    """
     if isinstance(value, Struct):
         return [getattr(value, name) for name in value.__struct_fields__]
     if dataclasses.is_dataclass(value):
         return [getattr(value, each.name) for each in dataclasses.fields(value)]
     if isinstance(value, BaseException):
         return [value.args, vars(value)]
+    if hasattr(value, "__next__"):
+        raise _Incomparable(value)
+    try:
+        pickled = value.__reduce_ex__(2)
+    except Exception:  # a type may refuse with any error
+        return [_text(value)]
+    if any(getattr(type(value), name) is not getattr(object, name) for name in _PICKLING):
+        return [pickled] if isinstance(pickled, str) else [_again(each) for each in pickled[1:]]
     held = _slots(value) | getattr(value, "__dict__", {})
-    has_attributes = hasattr(value, "__dict__") and not callable(value)
-    return [held] if held or has_attributes else [_text(value)]
+    return [held] if held or hasattr(value, "__dict__") else [_text(value)]
+
+
+_PICKLING = ("__reduce_ex__", "__reduce__", "__getstate__")
+
+
+def _again(value: Any) -> Any:
+    return list(value) if hasattr(value, "__next__") else value
 
 
 def _slots(value: Any) -> dict[str, Any]:
@@ -170,6 +188,6 @@ def _slots(value: Any) -> dict[str, Any]:
 def _text(value: Any) -> str:
     """Return the text of a value, if it says more than where the value is in memory."""
     text = repr(value)
-    if " at 0x" in text or hasattr(value, "__next__"):
+    if " at 0x" in text:
         raise _Incomparable(value)
     return text

@@ -29,7 +29,14 @@ from storecore.store.base import offered
 from storecore.store.questions import has_method
 from storecore.store.tables import pieces_of
 from storecore.store.wrapper import Wrapper, capabilities_of, method_of
-from storecore.values.times import LATEST, Bound, exact_instant, time_range, to_datetime
+from storecore.values.times import (
+    LATEST,
+    Bound,
+    exact_instant,
+    latest_instant,
+    time_range,
+    to_datetime,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -135,7 +142,7 @@ class Staged(Wrapper):
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         as_of = kwargs.get("as_of")
-        moment = self._day if as_of is None else exact_instant(as_of, "as_of")
+        moment = self._day if as_of is None else latest_instant(as_of, "as_of")
         return self.log(self.own(kwargs.get("run"), moment), method, args, kwargs)
 
     def _answer(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

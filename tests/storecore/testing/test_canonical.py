@@ -8,7 +8,8 @@ import re
 import sys
 import threading
 import uuid
-from collections import OrderedDict, deque, namedtuple
+from array import array
+from collections import OrderedDict, UserDict, deque, namedtuple
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from enum import Enum
 from fractions import Fraction
 from functools import wraps
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -61,6 +63,17 @@ class Mixed(Slotted):
     """An object with slots, of which one is not set, and with a dict."""
 
     __slots__ = "__dict__", "unset"
+
+
+class Listing:
+    """An object that is pickled as the items of a list."""
+
+    def __init__(self, items):
+        self._items = items
+
+    def __reduce__(self):
+        """Return how it is made again."""
+        return Listing, ([],), None, iter(self._items)
 
 
 class Empty:
@@ -140,6 +153,11 @@ MADE = {
     "a uuid": lambda value: uuid.UUID(int=int(value)),
     "a pattern": lambda value: re.compile(str(value)),
     "a range": lambda value: range(int(value)),
+    "an array of the standard library": lambda value: array("d", weights(1500, value)),
+    "a namespace": lambda value: SimpleNamespace(weights=weights(1500, value)),
+    "a user's dict in another one": lambda value: UserDict({"A": {"B": value}}),
+    "a built-in function": lambda value: print if value == 1.0 else len,
+    "an object that is pickled by items": lambda value: Listing([weights(1500, value)]),
     "a list": lambda value: ["A", [value]],
     "a tuple": lambda value: ("A", (value,)),
     "a named tuple": lambda value: Pair("A", value),
