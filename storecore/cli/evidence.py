@@ -12,7 +12,7 @@ import click
 from storecore.audit.transfer import LOGS
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
-from storecore.cli.timestamps import time_option
+from storecore.cli.timestamps import check_order, time_option
 from storecore.knowledge.evidence import VERIFIER
 from storecore.knowledge.evidence import evidence as evidence_of
 from storecore.knowledge.verifier import RECEIPTS
@@ -46,6 +46,7 @@ def evidence(choice: StoreChoice, start: date | None, end: date | None, out: Pat
     OUT is a new folder. OUT/verify.py verifies it with Python 3.11 or later alone. A receiver
     should take verify.py from storecore itself, and pass a hash that was kept elsewhere as --head.
     """
+    check_order(start, end)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise click.ClickException(f"{printable(str(out))} exists; give a new folder")
     with choice.open_to_read() as store:

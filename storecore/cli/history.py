@@ -13,7 +13,7 @@ from storecore.cli.screen import console, date_text, table
 from storecore.cli.show import bar_table, why_none
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
-from storecore.cli.timestamps import parse_time, time_option
+from storecore.cli.timestamps import moment_option, parse_time, time_option
 from storecore.errors import HistoryPruned, InvalidData, shown
 from storecore.knowledge.versions import BarVersion, Correction, FundamentalVersion
 from storecore.knowledge.view import at as view_at
@@ -21,6 +21,7 @@ from storecore.protocols import DataStore
 from storecore.protocols import History as Kept
 from storecore.store.base import why_lacking
 from storecore.store.questions import read_bars
+from storecore.values.suggestions import did_you_mean
 
 _CHANGES = ("recorded (UTC)", "kind", "symbol", "timeframe", "of (UTC)", "what changed")
 
@@ -107,6 +108,7 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
 @click.option(
     "--recorded",
     metavar="TIME",
+    callback=moment_option,
     help="Also show the bars as the store held them at this time.",
 )
 @click.option(
@@ -119,7 +121,12 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
 )
 @store_options
 def known_at(
-    choice: StoreChoice, when: str, symbol: str, timeframe: str, recorded: str | None, last: int
+    choice: StoreChoice,
+    when: str,
+    symbol: str,
+    timeframe: str,
+    recorded: datetime | None,
+    last: int,
 ) -> None:
     """Show the last bars of SYMBOL that were known at TIME.
 
@@ -127,10 +134,7 @@ def known_at(
     and as the store held them at that time. TIME may also be the name of a snapshot: then the bars
     are shown as the store held them when it was made. Times are in UTC.
     """
-    asked: list[datetime | None] = [None]
-    if recorded is not None:
-        what = f"--recorded={recorded!r}"
-        asked.append(_one_moment(parse_time(recorded, "--recorded"), what, recorded))
+    asked = [None] if recorded is None else [None, recorded]
     with choice.open_to_read() as store:
         moment = _moment_or_name(when, store)
         views = [view_at(store, moment, recorded=held) for held in asked]
@@ -138,7 +142,7 @@ def known_at(
         if not any(found) and not read_bars(store, symbol, last=1, timeframe=timeframe):
             raise click.ClickException(why_none(store, symbol, timeframe))
     for held, bars in zip(asked, found, strict=True):
-        then = "" if held is None else f", as recorded by {recorded}"
+        then = "" if held is None else f", as recorded by {held.isoformat(timespec='auto')}"
         known = f"{counted(len(bars), 'bar')} known at {printable(when)}{then}"
         console().print(f"{printable(symbol)}, {timeframe}: {known}")
         if bars:
@@ -146,23 +150,21 @@ def known_at(
 
 
 def _moment_or_name(text: str, store: DataStore) -> datetime | str:
-    """Return a time in ISO format, or any other text as it is: the name of a snapshot."""
+    """Return a time in ISO format, or the name of a snapshot."""
+    names = [each.name for each in store.snapshots()] if isinstance(store, Kept) else []
+    if text in names:
+        return text
     try:
         found = parse_time(text, "TIME")
     except InvalidData:
-        return text
-    if isinstance(found, datetime):
-        return found
-    names = {each.name for each in store.snapshots()} if isinstance(store, Kept) else set()
-    return text if text in names else _one_moment(found, f"TIME={text!r}", text)
-
-
-def _one_moment(found: date, what: str, text: str) -> datetime:
-    """Return a time. Raises an error for a date."""
+        raise click.ClickException(
+            f"TIME={printable(text)!r}: it is no snapshot{did_you_mean(text, names)}, and no ISO "
+            "date and time such as 2026-01-05T21:00"
+        ) from None
     if isinstance(found, datetime):
         return found
     raise click.ClickException(
-        f"{what}: a date is not one moment; give a time too, as in {text}T21:00"
+        f"TIME={text!r}: a date is not one moment; give a time too, as in {text}T21:00"
     )
 
 

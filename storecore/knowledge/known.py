@@ -53,7 +53,7 @@ class Known(NamedTuple):
         They are if no bar was recorded before it ended, which is so before the first recording.
         """
         return self.recorded is None and (
-            not has_method(self.store, "bar_versions") or self.limit < recording_began(self.store)
+            self.limit < recording_began(self.store) or not has_method(self.store, "bar_versions")
         )
 
     def bars(self, symbol: str, span: TimeRange, timeframe: str) -> list[PriceBar]:
@@ -70,10 +70,11 @@ class Known(NamedTuple):
         """Return the bars of a range that had not ended, as they were last recorded by then.
 
         A bar that is dated later than its own length after the time of the view was not forming.
+        Before the first recording there are none, whatever was pruned since.
         """
         first = max(span.first, self.ended(timeframe) + 1)
         last = min(span.last, begun_by(timeframe, self.at, self.lengths))
-        if first > last:
+        if first > last or self.limit < recording_began(self.store):
             return []
         bounds = to_datetime(first, span.aware), to_datetime(last, span.aware)
         return [each.bar for each in self._versions(symbol, bounds, timeframe)]

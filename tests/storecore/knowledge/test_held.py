@@ -399,3 +399,16 @@ def test_a_receipt_names_what_was_read(kept):
     assert [(each.as_of, each.recorded) for each in found] == [(at, at)] * 3
     assert found[2].arguments["symbols"] == ["A"]
     assert view.receipt() == []
+
+
+def test_k3_of_a_time_before_the_first_recording_no_forming_bar_is_pruned(kept):
+    """A backtest of the years before the store was made asks, and a history was pruned since."""
+    for close in (1.0, 2.0):
+        kept.write_bars("A", [bar(BASE, close, symbol="A"), bar(BASE + DAY, close, symbol="A")])
+    kept.prune_history(now(kept))
+    view = kept.at(BASE + 1.5 * DAY, recorded=now(kept))
+    kept.write_bars("A", [bar(BASE, 3.0, symbol="A")])
+    assert [each.close for each in view.read_bars("A")] == [2.0]
+    assert view.read_bar_table("A")["close"].to_pylist() == [2.0]
+    assert view.bar_coverage("A").count == 1
+    assert view.symbols() == ["A"]
