@@ -60,6 +60,7 @@ from storecore.knowledge.versions import (
     FundamentalVersion,
     Recording,
     Snapshot,
+    Unreplaced,
     columns_of,
     moment,
 )
@@ -952,6 +953,28 @@ class Store(Closing):
         found = self._bars.recorded(symbol, timeframe, span, at)
         self._check_kept(at)
         return price_bars(symbol, columns_of(found), span.aware)
+
+    def unreplaced_bars(self, symbol: str, span: TimeRange, timeframe: str) -> Unreplaced | None:
+        """Return the bars of a range and when they were recorded, if these are all its versions.
+
+        None if there are others, or if the backend has no quick way. Copies ask for it.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        return self._bars.unreplaced(symbol, timeframe, span)
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> bool:
+        """Take in bars of a range without versions, as `restore_versions` does, but sooner.
+
+        Return False, having done nothing, if they have to be looked at one by one.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        checked = restoring.quickly_checked(
+            symbol, given, self._restorable_clock().asked(), extra=self._bars.keeps_extra
+        )
+        if checked is None:
+            return False
+        self._bars.restore_unreplaced(symbol, timeframe, checked)
+        return True
 
     def known_bars(
         self, symbol: str, span: TimeRange, timeframe: str, forming: Forming

@@ -24,7 +24,7 @@ from storecore.values.times import TimeRange
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from storecore.knowledge.versions import Forming
+    from storecore.knowledge.versions import Forming, Unreplaced
 
 
 def capabilities_of(store: object) -> frozenset[str]:
@@ -107,6 +107,14 @@ class Wrapper(Store):
     ) -> list[PriceBar]:
         """Return the bars that were held at an instant, as `bar_versions` returns them."""
         return questions.held_bars(self, symbol, span, timeframe, recorded)
+
+    def unreplaced_bars(self, symbol: str, span: TimeRange, timeframe: str) -> Unreplaced | None:
+        """Return None: a copy asks for versions."""
+        return None
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> bool:
+        """Return False: a copy gives versions, which the wrapper forwards."""
+        return False
 
     def known_bars(
         self, symbol: str, span: TimeRange, timeframe: str, forming: Forming

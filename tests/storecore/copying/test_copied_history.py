@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 from random import Random
 
+import psycopg
 import pytest
 
 from storecore import CorruptData, HistoryPruned, InvalidData, copy_store, open_store
@@ -125,6 +126,63 @@ def seen(store, moment):
         ]
     except HistoryPruned:
         return "pruned"
+
+
+@pytest.fixture
+def other_place(place_in_postgres):
+    """The options of a second empty place in the database."""
+    place = {**place_in_postgres, "schema": f"{place_in_postgres['schema']}_other"}
+    yield place
+    with psycopg.connect(place["dsn"], autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {place['schema']} CASCADE")
+
+
+def corrected_and_pruned(store):
+    """Write, correct and delete, name two moments and prune; return moments that can be asked."""
+    old = written(store, seed=3, steps=12)[-1]
+    store.snapshot("early")
+    moments = [old, *written(store, seed=4, steps=12)]
+    store.snapshot("late", "after corrections")
+    moments += written(store, seed=5, steps=6)
+    store.prune_history(old)
+    return moments
+
+
+def assert_same_history(target, source, moments):
+    assert answers(target) == answers(source)
+    for moment in moments:
+        assert answers(target, moment) == answers(source, moment)
+    assert target.snapshots() == source.snapshots()
+    assert target.corrections() == source.corrections()
+    assert target.recording().pruned_before == source.recording().pruned_before
+    for each in source.snapshots():
+        assert target.at(each.name).read_bars("AAPL") == source.at(each.name).read_bars("AAPL")
+
+
+def test_from_postgres_to_postgres_the_history_stays(place_in_postgres, other_place):
+    with (
+        open_store("postgres", **place_in_postgres) as source,
+        open_store("postgres", **other_place) as target,
+    ):
+        moments = corrected_and_pruned(source)
+        report = copy_store(source, target)
+        assert (report.ok, report.notes) == (True, ())
+        assert_same_history(target, source, moments)
+        assert not any(each.added for each in copy_store(source, target).copied)
+
+
+def test_from_files_by_postgres_to_files_the_history_stays(place_in_postgres, tmp_path):
+    with (
+        open_store("file", base_path=tmp_path / "source") as source,
+        open_store("postgres", **place_in_postgres) as between,
+        open_store("file", base_path=tmp_path / "target") as target,
+    ):
+        moments = corrected_and_pruned(source)
+        for given, kept in ((source, between), (between, target)):
+            report = copy_store(given, kept)
+            assert (report.ok, report.notes) == (True, ())
+        assert_same_history(target, source, moments)
+        assert target.verify().ok
 
 
 @pytest.fixture(params=PAIRS + WITH_POSTGRES)
@@ -305,6 +363,7 @@ def test_series_and_events_are_copied_in_pieces(memories, monkeypatch):
     tables = copying_history.iter_bar_tables
     pieces = partial(tables, max_bytes=128)
     monkeypatch.setattr(copying_history, "iter_bar_tables", pieces)
+    monkeypatch.setattr(copying_history, "_BARS", 0)
     monkeypatch.setattr(copying_history, "_EVENTS", 3)
     assert copy_store(source, target).ok
     assert answers(target) == answers(source)
