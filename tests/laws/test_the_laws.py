@@ -81,12 +81,12 @@ class TestPostgres(DataStoreSuite):
         return postgres_backend()
 
     @pytest.fixture
-    def reopen(self, place_in_postgres):
-        return partial(PostgresDataStore, **place_in_postgres)
+    def reopen(self, empty_in_postgres):
+        return partial(PostgresDataStore, **empty_in_postgres)
 
     @pytest.fixture
-    def tamper(self, place_in_postgres):
-        return partial(changed_in_postgres, **place_in_postgres)
+    def tamper(self, empty_in_postgres):
+        return partial(changed_in_postgres, **empty_in_postgres)
 
     @pytest.fixture
     def nowhere(self, place_in_postgres):
