@@ -1,7 +1,9 @@
 """What of a store was known at a time: the present of what had ended, and its history.
 
 A bar that had ended is shown as it is recorded now, or as it was held at `recorded`. A bar that was
-still forming is shown as it was last recorded by then: only a store with `History` can tell.
+still forming is shown as it was last recorded by then: only a store with `History` can tell. If
+that version was pruned, or was not kept, the bar is not shown. Only a pruned `recorded` raises
+`HistoryPruned`, whatever the time of the view.
 """
 
 from __future__ import annotations
@@ -62,7 +64,11 @@ class Known(NamedTuple):
         if quickly is not None:
             return cast(list[PriceBar], quickly)
         ended = min(span.last, self.ended(timeframe))
-        bars = [] if span.first > ended else self._ended_bars(symbol, span, ended, timeframe)
+        if span.first <= ended:
+            bars = self._ended_bars(symbol, span, ended, timeframe)
+        else:
+            bars = []
+            self._check_recorded(symbol, span, timeframe)
         bars += self.forming(symbol, span, timeframe)
         return bars if span.newest is None else bars[-span.newest :]
 
@@ -70,7 +76,8 @@ class Known(NamedTuple):
         """Return the bars of a range that had not ended, as they were last recorded by then.
 
         A bar that is dated later than its own length after the time of the view was not forming.
-        Before the first recording there are none, whatever was pruned since.
+        Before the first recording there are none. A bar whose version of then was pruned is left
+        out: it cannot be told from one of which nothing had been recorded by then.
         """
         first = max(span.first, self.ended(timeframe) + 1)
         last = min(span.last, begun_by(timeframe, self.at, self.lengths))
@@ -204,16 +211,26 @@ class Known(NamedTuple):
         bars: list[PriceBar] = held(symbol, span._replace(last=until), timeframe, self.recorded)
         return bars
 
-    def _versions(self, symbol: str, bounds: tuple[Any, Any], timeframe: str) -> list[Any]:
-        """Return the versions of bars that were held at the limit, if it is known since when."""
-        limit = to_datetime(self.limit, aware=True)
+    def _check_recorded(self, symbol: str, span: TimeRange, timeframe: str) -> None:
+        """Ask what was held at `recorded`, of one instant: this raises if it was pruned.
+
+        From then on, no write is recorded at or before it (law K3).
+        """
         if self.recorded is not None:
-            asked = {"timeframe": timeframe, "recorded": limit}
-            found = self.store.bar_versions(symbol, *bounds, **asked)
-            return [each for each in found if each.recorded_at is not None]
+            bound = to_datetime(span.first, span.aware)
+            asked = {"timeframe": timeframe, "recorded": self._moment()}
+            self.store.bar_versions(symbol, bound, bound, **asked)
+
+    def _versions(self, symbol: str, bounds: tuple[Any, Any], timeframe: str) -> list[Any]:
+        """Return the versions of bars that were held at the limit, if it is known since when.
+
+        Those of a time before `recorded` are of the versions that are left.
+        """
+        limit = to_datetime(self.limit, aware=True)
+        asked = {"recorded": limit} if self.recorded == self.limit else {}
         return [
             each
-            for each in self.store.bar_versions(symbol, *bounds, timeframe=timeframe)
+            for each in self.store.bar_versions(symbol, *bounds, timeframe=timeframe, **asked)
             if each.recorded_at is not None
             and each.recorded_at <= limit
             and (each.replaced_at is None or each.replaced_at > limit)

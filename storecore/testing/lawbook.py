@@ -187,7 +187,10 @@ LAWS: dict[str, Law] = {
     ),
     "K3": Law(
         "`recorded=r` shows what the store held at r. The same question is answered in the same "
-        "way for ever, or with `HistoryPruned`. The clock of recording is strictly increasing for "
+        "way for ever, or with `HistoryPruned` if r is before what was pruned or not kept. In "
+        "`at(t, recorded=r)` it is r alone that counts for that, not t: a view of a time before "
+        "the pruning shows what had ended by t. A bar that was forming at t is left out if its "
+        "version of then is gone. The clock of recording is strictly increasing for "
         "each write that makes a version, and it persists. What becomes visible after a question "
         "about r is never recorded at or before r. What will be recorded is not known: a moment in "
         "the future is refused. Pruning does not cut under a snapshot.",

@@ -241,6 +241,15 @@ def test_at_also_shows_what_was_held_at_a_time_of_recording(cli, corrected):
     assert [told[2].split()[4], told[5].split()[4]] == ["102.50", "100.00"]
 
 
+def test_at_shows_what_was_held_at_a_time_after_the_pruning(cli, corrected):
+    now = corrected.recorded_now()
+    corrected.prune_history(now)
+    recorded = now.isoformat().removesuffix("+00:00")
+    told = lines(cli("at", "2026-01-06T00:00", "AAPL", "--recorded", recorded, *ARGS))
+    assert told[3] == f"AAPL, 1d: 1 bar known at 2026-01-06T00:00, as recorded by {recorded}"
+    assert [told[2].split()[4], told[5].split()[4]] == ["102.50", "102.50"]
+
+
 def test_at_takes_the_name_of_a_snapshot(cli, corrected):
     corrected.snapshot("2026-q1")
     corrected.write_bars("AAPL", [bar(JAN_5, 103.0)])
