@@ -29,7 +29,7 @@ from storecore.config.nested import NestedStore
 from storecore.errors import ConfigError, StorageError, StoreError
 from storecore.errors.parts import items_of, name_part, naming
 from storecore.knowledge.histories import RECORDED, Histories, Part
-from storecore.knowledge.versions import Correction, Snapshot
+from storecore.knowledge.versions import Correction, Recording, Snapshot
 from storecore.models import PriceBar
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.protocols import CAPABILITIES, METHODS, DataStore, declaration, methods_of
@@ -46,10 +46,12 @@ from storecore.values.times import TimeRange, latest_instant
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from storecore.knowledge.versions import Forming
+    from storecore.knowledge.restoring import AnyVersion
+    from storecore.knowledge.versions import Forming, Unreplaced
 
 KINDS = ("bars", "fundamentals", "events", "states", "audit")
 _RENAME = "rename_symbol"
+_COPYING = frozenset({"recording", "restore_versions", "restore_recording"})
 _NO_RENAME = (
     "bars, fundamentals and events are in several stores, which cannot rename in one step; rename "
     'in each of them, as in store.routes["bars"].rename_symbol(old, new)'
@@ -150,6 +152,37 @@ class RoutedStore(Store):
         return self._histories.now()
 
     @offered()
+    def recording(self) -> Recording:
+        """Return which series have versions, and from when on. It moves no clock."""
+        self._check_open()
+        return self._histories.recording()
+
+    @offered()
+    def restore_versions(self, versions: Iterable[AnyVersion], *, timeframe: str = "1d") -> None:
+        """Take in versions of another store, each in the store of its kind (`copy_store`).
+
+        After an error some stores may have theirs, but none has the events. Restore again.
+        """
+        self._check_open()
+        self._histories.restore_versions(versions, timeframe)
+
+    @offered()
+    def restore_recording(
+        self,
+        recorded: datetime,
+        *,
+        pruned_before: datetime | None = None,
+        snapshots: Iterable[Snapshot] = (),
+    ) -> None:
+        """Move clock and horizon of each store with a history on, and add the snapshots to each.
+
+        A snapshot is left out if any store has another one of that name. After an error some
+        stores may be behind. Restore again.
+        """
+        self._check_open()
+        self._histories.restore_recording(recorded, pruned_before, snapshots)
+
+    @offered()
     def prune_history(self, before: datetime) -> int:
         """Remove the versions that were replaced at or before a moment; return their number.
 
@@ -194,6 +227,15 @@ class RoutedStore(Store):
             own = getattr(store, "held_bars", None) or partial(questions.held_bars, store)
             bars: list[PriceBar] = own(symbol, span, timeframe, recorded)
             return bars
+
+    def unreplaced_bars(self, symbol: str, span: TimeRange, timeframe: str) -> Unreplaced | None:
+        """Return what the store of the bars does, None if it is no `Store`."""
+        found: Unreplaced | None = self._quickly("unreplaced_bars", symbol, span, timeframe)
+        return found
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> bool:
+        """Take in bars of a range without versions; return False if the store of bars cannot."""
+        return bool(self._quickly("restore_unreplaced", symbol, timeframe, given))
 
     def known_bars(
         self, symbol: str, span: TimeRange, timeframe: str, forming: Forming
@@ -264,7 +306,9 @@ class RoutedStore(Store):
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
         if method == _RENAME and method in self._reasons:
             return False
-        return METHODS[method].capability in self._capabilities
+        if METHODS[method].capability not in self._capabilities:
+            return False
+        return method not in _COPYING or self._histories.have(method)
 
     def _quickly(self, method: str, *asked: Any) -> Any:
         """Return the answer of the store of the bars, None if it is no `Store`."""

@@ -7,22 +7,32 @@ that is behind, of another machine, is waited for, but not longer than `MOST_APA
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from operator import attrgetter
 from time import monotonic, sleep
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
 from storecore.errors import InvalidData, shown
 from storecore.errors.parts import naming
 from storecore.knowledge.clock import check_prunable
-from storecore.knowledge.versions import Correction, Kind, Snapshot
+from storecore.knowledge.versions import (
+    BarVersion,
+    Correction,
+    FundamentalVersion,
+    Kind,
+    Recording,
+    Snapshot,
+)
 from storecore.store.questions import recording_began
 from storecore.values.names import check_name
 from storecore.values.times import EARLIEST, exact_instant, latest_instant, to_datetime
+
+if TYPE_CHECKING:
+    from storecore.knowledge.restoring import AnyVersion
 
 MOST_APART = 5.0
 """For how many seconds a question waits for a clock that is behind another one."""
@@ -44,6 +54,10 @@ class Histories:
     def __init__(self, parts: tuple[Part, ...]) -> None:
         self._parts = parts
         self._settled = EARLIEST  # up to here all clocks were asked; threads may set it back
+
+    def have(self, method: str) -> bool:
+        """Return whether all stores have a method; one for an earlier release may lack it."""
+        return all(hasattr(each.store, method) for each in self._parts)
 
     def began(self) -> int:
         """Return an instant before which none of the stores recorded a version."""
@@ -78,6 +92,50 @@ class Histories:
                 each = store.corrections(since, symbol=symbol)
             found += [one for one in each if one.kind in kinds]
         return sorted(found, key=lambda each: (each.recorded_at, RECORDED.index(each.kind)))
+
+    def recording(self) -> Recording:
+        """Return what the stores have recorded, of the kinds asked of each.
+
+        The last question and the horizon are the latest of all stores.
+        """
+        of: dict[str, Recording] = {}
+        for name, store, kinds in self._parts:
+            with naming(name):
+                of |= dict.fromkeys(kinds, store.recording())
+        asked = (each.asked_at for each in of.values())
+        pruned = (each.pruned_before for each in of.values())
+        return Recording(
+            asked_at=max(filter(None, asked), default=None),
+            pruned_before=max(filter(None, pruned), default=None),
+            is_kept=all(each.is_kept for each in of.values()),
+            series=of["bars"].series,
+            symbols=of["fundamentals"].symbols,
+        )
+
+    def restore_versions(self, versions: Iterable[AnyVersion], timeframe: str) -> None:
+        """Give each store the versions of its kinds; that of the events is the last one.
+
+        So after an error all can be given again: events are appended after everything else.
+        """
+        timeframe, given = check_name(timeframe, "timeframe"), list(versions)
+        for name, store, kinds in sorted(self._parts, key=lambda each: "events" in each.kinds):
+            own = [each for each in given if _kind_of(each) in kinds]
+            if own:
+                with naming(name):
+                    store.restore_versions(own, timeframe=timeframe)
+
+    def restore_recording(
+        self, recorded: datetime, pruned_before: datetime | None, snapshots: Iterable[Snapshot]
+    ) -> None:
+        """Move the clock and the horizon of each store on, and add the snapshots to each.
+
+        A snapshot whose name a store has for another one is left out of all.
+        """
+        kept = [each for _, each in self._kept()]
+        added = [one for one in snapshots if all(own.get(one.name, one) == one for own in kept)]
+        for name, store, _ in self._parts:
+            with naming(name):
+                store.restore_recording(recorded, pruned_before=pruned_before, snapshots=added)
 
     def snapshots(self) -> list[Snapshot]:
         """Return the snapshots that all stores have, each of the latest moment among them.
@@ -152,6 +210,12 @@ class Histories:
         for part in self._parts:
             with naming(part.name):
                 yield part, {each.name: each for each in part.store.snapshots()}
+
+
+def _kind_of(version: AnyVersion) -> Kind:
+    if isinstance(version, BarVersion):
+        return "bars"
+    return "fundamentals" if isinstance(version, FundamentalVersion) else "events"
 
 
 def _wait_for(store: Any, at: int, deadline: float) -> None:

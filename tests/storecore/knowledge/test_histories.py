@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
-from storecore import InvalidData, InvalidName, StorageError
+from storecore import HistoryPruned, InvalidData, InvalidName, StorageError
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.readonly import ReadonlyStore
 from storecore.builtin.routed import RoutedStore
+from storecore.copying import copy_store
 from storecore.knowledge import histories
 from storecore.knowledge.clock import machine_now
+from storecore.knowledge.versions import Snapshot
 from storecore.testing.recorded import RecordedLaws
+from storecore.values.times import EVER
 
 JAN_5, JAN_9 = datetime(2026, 1, 5), datetime(2026, 1, 9, tzinfo=UTC)
 FAR = 3_600_000_000
@@ -226,6 +230,128 @@ def test_a_foreign_store_tells_what_bars_it_held(bars, rest, bar):
     then = store.recorded_now()
     store.write_bars("AAPL", [bar(close=2.0)])
     assert [each.close for each in store.at(JAN_9, recorded=then).read_bars("AAPL")] == [1.0]
+
+
+def corrected(bar, event, fundamental):
+    """Return a store with a history of each kind, and a snapshot."""
+    source = MemoryDataStore()
+    source.write_bars("AAPL", [bar(close=1.0)])
+    source.write_fundamental("MSFT", fundamental(symbol="MSFT"))
+    source.snapshot("q1", "note")
+    source.write_bars("AAPL", [bar(close=2.0)])
+    source.write_event(event())
+    source.delete_events(JAN_5, JAN_5)
+    return source
+
+
+def versions_of(store):
+    return [
+        *store.bar_versions("AAPL"),
+        *store.fundamental_versions("MSFT"),
+        *store.event_versions(),
+    ]
+
+
+def test_versions_of_all_kinds_are_restored_each_into_its_route(
+    store, bars, rest, bar, event, fundamental
+):
+    source = corrected(bar, event, fundamental)
+    store.restore_versions(versions_of(source))
+    assert versions_of(store) == versions_of(source)
+    assert versions_of(bars) == source.bar_versions("AAPL")
+    assert rest.bar_versions("AAPL") == []
+
+
+def test_bars_are_restored_under_their_timeframe_even_if_there_are_none(store, bars, bar):
+    source = MemoryDataStore()
+    source.write_bars("AAPL", [bar()])
+    store.restore_versions(source.bar_versions("AAPL"), timeframe="1h")
+    assert bars.timeframes("AAPL") == ["1h"]
+    with pytest.raises(InvalidName):
+        store.restore_versions([], timeframe="")
+
+
+@pytest.mark.parametrize("routes", [("default", "bars"), ("events", "default")])
+def test_after_an_error_no_events_are_restored_so_all_can_be_again(routes, bar, event, fundamental):
+    source, taking = corrected(bar, event, fundamental), MemoryDataStore()
+    stores = dict(zip(routes, (taking, ReadonlyStore(MemoryDataStore())), strict=True))
+    with pytest.raises(StorageError, match=rf"^{routes[1]}: restore_versions: "):
+        RoutedStore(stores).restore_versions(versions_of(source))
+    assert taking.event_versions() == []
+
+
+def test_the_recording_is_that_of_the_kinds_of_each_route(store, bars, rest, bar, fundamental):
+    empty = store.recording()
+    assert (empty.asked_at, empty.pruned_before, empty.is_kept) == (None, None, True)
+    rest.write_bars("LEFT", [bar(symbol="LEFT")])
+    bars.write_fundamental("LEFT", fundamental(symbol="LEFT"))
+    store.write_bars("AAPL", [bar()])
+    store.write_fundamental("MSFT", fundamental(symbol="MSFT"))
+    for each in (bars, rest):
+        each.prune_history(each.recorded_now())
+        found = store.recording()
+        assert (found.series, found.symbols) == ((("AAPL", "1d"),), ("MSFT",))
+        assert found.pruned_before == each.recording().pruned_before
+        assert found.asked_at == each.recording().asked_at
+
+
+def test_a_route_that_keeps_no_history_is_told(bars):
+    store = RoutedStore({"default": MemoryDataStore(history=False), "bars": bars})
+    assert not store.recording().is_kept
+
+
+def test_clock_horizon_and_snapshots_are_restored_into_every_route(
+    store, bars, rest, bar, event, fundamental
+):
+    source = corrected(bar, event, fundamental)
+    (named,), ahead = source.snapshots(), source.recorded_now() + timedelta(days=1)
+    store.restore_recording(ahead, pruned_before=named.recorded_at, snapshots=iter([named]))
+    early = named.recorded_at - timedelta(microseconds=1)
+    for each in (bars, rest):
+        assert each.snapshots() == store.snapshots() == [named]
+        assert each.recorded_now() == ahead
+        for ask in (partial(each.bar_versions, "AAPL"), each.event_versions):
+            with pytest.raises(HistoryPruned):
+                ask(recorded=early)
+
+
+def test_a_snapshot_whose_name_any_route_has_for_another_one_is_restored_into_none(
+    store, bars, rest
+):
+    own, until = rest.snapshot("q1"), rest.recorded_now()
+    others = [Snapshot("q1", until), Snapshot("q2", until)]
+    for _ in range(2):  # a snapshot that is there already is the same one
+        store.restore_recording(until, snapshots=others)
+        assert rest.snapshots() == [own, others[1]]
+        assert bars.snapshots() == store.snapshots() == others[1:]
+
+
+def test_a_route_for_an_earlier_release_has_no_history_that_can_be_copied(bars, rest, bar):
+    class Earlier(Foreign):
+        def __getattr__(self, name):
+            if name in ("recording", "restore_versions", "restore_recording", "unreplaced_bars"):
+                raise AttributeError(name)
+            return super().__getattr__(name)
+
+    store = RoutedStore({"default": rest, "bars": Earlier(bars)}, rest.capabilities)
+    for name in ("recording", "restore_versions", "restore_recording"):
+        assert not hasattr(store, name)
+    store.write_bars("AAPL", [bar()])
+    report = copy_store(store, target := MemoryDataStore())
+    assert report.ok
+    assert target.read_bars("AAPL") == [bar()]
+
+
+def test_bars_that_were_never_replaced_go_through_a_route_in_columns(store, bars, bar, event):
+    source = MemoryDataStore()
+    source.write_bars("AAPL", [bar()])
+    given = source.unreplaced_bars("AAPL", EVER, "1d")
+    assert store.restore_unreplaced("AAPL", "1d", given)
+    assert store.unreplaced_bars("AAPL", EVER, "1d") == given
+    assert bars.bar_versions("AAPL") == source.bar_versions("AAPL")
+    foreign = RoutedStore({"default": bars, "bars": object()}, bars.capabilities)
+    assert not foreign.restore_unreplaced("AAPL", "1d", given)
+    assert foreign.unreplaced_bars("AAPL", EVER, "1d") is None
 
 
 class TestHistoriesTogether(RecordedLaws):
