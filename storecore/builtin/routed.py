@@ -212,6 +212,13 @@ class RoutedStore(Store):
         self._check_open()
         return self._histories.drop_snapshot(name)
 
+    def recorders(self) -> list[DataStore]:
+        """Return the stores with bars, fundamentals or events; each has a clock of its own.
+
+        A copy asks for them.
+        """
+        return [each.store for each in self._parts()]
+
     def recording_began(self) -> int:
         """Return an instant before which no store recorded a version."""
         return self._histories.began()

@@ -414,14 +414,22 @@ class _Copy(NamedTuple):
         A clock that is not asked again goes by the machine's, so it need not know `until`, unless
         that is in the future. An earlier copy may have been killed before it moved the clock.
         """
+        if self.seen.is_changed or any(each not in self.target.snapshots() for each in snapshots):
+            return True
+        parts = getattr(self.target, "recorders", None)  # a killed copy may have moved one of them
+        clocks = [(self.target, self.kept)]
+        if parts is not None:
+            clocks = [(each, each.recording()) for each in parts()]
+        return any(self._is_behind(*each) for each in clocks)
+
+    def _is_behind(self, store: Any, kept: Recording) -> bool:
+        """Return whether the clock or the horizon of a store is behind the source's."""
         is_future = exact_instant(self.until, "until") > machine_now()
         first = datetime.min.replace(tzinfo=UTC)
         return (
-            self.seen.is_changed
-            or (self.kept.asked_at or first) < (self.until if is_future else self.seen.last)
-            or (self.kept.pruned_before or first) < (self.given.pruned_before or first)
-            or any(each not in self.target.snapshots() for each in snapshots)
-            or recording_began(self.target) > EARLIEST
+            (kept.asked_at or first) < (self.until if is_future else self.seen.last)
+            or (kept.pruned_before or first) < (self.given.pruned_before or first)
+            or recording_began(store) > EARLIEST
         )
 
 

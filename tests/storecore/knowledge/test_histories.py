@@ -7,11 +7,10 @@ from functools import partial
 
 import pytest
 
-from storecore import HistoryPruned, InvalidData, InvalidName, StorageError
+from storecore import HistoryPruned, InvalidData, InvalidName, StorageError, copy_store, open_store
 from storecore.builtin.memory import MemoryDataStore
 from storecore.builtin.readonly import ReadonlyStore
 from storecore.builtin.routed import RoutedStore
-from storecore.copying import copy_store
 from storecore.knowledge import histories
 from storecore.knowledge.clock import machine_now
 from storecore.knowledge.versions import Snapshot
@@ -326,6 +325,28 @@ def test_a_snapshot_whose_name_any_route_has_for_another_one_is_restored_into_no
         assert bars.snapshots() == store.snapshots() == others[1:]
 
 
+@pytest.mark.parametrize("failing", ["bars", "rest"])
+def test_a_copy_that_was_ended_between_two_routes_is_finished_by_the_next_one(
+    failing, store, bars, rest, bar, event, fundamental, monkeypatch
+):
+    source = corrected(bar, event, fundamental)
+    source.drop_snapshot("q1")
+    source.prune_history(source.corrections()[0].recorded_at)
+
+    def killed(self, *args, **kwargs):
+        raise StorageError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr({"bars": bars, "rest": rest}[failing], "restore_recording", killed)
+        with pytest.raises(StorageError, match="killed"):
+            copy_store(source, store)
+    assert copy_store(source, store).ok
+    pruned = source.recording().pruned_before
+    assert [each.recording().pruned_before for each in (bars, rest)] == [pruned, pruned]
+    monkeypatch.setattr(RoutedStore, "restore_recording", killed)
+    assert copy_store(source, store).ok, "a copy to an equal store writes nothing"
+
+
 def test_a_route_for_an_earlier_release_has_no_history_that_can_be_copied(bars, rest, bar):
     class Earlier(Foreign):
         def __getattr__(self, name):
@@ -352,6 +373,21 @@ def test_bars_that_were_never_replaced_go_through_a_route_in_columns(store, bars
     foreign = RoutedStore({"default": bars, "bars": object()}, bars.capabilities)
     assert not foreign.restore_unreplaced("AAPL", "1d", given)
     assert foreign.unreplaced_bars("AAPL", EVER, "1d") is None
+
+
+def test_a_history_is_copied_through_routes_of_the_backend_file(tmp_path, bar, event, fundamental):
+    source, target = corrected(bar, event, fundamental), MemoryDataStore()
+    routes = {
+        "default": {"backend": "file", "base_path": tmp_path / "rest"},
+        "bars": {"backend": "file", "base_path": tmp_path / "bars"},
+    }
+    with open_store("routed", **routes) as through:
+        assert copy_store(source, through).ok
+        assert copy_store(through, target).ok
+    with open_store("routed", **routes) as again:
+        assert versions_of(again) == versions_of(target) == versions_of(source)
+        assert again.snapshots() == target.snapshots() == source.snapshots()
+        assert again.corrections() == source.corrections()
 
 
 class TestHistoriesTogether(RecordedLaws):
