@@ -6,14 +6,15 @@ them must be the source's, or only the present is copied (`PresentOnly`). Then e
 series is restored, if the target lacks a part of it, and both sides are digested for the report.
 Of bars that were never replaced no object is made: they are read, compared and restored in columns,
 20 times as fast, if both stores are `Store` and offer it (`unreplaced_bars`, `restore_unreplaced`).
-The target's clock, horizon and snapshots come last. So a killed copy can be run again.
+The target's clock, horizon and snapshots come last, unless the target has them already. So a killed
+copy can be run again, and a copy to an equal target writes nothing.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +22,7 @@ from msgspec.structs import replace
 
 from storecore.copying.report import Copied, LeftOut, Progress
 from storecore.errors import CorruptData, HistoryPruned, InvalidData
+from storecore.knowledge.clock import machine_now
 from storecore.knowledge.restoring import AnyVersion, are_restorable, is_restorable, span_of
 from storecore.knowledge.versions import (
     BarVersion,
@@ -40,14 +42,18 @@ from storecore.store.digests import (
     canonical_filing,
     content_of,
 )
+from storecore.store.questions import recording_began
 from storecore.store.tables import iter_bar_tables
-from storecore.values.times import TimeRange, exact_instant, time_range
+from storecore.values.times import EARLIEST, TimeRange, exact_instant, time_range, to_datetime
 
 _STEP = timedelta(microseconds=1)
 _BARS, _EVENTS = 250_000, 10_000  # at once
 _Bounds = tuple[datetime, datetime]
 _OWN = "the target has versions that the source has not; copy into an empty store"
-_ASKED = "the target was asked about a moment at which the source held more"
+_ASKED = (
+    "the target was asked about a moment at which the source held more, and that answer must not "
+    "change; copy into an empty store"
+)
 
 
 class PresentOnly(Exception):
@@ -287,6 +293,25 @@ def _time_of_event(version: Any) -> int:
     return exact_instant(version.event.timestamp, "timestamp")
 
 
+class _Seen:
+    """What a copy has found so far: whether the target lacked versions, and the last instant."""
+
+    def __init__(self) -> None:
+        self.is_changed = False
+        self.last = datetime.min.replace(tzinfo=UTC)
+
+    def see(self, instants: Iterable[datetime | None]) -> None:
+        """Look at instants of versions of the source."""
+        self.last = max([self.last, *(each for each in instants if each is not None)])
+
+    def see_bars(self, bars: Unreplaced) -> None:
+        """Look at the instants of bars in columns."""
+        import pyarrow.compute as pc
+
+        last = pc.max(bars.recorded).as_py()
+        self.see([] if last is None else [to_datetime(last, aware=True)])
+
+
 class _Copy(NamedTuple):
     """A copy of versions, as of the moment `until` of the source."""
 
@@ -296,6 +321,7 @@ class _Copy(NamedTuple):
     given: Recording
     kept: Recording
     progress: Progress
+    seen: _Seen
 
     def items(self) -> list[_Item]:
         """Return what either side has versions of, in the order of reports."""
@@ -351,12 +377,14 @@ class _Copy(NamedTuple):
                 continue
             added += len(quick.given.bars) - len(quick.kept.bars)
             _add_bars(source, quick.given)
+            self.seen.see_bars(quick.given)
             kept = quick.kept if quick.is_same() else quick.read_again(self.target)
             if kept is None:  # another writer has replaced some meanwhile
                 _add(item, target, self._unpruned(item.versions(self.target, bounds)))
             else:
                 _add_bars(target, kept)
             item.tell(self.progress, quick.given.recorded)
+        self.seen.is_changed = self.seen.is_changed or added > 0
         yield from _report(item, source, target, added)
 
     def _copy_versions(self, item: _Item, bounds: _Bounds, source: _Side, target: _Side) -> int:
@@ -366,17 +394,34 @@ class _Copy(NamedTuple):
         if missing:
             item.restore(self.target, missing)
             kept = self._unpruned(item.versions(self.target, bounds))
+        self.seen.see(each.replaced_at or each.recorded_at for each in given)
         _add(item, source, given)
         _add(item, target, kept)
         item.tell(self.progress, [each for each in given if each.replaced_at is None])
         return len(missing)
 
     def end(self, snapshots: Iterable[Snapshot]) -> None:
-        """Move the target's clock and horizon on, and add the snapshots."""
-        self.target.restore_recording(
-            self.until,
-            pruned_before=self.given.pruned_before,
-            snapshots=[each for each in snapshots if each.recorded_at <= self.until],
+        """Move the target's clock and horizon on, and add the snapshots, if it lacks any of it."""
+        named = [each for each in snapshots if each.recorded_at <= self.until]
+        if self._lacks_recording(named):
+            self.target.restore_recording(
+                self.until, pruned_before=self.given.pruned_before, snapshots=named
+            )
+
+    def _lacks_recording(self, snapshots: list[Snapshot]) -> bool:
+        """Return whether the target's clock, horizon or snapshots are behind the source's.
+
+        A clock that is not asked again goes by the machine's, so it need not know `until`, unless
+        that is in the future. An earlier copy may have been killed before it moved the clock.
+        """
+        is_future = exact_instant(self.until, "until") > machine_now()
+        first = datetime.min.replace(tzinfo=UTC)
+        return (
+            self.seen.is_changed
+            or (self.kept.asked_at or first) < (self.until if is_future else self.seen.last)
+            or (self.kept.pruned_before or first) < (self.given.pruned_before or first)
+            or any(each not in self.target.snapshots() for each in snapshots)
+            or recording_began(self.target) > EARLIEST
         )
 
 
@@ -412,7 +457,7 @@ def _begun(source: DataStore, target: DataStore, progress: Progress) -> _Copy:
         given, kept = source.recording(), target.recording()
     except (CorruptData, HistoryPruned) as error:
         raise PresentOnly(str(error)) from error
-    return _Copy(cast(Any, source), cast(Any, target), until, given, kept, progress)
+    return _Copy(cast(Any, source), cast(Any, target), until, given, kept, progress, _Seen())
 
 
 def _check_snapshots(given: Sequence[Snapshot], copy: _Copy) -> None:

@@ -1,6 +1,6 @@
 """A copy carries what was replaced, with both instants, the horizon, and the snapshots."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 
@@ -259,6 +259,8 @@ def test_a_target_that_was_asked_about_a_moment_keeps_its_answer(pair):
     report = copy_store(source, target)
     assert report.ok
     assert "was asked" in report.notes[0]
+    assert report.why_no_history.startswith("the target was asked about a moment")
+    assert repr(report).endswith("no history)")
     assert target.bar_versions("AAPL", recorded=moment) == []
     with pytest.raises(InvalidData, match="must not change"):
         target.restore_versions(source.bar_versions("AAPL"))
@@ -271,6 +273,7 @@ def test_without_history_only_the_present_is_copied(pair):
     report = copy_store(source, target, history=False)
     assert report.ok
     assert report.notes[0].endswith("its own times of recording")
+    assert report.why_no_history == ""
     assert [each.bar.close for each in target.bar_versions("AAPL")] == [11.0]
 
 
@@ -537,3 +540,48 @@ def test_a_repeated_copy_ends_bars_of_one_month_only(pair):
     assert copy_store(source, target).notes == ()
     versions = source.bar_versions("AAPL", timeframe="1m")
     assert target.bar_versions("AAPL", timeframe="1m") == versions
+
+
+class Killed(Exception):
+    """A copy ends here."""
+
+
+def test_a_copy_that_was_killed_before_its_end_moves_the_clock_when_it_is_run_again(
+    pair, monkeypatch
+):
+    source, target = pair
+    source.write_bars("AAPL", [bar("AAPL", DAYS[0], 1.0)])
+    copy_store(source, target)
+    source.write_bars("AAPL", [bar("AAPL", DAYS[0], 2.0)])
+
+    def die(copy, snapshots):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(copying_history._Copy, "end", die)
+        with pytest.raises(Killed):
+            copy_store(source, target)
+    last = source.bar_versions("AAPL")[-1].recorded_at
+    assert copy_store(source, target).notes == ()
+    assert target.recording().asked_at >= last
+
+
+def test_a_clock_ahead_of_the_machines_is_copied_though_nothing_else_is(pair):
+    source, target = pair
+    source.write_bars("AAPL", [bar("AAPL", DAYS[0], 1.0)])
+    copy_store(source, target)
+    ahead = source.recorded_now() + timedelta(days=1)
+    source.restore_recording(ahead)
+    assert copy_store(source, target).ok
+    assert target.recorded_now() >= ahead
+
+
+@pytest.mark.parametrize("change", ["snapshot", "prune_history"])
+def test_a_snapshot_or_a_horizon_is_copied_though_nothing_else_is(pair, change):
+    source, target = pair
+    source.write_bars("AAPL", [bar("AAPL", DAYS[0], 1.0)])
+    copy_store(source, target)
+    getattr(source, change)("q1" if change == "snapshot" else source.recorded_now())
+    assert copy_store(source, target).notes == ()
+    assert target.snapshots() == source.snapshots()
+    assert target.recording().pruned_before == source.recording().pruned_before
