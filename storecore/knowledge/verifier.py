@@ -43,6 +43,10 @@ BAR = {"symbol", "date", *PRICES, "volume", "extra"}
 NUMBERS = ("date", *PRICES, "volume", "exact dates", "exact volumes")
 NOTHING = sha256().hexdigest()
 ACCEPTED, REJECTED, INCOMPLETE, USAGE = 0, 1, 2, 3
+UNEXPECTED = (
+    *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+    struct.error,
+)
 _HASH = re.compile(rb',"hash":"([0-9a-f]{64})"\}')
 _SIXTEEN_DIGITS = re.compile(r"[0-9a-f]{16}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -467,9 +471,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = verify(given.folder, given.head)
     except (Forged, OSError) as error:
         print(f"REJECTED: {error}")
-    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-        print(f"REJECTED: not what storecore writes: {error!r}")
-    except (AttributeError, struct.error) as error:
+    except UNEXPECTED as error:
         print(f"REJECTED: not what storecore writes: {error!r}")
     else:
         return report(outcome)
