@@ -53,7 +53,7 @@ class Known(NamedTuple):
         They are if no bar was recorded before it ended, which is so before the first recording.
         """
         return self.recorded is None and (
-            not has_method(self.store, "bar_versions") or self.limit < recording_began(self.store)
+            self.limit < recording_began(self.store) or not has_method(self.store, "bar_versions")
         )
 
     def bars(self, symbol: str, span: TimeRange, timeframe: str) -> list[PriceBar]:

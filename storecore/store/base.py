@@ -298,8 +298,11 @@ class Store(Closing):
         bounds are naive, the dates are naive; if they are aware, the dates are aware UTC. Raises
         `InvalidData` if only one bound is aware.
         """
+        return self.span_bars(symbol, time_range(start, end, last), timeframe)
+
+    def span_bars(self, symbol: str, span: TimeRange, timeframe: str) -> list[PriceBar]:
+        """Return the bars of a range, as `read_bars` does. Views ask for them."""
         symbol, timeframe = self._series(symbol, timeframe)
-        span = time_range(start, end, last)
         found = self._bars.read(symbol, timeframe, span)
         if isinstance(found, BarColumns):
             if span.newest is not None:
@@ -359,11 +362,20 @@ class Store(Closing):
 
         With `last`, return only that many of each symbol, the newest of the range.
         """
+        return self.span_table(symbols, time_range(start, end, last), timeframe, columns)
+
+    def span_table(
+        self,
+        symbols: str | Iterable[str],
+        span: TimeRange,
+        timeframe: str,
+        columns: Iterable[str] | None,
+    ) -> pa.Table:
+        """Return the bars of a range, as `read_bar_table` does. Views ask for them."""
         from storecore.bars.query import bar_query, newest_of_each
 
         timeframe = self._name(timeframe, "timeframe")
         query = bar_query(symbols, columns, extra=self._bars.keeps_extra)
-        span = time_range(start, end, last)
         series = self._bars.read_many(query.symbols, timeframe, span, query.columns)
         if span.newest is not None:
             series = newest_of_each(series, span.newest)
