@@ -448,10 +448,9 @@ class MemoryBars(BarCollection):
 
     def corrected(self, since: int) -> list[tuple[str, str, TimeRange]]:
         """Return each series with versions that were replaced at or after an instant."""
-        known = list(self.by_series.items())
         return [
             (*key, EVER)
-            for key, series in known
+            for key, series in self._known().items()
             if any(each[-1][-1] >= since for each in series.past.values())
         ]
 
@@ -522,11 +521,15 @@ class MemoryBars(BarCollection):
 
     def series(self) -> list[_Key]:
         """Return symbol and timeframe of each series."""
-        return [key for key, each in list(self.by_series.items()) if each.rows]
+        return [key for key, each in self._known().items() if each.rows]
+
+    def _known(self) -> dict[_Key, _Series]:
+        """Return the series of now: other threads may add some, and only a copy is one step."""
+        return dict(self.by_series)
 
     def inventory(self) -> Iterator[SeriesCoverage]:
         """Yield the extent of each series."""
-        for (symbol, timeframe), (rows, *_) in list(self.by_series.items()):
+        for (symbol, timeframe), (rows, *_) in self._known().items():
             if rows:
                 first, last = (to_datetime(at, aware=True) for at in (min(rows), max(rows)))
                 yield SeriesCoverage(symbol, timeframe, first, last, len(rows))
@@ -663,10 +666,9 @@ class MemoryFundamentals(FundamentalCollection):
 
     def corrected(self, since: int) -> list[str]:
         """Return the symbols with versions that were replaced at or after an instant."""
-        known = list(self.by_symbol.items())
         return [
             symbol
-            for symbol, history in known
+            for symbol, history in dict(self.by_symbol).items()
             if any(ended is not None and ended >= since for _, _, ended in _all_of(history))
         ]
 
@@ -694,7 +696,7 @@ class MemoryFundamentals(FundamentalCollection):
 
     def symbols(self) -> list[str]:
         """Return the symbols that have fundamentals."""
-        return [symbol for symbol in list(self.by_symbol) if self._now(symbol)]
+        return [symbol for symbol in dict(self.by_symbol) if self._now(symbol)]
 
     def delete(self, symbol: str, span: TimeRange) -> int:
         """Remove the fundamentals of a range; return their number."""
@@ -717,7 +719,7 @@ class MemoryFundamentals(FundamentalCollection):
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then timestamp."""
-        histories = [self._now(symbol) for symbol in sorted(self.by_symbol)]
+        histories = [self._now(symbol) for symbol in sorted(dict(self.by_symbol))]
         return (own_copy(history[at]) for history in histories for at in sorted(history))
 
 

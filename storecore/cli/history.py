@@ -17,11 +17,12 @@ from storecore.cli.timestamps import moment_option, parse_time, time_option
 from storecore.errors import HistoryPruned, InvalidData, shown
 from storecore.knowledge.versions import BarVersion, Correction, FundamentalVersion
 from storecore.knowledge.view import at as view_at
-from storecore.protocols import DataStore
+from storecore.protocols import Catalog, DataStore
 from storecore.protocols import History as Kept
-from storecore.store.questions import read_bars, why_lacking
+from storecore.store.questions import has_method, read_bars, why_lacking
 from storecore.values.suggestions import did_you_mean
 
+_PRUNED = "earlier ones are not known: that history was pruned, or is not kept"
 _CHANGES = ("recorded (UTC)", "kind", "symbol", "timeframe", "of (UTC)", "what changed")
 
 
@@ -43,13 +44,15 @@ def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> Non
     Times are in UTC.
     """
     with choice.open_to_read() as store:
-        kept = _kept(store, choice)
+        kept = with_history(store, choice)
         bars = kept.bar_versions(symbol, when, when, timeframe=timeframe)
         filings = kept.fundamental_versions(symbol, when, when)
+        is_pruned = _is_pruned(kept, None)
+        near = "" if bars or filings else _did_you_mean(store, symbol)
     if not (bars or filings):
         raise click.ClickException(
             f"no bar ({timeframe}) and no fundamental of {printable(symbol)!r} was ever recorded "
-            f"for {when.isoformat()}"
+            f"for {when.isoformat()}{near}"
         )
     screen = console()
     if bars:
@@ -59,6 +62,8 @@ def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> Non
         screen.print(f"{printable(symbol)}, fundamentals: {counted(len(filings), 'version')}")
         headings = ("timestamp (UTC)", "recorded (UTC)", "replaced (UTC)", "what changed")
         screen.print(table(headings, _filing_rows(filings), right=()))
+    if is_pruned:
+        screen.print(_PRUNED)
 
 
 @click.command(
@@ -82,14 +87,16 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
     They are sorted by the time at which the store recorded the change, in UTC.
     """
     with choice.open_to_read() as store:
-        kept = _kept(store, choice)
-        found = kept.corrections(_moment(since), symbol=symbol)
-        is_pruned = _is_pruned(kept, _moment(since))
-    console().print(counted(len(found), "correction"))
+        kept = with_history(store, choice)
+        first = None if since is None else midnight(since)
+        found = kept.corrections(first, symbol=symbol)
+        is_pruned = _is_pruned(kept, first)
+        near = "" if found or symbol is None else _did_you_mean(store, symbol)
+    console().print(f"{counted(len(found), 'correction')}{near}")
     if found:
         console().print(table(_CHANGES, map(_correction_row, found), right=()))
     if is_pruned:
-        console().print("earlier ones are not known: that history was pruned, or is not kept")
+        console().print(_PRUNED)
 
 
 @click.command(
@@ -167,6 +174,14 @@ def _moment_or_name(text: str, store: DataStore) -> datetime | str:
     )
 
 
+def _did_you_mean(store: Any, symbol: str) -> str:
+    """Return the nearest symbols of a store that has data of none of that name, or nothing."""
+    known = set(store.symbols()) if isinstance(store, Catalog) else set[str]()
+    if has_method(store, "fundamental_symbols"):
+        known.update(store.fundamental_symbols())
+    return "" if symbol in known else did_you_mean(symbol, known)
+
+
 def _is_pruned(kept: Kept, since: datetime | None) -> bool:
     """Return whether the store no longer has all corrections since a moment."""
     try:
@@ -178,7 +193,8 @@ def _is_pruned(kept: Kept, since: datetime | None) -> bool:
     return False
 
 
-def _kept(store: DataStore, choice: StoreChoice) -> Kept:
+def with_history(store: DataStore, choice: StoreChoice) -> Kept:
+    """Return a store with the capability `History`. Raises `click.ClickException`."""
     if not isinstance(store, Kept):
         raise click.ClickException(
             f"the {choice.named} has no history: it lacks the capability History"
@@ -187,11 +203,9 @@ def _kept(store: DataStore, choice: StoreChoice) -> Kept:
     return store
 
 
-def _moment(day: date | None) -> datetime | None:
+def midnight(day: date) -> datetime:
     """Return the moment of a date: its midnight in UTC."""
-    if day is None or isinstance(day, datetime):
-        return day
-    return datetime(day.year, day.month, day.day)
+    return day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)
 
 
 def _instants(versions: Sequence[BarVersion | FundamentalVersion]) -> dict[str, list[str]]:

@@ -141,11 +141,11 @@ class _Bars(_Item):
         return _Side(BarDigest())
 
     def pieces(self, store: Any) -> Iterable[_Bounds]:
-        if isinstance(store, Catalog):
-            held = store.bar_coverage(self.key, timeframe=self.timeframe)
-            if held.count <= _BARS:
-                return [EVER]
-        return self._pieces(store)
+        is_short = (
+            isinstance(store, Catalog)
+            and store.bar_coverage(self.key, timeframe=self.timeframe).count <= _BARS
+        )
+        return [EVER] if is_short else self._pieces(store)
 
     def _pieces(self, store: Any) -> Iterator[_Bounds]:
         first, end = EVER

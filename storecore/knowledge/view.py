@@ -14,7 +14,7 @@ import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from storecore.audit.context import checked_run
 from storecore.bars.rows import MAX_BYTES
@@ -526,14 +526,22 @@ def _is_to_raise(on_future: object) -> bool:
     return on_future == "raise"
 
 
-def _recorded(store: Any, t: datetime | str, recorded: datetime | None) -> tuple[int, int]:
+def _recorded(store: Any, t: datetime | str, recorded: Any) -> tuple[int, int]:
     """Return the instants of a view of what was recorded by a time, or of a named snapshot."""
     if not has_method(store, "bar_versions"):
         raise lacks(store, "History", "recorded=… or a named snapshot")
+    if isinstance(recorded, str):
+        raise InvalidData(
+            f"recorded={shown(recorded)}: expected a datetime; what a snapshot shows up to t is "
+            f"at({shown(recorded)}).at(t)"
+        )
     if not isinstance(t, str):
-        return latest_instant(t, "t"), latest_instant(cast(datetime, recorded), "recorded")
+        return latest_instant(t, "t"), latest_instant(recorded, "recorded")
     if recorded is not None:
-        raise InvalidData(f"t={shown(t)} is a snapshot, which has its recorded={shown(recorded)}")
+        raise InvalidData(
+            f"recorded={shown(recorded)}: the snapshot t={shown(t)} fixes `recorded`; leave it "
+            "out, or give a time: at(t, recorded=…)"
+        )
     known = {each.name: each for each in store.snapshots()}
     if t not in known:
         raise InvalidData(

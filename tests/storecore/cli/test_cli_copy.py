@@ -105,6 +105,14 @@ def test_what_cannot_be_copied_is_reported_with_status_1(cli, source, backend_wi
     assert "0 differences, 2 kinds left out" in result.stdout
 
 
+def test_what_is_damaged_is_reported_with_status_1(cli, source, target, tmp_path):
+    next((tmp_path / "data" / "prices").rglob("*.parquet")).write_bytes(b"x")
+    result = cli("copy", source, target)
+    assert result.exit_code == 1
+    assert "left out: bars: AAPL (1d): " in result.stdout
+    assert result.stdout.endswith("backend 'file': 0 differences, 1 kind left out\n")
+
+
 def test_a_copy_without_the_history_that_was_asked_for_has_status_1(cli, source, target, tmp_path):
     cli("copy", source, target)
     with storecore.open_store("file", base_path=tmp_path / "data") as store:

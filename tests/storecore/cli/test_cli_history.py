@@ -270,3 +270,28 @@ def test_further_columns_and_times_of_day_are_shown_in_a_history(cli, store):
     told = lines(cli("history", "AAPL", "2026-01-05T09:00", *ARGS))
     assert told[1].endswith("volume vwap recorded (UTC) replaced (UTC)")
     assert [line.split()[7] for line in told[2:]] == ["1.5", "2.5"]
+
+
+def test_a_history_says_that_earlier_versions_were_pruned(cli, corrected):
+    said = "earlier ones are not known: that history was pruned, or is not kept"
+    assert lines(cli("history", "AAPL", "2026-01-05", *ARGS))[-1] != said
+    corrected.prune_history(corrected.recorded_now())
+    told = lines(cli("history", "AAPL", "2026-01-05", *ARGS))
+    assert (told[0], told[-1]) == ("AAPL, 1d: 1 version", said)
+
+
+def test_a_symbol_that_may_be_misspelt_is_named(cli, corrected):
+    corrected.write_fundamental("MSFT", FundamentalData(**FILING))
+    failed = cli("history", "MSTF", "2026-01-05", *ARGS)
+    assert "for 2026-01-05 (did you mean 'MSFT'?)\n" in failed.output
+    said = lines(cli("corrections", "--symbol", "AAPLE", *ARGS))
+    assert said == ["0 corrections (did you mean 'AAPL'?)"]
+    assert lines(cli("corrections", "--symbol", "MSFT", *ARGS)) == ["0 corrections"]
+
+
+FILING = {"symbol": "MSFT", "timestamp": JAN_6, "company_name": "M", "cik": "1", "raw_xml": ""}
+
+
+def test_without_a_catalog_no_similar_symbol_is_named(cli, backend_with):
+    failed = cli("history", "AAPLE", "2026-01-05", *backend_with("History"))
+    assert failed.output.endswith("was ever recorded for 2026-01-05\n")

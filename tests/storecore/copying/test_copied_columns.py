@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from storecore import PriceBar, copy_store, open_store
-from storecore.builtin.memory import MemoryDataStore
+from storecore import PriceBar, StorageError, copy_store, open_store
+from storecore.builtin.memory import MemoryBars, MemoryDataStore
 from storecore.builtin.readonly import ReadonlyStore
 from storecore.store.base import Store
+from storecore.store.collections import BarCollection
 from storecore.store.wrapper import Wrapper
 from storecore.values.times import EVER
 
@@ -121,6 +122,22 @@ def test_a_store_around_one_without_columns_is_asked_for_versions(pair):
     source, target = pair
     assert copy_store(ReadonlyStore(Wrapper(source)), target).ok
     assert is_copy(target, source)
+
+
+def test_a_target_opened_for_reading_takes_nothing(pair):
+    source, target = pair
+    with pytest.raises(StorageError, match="is opened for reading only"):
+        copy_store(source, ReadonlyStore(target))
+    assert target.symbols() == []
+
+
+def test_a_backend_that_has_no_columns_of_its_own_is_asked_for_versions(monkeypatch):
+    for name in ("unreplaced", "restore_unreplaced"):
+        monkeypatch.setattr(MemoryBars, name, getattr(BarCollection, name))
+    with MemoryDataStore() as source, MemoryDataStore() as target:
+        source.write_bars("AAPL", bars(10.0))
+        assert copy_store(source, target).ok
+        assert is_copy(target, source)
 
 
 def test_a_wrapper_takes_versions(pair):

@@ -372,6 +372,14 @@ def test_series_and_events_are_copied_in_pieces(memories, monkeypatch):
     assert answers(target) == answers(source)
 
 
+def test_a_piece_may_end_with_time_itself(memories, monkeypatch):
+    source, target = memories
+    monkeypatch.setattr(copying_history, "_BARS", 0)
+    source.write_bars("AAPL", [bar("AAPL", datetime.max.replace(tzinfo=UTC), 1.0)])
+    assert copy_store(source, target).ok
+    assert answers(target) == answers(source)
+
+
 def test_the_last_instant_of_time_and_a_snapshot_of_both_are_copied(memories):
     source, target = memories
     source.write_bars("MSFT", [bar("MSFT", datetime.max.replace(tzinfo=UTC), 1.0)])
@@ -505,6 +513,18 @@ def test_damage_in_events_leaves_them_out(memories, monkeypatch):
     monkeypatch.setattr(target._events, "restore", read)
     report = copy_store(source, target)
     assert [(each.kind, each.why) for each in report.left_out] == [("events", "a torn page")]
+
+
+def test_damage_in_events_leaves_them_out_of_a_copy_without_history(memories, monkeypatch):
+    source, target = memories
+
+    def read():
+        raise CorruptData("a torn page", "events")
+
+    monkeypatch.setattr(source, "iter_events", read)
+    report = copy_store(source, target, history=False)
+    assert [(each.kind, each.why) for each in report.left_out] == [("events", "a torn page")]
+    assert target.symbols() == ["AAPL"]
 
 
 def test_damage_in_the_target_is_found_before_its_history_is_written(memories, monkeypatch):

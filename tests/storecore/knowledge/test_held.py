@@ -293,8 +293,10 @@ def test_a_named_snapshot_is_what_was_held_and_known_then(kept):
         InvalidData, match=r"no snapshot of that name \(did you mean 'backtest-2026"
     ):
         kept.at("backtest-2026-q2")
-    with pytest.raises(InvalidData, match="is a snapshot, which has its recorded="):
+    with pytest.raises(InvalidData, match="fixes `recorded`; leave it out"):
         kept.at("backtest-2026-q1", recorded=now(kept))
+    with pytest.raises(InvalidData, match=r"is at\('backtest-2026-q1'\)\.at\(t\)"):
+        kept.at(BASE, recorded="backtest-2026-q1")
 
 
 def test_a_view_of_a_view_holds_the_earlier_recording(kept):

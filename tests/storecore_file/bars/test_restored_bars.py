@@ -8,6 +8,7 @@ from storecore import PriceBar, open_store
 from storecore.builtin.memory import MemoryDataStore
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in (5, 6)]
+PRICES = (10.0, 30.0, 9.0, 10.0, 500)
 
 
 def bars(close):
@@ -62,3 +63,10 @@ def test_a_deleted_bar_goes_and_no_other_one(source, seen):
     steps = seen()
     assert steps[-1] == [20.0]
     assert all(each in ([10.0, 10.0], [20.0, 10.0], [20.0]) for each in steps)
+
+
+def test_a_deleted_bar_goes_from_its_partition_alone(source, seen):
+    source.write_bars("AAPL", [PriceBar("AAPL", day.replace(year=2016), *PRICES) for day in DAYS])
+    assert len(seen()[-1]) == 4
+    source.delete_bars("AAPL", DAYS[1], DAYS[1])
+    assert len(seen()[-1]) == 3
