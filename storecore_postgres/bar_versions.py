@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 from psycopg import sql
 
 from storecore.bars.extra_values import Extra, as_floats
 from storecore.bars.rows import BarColumns
-from storecore.knowledge.versions import Versions
+from storecore.knowledge.versions import Unreplaced, Versions
 from storecore.values.times import LATEST, TimeRange, to_datetime
 from storecore_postgres.database import Connection, Database
 from storecore_postgres.extra import TOKEN, ExtraColumns, Place
 from storecore_postgres.past import BARS, GIVEN, Past, Table
-from storecore_postgres.wire import BEFORE, Timestamptz, instant, moment, timestamptz
+from storecore_postgres.wire import BEFORE, Timestamptz, instant, moment, moment_column, timestamptz
 
 _GIVEN_ROWS = """
     SELECT symbol, %s, date, open, high, low, close, volume, exact_volume{further}, {instant}
@@ -48,6 +49,12 @@ FROM (
     SELECT {columns}, recorded, replaced FROM {schema}.bar_history
     WHERE {these} AND recorded <= %s AND replaced > %s
 ) AS found ORDER BY date, recorded, replaced
+"""
+_RECORDED = """
+SELECT (
+    SELECT string_agg(timestamptz_send(recorded), '' ORDER BY date) FROM {schema}.bars
+    WHERE {these}
+), EXISTS (SELECT 1 FROM {schema}.bar_history WHERE {these})
 """
 _HELD = f"""(
     SELECT {", ".join(BARS.columns)} FROM {{schema}}.bars WHERE recorded <= %s
@@ -210,6 +217,27 @@ class BarVersions:
         ended = BEFORE if at is None else latest
         parameters = [*these, latest, *these, latest, ended]
         return self._database.rows("reading versions of bars", statement, parameters)
+
+    def unreplaced(
+        self, symbol: str, timeframe: str, span: TimeRange, read: Callable[[], pa.Table]
+    ) -> Unreplaced | None:
+        """Return the bars of a range, which `read` returns, if none of them was replaced.
+
+        The instants are asked for before and after: each write changes them.
+        """
+        recorded = self._recorded(symbol, timeframe, span)
+        table = None if recorded is None else read()
+        if recorded is None or table is None or recorded != self._recorded(symbol, timeframe, span):
+            return None
+        return Unreplaced(table, moment_column(recorded))
+
+    def _recorded(self, symbol: str, timeframe: str, span: TimeRange) -> bytes | None:
+        """Return when the bars of a range were recorded, by date; None if some were replaced."""
+        statement = _RECORDED.format(schema=self._schema, these=_THESE)
+        these = [symbol, timeframe, timestamptz(span.first), timestamptz(span.last)]
+        what = "reading when bars were recorded"
+        ((sent, has_past),) = self._database.rows(what, statement, [*these, *these])
+        return None if has_past else sent or b""
 
     def corrected(self, since: int) -> list[tuple[str, str, TimeRange]]:
         """Return each series with versions that were replaced at or after an instant."""

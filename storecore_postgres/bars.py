@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from math import ceil
@@ -33,7 +33,7 @@ from storecore.bars.table import (
     joined,
     series_table,
 )
-from storecore.knowledge.versions import Versions
+from storecore.knowledge.versions import Unreplaced, Versions
 from storecore.reports import Coverage, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
@@ -48,6 +48,7 @@ from storecore_postgres.rows import symbols_statement
 from storecore_postgres.schema.layouts import Distribution
 from storecore_postgres.selection import KINDS_OF_MANY, KINDS_OF_ONE, Selection, empty_table
 from storecore_postgres.wire import (
+    BEFORE,
     COPY_END,
     COPY_HEAD,
     Timestamptz,
@@ -235,13 +236,15 @@ class _Found(NamedTuple):
 class _Write(Struct):
     """How a write of rows with further columns is attempted.
 
-    `restored` are the instants of rows that are versions of another store.
+    `restored` are the instants of rows that are versions of another store, `recorded` the one of
+    all if they are held and share it.
     """
 
     alone: bool = False
     copies: bool = False
     replaces: bool = False
     restored: Spans | None = None
+    recorded: Timestamptz | None = None
 
     def be_alone(self) -> None:
         """Lock out other writers of further columns in the next attempt."""
@@ -514,6 +517,7 @@ class Bars(BarCollection):
         further = {known.place(each): agreement.column(each) for each in agreement.places()}
         given = given._replace(further=further)
         if write.restored is not None:
+            given = given._replace(recorded=write.recorded)
             self._restore(connection, timeframe, given, known, write.restored)
             return None if self._extra.is_current(connection, known) else self._extra.reload
         if write.copies and self._copy_new(connection, timeframe, given):
@@ -526,8 +530,10 @@ class Bars(BarCollection):
     ) -> None:
         versions = cast(BarVersions, self._versions)  # `Unrecorded` has refused
         versions.recording.lock(connection, BARS.name, alone=True)
-        for statement in versions.restore(_shape(given, known)):
-            connection.execute(statement, [*given.parameters(timeframe, 0), *spans])
+        if given.recorded is None or not self._copy_new(connection, timeframe, given):
+            given = given._replace(recorded=None)
+            for statement in versions.restore(_shape(given, known)):
+                connection.execute(statement, [*given.parameters(timeframe, 0), *spans])
         if known.token is not None:
             self._extra.forget(connection, timeframe, given.grouped.names, if_empty=True)
 
@@ -802,6 +808,14 @@ class Bars(BarCollection):
                 return next((table for _, table in self._answer(question)), EMPTY)
         return self._versions.between(symbol, timeframe, span, at).bars
 
+    def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range, if none of them was replaced."""
+        read = partial(self.read, symbol, timeframe, span)
+        if self._versions is not None:
+            return self._versions.unreplaced(symbol, timeframe, span, read)
+        table = read()
+        return Unreplaced(table, pa.nulls(len(table), pa.int64()))
+
     def restore(self, symbol: str, timeframe: str, versions: Versions) -> None:
         """Take in versions of another store, some thousands in each transaction."""
         table = as_table(versions.bars)
@@ -811,8 +825,10 @@ class Bars(BarCollection):
             rows = _checked(Grouped([symbol], [len(part)], part))
             what = f"restoring versions of bars of {symbol!r}"
             self._require(what, rows)
-            restored = spans_of(spans[start : start + _UPSERT_ROWS])
-            self._write_agreed(what, timeframe, rows, _Write(alone=True, restored=restored))
+            given = spans[start : start + _UPSERT_ROWS]
+            recorded = _held_since(given) if _is_for_copy(rows) else None
+            write = _Write(alone=True, restored=spans_of(given), recorded=recorded)
+            self._write_agreed(what, timeframe, rows, write)
 
     def corrected(self, since: int) -> list[tuple[str, str, TimeRange]]:
         """Return each series with versions that were replaced at or after an instant."""
@@ -992,3 +1008,14 @@ def _runs(rows: Grouped, start: int, stop: int) -> Iterator[tuple[str, int]]:
     for name, end in zip(rows.names[some], rows.ends[some], strict=True):
         yield name, min(end, stop) - start
         start = end
+
+
+def _held_since(spans: Sequence[tuple[int | None, int | None]]) -> Timestamptz | None:
+    """Return the instant at which all versions were recorded; None if they differ or one ended.
+
+    Such versions have different dates, so they can be copied where the store has no rows.
+    """
+    (recorded, replaced), *others = {*spans}
+    if others or replaced is not None:
+        return None
+    return BEFORE if recorded is None else timestamptz(recorded)

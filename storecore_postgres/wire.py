@@ -106,6 +106,12 @@ def moment(sent: bytes) -> int | None:
     return None if number in (_EARLIEST, _LATEST) else number + EPOCH
 
 
+def moment_column(sent: bytes) -> pa.Array:
+    """Return the column of concatenated results of `timestamptz_send`; infinite ones are null."""
+    numbers = whole_column(sent)
+    return pc.if_else(pc.equal(numbers, _EARLIEST), None, pc.add(numbers, EPOCH))
+
+
 def repeated_texts(names: Iterable[tuple[str, int]]) -> TextArray:
     """Return texts as a parameter, each repeated the given number of times."""
     parts, count = [], 0

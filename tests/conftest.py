@@ -7,6 +7,7 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from storecore import Action, Decision, Event, FundamentalData, Order, OrderResu
 pytest_plugins = ["pytester"]
 collect_ignore = ["third_party"]  # tests of its own, for where it is installed
 JAN_5 = datetime(2026, 1, 5)
+MEMORY, ROOM = "/dev/shm", 2 * 2**30
 _numbers = itertools.count()
 
 # The machine that runs this may be busy: a slow example is no failure.
@@ -32,9 +34,53 @@ settings.register_profile(
 settings.register_profile("default", settings.get_profile("soak"), derandomize=True)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--share", metavar="N/M", help="of M tests, run only the Nth: 1/3, 2/3 or 3/3")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is not in the share, after `-m` and `-k` have chosen."""
+    if config.option.share:
+        number, shares = map(int, config.option.share.split("/"))
+        others = [each for at, each in enumerate(items, 1 - number) if at % shares]
+        config.hook.pytest_deselected(items=others)
+        items[:] = items[number - 1 :: shares]
+
+
 def pytest_configure(config):
     """Try the same examples in each default run, which then fails by a change only."""
-    settings.load_profile("soak" if config.option.markexpr == "soak" else "default")
+    soak = config.option.markexpr == "soak"
+    settings.load_profile("soak" if soak else "default")
+    if not (soak or "TMPDIR" in os.environ) and _has_room(MEMORY):
+        _put_temporary_files(MEMORY)
+    _keep_compiled_modules()
+
+
+def _put_temporary_files(folder):
+    """Let the tests, and the processes that they start, make temporary files in a folder.
+
+    In memory a sync costs nothing; the default run asks for tens of thousands. What depends on them
+    is proven by the crash tests, which record the syncs, and by the soak tests, which are on disk.
+    """
+    os.environ["TMPDIR"] = folder
+    tempfile.tempdir = None  # it is looked up once
+
+
+def _has_room(folder):
+    """Tell whether a folder has room for a run, and programs can be started from there."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    runs_programs = not found.f_flag & os.ST_NOEXEC
+    return runs_programs and os.access(folder, os.W_OK) and found.f_bavail * found.f_frsize >= ROOM
+
+
+def _keep_compiled_modules():
+    """Compile each module once, not in each of the processes that the tests start."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.fixture(params=["memory", "file", "postgres"])
@@ -44,7 +90,7 @@ def store(request, tmp_path):
     if request.param == "file":
         options = {"base_path": tmp_path / "data"}
     elif request.param == "postgres":
-        options = request.getfixturevalue("place_in_postgres")
+        options = request.getfixturevalue("empty_in_postgres")
     with storecore.open_store(request.param, **options) as opened:
         yield opened
 
@@ -73,6 +119,25 @@ def place_in_postgres(postgres_dsn):
     yield {"dsn": postgres_dsn, "schema": schema}
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
         connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def postgres_schemas(postgres_dsn):
+    """Schemas with an empty store; None of a server of others, which may have extensions."""
+    if os.environ.get("STORECORE_TEST_DSN"):
+        return None
+    return _module("postgres_schemas").Schemas(postgres_dsn)
+
+
+@pytest.fixture
+def empty_in_postgres(request, postgres_dsn, postgres_schemas):
+    """The options of an empty store in a database, which is there already if that is faster."""
+    if postgres_schemas is None:
+        yield request.getfixturevalue("place_in_postgres")
+        return
+    schema = postgres_schemas.take()
+    yield {"dsn": postgres_dsn, "schema": schema}
+    postgres_schemas.give_back(schema)
 
 
 def _module(name):

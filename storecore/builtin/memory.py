@@ -44,10 +44,10 @@ from storecore.knowledge.clock import (
     next_instant,
     prunable,
 )
-from storecore.knowledge.versions import Snapshot, Version, Versions, columns_of
+from storecore.knowledge.versions import Snapshot, Unreplaced, Version, Versions, columns_of
 from storecore.models import Event, FundamentalData
 from storecore.plugins.spec import BackendSpec, hookimpl
-from storecore.reports import AuditLine, Report, SeriesCoverage, StateVersion
+from storecore.reports import AuditLine, Coverage, Report, SeriesCoverage, StateVersion
 from storecore.reports.display import counted
 from storecore.states import KEPT_VERSIONS, KeptVersion, check_expected, checked_kept, saved_at_of
 from storecore.store.base import Store
@@ -292,6 +292,17 @@ class _Series(NamedTuple):
         past = {**self.past, **gone} if gone and keeps else self.past
         return new._replace(past=past), bool(gone)
 
+    def within(self, span: TimeRange) -> tuple[BarColumns, list[int | None]]:
+        """Return the bars of a range, sorted by date, and when they were recorded."""
+        kept, (first, last) = self.rows, span[:2]
+        within = sorted(at for at in kept if first <= at <= last)
+        rows = [kept[at] for at in (within[-span.newest :] if span.newest else within)]
+        if not rows:
+            return BarColumns.none(), []
+        *columns, recorded = map(list, zip(*rows, strict=True))
+        extra = list(map(self.extra.get, columns[0])) if self.extra else None
+        return BarColumns.of(columns, extra), recorded
+
     def versions(self, span: TimeRange) -> Versions:
         """Return the versions of a range, by date, then by time of recording."""
         dates = sorted(at for at in {*self.rows, *self.past} if span.first <= at <= span.last)
@@ -429,15 +440,7 @@ class MemoryBars(BarCollection):
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> BarColumns:
         """Return the bars of a range, sorted by date."""
-        series = self.by_series.get((symbol, timeframe), _NONE)
-        kept, (first, last) = series.rows, span[:2]
-        within = sorted(at for at in kept if first <= at <= last)
-        rows = [kept[at] for at in (within[-span.newest :] if span.newest else within)]
-        if not rows:
-            return BarColumns.none()
-        *columns, _ = map(list, zip(*rows, strict=True))
-        extra = list(map(series.extra.get, columns[0])) if series.extra else None
-        return BarColumns.of(columns, extra)
+        return self.by_series.get((symbol, timeframe), _NONE).within(span)[0]
 
     def versions(self, symbol: str, timeframe: str, span: TimeRange) -> Versions:
         """Return the versions of the bars of a range."""
@@ -445,10 +448,9 @@ class MemoryBars(BarCollection):
 
     def corrected(self, since: int) -> list[tuple[str, str, TimeRange]]:
         """Return each series with versions that were replaced at or after an instant."""
-        known = list(self.by_series.items())
         return [
             (*key, EVER)
-            for key, series in known
+            for key, series in self._known().items()
             if any(each[-1][-1] >= since for each in series.past.values())
         ]
 
@@ -466,6 +468,40 @@ class MemoryBars(BarCollection):
             key = symbol, timeframe
             series = self.by_series.get(key, _NONE).restored(symbol, versions)
             self.by_series[key] = series
+
+    def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range, if none of them was replaced."""
+        import pyarrow as pa
+
+        from storecore.bars.table import as_table
+
+        series = self.by_series.get((symbol, timeframe), _NONE)
+        if any(span.first <= at <= span.last for at in series.past):
+            return None
+        bars, recorded = series.within(span)
+        return Unreplaced(as_table(bars), pa.array(recorded, pa.int64()))
+
+    def coverage(self, symbol: str, timeframe: str) -> Coverage:
+        """Return the first and last date and the number of bars of a series."""
+        rows = self.by_series.get((symbol, timeframe), _NONE).rows
+        if not rows:
+            return Coverage(None, None, 0)
+        first, last = (to_datetime(at, aware=True) for at in (min(rows), max(rows)))
+        return Coverage(first, last, len(rows))
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> None:
+        """Take in bars of another store into a range without versions."""
+        columns = columns_of(given.bars)
+        rows = zip(*columns, given.recorded.to_pylist(), strict=True)
+        new = dict(zip(columns.date, rows, strict=True))
+        key = symbol, timeframe
+        with self._clock.lock:
+            known = self.by_series.get(key, _NONE)
+            if not new.keys().isdisjoint({*known.rows, *known.past}):  # another writer's
+                return self.restore(symbol, timeframe, given.versions())
+            after = known.after(symbol, given.bars, new)
+            self.by_series[key] = after._replace(past=known.past)
+        return None
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
         """Return the further columns of a series and their types."""
@@ -485,11 +521,15 @@ class MemoryBars(BarCollection):
 
     def series(self) -> list[_Key]:
         """Return symbol and timeframe of each series."""
-        return [key for key, each in list(self.by_series.items()) if each.rows]
+        return [key for key, each in self._known().items() if each.rows]
+
+    def _known(self) -> dict[_Key, _Series]:
+        """Return the series of now: other threads may add some, and only a copy is one step."""
+        return dict(self.by_series)
 
     def inventory(self) -> Iterator[SeriesCoverage]:
         """Yield the extent of each series."""
-        for (symbol, timeframe), (rows, *_) in list(self.by_series.items()):
+        for (symbol, timeframe), (rows, *_) in self._known().items():
             if rows:
                 first, last = (to_datetime(at, aware=True) for at in (min(rows), max(rows)))
                 yield SeriesCoverage(symbol, timeframe, first, last, len(rows))
@@ -626,10 +666,9 @@ class MemoryFundamentals(FundamentalCollection):
 
     def corrected(self, since: int) -> list[str]:
         """Return the symbols with versions that were replaced at or after an instant."""
-        known = list(self.by_symbol.items())
         return [
             symbol
-            for symbol, history in known
+            for symbol, history in dict(self.by_symbol).items()
             if any(ended is not None and ended >= since for _, _, ended in _all_of(history))
         ]
 
@@ -657,7 +696,7 @@ class MemoryFundamentals(FundamentalCollection):
 
     def symbols(self) -> list[str]:
         """Return the symbols that have fundamentals."""
-        return [symbol for symbol in list(self.by_symbol) if self._now(symbol)]
+        return [symbol for symbol in dict(self.by_symbol) if self._now(symbol)]
 
     def delete(self, symbol: str, span: TimeRange) -> int:
         """Remove the fundamentals of a range; return their number."""
@@ -680,7 +719,7 @@ class MemoryFundamentals(FundamentalCollection):
 
     def all(self) -> Iterator[FundamentalData]:
         """Yield all fundamentals by symbol, then timestamp."""
-        histories = [self._now(symbol) for symbol in sorted(self.by_symbol)]
+        histories = [self._now(symbol) for symbol in sorted(dict(self.by_symbol))]
         return (own_copy(history[at]) for history in histories for at in sorted(history))
 
 

@@ -16,9 +16,11 @@ from msgspec import Struct
 
 from storecore.config.nested import NestedStore
 from storecore.errors import StorageError
+from storecore.knowledge.versions import Unreplaced
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.protocols import DataStore
 from storecore.store.wrapper import Wrapper
+from storecore.values.times import TimeRange
 
 
 class ReadonlyConfig(Struct, frozen=True, kw_only=True):
@@ -35,6 +37,12 @@ class ReadonlyStore(Wrapper):
     store. Opening creates nothing in the place of the nested store, and raises `NoStore` if there
     is none. A backend without `open_existing` is opened as usual.
     """
+
+    def unreplaced_bars(self, symbol: str, span: TimeRange, timeframe: str) -> Unreplaced | None:
+        """Return what the nested store returns, None if it has no such method."""
+        self._check_open()
+        ask = getattr(self._nested, "unreplaced_bars", None)
+        return ask(symbol, span, timeframe) if ask else None
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise StorageError(

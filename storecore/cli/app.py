@@ -18,6 +18,7 @@ from storecore.cli.init import init
 from storecore.cli.maintenance import repair, verify
 from storecore.cli.replay import replay, why
 from storecore.cli.show import show
+from storecore.cli.snapshots import prune_history, snapshot, snapshots
 from storecore.cli.store_choice import examples
 
 
@@ -48,6 +49,7 @@ def app(context: click.Context) -> None:
 
 
 _DATA = (demo, list_backends, init, import_bars, show, info, history, corrections, known_at, copy)
+_HISTORY = (snapshot, snapshots, prune_history)
 _PROOF = (verify, repair, take, replay, why, evidence)
-for command in (*_DATA, *_PROOF):
+for command in (*_DATA, *_HISTORY, *_PROOF):
     app.add_command(command)

@@ -37,7 +37,8 @@ def copy(source: StoreChoice, target: StoreChoice, history: bool) -> None:
 
     Each is a config file, or a backend with its options as NAME:KEY=VALUE,KEY=VALUE. Run it again
     to add what is missing. Nothing in TARGET is deleted; data that only TARGET has is reported as a
-    difference. The exit status is 1 if the two are not equal in the end, or if SOURCE is empty.
+    difference. The exit status is 1 if the two are not equal in the end, if SOURCE is empty, or if
+    the history cannot be copied: then only the present is, as with --no-history.
     """
     with (
         source.open_to_read() as given,
@@ -54,6 +55,11 @@ def copy(source: StoreChoice, target: StoreChoice, history: bool) -> None:
     if not any(each.source.count for each in report.copied) and not report.left_out:
         # Probably misspelled: some backends open a new place as an empty store.
         raise click.ClickException(f"{source.named} holds nothing; is it the store you mean?")
+    if report.why_no_history:
+        raise click.ClickException(
+            f"only the present was copied, not the history: {printable(report.why_no_history)}; "
+            "give --no-history if the present is enough"
+        )
 
 
 def _totals(store: DataStore) -> dict[str, int]:
@@ -79,7 +85,7 @@ def _print(report: CopyReport, target: StoreChoice) -> None:
         screen.print(f"note: {note}")
     added = sum(each.added for each in report.copied)
     screen.print(f"{counted(added, 'record')} written to {target.named}: {_verdict(report)}")
-    if not report.ok:
+    if not (report.ok or report.why_no_history):
         raise SystemExit(1)
 
 

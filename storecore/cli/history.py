@@ -13,15 +13,16 @@ from storecore.cli.screen import console, date_text, table
 from storecore.cli.show import bar_table, why_none
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
-from storecore.cli.timestamps import parse_time, time_option
+from storecore.cli.timestamps import moment_option, parse_time, time_option
 from storecore.errors import HistoryPruned, InvalidData, shown
 from storecore.knowledge.versions import BarVersion, Correction, FundamentalVersion
 from storecore.knowledge.view import at as view_at
-from storecore.protocols import DataStore
+from storecore.protocols import Catalog, DataStore
 from storecore.protocols import History as Kept
-from storecore.store.base import why_lacking
-from storecore.store.questions import read_bars
+from storecore.store.questions import has_method, read_bars, why_lacking
+from storecore.values.suggestions import did_you_mean
 
+_PRUNED = "earlier ones are not known: that history was pruned, or is not kept"
 _CHANGES = ("recorded (UTC)", "kind", "symbol", "timeframe", "of (UTC)", "what changed")
 
 
@@ -43,13 +44,15 @@ def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> Non
     Times are in UTC.
     """
     with choice.open_to_read() as store:
-        kept = _kept(store, choice)
+        kept = with_history(store, choice)
         bars = kept.bar_versions(symbol, when, when, timeframe=timeframe)
         filings = kept.fundamental_versions(symbol, when, when)
+        is_pruned = _is_pruned(kept, None)
+        near = "" if bars or filings else _did_you_mean(store, symbol)
     if not (bars or filings):
         raise click.ClickException(
             f"no bar ({timeframe}) and no fundamental of {printable(symbol)!r} was ever recorded "
-            f"for {when.isoformat()}"
+            f"for {when.isoformat()}{near}"
         )
     screen = console()
     if bars:
@@ -59,6 +62,8 @@ def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> Non
         screen.print(f"{printable(symbol)}, fundamentals: {counted(len(filings), 'version')}")
         headings = ("timestamp (UTC)", "recorded (UTC)", "replaced (UTC)", "what changed")
         screen.print(table(headings, _filing_rows(filings), right=()))
+    if is_pruned:
+        screen.print(_PRUNED)
 
 
 @click.command(
@@ -82,14 +87,16 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
     They are sorted by the time at which the store recorded the change, in UTC.
     """
     with choice.open_to_read() as store:
-        kept = _kept(store, choice)
-        found = kept.corrections(_moment(since), symbol=symbol)
-        is_pruned = _is_pruned(kept, _moment(since))
-    console().print(counted(len(found), "correction"))
+        kept = with_history(store, choice)
+        first = None if since is None else midnight(since)
+        found = kept.corrections(first, symbol=symbol)
+        is_pruned = _is_pruned(kept, first)
+        near = "" if found or symbol is None else _did_you_mean(store, symbol)
+    console().print(f"{counted(len(found), 'correction')}{near}")
     if found:
         console().print(table(_CHANGES, map(_correction_row, found), right=()))
     if is_pruned:
-        console().print("earlier ones are not known: that history was pruned, or is not kept")
+        console().print(_PRUNED)
 
 
 @click.command(
@@ -107,6 +114,7 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
 @click.option(
     "--recorded",
     metavar="TIME",
+    callback=moment_option,
     help="Also show the bars as the store held them at this time.",
 )
 @click.option(
@@ -119,7 +127,12 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
 )
 @store_options
 def known_at(
-    choice: StoreChoice, when: str, symbol: str, timeframe: str, recorded: str | None, last: int
+    choice: StoreChoice,
+    when: str,
+    symbol: str,
+    timeframe: str,
+    recorded: datetime | None,
+    last: int,
 ) -> None:
     """Show the last bars of SYMBOL that were known at TIME.
 
@@ -127,10 +140,7 @@ def known_at(
     and as the store held them at that time. TIME may also be the name of a snapshot: then the bars
     are shown as the store held them when it was made. Times are in UTC.
     """
-    asked: list[datetime | None] = [None]
-    if recorded is not None:
-        what = f"--recorded={recorded!r}"
-        asked.append(_one_moment(parse_time(recorded, "--recorded"), what, recorded))
+    asked = [None] if recorded is None else [None, recorded]
     with choice.open_to_read() as store:
         moment = _moment_or_name(when, store)
         views = [view_at(store, moment, recorded=held) for held in asked]
@@ -138,7 +148,7 @@ def known_at(
         if not any(found) and not read_bars(store, symbol, last=1, timeframe=timeframe):
             raise click.ClickException(why_none(store, symbol, timeframe))
     for held, bars in zip(asked, found, strict=True):
-        then = "" if held is None else f", as recorded by {recorded}"
+        then = "" if held is None else f", as recorded by {held.isoformat(timespec='auto')}"
         known = f"{counted(len(bars), 'bar')} known at {printable(when)}{then}"
         console().print(f"{printable(symbol)}, {timeframe}: {known}")
         if bars:
@@ -146,24 +156,30 @@ def known_at(
 
 
 def _moment_or_name(text: str, store: DataStore) -> datetime | str:
-    """Return a time in ISO format, or any other text as it is: the name of a snapshot."""
+    """Return a time in ISO format, or the name of a snapshot."""
+    names = [each.name for each in store.snapshots()] if isinstance(store, Kept) else []
+    if text in names:
+        return text
     try:
         found = parse_time(text, "TIME")
     except InvalidData:
-        return text
-    if isinstance(found, datetime):
-        return found
-    names = {each.name for each in store.snapshots()} if isinstance(store, Kept) else set()
-    return text if text in names else _one_moment(found, f"TIME={text!r}", text)
-
-
-def _one_moment(found: date, what: str, text: str) -> datetime:
-    """Return a time. Raises an error for a date."""
+        raise click.ClickException(
+            f"TIME={printable(text)!r}: it is no snapshot{did_you_mean(text, names)}, and no ISO "
+            "date and time such as 2026-01-05T21:00"
+        ) from None
     if isinstance(found, datetime):
         return found
     raise click.ClickException(
-        f"{what}: a date is not one moment; give a time too, as in {text}T21:00"
+        f"TIME={text!r}: a date is not one moment; give a time too, as in {text}T21:00"
     )
+
+
+def _did_you_mean(store: Any, symbol: str) -> str:
+    """Return the nearest symbols of a store that has data of none of that name, or nothing."""
+    known = set(store.symbols()) if isinstance(store, Catalog) else set[str]()
+    if has_method(store, "fundamental_symbols"):
+        known.update(store.fundamental_symbols())
+    return "" if symbol in known else did_you_mean(symbol, known)
 
 
 def _is_pruned(kept: Kept, since: datetime | None) -> bool:
@@ -177,7 +193,8 @@ def _is_pruned(kept: Kept, since: datetime | None) -> bool:
     return False
 
 
-def _kept(store: DataStore, choice: StoreChoice) -> Kept:
+def with_history(store: DataStore, choice: StoreChoice) -> Kept:
+    """Return a store with the capability `History`. Raises `click.ClickException`."""
     if not isinstance(store, Kept):
         raise click.ClickException(
             f"the {choice.named} has no history: it lacks the capability History"
@@ -186,11 +203,9 @@ def _kept(store: DataStore, choice: StoreChoice) -> Kept:
     return store
 
 
-def _moment(day: date | None) -> datetime | None:
+def midnight(day: date) -> datetime:
     """Return the moment of a date: its midnight in UTC."""
-    if day is None or isinstance(day, datetime):
-        return day
-    return datetime(day.year, day.month, day.day)
+    return day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)
 
 
 def _instants(versions: Sequence[BarVersion | FundamentalVersion]) -> dict[str, list[str]]:

@@ -12,12 +12,13 @@ import click
 from rich.filesize import decimal
 
 from storecore.cli.screen import console, date_text, table
+from storecore.cli.snapshots import history_state
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
 from storecore.errors import StoreError
-from storecore.protocols import AuditTrail, Catalog, DataStore, DiskUsage
+from storecore.protocols import AuditTrail, Catalog, DataStore, DiskUsage, History
 from storecore.reports import Coverage, Footprint
-from storecore.store.questions import inventory, read_decisions, read_orders
+from storecore.store.questions import has_method, inventory, read_decisions, read_orders
 
 UNKNOWN = "–"
 _Result = TypeVar("_Result")
@@ -45,7 +46,7 @@ class SeriesInfo(NamedTuple):
 )
 @store_options
 def info(choice: StoreChoice) -> None:
-    """Show what a store holds: every series of bars, the strategies, the audit log."""
+    """Show what a store holds: series of bars, strategies, the audit log, its history."""
     with choice.open_to_read() as store:
         if not isinstance(store, Catalog):
             raise click.ClickException(
@@ -55,6 +56,9 @@ def info(choice: StoreChoice) -> None:
         read = Reading()
         print_series(list(series_of(store, read)))
         print_strategies(store, read(store.strategies) or [], read)
+        if isinstance(store, History) and has_method(store, "recording"):
+            state = read(partial(history_state, store))
+            console().print(f"history: {state or 'not known'}")
         for problem in read.problems:
             console().print(f"could not be read: {printable(problem)}")
         if read.problems:

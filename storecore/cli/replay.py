@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from math import isfinite
+from struct import unpack
 from typing import Any
 
 import click
@@ -22,9 +25,11 @@ from storecore.knowledge.replay import replay as replay_of
 from storecore.models import DecisionRecord, Read
 from storecore.protocols import METHODS, AuditTrail, DataStore
 from storecore.store.questions import read_decisions, read_orders
+from storecore.values.suggestions import did_you_mean
 
 _MOST_ROWS = 20
 _ALL = "*"
+_SIXTEEN_DIGITS = re.compile(r'"([0-9a-f]{16})"')
 
 
 @click.command(
@@ -48,16 +53,17 @@ def replay(
 ) -> None:
     """Report which decisions have read data that was corrected since.
 
-    Each read of a decision is asked again, as of then. It is "same", "corrected", or "pruned" if
-    it differs and the history of then is gone. Reads of states of which that version is not kept
-    are counted only. Corrections are not errors: the exit status is 0. It is 1 if a read cannot be
-    asked again. Times are in UTC.
+    Each read of a decision is asked again, as of that time. It is "same", "corrected", or "pruned"
+    if it differs and the history of that time was pruned. Reads of states of which that version is
+    not kept are counted only. Corrections are not errors: the exit status is 0. It is 1 if a read
+    cannot be asked again, or if the strategy or the run has no records. Times are in UTC.
     """
     screen, statuses, without, failed = console(), Counter[str](), 0, 0
     with choice.open_to_read() as store:
-        found: Any = (read_orders if orders else read_decisions)(
-            _audited(store), since, None, strategy, run=run
-        )
+        ask: Any = read_orders if orders else read_decisions
+        found = ask(audited(store), since, None, strategy, run=run)
+        if not found and (strategy or run):
+            _check_names(ask(store, run=_ALL), strategy, run)
         for record in found:
             try:
                 replayed = replay_of(store, record)
@@ -99,7 +105,7 @@ def why(choice: StoreChoice, seq: int, orders: bool, rows: int) -> None:
     """
     screen = console()
     with choice.open_to_read() as store:
-        found: Any = (read_orders if orders else read_decisions)(_audited(store), run=_ALL)
+        found: Any = (read_orders if orders else read_decisions)(audited(store), run=_ALL)
         record = next((each for each in found if each.seq == seq), None)
         if record is None:
             last = found[-1].seq if found else 0
@@ -116,8 +122,8 @@ def question_of(read: Read) -> str:
     given = ", ".join(
         f"{name}={value!r}" for name, value in read.arguments.items() if value is not None
     )
-    recorded = f", recorded by {date_text(read.recorded)}" if read.recorded else ""
-    asked = f"{read.call}({given}) as of {date_text(read.as_of)}{recorded}"
+    recorded = f", recorded by {_moment(read.recorded)}" if read.recorded else ""
+    asked = f"{read.call}({given}) as of {_moment(read.as_of)}{recorded}"
     return printable(f"{asked}: {counted(read.rows, 'row')}")
 
 
@@ -129,10 +135,27 @@ def change_of(row: ChangedRow) -> str:
     return f"{name}: {printable(_difference(row.before, row.after))}{since}"
 
 
-def _audited(store: DataStore) -> Any:
+def audited(store: DataStore) -> Any:
+    """Return a store whose log can be read. Raises `click.ClickException`."""
     if not isinstance(store, AuditTrail):
         raise click.ClickException("this backend cannot read its audit log back")
     return store
+
+
+def _check_names(records: Sequence[Record], strategy: str | None, run: str | None) -> None:
+    """Raise `click.ClickException` if no record is of the strategy, or none of the run."""
+    runs = {each.run for each in records if each.run is not None}
+    names = {each.strategy for each in records}
+    for what, given, known in (("strategy", strategy, names), ("run", run, {*runs, _ALL})):
+        if given is not None and given not in known:
+            raise click.ClickException(
+                f"no record of the {what} {printable(given)!r}{did_you_mean(given, known)}"
+            )
+
+
+def _moment(moment: datetime) -> str:
+    """Return a time in UTC in a form that `storecore at` accepts, a midnight too."""
+    return moment.replace(tzinfo=None).isoformat(" ")
 
 
 def _report(replayed: Replay) -> Iterator[str]:
@@ -155,8 +178,8 @@ def _title(record: Record) -> str:
     what = record.decision if isinstance(record, DecisionRecord) else record.order
     action = what.action if isinstance(what.action, str) else what.action.value
     run = f", run {record.run}" if record.run else ""
-    as_of = f", as of {date_text(record.as_of)}" if record.as_of else ""
-    logged = f"logged {date_text(record.timestamp)}"
+    as_of = f", as of {_moment(record.as_of)}" if record.as_of else ""
+    logged = f"logged {_moment(record.timestamp)}"
     title = f"record {record.seq}: {record.strategy} {action} {what.symbol}"
     return printable(f"{title}, {logged}{as_of}{run}")
 
@@ -180,10 +203,26 @@ def _seen(store: DataStore, read: Read, run: str | None, most: int) -> Iterator[
     """Yield the rows of a read, as they were read."""
     found = seen(store, read, run)
     if found is None:
-        yield "  what was read is gone: it was corrected, and the history of then is not kept"
+        yield "  what was read is gone: it was corrected, and the history of that time was pruned"
         return
     lines = [each.decode() for each in lines_of(found.answer)]
-    yield from (f"  {printable(each)}" for each in lines[max(0, len(lines) - most) :])
+    names = lines[:1] if hasattr(found.answer, "schema") else []  # the columns of a table
+    lines = lines[len(names) :]
+    hidden = max(0, len(lines) - most)
+    yield from (f"  {printable(each)}" for each in names)
+    if hidden:
+        yield f"  … {hidden:,} more before these: give --rows {len(lines)}"
+    yield from (f"  {printable(_readable(each))}" for each in lines[hidden:])
+
+
+def _readable(line: str) -> str:
+    """Return a row with NaN and infinities by their names, not by the bytes that are proven."""
+    return _SIXTEEN_DIGITS.sub(_named_number, line)
+
+
+def _named_number(found: re.Match[str]) -> str:
+    (number,) = unpack("<d", bytes.fromhex(found[1]))
+    return found[0] if isfinite(number) else repr(number)
 
 
 def _difference(before: Any, after: Any) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 from storecore.cli.screen import console, date_text, date_texts, price_texts, table
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, listed, printable
-from storecore.cli.timestamps import time_option
+from storecore.cli.timestamps import check_order, time_option
 from storecore.models import PriceBar
 from storecore.protocols import Catalog, DataStore
 from storecore.store.questions import nearest_symbols
@@ -62,6 +62,7 @@ def show(
     last: int,
 ) -> None:
     """Show the last bars of SYMBOL. Times are in UTC."""
+    check_order(start, end)
     with choice.open_to_read() as store:
         bars = store.read_bars(symbol, start or date.min, end or date.max, timeframe=timeframe)
         if not bars:

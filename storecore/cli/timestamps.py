@@ -20,7 +20,7 @@ import click
 
 from storecore.errors import InvalidData
 from storecore.values.suggestions import did_you_mean
-from storecore.values.times import instant, to_datetime
+from storecore.values.times import instant, time_range, to_datetime
 
 _DATE = r"\d{4}(?:-\d\d-\d\d|\d{4}|-W\d\d-\d)"
 _HOUR = r"(?:[01]\d|2[0-3])"  # not 24:00, which only newer versions of Python accept
@@ -43,11 +43,34 @@ _UNITS = (  # (name, digits of a time before the year 5138, number per second)
 def time_option(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> date | None:
-    """Return the time of an option's ISO text; a `callback` of click."""
+    """Return the date, or the naive time in UTC, of an option's ISO text; a `callback` of click."""
     try:
-        return None if value is None else parse_time(value, "time")
+        return None if value is None else _utc(parse_time(value, "time"))
     except InvalidData as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(str(error).removeprefix("time=")) from None
+
+
+def moment_option(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> datetime | None:
+    """Return the naive time in UTC of an option's ISO text, which must not be a date alone."""
+    found = time_option(context, parameter, value)
+    if found is None or isinstance(found, datetime):
+        return found
+    raise click.BadParameter(
+        f"{value!r}: a date is not one moment; give a time too, as in {value}T21:00"
+    )
+
+
+def check_order(start: date | None, end: date | None) -> None:
+    """Raise an error that names both options if `--start` is after `--end`."""
+    try:
+        time_range(start, end)
+    except InvalidData:
+        raise click.UsageError(
+            f"--start {start} is after --end {end}: give the earlier one first",
+            click.get_current_context(),
+        ) from None
 
 
 def parse_time(text: str, what: str) -> date:
@@ -61,6 +84,18 @@ def parse_time(text: str, what: str) -> date:
         return datetime.fromisoformat(text) if form[1] else date.fromisoformat(text)
     except ValueError:
         raise InvalidData(f"{what}={text!r}: {_expected(text)}") from None
+
+
+def _utc(moment: date) -> date:
+    """Return a time as a naive one in UTC, a date as it is."""
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        return moment
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise InvalidData(
+            f"time={moment.isoformat()!r}: expected a time in the years 1 to 9999 in UTC"
+        ) from None
 
 
 def to_utc(moment: date, zone: tzinfo, what: str) -> list[datetime]:

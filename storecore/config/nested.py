@@ -48,12 +48,7 @@ class NestedStore(NamedTuple):
 
     def existing(self, opening: Opening = Opening.EXISTING) -> NestedStore:
         """Return the same store, to be opened only if it exists."""
-        nested = {
-            name: [each.existing(opening) for each in stores]
-            if isinstance(stores, list)
-            else stores.existing(opening)
-            for name, stores in self._nested_stores()
-        }
+        nested = self._of_nested_stores(lambda each: each.existing(opening))
         settings = replace(self.settings, **nested) if nested else self.settings
         return self._replace(settings=settings, opening=opening)
 
@@ -63,19 +58,30 @@ class NestedStore(NamedTuple):
             return self
         return self.existing(Opening.EXISTING_IF_ABLE)
 
-    def _nested_stores(self) -> list[tuple[str, Any]]:
-        """Return the options that are stores or lists of stores, by name."""
+    def options(self) -> tuple[str, dict[str, Any]]:
+        """Return the backend and its options, equal if another config gives the same ones."""
+        given = {field.name: getattr(self.settings, field.name) for field in fields(self.settings)}
+        return self.described, given | self._of_nested_stores(NestedStore.options)
+
+    def _nested_stores(self) -> list[NestedStore]:
+        """Return the stores in the options."""
+        given = self._of_nested_stores(lambda each: each).values()
+        return [each for one in given for each in (one if isinstance(one, list) else [one])]
+
+    def _of_nested_stores(self, value_of: Callable[[NestedStore], Any]) -> dict[str, Any]:
+        """Return the options that are stores or lists of stores, with a value for each store."""
         names = [field.name for field in fields(self.settings) if holds_stores(field.type)]
-        return [(name, getattr(self.settings, name)) for name in names]
+        given = {name: getattr(self.settings, name) for name in names}
+        return {
+            name: list(map(value_of, each)) if isinstance(each, list) else value_of(each)
+            for name, each in given.items()
+            if each is not None
+        }
 
     @property
     def optional(self) -> frozenset[str]:
         """The capabilities that the open store may lack: those of its nested stores, too."""
-        found = self.spec.optional
-        for _, stores in self._nested_stores():
-            for each in stores if isinstance(stores, list) else [stores]:
-                found |= each.optional
-        return found
+        return self.spec.optional.union(*(each.optional for each in self._nested_stores()))
 
     def capabilities_of(self, opened: DataStore) -> frozenset[str]:
         """Return the declared capabilities, without the optional ones that an open store lacks."""
@@ -138,8 +144,10 @@ class NestedStore(NamedTuple):
 
 
 def holds_stores(kind: Any) -> bool:
-    """Return whether the type of an option is a store or a list of stores."""
-    return kind is NestedStore or (get_origin(kind) is list and get_args(kind) == (NestedStore,))
+    """Return whether the type of an option is a store, one that may be missing, or a list."""
+    if kind in (NestedStore, NestedStore | None):
+        return True
+    return get_origin(kind) is list and get_args(kind) == (NestedStore,)
 
 
 def _lacking(store: object, protocol: type) -> list[str]:

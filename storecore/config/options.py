@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -93,11 +93,11 @@ def _convert(
 def _stores(
     field: FieldInfo, value: Any, folder: Path | None, place: str, nested: MakeNested | None
 ) -> Any:
-    """Return the value of a field that is a store, or a list of them."""
+    """Return the value of a field that is a store, which may be missing, or a list of them."""
     assert nested is not None, "only storecore.config.open builds a config with nested stores"
     key = field.encode_name
-    if field.type is NestedStore:
-        return nested(value, key, folder)
+    if get_origin(field.type) is not list:
+        return None if value is None and not field.required else nested(value, key, folder)
     if isinstance(value, list | tuple):
         return [nested(each, f"{key}[{index}]", folder) for index, each in enumerate(value)]
     raise ConfigError(f"{place} {key}: expected a list of stores, got {type_name(value)}")

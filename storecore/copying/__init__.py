@@ -55,7 +55,7 @@ def copy_store(
     With `history`, all versions of bars, fundamentals and events are copied with their instants,
     and the snapshots, as they are when the copy begins. Both stores need the capability `History`,
     and the target must be empty, or hold versions of the source only, from an earlier copy. In any
-    other case the present is copied, and `notes` say why.
+    other case only the present is copied, and `why_no_history` of the report is the reason.
 
     `left_out` names data that a backend cannot list or take unchanged without a capability
     (`Catalog`, `VersionedState`, `Transfer`), and data that is damaged on either side: a series, a
@@ -76,6 +76,7 @@ def copy_store(
         copied=items,
         left_out=tuple(each for each in found if isinstance(each, LeftOut)),
         notes=(_PRESENT_ONLY + (why and f": {why}"),) if is_noted else (),
+        why_no_history=why if is_noted else "",
     )
 
 

@@ -4,14 +4,17 @@ The copy is as of one moment, that of the source's clock of recording when it be
 source records meanwhile is left to the next copy. First the target's versions are compared: all of
 them must be the source's, or only the present is copied (`PresentOnly`). Then each piece of a
 series is restored, if the target lacks a part of it, and both sides are digested for the report.
-The target's clock, horizon and snapshots come last. So a killed copy can be run again.
+Of bars that were never replaced no object is made: they are read, compared and restored in columns,
+20 times as fast, if both stores are `Store` and offer it (`unreplaced_bars`, `restore_unreplaced`).
+The target's clock, horizon and snapshots come last, unless the target has them already. So a killed
+copy can be run again, and a copy to an equal target writes nothing.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple, cast
 
@@ -19,24 +22,38 @@ from msgspec.structs import replace
 
 from storecore.copying.report import Copied, LeftOut, Progress
 from storecore.errors import CorruptData, HistoryPruned, InvalidData
-from storecore.knowledge.restoring import AnyVersion, is_restorable, span_of
+from storecore.knowledge.clock import machine_now
+from storecore.knowledge.restoring import AnyVersion, are_restorable, is_restorable, span_of
 from storecore.knowledge.versions import (
     BarVersion,
     EventVersion,
     FundamentalVersion,
     Recording,
     Snapshot,
+    Unreplaced,
 )
-from storecore.protocols import DataStore, History, Transfer
-from storecore.store.digests import EVER, BarDigest, Digest, bounds_of, canonical, canonical_filing
+from storecore.protocols import Catalog, DataStore, History, Transfer
+from storecore.store.digests import (
+    EVER,
+    BarDigest,
+    Digest,
+    bounds_of,
+    canonical,
+    canonical_filing,
+    content_of,
+)
+from storecore.store.questions import recording_began
 from storecore.store.tables import iter_bar_tables
-from storecore.values.times import exact_instant
+from storecore.values.times import EARLIEST, TimeRange, exact_instant, time_range, to_datetime
 
 _STEP = timedelta(microseconds=1)
-_EVENTS = 10_000
+_BARS, _EVENTS = 250_000, 10_000  # at once
 _Bounds = tuple[datetime, datetime]
 _OWN = "the target has versions that the source has not; copy into an empty store"
-_ASKED = "the target was asked about a moment at which the source held more"
+_ASKED = (
+    "the target was asked about a moment at which the source held more, and that answer must not "
+    "change; copy into an empty store"
+)
 
 
 class PresentOnly(Exception):
@@ -72,6 +89,10 @@ class _Item(ABC):
     @abstractmethod
     def content(self, version: Any) -> bytes:
         """Return the value of a version, with its time, as bytes."""
+
+    def unreplaced(self, copy: _Copy, bounds: _Bounds) -> _Unreplaced | None:
+        """Return the sides of a range that has no replaced versions, None if it is not known."""
+        return None
 
     def restore(self, store: Any, versions: Sequence[AnyVersion]) -> None:
         """Write versions into the target."""
@@ -119,7 +140,14 @@ class _Bars(_Item):
     def side(self) -> _Side:
         return _Side(BarDigest())
 
-    def pieces(self, store: Any) -> Iterator[_Bounds]:
+    def pieces(self, store: Any) -> Iterable[_Bounds]:
+        is_short = (
+            isinstance(store, Catalog)
+            and store.bar_coverage(self.key, timeframe=self.timeframe).count <= _BARS
+        )
+        return [EVER] if is_short else self._pieces(store)
+
+    def _pieces(self, store: Any) -> Iterator[_Bounds]:
         first, end = EVER
         for table in iter_bar_tables(store, self.key, *EVER, timeframe=self.timeframe):
             last = bounds_of(table)[1]
@@ -130,6 +158,20 @@ class _Bars(_Item):
 
     def versions(self, store: Any, bounds: _Bounds) -> Sequence[BarVersion]:
         found: list[BarVersion] = store.bar_versions(self.key, *bounds, timeframe=self.timeframe)
+        return found
+
+    def unreplaced(self, copy: _Copy, bounds: _Bounds) -> _Unreplaced | None:
+        span = time_range(*bounds)
+        given = self.unreplaced_of(copy.source, span)
+        kept = self.unreplaced_of(copy.target, span)
+        if given is None or kept is None:
+            return None
+        return _Unreplaced(self, span, _recorded_by(given, copy.until), kept)
+
+    def unreplaced_of(self, store: Any, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a store, None if some were replaced or it is not known."""
+        ask = getattr(store, "unreplaced_bars", None)  # a store that is no `Store` may lack it
+        found: Unreplaced | None = ask(self.key, span, self.timeframe) if ask else None
         return found
 
     def content(self, version: BarVersion) -> bytes:
@@ -201,8 +243,73 @@ class _Events(_Item):
         return *self._key(version), version.replaced_at
 
 
+class _Unreplaced(NamedTuple):
+    """Both sides of a range of bars without replaced versions, in columns: no object a bar."""
+
+    item: _Bars
+    span: TimeRange
+    given: Unreplaced
+    kept: Unreplaced
+
+    def is_missing(self) -> bool:
+        """Return whether the target lacks all."""
+        return len(self.given.bars) > 0 == len(self.kept.bars)
+
+    def is_same(self) -> bool:
+        """Return whether both sides have the same versions."""
+        return self.given.recorded.equals(self.kept.recorded) and content_of(
+            self.given.bars
+        ) == content_of(self.kept.bars)
+
+    def may_be_copied(self, limit: int | None) -> bool:
+        """Return whether the target certainly can become a copy here."""
+        if self.is_missing():
+            return are_restorable(self.given.recorded, limit)
+        return self.is_same()
+
+    def is_copied(self, target: Any) -> bool:
+        """Copy what is missing; return False if it has to be done one by one."""
+        if not self.is_missing():
+            return self.is_same()
+        return bool(target.restore_unreplaced(self.item.key, self.item.timeframe, self.given))
+
+    def read_again(self, target: Any) -> Unreplaced | None:
+        """Return what the target has now, None if some was replaced."""
+        return self.item.unreplaced_of(target, self.span)
+
+
+def _recorded_by(bars: Unreplaced, until: datetime) -> Unreplaced:
+    """Return the bars that were recorded by a moment."""
+    import pyarrow.compute as pc
+
+    last = exact_instant(until, "until")
+    if not len(bars.bars) or (pc.max(bars.recorded).as_py() or last) <= last:
+        return bars
+    known = pc.fill_null(pc.less_equal(bars.recorded, last), True)
+    return Unreplaced(bars.bars.filter(known), bars.recorded.filter(known))
+
+
 def _time_of_event(version: Any) -> int:
     return exact_instant(version.event.timestamp, "timestamp")
+
+
+class _Seen:
+    """What a copy has found so far: whether the target lacked versions, and the last instant."""
+
+    def __init__(self) -> None:
+        self.is_changed = False
+        self.last = datetime.min.replace(tzinfo=UTC)
+
+    def see(self, instants: Iterable[datetime | None]) -> None:
+        """Look at instants of versions of the source."""
+        self.last = max([self.last, *(each for each in instants if each is not None)])
+
+    def see_bars(self, bars: Unreplaced) -> None:
+        """Look at the instants of bars in columns."""
+        import pyarrow.compute as pc
+
+        last = pc.max(bars.recorded).as_py()
+        self.see([] if last is None else [to_datetime(last, aware=True)])
 
 
 class _Copy(NamedTuple):
@@ -214,6 +321,7 @@ class _Copy(NamedTuple):
     given: Recording
     kept: Recording
     progress: Progress
+    seen: _Seen
 
     def items(self) -> list[_Item]:
         """Return what either side has versions of, in the order of reports."""
@@ -246,6 +354,9 @@ class _Copy(NamedTuple):
             if limit is None and not self._may_hold(item):
                 continue
             for bounds in item.pieces(self.source):
+                quick = item.unreplaced(self, bounds)
+                if quick is not None and quick.may_be_copied(limit):
+                    continue
                 missing = item.missing(*self.sides(item, bounds))
                 if not all(is_restorable(span_of(each), limit) for each in missing):
                     raise PresentOnly(_ASKED)
@@ -260,23 +371,65 @@ class _Copy(NamedTuple):
         """Copy the versions of an item, and report on both sides."""
         source, target, added = item.side(), item.side(), 0
         for bounds in item.pieces(self.source):
-            given, kept = self.sides(item, bounds)
-            missing = item.missing(given, kept)
-            if missing:
-                item.restore(self.target, missing)
-                added += len(missing)
-                kept = self._unpruned(item.versions(self.target, bounds))
-            _add(item, source, given)
-            _add(item, target, kept)
-            item.tell(self.progress, [each for each in given if each.replaced_at is None])
+            quick = item.unreplaced(self, bounds)
+            if quick is None or not quick.is_copied(self.target):
+                added += self._copy_versions(item, bounds, source, target)
+                continue
+            added += len(quick.given.bars) - len(quick.kept.bars)
+            _add_bars(source, quick.given)
+            self.seen.see_bars(quick.given)
+            kept = quick.kept if quick.is_same() else quick.read_again(self.target)
+            if kept is None:  # another writer has replaced some meanwhile
+                _add(item, target, self._unpruned(item.versions(self.target, bounds)))
+            else:
+                _add_bars(target, kept)
+            item.tell(self.progress, quick.given.recorded)
+        self.seen.is_changed = self.seen.is_changed or added > 0
         yield from _report(item, source, target, added)
 
+    def _copy_versions(self, item: _Item, bounds: _Bounds, source: _Side, target: _Side) -> int:
+        """Copy the versions of a range one by one; return how many the target has got."""
+        given, kept = self.sides(item, bounds)
+        missing = item.missing(given, kept)
+        if missing:
+            item.restore(self.target, missing)
+            kept = self._unpruned(item.versions(self.target, bounds))
+        self.seen.see(each.replaced_at or each.recorded_at for each in given)
+        _add(item, source, given)
+        _add(item, target, kept)
+        item.tell(self.progress, [each for each in given if each.replaced_at is None])
+        return len(missing)
+
     def end(self, snapshots: Iterable[Snapshot]) -> None:
-        """Move the target's clock and horizon on, and add the snapshots."""
-        self.target.restore_recording(
-            self.until,
-            pruned_before=self.given.pruned_before,
-            snapshots=[each for each in snapshots if each.recorded_at <= self.until],
+        """Move the target's clock and horizon on, and add the snapshots, if it lacks any of it."""
+        named = [each for each in snapshots if each.recorded_at <= self.until]
+        if self._lacks_recording(named):
+            self.target.restore_recording(
+                self.until, pruned_before=self.given.pruned_before, snapshots=named
+            )
+
+    def _lacks_recording(self, snapshots: list[Snapshot]) -> bool:
+        """Return whether the target's clock, horizon or snapshots are behind the source's.
+
+        A clock that is not asked again goes by the machine's, so it need not know `until`, unless
+        that is in the future. An earlier copy may have been killed before it moved the clock.
+        """
+        if self.seen.is_changed or any(each not in self.target.snapshots() for each in snapshots):
+            return True
+        parts = getattr(self.target, "recorders", None)  # a killed copy may have moved one of them
+        clocks = [(self.target, self.kept)]
+        if parts is not None:
+            clocks = [(each, each.recording()) for each in parts()]
+        return any(self._is_behind(*each) for each in clocks)
+
+    def _is_behind(self, store: Any, kept: Recording) -> bool:
+        """Return whether the clock or the horizon of a store is behind the source's."""
+        is_future = exact_instant(self.until, "until") > machine_now()
+        first = datetime.min.replace(tzinfo=UTC)
+        return (
+            (kept.asked_at or first) < (self.until if is_future else self.seen.last)
+            or (kept.pruned_before or first) < (self.given.pruned_before or first)
+            or recording_began(store) > EARLIEST
         )
 
 
@@ -312,7 +465,7 @@ def _begun(source: DataStore, target: DataStore, progress: Progress) -> _Copy:
         given, kept = source.recording(), target.recording()
     except (CorruptData, HistoryPruned) as error:
         raise PresentOnly(str(error)) from error
-    return _Copy(cast(Any, source), cast(Any, target), until, given, kept, progress)
+    return _Copy(cast(Any, source), cast(Any, target), until, given, kept, progress, _Seen())
 
 
 def _check_snapshots(given: Sequence[Snapshot], copy: _Copy) -> None:
@@ -334,6 +487,12 @@ def _held_by(versions: Iterable[AnyVersion], until: datetime) -> list[AnyVersion
         for each in versions
         if each.recorded_at is None or each.recorded_at <= until
     ]
+
+
+def _add_bars(side: _Side, bars: Unreplaced) -> None:
+    """Add bars in columns to the tally of one side."""
+    if len(bars.bars):
+        cast(BarDigest, side.held).add(bars.bars)
 
 
 def _add(item: _Item, side: _Side, versions: Sequence[Any]) -> None:

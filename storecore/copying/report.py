@@ -47,12 +47,15 @@ class LeftOut(Struct, frozen=True):
 class CopyReport(Struct, frozen=True):
     """The report of a copy, item by item; `left_out` are data that could not be read or written.
 
-    `notes` are sentences about what no copy carries.
+    `notes` are sentences about data that the copy does not carry. `why_no_history` is the reason if
+    only the present was copied although the history was asked for, else empty. `ok` does not depend
+    on either.
     """
 
     copied: tuple[Copied, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    why_no_history: str = ""
 
     @property
     def differences(self) -> tuple[Copied, ...]:
@@ -69,6 +72,7 @@ class CopyReport(Struct, frozen=True):
         parts = ["ok" if self.ok else "not ok", counted(series, "series")]
         parts.append(f"{len(self.differences):,} differ")
         parts += [f"{len(self.left_out):,} left out"] if self.left_out else []
+        parts += ["no history"] if self.why_no_history else []
         return f"CopyReport({', '.join(parts)})"
 
     def _repr_html_(self) -> str:

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
@@ -29,6 +30,10 @@ _NUMBERS = (*("date", "open", "high", "low", "close", "volume"), "exact dates", 
 _PRICES = ("open", "high", "low", "close")
 _EXACT_TO = 2**53
 _Parts = dict[str, bytes | memoryview]
+
+
+_EXTRA = attrgetter("extra")
+_RECORDS = (DecisionRecord, OrderRecord)
 
 
 class Sum(NamedTuple):
@@ -53,6 +58,8 @@ def kept(answer: Any) -> Any:
 
 def checksum(answer: Any) -> Sum:
     """Return the checksum of an answer, or of one that was kept."""
+    if isinstance(answer, _Bars):
+        answer = answer.whole()
     if isinstance(answer, list) and answer and isinstance(answer[0], PriceBar):
         return Sum(len(answer), _series(answer))
     if hasattr(answer, "schema"):
@@ -88,6 +95,18 @@ class TableDigest:
         return Sum(self._rows, whole.hexdigest())
 
 
+class _Bars(NamedTuple):
+    """Bars, and copies of their further columns."""
+
+    bars: list[PriceBar]
+    extras: list[dict[str, Any] | None]
+
+    def whole(self) -> list[PriceBar]:
+        """Return the bars with the columns that they had."""
+        pairs = zip(self.bars, self.extras, strict=True)
+        return [replace(bar, extra=extra) if extra else bar for bar, extra in pairs]
+
+
 class _Encoded(tuple[bytes, ...]):
     """Records of an answer as bytes."""
 
@@ -97,8 +116,9 @@ class _Encoded(tuple[bytes, ...]):
 def _kept_list(answer: list[Any]) -> Any:
     kind = type(answer[0]) if answer else None
     if kind is PriceBar:
-        has_extra = any(bar.extra for bar in answer)
-        return list(map(_own_bar, answer)) if has_extra else answer[:]
+        if not any(map(_EXTRA, answer)):
+            return answer[:]
+        return _Bars(answer[:], [bar.extra and bar.extra.copy() for bar in answer])
     if kind is Event:
         return [(event, _own_payload(event.payload)) for event in answer]
     return _Encoded(records_of(answer)) if kind is StateVersion else list(map(_kept_value, answer))
@@ -107,13 +127,9 @@ def _kept_list(answer: list[Any]) -> Any:
 def _kept_value(value: Any) -> Any:
     if isinstance(value, FundamentalData):
         return own_copy(value)
-    if isinstance(value, DecisionRecord | OrderRecord):
+    if isinstance(value, _RECORDS):
         return _Encoded((value.hash.encode(),))
     return _Encoded(records_of([value])) if isinstance(value, StateVersion) else value
-
-
-def _own_bar(bar: PriceBar) -> PriceBar:
-    return replace(bar, extra=dict(bar.extra)) if bar.extra else bar
 
 
 def _own_payload(payload: dict[str, Any]) -> dict[str, Any] | bytes:

@@ -1,7 +1,9 @@
 """What of a store was known at a time: the present of what had ended, and its history.
 
 A bar that had ended is shown as it is recorded now, or as it was held at `recorded`. A bar that was
-still forming is shown as it was last recorded by then: only a store with `History` can tell.
+still forming is shown as it was last recorded by then: only a store with `History` can tell. If
+that version was pruned, or was not kept, the bar is not shown. Only a pruned `recorded` raises
+`HistoryPruned`, whatever the time of the view.
 """
 
 from __future__ import annotations
@@ -17,8 +19,7 @@ from storecore.knowledge.lengths import begun_by, last_ended
 from storecore.knowledge.versions import Forming
 from storecore.models import Event, FundamentalData, PriceBar
 from storecore.reports import StateVersion
-from storecore.store.base import why_lacking
-from storecore.store.questions import has_method, held_bars, recording_began
+from storecore.store.questions import has_method, held_bars, recording_began, why_lacking
 from storecore.store.tables import pieces_of, read_bar_table
 from storecore.store.wrapper import method_of
 from storecore.values.times import Bound, TimeRange, exact_instant, to_datetime
@@ -53,7 +54,7 @@ class Known(NamedTuple):
         They are if no bar was recorded before it ended, which is so before the first recording.
         """
         return self.recorded is None and (
-            not has_method(self.store, "bar_versions") or self.limit < recording_began(self.store)
+            self.limit < recording_began(self.store) or not has_method(self.store, "bar_versions")
         )
 
     def bars(self, symbol: str, span: TimeRange, timeframe: str) -> list[PriceBar]:
@@ -62,7 +63,11 @@ class Known(NamedTuple):
         if quickly is not None:
             return cast(list[PriceBar], quickly)
         ended = min(span.last, self.ended(timeframe))
-        bars = [] if span.first > ended else self._ended_bars(symbol, span, ended, timeframe)
+        if span.first <= ended:
+            bars = self._ended_bars(symbol, span, ended, timeframe)
+        else:
+            bars = []
+            self._check_recorded(symbol, span, timeframe)
         bars += self.forming(symbol, span, timeframe)
         return bars if span.newest is None else bars[-span.newest :]
 
@@ -70,10 +75,12 @@ class Known(NamedTuple):
         """Return the bars of a range that had not ended, as they were last recorded by then.
 
         A bar that is dated later than its own length after the time of the view was not forming.
+        Before the first recording there are none. A bar whose version of then was pruned is left
+        out: it cannot be told from one of which nothing had been recorded by then.
         """
         first = max(span.first, self.ended(timeframe) + 1)
         last = min(span.last, begun_by(timeframe, self.at, self.lengths))
-        if first > last:
+        if first > last or self.limit < recording_began(self.store):
             return []
         bounds = to_datetime(first, span.aware), to_datetime(last, span.aware)
         return [each.bar for each in self._versions(symbol, bounds, timeframe)]
@@ -203,16 +210,26 @@ class Known(NamedTuple):
         bars: list[PriceBar] = held(symbol, span._replace(last=until), timeframe, self.recorded)
         return bars
 
-    def _versions(self, symbol: str, bounds: tuple[Any, Any], timeframe: str) -> list[Any]:
-        """Return the versions of bars that were held at the limit, if it is known since when."""
-        limit = to_datetime(self.limit, aware=True)
+    def _check_recorded(self, symbol: str, span: TimeRange, timeframe: str) -> None:
+        """Ask what was held at `recorded`, of one instant: this raises if it was pruned.
+
+        From then on, no write is recorded at or before it (law K3).
+        """
         if self.recorded is not None:
-            asked = {"timeframe": timeframe, "recorded": limit}
-            found = self.store.bar_versions(symbol, *bounds, **asked)
-            return [each for each in found if each.recorded_at is not None]
+            bound = to_datetime(span.first, span.aware)
+            asked = {"timeframe": timeframe, "recorded": self._moment()}
+            self.store.bar_versions(symbol, bound, bound, **asked)
+
+    def _versions(self, symbol: str, bounds: tuple[Any, Any], timeframe: str) -> list[Any]:
+        """Return the versions of bars that were held at the limit, if it is known since when.
+
+        Those of a time before `recorded` are of the versions that are left.
+        """
+        limit = to_datetime(self.limit, aware=True)
+        asked = {"recorded": limit} if self.recorded == self.limit else {}
         return [
             each
-            for each in self.store.bar_versions(symbol, *bounds, timeframe=timeframe)
+            for each in self.store.bar_versions(symbol, *bounds, timeframe=timeframe, **asked)
             if each.recorded_at is not None
             and each.recorded_at <= limit
             and (each.replaced_at is None or each.replaced_at > limit)

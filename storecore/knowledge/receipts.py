@@ -108,9 +108,11 @@ def _signature(call: str) -> inspect.Signature:
 
 
 def _asked(call: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Asked:
-    given = tuple([each[:] if type(each) is list else each for each in args])
-    named = {name: each[:] if type(each) is list else each for name, each in kwargs.items()}
-    return _Asked(call, given, named, machine_now())
+    if list in map(type, args):
+        args = tuple([each[:] if type(each) is list else each for each in args])
+    if list in map(type, kwargs.values()):
+        kwargs = {name: each[:] if type(each) is list else each for name, each in kwargs.items()}
+    return _Asked(call, args, kwargs, machine_now())
 
 
 def _digested(answer: Any) -> Any:

@@ -28,7 +28,7 @@ from storecore.models import (
 )
 from storecore.protocols import METHODS, DataStore, VersionedState, declaration
 from storecore.reports import StateVersion
-from storecore.store.questions import has_method
+from storecore.store.questions import has_method, recording_began
 from storecore.values.times import exact_instant, to_datetime
 
 Status = Literal["same", "corrected", "pruned"]
@@ -96,13 +96,24 @@ def replayed(store: DataStore, read: Read, run: str | None = None) -> ReplayedRe
         now = answer_to(store, read, read.recorded, run)
         if _is_answer(read, now):
             return ReplayedRead(read, "same")
-        if read.recorded is not None or not has_method(store, "bar_versions"):
+        if not has_method(store, "bar_versions"):
             return ReplayedRead(read, "corrected")
-        then = answer_to(store, read, read.read_at, run)
+        if read.recorded is None:
+            then = answer_to(store, read, read.read_at, run)
+            if _is_answer(read, then):
+                return ReplayedRead(read, "corrected", tuple(_changes(store, read, then, now)))
     except HistoryPruned:
         return ReplayedRead(read, "pruned")
-    rows = tuple(_changes(store, read, then, now)) if _is_answer(read, then) else ()
-    return ReplayedRead(read, "corrected", rows)
+    return ReplayedRead(read, "pruned" if _may_lack_forming(store, read) else "corrected")
+
+
+def _may_lack_forming(store: Any, read: Read) -> bool:
+    """Return whether a read may have shown a bar that was forming, of a version pruned since."""
+    as_of = exact_instant(read.as_of, "as_of")
+    if METHODS[read.call].kind != "bars" or as_of < recording_began(store):
+        return False
+    pruned = store.recording().pruned_before
+    return pruned is not None and as_of < exact_instant(pruned, "pruned_before")
 
 
 def reads_of(record: Record) -> list[Read]:

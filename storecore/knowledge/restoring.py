@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from storecore.bars.extra_values import Extra, as_floats
 from storecore.bars.rows import BarColumns, bar_columns
@@ -14,11 +14,15 @@ from storecore.knowledge.versions import (
     BarVersion,
     EventVersion,
     FundamentalVersion,
+    Unreplaced,
     Version,
     Versions,
 )
 from storecore.models import Event, FundamentalData
 from storecore.values.times import EARLIEST, exact_instant, to_datetime
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 AnyVersion = BarVersion | FundamentalVersion | EventVersion
 
@@ -63,6 +67,35 @@ def is_restorable(span: tuple[int | None, int | None], asked: int | None) -> boo
     recorded, replaced = span
     latest = replaced if replaced is not None else recorded
     return asked is None or (latest is not None and latest > asked)
+
+
+def are_restorable(recorded: pa.Array, asked: int | None) -> bool:
+    """Return whether versions that are held were all recorded after the last question."""
+    import pyarrow.compute as pc
+
+    if asked is None or not len(recorded):
+        return True
+    return not recorded.null_count and bool(pc.min(recorded).as_py() > asked)
+
+
+def quickly_checked(
+    symbol: str, given: Unreplaced, asked: int | None, *, extra: bool
+) -> Unreplaced | None:
+    """Return bars checked as those that are written are, None if each has to be looked at.
+
+    That is so if a version may not be restored, and for volumes that no column of numbers holds.
+    Raises `InvalidData`.
+    """
+    from storecore.bars.checks import checked_series
+    from storecore.bars.extra import EVERY, EXACT
+    from storecore.bars.query import query_result
+    from storecore.bars.table import FIELDS
+
+    if EXACT in given.bars.column_names or not are_restorable(given.recorded, asked):
+        return None
+    table = query_result([(symbol, given.bars)], (*FIELDS, EVERY), aware=True)
+    ((_, bars),) = checked_series(table, "keep" if extra else "refuse")
+    return Unreplaced(bars, given.recorded)
 
 
 def span_of(version: AnyVersion) -> tuple[int | None, int | None]:

@@ -5,10 +5,12 @@
 
 It proves that the records of the log are as they were logged, one after another, and that the rows
 are those that were read for them: the checksum of the rows is in the record, and the record is in
-the chain. A whole forged log proves itself as well, so give a hash that was kept elsewhere with
---head: then every record up to that one is proven to be of the log that had this hash.
+the chain. A whole forged log proves itself as well, and records at its end may be cut off. So give
+the hash of the last record of each log, which was kept elsewhere, as --head, once for each log.
+Each record up to that one is then proven to be of the log that had this hash, without a gap.
 
-Exit status: 0 accepted, 1 rejected, 2 whole, but the rows of some reads are missing.
+Exit status: 0 accepted, 1 rejected, 2 whole, but the rows of some reads are missing or there are no
+records, 3 wrong usage.
 
 The Parquet files are copies of rows for other programs. Only the JSON lines beside them are proven.
 """
@@ -25,7 +27,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 FORMAT = 1
 MANIFEST = "evidence.json"
@@ -40,7 +42,11 @@ FIXED.update(dict.fromkeys(PRICES, "float64"))
 BAR = {"symbol", "date", *PRICES, "volume", "extra"}
 NUMBERS = ("date", *PRICES, "volume", "exact dates", "exact volumes")
 NOTHING = sha256().hexdigest()
-ACCEPTED, REJECTED, INCOMPLETE = 0, 1, 2
+ACCEPTED, REJECTED, INCOMPLETE, USAGE = 0, 1, 2, 3
+UNEXPECTED = (
+    *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+    struct.error,
+)
 _HASH = re.compile(rb',"hash":"([0-9a-f]{64})"\}')
 _SIXTEEN_DIGITS = re.compile(r"[0-9a-f]{16}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,11 +58,32 @@ class Forged(Exception):
     """What the folder says is not true; the message says where and why."""
 
 
+class End:
+    """The last record of a log, and the last one whose hash was given as --head, 0 if none was."""
+
+    def __init__(self, first: int, hashes: list[str], heads: list[str]) -> None:
+        self.last = first + len(hashes) - 1
+        self.hash = hashes[-1] if hashes else ""
+        given = (first + row for row, each in enumerate(hashes) if each in heads)
+        self.given = max(given, default=0)
+
+    def lines(self, log: str) -> Iterator[str]:
+        """Yield what is proven of a log, as text."""
+        if not self.hash:
+            yield f"{log}: no records"
+        else:
+            yield f"{log}: the last record, number {self.last}, has the hash {self.hash}"
+        if not self.given:
+            yield f"{log}: no --head was given; nothing proves that no record was removed or forged"
+        elif self.given < self.last:
+            yield f"{log}: --head is record {self.given}; nothing proves those after it"
+
+
 class Outcome:
     """What was proven, and the reads whose rows are missing."""
 
     def __init__(self) -> None:
-        self.heads: dict[str, str] = {}
+        self.ends: dict[str, End] = {}
         self.records = 0
         self.reads = 0
         self.missing: list[str] = []
@@ -65,7 +92,7 @@ class Outcome:
 
 def verify(folder: Path, heads: Iterable[str] = ()) -> Outcome:
     """Verify a folder. Raises `Forged` for the first thing that is wrong with it."""
-    outcome = Outcome()
+    outcome, heads = Outcome(), list(heads)
     manifest = check_files(folder)
     hashes: list[str] = []
     receipts = read_receipts(folder)
@@ -74,7 +101,7 @@ def verify(folder: Path, heads: Iterable[str] = ()) -> Outcome:
         found = follow(log, lines, manifest)
         hashes += found
         outcome.records += len(lines)
-        outcome.heads[log] = found[-1] if found else ""
+        outcome.ends[log] = End(manifest["logs"][log]["first"], found, heads)
         records = [parsed(line, f"{log}.jsonl") for line in lines]
         check_range(log, records, manifest)
         for record in records:
@@ -385,7 +412,7 @@ def one_of(folder: Path, name: str) -> dict[str, Any]:
     """Return the object of a file."""
     path = folder / name
     if not path.is_file():
-        raise Forged(f"{name}: the file is missing: is {folder} a folder of evidence?")
+        raise Forged(f"{folder} is not a folder of evidence: it has no file {name}")
     found: dict[str, Any] = parsed(path.read_bytes(), name)
     return found
 
@@ -412,9 +439,18 @@ def dumped(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+class Options(argparse.ArgumentParser):
+    """A parser of the command line whose errors have an exit status of their own."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and exit."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: error: {message}\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify the folder of the command line, by default that of this file."""
-    options = argparse.ArgumentParser(description="Verify a folder of evidence.")
+    options = Options(description="Verify a folder of evidence.")
     options.add_argument(
         "folder",
         nargs="?",
@@ -423,33 +459,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="the folder of evidence (default: the folder of this file)",
     )
     options.add_argument(
-        "--head", action="append", default=[], help="a hash of a record that was kept elsewhere"
+        "--head",
+        action="append",
+        default=[],
+        metavar="HASH",
+        help="the hash of the last record of a log, which was kept elsewhere; give it once for "
+        "each log, decisions and orders",
     )
     given = options.parse_args(arguments)
     try:
         outcome = verify(given.folder, given.head)
     except (Forged, OSError) as error:
         print(f"REJECTED: {error}")
-    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-        print(f"REJECTED: not what storecore writes: {error!r}")
-    except (AttributeError, struct.error) as error:
+    except UNEXPECTED as error:
         print(f"REJECTED: not what storecore writes: {error!r}")
     else:
-        return report(outcome, bool(given.head))
+        return report(outcome)
     return REJECTED
 
 
-def report(outcome: Outcome, has_head: bool) -> int:
+def report(outcome: Outcome) -> int:
     """Print what was proven and return the exit status."""
-    for log, head in outcome.heads.items():
-        print(f"{log}: the last record has the hash {head or 'none'}")
+    for log, end in outcome.ends.items():
+        print("\n".join(end.lines(log)))
     print(f"{outcome.records} records follow each other without a gap, with {outcome.reads} reads")
-    if not has_head:
-        print("no --head was given: compare a hash above with one that was kept elsewhere")
     for each in outcome.missing:
         print(f"no rows: {each}")
-    print("INCOMPLETE" if outcome.missing else "ACCEPTED")
-    return INCOMPLETE if outcome.missing else ACCEPTED
+    if not outcome.records:
+        print("there are no records, so this proves nothing")
+    is_whole = outcome.records and not outcome.missing
+    print("ACCEPTED" if is_whole else "INCOMPLETE")
+    return ACCEPTED if is_whole else INCOMPLETE
 
 
 if __name__ == "__main__":

@@ -105,6 +105,20 @@ class Versions(NamedTuple):
     replaced: Sequence[int | None]
 
 
+class Unreplaced(NamedTuple):
+    """The bars of a range of which none was ever replaced or deleted, and when each was recorded.
+
+    `bars` are a series table, `recorded` a column of instants: null is before the history.
+    """
+
+    bars: pa.Table
+    recorded: pa.Array
+
+    def versions(self) -> Versions:
+        """Return the same as versions."""
+        return Versions(self.bars, self.recorded.to_pylist(), [None] * len(self.bars))
+
+
 class Forming(NamedTuple):
     """Which bars a view shows: those dated not after `ended`, and as of `at` those dated later.
 

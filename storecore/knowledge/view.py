@@ -14,7 +14,7 @@ import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from storecore.audit.context import checked_run
 from storecore.bars.rows import MAX_BYTES
@@ -85,7 +85,7 @@ class View(Wrapper):
         on_future: OnFuture | None = None,
         lengths: Mapping[str, timedelta] | None = None,
     ) -> None:
-        self._nested = nested
+        self._nested: Any = nested
         self._recorded: int | None = None
         if isinstance(t, str) or recorded is not None:
             self._at, self._recorded = _recorded(nested, t, recorded)
@@ -155,8 +155,10 @@ class View(Wrapper):
         span = time_range(start, end, last)
         until = self._ended("read_bars", start, end, span, timeframe)
         bars: list[PriceBar]
-        if not self._is_present():
+        if not self._is_as_now(span, until):
             bars = self._known().bars(symbol, span, timeframe)
+        elif span.first <= until and _answers_as_store(self._nested, "read_bars"):
+            bars = self._nested.span_bars(symbol, span.until(until), timeframe)
         elif span.first > until:
             bars = method_of(self._nested, "read_bars")(
                 symbol, *_any_time(span), timeframe=timeframe
@@ -188,11 +190,12 @@ class View(Wrapper):
         symbols, columns = _listed(symbols), _listed(columns)
         until = self._ended("read_bar_table", start, end, span, timeframe)
         asked = {"timeframe": timeframe, "columns": columns, "last": last}
-        table = (
-            None
-            if self._is_present()
-            else self._known().present_table(symbols, columns, span, timeframe)
-        )
+        if not self._is_as_now(span, until):
+            table = self._known().present_table(symbols, columns, span, timeframe)
+        elif span.first <= until and _answers_as_store(self._nested, "read_bar_table"):
+            table = self._nested.span_table(symbols, span.until(until), timeframe, columns)
+        else:
+            table = None
         if table is not None:
             return self._noted("read_bar_table", (symbols, start, end), asked, table)
         more = self._more(symbols, columns, span, timeframe)
@@ -301,10 +304,14 @@ class View(Wrapper):
     def _known(self) -> Known:
         return Known(self._nested, self._at, self._recorded, self._lengths)
 
+    def _is_as_now(self, span: TimeRange, until: int) -> bool:
+        """Return whether the store's own answer is right for bars that had ended by `until`."""
+        return self._recorded is None and (until == span.last or self._is_present())
+
     def _is_present(self) -> bool:
         """Return whether the answers of the store are right; see `Known.is_present`."""
         return self._recorded is None and (
-            not has_method(self._nested, "bar_versions") or self._at < recording_began(self._nested)
+            self._at < recording_began(self._nested) or not has_method(self._nested, "bar_versions")
         )
 
     def _reads_of(self) -> Reads:
@@ -519,14 +526,22 @@ def _is_to_raise(on_future: object) -> bool:
     return on_future == "raise"
 
 
-def _recorded(store: Any, t: datetime | str, recorded: datetime | None) -> tuple[int, int]:
+def _recorded(store: Any, t: datetime | str, recorded: Any) -> tuple[int, int]:
     """Return the instants of a view of what was recorded by a time, or of a named snapshot."""
     if not has_method(store, "bar_versions"):
         raise lacks(store, "History", "recorded=… or a named snapshot")
+    if isinstance(recorded, str):
+        raise InvalidData(
+            f"recorded={shown(recorded)}: expected a datetime; what a snapshot shows up to t is "
+            f"at({shown(recorded)}).at(t)"
+        )
     if not isinstance(t, str):
-        return latest_instant(t, "t"), latest_instant(cast(datetime, recorded), "recorded")
+        return latest_instant(t, "t"), latest_instant(recorded, "recorded")
     if recorded is not None:
-        raise InvalidData(f"t={shown(t)} is a snapshot, which has its recorded={shown(recorded)}")
+        raise InvalidData(
+            f"recorded={shown(recorded)}: the snapshot t={shown(t)} fixes `recorded`; leave it "
+            "out, or give a time: at(t, recorded=…)"
+        )
     known = {each.name: each for each in store.snapshots()}
     if t not in known:
         raise InvalidData(
@@ -535,6 +550,15 @@ def _recorded(store: Any, t: datetime | str, recorded: datetime | None) -> tuple
         )
     moment = exact_instant(known[t].recorded_at, "recorded_at")
     return moment, moment
+
+
+def _answers_as_store(store: Any, method: str) -> bool:
+    """Return whether a method of a store is that of `Store`, so that it may be asked by a range."""
+    return (
+        isinstance(store, Store)
+        and getattr(type(store), method) is getattr(Store, method)
+        and method not in vars(store)
+    )
 
 
 def _listed(given: Any) -> Any:

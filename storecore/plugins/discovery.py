@@ -34,7 +34,7 @@ from storecore.values.suggestions import did_you_mean
 
 INSTALLED = "installed"
 KNOWN_PACKAGES = {
-    **dict.fromkeys(("cached", "file", "memory", "mirror", "readonly"), "storecore"),
+    **dict.fromkeys(("cached", "file", "memory", "mirror", "readonly", "routed"), "storecore"),
     "postgres": "storecore[postgres]",
 }
 """The packages of known backends, as arguments of pip, by the name of the backend."""

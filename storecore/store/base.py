@@ -60,6 +60,7 @@ from storecore.knowledge.versions import (
     FundamentalVersion,
     Recording,
     Snapshot,
+    Unreplaced,
     columns_of,
     moment,
 )
@@ -93,7 +94,7 @@ from storecore.store.collections import (
     StateCollection,
 )
 from storecore.store.integrity import checked
-from storecore.store.questions import replacing_unsupported
+from storecore.store.questions import replacing_unsupported, why_lacking
 from storecore.values.documents import encode_document
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
@@ -194,14 +195,9 @@ class _Offered:
 def _what_is_missing(store: Any, method: str) -> str:
     capability = METHODS[method].capability
     if method in ADDED and capability in store.capabilities:
-        return f"this method of the capability {capability}, which was added later"
+        why = why_lacking(store, method) or ", which was added later"
+        return f"this method of the capability {capability}{why}"
     return f"the capability {capability}{why_lacking(store, capability)}"
-
-
-def why_lacking(store: Any, capability: str) -> str:
-    """Return why a store lacks a capability that its backend has, as the end of a sentence."""
-    reasons: Mapping[str, str] = getattr(store, "_reasons", {})
-    return f": {reasons[capability]}" if capability in reasons else ""
 
 
 @lru_cache(maxsize=1)
@@ -297,8 +293,11 @@ class Store(Closing):
         bounds are naive, the dates are naive; if they are aware, the dates are aware UTC. Raises
         `InvalidData` if only one bound is aware.
         """
+        return self.span_bars(symbol, time_range(start, end, last), timeframe)
+
+    def span_bars(self, symbol: str, span: TimeRange, timeframe: str) -> list[PriceBar]:
+        """Return the bars of a range, as `read_bars` does. Views ask for them."""
         symbol, timeframe = self._series(symbol, timeframe)
-        span = time_range(start, end, last)
         found = self._bars.read(symbol, timeframe, span)
         if isinstance(found, BarColumns):
             if span.newest is not None:
@@ -358,11 +357,20 @@ class Store(Closing):
 
         With `last`, return only that many of each symbol, the newest of the range.
         """
+        return self.span_table(symbols, time_range(start, end, last), timeframe, columns)
+
+    def span_table(
+        self,
+        symbols: str | Iterable[str],
+        span: TimeRange,
+        timeframe: str,
+        columns: Iterable[str] | None,
+    ) -> pa.Table:
+        """Return the bars of a range, as `read_bar_table` does. Views ask for them."""
         from storecore.bars.query import bar_query, newest_of_each
 
         timeframe = self._name(timeframe, "timeframe")
         query = bar_query(symbols, columns, extra=self._bars.keeps_extra)
-        span = time_range(start, end, last)
         series = self._bars.read_many(query.symbols, timeframe, span, query.columns)
         if span.newest is not None:
             series = newest_of_each(series, span.newest)
@@ -952,6 +960,28 @@ class Store(Closing):
         found = self._bars.recorded(symbol, timeframe, span, at)
         self._check_kept(at)
         return price_bars(symbol, columns_of(found), span.aware)
+
+    def unreplaced_bars(self, symbol: str, span: TimeRange, timeframe: str) -> Unreplaced | None:
+        """Return the bars of a range and when they were recorded, if these are all its versions.
+
+        None if there are others, or if the backend has no quick way. Copies ask for it.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        return self._bars.unreplaced(symbol, timeframe, span)
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> bool:
+        """Take in bars of a range without versions, as `restore_versions` does, but sooner.
+
+        Return False, having done nothing, if they have to be looked at one by one.
+        """
+        symbol, timeframe = self._series(symbol, timeframe)
+        checked = restoring.quickly_checked(
+            symbol, given, self._restorable_clock().asked(), extra=self._bars.keeps_extra
+        )
+        if checked is None:
+            return False
+        self._bars.restore_unreplaced(symbol, timeframe, checked)
+        return True
 
     def known_bars(
         self, symbol: str, span: TimeRange, timeframe: str, forming: Forming

@@ -23,7 +23,7 @@ from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
 from storecore.events import EventQuery, find_events
 from storecore.fundamentals import select_fundamentals
-from storecore.knowledge.versions import Forming, Version, Versions, held_bars
+from storecore.knowledge.versions import Forming, Unreplaced, Version, Versions, held_bars
 from storecore.models import Event, FundamentalData
 from storecore.reports import (
     AuditLine,
@@ -220,6 +220,18 @@ class BarCollection(Collection, ABC):
         default.
         """
         return None
+
+    def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range and when they were recorded, if these are all its versions.
+
+        None if a version was replaced, or if the collection does not find out sooner than
+        `versions` does, which is the default. Copies ask for it (`History`).
+        """
+        return None
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> None:
+        """Take in bars of another store into a range without versions, as `restore` does."""
+        self.restore(symbol, timeframe, given.versions())
 
     def generation(self, symbol: str, timeframe: str) -> int:
         """Return a counter that each write to a series increments; 0 if the backend has none."""

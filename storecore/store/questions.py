@@ -9,7 +9,7 @@ declared today. Otherwise it answers by the methods that the store had at first,
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from inspect import Parameter
@@ -287,7 +287,19 @@ def _records(
     return chosen(read(*every, strategy_name), span, run)
 
 
+def why_lacking(store: Any, name: str) -> str:
+    """Return why a store lacks a capability or a method, as the end of a sentence, if it says so.
+
+    It says so if its backend has it, but not each of its stores.
+    """
+    reasons: Mapping[str, str] = getattr(store, "_reasons", {})
+    return f": {reasons[name]}" if name in reasons else ""
+
+
 def _lacks(store: Any, method: str, capability: str = "") -> StorageError:
+    why = why_lacking(store, method)
+    if why:
+        return StorageError(f"{store!r} has no {method}{why}")
     needed = f" and not the capability {capability}, which could answer it" if capability else ""
     return StorageError(
         f"{store!r} has no {method}{needed}: it implements an earlier "

@@ -9,7 +9,7 @@ of that config. `storecore.builtin.readonly` is the smallest wrapper.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache, partial, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from storecore.values.times import TimeRange
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from storecore.knowledge.versions import Forming
+    from storecore.knowledge.versions import Forming, Unreplaced
 
 
 def capabilities_of(store: object) -> frozenset[str]:
@@ -108,6 +108,14 @@ class Wrapper(Store):
         """Return the bars that were held at an instant, as `bar_versions` returns them."""
         return questions.held_bars(self, symbol, span, timeframe, recorded)
 
+    def unreplaced_bars(self, symbol: str, span: TimeRange, timeframe: str) -> Unreplaced | None:
+        """Return None: a copy asks for versions."""
+        return None
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> bool:
+        """Return False: a copy gives versions, which the wrapper forwards."""
+        return False
+
     def known_bars(
         self, symbol: str, span: TimeRange, timeframe: str, forming: Forming
     ) -> list[PriceBar] | None:
@@ -127,6 +135,11 @@ class Wrapper(Store):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._nested!r})"
+
+    @property
+    def _reasons(self) -> Mapping[str, str]:
+        """Why the nested store lacks capabilities and methods; see `questions.why_lacking`."""
+        return getattr(self._nested, "_reasons", {})
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Forward a call that changes nothing."""

@@ -169,9 +169,9 @@ LAWS: dict[str, Law] = {
     ),
     "K1": Law(
         "What a write changes or a deletion removes stays readable as it was recorded, with the "
-        "instants at which it was recorded and replaced, until it is pruned by a call or by the "
-        "option `history`. An equal write, bit for bit, makes no version. A renaming is a deletion "
-        "and a write at one instant. A store that takes in the versions of another one "
+        "instants at which it was recorded and replaced. It stays until a call or the option "
+        "`history` prunes it. An equal write, bit for bit, makes no version. A renaming is a "
+        "deletion and a write at one instant. A store that takes in the versions of another one "
         "(`restore_versions`) answers as that one does.",
         "A backtest must repeat, and a decision must be explained by what it saw.",
     ),
@@ -186,8 +186,11 @@ LAWS: dict[str, Law] = {
         "A backtest that sees the future earns money on paper alone.",
     ),
     "K3": Law(
-        "`recorded=r` shows what the store held at r. The same question is answered in the same "
-        "way for ever, or with `HistoryPruned`. The clock of recording is strictly increasing for "
+        "`recorded=r` shows what the store held at r. The same question is always answered in the "
+        "same way, or with `HistoryPruned` if r is before what was pruned or not kept. In "
+        "`at(t, recorded=r)` it is r alone that counts for that, not t: a view of a time before "
+        "the pruning shows what had ended by t. A bar that was forming at t is left out if its "
+        "version of then is gone. The clock of recording is strictly increasing for "
         "each write that makes a version, and it persists. What becomes visible after a question "
         "about r is never recorded at or before r. What will be recorded is not known: a moment in "
         "the future is refused. Pruning does not cut under a snapshot.",

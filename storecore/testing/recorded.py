@@ -43,6 +43,7 @@ from storecore.testing.records import (
 
 DAY = timedelta(days=1)
 HISTORIES, STEPS, ROUNDS = 8, 20, 40
+_BATCH = 3
 _TWO = [bar(close=1.0), bar(NOON + DAY, close=5.0)]
 
 
@@ -264,6 +265,21 @@ class RecordedLaws(Fixtures):
                 with refused(InvalidData, value=recorded):
                     ask()
 
+    def test_history_corrections_since_a_pruned_moment_are_those_that_are_left(
+        self, kept: Recorder
+    ) -> None:
+        """`since` selects what is listed; `recording().pruned_before` says what may be missing."""
+        kept.write_bars("AAPL", _TWO)
+        early = kept.recorded_now()
+        for close in (2.0, 3.0):
+            kept.write_bars("AAPL", [bar(close=close)])
+        replaced = kept.corrections()[0].recorded_at
+        kept.prune_history(replaced)
+        for since in (None, early, replaced):
+            (left,) = kept.corrections(since)
+            assert (left.before.close, left.after.close) == (2.0, 3.0)
+        assert kept.recording().pruned_before == replaced
+
     def test_k3_what_was_pruned_is_not_answered_at_all(self, kept: Recorder) -> None:
         """Not even about a symbol of which nothing was removed: one question has one answer."""
         kept.write_bars("AAPL", _TWO)
@@ -379,8 +395,35 @@ class RecordedLaws(Fixtures):
             finally:
                 done.set()
             answers = asked.result()
-        wrong = [at for at, held in answers if _held(kept, at) != held]
-        assert not wrong, f"recorded={wrong[0]}: {len(wrong)} of {len(answers)} answers changed"
+        _check_unchanged(kept, answers)
+
+    def test_k3_questions_beside_batches_of_events_find_all_of_a_batch_or_nothing(
+        self,
+        kept: Recorder,
+        declared: frozenset[str],
+        offering: Callable[..., Recorder],
+    ) -> None:
+        """Also if the batch was held between taking its instant and its publication."""
+        _needs(declared, "Bulk")
+        offering("delete_events")
+        batch = [event(payload={"number": number}) for number in range(_BATCH)]
+        done = Flag()
+
+        def write() -> None:
+            for _ in range(ROUNDS // 4):
+                kept.write_events(batch)
+            kept.delete_events(*EVER)
+
+        with ThreadPoolExecutor(2) as pool:
+            asked = pool.submit(_asked_until, kept, done)
+            try:
+                pool.submit(write).result()
+            finally:
+                done.set()
+            answers = asked.result()
+        torn = [at for at, held in answers if len(held) % _BATCH]
+        assert not torn, f"recorded={torn[0]}: a part of a batch of {_BATCH} events"
+        _check_unchanged(kept, answers)
 
     def test_k1_k3_any_history_is_answered_as_of_each_moment(
         self,
@@ -652,6 +695,12 @@ def _held(store: Any, at: datetime) -> list[Any]:
         *(each.data for each in store.fundamental_versions("AAPL", recorded=at)),
         *(each.event for each in store.event_versions(recorded=at)),
     ]
+
+
+def _check_unchanged(store: Any, answers: list[tuple[datetime, list[Any]]]) -> None:
+    """Check that what was asked beside writers is answered in the same way now."""
+    wrong = [at for at, held in answers if _held(store, at) != held]
+    assert not wrong, f"recorded={wrong[0]}: {len(wrong)} of {len(answers)} answers changed"
 
 
 def _asked_until(store: Any, done: Flag) -> list[tuple[datetime, list[Any]]]:

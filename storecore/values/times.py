@@ -60,6 +60,15 @@ class TimeRange(_Span):
         fields = {**self._asdict(), "newest": self.newest, **changes}
         return TimeRange(**fields)
 
+    def until(self, last: int) -> TimeRange:
+        """Return the range cut at an instant."""
+        if last >= self.last:
+            return self
+        span = _new_range((self.first, last, self.aware))
+        if self.newest is not None:
+            span.newest = self.newest
+        return span
+
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other) and self.newest == getattr(other, "newest", None)
 

@@ -26,11 +26,11 @@ from storecore.bars.groups import Grouped
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, SERIES, series_table
 from storecore.errors import CorruptData, StorageError, StoreError
-from storecore.knowledge.versions import Forming, Versions
+from storecore.knowledge.versions import Forming, Unreplaced, Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EVER, TimeRange
-from storecore_file.bars.history import BarHistory, parted
+from storecore_file.bars.history import BarHistory, dated, parted
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.inventory import Inventory, SeriesFolder
 from storecore_file.bars.journal import Journal, KindsChangedError
@@ -48,6 +48,7 @@ from storecore_file.bars.parallel import batch_by_batch, in_parallel
 from storecore_file.bars.partition import Metadata
 from storecore_file.bars.series import Series, any_metadata
 from storecore_file.bars.stream import stream
+from storecore_file.bars.versions import NONE_REPLACED, Dated, Replaced
 from storecore_file.bars.writer import SeriesWriter, Upsert, all_or_none
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import Attempt, best_effort
@@ -496,12 +497,22 @@ class Bars(BarCollection):
 
     def restore(self, symbol: str, timeframe: str, versions: Versions) -> None:
         """Take in versions of another store; those that were replaced are in the log first."""
+        self._restore(symbol, timeframe, *parted(versions))
+
+    def _restore(self, symbol: str, timeframe: str, past: Replaced, present: Dated) -> None:
         self._disk.make_folders([self._path(symbol, timeframe)], within=self._folder)
-        past, present = parted(versions)
         restore = partial(self._writer(symbol, timeframe).restore, past, present)
         while True:
             with suppress(KindsChangedError):  # by another writer
                 return self._settled(restore)
+
+    def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range, if neither the log nor the journal has replaced versions."""
+        return self._history.unreplaced(self._series(symbol, timeframe), span)
+
+    def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> None:
+        """Take in bars of another store that were never replaced."""
+        self._restore(symbol, timeframe, NONE_REPLACED, dated(given))
 
     def corrected(self, since: int) -> Iterator[tuple[str, str, TimeRange]]:
         """Return the series in whose log, or in the journal, something may have been replaced."""

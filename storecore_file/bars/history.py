@@ -28,7 +28,7 @@ from storecore.bars.extra import TYPES
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, as_table, instants_of, newest_rows, series_table
 from storecore.errors import CorruptData, StorageError
-from storecore.knowledge.versions import Forming, Versions
+from storecore.knowledge.versions import Forming, Unreplaced, Versions
 from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_file.bars.journal_integrity import DAILY
 from storecore_file.bars.journal_lines import Key, array_of, batch_of
@@ -150,6 +150,17 @@ class BarHistory:
             past = self.table(series.key)
             if fingerprint(path) == before:  # else a writer has replaced bars meanwhile
                 return _versions(merged, past, span)
+
+    def unreplaced(self, series: Series, span: TimeRange) -> Unreplaced | None:
+        """Return the bars of a range, None if versions of it were replaced.
+
+        The log is looked at after the partitions: what they do not have any more is in it.
+        """
+        merged, past = series.merged(span), self.table(series.key)
+        if merged.replaced or (past is not None and len(_within(past, span))):
+            return None
+        bars, recorded = merged.bars.bars, merged.bars.recorded.column()
+        return Unreplaced(bars, pc.if_else(pc.equal(recorded, 0), None, recorded))
 
     def load_known(
         self, series: Series, span: TimeRange, columns: Collection[str] | None, forming: Forming
@@ -361,6 +372,12 @@ def parted(versions: Versions) -> tuple[Replaced, Dated]:
     past = Dated.of(table.filter(pc.invert(is_held)))
     ends = Recorded.from_column(pa.chunked_array([until.drop_null()]))
     return Replaced(past, ends), Dated.of(table.filter(is_held))
+
+
+def dated(given: Unreplaced) -> Dated:
+    """Return bars of another store that were never replaced."""
+    recorded = pc.fill_null(given.recorded, 0)
+    return Dated(given.bars, Recorded.from_column(pa.chunked_array([recorded])))
 
 
 def _within(table: pa.Table, span: TimeRange) -> pa.Table:

@@ -393,14 +393,10 @@ class PartitionFile:
         return decode
 
     def _rows_until(self, last: int) -> int:
-        """Return how many bars of the whole partition are dated not after an instant."""
-        rows = 0
-        for group in self.metadata.groups:
-            if group.last > last:
-                within = self.rows(group.first, last, ["date"]) if group.first <= last else EMPTY
-                return rows + len(within)
-            rows += group.rows
-        return rows
+        """Return how many bars of the whole partition are dated not after an instant in it."""
+        ended = [group.rows for group in self.metadata.groups if group.last <= last]
+        cut = self.metadata.groups[len(ended)]
+        return sum(ended) + len(self.rows(cut.first, last, ["date"]))
 
     def prove(self) -> None:
         """Read and check all columns, without decoding them."""

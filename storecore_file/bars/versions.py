@@ -85,6 +85,9 @@ class Replaced(NamedTuple):
         return max(self.old.recorded.newest(), self.until.newest())
 
 
+NONE_REPLACED = Replaced(NOTHING, Recorded(0))
+
+
 class Merged(NamedTuple):
     """The bars of a partition after a write, and the versions that it has replaced."""
 

@@ -243,14 +243,19 @@ class SeriesWriter:
         self._replace_or_remove(written, partitions, pending, change)
 
     def restore(self, past: Replaced, present: Dated) -> None:
-        """Take in versions of another store: what was replaced, and what is held."""
+        """Take in versions of another store: what was replaced, and what is held.
+
+        A bar that takes the place of one that ends replaces it with one rename, so that no reader
+        misses the date (law B4). Only then are those removed that end without another one.
+        """
         ended = {
             *zip(instants_of(past.old.bars), past.old.recorded.column().to_pylist(), strict=True)
         }
         with self._locked():
             self._history.restore(self._series.key, past)
-            _unless_asked(partial(self._take_out, ended))
             _unless_asked(partial(self._put_in, present))
+            if ended:
+                _unless_asked(partial(self._take_out, ended))
 
     def _take_out(self, ended: Collection[tuple[int, int]]) -> None:
         """Remove bars that are versions in the log by now, given by date and `recorded`."""

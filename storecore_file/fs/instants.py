@@ -18,7 +18,7 @@ import msgspec
 
 from storecore.errors import CorruptData
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.handles import os_errors
+from storecore_file.fs.handles import os_errors, raise_storage_error
 from storecore_file.fs.locks import Locked, Shared
 from storecore_file.fs.seal import sealed, unsealed
 
@@ -35,8 +35,17 @@ class InstantFile:
         self._lock_timeout = lock_timeout
 
     def exists(self) -> bool:
-        """Return whether there is a file."""
-        return os.path.exists(self._name)  # noqa: PTH110 - the quicker, at each write
+        """Return whether there is a file. Raises `StorageError` if that cannot be found out.
+
+        A writer that took a file which it may not see for none would be recorded too early.
+        """
+        try:
+            os.stat(self._name)  # noqa: PTH116 - the quicker, at each write
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise_storage_error(error, self.path, "look at")
+        return True
 
     def read(self) -> int:
         """Return the instant."""

@@ -81,12 +81,12 @@ class TestPostgres(DataStoreSuite):
         return postgres_backend()
 
     @pytest.fixture
-    def reopen(self, place_in_postgres):
-        return partial(PostgresDataStore, **place_in_postgres)
+    def reopen(self, empty_in_postgres):
+        return partial(PostgresDataStore, **empty_in_postgres)
 
     @pytest.fixture
-    def tamper(self, place_in_postgres):
-        return partial(changed_in_postgres, **place_in_postgres)
+    def tamper(self, empty_in_postgres):
+        return partial(changed_in_postgres, **empty_in_postgres)
 
     @pytest.fixture
     def nowhere(self, place_in_postgres):
@@ -189,6 +189,42 @@ class TestCachedFile(Composed):
     @pytest.fixture
     def spec(self, prepared):
         return prepared.spec
+
+
+@pytest.mark.soak
+class TestRoutedMemory(Composed):
+    def config(self, place):
+        other = {"backend": "memory", "state_versions": 7}
+        return {
+            "backend": "routed",
+            "default": {"backend": "memory"},
+            "bars": other,
+            "audit": other,
+        }
+
+
+@pytest.mark.soak
+class TestRoutedFiles(Composed):
+    def config(self, place):
+        bars = file(place / "bars")
+        return {"backend": "routed", "default": file(place / "all"), "bars": bars, "states": bars}
+
+    @pytest.fixture
+    def spec(self, prepared):
+        return prepared.spec
+
+
+@pytest.mark.soak
+class TestRoutedFileAndPostgres(Composed):
+    @pytest.fixture
+    def prepared(self, place, place_in_postgres):
+        bars = file(place)
+        default = {"backend": "postgres", **place_in_postgres}
+        self.routes = {"backend": "routed", "default": default, "bars": bars, "events": bars}
+        return prepare(self.routes)
+
+    def config(self, place):
+        return self.routes
 
 
 @pytest.mark.soak

@@ -32,6 +32,7 @@ from msgspec.structs import replace
 import storecore_file
 from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
 from storecore.errors import CorruptData
+from storecore.store.questions import all_strategies
 from storecore_file import FileDataStore
 from storecore_file.fs import disk, rollback
 from storecore_file.fs.names import STRATEGIES, SYMBOLS, TIMEFRAMES
@@ -41,7 +42,7 @@ from storecore_file.states import States
 PACKAGE = Path(storecore_file.__file__).parent
 PAGE = (PACKAGE / "FORMAT.md").read_text()
 RELEASES = Path(__file__).parent / "releases"
-RELEASED = [RELEASES / "0.1.0-a", RELEASES / "0.1.0-b"]
+RELEASED = [RELEASES / f"0.1.0-{each}" for each in "abcd"]
 START = datetime(2026, 1, 5, tzinfo=UTC)
 EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -857,10 +858,12 @@ def check_equal(base, store):
     assert [to_builtins(each) for each in store.read_events(*EVER)] == reader.events()
     assert reader.states() == {
         name: [(each.version, each.state) for each in store.state_history(name)]
-        for name in store.strategies()
+        for name in all_strategies(store)
     }
-    assert [_record(each) for each in store.read_decisions(*EVER)] == reader.audit("decisions")
-    assert [_record(each) for each in store.read_orders(*EVER)] == reader.audit("orders")
+    assert [_record(each) for each in store.read_decisions(*EVER, run="*")] == reader.audit(
+        "decisions"
+    )
+    assert [_record(each) for each in store.read_orders(*EVER, run="*")] == reader.audit("orders")
 
 
 def _values(each):

@@ -310,6 +310,18 @@ def table(bars):
     return pa.table({name: [getattr(each, name) for each in bars] for name in names})
 
 
+def test_k3_a_writer_that_cannot_look_at_the_clock_writes_nothing(store, base, kind):
+    """A user without the right to search `history/` would be recorded before what was asked."""
+    store.recorded_now()
+    clock = base / "history" / ".clock"
+    clock.unlink()
+    clock.symlink_to(clock)
+    with pytest.raises(StorageError, match=r"\.clock: cannot look at"):
+        WRITES[kind](store, 1)
+    clock.unlink()
+    assert values(store, kind) == []
+
+
 def test_a_question_about_the_future_is_refused(store):
     with pytest.raises(InvalidData, match="future"):
         store.bar_versions("AAPL", recorded=datetime.now(UTC) + timedelta(days=1))

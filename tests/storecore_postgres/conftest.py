@@ -19,10 +19,11 @@ _numbers = itertools.count()
 
 
 @pytest.fixture
-def place(place_in_postgres):
+def place(request):
     """The options of a store of the test's own; its connections bear the schema's name."""
-    dsn = make_conninfo(place_in_postgres["dsn"], application_name=place_in_postgres["schema"])
-    return {**place_in_postgres, "dsn": dsn}
+    there = "store" in request.fixturenames  # or the test may be about its creation
+    found = request.getfixturevalue("empty_in_postgres" if there else "place_in_postgres")
+    return {**found, "dsn": make_conninfo(found["dsn"], application_name=found["schema"])}
 
 
 @pytest.fixture

@@ -285,6 +285,7 @@ def test_a_store_of_an_earlier_release_has_no_history(of, request, bar):
         assert store.drop_snapshot("first") is False
         assert store.at(NEXT_DAY).read_bars("AAPL", "2026-01-01", NOON) == [bar(close=1.0)]
         assert len(store._bars.recorded("AAPL", "1d", EVER, 0)) == 1
+        assert store.unreplaced_bars("AAPL", EVER, "1d").recorded.to_pylist() == [None]
         for ask in (
             store.recorded_now,
             lambda: store.snapshot("first"),

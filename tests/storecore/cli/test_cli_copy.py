@@ -105,6 +105,29 @@ def test_what_cannot_be_copied_is_reported_with_status_1(cli, source, backend_wi
     assert "0 differences, 2 kinds left out" in result.stdout
 
 
+def test_what_is_damaged_is_reported_with_status_1(cli, source, target, tmp_path):
+    next((tmp_path / "data" / "prices").rglob("*.parquet")).write_bytes(b"x")
+    result = cli("copy", source, target)
+    assert result.exit_code == 1
+    assert "left out: bars: AAPL (1d): " in result.stdout
+    assert result.stdout.endswith("backend 'file': 0 differences, 1 kind left out\n")
+
+
+def test_a_copy_without_the_history_that_was_asked_for_has_status_1(cli, source, target, tmp_path):
+    cli("copy", source, target)
+    with storecore.open_store("file", base_path=tmp_path / "data") as store:
+        store.delete_bars("AAPL", JAN_5, JAN_5)
+        store.write_bars("AAPL", [PriceBar("AAPL", JAN_5, 1, 1, 1, 1, 1)])
+    with storecore.open_store("file", base_path=tmp_path / "copy") as store:
+        store.recorded_now()
+    result = cli("copy", source, target)
+    assert result.exit_code == 1
+    assert result.stdout.endswith("written to backend 'file': both are equal\n")
+    assert result.stderr.startswith("Error: only the present was copied, not the history: the targ")
+    assert "give --no-history if the present is enough" in result.stderr
+    assert cli("copy", "--no-history", source, target).exit_code == 0
+
+
 def test_a_source_that_holds_nothing_may_be_misspelt_and_is_an_error(cli, tmp_path):
     named = [f"file:base_path={tmp_path / name}" for name in "ab"]
     storecore.open_store("file", base_path=tmp_path / "a").close()

@@ -6,6 +6,7 @@ import pytest
 
 COMMANDS = (
     *("demo", "backends", "init", "import", "show", "info", "history", "corrections", "at"),
+    *("snapshot", "snapshots", "prune-history"),
     *("copy", "verify", "checkpoint", "repair", "replay", "why", "evidence"),
 )
 

@@ -131,16 +131,79 @@ def test_at_shows_what_had_ended_by_then_with_later_corrections(cli, corrected):
     ("given", "what"),
     [
         (["2026-01-06"], "TIME='2026-01-06'"),
-        (["2026-01-09T00:00", "--recorded", "2026-01-06"], "--recorded='2026-01-06'"),
+        (["2026-01-09T00:00", "--recorded", "2026-01-06"], "'--recorded': '2026-01-06'"),
     ],
 )
 def test_a_date_is_not_one_moment(cli, corrected, given, what):
     time, *options = given
     failed = cli("at", time, "AAPL", *options, *ARGS)
+    assert failed.exit_code == 1
+    said = f"{what}: a date is not one moment; give a time too, as in 2026-01-06T21:00"
+    assert said in failed.output
+
+
+@pytest.mark.parametrize("given", ["tomorrow", "", "2026-13-05T10:00"])
+def test_what_is_neither_a_time_nor_a_snapshot_is_named_with_what_is_expected(
+    cli, corrected, given
+):
+    failed = cli("at", given, "AAPL", *ARGS)
     assert (failed.exit_code, failed.output) == (
         1,
-        f"Error: {what}: a date is not one moment; give a time too, as in 2026-01-06T21:00\n",
+        f"Error: TIME={given!r}: it is no snapshot, and no ISO date and time such as "
+        "2026-01-05T21:00\n",
     )
+
+
+def test_at_names_a_similar_snapshot(cli, corrected):
+    corrected.snapshot("2026-q1")
+    failed = cli("at", "2026-q2", "AAPL", *ARGS)
+    assert "it is no snapshot (did you mean '2026-q1'?)" in failed.output
+
+
+EXPECTED = "expected an ISO date or time such as 2026-01-05 or 2026-01-05T14:30:00+01:00"
+DATED = [
+    ("history", "AAPL", "{}"),
+    ("corrections", "--since", "{}"),
+    ("at", "2026-01-05T10:00", "AAPL", "--recorded", "{}"),
+    ("replay", "--since", "{}"),
+    ("evidence", "--start", "{}", "out"),
+    ("evidence", "--end", "{}", "out"),
+    ("show", "AAPL", "--start", "{}"),
+    ("show", "AAPL", "--end", "{}"),
+]
+
+
+@pytest.mark.parametrize("command", DATED, ids=" ".join)
+def test_each_command_with_dates_names_the_option_the_value_and_what_is_expected(cli, command):
+    option = next((each for each in command if each.startswith("--")), "DATE")
+    given = [each.format("5.1.2026") for each in command]
+    failed = cli(*given, *ARGS)
+    assert failed.exit_code == 1
+    assert f"Invalid value for '{option}': '5.1.2026': {EXPECTED}" in failed.output
+
+
+@pytest.mark.parametrize("command", DATED, ids=" ".join)
+def test_each_command_with_dates_refuses_a_time_outside_the_years_in_utc(cli, command):
+    given = [each.format("0001-01-01T00:00+14:00") for each in command]
+    failed = cli(*given, *ARGS)
+    assert failed.exit_code == 1
+    said = "'0001-01-01T00:00:00+14:00': expected a time in the years 1 to 9999 in UTC"
+    assert said in failed.output
+
+
+@pytest.mark.parametrize("command", [("show", "AAPL"), ("evidence", "out")])
+def test_a_start_after_the_end_names_both_options(cli, corrected, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed = cli(*command, "--start", "2026-02-01", "--end", "2026-01-01T10:00Z", *ARGS)
+    assert failed.exit_code == 1
+    said = "--start 2026-02-01 is after --end 2026-01-01 10:00:00: give the earlier one first"
+    assert said in failed.output
+
+
+def test_bounds_with_an_offset_and_without_one_are_compared_in_utc(cli, corrected):
+    bounds = "--start", "2026-01-05T01:00+01:00", "--end", "2026-01-05T23:00"
+    told = lines(cli("show", "AAPL", *bounds, *ARGS))
+    assert told[0] == "AAPL, 1d: the last 1 of 1 bar"
 
 
 def test_at_names_similar_symbols_if_there_are_no_bars(cli, corrected):
@@ -178,6 +241,15 @@ def test_at_also_shows_what_was_held_at_a_time_of_recording(cli, corrected):
     assert [told[2].split()[4], told[5].split()[4]] == ["102.50", "100.00"]
 
 
+def test_at_shows_what_was_held_at_a_time_after_the_pruning(cli, corrected):
+    now = corrected.recorded_now()
+    corrected.prune_history(now)
+    recorded = now.isoformat().removesuffix("+00:00")
+    told = lines(cli("at", "2026-01-06T00:00", "AAPL", "--recorded", recorded, *ARGS))
+    assert told[3] == f"AAPL, 1d: 1 bar known at 2026-01-06T00:00, as recorded by {recorded}"
+    assert [told[2].split()[4], told[5].split()[4]] == ["102.50", "102.50"]
+
+
 def test_at_takes_the_name_of_a_snapshot(cli, corrected):
     corrected.snapshot("2026-q1")
     corrected.write_bars("AAPL", [bar(JAN_5, 103.0)])
@@ -198,3 +270,28 @@ def test_further_columns_and_times_of_day_are_shown_in_a_history(cli, store):
     told = lines(cli("history", "AAPL", "2026-01-05T09:00", *ARGS))
     assert told[1].endswith("volume vwap recorded (UTC) replaced (UTC)")
     assert [line.split()[7] for line in told[2:]] == ["1.5", "2.5"]
+
+
+def test_a_history_says_that_earlier_versions_were_pruned(cli, corrected):
+    said = "earlier ones are not known: that history was pruned, or is not kept"
+    assert lines(cli("history", "AAPL", "2026-01-05", *ARGS))[-1] != said
+    corrected.prune_history(corrected.recorded_now())
+    told = lines(cli("history", "AAPL", "2026-01-05", *ARGS))
+    assert (told[0], told[-1]) == ("AAPL, 1d: 1 version", said)
+
+
+def test_a_symbol_that_may_be_misspelt_is_named(cli, corrected):
+    corrected.write_fundamental("MSFT", FundamentalData(**FILING))
+    failed = cli("history", "MSTF", "2026-01-05", *ARGS)
+    assert "for 2026-01-05 (did you mean 'MSFT'?)\n" in failed.output
+    said = lines(cli("corrections", "--symbol", "AAPLE", *ARGS))
+    assert said == ["0 corrections (did you mean 'AAPL'?)"]
+    assert lines(cli("corrections", "--symbol", "MSFT", *ARGS)) == ["0 corrections"]
+
+
+FILING = {"symbol": "MSFT", "timestamp": JAN_6, "company_name": "M", "cik": "1", "raw_xml": ""}
+
+
+def test_without_a_catalog_no_similar_symbol_is_named(cli, backend_with):
+    failed = cli("history", "AAPLE", "2026-01-05", *backend_with("History"))
+    assert failed.output.endswith("was ever recorded for 2026-01-05\n")

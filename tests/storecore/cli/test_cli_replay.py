@@ -67,7 +67,10 @@ def test_the_decisions_of_a_run_and_of_a_strategy_are_asked_for(cli, at, correct
     assert "1 decision, 0 of them without receipts" in said
     assert "6 decisions, 1 of them" in cli("replay", "--run", "*", *at).stdout
     assert "1 decision, 1 of them" in cli("replay", "--strategy", "other", *at).stdout
-    assert "0 decisions, 0 of them" in cli("replay", "--since", "2999-01-01", *at).stdout
+    late = "--since", "2999-01-01"
+    assert "0 decisions, 0 of them" in cli("replay", *late, *at).stdout
+    assert "0 decisions, 0 of them" in cli("replay", *late, "--strategy", "other", *at).stdout
+    assert "0 decisions, 0 of them" in cli("replay", *late, "--run", "*", *at).stdout
 
 
 def test_orders_are_replayed_too(cli, at, corrected):
@@ -101,10 +104,15 @@ def test_a_decision_is_shown_with_what_it_saw(cli, at, log):
     assert said.startswith("record 1: value buy AAPL, logged ")
     assert "  reasoning: day 3\n" in said
     assert "  extra: {'why': [3]}\n" in said
-    assert "\nread_bars(symbol='AAPL', timeframe='1d', last=2) as of 2026-01-05: 2 rows\n" in said
+    assert (
+        "\nread_bars(symbol='AAPL', timeframe='1d', last=2) as of 2026-01-05 00:00:00: 2 rows\n"
+        in said
+    )
     assert '"close":103.0' in said
-    assert "load_strategy_state(strategy_name='value') as of 2026-01-05: 0 rows" in said
-    assert '"close":102.0' not in cli("why", 1, "--rows", 1, *at).stdout
+    assert "load_strategy_state(strategy_name='value') as of 2026-01-05 00:00:00: 0 rows" in said
+    last = cli("why", 1, "--rows", 1, *at).stdout
+    assert '"close":102.0' not in last
+    assert "  … 1 more before these: give --rows 2\n" in last
     assert "it was logged without receipts" in cli("why", 6, *at).stdout
 
 
@@ -113,6 +121,30 @@ def test_an_order_is_shown_with_what_it_saw(cli, at, log):
     assert "record 1: value BUY AAPL" in said
     assert "  status: filled\n" in said
     assert '["2026-01-04T00:00:00Z",103.0]' in said
+    last = cli("why", 1, "--orders", "--rows", 1, *at).stdout
+    assert '{"columns":[["date","timestamp"],["close","float64"]]}\n  … 4 more' in last
+
+
+def test_numbers_that_are_not_finite_are_shown_by_their_names(cli, at, opened):
+    extra = {"vwap": float("nan"), "gap": float("-inf"), "code": "00000000000000ff"}
+    with opened() as store:
+        store.write_bars("AAPL", [PriceBar("AAPL", FIRST, 1.0, 1.0, 1.0, 1.0, 1, extra=extra)])
+        decide(store, 3)
+    said = cli("why", 1, *at).stdout
+    assert '"value":nan}' in said
+    assert '"value":-inf}' in said
+    assert '"value":"00000000000000ff"}' in said
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "near"),
+    [("--strategy", "valeu", "value"), ("--run", "bt7", "bt-7")],
+)
+def test_a_strategy_or_run_without_records_may_be_misspelt(cli, at, log, option, given, near):
+    result = cli("replay", option, given, *at)
+    assert result.exit_code == 1
+    what = option.removeprefix("--")
+    assert result.stderr == f"Error: no record of the {what} {given!r} (did you mean {near!r}?)\n"
 
 
 def test_what_was_read_and_is_gone_says_so(cli, at, log, opened):
@@ -150,6 +182,28 @@ def test_evidence_is_written_and_verifies_itself(cli, at, log, tmp_path):
     ]
     done = subprocess.run([sys.executable, "-I", out / "verify.py"], capture_output=True, text=True)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "ACCEPTED")
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        (["--run", "bt-7"], "1 decision, 0 orders, 2 reads"),
+        (["--as-of", "--start", "2026-01-05", "--end", "2026-01-06"], "2 decisions, 0 orders"),
+        (["--as-of", "--run", "bt-7", "--start", "2026-01-08"], "1 decision, 0 orders, 2 reads"),
+    ],
+)
+def test_evidence_of_a_run_and_of_the_times_of_a_backtest(cli, at, log, tmp_path, given, counts):
+    out = tmp_path / "evidence"
+    assert cli("evidence", *given, *at, out).stdout.startswith(counts)
+    done = subprocess.run([sys.executable, "-I", out / "verify.py"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "ACCEPTED")
+
+
+def test_evidence_of_nothing_is_an_error_and_writes_nothing(cli, at, log, tmp_path):
+    result = cli("evidence", "--end", "2008-12-31", *at, tmp_path / "out")
+    assert result.exit_code == 1
+    assert "--start and --end are times of logging" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_evidence_needs_a_new_folder(cli, at, log, tmp_path):

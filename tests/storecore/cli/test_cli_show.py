@@ -87,7 +87,7 @@ def test_a_time_that_is_none_is_a_wrong_use(cli, at):
 def test_digits_that_may_be_another_time_are_a_wrong_use(cli, at, ten_bars, option, text):
     result = cli("show", "AAPL", option, text, *at)
     assert result.exit_code == 1
-    assert f"Invalid value for '{option}': time='{text}'" in " ".join(result.stderr.split())
+    assert f"Invalid value for '{option}': '{text}'" in " ".join(result.stderr.split())
 
 
 def test_a_symbol_in_another_case_is_found_near(cli, at, ten_bars):

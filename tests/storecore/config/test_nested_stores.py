@@ -82,7 +82,10 @@ def test_a_prepared_store_tells_what_it_can_before_it_is_opened(tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [(NestedStore, True), (list[NestedStore], True), (list[str], False), (Struct, False)],
+    [
+        *((NestedStore, True), (NestedStore | None, True), (list[NestedStore], True)),
+        *((list[str], False), (Struct, False), (Struct | None, False)),
+    ],
 )
 def test_the_type_of_an_option_tells_that_it_holds_stores(kind, expected):
     assert holds_stores(kind) is expected

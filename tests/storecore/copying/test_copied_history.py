@@ -1,9 +1,10 @@
 """A copy carries what was replaced, with both instants, the horizon, and the snapshots."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 
+import psycopg
 import pytest
 
 from storecore import CorruptData, HistoryPruned, InvalidData, copy_store, open_store
@@ -127,6 +128,63 @@ def seen(store, moment):
         return "pruned"
 
 
+@pytest.fixture
+def other_place(place_in_postgres):
+    """The options of a second empty place in the database."""
+    place = {**place_in_postgres, "schema": f"{place_in_postgres['schema']}_other"}
+    yield place
+    with psycopg.connect(place["dsn"], autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {place['schema']} CASCADE")
+
+
+def corrected_and_pruned(store):
+    """Write, correct and delete, name two moments and prune; return moments that can be asked."""
+    old = written(store, seed=3, steps=12)[-1]
+    store.snapshot("early")
+    moments = [old, *written(store, seed=4, steps=12)]
+    store.snapshot("late", "after corrections")
+    moments += written(store, seed=5, steps=6)
+    store.prune_history(old)
+    return moments
+
+
+def assert_same_history(target, source, moments):
+    assert answers(target) == answers(source)
+    for moment in moments:
+        assert answers(target, moment) == answers(source, moment)
+    assert target.snapshots() == source.snapshots()
+    assert target.corrections() == source.corrections()
+    assert target.recording().pruned_before == source.recording().pruned_before
+    for each in source.snapshots():
+        assert target.at(each.name).read_bars("AAPL") == source.at(each.name).read_bars("AAPL")
+
+
+def test_from_postgres_to_postgres_the_history_stays(place_in_postgres, other_place):
+    with (
+        open_store("postgres", **place_in_postgres) as source,
+        open_store("postgres", **other_place) as target,
+    ):
+        moments = corrected_and_pruned(source)
+        report = copy_store(source, target)
+        assert (report.ok, report.notes) == (True, ())
+        assert_same_history(target, source, moments)
+        assert not any(each.added for each in copy_store(source, target).copied)
+
+
+def test_from_files_by_postgres_to_files_the_history_stays(place_in_postgres, tmp_path):
+    with (
+        open_store("file", base_path=tmp_path / "source") as source,
+        open_store("postgres", **place_in_postgres) as between,
+        open_store("file", base_path=tmp_path / "target") as target,
+    ):
+        moments = corrected_and_pruned(source)
+        for given, kept in ((source, between), (between, target)):
+            report = copy_store(given, kept)
+            assert (report.ok, report.notes) == (True, ())
+        assert_same_history(target, source, moments)
+        assert target.verify().ok
+
+
 @pytest.fixture(params=PAIRS + WITH_POSTGRES)
 def pair(request, tmp_path):
     source, target = request.param.split("-")
@@ -201,6 +259,8 @@ def test_a_target_that_was_asked_about_a_moment_keeps_its_answer(pair):
     report = copy_store(source, target)
     assert report.ok
     assert "was asked" in report.notes[0]
+    assert report.why_no_history.startswith("the target was asked about a moment")
+    assert repr(report).endswith("no history)")
     assert target.bar_versions("AAPL", recorded=moment) == []
     with pytest.raises(InvalidData, match="must not change"):
         target.restore_versions(source.bar_versions("AAPL"))
@@ -213,6 +273,7 @@ def test_without_history_only_the_present_is_copied(pair):
     report = copy_store(source, target, history=False)
     assert report.ok
     assert report.notes[0].endswith("its own times of recording")
+    assert report.why_no_history == ""
     assert [each.bar.close for each in target.bar_versions("AAPL")] == [11.0]
 
 
@@ -305,7 +366,16 @@ def test_series_and_events_are_copied_in_pieces(memories, monkeypatch):
     tables = copying_history.iter_bar_tables
     pieces = partial(tables, max_bytes=128)
     monkeypatch.setattr(copying_history, "iter_bar_tables", pieces)
+    monkeypatch.setattr(copying_history, "_BARS", 0)
     monkeypatch.setattr(copying_history, "_EVENTS", 3)
+    assert copy_store(source, target).ok
+    assert answers(target) == answers(source)
+
+
+def test_a_piece_may_end_with_time_itself(memories, monkeypatch):
+    source, target = memories
+    monkeypatch.setattr(copying_history, "_BARS", 0)
+    source.write_bars("AAPL", [bar("AAPL", datetime.max.replace(tzinfo=UTC), 1.0)])
     assert copy_store(source, target).ok
     assert answers(target) == answers(source)
 
@@ -445,6 +515,18 @@ def test_damage_in_events_leaves_them_out(memories, monkeypatch):
     assert [(each.kind, each.why) for each in report.left_out] == [("events", "a torn page")]
 
 
+def test_damage_in_events_leaves_them_out_of_a_copy_without_history(memories, monkeypatch):
+    source, target = memories
+
+    def read():
+        raise CorruptData("a torn page", "events")
+
+    monkeypatch.setattr(source, "iter_events", read)
+    report = copy_store(source, target, history=False)
+    assert [(each.kind, each.why) for each in report.left_out] == [("events", "a torn page")]
+    assert target.symbols() == ["AAPL"]
+
+
 def test_damage_in_the_target_is_found_before_its_history_is_written(memories, monkeypatch):
     source, target = memories
     target.write_bars("AAPL", [bar("AAPL", DAYS[0], 1.0)])
@@ -478,3 +560,48 @@ def test_a_repeated_copy_ends_bars_of_one_month_only(pair):
     assert copy_store(source, target).notes == ()
     versions = source.bar_versions("AAPL", timeframe="1m")
     assert target.bar_versions("AAPL", timeframe="1m") == versions
+
+
+class Killed(Exception):
+    """A copy ends here."""
+
+
+def test_a_copy_that_was_killed_before_its_end_moves_the_clock_when_it_is_run_again(
+    pair, monkeypatch
+):
+    source, target = pair
+    source.write_bars("AAPL", [bar("AAPL", DAYS[0], 1.0)])
+    copy_store(source, target)
+    source.write_bars("AAPL", [bar("AAPL", DAYS[0], 2.0)])
+
+    def die(copy, snapshots):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(copying_history._Copy, "end", die)
+        with pytest.raises(Killed):
+            copy_store(source, target)
+    last = source.bar_versions("AAPL")[-1].recorded_at
+    assert copy_store(source, target).notes == ()
+    assert target.recording().asked_at >= last
+
+
+def test_a_clock_ahead_of_the_machines_is_copied_though_nothing_else_is(pair):
+    source, target = pair
+    source.write_bars("AAPL", [bar("AAPL", DAYS[0], 1.0)])
+    copy_store(source, target)
+    ahead = source.recorded_now() + timedelta(days=1)
+    source.restore_recording(ahead)
+    assert copy_store(source, target).ok
+    assert target.recorded_now() >= ahead
+
+
+@pytest.mark.parametrize("change", ["snapshot", "prune_history"])
+def test_a_snapshot_or_a_horizon_is_copied_though_nothing_else_is(pair, change):
+    source, target = pair
+    source.write_bars("AAPL", [bar("AAPL", DAYS[0], 1.0)])
+    copy_store(source, target)
+    getattr(source, change)("q1" if change == "snapshot" else source.recorded_now())
+    assert copy_store(source, target).notes == ()
+    assert target.snapshots() == source.snapshots()
+    assert target.recording().pruned_before == source.recording().pruned_before

@@ -113,19 +113,17 @@ def content(folder, *rooms):
     }
 
 
-@pytest.fixture(params=["memory", "postgres"])
-def opened_between(request):
-    """Open an empty store, another one each time."""
-    if request.param == "memory":
-        return MemoryDataStore
-    dsn, numbers = request.getfixturevalue("postgres_dsn"), itertools.count()
+@pytest.fixture
+def opened_schema(postgres_dsn):
+    """Open an empty store in a schema of its own, another one each time."""
+    numbers = itertools.count()
 
     @contextmanager
     def opened():
         schema = f"copied_{os.getpid()}_{next(numbers)}"
-        with storecore.open_store("postgres", dsn=dsn, schema=schema) as store:
+        with storecore.open_store("postgres", dsn=postgres_dsn, schema=schema) as store:
             yield store
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        with psycopg.connect(postgres_dsn, autocommit=True) as connection:
             connection.execute(f"DROP SCHEMA {schema} CASCADE")
 
     return opened
@@ -133,8 +131,19 @@ def opened_between(request):
 
 @settings(max_examples=20)
 @given(written=st.lists(writes, max_size=15))
-def test_from_files_to_another_and_back_every_answer_is_equal(opened_between, written):
-    with TemporaryDirectory() as folder, opened_between() as between:
+def test_from_files_to_memory_and_back_every_answer_is_equal(written):
+    check_there_and_back(MemoryDataStore, written)
+
+
+@settings(max_examples=3)  # each makes a schema
+@given(written=st.lists(writes, max_size=15))
+def test_from_files_to_postgres_and_back_every_answer_is_equal(opened_schema, written):
+    check_there_and_back(opened_schema, written)
+
+
+def check_there_and_back(opened, written):
+    """Copy what is written from files to an opened store and from there to other files."""
+    with TemporaryDirectory() as folder, opened() as between:
         first, back = Path(folder, "first"), Path(folder, "back")
         options = {"durability": "os"}
         with (
@@ -208,14 +217,27 @@ def test_a_copied_state_keeps_the_time_of_its_save():
         assert copied.saved_at == given.saved_at
 
 
-def test_a_second_copy_writes_nothing(source, files):
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_a_second_copy_writes_nothing(source, files, is_corrected):
     fill(source)
+    if is_corrected:
+        correct(source)
     copy_store(source, files("data"))
     nested = {"backend": "file", "base_path": files("data").base_path}
     readonly = storecore.open_store("readonly", store=nested)
     report = copy_store(source, readonly)
     assert report.ok
     assert sum(each.added for each in report.copied) == 0
+
+
+def correct(store):
+    """Replace or delete some of each kind that has a history, prune some of it, name a moment."""
+    write(store, "write_bars", "AAPL", [(JAN_5, 1.25, 7)], "1d")
+    store.prune_history(store.recorded_now())
+    store.delete_bars("AAPL", JAN_5, JAN_5, timeframe="1m")
+    write(store, "write_fundamental", "MSFT", JAN_5, None, "<y/>")
+    store.delete_events(JAN_5, JAN_5)
+    store.snapshot("corrected", "what was restated")
 
 
 def test_what_is_written_after_a_copy_is_added_by_the_next(source, target):

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
+from storecore import open_store
 from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import HistoryPruned
-from storecore.protocols import History
+from storecore.protocols import History, Maintenance
+from storecore.reports import Coverage
 from storecore.testing.records import EVER_UTC, bar, bar_table, event, fundamental
 from storecore.values.times import exact_instant
 
@@ -19,8 +21,8 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 NAMES = ("A", "B")
 STEPS, ROUNDS = 40, 3
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-TIMES = [TODAY + day * DAY for day in (-2, -1, 0, 1)]
-FAR = (TODAY - DAY + HOUR, TODAY + 10 * DAY)
+TIMES = [TODAY + day * DAY for day in (-100, -1, 0, 1)]
+FAR = (TODAY - 100 * DAY + HOUR, TODAY - DAY + HOUR, TODAY + 10 * DAY)
 """Times of views before all that is recorded, and after all that can be known."""
 
 
@@ -39,7 +41,6 @@ class Model:
         self.store, self.drawn = store, drawn
         self.now = Held({}, {}, [])
         self.then = {}
-        self.horizon = None
         self.numbers = 0
         self.keep()
 
@@ -114,10 +115,30 @@ class Model:
         asked = [each for each in self.then if each <= moment]
         return self.then[max(asked)] if asked else Held({}, {}, [])
 
+    @property
+    def horizon(self):
+        """The first moment about which the store answers."""
+        pruned = self.store.recording().pruned_before
+        if pruned is None:
+            return min(self.then)
+        return min((each for each in self.then if each >= pruned), default=pruned)
+
+    def is_left(self, key, limit):
+        """Return whether the version of a bar that was held at a moment was not pruned since."""
+        meanwhile = (
+            self.held_at(each).bars.get(key) for each in self.then if limit <= each <= self.horizon
+        )
+        return all(each == self.held_at(limit).bars[key] for each in meanwhile)
+
     def expected(self, t, recorded):
-        held, forming = self.held_at(recorded), self.held_at(min(t, recorded))
+        limit = min(t, recorded)
+        held, forming = self.held_at(recorded), self.held_at(limit)
         bars = {key: close for key, close in held.bars.items() if key[1] + DAY <= t}
-        bars |= {key: close for key, close in forming.bars.items() if key[1] + DAY > t}
+        bars |= {
+            key: close
+            for key, close in forming.bars.items()
+            if t - DAY < key[1] <= t + DAY and self.is_left(key, limit)
+        }
         return Held(
             bars,
             {key: value for key, value in held.filings.items() if key[1] <= t},
@@ -149,20 +170,21 @@ def shown(view):
 
 
 def check(model, t, recorded):
-    if model.horizon is not None and recorded < model.horizon:
+    if recorded < model.horizon:
         with pytest.raises(HistoryPruned):
             shown(model.store.at(t, recorded=recorded))
-        return
-    view, expected = model.store.at(t, recorded=recorded), model.expected(t, recorded)
-    try:
-        found = shown(view)
-    except HistoryPruned:  # of bars that were forming then, nobody knows any more
-        assert model.horizon is not None
-        assert t < model.horizon
-        return
-    assert found == expected, (t, recorded)
+    else:
+        check_view(model.store.at(t, recorded=recorded), model.expected(t, recorded))
+
+
+def check_view(view, expected):
+    assert shown(view) == expected, view
     symbols = sorted({symbol for symbol, _ in expected.bars})
     assert view.symbols() == symbols
+    assert [each.symbol for each in view.inventory()] == symbols
+    for name in symbols:
+        dates = sorted(at for symbol, at in expected.bars if symbol == name)
+        assert view.bar_coverage(name) == Coverage(dates[0], dates[-1], len(dates))
     table = view.read_bar_table(NAMES, *EVER_UTC).to_pylist()
     assert {(row["symbol"], row["date"]): row["close"] for row in table} == expected.bars
     for name in NAMES:
@@ -171,21 +193,37 @@ def check(model, t, recorded):
         assert (found and found.timestamp) == latest
 
 
-def try_history(store, seed, checks):
+def try_history(store, seed, checks, between=lambda store: None):
     """Make a random history, ask of it at random, prune it, and ask again."""
     model = Model(store, random.Random(seed))
     for _ in range(STEPS):
+        between(store)
         model.step()
-    asked = sorted(model.then)
-    pick = model.drawn.choice
+    ask(model, checks)
+    store.prune_history(sorted(model.then)[STEPS // 2])
+    ask(model, checks)
+    store.snapshot("pinned")
+    compact(store)
+    model.step()
+    ask(model, checks)
+    pinned, (named,) = store.at("pinned"), store.snapshots()
+    for t in (*FAR, *model.drawn.sample(sorted(model.then), 2)):
+        expected = model.expected(min(t, named.recorded_at), named.recorded_at)
+        check_view(pinned.at(t), expected)
+
+
+def compact(store):
+    if isinstance(store, Maintenance):
+        store.compact()
+
+
+def ask(model, checks):
+    asked, pick = sorted(model.then), model.drawn.choice
     for _ in range(checks):
         check(model, pick([*asked, *FAR]), pick(asked))
-    for t in (*FAR, asked[-1]):
-        assert shown(store.at(t)) == model.expected(t, asked[-1])
-    model.horizon = asked[len(asked) // 2]
-    store.prune_history(model.horizon)
-    for _ in range(checks):
-        check(model, pick([*asked[len(asked) // 2 :], *FAR]), pick(asked))
+    for t in (*FAR, *model.drawn.sample(asked, 2)):
+        check(model, t, asked[-1])
+        assert shown(model.store.at(t)) == model.expected(t, asked[-1])
 
 
 @pytest.fixture
@@ -198,13 +236,58 @@ def kept(store):
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_k3_any_history_is_shown_as_of_each_time_and_recording(kept, seed):
-    try_history(kept, seed, checks=15)
+    try_history(kept, seed, checks=6)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(100, 130))
 def test_k3_many_histories_are_shown_as_of_each_time_and_recording(kept, seed):
     try_history(kept, seed, checks=60)
+
+
+@pytest.fixture(params=["memory", "file", "postgres"])
+def place(request, tmp_path):
+    """The options of an empty place of each backend."""
+    if request.param == "postgres":
+        return {"backend": "postgres", **request.getfixturevalue("place_in_postgres")}
+    folder = {"base_path": tmp_path / "data", "durability": "os"} if request.param == "file" else {}
+    return {"backend": request.param, **folder}
+
+
+@pytest.mark.parametrize("history", [False, "90d"])
+def test_k3_a_history_that_is_kept_in_part_is_shown_as_far_as_it_is_kept(place, history):
+    with open_store(place | {"history": history}) as store:
+        compact(store)
+        try_history(store, 1, checks=4)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("history", [False, "90d"])
+@pytest.mark.parametrize("seed", range(200, 215))
+def test_k3_many_histories_are_shown_as_far_as_they_are_kept(place, history, seed):
+    with open_store(place | {"history": history}) as store:
+        compact(store)
+        try_history(store, seed, checks=60)
+
+
+@pytest.mark.parametrize("history", [False, "1h", "1d", "90d"])
+@pytest.mark.parametrize("backend", ["memory", "file"])
+def test_k3_a_history_is_shown_as_far_as_it_is_kept_as_time_passes(
+    tmp_path, monkeypatch, backend, history
+):
+    """Hours pass while bars form, and seasons between them."""
+    drawn, clock = random.Random(3), [TODAY - 100 * DAY - HOUR]
+
+    def pass_by(store):
+        clock[0] += drawn.choice([0 * HOUR, HOUR, HOUR, 9 * HOUR, 9 * HOUR, 12 * DAY])
+        if drawn.random() < 0.3:
+            compact(store)
+
+    for module in ("storecore.knowledge.clock", "storecore_file.history"):
+        monkeypatch.setattr(f"{module}.machine_now", lambda: exact_instant(clock[0], "now"))
+    folder = {"base_path": tmp_path / "data", "durability": "os"} if backend == "file" else {}
+    with open_store(backend, history=history, **folder) as store:
+        try_history(store, 4, checks=10, between=pass_by)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -217,4 +300,4 @@ def test_k3_a_history_is_shown_as_it_was_though_the_machines_clock_jumps(seed, m
 
     monkeypatch.setattr("storecore.knowledge.clock.machine_now", jump)
     with MemoryDataStore() as store:
-        try_history(store, seed, checks=40)
+        try_history(store, seed, checks=15)

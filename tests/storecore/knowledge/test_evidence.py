@@ -84,7 +84,9 @@ def judged(folder, *heads):
 def test_the_evidence_is_accepted(folder, written):
     status, said = judged(folder, written[1])
     assert (status, said.splitlines()[-1]) == (0, "ACCEPTED")
-    assert f"decisions: the last record has the hash {written[1]}" in said
+    assert f"decisions: the last record, number 5, has the hash {written[1]}" in said
+    assert "decisions: no --head" not in said
+    assert "orders: no --head was given; nothing proves that no record was removed" in said
     assert "7 records follow each other without a gap, with 21 reads" in said
 
 
@@ -117,9 +119,42 @@ def test_the_verifier_is_a_program(folder, monkeypatch, capsys):
 
 def test_any_hash_of_the_segment_proves_it_and_no_other(folder):
     first = json.loads((folder / "decisions.jsonl").read_bytes().splitlines()[0])["hash"]
-    assert judged(folder, first)[0] == 0
+    status, said = judged(folder, first)
+    assert (status, "decisions: --head is record 1; nothing proves those after it" in said) == (
+        0,
+        True,
+    )
     status, said = judged(folder, first, "0" * 64)
     assert (status, "no record has this hash" in said) == (1, True)
+
+
+def test_the_last_hash_of_each_log_leaves_nothing_unproven(folder):
+    lines = [(folder / f"{log}.jsonl").read_bytes().splitlines() for log in verifier.LOGS]
+    status, said = judged(folder, *(json.loads(each[-1])["hash"] for each in lines))
+    assert (status, "nothing proves" in said) == (0, False)
+
+
+def test_evidence_without_records_proves_nothing(tmp_path):
+    with MemoryDataStore() as store:
+        status, said = judged(write(store, tmp_path / "out"))
+    assert status == verifier.INCOMPLETE
+    assert "orders: no records" in said
+    assert "there are no records, so this proves nothing" in said
+
+
+def test_a_folder_without_evidence_is_named(tmp_path):
+    status, said = judged(tmp_path)
+    assert (status, said) == (
+        1,
+        f"REJECTED: {tmp_path} is not a folder of evidence: it has no file evidence.json\n",
+    )
+
+
+def test_wrong_usage_has_a_status_of_its_own(capsys):
+    with pytest.raises(SystemExit) as ended:
+        verifier.main(["--hed", "x"])
+    assert ended.value.code == verifier.USAGE
+    assert "error: unrecognized arguments: --hed" in capsys.readouterr().err
 
 
 def test_rows_are_there_exactly_as_they_were_read_in_parquet_too(folder):
@@ -581,7 +616,7 @@ def test_rows_that_are_said_to_be_gone_make_it_incomplete(folder, written):
 def test_a_log_that_is_chained_anew_proves_itself_without_a_hash_that_was_kept(folder):
     another_log(folder)
     status, said = judged(folder)
-    assert (status, "compare a hash above with one that was kept" in said) == (0, True)
+    assert (status, "decisions: no --head was given; nothing proves" in said) == (0, True)
 
 
 def test_a_read_of_a_later_release_is_in_the_evidence_without_its_rows(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import composite
+from msgspec.structs import replace
 
 import storecore
 from storecore import (
@@ -21,11 +22,11 @@ from storecore import (
 )
 from storecore.knowledge import clock
 from storecore.testing.records import bar, event, fundamental
-from storecore.values.times import exact_instant
+from storecore.values.times import exact_instant, to_datetime
 
 BASE = datetime(2026, 3, 30)  # the month before is shorter
 STEP = timedelta(minutes=30)
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 TICK = timedelta(microseconds=1)
 LENGTHS = {"30m": STEP, "1d": DAY}
 SERIES = (("A", "30m"), ("A", "1d"), ("B", "1d"))
@@ -292,8 +293,10 @@ def test_a_named_snapshot_is_what_was_held_and_known_then(kept):
         InvalidData, match=r"no snapshot of that name \(did you mean 'backtest-2026"
     ):
         kept.at("backtest-2026-q2")
-    with pytest.raises(InvalidData, match="is a snapshot, which has its recorded="):
+    with pytest.raises(InvalidData, match="fixes `recorded`; leave it out"):
         kept.at("backtest-2026-q1", recorded=now(kept))
+    with pytest.raises(InvalidData, match=r"is at\('backtest-2026-q1'\)\.at\(t\)"):
+        kept.at(BASE, recorded="backtest-2026-q1")
 
 
 def test_a_view_of_a_view_holds_the_earlier_recording(kept):
@@ -399,3 +402,81 @@ def test_a_receipt_names_what_was_read(kept):
     assert [(each.as_of, each.recorded) for each in found] == [(at, at)] * 3
     assert found[2].arguments["symbols"] == ["A"]
     assert view.receipt() == []
+
+
+def test_k3_of_a_time_before_the_first_recording_no_forming_bar_is_pruned(kept):
+    """A backtest of the years before the store was made asks, and a history was pruned since."""
+    for close in (1.0, 2.0):
+        kept.write_bars("A", [bar(BASE, close, symbol="A"), bar(BASE + DAY, close, symbol="A")])
+    kept.prune_history(now(kept))
+    view = kept.at(BASE + 1.5 * DAY, recorded=now(kept))
+    kept.write_bars("A", [bar(BASE, 3.0, symbol="A")])
+    assert [each.close for each in view.read_bars("A")] == [2.0]
+    assert view.read_bar_table("A")["close"].to_pylist() == [2.0]
+    assert view.bar_coverage("A").count == 1
+    assert view.symbols() == ["A"]
+
+
+def hours_ago(hours, close, symbol="A"):
+    return bar((datetime.now(UTC) - hours * HOUR).replace(tzinfo=None), close, symbol=symbol)
+
+
+def forming_history(store):
+    """Write bars that form: one that is corrected later, and one that is not; return the time."""
+    ended, corrected, kept = hours_ago(90, 1.0), hours_ago(3, 1.0), hours_ago(2, 5.0)
+    store.write_bars("A", [ended, corrected, kept])
+    store.write_bars("B", [hours_ago(3, 1.0, "B")])
+    t = now(store)
+    store.write_bars("A", [replace(corrected, close=2.0)])
+    store.delete_bars("B", t - DAY, t)
+    return t
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_k3_a_view_of_a_time_before_the_pruning_lacks_bars_whose_forming_version_is_gone(
+    kept, pinned
+):
+    """The bar that had ended and the one that was not replaced are shown as they were."""
+    t = forming_history(kept)
+    view = kept.at(t, recorded=now(kept) if pinned else None)
+    assert [each.close for each in view.read_bars("A")] == [1.0, 1.0, 5.0]
+    assert view.symbols() == ["A", "B"]
+    kept.prune_history(exact(view) if pinned else now(kept))
+    assert [each.close for each in view.read_bars("A")] == [1.0, 5.0]
+    assert view.read_bars("A", t - 4 * HOUR, t - 2.5 * HOUR) == []
+    assert view.read_bar_table("A")["close"].to_pylist() == [1.0, 5.0]
+    assert view.bar_coverage("A").count == 2
+    assert [(each.symbol, each.count) for each in view.inventory()] == [("A", 2)]
+    assert view.symbols() == ["A"]
+    if isinstance(view, BarStream):
+        tables = list(view.iter_bar_tables("A"))
+        assert [each for table in tables for each in table["close"].to_pylist()] == [1.0, 5.0]
+
+
+def exact(view):
+    return to_datetime(view._recorded, aware=True)
+
+
+def test_k3_what_was_recorded_by_a_pruned_moment_is_refused_for_bars_that_were_forming_too(kept):
+    t = forming_history(kept)
+    kept.prune_history(now(kept))
+    with pytest.raises(HistoryPruned):
+        kept.at(now(kept), recorded=t).read_bars("A", t - 4 * HOUR)
+    with pytest.raises(HistoryPruned):
+        kept.at(t + HOUR, recorded=t).read_bars("A", t - 4 * HOUR)
+
+
+@pytest.mark.parametrize("history", [False, "90d"])
+def test_a_snapshot_shows_a_backtest_each_day_whatever_the_store_keeps(tmp_path, history):
+    for backend, options in (("memory", {}), ("file", {"base_path": tmp_path / "data"})):
+        with open_store(backend, history=history, **options) as store:
+            for close in (1.0, 2.0):
+                store.write_bars("A", [bar(BASE, close, symbol="A")])
+            if backend == "file":
+                store.compact()
+            store.snapshot("s")
+            pinned = store.at("s").at(BASE + 3 * DAY)
+            assert [each.close for each in pinned.read_bars("A")] == [2.0]
+            assert pinned.read_bar_table("A").num_rows == 1
+            assert pinned.symbols() == ["A"]
+            assert store.at("s").at(BASE).symbols() == []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import sys
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import storecore
 from storecore import (
     ChangedRow,
     InvalidData,
+    PriceBar,
     Read,
     ReplayedRead,
     StoreClosed,
@@ -182,6 +184,26 @@ def test_what_was_read_and_is_pruned_says_so(store, asked):
     found = asked(lambda view: view.read_bars("AAPL"), correct)
     assert (found.status, found.rows) == ("pruned", ())
     assert seen(store, found.read) is None
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_bar_that_was_forming_and_is_pruned_says_so(pinned):
+    with open_store("memory") as store:
+        forming = datetime.now(UTC) - timedelta(hours=1)
+        write = partial(store.write_bars, "AAPL")
+        write([PriceBar("AAPL", forming, 1.0, 1.0, 1.0, 1.0, 1)])
+        t = store.recorded_now()
+        write([PriceBar("AAPL", forming, 2.0, 2.0, 2.0, 2.0, 1)])
+        view = store.at(t, recorded=store.recorded_now() if pinned else None)
+        assert [each.close for each in view.read_bars("AAPL")] == [1.0]
+        view.fundamentals("AAPL")
+        shown, other = view.receipt()
+        before = replace(shown, as_of=forming - DAY, sha256="0" * 64)
+        store.prune_history(shown.recorded or shown.read_at)
+        assert view.read_bars("AAPL") == []
+        assert replayed(store, shown).status == "pruned"
+        assert replayed(store, replace(other, sha256="0" * 64)).status == "corrected"
+        assert replayed(store, before).status == "corrected"
 
 
 def test_a_view_of_what_was_recorded_then_is_replayed_from_what_was_recorded_then(store):

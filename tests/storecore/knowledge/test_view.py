@@ -27,6 +27,7 @@ from storecore import (
     StoreClosed,
     View,
 )
+from storecore.builtin.memory import MemoryDataStore
 from storecore.protocols import METHODS
 from storecore.testing.records import bar_table
 
@@ -410,3 +411,27 @@ def test_what_is_done_with_the_future_is_one_of_two(store, on_future):
 
 def test_a_view_is_of_the_class_that_is_exported(view):
     assert type(view) is View
+
+
+class Halved(MemoryDataStore):
+    """A store whose class reads in its own way."""
+
+    def read_bars(self, *args, **kwargs):
+        return super().read_bars(*args, **kwargs)[::2]
+
+    def read_bar_table(self, *args, **kwargs):
+        return super().read_bar_table(*args, **kwargs)[::2]
+
+
+def test_a_store_that_reads_in_its_own_way_is_read_so_through_a_view(bar):
+    with Halved() as store:
+        store.write_bars("AAPL", [bar(T + n * DAY, close=float(n)) for n in range(4)])
+        view = store.at(T + 9 * DAY)
+        assert [each.close for each in view.read_bars("AAPL")] == [0.0, 2.0]
+        assert view.read_bar_table("AAPL")["close"].to_pylist() == [0.0, 2.0]
+
+
+def test_a_method_of_one_store_alone_is_called_through_a_view(monkeypatch):
+    with MemoryDataStore() as store:
+        monkeypatch.setattr(store, "read_bars", lambda *args, **kwargs: ["mine"])
+        assert store.at(T).read_bars("AAPL") == ["mine"]

@@ -78,6 +78,7 @@ def test_backends_are_sorted_and_those_of_storecore_are_among_them(site):
         "mirror",
         "postgres",
         "readonly",
+        "routed",
     ]
 
 
@@ -107,7 +108,10 @@ def test_a_backend_is_described_for_errors_after_it_was_loaded(site):
     ("name", "message"),
     [
         ("memry", r"^no backend 'memry' \(did you mean 'memory'\?\); installed: .*file, memory, "),
-        ("oracle", r"^no backend 'oracle'; installed: .*file, memory, mirror, postgres, readonly$"),
+        (
+            "oracle",
+            r"^no backend 'oracle'; installed: .*file, memory, mirror, postgres, readonly, routed$",
+        ),
         ("Memory", r"^no backend 'Memory' \(did you mean 'memory'\?\)"),
         ("", r"^no backend ''; installed: "),
     ],

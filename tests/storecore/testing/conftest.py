@@ -13,6 +13,11 @@ MODULE = """
         def write_bars(self, symbol, bars, *, timeframe="1d"):
             super().write_bars(symbol, list(bars)[::-1], timeframe=timeframe)
 
+    class Older(MemoryDataStore):
+        @property
+        def restore_versions(self):
+            raise AttributeError("written before this method was")
+
     class TestOne(DataStoreSuite):
         {body}
 

@@ -95,6 +95,12 @@ def test_tests_of_ones_own_may_be_added(suite_run):
     run.stdout.no_fnmatch_line("*storecore: the laws*")
 
 
+def test_a_backend_that_takes_in_no_versions_is_not_asked_to(suite_run):
+    run = suite_run("-rs", store="Older", only="k1_versions_can_be_restored_twice")
+    run.assert_outcomes(skipped=1)
+    run.stdout.fnmatch_lines("*the backend does not take in versions of other stores*")
+
+
 def test_a_suite_without_a_store_fails_and_says_what_it_needs(pytester):
     pytester.makepyfile(
         """

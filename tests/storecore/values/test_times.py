@@ -388,3 +388,10 @@ def test_t1_a_time_zone_that_is_false_is_one():
 def test_t1_a_pandas_year_that_python_has_not_is_refused():
     with pytest.raises(InvalidData, match=r"^date="):
         instant(pd.Timestamp(np.datetime64("20000-01-01", "s")), "date")
+
+
+def test_a_range_is_cut_at_an_instant_and_keeps_the_number_of_records():
+    span = TimeRange(1, 9, True, newest=3)
+    assert span.until(9) is span.until(12) is span
+    assert span.until(5) == TimeRange(1, 5, True, newest=3)
+    assert TimeRange(1, 9, False).until(5) == TimeRange(1, 5, False)

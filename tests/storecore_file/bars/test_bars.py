@@ -134,14 +134,15 @@ def test_an_append_to_a_long_series_touches_a_small_part_only(store, base, files
     assert store.bar_coverage("AAPL", timeframe="1m").count == 30_003
 
 
-def test_a_series_that_grew_a_day_at_a_time_is_a_handful_of_files(base, files, bar):
-    days = [datetime(2016, 1, 4) + timedelta(day) for day in range(2_500)]
+@pytest.mark.parametrize("grown", [600, pytest.param(2_500, marks=pytest.mark.soak)])
+def test_a_series_that_grew_a_day_at_a_time_is_a_handful_of_files(base, files, bar, grown):
+    days = [datetime(2016, 1, 4) + timedelta(day) for day in range(grown)]
     with FileDataStore(base, durability="os") as store:
         for number, day in enumerate(days):
             store.write_bars("AAPL", [bar(day, float(number))])
         assert len(files()) <= 5
         assert [each.date for each in store.read_bars("AAPL", FIRST, LAST)] == days
-        assert store.bar_coverage("AAPL").count == 2_500
+        assert store.bar_coverage("AAPL").count == grown
 
 
 def test_a_universe_that_grew_a_day_at_a_time_is_a_handful_of_files_a_symbol(base, files, bar):

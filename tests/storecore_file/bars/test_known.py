@@ -118,6 +118,22 @@ def answers(view):
         yield view.read_bar_table("A", columns=["date", "volume"], **each).to_pylist()
 
 
+def test_a_question_that_ends_within_a_partition_finds_the_instants_of_its_bars(
+    base, now, monkeypatch
+):
+    monkeypatch.setattr("storecore_file.history.read_began", lambda *given: 1)
+    monkeypatch.setattr("storecore_file.bars.partition.GROUP_ROWS", 4)
+    with FileDataStore(base, durability="os") as store:
+        appended(store, now)
+        store.compact()
+        view = store.at(DAY + timedelta(10.5))
+        for last in range(30):
+            end = DAY + timedelta(last)
+            whole = store.read_bars("A", end=end)
+            shown = view.read_bars("A", start=DAY, end=end)
+            assert [each.date for each in shown] == [each.date for each in whole][:11]
+
+
 @pytest.mark.parametrize("day", [0, 0.5, 1, 8.5, 9, 9.5, 9.8, 10, 10.5, 11, 15, 29.5, 30, 100])
 def test_what_was_forming_is_read_with_the_others_as_the_versions_say(store, day, monkeypatch):
     at = DAY + timedelta(day)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from storecore.errors import CorruptData, LockTimeout
+from storecore.errors import CorruptData, LockTimeout, StorageError
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.instants import InstantFile
 
@@ -16,6 +16,12 @@ def file(tmp_path):
 
 def test_no_file_is_no_instant(file):
     assert (file.exists(), file.read()) == (False, 0)
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_taken_for_none(file):
+    file.path.symlink_to(file.path)  # as without the right to search the folder
+    with pytest.raises(StorageError, match="cannot look at"):
+        file.exists()
 
 
 def test_it_only_goes_forward(file):

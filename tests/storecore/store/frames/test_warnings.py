@@ -240,6 +240,11 @@ def test_a_copy_of_repeated_rows_warns_of_nothing():
         assert warned(given) == ([], 1)
 
 
+def test_a_copy_of_bars_that_do_not_fit_the_timeframe_warns_of_nothing():
+    with silenced():
+        assert warned(table(every(MINUTE, 5))) == ([], 5)
+
+
 # Several rows of a written day.
 
 ON_A_DAY = (

@@ -12,6 +12,7 @@ from storecore.builtin.memory import (
     MemoryFundamentals,
 )
 from storecore.errors import HistoryPruned, InvalidData
+from storecore.events import encode_event
 from storecore.values.times import EARLIEST, exact_instant
 
 
@@ -127,6 +128,14 @@ class CorrectionsAfterSince(Keeping):
         return [each for each in found if since is None or each.recorded_at > since]
 
 
+class RefusesCorrectionsSinceThePrunedPast(Keeping):
+    law = "History"
+
+    def corrections(self, since=None, *, symbol=None):
+        self._check_kept(EARLIEST if since is None else exact_instant(since, "since"))
+        return super().corrections(since, symbol=symbol)
+
+
 class CountsInMilliseconds(Keeping):
     law = "K3"
 
@@ -151,6 +160,35 @@ class TakesItsInstantBeforeItWaits(Keeping):
                     history = known.get(data.symbol, {})
                     at = exact_instant(data.timestamp, "timestamp")
                     known[data.symbol] = history | self._changed(history, {at: data}, now)
+
+
+class HoldsABatchAfterItsInstant(Keeping):
+    """Single events are published with their instant, those of a batch later."""
+
+    law = "K3"
+
+    class Events(MemoryEvents):
+        def write(self, batch):
+            if len(batch) == 1:
+                super().write(batch)
+                return
+            with self._clock.lock:
+                now = self._clock.tick()
+            sleep(0.001)
+            with self._clock.lock:
+                self.held.extend([(encode_event(each), now, None) for each in batch])
+
+
+class PublishesABatchOneByOne(Keeping):
+    """A question finds a part of a batch of events."""
+
+    law = "K3"
+
+    class Events(MemoryEvents):
+        def write(self, batch):
+            for each in batch:
+                super().write([each])
+                sleep(0.001)
 
 
 class KnowsTheFuture(Keeping):

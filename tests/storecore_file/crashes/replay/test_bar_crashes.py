@@ -252,6 +252,12 @@ def wrong_after(folder, models, pasts, undone):
     return None
 
 
+@pytest.fixture(params=[20, pytest.param(1, marks=pytest.mark.soak)], ids=["a share", "all"])
+def every(request):
+    """Of how many trees one is laid out: a store of bars has many, each with many files."""
+    return request.param
+
+
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in SCENARIOS],
@@ -367,7 +373,7 @@ def test_a_fault_is_detected_if_versions_are_packed(crashed, packed, monkeypatch
         ),
         ("bars that are corrected", "history kept after"),
         ("bars that are corrected", "no file sync"),
-        ("a series that is replaced", "no folder sync"),
+        pytest.param("a series that is replaced", "no folder sync", marks=pytest.mark.soak),
         ("a series that is replaced", "replaced parts removed before"),
         ("tables through the journal", "no file sync"),
         ("tables through the journal", "no folder sync"),

@@ -93,9 +93,8 @@ def crashed(base, record, after_crashes, small):
             store.rename_symbol(OLD, NEW)
             recorder.mark("done")
         store.close()
-        for number, (steps, folder) in enumerate(after_crashes(recorder)):
-            if number % every == 0:
-                yield wrong_after(folder, any(step.what == "mark" for step in steps))
+        for steps, folder in after_crashes(recorder, every=every):
+            yield wrong_after(folder, any(step.what == "mark" for step in steps))
             shutil.rmtree(folder)
 
     return judge
