@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 
 import click
 
 from storecore.cli.info import Reading, series_of
+from storecore.cli.interrupts import reporting
 from storecore.cli.screen import console, progresses, table
 from storecore.cli.store_choice import StoreChoice, examples, store_argument
 from storecore.cli.text import counted, printable
@@ -40,7 +42,14 @@ def copy(source: StoreChoice, target: StoreChoice, history: bool) -> None:
     difference. The exit status is 1 if the two are not equal in the end, if SOURCE is empty, or if
     the history cannot be copied: then only the present is, as with --no-history.
     """
+    done: Counter[str] = Counter()
+
+    def count(kind: str, key: str, number: int) -> None:
+        done[kind] += number
+        advance(kind, number)
+
     with (
+        reporting(lambda: _done(done)),
         source.open_to_read() as given,
         target.open() as kept,
         progresses(_totals(given)) as advance,
@@ -48,7 +57,7 @@ def copy(source: StoreChoice, target: StoreChoice, history: bool) -> None:
         report = copy_store(
             given,
             kept,
-            progress=lambda kind, _, count: advance(kind, count),
+            progress=count,
             history=history,
         )
     _print(report, target)
@@ -60,6 +69,12 @@ def copy(source: StoreChoice, target: StoreChoice, history: bool) -> None:
             f"only the present was copied, not the history: {printable(report.why_no_history)}; "
             "give --no-history if the present is enough"
         )
+
+
+def _done(done: Counter[str]) -> str:
+    """Return what an interrupted copy has copied."""
+    parts = ", ".join(f"{number:,} {kind}" for kind, number in done.items())
+    return f"{parts or 'nothing'} copied or found equal; run it again for the rest"
 
 
 def _totals(store: DataStore) -> dict[str, int]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, tzinfo
 from types import MappingProxyType
 from typing import Any
 
 import click
 from rich.table import Table
 
+from storecore.cli.output import json_option, print_array
+from storecore.cli.ranges import aware_bounds
 from storecore.cli.screen import console, date_text, date_texts, price_texts, table
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, listed, printable
-from storecore.cli.timestamps import check_order, time_option
+from storecore.cli.timestamps import find_zone, local_text, time_option
 from storecore.models import PriceBar
 from storecore.protocols import Catalog, DataStore
-from storecore.store.questions import nearest_symbols
+from storecore.store.digests import EVER
+from storecore.store.questions import nearest_symbols, read_bars
+from storecore.store.tables import iter_bar_tables
 from storecore.values.timeframes import same_length
 
 _PRICES = ("open", "high", "low", "close")
@@ -52,6 +56,14 @@ _PRICES = ("open", "high", "low", "close")
     metavar="N",
     help="The number of bars, counted from the end.",
 )
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    help="The time zone in which times are shown, such as America/New_York.",
+)
+@json_option
 @store_options
 def show(
     choice: StoreChoice,
@@ -60,17 +72,34 @@ def show(
     start: date | None,
     end: date | None,
     last: int,
+    timezone: str,
+    as_json: bool,
 ) -> None:
-    """Show the last bars of SYMBOL. Times are in UTC."""
-    check_order(start, end)
+    """Show the last bars of SYMBOL.
+
+    --start and --end without an offset are in UTC. Days, which are midnights in UTC, are the same
+    in every zone.
+    """
+    zone = find_zone(timezone)
+    bounds = aware_bounds(start, end)
     with choice.open_to_read() as store:
-        bars = store.read_bars(symbol, start or date.min, end or date.max, timeframe=timeframe)
+        bars = read_bars(store, symbol, *bounds, timeframe=timeframe, last=last)
         if not bars:
             raise click.ClickException(why_none(store, symbol, timeframe))
-    shown = bars[-last:]
-    of_all = f"the last {len(shown):,} of {counted(len(bars), 'bar')}"
+        if as_json:
+            print_array(bars)
+            return
+        count = _count(store, symbol, timeframe, bounds)
+    of_all = f"the last {len(bars):,} of {counted(count, 'bar')}"
     console().print(f"{printable(symbol)}, {timeframe}: {of_all}")
-    console().print(bar_table(shown))
+    console().print(bar_table(bars, zone=zone))
+
+
+def _count(store: DataStore, symbol: str, timeframe: str, bounds: tuple[datetime, datetime]) -> int:
+    if bounds == EVER and isinstance(store, Catalog):
+        return store.bar_coverage(symbol, timeframe=timeframe).count
+    dates = iter_bar_tables(store, symbol, *bounds, timeframe=timeframe, columns=["date"])
+    return sum(map(len, dates))
 
 
 def bar_table(
@@ -78,25 +107,34 @@ def bar_table(
     *,
     with_symbol: bool = False,
     beside: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    zone: tzinfo = UTC,
 ) -> Table:
-    """Return a table of bars: exact prices, UTC dates, further columns by name.
+    """Return a table of bars: exact prices, dates in a zone, further columns by name.
 
     `beside` are columns of text to add at the end, by heading.
     """
+    dates = [bar.date for bar in bars]
     columns = [
-        date_texts([bar.date for bar in bars]),
+        date_texts(dates) if zone is UTC else _local_texts(dates, zone),
         *(price_texts([getattr(bar, field) for bar in bars]) for field in _PRICES),
         ["" if bar.volume is None else f"{bar.volume:,}" for bar in bars],
     ]
     further = sorted({name for bar in bars for name in bar.extra or ()})
     columns += [[_shown((bar.extra or {}).get(name)) for bar in bars] for name in further]
-    headings = ["date (UTC)", *_PRICES, "volume", *map(printable, further)]
+    headings = [f"date ({zone})", *_PRICES, "volume", *map(printable, further)]
     columns += map(list, beside.values())
     headings += beside
     if with_symbol:
         columns.insert(0, [printable(bar.symbol) for bar in bars])
         headings.insert(0, "symbol")
     return table(headings, list(zip(*columns, strict=True)), right=(*_PRICES, "volume"))
+
+
+def _local_texts(dates: Sequence[datetime], zone: tzinfo) -> list[str]:
+    """Return times in a zone; days, if all are midnights in UTC."""
+    if all(moment.time() == time.min for moment in dates):
+        return date_texts(dates)
+    return [local_text(moment, zone) for moment in dates]
 
 
 def _shown(value: Any) -> str:

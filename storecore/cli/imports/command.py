@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 
 from storecore.cli.imports.intake import Intake
 from storecore.cli.imports.options import FileOptions, file_options
+from storecore.cli.imports.records import KINDS, import_records
 from storecore.cli.imports.report import Summary, report_bad, say, show_first, summarize
 from storecore.cli.imports.sources import Source, sources_of
 from storecore.cli.imports.writes import Counts, write_runs
+from storecore.cli.interrupts import reporting
 from storecore.cli.regularity import (
     check_regular,
     collapsed,
@@ -47,6 +49,13 @@ from storecore.values.times import to_datetime
 )
 @click.option("--skip-bad", is_flag=True, help="Write the good rows even if there are bad ones.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; show the first rows as stored.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    default="bars",
+    show_default=True,
+    help="Which records. Others than bars are read from JSON lines, as export writes them.",
+)
 @store_options
 def import_bars(
     choice: StoreChoice,
@@ -55,6 +64,7 @@ def import_bars(
     irregular: bool,
     skip_bad: bool,
     dry_run: bool,
+    kind: str,
 ) -> None:
     """Import bars from files into a store: CSV, Parquet, Feather, JSON or JSON lines.
 
@@ -73,6 +83,9 @@ def import_bars(
     anything written if the dates do not fit the timeframe, such as two 1d bars on a day.
     """
     sources = list(sources_of(files))
+    if kind != "bars":
+        import_records(choice, sources, kind, dry_run)
+        return
     with closing(Intake(options, len(sources) > 1)) as intake:
         _read(sources, intake)
         dates, named = _dates_by_symbol(intake), _named(sources)
@@ -137,12 +150,19 @@ def _sorted(dates: pa.Array) -> pa.Array:
 
 def _write(choice: StoreChoice, intake: Intake, dates: Mapping[str, pa.Array]) -> Counts:
     counts = Counts()
-    with choice.open() as store:
+    with choice.open() as store, reporting(lambda: _written(counts)):
         warn_of_spelling(store, dates, intake.timeframe)
         with progress("writing bars", sum(map(len, dates.values()))) as advance:
             for each in write_runs(store, intake.runs, intake.timeframe, intake.further, advance):
                 counts = counts.plus(each)
     return counts
+
+
+def _written(counts: Counts) -> str:
+    return (
+        f"{counts.added:,} bars were added, {counts.replaced:,} replaced; import the files again "
+        "for the others"
+    )
 
 
 def _named(sources: Sequence[Source]) -> str:

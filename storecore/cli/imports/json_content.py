@@ -12,6 +12,7 @@ import click
 import msgspec
 import pyarrow as pa
 
+from storecore.cli.imports.columns import field_of
 from storecore.cli.imports.contents import Block, Content
 from storecore.cli.imports.form import Form
 from storecore.cli.imports.layout import names_for
@@ -119,7 +120,7 @@ def _found(value: Any, depth: int) -> _Found:
     inner = {key: _found(each, depth - 1) for key, each in value.items()}
     full = [(key, each) for key, each in inner.items() if each.rows]
     if not full:
-        return _Found(_of_keys(value), _symbol(value))
+        return _Found(_of_keys(value) or _alone(value), _symbol(value))
     if all(key.isupper() and isinstance(each.rows[0], dict) for key, each in full):  # of tickers
         return _Found([{"symbol": key, **row} for key, each in full for row in each.rows])
     most = max((each for _, each in full), key=lambda each: len(each.rows))
@@ -146,6 +147,11 @@ def _of_keys(value: Record) -> list[Record]:
     if not all(key[:4].isdigit() for key in value):
         return []
     return [{"date": key, **each} for key, each in value.items()]
+
+
+def _alone(value: Record) -> list[Record]:
+    """Return a document that is one record: a file of JSON lines may have one line."""
+    return [value] if {"date", "open", "high", "low", "close"} <= {*map(field_of, value)} else []
 
 
 def _symbol(value: Record) -> str | None:

@@ -71,7 +71,7 @@ def volumes(cells: pa.Array, style: Style, *, lenient: bool) -> Values:
 
     def one(cell: Any) -> Any:
         text = str(cell).strip().casefold()
-        if text == "" or (lenient and (cell is None or text in _ABSENT)):
+        if cell is None or text == "" or (lenient and text in _ABSENT):
             return None
         return volume(number(cell, "volume", style), "volume")
 
