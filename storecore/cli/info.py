@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import date
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import click
+from msgspec.structs import asdict
 from rich.filesize import decimal
 
+from storecore.cli.logged import Logged, logged_in
+from storecore.cli.output import json_option, print_object
 from storecore.cli.screen import console, date_text, table
 from storecore.cli.snapshots import history_state
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
 from storecore.errors import StoreError
-from storecore.protocols import AuditTrail, Catalog, DataStore, DiskUsage, History
+from storecore.protocols import AuditTrail, Catalog, DiskUsage, History, Transfer
 from storecore.reports import Coverage, Footprint
-from storecore.store.questions import has_method, inventory, read_decisions, read_orders
+from storecore.store.questions import has_method, inventory
 
 UNKNOWN = "–"
 _Result = TypeVar("_Result")
 _SERIES = ("symbol", "timeframe", "first", "last", "bars", "files", "bytes")
+_MOST = 200  # series that are printed
 _RUNS = 5  # the number of runs that are named
 _STRATEGIES = ("strategy", "state", "decisions", "orders")
 
@@ -40,29 +43,95 @@ class SeriesInfo(NamedTuple):
     short_help="Show what a store holds.",
     epilog=examples(
         "storecore info",
-        "storecore info --config desk/storecore.toml",
+        "storecore info --config desk/storecore.toml --json",
         "storecore info --backend file --set base_path=data",
     ),
 )
+@click.option("--verify", is_flag=True, help="Also follow the chains of the audit log.")
+@json_option
 @store_options
-def info(choice: StoreChoice) -> None:
-    """Show what a store holds: series of bars, strategies, the audit log, its history."""
+def info(choice: StoreChoice, verify: bool, as_json: bool) -> None:
+    """Show what a store holds: bars, fundamentals, events, strategies, the audit log, its history.
+
+    The log is counted as a stream, and its chains are followed only with --verify. Of many series
+    the first are shown; `storecore ls` and --json have all of them.
+    """
     with choice.open_to_read() as store:
         if not isinstance(store, Catalog):
             raise click.ClickException(
                 f"the {choice.named} cannot list what it holds: it lacks the capability Catalog"
             )
-        console().print(choice.named)
         read = Reading()
-        print_series(list(series_of(store, read)))
-        print_strategies(store, read(store.strategies) or [], read)
-        if isinstance(store, History) and has_method(store, "recording"):
-            state = read(partial(history_state, store))
-            console().print(f"history: {state or 'not known'}")
-        for problem in read.problems:
-            console().print(f"could not be read: {printable(problem)}")
-        if read.problems:
-            raise SystemExit(1)
+        found = _Found.of(store, read, verify)
+    if as_json:
+        print_object(found.as_json(choice.named, read.problems))
+    else:
+        _print(found, choice.named, read.problems)
+    if read.problems:
+        raise SystemExit(1)
+
+
+class _Found(NamedTuple):
+    """What a store holds. A count is None if it could not be read."""
+
+    series: list[SeriesInfo]
+    fundamentals: int | None
+    events: int | None
+    saved: list[str]
+    logged: Logged | None
+    chains: str | None
+    history: str | None
+
+    @classmethod
+    def of(cls, store: Any, read: Reading, verify: bool) -> _Found:
+        """Return what a store holds, as far as it can be read."""
+        streams = isinstance(store, Transfer)
+        keeps = isinstance(store, History) and has_method(store, "recording")
+        return cls(
+            list(series_of(store, read)),
+            read(lambda: _number(store.iter_fundamentals())) if streams else None,
+            read(lambda: _number(store.iter_events())) if streams else None,
+            read(store.strategies) or [],
+            read(partial(logged_in, store)) if isinstance(store, AuditTrail) else None,
+            read(partial(chains_of, store)) if verify and isinstance(store, AuditTrail) else None,
+            read(partial(history_state, store)) if keeps else None,
+        )
+
+    def as_json(self, named: str, problems: list[str]) -> dict[str, Any]:
+        """Return it as one object."""
+        counts = None if self.logged is None else self.logged.as_json()
+        return {
+            "store": named,
+            "series": [
+                {"symbol": each.symbol, "timeframe": each.timeframe, **asdict(each.coverage)}
+                | ({} if each.footprint is None else asdict(each.footprint))
+                for each in self.series
+            ],
+            "fundamentals": self.fundamentals,
+            "events": self.events,
+            "states": self.saved,
+            "audit": counts,
+            "chains": self.chains,
+            "history": self.history,
+            "problems": problems,
+        }
+
+
+def _number(records: Iterator[Any]) -> int:
+    return sum(1 for _ in records)
+
+
+def _print(found: _Found, named: str, problems: list[str]) -> None:
+    screen = console()
+    screen.print(named)
+    print_series(found.series)
+    for kind, count in (("fundamentals", found.fundamentals), ("events", found.events)):
+        screen.print(f"{kind}: {'not counted' if count is None else f'{count:,}'}")
+    print_strategies(found.saved, found.logged, found.chains)
+    if found.history is not None:
+        screen.print(f"history: {found.history}")
+    for problem in problems:
+        screen.print(f"could not be read: {printable(problem)}")
 
 
 class Reading:
@@ -117,62 +186,54 @@ def _series(
 
 
 def print_series(series: list[SeriesInfo]) -> None:
-    """Print a table of series and their sum."""
+    """Print a table of the first series, and the sum of all."""
     screen = console()
     if series:
-        rows = [_series_row(one) for one in series]
+        rows = [_series_row(one) for one in series[:_MOST]]
         screen.print(table(_SERIES, rows, right=("bars", "files", "bytes")))
+    if len(series) > _MOST:
+        screen.print(f"and {len(series) - _MOST:,} more series: storecore ls lists them")
     screen.print(f"bars: {sum_of(series)}")
 
 
-def print_strategies(store: DataStore, saved: list[str], read: Reading) -> None:
-    """Print a table of strategies, and the counts and state of the audit log."""
-    screen = console()
-    logged, sent = (_records(store, ask, read) for ask in (read_decisions, read_orders))
-    decisions, orders = _live(logged), _live(sent)
-    names = sorted({*saved, *decisions, *orders})
+def print_strategies(saved: list[str], logged: Logged | None, chains: str | None) -> None:
+    """Print a table of strategies, and the counts of the audit log."""
+    screen, known = console(), logged or Logged({}, {}, Counter())
     rows = [
-        (printable(name), "saved" if name in saved else UNKNOWN, *_counts(name, decisions, orders))
-        for name in names
+        (
+            printable(name),
+            "saved" if name in saved else UNKNOWN,
+            f"{known.decisions.get(name, 0):,}",
+            f"{known.orders.get(name, 0):,}",
+        )
+        for name in sorted({*saved, *known.decisions, *known.orders})
     ]
     if rows:
         screen.print(table(_STRATEGIES, rows, right=("decisions", "orders")))
-    state = read(partial(audit_state, store, decisions.total(), orders.total()))
-    screen.print(f"audit log: {state or 'not checked'}")
-    _print_runs(Counter(each.run for each in (*logged, *sent) if each.run is not None))
+    screen.print(f"audit log: {'not read' if logged is None else known.text()}")
+    if chains is not None:
+        screen.print(f"audit log: {chains}")
+    if known.runs:
+        screen.print(_runs(known.runs))
 
 
-def _records(store: DataStore, ask: Callable[..., list[Any]], read: Reading) -> list[Any]:
-    """Return the records of the live log and of all runs."""
-    if not isinstance(store, AuditTrail):
-        return []
-    return read(partial(ask, store, date.min, date.max, run="*")) or []
+def _runs(runs: Counter[str]) -> str:
+    shown = sorted(runs)[:_RUNS] + ["…"] * (len(runs) > _RUNS)
+    records = f"{counted(runs.total(), 'record')} of {counted(len(runs), 'run')}"
+    return f"apart from it: {records}: {', '.join(map(printable, shown))}"
 
 
-def _live(records: list[Any]) -> Counter[str]:
-    """Return the number of records of the live log, by strategy."""
-    return Counter(each.strategy for each in records if each.run is None)
+def chains_of(store: AuditTrail) -> str:
+    """Return whether the chains of an audit log are whole, or the first break of each."""
+    found = store.verify_audit().findings
+    breaks = [f"{each.kind} at {each.place}: {each.detail}" for each in found]
+    return "; ".join(("BROKEN", *breaks)) if breaks else "its chains are whole"
 
 
-def _print_runs(runs: Counter[str]) -> None:
-    if runs:
-        shown = sorted(runs)[:_RUNS] + ["…"] * (len(runs) > _RUNS)
-        records = f"{counted(runs.total(), 'record')} of {counted(len(runs), 'run')}"
-        console().print(f"apart from it: {records}: {', '.join(map(printable, shown))}")
-
-
-def _counts(name: str, decisions: Counter[str], orders: Counter[str]) -> tuple[str, str]:
-    return f"{decisions[name]:,}", f"{orders[name]:,}"
-
-
-def audit_state(store: DataStore, decisions: int, orders: int) -> str:
+def audit_state(store: AuditTrail, decisions: int, orders: int) -> str:
     """Return the counts of the audit log and the first break of each chain."""
-    if not isinstance(store, AuditTrail):
-        return "this backend cannot read it back"
-    report = store.verify_audit()
-    breaks = [f"{found.kind} at {found.place}: {found.detail}" for found in report.findings]
-    state = "; ".join(("BROKEN", *breaks)) if breaks else "its chains are whole"
-    return f"{counted(decisions, 'decision')}, {counted(orders, 'order')}; {state}"
+    counts = f"{counted(decisions, 'decision')}, {counted(orders, 'order')}"
+    return f"{counts}; {chains_of(store)}"
 
 
 def _series_row(one: SeriesInfo) -> tuple[str, ...]:

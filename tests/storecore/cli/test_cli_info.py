@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 
 import pytest
@@ -65,7 +66,13 @@ def test_a_strategy_that_only_logged_is_listed_without_a_state(cli, at, a_log):
 
 
 def test_a_whole_audit_log_is_told_so(cli, at, a_log):
-    assert "audit log: 1 decision, 1 order; its chains are whole" in cli("info", *at).stdout
+    printed = cli("info", "--verify", *at).stdout
+    assert "audit log: 1 decision, 1 order\naudit log: its chains are whole\n" in printed
+
+
+def test_the_chains_are_followed_only_if_asked_for(cli, at, a_log, monkeypatch):
+    monkeypatch.setattr(FileDataStore, "verify_audit", None)
+    assert "audit log: 1 decision, 1 order\n" in cli("info", *at).stdout
 
 
 def test_the_records_of_runs_are_counted_apart_from_the_live_log(cli, at, opened, a_log, decision):
@@ -73,7 +80,7 @@ def test_the_records_of_runs_are_counted_apart_from_the_live_log(cli, at, opened
         for number in range(6):
             store.log_decisions("other", [decision()] * 2, run=f"bt-{number}")
     printed = cli("info", *at).stdout
-    assert "audit log: 1 decision, 1 order; its chains are whole" in printed
+    assert "audit log: 1 decision, 1 order\n" in printed
     assert "apart from it: 12 records of 6 runs: bt-0, bt-1, bt-2, bt-3, bt-4, …\n" in printed
     assert "other" not in printed
 
@@ -81,7 +88,7 @@ def test_the_records_of_runs_are_counted_apart_from_the_live_log(cli, at, opened
 def test_a_broken_audit_log_is_reported_with_its_place(cli, at, base_path, a_log):
     (log,) = (base_path / "audit" / "orders").glob("*.jsonl")
     log.unlink()
-    printed = cli("info", *at).stdout
+    printed = cli("info", "--verify", *at).stdout
     assert f"BROKEN; truncated at {log}" in printed
 
 
@@ -92,7 +99,7 @@ def test_a_backend_that_cannot_list_is_an_error_that_says_so(cli, backend_with):
 
 def test_a_backend_that_cannot_read_its_log_says_so(cli, backend_with):
     printed = cli("info", *backend_with("Catalog")).stdout
-    assert "audit log: this backend cannot read it back" in printed
+    assert "audit log: not read" in printed
 
 
 def test_options_of_a_store_are_not_printed(cli, at, base_path):
@@ -123,7 +130,7 @@ def test_a_log_that_cannot_be_read_is_reported_and_the_series_are_listed(
     result = cli("info", *at)
     assert result.exit_code == 1
     assert "AAPL" in result.output
-    assert "audit log: not checked" in result.output
+    assert "audit log: not read" in result.output
     assert "expected a file, found a folder" in " ".join(result.output.split())
 
 
@@ -141,3 +148,42 @@ def test_a_series_whose_files_cannot_be_measured_is_reported(cli, at, ten_bars, 
     result = cli("info", *at)
     assert result.exit_code == 1
     assert "AAPL: the disk is gone" in " ".join(result.output.split())
+
+
+def test_fundamentals_and_events_are_counted(cli, at, opened, event, fundamental):
+    with opened() as store:
+        store.write_events([event(), event()])
+        store.write_fundamental("AAPL", fundamental())
+    assert "fundamentals: 1\nevents: 2\n" in cli("info", *at).stdout
+
+
+def test_a_backend_without_streams_does_not_count_them(cli, backend_with):
+    printed = cli("info", *backend_with("Catalog", "AuditTrail")).stdout
+    assert "fundamentals: not counted\nevents: not counted\n" in printed
+    assert "audit log: 0 decisions, 0 orders" in printed
+
+
+def test_of_very_many_series_the_first_are_shown(cli, at, opened, monkeypatch, ten_bars):
+    monkeypatch.setattr("storecore.cli.info._MOST", 1)
+    with opened() as store:
+        store.write_bars("MSFT", [PriceBar("MSFT", datetime(2026, 1, 5), 1, 1, 1, 1, 1)])
+    printed = cli("info", *at).stdout
+    assert "and 1 more series: storecore ls lists them\n" in printed
+    assert "MSFT" not in printed
+    assert "bars: 11 in 2 series" in printed
+
+
+def test_as_json_it_is_one_object(cli, at, opened, a_log, ten_bars):
+    with opened() as store:
+        store.log_decision('a "b"', Decision("AAPL", Action.BUY, 0.5, 0.9, "x"), run="bt")
+    found = json.loads(cli("info", "--json", *at).stdout)
+    (series,) = found["series"]
+    assert (series["symbol"], series["count"], series["files"]) == ("AAPL", 10, 1)
+    assert found["audit"] == {"decisions": {"value": 1}, "orders": {"value": 1}, "runs": {"bt": 1}}
+    assert (found["events"], found["problems"], found["chains"]) == (0, [], None)
+
+
+def test_as_json_a_backend_without_files_and_log_has_nulls(cli, backend_with):
+    found = json.loads(cli("info", "--json", *backend_with("Catalog")).stdout)
+    assert "files" not in found["series"][0]
+    assert (found["audit"], found["history"]) == (None, None)
