@@ -579,7 +579,7 @@ def test_a_volume_that_no_float_equals_is_compared_exactly(cli, at, file):
 
 def test_runs_beyond_memory_are_kept_on_disk(cli, at, file, stored, monkeypatch):
     monkeypatch.setattr(text, "BLOCK", 128)
-    monkeypatch.setattr(runs, "ROWS", 4)
+    monkeypatch.setattr(runs, "RUN", 250)  # bytes, about four bars
     monkeypatch.setattr(writes, "BATCH", 3)
     rows = [ROW.replace("2026-01-05", str((JAN_5 - delta(day)).date())) for day in range(60)]
     result = cli("import", file(content(*rows, rows[0].replace("2.25", "9.75"))), *at)
