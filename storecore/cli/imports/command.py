@@ -13,9 +13,16 @@ import pyarrow.compute as pc
 
 from storecore.cli.imports.intake import Intake
 from storecore.cli.imports.options import FileOptions, file_options
-from storecore.cli.imports.report import Summary, report_bad, say, show_first, summarize
+from storecore.cli.imports.report import (
+    Summary,
+    report_bad,
+    said_at_interrupt,
+    say,
+    show_first,
+    summarize,
+)
 from storecore.cli.imports.sources import Source, sources_of
-from storecore.cli.imports.writes import Counts, write_runs
+from storecore.cli.imports.writes import Counts, total, write_runs
 from storecore.cli.regularity import (
     Misfits,
     collapsed,
@@ -31,7 +38,7 @@ from storecore.values.times import to_datetime
 class Series(NamedTuple):
     """The bars of a symbol: how many there are, and the first and last instant."""
 
-    count: int
+    bars: int
     first: int
     last: int
 
@@ -82,7 +89,8 @@ def import_bars(
     anything written if the dates do not fit the timeframe, such as two 1d bars on a day.
     """
     sources = list(sources_of(files))
-    with closing(Intake(options, len(sources) > 1)) as intake:
+    written: list[Counts] = []
+    with said_at_interrupt(written), closing(Intake(options, len(sources) > 1)) as intake:
         _read(sources, intake)
         misfits, named = Misfits(intake.timeframe), _named(sources)
         series = _series(intake, misfits)
@@ -94,8 +102,8 @@ def import_bars(
         if dry_run:
             show_first(intake.first_bars(), intake.timeframe)
             return
-        counts = _write(choice, intake, series)
-        summarize(counts, _summary(intake, series, named), choice.named)
+        _write(choice, intake, series, written)
+        summarize(total(written), _summary(intake, series, named), choice.named)
 
 
 def _read(sources: Sequence[Source], intake: Intake) -> None:
@@ -136,18 +144,20 @@ def _series(intake: Intake, misfits: Misfits) -> dict[str, Series]:
     return found
 
 
-def _write(choice: StoreChoice, intake: Intake, series: Mapping[str, Series]) -> Counts:
-    counts = Counts()
+def _write(
+    choice: StoreChoice, intake: Intake, series: Mapping[str, Series], written: list[Counts]
+) -> None:
+    """Write all bars; add what each batch did to `written`."""
     with choice.open() as store:
         warn_of_spelling(store, series, intake.timeframe)
         with progress("writing bars", _count(series)) as advance:
-            for each in write_runs(store, intake.runs, intake.timeframe, intake.further, advance):
-                counts = counts.plus(each)
-    return counts
+            written.extend(
+                write_runs(store, intake.runs, intake.timeframe, intake.further, advance)
+            )
 
 
 def _count(series: Mapping[str, Series]) -> int:
-    return sum(each.count for each in series.values())
+    return sum(each.bars for each in series.values())
 
 
 def _named(sources: Sequence[Source]) -> str:

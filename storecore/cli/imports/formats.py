@@ -190,7 +190,6 @@ FORMATS = (
         date_format="mdy",
         timezone="America/Chicago",
         notice="those of shares are of America/New_York",
-        day="written",
         volume="none",
         decimal=".",
         footer="Downloaded from Barchart",

@@ -46,6 +46,7 @@ class Intake:
         self.given: list[pa.Table] = []
         self.unit = "line"
         self._first: list[pa.Table] = []
+        self._is_begun = False
 
     def read(self, source: Source, advance: Callable[[int], None]) -> None:
         """Read and check a whole file. Raises `click.ClickException` if it cannot be used."""
@@ -93,8 +94,10 @@ class Intake:
 
     def _take(self, rows: FileRows, content: Content, source: Source) -> None:
         before = f"{printable(source.name)}: " if self._several else ""
-        notes = [*rows.notes, *self._notice(), *note_after_a_success(source, self._options)]
-        self.notes += [f"{before}{note}" for note in notes]
+        self.notes += [f"{before}{note}" for note in rows.notes]
+        if not self._is_begun:  # other files are like the first
+            self.notes += [*self._notice(), *note_after_a_success(source, self._options)]
+        self._is_begun = True
         self.bad += [f"{before}{text}" for text in rows.problems.texts][
             : MOST_SHOWN - len(self.bad)
         ]

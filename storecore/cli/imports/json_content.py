@@ -12,6 +12,7 @@ import click
 import msgspec
 import pyarrow as pa
 
+from storecore.cli.imports.columns import field_of
 from storecore.cli.imports.contents import Block, Content
 from storecore.cli.imports.form import Form
 from storecore.cli.imports.layout import names_for
@@ -197,12 +198,16 @@ def _cells(row: Any, names: Sequence[str]) -> list[Any]:
 
 
 def _flat(row: Record) -> Record:
-    """Return a record with the values of its parts, as of {"hd": {"ts_event": …}, "open": …}."""
-    parts = [name for name, value in row.items() if isinstance(value, dict)]
+    """Return a record with the values of the part that has its date: {"hd": {"ts_event": …}}."""
+    parts = [name for name, value in row.items() if isinstance(value, dict) and _has_date(value)]
     if not parts:
         return row
     inner = {name: value for part in parts for name, value in row[part].items()}
     return inner | {name: value for name, value in row.items() if name not in parts}
+
+
+def _has_date(row: Record) -> bool:
+    return any(field_of(name) == "date" for name in row)
 
 
 def _text(value: Any) -> str:

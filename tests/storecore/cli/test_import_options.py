@@ -851,3 +851,72 @@ def test_a_bar_with_times_of_parquet_further_columns(cli, at, tmp_path, stored):
     pq.write_table(table, tmp_path / "bars.parquet")
     cli("import", tmp_path / "bars.parquet", *at)
     assert [bar.extra for bar in stored()] == [{"seen": seen, "note": ""}]
+
+
+@pytest.mark.parametrize(
+    ("at_batch", "words"),
+    [
+        (1, "interrupted: no bar written; import the files again to write the rest\n"),
+        (3, "interrupted: 2 bars written, perhaps some of the next batch too; import the files "),
+    ],
+)
+def test_an_interrupt_says_what_was_written(cli, at, file, stored, monkeypatch, at_batch, words):
+    monkeypatch.setattr(writes, "BATCH", 1)
+    rows = [ROW.replace("05", f"0{day}") for day in range(5, 9)]
+    write, calls = writes.write_bar_table, []
+
+    def interrupted(*args, **options):
+        calls.append(args)
+        if len(calls) == at_batch:
+            raise KeyboardInterrupt
+        return write(*args, **options)
+
+    monkeypatch.setattr(writes, "write_bar_table", interrupted)
+    result = cli("import", file(content(*rows)), *at)
+    assert result.exit_code == 130
+    assert words in result.stderr
+    assert len(stored()) == at_batch - 1
+
+
+def test_an_interrupt_while_files_are_read_says_that_nothing_was_written(
+    cli, at, file, base_path, monkeypatch
+):
+    monkeypatch.setattr(runs.Runs, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    result = cli("import", file(content(ROW)), *at)
+    assert "interrupted: no bar written" in result.stderr
+    assert not base_path.exists()
+
+
+def test_a_dry_run_of_many_files_writes_nothing_and_bounds_its_notes(cli, at, tmp_path, base_path):
+    for name in range(30):
+        (tmp_path / f"S {name}.csv").write_text(f"# {name}\n{content(ROW)}")
+    given = ("import", tmp_path / "S *.csv", "--symbol-from-name", "--dry-run", *at)
+    result = cli(*given)
+    assert result.exit_code == 0, result.output
+    assert "10 1d bars shown; nothing was written (--dry-run)" in result.stdout
+    assert result.stderr.count("\n") == 21
+    assert result.stderr.endswith("more notes\n")
+    assert not base_path.exists()
+
+
+def test_a_symbol_of_several_files_is_one_series(cli, at, tmp_path, stored):
+    for name, day, close in (("a", 5, "2.25"), ("b", 6, "2.25"), ("c", 5, "2.5")):
+        row = ROW.replace("05", f"0{day}").replace("2.25", close)
+        (tmp_path / f"{name}.csv").write_text(content(row))
+    result = cli("import", *[tmp_path / f"{name}.csv" for name in "abc"], *at)
+    assert [bar.close for bar in stored()] == [2.5, 2.25]
+    assert "1 row repeated a date: the last one was taken" in result.stdout
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(cli, at, file, stored, monkeypatch):
+    given, add = file(content(ROW)), runs.Runs.add
+
+    def grow(self, table):
+        if not self.given:
+            with given.open("a") as more:
+                more.write(ROW.replace("05", "06") + "\n")
+        add(self, table)
+
+    monkeypatch.setattr(runs.Runs, "add", grow)
+    assert cli("import", given, *at).exit_code == 0
+    assert len(stored()) == 2
