@@ -920,3 +920,44 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(cli, at, file, st
     monkeypatch.setattr(runs.Runs, "add", grow)
     assert cli("import", given, *at).exit_code == 0
     assert len(stored()) == 2
+
+
+def test_times_with_an_offset_are_times_and_what_only_looks_like_one_is_text(cli, at, file, stored):
+    cells = ("2026-01-05T10:00:00+01:00", "2026-13-45T10:00:00Z")
+    given = content(f"{ROW},{','.join(cells)}", header=f"{HEADER},seen,odd")
+    assert cli("import", file(given), *at).exit_code == 0
+    extra = stored()[0].extra
+    assert extra["odd"] == cells[1]
+    assert extra["seen"] == datetime.fromisoformat(cells[0])
+
+
+def feather_of(tmp_path, **columns):
+    prices = {name: [1.5] for name in ("open", "high", "low", "close")}
+    given = {"symbol": ["AAPL"], "date": ["2026-01-05"], **prices, "volume": [7], **columns}
+    path = tmp_path / "bars.feather"
+    pyarrow.feather.write_feather(pa.table(given), path)
+    return path
+
+
+def test_a_typed_column_of_nulls_is_left_out(cli, at, tmp_path, stored):
+    assert cli("import", feather_of(tmp_path, none=pa.nulls(1)), *at).exit_code == 0
+    assert stored()[0].extra is None
+
+
+def test_a_typed_column_that_no_bar_can_hold_is_refused_with_the_option_that_helps(
+    cli, at, tmp_path
+):
+    result = cli("import", feather_of(tmp_path, many=[[1, 2]]), *at)
+    assert result.exit_code == 1
+    assert "many" in result.stderr
+    assert result.stderr.endswith("give --extra ignore\n")
+
+
+def test_files_whose_names_say_different_timeframes_are_not_stored_as_one(cli, at, tmp_path):
+    row = "1704205800000,1.5,2.5,0.5,2.25,100,1704205859999,150,7,50,75,0\n"
+    names = ("BTCUSDT-1m-2024-01.csv", "BTCUSDT-1d-2024-01.csv")
+    for name in names:
+        (tmp_path / name).write_text(row)
+    result = cli("import", *[tmp_path / name for name in names], "--format", "binance", *at)
+    assert result.exit_code == 1
+    assert "its name says 1d bars, but others are 1m bars" in result.stderr
