@@ -23,6 +23,7 @@ from storecore.bars.midnights import clock_names, midnights_of
 from storecore.values.timeframes import DAY, HOUR, WEEK, Timeframe, timeframe_of
 from storecore.values.times import EARLIEST, to_datetime
 
+_PIECE = 2**18  # instants that are looked at together, to bound memory
 _FEW_CLOCKS = 4  # in which vendors stamp the same days
 _FEW_STAMPS = 2  # one alone is an odd bar
 _NAMES = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
@@ -75,9 +76,8 @@ def misfit(dates: pa.Array, timeframe: str) -> Misfit | None:
     length = timeframe_of(timeframe)
     if length is None or len(dates) < 2:
         return None
-    shared = shares_period(dates, length)
-    if pc.any(shared).as_py():
-        return _crowded(dates, shared, length)
+    if _is_crowded(dates, length):
+        return _crowded(dates, shares_period(dates, length), length)
     return _sparse(dates, length)
 
 
@@ -115,6 +115,14 @@ def shares_period(dates: pa.Array, length: Timeframe) -> pa.Array:
     """Return for each instant but the first whether it is in the same period as the one before."""
     periods = _periods(dates, length)
     return pc.equal(periods[1:], periods[:-1])
+
+
+def _is_crowded(dates: pa.Array, length: Timeframe) -> bool:
+    """Return whether a period has several bars; a long series is looked at piece by piece."""
+    return any(
+        pc.any(shares_period(dates[at : at + _PIECE + 1], length)).as_py()
+        for at in range(0, len(dates) - 1, _PIECE)
+    )
 
 
 def _periods(dates: pa.Array, length: Timeframe) -> pa.Array:

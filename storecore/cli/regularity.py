@@ -15,6 +15,8 @@ from storecore.values.timeframes import same_length, timeframe_of, usual_spellin
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from storecore.bars.regularity import Misfit
+
 _MOST = 5
 
 
@@ -24,30 +26,38 @@ def is_of_days(timeframe: str) -> bool:
     return length is None or length.is_of_days
 
 
-def check_regular(series: Mapping[str, pa.Array], timeframe: str) -> None:
-    """Raise `click.ClickException` if the dates of a series do not fit the timeframe.
+class Misfits:
+    """The series of an import whose dates do not fit its timeframe."""
 
-    They are instants, sorted and unique.
-    """
-    from storecore.bars.regularity import misfit
+    def __init__(self, timeframe: str) -> None:
+        self._timeframe = timeframe
+        self._count = 0
+        self._first: list[tuple[str, Misfit]] = []
 
-    found = []
-    for symbol, dates in series.items():
-        seen = misfit(dates, timeframe)
+    def look(self, symbol: str, dates: pa.Array) -> None:
+        """See whether a series fits; its dates are instants, sorted and unique."""
+        from storecore.bars.regularity import misfit
+
+        seen = misfit(dates, self._timeframe)
         if seen is not None:
-            found.append((symbol, seen))
-    if not found:
-        return
-    for symbol, seen in found[:_MOST]:
-        click.echo(f"{printable(symbol)}: {seen}", err=True)
-    if len(found) > _MOST:
-        click.echo(f"and {len(found) - _MOST:,} more symbols", err=True)
-    right = found[0][1].timeframe
-    hint = f"--timeframe {right}" if right else "--day written"
-    raise click.ClickException(
-        f"the dates do not fit {timeframe} bars: nothing was written; give {hint}, or "
-        "--irregular to write them as they are"
-    )
+            self._count += 1
+            if self._count <= _MOST:
+                self._first.append((symbol, seen))
+
+    def refuse(self) -> None:
+        """Raise `click.ClickException` if a series does not fit."""
+        if not self._count:
+            return
+        for symbol, seen in self._first:
+            click.echo(f"{printable(symbol)}: {seen}", err=True)
+        if self._count > _MOST:
+            click.echo(f"and {self._count - _MOST:,} more symbols", err=True)
+        right = self._first[0][1].timeframe
+        hint = f"--timeframe {right}" if right else "--day written"
+        raise click.ClickException(
+            f"the dates do not fit {self._timeframe} bars: nothing was written; give {hint}, or "
+            "--irregular to write them as they are"
+        )
 
 
 def collapsed(

@@ -18,10 +18,12 @@ class ImportFormat(Struct, frozen=True, kw_only=True):
     """How a vendor writes files of bars: each field is the default of an option of the import.
 
     `names` has one entry for each number of columns that a file without a header may have, as in
-    "date,open,high,low,close,volume". `header` and `row` recognize a file: the first names of its
-    header, or a regular expression for its first row. `file_name` is one for the whole name of a
-    file without its endings, with the groups `symbol` (or `base` and `quote`) and `timeframe`.
-    `footer` begins lines that are not data. Whole prices have `fixed_point` decimals.
+    "date,open,high,low,close,volume". `header` and `row` are regular expressions that recognize a
+    file: for the first names of its header, between commas, or for its first row. `file_name` is
+    one for the whole name of a file without its endings, with the groups `symbol` (or `base`,
+    `quote` and `settled`) and `timeframe`. `notice` says of times that are read as `timezone`
+    what they are, if that may be wrong. `footer` begins lines that are not data. Whole prices have
+    `fixed_point` decimals.
     """
 
     name: str
@@ -34,6 +36,7 @@ class ImportFormat(Struct, frozen=True, kw_only=True):
     delimiter: str | None = None
     date_format: str | None = None
     timezone: str = "UTC"
+    notice: str = ""
     timeframe: str | None = None
     day: str = "instant"
     volume: str = "required"

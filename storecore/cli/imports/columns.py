@@ -128,20 +128,25 @@ def _given_names(
     names = [name.strip() for name in header]
     named = [field_of(name) for name in names]
     named = [None if field in chosen else field for field in named]
-    places = {}
-    for name, found in chosen.items():
-        if names.count(found) != 1:
-            near = nearest(found, names) if found not in names else []
-            hint = f"is it {near[0]!r}?" if near else f"found {listed(map(repr, header))}"
-            raise click.ClickException(
-                f"--columns {name}={found}: the file has {names.count(found)} columns of that "
-                f"name; {hint}"
-            )
-        places[names.index(found)] = name
+    places = {_place_of(name, found, names): name for name, found in chosen.items()}
     for place, name in places.items():
         names[place], named[place] = name, name if name in NAMES else None
     _add_weak(names, named, [*places])
     return names, named
+
+
+def _place_of(name: str, found: str, names: Sequence[str]) -> int:
+    """Return the only column that `--columns` names, in its case if there is one."""
+    for known, wanted in ((names, found), ([*map(str.casefold, names)], found.casefold())):
+        if known.count(wanted) == 1:
+            return known.index(wanted)
+        if wanted in known:
+            break
+    near = nearest(found, names) if found not in names else []
+    hint = f"is it {near[0]!r}?" if near else f"found {listed(map(repr, names))}"
+    raise click.ClickException(
+        f"--columns {name}={found}: the file has {names.count(found)} columns of that name; {hint}"
+    )
 
 
 def _add_weak(names: Sequence[str], named: list[str | None], taken: Sequence[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
+from typing import NamedTuple
 
 import click
 import pyarrow as pa
@@ -13,12 +14,12 @@ import pyarrow.compute as pc
 from storecore.cli.imports.intake import Intake
 from storecore.cli.imports.options import FileOptions, file_options
 from storecore.cli.imports.records import KINDS, import_records
-from storecore.cli.imports.report import Summary, report_bad, say, show_first, summarize
+from storecore.cli.imports.report import Summary, report_bad, say, show_first, summarize, written_by
 from storecore.cli.imports.sources import Source, sources_of
-from storecore.cli.imports.writes import Counts, write_runs
+from storecore.cli.imports.writes import Counts, total, write_runs
 from storecore.cli.interrupts import reporting
 from storecore.cli.regularity import (
-    check_regular,
+    Misfits,
     collapsed,
     warn_of_midnights,
     warn_of_spelling,
@@ -27,6 +28,14 @@ from storecore.cli.screen import progress, progresses
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
 from storecore.values.times import to_datetime
+
+
+class Series(NamedTuple):
+    """The bars of a symbol: how many there are, and the first and last instant."""
+
+    bars: int
+    first: int
+    last: int
 
 
 @click.command(
@@ -86,19 +95,24 @@ def import_bars(
     if kind != "bars":
         import_records(choice, sources, kind, dry_run)
         return
-    with closing(Intake(options, len(sources) > 1)) as intake:
+    written: list[Counts] = []
+    with (
+        reporting(lambda: written_by(written)),
+        closing(Intake(options, len(sources) > 1)) as intake,
+    ):
         _read(sources, intake)
-        dates, named = _dates_by_symbol(intake), _named(sources)
+        misfits, named = Misfits(intake.timeframe), _named(sources)
+        series = _series(intake, misfits)
         report_bad(intake.bad, intake.bad_count, intake.runs.given, named, skip_bad)
         say(intake.notes)
         warn_of_midnights(intake.midnights, intake.timeframe)
         if not irregular:
-            check_regular(dates, intake.timeframe)
+            misfits.refuse()
         if dry_run:
             show_first(intake.first_bars(), intake.timeframe)
             return
-        counts = _write(choice, intake, dates)
-        summarize(counts, _summary(intake, dates, named), choice.named)
+        _write(choice, intake, series, written)
+        summarize(total(written), _summary(intake, series, named), choice.named)
 
 
 def _read(sources: Sequence[Source], intake: Intake) -> None:
@@ -130,52 +144,42 @@ def _refuse_collapsed(intake: Intake) -> None:
         raise collapsed(symbol, times, intake.unit)
 
 
-def _dates_by_symbol(intake: Intake) -> dict[str, pa.Array]:
-    """Return the sorted dates of each symbol, each once."""
-    found: dict[str, list[pa.Array]] = {}
-    for run in intake.runs:
-        instants, start = pc.cast(run.table["date"], pa.int64()), 0
-        for name, end in zip(run.names, run.ends, strict=True):
-            found.setdefault(name, []).append(instants.slice(start, end - start).combine_chunks())
-            start = end
-    return {name: _sorted(pa.concat_arrays(dates)) for name, dates in found.items()}
+def _series(intake: Intake, misfits: Misfits) -> dict[str, Series]:
+    """Return what each symbol has; see which dates do not fit the timeframe."""
+    found = {}
+    for symbol, dates in intake.runs.dates():
+        misfits.look(symbol, dates)
+        found[symbol] = Series(len(dates), dates[0].as_py(), dates[-1].as_py())
+    return found
 
 
-def _sorted(dates: pa.Array) -> pa.Array:
-    if pc.all(pc.greater(dates[1:], dates[:-1])).as_py() is not False:
-        return dates
-    unique = pc.unique(dates)
-    return unique.take(pc.sort_indices(unique))
+def _write(
+    choice: StoreChoice, intake: Intake, series: Mapping[str, Series], written: list[Counts]
+) -> None:
+    """Write all bars; add what each batch did to `written`."""
+    with choice.open() as store:
+        warn_of_spelling(store, series, intake.timeframe)
+        with progress("writing bars", _count(series)) as advance:
+            written.extend(
+                write_runs(store, intake.runs, intake.timeframe, intake.further, advance)
+            )
 
 
-def _write(choice: StoreChoice, intake: Intake, dates: Mapping[str, pa.Array]) -> Counts:
-    counts = Counts()
-    with choice.open() as store, reporting(lambda: _written(counts)):
-        warn_of_spelling(store, dates, intake.timeframe)
-        with progress("writing bars", sum(map(len, dates.values()))) as advance:
-            for each in write_runs(store, intake.runs, intake.timeframe, intake.further, advance):
-                counts = counts.plus(each)
-    return counts
-
-
-def _written(counts: Counts) -> str:
-    return (
-        f"{counts.added:,} bars were added, {counts.replaced:,} replaced; import the files again "
-        "for the others"
-    )
+def _count(series: Mapping[str, Series]) -> int:
+    return sum(each.bars for each in series.values())
 
 
 def _named(sources: Sequence[Source]) -> str:
     return printable(sources[0].name) if len(sources) == 1 else counted(len(sources), "file")
 
 
-def _summary(intake: Intake, dates: Mapping[str, pa.Array], source: str) -> Summary:
-    count = sum(map(len, dates.values()))
-    first = min((each[0].as_py() for each in dates.values()), default=None)
-    last = max((each[-1].as_py() for each in dates.values()), default=None)
+def _summary(intake: Intake, series: Mapping[str, Series], source: str) -> Summary:
+    count = _count(series)
+    first = min((each.first for each in series.values()), default=None)
+    last = max((each.last for each in series.values()), default=None)
     return Summary(
         bars=count,
-        symbols=len(dates),
+        symbols=len(series),
         first=None if first is None else to_datetime(first, aware=False),
         last=None if last is None else to_datetime(last, aware=False),
         bad=intake.bad_count,

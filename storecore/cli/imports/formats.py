@@ -24,6 +24,7 @@ _KLINES = (
 )
 _ANY_SYMBOL = r"(?P<symbol>.+)"
 _UNITS = r"(?P<timeframe>\d+[smhdwM]|1mo)"
+_OF_THE_BROKER = "they are those of the broker's server"
 _MT = r"(?P<symbol>[^_]+?)_?(?P<timeframe>[MH]\d+|D1|W1|MN1?|Daily|Weekly|Monthly)?(_\d+_\d+)?"
 
 FORMATS = (
@@ -55,7 +56,7 @@ FORMATS = (
         name="firstrate",
         summary="text files without a header, in New York time",
         names=(_BARS, "date,open,high,low,close"),
-        row=r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?,[\d.]+,[\d.]+,[\d.]+,[\d.]+(,\d+)?$",
+        row=r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?(,[\d.]+){4,5}$",
         file_name=r"(?P<symbol>[^_]+)(_full)?_(?P<timeframe>\d+min|\d+hour|1day)(_.*)?",
         timezone=_NEW_YORK,
         volume="none",
@@ -70,35 +71,39 @@ FORMATS = (
     ),
     ImportFormat(
         name="mt5",
-        summary="MetaTrader 5; times are those of the broker's server: give --timezone",
-        header="<DATE>,<TIME>,<OPEN>",
+        summary="bars of MetaTrader 5, in the time of the broker's server",
+        header="<DATE>,(<TIME>,)?<OPEN>",
         file_name=_MT,
+        notice=_OF_THE_BROKER,
         day="written",
     ),
     ImportFormat(
         name="mt4",
         summary="MetaTrader 4, without a header; times as in mt5",
         names=(_SPLIT_BARS,),
+        notice=_OF_THE_BROKER,
         row=r"\d{4}\.\d\d\.\d\d,\d\d:\d\d,[\d.]+,",
         file_name=r"(?P<symbol>[A-Za-z.]+?)_?(?P<timeframe>[MH]?\d+|D1|W1|MN1)",
         day="written",
     ),
     ImportFormat(
         name="ib",
-        summary="bars of Interactive Brokers, in New York time unless they name another",
+        summary="bars of Interactive Brokers; times without a zone are those of the login of TWS",
         names=(f"{_BARS},average,barCount", _BARS),
         header="date,open,high,low,close,volume,average,barCount",
         file_name=r"(?P<symbol>[^_]+)(_.*)?",
         timezone=_NEW_YORK,
+        notice="they are those of the zone of the login of TWS",
         volume="none",
     ),
     ImportFormat(
         name="polygon",
         summary="flat files, or aggregates of the API; days are those of New York",
-        header="ticker,volume,open,close,high,low,window_start,transactions",
+        header="ticker,(volume,)?open,close,high,low,window_start",
         file_name=_ANY_SYMBOL,
         timezone=_NEW_YORK,
         day="written",
+        volume="none",
     ),
     ImportFormat(
         name="alpaca",
@@ -119,7 +124,7 @@ FORMATS = (
     ImportFormat(
         name="cryptodatadownload",
         summary="a URL, a header, and days in UTC",
-        header="unix,date,symbol,open,high,low,close",
+        header="[Uu]nix,[Dd]ate,[Ss]ymbol,[Oo]pen,[Hh]igh,[Ll]ow,[Cc]lose",
         file_name=r"[^_]+_(?P<symbol>[A-Z0-9]+)_(?P<timeframe>\d*(minute|hour|[mhd])).*",
         columns={"date": "date"},
     ),
@@ -127,7 +132,10 @@ FORMATS = (
         name="tradingview",
         summary="an exported chart, whose name has the symbol and the resolution",
         header="time,open,high,low,close,Volume",
-        file_name=r"(?:[A-Z0-9]+[_:])?(?P<symbol>[^,]+), (?P<timeframe>\d+[SDWM]?)(_.*| \(.*)?",
+        file_name=(
+            r"(?:[A-Z0-9]+(?:_MINI|_EOD|_DLY?)*[_:])?(?P<symbol>[^,]+), "
+            r"(?P<timeframe>\d+[SDWM]?)(_.*| \(.*)?"
+        ),
         day="written",
         volume="none",
     ),
@@ -142,7 +150,10 @@ FORMATS = (
         name="freqtrade",
         summary="JSON or Feather of its data folder",
         names=(_BARS,),
-        file_name=rf"(?P<base>[A-Z0-9]+)_(?P<quote>[A-Z0-9_]+)-{_UNITS}.*",
+        file_name=(
+            rf"(?P<base>[A-Za-z0-9]+)_(?P<quote>[A-Z0-9]+)(_(?P<settled>[A-Z0-9]+))?-{_UNITS}"
+            r"(-futures)?"
+        ),
     ),
     ImportFormat(
         name="dukascopy",
@@ -173,11 +184,14 @@ FORMATS = (
     ),
     ImportFormat(
         name="barchart",
-        summary="historical downloads, with a last line that is not data",
-        header="Time,Open,High,Low,Last",
-        file_name=r"(?P<symbol>[^_]+)_.*",
+        summary="historical downloads, in Central time, with a last line that is not data",
+        header="Time,Open,High,Low,(Last|Latest)",
+        file_name=r"(?P<symbol>[^_]+)_(intraday-(?P<timeframe>\d+min)_)?.*",
         date_format="mdy",
         timezone="America/Chicago",
+        notice="those of shares are of America/New_York",
+        volume="none",
+        decimal=".",
         footer="Downloaded from Barchart",
     ),
     ImportFormat(
@@ -257,7 +271,8 @@ def named_file(form: ImportFormat, stem: str) -> NamedFile:
     groups = found.groupdict()
     symbol = groups.get("symbol")
     if groups.get("base"):
-        symbol = f"{groups['base']}/{groups['quote']}"
+        settled = groups.get("settled")
+        symbol = f"{groups['base']}/{groups['quote']}" + (f":{settled}" if settled else "")
     return NamedFile(symbol, _timeframe(groups.get("timeframe")))
 
 
@@ -280,10 +295,10 @@ def _timeframe(text: str | None) -> str | None:
 
 def fitting(line: str, formats: Mapping[str, ImportFormat]) -> list[str]:
     """Return the names of the formats that a line shows: their header, or their first row."""
-    cells = [cell.strip(' "') for cell in re.split(r"[,;\t]", line)]
+    cells = ",".join(cell.strip(' "') for cell in re.split(r"[,;\t]", line))
     return [
         name
         for name, each in formats.items()
-        if (each.header and cells[: each.header.count(",") + 1] == each.header.split(","))
+        if (each.header and re.match(rf"{each.header}(,|$)", cells))
         or (each.row and re.match(each.row, line))
     ]

@@ -24,6 +24,7 @@ from storecore.cli.imports.runs import Runs, have_equal_types
 from storecore.cli.imports.sources import Opened, Source
 from storecore.cli.imports.suggestion import hint_after_an_error, note_after_a_success
 from storecore.cli.imports.wide import long
+from storecore.cli.regularity import is_of_days
 from storecore.cli.text import printable
 
 _DEFAULT = "1d"
@@ -45,6 +46,7 @@ class Intake:
         self.given: list[pa.Table] = []
         self.unit = "line"
         self._first: list[pa.Table] = []
+        self._is_begun = False
 
     def read(self, source: Source, advance: Callable[[int], None]) -> None:
         """Read and check a whole file. Raises `click.ClickException` if it cannot be used."""
@@ -92,8 +94,10 @@ class Intake:
 
     def _take(self, rows: FileRows, content: Content, source: Source) -> None:
         before = f"{printable(source.name)}: " if self._several else ""
-        notes = [*rows.notes, *note_after_a_success(source, self._options)]
-        self.notes += [f"{before}{note}" for note in notes]
+        self.notes += [f"{before}{note}" for note in rows.notes]
+        if not self._is_begun:  # other files are like the first
+            self.notes += [*self._notice(), *note_after_a_success(source, self._options)]
+        self._is_begun = True
         self.bad += [f"{before}{text}" for text in rows.problems.texts][
             : MOST_SHOWN - len(self.bad)
         ]
@@ -101,6 +105,13 @@ class Intake:
         self.ignored |= dict.fromkeys(rows.ignored)
         self.midnights = self.midnights or rows.midnights
         self.unit = content.unit
+
+    def _notice(self) -> list[str]:
+        """Return what to know about the times of a format, unless --timezone says it."""
+        form = self._preset
+        if not form.notice or self._options.timezone is not None or is_of_days(self.timeframe):
+            return []
+        return [f"times are read as {form.timezone}, but {form.notice}: give --timezone for others"]
 
     def _content(self, opened: Opened, source: Source) -> tuple[Content, Form]:
         """Return the content of a file and how to read it; find out the timeframe if need be."""

@@ -166,7 +166,7 @@ def _symbol(value: Record) -> str | None:
 
 def _names(first: Any, form: Form, name: str) -> list[str]:
     if isinstance(first, dict):
-        return list(first)
+        return list(_flat(first))
     if not form.names:
         raise click.ClickException(
             f"{printable(name)}: its rows have no names of columns: give them, as in "
@@ -196,9 +196,23 @@ def _range(begun: int, count: int) -> Callable[[], range]:
 def _cells(row: Any, names: Sequence[str]) -> list[Any]:
     """Return the values of a record; those that it has not are absent."""
     if isinstance(row, dict):
-        return [row.get(name) for name in names]
+        flat = _flat(row)
+        return [flat.get(name) for name in names]
     given = row if isinstance(row, list) else []
     return [*given[: len(names)], *([None] * (len(names) - len(given)))]
+
+
+def _flat(row: Record) -> Record:
+    """Return a record with the values of the part that has its date: {"hd": {"ts_event": …}}."""
+    parts = [name for name, value in row.items() if isinstance(value, dict) and _has_date(value)]
+    if not parts:
+        return row
+    inner = {name: value for part in parts for name, value in row[part].items()}
+    return inner | {name: value for name, value in row.items() if name not in parts}
+
+
+def _has_date(row: Record) -> bool:
+    return any(field_of(name) == "date" for name in row)
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from storecore.bars.extra_values import FIELDS
 from storecore.bars.table import PRICES
 from storecore.cli.imports.problems import MOST_SHOWN
-from storecore.cli.imports.writes import Counts
+from storecore.cli.imports.writes import Counts, total
 from storecore.cli.screen import console, date_text, date_texts, price_texts, table
 from storecore.cli.text import counted, listed, printable
 
@@ -20,9 +20,20 @@ FIRST = 10
 
 
 def say(notes: Sequence[str]) -> None:
-    """Print notes on stderr, each once."""
-    for note in dict.fromkeys(notes):
+    """Print notes on stderr, each once, but not those of thousands of files."""
+    different = [*dict.fromkeys(notes)]
+    for note in different[:MOST_SHOWN]:
         click.echo(note, err=True)
+    if len(different) > MOST_SHOWN:
+        click.echo(f"and {counted(len(different) - MOST_SHOWN, 'more note')}", err=True)
+
+
+def written_by(written: Sequence[Counts]) -> str:
+    """Return what an import had written when the user interrupted it."""
+    found = total(written)
+    bars = counted(found.added + found.replaced, "bar")
+    done = f"{bars} written, perhaps some of the next batch too" if written else "no bar written"
+    return f"{done}; import the files again to write the rest"
 
 
 def report_bad(texts: Sequence[str], count: int, good: int, named: str, skip_bad: bool) -> None:

@@ -26,9 +26,10 @@ class Counts(NamedTuple):
     replaced: int = 0
     unchanged: int = 0
 
-    def plus(self, other: Counts) -> Counts:
-        """Return the sums."""
-        return Counts(*(one + more for one, more in zip(self, other, strict=True)))
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """Return the sums of what several writes did."""
+    return Counts(*map(sum, zip(Counts(), *counts, strict=True)))
 
 
 def write_runs(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
+from storecore.bars import regularity
 from storecore.bars.regularity import misfit, mixed_stamps
 
 MONDAY = datetime(2026, 1, 5)
@@ -134,3 +135,11 @@ def test_days_of_a_zone_whose_clocks_change_are_two_on_one_day():
 )
 def test_what_fits_or_proves_nothing_is_left_alone(dates, timeframe):
     assert found(dates, timeframe) is None
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 9])
+def test_bars_of_one_period_are_seen_between_two_pieces_of_a_long_series(monkeypatch, piece):
+    monkeypatch.setattr(regularity, "_PIECE", piece)
+    dates = sorted([*every(timedelta(days=1), 6), MONDAY + timedelta(days=3, hours=5)])
+    assert "1 of 6 days have several bars" in str(found(dates, "1d"))
+    assert found(every(timedelta(days=1), 6), "1d") is None

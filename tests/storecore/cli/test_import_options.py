@@ -579,7 +579,7 @@ def test_a_volume_that_no_float_equals_is_compared_exactly(cli, at, file):
 
 def test_runs_beyond_memory_are_kept_on_disk(cli, at, file, stored, monkeypatch):
     monkeypatch.setattr(text, "BLOCK", 128)
-    monkeypatch.setattr(runs, "ROWS", 4)
+    monkeypatch.setattr(runs, "RUN", 250)  # bytes, about four bars
     monkeypatch.setattr(writes, "BATCH", 3)
     rows = [ROW.replace("2026-01-05", str((JAN_5 - delta(day)).date())) for day in range(60)]
     result = cli("import", file(content(*rows, rows[0].replace("2.25", "9.75"))), *at)
@@ -851,3 +851,113 @@ def test_a_bar_with_times_of_parquet_further_columns(cli, at, tmp_path, stored):
     pq.write_table(table, tmp_path / "bars.parquet")
     cli("import", tmp_path / "bars.parquet", *at)
     assert [bar.extra for bar in stored()] == [{"seen": seen, "note": ""}]
+
+
+@pytest.mark.parametrize(
+    ("at_batch", "words"),
+    [
+        (1, "interrupted: no bar written; import the files again to write the rest\n"),
+        (3, "interrupted: 2 bars written, perhaps some of the next batch too; import the files "),
+    ],
+)
+def test_an_interrupt_says_what_was_written(cli, at, file, stored, monkeypatch, at_batch, words):
+    monkeypatch.setattr(writes, "BATCH", 1)
+    rows = [ROW.replace("05", f"0{day}") for day in range(5, 9)]
+    write, calls = writes.write_bar_table, []
+
+    def interrupted(*args, **options):
+        calls.append(args)
+        if len(calls) == at_batch:
+            raise KeyboardInterrupt
+        return write(*args, **options)
+
+    monkeypatch.setattr(writes, "write_bar_table", interrupted)
+    result = cli("import", file(content(*rows)), *at)
+    assert result.exit_code == 130
+    assert words in result.stderr
+    assert len(stored()) == at_batch - 1
+
+
+def test_an_interrupt_while_files_are_read_says_that_nothing_was_written(
+    cli, at, file, base_path, monkeypatch
+):
+    monkeypatch.setattr(runs.Runs, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    result = cli("import", file(content(ROW)), *at)
+    assert "interrupted: no bar written" in result.stderr
+    assert not base_path.exists()
+
+
+def test_a_dry_run_of_many_files_writes_nothing_and_bounds_its_notes(cli, at, tmp_path, base_path):
+    for name in range(30):
+        (tmp_path / f"S {name}.csv").write_text(f"# {name}\n{content(ROW)}")
+    given = ("import", tmp_path / "S *.csv", "--symbol-from-name", "--dry-run", *at)
+    result = cli(*given)
+    assert result.exit_code == 0, result.output
+    assert "10 1d bars shown; nothing was written (--dry-run)" in result.stdout
+    assert result.stderr.count("\n") == 21
+    assert result.stderr.endswith("more notes\n")
+    assert not base_path.exists()
+
+
+def test_a_symbol_of_several_files_is_one_series(cli, at, tmp_path, stored):
+    for name, day, close in (("a", 5, "2.25"), ("b", 6, "2.25"), ("c", 5, "2.5")):
+        row = ROW.replace("05", f"0{day}").replace("2.25", close)
+        (tmp_path / f"{name}.csv").write_text(content(row))
+    result = cli("import", *[tmp_path / f"{name}.csv" for name in "abc"], *at)
+    assert [bar.close for bar in stored()] == [2.5, 2.25]
+    assert "1 row repeated a date: the last one was taken" in result.stdout
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(cli, at, file, stored, monkeypatch):
+    given, add = file(content(ROW)), runs.Runs.add
+
+    def grow(self, table):
+        if not self.given:
+            with given.open("a") as more:
+                more.write(ROW.replace("05", "06") + "\n")
+        add(self, table)
+
+    monkeypatch.setattr(runs.Runs, "add", grow)
+    assert cli("import", given, *at).exit_code == 0
+    assert len(stored()) == 2
+
+
+def test_times_with_an_offset_are_times_and_what_only_looks_like_one_is_text(cli, at, file, stored):
+    cells = ("2026-01-05T10:00:00+01:00", "2026-13-45T10:00:00Z")
+    given = content(f"{ROW},{','.join(cells)}", header=f"{HEADER},seen,odd")
+    assert cli("import", file(given), *at).exit_code == 0
+    extra = stored()[0].extra
+    assert extra["odd"] == cells[1]
+    assert extra["seen"] == datetime.fromisoformat(cells[0])
+
+
+def feather_of(tmp_path, **columns):
+    prices = {name: [1.5] for name in ("open", "high", "low", "close")}
+    given = {"symbol": ["AAPL"], "date": ["2026-01-05"], **prices, "volume": [7], **columns}
+    path = tmp_path / "bars.feather"
+    pyarrow.feather.write_feather(pa.table(given), path)
+    return path
+
+
+def test_a_typed_column_of_nulls_is_left_out(cli, at, tmp_path, stored):
+    assert cli("import", feather_of(tmp_path, none=pa.nulls(1)), *at).exit_code == 0
+    assert stored()[0].extra is None
+
+
+def test_a_typed_column_that_no_bar_can_hold_is_refused_with_the_option_that_helps(
+    cli, at, tmp_path
+):
+    result = cli("import", feather_of(tmp_path, many=[[1, 2]]), *at)
+    assert result.exit_code == 1
+    assert "many" in result.stderr
+    assert result.stderr.endswith("give --extra ignore\n")
+
+
+def test_files_whose_names_say_different_timeframes_are_not_stored_as_one(cli, at, tmp_path):
+    row = "1704205800000,1.5,2.5,0.5,2.25,100,1704205859999,150,7,50,75,0\n"
+    names = ("BTCUSDT-1m-2024-01.csv", "BTCUSDT-1d-2024-01.csv")
+    for name in names:
+        (tmp_path / name).write_text(row)
+    result = cli("import", *[tmp_path / name for name in names], "--format", "binance", *at)
+    assert result.exit_code == 1
+    assert "its name says 1d bars, but others are 1m bars" in result.stderr

@@ -16,6 +16,7 @@ import pyarrow.feather
 import pytest
 
 from storecore import PriceBar
+from storecore.cli.imports.formats import all_formats, fitting
 
 JAN_2, JAN_3 = datetime(2024, 1, 2), datetime(2024, 1, 3)
 
@@ -203,6 +204,16 @@ SHAPES: dict[str, Shape] = {
         ("--format", "mt5"),
         with_extra(AAPL, {"TICKVOL": 5, "SPREAD": 1}, {"TICKVOL": 6, "SPREAD": 1}),
     ),
+    "mt5, rates of its Python package": Shape(
+        "EURUSD_M1.csv",
+        "time,open,high,low,close,tick_volume,spread,real_volume\n"
+        "1704205800,1.5,2.5,0.5,2.25,100,3,0\n1704205860,2.25,3.5,1.5,2.5,200,4,0\n",
+        ("--format", "mt5"),
+        with_extra(
+            named(TWO, "EURUSD"), {"spread": 3, "real_volume": 0}, {"spread": 4, "real_volume": 0}
+        ),
+        "1m",
+    ),
     "mt4, without a header": Shape(
         "AAPL1.csv",
         "2024.01.02,14:30,1.5,2.5,0.5,2.25,100\n2024.01.02,14:31,2.25,3.5,1.5,2.5,200\n",
@@ -236,6 +247,15 @@ SHAPES: dict[str, Shape] = {
         ),
         ("--timeframe", "1m"),
         with_extra(TWO, {"transactions": 7}, {"transactions": 8}),
+        "1m",
+    ),
+    "polygon, a flat file of indices without volumes": Shape(
+        "2024-01-02.csv",
+        "ticker,open,close,high,low,window_start\n"
+        "I:SPX,1.5,2.25,2.5,0.5,1704205800000000000\n"
+        "I:SPX,2.25,2.5,3.5,1.5,1704205860000000000\n",
+        ("--format", "polygon"),
+        named(without_volume(TWO), "I:SPX"),
         "1m",
     ),
     "polygon, days of the API": Shape(
@@ -283,6 +303,51 @@ SHAPES: dict[str, Shape] = {
         with_extra(TWO, *[{"rtype": 33, "publisher_id": 2, "instrument_id": 38}] * 2),
         "1m",
     ),
+    "databento, JSON lines with a header in each record": Shape(
+        "glbx-mdp3-20240102.ohlcv-1m.json",
+        '{"hd":{"ts_event":"2024-01-02T14:30:00.000000000Z","rtype":33,"publisher_id":1,'
+        '"instrument_id":38},"open":"1.500000000","high":"2.500000000","low":"0.500000000",'
+        '"close":"2.250000000","volume":"100","symbol":"ESH4"}\n'
+        '{"hd":{"ts_event":"2024-01-02T14:31:00.000000000Z","rtype":33,"publisher_id":1,'
+        '"instrument_id":38},"open":"2.250000000","high":"3.500000000","low":"1.500000000",'
+        '"close":"2.500000000","volume":"200","symbol":"ESH4"}\n',
+        ("--format", "databento"),
+        with_extra(
+            named(TWO, "ESH4"), *[{"rtype": 33, "publisher_id": 1, "instrument_id": 38}] * 2
+        ),
+        "1m",
+    ),
+    "databento, JSON lines of billionths and nanoseconds": Shape(
+        "xnas-itch-20240102.ohlcv-1m.json",
+        '{"hd":{"ts_event":"1704205800000000000","rtype":33,"publisher_id":2,"instrument_id":38},'
+        '"open":"1500000000","high":"2500000000","low":"500000000","close":"2250000000",'
+        '"volume":"100","symbol":"AAPL"}\n'
+        '{"hd":{"ts_event":"1704205860000000000","rtype":33,"publisher_id":2,"instrument_id":38},'
+        '"open":"2250000000","high":"3500000000","low":"1500000000","close":"2500000000",'
+        '"volume":"200","symbol":"AAPL"}\n',
+        ("--format", "databento"),
+        with_extra(TWO, *[{"rtype": 33, "publisher_id": 2, "instrument_id": 38}] * 2),
+        "1m",
+    ),
+    "cryptodatadownload, hours in Unix,Date,Symbol": Shape(
+        "Bitstamp_BTCUSD_1h.csv",
+        "https://www.CryptoDataDownload.com\n"
+        "Unix,Date,Symbol,Open,High,Low,Close,Volume BTC,Volume USD\n"
+        "1704204000,2024-01-02 14:00:00,BTC/USD,1.5,2.5,0.5,2.25,10.5,25\n"
+        "1704207600,2024-01-02 15:00:00,BTC/USD,2.25,3.5,1.5,2.5,20.5,50\n",
+        ("--format", "cryptodatadownload"),
+        [
+            a_bar(
+                *("BTC/USD", minute(14, 0), 1.5, 2.5, 0.5, 2.25, 10.5),
+                **{"Unix": 1704204000, "Volume USD": 25},
+            ),
+            a_bar(
+                *("BTC/USD", minute(15, 0), 2.25, 3.5, 1.5, 2.5, 20.5),
+                **{"Unix": 1704207600, "Volume USD": 50},
+            ),
+        ],
+        "1h",
+    ),
     "cryptodatadownload, a first line with a URL": Shape(
         "Binance_BTCUSDT_d.csv",
         "https://www.CryptoDataDownload.com\n"
@@ -328,6 +393,21 @@ SHAPES: dict[str, Shape] = {
         "2024-01-03T09:30:00-05:00,184.22,185.88,183.43,184.25,58414500,185\n",
         ("--format", "tradingview"),
         with_extra(AAPL, None, {"MA": 185}),
+    ),
+    "tradingview, an exchange whose name has an underscore": Shape(
+        "CME_MINI_MNQ1!, 1.csv",
+        "time,open,high,low,close,Volume\n1704205800,1.5,2.5,0.5,2.25,100\n"
+        "1704205860,2.25,3.5,1.5,2.5,200\n",
+        ("--format", "tradingview"),
+        named(TWO, "MNQ1!"),
+        "1m",
+    ),
+    "freqtrade, a future": Shape(
+        "BTC_USDT_USDT-1m-futures.json",
+        "[[1704205800000,1.5,2.5,0.5,2.25,100.0],[1704205860000,2.25,3.5,1.5,2.5,200.0]]",
+        ("--format", "freqtrade"),
+        named(TWO, "BTC/USDT:USDT"),
+        "1m",
     ),
     "freqtrade, JSON": Shape(
         "BTC_USDT-1m.json",
@@ -459,15 +539,28 @@ SHAPES: dict[str, Shape] = {
         ("--format", "nasdaq"),
         AAPL,
     ),
-    "barchart, with a footer": Shape(
-        "AAPL_intraday-1min_historical-data-01-03-2024.csv",
-        "Time,Open,High,Low,Last,Change,%Chg,Volume\n"
-        "01/02/2024 08:31,2.25,3.5,1.5,2.5,0.25,+1%,200\n"
-        "01/02/2024 08:30,1.5,2.5,0.5,2.25,0.75,+2%,100\n"
+    "barchart, minutes of a future in Central time, with a footer": Shape(
+        "esh24_intraday-1min_historical-data-download-01-03-2024.csv",
+        "Time,Open,High,Low,Latest,Change,%Change,Volume\n"
+        '"2024-01-02 08:31",2.25,3.5,1.5,2.5,0.25,+1%,200\n'
+        '"2024-01-02 08:30",1.5,2.5,0.5,2.25,0.75,+2%,100\n'
         '"Downloaded from Barchart.com as of 01-03-2024 04:17pm CST"\n',
         ("--format", "barchart"),
-        with_extra(TWO, {"Change": 0.75, "%Chg": "+2%"}, {"Change": 0.25, "%Chg": "+1%"}),
+        with_extra(
+            named(TWO, "esh24"),
+            {"Change": 0.75, "%Change": "+2%"},
+            {"Change": 0.25, "%Change": "+1%"},
+        ),
         "1m",
+    ),
+    "barchart, days with thousands separators and American dates": Shape(
+        "aapl_price-history-01-04-2024.csv",
+        "Time,Open,High,Low,Last,Change,%Chg,Volume\n"
+        '01/03/2024,184.22,185.88,183.43,184.25,0.5,+1%,"58,414,500"\n'
+        '01/02/2024,187.15,188.44,183.89,185.64,0.5,+1%,"82,488,700"\n'
+        '"Downloaded from Barchart.com as of 01-04-2024 04:17pm CST"\n',
+        ("--format", "barchart"),
+        with_extra(named(AAPL, "aapl"), *[{"Change": 0.5, "%Chg": "+1%"}] * 2),
     ),
     "alphavantage, CSV": Shape(
         "daily_AAPL.csv",
@@ -647,7 +740,7 @@ SHAPES: dict[str, Shape] = {
     ),
 }
 
-REFUSED: dict[str, tuple[str, str | bytes, str]] = {
+REFUSED: dict[str, tuple[Any, ...]] = {
     "an Excel workbook": (
         "bars.xlsx",
         zipped("[Content_Types].xml", "<Types/>"),
@@ -658,6 +751,13 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
         "20240102 000003660,1.30660,1.30677,0\n",
         "line 1 has no names of columns: 20240102 000003660,1.30660,1.30677,0; give them, as in "
         "--names",
+    ),
+    "freqtrade's funding rates, which are no bars of the pair": (
+        "BTC_USDT_USDT-8h-funding_rate.json",
+        "[[1704205800000,1.5,2.5,0.5,2.25,100.0]]",
+        "missing columns: symbol",
+        "--format",
+        "freqtrade",
     ),
     "dukascopy's own format": (
         "00h_ticks.bi5",
@@ -697,10 +797,10 @@ def test_a_shape_is_imported_by_itself_or_with_one_option(imported, shape):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_another_shape_is_refused_in_one_line(cli, at, tmp_path, name):
-    file_name, content, words = REFUSED[name]
+    file_name, content, words, *options = REFUSED[name]
     file = tmp_path / file_name
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    result = cli("import", file, *at)
+    result = cli("import", file, *options, *at)
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert words in result.stderr
 
@@ -708,3 +808,34 @@ def test_another_shape_is_refused_in_one_line(cli, at, tmp_path, name):
 def test_there_are_at_least_fifty_one_shapes():
     assert len(SHAPES) >= 48
     assert len(SHAPES) + len(REFUSED) >= 51
+
+
+def notice_of(cli, at, tmp_path, *options):
+    file = tmp_path / "AAPL_M1.csv"
+    file.write_text("<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>\n2024.01.02,14:30,1,1,1,1,1\n")
+    return cli("import", file, "--format", "mt5", *options, *at).stderr
+
+
+def test_a_format_says_what_its_times_are_if_its_zone_may_be_wrong(cli, at, tmp_path):
+    assert notice_of(cli, at, tmp_path) == (
+        "times are read as UTC, but they are those of the broker's server: give --timezone for "
+        "others\n"
+    )
+
+
+@pytest.mark.parametrize("options", [("--timezone", "Etc/GMT-2"), ("--timeframe", "1d")])
+def test_nothing_is_said_if_the_zone_is_given_or_the_bars_are_of_days(cli, at, tmp_path, options):
+    assert notice_of(cli, at, tmp_path, *options) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("<DATE>\t<OPEN>\t<HIGH>", "mt5"),
+        ("Time,Open,High,Low,Latest,Change", "barchart"),
+        ("ticker,open,close,high,low,window_start", "polygon"),
+        ("Unix,Date,Symbol,Open,High,Low,Close,Volume BTC", "cryptodatadownload"),
+    ],
+)
+def test_a_header_in_one_of_its_forms_shows_the_format(line, name):
+    assert fitting(line, all_formats()) == [name]
