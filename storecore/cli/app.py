@@ -7,6 +7,7 @@ import click
 from storecore import __version__
 from storecore.cli.backends import list_backends
 from storecore.cli.bar_import import import_bars
+from storecore.cli.chart import chart
 from storecore.cli.checkpoint import take
 from storecore.cli.copy import copy
 from storecore.cli.demo import demo
@@ -32,6 +33,7 @@ from storecore.cli.store_choice import examples
         "storecore backends",
         "storecore import bars.csv --backend file --set base_path=data",
         "storecore show AAPL --last 5 --config storecore.toml",
+        "storecore chart AAPL --strategy value -o aapl.html",
         "storecore info",
         "storecore history AAPL 2026-01-05",
         "storecore copy storecore.toml other.toml",
@@ -48,8 +50,9 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-_DATA = (demo, list_backends, init, import_bars, show, info, history, corrections, known_at, copy)
+_DATA = (demo, list_backends, init, import_bars, show, chart, info, copy)
+_KNOWN = (history, corrections, known_at)
 _HISTORY = (snapshot, snapshots, prune_history)
 _PROOF = (verify, repair, take, replay, why, evidence)
-for command in (*_DATA, *_HISTORY, *_PROOF):
+for command in (*_DATA, *_KNOWN, *_HISTORY, *_PROOF):
     app.add_command(command)
