@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from storecore.bars.rows import BarColumns as BarColumns
     from storecore.bars.table import as_columns as as_columns
     from storecore.bars.table import as_table as as_table
+    from storecore.charts.chart import chart as chart
     from storecore.config.file import StoreConfig as StoreConfig
     from storecore.config.file import find_config as find_config
     from storecore.config.file import load_config as load_config
@@ -154,6 +155,7 @@ if TYPE_CHECKING:
     from storecore.values.times import to_datetime as to_datetime
 
 _USE = {
+    "charts.chart": "chart",
     "config.file": "StoreConfig find_config load_config",
     "config.open": "open_store",
     "copying": "CopyReport copy_store",

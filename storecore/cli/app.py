@@ -7,6 +7,7 @@ import click
 from storecore import __version__
 from storecore.cli.audit import audit
 from storecore.cli.backends import list_backends
+from storecore.cli.chart import chart
 from storecore.cli.checkpoint import take
 from storecore.cli.completion import completion
 from storecore.cli.copy import copy
@@ -52,6 +53,7 @@ storecore --help lists all commands; each has --help."""
         "storecore ls 'A*'",
         "storecore show AAPL --last 5 --config storecore.toml",
         "storecore export AAPL -o aapl.csv",
+        "storecore chart AAPL --strategy value -o aapl.html",
     ),
 )
 @click.version_option(__version__, prog_name="storecore")
@@ -63,7 +65,7 @@ def app(context: click.Context) -> None:
 
 
 _DATA = (demo, list_backends, init, import_bars, export, delete, copy)
-_LOOK = (ls, show, events, fundamentals, state, info, history, corrections, known_at)
+_LOOK = (ls, show, chart, events, fundamentals, state, info, history, corrections, known_at)
 _HISTORY = (snapshot, snapshots, prune_history)
 _PROOF = (audit, verify, repair, take, replay, why, evidence, completion)
 for command in (*_DATA, *_LOOK, *_HISTORY, *_PROOF):

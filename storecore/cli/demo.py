@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from storecore import DataStore, load_config, open_store, write_bar_table
 from storecore.cli import demo_facts
+from storecore.cli.demo_chart import draw
 from storecore.cli.demo_correction import Corrected, correct_a_bar
 from storecore.cli.demo_report import Timing, print_report
 from storecore.cli.demo_strategy import NAME, MovingAverage, Sitting
@@ -48,7 +49,8 @@ def demo(folder: Path) -> None:
 
     It imports real daily bars of three companies, trades 2 x 60 days of them with a small strategy,
     which saves its state in between, and prints the stored data. Then it corrects a bar, and names
-    the decisions that saw the old one. If it is run again, it continues where it stopped.
+    the decisions that saw the old one, and draws a chart. If it is run again, it continues where it
+    stopped.
     """
     say = console().print
     if redacted(str(folder)) != str(folder):
@@ -70,6 +72,7 @@ def demo(folder: Path) -> None:
         print_report(store, load_config(config), timings)
         last_day = store.load_strategy_state(NAME)["last_day"]  # type: ignore[index]
         corrected = correct_a_bar(store, demo_facts.SYMBOLS[0], last_day)
+        draw(store, demo_facts.SYMBOLS[0], last_day, folder)
     _say_what_next(folder, config, corrected)
 
 

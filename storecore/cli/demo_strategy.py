@@ -20,6 +20,7 @@ FAST, SLOW = 10, 30  # trading days
 FIRST_DAY = date(2008, 1, 2)
 CASH = 100_000.0
 _WINDOW = timedelta(days=60)  # contains SLOW trading days, in spite of holidays
+_OPEN = time(14, 30)  # UTC, in summer an hour earlier
 _AFTER_CLOSE = time(21)  # UTC; New York closes at 20:00 or, in winter, at 21:00
 _SURE = 0.05  # a relative difference of the averages that gives a confidence of 1
 
@@ -109,7 +110,7 @@ class MovingAverage:
         order = Order(NAME, symbol, pending["action"], pending["quantity"], "MARKET")
         status = "filled" if quantity else "rejected"
         result = OrderResult(f"{day:%Y%m%d}-{symbol}", status, price, quantity)
-        self._store.log_order(NAME, order, result)
+        self._store.log_order(NAME, order, result, as_of=datetime.combine(day, _OPEN, UTC))
 
     def _worth(self, closes: dict[str, float]) -> float:
         held: dict[str, int] = self.state["positions"]

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 COMMANDS = (
-    *("demo", "backends", "init", "import", "show", "info", "history", "corrections", "at"),
+    *(
+        "demo",
+        "backends",
+        "init",
+        "import",
+        "show",
+        "chart",
+        "info",
+        "history",
+        "corrections",
+        "at",
+    ),
     *("snapshot", "snapshots", "prune-history"),
     *("export", "delete", "events", "fundamentals", "state", "ls", "audit", "completion"),
     *("copy", "verify", "checkpoint", "repair", "replay", "why", "evidence"),

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import storecore
 from storecore.cli.app import app
 from storecore.cli.demo import MARK, _say_what_next
+from storecore.cli.demo_chart import draw
 from storecore.cli.demo_correction import Corrected
 from storecore.cli.demo_facts import BARS, FUNDAMENTALS, SYMBOLS
 from storecore.cli.demo_report import file_tree
@@ -164,8 +165,27 @@ def test_it_ends_with_commands_to_try(first):
     assert [line.split()[1] for line in last] == ["info", "show", "replay", "at", "demo"]
 
 
+def test_it_draws_what_was_traded_and_prints_where(first):
+    (path,) = re.findall(r"A chart of AAPL with every decision and order: (.*)", first.printed)
+    assert Path(path) == first.folder.resolve() / "aapl.html"
+    page = Path(path).read_text()
+    assert "moving_average: BUY" in page
+    assert "10-day average" in page
+
+
+def test_without_the_extra_the_command_that_installs_it_is_printed(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("storecore.charts.chart.import_module", _without_bokeh)
+    draw(None, "AAPL", "2008-06-23", tmp_path)
+    assert "No chart: a chart needs bokeh" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def _without_bokeh(name):
+    raise ModuleNotFoundError("no module", name="bokeh")
+
+
 def test_a_bar_is_corrected_and_the_decisions_that_saw_the_old_one_are_named(first):
-    said = first.printed.partition("\nA bar is corrected: ")[2].partition("\nTry next")[0]
+    said = first.printed.partition("\nA bar is corrected: ")[2].partition("\n\nA chart")[0]
     bar, saw, now, then = said.strip().splitlines()
     assert re.fullmatch(r"AAPL 2008-06-16: close 176\.84 → 173\.49", bar)
     assert saw == "6 decisions saw the old one: records 343, 346, 349, 352, 355, 358"

@@ -1,0 +1,125 @@
+"""The page of the audit log: the verdict, what was decided, and what each decision saw."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+import storecore
+from storecore import Action, Decision, Finding, Order, OrderResult
+from storecore.charts.pages import clean, html
+from storecore.cli.audit_page import MOST_ROWS, audit_page
+from storecore.reports import AuditReport
+
+from .conftest import FIRST, HOSTILE, bars, weekdays
+
+
+@pytest.fixture
+def log():
+    """A log of a decision that saw bars, one that saw a hostile name, one without, and an order."""
+    with storecore.open_store("memory") as store:
+        days = weekdays(40)
+        store.write_bars("AAPL", bars(days))
+        view = store.at(days[30])
+        view.read_bars("AAPL", last=15)
+        decision = Decision("AAPL", Action.BUY, 0.2, 0.8, "cheap")
+        store.log_decision("value", decision, as_of=days[30], reads=view.receipt())
+        view.read_bars("</pre><b>AAPL", last=1)
+        view.read_bars("AAPL", last=2)
+        sold = Decision("MSFT", Action.EXIT, 0, 0, HOSTILE)
+        store.log_decision("other", sold, reads=view.receipt())
+        order = Order("value", "AAPL", "BUY", 10, "MARKET")
+        store.log_order("value", order, OrderResult(7, "filled", 101.5, 10, "at once"))
+        yield store
+
+
+def page_of(store, records=None):
+    both = [*store.read_decisions(), *store.read_orders()] if records is None else records
+    return audit_page(store, both, "Audit log of 2026-01-05")
+
+
+def test_the_verdict_on_the_chains_is_first(log):
+    page = page_of(log)
+    heads = log.verify_audit().heads
+    assert '<section id="verdict" class="whole">' in page.partition('class="record')[0]
+    assert all(end in page for end in heads.values())
+
+
+def test_a_broken_chain_is_reported_with_what_was_found(log):
+    class Broken(storecore.Wrapper):
+        def verify_audit(self):
+            return AuditReport(1, (Finding("edited", "decisions", "record <2> was edited"),))
+
+    page = page_of(Broken(log))
+    assert '<section id="verdict" class="broken"><h2>The chains of the log are broken</h2>' in page
+    assert "<p>edited: decisions: record &lt;2&gt; was edited</p>" in page
+
+
+def test_a_record_shows_its_fields_and_the_last_rows_that_it_saw(log):
+    page = page_of(log)
+    assert "<tr><th>target_weight</th><td" in page
+    assert "filled 10 at 101.5: at once" in page
+    assert f"… {15 - MOST_ROWS} more before these" in page
+    assert page.count("&quot;symbol&quot;:&quot;AAPL&quot;") >= MOST_ROWS
+
+
+def test_a_record_without_receipts_says_so(log):
+    assert "It was logged without receipts, so what it saw is not known." in page_of(log)
+
+
+def test_what_is_gone_is_said(log):
+    log.write_bars("AAPL", bars(weekdays(40)[:31], x=float))
+    log.prune_history(log.recorded_now() + timedelta(microseconds=1))
+    assert "what was read is gone: it was corrected" in page_of(log)
+
+
+def test_a_read_of_a_later_release_is_said():
+    with storecore.open_store("memory") as store:
+        view = store.at(FIRST)
+        view.read_bars("AAPL")
+        (read,) = view.receipt()
+        later = {"call": "read_ticks", "arguments": {}, "rows": 0, "sha256": read.sha256}
+        times = {"as_of": read.as_of, "recorded": None, "read_at": read.read_at}
+        store.log_decision("value", Decision("AAPL", Action.HOLD, 0, 0, ""), reads=[later | times])
+        assert "it cannot be asked again: " in page_of(store)
+
+
+def test_no_text_of_the_log_becomes_markup(log):
+    page = page_of(log)
+    assert page.count("<script>") == page.count("</script>") == 1
+    assert "<b>" not in page
+    assert not re.search("[\x00\u202e]", page)
+
+
+def test_text_is_clean_of_what_browsers_refuse():
+    assert clean("a\x00b\ud800c\u202ed\te\nf") == "a\ufffdb\ufffdcd\te\nf"
+    assert html('<a b="c">\'') == "&lt;a b=&quot;c&quot;&gt;&#x27;"
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("dark", 390)])
+def test_it_opens_in_a_browser_without_an_error_or_a_request(
+    log, browse, screenshots, scheme, width
+):
+    page = browse(page_of(log), scheme=scheme, size=(width, 800))
+    page.locator(".record summary").first.click()
+    page.screenshot(path=screenshots / f"audit-{scheme}-{width}.png")
+    assert (page.errors, page.requests) == ([], [page.url])
+    assert page.title() == "Audit log of 2026-01-05"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_it_can_be_searched(log, browse):
+    page = browse(page_of(log))
+    seen = page.locator(".record:visible")
+    assert seen.count() == 3
+    page.fill("#search", "CHEAP buy")
+    assert (seen.count(), page.text_content("#count")) == (1, "1 of 3 records")
+    page.fill("#search", "no such word")
+    assert (seen.count(), page.is_visible("#none")) == (0, True)
+    page.fill("#search", "")
+    page.select_option("#strategy", "value")
+    assert seen.count() == 2
+    page.select_option("#action", "buy")
+    assert page.text_content("#count") == "1 of 3 records"
