@@ -306,6 +306,9 @@ def _what_is_missing(
     missing: list[str], header: Sequence[str], ignored: list[str], stem: str
 ) -> str:
     hint = "; if volumes are not reported, give --volume absent" if "volume" in missing else ""
+    unnamed = [field for field in missing if field not in ("symbol", "volume")]
+    if unnamed:
+        hint += f"; if one has another name, say so as in --column {unnamed[0]}=NAME"
     return (
         f"missing columns: {', '.join(_hinted(field, ignored, stem) for field in missing)}; "
         f"found {listed(map(repr, header)) or 'none'}{hint}"
@@ -317,9 +320,9 @@ def _hinted(field: str, ignored: list[str], stem: str) -> str:
     near = [name for known in NAMES[field] for name in nearest(known, ignored)]
     if near:
         return f"{field} (is it {near[0]!r}?)"
-    named = f" or --symbol-from-name for {stem!r}" if stem else ""
+    named = f", or --symbol-from-name for {stem!r}" if stem else ""
     hint = {
-        "symbol": f" (or give --symbol){named}",
+        "symbol": f" (or give --symbol{named})",
         "date": f" ({' or '.join(NAMES['date'])})",
     }
     return field + hint.get(field, "")

@@ -83,9 +83,12 @@ def _year(text: str) -> int:
     return year if len(text) == 4 else year + (2000 if year < 70 else 1900)
 
 
-def orders_of(texts: Iterable[str]) -> list[str] | None:
-    """Return the orders in which days like 01/05/2026 can be read, None if no text is one."""
-    found = [each for each in map(_ORDERED.fullmatch, texts) if each]
+def orders_of(texts: Iterable[str], *, short: bool = False) -> list[str] | None:
+    """Return the orders in which days like 01/05/2026 can be read, None if no text is one.
+
+    With `short`, days like 01/05/26.
+    """
+    found = [each for each in map((_SHORT if short else _ORDERED).fullmatch, texts) if each]
     if not found:
         return None
     firsts, seconds = [int(each[1]) for each in found], [int(each[3]) for each in found]

@@ -307,12 +307,15 @@ def _timeframe(text: str | None) -> str | None:
     return None if length is None else length.name
 
 
-def fitting(line: str, formats: Mapping[str, ImportFormat]) -> list[str]:
-    """Return the names of the formats that a line shows: their header, or their first row."""
+def fitting(line: str, formats: Mapping[str, ImportFormat], *, is_first: bool) -> list[str]:
+    """Return the names of the formats that a line shows: by their header, or by their first row.
+
+    Only the first line of a file without a header is a first row.
+    """
     cells = ",".join(cell.strip(' "') for cell in re.split(r"[,;\t]", line))
     return [
         name
         for name, each in formats.items()
         if (each.header and re.match(rf"{each.header}(,|$)", cells))
-        or (each.row and re.match(each.row, line))
+        or (is_first and each.row and re.match(each.row, line))
     ]

@@ -866,7 +866,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "nasdaq.com, under the name of its download, which has no symbol": (
         "HistoricalData_1726367135218.csv",
         "Date,Close/Last,Volume,Open,High,Low\n01/03/2024,$184.25,1,$184.22,$185.88,$183.43\n",
-        "missing columns: symbol (or give --symbol)",
+        "missing columns: symbol (or give --symbol, or --symbol-from-name",
         "--format",
         "nasdaq",
     ),
@@ -963,4 +963,37 @@ def test_nothing_is_said_if_the_zone_is_given_or_the_bars_are_of_days(cli, at, t
     ],
 )
 def test_a_header_in_one_of_its_forms_shows_the_format(line, name):
-    assert fitting(line, all_formats()) == [name]
+    assert fitting(line, all_formats(), is_first=True) == [name]
+
+
+def test_a_row_below_a_header_suggests_no_format(cli, at, csv_file):
+    row = "2024-01-02,187.15,188.44,183.89,185.64,82488700"
+    file = csv_file(row, header="Date,Open,High,Low,Close,Volume")
+    assert cli("import", file, "--symbol", "AAPL", *at).stderr == ""
+
+
+def test_several_first_rows_suggest_a_format_of_their_shape(cli, at, tmp_path):
+    file = tmp_path / "AAPL.txt"
+    file.write_text("2024-01-02,187.15,188.44,183.89,185.64,82488700\n" * 2)
+    assert "or give --format firstrate, which fits this file" in cli("import", file, *at).stderr
+
+
+def test_up_and_down_are_added_with_a_notice_and_one_that_is_empty_is_not_reported(
+    cli, at, csv_file, stored
+):
+    header = "Symbol,Date,Open,High,Low,Close,Up,Down"
+    file = csv_file("AAPL,2024-01-02,1,1,1,1,5,2", "AAPL,2024-01-03,1,1,1,1,,2", header=header)
+    assert cli("import", file, *at).stderr == "volume: Up and Down are added\n"
+    assert [(bar.volume, bar.extra) for bar in stored()] == [(7, {"Down": 2}), (None, {"Down": 2})]
+
+
+def test_up_and_down_are_further_columns_beside_a_volume(cli, at, csv_file, stored):
+    header = "Symbol,Date,Open,High,Low,Close,Volume,Up,Down"
+    cli("import", csv_file("AAPL,2024-01-02,1,1,1,1,9,5,2", header=header), *at)
+    assert [(bar.volume, bar.extra) for bar in stored()] == [(9, {"Up": 5, "Down": 2})]
+
+
+def test_a_bad_volume_at_falling_prices_is_a_bad_row(cli, at, csv_file):
+    header = "Symbol,Date,Open,High,Low,Close,Up,Down"
+    result = cli("import", csv_file("AAPL,2024-01-02,1,1,1,1,5,-2", header=header), *at)
+    assert "line 2: volume=-2: expected a volume of 0 or more\n" in result.stderr
