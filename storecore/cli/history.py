@@ -159,8 +159,10 @@ def known_at(
         if not any(found) and not read_bars(store, symbol, last=1, timeframe=timeframe):
             raise click.ClickException(why_none(store, symbol, timeframe))
     if as_json:
-        views = [{"recorded": held, "bars": bars} for held, bars in zip(asked, found, strict=True)]
-        print_object({"known_at": when, "views": views})
+        answers = [
+            {"recorded": held, "bars": bars} for held, bars in zip(asked, found, strict=True)
+        ]
+        print_object({"known_at": when, "views": answers})
         return
     for held, bars in zip(asked, found, strict=True):
         then = "" if held is None else f", as recorded by {held.isoformat(timespec='auto')}"

@@ -10,11 +10,20 @@ from storecore import CorruptData, InvalidData, StorageError, open_store
 from storecore.audit import counts
 from storecore_file.audit import days
 
+MEMORY = {"backend": "memory"}
+STORES = {
+    "file": {"durability": "os"},
+    "memory": {},
+    "mirror": {"primary": MEMORY, "replicas": [MEMORY]},
+    "cached": {"store": MEMORY},
+    "routed": {"default": MEMORY},
+}
 
-@pytest.fixture(params=["file", "memory"])
+
+@pytest.fixture(params=STORES)
 def store(request, tmp_path):
-    options = {"base_path": tmp_path, "durability": "os"} if request.param == "file" else {}
-    with open_store(request.param, **options) as store:
+    options = {"base_path": tmp_path} if request.param == "file" else {}
+    with open_store(request.param, **options, **STORES[request.param]) as store:
         yield store
 
 
