@@ -39,8 +39,9 @@ def test_the_list_of_commands_says_what_a_command_says_of_itself(command):
     assert (loaded.name, loaded.short_help) == (command, COMMANDS[command].summary)
 
 
-def test_the_list_is_sorted(cli):
-    assert list(COMMANDS) == sorted(COMMANDS)
+def test_the_list_is_sorted():
+    with app.make_context("storecore", [], resilient_parsing=True) as context:
+        assert app.list_commands(context) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("asked", [["--help"], ["--version"], []])
