@@ -71,7 +71,7 @@ function panels(groups, from, to, step) {
     if (row >= from && row <= to && at === at) { low = Math.min(low, at); high = Math.max(high, at); }
   }
   fit(price.y_range, low, high, 0.16, 0.1);
-  fit(volumes, 0, volume || 1, 0, 0.1);
+  if (volumes) fit(volumes, 0, volume || 1, 0, 0.1);
   for (let k = 0; k < further.length; k++) {
     const column = whole["further " + k], xs = [], ys = [];
     let least = Infinity, most = -Infinity;
