@@ -59,16 +59,16 @@ _STYLES: dict[str, dict[str, Any]] = {
     "dividend": {"marker": "square", "size": 10, "line_color": "white", "fill_color": BLUE},
     "event": {"marker": "square", "size": 8, "line_color": GREY, "fill_color": None},
 }
-# Bokeh's own styles of a tooltip come after these, so only what is important is not overridden.
-_TOOLTIP = """<style>
+# Bokeh drops styles before the first element of a template, so they are within it. Its own are
+# applied after these: only what is important is not overridden.
+_TOOLTIP = """<div class="mark"><style>
 :host { --tooltip-color: light-dark(#ffffff, #23282f) !important;
         --tooltip-text: light-dark(#1c2127, #e4e7eb) !important;
         --tooltip-border: light-dark(#d5d9df, #434a55) !important;
         --tooltip-arrow-color: light-dark(#d5d9df, #434a55) !important; }
-.mark { max-width: 24em; overflow-wrap: anywhere; font-size: 12px; line-height: 1.4; }
+.mark { max-width: 26em; overflow-wrap: anywhere; font-size: 13px; line-height: 1.4; }
 .mark p { margin: 4px 0 0; white-space: pre-line; }
-</style>
-<div class="mark"><b>@title</b><br>@when<p>@reason</p></div>"""
+</style><b>@title</b><br>@when<p>@reason</p></div>"""
 _CANDLES = ("x", "width", "open", "high", "low", "close", "volume")
 _COMPACT = 'return new Intl.NumberFormat("en", {notation: "compact"}).format(tick);'
 _READ_OUT = "const at = cb_data.index.indices; if (at.length) readout.text = hit.data.text[at[0]];"

@@ -54,6 +54,10 @@ TIMED = f"""async views => {{
 MANY = 100_000
 ZOOMS = [(-0.5, MANY), (2e4, 6e4), (5e4, 5.02e4), (0, 500), (3e4, 9e4), (9.99e4, MANY)]
 PANS = [(1e4 + 997 * n, 3e4 + 997 * n) for n in range(20)]
+HOURS = [f"{at:02}:00" for at in range(3, 24, 3)]
+NIGHT = ["19:00\n7 Mar", "21:00", "00:00\n8 Mar", *HOURS, "00:00\n9 Mar", "03:00"]
+LABELS = """() =>
+  [...Bokeh.documents[0].roots()[0].children[0].below[0].major_label_overrides.values()]"""
 TOOLTIP = """() => {
   const deep = root => [...root.querySelectorAll("*")].flatMap(
     each => each.matches(".mark") ? [each] : each.shadowRoot ? deep(each.shadowRoot) : []);
@@ -129,15 +133,20 @@ def few(count, volume, step=DAY, first=FIRST):
 
 
 @pytest.mark.parametrize(
-    ("name", "found", "timeframe"),
+    ("name", "found", "timeframe", "labels"),
     [
-        ("one", few(1, None), "1d"),
-        ("two", few(2, 0), "1d"),
-        ("night", few(2000, 1, timedelta(minutes=1), CLOCKS_CHANGE - timedelta(hours=16)), "1m"),
+        ("one", few(1, None), "1d", ["5 Jan\n2026"]),
+        ("two", few(2, 0), "1d", ["5 Jan\n2026", "6 Jan"]),
+        (
+            "night",
+            few(2000, 1, timedelta(minutes=1), CLOCKS_CHANGE - timedelta(hours=12)),
+            "1m",
+            NIGHT,
+        ),
     ],
 )
 def test_a_chart_of_few_bars_without_volume_or_across_a_change_of_clocks_opens(
-    opened, screenshots, name, found, timeframe
+    opened, screenshots, name, found, timeframe, labels
 ):
     with storecore.open_store("memory") as store:
         store.write_bars("AAPL", found, timeframe=timeframe)
@@ -145,6 +154,7 @@ def test_a_chart_of_few_bars_without_volume_or_across_a_change_of_clocks_opens(
     page.screenshot(path=screenshots / f"chart-{name}.png")
     drawn = page.evaluate(DRAWN)["candles"]
     assert drawn == len(found) if len(found) < 10 else 100 < drawn < 500
+    assert page.evaluate(LABELS) == labels
     assert (page.errors, page.requests) == ([], [page.url])
 
 
