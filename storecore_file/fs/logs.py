@@ -277,8 +277,11 @@ def iter_blocks(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[b
 def iter_lines(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
     """Yield the lines of an open log as `whole_lines` returns them, a block at a time."""
     for block in iter_blocks(file, is_whole):
-        for line in block[:-1].split(b"\n"):
+        *lines, rest = block.split(b"\n")
+        for line in lines:
             yield line + b"\n"
+        if rest:  # a last line whose newline is damaged
+            yield rest
 
 
 def last_line(path: Path, is_whole: Callable[[bytes], bool]) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -191,3 +192,24 @@ def test_an_interrupt_of_a_check_goes_through(cli, backend_with, monkeypatch):
     backend_with()
     monkeypatch.setattr(MemoryDataStore, "read_events", fail)
     assert cli("backends", "--check", "partial").exit_code == 130
+
+
+def test_as_json_backends_are_listed_with_their_health(cli, site):
+    site.backend("raise RuntimeError('no luck')")
+    found = json.loads(cli("backends", "--json").stdout)
+    health = {each["name"]: each["health"] for each in found["backends"]}
+    assert (health["memory"], "no luck" in health["broken"]) == ("healthy", True)
+    assert found["left_out"] == []
+
+
+def test_as_json_a_check_lists_its_steps(cli):
+    steps = json.loads(cli("backends", "--check", "memory", "--json").stdout)
+    assert steps[0] == {"what": "opens", "wrong": ""}
+
+
+def test_as_json_observers_are_listed_and_checked(cli, site):
+    site.install("acme-watch", modules={"acme_watch": OBSERVER}, plugins={"watch": "acme_watch"})
+    (watch,) = json.loads(cli("backends", "--json").stdout)["observers"]
+    assert (watch["name"], watch["health"]) == ("watch", "installed")
+    hooks = cli("backends", "--check", "watch", "--json").stdout
+    assert json.loads(hooks) == ["storecore_closed"]

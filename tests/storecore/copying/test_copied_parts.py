@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from storecore import InvalidData, copy_store, open_store
+from storecore_file import FileDataStore
 
 JAN_5 = datetime(2026, 1, 5)
 STORES = ("file", "memory")
@@ -160,3 +161,10 @@ def test_a_trial_counts_what_a_copy_would_write_and_writes_nothing(
 def test_a_trial_says_why_the_history_would_not_be_copied(source, target, bar):
     target.write_bars("AAPL", [replace(bar(), close=bar().close + 0.25)])
     assert copy_store(source, target, dry_run=True).why_no_history
+
+
+def test_a_trial_makes_no_object_of_bars_that_were_never_replaced(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(FileDataStore, "bar_versions", None)
+    with open_store("file", base_path=tmp_path / "target") as target:
+        planned = copy_store(source, target, dry_run=True)
+    assert sum(each.added for each in planned.copied if each.kind == "bars") == 4
