@@ -89,6 +89,17 @@ def screenshots(tmp_path):
 
 
 @pytest.fixture
+def note(screenshots):
+    """Keep what was measured beside the screenshots."""
+
+    def note(what, measured):
+        with (screenshots / "measured.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{what}: {measured}\n")
+
+    return note
+
+
+@pytest.fixture
 def browse(chromium, tmp_path):
     """Open a page from a file, and collect what it says and asks the network for."""
     contexts = []

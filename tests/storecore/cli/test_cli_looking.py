@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import storecore
 from storecore import Event, FundamentalData, OrderResult, PriceBar
 from storecore.cli import audit as audit_module
 
@@ -247,6 +248,17 @@ class TestAudit:
 
     def test_a_backend_without_streams_reads_it_at_once(self, cli, backend_with, opened):
         assert self.logged(cli, *backend_with("AuditTrail")) == []
+
+    def test_the_records_of_a_backend_without_streams_are_printed_and_on_the_page(
+        self, cli, backend_with, decision, tmp_path
+    ):
+        options = backend_with("AuditTrail")
+        with storecore.open_store("partial") as store:
+            store.log_decision("value", decision())
+            store.log_decision("value", decision())
+        found = [("decisions", 1, "value"), ("decisions", 2, "value")]
+        assert self.logged(cli, *options) == found
+        assert self.page(cli, tmp_path, *options).count('<details class="record') == 2
 
     def test_a_backend_that_cannot_read_it_says_so(self, cli, backend_with):
         assert "cannot read its audit log back" in cli("audit", *backend_with()).stderr
