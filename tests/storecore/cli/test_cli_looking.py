@@ -260,6 +260,16 @@ class TestAudit:
         assert self.logged(cli, *options) == found
         assert self.page(cli, tmp_path, *options).count('<details class="record') == 2
 
+    def test_following_a_backend_without_streams_begins_after_the_last_record(
+        self, backend_with, decision
+    ):
+        backend_with("AuditTrail")
+        with storecore.open_store("partial") as store:
+            for _ in range(2):
+                store.log_decision("value", decision())
+            (line,) = audit_module._reader(store)("decisions", 1)
+        assert json.loads(line)["seq"] == 2
+
     def test_a_backend_that_cannot_read_it_says_so(self, cli, backend_with):
         assert "cannot read its audit log back" in cli("audit", *backend_with()).stderr
 
