@@ -163,6 +163,16 @@ class OpenFile:
             content += more
         return content
 
+    def part(self, start: int, length: int) -> bytes:
+        """Return some bytes from `start` on, fewer if the file ends before."""
+        content = bytearray(max(min(length, self.size - start), 0))
+        view, count = memoryview(content), 1
+        with os_errors(self.path, "read"):
+            while view and count:
+                count = os.preadv(self._number, [view], start)
+                view, start = view[count:], start + count
+        return bytes(content[: len(content) - len(view)])
+
     def fill(self, view: memoryview, start: int) -> None:
         """Read the bytes from `start` on into a view, which they fill."""
         with os_errors(self.path, "read"):
