@@ -16,7 +16,8 @@ says, and if all blocks before it count. Logs only grow, so what lies before is 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import accumulate, islice
 from pathlib import Path
 from zlib import crc32
@@ -41,6 +42,7 @@ BLOCK = 2**17
 _AT_ONCE = 64  # blocks that one append describes, if others have left the index behind
 _PROBE = 2**12
 _END = 2**16
+_NEVER = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
 Appended = tuple[Event, bytes]  # with its encoded form
 
 
@@ -117,6 +119,42 @@ def _probe(log: OpenFile, start: int, end: int) -> int:
     return crc32(content)
 
 
+class _Contents:
+    """What the events of some lines of a log have, while there are more.
+
+    The events themselves are not kept: the garbage collector would look at each of them.
+    """
+
+    __slots__ = ("count", "end", "first", "since", "start", "symbols", "types", "until")
+
+    def __init__(self, start: int, first: int) -> None:
+        self.start = self.end = start
+        self.first, self.count = first, 0
+        self.since, self.until = _NEVER
+        self.types: set[str] = set()
+        self.symbols: set[str | None] = set()
+
+    def add(self, events: Iterable[Event | Head], end: int) -> None:
+        """Take in the events of lines that follow, up to an offset."""
+        for event in events:
+            happened = event.timestamp
+            if happened < self.since:
+                self.since = happened
+            if happened > self.until:
+                self.until = happened
+            self.types.add(event.type)
+            self.symbols.add(event.symbol)
+            self.count += 1
+        self.end = end  # last: a writer that was interrupted before is reset
+
+    def block(self) -> Block:
+        """Return it as a block, without its probe."""
+        since, until = (exact_instant(at, "timestamp") for at in (self.since, self.until))
+        names = sorted(self.types), sorted(self.symbols, key=str)
+        last = self.first + self.count - 1
+        return Block(self.start, self.end, self.first, last, since, until, *names)
+
+
 class IndexWriter:
     """Describes what is appended to the logs of a folder. Callers hold the lock of the logs.
 
@@ -127,9 +165,7 @@ class IndexWriter:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._log: Path | None = None
-        self._start = self._end = self._first = 0  # of what is remembered
-        self._lines: list[bytes] = []
-        self._given: list[Appended] = []
+        self._open = _Contents(0, 0)
 
     def follow(
         self, log: Path, end: int, lines: Sequence[bytes], given: Sequence[Appended], last: int
@@ -139,42 +175,41 @@ class IndexWriter:
         The index follows if the log has another block by now. A failure is logged.
         """
         start = end - (len(lines[0]) if len(lines) == 1 else sum(map(len, lines)))
-        if start != self._end or (log is not self._log and log != self._log):
-            self._log, self._start, self._first = log, start, last - len(given) + 1
-            self._lines, self._given = [], []
-        self._lines += lines
-        self._given += given
-        self._end = end  # last: a writer that was interrupted before is reset
-        if start // BLOCK != end // BLOCK:
-            with best_effort(log, "its index stays behind"):
-                self._describe(log)
+        if start != self._open.end or (log is not self._log and log != self._log):
+            self._log, self._open = log, _Contents(start, last - len(given) + 1)
+        if start // BLOCK == end // BLOCK:
+            self._open.add([event for event, _ in given], end)
+            return
+        with best_effort(log, "its index stays behind"):
+            self._describe(log, list(self._remembered(start, lines, given)))
+        self._open = _Contents(end, last + 1)
 
-    def _describe(self, log: Path) -> None:
+    def _remembered(
+        self, start: int, lines: Sequence[bytes], given: Sequence[Appended]
+    ) -> Iterator[Block]:
+        """Yield the blocks of what is remembered and of lines that follow."""
+        contents, row = self._open, 0
+        ends = list(accumulate(map(len, lines), initial=start))
+        while row < len(given):
+            until = min(bisect_left(ends, contents.start + BLOCK, row + 1), len(given))
+            contents.add([event for event, _ in given[row:until]], ends[until])
+            yield contents.block()
+            contents = _Contents(ends[until], contents.first + contents.count)
+            row = until
+
+    def _describe(self, log: Path, remembered: list[Block]) -> None:
         """Add to the index of a log what it has by now."""
-        path = index_path(log)
-        remembered, self._log = self._remembered(), None
+        path, start = index_path(log), remembered[0].start
         with OpenFile(log) as file:
             kept, end, number = self._usable(path, file)
-            new = list(islice(_read_blocks(file, end, self._start, number), _AT_ONCE))
-            if (new[-1].end if new else end) == self._start:
+            new = list(islice(_read_blocks(file, end, start, number), _AT_ONCE))
+            if (new[-1].end if new else end) == start:
                 new += remembered
             lines = [_encoded(block, file) for block in new]
         if kept is not None:
             self._disk.drop(path)
             lines.insert(0, kept)
         self._disk.add(path, b"".join(lines))
-
-    def _remembered(self) -> list[Block]:
-        """Return the blocks of what is remembered."""
-        ends = list(accumulate(map(len, self._lines), initial=0))
-        found, row = list[Block](), 0
-        while row < len(self._given):
-            until = min(bisect_left(ends, ends[row] + BLOCK), len(self._given))
-            events = [event for event, _ in self._given[row:until]]
-            start, size = self._start + ends[row], ends[until] - ends[row]
-            found.append(_block(start, size, self._first + row, events))
-            row = until
-        return found
 
     def _usable(self, path: Path, log: OpenFile) -> tuple[bytes | None, int, int]:
         """Return up to where an index describes a log: the offset, and the number behind it.
@@ -212,17 +247,9 @@ def _read_blocks(log: OpenFile, start: int, end: int, number: int) -> Iterator[B
         number = first + len(heads)
         if [head.n for head in heads] != list(range(first, number)):
             return
-        yield _block(at, sum(map(len, lines)), first, heads)
-
-
-def _block(start: int, size: int, first: int, events: Sequence[Event | Head]) -> Block:
-    """Return a block without its probe, given its events."""
-    times = [event.timestamp for event in events]
-    since, until = (exact_instant(at, "timestamp") for at in (min(times), max(times)))
-    types = sorted({event.type for event in events})
-    symbols = sorted({event.symbol for event in events}, key=str)
-    last = first + len(events) - 1
-    return Block(start, start + size, first, last, since, until, types, symbols)
+        contents = _Contents(at, first)
+        contents.add(heads, at + sum(map(len, lines)))
+        yield contents.block()
 
 
 def _encoded(block: Block, log: OpenFile) -> bytes:
