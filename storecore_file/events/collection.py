@@ -33,7 +33,7 @@ from storecore.values.times import EARLIEST, EVER, TimeRange, to_datetime
 from storecore_file.events.day import Day, opened
 from storecore_file.events.days import number_of
 from storecore_file.events.history import EventHistory, Held
-from storecore_file.events.index import Appended, IndexWriter, index_path
+from storecore_file.events.index import Appended, IndexWriter, check_index, index_path
 from storecore_file.events.open_day import OpenDay
 from storecore_file.events.sealed import SealedDay, encode
 from storecore_file.fs.disk import Disk, Staged, is_settled
@@ -567,9 +567,10 @@ class Events(EventCollection):
             moved=lambda path: self._marks.forget(path.stem),
         )
         known = Files(_MARKS_FILE, lambda path: self._marks.read(), QUARANTINE, folder_lock)
-        others = [Files(names, lambda path: None) for names in (_RENAME_MARK, _INDEX_FILE)]
+        renamed = Files(_RENAME_MARK, lambda path: None)
+        index = Files(_INDEX_FILE, self._check_index, QUARANTINE, folder_lock)
         broken = set()
-        for issue in folder_issues(self._folder, [logs, days, known, *others]):
+        for issue in folder_issues(self._folder, [logs, days, known, renamed, index]):
             broken |= {issue.path.stem} if issue and issue.kind != "torn" else set()
             yield issue
         for day in sorted({*self._days(), *marks} - broken):
@@ -581,6 +582,12 @@ class Events(EventCollection):
         if file is not None:
             with file:
                 OpenDay(self._disk, file).check()
+
+    def _check_index(self, path: Path) -> None:
+        file = self._disk.opened(self._log_path(path.stem[1:]))
+        if file is not None:
+            with file:
+                check_index(self._disk, file)
 
     def _check_sealed(self, path: Path) -> None:
         file = self._disk.opened(path)

@@ -26,7 +26,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from storecore.errors import StorageError, StoreError
+from storecore.errors import CorruptData, StorageError, StoreError
 from storecore.events import EventQuery
 from storecore.models import Event
 from storecore.values.times import exact_instant
@@ -91,6 +91,17 @@ def known_blocks(disk: Disk, log: OpenFile) -> list[Block]:
     except StorageError:  # the log says it all
         return []
     return [block for block, _ in _counted(content, log)]
+
+
+def check_index(disk: Disk, log: OpenFile) -> None:
+    """Raise `CorruptData` if the index of a log describes lines that were changed in place."""
+    for block in known_blocks(disk, log):
+        size = block.end - block.start
+        for found in _read_blocks(log, block.start, block.end, block.first, size):
+            if replace(found, probe=block.probe) != block:
+                path = index_path(log.path)
+                detail = f"it does not describe events {block.first} to {block.last}"
+                raise CorruptData(f"{path}: {detail}", path)
 
 
 def _counted(content: bytes, log: OpenFile) -> Iterator[tuple[Block, int]]:
@@ -233,12 +244,14 @@ def _end_of(disk: Disk, path: Path) -> bytes:
     return found.content if found else b""
 
 
-def _read_blocks(log: OpenFile, start: int, end: int, number: int) -> Iterator[Block]:
+def _read_blocks(
+    log: OpenFile, start: int, end: int, number: int, size: int | None = None
+) -> Iterator[Block]:
     """Yield the blocks of a part of a log, up to a line that is not whole.
 
     `number` is that of its first line, 0 if it is not known.
     """
-    for at, lines in line_blocks(log, is_sealed, start, end, BLOCK):
+    for at, lines in line_blocks(log, is_sealed, start, end, size or BLOCK):
         try:
             heads = [decode_head(line, log.path) for line in lines]
         except StoreError:  # reported by who reads it

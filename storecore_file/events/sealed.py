@@ -177,7 +177,7 @@ class SealedDay:
     def _proven_end(self) -> tuple[memoryview, bytes] | None:
         """Return metadata and footer, proven whole; None if it is not of this version."""
         size, view = self._file.size, memoryview(self._bytes(self._file.size - _TAIL))
-        for _ in range(3):
+        while True:
             footer = footer_start(view)
             if footer < _SEAL:
                 wanted = size - len(view) + footer - _SEAL
@@ -189,8 +189,6 @@ class SealedDay:
             if wanted < len(_MAGIC):
                 return None
             view = memoryview(self._bytes(wanted))
-        else:
-            return None
         if parquet_checksum(view[start : footer - 4], view[footer:]) != view[footer - 4 : footer]:
             return None
         return view[start : footer - _SEAL], bytes(view[footer:])

@@ -165,13 +165,12 @@ class OpenFile:
 
     def part(self, start: int, length: int) -> bytes:
         """Return some bytes from `start` on, fewer if the file ends before."""
-        content = bytearray(max(min(length, self.size - start), 0))
-        view, count = memoryview(content), 1
+        wanted, parts = max(min(length, self.size - start), 0), list[bytes]()
         with os_errors(self.path, "read"):
-            while view and count:
-                count = os.preadv(self._number, [view], start)
-                view, start = view[count:], start + count
-        return bytes(content[: len(content) - len(view)])
+            while wanted and (part := os.pread(self._number, wanted, start)):
+                parts.append(part)
+                wanted, start = wanted - len(part), start + len(part)
+        return b"".join(parts)
 
     def fill(self, view: memoryview, start: int) -> None:
         """Read the bytes from `start` on into a view, which they fill."""

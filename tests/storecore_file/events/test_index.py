@@ -31,6 +31,7 @@ def small_blocks(monkeypatch):
         monkeypatch.setattr(each, "BLOCK", BLOCK)
     monkeypatch.setattr(module, "_PROBE", 300)
     monkeypatch.setattr(open_day, "_HELD", 5_000)
+    monkeypatch.setattr(open_day, "_GAP", 500)
 
 
 @pytest.fixture
@@ -203,6 +204,13 @@ def test_events_stream_by_time_though_they_were_written_in_another_order(store):
     assert [each.payload["n"] for each in store.iter_events()] == sorted(order)
 
 
+def test_a_range_streams_from_lines_that_lie_apart(store):
+    write(store, *(n * 37 % 100 for n in range(100)))
+    bounds = DAY + timedelta(minutes=10), DAY + timedelta(minutes=14)
+    found = [each.payload["n"] for each in store.iter_events(*bounds)]
+    assert found == [10, 11, 12, 13, 14]
+
+
 def test_events_of_one_instant_stream_in_the_order_of_writing(store, event):
     for n in [*range(30), *range(50, 20, -1)]:
         store.write_event(event(DAY, payload={"n": n}))
@@ -338,6 +346,55 @@ def test_a_deletion_removes_it(filled, path):
     filled.delete_events(DAY, DAY + timedelta(minutes=49))
     assert not path.exists()
     assert numbers(filled) == list(range(50, 100))
+
+
+@pytest.mark.parametrize("name", ["2026-01-05.jsonl", "2026-01-05.parquet"])
+def test_a_file_that_is_gone_by_the_time_it_is_checked_is_no_damage(
+    filled, base, monkeypatch, name
+):
+    if name.endswith("parquet"):
+        filled.compact()
+    real = Disk.opened
+
+    def opened(self, path):
+        if path.name == name:
+            monkeypatch.setattr(Disk, "opened", real)
+            with store_of(base) as other:
+                other.delete_events(date.min, date.max)
+        return real(self, path)
+
+    monkeypatch.setattr(Disk, "opened", opened)
+    assert filled.verify().findings == ()
+    assert numbers(filled) == []
+
+
+def changed_in_place(log, number):
+    """Give an event another type, of the same length, in a line that proves itself whole."""
+    lines = log.read_bytes().splitlines(keepends=True)
+    at = number - 1
+    line = json.loads(lines[at])
+    del line["crc32"]
+    line["type"] = "xx"
+    other = sealed(json.dumps(line, separators=(",", ":")).encode())
+    assert len(other) == len(lines[at])
+    lines[at] = other
+    log.write_bytes(b"".join(lines))
+
+
+def test_verify_finds_an_index_of_lines_that_were_changed_in_place(filled, log, path):
+    changed_in_place(log, blocks(path)[2]["first"])
+    (found,) = filled.verify().findings
+    assert (found.kind, found.place) == ("damaged", str(path))
+    filled.repair()
+    assert filled.verify().ok
+    assert len(filled.read_events(types=["xx"])) == 1
+
+
+def test_an_index_without_a_log_is_no_damage(filled, log, path):
+    kept = path.read_bytes()
+    filled.compact()
+    path.write_bytes(kept)
+    assert filled.verify().ok
 
 
 # Damage of the log.
