@@ -132,7 +132,7 @@ class FileDataStore(Store):
         number = StoreFormat(disk, self.base_path, timeout)
         bars = Bars(folders["bars"], disk, timeout, number, self._clock)
         fundamentals = Fundamentals(folders["fundamentals"], disk, number, timeout, self._clock)
-        events = Events(folders["events"], disk, timeout, self._clock)
+        events = Events(folders["events"], disk, timeout, self._clock, number)
         intents = Renames(disk, self.base_path)
         collections = bars, fundamentals, events
         self._renaming = Renaming(intents, disk, number, *collections, timeout, self._clock)

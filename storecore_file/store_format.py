@@ -6,7 +6,7 @@
     1        partitions without generations: a store without the document, of the first release
     2        partitions with generations: new stores
     3        records with `extra` or of a run, decisions to sell, symbols that were renamed,
-             fundamentals that say when they were recorded
+             fundamentals that say when they were recorded, sealed days of events that are sorted
 
 The number holds for the whole store, all kinds of data. It is raised, and synced, before the first
 write of what an older release would misread, and so lose or call damaged. A store that holds none
@@ -39,6 +39,7 @@ OLDEST = 1  # of a store without the file
 EXTRA = 3  # of a store with what `uses_extra` finds
 RECORDED = 3  # of a store with a document that says when it was recorded
 RENAMES = 3  # of a store in which a symbol was renamed: what counts may depend on `.rename`
+SEALED = 3  # of a store with a sealed day whose rows are sorted
 _log = logging.getLogger("storecore")
 
 

@@ -21,7 +21,7 @@ from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
-from storecore.events import EventQuery, find_events
+from storecore.events import EventQuery, between, find_events
 from storecore.fundamentals import select_fundamentals
 from storecore.knowledge.versions import Forming, Unreplaced, Version, Versions, held_bars
 from storecore.models import Event, FundamentalData
@@ -335,6 +335,10 @@ class EventCollection(Collection, ABC):
         """
         found = self.read(query.span._replace(aware=True), query.types)
         return find_events(found, query)
+
+    def stream(self, span: TimeRange) -> Iterator[Event]:
+        """Yield the events of a range as `all` does. The default takes them from `all`."""
+        return between(self.all(), span)
 
     def symbols(self) -> Iterable[str]:
         """Return the symbols that have events, without None, in any order (`Catalog`).

@@ -163,6 +163,15 @@ class OpenFile:
             content += more
         return content
 
+    def part(self, start: int, length: int) -> bytes:
+        """Return some bytes from `start` on, fewer if the file ends before."""
+        wanted, parts = max(min(length, self.size - start), 0), list[bytes]()
+        with os_errors(self.path, "read"):
+            while wanted and (part := os.pread(self._number, wanted, start)):
+                parts.append(part)
+                wanted, start = wanted - len(part), start + len(part)
+        return b"".join(parts)
+
     def fill(self, view: memoryview, start: int) -> None:
         """Read the bytes from `start` on into a view, which they fill."""
         with os_errors(self.path, "read"):

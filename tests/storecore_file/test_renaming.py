@@ -417,17 +417,17 @@ def test_d4_a_rename_beside_writers_and_readers_loses_nothing(filled, base):
 
 
 def test_b4_events_that_are_renamed_while_they_are_read_are_read_again(filled, base, monkeypatch):
-    real = Events._day
+    real = Events._answer
 
-    def day(self, name):
-        found = real(self, name)
-        monkeypatch.setattr(Events, "_day", real)
+    def answer(self, *given):
+        found = real(self, *given)
+        monkeypatch.setattr(Events, "_answer", real)
         with FileDataStore(base) as other, monkeypatch.context() as patch:
             patch.setattr(Renaming, "_finish", lambda self, intent: None)
             other.rename_symbol("FB", "META")
         return found
 
-    monkeypatch.setattr(Events, "_day", day)
+    monkeypatch.setattr(Events, "_answer", answer)
     assert {each.symbol for each in filled.read_events()} == {"META", "AAPL", None}
 
 

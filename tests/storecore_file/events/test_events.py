@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from storecore.errors import CorruptData, StorageError
 from storecore_file import FileDataStore
+from storecore_file.store_format import SEALED
 
 JAN_5, JAN_6 = datetime(2026, 1, 5), datetime(2026, 1, 6)
 
@@ -238,6 +239,7 @@ def test_a_log_that_a_failed_write_left_empty_is_numbered_after_the_sealed_ones(
 
 def test_d2_a_sealing_that_fails_leaves_the_day_as_it_was(store, day, failing, log, monkeypatch):
     before = log.read_bytes()
+    store._events._format.require(SEALED)
     failing("replace", errno.ENOSPC)
     with pytest.raises(StorageError, match=r"2026-01-05\.parquet"):
         store.compact()

@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
+from storecore_file.events import index, open_day
+
 MOST = 400  # combinations at one point, beyond which one thing at a time is varied
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Give a log of events an index as soon as it has two lines."""
+    for module in (index, open_day):
+        monkeypatch.setattr(module, "BLOCK", 300)
+    monkeypatch.setattr(index, "_PROBE", 100)
 
 
 def crash_states(recorder, count):
