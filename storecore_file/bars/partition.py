@@ -26,12 +26,13 @@ is newer than a file that comes back from an older copy.
 
 from __future__ import annotations
 
+import os
 import time
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import lru_cache
-from itertools import accumulate
+from functools import lru_cache, partial
+from itertools import accumulate, pairwise
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Protocol, TypeVar
@@ -56,6 +57,7 @@ from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
 from storecore.values.fork import reset_after_fork
 from storecore.values.times import to_datetime
+from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.recorded import Recorded
 from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
@@ -66,12 +68,16 @@ WITH_FURTHER = 4  # the version from which on a partition may have further colum
 SEVEN_COLUMNS = 3  # the version of a partition of the seven columns, all of them required
 GROUP_ROWS = 2_560
 SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
+_SYMBOLS = pa.field("symbol", pa.dictionary(pa.int32(), pa.string()), nullable=False)
+_LONG = 8_192  # rows
 SMALL = 2**12  # bytes, of some 80 bars: up to here a partition is kept decoded
 _SEAL = 8  # bytes before the footer: length of the metadata, and its checksum
-_WHOLE = 2**18  # bytes: a file up to this size is read at once
-_TAIL = 2**16
+_WHOLE = 2**14  # bytes: a file up to this size is read at once
+_TAIL = 2**13  # bytes: of a larger one these; more are read if its end is longer
 _SHORT = 2**12  # bytes of a footer of some seven row groups
+_MANY_GROUPS = 16  # of some 3 ms: they are decoded by several threads
 _FEW_GROUPS = 2  # of a long partition: what is asked for is small beside its footer
+_NEAR = 2**12  # bytes: to read them takes less than another call
 _MOST_KEPT = 1_024
 _NUMBERS = {name: number for number, name in enumerate(FIELDS)}
 _ALL = tuple(SERIES.names)
@@ -160,8 +166,8 @@ def encode(
     """
     kinds = kinds_of(table) if table.num_columns > len(_ALL) else {}
     nulls = table["volume"].null_count > 0
-    form = _form(tuple(kinds.items()), nulls)
-    names = repeated(symbol, len(table))
+    form = _form(tuple(kinds.items()), nulls, is_long := len(table) > _LONG)
+    names = _symbols(symbol, len(table)) if is_long else repeated(symbol, len(table))
     columns = [names, *(table[name] for name in form.schema.names[1:])]
     bars = pa.Table.from_arrays(columns, schema=form.schema)
     sink, written = pa.BufferOutputStream(), list[pq.FileMetaData]()
@@ -193,6 +199,15 @@ def encode(
     return _sealed(content, written[0], metadata, block)
 
 
+def _symbols(symbol: str, rows: int) -> pa.DictionaryArray:
+    """Return a column that repeats a symbol, as it is stored: once, and for each row a 0.
+
+    So the writer of Arrow need not look up as many equal texts. For few rows that is quicker.
+    """
+    places = pa.repeat(pa.scalar(0, pa.int32()), rows)
+    return pa.DictionaryArray.from_arrays(places, repeated(symbol, 1), safe=False)
+
+
 class _Form(NamedTuple):
     """How the columns of a partition are written."""
 
@@ -202,14 +217,18 @@ class _Form(NamedTuple):
 
 
 @lru_cache(maxsize=1_024)
-def _form(kinds: _Kinds, nulls: bool) -> _Form:
+def _form(kinds: _Kinds, nulls: bool, is_long: bool) -> _Form:
     """Return the form of a partition with some further columns, and whether volumes are null.
+
+    Of a long one the symbols are given as `_symbols` returns them.
 
     Whole numbers are stored by their differences, text by a dictionary, as long as that is short.
     """
     deltas = {name: "DELTA_BINARY_PACKED" for name, kind in kinds if kind in _WHOLE_NUMBERS}
     texts = [name for name, kind in kinds if kind == "string"]
-    return _Form(schema_of(dict(kinds), nulls), ["symbol", *texts], _ENCODINGS | deltas)
+    schema = schema_of(dict(kinds), nulls)
+    schema = schema.set(0, _SYMBOLS) if is_long else schema
+    return _Form(schema, ["symbol", *texts], _ENCODINGS | deltas)
 
 
 def schema_of(kinds: dict[str, str] | None, nulls: bool) -> pa.Schema:
@@ -240,7 +259,9 @@ def _exact(table: pa.Table) -> dict[int, int]:
 
 def _sealed(content: memoryview, file: pq.FileMetaData, metadata: Metadata, block: bytes) -> bytes:
     """Return a Parquet file with its metadata, completed with the chunks, before its footer."""
-    chunks = [(len(chunk), crc32(chunk)) for chunk in _chunks(content, file)]
+    starts = list(accumulate(_sizes(file), initial=len(MAGIC)))
+    views = (content[start:end] for start, end in pairwise(starts))
+    chunks = [(len(view), crc32(view)) for view in views]
     if block:
         size, checksum = chunks[-1]
         chunks[-1] = size + len(block), crc32(block, checksum)
@@ -248,12 +269,12 @@ def _sealed(content: memoryview, file: pq.FileMetaData, metadata: Metadata, bloc
     return sealed_parquet(content, b"%b%b" % (text, len(text).to_bytes(4, "little")), block)
 
 
-def _chunks(content: memoryview, file: pq.FileMetaData) -> Iterator[memoryview]:
+def _sizes(file: pq.FileMetaData) -> Iterator[int]:
+    """Yield the bytes of the column chunks, which follow each other without a gap."""
     for group in range(file.num_row_groups):
         columns = file.row_group(group)
         for number in range(file.num_columns):
-            start, size = _place(columns.column(number))
-            yield content[start : start + size]
+            yield columns.column(number).total_compressed_size
 
 
 def _place(column: pq.ColumnChunkMetaData) -> tuple[int, int]:
@@ -302,8 +323,8 @@ class PartitionFile:
     Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
-    def __init__(self, file: Source, tail: int = _TAIL, whole: int = _WHOLE) -> None:
-        """Read the end of a file: `tail` bytes, or all of a file of at most `whole` bytes."""
+    def __init__(self, file: Source) -> None:
+        """Read the end of a file, or all of a small one."""
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
         self._recorded: Recorded | None = None
@@ -311,7 +332,7 @@ class PartitionFile:
             self._buffer = pa.allocate_buffer(file.size)
             self._view = memoryview(self._buffer).cast("B")
             self._read_from = file.size
-            self._read(0 if file.size <= whole else file.size - tail)
+            self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
             self.metadata, self._footer = self._opened()
         further = self.metadata.columns
         self._names = _ALL if further is None else (*_ALL, *further)
@@ -350,9 +371,10 @@ class PartitionFile:
         The function that is returned decodes it, on any thread.
         """
         names = self._names if columns is None else self._chosen(columns)
+        all_groups = self.metadata.groups
         groups = [
             number
-            for number, group in enumerate(self.metadata.groups)
+            for number, group in enumerate(all_groups)
             if group.first <= last and first <= group.last
         ]
         if not groups:
@@ -360,6 +382,8 @@ class PartitionFile:
         if self._file.size <= SMALL:
             return lambda: between(self._kept_table(names), first, last)
         self._prove(groups, self._numbers(names))
+        if first <= all_groups[groups[0]].first and all_groups[groups[-1]].last <= last:
+            return lambda: self._table(groups, names)
         return lambda: between(self._table(groups, names), first, last)
 
     def load_known(
@@ -452,29 +476,34 @@ class PartitionFile:
         width = 1 + len(self._names)
         chunks = self.metadata.chunks
         starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))
+        asked = [group * width + number for group in groups for number in numbers]
         with decode_errors(self._file.path, "file of bars"):
-            for group in groups:
-                for number in numbers:
-                    chunk = group * width + number
-                    start, (size, checksum) = starts[chunk], chunks[chunk]
-                    view = self._view[start : start + size]
-                    if start < self._read_from:
-                        self._file.fill(view, start)
-                    if crc32(view) != checksum:
-                        raise ValueError(
-                            f"the checksum of bytes {start} to {start + size} is wrong"
-                        )
+            for start, end in _stretches((starts[each], starts[each + 1]) for each in asked):
+                if start < self._read_from:
+                    end = min(end, self._read_from)
+                    self._file.fill(self._view[start:end], start)
+            for each in asked:
+                start, end = starts[each], starts[each + 1]
+                if crc32(self._view[start:end]) != chunks[each][1]:
+                    raise ValueError(f"the checksum of bytes {start} to {end} is wrong")
 
     def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
         with decode_errors(self._file.path, "file of bars"):
-            source = pa.BufferReader(self._buffer)
-            with pq.ParquetFile(source, metadata=self._parquet_metadata(len(groups))) as file:
-                table = file.read_row_groups(groups, names, use_threads=False)
+            footer = self._parquet_metadata(len(groups))
+            decode = partial(self._decoded, footer, names)
+            tables = in_parallel(decode, _shares(groups), few=2)
+            table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
             if table.schema != _schema(*names) and not self._is_wider(table.schema, names):
                 raise ValueError(f"its columns are {table.schema}")
         if not self.metadata.exact or "volume" not in names:
             return table
         return with_exact(table, self._exact_volumes(groups))
+
+    def _decoded(
+        self, footer: pq.FileMetaData, names: tuple[str, ...], groups: list[int]
+    ) -> pa.Table:
+        with pq.ParquetFile(pa.BufferReader(self._buffer), metadata=footer) as file:
+            return file.read_row_groups(groups, names, use_threads=False)
 
     def _is_wider(self, schema: pa.Schema, names: tuple[str, ...]) -> bool:
         """Return whether columns are those of a partition with nulls or further columns."""
@@ -506,6 +535,24 @@ class PartitionFile:
         if start < self._read_from:
             self._file.fill(self._view[start : self._read_from], start)
             self._read_from = start
+
+
+def _stretches(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return places (start, end) in a file, in order, as few longer ones to be read at once."""
+    found: list[tuple[int, int]] = []
+    for start, end in places:
+        if found and start - found[-1][1] <= _NEAR:
+            found[-1] = found[-1][0], end
+        else:
+            found.append((start, end))
+    return found
+
+
+def _shares(groups: list[int]) -> list[list[int]]:
+    """Return row groups in as many shares as there are processors, if they are many."""
+    count = os.cpu_count() or 1 if len(groups) >= _MANY_GROUPS else 1
+    ends = [len(groups) * n // count for n in range(count + 1)]
+    return [groups[start:end] for start, end in pairwise(ends)]
 
 
 class _TooShort(Exception):
