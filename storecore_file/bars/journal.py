@@ -24,7 +24,9 @@ them again.
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
@@ -39,6 +41,7 @@ import pyarrow as pa
 from storecore.bars.table import EMPTY, joined
 from storecore.errors import StoreError
 from storecore.values.fork import reset_after_fork
+from storecore.values.times import TimeRange
 from storecore_file.bars.journal_lines import (
     DIGITS,
     Key,
@@ -54,12 +57,13 @@ from storecore_file.bars.journal_lines import (
 from storecore_file.bars.layout import Partition
 from storecore_file.bars.partition import next_generation
 from storecore_file.bars.retired_journals import Past, Retired, RetiredJournals
-from storecore_file.fs.disk import Disk
+from storecore_file.fs.disk import Disk, is_settled
 from storecore_file.fs.errors import best_effort
 from storecore_file.fs.high_water_marks import HighWaterMarks
 from storecore_file.fs.locks import Count, Locked
 from storecore_file.fs.logs import NumberedLog, whole_lines
 from storecore_file.fs.seal import is_sealed, sealed, unsealed
+from storecore_file.fs.stat import NO_FILE, State, state_at
 from storecore_file.history import FileClock
 from storecore_file.rename_intent import Renames
 
@@ -168,6 +172,8 @@ class Journal:
         self._listed: list[str] = []  # the names in the folder, as last seen
         self.renames = Renames(disk, folder.parent.parent)
         self._reading = RLock()  # threads read the new lines one after another
+        self._path = os.fspath(folder)
+        self._empty_at: State | None = None  # the state of the folder when it had no files
         reset_after_fork(self)
 
     def append(
@@ -364,6 +370,23 @@ class Journal:
                 for key, some in file.rows.items():
                     rows.setdefault(key, []).extend(some)
             return {key: self._beside_past(key, each) for key, each in rows.items()}
+
+    def symbols_within(self, timeframe: str, span: TimeRange) -> set[str]:
+        """Return the symbols of a timeframe in the files that may have rows of a range."""
+        now, state = time.time_ns(), state_at(self._path)
+        if state == NO_FILE or (state is not None and state == self._empty_at):
+            return set()
+        with self._reading:
+            self._refresh()
+            if not self._known and state is not None and is_settled(state[-1], now):
+                self._empty_at = state
+            return {
+                symbol
+                for file in self._known.values()
+                if file.first <= span.last and span.first <= file.last
+                for symbol, each in file.rows
+                if each == timeframe
+            }
 
     def settled(self, key: Key) -> Pending:
         """Return the rows of a series once none of them is still being written, for a writer.

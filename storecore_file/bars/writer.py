@@ -60,7 +60,6 @@ from storecore_file.bars.partition import (
     Metadata,
     PartitionFile,
     encode,
-    keep,
 )
 from storecore_file.bars.recorded import Recorded
 from storecore_file.bars.series import Series
@@ -887,7 +886,7 @@ class SeriesWriter:
             block, recorded = filled.recorded.written(past.instant)
             content = self._encoded(filled, past.instant, block)
             self._disk.stage(path, content, into)
-            keep(path, content, filled.bars, recorded)
+            self._series.decoded.hold(path, content, filled.bars, recorded)
         kept = {filled.partition for filled in put}
         replaced = [
             partition

@@ -32,6 +32,7 @@ from storecore_file.fs.handles import (
     sync_data,
     write_all,
 )
+from storecore_file.fs.stat import NO_FILE, State, state_at
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _ADD = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -184,6 +185,21 @@ class Disk:
         if changed.settled:
             self._keep(path, _Listing(changed.at, listed))
         return listed
+
+    def listing(self, folder: str) -> tuple[State, list[str]] | None:
+        """Return the state of a folder and its names, if any later change gives another state.
+
+        None if there is no folder, if it cannot be listed, or if it has just changed.
+        """
+        now = time.time_ns()  # before the look
+        state = state_at(folder)
+        if state in (None, NO_FILE) or not is_settled(state[-1], now):
+            return None
+        try:
+            names = os.listdir(folder)  # noqa: PTH208 - names only
+        except OSError:
+            return None
+        return (state, names) if state_at(folder) == state else None
 
     def _keep(self, folder: str, listing: _Listing) -> None:
         if len(self._listings) >= _LISTINGS:
