@@ -31,14 +31,16 @@ from storecore.knowledge.versions import Forming, Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EVER, LATEST, TimeRange
-from storecore_file.bars.decoded import CACHE_BYTES, Decoded
+from storecore_file.bars.appended import before, counting, with_rows
+from storecore_file.bars.decoded import CACHE_BYTES, Decoded, NotKeptError
 from storecore_file.bars.history import BarHistory, parted
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.inventory import Inventory, SeriesFolder
-from storecore_file.bars.journal import Journal, KindsChangedError
+from storecore_file.bars.journal import Flushed, Journal, KindsChangedError, Pending
 from storecore_file.bars.journal_integrity import JournalProof, journal_issues
+from storecore_file.bars.journal_lines import Row
 from storecore_file.bars.kinds import Kinds, KnownKinds
-from storecore_file.bars.layout import layout_of
+from storecore_file.bars.layout import Partition, layout_of
 from storecore_file.bars.originals import (
     End,
     Sorted,
@@ -424,13 +426,13 @@ class Bars(BarCollection):
         The journal is looked at before the partitions, and the log of replaced bars after them, as
         by those who read the files.
         """
-        others = self._journal.symbols_within(timeframe, span)
+        waiting = self._journal.within(symbols, timeframe, span)
         ended = LATEST if forming is None else forming.ended
-        pieces = self._decoded.pieces
-        found = [
-            None if symbol in others else pieces((symbol, timeframe), span, names, ended)
-            for symbol in symbols
-        ]
+        if waiting:
+            found = self._kept_and_waiting(symbols, timeframe, span, names, waiting, ended)
+        else:
+            pieces = self._decoded.pieces
+            found = [pieces((symbol, timeframe), span, names, ended) for symbol in symbols]
         if forming is None or span.last <= ended:
             return found
         late = TimeRange(ended + 1, span.last, aware=True)
@@ -438,6 +440,37 @@ class Bars(BarCollection):
         return [
             None if symbol in past else each for symbol, each in zip(symbols, found, strict=True)
         ]
+
+    def _kept_and_waiting(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        names: Names,
+        waiting: dict[str, Pending],
+        ended: int,
+    ) -> list[Pieces | None]:
+        """Return what `_kept_bars` does, given the rows of the range that are in the journal."""
+        found: list[Pieces | None] = []
+        rows: list[Sequence[Row]] = []
+        for symbol in symbols:
+            pending, partitions = waiting.get(symbol), list[tuple[Partition, Flushed]]()
+            own = self._decoded.pieces((symbol, timeframe), span, names, ended, partitions)
+            new: Sequence[Row] = ()
+            if own is not None and pending is not None:
+                try:
+                    new = counting(pending, partitions, ended)
+                    own = before(own, new) if new else own
+                except NotKeptError:
+                    own, new = None, ()
+            found.append(own)
+            rows.append(new)
+        if not self._journal.are_there(*waiting.values()):  # flushed meanwhile
+            return [
+                None if symbol in waiting else own
+                for symbol, own in zip(symbols, found, strict=True)
+            ]
+        return with_rows(found, rows, names, span.newest) if any(rows) else found
 
     def _cold(
         self, symbol: str, timeframe: str, load: Callable[[Series], Callable[[], pa.Table]]

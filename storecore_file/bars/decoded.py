@@ -35,7 +35,7 @@ from storecore.knowledge.versions import Forming
 from storecore.values.fork import reset_after_fork
 from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_file.bars.journal_lines import Key
-from storecore_file.bars.layout import layout_of
+from storecore_file.bars.layout import Partition, layout_of
 from storecore_file.bars.partition import (
     SMALL,
     Content,
@@ -53,9 +53,11 @@ from storecore_file.fs.stat import State, state_at, state_of
 CACHE_BYTES = 256 * 2**20
 _ENTRY, _GROUP, _SPAN, _NAME = 2_048, 1_536, 160, 256  # bytes, beside those of the columns
 _SMALL = 4_096
+Flushed = dict[str, int]
 _VALUE = 8  # bytes
 _MOST_CHOICES = 8  # of columns
 _Names = tuple[str, ...]
+_Looked = tuple[int, int, str, "DecodedPartition"]  # first and last instant, path
 _Place = str | Key | Path  # of a partition, of a series, of a small partition
 
 
@@ -311,29 +313,37 @@ class Decoded:
         return kept
 
     def pieces(
-        self, key: Key, span: TimeRange, names: _Names, ended: int = LATEST
+        self,
+        key: Key,
+        span: TimeRange,
+        names: _Names,
+        ended: int = LATEST,
+        partitions: list[tuple[Partition, Flushed]] | None = None,
     ) -> list[Piece] | None:
         """Return some columns of the bars of a range, in order of time.
 
         None if something of it is not kept, or is not plain, or if it reaches beyond `ended`. If
-        `span.newest` is set, these are exactly the newest bars.
+        `span.newest` is set, these are exactly the newest bars. The partitions that were looked at
+        are added to `partitions`, with how far the journal was flushed into them.
         """
         folder = self._folders.get(key)
         if folder is None or state_at(folder.path) != folder.state:
             return None
-        used: list[_Place] = [key]
+        looked: list[_Looked] = []
         try:
             if span.newest is None:
-                found = self._all(folder, span, names, ended, used)
+                found = self._all(folder, span, names, ended, looked)
             else:
-                found = self._newest(folder, span, names, ended, used)
+                found = self._newest(folder, span, names, ended, looked)
         except NotKeptError:
             return None
-        self._use(used)
+        self._use([key, *[each[2] for each in looked]])
+        if partitions is not None:
+            partitions += [(Partition(*each[:3]), each[3].metadata.flushed) for each in looked]
         return found
 
     def _all(
-        self, folder: _Folder, span: TimeRange, names: _Names, ended: int, used: list[_Place]
+        self, folder: _Folder, span: TimeRange, names: _Names, ended: int, looked: list[_Looked]
     ) -> list[Piece]:
         first, last, _ = span
         found: list[Piece] = []
@@ -341,8 +351,9 @@ class Decoded:
             if low > last:
                 break
             if high >= first:
-                found += self._plain(path, last, ended).pieces(first, last, names)
-                used.append(path)
+                kept = self._plain(path, last, ended)
+                found += kept.pieces(first, last, names)
+                looked.append((low, high, path, kept))
         return found
 
     def _plain(self, path: str, last: int, ended: int) -> DecodedPartition:
@@ -355,7 +366,7 @@ class Decoded:
         return kept
 
     def _newest(
-        self, folder: _Folder, span: TimeRange, names: _Names, ended: int, used: list[_Place]
+        self, folder: _Folder, span: TimeRange, names: _Names, ended: int, looked: list[_Looked]
     ) -> list[Piece]:
         first, last, _ = span
         found: list[Piece] = []
@@ -364,11 +375,12 @@ class Decoded:
             if count <= 0 or high < first:
                 break
             if low <= last:
-                some = self._plain(path, last, ended).pieces(first, last, names)
+                kept = self._plain(path, last, ended)
+                some = kept.pieces(first, last, names)
                 count -= sum(each.rows for each in some)
                 found = some + found
-                used.append(path)
-        return _without(found, -count)
+                looked.append((low, high, path, kept))
+        return newest(found, span.newest)
 
     def keep(
         self,
@@ -534,13 +546,14 @@ def _bytes_of(array: pa.Array) -> memoryview:
     return memoryview(array.buffers()[1]).cast("B")[first : first + len(array) * _VALUE]
 
 
-def _without(pieces: list[Piece], rows: int) -> list[Piece]:
-    """Return pieces without the first of their rows."""
-    while rows > 0:
-        first, *others = pieces
-        pieces = others
-        if first.rows > rows:
-            rest = first._replace(start=first.start + rows, rows=first.rows - rows)
-            return [rest, *others]
-        rows -= first.rows
-    return pieces
+def newest(pieces: list[Piece], number: int | None) -> list[Piece]:
+    """Return the last rows of pieces, all if `number` is None."""
+    if number is None:
+        return pieces
+    found: list[Piece] = []
+    for piece in reversed(pieces):
+        rows = min(piece.rows, number)
+        if rows:
+            found.append(piece._replace(start=piece.start + piece.rows - rows, rows=rows))
+        number -= rows
+    return found[::-1]

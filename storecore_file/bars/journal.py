@@ -135,6 +135,10 @@ class Pending(NamedTuple):
             if first <= row.values[0] <= last and self._counts(row, partitions)
         ]
 
+    def not_in(self, partitions: Sequence[tuple[Partition, Flushed]]) -> list[Row]:
+        """Return the rows that are not in `partitions` yet."""
+        return [row for row in self.rows if self._counts(row, partitions)]
+
     def dates(self, partitions: Iterable[tuple[Partition, Flushed]]) -> set[int]:
         """Return the dates of the rows that are not in `partitions` yet."""
         known = list(partitions)
@@ -371,22 +375,28 @@ class Journal:
                     rows.setdefault(key, []).extend(some)
             return {key: self._beside_past(key, each) for key, each in rows.items()}
 
-    def symbols_within(self, timeframe: str, span: TimeRange) -> set[str]:
-        """Return the symbols of a timeframe in the files that may have rows of a range."""
+    def within(self, symbols: Iterable[str], timeframe: str, span: TimeRange) -> dict[str, Pending]:
+        """Return what `pending` does for the symbols that have rows of a range, of these alone."""
         now, state = time.time_ns(), state_at(self._path)
         if state == NO_FILE or (state is not None and state == self._empty_at):
-            return set()
+            return {}
         with self._reading:
             self._refresh()
             if not self._known and state is not None and is_settled(state[-1], now):
                 self._empty_at = state
-            return {
-                symbol
-                for file in self._known.values()
-                if file.first <= span.last and span.first <= file.last
-                for symbol, each in file.rows
-                if each == timeframe
-            }
+            first, last, _ = span
+            files = [
+                each for each in self._known.values() if each.first <= last and first <= each.last
+            ]
+            if not files:
+                return {}
+            found = {}
+            for symbol in symbols:
+                key = symbol, timeframe
+                rows = [row for file in files for row in file.within(key, first, last)]
+                if rows:
+                    found[symbol] = self._beside_past(key, rows)
+            return found
 
     def settled(self, key: Key) -> Pending:
         """Return the rows of a series once none of them is still being written, for a writer.
@@ -450,9 +460,9 @@ class Journal:
         """Return what a file holds, read from its beginning. Raises `CorruptData`."""
         return self._grown(name, None)
 
-    def are_there(self, pending: Pending) -> bool:
+    def are_there(self, *pending: Pending) -> bool:
         """Return whether the files of some rows have not been retired since these were read."""
-        return {row.journal for row in pending.rows} <= set(self.files())
+        return {row.journal for each in pending for row in each.rows} <= set(self.files())
 
     def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float, FileClock]]:
         # A copy, in another process, reads and opens for itself.

@@ -157,9 +157,17 @@ class Series:
             return [name for name in names if columns is None or is_asked(name, columns)]
 
         if span.newest is not None:
-            newest = partial(
-                self._newest, span=span, columns=columns, count=span.newest, forming=forming
-            )
+
+            def newest(layout: Layout) -> list[_Loaded]:
+                if self._keeps:
+                    with (
+                        suppress(NotKeptError),
+                        closing(self._kept_backwards(layout, span)) as coming,
+                    ):
+                        return self._newest(coming, span, columns, forming)
+                with closing(self._backwards(layout, span)) as coming:
+                    return self._newest(coming, span, columns, forming)
+
             return self._beside_journal(newest, named)
 
         def load(partition: Partition, file: _File) -> _Loaded:
@@ -176,34 +184,35 @@ class Series:
 
     def _newest(
         self,
-        layout: Layout,
+        coming: Iterator[tuple[Partition, _File]],
         span: TimeRange,
         columns: Collection[str] | None,
-        count: int,
         forming: Forming | None,
     ) -> list[_Loaded]:
         """Return the partitions that hold the newest bars of a range, in order of time.
 
-        They are opened from the last one backwards, and of each only the row groups are read that
+        They come from the last one backwards, and of each only the row groups are read that
         are needed. Rows of the journal cannot make that too few: they add bars, or replace some.
         Bars that were still forming may not be shown, so they do not count.
         """
         certain = span.last if forming is None else min(span.last, forming.ended)
         found: list[_Loaded] = []
-        with closing(self._backwards(layout, span)) as coming:
-            for partition, file in coming:
-                first, last = max(span.first, partition.first), min(span.last, partition.last)
-                first, count_in = _back_to(file.metadata.groups, first, min(last, certain), count)
-                rows = _load(file, first, last, columns, forming)
-                found.append(_Loaded(partition, file.metadata, first, rows))
-                count -= count_in
-                if count <= 0:
-                    break
-        if count > 0:  # all were opened
+        count = span.newest or 0
+        for partition, file in coming:
+            first, last = max(span.first, partition.first), min(span.last, partition.last)
+            first, count_in = _back_to(file.metadata.groups, first, min(last, certain), count)
+            rows = _load(file, first, last, columns, forming)
+            found.append(_Loaded(partition, file.metadata, first, rows))
+            count -= count_in
+            if count <= 0:
+                break
+        if count > 0:  # all were looked at
             found = [each._replace(since=span.first) for each in found]
         return found[::-1]
 
-    def _backwards(self, layout: Layout, span: TimeRange) -> Generator[OpenPartition, None, None]:
+    def _backwards(
+        self, layout: Layout, span: TimeRange
+    ) -> Generator[tuple[Partition, _File], None, None]:
         """Yield the partitions of a range, opened one by one, or the pieces of them that count."""
         partitions = _within(layout, span.first, span.last)
         if layout.overlap and overlapping(partitions):
@@ -212,7 +221,19 @@ class Series:
             return
         for partition in reversed(partitions):
             with _opened(self.disk, self.path(partition)) as file:
-                yield OpenPartition(partition, self._checked(partition, file))
+                yield partition, self._to_keep(partition, file)
+
+    def _kept_backwards(
+        self, layout: Layout, span: TimeRange
+    ) -> Generator[tuple[Partition, _File], None, None]:
+        """Yield the partitions of a range that are kept. Raises `NotKeptError` at another one."""
+        if layout.overlap:
+            raise NotKeptError
+        for partition in reversed(_within(layout, span.first, span.last)):
+            kept = self.decoded.partition(f"{self.folder}/{partition.name}")
+            if kept is None:
+                raise NotKeptError
+            yield partition, kept
 
     def coverage(self) -> Coverage:
         """Return first and last date and the number of bars, from the metadata alone."""
@@ -377,16 +398,20 @@ class Series:
         self, partition: Partition, look: Callable[[Partition, Any], _Result]
     ) -> _Result:
         """Return what `look` returns for a partition that is kept decoded, or is from now on."""
-        path = f"{self.folder}/{partition.name}"
-        kept = self.decoded.partition(path)
+        kept = self.decoded.partition(f"{self.folder}/{partition.name}")
         if kept is not None:
             with suppress(NotKeptError):
                 return look(partition, kept)
         with _opened(self.disk, self.path(partition)) as file:
-            bars, state = self._checked(partition, file), state_to_keep(file)
-            if state is None:
-                return look(partition, bars)
-            return look(partition, Keeping(self.decoded, path, bars, state))
+            return look(partition, self._to_keep(partition, file))
+
+    def _to_keep(self, partition: Partition, file: OpenFile) -> PartitionFile | Keeping:
+        """Return an open partition, of which what is decoded is kept if it can be."""
+        bars = self._checked(partition, file)
+        state = state_to_keep(file) if self._keeps else None
+        if state is None:
+            return bars
+        return Keeping(self.decoded, f"{self.folder}/{partition.name}", bars, state)
 
     def open(
         self, partition: Partition, look: Callable[[Partition, PartitionFile], _Result]

@@ -55,19 +55,25 @@ class Staged(NamedTuple):
 class Changed(NamedTuple):
     """When a file or folder had last changed (ns), and whether any change from then on shows.
 
-    A change shows when it gives another time than this: once the clock that the kernel keeps for
-    files, which ticks each 1 to 10 ms (an old file system's each 1 or 2 s), has gone on.
+    `at` has the times of modification and of change: a copy may bring back the first, but not the
+    second. A change shows when it gives another time than this: once the clock that the kernel
+    keeps for files, which ticks each 1 to 10 ms (an old file system's each 1 or 2 s), has gone on.
     """
 
-    at: int
+    at: tuple[int, int]
     settled: bool
 
     @classmethod
     def of(cls, path: Path | str) -> Changed:
         """Look at a file or folder. Raises `FileNotFoundError`."""
         now = time.time_ns()  # before the look: this thread may be held up after it
-        at = os.stat(path).st_mtime_ns  # noqa: PTH116 - the quicker, before every read
-        return cls(at, is_settled(at, now))
+        at = _times_of(path)
+        return cls(at, is_settled(at[0], now))
+
+
+def _times_of(path: Path | str) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116 - quicker than `Path`, before every read
+    return found.st_mtime_ns, found.st_ctime_ns
 
 
 def is_settled(at: int, now: int) -> bool:
@@ -78,7 +84,7 @@ def is_settled(at: int, now: int) -> bool:
 class _Listing(NamedTuple):
     """The names in a folder, and when it had last changed."""
 
-    changed: int
+    changed: tuple[int, int]
     names: list[str]
 
 
@@ -507,7 +513,7 @@ def _steady_names(folder: Path | str, changed: Changed) -> Collection[str]:
     One is enough if the folder does not change while it runs, and any change would show.
     """
     first = os.listdir(folder)  # noqa: PTH208 - names only
-    if changed.settled and os.stat(folder).st_mtime_ns == changed.at:  # noqa: PTH116
+    if changed.settled and _times_of(folder) == changed.at:
         return first
     found, names = set[str](), set(first)
     for _ in range(_LISTED_AGAIN):
