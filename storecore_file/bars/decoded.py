@@ -111,11 +111,12 @@ class Spans:
 class Columns:
     """A row group: its dates, and the columns that were decoded."""
 
-    __slots__ = ("_memory", "batch", "dates")
+    __slots__ = ("_chosen", "_memory", "batch", "dates")
 
     def __init__(self, batch: pa.RecordBatch, dates: Dates) -> None:
         self.batch = batch
         self.dates = dates
+        self._chosen: dict[_Names, pa.RecordBatch] = {tuple(batch.schema.names): batch}
         self._memory: dict[_Names, tuple[memoryview, ...]] = {}
 
     def memory(self, names: _Names) -> tuple[memoryview, ...]:
@@ -125,17 +126,20 @@ class Columns:
         """
         memory = self._memory.get(names)
         if memory is None:
-            if len(self._memory) >= _MOST_CHOICES:
-                self._memory = {}
-            memory = self._memory[names] = tuple(map(_bytes_of, self.some(names).columns))
+            memory = tuple(map(_bytes_of, self.some(names).columns))
+            self._memory[names] = memory
         return memory
 
     def some(self, names: _Names) -> pa.RecordBatch:
         """Return some of the columns. Raises `NotKeptError` if one is missing."""
-        known = self.batch.schema.names
-        if not set(names) <= set(known):
-            raise NotKeptError
-        return self.batch if list(names) == known else self.batch.select(list(names))
+        chosen = self._chosen.get(names)
+        if chosen is None:
+            if not set(names) <= set(self.batch.schema.names):
+                raise NotKeptError
+            if len(self._chosen) >= _MOST_CHOICES:
+                self._chosen, self._memory = {}, {}
+            chosen = self._chosen[names] = self.batch.select(list(names))
+        return chosen
 
     def with_more(self, other: Columns) -> Columns:
         """Return the columns of another one, and those of these that it lacks."""

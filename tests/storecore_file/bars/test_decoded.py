@@ -294,10 +294,13 @@ def test_memory_stays_within_the_budget(base, filled):
         assert kept.bytes <= budget
 
 
-def test_what_was_used_last_stays(base, filled, opened):
-    filled.read_bars("A")
-    of_one = filled._bars._decoded.bytes
-    with FileDataStore(base, durability="os", cache_bytes=of_one * 5 // 2) as store:
+def test_what_was_used_last_stays(base, opened):
+    chosen = random.Random(3)
+    with FileDataStore(base, durability="os", cache_bytes=60_000) as store:
+        for each in SYMBOLS:  # some 24 kB of each
+            days = [bar for day in range(400) for bar in bars(each, day, 1, chosen.random())]
+            store.write_bars(each, days)
+        settle()
         for each in "ABABAC":
             store.read_bars(each)
         opened.clear()
