@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import random
@@ -14,11 +15,13 @@ import pyarrow as pa
 import pytest
 
 from storecore import PriceBar
-from storecore.errors import ConfigError, CorruptData
+from storecore.errors import ConfigError, CorruptData, InvalidData
 from storecore_file import FileDataStore
 from storecore_file.bars.decoded import Decoded
+from storecore_file.bars.recorded import Recorded
 from storecore_file.fs import disk, mounts
 from storecore_file.fs.handles import OpenFile
+from storecore_file.fs.stat import NO_FILE
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 SYMBOLS = ["A", "B", "C"]
@@ -178,6 +181,7 @@ CHANGES = {
     "exact": lambda store: store.write_bars("A", bars("A", 5, 9, volume=2**53 + 1)),
     "journaled": lambda store: append(store, 403),
     "journaled over others": lambda store: append(store, 402, 2),
+    "journaled over a partition": lambda store: append(store, 399, 6),
     "journaled among others": lambda store: append(store, 7, 2),
     "journaled further columns": lambda store: (
         [store.write_bars(each, bars(each, 405, 1, vwap=1.0)) for each in SYMBOLS]
@@ -394,6 +398,46 @@ def test_further_columns_are_kept_too(base, opened):
         assert as_said(answers(store, SYMBOLS)) == as_said(first)
         assert {path.suffix for path in opened} <= {".jsonl"}
         check(store, base)
+
+
+@pytest.mark.parametrize("further", [{}, {"vwap": 1.5}], ids=["plain", "wide"])
+def test_row_groups_are_kept_as_they_are_asked_for(base, opened, monkeypatch, further):
+    monkeypatch.setattr("storecore_file.bars.partition.GROUP_ROWS", 100)
+    with FileDataStore(base, durability="os") as store:
+        for each in SYMBOLS:
+            store.write_bars(each, bars(each, 0, 1_000, **further))
+        settle()
+        for first, last in ((150, 160), (140, 160), (90, 210)):
+            store.read_bar_table(SYMBOLS, DAY + timedelta(first), DAY + timedelta(last))
+        kept = store._bars._decoded._partitions.values()
+        assert {tuple(sorted(each.groups)) for each in kept} == {(0, 1, 2)}
+        assert store.read_bar_table(SYMBOLS, columns=["close"]).num_rows == 3_000
+        check(store, base)
+
+
+def test_of_many_choices_of_columns_few_are_kept(filled, base):
+    names = ["open", "high", "low", "close", "volume"]
+    for chosen in itertools.chain.from_iterable(
+        itertools.combinations(names, n) for n in (1, 2, 3)
+    ):
+        filled.read_bar_table(SYMBOLS, columns=["date", *chosen])
+    for kept in filled._bars._decoded._partitions.values():
+        assert all(len(each._chosen) <= 8 for each in kept.groups.values())
+    check(filled, base)
+
+
+def test_a_column_that_no_series_has_is_refused_whatever_is_kept(filled):
+    answers(filled)
+    with pytest.raises(InvalidData, match="vwap"):
+        filled.read_bar_table(SYMBOLS, columns=["vwap"])
+
+
+def test_what_was_evicted_meanwhile_is_not_used(base):
+    kept = Decoded(1_000)
+    kept._use(["gone"])
+    kept.keep_times("gone", NO_FILE, Recorded(0))
+    assert kept.bytes == 0
+    assert not kept._sizes
 
 
 def test_exact_volumes_are_kept_too(base, opened):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -116,6 +117,17 @@ def answers(view):
         yield view.read_bars("A", **each)
         yield view.read_bar_table(["A", "B"], **each).to_pylist()
         yield view.read_bar_table("A", columns=["date", "volume"], **each).to_pylist()
+
+
+@pytest.mark.parametrize("day", [0.5, 9.5, 15, 100])
+def test_what_was_forming_is_shown_alike_once_it_is_kept_decoded(base, store, day, monkeypatch):
+    monkeypatch.setattr("storecore_file.fs.disk._TICK", 10_000_000)
+    time.sleep(0.012)  # now all files count as settled
+    at = DAY + timedelta(day)
+    with FileDataStore(base, cache_bytes=0) as cold:
+        expected = list(answers(cold.at(at)))
+    for _ in range(3):
+        assert list(answers(store.at(at))) == expected
 
 
 @pytest.mark.parametrize("day", [0, 0.5, 1, 8.5, 9, 9.5, 9.8, 10, 10.5, 11, 15, 29.5, 30, 100])
