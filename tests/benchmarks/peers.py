@@ -137,6 +137,11 @@ class Sqlite:
         query = "SELECT * FROM bars WHERE symbol = ? AND date BETWEEN ? AND ? ORDER BY date"
         return [self.file.execute(query, (symbol, *span)).fetchall() for symbol in listed]
 
+    def columns(self, symbol: str, start: datetime, end: datetime) -> pa.Table:
+        (rows,) = self.read(symbol, start, end)
+        columns = zip(*rows, strict=True)
+        return pa.table(dict(zip(("symbol", "date", *FIELDS), map(pa.array, columns), strict=True)))
+
 
 class Bare:
     """Bare pyarrow on one Parquet file a symbol, in storecore's own encodings; nothing checked."""

@@ -84,8 +84,9 @@ def measure(folder: Path, count: int, days: int, steps: int) -> Iterator[Figure]
     duck, lite = Duck(folder / "duck"), Sqlite(folder / "sqlite")
     for store in (ours, arctic, duck, lite):
         store.write(table)
-    peers = {"ArcticDB": arctic, "DuckDB": duck, "SQLite": lite}
-    peers["DuckDB over our files"] = OverFiles(folder / "ours")
+    peers = {"ArcticDB": arctic.read, "DuckDB": duck.read}
+    peers |= {"SQLite": lite.columns, "SQLite's rows": lite.read}
+    peers["DuckDB over our files"] = OverFiles(folder / "ours").read
     time.sleep(0.1)  # until the times of the files have settled
     ours.read(symbols, START, END)
     yield from reads(ours, peers, symbols)
@@ -99,7 +100,7 @@ def reads(ours: Storecore, peers: dict, symbols: list[str]) -> Iterator[Figure]:
     wide = {"ArcticDB": 20, "DuckDB": 1.2, "DuckDB over our files": 5}
     works = [
         ("one symbol, 20 years", one, (START, END), 40, {"ArcticDB": 15, "DuckDB": 5}),
-        ("one symbol, 1 year", one, YEAR, 40, {"ArcticDB": 15, "SQLite": 5}),
+        ("one symbol, 1 year", one, YEAR, 40, {"ArcticDB": 15, "SQLite": 5, "SQLite's rows": 5}),
         ("all symbols, 1 day", symbols, DAY, 15, wide),
         ("all symbols, 1 month", symbols, MONTH, 15, wide),
         ("all symbols, 1 year", symbols, YEAR, 15, wide),
@@ -107,7 +108,7 @@ def reads(ours: Storecore, peers: dict, symbols: list[str]) -> Iterator[Figure]:
     ]
     for work, chosen, span, rounds, asked in works:
         for name, ratio in asked.items():
-            theirs = partial(peers[name].read, chosen, *span)
+            theirs = partial(peers[name], chosen, *span)
             yield figure(work, name, ratio, rounds, theirs, partial(ours.read, chosen, *span))
 
 
@@ -141,7 +142,7 @@ def backtests(
 
     own = partial(all_days, lambda day: ours.read(symbols, day, day))
     for name, asked, rounds in (("ArcticDB", 20, 2), ("DuckDB", 1.2, 9)):
-        theirs = partial(all_days, lambda day, read=peers[name].read: read(symbols, day, day))
+        theirs = partial(all_days, lambda day, read=peers[name]: read(symbols, day, day))
         yield figure(f"{len(chosen)} days, all symbols each", name, asked, rounds, theirs, own)
     known = partial(all_days, view)
     yield figure("the same through store.at(day)", "without it", 0.9, 15, own, known)

@@ -417,9 +417,7 @@ def test_row_groups_are_kept_as_they_are_asked_for(base, opened, monkeypatch, fu
 
 def test_of_many_choices_of_columns_few_are_kept(filled, base):
     names = ["open", "high", "low", "close", "volume"]
-    for chosen in itertools.chain.from_iterable(
-        itertools.combinations(names, n) for n in (1, 2, 3)
-    ):
+    for chosen in [*itertools.combinations(names, 2), *itertools.combinations(names, 3)]:
         filled.read_bar_table(SYMBOLS, columns=["date", *chosen])
     for kept in filled._bars._decoded._partitions.values():
         assert all(len(each._chosen) <= 8 for each in kept.groups.values())
