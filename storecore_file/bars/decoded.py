@@ -20,6 +20,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -525,9 +526,10 @@ class Keeping:
         return self._file.rows_until(last)
 
     def _keep(self, numbers: Sequence[int], table: pa.Table) -> None:
-        self._decoded.keep(self._path, self._state, self.metadata, numbers, table)
-        if self._times is not None:
-            self._decoded.keep_times(self._path, self._state, self._times)
+        with suppress(MemoryError):  # then it is not kept
+            self._decoded.keep(self._path, self._state, self.metadata, numbers, table)
+            if self._times is not None:
+                self._decoded.keep_times(self._path, self._state, self._times)
 
 
 def state_to_keep(file: OpenFile) -> State | None:

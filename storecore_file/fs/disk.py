@@ -203,7 +203,7 @@ class Disk:
             return None
         try:
             names = os.listdir(folder)  # noqa: PTH208 - names only
-        except OSError:
+        except (OSError, MemoryError):
             return None
         return (state, names) if state_at(folder) == state else None
 

@@ -103,7 +103,7 @@ def fingerprint(path: Path | str) -> Fingerprint | None:
         found = os.stat(path)  # noqa: PTH116 - quicker than `Path`
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise_storage_error(error, Path(path), "look at")
     return fingerprint_of(found)
 
@@ -138,5 +138,5 @@ def state_at(path: str) -> State | None:
         return state_of(os.stat(path))  # noqa: PTH116 - quicker than `Path`
     except FileNotFoundError:
         return NO_FILE
-    except OSError:
+    except (OSError, MemoryError):
         return None

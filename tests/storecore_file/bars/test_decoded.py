@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import pickle
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from storecore import PriceBar
-from storecore.errors import ConfigError, CorruptData, InvalidData
+from storecore.errors import ConfigError, CorruptData, InvalidData, StorageError
 from storecore_file import FileDataStore
 from storecore_file.bars.decoded import Decoded
 from storecore_file.bars.recorded import Recorded
@@ -516,3 +517,18 @@ def test_any_writes_in_any_order_are_seen(base, seed):
             if chosen.random() < 0.5:
                 settle()
             check(store, base)
+
+
+def test_a_system_call_that_fails_never_gives_another_answer(filled, seeded):
+    question = {"start": DAY + timedelta(290)}
+    expected = [filled.read_bar_table(SYMBOLS, **question) for _ in range(2)][-1]
+
+    def read(at):
+        try:
+            return filled.read_bar_table(SYMBOLS, **question)
+        except StorageError:
+            return None
+
+    found = [result for _, _, result in seeded.each([errno.EIO, errno.EMFILE, MemoryError], read)]
+    assert len(found) > 6
+    assert all(each is None or each.equals(expected) for each in found)
