@@ -24,7 +24,9 @@ them again.
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
@@ -39,6 +41,7 @@ import pyarrow as pa
 from storecore.bars.table import EMPTY, joined
 from storecore.errors import StoreError
 from storecore.values.fork import reset_after_fork
+from storecore.values.times import TimeRange
 from storecore_file.bars.journal_lines import (
     DIGITS,
     Key,
@@ -54,12 +57,13 @@ from storecore_file.bars.journal_lines import (
 from storecore_file.bars.layout import Partition
 from storecore_file.bars.partition import next_generation
 from storecore_file.bars.retired_journals import Past, Retired, RetiredJournals
-from storecore_file.fs.disk import Disk
+from storecore_file.fs.disk import Disk, is_settled
 from storecore_file.fs.errors import best_effort
 from storecore_file.fs.high_water_marks import HighWaterMarks
 from storecore_file.fs.locks import Count, Locked
 from storecore_file.fs.logs import NumberedLog, whole_lines
 from storecore_file.fs.seal import is_sealed, sealed, unsealed
+from storecore_file.fs.stat import NO_FILE, State, state_at
 from storecore_file.history import FileClock
 from storecore_file.rename_intent import Renames
 
@@ -131,6 +135,10 @@ class Pending(NamedTuple):
             if first <= row.values[0] <= last and self._counts(row, partitions)
         ]
 
+    def not_in(self, partitions: Sequence[tuple[Partition, Flushed]]) -> list[Row]:
+        """Return the rows that are not in `partitions` yet."""
+        return [row for row in self.rows if self._counts(row, partitions)]
+
     def dates(self, partitions: Iterable[tuple[Partition, Flushed]]) -> set[int]:
         """Return the dates of the rows that are not in `partitions` yet."""
         known = list(partitions)
@@ -168,6 +176,8 @@ class Journal:
         self._listed: list[str] = []  # the names in the folder, as last seen
         self.renames = Renames(disk, folder.parent.parent)
         self._reading = RLock()  # threads read the new lines one after another
+        self._path = os.fspath(folder)
+        self._empty_at: State | None = None  # the state of the folder when it had no files
         reset_after_fork(self)
 
     def append(
@@ -365,6 +375,29 @@ class Journal:
                     rows.setdefault(key, []).extend(some)
             return {key: self._beside_past(key, each) for key, each in rows.items()}
 
+    def within(self, symbols: Iterable[str], timeframe: str, span: TimeRange) -> dict[str, Pending]:
+        """Return what `pending` does for the symbols that have rows of a range, of these alone."""
+        now, state = time.time_ns(), state_at(self._path)
+        if state == NO_FILE or (state is not None and state == self._empty_at):
+            return {}
+        with self._reading:
+            self._refresh()
+            if not self._known and state is not None and is_settled(state[-1], now):
+                self._empty_at = state
+            first, last, _ = span
+            files = [
+                each for each in self._known.values() if each.first <= last and first <= each.last
+            ]
+            if not files:
+                return {}
+            found = {}
+            for symbol in symbols:
+                key = symbol, timeframe
+                rows = [row for file in files for row in file.within(key, first, last)]
+                if rows:
+                    found[symbol] = self._beside_past(key, rows)
+            return found
+
     def settled(self, key: Key) -> Pending:
         """Return the rows of a series once none of them is still being written, for a writer.
 
@@ -427,9 +460,9 @@ class Journal:
         """Return what a file holds, read from its beginning. Raises `CorruptData`."""
         return self._grown(name, None)
 
-    def are_there(self, pending: Pending) -> bool:
+    def are_there(self, *pending: Pending) -> bool:
         """Return whether the files of some rows have not been retired since these were read."""
-        return {row.journal for row in pending.rows} <= set(self.files())
+        return {row.journal for each in pending for row in each.rows} <= set(self.files())
 
     def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float, FileClock]]:
         # A copy, in another process, reads and opens for itself.

@@ -6,6 +6,7 @@ earlier release does not find `volume`, and refuses the line: it would drop what
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from math import isfinite
@@ -21,6 +22,7 @@ from storecore.bars.extra import TYPES, kinds_of
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import bar_columns_of, series_table
 from storecore.errors import CorruptData, StorageError
+from storecore.values.times import EARLIEST, LATEST
 from storecore_file.bars.kinds import joined
 from storecore_file.fs.seal import too_deep, unsealed
 
@@ -51,6 +53,10 @@ class Row(NamedTuple):
         """Return whether the partition of its hour must have this row, or a later one."""
         at = expected.get(self.values[0] // HOUR, _NOWHERE)
         return (number_of(self.journal), self.line) <= at
+
+
+def _date(row: Row) -> int:
+    return row.values[0]
 
 
 class Batch(Struct, frozen=True, omit_defaults=True):
@@ -143,9 +149,23 @@ class Known:
         self.line = 0
         self.end = b""
         self.after: str | None = None
-        self.changed: int | None = None  # when the file had last changed, once that is sure
+        self.changed: tuple[int, int] | None = (
+            None  # when the file had last changed, once that is sure
+        )
         self.recorded = 0  # of the last line
         self.rows: dict[Key, list[Row]] = {}
+        self.first, self.last = LATEST, EARLIEST  # of their dates
+        self.unordered: set[Key] = set()  # the series whose rows are not in order of time
+
+    def within(self, key: Key, first: int, last: int) -> Sequence[Row]:
+        """Return the rows of a series from instant `first` to `last`, in the order of writing."""
+        rows = self.rows.get(key)
+        if rows is None:
+            return ()
+        if key in self.unordered:
+            return [row for row in rows if first <= row.values[0] <= last]
+        start = bisect_left(rows, first, key=_date)
+        return rows[start : bisect_right(rows, last, start, key=_date)]
 
 
 def take_in(known: Known, path: Path, line: bytes) -> None:
@@ -160,6 +180,8 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
         raise CorruptData(f"{path}: found line {batch.n}, expected {known.line + 1}", path)
     known.after = batch.after if batch.n == 1 else known.after
     known.line = batch.n
+    known.first = min(known.first, min(batch.date, default=LATEST))
+    known.last = max(known.last, max(batch.date, default=EARLIEST))
     known.recorded = max(batch.recorded or _begun(path.name), known.recorded + 1)
     known.length += len(line)
     known.end = line[-LINE_END:]
@@ -168,9 +190,10 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
     kinds, further = _further(batch, path)
     for symbol, values, more in zip(batch.symbol, rows, further, strict=True):
         key = (symbol, batch.timeframe)
-        known.rows.setdefault(key, []).append(
-            Row(path.name, batch.n, values, kinds, more, known.recorded)
-        )
+        found = known.rows.setdefault(key, [])
+        if found and found[-1].values[0] > values[0]:
+            known.unordered.add(key)
+        found.append(Row(path.name, batch.n, values, kinds, more, known.recorded))
 
 
 def _further(batch: Batch, path: Path) -> tuple[Mapping[str, str], Iterable[tuple[Any, ...]]]:
