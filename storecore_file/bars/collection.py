@@ -31,16 +31,15 @@ from storecore.knowledge.versions import Forming, Unreplaced, Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.times import EVER, LATEST, TimeRange
-from storecore_file.bars.appended import before, counting, with_rows
-from storecore_file.bars.decoded import CACHE_BYTES, Decoded, NotKeptError
+from storecore_file.bars.appended import Known, behind, tails_of
+from storecore_file.bars.decoded import CACHE_BYTES, Decoded
 from storecore_file.bars.history import BarHistory, dated, parted
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.inventory import Inventory, SeriesFolder
-from storecore_file.bars.journal import Flushed, Journal, KindsChangedError, Pending
+from storecore_file.bars.journal import Journal, KindsChangedError, Waiting
 from storecore_file.bars.journal_integrity import JournalProof, journal_issues
-from storecore_file.bars.journal_lines import Row
 from storecore_file.bars.kinds import Kinds, KnownKinds
-from storecore_file.bars.layout import Partition, layout_of
+from storecore_file.bars.layout import layout_of
 from storecore_file.bars.originals import (
     End,
     Sorted,
@@ -427,7 +426,7 @@ class Bars(BarCollection):
         The journal is looked at before the partitions, and the log of replaced bars after them, as
         by those who read the files.
         """
-        waiting = self._journal.within(symbols, timeframe, span)
+        waiting = self._journal.waiting(symbols, timeframe, span)
         ended = LATEST if forming is None else forming.ended
         if waiting:
             found = self._kept_and_waiting(symbols, timeframe, span, names, waiting, ended)
@@ -448,30 +447,24 @@ class Bars(BarCollection):
         timeframe: str,
         span: TimeRange,
         names: Names,
-        waiting: dict[str, Pending],
+        waiting: dict[str, Waiting],
         ended: int,
     ) -> list[Pieces | None]:
         """Return what `_kept_bars` does, given the rows of the range that are in the journal."""
-        found: list[Pieces | None] = []
-        rows: list[Sequence[Row]] = []
-        for symbol in symbols:
-            pending, partitions = waiting.get(symbol), list[tuple[Partition, Flushed]]()
-            own = self._decoded.pieces((symbol, timeframe), span, names, ended, partitions)
-            new: Sequence[Row] = ()
-            if own is not None and pending is not None:
-                try:
-                    new = counting(pending, partitions, ended)
-                    own = before(own, new) if new else own
-                except NotKeptError:
-                    own, new = None, ()
-            found.append(own)
-            rows.append(new)
-        if not self._journal.are_there(*waiting.values()):  # flushed meanwhile
-            return [
-                None if symbol in waiting else own
-                for symbol, own in zip(symbols, found, strict=True)
-            ]
-        return with_rows(found, rows, names, span.newest) if any(rows) else found
+        looked: list[Known] = [[] for _ in symbols]
+        found = [
+            self._decoded.pieces((symbol, timeframe), span, names, ended, partitions)
+            for symbol, partitions in zip(symbols, looked, strict=True)
+        ]
+        places = [place for place, symbol in enumerate(symbols) if symbol in waiting]
+        tails = tails_of([(waiting[symbols[place]], looked[place]) for place in places])
+        for place, tail in zip(places, tails, strict=True):
+            found[place] = behind(found[place], tail, span, names, ended)
+        files = {name for each in waiting.values() for name in each.files}
+        if not self._journal.has_all(files):  # flushed meanwhile
+            for place in places:
+                found[place] = None
+        return found
 
     def _cold(
         self, symbol: str, timeframe: str, load: Callable[[Series], Callable[[], pa.Table]]

@@ -6,7 +6,6 @@ earlier release does not find `volume`, and refuses the line: it would drop what
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from math import isfinite
@@ -53,10 +52,6 @@ class Row(NamedTuple):
         """Return whether the partition of its hour must have this row, or a later one."""
         at = expected.get(self.values[0] // HOUR, _NOWHERE)
         return (number_of(self.journal), self.line) <= at
-
-
-def _date(row: Row) -> int:
-    return row.values[0]
 
 
 class Batch(Struct, frozen=True, omit_defaults=True):
@@ -155,17 +150,6 @@ class Known:
         self.recorded = 0  # of the last line
         self.rows: dict[Key, list[Row]] = {}
         self.first, self.last = LATEST, EARLIEST  # of their dates
-        self.unordered: set[Key] = set()  # the series whose rows are not in order of time
-
-    def within(self, key: Key, first: int, last: int) -> Sequence[Row]:
-        """Return the rows of a series from instant `first` to `last`, in the order of writing."""
-        rows = self.rows.get(key)
-        if rows is None:
-            return ()
-        if key in self.unordered:
-            return [row for row in rows if first <= row.values[0] <= last]
-        start = bisect_left(rows, first, key=_date)
-        return rows[start : bisect_right(rows, last, start, key=_date)]
 
 
 def take_in(known: Known, path: Path, line: bytes) -> None:
@@ -190,10 +174,8 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
     kinds, further = _further(batch, path)
     for symbol, values, more in zip(batch.symbol, rows, further, strict=True):
         key = (symbol, batch.timeframe)
-        found = known.rows.setdefault(key, [])
-        if found and found[-1].values[0] > values[0]:
-            known.unordered.add(key)
-        found.append(Row(path.name, batch.n, values, kinds, more, known.recorded))
+        row = Row(path.name, batch.n, values, kinds, more, known.recorded)
+        known.rows.setdefault(key, []).append(row)
 
 
 def _further(batch: Batch, path: Path) -> tuple[Mapping[str, str], Iterable[tuple[Any, ...]]]:
