@@ -156,7 +156,7 @@ class FileDataStore(Store):
 
         What is known there of a file's times may be seconds old.
         """
-        is_elsewhere = prices.is_symlink() or prices.is_mount()
+        is_elsewhere = os.path.islink(prices) or os.path.ismount(prices)  # noqa: PTH114 raises less
         on_network = self._is_on_network or (is_elsewhere and is_on_network(prices))
         return 0 if on_network else self._cache_bytes
 
