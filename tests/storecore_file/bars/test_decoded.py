@@ -18,6 +18,7 @@ import pytest
 from storecore import PriceBar
 from storecore.errors import ConfigError, CorruptData, InvalidData, StorageError
 from storecore_file import FileDataStore
+from storecore_file.bars import appended
 from storecore_file.bars.decoded import Decoded
 from storecore_file.bars.recorded import Recorded
 from storecore_file.fs import disk, mounts
@@ -231,6 +232,47 @@ def test_a_journal_that_is_flushed_while_it_is_read_is_read_again(base, filled, 
     monkeypatch.setattr(Decoded, "pieces", then_flushed)
     found = filled.read_bar_table(SYMBOLS, DAY + timedelta(403))
     assert found["close"].to_pylist() == [2.0] * 3
+    check(filled, base)
+
+
+@pytest.fixture
+def converted(monkeypatch):
+    """The numbers of rows of the journal that are converted, question by question."""
+    numbers, real = [], appended._columns
+    monkeypatch.setattr(
+        appended, "_columns", lambda rows: [numbers.append(len(rows)), real(rows)][1]
+    )
+    return numbers
+
+
+def test_rows_of_the_journal_are_converted_once(filled, other, converted):
+    answers(filled)
+    append(other, 403, 3)
+    settle()
+    for first in (400, 402, 404):  # whatever the range
+        found = filled.read_bar_table(SYMBOLS, DAY + timedelta(first))
+        assert len(found) == 3 * (406 - first)
+    assert converted == [9]
+
+
+def test_only_series_with_other_rows_are_converted_again(filled, other, converted):
+    answers(filled)
+    append(other, 403)
+    settle()
+    filled.read_bar_table(SYMBOLS, DAY)
+    other.write_bar_table(table([*bars("A", 404, 1), *bars("B", 404, 1)]))
+    found = filled.read_bar_table(SYMBOLS, DAY + timedelta(403))
+    assert found["symbol"].to_pylist() == ["A", "A", "B", "B", "C"]
+    assert converted == [3, 4]
+
+
+def test_rows_that_a_partition_has_taken_in_are_not_added_to_it(base, filled, other, converted):
+    answers(filled)
+    append(other, 403)
+    filled.read_bar_table(SYMBOLS, DAY)
+    other.write_bars("A", bars("A", 403, 1, close=9.0))  # takes in the row of A alone
+    settle()
+    check(filled, base)
     check(filled, base)
 
 
