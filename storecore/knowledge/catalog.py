@@ -16,6 +16,7 @@ from storecore.values.suggestions import nearest as most_alike
 from storecore.values.times import EVER, exact_instant, to_datetime
 
 _NOTHING = Coverage(None, None, 0)
+_ANY = "any"
 
 
 def symbols(known: Known, timeframe: str | None = None) -> list[str]:
@@ -54,6 +55,7 @@ def nearest(known: Known, symbol: str) -> list[str]:
 def fundamental_symbols(known: Known) -> list[str]:
     """Return the symbols of which a fundamental was known."""
     listed = {*method_of(known.store, "fundamental_symbols")(), *_removed(known, "fundamentals")}
+    _check_kept(known, "fundamental_versions")
     return [each for each in sorted(listed) if known.fundamental(each, known.at)]
 
 
@@ -83,6 +85,7 @@ def _series(
     if not known.is_present():
         removed = _removed_series(known, symbol, timeframe)
         series = dict.fromkeys(removed, _NOTHING) | series
+        _check_kept(known, "bar_versions")
     for key, whole in sorted(series.items()):
         if _is_known(known, *key, whole):
             yield _Series(*key, whole)
@@ -136,6 +139,16 @@ def _removed(known: Known, kind: str) -> set[str]:
         return set()
     found = known.store.corrections(to_datetime(known.recorded, aware=True))
     return {each.symbol for each in found if each.kind == kind}
+
+
+def _check_kept(known: Known, versions: str) -> None:
+    """Raise `HistoryPruned` if `recorded` was pruned: what is gone since may have gone whole.
+
+    Any name will do: a pruned moment is refused for all of them (law K3).
+    """
+    if known.recorded is not None:
+        moment = to_datetime(known.recorded, aware=True)
+        getattr(known.store, versions)(_ANY, moment, moment, recorded=moment)
 
 
 def _ended(known: Known, symbol: str, timeframe: str, whole: Coverage) -> Coverage:

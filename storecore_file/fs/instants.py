@@ -35,7 +35,7 @@ class InstantFile:
         self._lock_timeout = lock_timeout
 
     def exists(self) -> bool:
-        """Return whether there is a file. Raises `StorageError` if that cannot be found out.
+        """Return whether there is a file. Raises `StorageError` if its folder cannot be searched.
 
         A writer that took a file which it may not see for none would be recorded too early.
         """

@@ -21,7 +21,7 @@ from storecore import (
     open_store,
 )
 from storecore.knowledge import clock
-from storecore.testing.records import bar, event, fundamental
+from storecore.testing.records import EVER_UTC, bar, decision, event, fundamental
 from storecore.values.times import exact_instant, to_datetime
 
 BASE = datetime(2026, 3, 30)  # the month before is shorter
@@ -330,6 +330,50 @@ def test_a_recording_of_the_future_or_of_the_pruned_past_has_no_answer(kept):
     for ask in calls:
         with pytest.raises(HistoryPruned):
             ask()
+
+
+CATALOG = ["symbols", "inventory", "fundamental_symbols", "event_symbols"]
+
+
+@pytest.mark.parametrize("ask", [*CATALOG, "nearest", "timeframes"])
+def test_k3_a_catalog_of_the_pruned_past_has_no_answer_though_nothing_is_left_to_list(kept, ask):
+    kept.write_bars("A", [bar(symbol="A")])
+    kept.write_fundamental("A", fundamental(symbol="A"))
+    kept.write_event(event(symbol="A"))
+    then = now(kept)
+    question = getattr(kept.at(then + DAY, recorded=then), ask)
+    given = () if ask in CATALOG else ("A",)
+    assert question(*given)
+    kept.delete_bars("A", *EVER_UTC)
+    kept.delete_fundamentals("A", *EVER_UTC)
+    kept.delete_events(*EVER_UTC)
+    kept.prune_history(now(kept))
+    with pytest.raises(HistoryPruned):
+        question(*given)
+
+
+def test_k3_a_pruned_list_of_one_timeframe_has_no_answer_though_another_one_is_left(kept):
+    kept.write_bars("A", [bar(symbol="A")], timeframe="30m")
+    kept.write_bars("A", [bar(symbol="A")])
+    then = now(kept)
+    view = kept.at(then + DAY, recorded=then)
+    assert view.symbols("30m") == ["A"]
+    kept.delete_bars("A", *EVER_UTC, timeframe="30m")
+    kept.prune_history(now(kept))
+    with pytest.raises(HistoryPruned):
+        view.symbols("30m")
+
+
+def test_k4_a_list_that_was_pruned_since_is_replayed_as_pruned(kept):
+    kept.write_bars("A", [bar(symbol="A")])
+    then = now(kept)
+    view = kept.at(then + DAY, recorded=then)
+    assert view.symbols() == ["A"]
+    kept.log_decision("value", decision(), reads=view.receipt())
+    kept.delete_bars("A", *EVER_UTC)
+    kept.prune_history(now(kept))
+    (logged,) = kept.read_decisions()
+    assert [each.status for each in kept.replay(logged).reads] == ["pruned"]
 
 
 def test_a_live_state_is_the_one_that_was_saved_by_then(kept):
