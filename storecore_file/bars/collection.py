@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
@@ -515,14 +516,19 @@ class Bars(BarCollection):
         self._restore(symbol, timeframe, NONE_REPLACED, dated(given))
 
     def corrected(self, since: int) -> Iterator[tuple[str, str, TimeRange]]:
-        """Return the series in whose log, or in the journal, something may have been replaced."""
-        found = {
-            (line.symbol, line.timeframe)
-            for path in self._history.logs()
-            for line in self._history.lines(path)
-            if line.until >= since
-        }
-        return ((*key, EVER) for key in found | self._journal.series())
+        """Return the series in whose log, or in the journal, something may have been replaced.
+
+        The range is that of the dates of these bars: of a long series, no other partition is read.
+        """
+        # The journal first: what is flushed meanwhile is in the logs then.
+        counting, pending = self._journal.series(), self._journal.all_pending()
+        found = defaultdict[tuple[str, str], list[int]](list)
+        for key in counting & pending.keys():
+            found[key] += (row.values[0] for row in pending[key].rows)
+        for key, dates in self._history.replaced_since(since):
+            found[key] += dates
+        for key, dates in found.items():
+            yield *key, TimeRange(min(dates), max(dates), aware=True)
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""
