@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import logging
 import os
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
@@ -518,7 +519,8 @@ class Bars(BarCollection):
     def corrected(self, since: int) -> Iterator[tuple[str, str, TimeRange]]:
         """Return the series in whose log, or in the journal, something may have been replaced.
 
-        The range is that of the dates of these bars: of a long series, no other partition is read.
+        A series has a range for each partition with dates of these bars: of a long one, no other
+        partition is read.
         """
         # The journal first: what is flushed meanwhile is in the logs then.
         counting, pending = self._journal.series(), self._journal.all_pending()
@@ -528,7 +530,16 @@ class Bars(BarCollection):
         for key, dates in self._history.replaced_since(since):
             found[key] += dates
         for key, dates in found.items():
-            yield *key, TimeRange(min(dates), max(dates), aware=True)
+            for part in self._by_partition(key, dates):
+                yield *key, TimeRange(min(part), max(part), aware=True)
+
+    def _by_partition(self, key: tuple[str, str], dates: Iterable[int]) -> Iterable[list[int]]:
+        """Return dates of a series by the partition that they are in, or would be."""
+        begins = [partition.first for partition in self._series(*key).layout().partitions]
+        found = defaultdict[int, list[int]](list)
+        for date in dates:
+            found[bisect_right(begins, date)].append(date)
+        return found.values()
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""
