@@ -1001,9 +1001,11 @@ class Store(Closing):
         found = self._bars.known([symbol], timeframe, span, None, forming)
         if found is None:
             return None
+        from storecore.bars.query import series_tables
         from storecore.bars.table import bars_of
 
-        return [bar for _, table in found for bar in bars_of(symbol, table, span.aware)]
+        tables = series_tables(found)
+        return [bar for _, table in tables for bar in bars_of(symbol, table, span.aware)]
 
     def known_table(
         self,

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
+    from storecore.bars.query import Panel
 
 
 class Collection:
@@ -150,7 +151,7 @@ class BarCollection(Collection, ABC):
 
     def read_many(
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: tuple[str, ...]
-    ) -> list[tuple[str, pa.Table]]:
+    ) -> list[tuple[str, pa.Table]] | Panel:
         """Return a series table for each symbol that has bars, in the order of `symbols`.
 
         A table has the column `date` and all `columns` except "symbol". It may have others. Of the
@@ -158,6 +159,9 @@ class BarCollection(Collection, ABC):
         `storecore.bars.extra.EVERY` in `columns` stands for all of them. A series with such columns
         but without bars in the range has a table without rows. Of each symbol only `span.newest`
         bars are needed, if that is set; more may be returned.
+
+        A `storecore.bars.query.Panel` has the rows of all series in one table, without further
+        columns, and no more rows than are needed.
         """
         from storecore.bars.extra import completed
         from storecore.bars.table import as_table
@@ -214,7 +218,7 @@ class BarCollection(Collection, ABC):
         span: TimeRange,
         columns: tuple[str, ...] | None,
         forming: Forming,
-    ) -> Iterable[tuple[str, pa.Table]] | None:
+    ) -> Iterable[tuple[str, pa.Table]] | Panel | None:
         """Return a series table a symbol of what a view shows of a range (`History`).
 
         None if the collection does not find out sooner than `read` and `versions` do, which is the

@@ -178,6 +178,12 @@ class BarHistory:
         table = series.completed(joined(both) if both else ended, columns)
         return lambda: newest_rows(table, span.newest)
 
+    def symbols_with_past(
+        self, symbols: Sequence[str], timeframe: str, span: TimeRange, at: int
+    ) -> set[str]:
+        """Return the symbols of which bars of a range may have been replaced after an instant."""
+        return {each for each in symbols if self._has_past((each, timeframe), span, at)}
+
     def _forming(self, series: Series, span: TimeRange, forming: Forming) -> pa.Table:
         bars: Any
         bars, recorded, replaced = self.versions(series, span)

@@ -29,12 +29,10 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple, Protocol, TypeVar
 from zlib import crc32
 
@@ -55,11 +53,9 @@ from storecore.bars.table import (
 )
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
-from storecore.values.fork import reset_after_fork
 from storecore.values.times import to_datetime
 from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.recorded import Recorded
-from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
 
 MAGIC = b"PAR1"
@@ -78,7 +74,6 @@ _SHORT = 2**12  # bytes of a footer of some seven row groups
 _MANY_GROUPS = 16  # of some 3 ms: they are decoded by several threads
 _FEW_GROUPS = 2  # of a long partition: what is asked for is small beside its footer
 _NEAR = 2**12  # bytes: to read them takes less than another call
-_MOST_KEPT = 1_024
 _NUMBERS = {name: number for number, name in enumerate(FIELDS)}
 _ALL = tuple(SERIES.names)
 _ENCODINGS = {"date": "DELTA_BINARY_PACKED", "volume": "BYTE_STREAM_SPLIT"}
@@ -317,6 +312,66 @@ class Content(NamedTuple):
         view[:] = self.content[start : start + len(view)]
 
 
+Keep = Callable[[Sequence[int], pa.Table], None]
+"""Takes the numbers of row groups, and a table that has them one after another."""
+
+
+def columns_of(metadata: Metadata, columns: Collection[str] | None) -> tuple[str, ...]:
+    """Return the date and those of some columns (None: of all) that a partition has."""
+    kinds = metadata.columns or {}
+    if columns is None:
+        return (*_ALL, *kinds)
+    names = tuple(name for name in _ALL if name == "date" or name in columns)
+    return (*names, *(name for name in kinds if is_asked(name, columns)))
+
+
+class _Recorded(Protocol):
+    """A partition that says when its rows were recorded."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """Its metadata."""
+        ...
+
+    def recorded(self) -> Recorded:
+        """Return when the rows of the whole partition were recorded."""
+        ...
+
+    def rows_until(self, last: int) -> int:
+        """Return how many of its bars are dated not after an instant."""
+        ...
+
+
+def known(
+    file: _Recorded, load: Callable[[], pa.Table], last: int, forming: Forming
+) -> Callable[[], pa.Table]:
+    """Return a function that returns what a view shows of the bars up to an instant.
+
+    `load` returns these bars.
+    """
+    groups = file.metadata.groups
+    if last <= forming.ended or not groups or groups[-1].last <= forming.ended:
+        return load
+    recorded = file.recorded()
+
+    def decode() -> pa.Table:
+        table = load()
+        ended = bisect_right(instants_of(table), forming.ended)
+        if ended == len(table):
+            return table
+        late = len(table) - ended
+        reaches_end = groups[-1].last <= last
+        start = file.metadata.rows - late if reaches_end else file.rows_until(forming.ended)
+        found = recorded.between(start, start + late)
+        rows = [row for row, at in enumerate(found, ended) if 0 < at <= forming.at]
+        if len(rows) == len(found):
+            return table
+        kept = table.slice(0, ended)
+        return pa.concat_tables([kept, table.take(rows)]) if rows else kept
+
+    return decode
+
+
 class PartitionFile:
     """A file of bars: its metadata is read at once, its columns when they are needed.
 
@@ -364,13 +419,17 @@ class PartitionFile:
         return self.load(first, last, columns)()
 
     def load(
-        self, first: int, last: int, columns: Collection[str] | None = None
+        self,
+        first: int,
+        last: int,
+        columns: Collection[str] | None = None,
+        keep: Keep | None = None,
     ) -> Callable[[], pa.Table]:
         """Read and check what `rows` needs.
 
-        The function that is returned decodes it, on any thread.
+        The function that is returned decodes it, on any thread, and gives the row groups to `keep`.
         """
-        names = self._names if columns is None else self._chosen(columns)
+        names = columns_of(self.metadata, columns)
         all_groups = self.metadata.groups
         groups = [
             number
@@ -380,11 +439,20 @@ class PartitionFile:
         if not groups:
             return lambda: EMPTY
         if self._file.size <= SMALL:
-            return lambda: between(self._kept_table(names), first, last)
-        self._prove(groups, self._numbers(names))
-        if first <= all_groups[groups[0]].first and all_groups[groups[-1]].last <= last:
-            return lambda: self._table(groups, names)
-        return lambda: between(self._table(groups, names), first, last)
+            groups = list(range(len(all_groups)))
+            table = partial(self._kept_table, groups, names)
+        else:
+            self._prove(groups, self._numbers(names))
+            table = partial(self._table, groups, names)
+        is_whole = first <= all_groups[groups[0]].first and all_groups[groups[-1]].last <= last
+
+        def decode() -> pa.Table:
+            decoded = table()
+            if keep is not None:
+                keep(groups, decoded)
+            return decoded if is_whole else between(decoded, first, last)
+
+        return decode
 
     def load_known(
         self, first: int, last: int, columns: Collection[str] | None, forming: Forming
@@ -393,30 +461,9 @@ class PartitionFile:
 
         The function that is returned decodes it, as that of `load` does.
         """
-        load = self.load(first, last, columns)
-        groups = self.metadata.groups
-        if last <= forming.ended or not groups or groups[-1].last <= forming.ended:
-            return load
-        recorded = self.recorded()
+        return known(self, self.load(first, last, columns), last, forming)
 
-        def decode() -> pa.Table:
-            table = load()
-            ended = bisect_right(instants_of(table), forming.ended)
-            if ended == len(table):
-                return table
-            late = len(table) - ended
-            reaches_end = groups[-1].last <= last
-            start = self.metadata.rows - late if reaches_end else self._rows_until(forming.ended)
-            found = recorded.between(start, start + late)
-            rows = [row for row, at in enumerate(found, ended) if 0 < at <= forming.at]
-            if len(rows) == len(found):
-                return table
-            kept = table.slice(0, ended)
-            return pa.concat_tables([kept, table.take(rows)]) if rows else kept
-
-        return decode
-
-    def _rows_until(self, last: int) -> int:
+    def rows_until(self, last: int) -> int:
         """Return how many bars of the whole partition are dated not after an instant in it."""
         ended = [group.rows for group in self.metadata.groups if group.last <= last]
         cut = self.metadata.groups[len(ended)]
@@ -448,13 +495,8 @@ class PartitionFile:
         self._kept[self._names] = owned(bars)
         self._recorded = recorded
 
-    def _chosen(self, columns: Collection[str]) -> tuple[str, ...]:
-        names = tuple(name for name in _ALL if name == "date" or name in columns)
-        return (*names, *(name for name in self.kinds if is_asked(name, columns)))
-
-    def _kept_table(self, names: tuple[str, ...]) -> pa.Table:
+    def _kept_table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
         if names not in self._kept:
-            groups = list(range(len(self.metadata.groups)))
             self._prove(groups, self._numbers(names))
             self._kept[names] = self._table(groups, names)
         return self._kept[names]
@@ -676,51 +718,3 @@ def metadata_start(view: memoryview) -> int:
     footer = footer_start(view)
     length = int.from_bytes(view[max(0, footer - _SEAL) : footer - 4], "little")
     return footer - _SEAL - length
-
-
-class _Kept:
-    """The small partitions that were read or written last, decoded, by their bytes.
-
-    The open month of a daily series is read and appended to often.
-    """
-
-    def __init__(self) -> None:
-        self.after_fork()
-        reset_after_fork(self)
-
-    def after_fork(self) -> None:
-        """Reset in a forked child: a thread that it does not have may have held the lock."""
-        self._partitions: OrderedDict[tuple[Path, bytes], PartitionFile] = OrderedDict()
-        self._lock = Lock()
-
-    def partition(self, path: Path, content: bytes) -> PartitionFile:
-        """Return the partition with these bytes. Raises `CorruptData`."""
-        with self._lock:
-            kept = self._partitions.pop((path, content), None)
-        kept = kept or PartitionFile(Content(path, content))
-        with self._lock:
-            self._partitions[path, content] = kept
-            if len(self._partitions) > _MOST_KEPT:
-                self._partitions.popitem(last=False)
-        return kept
-
-
-_kept = _Kept()
-
-
-def bars_in(file: OpenFile) -> PartitionFile:
-    """Return the partition in an open file. A small one is kept decoded, by its bytes.
-
-    So the small last partition of each series adds little to a read of many series.
-    """
-    if file.size > SMALL:
-        return PartitionFile(file)
-    content = bytearray(file.size)
-    file.fill(memoryview(content), 0)
-    return _kept.partition(file.path, bytes(content))
-
-
-def keep(path: Path, content: bytes, bars: pa.Table, recorded: Recorded) -> None:
-    """Keep a partition that is about to be written, decoded for the next append or read."""
-    if len(content) <= SMALL:
-        _kept.partition(path, content).hold(bars, recorded)

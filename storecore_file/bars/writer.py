@@ -61,7 +61,6 @@ from storecore_file.bars.partition import (
     Metadata,
     PartitionFile,
     encode,
-    keep,
 )
 from storecore_file.bars.recorded import Recorded
 from storecore_file.bars.series import Series
@@ -906,7 +905,7 @@ class SeriesWriter:
         block, recorded = filled.recorded.written(instant)
         content = self._encoded(filled, instant, block)
         self._disk.stage(path, content, into)
-        keep(path, content, filled.bars, recorded)
+        self._series.decoded.hold(path, content, filled.bars, recorded)
 
     def _encoded(self, filled: _Filled, generation: int, block: bytes) -> bytes:
         others = [each.identity for each in filled.origins if each.name != filled.partition.name]

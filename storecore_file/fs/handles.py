@@ -17,6 +17,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Self
@@ -143,6 +144,7 @@ class OpenFile:
     def __init__(self, path: Path) -> None:
         """Open a file. Raises `FileNotFoundError`, `StorageError` if it is no regular file."""
         self.path = path
+        self.looked_at = time.time_ns()  # before the look: this thread may be held up after it
         self._number, self.found = open_regular(path, READ)
         self.size = self.found.st_size
 

@@ -97,6 +97,22 @@ class Duck:
         return self.file.execute(query, [listed, start, end]).to_arrow_table()
 
 
+class OverFiles:
+    """DuckDB on the files of a store, which it reads as anyone may."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = duckdb.connect()
+        self.files = f"{folder}/prices/*/*.parquet"
+
+    def read(self, symbols, start: datetime, end: datetime) -> pa.Table:
+        listed = [symbols] if isinstance(symbols, str) else symbols
+        query = (
+            "SELECT * FROM read_parquet(?) WHERE symbol IN ? AND date BETWEEN ? AND ? "
+            "ORDER BY symbol, date"
+        )
+        return self.file.execute(query, [self.files, listed, start, end]).to_arrow_table()
+
+
 class Sqlite:
     """SQLite, one table keyed by symbol and date."""
 
@@ -120,6 +136,11 @@ class Sqlite:
         span = [int(np.datetime64(bound, "us").astype("i8")) for bound in (start, end)]
         query = "SELECT * FROM bars WHERE symbol = ? AND date BETWEEN ? AND ? ORDER BY date"
         return [self.file.execute(query, (symbol, *span)).fetchall() for symbol in listed]
+
+    def columns(self, symbol: str, start: datetime, end: datetime) -> pa.Table:
+        (rows,) = self.read(symbol, start, end)
+        columns = zip(*rows, strict=True)
+        return pa.table(dict(zip(("symbol", "date", *FIELDS), map(pa.array, columns), strict=True)))
 
 
 class Bare:

@@ -9,6 +9,7 @@ import pytest
 
 from storecore import PriceBar
 from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
+from storecore_file import FileDataStore
 from storecore_file.bars.partition import encode
 from storecore_file.fs.disk import Disk
 
@@ -82,7 +83,8 @@ def test_the_newest_bars_of_partitions_that_overlap_are_those_that_count(store, 
 
 
 @pytest.mark.usefixtures("small")
-def test_only_the_partitions_that_are_needed_are_opened(store, monkeypatch):
+def test_only_the_partitions_that_are_needed_are_opened(base, monkeypatch):
+    store = FileDataStore(base, cache_bytes=0)
     store.write_bars("AAPL", days(0, 200))
     opened = []
     real = Disk.opened
