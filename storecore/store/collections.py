@@ -95,7 +95,8 @@ class BarCollection(Collection, ABC):
             """Return each series with versions that were replaced at or after an instant.
 
             Series without present bars are among them. The range contains the dates of these
-            versions; it may be wider (`History`).
+            versions; it may be wider. A series may come with several ranges, which do not overlap
+            (`History`).
             """
 
         def prune(self, before: int) -> int:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
@@ -610,14 +612,29 @@ class Bars(BarCollection):
         self._restore(symbol, timeframe, NONE_REPLACED, dated(given))
 
     def corrected(self, since: int) -> Iterator[tuple[str, str, TimeRange]]:
-        """Return the series in whose log, or in the journal, something may have been replaced."""
-        found = {
-            (line.symbol, line.timeframe)
-            for path in self._history.logs()
-            for line in self._history.lines(path)
-            if line.until >= since
-        }
-        return ((*key, EVER) for key in found | self._journal.series())
+        """Return the series in whose log, or in the journal, something may have been replaced.
+
+        A series has a range for each partition with dates of these bars: of a long one, no other
+        partition is read.
+        """
+        # The journal first: what is flushed meanwhile is in the logs then.
+        counting, pending = self._journal.series(), self._journal.all_pending()
+        found = defaultdict[tuple[str, str], list[int]](list)
+        for key in counting & pending.keys():
+            found[key] += (row.values[0] for row in pending[key].rows)
+        for key, dates in self._history.replaced_since(since):
+            found[key] += dates
+        for key, dates in found.items():
+            for part in self._by_partition(key, dates):
+                yield *key, TimeRange(min(part), max(part), aware=True)
+
+    def _by_partition(self, key: tuple[str, str], dates: Iterable[int]) -> Iterable[list[int]]:
+        """Return dates of a series by the partition that they are in, or would be."""
+        begins = [partition.first for partition in self._series(*key).layout().partitions]
+        found = defaultdict[int, list[int]](list)
+        for date in dates:
+            found[bisect_right(begins, date)].append(date)
+        return found.values()
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""

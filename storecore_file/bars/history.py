@@ -242,6 +242,14 @@ class BarHistory:
                 if name.endswith(SUFFIX):
                     yield folder / name
 
+    def replaced_since(self, since: int) -> Iterator[tuple[Key, Sequence[int]]]:
+        """Yield the series and the dates of each line of what was replaced since an instant."""
+        for path in self.logs():
+            for line in self.lines(path):
+                if line.until >= since:
+                    dates = line.date or instants_of(_table(line, path))
+                    yield (line.symbol, line.timeframe), dates
+
     def issues(self) -> Iterator[Issue | None]:
         """Yield the issue of each log, None for a whole one."""
         found, unseen = listed(self.folder) if self._disk.is_folder(self.folder) else ([], [])
