@@ -233,7 +233,7 @@ def test_the_cases_call_the_system(case):
     ("error", "only"),
     [
         (OSError(errno.EIO, "I/O error"), True),
-        (Killed(), False),
+        pytest.param(Killed(), False, marks=SOAK),
         pytest.param(OSError(errno.ENOSPC, "No space left on device"), False, marks=SOAK),
         pytest.param(KeyboardInterrupt(), True, marks=SOAK),
     ],
