@@ -95,7 +95,7 @@ class Duck:
         query = (
             "SELECT * FROM bars WHERE symbol IN ? AND date BETWEEN ? AND ? ORDER BY symbol, date"
         )
-        return self.file.execute(query, [listed, start, end]).to_arrow_table()
+        return self.file.sql(query, params=[listed, start, end]).to_arrow_table()
 
 
 class OverFiles:
@@ -111,7 +111,7 @@ class OverFiles:
             "SELECT * FROM read_parquet(?) WHERE symbol IN ? AND date BETWEEN ? AND ? "
             "ORDER BY symbol, date"
         )
-        return self.file.execute(query, [self.files, listed, start, end]).to_arrow_table()
+        return self.file.sql(query, params=[self.files, listed, start, end]).to_arrow_table()
 
 
 class Sqlite:
