@@ -79,6 +79,17 @@ class Dates:
         self.instants: memoryview[int] = buffer_of(pa.chunked_array([array]), "q")
         self._cut = (LATEST, EARLIEST, 0, 0)
 
+    def shared(self) -> pa.Array:
+        """Return the dates for another partition, in memory that has no others.
+
+        They may stay longer than the partition that they were decoded with.
+        """
+        if self.array.get_total_buffer_size() > self.array.nbytes:
+            own = pa.py_buffer(bytes(self.instants))
+            self.array = pa.Array.from_buffers(self.array.type, len(self.array), [None, own])
+            self.instants = buffer_of(pa.chunked_array([self.array]), "q")
+        return self.array
+
     def cut(self, first: int, last: int) -> tuple[int, int, int, int]:
         """Return a range, where it begins in the dates, and how many of them it has."""
         cut = self._cut  # of the last question: one object, so that threads need no lock
@@ -255,7 +266,7 @@ class _SmallPartition(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        return 4 * len(self.content) + _SMALL
+        return max(4 * len(self.content), self.file.decoded_bytes) + _SMALL
 
 
 class _Folder(NamedTuple):
@@ -423,7 +434,7 @@ class Decoded:
         known = self._dates.setdefault(key, dates)
         if known is dates or not known.array.equals(dates.array):
             return Columns(batch, dates)
-        return Columns(batch.set_column(0, batch.schema.field(0), known.array), known)
+        return Columns(batch.set_column(0, batch.schema.field(0), known.shared()), known)
 
     def keep_times(self, path: str, state: State, times: Recorded) -> None:
         """Keep when the rows of a partition were recorded, if it is kept."""

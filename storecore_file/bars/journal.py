@@ -135,6 +135,10 @@ class Pending(NamedTuple):
             if first <= row.values[0] <= last and self._counts(row, partitions)
         ]
 
+    def since(self, number: int) -> Pending:
+        """Return it without the first rows."""
+        return self._replace(rows=self.rows[number:])
+
     def not_in(self, partitions: Sequence[tuple[Partition, Flushed]]) -> list[Row]:
         """Return the rows that are not in `partitions` yet."""
         return [row for row in self.rows if self._counts(row, partitions)]
@@ -166,12 +170,18 @@ class Waiting:
 
     __slots__ = ("files", "first", "last", "made", "pending")
 
-    def __init__(self, pending: Pending) -> None:
+    def __init__(self, pending: Pending, before: Waiting | None = None) -> None:
+        """Take rows; those of `before`, with which they begin, are not looked at again."""
         self.pending = pending
-        dates = [row.values[0] for row in pending.rows]
+        rows = pending.rows if before is None else pending.rows[len(before.pending.rows) :]
+        dates = [row.values[0] for row in rows]
         self.first, self.last = min(dates), max(dates)
-        self.files = {row.journal for row in pending.rows}
+        self.files = {row.journal for row in rows}
         self.made: Any = None
+        if before is not None:
+            self.first, self.last = min(self.first, before.first), max(self.last, before.last)
+            self.files |= before.files
+            self.made = before.made
 
 
 class Journal:
@@ -424,7 +434,9 @@ class Journal:
             if not any(lengths):
                 return None
             rows = [row for each in found for row in each]
-            kept = self._waiting[key] = lengths, Waiting(self._beside_past(key, rows))
+            # Lines are added to the end of the last file: its rows follow those that are known.
+            before = kept[1] if kept is not None and kept[0][:-1] == lengths[:-1] else None
+            kept = self._waiting[key] = lengths, Waiting(self._beside_past(key, rows), before)
         return kept[1]
 
     def settled(self, key: Key) -> Pending:

@@ -67,13 +67,13 @@ def _columns(pieces: Pieces, names: Names) -> dict[str, pa.Array | pa.ChunkedArr
         return dict(zip(names, columns.some(names).slice(start, rows).columns, strict=True))
     rows = sum([each.rows for each in pieces])
     if rows < _LONG * len(pieces):
-        return dict(zip(names, _copied(pieces, names, rows), strict=True))
+        return dict(zip(names, copied(pieces, names, rows), strict=True))
     batches = [columns.some(names).slice(start, rows) for _, columns, start, rows in pieces]
     return dict(zip(names, pa.Table.from_batches(batches, _schema(names)).columns, strict=True))
 
 
-def _copied(pieces: Pieces, names: Names, rows: int) -> Iterator[pa.Array]:
-    """Yield the columns of pieces, copied."""
+def copied(pieces: Pieces, names: Names, rows: int) -> Iterator[pa.Array]:
+    """Yield the columns of pieces, copied one after another."""
     columns = [list[memoryview]() for _ in names]
     adds = [each.append for each in columns]
     for memory, _, start, count in pieces:

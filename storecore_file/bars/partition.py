@@ -66,6 +66,8 @@ GROUP_ROWS = 2_560
 SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
 _SYMBOLS = pa.field("symbol", pa.dictionary(pa.int32(), pa.string()), nullable=False)
 _LONG = 8_192  # rows
+_MOST_KEPT = 2  # choices of columns of a small partition: all, and others
+_VALUE = 8  # bytes
 SMALL = 2**12  # bytes, of some 80 bars: up to here a partition is kept decoded
 _SEAL = 8  # bytes before the footer: length of the metadata, and its checksum
 _WHOLE = 2**14  # bytes: a file up to this size is read at once
@@ -398,6 +400,11 @@ class PartitionFile:
         return self.metadata.columns or {}
 
     @property
+    def decoded_bytes(self) -> int:
+        """The most memory that its columns take once they are kept decoded, without text."""
+        return _MOST_KEPT * _VALUE * self.metadata.rows * len(self._names)
+
+    @property
     def identity(self) -> int:
         """A number for its content: the checksum of its end, which covers those of its columns."""
         footer = footer_start(self._view)
@@ -492,14 +499,16 @@ class PartitionFile:
 
     def hold(self, bars: pa.Table, recorded: Recorded) -> None:
         """Keep the bars of the whole partition, which the caller knows already."""
-        self._kept[self._names] = owned(bars)
+        self._kept = {self._names: owned(bars)}
         self._recorded = recorded
 
     def _kept_table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
-        if names not in self._kept:
+        kept = self._kept  # which threads replace as a whole
+        if names not in kept:
             self._prove(groups, self._numbers(names))
-            self._kept[names] = self._table(groups, names)
-        return self._kept[names]
+            others = {} if len(kept) >= _MOST_KEPT else kept
+            kept = self._kept = {**others, names: self._table(groups, names)}
+        return kept[names]
 
     def _opened(self) -> tuple[Metadata, bytes]:
         """Return the metadata and the footer, both checked."""

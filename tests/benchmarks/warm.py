@@ -91,6 +91,7 @@ def measure(folder: Path, count: int, days: int, steps: int) -> Iterator[Figure]
     ours.read(symbols, START, END)
     yield from reads(ours, peers, symbols)
     yield from backtests(ours, peers, symbols, dates, steps)
+    yield from views(ours, symbols, dates)
     yield from beside_a_writer(ours, symbols, dates)
 
 
@@ -136,16 +137,27 @@ def backtests(
         for day in chosen:
             read(day)
 
-    def view(day: datetime) -> object:
-        until = day + timedelta(days=1)  # by then the bar of the day has ended
-        return ours.store.at(until).read_bar_table(symbols, day, day)
-
     own = partial(all_days, lambda day: ours.read(symbols, day, day))
     for name, asked, rounds in (("ArcticDB", 20, 2), ("DuckDB", 1.2, 9)):
         theirs = partial(all_days, lambda day, read=peers[name]: read(symbols, day, day))
         yield figure(f"{len(chosen)} days, all symbols each", name, asked, rounds, theirs, own)
-    known = partial(all_days, view)
+    known = partial(all_days, lambda day: seen(ours, symbols, day, day))
     yield figure("the same through store.at(day)", "without it", 0.9, 15, own, known)
+
+
+def views(ours: Storecore, symbols: list[str], dates: np.ndarray) -> Iterator[Figure]:
+    """Read all symbols through the view of a time, and without it."""
+    all_years = dates[0].item(), dates[-1].item()
+    spans = {"1 day": DAY, "1 month": MONTH, "1 year": YEAR, "20 years": all_years}
+    for name, span in spans.items():
+        plain, known = partial(ours.read, symbols, *span), partial(seen, ours, symbols, *span)
+        rounds = 9 if span is all_years else 25
+        yield figure(f"all symbols, {name}, store.at(t)", "without it", 0.9, rounds, plain, known)
+
+
+def seen(ours: Storecore, symbols: list[str], start: datetime, end: datetime) -> object:
+    """Read bars through the view of a time by which the last of them has ended."""
+    return ours.store.at(end + timedelta(days=1)).read_bar_table(symbols, start, end)
 
 
 def beside_a_writer(ours: Storecore, symbols: list[str], dates: np.ndarray) -> Iterator[Figure]:

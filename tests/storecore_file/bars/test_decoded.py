@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import itertools
 import os
 import pickle
 import random
 import shutil
+import signal
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -15,12 +17,13 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from storecore import PriceBar
+from storecore import PriceBar, open_store
 from storecore.errors import ConfigError, CorruptData, InvalidData, StorageError
 from storecore_file import FileDataStore
 from storecore_file.bars import appended
 from storecore_file.bars.decoded import Decoded
 from storecore_file.bars.recorded import Recorded
+from storecore_file.bars.writer import SeriesWriter
 from storecore_file.fs import disk, mounts
 from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.stat import NO_FILE
@@ -255,7 +258,7 @@ def test_rows_of_the_journal_are_converted_once(filled, other, converted):
     assert converted == [9]
 
 
-def test_only_series_with_other_rows_are_converted_again(filled, other, converted):
+def test_only_rows_that_are_new_are_converted(filled, other, converted):
     answers(filled)
     append(other, 403)
     settle()
@@ -263,7 +266,35 @@ def test_only_series_with_other_rows_are_converted_again(filled, other, converte
     other.write_bar_table(table([*bars("A", 404, 1), *bars("B", 404, 1)]))
     found = filled.read_bar_table(SYMBOLS, DAY + timedelta(403))
     assert found["symbol"].to_pylist() == ["A", "A", "B", "B", "C"]
-    assert converted == [3, 4]
+    assert converted == [3, 2]
+
+
+@pytest.mark.parametrize("before", [404, 402], ids=["after the others", "over the others"])
+def test_rows_that_come_one_after_another_are_seen(base, filled, other, before):
+    """Those of a series are added to what was made of the rows before, or all are made anew."""
+    answers(filled)
+    for first, close in ((before, 4.0), (405, 5.0), (406, 6.0), (405, 7.0), (403, 8.0)):
+        append(other, first, close=close)
+        check(filled, base)
+        settle()
+        check(filled, base)
+    other.write_bar_table(table([*bars("A", 410, 1), *bars("B", 411, 2)]))
+    check(filled, base)
+    append(other, 413, vwap=1.0)
+    append(other, 414)
+    check(filled, base)
+
+
+def test_rows_behind_a_tail_without_rows_are_seen(base, filled, other):
+    append(other, 402)
+    settle()
+    answers(filled)
+    other.write_bars("A", bars("A", 402, 1, close=9.0))  # takes in the row of A
+    settle()
+    check(filled, base)
+    append(other, 403)
+    append(other, 404)
+    check(filled, base)
 
 
 def test_rows_that_a_partition_has_taken_in_are_not_added_to_it(base, filled, other, converted):
@@ -299,7 +330,97 @@ def test_a_file_that_comes_back_beside_others_is_seen(base, filled, other, tmp_p
     check(filled, base)
 
 
-@pytest.mark.parametrize("name", ["2026-01--2026-10.parquet", "2027-02.parquet"])
+FIRST, SECOND = "2026-01--2026-10.parquet", "2027-02.parquet"
+
+
+def write_two_of_one_size(path, other):
+    """Write bars into a file until it was as large before; return what it was, and their close."""
+    by_size = {}
+    for number in range(64):
+        close = 3.0 + number
+        other.write_bars("A", bars("A", 250, 10, close))
+        size = path.stat().st_size
+        if size in by_size:
+            settle()
+            return by_size[size]
+        os.link(path, path.with_name(f".{number}"))  # its inode stays its own
+        by_size[size] = path.with_name(f".{number}"), close
+    raise AssertionError("each file has another size")
+
+
+def test_an_older_file_written_over_a_newer_one_of_its_size_and_time_is_seen(base, filled, other):
+    path = base / "prices" / "A" / FIRST
+    older, close = write_two_of_one_size(path, other)
+    answers(filled)
+    before = path.stat()
+    path.write_bytes(older.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+    assert after.st_mtime_ns == before.st_mtime_ns
+    assert filled.read_bars("A", DAY + timedelta(250))[0].close == close
+    check(filled, base)
+
+
+def test_an_older_file_that_is_renamed_back_is_seen(base, filled, other):
+    path = base / "prices" / "A" / FIRST
+    older, close = write_two_of_one_size(path, other)
+    at = path.stat()
+    os.utime(older, ns=(at.st_atime_ns, at.st_mtime_ns))
+    answers(filled)
+    older.rename(path)
+    assert filled.read_bars("A", DAY + timedelta(250))[0].close == close
+    check(filled, base)
+
+
+def test_a_folder_of_bars_that_is_exchanged_for_another_is_seen(base, filled, other, tmp_path):
+    shutil.copytree(base / "prices", tmp_path / "older")
+    other.write_bars("A", bars("A", 250, 10, 4.5))
+    other.delete_bars("B", DAY, DAY + timedelta(999))
+    settle()
+    answers(filled)
+    os.rename(base / "prices", tmp_path / "newer")
+    os.rename(tmp_path / "older", base / "prices")
+    check(filled, base)
+    settle()
+    check(filled, base)
+    (base / "prices" / "A").rename(tmp_path / "A")
+    (base / "prices" / "A").symlink_to(tmp_path / "newer" / "A")
+    assert filled.read_bars("A", DAY + timedelta(250))[0].close == 4.5
+    check(filled, base)
+
+
+def test_a_partition_that_someone_removes_is_gone(base, filled):
+    answers(filled)
+    (base / "prices" / "A" / SECOND).unlink()
+    assert len(filled.read_bars("A")) == 300
+    check(filled, base)
+    shutil.rmtree(base / "prices" / "B")
+    assert filled.read_bars("B") == []
+    check(filled, base)
+
+
+def test_a_partition_under_another_name_is_refused_though_it_is_kept(base, filled):
+    answers(filled)
+    folder = base / "prices" / "A"
+    (folder / SECOND).rename(folder / "2027-03.parquet")
+    with pytest.raises(CorruptData, match="2027-03"):
+        filled.read_bar_table(SYMBOLS)
+
+
+def test_a_partition_without_bars_is_kept_like_others(base, filled, other, monkeypatch):
+    monkeypatch.setattr(SeriesWriter, "_remove", lambda self, partitions: None)
+    monkeypatch.setattr("storecore_file.bars.journal.Pending.needs", lambda self, flushed: True)
+    other.delete_bars("B", DAY, DAY + timedelta(999))
+    assert [*(base / "prices" / "B").glob("*.parquet")] != []
+    settle()
+    check(filled, base)
+    assert ("B", "1d") in filled._bars._decoded._folders
+    append(other, 300, 2)
+    check(filled, base)
+
+
+@pytest.mark.parametrize("name", [FIRST, SECOND])
 def test_damage_in_place_is_found_though_size_and_time_stay(base, filled, name):
     answers(filled)
     path = base / "prices" / "A" / name
@@ -339,6 +460,33 @@ def test_memory_stays_within_the_budget(base, filled):
             assert pa.total_allocated_bytes() - before <= budget
         check(store, base)
         assert kept.bytes <= budget
+
+
+@pytest.mark.parametrize("budget", [1, 2_000, 9_000, 2**100])
+def test_answers_are_right_whatever_the_budget(base, filled, other, budget):
+    with FileDataStore(base, durability="os", cache_bytes=budget) as store:
+        for first in (390, 410):
+            check(store, base)
+            assert store._bars._decoded.bytes <= budget
+            append(other, first)
+            other.write_bars("C", bars("C", first, 5, 3.0))
+        check(store, base)
+
+
+def test_dates_that_a_partition_shares_keep_no_others_in_memory(base):
+    long = [bars("LONG", 0, 40_000), bars("A", 0, 2_560)]
+    before = pa.total_allocated_bytes()
+    with FileDataStore(base, durability="os", cache_bytes=4_000_000) as store:
+        for each in long:
+            store.write_bars(each[0].symbol, each)
+        settle()
+        store.read_bar_table("LONG", columns=["close"])
+        store.read_bar_table("A", columns=["close"])
+        kept = store._bars._decoded
+        for path in [each for each in kept._partitions if "LONG" in each]:
+            kept._keep(kept._partitions, path, kept._partitions[path]._replace(groups={}))
+        gc.collect()
+        assert pa.total_allocated_bytes() - before <= kept.bytes
 
 
 def test_what_was_used_last_stays(base, opened):
@@ -406,6 +554,31 @@ def test_a_forked_child_begins_with_nothing(base, filled):
     assert filled._bars._decoded.bytes
 
 
+def test_a_child_forked_while_threads_read_and_evict_reads_for_itself(base, filled):
+    over = threading.Event()
+
+    def look(store):
+        while not over.is_set():
+            store.read_bar_table(SYMBOLS)
+
+    with FileDataStore(base, durability="os", cache_bytes=60_000) as store:
+        threads = [threading.Thread(target=look, args=[store]) for _ in range(2)]
+        for each in threads:
+            each.start()
+        children = []
+        for _ in range(5):
+            child = os.fork()
+            if not child:
+                signal.alarm(30)  # if it waits for a lock that a thread had
+                os._exit(0 if len(store.read_bar_table(SYMBOLS)) == 909 else 1)
+            children.append(child)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(each, 0)[1]) for each in children]
+        over.set()
+        for each in threads:
+            each.join()
+    assert codes == [0] * 5
+
+
 def test_threads_see_each_bar_old_or_new_while_others_are_kept(base, filled, other):
     over, wrong = threading.Event(), []
 
@@ -464,6 +637,9 @@ def test_of_many_choices_of_columns_few_are_kept(filled, base):
         filled.read_bar_table(SYMBOLS, columns=["date", *chosen])
     for kept in filled._bars._decoded._partitions.values():
         assert all(len(each._chosen) <= 8 for each in kept.groups.values())
+    small = filled._bars._decoded._small.values()
+    assert small
+    assert all(len(each.file._kept) <= 2 for each in small)
     check(filled, base)
 
 
@@ -528,6 +704,17 @@ def test_prices_that_lie_on_a_network_are_not_kept(base, filled, tmp_path, monke
     with FileDataStore(base) as store:
         assert store._bars._decoded.budget == 0
         assert len(store.read_bars("A")) == 303
+
+
+@pytest.mark.parametrize("given", ["-1", "1.5", "true", '"256 MiB"', '"1"', "[1]"])
+def test_a_configured_budget_that_is_no_number_of_bytes_is_refused(
+    base, tmp_path, monkeypatch, given
+):
+    config = tmp_path / "storecore.toml"
+    config.write_text(f'[store]\nbackend = "file"\nbase_path = "{base}"\ncache_bytes = {given}\n')
+    monkeypatch.setenv("STORECORE_CONFIG", str(config))
+    with pytest.raises(ConfigError, match="cache_bytes"):
+        open_store()
 
 
 @pytest.mark.parametrize("given", [-1, 1.5, True, "1"])
