@@ -88,6 +88,9 @@ class _Survey(NamedTuple):
     symbols: frozenset[str | None]
 
 
+_Recorded = int | Sequence[int | None]
+"""The instant at which events are recorded: that of all, or of each (None: not known)."""
+
 _Lines = tuple[Path, int, Sequence[bytes], list[Appended], int]
 """Lines that were appended: their log, its length by then, they, their events, the last number."""
 
@@ -221,11 +224,10 @@ class Events(EventCollection):
             appended = self._append(day, given, effect, at)
         self._follow(day, appended)
 
-    def _append(self, day: str, given: list[Appended], effect: Effect | None, at: int) -> _Lines:
-        """Append events to their day, under the lock.
-
-        `at` is the instant at which they are recorded.
-        """
+    def _append(
+        self, day: str, given: list[Appended], effect: Effect | None, at: _Recorded
+    ) -> _Lines:
+        """Append events to their day, under the lock. `at` is when they are recorded."""
         try:
             return self._append_to_log(day, given, effect, at)
         except _SealedFurther:
@@ -233,17 +235,21 @@ class Events(EventCollection):
             return self._append_to_log(day, given, effect, at)
 
     def _append_to_log(
-        self, day: str, given: list[Appended], effect: Effect | None, at: int
+        self, day: str, given: list[Appended], effect: Effect | None, at: _Recorded
     ) -> _Lines:
         lines: Sequence[bytes] = ()
 
         def lines_after(last: bytes | None, number: int | None) -> tuple[Sequence[bytes], int]:
             nonlocal lines
             first = (self._number(last, day) if number is None else number) + 1
-            lines = [
-                sealed(b'%b,"recorded":%d,"n":%d}' % (encoded[:-1], at, number))
-                for number, (_, encoded) in enumerate(given, first)
-            ]
+            lines = (
+                [
+                    sealed(b'%b,"recorded":%d,"n":%d}' % (encoded[:-1], at, number))
+                    for number, (_, encoded) in enumerate(given, first)
+                ]
+                if isinstance(at, int)
+                else _restored_lines(given, at, first)
+            )
             return lines, first + len(lines) - 1
 
         path = self._log_path(day)
@@ -393,13 +399,30 @@ class Events(EventCollection):
             return number - len(self.past(EARLIEST))
 
     def restore(self, versions: list[Version[Event]]) -> None:
-        """Append versions of another store, day by day, each day sealed with them."""
+        """Append versions of another store, day by day.
+
+        A day is sealed with them, unless it has more sealed events than others by then: a copy of a
+        long day comes in parts, and would rewrite it for each of them.
+        """
         by_day: dict[str, list[Version[Event]]] = {}
         for version in versions:
             by_day.setdefault(version[0].timestamp.date().isoformat(), []).append(version)
         for day, found in by_day.items():
             with self._locked():
-                self._restore_day(day, found)
+                if self._may_stay_open(day, found):
+                    self._restore_lines(day, found)
+                else:
+                    self._restore_day(day, found)
+
+    def _may_stay_open(self, day: str, versions: list[Version[Event]]) -> bool:
+        with self._opened(day) as old:
+            late = old.last - old.through + len(versions)
+            return late < old.through and all(until is None for _, _, until in versions)
+
+    def _restore_lines(self, day: str, versions: list[Version[Event]]) -> None:
+        given = [(event, encode_event(event)) for event, _, _ in versions]
+        recorded = [recorded for _, recorded, _ in versions]
+        self._follow(day, self._append(day, given, None, recorded))
 
     def _restore_day(self, day: str, versions: list[Version[Event]]) -> None:
         with self._opened(day) as old:
@@ -685,6 +708,16 @@ class Events(EventCollection):
 def _within(days: list[str], span: TimeRange) -> list[str]:
     first, last = (str(to_datetime(at, aware=False).date()) for at in span[:2])
     return [day for day in days if first <= day <= last]
+
+
+def _restored_lines(
+    given: Sequence[Appended], recorded: Sequence[int | None], first: int
+) -> list[bytes]:
+    lines = list[bytes]()
+    for number, ((_, encoded), at) in enumerate(zip(given, recorded, strict=True), first):
+        known = b"" if at is None else b',"recorded":%d' % at
+        lines.append(sealed(b'%b%b,"n":%d}' % (encoded[:-1], known, number)))
+    return lines
 
 
 def _time(held: Held) -> datetime:

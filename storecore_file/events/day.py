@@ -57,6 +57,10 @@ class Day:
 
         A few of them are held at a time.
         """
+        if self._sealed is None:
+            return self._late_rows(query)
+        if self._log is None:
+            return self._sealed_rows(query)
         return merge(self._sealed_rows(query), self._late_rows(query), key=_time)
 
     def answer(self, query: EventQuery) -> list[Held]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,6 +61,17 @@ def decode_line(line: bytes, log: Path) -> Line:
     return _decoded(_LINES, line, log)
 
 
+def decode_lines(lines: Sequence[bytes], log: Path) -> list[Line]:
+    """Return lines decoded, quicker than one by one. Raises as `decode_line` does."""
+    try:
+        found = [_LINES.decode(unsealed(line)) for line in lines]
+    except (ValueError, RecursionError):
+        return [decode_line(line, log) for line in lines]  # raises, with the line in its message
+    for day in {each.timestamp.date() for each in found}:
+        _check_day(day, log)
+    return found
+
+
 def decode_head(line: bytes, log: Path) -> Head:
     """Return the head of a line. Raises `CorruptData` naming the log."""
     return _decoded(_HEADS, line, log)
@@ -72,10 +84,13 @@ def _decoded(decoder: msgspec.json.Decoder[_Decoded], line: bytes, log: Path) ->
         raise _not_whole(line, log, error) from error
     except RecursionError as error:
         raise too_deep(log, line) from error
-    if found.timestamp.date().isoformat() != log.stem:
-        found_day = found.timestamp.date()
-        raise CorruptData(f"{log}: expected events of its day, found {found_day}", log)
+    _check_day(found.timestamp.date(), log)
     return found
+
+
+def _check_day(found: date, log: Path) -> None:
+    if found.isoformat() != log.stem:
+        raise CorruptData(f"{log}: expected events of its day, found {found}", log)
 
 
 def _not_whole(line: bytes, log: Path, error: ValueError) -> CorruptData:

@@ -6,21 +6,22 @@ numbers must follow each other.
 
 from __future__ import annotations
 
+import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from hashlib import blake2b
-from itertools import islice
-from pathlib import Path
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 from storecore.errors import CorruptData
 from storecore.events import EventQuery, encode_event, event_filter
 from storecore.models import Event
-from storecore.values.times import EVER, exact_instant
-from storecore_file.events.days import Head, Line, decode_head, decode_line, number_of
+from storecore.values.times import EARLIEST, EVER, LATEST, exact_instant, to_datetime
+from storecore_file.events.days import Head, Line, decode_head, decode_line, decode_lines, number_of
 from storecore_file.events.history import Held
-from storecore_file.events.index import BLOCK, known_blocks
+from storecore_file.events.index import BLOCK, Block, known_blocks
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.logs import last_line_in, line_blocks
@@ -30,14 +31,15 @@ _ALL = EventQuery(EVER)
 _GAP = 2**12  # bytes between two lines that are read all the same
 _HELD = 2**22  # bytes: the events of a log that is not longer are sorted as they are
 _AT_ONCE = 256  # lines that are decoded together
+_END = sys.maxsize, datetime.max.replace(tzinfo=UTC)  # behind all steps
 
 
 class Found(NamedTuple):
-    """A line that answers a question: its place in the log, and its head, or all of it decoded."""
+    """A line that answers a question: its place in the log, and its head decoded."""
 
     at: int
     line: bytes
-    head: Head | Line
+    head: Head
 
 
 class OpenDay:
@@ -62,12 +64,7 @@ class OpenDay:
         line = last_line_in(self._file, is_sealed)
         return 0 if line is None else number_of(line, self.path)
 
-    def found(
-        self,
-        query: EventQuery = _ALL,
-        after: int = 0,
-        decode: Callable[[bytes, Path], Head | Line] = decode_head,
-    ) -> Iterator[Found]:
+    def found(self, query: EventQuery = _ALL, after: int = 0) -> Iterator[Found]:
         """Yield the lines with numbers above `after` whose events a query asks for.
 
         They are in the order of writing. Raises `CorruptData`.
@@ -75,7 +72,7 @@ class OpenDay:
         is_asked_for = event_filter(query)
         for at, lines, number in self._parts(query, after):
             for line in lines:
-                head = decode(line, self.path)
+                head = decode_head(line, self.path)
                 if head.n != number:
                     self._refuse_numbers()
                 if number > after and is_asked_for(head):
@@ -106,22 +103,62 @@ class OpenDay:
 
     def rows(self, query: EventQuery = _ALL, after: int = 0) -> Iterator[Held]:
         """Yield the events that a query asks for, in the order of writing."""
-        is_all = query[1:] == _ALL[1:] and query.span[:2] == EVER[:2]
-        for each in self.found(query, after, decode_line if is_all else decode_head):
-            yield self._held(each.line, each.head)
+        if query[1:] == _ALL[1:] and query.span[:2] == EVER[:2]:
+            yield from self._all_rows(after)
+            return
+        for each in self.found(query, after):
+            yield _held(decode_line(each.line, self.path))
 
-    def _held(self, line: bytes, head: Head | Line | None = None) -> Held:
-        found = head if isinstance(head, Line) else decode_line(line, self.path)
-        return Held(found.event(), found.recorded, None, found.n)
+    def _all_rows(self, after: int) -> Iterator[Held]:
+        for _, lines, number in self._parts(_ALL, after):
+            found = decode_lines(lines, self.path)
+            if [each.n for each in found] != list(range(number, number + len(found))):
+                self._refuse_numbers()
+            yield from [_held(each) for each in found if each.n > after]
 
     def sorted_rows(self, query: EventQuery = _ALL, after: int = 0) -> Iterator[Held]:
         """Yield them by timestamp, then in the order of writing.
 
-        Of a long log only the timestamps and places are held, and a few events.
+        Of a long log a few events are held: those that may come after later lines. If these would
+        be many, or it has no index, only the timestamps and places of all are held.
         """
         if self._file.size <= _HELD:
             yield from sorted(self.rows(query, after), key=_time)
-            return
+        elif not (steps := self._steps()):
+            yield from self._rows_by_place(query, after)
+        else:
+            yield from _in_order(self.rows(query, after), steps)
+
+    def _steps(self) -> list[tuple[int, datetime]]:
+        """Return the last number of each block, and the time of the first event behind it.
+
+        `[]` if the events of too many blocks may be later than that.
+        """
+        earliest = self._earliest_behind()
+        behind = list(
+            accumulate((each.since for each in self._blocks[:0:-1]), min, initial=earliest)
+        )
+        late = list[Block]()
+        for block, bound in zip(self._blocks, reversed(behind), strict=False):
+            late = [each for each in (*late, block) if each.until > bound]
+            if sum(each.end - each.start for each in late) > _HELD:
+                return []
+        numbers = (each.last for each in self._blocks)
+        return [
+            (number, to_datetime(bound, aware=True))
+            for number, bound in zip(numbers, reversed(behind), strict=False)
+        ]
+
+    def _earliest_behind(self) -> int:
+        """Return the time of the first event behind the blocks, the earliest if they are many."""
+        start = self._blocks[-1].end if self._blocks else 0
+        if self._file.size - start > _HELD:
+            return EARLIEST
+        parts = line_blocks(self._file, is_sealed, start, self._file.size)
+        heads = (decode_head(line, self.path) for _, lines in parts for line in lines)
+        return min((exact_instant(each.timestamp, "timestamp") for each in heads), default=LATEST)
+
+    def _rows_by_place(self, query: EventQuery, after: int) -> Iterator[Held]:
         times, places, sizes = array("q"), array("q"), array("q")
         for at, line, head in self.found(query, after):
             times.append(exact_instant(head.timestamp, "timestamp"))
@@ -131,7 +168,7 @@ class OpenDay:
         while some := list(islice(order, _AT_ONCE)):
             lines = self._lines([(places[row], sizes[row]) for row in some])
             for row in some:
-                yield self._held(lines[places[row]])
+                yield _held(decode_line(lines[places[row]], self.path))
 
     def _lines(self, wanted: list[tuple[int, int]]) -> dict[int, bytes]:
         """Return lines by their offsets, given with their sizes; near ones are read together."""
@@ -179,8 +216,28 @@ class OpenDay:
         return first, found
 
 
+def _held(line: Line) -> Held:
+    return Held(line.event(), line.recorded, None, line.n)
+
+
 def _time(held: Held) -> datetime:
     return held.event.timestamp
+
+
+def _in_order(rows: Iterator[Held], steps: list[tuple[int, datetime]]) -> Iterator[Held]:
+    """Yield rows by timestamp: at each step those that no row behind it comes before."""
+    held, following = list[Held](), iter(steps)
+    last, bound = next(following)
+    for row in rows:
+        if row.place > last:
+            held.sort(key=_time)
+            done = bisect_right(held, bound, key=_time)
+            yield from held[:done]
+            del held[:done]
+            last, bound = next(following, _END)
+        held.append(row)
+    held.sort(key=_time)
+    yield from held
 
 
 def digest_of(event: Event) -> int:

@@ -180,9 +180,14 @@ def test_a_symbol_of_one_kind_is_renamed_in_a_store_that_lacks_others(base, writ
         assert store.verify().ok
 
 
-def test_an_older_release_refuses_a_store_in_which_a_symbol_was_renamed(filled, base):
-    filled.rename_symbol("FB", "META")
-    assert b'"format":3' in (base / ".storecore").read_bytes()
+@pytest.mark.parametrize(("with_events", "number"), [(False, 3), (True, 4)])
+def test_an_older_release_refuses_a_store_in_which_a_symbol_was_renamed(base, with_events, number):
+    with FileDataStore(base) as store:
+        store.write_bars("FB", [PriceBar("FB", JAN_5, 1.0, 1.0, 1.0, 1.0, 1.0)])
+        if with_events:
+            store.write_event(event("FB", 0))
+        store.rename_symbol("FB", "META")
+    assert b'"format":%d' % number in (base / ".storecore").read_bytes()
 
 
 def test_deleted_events_and_late_ones_keep_their_days(filled):

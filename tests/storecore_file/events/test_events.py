@@ -388,10 +388,11 @@ def test_e1_a_day_that_is_sealed_while_the_folder_is_listed_is_not_missed(store,
 
 
 @pytest.mark.parametrize("change", [lambda a, b, c: a + c, lambda a, b, c: a + c + b])
-def test_d5_a_line_that_is_missing_or_out_of_order_is_noticed(store, day, log, change):
+@pytest.mark.parametrize("asked", [{}, {"symbols": ["AAPL"]}])
+def test_d5_a_line_that_is_missing_or_out_of_order_is_noticed(store, day, log, change, asked):
     log.write_bytes(change(*log.read_bytes().splitlines(keepends=True)))
     with pytest.raises(CorruptData, match="missing, doubled or out of order"):
-        store.read_events(date.min, date.max)
+        store.read_events(date.min, date.max, **asked)
 
 
 def test_d5_a_sealed_day_that_is_gone_beside_its_late_events_is_noticed(store, day, event, sealed):

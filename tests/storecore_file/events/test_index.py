@@ -218,6 +218,59 @@ def test_events_of_one_instant_stream_in_the_order_of_writing(store, event):
     assert [each.payload["n"] for each in store.iter_events()] == expected
 
 
+def a_little_late(count, most=15):
+    """Return numbers in an order in which some come up to `most` places late."""
+    return sorted(range(count), key=lambda n: n + n * 7919 % most)
+
+
+@pytest.mark.parametrize("is_indexed", [True, False])
+def test_events_that_come_a_little_late_stream_by_time(store, path, is_indexed):
+    write(store, *a_little_late(200))
+    if not is_indexed:
+        path.unlink()
+    assert [each.payload["n"] for each in store.iter_events()] == list(range(200))
+    bounds = DAY + timedelta(minutes=30), DAY + timedelta(minutes=170)
+    found = [each.payload["n"] for each in store.iter_events(*bounds)]
+    assert found == list(range(30, 171))
+
+
+def test_a_log_that_is_almost_in_order_is_read_once(store, parts, monkeypatch):
+    monkeypatch.delattr(OpenDay, "_lines")  # which reads lines again
+    write(store, *a_little_late(200))
+    assert [each.payload["n"] for each in store.iter_events()] == list(range(200))
+    assert parts == sorted(set(parts))
+
+
+def test_few_events_are_held_while_such_a_log_streams(store, monkeypatch):
+    write(store, *a_little_late(400))
+    real, decoded = open_day.decode_lines, []
+
+    def decode(lines, path):
+        decoded.append(len(lines))
+        return real(lines, path)
+
+    monkeypatch.setattr(open_day, "decode_lines", decode)
+    ahead = [sum(decoded) - n for n, _ in enumerate(store.iter_events())]
+    assert max(ahead) <= 60
+
+
+def test_events_of_one_instant_in_several_blocks_stream_in_the_order_of_writing(store, event):
+    for n in range(100):
+        store.write_event(event(DAY + timedelta(seconds=n // 40), payload={"n": n}))
+    assert [each.payload["n"] for each in store.iter_events()] == list(range(100))
+
+
+@settings(max_examples=15, deadline=None, phases=[Phase.generate])
+@given(st.lists(st.integers(0, 40), min_size=30, max_size=120), st.booleans())
+def test_any_log_streams_by_time_then_by_order_of_writing(tmp_path_factory, late, is_sealed_too):
+    with store_of(tmp_path_factory.mktemp("any") / "data") as store:
+        for place, each in enumerate(late):
+            store.write_event(happened(place // 2 + each, type=f"p{place}"))
+            if is_sealed_too and place == 20:
+                store.compact()
+        assert list(store.iter_events()) == store.read_events(DAY, NEXT)
+
+
 # Whatever happened to it, or to the log.
 
 
