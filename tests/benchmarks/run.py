@@ -29,7 +29,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from chart import BESIDE, DARK, LIGHT, bar_chart
+from chart import BESIDE, draw
 
 HERE = Path(__file__).parent
 PAGE = HERE / "README.md"
@@ -80,13 +80,17 @@ def growths(printed: str) -> list[Figure]:
 
 def _scale(name: str, title: str, backend: str = "file", *needs: str) -> Part:
     chosen = ("--of", name, "--backend", backend)
-    return Part("scale.py", title, chosen, (*chosen, "--quick"), needs, growths, GROWTH)
+    full, quick = (*chosen, "--larger"), (*chosen, "--quick")
+    return Part("scale.py", title, full, quick, needs, growths, GROWTH)
 
 
 _PEERS = ("arcticdb", "duckdb", "pandas")
 _SMALL = ("--symbols", "20", "--days", "2000")
 PARTS = {
     "bars": Part("bars.py", "Bars beside other stores", (), _SMALL, _PEERS, ratios),
+    "warm": Part(
+        "warm.py", "Warm reads", (), (*_SMALL, "--steps", "2", "--turn", "0.1"), _PEERS, ratios
+    ),
     "minutes": Part(
         "minutes.py",
         "Minutes in frames of pandas",
@@ -214,9 +218,8 @@ def section(name: str, part: Part, printed: str, is_charted: bool) -> str:
 def write(page: Path, name: str, part: Part, printed: str) -> None:
     """Write the figures of a part between its marks on a page, and its charts beside the page."""
     figures = part.figures(printed) if part.figures else []
-    for suffix, theme in (("", LIGHT), ("-dark", DARK)) if figures else ():
-        chart = bar_chart(figures, theme, part.chart)
-        (page.parent / f"{name}{suffix}.svg").write_text(chart)
+    if figures:
+        draw(page.with_name(f"{name}.svg"), figures, part.chart)
     begin = BEGIN.format(name)
     text = page.read_text()
     if begin not in text:
