@@ -138,6 +138,9 @@ def measure(
                     found[work].append(extrapolated(found[work], sizes, size))
                 else:
                     found[work].append(forked(lambda w=work, s=size: cost(w, s, clock, opened)))
+                seconds, memory, _ = found[work][-1]
+                shown = f"    {work.name}: {seconds * 1e3:,.2f} ms, {memory:,.0f} MB"
+                print(shown, file=sys.stderr, flush=True)
         took = time.perf_counter() - begin
         print(f"  {size:,} {scale.what}: {took:.0f} s", file=sys.stderr, flush=True)
     return found
