@@ -338,6 +338,12 @@ def test_records_of_two_files_that_take_turns_are_read_in_order(store, clock, lo
     assert [each.seq for each in store.read_decisions(*always)] == [1, 2, 3, 4]
 
 
+def test_a_file_that_is_removed_while_records_are_read_has_none(store, log, always, monkeypatch):
+    log(0)
+    monkeypatch.setattr(Disk, "opened", lambda self, path: None)  # it was there when listed
+    assert store.read_decisions(*always) == []
+
+
 def test_records_of_a_moment_are_read_without_holding_those_of_the_day(
     store, clock, zone, decision
 ):
