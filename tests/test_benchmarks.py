@@ -6,6 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -91,4 +92,49 @@ def test_what_grows_more_than_it_should_is_marked(scripts):
 def test_what_is_not_measured_is_extrapolated_by_its_growth(scripts):
     scale = scripts("scale")
     known = [scale.Cost(1.0, 5.0), scale.Cost(100.0, 6.0)]
-    assert scale.extrapolated(known, [10, 100, 1_000], 1_000) == (pytest.approx(1e4), 6.0, True)
+    assert scale.extrapolated(known, [10, 100, 1_000], 1_000) == (pytest.approx(1e4), 60.0, True)
+
+
+def test_a_short_work_is_done_again_since_its_first_time_fills_caches(scripts):
+    is_short = scripts("scale").is_short
+    assert [is_short(each) for each in ([0.4], [0.6], [0.01, 0.02], [0.4, 0.02])] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_a_full_run_measures_the_largest_sizes_and_a_quick_one_does_not(scripts):
+    parts = [part for part in scripts("run").PARTS.values() if part.script == "scale.py"]
+    assert [("--larger" in part.full, "--larger" in part.quick) for part in parts] == [
+        (True, False)
+    ] * 10
+
+
+def test_what_would_not_fit_into_memory_is_not_done(scripts, capsys):
+    scale, works = scripts("scale"), scripts("scale_works")
+    held = works.Work("hold all", works.ALL, lambda s, n, t: sorted(range(n)), most=3_000)
+    fake = works.SYMBOLS._replace(fill=lambda store, size: None, works=(held,))
+    sizes = [1_000, 2_000, 4_000]
+    costs = scale.measure(fake, sizes, scale.inf, scale.time.process_time, in_memory)[held]
+    assert [each.guessed for each in costs] == [False, False, True]
+    scale.report("held", fake, sizes, {held: costs})
+    assert re.search(r"hold all  .*; ~[\d.,]+  .*; ~\d+ ", capsys.readouterr().out)
+
+
+@contextmanager
+def in_memory():
+    yield {"backend": "memory"}
+
+
+def test_each_chart_of_the_page_has_a_dark_one():
+    page = (BENCHMARKS / "README.md").read_text()
+    charts = re.findall(r'srcset="([^"]+)"><img alt="[^"]+" src="([^"]+)"', page)
+    assert len(charts) >= 7
+    assert "](bars.svg)" not in page
+    for dark, light in charts:
+        assert dark == light.replace(".svg", "-dark.svg")
+        texts = [(BENCHMARKS / each).read_text() for each in (light, dark)]
+        assert texts[0] != texts[1]
+        assert len({re.sub("#[0-9a-f]+", "", each) for each in texts}) == 1

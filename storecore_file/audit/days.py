@@ -39,18 +39,28 @@ _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 
 
 class DayFile(Generic[_Record]):
-    """A file of one log and one day, as it was read."""
+    """A file of one log and one day, some of its lines read at a time.
 
-    def __init__(self, path: Path, content: bytes | None, kind: type[_Record]) -> None:
+    `numbers` are those of the first and the last record that were read.
+    """
+
+    def __init__(self, disk: Disk, path: Path, kind: type[_Record]) -> None:
         self.path = path
-        self._content = content or b""
+        self.numbers = (0, 0)
+        self._disk = disk
         self._kind: type[_Record] = kind
 
     def records(self) -> Iterator[_Record]:
         """Yield the records. Raises `CorruptData` if one is damaged, or not in its place."""
+        file = self._disk.opened(self.path)
+        if file is not None:
+            with file:
+                yield from self._records_of(iter_lines(file, is_whole))
+
+    def _records_of(self, lines: Iterator[bytes]) -> Iterator[_Record]:
         first, last = day_bounds(day_of(self.path))
         seq = 0
-        for line in whole_lines(self._content, is_whole):
+        for line in lines:
             record = self._decoded(line)
             if not first <= record.timestamp <= last:
                 raise CorruptData(f"{self.path}: {_another_day(self.path, record)}", self.path)
@@ -60,6 +70,7 @@ class DayFile(Generic[_Record]):
                     f"{self.path}: lines are doubled or out of order: {found}", self.path
                 )
             seq = record.seq
+            self.numbers = (self.numbers[0] or seq, seq)
             yield record
 
     def _decoded(self, line: bytes) -> _Record:

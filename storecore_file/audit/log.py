@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain as joined
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -209,11 +210,23 @@ class FileLog(AuditLog):
 
     def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
-        files = (self._day_file(path) for path in self._files(span))
-        records = [record for file in files for record in file.records()]
-        if len({record.seq for record in records}) < len(records):
+        files = [self._day_file(path) for path in self._files(span)]
+        records = (record for file in files for record in file.records())
+        found = select_records(records, span, strategy)
+        self._expect_each_once(files)
+        return found
+
+    def _expect_each_once(self, files: list[DayFile[Any]]) -> None:
+        """Raise `CorruptData` if a record is in two files, which have been read.
+
+        If their numbers do not follow each other, a clock was set back: all are looked at again.
+        """
+        ranges = sorted(file.numbers for file in files)
+        if all(one[1] < other[0] for one, other in pairwise(ranges) if one[1]):
+            return
+        numbers = [record.seq for file in files for record in file.records()]
+        if len(set(numbers)) < len(numbers):
             raise CorruptData(f"{self._folder}: records are in two of its files", self._folder)
-        return select_records(records, span, strategy)
 
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end, its first break or a cut, and files out of place.
@@ -355,7 +368,7 @@ class FileLog(AuditLog):
         return CheckedFile(self._disk, path, self._kind)
 
     def _day_file(self, path: Path) -> DayFile[Any]:
-        return DayFile(path, self._disk.read(path), self._kind)
+        return DayFile(self._disk, path, self._kind)
 
 
 def _date(instant: int) -> str:

@@ -527,6 +527,16 @@ class Bars(BarCollection):
                 symbols.add(symbol)
         return sorted(symbols)
 
+    def having(self, *symbols: str) -> set[str]:
+        """Return those of some symbols that have bars, without a look at other folders."""
+        journaled = {key[0] for key in self._journal.series()}
+        folders = {each: _symbol_folder(self._folder, each) for each in symbols}
+        return {
+            symbol
+            for symbol, folder in folders.items()
+            if symbol in journaled or self._symbol_in(folder, None) is not None
+        }
+
     def _symbol_in(self, folder: Path, timeframe: str | None) -> str | None:
         """Return the symbol whose bars a folder has, None if it has none.
 

@@ -551,8 +551,8 @@ def state_to_keep(file: OpenFile) -> State | None:
 
 def _batch(table: pa.Table) -> pa.RecordBatch:
     """Return a table as one batch, without a copy if its columns are in one piece."""
-    batches = table.combine_chunks().to_batches()
-    return batches[0]
+    batches = table.to_batches()
+    return batches[0] if len(batches) == 1 else table.combine_chunks().to_batches()[0]
 
 
 def _bytes_of(array: pa.Array) -> memoryview:

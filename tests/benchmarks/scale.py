@@ -11,9 +11,9 @@ thing (should be 0) by more than 0.3, one on the whole store (should be 1) by mo
 `postgres` it is the time that passes, since the server works too.
 
 `--larger` adds the largest sizes (10^8 bars take some 2 GB). `--at-most N` leaves out sizes beyond
-N; `~` marks times of the largest size that are no measurement: with `--sample N`, operations on
-the whole of a store larger than N are not done, and their time is extrapolated from the two sizes
-before.
+N. `~` marks figures of the largest size that are no measurement, but extrapolated from the two
+sizes before: those of an answer that would not fit into memory and, with `--sample N`, of all
+operations on the whole of a store larger than N.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import datetime
 from io import BytesIO
-from math import log
+from math import inf, log
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +42,9 @@ from scale_works import ALL, POSTGRES, SCALES, Scale, Work
 import storecore
 from storecore import PriceBar
 
-ENOUGH, TURNS = 0.05, 5  # seconds, or times, after which the least time is taken
+# Seconds, or times, after which the least time is taken. The first time in a process fills caches,
+# so a work that takes less than `LONG` is done again.
+ENOUGH, TURNS, LONG = 0.05, 5, 0.5
 TOO_FAST = {0.0: 0.3, 1.0: 1.2}  # exponents from which an operation is marked
 
 
@@ -87,13 +89,18 @@ def cost(work: Work, size: int, clock: Callable[[], float], opened: Callable[[],
     turns = 1 if work.once else TURNS
     with opened() as store:
         before, times = peak(), []
-        while not times or (sum(times) < ENOUGH and len(times) < turns):
+        while not times or (len(times) < turns and is_short(times)):
             begin = clock()
             work.do(store, size, len(times))
             times.append(clock() - begin)
             if len(times) == 1:
                 memory = peak() - before
     return Cost(min(times), memory)
+
+
+def is_short(times: list[float]) -> bool:
+    """Return whether a work is to be done again."""
+    return sum(times) < (LONG if len(times) == 1 else ENOUGH)
 
 
 def prepare(options: dict[str, Any]) -> None:
@@ -107,7 +114,7 @@ def prepare(options: dict[str, Any]) -> None:
 
 
 def measure(
-    scale: Scale, sizes: list[int], sample: int | None, clock: Callable[[], float], place: Any
+    scale: Scale, sizes: list[int], sample: float, clock: Callable[[], float], place: Any
 ) -> dict[Work, list[Cost]]:
     """Return the costs of each work by size.
 
@@ -127,10 +134,13 @@ def measure(
 
             forked(fill)
             for work in scale.works:
-                if sample is not None and size > sample and work.growth == ALL:
+                if size > min(work.most, sample if work.growth == ALL else inf):
                     found[work].append(extrapolated(found[work], sizes, size))
                 else:
                     found[work].append(forked(lambda w=work, s=size: cost(w, s, clock, opened)))
+                seconds, memory, _ = found[work][-1]
+                shown = f"    {work.name}: {seconds * 1e3:,.2f} ms, {memory:,.0f} MB"
+                print(shown, file=sys.stderr, flush=True)
         took = time.perf_counter() - begin
         print(f"  {size:,} {scale.what}: {took:.0f} s", file=sys.stderr, flush=True)
     return found
@@ -141,7 +151,7 @@ def extrapolated(known: list[Cost], sizes: list[int], size: int) -> Cost:
     before, last = known[-2:]
     ratio = size / sizes[len(known) - 1]
     times = last.seconds * ratio ** exponent([before.seconds, last.seconds], sizes[: len(known)])
-    return Cost(times, last.memory, guessed=True)
+    return Cost(times, last.memory * ratio, guessed=True)
 
 
 def exponent(values: list[float], sizes: list[int]) -> float:
@@ -163,7 +173,7 @@ def report(name: str, scale: Scale, sizes: list[int], costs: dict[Work, list[Cos
         times = "; ".join(
             f"{'~' * each.guessed}{each.seconds * 1e3:,.{_digits(each.seconds)}f}" for each in found
         )
-        memory = "; ".join(f"{each.memory:,.0f}" for each in found)
+        memory = "; ".join(f"{'~' * each.guessed}{each.memory:,.0f}" for each in found)
         grown = exponent([each.seconds for each in found], sizes)
         mark = " !" if is_marked(work, grown) else ""
         print(f"{work.name}  {times}  {memory}  {grown:.2f} ({work.growth:g}){mark}", flush=True)
@@ -212,7 +222,7 @@ def main() -> None:
     parser.add_argument("--of", nargs="+", choices=list(SCALES), help="what grows (all)")
     parser.add_argument("--larger", action="store_true")
     parser.add_argument("--at-most", type=int)
-    parser.add_argument("--sample", type=int)
+    parser.add_argument("--sample", type=int, default=inf)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     scales = {"file": SCALES, "postgres": POSTGRES}[options.backend]

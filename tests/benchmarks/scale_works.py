@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,12 +28,16 @@ STATE = {"cash": 1.0, "positions": dict.fromkeys(names(20), 10)}
 
 
 class Work(NamedTuple):
-    """An operation, how it may grow, and how to do it. `once`: what it does is done then."""
+    """An operation, how it may grow, and how to do it. `once`: what it does is done then.
+
+    `most` is the largest size at which it is done: beyond, its answer does not fit into memory.
+    """
 
     name: str
     growth: float
     do: Callable[[Any, int, int], object]
     once: bool = False
+    most: float = inf
 
 
 class Scale(NamedTuple):
@@ -131,15 +136,15 @@ SYMBOLS = Scale(
 
 def fill_bars(store: Any, count: int) -> None:
     """Write so many minutes of one symbol, a million at a time."""
-    dates = minutes(count)
+    block = minutes(min(BLOCK, count))
     for first in range(0, count, BLOCK):
-        table = bar_table(["LONG"], dates[first : first + BLOCK])
-        store.write_bar_table(table, timeframe="1m")
-    store.write_bars("LONG", [bar("LONG", dates[-9].item(), 2.0)], timeframe="1m")
+        earlier = np.timedelta64(count - first - len(block), "m")
+        store.write_bar_table(bar_table(["LONG"], block - earlier), timeframe="1m")
+    store.write_bars("LONG", [bar("LONG", minute(-9), 2.0)], timeframe="1m")
 
 
 def minute(turn: int) -> datetime:
-    """Return a minute after all others."""
+    """Return a minute after all others, or before their last one."""
     return (minutes(1)[0] + np.timedelta64(turn + 1, "m")).item()
 
 
@@ -159,7 +164,7 @@ BARS = Scale(
             "correct an old bar",
             ONE,
             lambda s, n, t: s.write_bars(
-                "LONG", [bar("LONG", minutes(n)[500 + t].item(), 2.5)], timeframe="1m"
+                "LONG", [bar("LONG", minute(500 + t - n), 2.5)], timeframe="1m"
             ),
         ),
         Work(
@@ -187,6 +192,7 @@ BARS = Scale(
             ALL,
             lambda s, n, t: s.read_bar_table("LONG", timeframe="1m"),
             once=True,
+            most=10_000_000,
         ),
         Work("verify", ALL, lambda s, n, t: s.verify(), once=True),
     ),
@@ -251,9 +257,10 @@ def fill_records(store: Any, count: int) -> None:
 
 
 def last_moments(store: Any, count: int, turn: int) -> object:
-    """Read the decisions of the last ten seconds."""
+    """Read the decisions of the last ten milliseconds, one at least."""
+    store.log_decision("value0", DECISION)
     now = datetime.now(UTC)
-    return store.read_decisions(now - timedelta(seconds=10), now)
+    return store.read_decisions(now - timedelta(milliseconds=10), now)
 
 
 RECORDS = Scale(
@@ -264,7 +271,7 @@ RECORDS = Scale(
     fill_records,
     (
         Work("log_decision", ONE, lambda s, n, t: s.log_decision("value0", DECISION)),
-        Work("read the decisions of ten seconds", ALL, last_moments),
+        Work("read the decisions of 10 ms", ALL, last_moments),
         Work(
             "iter_audit, the last ten",
             ALL,

@@ -31,7 +31,6 @@ from universe import bar_table, names, weekdays
 
 DAY, MONTH = (datetime(2020, 6, 15),) * 2, (datetime(2020, 6, 1), datetime(2020, 6, 30))
 BACKTEST = 2_500
-_TURN = 4.0  # seconds beside the writer, and as many without it
 _WRITER = """if True:
     import sys, time
     import numpy as np
@@ -65,9 +64,12 @@ def main() -> None:
     parser.add_argument("--symbols", type=int, default=500)
     parser.add_argument("--days", type=int, default=5_040)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument(
+        "--turn", type=float, default=4.0, help="seconds beside the writer, and as many without it"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        for each in measure(Path(folder), options.symbols, options.days, options.steps):
+        for each in measure(Path(folder), options):
             missed = "" if each.ratio >= each.asked else "  MISSED"
             print(
                 f"{each.work:36} {each.beside:22} {each.ratio:8.2f} x (asked: {each.asked:g}) "
@@ -76,9 +78,9 @@ def main() -> None:
             )
 
 
-def measure(folder: Path, count: int, days: int, steps: int) -> Iterator[Figure]:
+def measure(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
     """Yield all figures; the stores are made in a folder."""
-    symbols, dates = names(count), weekdays(days)
+    symbols, dates = names(options.symbols), weekdays(options.days)
     table = bar_table(symbols, dates)
     ours, arctic = Storecore(folder / "ours"), Arctic(folder / "arctic")
     duck, lite = Duck(folder / "duck"), Sqlite(folder / "sqlite")
@@ -90,9 +92,9 @@ def measure(folder: Path, count: int, days: int, steps: int) -> Iterator[Figure]
     time.sleep(0.1)  # until the times of the files have settled
     ours.read(symbols, START, END)
     yield from reads(ours, peers, symbols)
-    yield from backtests(ours, peers, symbols, dates, steps)
+    yield from backtests(ours, peers, symbols, dates, options.steps)
     yield from views(ours, symbols, dates)
-    yield from beside_a_writer(ours, symbols, dates)
+    yield from beside_a_writer(ours, symbols, dates, options.turn)
 
 
 def reads(ours: Storecore, peers: dict, symbols: list[str]) -> Iterator[Figure]:
@@ -160,7 +162,9 @@ def seen(ours: Storecore, symbols: list[str], start: datetime, end: datetime) ->
     return ours.store.at(end + timedelta(days=1)).read_bar_table(symbols, start, end)
 
 
-def beside_a_writer(ours: Storecore, symbols: list[str], dates: np.ndarray) -> Iterator[Figure]:
+def beside_a_writer(
+    ours: Storecore, symbols: list[str], dates: np.ndarray, seconds: float
+) -> Iterator[Figure]:
     """Read while another process appends one bar a second to every symbol, and without it."""
     ended = dates[-1].item()
     works = [
@@ -173,15 +177,15 @@ def beside_a_writer(ours: Storecore, symbols: list[str], dates: np.ndarray) -> I
             for turn in range(6):
                 how = (signal.SIGCONT, signal.SIGSTOP)[turn % 2]
                 writer.send_signal(how)
-                times[how] += lasting(partial(ours.store.read_bar_table, symbols, *span))
+                times[how] += lasting(seconds, partial(ours.store.read_bar_table, symbols, *span))
             writer.send_signal(signal.SIGCONT)
             beside, alone = (float(np.mean(each)) for each in times.values())
             yield Figure(work, "without it", alone / beside, 0.7, beside * 1e3)
 
 
-def lasting(work: Callable[[], object]) -> list[float]:
+def lasting(seconds: float, work: Callable[[], object]) -> list[float]:
     """Return the seconds of each of as many repetitions as fit into a turn."""
-    times, until = [], time.perf_counter() + _TURN
+    times, until = [], time.perf_counter() + seconds
     while time.perf_counter() < until:
         begin = time.perf_counter()
         work()
