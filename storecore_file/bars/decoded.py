@@ -31,7 +31,7 @@ import pyarrow as pa
 from msgspec import structs
 
 from storecore.bars.extra import EXACT
-from storecore.bars.table import EMPTY, buffer_of
+from storecore.bars.table import EMPTY, SERIES, buffer_of
 from storecore.knowledge.versions import Forming
 from storecore.values.fork import reset_after_fork
 from storecore.values.times import EARLIEST, LATEST, TimeRange
@@ -56,6 +56,7 @@ _ENTRY, _GROUP, _SPAN, _NAME = 2_048, 1_536, 160, 256  # bytes, beside those of 
 _SMALL = 4_096
 Flushed = dict[str, int]
 _VALUE = 8  # bytes
+_SEVEN = frozenset(SERIES.names)
 _MOST_CHOICES = 8  # of columns
 _Names = tuple[str, ...]
 _Looked = tuple[int, int, str, "DecodedPartition"]  # first and last instant, path
@@ -78,6 +79,12 @@ class Dates:
         self.array = array
         self.instants: memoryview[int] = buffer_of(pa.chunked_array([array]), "q")
         self._cut = (LATEST, EARLIEST, 0, 0)
+
+    def is_at(self, place: int, array: pa.Array) -> bool:
+        """Return whether an array, whose values are at an address in memory, is that of these."""
+        own = self.array
+        same = len(own), own.offset, own.buffers()[1].address
+        return same == (len(array), array.offset, place)
 
     def shared(self) -> pa.Array:
         """Return the dates for another partition, in memory that has no others.
@@ -123,11 +130,13 @@ class Spans:
 class Columns:
     """A row group: its dates, and the columns that were decoded."""
 
-    __slots__ = ("_chosen", "_memory", "batch", "dates")
+    __slots__ = ("_chosen", "_memory", "batch", "bytes", "dates")
 
     def __init__(self, batch: pa.RecordBatch, dates: Dates) -> None:
         self.batch = batch
         self.dates = dates
+        is_plain = _SEVEN.issuperset(batch.schema.names)
+        self.bytes: int = _VALUE * batch.num_rows * batch.num_columns if is_plain else batch.nbytes
         self._chosen: dict[_Names, pa.RecordBatch] = {tuple(batch.schema.names): batch}
         self._memory: dict[_Names, tuple[memoryview, ...]] = {}
 
@@ -192,7 +201,7 @@ class DecodedPartition(NamedTuple):
     @property
     def bytes(self) -> int:
         """The memory that it takes."""
-        columns: int = sum(_GROUP + each.batch.nbytes for each in self.groups.values())
+        columns: int = sum([_GROUP + each.bytes for each in self.groups.values()])
         return _ENTRY + _SPAN * len(self.metadata.groups) + columns
 
     def load(
@@ -303,6 +312,7 @@ class Decoded:
         self._small: dict[Path, _SmallPartition] = {}
         self._sizes: OrderedDict[_Place, int] = OrderedDict()
         self._dates: WeakValueDictionary[int, Dates] = WeakValueDictionary()
+        self._dates_at: WeakValueDictionary[int, Dates] = WeakValueDictionary()  # by their address
         self._spans: WeakValueDictionary[tuple[Group, ...], Spans] = WeakValueDictionary()
         self.bytes = 0
 
@@ -429,7 +439,12 @@ class Decoded:
 
     def _columns_of(self, batch: pa.RecordBatch) -> Columns:
         """Return a row group, with the dates of another one if they are equal."""
-        dates = Dates(batch["date"])
+        column = batch.column(0)
+        place = column.buffers()[1].address
+        known = self._dates_at.get(place)
+        if known is not None and known.is_at(place, column):
+            return Columns(batch, known)
+        dates = self._dates_at[place] = Dates(column)
         key = crc32(memoryview(dates.instants).cast("B"))
         known = self._dates.setdefault(key, dates)
         if known is dates or not known.array.equals(dates.array):

@@ -82,8 +82,9 @@ def known_dates(chunk: memoryview) -> pa.Array | None:
     return _dates.get(bytes(chunk))
 
 
-def learn_dates(chunk: memoryview, dates: pa.ChunkedArray) -> None:
-    """Remember the dates of a chunk."""
+def learned_dates(chunk: memoryview, dates: pa.ChunkedArray) -> pa.Array:
+    """Remember the dates of a chunk; return them in memory of their own."""
     if len(_dates) >= _MOST_DATES:
         _dates.clear()
-    _dates[bytes(chunk)] = pa.concat_arrays([*dates.chunks, dates.chunk(0)[:0]])
+    found = _dates[bytes(chunk)] = pa.concat_arrays([*dates.chunks, dates.chunk(0)[:0]])
+    return found

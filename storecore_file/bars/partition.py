@@ -54,7 +54,7 @@ from storecore.bars.table import (
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
 from storecore.values.times import to_datetime
-from storecore_file.bars.pages import known_dates, learn_dates, values
+from storecore_file.bars.pages import known_dates, learned_dates, values
 from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.recorded import Recorded
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
@@ -78,6 +78,7 @@ _MANY_GROUPS = 16  # of some 3 ms: they are decoded by several threads
 _FEW_GROUPS = 2  # of a long partition: what is asked for is small beside its footer
 _NEAR = 2**12  # bytes: to read them takes less than another call
 _NUMBERS = {name: number for number, name in enumerate(FIELDS)}
+_DATE = _NUMBERS["date"]
 _ALL = tuple(SERIES.names)
 _ENCODINGS = {"date": "DELTA_BINARY_PACKED", "volume": "BYTE_STREAM_SPLIT"}
 _WHOLE_NUMBERS = ("int64", "timestamp")
@@ -451,7 +452,8 @@ class PartitionFile:
             table = partial(self._kept_table, groups, names)
         else:
             self._prove(groups, self._numbers(names))
-            table = partial(self._table, groups, names)
+            ready = self._of_pages(groups, names)
+            table = partial(self._by_arrow, groups, names) if ready is None else lambda: ready
         is_whole = first <= all_groups[groups[0]].first and all_groups[groups[-1]].last <= last
 
         def decode() -> pa.Table:
@@ -549,45 +551,57 @@ class PartitionFile:
         return self._view[self._starts[at] : self._starts[at + 1]]
 
     def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
-        with decode_errors(self._file.path, "file of bars"):
-            table = self._of_pages(groups, names)
-            if table is None:
-                table = self._by_arrow(groups, names)
-        if not self.metadata.exact or "volume" not in names:
-            return table
-        return with_exact(table, self._exact_volumes(groups))
+        table = self._of_pages(groups, names)
+        return self._by_arrow(groups, names) if table is None else table
 
     def _of_pages(self, groups: list[int], names: tuple[str, ...]) -> pa.Table | None:
         """Return columns of some row groups, None unless all are as `pages` decodes them."""
         schema = _schema(*names)
         if schema is None:
             return None
-        numbers, batches = self._numbers(names), []
-        for group in groups:
-            dates = known_dates(self._chunk(group, numbers[0]))
-            if dates is None:
-                return None
-            rows = self.metadata.groups[group].rows
-            arrays = [values(self._chunk(group, number), rows) for number in numbers[1:]]
-            if len(dates) != rows or any(each is None for each in arrays):
-                return None
-            batches.append(pa.RecordBatch.from_arrays([dates, *arrays], schema=schema))
-        return pa.Table.from_batches(batches)
+        numbers, columns = self._numbers(names)[1:], list[list[pa.Array]]()
+        with decode_errors(self._file.path, "file of bars"):
+            for group in groups:
+                rows = self.metadata.groups[group].rows
+                columns.append([values(self._chunk(group, number), rows) for number in numbers])
+                if any(each is None for each in columns[-1]):
+                    return None
+            batches = [
+                pa.RecordBatch.from_arrays([dates, *others], schema=schema)
+                for dates, others in zip(self._dates(groups), columns, strict=True)
+            ]
+            table = pa.Table.from_batches(batches)
+        return self._exactly(table, groups, names)
+
+    def _dates(self, groups: list[int]) -> list[pa.Array]:
+        """Return the dates of some row groups."""
+        known = {group: known_dates(self._chunk(group, _DATE)) for group in groups}
+        missing = [group for group, dates in known.items() if dates is None]
+        if missing:
+            table, at = self._by_arrow(missing, ("date",)), 0
+            for group in missing:
+                rows = self.metadata.groups[group].rows
+                dates = table["date"].slice(at, rows)
+                known[group] = learned_dates(self._chunk(group, _DATE), dates)
+                at += rows
+        return [known[group] for group in groups]
 
     def _by_arrow(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
-        """Return columns of some row groups; remember the dates of each."""
-        footer = self._parquet_metadata(len(groups))
-        decode = partial(self._decoded, footer, names)
-        tables = in_parallel(decode, _shares(groups), few=2)
-        table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
-        if table.schema != _schema(*names) and not self._is_wider(table.schema, names):
-            raise ValueError(f"its columns are {table.schema}")
-        at = 0
-        for group in groups:
-            rows = self.metadata.groups[group].rows
-            learn_dates(self._chunk(group, _NUMBERS["date"]), table["date"].slice(at, rows))
-            at += rows
-        return table
+        """Return columns of some row groups, as the Parquet reader of Arrow decodes them."""
+        with decode_errors(self._file.path, "file of bars"):
+            footer = self._parquet_metadata(len(groups))
+            decode = partial(self._decoded, footer, names)
+            tables = in_parallel(decode, _shares(groups), few=2)
+            table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
+            if table.schema != _schema(*names) and not self._is_wider(table.schema, names):
+                raise ValueError(f"its columns are {table.schema}")
+        return self._exactly(table, groups, names)
+
+    def _exactly(self, table: pa.Table, groups: list[int], names: tuple[str, ...]) -> pa.Table:
+        """Return bars with the whole volumes that a float cannot hold."""
+        if not self.metadata.exact or "volume" not in names:
+            return table
+        return with_exact(table, self._exact_volumes(groups))
 
     def _decoded(
         self, footer: pq.FileMetaData, names: tuple[str, ...], groups: list[int]
