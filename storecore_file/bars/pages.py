@@ -46,9 +46,8 @@ def values(chunk: memoryview, rows: int) -> pa.Array | None:
         return None
     size, stored, count, encoding = map(_number, header.groups())
     start = len(chunk) - stored
-    if size != rows * _VALUE or count != rows or start < header.end():
-        return None
-    if encoding not in (_PLAIN, _BYTE_STREAM_SPLIT):
+    is_whole = size == rows * _VALUE and count == rows and start >= header.end()
+    if not is_whole or encoding not in (_PLAIN, _BYTE_STREAM_SPLIT):
         return None
     found = _lz4().decompress(chunk[start:], size)
     if encoding == _BYTE_STREAM_SPLIT:

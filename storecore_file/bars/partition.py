@@ -447,6 +447,7 @@ class PartitionFile:
         ]
         if not groups:
             return lambda: EMPTY
+        table: Callable[[], pa.Table]
         if self._file.size <= SMALL:
             groups = list(range(len(all_groups)))
             table = partial(self._kept_table, groups, names)

@@ -22,7 +22,7 @@ from storecore.bars.rows import BarColumns, bar_columns
 from storecore.bars.table import DATE, EMPTY, SERIES, bar_columns_of, series_table
 from storecore.errors import CorruptData, StorageError
 from storecore.values.times import EARLIEST, LATEST, exact_instant
-from storecore_file.bars import partition
+from storecore_file.bars import pages, partition
 from storecore_file.bars.partition import Group, PartitionFile, encode
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import OpenFile
@@ -445,6 +445,7 @@ def test_many_row_groups_are_decoded_by_several_threads(long, monkeypatch):
     seen = set()
     decoded = PartitionFile._decoded
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(pages, "_dates", {})
     monkeypatch.setattr(
         PartitionFile, "_decoded", lambda *args: seen.add(len(args[-1])) or decoded(*args)
     )
