@@ -131,7 +131,10 @@ def between(events: Iterable[Event], span: TimeRange) -> Iterator[Event]:
 
 
 def find_events(events: Iterable[Event], query: EventQuery) -> list[Event]:
-    """Return the events, with times in aware UTC, that a query asks for, as `select_events`."""
+    """Return the events, with times in aware UTC, that a query asks for.
+
+    They are in the order of `select_events`, and their times are naive if the range is.
+    """
     return select_events(filter(event_filter(query), events), query.span, query.types)
 
 

@@ -854,6 +854,7 @@ CAPABILITIES: dict[str, type] = {
         History,
     )
 }
+"""The protocols of the capabilities, by name."""
 
 
 def _methods(protocol: type) -> Iterator[Method]:

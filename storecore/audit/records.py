@@ -45,6 +45,7 @@ class Link(NamedTuple):
 
 
 GENESIS = Link(0, "")
+"""The end of an empty chain: the first record has number 1 and an empty `prev`."""
 
 
 def decision_entry(strategy: str, decision: Decision) -> DecisionRecord:

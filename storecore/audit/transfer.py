@@ -17,6 +17,7 @@ from storecore.models import DecisionRecord, OrderRecord
 from storecore.values.batches import listed
 
 LOGS: dict[str, type[Any]] = {"decisions": DecisionRecord, "orders": OrderRecord}
+"""The two logs, and the type of a record of each."""
 
 
 def check_log(log: str, after: int = 0) -> str:

@@ -19,12 +19,25 @@ from storecore.knowledge.versions import (
     Versions,
 )
 from storecore.models import Event, FundamentalData
+from storecore.values.batches import listed
 from storecore.values.times import EARLIEST, exact_instant, to_datetime
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 AnyVersion = BarVersion | FundamentalVersion | EventVersion
+
+
+def checked_kinds(versions: Iterable[AnyVersion]) -> list[AnyVersion]:
+    """Return versions as a list. Raises `InvalidData` naming the first that is none."""
+    given = listed(versions, "BarVersion, FundamentalVersion or EventVersion", "versions")
+    for row, each in enumerate(given):
+        if not isinstance(each, AnyVersion):
+            raise InvalidData(
+                f"versions[{row}]: expected a BarVersion, FundamentalVersion or EventVersion, got "
+                f"{type(each).__name__}"
+            )
+    return given
 
 
 def sorted_by_kind(

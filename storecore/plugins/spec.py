@@ -39,8 +39,13 @@ PROMISES = {
     "forked": "an open store works in a forked child as in its parent",
     "pickled": "a pickled store is loaded, in this or another process, with the same place",
 }
+"""The promises that a spec may declare, each with what it says.
+
+They are durable, shared, sealed, forked and pickled.
+"""
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function of a plugin as the implementation of the hook of its name."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 
 
@@ -106,14 +111,19 @@ def _names(
 
 @hookspec
 def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
-    """Return the spec of the backend. Called once, when its name is first used."""
+    """Return the spec of the backend. Called when its name is used; returns the same each time.
+
+    A hook that raises, or returns another type, is a `BackendLoadError` that names the package.
+    """
 
 
 @hookspec
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
     """Called after a store has been opened.
 
-    The hook may read and write the store. Observers are not called for calls that a hook makes.
+    `spec` has the capabilities and promises of this store as sets. The hook may read and write the
+    store. Observers are not called for calls that a hook makes. An exception is logged, and the
+    store goes on.
     """
 
 
@@ -123,7 +133,7 @@ def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None
 
     The hook runs in the thread that wrote, which waits for it. Work of more than a few microseconds
     belongs in a queue that a thread of the observer reads. Writes of that thread are reported like
-    any other.
+    any other. An exception is logged, and the write stays.
 
     `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` is the
     symbol, the event's type or the strategy's name; `count` is the number of records given. A batch
@@ -131,7 +141,8 @@ def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None
     number of bars removed; other data has "event_deletions" (the key is the type, if one was asked
     for, otherwise ""), "fundamental_deletions" and "state_deletions". A deletion that removed
     nothing is not reported. A renamed symbol has the kind "renames", once with the old name as the
-    key and once with the new one.
+    key and once with the new one. What a run (a backtest) writes has the kinds "run_decisions",
+    "run_orders", "run_state" and "run_state_deletions".
     """
 
 
@@ -139,10 +150,14 @@ def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None
 def storecore_closed(store: DataStore) -> None:
     """Called after a store has been closed.
 
-    Only its `repr` works; every method raises `StoreClosed`.
+    Only its `repr` works; every method raises `StoreClosed`. An exception is logged.
     """
 
 
 @hookspec
 def storecore_import_formats() -> list[ImportFormat]:  # type: ignore[empty-body]
-    """Return formats of files for `storecore import --format`. Called by this command only."""
+    """Return formats of files for `storecore import --format`, in any order.
+
+    Only this command calls the hook. A format replaces storecore's own of the same name. A hook
+    that raises, or returns another type, is a `BackendLoadError` that names the package.
+    """

@@ -297,7 +297,7 @@ class Store(Closing):
         return self.span_bars(symbol, time_range(start, end, last), timeframe)
 
     def span_bars(self, symbol: str, span: TimeRange, timeframe: str) -> list[PriceBar]:
-        """Return the bars of a range, as `read_bars` does. Views ask for them."""
+        """Return the bars of a range, sorted by date, as `read_bars` does. Views ask for them."""
         symbol, timeframe = self._series(symbol, timeframe)
         found = self._bars.read(symbol, timeframe, span)
         if isinstance(found, BarColumns):
@@ -898,7 +898,7 @@ class Store(Closing):
         answer to an earlier question would change (law K3).
         """
         timeframe = self._name(timeframe, "timeframe")
-        given = list(versions)
+        given = restoring.checked_kinds(versions)
         restoring.check_restorable(given, self._restorable_clock().asked())
         bars, filings, events = restoring.sorted_by_kind(given)
         checked = [
@@ -969,7 +969,7 @@ class Store(Closing):
     ) -> list[PriceBar]:
         """Return the bars that were held at an instant of recording, without their versions.
 
-        Views ask for them.
+        They are sorted by date. Views ask for them.
         """
         symbol, timeframe = self._series(symbol, timeframe)
         at = self._clock.ask(recorded)
@@ -1004,7 +1004,7 @@ class Store(Closing):
     ) -> list[PriceBar] | None:
         """Return the bars of a range that a view shows, None if the backend has no quick way.
 
-        Views ask for them.
+        They are sorted by date. Views ask for them.
         """
         symbol, timeframe = self._series(symbol, timeframe)
         found = self._bars.known([symbol], timeframe, span, None, forming)

@@ -57,7 +57,7 @@ class BarCollection(Collection, ABC):
     if TYPE_CHECKING:
 
         def series(self) -> Iterable[tuple[str, str]]:
-            """Return the symbol and timeframe of each series that has bars (`Catalog`)."""
+            """Return (symbol, timeframe) of each series that has bars, in any order (`Catalog`)."""
 
         def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
             """Remove the bars of a range; return their number (`Bulk`)."""
@@ -96,8 +96,8 @@ class BarCollection(Collection, ABC):
             """Return each series with versions that were replaced at or after an instant.
 
             Series without present bars are among them. The range contains the dates of these
-            versions; it may be wider. A series may come with several ranges, which do not overlap
-            (`History`).
+            versions; it may be wider. A series may come with several ranges, which do not overlap.
+            They are in any order (`History`).
             """
 
         def prune(self, before: int) -> int:
@@ -220,7 +220,9 @@ class BarCollection(Collection, ABC):
         columns: tuple[str, ...] | None,
         forming: Forming,
     ) -> Iterable[tuple[str, pa.Table]] | Panel | None:
-        """Return a series table a symbol of what a view shows of a range (`History`).
+        """Return a series table for each symbol of what a view shows of a range (`History`).
+
+        They are in the order of `symbols`, each sorted by date.
 
         None if the collection does not find out sooner than `read` and `versions` do, which is the
         default.
@@ -259,7 +261,10 @@ class FundamentalCollection(Collection, ABC):
             """Return the versions of a symbol, by timestamp, then by `recorded` (`History`)."""
 
         def corrected(self, since: int) -> Iterable[str]:
-            """Return the symbols with versions replaced at or after an instant (`History`)."""
+            """Return the symbols with versions replaced at or after an instant (`History`).
+
+            They are in any order; deleted ones are among them.
+            """
 
         def prune(self, before: int) -> int:
             """Remove versions, as `BarCollection.prune` does (`History`)."""
@@ -343,7 +348,7 @@ class EventCollection(Collection, ABC):
         return find_events(found, query)
 
     def stream(self, span: TimeRange) -> Iterator[Event]:
-        """Yield the events of a range as `all` does. The default takes them from `all`."""
+        """Yield the events of a range in the order of `all`. The default takes them from `all`."""
         return between(self.all(), span)
 
     def symbols(self) -> Iterable[str]:
@@ -363,7 +368,7 @@ class StateCollection(Collection, ABC):
     if TYPE_CHECKING:
 
         def strategies(self) -> Iterable[str]:
-            """Return the names of the strategies that have a state (`Catalog`)."""
+            """Return the names of the strategies that have a state, in any order (`Catalog`)."""
 
         def history(self, strategy: str) -> list[StateVersion]:
             """Return the stored versions, newest first, with `saved_at` (`VersionedState`)."""
@@ -410,7 +415,7 @@ class AuditLog(Collection, ABC):
             """Yield the records from number `after` + 1 on, by `seq` (`AuditTrail`)."""
 
         def append(self, day: date, lines: list[bytes]) -> None:
-            """Append records that another store logged, all or none (`Transfer`).
+            """Append records that another store logged on a local day, all or none (`Transfer`).
 
             `Store` has checked them, except that they follow the chain: call `moved_end` for that.
             """

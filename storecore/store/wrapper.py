@@ -107,13 +107,13 @@ class Wrapper(Store):
         return questions.audit_counts(self._nested, check_log(log))
 
     def recording_began(self) -> int:
-        """Return what `Store.recording_began` of the nested store returns."""
+        """Return the instant that `Store.recording_began` of the nested store returns."""
         return questions.recording_began(self._nested)
 
     def held_bars(
         self, symbol: str, span: TimeRange, timeframe: str, recorded: int
     ) -> list[PriceBar]:
-        """Return the bars that were held at an instant, as `bar_versions` returns them."""
+        """Return the bars that were held at an instant, sorted by date, as `bar_versions` does."""
         return questions.held_bars(self, symbol, span, timeframe, recorded)
 
     def unreplaced_bars(self, symbol: str, span: TimeRange, timeframe: str) -> Unreplaced | None:
@@ -127,7 +127,7 @@ class Wrapper(Store):
     def known_bars(
         self, symbol: str, span: TimeRange, timeframe: str, forming: Forming
     ) -> list[PriceBar] | None:
-        """Return None: a view asks for bars and their versions."""
+        """Return None: a view asks for bars and their versions, each sorted by date."""
         return None
 
     def known_table(

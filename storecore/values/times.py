@@ -28,7 +28,9 @@ Bound: TypeAlias = date | str | None
 """A bound of a range: a date or a datetime, one as ISO text, or None for an open end."""
 
 EARLIEST = (datetime.min - _EPOCH) // _MICROSECOND
+"""The first instant that a `datetime` can represent: midnight of 0001-01-01."""
 LATEST = (datetime.max - _EPOCH) // _MICROSECOND
+"""The last instant that a `datetime` can represent: the last microsecond of year 9999."""
 
 
 class _Span(NamedTuple):
