@@ -19,6 +19,8 @@ class TestMine(DataStoreSuite):
             yield store
 ```
 
+`KIT` is the version of the kit. LAWS.md says what each version had, and how to pin one.
+
 For strategies rather than backends: `look_ahead_of(strategy, store, days)` names the first decision
 that depends on what was not known yet.
 
@@ -30,15 +32,16 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from storecore.testing.kit import KIT as KIT
     from storecore.testing.look_ahead import LookAheadFinding as LookAheadFinding
     from storecore.testing.look_ahead import look_ahead_of as look_ahead_of
     from storecore.testing.suite import DataStoreSuite as DataStoreSuite
     from storecore.testing.validation import validate as validate
 
-__all__ = ["DataStoreSuite", "LookAheadFinding", "look_ahead_of", "validate"]
+__all__ = ["KIT", "DataStoreSuite", "LookAheadFinding", "look_ahead_of", "validate"]
 _NEEDED = ("pytest", "hypothesis")
 _MODULES = {"DataStoreSuite": "suite", "validate": "validation"}
-_PLAIN = {"LookAheadFinding": "look_ahead", "look_ahead_of": "look_ahead"}
+_PLAIN = {"KIT": "kit", "LookAheadFinding": "look_ahead", "look_ahead_of": "look_ahead"}
 """What needs neither pytest nor hypothesis."""
 
 

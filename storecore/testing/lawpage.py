@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from storecore.protocols import CAPABILITIES
+from storecore.testing.kit import KIT, VERSIONS
 from storecore.testing.lawbook import BEYOND_THE_KIT, LAWS, Law, proves
 from storecore.testing.suite import DataStoreSuite
 
@@ -38,6 +39,41 @@ CAPABILITY_HEADER = """\
 A backend that declares a capability (law [P2](#p2)) is also tested by these.
 """
 
+VERSION_HEADER = f"""\
+# Versions of the kit
+
+This is version {KIT} of the kit. Each report names it, and `storecore.testing.KIT` is it. A version
+is part of a release of storecore, so to pin a release is to pin the kit.
+
+| version | release | laws added | capabilities added | what else it asks for |
+|---|---|---|---|---|
+"""
+POLICY = """\
+**What a new version may do.** It may add laws, tests of a law that exists, and tests of a
+capability. So a backend that passed may fail, if it breaks what a law says. The text of a law may
+become clearer. What it asks for may grow only with a new version.
+
+**What a new version may not do.** It renames and removes no law and no test, since reports and
+`known_failures` refer to them. It asks no older backend for a method, an optional keyword or a
+column that was added later: the backend may lack it (laws [P1](#p1) and [P2](#p2)), or refuse it
+(law [B6](#b6)), and keeps its level. A new capability is tested only of a backend that declares it.
+
+**Within a version** a test that fails for a right backend is corrected. It then accepts more, never
+less.
+
+**How to pin.** In the project of a backend:
+
+```toml
+[project.optional-dependencies]
+test = ["storecore[testing]~=0.1.0"]   # the kit of these releases
+```
+
+Run the kit of the newest release in a second job of the CI that may fail. To move to a new version
+before each fault is mended, list the tests that fail in `known_failures`, with the reason. The
+level in the report counts them as not held. A page that names a level names the version of the kit
+too, as in "sealed, kit 4": it holds for the laws of that version only.
+"""
+
 
 def page() -> str:
     """Return the text of LAWS.md."""
@@ -51,7 +87,13 @@ def page() -> str:
     for name in CAPABILITIES:
         proofs = [test for test, proven in subjects.items() if name in proven]
         sections.append("\n".join([f"## {name}", "", *_listed(proofs)]))
-    return "\n".join(sections)
+    return "\n".join([*sections, VERSION_HEADER + "\n".join(map(_version, VERSIONS)), "", POLICY])
+
+
+def _version(number: int) -> str:
+    release, laws, capabilities, asks = VERSIONS[number]
+    links = ", ".join(f"[{each}](#{each.lower()})" for each in laws.split())
+    return f"| {number} | {release} | {links} | {', '.join(capabilities.split())} | {asks} |"
 
 
 def _in_order(item: tuple[str, Law]) -> tuple[int, str]:

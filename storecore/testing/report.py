@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import storecore
 from storecore.protocols import CAPABILITIES
+from storecore.testing.kit import KIT
 from storecore.testing.lawbook import LAWS
 
 HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"
 NOT_TRIED = "not tried"  # declared, and the suite gave no way to try it
 WORST_FIRST = (BROKEN, KNOWN, NOT_TRIED, HELD, SKIPPED)
-KIT = "4"  # goes up with each kit that asks for more than the one before
 LEGEND = {
     "none": "a law is broken, known to fail or not proven",
     "sound": "every law that needs no medium",

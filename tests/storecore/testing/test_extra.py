@@ -50,7 +50,7 @@ def test_what_the_package_gives_is_one_error_with_the_command(python, missing, n
 @pytest.mark.parametrize("missing", ["hypothesis", "pytest"])
 def test_the_package_itself_can_be_imported(python, missing):
     done = python(missing, "import storecore.testing; print(storecore.testing.__all__)")
-    names = ["DataStoreSuite", "LookAheadFinding", "look_ahead_of", "validate"]
+    names = ["KIT", "DataStoreSuite", "LookAheadFinding", "look_ahead_of", "validate"]
     assert (done.stdout, done.stderr) == (f"{names}\n", "")
 
 
