@@ -19,12 +19,13 @@ import pytest
 import storecore
 from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
 from storecore.plugins import spec as hooks
-from storecore.protocols import CAPABILITIES, DataStore
+from storecore.protocols import ADDED, CAPABILITIES, GROWN, OPENED, DataStore
 from storecore.store import collections
 from storecore.testing.declarations import declarations
 from storecore.testing.reference import (
     COLLECTIONS,
     FOR_USERS,
+    FURTHER,
     HOOKS,
     PROTOCOLS,
     RAISED,
@@ -36,6 +37,7 @@ from storecore.testing.units import UNITS
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "storecore/plugins/REFERENCE.md"
 PAGE = FILE.read_text()
+GUIDE = (ROOT / "storecore/plugins/BACKENDS.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 ENTRIES = dict(re.findall(r"^### (.+?)\n(.*?)(?=^##+ |\Z)", PAGE, re.M | re.S))
 PROTOCOL_NAMES = ["DataStore", *CAPABILITIES]
@@ -118,6 +120,12 @@ def test_the_helpers_are_those_of_the_tiers_and_no_others():
     assert shown == tiers - CAPABILITIES.keys() - declarations(COLLECTIONS).keys()
 
 
+def test_the_further_functions_are_those_that_the_guide_names():
+    assert entries("Further functions") == names_of(FURTHER)
+    unnamed = [each for each in names_of(FURTHER) if f"{each}" not in GUIDE]
+    assert unnamed == []
+
+
 def test_the_errors_are_those_of_the_code_and_no_others():
     tree = ast.parse((ROOT / "storecore/errors/__init__.py").read_text())
     assert entries("Errors") == [each.name for each in tree.body if isinstance(each, ast.ClassDef)]
@@ -125,7 +133,7 @@ def test_the_errors_are_those_of_the_code_and_no_others():
 
 def test_no_section_is_left_over():
     own = [each for each in declarations(COLLECTIONS) if each.endswith(("Collection", "Log"))]
-    last = ["Helpers", "Types", "Errors"]
+    last = ["Helpers", "Further functions", "Types", "Errors"]
     assert list(SECTIONS) == ["Hooks", *PROTOCOL_NAMES, "Collections", *own, *last]
 
 
@@ -153,6 +161,7 @@ def declared():
             for tier in (storecore._EXTEND, storecore._INSPECT, FOR_USERS)
             for module, names in tier.items()
         ),
+        *((module, names.split()) for module, names in FURTHER.items()),
     ):
         for name in names:
             found = declarations(module)[name]
@@ -196,7 +205,9 @@ def test_what_returns_a_number_says_its_unit(name):
 
 @pytest.mark.parametrize("name", [name for name in DECLARED if "." not in name])
 def test_a_function_names_the_errors_that_it_raises(name):
-    module = import_module(f"storecore.{storecore._HOME.get(name, 'plugins.spec')}")
+    further = {each: module for module, names in FURTHER.items() for each in names.split()}
+    home = f"storecore.{storecore._HOME.get(name, 'plugins.spec')}"
+    module = import_module(further.get(name, home))
     found = [
         each
         for each in ast.parse(inspect.getsource(module)).body
@@ -210,6 +221,17 @@ def test_a_function_names_the_errors_that_it_raises(name):
     }
     errors = raised & {*storecore.__all__, *dir(builtins)}
     assert [each for each in errors if f"`{each}`" not in DECLARED[name].doc] == []
+
+
+def test_what_was_added_later_is_marked_so_that_older_backends_stay_valid():
+    marked = {name.partition(".")[2] for name, text in ENTRIES.items() if "*Added* after" in text}
+    assert marked == ADDED | GROWN.keys()
+    required = {name.partition(".")[2] for name in ENTRIES if "*Required* in" in ENTRIES[name]}
+    assert required == OPENED
+
+
+def test_nothing_in_the_guide_sends_a_reader_to_the_source():
+    assert re.findall(r"\]\([^)]*\.py\)", GUIDE + PAGE) == []
 
 
 def test_each_unit_belongs_to_a_number_on_the_page():

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import storecore
-from storecore.protocols import CAPABILITIES, METHODS
+from storecore.protocols import ADDED, CAPABILITIES, GROWN, METHODS, OPENED
 from storecore.testing.declarations import Declaration, about, declarations
 from storecore.testing.units import UNITS
 
@@ -36,6 +36,9 @@ TYPES: dict[str, str] = {
     "storecore.knowledge.view": "View OnFuture",
     "storecore.store.row_store": "Row",
     "storecore.bars.groups": "Grouped",
+    "storecore.bars.extra": "Kinds",
+    "storecore.store.checkpoints.survey": "Written",
+    "storecore.testing.report": "SuiteReport Result",
     "storecore.bars.query": "Panel",
     "storecore.audit.counts": "Counts",
     "storecore.events": "Selectable",
@@ -54,6 +57,20 @@ FOR_USERS: dict[str, str] = {
     "store.tables": "iter_bar_tables read_bar_table write_bar_table",
 }
 """Names of the tier for users that belong to an author's helpers too."""
+FURTHER: dict[str, str] = {
+    "storecore.audit.records": "decision_body decision_bodies order_body order_bodies",
+    "storecore.bars.extra": "agreed",
+    "storecore.bars.rows": "bar_columns",
+    "storecore.errors.parts": "naming",
+    "storecore.events": "checked_event checked_events event_types event_symbols",
+    "storecore.fundamentals": "checked_fundamental checked_fundamentals",
+    "storecore.states": "RUN_STATES",
+    "storecore.store.checkpoints": "checkpoint verify take_checkpoint verify_against",
+    "storecore.store.places": "check_apart",
+    "storecore.testing.validation": "validate",
+    "storecore.values.names": "check_name",
+}
+"""What the guide names besides. They are imported from their modules, not from `storecore`."""
 RAISED: dict[str, str] = {
     **dict.fromkeys(("symbol", "symbols", "timeframe", "strategy_name", "old"), "InvalidName"),
     **dict.fromkeys(("new", "name", "run"), "InvalidName"),
@@ -122,6 +139,7 @@ def _sections() -> Iterator[str]:
         methods = [_collection_method(kind.name, each) for each in _methods(kind)]
         yield _section(kind.name, [_body(kind), *methods])
     yield _section("Helpers", [_with_methods(each) for each in _helpers()])
+    yield _section("Further functions", map(_further, FURTHER))
     yield _section("Types", [_with_methods(each) for each in _named(TYPES)])
     yield _section("Errors", map(_entry, _public(_classes(ERRORS))))
 
@@ -159,9 +177,20 @@ def _store_method(owner: str, method: Declaration) -> str:
     )
     declared = METHODS.get(method.name)
     lines = [f"*Refuses:* {errors}."] if errors else []
+    lines += _later(method)
     if declared is not None and declared.notify:
         lines.append(f'*Observers:* kind "{declared.notify}".')
     return _entry(method, owner, *lines)
+
+
+def _later(method: Declaration) -> list[str]:
+    """Return what a method got since `api` 1: an older backend may lack it."""
+    own = {name for name, _ in method.typed}
+    grown = ", ".join(f"`{name}`" for name in sorted(GROWN.get(method.name, frozenset()) & own))
+    lines = ["*Added* after `api` 1."] if method.name in ADDED else []
+    lines += [f"*Added* after `api` 1: {grown}."] if grown else []
+    lines += ["*Required* in `api` 1: `start`, `end`."] if method.name in OPENED else []
+    return lines
 
 
 def _collection_method(owner: str, method: Declaration) -> str:
@@ -184,6 +213,11 @@ def _helpers() -> list[Declaration]:
 
 def _named(names: dict[str, str]) -> list[Declaration]:
     return [declarations(module)[each] for module in names for each in names[module].split()]
+
+
+def _further(module: str) -> str:
+    found = _named({module: FURTHER[module]})
+    return "\n".join(_entry(each, "", f"*Import from* `{module}`.") for each in found)
 
 
 def _alphabetical(declaration: Declaration) -> str:
