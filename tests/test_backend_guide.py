@@ -170,6 +170,12 @@ def test_the_observer_of_the_guide_prints_what_was_written(capsys):
     assert capsys.readouterr().out == "2 bars of AAPL\n"
 
 
+def test_the_example_of_a_registered_backend_runs_and_leaves_none():
+    (source,) = blocks("python", "Without a package")
+    module_of(source, "registered")
+    assert "fake" not in [each.name for each in storecore.backends()]
+
+
 class TestSmall(DataStoreSuite):
     """The small backend of the guide obeys every law that needs no medium."""
 

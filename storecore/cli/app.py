@@ -24,6 +24,7 @@ from storecore.cli.info import info
 from storecore.cli.init import init
 from storecore.cli.ls import ls
 from storecore.cli.maintenance import repair, verify
+from storecore.cli.plugin_option import plugin_option
 from storecore.cli.replay import replay, why
 from storecore.cli.show import show
 from storecore.cli.snapshots import prune_history, snapshot, snapshots
@@ -64,9 +65,13 @@ def app(context: click.Context) -> None:
         click.echo(_FIRST_STEPS)
 
 
+app.params.append(plugin_option())
+
+
 _DATA = (demo, list_backends, init, import_bars, export, delete, copy)
 _LOOK = (ls, show, chart, events, fundamentals, state, info, history, corrections, known_at)
 _HISTORY = (snapshot, snapshots, prune_history)
 _PROOF = (audit, verify, repair, take, replay, why, evidence, completion)
 for command in (*_DATA, *_LOOK, *_HISTORY, *_PROOF):
+    command.params.append(plugin_option())
     app.add_command(command)

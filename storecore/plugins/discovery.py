@@ -1,7 +1,7 @@
 """Discovery of installed backends; a backend is loaded by its name only.
 
 Three steps: *find* reads the metadata of installed distributions and imports nothing; *load*
-imports one plugin and registers it with pluggy; *classify* checks the returned `BackendSpec`. Every
+imports one plugin and registers it with pluggy; *check* examines the returned `BackendSpec`. Every
 error names the backend, the distribution and version, the entry point and the cause.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
+import pluggy
 from msgspec import Struct
 
 from storecore.errors import (
@@ -25,9 +26,9 @@ from storecore.plugins.metadata import (
     Plugin,
     broken_packages,
     check_packages_are_read,
-    find,
     is_installed,
 )
+from storecore.plugins.registry import find
 from storecore.plugins.spec import API_VERSION, BACKENDS, OBSERVERS, PROMISES, BackendSpec
 from storecore.protocols import CAPABILITIES
 from storecore.values.suggestions import did_you_mean
@@ -82,16 +83,28 @@ def load_spec(name: str) -> BackendSpec:
     """
     plugin = _the_one(name, find(BACKENDS))
     try:
-        results = load_plugin(plugin).hook.storecore_backend()
+        manager = load_plugin(plugin)
     except PluginError as error:
         raise BackendLoadError(f"{plugin.described}: {text_of(error)}") from error.__cause__
+    return checked_spec(plugin, _returned(plugin, manager))
+
+
+def spec_of(plugin: Plugin, manager: pluggy.PluginManager) -> BackendSpec:
+    """Return the spec of a loaded plugin, by whatever name. Raises `BackendLoadError`."""
+    return _the_spec(plugin, _returned(plugin, manager))
+
+
+def _returned(plugin: Plugin, manager: pluggy.PluginManager) -> list[object]:
+    """Return the results of the hook of a backend."""
+    try:
+        results: list[object] = manager.hook.storecore_backend()
     except BaseException as error:
         if is_from_program(error):
             raise
         raise BackendLoadError(
             f"{plugin.described}: its storecore_backend raised {reason(error)}"
         ) from error
-    return _classify(plugin, results)
+    return results
 
 
 def described(name: str) -> str:
@@ -129,8 +142,21 @@ def _provided(name: str) -> str:
     return f" (a known package provides it: pip install '{package}')" if package else ""
 
 
-def _classify(plugin: Plugin, results: list[object]) -> BackendSpec:
+def checked_spec(plugin: Plugin, results: list[object]) -> BackendSpec:
     """Return the spec that a plugin returned. Raises if there is not exactly one valid spec."""
+    spec = _the_spec(plugin, results)
+    if spec.api != API_VERSION:
+        raise ApiMismatch(
+            f"{plugin.described}: written for version {spec.api} of the plugin interface, this "
+            f"storecore has version {API_VERSION}; "
+            f"upgrade {'storecore' if _newer(spec.api) else plugin.distribution}"
+        )
+    for problem in _problems(plugin, spec):
+        raise BackendLoadError(f"{plugin.described}: {problem}")
+    return spec
+
+
+def _the_spec(plugin: Plugin, results: list[object]) -> BackendSpec:
     if len(results) != 1:
         raise BackendLoadError(
             f"{plugin.described}: expected a hook storecore_backend that returns a BackendSpec, "
@@ -142,14 +168,6 @@ def _classify(plugin: Plugin, results: list[object]) -> BackendSpec:
             f"{plugin.described}: expected its storecore_backend to return a BackendSpec, "
             f"got {type(spec).__name__}"
         )
-    if spec.api != API_VERSION:
-        raise ApiMismatch(
-            f"{plugin.described}: written for version {spec.api} of the plugin interface, this "
-            f"storecore has version {API_VERSION}; "
-            f"upgrade {'storecore' if _newer(spec.api) else plugin.distribution}"
-        )
-    for problem in _problems(plugin, spec):
-        raise BackendLoadError(f"{plugin.described}: {problem}")
     return spec
 
 
