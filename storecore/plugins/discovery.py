@@ -21,6 +21,7 @@ from storecore.errors import (
     text_of,
 )
 from storecore.plugins.isolation import is_from_program, reason
+from storecore.plugins.known import KNOWN
 from storecore.plugins.loader import PluginError, load_plugin
 from storecore.plugins.metadata import (
     Plugin,
@@ -34,10 +35,7 @@ from storecore.protocols import CAPABILITIES
 from storecore.values.suggestions import did_you_mean
 
 INSTALLED = "installed"
-KNOWN_PACKAGES = {
-    **dict.fromkeys(("cached", "file", "memory", "mirror", "readonly", "routed"), "storecore"),
-    "postgres": "storecore[postgres]",
-}
+KNOWN_PACKAGES = {each.name: each.package for each in KNOWN}
 """The packages of known backends, as arguments of pip, by the name of the backend."""
 
 
@@ -125,9 +123,23 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
     if len(matches) > 1:
         raise DuplicateBackend(
             f"backend {name!r} is provided twice, by "
-            f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
+            f"{' and by '.join(plugin.origin for plugin in matches)}; {_remedy(name, matches)}"
         )
     return matches[0]
+
+
+def _remedy(name: str, namesakes: list[Plugin]) -> str:
+    """Return which package to uninstall: of a known backend, every one but its own."""
+    owner = KNOWN_PACKAGES.get(name, "").partition("[")[0]
+    others = [each.distribution for each in namesakes if each.distribution != owner]
+    if 0 < len(others) < len(namesakes):
+        return f"the name belongs to {owner}: uninstall {', '.join(others)}"
+    return "uninstall one of them"
+
+
+def plugins_named(name: str) -> list[Plugin]:
+    """Return the backends and observers with a name, without importing them."""
+    return [each for group in (BACKENDS, OBSERVERS) for each in find(group) if each.name == name]
 
 
 def _left_out() -> str:

@@ -92,20 +92,22 @@ def load_observers() -> Observers:
         return _loaded
 
 
-def hooks_of(name: str) -> list[str]:
-    """Load the observers with a name and return the names of their hooks.
+def hooks_of(plugin: Plugin) -> list[str]:
+    """Load an observer and return the names of its hooks.
 
-    Raises `BackendLoadError` if one cannot be loaded.
+    Raises `BackendLoadError` if it cannot be loaded or has no hook.
     """
-    return [hook for each in find(OBSERVERS) if each.name == name for hook in _hooks(each)]
-
-
-def _hooks(plugin: Plugin) -> list[str]:
     try:
         manager = load_plugin(plugin)
     except PluginError as error:
         raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
-    return hook_names(plugin, manager)
+    hooks = hook_names(plugin, manager)
+    if not hooks:
+        raise BackendLoadError(
+            f"{plugin.described}: expected a function that is marked with @storecore.hookimpl, "
+            "found none"
+        )
+    return hooks
 
 
 def are_on() -> bool:

@@ -15,6 +15,7 @@ from storecore.plugins.discovery import checked_spec, spec_of
 from storecore.plugins.isolation import is_from_program, reason
 from storecore.plugins.loader import PluginError, hook_names, load_plugin
 from storecore.plugins.metadata import Plugin
+from storecore.plugins.process_state import changed_since, state
 from storecore.plugins.registry import add, plugin_in_memory, remove
 from storecore.plugins.spec import BACKENDS, OBSERVERS, BackendSpec, hookimpl
 
@@ -69,8 +70,10 @@ def register_file(path: Path) -> Registration:
     cannot be imported or has no hook, and what `register` raises for a backend in it.
     """
     name = _free_name(path)
+    before = state()
     try:
-        plugins = _plugins(path, _imported(path, name))
+        module = _imported(path, name)
+        plugins = _plugins(path, module, changed_since(before))
         add(plugins)
     except BaseException:
         del sys.modules[name]
@@ -89,19 +92,19 @@ class _OfSpec:
         return self._spec
 
 
-def _backend(spec: BackendSpec, source: str) -> Plugin:
+def _backend(spec: BackendSpec, source: str, changes: tuple[str, ...] = ()) -> Plugin:
     """Return the plugin of a spec. Raises if the spec is invalid."""
     if not (isinstance(spec.name, str) and spec.name):
         raise BackendLoadError(f"{source}: expected its spec to have a name, got {spec.name!r}")
-    plugin = plugin_in_memory(spec.name, source, BACKENDS, _OfSpec(spec))
+    plugin = plugin_in_memory(spec.name, source, BACKENDS, _OfSpec(spec), changes)
     checked_spec(plugin, [spec])
     return plugin
 
 
-def _plugins(path: Path, module: ModuleType) -> list[Plugin]:
+def _plugins(path: Path, module: ModuleType, changes: tuple[str, ...]) -> list[Plugin]:
     """Return the plugins of a module: its backend, and itself if it has other hooks."""
     source = f"--plugin {path}"
-    whole = plugin_in_memory(path.stem, source, OBSERVERS, module)
+    whole = plugin_in_memory(path.stem, source, OBSERVERS, module, changes)
     try:
         manager = load_plugin(whole)
     except PluginError as error:
@@ -112,7 +115,7 @@ def _plugins(path: Path, module: ModuleType) -> list[Plugin]:
             f"{source}: expected a function that is marked with @storecore.hookimpl, such as "
             f"{_HOOK}(); found none"
         )
-    backends = [_backend(spec_of(whole, manager), source)] if _HOOK in hooks else []
+    backends = [_backend(spec_of(whole, manager), source, changes)] if _HOOK in hooks else []
     return [*backends, whole] if set(hooks) - {_HOOK} else backends
 
 

@@ -21,13 +21,19 @@ _registered: tuple[Plugin, ...] = ()  # replaced as a whole, so readers need no 
 
 
 class RegisteredEntryPoint(EntryPoint):
-    """An entry point whose target is in memory: nothing is imported to load it."""
+    """An entry point whose target is in memory: nothing is imported to load it.
+
+    `changes` names the state of the process that its import has changed.
+    """
 
     target: Any
+    changes: tuple[str, ...]
 
-    def __init__(self, name: str, source: str, group: str, target: object) -> None:
+    def __init__(
+        self, name: str, source: str, group: str, target: object, changes: tuple[str, ...]
+    ) -> None:
         super().__init__(name, source, group)
-        vars(self).update(target=target)  # an entry point cannot be assigned to
+        vars(self).update(target=target, changes=changes)  # it cannot be assigned to
 
     @property
     def module(self) -> str:
@@ -50,9 +56,11 @@ def registered(group: str) -> tuple[Plugin, ...]:
     return tuple(each for each in _registered if each.entry_point.group == group)
 
 
-def plugin_in_memory(name: str, source: str, group: str, target: object) -> Plugin:
+def plugin_in_memory(
+    name: str, source: str, group: str, target: object, changes: tuple[str, ...] = ()
+) -> Plugin:
     """Return a plugin that is not of a package; `source` names its origin in errors."""
-    return Plugin(name, source, "", RegisteredEntryPoint(name, source, group, target))
+    return Plugin(name, source, "", RegisteredEntryPoint(name, source, group, target, changes))
 
 
 def add(plugins: Sequence[Plugin]) -> None:
