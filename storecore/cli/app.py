@@ -26,6 +26,7 @@ from storecore.cli.ls import ls
 from storecore.cli.maintenance import repair, verify
 from storecore.cli.plugin_option import plugin_option
 from storecore.cli.replay import replay, why
+from storecore.cli.scaffold.command import new_backend
 from storecore.cli.show import show
 from storecore.cli.snapshots import prune_history, snapshot, snapshots
 from storecore.cli.state import state
@@ -68,7 +69,7 @@ def app(context: click.Context) -> None:
 app.params.append(plugin_option())
 
 
-_DATA = (demo, list_backends, init, import_bars, export, delete, copy)
+_DATA = (demo, list_backends, new_backend, init, import_bars, export, delete, copy)
 _LOOK = (ls, show, chart, events, fundamentals, state, info, history, corrections, known_at)
 _HISTORY = (snapshot, snapshots, prune_history)
 _PROOF = (audit, verify, repair, take, replay, why, evidence, completion)

@@ -8,6 +8,7 @@ COMMANDS = (
     *(
         "demo",
         "backends",
+        "new-backend",
         "init",
         "import",
         "show",
