@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import storecore
-from storecore.cli.app import app
+from storecore.cli.commands import COMMANDS
 from storecore.config.open import prepare
 from storecore.testing.lawbook import BEYOND_THE_KIT, LAWS
 from storecore.testing.lawpage import page as law_page
@@ -151,15 +151,15 @@ def test_each_option_of_a_backend_is_documented_in_order(backend):
     assert re.findall(r"^\| `(\w+)` \|", page, re.M) == list(options.settings.__struct_fields__)
 
 
-@pytest.mark.parametrize("name", app.commands)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_is_documented_with_its_options(name):
     page = CLI.read_text()
-    options = [option for each in app.commands[name].params for option in each.opts]
+    options = [option for each in COMMANDS[name].load().params for option in each.opts]
     assert f"| `storecore {name}" in page
     assert [each for each in options if each[0] == "-" and f"`{each}" not in page] == []
 
 
-@pytest.mark.parametrize("name", app.commands)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_is_listed_in_the_readme(name):
     assert f"\nstorecore {name} " in README.read_text()
 

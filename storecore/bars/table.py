@@ -40,7 +40,8 @@ SERIES = pa.schema(
 )
 NULLABLE = SERIES.set(5, pa.field("volume", pa.float64()))
 """The schema of a series table in which a volume is null."""
-EMPTY = SERIES.empty_table()
+# Not `SERIES.empty_table()`: that imports pandas, if it is installed (0.2 s, 40 MB).
+EMPTY = pa.Table.from_arrays([pa.nulls(0, each.type) for each in SERIES], schema=SERIES)
 MAX_EXACT = 2**53  # up to here float64 holds every whole number
 _MOST_ROWS, _MOST_BYTES = 8_192, 256
 _DAY = 86_400_000_000

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
+from storecore.audit.counts import Counts
+from storecore.audit.transfer import check_log
 from storecore.config.nested import NestedStore
 from storecore.errors import ConfigError, StorageError, StoreError
 from storecore.errors.parts import items_of, name_part, naming
@@ -218,6 +220,12 @@ class RoutedStore(Store):
         A copy asks for them.
         """
         return [each.store for each in self._parts()]
+
+    def audit_counts(self, log: str) -> Counts:
+        """Return how many records a log has, by strategy and run."""
+        self._check_open()
+        with naming("audit"):
+            return questions.audit_counts(self._routes["audit"], check_log(log))
 
     def recording_began(self) -> int:
         """Return an instant before which no store recorded a version."""

@@ -12,9 +12,10 @@ import click
 
 from storecore.cli.errors import one_line
 from storecore.cli.health import LOADS, Check, checks, health
+from storecore.cli.output import json_option, print_array, print_object
 from storecore.cli.screen import console, table
-from storecore.cli.store_choice import StoreChoice, examples, settings_option
-from storecore.cli.text import printable
+from storecore.cli.store_choice import StoreChoice, settings_option
+from storecore.cli.text import examples, printable
 from storecore.config.file import StoreConfig
 from storecore.errors import StoreError
 from storecore.plugins import known
@@ -56,8 +57,11 @@ _OBSERVER_HEADINGS = ("observer", "package", "entry point", "health", "hooks")
     is_flag=True,
     help="List the known backends, installed or not, and the level that the kit has proven.",
 )
+@json_option
 @settings_option
-def list_backends(check: str | None, of_others: bool, settings: dict[str, Any]) -> None:
+def list_backends(
+    check: str | None, of_others: bool, settings: dict[str, Any], as_json: bool
+) -> None:
     """List the installed backends and observers, with their packages and health.
 
     Each is imported. A backend is opened in a temporary folder, if its options allow that.
@@ -67,20 +71,36 @@ def list_backends(check: str | None, of_others: bool, settings: dict[str, Any]) 
     if settings and check is None:
         raise click.UsageError("--set gives the options of a backend to check: give --check NAME")
     if of_others:
-        _print_known()
-    elif check is None:
-        _print_installed()
-    elif _names_an_observer(check):
-        _check_observer(check)
+        _print_known(as_json)
+    elif check is not None:
+        _check(StoreChoice(StoreConfig({"backend": check}), settings), check, as_json)
+    elif as_json:
+        _print_as_json()
     else:
-        _check(StoreChoice(StoreConfig({"backend": check}), settings), check)
+        _print_installed()
 
 
-def _print_known() -> None:
+def _print_known(as_json: bool) -> None:
+    if as_json:
+        print_array(each._asdict() for each in known.KNOWN)
+        return
     console().print(table(known.HEADINGS, known.rows(), right=()))
     click.echo()
     for tier, meaning in known.TIERS.items():
         click.echo(f"{tier}: {meaning}")
+
+
+def _print_as_json() -> None:
+    """Print the installed backends and observers, and the packages that are left out."""
+    of_backends = ("name", "package", "entry_point", "health", "summary", "capabilities")
+    of_observers = ("name", "package", "entry_point", "health", "hooks")
+    print_object(
+        {
+            "backends": [dict(zip(of_backends, _fields(each), strict=True)) for each in backends()],
+            "observers": [dict(zip(of_observers, each, strict=True)) for each in _observers()],
+            "left_out": [each._asdict() for each in broken_packages()],
+        }
+    )
 
 
 def _print_installed() -> None:
@@ -98,16 +118,20 @@ def _print_installed() -> None:
 
 
 def _print_observers() -> None:
-    """Print the observers with their hooks. They are not imported if observers are off."""
-    on = are_on()
-    rows = [
-        [*map(printable, (info.name, _package(info), info.entry_point, *_hooks(plugin, info, on)))]
-        for plugin, info in zip(find(OBSERVERS), observers(), strict=True)
-    ]
+    rows = [list(map(printable, each)) for each in _observers()]
     if rows:
-        off = "" if on else f" (off: see {SWITCH})"
+        off = "" if are_on() else f" (off: see {SWITCH})"
         console().print(f"\nObservers, called for every store that is opened and written{off}:")
         console().print(table(_OBSERVER_HEADINGS, rows, right=()))
+
+
+def _observers() -> list[tuple[str, ...]]:
+    """Return the observers with their hooks. They are not imported if observers are off."""
+    on = are_on()
+    return [
+        (info.name, _package(info), info.entry_point, *_hooks(plugin, info, on))
+        for plugin, info in zip(find(OBSERVERS), observers(), strict=True)
+    ]
 
 
 def _hooks(plugin: Plugin, info: BackendInfo, on: bool) -> tuple[str, str]:
@@ -125,25 +149,22 @@ def _names_an_observer(name: str) -> bool:
     return name not in known and name in {each.name for each in observers()}
 
 
-def _check_observer(name: str) -> None:
-    """Load the observers with a name, and print their hooks and what else was checked."""
+def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
+    """Check a backend or an observer, print the result of each step, and fail if one failed."""
     plugins = plugins_named(name)
-    done = list(_harms(name, plugins))
-    done += [Check(hook, "") for each in plugins for hook in hooks_of(each)]
-    _conclude(done, f"observer {name!r}")
+    harms = list(_harms(plugins))
+    if _names_an_observer(name):
+        hooks = [hook for each in plugins for hook in hooks_of(each)]
+        done, what = [*harms, *(Check(hook, "") for hook in hooks)], f"observer {name!r}"
+    else:
+        prepared = choice.prepared()
+        store = choice.open_to_read()
+        tried = checks(store, prepared.capabilities_of(store))
+        done, what = [Check("opens", ""), *tried, *harms], choice.named
+    _conclude(done, what, as_json)
 
 
-def _check(choice: StoreChoice, name: str) -> None:
-    """Print the result of each step, and fail if one failed."""
-    plugins = plugins_named(name)
-    harms = list(_harms(name, plugins))
-    prepared = choice.prepared()
-    store = choice.open_to_read()
-    done = [Check("opens", ""), *checks(store, prepared.capabilities_of(store)), *harms]
-    _conclude(done, choice.named)
-
-
-def _harms(name: str, plugins: list[Plugin]) -> Iterator[Check]:
+def _harms(plugins: list[Plugin]) -> Iterator[Check]:
     """Import plugins and yield what they do to others: it must be before anything imports them."""
     own = plugins[0].distribution if plugins else ""
     taken = ", ".join(each.described for each in plugins if each.distribution != own)
@@ -153,8 +174,10 @@ def _harms(name: str, plugins: list[Plugin]) -> Iterator[Check]:
     yield Check("its import leaves the process as it was", wrong)
 
 
-def _conclude(done: list[Check], what: str) -> None:
-    for step in done:
+def _conclude(done: list[Check], what: str, as_json: bool) -> None:
+    if as_json:
+        print_array(each._asdict() for each in done)
+    for step in [] if as_json else done:
         click.echo(f"{'FAILED' if step.wrong else 'ok':6}  {step.what}")
     wrong = [f"{step.what}: {step.wrong}" for step in done if step.wrong]
     if wrong:
@@ -162,8 +185,11 @@ def _conclude(done: list[Check], what: str) -> None:
 
 
 def _row(backend: BackendInfo) -> list[str]:
-    row = [backend.name, _package(backend), backend.entry_point, *_health(backend)]
-    return list(map(printable, row))
+    return list(map(printable, _fields(backend)))
+
+
+def _fields(backend: BackendInfo) -> tuple[str, ...]:
+    return backend.name, _package(backend), backend.entry_point, *_health(backend)
 
 
 def _package(info: BackendInfo) -> str:

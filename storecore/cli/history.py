@@ -9,6 +9,7 @@ from typing import Any
 import click
 from msgspec.structs import asdict
 
+from storecore.cli.output import json_option, print_object
 from storecore.cli.screen import console, date_text, table
 from storecore.cli.show import bar_table, why_none
 from storecore.cli.store_choice import StoreChoice, examples, store_options
@@ -36,8 +37,9 @@ _CHANGES = ("recorded (UTC)", "kind", "symbol", "timeframe", "of (UTC)", "what c
 @click.argument("symbol")
 @click.argument("when", metavar="DATE", callback=time_option)
 @click.option("--timeframe", default="1d", show_default=True, help="The timeframe of the bars.")
+@json_option
 @store_options
-def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> None:
+def history(choice: StoreChoice, symbol: str, when: date, timeframe: str, as_json: bool) -> None:
     """Show every version of the bars and fundamentals of SYMBOL at DATE.
 
     DATE is a day or a time. The store held a version from `recorded` until just before `replaced`.
@@ -54,6 +56,9 @@ def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> Non
             f"no bar ({timeframe}) and no fundamental of {printable(symbol)!r} was ever recorded "
             f"for {when.isoformat()}{near}"
         )
+    if as_json:
+        print_object({"bars": bars, "fundamentals": filings, "is_pruned": is_pruned})
+        return
     screen = console()
     if bars:
         screen.print(f"{printable(symbol)}, {timeframe}: {counted(len(bars), 'version')}")
@@ -80,8 +85,9 @@ def history(choice: StoreChoice, symbol: str, when: date, timeframe: str) -> Non
     help="The first date or time at which a change was recorded [default: all].",
 )
 @click.option("--symbol", metavar="NAME", help="Only corrections of this symbol.")
+@json_option
 @store_options
-def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> None:
+def corrections(choice: StoreChoice, since: date | None, symbol: str | None, as_json: bool) -> None:
     """Show each bar, fundamental and event that was replaced or deleted.
 
     They are sorted by the time at which the store recorded the change, in UTC.
@@ -92,6 +98,9 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
         found = kept.corrections(first, symbol=symbol)
         is_pruned = _is_pruned(kept, first)
         near = "" if found or symbol is None else _did_you_mean(store, symbol)
+    if as_json:
+        print_object({"corrections": found, "is_pruned": is_pruned})
+        return
     console().print(f"{counted(len(found), 'correction')}{near}")
     if found:
         console().print(table(_CHANGES, map(_correction_row, found), right=()))
@@ -125,6 +134,7 @@ def corrections(choice: StoreChoice, since: date | None, symbol: str | None) -> 
     metavar="N",
     help="The number of bars, counted from the end.",
 )
+@json_option
 @store_options
 def known_at(
     choice: StoreChoice,
@@ -133,6 +143,7 @@ def known_at(
     timeframe: str,
     recorded: datetime | None,
     last: int,
+    as_json: bool,
 ) -> None:
     """Show the last bars of SYMBOL that were known at TIME.
 
@@ -147,6 +158,12 @@ def known_at(
         found = [view.read_bars(symbol, last=last, timeframe=timeframe) for view in views]
         if not any(found) and not read_bars(store, symbol, last=1, timeframe=timeframe):
             raise click.ClickException(why_none(store, symbol, timeframe))
+    if as_json:
+        answers = [
+            {"recorded": held, "bars": bars} for held, bars in zip(asked, found, strict=True)
+        ]
+        print_object({"known_at": when, "views": answers})
+        return
     for held, bars in zip(asked, found, strict=True):
         then = "" if held is None else f", as recorded by {held.isoformat(timespec='auto')}"
         known = f"{counted(len(bars), 'bar')} known at {printable(when)}{then}"

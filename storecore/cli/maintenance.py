@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import click
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from storecore.cli.output import json_option, print_object
 from storecore.cli.screen import console, table
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
@@ -42,8 +43,11 @@ _HEADINGS = ("kind", "where", "what")
     multiple=True,
     help="A calendar of exchange_calendars: also report sessions without bars. May be repeated.",
 )
+@json_option
 @store_options
-def verify(choice: StoreChoice, against: str | None, calendars: tuple[str, ...]) -> None:
+def verify(
+    choice: StoreChoice, against: str | None, calendars: tuple[str, ...], as_json: bool
+) -> None:
     """Check every file of a store and its bars; change nothing.
 
     The exit status is 1 if something is damaged, could not be checked, or is missing against a
@@ -52,7 +56,7 @@ def verify(choice: StoreChoice, against: str | None, calendars: tuple[str, ...])
     then = None if against is None else loaded(against)
     with choice.open_to_read() as store:
         report = verified(_maintained(store, choice), against=then)
-        _print(_with_gaps(report, store, calendars))
+        _conclude(_with_gaps(report, store, calendars), as_json)
 
 
 @click.command(
@@ -60,19 +64,18 @@ def verify(choice: StoreChoice, against: str | None, calendars: tuple[str, ...])
     epilog=examples("storecore repair --dry-run", "storecore repair"),
 )
 @click.option("--dry-run", is_flag=True, help="Only print what would be done.")
+@json_option
 @store_options
-def repair(choice: StoreChoice, dry_run: bool) -> None:
+def repair(choice: StoreChoice, dry_run: bool, as_json: bool) -> None:
     """Quarantine, never delete, damaged files and leftovers of killed writers.
 
     The exit status is 1 if damage remains.
     """
     with choice.open_to_read() as store:
         report = _maintained(store, choice).repair(dry_run=dry_run)
-        for action in report.actions:
-            console().print(printable(action))
-        if not report.actions:
-            console().print("nothing to repair")
-        _print(report)
+        if not as_json:
+            console().print("\n".join(map(printable, report.actions)) or "nothing to repair")
+        _conclude(report, as_json)
 
 
 def _with_gaps(report: Report, store: DataStore, calendars: tuple[str, ...]) -> Report:
@@ -104,8 +107,17 @@ def _maintained(store: DataStore, choice: StoreChoice) -> Maintenance:
     return store
 
 
-def _print(report: Report) -> None:
+def _conclude(report: Report, as_json: bool) -> None:
     """Print a report; exit with status 1 if something is wrong."""
+    if as_json:
+        print_object({"ok": report.ok, **asdict(report)})
+    else:
+        _print(report)
+    if not report.ok:
+        raise SystemExit(1)
+
+
+def _print(report: Report) -> None:
     screen = console()
     for title, found in (("wrong", report.findings), ("notes", report.notes)):
         if found:
@@ -113,8 +125,6 @@ def _print(report: Report) -> None:
             screen.print(table(_HEADINGS, _rows(found), right=()))
     state = "all is whole" if report.ok else f"{counted(len(report.findings), 'finding')}"
     screen.print(f"{report.checked:,} files or rows checked: {state}")
-    if not report.ok:
-        raise SystemExit(1)
 
 
 def _rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:

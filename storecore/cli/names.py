@@ -40,3 +40,10 @@ def matcher(patterns: Sequence[str]) -> Callable[[str | None], bool]:
         not patterns
         or (name is not None and any(name == each or fnmatchcase(name, each) for each in patterns))
     )
+
+
+def split(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the names of a repeated option, each of which may be several with commas."""
+    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())

@@ -11,9 +11,11 @@ from struct import unpack
 from typing import Any
 
 import click
+import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
+from storecore.cli.output import json_option, print_object
 from storecore.cli.screen import console, date_text
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
@@ -47,9 +49,15 @@ _SIXTEEN_DIGITS = re.compile(r'"([0-9a-f]{16})"')
     "--run", metavar="NAME", help="The records of a run instead of the live log; '*' for both."
 )
 @click.option("--orders", is_flag=True, help="Replay orders instead of decisions.")
+@json_option
 @store_options
 def replay(
-    choice: StoreChoice, strategy: str | None, since: date | None, run: str | None, orders: bool
+    choice: StoreChoice,
+    strategy: str | None,
+    since: date | None,
+    run: str | None,
+    orders: bool,
+    as_json: bool,
 ) -> None:
     """Report which decisions have read data that was corrected since.
 
@@ -58,7 +66,7 @@ def replay(
     not kept are counted only. Corrections are not errors: the exit status is 0. It is 1 if a read
     cannot be asked again, or if the strategy or the run has no records. Times are in UTC.
     """
-    screen, statuses, without, failed = console(), Counter[str](), 0, 0
+    done = _Done(as_json)
     with choice.open_to_read() as store:
         ask: Any = read_orders if orders else read_decisions
         found = ask(audited(store), since, None, strategy, run=run)
@@ -68,19 +76,55 @@ def replay(
             try:
                 replayed = replay_of(store, record)
             except InvalidData as error:  # such as a read of a later release
-                screen.print(printable(f"record {record.seq} cannot be replayed: {error}"))
-                failed += 1
-                continue
-            statuses.update(each.status for each in replayed.reads)
-            without += record.reads is None
-            if any(map(_is_news, replayed.reads)):
-                screen.print("\n".join(_report(replayed)))
+                done.fail(record, error)
+            else:
+                done.add(replayed)
     noun = "order" if orders else "decision"
-    reads = ", ".join(f"{statuses[each]:,} {each}" for each in ("same", "corrected", "pruned"))
-    screen.print(f"{counted(len(found), noun)}, {without:,} of them without receipts")
-    screen.print(f"{counted(statuses.total(), 'read')}: {reads}")
-    if failed:
-        raise click.ClickException(f"{counted(failed, noun)} could not be replayed")
+    done.print_sums(len(found), noun)
+    if done.failed:
+        raise click.ClickException(f"{counted(len(done.failed), noun)} could not be replayed")
+
+
+class _Done:
+    """The replayed records: each with news is printed as it comes, or all at the end as JSON."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.failed: list[dict[str, Any]] = []
+        self._as_json = as_json
+        self._news: list[dict[str, Any]] = []
+        self._statuses = Counter[str]()
+        self._without = 0
+
+    def fail(self, record: Record, error: InvalidData) -> None:
+        """Add a record that cannot be replayed."""
+        self.failed.append({"seq": record.seq, "why": str(error)})
+        if not self._as_json:
+            text = f"record {record.seq} cannot be replayed: {error}"
+            console().print(printable(text))
+
+    def add(self, replayed: Replay) -> None:
+        """Add a record; report it if a read was corrected."""
+        self._statuses.update(each.status for each in replayed.reads)
+        self._without += replayed.record.reads is None
+        news = list(filter(_is_news, replayed.reads))
+        if not news:
+            return
+        if self._as_json:
+            record = replace(replayed.record, reads=None)
+            self._news.append({**asdict(record), "reads": news})
+        else:
+            console().print("\n".join(_report(replayed)))
+
+    def print_sums(self, found: int, noun: str) -> None:
+        """Print how many records and reads there were; as JSON, with all of them."""
+        statuses = {each: self._statuses[each] for each in ("same", "corrected", "pruned")}
+        if self._as_json:
+            sums = {f"{noun}s": found, "without_receipts": self._without, "reads": statuses}
+            print_object({**sums, "changed": self._news, "failed": self.failed})
+            return
+        reads = ", ".join(f"{count:,} {each}" for each, count in statuses.items())
+        console().print(f"{counted(found, noun)}, {self._without:,} of them without receipts")
+        console().print(f"{counted(self._statuses.total(), 'read')}: {reads}")
 
 
 @click.command(
@@ -97,8 +141,9 @@ def replay(
     metavar="N",
     help="The number of rows of each read, counted from the end.",
 )
+@json_option
 @store_options
-def why(choice: StoreChoice, seq: int, orders: bool, rows: int) -> None:
+def why(choice: StoreChoice, seq: int, orders: bool, rows: int, as_json: bool) -> None:
     """Show record SEQ of the log with everything that was read for it, as it was read.
 
     Bars and other rows are shown as JSON, with all digits. Times are in UTC.
@@ -110,6 +155,10 @@ def why(choice: StoreChoice, seq: int, orders: bool, rows: int) -> None:
         if record is None:
             last = found[-1].seq if found else 0
             raise click.ClickException(f"there is no record {seq}: the last one is {last}")
+        if as_json:
+            reads = [_seen_fields(store, read, record.run, rows) for read in reads_of(record)]
+            print_object({**asdict(record), "reads": None if record.reads is None else reads})
+            return
         screen.print("\n".join(_record_lines(record)))
         for read in reads_of(record):
             screen.print(f"\n{question_of(read)}")
@@ -213,6 +262,17 @@ def _seen(store: DataStore, read: Read, run: str | None, most: int) -> Iterator[
     if hidden:
         yield f"  … {hidden:,} more before these: give --rows {len(lines)}"
     yield from (f"  {printable(_readable(each))}" for each in lines[hidden:])
+
+
+def _seen_fields(store: DataStore, read: Read, run: str | None, most: int) -> dict[str, Any]:
+    """Return a read with the last of its rows, as they were read; None if they are gone."""
+    found = seen(store, read, run)
+    if found is None:
+        return {**asdict(read), "seen": None}
+    lines = list(lines_of(found.answer))
+    names = lines[:1] if hasattr(found.answer, "schema") else []  # the columns of a table
+    last = lines[max(len(names), len(lines) - most) :]
+    return {**asdict(read), "seen": [msgspec.json.decode(each) for each in (*names, *last)]}
 
 
 def _readable(line: str) -> str:

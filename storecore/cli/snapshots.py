@@ -7,6 +7,7 @@ from datetime import date
 import click
 
 from storecore.cli.history import midnight, with_history
+from storecore.cli.output import json_option, print_array
 from storecore.cli.screen import console, table
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, listed, printable
@@ -47,11 +48,15 @@ def snapshot(choice: StoreChoice, name: str, note: str, drop: bool) -> None:
     short_help="List the snapshots of a store.",
     epilog=examples("storecore snapshots", "storecore snapshots --backend file --set base_path=d"),
 )
+@json_option
 @store_options
-def snapshots(choice: StoreChoice) -> None:
+def snapshots(choice: StoreChoice, as_json: bool) -> None:
     """List the snapshots of a store by time, with their notes. Times are in UTC."""
     with choice.open_to_read() as store:
         found = with_history(store, choice).snapshots()
+    if as_json:
+        print_array(found)
+        return
     console().print(counted(len(found), "snapshot"))
     if found:
         rows = [(printable(each.name), _instant(each), printable(each.note)) for each in found]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from storecore.cli.text import examples as examples
 from storecore.cli.text import printable
 from storecore.config.file import FILE_VARIABLE, StoreConfig, find_config, load_config, toml_value
 from storecore.config.nested import NestedStore
@@ -104,11 +105,6 @@ def settings_option(command: Callable[..., None]) -> Callable[..., None]:
         help="An option of the backend, as a TOML value or as text; may be repeated. "
         "Overrides the config.",
     )(command)
-
-
-def examples(*commands: str) -> str:
-    """Return the end of a help page: example commands, which click does not rewrap."""
-    return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))
 
 
 def _choice(

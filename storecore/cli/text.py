@@ -1,4 +1,4 @@
-"""Counts, lists and names as text for the terminal."""
+"""Counts, lists, names and examples as text for the terminal."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def listed(names: Iterable[str], most: int = 10) -> str:
 def printable(name: str) -> str:
     """Return a name as it is, or escaped if it is not printable: it could move the cursor."""
     return name if name.isprintable() else ascii(name)
+
+
+def examples(*commands: str) -> str:
+    """Return the end of a help page: example commands, which click does not rewrap."""
+    return "\n".join(("\b", "Examples:", *(f"  {command}" for command in commands)))

@@ -7,12 +7,22 @@ continues in the middle of a series.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from storecore.copying.report import Copied, LeftOut, Progress
+from storecore.copying.scope import WHOLE, Scope
 from storecore.errors import CorruptData, InvalidData
 from storecore.protocols import Catalog, DataStore
-from storecore.store.digests import BarDigest, Tally, bounds_of, content_of, exact_series, pieces_of
+from storecore.store.digests import (
+    EVER,
+    BarDigest,
+    Tally,
+    bounds_of,
+    content_of,
+    exact_series,
+    pieces_of,
+)
 from storecore.store.frames.silence import silenced
 from storecore.store.tables import read_bar_table, write_bar_table
 
@@ -26,6 +36,7 @@ class _Series(NamedTuple):
     store: DataStore
     symbol: str
     timeframe: str
+    bounds: tuple[datetime, datetime] = EVER
 
     def pieces(self) -> Iterator[pa.Table]:
         """Yield the series as series tables, in order of time."""
@@ -41,7 +52,7 @@ class _Series(NamedTuple):
         table = read_bar_table(self.store, self.symbol, *bounds, timeframe=self.timeframe)
         if not len(table):
             return EMPTY
-        held = exact_series(*self, table)
+        held = exact_series(*self[:3], table)
         if len(held) <= len(piece):
             return held
         return held.filter(pc.is_in(held["date"], piece["date"].combine_chunks()))
@@ -61,7 +72,7 @@ class _Series(NamedTuple):
 
 
 def copy_bars(
-    source: DataStore, target: DataStore, progress: Progress
+    source: DataStore, target: DataStore, progress: Progress, scope: Scope = WHOLE
 ) -> Iterator[Copied | LeftOut]:
     """Copy every series, and report on all series, including those of the target only."""
     if not isinstance(source, Catalog):
@@ -69,10 +80,15 @@ def copy_bars(
         yield LeftOut("bars", why)
         return
     for symbol, timeframe in sorted({*_listed(source), *_listed(target)}):
-        given, kept = _Series(source, symbol, timeframe), _Series(target, symbol, timeframe)
+        if not scope.has_symbol(symbol):
+            continue
+        series = symbol, timeframe, scope.bounds
+        given, kept = _Series(source, *series), _Series(target, *series)
         try:
             taken, added = _copy(given, kept, progress)
-            yield Copied("bars", symbol, taken, _tally(kept), timeframe, added)
+            held = _tally(kept)
+            if taken.count or held.count:  # from the beginning of the scope on
+                yield Copied("bars", symbol, taken, held, timeframe, added)
         # In this series: the others are copied. A target may keep no further columns, or have one
         # of another type.
         except (CorruptData, InvalidData) as error:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from storecore.copying.report import Copied, LeftOut, Progress, batches
+from storecore.copying.scope import WHOLE, Scope
 from storecore.models import Event
 from storecore.protocols import Bulk, DataStore, Transfer
 from storecore.store.digests import EVER, Digest, canonical, tally
@@ -55,14 +56,17 @@ class _Missing:
 
 
 def copy_events(
-    source: DataStore, target: DataStore, progress: Progress
+    source: DataStore, target: DataStore, progress: Progress, scope: Scope = WHOLE
 ) -> Iterator[Copied | LeftOut]:
     """Copy all events, including identical ones."""
-    missing, added = _Missing(_all(source), _all(target), progress), 0
+    missing, added = _Missing(_all(source, scope), _all(target, scope), progress), 0
     for batch in batches(missing, _AT_ONCE):
         _write(target, batch)
         added += len(batch)
-    given, kept = missing.digest.tally(), tally(each.encoded for each in _encoded(_all(target)))
+    given, kept = (
+        missing.digest.tally(),
+        tally(each.encoded for each in _encoded(_all(target, scope))),
+    )
     note = ""
     if missing.conflicts:
         at = missing.conflicts[0].isoformat()
@@ -71,9 +75,10 @@ def copy_events(
         yield Copied("events", "", given, kept, added=added, note=note)
 
 
-def _all(store: DataStore) -> Iterator[Event]:
-    """Return all events of a store, read at once if it cannot stream them."""
-    return store.iter_events() if isinstance(store, Transfer) else iter(store.read_events(*EVER))
+def _all(store: DataStore, scope: Scope) -> Iterator[Event]:
+    """Return the events of a store, read at once if it cannot stream them."""
+    is_streamed = isinstance(store, Transfer)
+    return iter(scope.events(store.iter_events() if is_streamed else store.read_events(*EVER)))  # type: ignore[attr-defined]  # a Transfer
 
 
 def _encoded(events: Iterator[Event]) -> Iterator[_Kept]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from storecore.copying.report import Copied, LeftOut, Progress, batches
+from storecore.copying.scope import WHOLE, Scope
 from storecore.models import FundamentalData
 from storecore.protocols import Bulk, Catalog, DataStore, Transfer
 from storecore.store.digests import Digest, canonical_filing, fundamentals_of, moment_of
@@ -14,7 +15,7 @@ _WITH_BARS = "; those of symbols that have bars were copied"
 
 
 def copy_fundamentals(
-    source: DataStore, target: DataStore, progress: Progress
+    source: DataStore, target: DataStore, progress: Progress, scope: Scope = WHOLE
 ) -> Iterator[Copied | LeftOut]:
     """Copy all fundamentals that can be found in the source."""
     symbols = source.symbols() if isinstance(source, Catalog) else []
@@ -22,7 +23,7 @@ def copy_fundamentals(
         why = "the source cannot list them: it lacks the capability Transfer"
         yield LeftOut("fundamentals", f"{why}{_WITH_BARS if symbols else ''}")
     given, added = dict[str, Digest](), dict[str, int]()
-    for batch in batches(_all(source, symbols), _AT_ONCE):
+    for batch in batches(scope.filings(_all(source, symbols)), _AT_ONCE):
         for data in batch:
             given.setdefault(data.symbol, Digest()).add(canonical_filing(data))
             progress("fundamentals", data.symbol, 1)
@@ -31,7 +32,7 @@ def copy_fundamentals(
         for data in missing:
             added[data.symbol] = added.get(data.symbol, 0) + 1
     kept = dict[str, Digest]()
-    for data in _all(target, given):
+    for data in scope.filings(_all(target, given)):
         kept.setdefault(data.symbol, Digest()).add(canonical_filing(data))
     for symbol in sorted({*given, *kept}):
         ours, theirs = (side.get(symbol, Digest()).tally() for side in (given, kept))

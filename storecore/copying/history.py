@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, cast
 from msgspec.structs import replace
 
 from storecore.copying.report import Copied, LeftOut, Progress
+from storecore.copying.trial import Trial
 from storecore.errors import CorruptData, HistoryPruned, InvalidData
 from storecore.knowledge.clock import machine_now
 from storecore.knowledge.restoring import AnyVersion, are_restorable, is_restorable, span_of
@@ -461,7 +462,8 @@ def _begun(source: DataStore, target: DataStore, progress: Progress) -> _Copy:
     if not (hasattr(source, "recording") and hasattr(target, "restore_versions")):
         raise PresentOnly("a backend cannot list or take versions yet (`restore_versions`)")
     try:
-        until = source.recorded_now()
+        # A trial must not ask: a store remembers at which moment it was asked.
+        until = EVER[1] if isinstance(target, Trial) else source.recorded_now()
         given, kept = source.recording(), target.recording()
     except (CorruptData, HistoryPruned) as error:
         raise PresentOnly(str(error)) from error

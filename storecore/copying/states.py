@@ -69,9 +69,10 @@ def _copy_versions(source: Any, target: Any, name: str) -> Copied:
     note, added = "", 0
     if given and given != kept:
         if _goes_on(given, kept):
+            is_news = not kept or given[: len(kept)] != kept
             target.restore_state(name, given, expect=kept[0].version if kept else 0)
             before, kept = kept, target.state_history(name)
-            added = int(kept != before)
+            added = int(is_news or kept != before)
             if kept and kept == given[: len(kept)]:
                 given = kept  # the target keeps fewer versions
         else:

@@ -28,6 +28,7 @@ from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from storecore.audit.context import check_question, chosen, context
+from storecore.audit.counts import Counts
 from storecore.audit.records import decision_bodies, decision_body, order_bodies, order_body
 from storecore.audit.transfer import check_log, moved_lines
 from storecore.bars.extra_values import Misfit
@@ -763,6 +764,14 @@ class Store(Closing):
         """Yield the records of a log from number `after` + 1 on, with the local day of each."""
         self._check_open()
         return self._while_open(self._logs[check_log(log, after)].lines(after))
+
+    def audit_counts(self, log: str) -> Counts:
+        """Return how many records a log has, by strategy and run; `verify_audit` proves them.
+
+        `storecore info` asks for it.
+        """
+        self._check_open()
+        return self._logs[check_log(log)].counts()
 
     @offered("audit.append")
     def append_audit(self, log: str, day: date, lines: Iterable[bytes]) -> None:

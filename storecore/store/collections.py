@@ -17,6 +17,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from storecore.audit.chain import verify_chain
+from storecore.audit.counts import Counts, counts_of_all
 from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
@@ -425,6 +426,10 @@ class AuditLog(Collection, ABC):
             self._decoded_record(row, each.line) for row, each in enumerate(self.lines(0), 1)
         )
         return select_records(records, span, strategy)
+
+    def counts(self) -> Counts:
+        """Return how many records the log has, by strategy and run."""
+        return counts_of_all(each.line for each in self.lines(0))
 
     def _decoded_record(self, row: int, line: bytes) -> Any:
         try:

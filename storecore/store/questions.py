@@ -9,6 +9,7 @@ declared today. Otherwise it answers by the methods that the store had at first,
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -16,6 +17,7 @@ from inspect import Parameter
 from typing import Any, cast
 
 from storecore.audit.context import check_question, chosen
+from storecore.audit.counts import Counts, counts_of_all
 from storecore.errors import StorageError
 from storecore.events import EventQuery, event_symbols, event_types, find_events
 from storecore.models import DecisionRecord, Event, FundamentalData, OrderRecord, PriceBar
@@ -138,6 +140,18 @@ def logging_plainly(method: str) -> Callable[..., Any]:
 def strategies(store: Any, prefix: str = "") -> list[str]:
     """Return the strategies of a store with `Catalog` whose own method has no `prefix`."""
     return listed_strategies(store.strategies(), checked_prefix(prefix))
+
+
+def audit_counts(store: Any, log: str) -> Counts:
+    """Return how many records a log of a store has, by strategy and run (`AuditTrail`)."""
+    own: Callable[[str], Counts] | None = getattr(store, "audit_counts", None)
+    if own is not None:
+        return own(log)
+    if isinstance(store, Transfer):
+        return counts_of_all(each.line for each in store.iter_audit(log))
+    ask: Callable[..., list[Any]] = read_decisions if log == "decisions" else read_orders
+    records = ask(store, *bounds_of(EVER), run="*")
+    return Counter((each.strategy, each.run) for each in records)
 
 
 def recording_began(store: Any) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache, partial, wraps
 from typing import TYPE_CHECKING, Any
 
+from storecore.audit.counts import Counts
+from storecore.audit.transfer import check_log
 from storecore.models import PriceBar
 from storecore.protocols import CAPABILITIES, METHODS, DataStore, declaration
 from storecore.store import questions, tables
@@ -97,6 +99,11 @@ class Wrapper(Store):
     def read_places(self) -> frozenset[str]:
         """Return the places from which the nested store reads."""
         return read_places_of(self._nested)
+
+    def audit_counts(self, log: str) -> Counts:
+        """Return how many records a log of the nested store has, by strategy and run."""
+        self._check_open()
+        return questions.audit_counts(self._nested, check_log(log))
 
     def recording_began(self) -> int:
         """Return what `Store.recording_began` of the nested store returns."""

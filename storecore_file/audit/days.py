@@ -16,12 +16,13 @@ from heapq import merge
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from storecore.audit.counts import Counts, counts_of
 from storecore.audit.records import day_bounds, decode_record, is_whole
 from storecore.errors import CorruptData
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import AuditLine, Finding
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.logs import as_line, iter_lines, whole_lines
+from storecore_file.fs.logs import as_line, iter_blocks, iter_lines, whole_lines
 from storecore_file.fs.seal import too_deep
 
 _STAMPS = re.compile(rb'^\{"seq":\d+,"timestamp":"(\d{4}-\d{2}-\d{2})T', re.M)
@@ -131,6 +132,23 @@ def stream(disk: Disk, files: Sequence[Path], after: int) -> Iterator[AuditLine]
     for number, day, line in merge(*(_numbered(disk, path) for path in files)):
         if number > after:
             yield AuditLine(day, line)
+
+
+def count(disk: Disk, path: Path) -> Counts:
+    """Return how many records a file has, by strategy and run. Raises `CorruptData`."""
+    day_of(path)
+    counts, file = Counts(), disk.opened(path)
+    if file is None:
+        return counts
+    with file:
+        for block in iter_blocks(file, is_whole):
+            try:
+                counts.update(counts_of(block))
+            except ValueError as error:
+                raise CorruptData(f"{path}: a line is no record: {error}", path) from error
+            except RecursionError as error:
+                raise too_deep(path, block) from error
+    return counts
 
 
 def _numbered(disk: Disk, path: Path) -> Iterator[tuple[int, date, bytes]]:

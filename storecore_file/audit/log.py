@@ -28,6 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from storecore.audit.chain import LogFile, follow
+from storecore.audit.counts import Counts
 from storecore.audit.records import (
     GENESIS,
     Link,
@@ -42,7 +43,7 @@ from storecore.errors import CorruptData, StorageError
 from storecore.reports import AuditLine, Finding
 from storecore.store.collections import AuditLog
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
-from storecore_file.audit.days import DayFile, stream
+from storecore_file.audit.days import DayFile, count, stream
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import InPlaceFile, os_errors
 from storecore_file.fs.locks import Count, GroupCommit, Locked
@@ -201,6 +202,10 @@ class FileLog(AuditLog):
     def lines(self, after: int) -> Iterator[AuditLine]:
         """Yield all lines after record `after` in the order of `seq`, a block at a time."""
         return stream(self._disk, self._files(), after)
+
+    def counts(self) -> Counts:
+        """Return how many records the log has, by strategy and run, without their hashes."""
+        return sum((count(self._disk, path) for path in self._files()), Counts())
 
     def close(self) -> None:
         """Close the file of the day, once no thread writes to it any more."""

@@ -260,18 +260,28 @@ def whole_lines(content: bytes | None, is_whole: Callable[[bytes], bool]) -> lis
     return [line + b"\n" for line in lines] + ([] if last is None else [last])
 
 
-def iter_lines(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
-    """Yield the lines of an open log as `whole_lines` returns them, a block at a time."""
+def iter_blocks(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """Yield an open log in blocks of lines, as `whole_lines` returns them, some megabyte each."""
     rest = b""
     for start in range(0, file.size, _LARGE_BLOCK):
         block = bytearray(min(_LARGE_BLOCK, file.size - start))
         file.fill(memoryview(block), start)
-        *lines, rest = (rest + block).split(b"\n")
-        for line in lines:
-            yield line + b"\n"
+        lines, newline, rest = (rest + block).rpartition(b"\n")
+        if newline:
+            yield lines + newline
     last = as_line(rest, is_whole)
     if last is not None:
         yield last
+
+
+def iter_lines(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """Yield the lines of an open log as `whole_lines` returns them, a block at a time."""
+    for block in iter_blocks(file, is_whole):
+        *lines, rest = block.split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+        if rest:  # a last line whose newline is damaged
+            yield rest
 
 
 def last_line(path: Path, is_whole: Callable[[bytes], bool]) -> bytes | None:

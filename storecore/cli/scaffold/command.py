@@ -9,8 +9,7 @@ import click
 
 from storecore.cli.scaffold.names import checked_names
 from storecore.cli.scaffold.project import project, write_project
-from storecore.cli.store_choice import examples
-from storecore.cli.text import printable
+from storecore.cli.text import examples, printable
 from storecore.errors import ConfigError
 from storecore.errors.redaction import is_connection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import json
 import locale
 import logging
 import os
@@ -482,3 +483,33 @@ def promised(promises):
             break
         level = name
     return level
+
+
+def test_as_json_backends_are_listed_with_their_health(cli, site):
+    site.backend("raise RuntimeError('no luck')")
+    found = json.loads(cli("backends", "--json").stdout)
+    health = {each["name"]: each["health"] for each in found["backends"]}
+    assert (health["memory"], "no luck" in health["broken"]) == ("healthy", True)
+    assert found["left_out"] == []
+
+
+def test_as_json_a_check_lists_its_steps(cli):
+    steps = json.loads(cli("backends", "--check", "memory", "--json").stdout)
+    assert steps[0] == {"what": "opens", "wrong": ""}
+
+
+def test_as_json_observers_are_listed_with_their_hooks_and_checked(cli, site):
+    site.install("acme-watch", modules={"acme_watch": OBSERVER}, plugins={"watch": "acme_watch"})
+    (watch,) = json.loads(cli("backends", "--json").stdout)["observers"]
+    assert (watch["health"], watch["hooks"]) == ("healthy", "storecore_closed")
+    steps = json.loads(cli("backends", "--check", "watch", "--json").stdout)
+    assert steps[-1] == {"what": "storecore_closed", "wrong": ""}
+
+
+def test_as_json_the_known_backends_have_all_their_fields(cli):
+    (file,) = [
+        each
+        for each in json.loads(cli("backends", "--known", "--json").stdout)
+        if each["name"] == "file"
+    ]
+    assert (file["level"], file["tier"], file["kit"]) == ("sealed", "ours", KIT)

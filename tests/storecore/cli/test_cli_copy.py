@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 import storecore
 from storecore import PriceBar
 from storecore.cli import copy
+from storecore.copying.scope import WHOLE
 
 JAN_5 = datetime(2026, 1, 5)
 
@@ -182,7 +185,7 @@ def test_on_a_terminal_bars_of_progress_are_shown(
     monkeypatch.setattr(copy.sys, "stderr", Terminal())
     _, name = backend_with(*(["Catalog"] if catalog else []))
     store = storecore.open_store(name)
-    assert copy._totals(store) == ({"bars": 1} if catalog else {})
+    assert copy._totals(store, WHOLE) == ({"bars": 1} if catalog else {})
 
 
 @pytest.mark.parametrize(("options", "closes"), [((), [1.5, 1.75]), (("--no-history",), [1.75])])
@@ -200,3 +203,87 @@ def test_what_was_replaced_is_copied_unless_an_option_says_not(
     )
     with storecore.open_store("file", base_path=tmp_path / "copy") as store:
         assert [each.bar.close for each in store.bar_versions("MSFT")] == closes
+
+
+@pytest.fixture
+def two_symbols(source, base_path, event):
+    """The source, with a bar of MSFT and an event of each symbol besides."""
+    with storecore.open_store("file", base_path=base_path) as store:
+        store.write_bars("MSFT", [PriceBar("MSFT", JAN_5, 1, 1, 1, 1, 1)])
+        for symbol in ("AAPL", "MSFT"):
+            store.write_event(replace(event(), symbol=symbol))
+    return source
+
+
+def test_a_part_is_copied_by_kinds_symbols_and_time(cli, two_symbols, target):
+    part = ("--only", "bars, events", "--symbols", "A*", "--since", "2026-01-05")
+    result = cli("copy", two_symbols, target, *part)
+    assert result.exit_code == 0
+    rows = [line.split()[:4] for line in result.stdout.splitlines()[2:4]]
+    assert rows == [["bars", "AAPL", "1d", "6"], ["events", "1", "1", rows[1][3]]]
+    assert "7 records written to backend 'file': both are equal" in result.stdout
+
+
+def test_a_dry_run_says_what_would_be_written_by_kind_and_creates_nothing(
+    cli, two_symbols, target, tmp_path
+):
+    result = cli("copy", two_symbols, target, "--dry-run")
+    assert result.exit_code == 0
+    assert not (tmp_path / "copy").exists()
+    planned = "11 bars, 2 events, 1 state, 1 decisions would be written to backend 'file'"
+    assert f"{planned} (--dry-run)\n" in result.stdout
+    assert re.search(r"bars +AAPL +1d +10 +0 +10\n", result.stdout)
+    cli("copy", two_symbols, target)
+    again = cli("copy", two_symbols, target, "--dry-run")
+    assert "nothing would be written to backend 'file' (--dry-run)\n" in again.stdout
+
+
+def test_a_dry_run_ends_with_status_1_if_something_cannot_be_copied(cli, source, target, tmp_path):
+    next((tmp_path / "data" / "prices").rglob("*.parquet")).write_bytes(b"x")
+    result = cli("copy", source, target, "--dry-run", "--no-history")
+    assert (result.exit_code, "left out: bars: AAPL (1d): " in result.stdout) == (1, True)
+
+
+def test_a_dry_run_says_that_only_the_present_would_be_copied(cli, source, target, tmp_path):
+    with storecore.open_store("file", base_path=tmp_path / "copy") as store:
+        store.write_bars("AAPL", [PriceBar("AAPL", JAN_5, 1, 1, 1, 1, 1)])
+    result = cli("copy", source, target, "--dry-run")
+    assert (result.exit_code, "only the present would be copied" in result.stderr) == (1, True)
+
+
+def test_as_json_a_report_is_one_object(cli, two_symbols, target):
+    found = json.loads(cli("copy", two_symbols, target, "--only", "bars", "--json").stdout)
+    assert (found["written"], found["equal"], found["dry_run"]) == (11, True, False)
+    assert [each["key"] for each in found["copied"]] == ["AAPL", "MSFT"]
+
+
+def test_as_json_a_difference_has_status_1(cli, two_symbols, target, tmp_path):
+    cli("copy", two_symbols, target)
+    with storecore.open_store("file", base_path=tmp_path / "copy") as store:
+        store.write_bars("ZZZ", [PriceBar("ZZZ", JAN_5, 1, 1, 1, 1, 1)])
+    result = cli("copy", two_symbols, target, "--json", "--no-history")
+    assert (result.exit_code, json.loads(result.stdout)["equal"]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (("--symbols", "APPL"), "no symbol 'APPL' (did you mean 'AAPL'?)"),
+        (("--only", "bars", "--symbols", "AAPL,Z*"), "no symbol 'Z*'; there are AAPL, MSFT"),
+        (("--only", "audit", "--since", "2026-01-05"), "the audit log is a chain and is copied"),
+        (("--only", "barz"), "no kind of data 'barz' (did you mean 'bars'?)"),
+        (("--only", "bars", "--history"), "a history is copied with the whole store only"),
+        (("--since", "2027-01-01"), "backend 'file' holds nothing of that part"),
+    ],
+)
+def test_a_part_that_is_none_is_an_error(cli, two_symbols, target, part, said):
+    result = cli("copy", two_symbols, target, *part)
+    assert (result.exit_code, said in result.stderr) == (1, True), result.stderr
+
+
+def test_symbols_of_a_backend_that_cannot_list_them_are_taken_as_they_are(
+    cli, target, backend_with
+):
+    _, name = backend_with()
+    result = cli("copy", f"{name}:", target, "--only", "bars", "--symbols", "ZZZ")
+    assert "left out: bars: the source cannot list its series" in result.stdout

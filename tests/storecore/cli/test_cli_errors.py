@@ -99,7 +99,7 @@ def main_without(module):
     """Run `main` in a process that cannot import a module."""
     program = f"import sys; sys.modules[{module!r}] = None; from storecore.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program, "show", "AAPL"], capture_output=True, text=True, timeout=60
     )
 
 

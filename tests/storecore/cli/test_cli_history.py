@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 
 import pytest
@@ -295,3 +296,18 @@ FILING = {"symbol": "MSFT", "timestamp": JAN_6, "company_name": "M", "cik": "1",
 def test_without_a_catalog_no_similar_symbol_is_named(cli, backend_with):
     failed = cli("history", "AAPLE", "2026-01-05", *backend_with("History"))
     assert failed.output.endswith("was ever recorded for 2026-01-05\n")
+
+
+def test_as_json_versions_corrections_and_views_are_objects(cli, corrected):
+    corrected.write_fundamental("AAPL", filing(10))
+    found = json.loads(cli("history", "AAPL", "2026-01-05", "--json", *ARGS).stdout)
+    assert [each["bar"]["close"] for each in found["bars"]] == [100.0, 102.5]
+    assert (found["fundamentals"][0]["data"]["employees"], found["is_pruned"]) == (10, False)
+    (change,) = json.loads(cli("corrections", "--json", *ARGS).stdout)["corrections"]
+    assert (change["before"]["close"], change["after"]["close"]) == (100.0, 102.5)
+    asked = ("at", "2026-02-01T00:00", "AAPL", "--recorded", "2026-03-01T00:00:00.5", "--json")
+    views = json.loads(cli(*asked, *ARGS).stdout)["views"]
+    assert [[bar["close"] for bar in each["bars"]] for each in views] == [
+        [102.5, 101.0],
+        [100.0, 101.0],
+    ]

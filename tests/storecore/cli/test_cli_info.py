@@ -187,3 +187,14 @@ def test_as_json_a_backend_without_files_and_log_has_nulls(cli, backend_with):
     found = json.loads(cli("info", "--json", *backend_with("Catalog")).stdout)
     assert "files" not in found["series"][0]
     assert (found["audit"], found["history"]) == (None, None)
+
+
+def test_a_backend_with_streams_alone_counts_its_log_too(cli, backend_with):
+    printed = cli("info", *backend_with("Catalog", "AuditTrail", "Transfer")).stdout
+    assert "audit log: 0 decisions, 0 orders" in printed
+
+
+def test_the_records_of_the_log_are_not_decoded(cli, at, a_log, monkeypatch):
+    monkeypatch.setattr(FileDataStore, "iter_audit", None)
+    monkeypatch.setattr(FileDataStore, "read_decisions", None)
+    assert "audit log: 1 decision, 1 order\n" in cli("info", *at).stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import datetime
 from types import ModuleType, SimpleNamespace
@@ -115,3 +116,16 @@ def test_a_damaged_series_is_reported_once_beside_a_calendar(cli, at, a_damaged_
 def test_a_calendar_needs_a_store_that_lists_its_series():
     with pytest.raises(click.ClickException, match="cannot list its series"):
         _with_gaps(Report(0), object(), ("XNYS",))
+
+
+def test_as_json_a_report_is_an_object(cli, at, ten_bars):
+    found = json.loads(cli("verify", "--json", *at).stdout)
+    assert (found["ok"], found["checked"], found["findings"]) == (True, 3, [])
+    repaired = json.loads(cli("repair", "--json", *at).stdout)
+    assert (repaired["ok"], repaired["actions"]) == (True, [])
+
+
+def test_as_json_damage_has_status_1_too(cli, at, a_damaged_part):
+    result = cli("verify", "--json", *at)
+    (finding,) = json.loads(result.stdout)["findings"]
+    assert (result.exit_code, finding["place"]) == (1, str(a_damaged_part))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import datetime, timedelta
 
 import pytest
 
-from storecore import Action, Decision, FundamentalData, Order, OrderResult, PriceBar
+from storecore import Action, Decision, FundamentalData, InvalidData, Order, OrderResult, PriceBar
 from storecore.cli.replay import change_of
 from storecore.knowledge.replay import ChangedRow
 
@@ -233,3 +234,38 @@ def test_a_change_is_told_by_its_fields(rows, words):
         change_of(ChangedRow(None, None, *rows, FIRST))
         == f"the answer: {words}, recorded 2026-01-01"
     )
+
+
+def test_as_json_a_replay_is_one_object(cli, at, corrected):
+    found = json.loads(cli("replay", "--json", *at).stdout)
+    assert (found["decisions"], found["without_receipts"]) == (5, 1)
+    assert found["reads"] == {"same": 7, "corrected": 1, "pruned": 0}
+    (changed,) = found["changed"]
+    (read,) = changed["reads"]
+    assert (changed["seq"], read["status"], read["rows"][0]["after"]["close"]) == (
+        3,
+        "corrected",
+        55.5,
+    )
+
+
+def test_as_json_records_that_cannot_be_replayed_are_listed(cli, at, log, monkeypatch):
+    def fail(store, record):
+        raise InvalidData("a read of a later release")
+
+    monkeypatch.setattr("storecore.cli.replay.replay_of", fail)
+    result = cli("replay", "--json", "--strategy", "other", *at)
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["failed"][0]["why"]) == (1, "a read of a later release")
+
+
+def test_as_json_a_record_is_an_object_with_what_was_read(cli, at, corrected, opened):
+    found = json.loads(cli("why", "3", "--rows", "1", "--json", *at).stdout)
+    bars = found["reads"][0]
+    assert (found["decision"]["reasoning"], bars["rows"], len(bars["seen"])) == ("day 5", 2, 1)
+    order = json.loads(cli("why", "1", "--orders", "--rows", "1", "--json", *at).stdout)
+    assert len(order["reads"][0]["seen"]) == 2  # the columns, and a row
+    with opened() as store:
+        store.prune_history(store.recorded_now())
+    assert json.loads(cli("why", "3", "--json", *at).stdout)["reads"][0]["seen"] is None
+    assert json.loads(cli("why", "6", "--json", *at).stdout)["reads"] is None

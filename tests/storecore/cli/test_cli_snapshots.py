@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 import pytest
@@ -95,3 +96,9 @@ def test_a_store_without_history_has_no_snapshots(cli, backend_with, command):
     partial = backend_with("Catalog")
     assert "it lacks the capability History" in cli(*command, *partial).stderr
     assert "history:" not in cli("info", *partial).stdout
+
+
+def test_as_json_snapshots_are_an_array(cli, at, ten_bars):
+    cli("snapshot", "2026-q1", "--note", "as filed", *at)
+    (found,) = json.loads(cli("snapshots", "--json", *at).stdout)
+    assert (found["name"], found["note"]) == ("2026-q1", "as filed")

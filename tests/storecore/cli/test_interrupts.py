@@ -14,11 +14,14 @@ def test_an_import_says_how_many_bars_were_written(cli, at, csv_file, stored, mo
     monkeypatch.setattr(command, "write_runs", write)
     result = cli("import", csv_file("AAPL,2026-01-05,1,1,1,1,1"), *at)
     assert result.exit_code == 130
-    assert "interrupted: 3 bars were added, 1 replaced; import the files again" in result.stderr
+    assert (
+        "interrupted: 4 bars written, perhaps some of the next batch too; import the files again"
+        in result.stderr
+    )
 
 
 def test_a_copy_says_what_was_copied(cli, base_path, tmp_path, ten_bars, monkeypatch):
-    def copy_store(source, target, *, progress, history):
+    def copy_store(source, target, *, progress, **_):
         progress("bars", "AAPL", 10)
         raise KeyboardInterrupt
 
