@@ -41,26 +41,33 @@ def health(name: str, spec: BackendSpec) -> str:
     The store is opened in a temporary folder. LOADS means that it could not be opened so: it needs
     other options, or it may have data elsewhere.
     """
-    with TemporaryDirectory(prefix="storecore-", ignore_cleanup_errors=True) as folder:
-        options = _options_in(Path(folder), spec)
-        if options is None:
-            return LOADS
-        try:
-            prepared = prepare({"backend": name, **options})
-            store = prepared.open()
-        except BackendLoadError as error:
-            return one_line(error)
-        except StoreError:
-            return LOADS
-        wrong = undelivered(store, prepared.capabilities_of(store))
-        closed = _tried("closes", store.close).wrong
-    return "; ".join(filter(None, [*wrong, closed])) or HEALTHY
+    try:
+        with TemporaryDirectory(prefix="storecore-", ignore_cleanup_errors=True) as folder:
+            options = _options_in(Path(folder), spec)
+            return LOADS if options is None else _health_in(name, options)
+    except BaseException as error:  # of a plugin: it may not end the list
+        if is_from_program(error):
+            raise
+        return one_line(error)
+
+
+def _health_in(name: str, options: dict[str, Any]) -> str:
+    """Return the health of a backend with some options."""
+    try:
+        prepared = prepare({"backend": name, **options})
+        store = prepared.open()
+    except BackendLoadError:
+        raise
+    except StoreError:
+        return LOADS
+    wrong = [_undelivered(store, prepared.capabilities_of(store)), _tried("closes", store.close)]
+    return "; ".join(each.wrong for each in wrong if each.wrong) or HEALTHY
 
 
 def checks(store: DataStore, capabilities: frozenset[str]) -> Iterator[Check]:
     """Check an open store, close it, and yield the result of each step. Nothing is written."""
     now = datetime.now(UTC)
-    yield Check("has what it declares", "; ".join(undelivered(store, capabilities)))
+    yield _undelivered(store, capabilities)
     yield _tried("reads bars", lambda: store.read_bars(_NOBODY, now, now))
     yield _tried("reads fundamentals", lambda: store.read_fundamental(_NOBODY, now))
     yield _tried("reads events", lambda: store.read_events(now, now, []))
@@ -89,6 +96,13 @@ def _nested_stores(options: list[FieldInfo]) -> dict[str, Any]:
     return {
         each.encode_name: [_NESTED] if get_origin(each.type) is list else _NESTED for each in needed
     }
+
+
+def _undelivered(store: DataStore, capabilities: frozenset[str]) -> Check:
+    what = "has what it declares"
+    found: list[str] = []
+    failed = _tried(what, lambda: found.extend(undelivered(store, capabilities))).wrong
+    return Check(what, "; ".join([*found, failed] if failed else found))
 
 
 def _tried(what: str, call: Callable[[], Any]) -> Check:

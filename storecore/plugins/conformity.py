@@ -37,7 +37,7 @@ def differences(store: object, protocol: type) -> list[str]:
             expected = inspect.signature(getattr(protocol, name))
             parameters = list(expected.parameters.values())[1:]
             wrong.append(
-                f"it has {name}{inspect.signature(method)}, the protocol "
+                f"it has {name}{_signature(method)}, the protocol "
                 f"{name}{expected.replace(parameters=parameters)}"
             )
     return wrong
@@ -68,5 +68,13 @@ def _opened(parameter: tuple[str, Any, Any]) -> tuple[str, Any, Any]:
 
 def _shape(method: Any) -> _Shape:
     """Return name, kind and default of each parameter; types may be written in any way."""
-    parameters = inspect.signature(method).parameters.values()
+    parameters = _signature(method).parameters.values()
     return [(each.name, each.kind, each.default) for each in parameters]
+
+
+def _signature(method: Any) -> inspect.Signature:
+    """Return the signature of a method; without parameters if it does not show them."""
+    try:
+        return inspect.signature(method)
+    except (TypeError, ValueError):  # of some that are written in C
+        return inspect.Signature()

@@ -107,6 +107,30 @@ def test_a_backend_that_cannot_be_closed_is_not_healthy(health):
     assert ("healthy" in row, "ZeroDivisionError" in row) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ({"body": "load_strategy_state = property(lambda self: 1 / 0)"}, "ZeroDivisionError"),
+        ({"body": "write_event = staticmethod(dict)"}, "it has write_event()"),
+        ({"body": "write_event = None"}, "lacks write_event"),
+        ({"option": "path: 'Unknown'"}, "NameError: name 'Unknown' is not defined"),
+        ({"opened": "raise SystemExit(3)"}, "SystemExit: 3"),
+    ],
+)
+def test_whatever_a_backend_does_when_it_is_tried_does_not_end_the_list(cli, health, given, cause):
+    row = health(**given)
+    assert ("healthy" in row, cause in row) == (False, True)
+    assert "healthy" in row_of("memory", cli("backends"))
+
+
+def test_an_interrupt_while_a_backend_is_tried_goes_through(cli, site):
+    source = DECLARES.format(
+        option="path: Path", body="pass", opened="raise KeyboardInterrupt", fields=""
+    )
+    site.backend(source, name="acme")
+    assert cli("backends").exit_code == 130
+
+
 def test_a_backend_whose_open_fails_is_not_healthy(health):
     assert "its open raised ZeroDivisionError" in health(opened="1 / 0")
 
