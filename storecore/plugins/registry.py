@@ -35,11 +35,6 @@ class RegisteredEntryPoint(EntryPoint):
         super().__init__(name, source, group)
         vars(self).update(target=target, changes=changes)  # it cannot be assigned to
 
-    @property
-    def module(self) -> str:
-        """Empty, since the target is not found by the name of a module."""
-        return ""
-
     def load(self) -> object:
         """Return the target."""
         return self.target
