@@ -42,6 +42,12 @@ def test_a_backend_that_needs_a_server_is_not_called_healthy(cli):
     assert "loads: needs options to be opened; check it with storecore backends" in result.stdout
 
 
+def test_where_each_backend_was_opened_no_check_is_advised(cli, monkeypatch):
+    memory = [each for each in storecore.backends() if each.name == "memory"]
+    monkeypatch.setattr("storecore.cli.backends.backends", lambda: memory)
+    assert "loads" not in cli("backends").stdout
+
+
 def test_a_backend_is_opened_for_the_list_outside_of_the_current_folder(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cli("backends")

@@ -151,6 +151,7 @@ def test_of_threads_that_register_one_name_at_once_one_succeeds():
         (spec_named(None), "expected its spec to have a name, got None"),
         (spec_named("fake", capabilities=frozenset({"Catalg"})), "did you mean 'Catalog'"),
         (spec_named("fake", api=99), "written for version 99"),
+        (spec_named("fake", init="grants"), "init to be callable or None, got 'grants'"),
     ],
 )
 def test_an_invalid_spec_is_refused(spec, said):
