@@ -174,3 +174,24 @@ def test_bars_are_read_as_arrow_reads_them(base, monkeypatch, volume):
         with FileDataStore(base, cache_bytes=0) as store:
             found.append(store.read_bars("AAPL", days(3)[2], days(390)[-1]))
     assert found[0] == found[1] == written[2:390]
+
+
+@pytest.mark.parametrize("block", [b"", b"-"], ids=["one moment", "several moments"])
+def test_few_null_volumes_that_take_as_many_bytes_as_numbers_are_null(tmp_path, block):
+    # Of 15 rows, where the ninth one is null: what says so takes 8 bytes, as the number would.
+    volumes = [float(n) for n in range(15)]
+    volumes[8] = None
+    table = bars(days(15)).set_column(5, "volume", pa.chunked_array([volumes], pa.float64()))
+    content = encode("AAPL", "1d", table, {}, block=block)
+    file = PartitionFile(Content(tmp_path / "x.parquet", content))
+    assert file.rows(EARLIEST, LATEST)["volume"].to_pylist() == volumes
+
+
+def test_volumes_beside_further_columns_are_decoded_page_by_page_if_none_may_be_null(
+    tmp_path, monkeypatch
+):
+    table = bars(days(900)).append_column("vwap", pa.array([2.5] * 900))
+    file = opened(tmp_path, table)
+    file.rows(EARLIEST, LATEST, ["volume"])
+    monkeypatch.setattr(PartitionFile, "_by_arrow", None)
+    assert file.rows(EARLIEST, LATEST, ["volume"])["volume"].to_pylist() == [7.0] * 900
