@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -120,18 +120,52 @@ def select_events(
     return kept if span.aware else [naive_event(event) for event in kept]
 
 
+def between(events: Iterable[Event], span: TimeRange) -> Iterator[Event]:
+    """Yield the events of a range, of events by timestamp, with times in aware UTC."""
+    first, last = (to_datetime(at, aware=True) for at in span[:2])
+    for event in events:
+        if event.timestamp > last:
+            return
+        if event.timestamp >= first:
+            yield event
+
+
 def find_events(events: Iterable[Event], query: EventQuery) -> list[Event]:
     """Return the events, with times in aware UTC, that a query asks for, as `select_events`."""
     return select_events(filter(event_filter(query), events), query.span, query.types)
 
 
-def event_filter(query: EventQuery) -> Callable[[Event], bool]:
+class Selectable(Protocol):
+    """What of an event decides whether a query asks for it."""
+
+    @property
+    def type(self) -> str:
+        """Return the type."""
+        ...
+
+    @property
+    def symbol(self) -> str | None:
+        """Return the symbol, None for a system event."""
+        ...
+
+    @property
+    def timestamp(self) -> datetime:
+        """Return when it happened."""
+        ...
+
+    @property
+    def ingested_at(self) -> datetime:
+        """Return when the system learned of it."""
+        ...
+
+
+def event_filter(query: EventQuery) -> Callable[[Selectable], bool]:
     """Return whether an event, with times in aware UTC, is one that a query asks for."""
     first, last = (to_datetime(at, aware=True) for at in query.span[:2])
     limit = LATEST if query.ingested_by is None else query.ingested_by
     known = to_datetime(limit, aware=True)
 
-    def is_asked_for(event: Event) -> bool:
+    def is_asked_for(event: Selectable) -> bool:
         return (
             first <= event.timestamp <= last
             and event.ingested_at <= known

@@ -610,8 +610,11 @@ class Transfer(Protocol, metaclass=_Capability):
         ...
 
     @reads("events")
-    def iter_events(self) -> Iterator[Event]:
-        """Yield all events by timestamp, then by order of writing, with times in aware UTC."""
+    def iter_events(self, start: Bound = None, end: Bound = None) -> Iterator[Event]:
+        """Yield the events of a range by timestamp, then by order of writing.
+
+        Their times are aware or naive as the bounds are (law T2), without any in aware UTC.
+        """
         ...
 
     @reads("audit")
@@ -819,6 +822,7 @@ GROWN: dict[str, frozenset[str]] = {
         {"symbol", "columns", "extra", "missing", "day", "volume", "replace"}
     ),
     "read_bar_table": frozenset({"last"}),
+    "iter_events": frozenset({"start", "end"}),
     "strategies": frozenset({"prefix"}),
     **dict.fromkeys(
         ("log_decision", "log_order", "log_decisions", "log_orders"),

@@ -167,6 +167,10 @@ class Fundamentals(FundamentalCollection):
             lambda: [symbol for symbol, folder in self._folders().items() if self._names(folder)]
         )
 
+    def having(self, *symbols: str) -> set[str]:
+        """Return those of some symbols that have documents, without a look at other folders."""
+        return {each for each in symbols if self._names(self._folder_of(each))}
+
     def _vanished(self, symbol: str) -> StorageError:
         folder = self._folder_of(symbol)
         return StorageError(f"{folder}: its files vanished while they were read", folder)

@@ -11,7 +11,8 @@ from msgspec import Struct
 from storecore.knowledge.clock import checked_history
 from storecore.plugins.spec import BackendSpec, hookimpl
 from storecore.states import KEPT_VERSIONS, checked_kept
-from storecore_file.store import FileDataStore
+from storecore_file.bars.decoded import CACHE_BYTES
+from storecore_file.store import FileDataStore, checked_cache_bytes
 
 
 class FileConfig(Struct, frozen=True, kw_only=True):
@@ -22,11 +23,13 @@ class FileConfig(Struct, frozen=True, kw_only=True):
     lock_timeout: float = 30.0
     state_versions: int = KEPT_VERSIONS
     history: bool | str = True
+    cache_bytes: int = CACHE_BYTES
 
     def __post_init__(self) -> None:
         # Here, so that the errors name the place in the config.
         checked_kept(self.state_versions)
         checked_history(self.history)
+        checked_cache_bytes(self.cache_bytes)
 
 
 @hookimpl
@@ -64,5 +67,6 @@ def _open(config: FileConfig, *, create: bool = True) -> FileDataStore:
         lock_timeout=config.lock_timeout,
         state_versions=config.state_versions,
         history=config.history,
+        cache_bytes=config.cache_bytes,
         create=create,
     )

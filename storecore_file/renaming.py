@@ -116,8 +116,8 @@ class Renaming:
 
     def _check(self, old: str, new: str) -> None:
         known = {
-            *self._bars.symbols(None),
-            *self._fundamentals.symbols(),
+            *self._bars.having(old, new),
+            *self._fundamentals.having(old, new),
             *self._events.symbols(),
         }
         check_rename(old, new, has_old=old in known, has_new=new in known)

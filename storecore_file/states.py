@@ -106,12 +106,25 @@ class States(StateCollection):
         last = self._read(_deleted(path), strategy)
         if last is None:
             return 0
-        names = self._disk.hidden(self._folder)
-        kept = re.compile(re.escape(f".{path.name}.") + r"\d+")
-        self._disk.remove(*(path.with_name(name) for name in names if kept.fullmatch(name)))
+        # The oldest first: of a removal that was killed, the newest are left, which are found.
+        self._disk.remove(*reversed(list(self._versions(path, last.version))))
         if last.state:
             self._disk.replace(_deleted(path), _encoded(strategy, last.version, b"{}", None))
         return last.version
+
+    def _versions(self, path: Path, newest: int) -> Iterator[Path]:
+        """Yield the files of a version and of those before, also of those that are kept no more.
+
+        They are looked for by their names, so that the folder is not listed: it holds the files of
+        all strategies. The search ends after as many gaps as a store keeps versions.
+        """
+        gaps = max(self.kept_versions, KEPT_VERSIONS)
+        number = oldest = newest
+        while number >= max(oldest - gaps, 1):
+            if self._disk.size(_kept(path, number)) is not None:
+                oldest = number
+                yield _kept(path, number)
+            number -= 1
 
     def _forget_deletion(self, path: Path) -> None:
         """Remove the version of a deleted state: a later one is saved, so a failure is no error."""
@@ -141,8 +154,9 @@ class States(StateCollection):
             places = {number: _kept(path, number) for number in documents} | {newest: path}
             # The newest last: until then it shows the old history.
             contents = ((places[each], documents[each]) for each in sorted(documents))
-            others = set(range(newest + 1 - self.kept_versions, newest)) - documents.keys()
-            replace_all(self._disk, contents, (_kept(path, number) for number in others))
+            unkept = range(newest + 1 - self.kept_versions, newest)
+            gone = {_kept(path, number) for number in unkept} | set(self._versions(path, stored))
+            replace_all(self._disk, contents, gone.difference(places.values()))
             if not stored:
                 self._forget_deletion(path)
 

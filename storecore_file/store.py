@@ -18,10 +18,11 @@ from storecore.states import KEPT_VERSIONS, checked_kept
 from storecore.store.base import Store
 from storecore_file.audit.log import FileLog
 from storecore_file.bars.collection import Bars
+from storecore_file.bars.decoded import CACHE_BYTES
 from storecore_file.events.collection import Events
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import Deferral
-from storecore_file.fs.mounts import warn_of_network
+from storecore_file.fs.mounts import is_on_network, warn_of_network
 from storecore_file.fs.stat import places
 from storecore_file.fundamentals import Fundamentals
 from storecore_file.history import FileClock
@@ -54,7 +55,8 @@ class FileDataStore(Store):
     loss may then take the last writes. `lock_timeout` is how many seconds a writer waits for
     another. Of each state the last `state_versions` versions are kept. With `history=True` replaced
     versions of bars, fundamentals and events are kept, with False none, with "90d" (h: hours, d:
-    days, w: weeks) `compact()` prunes those that were replaced longer ago. With `create=False`
+    days, w: weeks) `compact()` prunes those that were replaced longer ago. Partitions of bars that
+    were read are kept decoded in at most `cache_bytes` of memory (0: none). With `create=False`
     opening creates nothing, and a folder without a store raises `NoStore`; the first write that
     needs a missing folder creates it. Raises `ConfigError` for other options, `StorageError` if the
     folder cannot be made.
@@ -89,9 +91,11 @@ class FileDataStore(Store):
         lock_timeout: float = 30.0,
         state_versions: int = KEPT_VERSIONS,
         history: bool | str = True,
+        cache_bytes: int = CACHE_BYTES,
         create: bool = True,
     ) -> None:
         _check_options(base_path, durability, lock_timeout)
+        self._cache_bytes = checked_cache_bytes(cache_bytes)
         self._kept_for = checked_history(history)
         kept_versions = checked_kept(state_versions)
         # Absolute: the process may change its folder while the store is open.
@@ -124,15 +128,16 @@ class FileDataStore(Store):
         if create:
             mark_new(self._disk, self.base_path, folders)
             self._disk.make_folders(folders, within=self.base_path, links=True)
-        warn_of_network(self.base_path)
+        self._is_on_network = warn_of_network(self.base_path)
 
     def _made(self, folders: dict[str, Path], kept_versions: int) -> dict[str, Any]:
         """Return the collections and logs by name, with renames of symbols across them."""
         disk, timeout = self._disk, self._lock_timeout
         number = StoreFormat(disk, self.base_path, timeout)
-        bars = Bars(folders["bars"], disk, timeout, number, self._clock)
+        kept = self._budget(folders["bars"])
+        bars = Bars(folders["bars"], disk, timeout, number, self._clock, kept)
         fundamentals = Fundamentals(folders["fundamentals"], disk, number, timeout, self._clock)
-        events = Events(folders["events"], disk, timeout, self._clock)
+        events = Events(folders["events"], disk, timeout, self._clock, number)
         intents = Renames(disk, self.base_path)
         collections = bars, fundamentals, events
         self._renaming = Renaming(intents, disk, number, *collections, timeout, self._clock)
@@ -145,6 +150,15 @@ class FileDataStore(Store):
             "states": States(folders["states"], disk, timeout, kept_versions),
             **{log: FileLog(folders[log], disk, timeout, number) for log in LOGS},
         }
+
+    def _budget(self, prices: Path) -> int:
+        """Return how many bytes of decoded bars are kept: none of files on another machine.
+
+        What is known there of a file's times may be seconds old.
+        """
+        is_elsewhere = os.path.islink(prices) or os.path.ismount(prices)  # noqa: PTH114 raises less
+        on_network = self._is_on_network or (is_elsewhere and is_on_network(prices))
+        return 0 if on_network else self._cache_bytes
 
     def _lazy(self, collections: dict[str, Any], folders: dict[str, Path]) -> dict[str, Any]:
         """Return collections whose folder is made, or synced, before its first write."""
@@ -240,6 +254,13 @@ def _check_options(base_path: str | os.PathLike[str], durability: str, lock_time
         raise ConfigError(f"lock_timeout={lock_timeout!r}: expected seconds, 0 to {TIMEOUT_MAX:g}")
     if redacted(os.fspath(base_path)) != os.fspath(base_path):
         raise ConfigError("base_path: expected a folder, got what looks like a URL")
+
+
+def checked_cache_bytes(cache_bytes: int) -> int:
+    """Return a number of bytes. Raises `ConfigError`."""
+    if type(cache_bytes) is not int or cache_bytes < 0:
+        raise ConfigError(f"cache_bytes={cache_bytes!r}: expected a number of bytes, 0 for none")
+    return cache_bytes
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

@@ -7,6 +7,7 @@
     2        partitions with generations: new stores
     3        records with `extra` or of a run, decisions to sell, symbols that were renamed,
              fundamentals that say when they were recorded
+    4        sealed days of events that are sorted: the first release with history reads up to 3
 
 The number holds for the whole store, all kinds of data. It is raised, and synced, before the first
 write of what an older release would misread, and so lose or call damaged. A store that holds none
@@ -33,12 +34,13 @@ from storecore_file.integrity import QUARANTINE, Files, Issue, issue_of
 
 NAME = ".storecore"
 LOCK = ".storecore.lock"
-FORMAT = 3  # the highest that this release reads and writes
+FORMAT = 4  # the highest that this release reads and writes
 NEW = 2  # of a new store
 OLDEST = 1  # of a store without the file
 EXTRA = 3  # of a store with what `uses_extra` finds
 RECORDED = 3  # of a store with a document that says when it was recorded
 RENAMES = 3  # of a store in which a symbol was renamed: what counts may depend on `.rename`
+SEALED = 4  # of a store with a sealed day whose rows are sorted
 _log = logging.getLogger("storecore")
 
 

@@ -17,6 +17,7 @@ from psycopg.errors import UniqueViolation
 from storecore.errors import CorruptData, StorageError
 from storecore.events import (
     EventQuery,
+    between,
     decode_event,
     encode_event,
     event_filter,
@@ -387,6 +388,10 @@ WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FRO
         """Yield all events by timestamp, then id."""
         return (self._decoded(*row) for row in self._rows())
 
+    def stream(self, span: TimeRange) -> Iterator[Event]:
+        """Yield the events of a range as `all` does, a page at a time."""
+        return between((self._decoded(*row) for row in self._rows(span.first)), span)
+
     def issues(self) -> Iterator[StorageError | None]:
         """Yield for each row its error, or None; replaced versions are rows too."""
         yield from (issue(self._decoded, row) for row in self._rows())
@@ -400,11 +405,11 @@ WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FRO
         start = [timestamptz(EARLIEST), 0, timestamptz(EARLIEST)]
         return pages(self._database, "reading events", self._past_after, start, key_of)
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self, first: int = EARLIEST) -> Iterator[Row]:
         def key_of(row: Row) -> list[object]:
             return [Timestamptz(row[1]), row[0]]
 
-        start = [timestamptz(EARLIEST), 0]
+        start = [timestamptz(first), 0]
         return pages(self._database, "reading events", self._after, start, key_of)
 
     def _decoded(self, number: int, timestamp: bytes, kind: str, document: str) -> Event:

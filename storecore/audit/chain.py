@@ -7,10 +7,10 @@ bytes. Only a line that does not is decoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -22,38 +22,83 @@ _END = len(',"hash":""}') + 64
 _EDITED = "the line does not match its hash"
 
 
+class Lines(Protocol):
+    """One file of a log: its place, and its lines, some of which are read at a time."""
+
+    @property
+    def place(self) -> str:
+        """The place of the file, for a finding."""
+        ...
+
+    def window(self, at: int) -> tuple[bytes, int]:
+        """Return whole lines, and the position in them at which those from offset `at` on begin.
+
+        They end with the file, or before. At its end there are none behind the position.
+        """
+        ...
+
+
 class LogFile(NamedTuple):
     """One file of a log: its place and its lines."""
 
     place: str
     content: bytes
 
+    def window(self, at: int) -> tuple[bytes, int]:
+        """Return the lines, and a position in them."""
+        return self.content, at
+
+
+def windows(file: Lines) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file, each time some of them, with the offset of the first."""
+    at = 0
+    while True:
+        content, start = file.window(at)
+        if len(content) <= start:
+            return
+        yield at, content[start:] if start else content
+        at += len(content) - start
+
 
 class _Cursor(NamedTuple):
     """A position in a file: the beginning of the next line."""
 
-    file: LogFile
+    file: Lines
     at: int
 
     @property
     def line(self) -> bytes:
         """The next line, newline included; empty at the end of the file."""
-        content = self.file.content
-        end = content.find(b"\n", self.at) + 1
-        return content[self.at : end or len(content)]
+        content, start = self.file.window(self.at)
+        end = content.find(b"\n", start) + 1
+        return content[start : end or len(content)]
 
     def back(self) -> _Cursor:
         """Return the position of the previous line."""
-        return _Cursor(self.file, self.file.content.rfind(b"\n", 0, self.at - 1) + 1)
+        *_, (offset, content) = self.before()
+        return _Cursor(self.file, offset + content.rfind(b"\n", 0, len(content) - 1) + 1)
+
+    def before(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines before, as `windows` does."""
+        for offset, content in windows(self.file):
+            if offset >= self.at:
+                return
+            yield offset, content[: self.at - offset]
+
+    def behind(self) -> Iterator[bytes]:
+        """Yield the next lines, as `windows` does."""
+        for offset, content in windows(self.file):
+            if offset + len(content) > self.at:
+                yield content[max(self.at - offset, 0) :]
 
     def finding(self, kind: str, detail: str) -> Finding:
         """Return a finding about the next line."""
-        place, content = self.file
-        row = content.count(b"\n", 0, self.at) + 1
+        place = self.file.place
+        row = sum(content.count(b"\n") for _, content in self.before()) + 1
         return Finding(kind, f"{place}, line {row}", detail, place, row, self.at)
 
 
-def follow(files: Sequence[LogFile], heads: Iterable[Link]) -> tuple[Link, Finding | None]:
+def follow(files: Sequence[Lines], heads: Iterable[Link]) -> tuple[Link, Finding | None]:
     """Return the end of a chain, and its first break if there is one.
 
     The files are days, one after another. If the clock was set back, the chain continues in the
@@ -65,7 +110,7 @@ def follow(files: Sequence[LogFile], heads: Iterable[Link]) -> tuple[Link, Findi
         stop = min((seq for seq in known if seq > end.seq), default=inf)
         for turn in range(len(files)):
             number = (here + turn) % len(files)
-            after, new_end = _run(files[number].content, at[number], end, stop)
+            after, new_end = _advance(files[number], at[number], end, stop)
             if after > at[number]:
                 break
         else:
@@ -131,6 +176,16 @@ def audit_report(
     )
 
 
+def _advance(file: Lines, at: int, end: Link, stop: float) -> tuple[int, Link]:
+    """Follow a chain from an offset of a file, as `_run` does."""
+    while True:
+        content, start = file.window(at)
+        after, end = _run(content, start, end, stop)
+        at += after - start
+        if after == start or after < len(content):
+            return at, end
+
+
 def _run(content: bytes, at: int, end: Link, stop: float) -> tuple[int, Link]:
     """Follow a chain from a position in a file, to its end there or to the record `stop`."""
     seq, prev = end.seq, end.hash.encode()
@@ -176,9 +231,9 @@ def _break(cursors: Sequence[_Cursor], here: int, end: Link) -> Finding | None:
 
 def _misplaced(cursors: Sequence[_Cursor], line: bytes, seq: int, expected: bytes) -> str:
     """Return the kind of break if a whole record stands in the place of another one."""
-    if any(line in file.content[:at] for file, at in cursors):
+    if any(line in content for each in cursors for _, content in each.before()):
         return "duplicated"
-    if any(b"\n" + expected in file.content[at:] for file, at in cursors):
+    if any(b"\n" + expected in b"\n" + content for each in cursors for content in each.behind()):
         return "reordered"
     return "missing" if seq > int(expected[len('{"seq":') : -1]) else "edited"
 

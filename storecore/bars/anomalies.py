@@ -32,24 +32,42 @@ class Anomaly(NamedTuple):
     detail: str
 
 
+class Seen(NamedTuple):
+    """What the anomalies of a series need to know of some of its bars: little beside the bars."""
+
+    dates: pa.ChunkedArray
+    crossed: list[int]
+    outside: list[int]
+
+
 def anomalies(tables: Iterable[pa.Table], timeframe: str = "") -> list[Anomaly]:
     """Return the anomalies of a series, given as series tables in order of time.
 
     Without a timeframe, dates are not compared with it.
     """
-    dates: list[pa.ChunkedArray] = []
-    by_kind: dict[str, list[int]] = {"high below low": [], "open or close outside its bar": []}
-    for table in tables:
-        dates.append(table["date"].cast(pa.int64()))
-        crossed = pc.less(table["high"], table["low"])
-        outside = pc.and_not(_outside(table), crossed)
-        for kind, mask in zip(by_kind, (crossed, outside), strict=True):
-            by_kind[kind] += table["date"].filter(mask).cast(pa.int64()).to_pylist()
-    found = [_counted(kind, instants) for kind, instants in by_kind.items() if instants]
-    joined = _joined(dates)
+    return anomalies_of(map(seen, tables), timeframe)
+
+
+def seen(table: pa.Table) -> Seen:
+    """Return what the anomalies need to know of a series table."""
+    dates = table["date"].cast(pa.int64())
+    crossed = pc.less(table["high"], table["low"])
+    outside = pc.and_not(_outside(table), crossed)
+    return Seen(dates, *(dates.filter(mask).to_pylist() for mask in (crossed, outside)))
+
+
+def anomalies_of(found: Iterable[Seen], timeframe: str = "") -> list[Anomaly]:
+    """Return the anomalies of a series, given what was seen of its bars, in order of time."""
+    each = list(found)
+    by_kind = {
+        "high below low": [at for one in each for at in one.crossed],
+        "open or close outside its bar": [at for one in each for at in one.outside],
+    }
+    counted = [_counted(kind, instants) for kind, instants in by_kind.items() if instants]
+    joined = _joined([one.dates for one in each])
     irregular = misfit(joined, timeframe) or mixed_stamps(joined, timeframe)
-    found += [Anomaly("irregular", str(irregular))] if irregular is not None else []
-    return [*found, *_gaps(joined)]
+    counted += [Anomaly("irregular", str(irregular))] if irregular is not None else []
+    return [*counted, *_gaps(joined)]
 
 
 def _joined(dates: list[pa.ChunkedArray]) -> pa.Array:

@@ -15,9 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars.extra_values import FIELDS, Misfit, check_column, check_number
-from storecore.bars.groups import Grouped, grouped
+from storecore.bars.groups import Grouped, grouped, only_value
 from storecore.bars.rows import SEVEN_ONLY, price, volume
-from storecore.bars.table import DATE, MAX_EXACT, NULLABLE, PRICES, SERIES, with_exact
+from storecore.bars.table import (
+    DATE,
+    MAX_EXACT,
+    NULLABLE,
+    PRICES,
+    SERIES,
+    all_finite,
+    has_negative,
+    with_exact,
+)
 from storecore.errors import InvalidData
 from storecore.values.suggestions import nearest
 from storecore.values.times import EARLIEST, LATEST
@@ -70,7 +79,7 @@ def misfit_in(table: Any, error: Misfit) -> InvalidData:
     if not isinstance(table, pa.Table) or not {"date", "symbol"} <= set(table.column_names):
         return error
     dates = pc.equal(pc.cast(_dates(table["date"]), pa.int64()), error.at)
-    same = pc.and_(dates, pc.equal(_symbols(table["symbol"]), error.symbol))
+    same = pc.and_(dates, pc.equal(_texts(table["symbol"]), error.symbol))
     rows = pc.indices_nonzero(same).to_pylist()
     return InvalidData(f"table[{rows[-1]}].{error.column}={error.why}") if rows else error
 
@@ -120,7 +129,7 @@ def _further_columns(table: pa.Table) -> list[str]:
 def _symbols(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not _is_text(_value_type(column.type)):
         raise InvalidData(f"table.symbol: expected text, got {column.type}; cast it")
-    column = _texts(column)
+    column = column if only_value(column) is not None else _texts(column)
     _refuse_nulls(column, "symbol")
     return column
 
@@ -171,11 +180,11 @@ def _refuse_outside(moments: pa.ChunkedArray, micros: int | None, name: str) -> 
     """Refuse moments outside the years 1 to 9999; `micros` is the size of their unit."""
     if micros is None:  # nanoseconds: all values of 64 bits are within the years
         return
-    kept = pc.and_(
-        pc.greater_equal(moments, EARLIEST // micros), pc.less_equal(moments, LATEST // micros)
-    )
-    row = pc.index(kept, False).as_py()
-    if row >= 0:
+    low, high = EARLIEST // micros, LATEST // micros
+    found = pc.min_max(moments).as_py()
+    if found["min"] is not None and not low <= found["min"] <= found["max"] <= high:
+        kept = pc.and_(pc.greater_equal(moments, low), pc.less_equal(moments, high))
+        row = pc.index(kept, False).as_py()
         raise InvalidData(f"table[{row}].{name}: outside the years 1 to 9999")
 
 
@@ -199,11 +208,14 @@ def _floats(column: pa.ChunkedArray, name: str, check: _Check) -> pa.ChunkedArra
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise InvalidData(f"table.{name}: expected numbers, got {kind}; cast it to float64")
-    if check is not volume:
+    is_volume = check is volume
+    if not is_volume:
         _refuse_nulls(column, name)
     floats = pc.cast(column, pa.float64(), safe=False)
+    if kind == floats.type and all_finite(floats) and not (is_volume and has_negative(floats)):
+        return floats
     sound = pc.is_finite(floats)
-    if check is volume:
+    if is_volume:
         sound = pc.and_(sound, pc.greater_equal(floats, 0.0))
     if pa.types.is_integer(kind):
         sound = pc.and_(sound, pc.less(pc.abs(floats), float(MAX_EXACT)))

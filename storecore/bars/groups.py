@@ -66,10 +66,27 @@ def grouped(symbols: pa.ChunkedArray, table: pa.Table) -> Grouped:
     return Grouped(names, ends, table)
 
 
+def only_value(column: pa.ChunkedArray) -> pa.Array | None:
+    """Return the dictionary of a column if all rows have its only value, else None.
+
+    The symbols of a table of one symbol are such a column: not as many equal texts as rows.
+    """
+    kind = column.type
+    if not pa.types.is_dictionary(kind) or kind.value_type != pa.string():
+        return None
+    if column.num_chunks != 1 or column.null_count:
+        return None
+    values = column.chunk(0).dictionary
+    return values if len(values) == 1 and not values.null_count else None
+
+
 def _runs(symbols: pa.ChunkedArray) -> tuple[list[str], list[int]]:
     """Return the runs of equal symbols and the end of each run."""
-    runs = pc.run_end_encode(symbols.combine_chunks())
     try:
+        one = only_value(symbols)
+        if one is not None:
+            return one.to_pylist(), [len(symbols)]
+        runs = pc.run_end_encode(symbols.combine_chunks())
         return runs.values.to_pylist(), runs.run_ends.to_pylist()
     except UnicodeDecodeError as error:
         raise InvalidName(f"table.symbol: not text: {error}") from None
@@ -79,12 +96,15 @@ def _falls(table: pa.Table) -> list[int]:
     """Return the rows whose date is not after that of the row before."""
     dates = pc.cast(table["date"], pa.int64()).combine_chunks()
     rises = pc.greater(dates[1:], dates[:-1])
+    if not rises.false_count:
+        return []
     return [row + 1 for row in pc.indices_nonzero(pc.invert(rises)).to_pylist()]
 
 
 def _sorted_order(symbols: pa.ChunkedArray, table: pa.Table) -> pa.Array:
     """Return the row numbers by symbol, then date, then position: the sort of Arrow is stable."""
-    encoded = symbols.combine_chunks().dictionary_encode()
+    joint = symbols.combine_chunks()
+    encoded = joint if pa.types.is_dictionary(joint.type) else joint.dictionary_encode()
     ranks = pc.rank(encoded.dictionary, "ascending")
     keys = pa.table({"symbol": pc.take(ranks, encoded.indices), "date": table["date"]})
     return pc.sort_indices(keys, [("symbol", "ascending"), ("date", "ascending")])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -22,10 +22,23 @@ from storecore.bars.extra import (
     united,
 )
 from storecore.bars.extra_values import FIELDS, check_column
-from storecore.bars.table import DATE, EMPTY, NAIVE, all_whole, joined, newest_rows, repeated
+from storecore.bars.table import (
+    DATE,
+    EMPTY,
+    NAIVE,
+    SERIES,
+    all_whole,
+    joined,
+    newest_rows,
+    repeated,
+)
 from storecore.errors import InvalidData, shown
 from storecore.values.names import check_name
 from storecore.values.suggestions import did_you_mean
+
+_LONG = 1_000  # rows of a piece that is left where it is: a copy takes longer than its overhead
+_SEVEN = {FIELDS, (*FIELDS, EVERY)}
+_MOST_LETTERS = 2**28  # of a column: its offsets have 32 bits
 
 
 class BarQuery(NamedTuple):
@@ -36,6 +49,17 @@ class BarQuery(NamedTuple):
 
     symbols: list[str]
     columns: tuple[str, ...]
+
+
+class Panel(NamedTuple):
+    """The bars of several series, one after another.
+
+    `series` has the symbol and the number of rows of each that has some. `columns` has `date`
+    (`DATE`) and those of the query, none of them further ones: floats, and none of them null.
+    """
+
+    series: list[tuple[str, int]]
+    columns: dict[str, pa.Array | pa.ChunkedArray]
 
 
 def bar_query(
@@ -98,7 +122,7 @@ def resolved(
 
 
 def query_result(
-    series: Iterable[tuple[str, pa.Table]],
+    series: Iterable[tuple[str, pa.Table]] | Panel,
     columns: tuple[str, ...],
     aware: bool,
     others: Callable[[], Iterable[str]] = tuple,
@@ -109,12 +133,14 @@ def query_result(
     tells by its columns which ones the series has. Raises `InvalidData` for a column that no series
     has; then `others` returns the columns that the error suggests.
     """
+    if isinstance(series, Panel):
+        return _panel_result(series, columns, aware, others)
     given = [(symbol, _asked(table, columns)) for symbol, table in series]
     rows = _rows(given)
     kinds = kinds_of(rows)
     columns = known_columns(columns, kinds, others)
-    named = [(symbol, table) for symbol, table in given if len(table)]
-    computed = {"symbol": lambda: _symbols(named), "date": lambda: _dates(rows, aware)}
+    named = [(symbol, len(table)) for symbol, table in given if len(table)]
+    computed = {"symbol": lambda: _symbols(named), "date": lambda: _dates(rows["date"], aware)}
     computed["volume"] = lambda: _volumes(rows)
     arrays = [computed[name]() if name in computed else rows[name] for name in columns]
     whole = nulls = False
@@ -125,10 +151,42 @@ def query_result(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def _panel_result(
+    panel: Panel,
+    columns: tuple[str, ...],
+    aware: bool,
+    others: Callable[[], Iterable[str]],
+) -> pa.Table:
+    names = FIELDS if columns in _SEVEN else known_columns(columns, (), others)
+    given = dict(panel.columns)
+    if "symbol" in names:
+        given["symbol"] = _symbols(panel.series)
+    if not aware:
+        given["date"] = _dates(given["date"], aware)
+    arrays = [given[name] for name in names]
+    return pa.Table.from_arrays(arrays, schema=_schema(names, aware, False, False, ()))
+
+
+def series_tables(
+    series: Iterable[tuple[str, pa.Table]] | Panel,
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield each series and its table."""
+    if not isinstance(series, Panel):
+        yield from series
+        return
+    names, arrays = zip(*series.columns.items(), strict=True)
+    table = pa.Table.from_arrays(arrays, schema=pa.schema([SERIES.field(name) for name in names]))
+    ends = accumulate(rows for _, rows in series.series)
+    for (symbol, rows), end in zip(series.series, ends, strict=True):
+        yield symbol, table.slice(end - rows, rows)
+
+
 def newest_of_each(
-    series: Iterable[tuple[str, pa.Table]], number: int
-) -> list[tuple[str, pa.Table]]:
-    """Return the last rows of each series table."""
+    series: Iterable[tuple[str, pa.Table]] | Panel, number: int
+) -> list[tuple[str, pa.Table]] | Panel:
+    """Return the last rows of each series table; a panel has no others."""
+    if isinstance(series, Panel):
+        return series
     return [(symbol, newest_rows(table, number)) for symbol, table in series]
 
 
@@ -214,14 +272,26 @@ def _schema(
     )
 
 
-def _symbols(named: list[tuple[str, pa.Table]]) -> pa.ChunkedArray:
-    return pa.chunked_array([repeated(name, len(table)) for name, table in named], pa.string())
+def _symbols(named: list[tuple[str, int]]) -> pa.Array | pa.ChunkedArray:
+    """Return a column of symbols, each repeated so many times."""
+    if len(named) == 1:
+        return repeated(*named[0])
+    letters = sum([count * len(name) for name, count in named])
+    rows = sum([count for _, count in named])
+    if not named or rows >= _LONG * len(named) or letters > _MOST_LETTERS:
+        return pa.chunked_array([repeated(*each) for each in named], pa.string())
+    ends = pa.array(accumulate(count for _, count in named), pa.int32())
+    names = pa.array([name for name, _ in named], pa.string())
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, names))
 
 
-def _dates(rows: pa.Table, aware: bool) -> pa.ChunkedArray:
+def _dates(dates: pa.Array | pa.ChunkedArray, aware: bool) -> pa.Array | pa.ChunkedArray:
     # A view copies nothing and needs no time zone database, unlike a cast.
-    dates = rows["date"]
-    return dates if aware else pa.chunked_array([one.view(NAIVE) for one in dates.chunks], NAIVE)
+    if aware:
+        return dates
+    if isinstance(dates, pa.Array):
+        return dates.view(NAIVE)
+    return pa.chunked_array([one.view(NAIVE) for one in dates.chunks], NAIVE)
 
 
 def _volumes(rows: pa.Table) -> pa.ChunkedArray:

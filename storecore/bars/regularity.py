@@ -119,6 +119,8 @@ def shares_period(dates: pa.Array, length: Timeframe) -> pa.Array:
 
 def _is_crowded(dates: pa.Array, length: Timeframe) -> bool:
     """Return whether a period has several bars; a long series is looked at piece by piece."""
+    if len(dates) <= _PIECE:
+        return bool(pc.any(shares_period(dates, length)).as_py())
     return any(
         pc.any(shares_period(dates[at : at + _PIECE + 1], length)).as_py()
         for at in range(0, len(dates) - 1, _PIECE)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import repeat
+from math import isfinite
 from typing import Any, Literal, cast
 
 import msgspec
@@ -239,6 +240,19 @@ def _ordered(names: Iterable[str]) -> list[str]:
     known = (*SERIES.names, EXACT)
     given = set(names)
     return [*(name for name in known if name in given), *extra_names(given)]
+
+
+def all_finite(floats: pa.ChunkedArray | pa.Array) -> bool:
+    """Return whether the sum of floats proves that all are finite; nulls are passed over.
+
+    One pass without a mask. False may also mean that the sum itself is out of range.
+    """
+    return isfinite(pc.sum(floats).as_py() or 0.0)
+
+
+def has_negative(numbers: pa.ChunkedArray) -> bool:
+    """Return whether one of some numbers is below 0."""
+    return pc.any(pc.less(numbers, 0.0)).as_py() is True
 
 
 def all_whole(floats: pa.ChunkedArray) -> bool:

@@ -52,23 +52,27 @@ _STYLES: dict[str, dict[str, Any]] = {
         "fill_color": None,
         "line_width": 2,
     },
-    "hold": {"marker": "circle", "size": 4, "line_color": None, "fill_color": GREY},
+    "hold": {"marker": "circle", "size": 6, "line_color": None, "fill_color": GREY},
     "bought": {"marker": "diamond", "size": 13, "line_color": "white", "fill_color": UP},
     "sold": {"marker": "diamond", "size": 13, "line_color": "white", "fill_color": DOWN},
     "split": {"marker": "square", "size": 10, "line_color": "white", "fill_color": PURPLE},
     "dividend": {"marker": "square", "size": 10, "line_color": "white", "fill_color": BLUE},
     "event": {"marker": "square", "size": 8, "line_color": GREY, "fill_color": None},
 }
-_TOOLTIP = """<style>
-:host { --background-color: light-dark(#ffffff, #23282f); --color: light-dark(#1c2127, #e4e7eb);
-        --divider-color: light-dark(#d5d9df, #434a55); }
-.mark { max-width: 24em; overflow-wrap: anywhere; font-size: 12px; line-height: 1.4; }
+# Bokeh drops styles before the first element of a template, so they are within it. Its own are
+# applied after these: only what is important is not overridden.
+_TOOLTIP = """<div class="mark"><style>
+:host { --tooltip-color: light-dark(#ffffff, #23282f) !important;
+        --tooltip-text: light-dark(#1c2127, #e4e7eb) !important;
+        --tooltip-border: light-dark(#d5d9df, #434a55) !important;
+        --tooltip-arrow-color: light-dark(#d5d9df, #434a55) !important; }
+.mark { max-width: 26em; overflow-wrap: anywhere; font-size: 13px; line-height: 1.4; }
 .mark p { margin: 4px 0 0; white-space: pre-line; }
-</style>
-<div class="mark"><b>@title</b><br>@when<p>@reason</p></div>"""
+</style><b>@title</b><br>@when<p>@reason</p></div>"""
 _CANDLES = ("x", "width", "open", "high", "low", "close", "volume")
 _COMPACT = 'return new Intl.NumberFormat("en", {notation: "compact"}).format(tick);'
 _READ_OUT = "const at = cb_data.index.indices; if (at.length) readout.text = hit.data.text[at[0]];"
+_LEAST_BARS = 20  # a chart of fewer has room beside them, so that candles stay slim
 _LEFT = 74  # pixels for the labels of all y axes, so that the panels are aligned
 
 
@@ -84,12 +88,13 @@ class _Drawing:
     def __init__(self, series: Series) -> None:
         self._series = series
         last = len(series.bars) - 0.5
-        spare = 0.5 + len(series.bars) * 0.03
+        spare = max(0.5 + len(series.bars) * 0.03, (_LEAST_BARS - len(series.bars)) / 2)
+        shown = min(spare, max(spare / 3, (_LEAST_BARS - len(series.bars)) / 2))
         self._x = Range1d(
-            -0.5 - spare / 3,
-            last + spare / 3,
+            -0.5 - shown,
+            last + shown,
             bounds=(-0.5 - spare, last + spare),
-            min_interval=min(5, last + 0.5),
+            min_interval=5,
         )
         self._ticker = FixedTicker(ticks=[])
         self._cross = Span(dimension="height", line_color=GREY, line_alpha=0.6, line_dash="dotted")
@@ -100,23 +105,34 @@ class _Drawing:
     def panels(self) -> list[Any]:
         """Return the panels from top to bottom; only the last one has dates."""
         price, shown = self._price()
-        volume = self._volume()
+        volumes = [self._volume()] if _has_volume(self._series) else []
         lines = [(name, _source("x", "y")) for name in self._series.columns]
         further = [self._further(name, source) for name, source in lines]
-        panels = [price, volume, *further]
+        panels = [price, *volumes, *further]
         for panel in panels[:-1]:
             panel.xaxis.visible = False
         panels[-1].height += 34
         panels[-1].min_height += 34
-        draw = self._callback(panels, shown, [source for _, source in lines])
+        ranges = {
+            "volumes": volumes[0].y_range if volumes else None,
+            "ranges": [panel.y_range for panel in further],
+        }
+        draw = self._callback(panels, shown, [source for _, source in lines], ranges)
         self._x.js_on_change("start", draw)
         self._x.js_on_change("end", draw)
         price.js_on_change("inner_width", draw)
         return panels
 
-    def _callback(self, panels: list[Any], shown: dict[str, Any], further: list[Any]) -> CustomJS:
-        price, volume, *others = panels
+    def _callback(
+        self,
+        panels: list[Any],
+        shown: dict[str, Any],
+        further: list[Any],
+        ranges: dict[str, Any],
+    ) -> CustomJS:
+        price = panels[0]
         known = {
+            **ranges,
             "bars": ColumnDataSource(_bars(self._series)),
             "marks": ColumnDataSource(_marks(self._series.marks)),
             "up": self._up,
@@ -124,10 +140,8 @@ class _Drawing:
             "hit": self._hit,
             "shown": shown,
             "further": further,
-            "ranges": [panel.y_range for panel in others],
             "x": self._x,
             "price": price,
-            "volumes": volume.y_range,
             "ticker": self._ticker,
             "axes": [panel.xaxis[0] for panel in panels],
             "legend": price.select_one(Legend),
@@ -253,6 +267,10 @@ def _source(*names: str) -> ColumnDataSource:
     return ColumnDataSource({name: [] for name in names})
 
 
+def _has_volume(series: Series) -> bool:
+    return any(bar.volume is not None for bar in series.bars)
+
+
 def _bars(series: Series) -> dict[str, Any]:
     bars = series.bars
     names = ("open", "high", "low", "close")
@@ -261,7 +279,8 @@ def _bars(series: Series) -> dict[str, Any]:
     found["date"] = np.array([bar.date.timestamp() * 1000 for bar in bars])
     for number, name in enumerate(series.columns):
         values = ((bar.extra or {}).get(name) for bar in bars)
-        found[f"further {number}"] = np.array([nan if v is None else float(v) for v in values])
+        numbers = np.array([nan if value is None else float(value) for value in values])
+        found[f"further {number}"] = np.where(np.isfinite(numbers), numbers, nan)  # no axis has inf
     return found
 
 

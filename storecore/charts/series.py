@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 from storecore.charts.marks import Mark, last_moment, placed
@@ -93,5 +92,7 @@ def _columns(bars: list[PriceBar], asked: list[str] | None) -> tuple[list[str], 
 
 
 def _is_number(bars: list[PriceBar], name: str) -> bool:
-    found = (bar.extra[name] for bar in bars if bar.extra and name in bar.extra)
-    return all(isinstance(value, int | float) for value in islice(found, 1))
+    """Return whether the first value of a column is a number; a value may be missing."""
+    found = ((bar.extra or {}).get(name) for bar in bars)
+    first = next((value for value in found if value is not None), None)
+    return isinstance(first, int | float)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
+
 import plotext
 
 from storecore.charts.pages import clean
@@ -45,7 +47,15 @@ def _candles(groups: list[list[PriceBar]]) -> None:
         colors=["green", "red"],
     )
     ticks = places[:: max(1, len(places) // 5)]
-    plotext.xticks(ticks, [f"{groups[place][0].date:%Y-%m-%d}" for place in ticks])
+    dates = [group[0].date for group in groups]
+    plotext.xticks(ticks, [f"{dates[place]:{_form(dates)}}" for place in ticks])
+
+
+def _form(dates: list[datetime]) -> str:
+    """Return the form of the times below a chart: what they have in common is left out."""
+    if all(date.time() == time.min for date in dates):
+        return "%Y-%m-%d"
+    return "%H:%M" if dates[0].date() == dates[-1].date() else "%m-%d %H:%M"
 
 
 def _marks(series: Series, groups: list[list[PriceBar]], step: int) -> None:

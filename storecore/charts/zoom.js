@@ -71,7 +71,7 @@ function panels(groups, from, to, step) {
     if (row >= from && row <= to && at === at) { low = Math.min(low, at); high = Math.max(high, at); }
   }
   fit(price.y_range, low, high, 0.16, 0.1);
-  fit(volumes, 0, volume || 1, 0, 0.1);
+  if (volumes) fit(volumes, 0, volume || 1, 0, 0.1);
   for (let k = 0; k < further.length; k++) {
     const column = whole["further " + k], xs = [], ys = [];
     let least = Infinity, most = -Infinity;
@@ -143,6 +143,7 @@ const months = size => t => Math.floor((date(t).getUTCFullYear() * 12 + date(t).
 const dayText = t => `${date(t).getUTCDate()} ${MONTHS[date(t).getUTCMonth()]}`;
 const monthText = t => MONTHS[date(t).getUTCMonth()];
 const yearText = t => String(date(t).getUTCFullYear());
+const HOURS = 8;  // the number of levels below a day
 const LEVELS = [
   ...[1, 5, 15, 30, 60, 180, 360, 720].map(m => ({key: by(m * MINUTE), text: clock, outer: dayText})),
   {key: by(DAY), text: dayText, outer: yearText},
@@ -151,14 +152,21 @@ const LEVELS = [
   ...[1, 2, 5, 10, 20, 50, 100].map(y => ({key: months(12 * y), text: yearText, outer: () => ""})),
 ];
 
-// Ticks are where a minute, day, month or year begins: the finest of these that has room.
+// Ticks are where a minute, day, month or year begins: the finest of these that has room. Within
+// a candle of many bars it begins at the first bar of the new minute, day, month or year.
 function ticks(groups, width) {
   const most = Math.max(2, Math.floor(width / 75));
-  for (const level of LEVELS) {
+  for (const level of days ? LEVELS.slice(HOURS) : LEVELS) {
     const places = [];
-    for (let k = 0; k < groups.length; k++) {
-      const t = whole.date[groups[k].a];
-      if (k === 0 ? groups[k].a === 0 : level.key(t) !== level.key(whole.date[groups[k - 1].a])) places.push([groups[k].x, t]);
+    let before = groups[0].a === 0 ? null : level.key(whole.date[groups[0].b - 1]);
+    for (const g of groups) {
+      const key = level.key(whole.date[g.b - 1]);
+      if (key !== before) {
+        let i = g.b - 1;
+        while (i > g.a && level.key(whole.date[i - 1]) === key) i--;
+        places.push([g.x, whole.date[i]]);
+      }
+      before = key;
     }
     if (places.length > most) continue;
     const labels = new Map();

@@ -1,4 +1,4 @@
-"""`storecore audit`: the records of the audit log, the newest ones or as they are logged."""
+"""`storecore audit`: the newest records of the audit log, each as it is logged, or a page."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from heapq import merge
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import msgspec
+from rich.filesize import decimal
 
+from storecore.cli.audit_page import audit_page
 from storecore.cli.output import json_option, print_array
 from storecore.cli.screen import console, table
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
 from storecore.cli.timestamps import time_option
-from storecore.errors import shown
+from storecore.errors import CorruptData, shown
+from storecore.models import DecisionRecord, OrderRecord
 from storecore.protocols import AuditTrail, DataStore, Transfer
 from storecore.store.questions import read_decisions, read_orders
-from storecore.values.times import EARLIEST, instant
+from storecore.values.times import TimeRange, instant, time_range
 
 _LOGS = ("decisions", "orders")
+_TYPES = {"decisions": DecisionRecord, "orders": OrderRecord}
 _POLL = 1.0  # seconds
 _HEADINGS = ("logged (UTC)", "log", "seq", "strategy", "symbol", "action", "what", "run")
 _ALL = "*"
+_LAST = 20
 
 
 class _Line(msgspec.Struct):
@@ -53,23 +59,34 @@ class _Asked(NamedTuple):
     """Which records are asked for."""
 
     strategy: str | None
-    since: int
+    start: date | None
+    end: date | None
     run: str | None
+    span: TimeRange
 
     def has(self, about: _Line) -> bool:
         """Return whether a record is asked for."""
         return (
             self.strategy in (None, about.strategy)
             and self.run in (_ALL, about.run)
-            and instant(about.timestamp, "timestamp") >= self.since
+            and self.span.first <= instant(about.timestamp, "timestamp") <= self.span.last
         )
 
 
+def _day(context: click.Context, parameter: click.Parameter, value: str | None) -> date | None:
+    """Return a day; a `callback` of click."""
+    found = time_option(context, parameter, value)
+    if isinstance(found, datetime):
+        raise click.BadParameter(f"{value!r}: expected a day, such as 2026-01-05")
+    return found
+
+
 @click.command(
-    short_help="Show the newest decisions and orders, or follow them.",
+    short_help="Show the newest decisions and orders, follow them, or make a page.",
     epilog=examples(
         "storecore audit --strategy value --since 2026-01-05",
         "storecore audit --follow",
+        "storecore audit --day 2026-01-05 --html audit.html",
         "storecore audit --run bt-7 --last 100 --json",
     ),
 )
@@ -77,16 +94,23 @@ class _Asked(NamedTuple):
 @click.option(
     "--since", metavar="TIME", callback=time_option, help="Only records logged from then on."
 )
+@click.option("--day", metavar="DATE", callback=_day, help="Only records logged on that day, UTC.")
 @click.option(
     "--run", metavar="NAME", help="The records of a run instead of the live log; '*' for both."
 )
 @click.option(
     "--last",
     type=click.IntRange(min=1),
-    default=20,
-    show_default=True,
     metavar="N",
-    help="The number of records, counted from the end.",
+    help=f"The number of records, counted from the end [default: {_LAST}; of a page all].",
+)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a page to this file: the verdict on the chains, and each record with what it saw. "
+    "It has the last day with records, unless others are asked for.",
 )
 @click.option("--follow", is_flag=True, help="Go on with each record that is logged, until Ctrl-C.")
 @json_option
@@ -95,20 +119,30 @@ def audit(
     choice: StoreChoice,
     strategy: str | None,
     since: date | None,
+    day: date | None,
     run: str | None,
-    last: int,
+    last: int | None,
+    page: Path | None,
     follow: bool,
     as_json: bool,
 ) -> None:
     """Show the last decisions and orders of the audit log, by time of logging.
 
-    With --follow, each further record is a line; with --json too, a JSON object on a line.
+    With --follow, each further record is a line; with --json too, a JSON object on a line. With
+    --html they are a page for the browser, which can be searched and opens without network.
     """
-    asked = _Asked(strategy, EARLIEST if since is None else instant(since, "since"), run)
+    if since is not None and day is not None:
+        raise click.UsageError("--since and --day exclude each other: give one of them")
+    if page is not None and (follow or as_json):
+        raise click.UsageError("--html writes a page: give it without --follow and --json")
+    asked = _Asked(strategy, since or day, day, run, time_range(since or day, day))
     with choice.open_to_read() as store:
         read = _reader(store)
         after = dict.fromkeys(_LOGS, 0)
-        newest = deque(_found(read, after, asked), maxlen=last)
+        if page is not None:
+            click.echo(_write_page(store, read, asked, last, page))
+            return
+        newest = deque(_found(read, after, asked), maxlen=last or _LAST)
         if follow:
             _print_lines(newest, as_json)
             _follow(read, after, asked, as_json)
@@ -118,6 +152,53 @@ def audit(
             console().print(f"the last {counted(len(newest), 'record')}")
             if newest:
                 console().print(table(_HEADINGS, map(_row, newest), right=("seq",)))
+
+
+def _write_page(store: DataStore, read: Reader, asked: _Asked, last: int | None, path: Path) -> str:
+    """Write the page of the records that are asked for; return what was written."""
+    damage: list[str] = []
+    after = dict.fromkeys(_LOGS, 0)
+    logs = [_until_damage(_of_log(read, log, after, asked), damage) for log in _LOGS]
+    entries: Iterable[_Entry] = merge(*logs, key=_logged)
+    if last is not None:
+        entries = deque(entries, maxlen=last)
+    elif asked.start is None:
+        entries, day = _last_day(entries)
+        asked = asked._replace(start=day, end=day)
+    records = [msgspec.json.decode(each.line, type=_TYPES[each.log]) for each in entries]
+    path.write_text(audit_page(store, records, _heading(asked), damage), encoding="utf-8")
+    size = decimal(path.stat().st_size)
+    return f"{counted(len(records), 'record')}, {size}: {printable(str(path))}"
+
+
+def _until_damage(entries: Iterable[_Entry], damage: list[str]) -> Iterator[_Entry]:
+    """Yield the records of a log that can be read: a page shows a broken log too."""
+    try:
+        yield from entries
+    except CorruptData as error:
+        damage.append(str(error))
+
+
+def _last_day(entries: Iterable[_Entry]) -> tuple[list[_Entry], date | None]:
+    """Return the entries of the last day, and the day."""
+    found: list[_Entry] = []
+    day = None
+    for entry in entries:
+        if entry.about.timestamp.date() != day:
+            found, day = [], entry.about.timestamp.date()
+        found.append(entry)
+    return found, day
+
+
+def _heading(asked: _Asked) -> str:
+    """Return what the records of a page have in common."""
+    if asked.end is not None:
+        when = f" of {asked.end}"
+    else:
+        when = "" if asked.start is None else f" since {asked.start}"
+    strategy = f", strategy {asked.strategy}" if asked.strategy else ""
+    run = {None: "", _ALL: ", with all runs"}.get(asked.run, f", run {asked.run}")
+    return f"Audit log{when}{strategy}{run}"
 
 
 Reader = Callable[[str, int], Iterator[bytes]]
@@ -142,7 +223,11 @@ def _reader(store: DataStore) -> Reader:
 def _found(read: Reader, after: dict[str, int], asked: _Asked) -> Iterable[_Entry]:
     """Yield the records of both logs that are asked for, by time; advance `after`."""
     logs = [_of_log(read, log, after, asked) for log in _LOGS]
-    return merge(*logs, key=lambda each: instant(each.about.timestamp, "timestamp"))
+    return merge(*logs, key=_logged)
+
+
+def _logged(entry: _Entry) -> int:
+    return instant(entry.about.timestamp, "timestamp")
 
 
 def _of_log(read: Reader, log: str, after: dict[str, int], asked: _Asked) -> Iterator[_Entry]:

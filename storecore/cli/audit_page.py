@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from storecore.charts.marks import outcome
+from storecore.charts.marks import outcome, shortened
 from storecore.charts.pages import asset, filled, html
 from storecore.cli.replay import audited, question_of
 from storecore.cli.screen import date_text
@@ -25,13 +25,17 @@ from storecore.protocols import DataStore
 from storecore.reports import AuditReport
 
 MOST_ROWS = 10
+MOST_CHARACTERS = 20_000  # of a field or a row
 _KEPT_ELSEWHERE = "compare these hashes with those that you keep elsewhere"
 
 
-def audit_page(store: DataStore, records: Iterable[Record], heading: str) -> str:
+def audit_page(
+    store: DataStore, records: Iterable[Record], heading: str, damage: Sequence[str] = ()
+) -> str:
     """Return the page of some records of the log of a store, by their time of logging.
 
-    Of each read the last rows are shown, as they were read. Raises `click.ClickException` if the
+    Of each read the last rows are shown, as they were read. `damage` says why further records
+    cannot be read; then the page has those before. Raises `click.ClickException` if the
     backend cannot read its log back.
     """
     report = audited(store).verify_audit()
@@ -41,7 +45,7 @@ def audit_page(store: DataStore, records: Iterable[Record], heading: str) -> str
         heading=html(heading),
         style=asset("audit.css"),
         script=asset("audit.js"),
-        verdict="\n".join(_verdict(report)),
+        verdict="\n".join(_verdict(report, damage)),
         count=html(counted(len(ordered), "record")),
         strategies="".join(_choices(record.strategy for record in ordered)),
         actions="".join(_choices(_action(record) for record in ordered)),
@@ -49,13 +53,15 @@ def audit_page(store: DataStore, records: Iterable[Record], heading: str) -> str
     )
 
 
-def _verdict(report: AuditReport) -> Iterator[str]:
+def _verdict(report: AuditReport, damage: Sequence[str]) -> Iterator[str]:
     """Yield whether the chains are whole, and what was found."""
     state = "whole" if report.ok else "broken"
     title = "The chains of the log are whole" if report.ok else "The chains of the log are broken"
     yield f'<section id="verdict" class="{state}"><h2>{title}</h2>'
     for finding in report.findings:
-        yield f"<p>{html(f'{finding.kind}: {finding.place}: {finding.detail}')}</p>"
+        yield f"<p>{html(_cut(f'{finding.kind}: {finding.place}: {finding.detail}'))}</p>"
+    for text in damage:
+        yield f"<p>Records are missing here: {html(_cut(text))}</p>"
     heads = (f"<li>{html(log)} <code>{html(end)}</code></li>" for log, end in report.heads.items())
     yield f"<details><summary>{_KEPT_ELSEWHERE}</summary><ul>{''.join(heads)}</ul></details>"
     yield "</section>"
@@ -84,7 +90,7 @@ def _record(store: DataStore, record: Record) -> str:
         ("strategy", record.strategy),
         (f"action {_action(record).lower()}", _action(record)),
         ("symbol", what.symbol),
-        ("reason", _reason(record)),
+        ("reason", shortened(_reason(record))),
     )
     line = "".join(f'<span class="{name}" dir="auto">{html(text)}</span>' for name, text in cells)
     body = "".join((_fields(record), *_reads(store, record)))
@@ -113,8 +119,16 @@ def _fields(record: Record) -> str:
     return f'<table class="fields">{"".join(rows)}</table>'
 
 
-def _plain(value: Any) -> Any:
-    return getattr(value, "value", value)
+def _plain(value: Any) -> str:
+    return _cut(str(getattr(value, "value", value)))
+
+
+def _cut(text: str) -> str:
+    """Return a text that a browser can show; what is cut off is counted."""
+    rest = len(text) - MOST_CHARACTERS
+    if rest <= 0:
+        return text
+    return f"{text[:MOST_CHARACTERS]} … and {rest:,} more characters: see `storecore why`"
 
 
 def _reads(store: DataStore, record: Record) -> Iterator[str]:
@@ -122,8 +136,9 @@ def _reads(store: DataStore, record: Record) -> Iterator[str]:
     if record.reads is None:
         yield '<p class="note">It was logged without receipts, so what it saw is not known.</p>'
     for read in reads_of(record):
-        rows = "\n".join(_rows(store, read, record.run))
-        yield f'<h3 dir="auto">{html(question_of(read))}</h3><pre dir="auto">{html(rows)}</pre>'
+        rows = "\n".join(map(_cut, _rows(store, read, record.run)))
+        question = html(_cut(question_of(read)))
+        yield f'<h3 dir="auto">{question}</h3><pre dir="auto">{html(rows)}</pre>'
 
 
 def _rows(store: DataStore, read: Read, run: str | None) -> Iterator[str]:

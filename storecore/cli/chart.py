@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -87,7 +88,8 @@ def chart(
     if terminal:
         size = shutil.get_terminal_size()
         width, height = (max(pair) for pair in zip(size, _SMALL, strict=True))
-        click.echo(drawing.drawn(series, width, height - 2))
+        plain = False if os.environ.get("NO_COLOR") else None  # None: in a terminal only
+        click.echo(drawing.drawn(series, width, height - 2), color=plain)
     else:
         path = output or Path(file_name(symbol))
         path.write_text(drawing.chart_page(series), encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from storecore.bars.rows import price_bars
+from storecore.bars.rows import BarColumns, price_bars
 from storecore.knowledge.versions import (
     BarVersion,
     Correction,
@@ -76,11 +76,27 @@ def all_corrections(
 
 
 def _bar_corrections(bars: BarCollection, since: int, only: str | None) -> Iterator[Correction]:
-    for symbol, timeframe, span in sorted(bars.corrected(since), key=lambda each: each[:2]):
+    for symbol, timeframe, span in sorted(
+        bars.corrected(since), key=lambda each: (*each[:2], each[2].first)
+    ):
         if only in (None, symbol):
             versions = bars.versions(symbol, timeframe, span._replace(aware=True, newest=None))
-            objects = bars_with_instants(symbol, versions, aware=True)
+            objects = bars_with_instants(symbol, _replaced_since(versions, since), aware=True)
             yield from _corrections("bars", symbol, timeframe, objects, since)
+
+
+def _replaced_since(versions: Versions, since: int) -> Versions:
+    """Return those that were replaced since an instant, each with the version after it.
+
+    A table may have many others, of which no objects are made then.
+    """
+    bars, recorded, replaced = versions
+    if isinstance(bars, BarColumns):
+        return versions
+    ended = {row for row, end in enumerate(replaced) if end is not None and end >= since}
+    rows = [row for row in range(len(replaced)) if row in ended or row - 1 in ended]
+    chosen = bars.take(rows) if rows else bars.slice(0, 0)
+    return Versions(chosen, [recorded[row] for row in rows], [replaced[row] for row in rows])
 
 
 def _filing_corrections(

@@ -24,8 +24,13 @@ from storecore.values.times import to_datetime
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_ROWS = 200_000
-"""With more rows than this, the answers are digested before a receipt is asked for."""
+MOST_BYTES = 256 * 2**20
+"""If answers take more memory than this, all but the newest are digested before they are asked for.
+
+The newest one is in the hands of who asked for it anyway, so a read itself is not slower by it.
+"""
+_RECORD = 512  # bytes of a bar or an event, roughly
+_VALUE = 8  # of a table
 _MICROSECONDS = 1_000_000
 
 
@@ -43,15 +48,16 @@ class Reads:
 
     def __init__(self) -> None:
         self._reads: list[tuple[_Asked, Any]] = []
-        self._rows = 0
+        self._bytes = 0  # of answers that are not digested
 
     def add(self, call: str, args: tuple[Any, ...], kwargs: dict[str, Any], answer: Any) -> None:
         """Add a read. Its arguments must not be iterators, which the read has used up."""
-        self._reads.append((_asked(call, args, kwargs), kept(answer)))
-        self._rows += len(answer) if hasattr(answer, "__len__") else 1
-        if self._rows > MOST_ROWS:
+        size = _bytes_of(answer)
+        if self._bytes + size > MOST_BYTES and self._bytes:
             self._reads = [(asked, _digested(each)) for asked, each in self._reads]
-            self._rows = 0
+            self._bytes = 0
+        self._reads.append((_asked(call, args, kwargs), kept(answer)))
+        self._bytes += size
 
     def stream(
         self,
@@ -78,7 +84,7 @@ class Reads:
 
         `as_of` and `recorded` are the instants of the view, `lengths` those of its timeframes.
         """
-        reads, self._rows = self._reads, 0
+        reads, self._bytes = self._reads, 0
         self._reads = [pair for pair in reads if _is_running(pair[1])]
         return [_read(*pair, as_of, recorded, lengths or {}) for pair in reads]
 
@@ -113,6 +119,13 @@ def _asked(call: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Asked:
     if list in map(type, kwargs.values()):
         kwargs = {name: each[:] if type(each) is list else each for name, each in kwargs.items()}
     return _Asked(call, args, kwargs, machine_now())
+
+
+def _bytes_of(answer: Any) -> int:
+    """Return roughly how much memory an answer takes."""
+    if hasattr(answer, "schema"):  # `nbytes` looks at each piece of a table
+        return _VALUE * len(answer) * len(answer.schema)
+    return _RECORD * len(answer) if hasattr(answer, "__len__") else _RECORD
 
 
 def _digested(answer: Any) -> Any:

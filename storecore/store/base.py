@@ -570,10 +570,17 @@ class Store(Closing):
         return sorted(self._events.symbols())
 
     @offered("events.all")
-    def iter_events(self) -> Iterator[Event]:
-        """Yield all events by timestamp, then by order of writing, with times in aware UTC."""
+    def iter_events(self, start: Bound = None, end: Bound = None) -> Iterator[Event]:
+        """Yield the events of a range by timestamp, then by order of writing.
+
+        Their times are aware or naive as the bounds are (law T2), without any in aware UTC.
+        """
         self._check_open()
-        return self._while_open(self._events.all())
+        if start is None and end is None:
+            return self._while_open(self._events.all())
+        span = time_range(start, end)
+        found = self._events.stream(span)
+        return self._while_open(found if span.aware else map(naive_event, found))
 
     # States.
 
@@ -1003,9 +1010,11 @@ class Store(Closing):
         found = self._bars.known([symbol], timeframe, span, None, forming)
         if found is None:
             return None
+        from storecore.bars.query import series_tables
         from storecore.bars.table import bars_of
 
-        return [bar for _, table in found for bar in bars_of(symbol, table, span.aware)]
+        tables = series_tables(found)
+        return [bar for _, table in tables for bar in bars_of(symbol, table, span.aware)]
 
     def known_table(
         self,

@@ -22,7 +22,7 @@ from storecore.audit.records import Link, decode_record, select_records
 from storecore.audit.transfer import LOGS
 from storecore.bars.rows import BarColumns
 from storecore.errors import CorruptData
-from storecore.events import EventQuery, find_events
+from storecore.events import EventQuery, between, find_events
 from storecore.fundamentals import select_fundamentals
 from storecore.knowledge.versions import Forming, Unreplaced, Version, Versions, held_bars
 from storecore.models import Event, FundamentalData
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from storecore.bars.groups import Grouped
+    from storecore.bars.query import Panel
 
 
 class Collection:
@@ -95,7 +96,8 @@ class BarCollection(Collection, ABC):
             """Return each series with versions that were replaced at or after an instant.
 
             Series without present bars are among them. The range contains the dates of these
-            versions; it may be wider (`History`).
+            versions; it may be wider. A series may come with several ranges, which do not overlap
+            (`History`).
             """
 
         def prune(self, before: int) -> int:
@@ -150,7 +152,7 @@ class BarCollection(Collection, ABC):
 
     def read_many(
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: tuple[str, ...]
-    ) -> list[tuple[str, pa.Table]]:
+    ) -> list[tuple[str, pa.Table]] | Panel:
         """Return a series table for each symbol that has bars, in the order of `symbols`.
 
         A table has the column `date` and all `columns` except "symbol". It may have others. Of the
@@ -158,6 +160,9 @@ class BarCollection(Collection, ABC):
         `storecore.bars.extra.EVERY` in `columns` stands for all of them. A series with such columns
         but without bars in the range has a table without rows. Of each symbol only `span.newest`
         bars are needed, if that is set; more may be returned.
+
+        A `storecore.bars.query.Panel` has the rows of all series in one table, without further
+        columns, and no more rows than are needed.
         """
         from storecore.bars.extra import completed
         from storecore.bars.table import as_table
@@ -214,7 +219,7 @@ class BarCollection(Collection, ABC):
         span: TimeRange,
         columns: tuple[str, ...] | None,
         forming: Forming,
-    ) -> Iterable[tuple[str, pa.Table]] | None:
+    ) -> Iterable[tuple[str, pa.Table]] | Panel | None:
         """Return a series table a symbol of what a view shows of a range (`History`).
 
         None if the collection does not find out sooner than `read` and `versions` do, which is the
@@ -336,6 +341,10 @@ class EventCollection(Collection, ABC):
         """
         found = self.read(query.span._replace(aware=True), query.types)
         return find_events(found, query)
+
+    def stream(self, span: TimeRange) -> Iterator[Event]:
+        """Yield the events of a range as `all` does. The default takes them from `all`."""
+        return between(self.all(), span)
 
     def symbols(self) -> Iterable[str]:
         """Return the symbols that have events, without None, in any order (`Catalog`).

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from inspect import Parameter
@@ -19,7 +19,14 @@ from typing import Any, cast
 from storecore.audit.context import check_question, chosen
 from storecore.audit.counts import Counts, counts_of_all
 from storecore.errors import StorageError
-from storecore.events import EventQuery, event_symbols, event_types, find_events
+from storecore.events import (
+    EventQuery,
+    between,
+    event_symbols,
+    event_types,
+    find_events,
+    naive_event,
+)
 from storecore.models import DecisionRecord, Event, FundamentalData, OrderRecord, PriceBar
 from storecore.protocols import METHODS, By, DataStore, Reads, Transfer, declaration
 from storecore.reports import SeriesCoverage
@@ -86,6 +93,20 @@ def read_events(
     bounds = bounds_of(span._replace(aware=True))
     found = store.read_events(*bounds, None if kinds is None else sorted(kinds))
     return find_events(found, query)
+
+
+def iter_events(store: Any, start: Bound = None, end: Bound = None) -> Iterator[Event]:
+    """Yield the events of a range of any store with `Transfer`. See `Store.iter_events`.
+
+    From a store whose own `iter_events` takes no range, all events up to its end are gone through.
+    """
+    if start is None and end is None:
+        return cast(Iterator[Event], store.iter_events())
+    if has_method(store, "iter_events"):
+        return cast(Iterator[Event], store.iter_events(start, end))
+    span = time_range(start, end)
+    found = between(store.iter_events(), span)
+    return found if span.aware else map(naive_event, found)
 
 
 def read_decisions(

@@ -376,9 +376,14 @@ class _Events(_OfRows, EventCollection):
         return sorted(day for day in self._rows.keys(self.kind) if first <= day <= last)
 
     def all(self) -> Iterator[Event]:
+        return self.stream(EVER)
+
+    def stream(self, span: TimeRange) -> Iterator[Event]:
+        first, last = (str(to_datetime(at, aware=True).date()) for at in span[:2])
         for day in self._keys():
-            events = [self._decoded(decode_event, day, *row) for row in self._kept(day)]
-            yield from select_events(events, EVER, None)
+            if first <= day <= last:
+                events = [self._decoded(decode_event, day, *row) for row in self._kept(day)]
+                yield from select_events(events, span._replace(aware=True), None)
 
 
 class _States(_OfRows, StateCollection):

@@ -48,6 +48,7 @@ _STAND_INS: dict[str, Callable[..., Any]] = {
     "checkpoint": checkpoint,
     "read_bars": questions.read_bars,
     "read_events": questions.read_events,
+    "iter_events": questions.iter_events,
     "write_bar_table": tables.write_bar_table,
     "read_bar_table": tables.read_bar_table,
     "iter_bar_tables": tables.iter_bar_tables,

@@ -86,6 +86,43 @@ class TransferLaws(TransferIntoLaws):
         assert [(each.timestamp, each.payload["n"]) for each in given] == expected
         assert all(each.ingested_at.tzinfo is not None for each in given)
 
+    @for_all(
+        moments=st.lists(steps, max_size=12),
+        bounds=st.tuples(st.none() | steps, st.none() | steps),
+        aware=st.booleans(),
+    )
+    def test_t3_events_of_a_range_are_given_both_ends_included(
+        self,
+        offering: Callable[..., Recorder],
+        fresh_name: Callable[[], str],
+        moments: list[datetime],
+        bounds: tuple[datetime | None, datetime | None],
+        aware: bool,
+    ) -> None:
+        """As `iter_events` without bounds gives them, with times of the kind that is asked for."""
+        transfer, name = offering("iter_events"), fresh_name()
+        for number, at in enumerate(moments):
+            transfer.write_event(event(at, type=name, payload={"n": number // 2}))
+        start, end = sorted(bounds) if None not in bounds else bounds  # type: ignore[type-var]
+        zone = UTC if aware else None
+        asked = [at and at.replace(tzinfo=zone) for at in (start, end)]
+        given = [each for each in transfer.iter_events(*asked) if each.type == name]
+        expected = [
+            (at.replace(tzinfo=UTC if aware or asked == [None, None] else None), number // 2)
+            for number, at in sorted(enumerate(moments), key=lambda pair: pair[1])
+            if (start is None or start <= at) and (end is None or at <= end)
+        ]
+        assert [(each.timestamp, each.payload["n"]) for each in given] == expected
+
+    def test_t2_iter_events_refuses_a_range_of_two_kinds_at_once(
+        self, offering: Callable[..., Recorder]
+    ) -> None:
+        """Not when the events are gone through."""
+        transfer = offering("iter_events")
+        for start, end in ((NOON, NOON.replace(tzinfo=UTC)), (NOON + TICK, NOON)):
+            with refused(InvalidData, value=(start, end)):
+                transfer.iter_events(start, end)
+
     def test_transfer_goes_on_while_earlier_events_are_written(self, transfer: Recorder) -> None:
         """A copy writes behind what it has gone through in the same store."""
         for day in range(4):

@@ -16,93 +16,64 @@ from heapq import merge
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from storecore.audit.chain import windows
 from storecore.audit.counts import Counts, counts_of
 from storecore.audit.records import day_bounds, decode_record, is_whole
 from storecore.errors import CorruptData
 from storecore.models import DecisionRecord, OrderRecord
 from storecore.reports import AuditLine, Finding
 from storecore_file.fs.disk import Disk
-from storecore_file.fs.logs import as_line, iter_blocks, iter_lines, whole_lines
+from storecore_file.fs.logs import (
+    iter_blocks,
+    iter_lines,
+    lacks_newline,
+    last_line,
+    lines_from,
+    whole_lines,
+)
 from storecore_file.fs.seal import too_deep
 
 _STAMPS = re.compile(rb'^\{"seq":\d+,"timestamp":"(\d{4}-\d{2}-\d{2})T', re.M)
+_WINDOW = 2**22  # bytes that are verified at a time
 _NUMBER = len(b'{"seq":')
 _SEQ = re.compile(rb'\{"seq":(\d+),')
 _Record = TypeVar("_Record", DecisionRecord, OrderRecord)
 
 
 class DayFile(Generic[_Record]):
-    """A file of one log and one day, as it was read."""
+    """A file of one log and one day, some of its lines read at a time.
 
-    def __init__(self, path: Path, content: bytes | None, kind: type[_Record]) -> None:
+    `numbers` are those of the first and the last record that were read.
+    """
+
+    def __init__(self, disk: Disk, path: Path, kind: type[_Record]) -> None:
         self.path = path
-        self._content = content or b""
+        self.numbers = (0, 0)
+        self._disk = disk
         self._kind: type[_Record] = kind
-
-    @property
-    def lines(self) -> bytes:
-        """The content without a line that is still being written, each line with its newline."""
-        end = self._content.rfind(b"\n") + 1
-        return self._content[:end] + (as_line(self._content[end:], is_whole) or b"")
 
     def records(self) -> Iterator[_Record]:
         """Yield the records. Raises `CorruptData` if one is damaged, or not in its place."""
+        file = self._disk.opened(self.path)
+        if file is not None:
+            with file:
+                yield from self._records_of(iter_lines(file, is_whole))
+
+    def _records_of(self, lines: Iterator[bytes]) -> Iterator[_Record]:
         first, last = day_bounds(day_of(self.path))
         seq = 0
-        for line in whole_lines(self._content, is_whole):
+        for line in lines:
             record = self._decoded(line)
             if not first <= record.timestamp <= last:
-                raise CorruptData(f"{self.path}: {self._of_another_day(record)}", self.path)
+                raise CorruptData(f"{self.path}: {_another_day(self.path, record)}", self.path)
             if record.seq <= seq:
                 found = f"record {record.seq} follows record {seq}"
                 raise CorruptData(
                     f"{self.path}: lines are doubled or out of order: {found}", self.path
                 )
             seq = record.seq
+            self.numbers = (self.numbers[0] or seq, seq)
             yield record
-
-    def findings(self, logged: int) -> Iterator[Finding]:
-        """Yield the findings of the file itself: the chain may be whole all the same.
-
-        `logged` is the number of the last record that is known to have been logged.
-        """
-        place, lines = str(self.path), self.lines
-        problem = self._misplaced(lines)
-        if problem is not None:
-            yield Finding("misplaced", place, problem, place)
-        last = lines[self._content.rfind(b"\n") + 1 :]
-        if len(lines) > len(self._content) and _number(last) <= logged:
-            detail = f"the newline of record {_number(last)} was cut off"
-            row = lines.count(b"\n")
-            yield Finding("truncated", place, detail, place, row, len(self._content))
-
-    def _misplaced(self, lines: bytes) -> str | None:
-        """Return which content contradicts the name and folder of the file, None if all matches."""
-        try:
-            first, last = day_bounds(day_of(self.path))
-        except CorruptData as error:
-            return str(error).removeprefix(f"{self.path}: ")
-        allowed = range(first.toordinal(), last.toordinal() + 1)
-        others = set(_STAMPS.findall(lines)) - {
-            str(date.fromordinal(each)).encode() for each in allowed
-        }
-        looked_at = lines if others else lines[: lines.find(b"\n") + 1]
-        for line in filter(is_whole, whole_lines(looked_at, is_whole)):
-            try:
-                record = decode_record(line, self._kind)
-            except ValueError as error:
-                return f"it is no file of the log {self.path.parent.name}: {error}"
-            except RecursionError:  # that proves nothing about the file
-                return None
-            if not first <= record.timestamp <= last:
-                return self._of_another_day(record)
-        return None
-
-    def _of_another_day(self, record: DecisionRecord | OrderRecord) -> str:
-        return (
-            f"expected records of {self.path.stem}, give or take a day, found record {record.seq} "
-            f"of {record.timestamp:%Y-%m-%d}"
-        )
 
     def _decoded(self, line: bytes) -> _Record:
         try:
@@ -111,6 +82,80 @@ class DayFile(Generic[_Record]):
             raise CorruptData(f"{self.path}: {error}: {line[:80]!r}", self.path) from error
         except RecursionError as error:
             raise too_deep(self.path, line) from error
+
+
+def _another_day(path: Path, record: DecisionRecord | OrderRecord) -> str:
+    return (
+        f"expected records of {path.stem}, give or take a day, found record {record.seq} of "
+        f"{record.timestamp:%Y-%m-%d}"
+    )
+
+
+class CheckedFile(Generic[_Record]):
+    """A file of one log and one day that is verified, some of its lines read at a time."""
+
+    def __init__(self, disk: Disk, path: Path, kind: type[_Record]) -> None:
+        self.path = path
+        self.place = str(path)
+        self._disk = disk
+        self._kind: type[_Record] = kind
+
+    def window(self, at: int) -> tuple[bytes, int]:
+        """Return some of the lines from an offset on, without one that is still being written."""
+        file = self._disk.opened(self.path)
+        if file is None:
+            return b"", 0
+        with file:
+            return lines_from(file, is_whole, at, _WINDOW), 0
+
+    def extent(self) -> tuple[int, int]:
+        """Return the number of its lines and their bytes."""
+        found = [(content.count(b"\n"), len(content)) for _, content in windows(self)]
+        return sum(rows for rows, _ in found), sum(size for _, size in found)
+
+    def findings(self, logged: int) -> Iterator[Finding]:
+        """Yield the findings of the file itself: the chain may be whole all the same.
+
+        `logged` is the number of the last record that is known to have been logged.
+        """
+        problem = self._misplaced()
+        if problem is not None:
+            yield Finding("misplaced", self.place, problem, self.place)
+        last = last_line(self.path, is_whole) if lacks_newline(self.path, is_whole) else None
+        if last is not None and _number(last) <= logged:
+            detail = f"the newline of record {_number(last)} was cut off"
+            rows, size = self.extent()
+            yield Finding("truncated", self.place, detail, self.place, rows, size - 1)
+
+    def _misplaced(self) -> str | None:
+        """Return which content contradicts the name and folder of the file, None if all matches."""
+        try:
+            first, last = day_bounds(day_of(self.path))
+        except CorruptData as error:
+            return str(error).removeprefix(f"{self.path}: ")
+        allowed = {
+            str(date.fromordinal(each)).encode()
+            for each in range(first.toordinal(), last.toordinal() + 1)
+        }
+        for offset, lines in windows(self):
+            has_others = bool(set(_STAMPS.findall(lines)) - allowed)
+            for line in _looked_at(lines, has_others, is_first=offset == 0):
+                try:
+                    record = decode_record(line, self._kind)
+                except ValueError as error:
+                    return f"it is no file of the log {self.path.parent.name}: {error}"
+                except RecursionError:  # that proves nothing about the file
+                    return None
+                if not first <= record.timestamp <= last:
+                    return _another_day(self.path, record)
+        return None
+
+
+def _looked_at(lines: bytes, has_others: bool, is_first: bool) -> Iterator[bytes]:
+    """Return the lines to decode: all if some seem to be of other days, else the first one."""
+    if not has_others:
+        lines = lines[: lines.find(b"\n") + 1] if is_first else b""
+    return filter(is_whole, whole_lines(lines, is_whole))
 
 
 def _number(line: bytes) -> int:

@@ -21,13 +21,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain as joined
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from storecore.audit.chain import LogFile, follow
+from storecore.audit.chain import follow, windows
 from storecore.audit.counts import Counts
 from storecore.audit.records import (
     GENESIS,
@@ -43,7 +44,7 @@ from storecore.errors import CorruptData, StorageError
 from storecore.reports import AuditLine, Finding
 from storecore.store.collections import AuditLog
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
-from storecore_file.audit.days import DayFile, count, stream
+from storecore_file.audit.days import CheckedFile, DayFile, count, stream
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import InPlaceFile, os_errors
 from storecore_file.fs.locks import Count, GroupCommit, Locked
@@ -214,11 +215,23 @@ class FileLog(AuditLog):
 
     def read(self, span: TimeRange, strategy: str | None) -> list[Any]:
         """Return the records of a range and a strategy (None: all), in the order of `seq`."""
-        files = (self._day_file(path) for path in self._files(span))
-        records = [record for file in files for record in file.records()]
-        if len({record.seq for record in records}) < len(records):
+        files = [self._day_file(path) for path in self._files(span)]
+        records = (record for file in files for record in file.records())
+        found = select_records(records, span, strategy)
+        self._expect_each_once(files)
+        return found
+
+    def _expect_each_once(self, files: list[DayFile[Any]]) -> None:
+        """Raise `CorruptData` if a record is in two files, which have been read.
+
+        If their numbers do not follow each other, a clock was set back: all are looked at again.
+        """
+        ranges = sorted(file.numbers for file in files)
+        if all(one[1] < other[0] for one, other in pairwise(ranges) if one[1]):
+            return
+        numbers = [record.seq for file in files for record in file.records()]
+        if len(set(numbers)) < len(numbers):
             raise CorruptData(f"{self._folder}: records are in two of its files", self._folder)
-        return select_records(records, span, strategy)
 
     def verify(self) -> tuple[Link, list[Finding]]:
         """Follow the chain; return its end, its first break or a cut, and files out of place.
@@ -240,9 +253,8 @@ class FileLog(AuditLog):
 
     def _followed(self) -> tuple[Link, list[Finding]]:
         heads = self._head.look()
-        days = [self._day_file(path) for path in self._files()]
-        files = [LogFile(str(day.path), day.lines) for day in days]
-        end, broken = follow(files, [head.link for head in heads.whole if head.seq])
+        days = [self._checked(path) for path in self._files()]
+        end, broken = follow(days, [head.link for head in heads.whole if head.seq])
         broken = broken or self._cut(heads, end)
         logged = heads.newest.seq if heads.newest and broken is None else 0
         found = [] if broken is None else [broken]
@@ -255,9 +267,9 @@ class FileLog(AuditLog):
         head = heads.newest
         if head is not None and head.seq > end.seq:
             path = self._folder / head.file
-            content = self._day_file(path).lines
-            row, detail = content.count(b"\n") + 1, f"ends at record {end.seq} of {head.seq}"
-            return Finding("truncated", str(path), detail, str(path), row, len(content))
+            rows, size = self._checked(path).extent()
+            detail = f"ends at record {end.seq} of {head.seq}"
+            return Finding("truncated", str(path), detail, str(path), rows + 1, size)
         if heads.may_hide_a_cut(end):
             detail = f"it is missing or damaged: whether records followed {end.seq} is not known"
         elif head is not None and head.unproven:
@@ -339,7 +351,8 @@ class FileLog(AuditLog):
         """
         if head is None or end == head.link:
             return True
-        return head.hash.encode() in (self._disk.read(self._folder / head.file) or b"")
+        files = windows(self._checked(self._folder / head.file))
+        return any(head.hash.encode() in lines for _, lines in files)
 
     def _end_of(self, path: Path) -> Link:
         line = last_line(path, is_whole)
@@ -356,8 +369,11 @@ class FileLog(AuditLog):
             names = [name for name in names if low <= name[: len(low)] <= high]
         return [self._folder / name for name in names]
 
+    def _checked(self, path: Path) -> CheckedFile[Any]:
+        return CheckedFile(self._disk, path, self._kind)
+
     def _day_file(self, path: Path) -> DayFile[Any]:
-        return DayFile(path, self._disk.read(path), self._kind)
+        return DayFile(self._disk, path, self._kind)
 
 
 def _date(instant: int) -> str:

@@ -13,27 +13,32 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pyarrow as pa
 
 from storecore.bars.extra import kinds_of
 from storecore.bars.groups import Grouped
+from storecore.bars.query import Panel
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, SERIES, series_table
 from storecore.errors import CorruptData, StorageError, StoreError
 from storecore.knowledge.versions import Forming, Unreplaced, Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
-from storecore.values.times import EVER, TimeRange
+from storecore.values.times import EVER, LATEST, TimeRange
+from storecore_file.bars.appended import Known, behind, tails_of
+from storecore_file.bars.decoded import CACHE_BYTES, Decoded
 from storecore_file.bars.history import BarHistory, dated, parted
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.inventory import Inventory, SeriesFolder
-from storecore_file.bars.journal import Journal, KindsChangedError
+from storecore_file.bars.journal import Journal, KindsChangedError, Waiting
 from storecore_file.bars.journal_integrity import JournalProof, journal_issues
 from storecore_file.bars.kinds import Kinds, KnownKinds
 from storecore_file.bars.layout import layout_of
@@ -44,6 +49,7 @@ from storecore_file.bars.originals import (
     sorted_copies,
     sorted_originals,
 )
+from storecore_file.bars.panel import ALL, Names, Pieces, panel_of, plain_columns, table_of
 from storecore_file.bars.parallel import batch_by_batch, in_parallel
 from storecore_file.bars.partition import Metadata
 from storecore_file.bars.series import Series, any_metadata
@@ -87,8 +93,10 @@ class Bars(BarCollection):
         lock_timeout: float,
         number: StoreFormat,
         clock: FileClock,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._folder = folder
+        self._decoded = Decoded(cache_bytes)
         self._disk = disk
         self._format = number
         self._lock_timeout = lock_timeout
@@ -346,17 +354,21 @@ class Bars(BarCollection):
 
     def read(self, symbol: str, timeframe: str, span: TimeRange) -> pa.Table:
         """Return the bars of a range as a series table."""
-        return self._series(symbol, timeframe).read(span)
+        if self._decoded.has_some([symbol], timeframe):
+            kept = self._kept_bars([symbol], timeframe, span, ALL)[0]
+            if kept is not None:
+                return table_of(kept, ALL)
+        return self._cold(symbol, timeframe, lambda series: series.load(span))()
 
     def read_many(
         self, symbols: list[str], timeframe: str, span: TimeRange, columns: Collection[str]
-    ) -> list[tuple[str, pa.Table]]:
+    ) -> list[tuple[str, pa.Table]] | Panel:
         """Return a series table (of some columns) a symbol."""
 
-        def load(symbol: str) -> Callable[[], pa.Table]:
-            return self._series(symbol, timeframe).load(span, columns, complete=True)
+        def load(series: Series) -> Callable[[], pa.Table]:
+            return series.load(span, columns, complete=True)
 
-        return self._read_each(symbols, load)
+        return self._read_each(symbols, timeframe, span, columns, load)
 
     def known(
         self,
@@ -365,21 +377,106 @@ class Bars(BarCollection):
         span: TimeRange,
         columns: tuple[str, ...] | None,
         forming: Forming,
-    ) -> list[tuple[str, pa.Table]]:
+    ) -> list[tuple[str, pa.Table]] | Panel:
         """Return a series table (of some columns) a symbol of what a view shows of a range."""
 
-        def load(symbol: str) -> Callable[[], pa.Table]:
-            return self._history.load_known(self._series(symbol, timeframe), span, columns, forming)
+        def load(series: Series) -> Callable[[], pa.Table]:
+            return self._history.load_known(series, span, columns, forming)
 
-        return self._read_each(symbols, load)
+        return self._read_each(symbols, timeframe, span, columns or SERIES.names, load, forming)
 
     def _read_each(
-        self, symbols: list[str], load: Callable[[str], Callable[[], pa.Table]]
-    ) -> list[tuple[str, pa.Table]]:
-        def read() -> list[tuple[str, pa.Table]]:
-            return list(zip(symbols, batch_by_batch(map(load, symbols)), strict=True))
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        columns: Collection[str],
+        load: Callable[[Series], Callable[[], pa.Table]],
+        forming: Forming | None = None,
+    ) -> list[tuple[str, pa.Table]] | Panel:
+        """Return the bars of symbols; `load` prepares those that are not kept decoded."""
+
+        def cold(symbol: str) -> Callable[[], pa.Table]:
+            return self._cold(symbol, timeframe, load)
+
+        def read() -> list[tuple[str, pa.Table]] | Panel:
+            names = plain_columns(columns)
+            if names is None or not self._decoded.has_some(symbols, timeframe):
+                return list(zip(symbols, batch_by_batch(map(cold, symbols)), strict=True))
+            kept = self._kept_bars(symbols, timeframe, span, names, forming)
+            missing = [symbol for symbol, each in zip(symbols, kept, strict=True) if each is None]
+            if not missing:
+                return panel_of(symbols, cast(list[Pieces], kept), names)
+            read = iter(batch_by_batch(map(cold, missing)))
+            return [
+                (symbol, next(read) if each is None else table_of(each, names))
+                for symbol, each in zip(symbols, kept, strict=True)
+            ]
 
         return self.renames.between(read) if len(symbols) > 1 else read()
+
+    def _kept_bars(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        names: Names,
+        forming: Forming | None = None,
+    ) -> list[Pieces | None]:
+        """Return the bars of each symbol, None if they are not kept decoded, or if others count.
+
+        The journal is looked at before the partitions, and the log of replaced bars after them, as
+        by those who read the files.
+        """
+        waiting = self._journal.waiting(symbols, timeframe, span)
+        ended = LATEST if forming is None else forming.ended
+        if waiting:
+            found = self._kept_and_waiting(symbols, timeframe, span, names, waiting, ended)
+        else:
+            pieces = self._decoded.pieces
+            found = [pieces((symbol, timeframe), span, names, ended) for symbol in symbols]
+        if forming is None or span.last <= ended:
+            return found
+        late = TimeRange(ended + 1, span.last, aware=True)
+        past = self._history.symbols_with_past(symbols, timeframe, late, forming.at)
+        return [
+            None if symbol in past else each for symbol, each in zip(symbols, found, strict=True)
+        ]
+
+    def _kept_and_waiting(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        names: Names,
+        waiting: dict[str, Waiting],
+        ended: int,
+    ) -> list[Pieces | None]:
+        """Return what `_kept_bars` does, given the rows of the range that are in the journal."""
+        looked: list[Known] = [[] for _ in symbols]
+        found = [
+            self._decoded.pieces((symbol, timeframe), span, names, ended, partitions)
+            for symbol, partitions in zip(symbols, looked, strict=True)
+        ]
+        places = [place for place, symbol in enumerate(symbols) if symbol in waiting]
+        tails = tails_of([(waiting[symbols[place]], looked[place]) for place in places])
+        for place, tail in zip(places, tails, strict=True):
+            found[place] = behind(found[place], tail, span, names, ended)
+        files = {name for each in waiting.values() for name in each.files}
+        if not self._journal.has_all(files):  # flushed meanwhile
+            for place in places:
+                found[place] = None
+        return found
+
+    def _cold(
+        self, symbol: str, timeframe: str, load: Callable[[Series], Callable[[], pa.Table]]
+    ) -> Callable[[], pa.Table]:
+        """Prepare to read a series from its files, which are kept decoded from then on."""
+        folder = self._path(symbol, timeframe)
+        decoded = self._decoded
+        rows = load(Series(folder, symbol, timeframe, self._disk, self._journal, decoded, True))
+        decoded.keep_folder((symbol, timeframe), os.fspath(folder), self._disk)
+        return rows
 
     def stream(
         self,
@@ -390,7 +487,7 @@ class Bars(BarCollection):
         max_bytes: int,
     ) -> Iterator[list[tuple[str, pa.Table]]]:
         """Yield a series table a symbol for windows that follow each other in time."""
-        series = [self._series(symbol, timeframe) for symbol in symbols]
+        series = [self._bypassing(symbol, timeframe) for symbol in symbols]
         return stream(series, span, columns, max_bytes)
 
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
@@ -429,6 +526,16 @@ class Bars(BarCollection):
             if symbol is not None:
                 symbols.add(symbol)
         return sorted(symbols)
+
+    def having(self, *symbols: str) -> set[str]:
+        """Return those of some symbols that have bars, without a look at other folders."""
+        journaled = {key[0] for key in self._journal.series()}
+        folders = {each: _symbol_folder(self._folder, each) for each in symbols}
+        return {
+            symbol
+            for symbol, folder in folders.items()
+            if symbol in journaled or self._symbol_in(folder, None) is not None
+        }
 
     def _symbol_in(self, folder: Path, timeframe: str | None) -> str | None:
         """Return the symbol whose bars a folder has, None if it has none.
@@ -515,14 +622,29 @@ class Bars(BarCollection):
         self._restore(symbol, timeframe, NONE_REPLACED, dated(given))
 
     def corrected(self, since: int) -> Iterator[tuple[str, str, TimeRange]]:
-        """Return the series in whose log, or in the journal, something may have been replaced."""
-        found = {
-            (line.symbol, line.timeframe)
-            for path in self._history.logs()
-            for line in self._history.lines(path)
-            if line.until >= since
-        }
-        return ((*key, EVER) for key in found | self._journal.series())
+        """Return the series in whose log, or in the journal, something may have been replaced.
+
+        A series has a range for each partition with dates of these bars: of a long one, no other
+        partition is read.
+        """
+        # The journal first: what is flushed meanwhile is in the logs then.
+        counting, pending = self._journal.series(), self._journal.all_pending()
+        found = defaultdict[tuple[str, str], list[int]](list)
+        for key in counting & pending.keys():
+            found[key] += (row.values[0] for row in pending[key].rows)
+        for key, dates in self._history.replaced_since(since):
+            found[key] += dates
+        for key, dates in found.items():
+            for part in self._by_partition(key, dates):
+                yield *key, TimeRange(min(part), max(part), aware=True)
+
+    def _by_partition(self, key: tuple[str, str], dates: Iterable[int]) -> Iterable[list[int]]:
+        """Return dates of a series by the partition that they are in, or would be."""
+        begins = [partition.first for partition in self._series(*key).layout().partitions]
+        found = defaultdict[int, list[int]](list)
+        for date in dates:
+            found[bisect_right(begins, date)].append(date)
+        return found.values()
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""
@@ -618,8 +740,14 @@ class Bars(BarCollection):
             self._appended = False
             self._try_to_flush()
         self._journal.close()
+        self._decoded.close()
 
     def _series(self, symbol: str, timeframe: str) -> Series:
+        folder = self._path(symbol, timeframe)
+        return Series(folder, symbol, timeframe, self._disk, self._journal, self._decoded)
+
+    def _bypassing(self, symbol: str, timeframe: str) -> Series:
+        """Return a series of which nothing is kept decoded."""
         folder = self._path(symbol, timeframe)
         return Series(folder, symbol, timeframe, self._disk, self._journal)
 

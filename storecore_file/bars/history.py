@@ -178,6 +178,12 @@ class BarHistory:
         table = series.completed(joined(both) if both else ended, columns)
         return lambda: newest_rows(table, span.newest)
 
+    def symbols_with_past(
+        self, symbols: Sequence[str], timeframe: str, span: TimeRange, at: int
+    ) -> set[str]:
+        """Return the symbols of which bars of a range may have been replaced after an instant."""
+        return {each for each in symbols if self._has_past((each, timeframe), span, at)}
+
     def _forming(self, series: Series, span: TimeRange, forming: Forming) -> pa.Table:
         bars: Any
         bars, recorded, replaced = self.versions(series, span)
@@ -235,6 +241,14 @@ class BarHistory:
             for name in self._disk.names(folder):
                 if name.endswith(SUFFIX):
                     yield folder / name
+
+    def replaced_since(self, since: int) -> Iterator[tuple[Key, Sequence[int]]]:
+        """Yield the series and the dates of each line of what was replaced since an instant."""
+        for path in self.logs():
+            for line in self.lines(path):
+                if line.until >= since:
+                    dates = line.date or instants_of(_table(line, path))
+                    yield (line.symbol, line.timeframe), dates
 
     def issues(self) -> Iterator[Issue | None]:
         """Yield the issue of each log, None for a whole one."""

@@ -12,8 +12,8 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storecore.bars.anomalies import anomalies
-from storecore.bars.extra import unified
+from storecore.bars.anomalies import Seen, anomalies_of, seen
+from storecore.bars.extra import extra_names, unified
 from storecore.bars.table import instants_of
 from storecore.errors import CorruptData, InvalidData
 from storecore_file.bars.journal_integrity import DAILY, JournalProof, Own, Piece
@@ -93,11 +93,15 @@ _LOOKS = 5  # at a series whose partitions are replaced meanwhile
 
 
 class _Proof(NamedTuple):
-    """A whole partition: its metadata, its bars and, if partitions overlap, its bytes."""
+    """A whole partition: its metadata and, if partitions overlap, its bytes.
+
+    Of its bars only what the checks of the whole series need: their further columns, and anomalies.
+    """
 
     partition: Partition
     metadata: Metadata
-    bars: pa.Table
+    further: pa.Table
+    seen: Seen
     content: bytes | None
 
 
@@ -164,7 +168,7 @@ class SeriesProof:
 
     def _disagreeing(self, folder: Path, look: _Look) -> Iterator[Issue]:
         """Yield that partitions, or rows of the journal, have a column in kinds that differ."""
-        tables = [proof.bars for proof in look.proofs]
+        tables = [proof.further for proof in look.proofs]
         if look.proofs:
             known = [(proof.partition, proof.metadata) for proof in look.proofs]
             tables.append(self._journal.rows_beside(known))
@@ -259,17 +263,18 @@ class SeriesProof:
             raise CorruptData(
                 f"{path}: it holds bars of the series {found.symbol}/{found.timeframe}", path
             )
-        return _Proof(partition, metadata, bars, content if keep else None)
+        further = bars.select(["date", *extra_names(bars.column_names)])
+        return _Proof(partition, metadata, further, seen(bars), content if keep else None)
 
 
 def _odd(folder: Path, look: _Look, held: list[OpenPartition]) -> Iterator[Issue]:
     """Yield the anomalies in the bars of a series that count."""
-    tables = [piece.file.rows(*piece.partition[:2]) for piece in shown(held)]
+    pieces = [seen(piece.file.rows(*piece.partition[:2])) for piece in shown(held)]
     if not look.proofs:
         return
     metadata = look.proofs[0].metadata
-    bars = tables or (proof.bars for proof in look.proofs)
-    for kind, detail in anomalies(bars, metadata.timeframe):
+    found = pieces or [proof.seen for proof in look.proofs]
+    for kind, detail in anomalies_of(found, metadata.timeframe):
         yield Issue(kind, folder, f"{metadata.symbol} ({metadata.timeframe}): {detail}")
 
 

@@ -24,14 +24,16 @@ them again.
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 from secrets import token_hex
 from threading import RLock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -39,6 +41,7 @@ import pyarrow as pa
 from storecore.bars.table import EMPTY, joined
 from storecore.errors import StoreError
 from storecore.values.fork import reset_after_fork
+from storecore.values.times import TimeRange
 from storecore_file.bars.journal_lines import (
     DIGITS,
     Key,
@@ -54,12 +57,13 @@ from storecore_file.bars.journal_lines import (
 from storecore_file.bars.layout import Partition
 from storecore_file.bars.partition import next_generation
 from storecore_file.bars.retired_journals import Past, Retired, RetiredJournals
-from storecore_file.fs.disk import Disk
+from storecore_file.fs.disk import Disk, is_settled
 from storecore_file.fs.errors import best_effort
 from storecore_file.fs.high_water_marks import HighWaterMarks
 from storecore_file.fs.locks import Count, Locked
 from storecore_file.fs.logs import NumberedLog, whole_lines
 from storecore_file.fs.seal import is_sealed, sealed, unsealed
+from storecore_file.fs.stat import NO_FILE, State, state_at
 from storecore_file.history import FileClock
 from storecore_file.rename_intent import Renames
 
@@ -131,6 +135,14 @@ class Pending(NamedTuple):
             if first <= row.values[0] <= last and self._counts(row, partitions)
         ]
 
+    def since(self, number: int) -> Pending:
+        """Return it without the first rows."""
+        return self._replace(rows=self.rows[number:])
+
+    def not_in(self, partitions: Sequence[tuple[Partition, Flushed]]) -> list[Row]:
+        """Return the rows that are not in `partitions` yet."""
+        return [row for row in self.rows if self._counts(row, partitions)]
+
     def dates(self, partitions: Iterable[tuple[Partition, Flushed]]) -> set[int]:
         """Return the dates of the rows that are not in `partitions` yet."""
         known = list(partitions)
@@ -149,6 +161,29 @@ class Pending(NamedTuple):
         return row.journal not in self.past or row.is_expected(self.expected)
 
 
+class Waiting:
+    """The rows of a series in the journal, and what a reader has made of them, for the next one.
+
+    It is the same object as long as the journal has no other rows of the series. `first` and `last`
+    are the first and last date of the rows, `files` the names of theirs.
+    """
+
+    __slots__ = ("files", "first", "last", "made", "pending")
+
+    def __init__(self, pending: Pending, before: Waiting | None = None) -> None:
+        """Take rows; those of `before`, with which they begin, are not looked at again."""
+        self.pending = pending
+        rows = pending.rows if before is None else pending.rows[len(before.pending.rows) :]
+        dates = [row.values[0] for row in rows]
+        self.first, self.last = min(dates), max(dates)
+        self.files = {row.journal for row in rows}
+        self.made: Any = None
+        if before is not None:
+            self.first, self.last = min(self.first, before.first), max(self.last, before.last)
+            self.files |= before.files
+            self.made = before.made
+
+
 class Journal:
     """The journal of a store, in one folder, which is made when it is first written."""
 
@@ -163,11 +198,14 @@ class Journal:
         self._written = ("", 0)  # the file that was appended to last, and its length then
         self._since = 0  # the number of the first file that was begun while this store was open
         self._known: dict[str, Known] = {}
+        self._waiting: dict[Key, tuple[list[int], Waiting]] = {}
         self.record = RetiredJournals(folder / ".past", disk)
         self._past: Past | None = None
         self._listed: list[str] = []  # the names in the folder, as last seen
         self.renames = Renames(disk, folder.parent.parent)
         self._reading = RLock()  # threads read the new lines one after another
+        self._path = os.fspath(folder)
+        self._empty_at: State | None = None  # the state of the folder when it had no files
         reset_after_fork(self)
 
     def append(
@@ -365,6 +403,42 @@ class Journal:
                     rows.setdefault(key, []).extend(some)
             return {key: self._beside_past(key, each) for key, each in rows.items()}
 
+    def waiting(
+        self, symbols: Iterable[str], timeframe: str, span: TimeRange
+    ) -> dict[str, Waiting]:
+        """Return the rows of the symbols that may have some of a range."""
+        now, state = time.time_ns(), state_at(self._path)
+        if state == NO_FILE or (state is not None and state == self._empty_at):
+            return {}
+        with self._reading:
+            self._refresh()
+            if not self._known and state is not None and is_settled(state[-1], now):
+                self._empty_at = state
+            first, last, _ = span
+            files = self._known.values()
+            if not any(each.first <= last and first <= each.last for each in files):
+                return {}
+            found = {symbol: self._waiting_of((symbol, timeframe)) for symbol in symbols}
+            return {
+                symbol: each
+                for symbol, each in found.items()
+                if each is not None and each.first <= last and first <= each.last
+            }
+
+    def _waiting_of(self, key: Key) -> Waiting | None:
+        """Return the rows of a series, the same object as before if there are no others."""
+        found = [each.rows.get(key, ()) for each in self._known.values()]
+        lengths = list(map(len, found))
+        kept = self._waiting.get(key)
+        if kept is None or kept[0] != lengths:
+            if not any(lengths):
+                return None
+            rows = [row for each in found for row in each]
+            # Lines are added to the end of the last file: its rows follow those that are known.
+            before = kept[1] if kept is not None and kept[0][:-1] == lengths[:-1] else None
+            kept = self._waiting[key] = lengths, Waiting(self._beside_past(key, rows), before)
+        return kept[1]
+
     def settled(self, key: Key) -> Pending:
         """Return the rows of a series once none of them is still being written, for a writer.
 
@@ -386,7 +460,7 @@ class Journal:
     def after_fork(self) -> None:
         """Reset in a forked child: a thread that it does not have may have been reading."""
         self._reading = RLock()
-        self._known = {}
+        self._known, self._waiting = {}, {}
         self._past = None
 
     def series(self, names: Iterable[str] | None = None) -> set[Key]:
@@ -427,9 +501,14 @@ class Journal:
         """Return what a file holds, read from its beginning. Raises `CorruptData`."""
         return self._grown(name, None)
 
-    def are_there(self, pending: Pending) -> bool:
+    def are_there(self, *pending: Pending) -> bool:
         """Return whether the files of some rows have not been retired since these were read."""
-        return {row.journal for row in pending.rows} <= set(self.files())
+        names = {row.journal for each in pending for row in each.rows}
+        return self.has_all(names)
+
+    def has_all(self, names: Iterable[str]) -> bool:
+        """Return whether all of some files are there, none of them retired."""
+        return set(names) <= set(self.files())
 
     def __reduce__(self) -> tuple[type[Journal], tuple[Path, Disk, float, FileClock]]:
         # A copy, in another process, reads and opens for itself.
@@ -445,13 +524,13 @@ class Journal:
         """Read what has been written since the last time."""
         listed = self._disk.names(self.folder)  # the same list while nothing has changed
         if listed is not self._listed:
-            self._listed, self._past = listed, None
+            self._listed, self._past, self._waiting = listed, None, {}
         try:
             self._known = {
                 name: self._grown(name, self._known.get(name)) for name in _files(listed)
             }
         except BaseException:  # a line may have been taken in half
-            self._known = {}
+            self._known, self._waiting = {}, {}
             raise
 
     def _grown(self, name: str, known: Known | None) -> Known:
@@ -468,6 +547,7 @@ class Journal:
         content = self._disk.read(path, known.length - len(known.end)) or b""
         if not content.startswith(known.end):
             known, content = Known(), self._disk.read(path) or b""
+            self._waiting = {}
         for line in whole_lines(content[len(known.end) :], is_sealed):
             take_in(known, path, line)
         known.changed = changed.at if changed is not None and changed.settled else None

@@ -21,6 +21,7 @@ from storecore.bars.extra import TYPES, kinds_of
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import bar_columns_of, series_table
 from storecore.errors import CorruptData, StorageError
+from storecore.values.times import EARLIEST, LATEST
 from storecore_file.bars.kinds import joined
 from storecore_file.fs.seal import too_deep, unsealed
 
@@ -143,9 +144,12 @@ class Known:
         self.line = 0
         self.end = b""
         self.after: str | None = None
-        self.changed: int | None = None  # when the file had last changed, once that is sure
+        self.changed: tuple[int, int] | None = (
+            None  # when the file had last changed, once that is sure
+        )
         self.recorded = 0  # of the last line
         self.rows: dict[Key, list[Row]] = {}
+        self.first, self.last = LATEST, EARLIEST  # of their dates
 
 
 def take_in(known: Known, path: Path, line: bytes) -> None:
@@ -160,6 +164,8 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
         raise CorruptData(f"{path}: found line {batch.n}, expected {known.line + 1}", path)
     known.after = batch.after if batch.n == 1 else known.after
     known.line = batch.n
+    known.first = min(known.first, min(batch.date, default=LATEST))
+    known.last = max(known.last, max(batch.date, default=EARLIEST))
     known.recorded = max(batch.recorded or _begun(path.name), known.recorded + 1)
     known.length += len(line)
     known.end = line[-LINE_END:]
@@ -168,9 +174,8 @@ def take_in(known: Known, path: Path, line: bytes) -> None:
     kinds, further = _further(batch, path)
     for symbol, values, more in zip(batch.symbol, rows, further, strict=True):
         key = (symbol, batch.timeframe)
-        known.rows.setdefault(key, []).append(
-            Row(path.name, batch.n, values, kinds, more, known.recorded)
-        )
+        row = Row(path.name, batch.n, values, kinds, more, known.recorded)
+        known.rows.setdefault(key, []).append(row)
 
 
 def _further(batch: Batch, path: Path) -> tuple[Mapping[str, str], Iterable[tuple[Any, ...]]]:

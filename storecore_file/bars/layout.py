@@ -39,6 +39,7 @@ _FORMATS = {7: "%Y-%m", 10: "%Y-%m-%d", 13: "%Y-%m-%dT%H"}
 UNITS = ("month", "day", "hour")
 PARTITION_ROWS = 100_000
 OPEN_ROWS = 2_000  # more than that, and the last partition is split before it grows
+OPEN_END_ROWS = 16_384  # of what a bulk write leaves as the last partition
 PARTITION_BYTES = 3 * 2**20
 MARK = "further.columns"  # an empty file: partitions of the series have further columns
 BAR_BYTES = 24  # of a usual bar on the disk
@@ -193,6 +194,21 @@ def covering(cut: Sequence[NewPartition], whole: Partition) -> list[NewPartition
         each._replace(partition=partition_of(first, last))
         for each, first, last in zip(cut, starts, lasts, strict=True)
     ]
+
+
+def with_open_end(cut: Sequence[NewPartition], dates: Sequence[int]) -> list[NewPartition]:
+    """Return new partitions at the end of a series, with the last month, day or hour apart.
+
+    Else the first append or correction would replace a large partition to add a few bars.
+    """
+    *before, (whole, at, stop) = cut
+    for unit in UNITS if stop - at > OPEN_END_ROWS else ():
+        first = floor(dates[stop - 1], unit)
+        start = bisect_left(dates, first, at)
+        if start > at and stop - start <= OPEN_END_ROWS:
+            closed = NewPartition(partition_of(whole.first, first - 1), at, start)
+            return [*before, closed, NewPartition(partition_of(first, whole.last), start, stop)]
+    return list(cut)
 
 
 def split_last(dates: Sequence[int], partition: Partition, since: int) -> list[NewPartition]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from storecore.errors import CorruptData, StorageError
 from storecore_file.bars.layout import parsed
 from storecore_file.bars.overlaps import clusters, older
-from storecore_file.bars.partition import bars_in
+from storecore_file.bars.partition import PartitionFile
 from storecore_file.bars.series import Series
 from storecore_file.fs.disk import Disk
 from storecore_file.rename_intent import Intent
@@ -101,7 +101,7 @@ def _end_of(disk: Disk, path: Path) -> End:
     opened = disk.opened(path)
     if opened is not None:
         with opened as file, suppress(CorruptData):
-            bars = bars_in(file)
+            bars = PartitionFile(file)
             return End(bars.metadata.generation, bars.identity)
     return _UNKNOWN
 

@@ -23,14 +23,17 @@ _BATCH = 256
 
 
 def in_parallel(
-    work: Callable[[_Item], _Result], items: Sequence[_Item], threads: int | None = None
+    work: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    threads: int | None = None,
+    few: int = _FEW,
 ) -> list[_Result]:
     """Return what work returns for each item, in their order; the first error is raised.
 
     After an error the others are done all the same, but for what is left once as many have failed
-    as there are threads.
+    as there are threads. Fewer items than `few` are done by the thread that asks.
     """
-    if len(items) < _FEW:
+    if len(items) < few:
         return [work(item) for item in items]
     return _spread(work, items, min(len(items), threads or os.cpu_count() or 1))
 

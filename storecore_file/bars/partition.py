@@ -26,14 +26,13 @@ is newer than a file that comes back from an older copy.
 
 from __future__ import annotations
 
+import os
 import time
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import lru_cache
-from itertools import accumulate
+from functools import cached_property, lru_cache, partial
+from itertools import accumulate, pairwise
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple, Protocol, TypeVar
 from zlib import crc32
 
@@ -54,10 +53,10 @@ from storecore.bars.table import (
 )
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
-from storecore.values.fork import reset_after_fork
 from storecore.values.times import to_datetime
+from storecore_file.bars.pages import known_dates, learned_dates, values
+from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.recorded import Recorded
-from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
 
 MAGIC = b"PAR1"
@@ -66,14 +65,22 @@ WITH_FURTHER = 4  # the version from which on a partition may have further colum
 SEVEN_COLUMNS = 3  # the version of a partition of the seven columns, all of them required
 GROUP_ROWS = 2_560
 SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
+_SYMBOLS = pa.field("symbol", pa.dictionary(pa.int32(), pa.string()), nullable=False)
+_LONG = 8_192  # rows
+_MOST_KEPT = 2  # choices of columns of a small partition: all, and others
+_VALUE = 8  # bytes
+_REQUIRED = b"\x15\x0a\x25\x00\x18\x06volume"  # its type, that it has no nulls, and its name
+_SCHEMA_END = 512  # bytes of a footer: the seven columns are described before
 SMALL = 2**12  # bytes, of some 80 bars: up to here a partition is kept decoded
 _SEAL = 8  # bytes before the footer: length of the metadata, and its checksum
-_WHOLE = 2**18  # bytes: a file up to this size is read at once
-_TAIL = 2**16
+_WHOLE = 2**14  # bytes: a file up to this size is read at once
+_TAIL = 2**13  # bytes: of a larger one these; more are read if its end is longer
 _SHORT = 2**12  # bytes of a footer of some seven row groups
+_MANY_GROUPS = 16  # of some 3 ms: they are decoded by several threads
 _FEW_GROUPS = 2  # of a long partition: what is asked for is small beside its footer
-_MOST_KEPT = 1_024
+_NEAR = 2**12  # bytes: to read them takes less than another call
 _NUMBERS = {name: number for number, name in enumerate(FIELDS)}
+_DATE = _NUMBERS["date"]
 _ALL = tuple(SERIES.names)
 _ENCODINGS = {"date": "DELTA_BINARY_PACKED", "volume": "BYTE_STREAM_SPLIT"}
 _WHOLE_NUMBERS = ("int64", "timestamp")
@@ -160,8 +167,8 @@ def encode(
     """
     kinds = kinds_of(table) if table.num_columns > len(_ALL) else {}
     nulls = table["volume"].null_count > 0
-    form = _form(tuple(kinds.items()), nulls)
-    names = repeated(symbol, len(table))
+    form = _form(tuple(kinds.items()), nulls, is_long := len(table) > _LONG)
+    names = _symbols(symbol, len(table)) if is_long else repeated(symbol, len(table))
     columns = [names, *(table[name] for name in form.schema.names[1:])]
     bars = pa.Table.from_arrays(columns, schema=form.schema)
     sink, written = pa.BufferOutputStream(), list[pq.FileMetaData]()
@@ -193,6 +200,15 @@ def encode(
     return _sealed(content, written[0], metadata, block)
 
 
+def _symbols(symbol: str, rows: int) -> pa.DictionaryArray:
+    """Return a column that repeats a symbol, as it is stored: once, and for each row a 0.
+
+    So the writer of Arrow need not look up as many equal texts. For few rows that is quicker.
+    """
+    places = pa.repeat(pa.scalar(0, pa.int32()), rows)
+    return pa.DictionaryArray.from_arrays(places, repeated(symbol, 1), safe=False)
+
+
 class _Form(NamedTuple):
     """How the columns of a partition are written."""
 
@@ -202,14 +218,18 @@ class _Form(NamedTuple):
 
 
 @lru_cache(maxsize=1_024)
-def _form(kinds: _Kinds, nulls: bool) -> _Form:
+def _form(kinds: _Kinds, nulls: bool, is_long: bool) -> _Form:
     """Return the form of a partition with some further columns, and whether volumes are null.
+
+    Of a long one the symbols are given as `_symbols` returns them.
 
     Whole numbers are stored by their differences, text by a dictionary, as long as that is short.
     """
     deltas = {name: "DELTA_BINARY_PACKED" for name, kind in kinds if kind in _WHOLE_NUMBERS}
     texts = [name for name, kind in kinds if kind == "string"]
-    return _Form(schema_of(dict(kinds), nulls), ["symbol", *texts], _ENCODINGS | deltas)
+    schema = schema_of(dict(kinds), nulls)
+    schema = schema.set(0, _SYMBOLS) if is_long else schema
+    return _Form(schema, ["symbol", *texts], _ENCODINGS | deltas)
 
 
 def schema_of(kinds: dict[str, str] | None, nulls: bool) -> pa.Schema:
@@ -240,7 +260,9 @@ def _exact(table: pa.Table) -> dict[int, int]:
 
 def _sealed(content: memoryview, file: pq.FileMetaData, metadata: Metadata, block: bytes) -> bytes:
     """Return a Parquet file with its metadata, completed with the chunks, before its footer."""
-    chunks = [(len(chunk), crc32(chunk)) for chunk in _chunks(content, file)]
+    starts = list(accumulate(_sizes(file), initial=len(MAGIC)))
+    views = (content[start:end] for start, end in pairwise(starts))
+    chunks = [(len(view), crc32(view)) for view in views]
     if block:
         size, checksum = chunks[-1]
         chunks[-1] = size + len(block), crc32(block, checksum)
@@ -248,12 +270,12 @@ def _sealed(content: memoryview, file: pq.FileMetaData, metadata: Metadata, bloc
     return sealed_parquet(content, b"%b%b" % (text, len(text).to_bytes(4, "little")), block)
 
 
-def _chunks(content: memoryview, file: pq.FileMetaData) -> Iterator[memoryview]:
+def _sizes(file: pq.FileMetaData) -> Iterator[int]:
+    """Yield the bytes of the column chunks, which follow each other without a gap."""
     for group in range(file.num_row_groups):
         columns = file.row_group(group)
         for number in range(file.num_columns):
-            start, size = _place(columns.column(number))
-            yield content[start : start + size]
+            yield columns.column(number).total_compressed_size
 
 
 def _place(column: pq.ColumnChunkMetaData) -> tuple[int, int]:
@@ -296,14 +318,74 @@ class Content(NamedTuple):
         view[:] = self.content[start : start + len(view)]
 
 
+Keep = Callable[[Sequence[int], pa.Table], None]
+"""Takes the numbers of row groups, and a table that has them one after another."""
+
+
+def columns_of(metadata: Metadata, columns: Collection[str] | None) -> tuple[str, ...]:
+    """Return the date and those of some columns (None: of all) that a partition has."""
+    kinds = metadata.columns or {}
+    if columns is None:
+        return (*_ALL, *kinds)
+    names = tuple(name for name in _ALL if name == "date" or name in columns)
+    return (*names, *(name for name in kinds if is_asked(name, columns)))
+
+
+class _Recorded(Protocol):
+    """A partition that says when its rows were recorded."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """Its metadata."""
+        ...
+
+    def recorded(self) -> Recorded:
+        """Return when the rows of the whole partition were recorded."""
+        ...
+
+    def rows_until(self, last: int) -> int:
+        """Return how many of its bars are dated not after an instant."""
+        ...
+
+
+def known(
+    file: _Recorded, load: Callable[[], pa.Table], last: int, forming: Forming
+) -> Callable[[], pa.Table]:
+    """Return a function that returns what a view shows of the bars up to an instant.
+
+    `load` returns these bars.
+    """
+    groups = file.metadata.groups
+    if last <= forming.ended or not groups or groups[-1].last <= forming.ended:
+        return load
+    recorded = file.recorded()
+
+    def decode() -> pa.Table:
+        table = load()
+        ended = bisect_right(instants_of(table), forming.ended)
+        if ended == len(table):
+            return table
+        late = len(table) - ended
+        reaches_end = groups[-1].last <= last
+        start = file.metadata.rows - late if reaches_end else file.rows_until(forming.ended)
+        found = recorded.between(start, start + late)
+        rows = [row for row, at in enumerate(found, ended) if 0 < at <= forming.at]
+        if len(rows) == len(found):
+            return table
+        kept = table.slice(0, ended)
+        return pa.concat_tables([kept, table.take(rows)]) if rows else kept
+
+    return decode
+
+
 class PartitionFile:
     """A file of bars: its metadata is read at once, its columns when they are needed.
 
     Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
-    def __init__(self, file: Source, tail: int = _TAIL, whole: int = _WHOLE) -> None:
-        """Read the end of a file: `tail` bytes, or all of a file of at most `whole` bytes."""
+    def __init__(self, file: Source) -> None:
+        """Read the end of a file, or all of a small one."""
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
         self._recorded: Recorded | None = None
@@ -311,7 +393,7 @@ class PartitionFile:
             self._buffer = pa.allocate_buffer(file.size)
             self._view = memoryview(self._buffer).cast("B")
             self._read_from = file.size
-            self._read(0 if file.size <= whole else file.size - tail)
+            self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
             self.metadata, self._footer = self._opened()
         further = self.metadata.columns
         self._names = _ALL if further is None else (*_ALL, *further)
@@ -320,6 +402,11 @@ class PartitionFile:
     def kinds(self) -> dict[str, str]:
         """The kinds of its further columns."""
         return self.metadata.columns or {}
+
+    @property
+    def decoded_bytes(self) -> int:
+        """The most memory that its columns take once they are kept decoded, without text."""
+        return _MOST_KEPT * _VALUE * self.metadata.rows * len(self._names)
 
     @property
     def identity(self) -> int:
@@ -343,24 +430,42 @@ class PartitionFile:
         return self.load(first, last, columns)()
 
     def load(
-        self, first: int, last: int, columns: Collection[str] | None = None
+        self,
+        first: int,
+        last: int,
+        columns: Collection[str] | None = None,
+        keep: Keep | None = None,
     ) -> Callable[[], pa.Table]:
         """Read and check what `rows` needs.
 
-        The function that is returned decodes it, on any thread.
+        The function that is returned decodes it, on any thread, and gives the row groups to `keep`.
         """
-        names = self._names if columns is None else self._chosen(columns)
+        names = columns_of(self.metadata, columns)
+        all_groups = self.metadata.groups
         groups = [
             number
-            for number, group in enumerate(self.metadata.groups)
+            for number, group in enumerate(all_groups)
             if group.first <= last and first <= group.last
         ]
         if not groups:
             return lambda: EMPTY
+        table: Callable[[], pa.Table]
         if self._file.size <= SMALL:
-            return lambda: between(self._kept_table(names), first, last)
-        self._prove(groups, self._numbers(names))
-        return lambda: between(self._table(groups, names), first, last)
+            groups = list(range(len(all_groups)))
+            table = partial(self._kept_table, groups, names)
+        else:
+            self._prove(groups, self._numbers(names))
+            ready = self._of_pages(groups, names)
+            table = partial(self._by_arrow, groups, names) if ready is None else lambda: ready
+        is_whole = first <= all_groups[groups[0]].first and all_groups[groups[-1]].last <= last
+
+        def decode() -> pa.Table:
+            decoded = table()
+            if keep is not None:
+                keep(groups, decoded)
+            return decoded if is_whole else between(decoded, first, last)
+
+        return decode
 
     def load_known(
         self, first: int, last: int, columns: Collection[str] | None, forming: Forming
@@ -369,30 +474,9 @@ class PartitionFile:
 
         The function that is returned decodes it, as that of `load` does.
         """
-        load = self.load(first, last, columns)
-        groups = self.metadata.groups
-        if last <= forming.ended or not groups or groups[-1].last <= forming.ended:
-            return load
-        recorded = self.recorded()
+        return known(self, self.load(first, last, columns), last, forming)
 
-        def decode() -> pa.Table:
-            table = load()
-            ended = bisect_right(instants_of(table), forming.ended)
-            if ended == len(table):
-                return table
-            late = len(table) - ended
-            reaches_end = groups[-1].last <= last
-            start = self.metadata.rows - late if reaches_end else self._rows_until(forming.ended)
-            found = recorded.between(start, start + late)
-            rows = [row for row, at in enumerate(found, ended) if 0 < at <= forming.at]
-            if len(rows) == len(found):
-                return table
-            kept = table.slice(0, ended)
-            return pa.concat_tables([kept, table.take(rows)]) if rows else kept
-
-        return decode
-
-    def _rows_until(self, last: int) -> int:
+    def rows_until(self, last: int) -> int:
         """Return how many bars of the whole partition are dated not after an instant in it."""
         ended = [group.rows for group in self.metadata.groups if group.last <= last]
         cut = self.metadata.groups[len(ended)]
@@ -421,19 +505,16 @@ class PartitionFile:
 
     def hold(self, bars: pa.Table, recorded: Recorded) -> None:
         """Keep the bars of the whole partition, which the caller knows already."""
-        self._kept[self._names] = owned(bars)
+        self._kept = {self._names: owned(bars)}
         self._recorded = recorded
 
-    def _chosen(self, columns: Collection[str]) -> tuple[str, ...]:
-        names = tuple(name for name in _ALL if name == "date" or name in columns)
-        return (*names, *(name for name in self.kinds if is_asked(name, columns)))
-
-    def _kept_table(self, names: tuple[str, ...]) -> pa.Table:
-        if names not in self._kept:
-            groups = list(range(len(self.metadata.groups)))
+    def _kept_table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
+        kept = self._kept  # which threads replace as a whole
+        if names not in kept:
             self._prove(groups, self._numbers(names))
-            self._kept[names] = self._table(groups, names)
-        return self._kept[names]
+            others = {} if len(kept) >= _MOST_KEPT else kept
+            kept = self._kept = {**others, names: self._table(groups, names)}
+        return kept[names]
 
     def _opened(self) -> tuple[Metadata, bytes]:
         """Return the metadata and the footer, both checked."""
@@ -450,31 +531,91 @@ class PartitionFile:
     def _prove(self, groups: list[int], numbers: Sequence[int]) -> None:
         """Read the columns of some groups, unless they are read already, and check each."""
         width = 1 + len(self._names)
-        chunks = self.metadata.chunks
-        starts = list(accumulate([size for size, _ in chunks], initial=len(MAGIC)))
+        chunks, starts = self.metadata.chunks, self._starts
+        asked = [group * width + number for group in groups for number in numbers]
         with decode_errors(self._file.path, "file of bars"):
-            for group in groups:
-                for number in numbers:
-                    chunk = group * width + number
-                    start, (size, checksum) = starts[chunk], chunks[chunk]
-                    view = self._view[start : start + size]
-                    if start < self._read_from:
-                        self._file.fill(view, start)
-                    if crc32(view) != checksum:
-                        raise ValueError(
-                            f"the checksum of bytes {start} to {start + size} is wrong"
-                        )
+            for start, end in _stretches((starts[each], starts[each + 1]) for each in asked):
+                if start < self._read_from:
+                    end = min(end, self._read_from)
+                    self._file.fill(self._view[start:end], start)
+            for each in asked:
+                start, end = starts[each], starts[each + 1]
+                if crc32(self._view[start:end]) != chunks[each][1]:
+                    raise ValueError(f"the checksum of bytes {start} to {end} is wrong")
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where the column chunks begin, and the last one ends."""
+        return list(accumulate([size for size, _ in self.metadata.chunks], initial=len(MAGIC)))
+
+    def _chunk(self, group: int, number: int) -> memoryview:
+        """Return the bytes of a column of a row group, which `_prove` has read."""
+        at = group * (1 + len(self._names)) + number
+        return self._view[self._starts[at] : self._starts[at + 1]]
 
     def _table(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
+        table = self._of_pages(groups, names)
+        return self._by_arrow(groups, names) if table is None else table
+
+    def _of_pages(self, groups: list[int], names: tuple[str, ...]) -> pa.Table | None:
+        """Return columns of some row groups, None unless all are as `pages` decodes them."""
+        schema = _schema(*names)
+        if schema is None or ("volume" in names and self._may_lack_volumes()):
+            return None
+        numbers, columns = self._numbers(names)[1:], list[list[pa.Array]]()
         with decode_errors(self._file.path, "file of bars"):
-            source = pa.BufferReader(self._buffer)
-            with pq.ParquetFile(source, metadata=self._parquet_metadata(len(groups))) as file:
-                table = file.read_row_groups(groups, names, use_threads=False)
+            for group in groups:
+                rows = self.metadata.groups[group].rows
+                columns.append([values(self._chunk(group, number), rows) for number in numbers])
+                if any(each is None for each in columns[-1]):
+                    return None
+            batches = [
+                pa.RecordBatch.from_arrays([dates, *others], schema=schema)
+                for dates, others in zip(self._dates(groups), columns, strict=True)
+            ]
+            table = pa.Table.from_batches(batches)
+        return self._exactly(table, groups, names)
+
+    def _may_lack_volumes(self) -> bool:
+        """Return whether volumes may be null: the page of a few says so in as many bytes."""
+        is_required = self._footer.find(_REQUIRED, 0, _SCHEMA_END) >= 0
+        return self.metadata.version >= WITH_FURTHER and not is_required
+
+    def _dates(self, groups: list[int]) -> list[pa.Array]:
+        """Return the dates of some row groups."""
+        known = {group: known_dates(self._chunk(group, _DATE)) for group in groups}
+        missing = [group for group, dates in known.items() if dates is None]
+        if missing:
+            table, at = self._by_arrow(missing, ("date",)), 0
+            for group in missing:
+                rows = self.metadata.groups[group].rows
+                dates = table["date"].slice(at, rows)
+                known[group] = learned_dates(self._chunk(group, _DATE), dates)
+                at += rows
+        return [known[group] for group in groups]
+
+    def _by_arrow(self, groups: list[int], names: tuple[str, ...]) -> pa.Table:
+        """Return columns of some row groups, as the Parquet reader of Arrow decodes them."""
+        with decode_errors(self._file.path, "file of bars"):
+            footer = self._parquet_metadata(len(groups))
+            decode = partial(self._decoded, footer, names)
+            tables = in_parallel(decode, _shares(groups), few=2)
+            table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
             if table.schema != _schema(*names) and not self._is_wider(table.schema, names):
                 raise ValueError(f"its columns are {table.schema}")
+        return self._exactly(table, groups, names)
+
+    def _exactly(self, table: pa.Table, groups: list[int], names: tuple[str, ...]) -> pa.Table:
+        """Return bars with the whole volumes that a float cannot hold."""
         if not self.metadata.exact or "volume" not in names:
             return table
         return with_exact(table, self._exact_volumes(groups))
+
+    def _decoded(
+        self, footer: pq.FileMetaData, names: tuple[str, ...], groups: list[int]
+    ) -> pa.Table:
+        with pq.ParquetFile(pa.BufferReader(self._buffer), metadata=footer) as file:
+            return file.read_row_groups(groups, names, use_threads=False)
 
     def _is_wider(self, schema: pa.Schema, names: tuple[str, ...]) -> bool:
         """Return whether columns are those of a partition with nulls or further columns."""
@@ -506,6 +647,24 @@ class PartitionFile:
         if start < self._read_from:
             self._file.fill(self._view[start : self._read_from], start)
             self._read_from = start
+
+
+def _stretches(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return places (start, end) in a file, in order, as few longer ones to be read at once."""
+    found: list[tuple[int, int]] = []
+    for start, end in places:
+        if found and start - found[-1][1] <= _NEAR:
+            found[-1] = found[-1][0], end
+        else:
+            found.append((start, end))
+    return found
+
+
+def _shares(groups: list[int]) -> list[list[int]]:
+    """Return row groups in as many shares as there are processors, if they are many."""
+    count = os.cpu_count() or 1 if len(groups) >= _MANY_GROUPS else 1
+    ends = [len(groups) * n // count for n in range(count + 1)]
+    return [groups[start:end] for start, end in pairwise(ends)]
 
 
 class _TooShort(Exception):
@@ -629,51 +788,3 @@ def metadata_start(view: memoryview) -> int:
     footer = footer_start(view)
     length = int.from_bytes(view[max(0, footer - _SEAL) : footer - 4], "little")
     return footer - _SEAL - length
-
-
-class _Kept:
-    """The small partitions that were read or written last, decoded, by their bytes.
-
-    The open month of a daily series is read and appended to often.
-    """
-
-    def __init__(self) -> None:
-        self.after_fork()
-        reset_after_fork(self)
-
-    def after_fork(self) -> None:
-        """Reset in a forked child: a thread that it does not have may have held the lock."""
-        self._partitions: OrderedDict[tuple[Path, bytes], PartitionFile] = OrderedDict()
-        self._lock = Lock()
-
-    def partition(self, path: Path, content: bytes) -> PartitionFile:
-        """Return the partition with these bytes. Raises `CorruptData`."""
-        with self._lock:
-            kept = self._partitions.pop((path, content), None)
-        kept = kept or PartitionFile(Content(path, content))
-        with self._lock:
-            self._partitions[path, content] = kept
-            if len(self._partitions) > _MOST_KEPT:
-                self._partitions.popitem(last=False)
-        return kept
-
-
-_kept = _Kept()
-
-
-def bars_in(file: OpenFile) -> PartitionFile:
-    """Return the partition in an open file. A small one is kept decoded, by its bytes.
-
-    So the small last partition of each series adds little to a read of many series.
-    """
-    if file.size > SMALL:
-        return PartitionFile(file)
-    content = bytearray(file.size)
-    file.fill(memoryview(content), 0)
-    return _kept.partition(file.path, bytes(content))
-
-
-def keep(path: Path, content: bytes, bars: pa.Table, recorded: Recorded) -> None:
-    """Keep a partition that is about to be written, decoded for the next append or read."""
-    if len(content) <= SMALL:
-        _kept.partition(path, content).hold(bars, recorded)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -22,12 +22,19 @@ from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
 from storecore.reports import Coverage, Footprint
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
+from storecore_file.bars.decoded import (
+    Decoded,
+    DecodedPartition,
+    Keeping,
+    NotKeptError,
+    state_to_keep,
+)
 from storecore_file.bars.journal import Flushed, Journal, Pending
 from storecore_file.bars.journal_lines import Row, number_of
 from storecore_file.bars.kinds import Kinds, joined, union, upserted, with_kinds
 from storecore_file.bars.layout import Layout, Partition, layout_of, overlapping, parsed
 from storecore_file.bars.overlaps import OpenPartition, shown
-from storecore_file.bars.partition import Group, Metadata, PartitionFile, bars_in
+from storecore_file.bars.partition import Group, Metadata, PartitionFile
 from storecore_file.bars.unflushed import unflushed
 from storecore_file.bars.versions import Dated, Merged, concatenated
 from storecore_file.fs.disk import Disk
@@ -35,11 +42,13 @@ from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.names import SYMBOLS
 from storecore_file.fs.stat import Fingerprint, fingerprint
 
+NOTHING_KEPT = Decoded()
 _ATTEMPTS = 100
 _NOTHING = Coverage(None, None, 0)
 _MOST_KINDS = 65_536
 _kinds_kept: dict[tuple[Path, Fingerprint | None], dict[str, str]] = {}
 _Result = TypeVar("_Result")
+_File = PartitionFile | DecodedPartition | Keeping
 
 
 class _Gone(StorageError):
@@ -59,14 +68,24 @@ class Series:
     """The bars of one symbol and timeframe, in a folder that may not exist yet."""
 
     def __init__(
-        self, folder: Path, symbol: str, timeframe: str, disk: Disk, journal: Journal
+        self,
+        folder: Path,
+        symbol: str,
+        timeframe: str,
+        disk: Disk,
+        journal: Journal,
+        decoded: Decoded = NOTHING_KEPT,
+        keeps: bool = False,
     ) -> None:
+        """Take a folder. `keeps`: what is read of its bars is kept in `decoded`."""
         self.folder = folder
         self.symbol = symbol
         self.timeframe = timeframe
         self.key = (symbol, timeframe)
         self.disk = disk
         self.journal = journal
+        self.decoded = decoded
+        self._keeps = keeps and decoded.budget > 0
 
     def read(self, span: TimeRange, columns: Collection[str] | None = None) -> pa.Table:
         """Return the bars of a range as a series table of some columns (None: of all)."""
@@ -138,48 +157,62 @@ class Series:
             return [name for name in names if columns is None or is_asked(name, columns)]
 
         if span.newest is not None:
-            newest = partial(
-                self._newest, span=span, columns=columns, count=span.newest, forming=forming
-            )
+
+            def newest(layout: Layout) -> list[_Loaded]:
+                if self._keeps:
+                    with (
+                        suppress(NotKeptError),
+                        closing(self._kept_backwards(layout, span)) as coming,
+                    ):
+                        return self._newest(coming, span, columns, forming)
+                with closing(self._backwards(layout, span)) as coming:
+                    return self._newest(coming, span, columns, forming)
+
             return self._beside_journal(newest, named)
 
-        def load(partition: Partition, file: PartitionFile) -> _Loaded:
+        def load(partition: Partition, file: _File) -> _Loaded:
             first, last = max(span.first, partition.first), min(span.last, partition.last)
             rows = _load(file, first, last, columns, forming)
             return _Loaded(partition, file.metadata, first, rows)
 
-        return self._with_pending(load, span.first, span.last, named)
+        open_one = self._open_kept if self._keeps else self.open
+
+        def look(layout: Layout) -> list[_Loaded]:
+            return self._each_in(layout, load, span.first, span.last, open_one)
+
+        return self._beside_journal(look, named)
 
     def _newest(
         self,
-        layout: Layout,
+        coming: Iterator[tuple[Partition, _File]],
         span: TimeRange,
         columns: Collection[str] | None,
-        count: int,
         forming: Forming | None,
     ) -> list[_Loaded]:
         """Return the partitions that hold the newest bars of a range, in order of time.
 
-        They are opened from the last one backwards, and of each only the row groups are read that
+        They come from the last one backwards, and of each only the row groups are read that
         are needed. Rows of the journal cannot make that too few: they add bars, or replace some.
         Bars that were still forming may not be shown, so they do not count.
         """
         certain = span.last if forming is None else min(span.last, forming.ended)
         found: list[_Loaded] = []
-        with closing(self._backwards(layout, span)) as coming:
-            for partition, file in coming:
-                first, last = max(span.first, partition.first), min(span.last, partition.last)
-                first, count_in = _back_to(file.metadata.groups, first, min(last, certain), count)
-                rows = _load(file, first, last, columns, forming)
-                found.append(_Loaded(partition, file.metadata, first, rows))
-                count -= count_in
-                if count <= 0:
-                    break
-        if count > 0:  # all were opened
+        count = span.newest or 0
+        for partition, file in coming:
+            first, last = max(span.first, partition.first), min(span.last, partition.last)
+            first, count_in = _back_to(file.metadata.groups, first, min(last, certain), count)
+            rows = _load(file, first, last, columns, forming)
+            found.append(_Loaded(partition, file.metadata, first, rows))
+            count -= count_in
+            if count <= 0:
+                break
+        if count > 0:  # all were looked at
             found = [each._replace(since=span.first) for each in found]
         return found[::-1]
 
-    def _backwards(self, layout: Layout, span: TimeRange) -> Generator[OpenPartition, None, None]:
+    def _backwards(
+        self, layout: Layout, span: TimeRange
+    ) -> Generator[tuple[Partition, _File], None, None]:
         """Yield the partitions of a range, opened one by one, or the pieces of them that count."""
         partitions = _within(layout, span.first, span.last)
         if layout.overlap and overlapping(partitions):
@@ -188,7 +221,19 @@ class Series:
             return
         for partition in reversed(partitions):
             with _opened(self.disk, self.path(partition)) as file:
-                yield OpenPartition(partition, self._checked(partition, file))
+                yield partition, self._to_keep(partition, file)
+
+    def _kept_backwards(
+        self, layout: Layout, span: TimeRange
+    ) -> Generator[tuple[Partition, _File], None, None]:
+        """Yield the partitions of a range that are kept. Raises `NotKeptError` at another one."""
+        if layout.overlap:
+            raise NotKeptError
+        for partition in reversed(_within(layout, span.first, span.last)):
+            kept = self.decoded.partition(f"{self.folder}/{partition.name}")
+            if kept is None:
+                raise NotKeptError
+            yield partition, kept
 
     def coverage(self) -> Coverage:
         """Return first and last date and the number of bars, from the metadata alone."""
@@ -337,15 +382,36 @@ class Series:
     def _each_in(
         self,
         layout: Layout,
-        look: Callable[[Partition, PartitionFile], _Result],
+        look: Callable[[Partition, Any], _Result],
         first: int,
         last: int,
+        open_one: Callable[[Partition, Callable[[Partition, Any], _Result]], _Result] | None = None,
     ) -> list[_Result]:
         partitions = _within(layout, first, last)
         if layout.overlap and overlapping(partitions):
             with self.held(partitions) as held:
                 return [look(*piece) for piece in shown(held)]
-        return [self.open(partition, look) for partition in partitions]
+        open_one = self.open if open_one is None else open_one
+        return [open_one(partition, look) for partition in partitions]
+
+    def _open_kept(
+        self, partition: Partition, look: Callable[[Partition, Any], _Result]
+    ) -> _Result:
+        """Return what `look` returns for a partition that is kept decoded, or is from now on."""
+        kept = self.decoded.partition(f"{self.folder}/{partition.name}")
+        if kept is not None:
+            with suppress(NotKeptError):
+                return look(partition, kept)
+        with _opened(self.disk, self.path(partition)) as file:
+            return look(partition, self._to_keep(partition, file))
+
+    def _to_keep(self, partition: Partition, file: OpenFile) -> PartitionFile | Keeping:
+        """Return an open partition, of which what is decoded is kept if it can be."""
+        bars = self._checked(partition, file)
+        state = state_to_keep(file) if self._keeps else None
+        if state is None:
+            return bars
+        return Keeping(self.decoded, f"{self.folder}/{partition.name}", bars, state)
 
     def open(
         self, partition: Partition, look: Callable[[Partition, PartitionFile], _Result]
@@ -377,7 +443,7 @@ class Series:
             ]
 
     def _checked(self, partition: Partition, file: OpenFile) -> PartitionFile:
-        bars = bars_in(file)
+        bars = self.decoded.bars_in(file)
         bars.check_series(self.symbol, self.timeframe)
         bars.check_range(partition.first, partition.last)
         return bars
@@ -385,7 +451,7 @@ class Series:
     def open_at(self, path: Path, look: Callable[[PartitionFile], _Result]) -> _Result:
         """Return what `look` returns for a file of the series, whatever its name."""
         with _opened(self.disk, path) as file:
-            bars = bars_in(file)
+            bars = self.decoded.bars_in(file)
             bars.check_series(self.symbol, self.timeframe)
             return look(bars)
 
@@ -402,7 +468,7 @@ class Series:
 
 
 def _load(
-    file: PartitionFile,
+    file: _File,
     first: int,
     last: int,
     columns: Collection[str] | None,

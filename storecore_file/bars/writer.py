@@ -52,6 +52,7 @@ from storecore_file.bars.layout import (
     parsed,
     partition_of,
     split_last,
+    with_open_end,
 )
 from storecore_file.bars.overlaps import OpenPartition, clusters, gaps, older, shown
 from storecore_file.bars.parallel import in_parallel
@@ -60,7 +61,6 @@ from storecore_file.bars.partition import (
     Metadata,
     PartitionFile,
     encode,
-    keep,
 )
 from storecore_file.bars.recorded import Recorded
 from storecore_file.bars.series import Series
@@ -77,6 +77,7 @@ from storecore_file.rename_intent import RenamingError
 
 _log = logging.getLogger("storecore")
 _Result = TypeVar("_Result")
+_WRITERS = 4  # of the partitions of one series: one waits for the disk while another is encoded
 _SHARES = (100, 85, 70, 55, 120, 140)  # of PARTITION_ROWS, until all names are new
 Seen = tuple[list[str], list[Fingerprint | None]]
 Doubtful = Mapping[Partition, str]  # partitions that go to quarantine, and why
@@ -740,6 +741,7 @@ class SeriesWriter:
         dates = instants_of(filled.bars)
         if group.partition is None:
             cut = new_partitions(dates, group.low, group.high)
+            cut = with_open_end(cut, dates) if group.high == LATEST else cut
         else:
             cut = _cut(dates, group.partition, group.first, last)
             if not cut:
@@ -887,12 +889,8 @@ class SeriesWriter:
         seen = max((at for filled in changed for at in filled.instants()), default=0)
         replaced_bars = tuple(each for filled in changed for each in filled.replaced)
         past = Past(self._history.clock.take(seen), replaced_bars)
-        for filled in put:
-            path = self._series.path(filled.partition)
-            block, recorded = filled.recorded.written(past.instant)
-            content = self._encoded(filled, past.instant, block)
-            self._disk.stage(path, content, into)
-            keep(path, content, filled.bars, recorded)
+        in_parallel(partial(self._stage_one, past.instant, into), put, _WRITERS, few=2)
+        into.sort()  # by time, whichever thread was first
         kept = {filled.partition for filled in put}
         replaced = [
             partition
@@ -901,6 +899,13 @@ class SeriesWriter:
             and any(_overlap(partition, new.first, new.last) for new in kept)
         ]
         return list(map(self._series.path, replaced)), past
+
+    def _stage_one(self, instant: int, into: list[Staged], filled: _Filled) -> None:
+        path = self._series.path(filled.partition)
+        block, recorded = filled.recorded.written(instant)
+        content = self._encoded(filled, instant, block)
+        self._disk.stage(path, content, into)
+        self._series.decoded.hold(path, content, filled.bars, recorded)
 
     def _encoded(self, filled: _Filled, generation: int, block: bytes) -> bytes:
         others = [each.identity for each in filled.origins if each.name != filled.partition.name]

@@ -32,6 +32,7 @@ from storecore_file.fs.handles import (
     sync_data,
     write_all,
 )
+from storecore_file.fs.stat import NO_FILE, State, state_at
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _ADD = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -54,19 +55,25 @@ class Staged(NamedTuple):
 class Changed(NamedTuple):
     """When a file or folder had last changed (ns), and whether any change from then on shows.
 
-    A change shows when it gives another time than this: once the clock that the kernel keeps for
-    files, which ticks each 1 to 10 ms (an old file system's each 1 or 2 s), has gone on.
+    `at` has the times of modification and of change: a copy may bring back the first, but not the
+    second. A change shows when it gives another time than this: once the clock that the kernel
+    keeps for files, which ticks each 1 to 10 ms (an old file system's each 1 or 2 s), has gone on.
     """
 
-    at: int
+    at: tuple[int, int]
     settled: bool
 
     @classmethod
     def of(cls, path: Path | str) -> Changed:
         """Look at a file or folder. Raises `FileNotFoundError`."""
         now = time.time_ns()  # before the look: this thread may be held up after it
-        at = os.stat(path).st_mtime_ns  # noqa: PTH116 - the quicker, before every read
-        return cls(at, is_settled(at, now))
+        at = _times_of(path)
+        return cls(at, is_settled(at[0], now))
+
+
+def _times_of(path: Path | str) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116 - quicker than `Path`, before every read
+    return found.st_mtime_ns, found.st_ctime_ns
 
 
 def is_settled(at: int, now: int) -> bool:
@@ -77,7 +84,7 @@ def is_settled(at: int, now: int) -> bool:
 class _Listing(NamedTuple):
     """The names in a folder, and when it had last changed."""
 
-    changed: int
+    changed: tuple[int, int]
     names: list[str]
 
 
@@ -184,6 +191,21 @@ class Disk:
         if changed.settled:
             self._keep(path, _Listing(changed.at, listed))
         return listed
+
+    def listing(self, folder: str) -> tuple[State, list[str]] | None:
+        """Return the state of a folder and its names, if any later change gives another state.
+
+        None if there is no folder, if it cannot be listed, or if it has just changed.
+        """
+        now = time.time_ns()  # before the look
+        state = state_at(folder)
+        if state in (None, NO_FILE) or not is_settled(state[-1], now):
+            return None
+        try:
+            names = os.listdir(folder)  # noqa: PTH208 - names only
+        except (OSError, MemoryError):
+            return None
+        return (state, names) if state_at(folder) == state else None
 
     def _keep(self, folder: str, listing: _Listing) -> None:
         if len(self._listings) >= _LISTINGS:
@@ -491,7 +513,7 @@ def _steady_names(folder: Path | str, changed: Changed) -> Collection[str]:
     One is enough if the folder does not change while it runs, and any change would show.
     """
     first = os.listdir(folder)  # noqa: PTH208 - names only
-    if changed.settled and os.stat(folder).st_mtime_ns == changed.at:  # noqa: PTH116
+    if changed.settled and _times_of(folder) == changed.at:
         return first
     found, names = set[str](), set(first)
     for _ in range(_LISTED_AGAIN):

@@ -17,6 +17,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Self
@@ -143,6 +144,7 @@ class OpenFile:
     def __init__(self, path: Path) -> None:
         """Open a file. Raises `FileNotFoundError`, `StorageError` if it is no regular file."""
         self.path = path
+        self.looked_at = time.time_ns()  # before the look: this thread may be held up after it
         self._number, self.found = open_regular(path, READ)
         self.size = self.found.st_size
 
@@ -162,6 +164,15 @@ class OpenFile:
                 break
             content += more
         return content
+
+    def part(self, start: int, length: int) -> bytes:
+        """Return some bytes from `start` on, fewer if the file ends before."""
+        wanted, parts = max(min(length, self.size - start), 0), list[bytes]()
+        with os_errors(self.path, "read"):
+            while wanted and (part := os.pread(self._number, wanted, start)):
+                parts.append(part)
+                wanted, start = wanted - len(part), start + len(part)
+        return b"".join(parts)
 
     def fill(self, view: memoryview, start: int) -> None:
         """Read the bytes from `start` on into a view, which they fill."""

@@ -260,28 +260,69 @@ def whole_lines(content: bytes | None, is_whole: Callable[[bytes], bool]) -> lis
     return [line + b"\n" for line in lines] + ([] if last is None else [last])
 
 
-def iter_blocks(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
-    """Yield an open log in blocks of lines, as `whole_lines` returns them, some megabyte each."""
-    rest = b""
-    for start in range(0, file.size, _LARGE_BLOCK):
-        block = bytearray(min(_LARGE_BLOCK, file.size - start))
-        file.fill(memoryview(block), start)
-        lines, newline, rest = (rest + block).rpartition(b"\n")
-        if newline:
-            yield lines + newline
-    last = as_line(rest, is_whole)
-    if last is not None:
-        yield last
-
-
 def iter_lines(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
     """Yield the lines of an open log as `whole_lines` returns them, a block at a time."""
-    for block in iter_blocks(file, is_whole):
-        *lines, rest = block.split(b"\n")
-        for line in lines:
-            yield line + b"\n"
-        if rest:  # a last line whose newline is damaged
-            yield rest
+    for _, lines in line_blocks(file, is_whole, 0, file.size):
+        yield from lines
+
+
+def line_blocks(
+    file: OpenFile,
+    is_whole: Callable[[bytes], bool],
+    start: int,
+    end: int,
+    size: int = _LARGE_BLOCK,
+) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the lines of a part of an open log, those of some `size` bytes at a time.
+
+    Each list comes with its offset. `start` is that of a line; at `end` a line ends, or the log.
+    """
+    at, rest = start, list[bytes]()  # what is read of a line that goes on
+    for position in range(start, end, size):
+        block = file.part(position, min(size, end - position))  # less if a torn end was removed
+        first, *lines = block.split(b"\n")
+        rest.append(first)
+        if lines:
+            whole = [line + b"\n" for line in (b"".join(rest), *lines[:-1])]
+            yield at, whole
+            at, rest = position + len(block) - len(lines[-1]), lines[-1:]
+    last = as_line(b"".join(rest), is_whole)
+    if last is not None:
+        yield at, [last]
+
+
+def iter_blocks(file: OpenFile, is_whole: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """Yield the lines of an open log as `whole_lines` returns them, some megabyte at a time."""
+    at = 0
+    while block := lines_from(file, is_whole, at, _LARGE_BLOCK):
+        yield block
+        at += len(block)
+
+
+def lines_from(file: OpenFile, is_whole: Callable[[bytes], bool], at: int, size: int) -> bytes:
+    """Return whole lines of an open log from the beginning of one on, `size` bytes or less.
+
+    It is more if the first line is longer, and nothing at the end of the log.
+    """
+    while True:
+        content = file.part(at, size)
+        end = content.rfind(b"\n") + 1
+        if len(content) < size:
+            return content[:end] + (as_line(content[end:], is_whole) or b"")
+        if end:
+            return content[:end]
+        size *= 4
+
+
+def last_line_in(file: OpenFile, is_whole: Callable[[bytes], bool]) -> bytes | None:
+    """Return the last whole line of an open log, read from its end; None if there is none."""
+    length = _BLOCK
+    while True:
+        start = max(0, file.size - length)
+        *lines, tail = file.part(start, file.size - start).split(b"\n")
+        if start == 0 or len(lines) > 1:
+            return as_line(tail, is_whole) or (lines[-1] + b"\n" if lines else None)
+        length *= 4
 
 
 def last_line(path: Path, is_whole: Callable[[bytes], bool]) -> bytes | None:

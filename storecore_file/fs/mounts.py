@@ -30,14 +30,22 @@ def file_system(path: Path) -> str | None:
     return found[1]
 
 
-def warn_of_network(folder: Path) -> None:
-    """Warn, once for a store, if its folder lies on a network file system."""
+def is_on_network(folder: Path) -> bool:
+    """Return whether a folder is known to lie on a network file system."""
     kind = file_system(folder)
-    if kind is not None and _NETWORK.fullmatch(kind):
-        _log.warning(
-            "%s lies on a network file system (%s): that writers on several machines keep apart, "
-            "and that what was written survives a power loss, is up to its server and is not "
-            "promised here",
-            folder,
-            kind,
-        )
+    return kind is not None and _NETWORK.fullmatch(kind) is not None
+
+
+def warn_of_network(folder: Path) -> bool:
+    """Return whether a store's folder lies on a network file system, and warn of it once."""
+    kind = file_system(folder)
+    if kind is None or not _NETWORK.fullmatch(kind):
+        return False
+    _log.warning(
+        "%s lies on a network file system (%s): that writers on several machines keep apart, "
+        "and that what was written survives a power loss, is up to its server and is not "
+        "promised here",
+        folder,
+        kind,
+    )
+    return True

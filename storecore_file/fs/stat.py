@@ -103,7 +103,7 @@ def fingerprint(path: Path | str) -> Fingerprint | None:
         found = os.stat(path)  # noqa: PTH116 - quicker than `Path`
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise_storage_error(error, Path(path), "look at")
     return fingerprint_of(found)
 
@@ -111,3 +111,32 @@ def fingerprint(path: Path | str) -> Fingerprint | None:
 def fingerprint_of(found: os.stat_result) -> Fingerprint:
     """Return the fingerprint of a file that was looked at."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+State = tuple[int, int, int, int, int]
+"""Device, inode, bytes, time of modification and time of change of a file or folder (ns)."""
+
+
+NO_FILE: State = (0, 0, 0, 0, 0)
+
+
+def state_of(found: os.stat_result) -> State:
+    """Return the state of a file that was looked at.
+
+    Any change gives another one, if it comes later than the clock of the file system takes to go on
+    (`fs.disk.is_settled`): nobody can set the time of change.
+    """
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def state_at(path: str) -> State | None:
+    """Return the state of the file or folder at a path, `NO_FILE` if there is none.
+
+    None if it cannot be looked at: then a read of it raises the error.
+    """
+    try:
+        return state_of(os.stat(path))  # noqa: PTH116 - quicker than `Path`
+    except FileNotFoundError:
+        return NO_FILE
+    except (OSError, MemoryError):
+        return None

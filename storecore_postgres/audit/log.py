@@ -7,6 +7,7 @@ head, reads it and appends after it. So writers on all machines take turns.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import count
@@ -16,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from storecore.audit.chain import LogFile, follow
+from storecore.audit.chain import follow
 from storecore.audit.context import needs_newer_release
 from storecore.audit.records import (
     Link,
@@ -78,6 +79,46 @@ class _Indexed(Struct):
 
 
 _INDEXED = msgspec.json.Decoder(_Indexed)
+
+
+class _Table:
+    """The table of a log as the lines of a file, of which one page is in memory at a time.
+
+    `page_after` returns the rows after a number, and `misplaced` the finding about one, or None;
+    `hidden` is the first such finding. The pages that were read begin at the offsets `_starts`,
+    after the records `_numbers`. A chain is followed once; what looks back reads pages again.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        page_after: Callable[[int], Sequence[Row]],
+        misplaced: Callable[..., Finding | None],
+    ) -> None:
+        self.place = place
+        self.hidden: Finding | None = None
+        self._page_after = page_after
+        self._misplaced = misplaced
+        self._starts = [0]
+        self._numbers = [0]
+        self._read: tuple[int, bytes] = (-1, b"")  # a page, and its lines
+
+    def window(self, at: int) -> tuple[bytes, int]:
+        """Return the lines of the page with an offset, and the position of the offset in them."""
+        page = bisect_right(self._starts, at) - 1
+        if self._read[0] != page:
+            self._read = page, self._lines_of(page)
+        return self._read[1], at - self._starts[page]
+
+    def _lines_of(self, page: int) -> bytes:
+        rows = self._page_after(self._numbers[page])
+        lines = b"".join(_line(row[-1]) for row in rows)
+        if rows and page + 1 == len(self._starts):
+            self._starts.append(self._starts[page] + len(lines))
+            self._numbers.append(rows[-1][0])
+            found = (self._misplaced(*row) for row in rows)
+            self.hidden = self.hidden or next((each for each in found if each), None)
+        return lines
 
 
 class PostgresLog(AuditLog):
@@ -144,14 +185,10 @@ class PostgresLog(AuditLog):
         """Follow the chain; return its end and its first break, or the findings about its head."""
         # The head is read first: records that are appended meanwhile are beyond it, not missing.
         known = self.chain_head.known()
-        lines, hidden = [], None
-        for row in self._rows_after(0):
-            lines.append(_line(row[-1]))
-            hidden = hidden or self._misplaced(*row)
-        log = LogFile(self._table, b"".join(lines))
+        table = _Table(self._table, self._page_after, self._misplaced)
         named = [known.head] if known.head is not None and known.head.seq else []
-        end, broken = follow([log], named)
-        first = broken or hidden
+        end, broken = follow([table], named)
+        first = broken or table.hidden
         return end, [first] if first else self.chain_head.findings(known, end)
 
     def _append_locked(self, bodies: Sequence[bytes]) -> Link | None:
@@ -224,6 +261,9 @@ class PostgresLog(AuditLog):
     def _rows_after(self, seq: int) -> Iterator[Row]:
         what = f"reading {self.name}"
         return pages(self._database, what, self._after, [seq], lambda row: [row[0]])
+
+    def _page_after(self, seq: int) -> Sequence[Row]:
+        return self._database.rows(f"reading {self.name}", self._after, [seq])
 
     def _misplaced(
         self, seq: int, day: date, strategy: str, logged_at: bytes, record: str

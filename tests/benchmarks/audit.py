@@ -1,4 +1,4 @@
-"""Measures the audit log: `python tests/benchmarks/audit.py [ROUNDS]`.
+"""Measures the audit log: `python tests/benchmarks/audit.py [ROUNDS] [RECORDS]`.
 
 Printed are the rate of durable `log_decision` calls beside a bare loop of write and fdatasync of
 lines as long; of 16 threads beside one thread; of batches without syncs; and the time to verify a
@@ -89,14 +89,15 @@ def log(store) -> None:
     store.log_decision("value", DECISION)
 
 
-def batched(folder: str, rounds: int) -> None:
-    """Log batches that the operating system is left to write, then verify a million records."""
+def batched(folder: str, rounds: int, records: int = 1_000_000) -> None:
+    """Log batches that the operating system is left to write, then verify so many records."""
     store = storecore.open_store("file", base_path=folder, durability="os")
     batch = [DECISION] * BATCH
-    rates = [rate(lambda: store.log_decisions("value", batch), 100) for _ in range(rounds)]
+    times = min(100, records // BATCH)
+    rates = [rate(lambda: store.log_decisions("value", batch), times) for _ in range(rounds)]
     print(f'log_decisions, durability="os" {statistics.median(rates) * BATCH:,.0f} records/s')
-    while store.verify_audit().checked < 1_000_000:
-        rate(lambda: store.log_decisions("value", batch), 100)
+    while store.verify_audit().checked < records:
+        rate(lambda: store.log_decisions("value", batch), times)
     begin = time.perf_counter()
     report = store.verify_audit()
     print(f"verify_audit, {report.checked:,} records: {time.perf_counter() - begin:.1f} s")
@@ -105,7 +106,8 @@ def batched(folder: str, rounds: int) -> None:
 def main() -> None:
     """Run all of it."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    for measure in (durable, batched):
+    records = [int(each) for each in sys.argv[2:3]]
+    for measure in (durable, lambda folder, rounds: batched(folder, rounds, *records)):
         with tempfile.TemporaryDirectory(dir=".") as folder:
             measure(folder, rounds)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from chart import bar_chart
+from chart import draw
 from peers import Arctic, Bare, Duck, Months, Sqlite, Storecore
 from timing import END, START, YEAR, in_turn
 from universe import DAY, bar_table, names, one_day, random_columns, weekdays
@@ -48,7 +48,7 @@ def beside(
 
 
 def main() -> None:
-    """Measure everything and print a table; draw a chart where one is asked for."""
+    """Measure everything and print a table; draw a chart, light and dark, if one is asked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--symbols", type=int, default=500)
     parser.add_argument("--days", type=int, default=5_040)
@@ -60,7 +60,7 @@ def main() -> None:
         asked = "" if figure.asked is None else f"(asked: {figure.asked:g})"
         print(f"{figure.work:45} {figure.beside:22} {figure.ratio:7.2f} x {asked}")
     if options.chart:
-        options.chart.write_text(bar_chart([figure for figure in figures if figure.asked]))
+        draw(options.chart, [figure for figure in figures if figure.asked])
 
 
 def measure(folder: Path, count: int, days: int) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""Measures durable events: `python tests/benchmarks/events.py [EVENTS]`.
+"""Measures durable events: `python tests/benchmarks/events.py [EVENTS] [OF_A_DAY]`.
 
 The first figure is the rate of `write_event` beside a bare loop of write and fdatasync of lines as
 long, in turn, on the same disk. The second is what an append to a day of a million events costs
@@ -48,6 +48,7 @@ def compare(first, second, times: int) -> tuple[float, float, float]:
 def main() -> None:
     """Run both comparisons and print a line for each."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
+    lines = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
     with tempfile.TemporaryDirectory(dir=".") as folder:
         store = storecore.open_store("file", base_path=folder)
         store.write_event(make_event(1))
@@ -67,13 +68,13 @@ def main() -> None:
 
         big = Path(folder) / "events" / "2026-01-02.jsonl"
         store.write_event(make_event(2))
-        grow(big, 1_000_000)
+        grow(big, lines)
         *_, ratio = compare(
             lambda: store.write_event(make_event(2)),
             lambda: store.write_event(make_event(3)),
             times,
         )
-        print(f"append to a day of 1,000,000 events: {ratio:.2f} times that to a new day")
+        print(f"append to a day of {lines:,} events: {ratio:.2f} times that to a new day")
 
 
 def grow(day: Path, lines: int) -> None:

@@ -1,4 +1,4 @@
-"""Measures `import storecore` beside bare Python: `python tests/benchmarks/importing.py`."""
+"""Measures `import storecore` beside Python: `python tests/benchmarks/importing.py [ROUNDS]`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def seconds(statement: str) -> float:
 
 def main() -> None:
     """Run the statements in turn and print the median of each beside bare Python's."""
-    rounds = [{name: seconds(code) for name, code in STATEMENTS.items()} for _ in range(ROUNDS)]
+    turns = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    rounds = [{name: seconds(code) for name, code in STATEMENTS.items()} for _ in range(turns)]
     medians = {name: statistics.median(each[name] for each in rounds) for name in STATEMENTS}
     for name, median in medians.items():
         print(f"{name:32} {1e3 * median:6.1f} ms  {median / medians['bare Python']:.2f} x")

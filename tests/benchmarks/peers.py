@@ -46,7 +46,8 @@ class Arctic:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.kept = arcticdb.Arctic(f"lmdb://{folder}?map_size=4GB").create_library("bars")
+        arctic = arcticdb.Arctic(f"lmdb://{folder}?map_size=4GB")
+        self.kept = arctic.get_library("bars", create_if_missing=True)
 
     def write(self, table: pa.Table) -> None:
         frames = _frames(table)
@@ -80,7 +81,7 @@ class Duck:
     """DuckDB's own file, one table sorted by symbol and date."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.file = duckdb.connect(str(folder / "bars.duckdb"))
 
@@ -94,7 +95,23 @@ class Duck:
         query = (
             "SELECT * FROM bars WHERE symbol IN ? AND date BETWEEN ? AND ? ORDER BY symbol, date"
         )
-        return self.file.execute(query, [listed, start, end]).to_arrow_table()
+        return self.file.sql(query, params=[listed, start, end]).to_arrow_table()
+
+
+class OverFiles:
+    """DuckDB on the files of a store, which it reads as anyone may."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = duckdb.connect()
+        self.files = f"{folder}/prices/*/*.parquet"
+
+    def read(self, symbols, start: datetime, end: datetime) -> pa.Table:
+        listed = [symbols] if isinstance(symbols, str) else symbols
+        query = (
+            "SELECT * FROM read_parquet(?) WHERE symbol IN ? AND date BETWEEN ? AND ? "
+            "ORDER BY symbol, date"
+        )
+        return self.file.sql(query, params=[self.files, listed, start, end]).to_arrow_table()
 
 
 class Sqlite:
@@ -120,6 +137,11 @@ class Sqlite:
         span = [int(np.datetime64(bound, "us").astype("i8")) for bound in (start, end)]
         query = "SELECT * FROM bars WHERE symbol = ? AND date BETWEEN ? AND ? ORDER BY date"
         return [self.file.execute(query, (symbol, *span)).fetchall() for symbol in listed]
+
+    def columns(self, symbol: str, start: datetime, end: datetime) -> pa.Table:
+        (rows,) = self.read(symbol, start, end)
+        columns = zip(*rows, strict=True)
+        return pa.table(dict(zip(("symbol", "date", *FIELDS), map(pa.array, columns), strict=True)))
 
 
 class Bare:

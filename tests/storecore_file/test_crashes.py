@@ -57,6 +57,7 @@ class Calls:
 @pytest.fixture
 def calls(monkeypatch, small):
     monkeypatch.setattr(collection, "WRITERS", 1)
+    monkeypatch.setattr("storecore_file.bars.writer._WRITERS", 1)
     monkeypatch.setattr("storecore_file.bars.parallel._FEW", 100)  # in this thread, in one order
     return Calls(monkeypatch)
 
@@ -232,7 +233,7 @@ def test_the_cases_call_the_system(case):
     ("error", "only"),
     [
         (OSError(errno.EIO, "I/O error"), True),
-        (Killed(), False),
+        pytest.param(Killed(), False, marks=SOAK),
         pytest.param(OSError(errno.ENOSPC, "No space left on device"), False, marks=SOAK),
         pytest.param(KeyboardInterrupt(), True, marks=SOAK),
     ],

@@ -9,7 +9,6 @@ FORKING = """if True:
     from datetime import datetime
     from storecore import PriceBar
     from storecore_file import FileDataStore
-    import storecore_file.bars.partition as partition
 
     store = FileDataStore(sys.argv[1])
     bar = PriceBar("A", datetime(2026, 1, 5), 1.0, 1.0, 1.0, 1.0, 1)
@@ -17,7 +16,7 @@ FORKING = """if True:
     held, done = threading.Event(), threading.Event()
 
     def hold():
-        with store._bars._journal._reading, partition._kept._lock:
+        with store._bars._journal._reading, store._bars._decoded._lock:
             held.set()
             done.wait()
 

@@ -212,8 +212,10 @@ def filled(tmp_path_factory):
     """A folder with a store in which each kind of file is, its journal not flushed."""
     base = tmp_path_factory.mktemp("format") / "data"
     store = FileDataStore(base_path=base, durability="os")
-    fill(store)
-    leave_leftovers(store, base)
+    with pytest.MonkeyPatch.context() as patch:  # so that a short log has an index
+        patch.setattr("storecore_file.events.index.BLOCK", 300)
+        fill(store)
+        leave_leftovers(store, base)
     return base
 
 
@@ -330,20 +332,39 @@ def test_the_members_of_a_record_are_those_of_the_page(copied, number, log):
 
 def test_the_members_of_the_metadata_of_a_sealed_day_are_those_of_the_page(filled):
     (path,) = filled.glob("events/*.parquet")
-    metadata = json.loads(pq.read_metadata(path).metadata[b"storecore"])
-    every = members("Sealed days", 1)
-    assert list(metadata) == [each for each in every if each != "places"]
+    assert list(day_metadata(path.read_bytes())) == members("Sealed days", 1)
 
 
-def test_places_are_members_of_a_sealed_day_as_the_page_says_once_one_is_missing(tmp_path):
+def test_a_sealed_day_whose_events_are_all_there_has_no_highest_change(tmp_path):
     day = datetime(2026, 1, 5, tzinfo=UTC)
     with FileDataStore(base_path=tmp_path) as store:
         store.write_events([Event(each, None, day, day, "feed", {}) for each in "abc"])
+        store.compact()
+        (path,) = tmp_path.glob("events/*.parquet")
+        assert "changed" not in day_metadata(path.read_bytes())
         store.delete_events(day, day, ["b"])
-    (path,) = tmp_path.glob("events/*.parquet")
-    metadata = json.loads(pq.read_metadata(path).metadata[b"storecore"])
-    assert list(metadata) == members("Sealed days", 1)
-    assert metadata["places"] == [1, 2]
+    assert day_metadata(path.read_bytes())["changed"] == 2
+
+
+def test_the_members_of_an_index_are_those_of_the_page(tmp_path):
+    day = datetime(2026, 1, 5, tzinfo=UTC)
+    with FileDataStore(base_path=tmp_path) as store:
+        store.write_events([Event("a", None, day, day, "feed", {"x": "x" * 999})] * 200)
+    (path,) = tmp_path.glob("events/.*.index")
+    lines = whole_lines(path, unsealed)
+    every = members("The index of an open day", 0)
+    assert [[*line, "crc32"] for line in lines] == [every] * len(lines)
+    content = (tmp_path / "events" / "2026-01-05.jsonl").read_bytes()
+    for line in lines:
+        block = content[line["start"] : line["end"]]
+        assert line["probe"] == crc32(block[-4096:])
+        assert block.count(b"\n") == line["last"] - line["first"] + 1
+
+
+def day_metadata(content):
+    footer = len(content) - 8 - struct.unpack("<I", content[-8:-4])[0]
+    size = struct.unpack("<I", content[footer - 8 : footer - 4])[0]
+    return json.loads(content[footer - 8 - size : footer - 8])
 
 
 def test_the_defaults_of_metadata_are_those_of_the_page():
@@ -425,13 +446,13 @@ def test_each_constant_is_that_of_the_code(name, value, module):
 def test_the_versions_are_those_of_the_code(filled):
     rows = [[row[0], row[1].partition(" ")[0]] for row in tables("Versions and compatibility")[0]]
     (path,) = filled.glob("events/*.parquet")
-    day = json.loads(pq.read_metadata(path).metadata[b"storecore"])["version"]
+    day = day_metadata(path.read_bytes())["version"]
     partition = import_module("storecore_file.bars.partition").VERSION
     store = import_module("storecore_file.store_format")
     assert rows == [
         *(["store", str(number)] for number in range(store.OLDEST, store.FORMAT + 1)),
         *(["partition metadata", str(number)] for number in range(2, partition + 1)),
-        ["sealed day of events", str(day)],
+        *(["sealed day of events", str(number)] for number in range(1, day + 1)),
     ]
 
 
@@ -790,13 +811,27 @@ class Reader:
             return 0, []
         content = path.read_bytes()
         footer = len(content) - 8 - struct.unpack("<I", content[-8:-4])[0]
-        checksum = struct.unpack("<I", content[footer - 4 : footer])[0]
-        assert crc32(content[: footer - 4] + content[footer:]) == checksum
-        table = pq.read_table(BytesIO(content))
-        rows = [{**row, "payload": json.loads(row["payload"])} for row in table.to_pylist()]
-        return json.loads(table.schema.metadata[b"storecore"])["through"], [
-            row | {name: stamp(row[name]) for name in ("timestamp", "ingested_at")} for row in rows
-        ]
+        size, checksum = struct.unpack("<II", content[footer - 8 : footer])
+        known = pq.read_metadata(BytesIO(content)).metadata or {}
+        if b"storecore" in known:  # version 1
+            assert crc32(content[: footer - 4] + content[footer:]) == checksum
+            return json.loads(known[b"storecore"])["through"], self.rows_of(content)
+        start = footer - 8 - size
+        assert crc32(content[start : footer - 4] + content[footer:]) == checksum
+        metadata, at = json.loads(content[start : footer - 8]), 4
+        for *_, length, chunk_checksum, _, _ in metadata["groups"]:
+            assert crc32(content[at : at + length]) == chunk_checksum
+            at += length
+        assert at == start
+        return metadata["through"], self.rows_of(content)
+
+    def rows_of(self, content):
+        rows = pq.read_table(BytesIO(content)).to_pylist()
+        for row in rows:
+            row.pop("n", None)
+            row |= {name: stamp(row[name]) for name in ("timestamp", "ingested_at")}
+            row["payload"] = json.loads(row["payload"])
+        return rows
 
     def states(self):
         found = {}
@@ -1006,16 +1041,27 @@ class Writer:
                 pa.field("ingested_at", stamp_type, False),
                 pa.field("source", pa.string(), False),
                 pa.field("payload", pa.string(), False),
-            ],
-            {"storecore": compact({"version": 1, "through": len(events)})},
+                pa.field("recorded", pa.int64()),
+                pa.field("n", pa.int64(), False),
+            ]
         )
-        rows = [{**each, "payload": compact(each["payload"]).decode()} for each in events]
+        rows = [
+            {**each, "payload": compact(each["payload"]).decode(), "n": number}
+            for number, each in enumerate(events, 1)
+        ]
+        rows.sort(key=lambda row: row["timestamp"])
         sink = BytesIO()
-        pq.write_table(pa.Table.from_pylist(rows, schema), sink, write_page_checksum=True)
+        pq.write_table(
+            pa.Table.from_pylist(rows, schema), sink, write_page_checksum=True, store_schema=False
+        )
         content = sink.getvalue()
         footer = len(content) - 8 - struct.unpack("<I", content[-8:-4])[0]
-        checksum = struct.pack("<I", crc32(content))
-        self.put(f"events/{day}.parquet", content[:footer] + checksum + content[footer:])
+        first, last = (micros(rows[at]["timestamp"]) for at in (0, -1))
+        group = [len(rows), first, last, footer - 4, crc32(content[4:footer]), None, None]
+        text = compact({"version": 2, "through": len(events), "groups": [group]})
+        text += struct.pack("<I", len(text))
+        checksum = struct.pack("<I", crc32(text + content[footer:]))
+        self.put(f"events/{day}.parquet", content[:footer] + text + checksum + content[footer:])
 
     def audit(self, log, day, bodies):
         lines, end = b"", ""

@@ -153,15 +153,15 @@ def test_a_line_that_goes_on_in_another_file_meanwhile_is_not_missing(
     other = log.with_name(f"{date.fromisoformat(log.stem) + timedelta(1)}.jsonl")
     log.write_bytes(first)
     other.write_bytes(third)
-    real = Disk.read
+    real = Disk.opened
 
-    def then_written(disk, path, start=0):
-        content = real(disk, path, start)
+    def then_written(disk, path):
+        file = real(disk, path)
         if path == other:
             log.write_bytes(first + second)
-        return content
+        return file
 
-    monkeypatch.setattr(Disk, "read", then_written)
+    monkeypatch.setattr(Disk, "opened", then_written)
     report = store.verify_audit()
     assert report.ok
     assert report.heads["decisions"] != GENESIS.hash

@@ -16,6 +16,7 @@ from storecore import Event, FundamentalData, PriceBar
 from storecore.errors import CorruptData, InvalidData, LockTimeout, StorageError
 from storecore_file import FileDataStore
 from storecore_file.bars.collection import Bars, JournaledError
+from storecore_file.bars.decoded import Decoded
 from storecore_file.bars.originals import _end_of
 from storecore_file.bars.series import Series
 from storecore_file.events.collection import Events
@@ -180,9 +181,14 @@ def test_a_symbol_of_one_kind_is_renamed_in_a_store_that_lacks_others(base, writ
         assert store.verify().ok
 
 
-def test_an_older_release_refuses_a_store_in_which_a_symbol_was_renamed(filled, base):
-    filled.rename_symbol("FB", "META")
-    assert b'"format":3' in (base / ".storecore").read_bytes()
+@pytest.mark.parametrize(("with_events", "number"), [(False, 3), (True, 4)])
+def test_an_older_release_refuses_a_store_in_which_a_symbol_was_renamed(base, with_events, number):
+    with FileDataStore(base) as store:
+        store.write_bars("FB", [PriceBar("FB", JAN_5, 1.0, 1.0, 1.0, 1.0, 1.0)])
+        if with_events:
+            store.write_event(event("FB", 0))
+        store.rename_symbol("FB", "META")
+    assert b'"format":%d' % number in (base / ".storecore").read_bytes()
 
 
 def test_deleted_events_and_late_ones_keep_their_days(filled):
@@ -417,17 +423,17 @@ def test_d4_a_rename_beside_writers_and_readers_loses_nothing(filled, base):
 
 
 def test_b4_events_that_are_renamed_while_they_are_read_are_read_again(filled, base, monkeypatch):
-    real = Events._day
+    real = Events._answer
 
-    def day(self, name):
-        found = real(self, name)
-        monkeypatch.setattr(Events, "_day", real)
+    def answer(self, *given):
+        found = real(self, *given)
+        monkeypatch.setattr(Events, "_answer", real)
         with FileDataStore(base) as other, monkeypatch.context() as patch:
             patch.setattr(Renaming, "_finish", lambda self, intent: None)
             other.rename_symbol("FB", "META")
         return found
 
-    monkeypatch.setattr(Events, "_day", day)
+    monkeypatch.setattr(Events, "_answer", answer)
     assert {each.symbol for each in filled.read_events()} == {"META", "AAPL", None}
 
 
@@ -622,6 +628,24 @@ def test_d4_a_document_that_the_new_name_gets_before_the_mark_is_never_replaced(
     assert list(base.rglob(MARK)) == []
 
 
+def test_a_rename_looks_at_no_folder_of_another_symbol(filled, base, monkeypatch):
+    """Its cost would grow with the number of symbols."""
+    for symbol in ("AAPL", "MSFT"):
+        filled.write_bars(symbol, bars(symbol, range(3)))
+        filled.write_fundamental(symbol, filing(symbol, 0))
+    filled.compact()
+    seen, real = set(), Disk.names
+
+    def names(self, folder):
+        seen.add(Path(folder).relative_to(base).parts)
+        return real(self, folder)
+
+    monkeypatch.setattr(Disk, "names", names)
+    filled.rename_symbol("FB", "META")
+    assert ("prices", "META") in seen
+    assert {each for each in seen if {"AAPL", "MSFT"} & {*each}} == set()
+
+
 def test_d6_partitions_of_another_state_refuse_a_rename_until_they_are_brought_together(
     store, base, tmp_path
 ):
@@ -649,19 +673,25 @@ def test_d6_partitions_of_another_state_refuse_a_rename_until_they_are_brought_t
 def test_b4_a_table_of_symbols_that_is_read_across_a_rename_has_one_of_both_names(
     filled, base, monkeypatch, first, second
 ):
-    """Seen again by the same store object, which has kept what it saw of the record."""
-    real = Series.load
+    """Seen again by the same store object, which has kept what it saw of the record, and bars."""
+    names = []
+
+    def before_the_rename(read):
+        def found(*given, **options):
+            bars = read(*given, **options)
+            if names:
+                with FileDataStore(base) as other:
+                    other.rename_symbol(*names.pop())
+            return bars
+
+        return found
+
+    for owner, read in [(Series, "load"), (Decoded, "pieces")]:  # which one, the clock decides
+        monkeypatch.setattr(owner, read, before_the_rename(getattr(owner, read)))
     for old, new in [("FB", "META"), ("META", "FB")]:
-
-        def load(self, *given, old=old, new=new, **options):
-            found = real(self, *given, **options)
-            monkeypatch.setattr(Series, "load", real)
-            with FileDataStore(base) as other:
-                other.rename_symbol(old, new)
-            return found
-
-        monkeypatch.setattr(Series, "load", load)
+        names.append((old, new))
         assert {*filled.read_bar_table([first, second])["symbol"].to_pylist()} == {new}
+        assert names == []
         assert filled.read_bar_table([first, second]).num_rows == 75
 
 

@@ -428,12 +428,59 @@ def test_a_deletion_that_was_killed_is_finished_by_the_next_write(
 def test_history_that_cannot_be_removed_yet_is_no_error(store, folder, monkeypatch, caplog):
     saved(store, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(Disk, "hidden", lambda self, folder: (_ for _ in ()).throw(StorageError("x")))
+        patch.setattr(Disk, "remove", lambda self, *paths: (_ for _ in ()).throw(StorageError("x")))
         assert store.delete_strategy_state("value") is True
     assert "is removed by the next save" in caplog.text
     saved(store, 1)
     assert versions(store) == [4]
     assert hidden(folder) == []
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+    """The calls of the system that list a folder or look at a file, from now on."""
+    calls = []
+
+    def watch(name, real):
+        def call(*args, **kwargs):
+            calls.append(name)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ("listdir", "scandir", "stat", "lstat"):
+        watch(name, getattr(os, name))
+    return calls
+
+
+def test_the_work_of_a_deletion_does_not_grow_with_the_number_of_strategies(store, looked_at):
+    counts = []
+    for others in (1, 30):
+        for number in range(others):
+            store.save_strategy_state(f"other{number}", {})
+        saved(store, 3, f"value{others}")
+        looked_at.clear()
+        store.delete_strategy_state(f"value{others}")
+        counts.append(len(looked_at))
+        assert not {"listdir", "scandir"} & set(looked_at)
+    assert counts[0] == counts[1]
+
+
+def test_versions_of_a_store_that_kept_more_go_with_the_state(base, folder):
+    with FileDataStore(base, state_versions=20) as store:
+        saved(store, 20)
+    for gap in range(12, 16):  # one less than a store keeps versions
+        (folder / f".value.json.{gap}").unlink()
+    with FileDataStore(base, state_versions=1) as store:
+        store.delete_strategy_state("value")
+    assert hidden(folder) == [".value.json.deleted"]
+
+
+def test_versions_far_below_those_that_are_restored_do_not_stay(store, folder):
+    saved(store, 9)
+    store.restore_state("value", [StateVersion(100, {"n": 100})], expect=9)
+    assert hidden(folder) == []
+    assert versions(store) == [100]
 
 
 def test_d2_a_state_whose_deletion_is_not_durable_is_still_there(store, failing):

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 import storecore
-from storecore import Action, Decision, FundamentalData, Order, OrderResult, StorageError
+from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, StorageError
 from storecore_file import FileDataStore
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.logs import NumberedLog
@@ -141,10 +141,10 @@ def test_a_store_without_new_members_has_the_bytes_of_the_release_before(base):
 
 def test_a_number_that_another_process_has_raised_is_not_lowered(base, monkeypatch):
     with FileDataStore(base) as store:
-        monkeypatch.setattr("storecore_file.store_format.FORMAT", 4)
-        (base / ".storecore").write_bytes(sealed(b'{"format":4}'))
+        monkeypatch.setattr("storecore_file.store_format.FORMAT", 5)
+        (base / ".storecore").write_bytes(sealed(b'{"format":5}'))
         store.log_order("value", order(DESK), FILLED)
-    assert number_of(base) == 4
+    assert number_of(base) == 5
 
 
 def test_a_store_that_a_newer_release_has_taken_over_meanwhile_takes_no_new_members(base):
@@ -176,4 +176,70 @@ def test_the_release_before_opens_a_store_without_new_members_and_refuses_one_wi
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("storecore_file.store_format.FORMAT", 2)
         with pytest.raises(StorageError, match=r"has format 3.*reads up to 2"):
+            FileDataStore(base)
+
+
+# A sealed day of events whose rows are sorted. The release that made the store 0.1.0-d reads up to
+# format 3, and took such a day for damage: its `repair` would have moved the day into quarantine.
+
+MONDAY = datetime(2026, 1, 5)
+FIRST_WITH_HISTORY = 3  # the format that 0.1.0-d reads
+
+
+def event(symbol="AAPL"):
+    return Event("split", symbol, MONDAY, MONDAY, "feed", {"ratio": 4})
+
+
+SEALS_A_DAY = {
+    "sealing": lambda store: store.compact(),
+    "deleting": lambda store: store.delete_events(MONDAY, MONDAY, symbols=["AAPL"]),
+    "renaming": lambda store: store.rename_symbol("AAPL", "NEW.X"),
+}
+
+
+@pytest.fixture(params=sorted(path.name for path in RELEASES.glob("0*")))
+def any_released(request, tmp_path):
+    return shutil.copytree(RELEASES / request.param, tmp_path / "data")
+
+
+@pytest.mark.parametrize("seal", SEALS_A_DAY.values(), ids=SEALS_A_DAY)
+def test_a_day_of_events_that_is_sealed_raises_the_number_of_any_store(any_released, seal):
+    with FileDataStore(any_released) as store:
+        store.write_events([event(), event("MSFT")])
+        before = number_of(any_released)
+        seal(store)
+        assert (before < 4, number_of(any_released)) == (True, 4)
+        assert store.verify().findings == ()
+
+
+def test_a_store_whose_events_are_not_sealed_opens_in_the_release_before(base):
+    with FileDataStore(base) as store:
+        store.write_events([event(), event("MSFT")])
+        store.delete_events(MONDAY, MONDAY, symbols=["IBM"])
+        store.write_bars("AAPL", [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storecore_file.store_format.FORMAT", FIRST_WITH_HISTORY)
+        with FileDataStore(base) as store:
+            assert store.read_events(MONDAY, MONDAY) == [event(), event("MSFT")]
+
+
+def test_d1_the_number_is_durable_before_a_day_is_sealed(base, monkeypatch):
+    replaced, replace_file = [], Disk.replace
+    monkeypatch.setattr(
+        Disk, "replace", lambda *args: (replace_file(*args), replaced.append(args[1].name))[0]
+    )
+    with FileDataStore(base) as store:
+        store.write_event(event())
+        replaced.clear()
+        store.compact()
+    assert replaced == [".storecore", "2026-01-05.parquet"]
+
+
+def test_the_first_release_with_history_refuses_a_store_with_a_sealed_day(base):
+    with FileDataStore(base) as store:
+        store.write_event(event())
+        store.compact()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storecore_file.store_format.FORMAT", FIRST_WITH_HISTORY)
+        with pytest.raises(StorageError, match=r"has format 4.*reads up to 3; update storecore"):
             FileDataStore(base)

@@ -15,6 +15,7 @@ from storecore.errors import CorruptData
 from storecore_file import FileDataStore
 from storecore_file.audit import log as audit
 from storecore_postgres.audit import log as audit_log
+from storecore_postgres.rows import PAGE
 
 ALL = date.min, date.max
 
@@ -75,6 +76,61 @@ def test_a3_what_was_tampered_with_is_found(
     tamper(change)
     assert kinds(store) == [(kind, f'"{schema}".decisions{line}')]
     assert not store.verify().ok
+
+
+@pytest.fixture
+def pages_of_two(monkeypatch):
+    """Read two rows of a log at a time."""
+    statement = audit_log._AFTER.replace(str(PAGE), "2")
+    assert statement != audit_log._AFTER
+    monkeypatch.setattr(audit_log, "_AFTER", statement)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "line"),
+    [
+        ("UPDATE {log} SET record = '{{}}' WHERE seq = 4", "edited", ", line 4"),
+        ("DELETE FROM {log} WHERE seq = 3", "missing", ", line 3"),
+        ("DELETE FROM {log} WHERE seq > 4", "truncated", ""),
+        ("INSERT INTO {log} SELECT 7, day, strategy, logged_at, record FROM {log} WHERE seq = 2",
+         "duplicated", ", line 7"),
+        ("UPDATE {log} SET seq = CASE seq WHEN 2 THEN -5 ELSE -2 END WHERE seq IN (2, 5); "
+         "UPDATE {log} SET seq = -seq WHERE seq < 0", "reordered", ", line 2"),
+        ("UPDATE {heads} SET hash = repeat('0', 64)", "edited", ", line 6"),
+        ("UPDATE {log} SET seq = 60 WHERE seq = 6", "edited", ", seq 60"),
+    ],
+)  # fmt: skip
+def test_a3_what_was_tampered_with_is_found_over_pages(
+    pages_of_two, store, logged, tamper, schema, change, kind, line
+):
+    tamper(change)
+    assert kinds(store) == [(kind, f'"{schema}".decisions{line}')]
+
+
+def test_to_verify_a_log_holds_one_page_of_it(pages_of_two, store, decision, monkeypatch):
+    store.log_decisions("value", [decision()] * 9)
+    windows, real = [], audit_log._Table.window
+
+    def window(self, at):
+        windows.append(real(self, at)[0].count(b"\n"))
+        return real(self, at)
+
+    monkeypatch.setattr(audit_log._Table, "window", window)
+    assert store.verify_audit().checked == 9
+    assert max(windows) == 2
+
+
+def test_to_verify_a_log_reads_each_page_once(pages_of_two, store, decision, monkeypatch):
+    store.log_decisions("value", [decision()] * 9)
+    read, real = [], audit_log.PostgresLog._page_after
+
+    def page_after(self, seq):
+        read.append((self.name, seq))
+        return real(self, seq)
+
+    monkeypatch.setattr(audit_log.PostgresLog, "_page_after", page_after)
+    store.verify_audit()
+    assert [seq for name, seq in read if name == "decisions"] == [0, 2, 4, 6, 8, 9]
 
 
 def test_a_record_that_was_edited_is_not_read_as_if_it_were_none(store, logged, tamper):

@@ -92,9 +92,10 @@ class Columns(NamedTuple):
     """The positions of the fields of a bar in a row: `at` maps field to position.
 
     `clock` is the position of times of the day, if the dates are without. `ticks` is the column
-    whose volumes count if those of `at` are all zero. `replaced` is the column of symbols that
-    --symbol replaces. `extra` maps the name of a further column to
-    its position; `ignored` are the others. `notes` say what is not as usual.
+    whose volumes count if those of `at` are all zero. `down` is the column of volumes at falling
+    prices, which are added to those of `at`. `replaced` is the column of symbols that --symbol
+    replaces. `extra` maps the name of a further column to its position; `ignored` are the others.
+    `notes` say what is not as usual.
     """
 
     at: dict[str, int]
@@ -103,6 +104,7 @@ class Columns(NamedTuple):
     extra: dict[str, int]
     clock: int | None = None
     ticks: int | None = None
+    down: int | None = None
     replaced: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -161,8 +163,14 @@ def _add_weak(names: Sequence[str], named: list[str | None], taken: Sequence[int
             named[place] = field
     if "volume" not in named:  # Volume BTC, Volume USDT
         units = [place for place, name in enumerate(names) if name.casefold().startswith("volume ")]
-        for place in units[:1]:
+        for place in units[:1] or _up_and_down(names)[:1]:
             named[place] = "volume"
+
+
+def _up_and_down(names: Sequence[str]) -> list[int]:
+    """Return the columns of volumes at rising and at falling prices, if there are both."""
+    plain = [*map(_plain, names)]
+    return [plain.index("up"), plain.index("down")] if {"up", "down"} <= {*plain} else []
 
 
 def recognize(header: Sequence[str], form: Form, sample: Sequence[str] | None = None) -> Columns:
@@ -188,8 +196,10 @@ def recognize(header: Sequence[str], form: Form, sample: Sequence[str] | None = 
     ignored = [
         name for name in others if name not in kept and (clock is None or name != names[clock])
     ]
-    ticks, notes = _ticks(names, at), _note(header, replaced, form.symbol)
-    return Columns(at, len(header), ignored, kept, clock, ticks, replaced, notes)
+    ticks, down, notes = _ticks(names, at), _down(names, at), _note(header, replaced, form.symbol)
+    if down is not None:
+        notes += (f"volume: {header[at['volume']]} and {header[down]} are added",)
+    return Columns(at, len(header), ignored, kept, clock, ticks, down, replaced, notes)
 
 
 def has_symbols(header: Sequence[str], form: Form) -> bool:
@@ -207,6 +217,12 @@ def _ticks(names: Sequence[str], at: Mapping[str, int]) -> int | None:
     """Return the column of tick volumes beside the one of volumes."""
     found = [place for place, name in enumerate(names) if _plain(name) in _TICKS]
     return found[0] if found and "volume" in at and at["volume"] != found[0] else None
+
+
+def _down(names: Sequence[str], at: Mapping[str, int]) -> int | None:
+    """Return the column of volumes at falling prices if that of volumes has only the others."""
+    both = _up_and_down(names)
+    return both[1] if both and at.get("volume") == both[0] else None
 
 
 def with_ticks(columns: Columns, header: Sequence[str]) -> Columns:
@@ -290,6 +306,9 @@ def _what_is_missing(
     missing: list[str], header: Sequence[str], ignored: list[str], stem: str
 ) -> str:
     hint = "; if volumes are not reported, give --volume absent" if "volume" in missing else ""
+    unnamed = [field for field in missing if field not in ("symbol", "volume")]
+    if unnamed:
+        hint += f"; if one has another name, say so as in --column {unnamed[0]}=NAME"
     return (
         f"missing columns: {', '.join(_hinted(field, ignored, stem) for field in missing)}; "
         f"found {listed(map(repr, header)) or 'none'}{hint}"
@@ -301,9 +320,9 @@ def _hinted(field: str, ignored: list[str], stem: str) -> str:
     near = [name for known in NAMES[field] for name in nearest(known, ignored)]
     if near:
         return f"{field} (is it {near[0]!r}?)"
-    named = f" or --symbol-from-name for {stem!r}" if stem else ""
+    named = f", or --symbol-from-name for {stem!r}" if stem else ""
     hint = {
-        "symbol": f" (or give --symbol){named}",
+        "symbol": f" (or give --symbol{named})",
         "date": f" ({' or '.join(NAMES['date'])})",
     }
     return field + hint.get(field, "")

@@ -235,9 +235,9 @@ def _order_in(texts: list[str]) -> str | None:
 def _unread(text: str, error: InvalidData) -> str:
     """Return what is wrong with a date, with both readings of an ambiguous one."""
     day = text.partition(" ")[0]
-    orders = orders_of([day]) or []
+    orders = orders_of([day]) or orders_of([day], short=True) or []
     if len(orders) < 2:
-        return str(error)
+        return f"{error}; for another form give --date-format"
     both = " or ".join(f"{day_of(day, order)} (--date-format {order})" for order in orders)
     return f"date={text!r} may be {both}, and no date before decides: give one of them"
 
@@ -278,7 +278,7 @@ def _with_others(
             clock = "" if clocks is None else f" {clocks[row].as_py()}"
             moment = parse_time(f"{text}{clock}", "date")
         except InvalidData as error:
-            local.problems[row] = _unread(text, error)
+            local.problems[row] = str(error) if form is not None else _unread(text, error)
         values.append(None if moment is None else _plain_instant(moment))
         is_time[row] = isinstance(moment, datetime)
         if is_time[row] and moment.tzinfo is not None:

@@ -22,14 +22,17 @@ _ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})", re.ASCII)
 _DIGITS = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
 _POINTS = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 _ORDERED = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})", re.ASCII)
+_SHORT = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d\d)", re.ASCII)
 _DAY_MONTH = re.compile(r"(\d{1,2})[- /]([A-Za-z]{3})[a-z]*[-, /]+(\d{4}|\d\d)", re.ASCII)
 _MONTH_DAY = re.compile(r"([A-Za-z]{3})[a-z]*\.?[- ](\d{1,2}),?[- ](\d{4}|\d\d)", re.ASCII)
 _CLOCK = re.compile(
     r"(\d{1,2})(?::(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?\s?([AaPp])?(?(5)[Mm])\s*"
-    r"(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?|[A-Za-z]+/[A-Za-z_/]+|[A-Z]{3,4})?",
+    r"(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?|(?:UTC|GMT)[+-]\d\d?(?::?\d\d)?"
+    r"|[A-Za-z]+/[A-Za-z_/]+|[A-Z]{3,4})?",
     re.ASCII,
 )
 _COMPACT = re.compile(r"(\d\d?)(\d\d)(\d\d)?(?:\.(\d+))?", re.ASCII)
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d\d?)(?::?(\d\d))?", re.ASCII)
 _ZONES = {"EST": "America/New_York", "EDT": "America/New_York", "ET": "America/New_York"}
 ORDERS = ("dmy", "mdy")
 
@@ -61,8 +64,8 @@ def _day(text: str, order: str | None) -> date:
     if found := _POINTS.fullmatch(text):
         day, month, year = map(int, found.groups())
         return date(year, *((month, day) if order != "mdy" else (day, month)))
-    if (found := _ORDERED.fullmatch(text)) and order is not None:
-        first, second, year = int(found[1]), int(found[3]), int(found[4])
+    if order is not None and (found := _ORDERED.fullmatch(text) or _SHORT.fullmatch(text)):
+        first, second, year = int(found[1]), int(found[3]), _year(found[4])
         return date(year, *((second, first) if order == "dmy" else (first, second)))
     if found := _DAY_MONTH.fullmatch(text):
         return date(_year(found[3]), _month(found[2]), int(found[1]))
@@ -77,12 +80,15 @@ def _month(name: str) -> int:
 
 def _year(text: str) -> int:
     year = int(text)
-    return year if year > 99 else year + (2000 if year < 70 else 1900)
+    return year if len(text) == 4 else year + (2000 if year < 70 else 1900)
 
 
-def orders_of(texts: Iterable[str]) -> list[str] | None:
-    """Return the orders in which days like 01/05/2026 can be read, None if no text is one."""
-    found = [each for each in map(_ORDERED.fullmatch, texts) if each]
+def orders_of(texts: Iterable[str], *, short: bool = False) -> list[str] | None:
+    """Return the orders in which days like 01/05/2026 can be read, None if no text is one.
+
+    With `short`, days like 01/05/26.
+    """
+    found = [each for each in map((_SHORT if short else _ORDERED).fullmatch, texts) if each]
     if not found:
         return None
     firsts, seconds = [int(each[1]) for each in found], [int(each[3]) for each in found]
@@ -123,12 +129,12 @@ def _micros(hour: int, minute: int, second: int, fraction: str, text: str) -> in
 def _zone(text: str, whole: str) -> tzinfo:
     if text in ("Z", "UTC", "GMT"):
         return UTC
-    if text[0] in "+-":
-        digits = text[1:].replace(":", "").ljust(4, "0")
-        if int(digits[:2]) > 23 or int(digits[2:]) > 59:
+    if found := _OFFSET.fullmatch(text):
+        hours, minutes = int(found[2]), int(found[3] or 0)
+        if hours > 23 or minutes > 59:
             raise Unreadable(whole)
-        offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-        return timezone(-offset if text[0] == "-" else offset)
+        offset = timedelta(hours=hours, minutes=minutes)
+        return timezone(-offset if found[1] == "-" else offset)
     try:
         return ZoneInfo(_ZONES.get(text, text))
     except (KeyError, ValueError, OSError):

@@ -65,7 +65,7 @@ FORMATS = (
         name="histdata",
         summary="minutes of currencies, in New York's winter time all year",
         names=(_BARS, _SPLIT_BARS),
-        row=r"\d{8} \d{6};[\d.]+;",
+        row=r"\d{8} \d{6};([\d.]+;){4}0$",
         file_name=r"DAT_[A-Z]+_(?P<symbol>[A-Z0-9]+)_(?P<timeframe>M1)_\d+",
         timezone="Etc/GMT+5",
     ),
@@ -157,16 +157,26 @@ FORMATS = (
     ),
     ImportFormat(
         name="dukascopy",
-        summary="candles of the historical data export",
-        header="Gmt time,Open,High,Low,Close,Volume",
+        summary="candles of the historical data export, in GMT or a local time with its offset",
+        header="(Gmt|Local) time,Open,High,Low,Close",
         file_name=r"(?P<symbol>[^_]+)_Candlestick_.*",
         date_format="dmy",
+    ),
+    ImportFormat(
+        name="jforex",
+        summary="bars of Dukascopy's JForex, in Eastern European time",
+        header=r"Time \(EET\),Open,High,Low,Close",
+        file_name=r"(?P<symbol>[^_]+)_.*",
+        columns={"date": "Time (EET)"},
+        timezone="Europe/Athens",
+        day="written",
+        volume="none",
     ),
     ImportFormat(
         name="investing",
         summary="Price, Vol. and Change %, dates as in the United States",
         header="Date,Price,Open,High,Low,Vol.,Change %",
-        file_name=r"(?P<symbol>.+?)( Historical Data.*)?",
+        file_name=r"(?P<symbol>.+?)(( ETF)?( Stock Price History| Historical Data).*)?",
         date_format="mdy",
         timeframe="1d",
         volume="none",
@@ -176,7 +186,7 @@ FORMATS = (
         name="nasdaq",
         summary="historical quotes of nasdaq.com",
         header="Date,Close/Last,Volume,Open,High,Low",
-        file_name=r"(HistoricalData_)?(?P<symbol>[A-Z.]+).*",
+        file_name=r"(HistoricalData_)?(?P<symbol>[A-Z][A-Z.]*)( ?\(\d+\))?",
         date_format="mdy",
         timeframe="1d",
         volume="none",
@@ -203,25 +213,29 @@ FORMATS = (
     ),
     ImportFormat(
         name="ninjatrader",
-        summary="minutes without a header, in UTC",
+        summary="minutes or days without a header; times are in UTC, at the end of a bar",
         names=(_BARS,),
+        row=r"\d{8}( \d{6})?;([\d.]+;){4}[1-9]\d*$",
         file_name=r"(?P<symbol>[^.]+)(\..*)?",
         delimiter=";",
     ),
     ImportFormat(
         name="sierrachart",
-        summary="intraday bars as text",
-        header="Date,Time,Open,High,Low,Last,Volume,NumberOfTrades",
+        summary="bars of a chart as text, in the time zone of the chart",
+        header="Date,Time,Open,High,Low,Last,Volume,(NumberOfTrades|# of Trades|OpenInterest)",
+        notice="they are those of the zone of the chart",
         file_name=r"(?P<symbol>[^-_]+).*",
+        day="written",
     ),
     ImportFormat(
         name="tradestation",
-        summary="an exported chart; times are those of the exchange",
-        header="Date,Time,Open,High,Low,Close,Up,Down",
+        summary="an exported chart; times are those of the exchange, at the end of a bar",
+        header="Date,Time,Open,High,Low,Close,(Up,Down|Vol,OI)",
         file_name=_ANY_SYMBOL,
         date_format="mdy",
         timezone=_NEW_YORK,
-        columns={"volume": "Up"},
+        notice="they are those of the exchange",
+        day="written",
     ),
     ImportFormat(
         name="ariva",
@@ -233,9 +247,9 @@ FORMATS = (
     ),
     ImportFormat(
         name="marketwatch",
-        summary="historical quotes of MarketWatch and the WSJ, years of two digits",
+        summary="historical quotes of MarketWatch and the WSJ, years of four or two digits",
         file_name=r"(?:.*_)?(?P<symbol>[^_]+)",
-        date_format="%m/%d/%y",
+        date_format="mdy",
         volume="none",
         decimal=".",
     ),
@@ -293,12 +307,15 @@ def _timeframe(text: str | None) -> str | None:
     return None if length is None else length.name
 
 
-def fitting(line: str, formats: Mapping[str, ImportFormat]) -> list[str]:
-    """Return the names of the formats that a line shows: their header, or their first row."""
+def fitting(line: str, formats: Mapping[str, ImportFormat], *, is_first: bool) -> list[str]:
+    """Return the names of the formats that a line shows: by their header, or by their first row.
+
+    Only the first line of a file without a header is a first row.
+    """
     cells = ",".join(cell.strip(' "') for cell in re.split(r"[,;\t]", line))
     return [
         name
         for name, each in formats.items()
         if (each.header and re.match(rf"{each.header}(,|$)", cells))
-        or (each.row and re.match(each.row, line))
+        or (is_first and each.row and re.match(each.row, line))
     ]

@@ -71,9 +71,14 @@ def volumes(cells: pa.Array, style: Style, *, lenient: bool) -> Values:
 
     def one(cell: Any) -> Any:
         text = str(cell).strip().casefold()
-        if cell is None or text == "" or (lenient and text in _ABSENT):
+        is_absent = text in _ABSENT
+        if cell is None or text == "" or (lenient and is_absent):
             return None
-        return volume(number(cell, "volume", style), "volume")
+        try:
+            return volume(number(cell, "volume", style), "volume")
+        except InvalidData as error:
+            hint = "; if it was not reported, give --volume none" if is_absent else ""
+            raise InvalidData(f"{error}{hint}") from None
 
     found = _one_by_one(cells, one, None)
     return found._replace(column=_as_column(found.column))

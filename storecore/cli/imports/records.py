@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
@@ -100,14 +100,21 @@ def _decoded(line: bytes, how: _Kind, place: str) -> Any:
 
 def _check(records: list[Any], batch: Sequence[tuple[str, bytes]], how: _Kind) -> None:
     """Check records together; if one is wrong, check them one by one to name its line."""
-    with suppress(StoreError):  # named below
+    try:
         how.check(records)
-        return
-    for record, (place, _) in zip(records, batch, strict=True):
-        try:
-            how.check([record])
-        except StoreError as error:
-            raise click.ClickException(f"{place}: {error}: nothing was written") from None
+    except StoreError as error:
+        alone = (_wrong(each, place, how) for each, (place, _) in zip(records, batch, strict=True))
+        said = next(filter(None, alone), f"{batch[0][0]}: {error}")
+        raise click.ClickException(f"{said}: nothing was written") from None
+
+
+def _wrong(record: Any, place: str, how: _Kind) -> str:
+    """Return what is wrong with a record, with its place, or an empty string."""
+    try:
+        how.check([record])
+    except StoreError as error:
+        return f"{place}: {error}"
+    return ""
 
 
 def _write_events(store: DataStore, events: list[Event], seen: Counter[bytes]) -> int:

@@ -84,9 +84,10 @@ class FileRows:
         style = self._style or self._begin(block)
         columns, wrong = self._columns, dict[int, str]()
         text_of = self._content.text_of
+        places = columns.at if columns.down is None else {**columns.at, "down": columns.down}
         cells = {
             field: text_of(block.columns[place], self._form.written)
-            for field, place in columns.at.items()
+            for field, place in places.items()
         }
         values: dict[str, Any] = {"symbol": self._symbols(block, cells.get("symbol"), wrong)}
         clocks = None if columns.clock is None else block.columns[columns.clock]
@@ -157,9 +158,14 @@ class FileRows:
             _add(wrong, read.problems)
         if "volume" not in cells:
             return found | {"volume": pa.nulls(count, pa.float64())}
-        read = volumes(cells["volume"], style, lenient=self._form.volume == "none")
-        _add(wrong, read.problems)
-        return found | {"volume": read.column}
+        for field in ("volume", "down"):
+            if field in cells:
+                read = volumes(cells[field], style, lenient=self._form.volume == "none")
+                _add(wrong, read.problems)
+                found[field] = read.column
+        if "down" in cells:
+            found["volume"] = pc.add(found["volume"], found.pop("down"))
+        return found
 
     def _good(
         self, table: pa.Table, moments: Moments, block: Block, wrong: dict[int, str]

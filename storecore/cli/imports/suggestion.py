@@ -18,7 +18,11 @@ _LOOKED_AT = 5  # lines
 def suggested(source: Source) -> list[str]:
     """Return the names of the formats that fit the first lines of a file, but not of stdin."""
     known = all_formats()
-    found = (name for line in _first_lines(source) for name in fitting(line, known))
+    found = (
+        name
+        for at, line in enumerate(_first_lines(source))
+        for name in fitting(line, known, is_first=at == 0)
+    )
     return list(dict.fromkeys(found))
 
 

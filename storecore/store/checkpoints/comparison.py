@@ -38,6 +38,7 @@ from storecore.store.checkpoints.survey import (
     state_of,
 )
 from storecore.store.digests import fundamentals_of, moment_of
+from storecore.store.questions import has_method
 
 _MOST_YEARS = 5  # named in one finding
 _NOTES = frozenset({"replaced", "added"})
@@ -139,7 +140,8 @@ def _filings_now(store: Surveyed, then: Filings) -> Filings | None:
 
 def _day_now(store: Surveyed, then: EventDay) -> EventDay | None:
     start, end = (datetime.combine(then.day, at, UTC) for at in (time.min, time.max))
-    events = store.read_events(start, end)
+    streams = has_method(store, "iter_events")
+    events = store.iter_events(start, end) if streams else store.read_events(start, end)
     return next(iter(all_days(events, {then.day: then.ingested})), None)
 
 

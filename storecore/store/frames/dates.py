@@ -42,7 +42,8 @@ class Dates(NamedTuple):
 def dates_of(values: pa.ChunkedArray, *, written: bool) -> Dates:
     """Return dates as naive timestamps in UTC; with `written`, the days that they name."""
     dates = instants_of(values, "date", written=written)
-    absent = [] if dates.values is None else where(pc.is_null(dates.values))
+    has_nulls = dates.values is not None and dates.values.null_count
+    absent = where(pc.is_null(dates.values)) if has_nulls else []
     return Dates(None, [_absent(absent)]) if absent else dates
 
 
@@ -59,12 +60,15 @@ def instants_of(values: pa.ChunkedArray, name: str, *, written: bool = False) ->
             return Dates(None, [f"{said}, as by dt.tz_convert('Asia/Tokyo')"])
         moments = pc.floor_temporal(local, unit="day")
     plain = pc.cast(pc.cast(moments, pa.int64()), pa.timestamp(moments.type.unit))
+    if _is_within_years(plain):
+        with suppress(pa.ArrowInvalid):  # one is finer than a microsecond
+            return Dates(pc.cast(plain, NAIVE), [])
     for problem, mask in (_outside(plain), _finer(plain)):
         rows = where(pc.fill_null(mask, False))
         if rows:
             shown = f"={pc.cast(plain, pa.int64())[rows[0]]} {plain.type.unit}"
             problems.append(f"table[{rows[0]}].{name}{shown}: {problem}{counted_rows(rows)}")
-    return Dates(None if problems else pc.cast(plain, NAIVE), problems)
+    return Dates(None, problems)
 
 
 def moments_given(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -232,11 +236,23 @@ def _all_midnights(moments: pa.ChunkedArray) -> bool:
     return bool(pc.all(pc.equal(pc.floor_temporal(moments, unit="day"), moments)).as_py())
 
 
+def _is_within_years(moments: pa.ChunkedArray) -> bool:
+    found = pc.min_max(pc.cast(moments, pa.int64())).as_py()
+    low, high = _years(moments.type.unit)
+    return found["min"] is None or low <= found["min"] <= found["max"] <= high
+
+
+def _years(unit: str) -> tuple[int, int]:
+    """Return the first and last moment of the years 1 to 9999 in a unit."""
+    if unit == "ns":  # all values of 64 bits are within the years
+        return -(2**63), 2**63 - 1
+    per = _PER_SECOND[unit]
+    return EARLIEST * per // 10**6, LATEST * per // 10**6
+
+
 def _outside(moments: pa.ChunkedArray) -> tuple[str, pa.ChunkedArray]:
     numbers = pc.cast(moments, pa.int64())
-    low, high = (limit * _PER_SECOND[moments.type.unit] // 10**6 for limit in (EARLIEST, LATEST))
-    if moments.type.unit == "ns":  # all values of 64 bits are within the years
-        low, high = -(2**63), 2**63 - 1
+    low, high = _years(moments.type.unit)
     outside = pc.or_(pc.less(numbers, low), pc.greater(numbers, high))
     return "outside the years 1 to 9999", outside
 

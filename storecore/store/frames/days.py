@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.store.frames.numbers import decoded
 from storecore.store.frames.rows import counted_rows, where
 
 
@@ -13,7 +14,7 @@ def collapsed_days(table: pa.Table, moments: pa.ChunkedArray) -> list[str]:
 
     `moments` are the times as given. Equal ones are corrections: the last wins.
     """
-    rows = pa.table({"symbol": table["symbol"], "date": table["date"], "moment": moments})
+    rows = pa.table({"symbol": decoded(table["symbol"]), "date": table["date"], "moment": moments})
     keys = ["symbol", "date"]
     days = rows.group_by(keys, use_threads=False).aggregate([("moment", "count_distinct")])
     days = days.filter(pc.greater(days["moment_count_distinct"], 1))

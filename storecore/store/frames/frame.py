@@ -245,11 +245,17 @@ def _warn_of_zone(given: pa.ChunkedArray, dates: pa.ChunkedArray, timeframe: str
 def _assembled(values: dict[str, Any], options: Options) -> pa.Table:
     rows = len(values["date"])
     if options.symbol is not None:
-        values["symbol"] = pa.repeat(pa.scalar(options.symbol, pa.string()), rows)
+        values["symbol"] = _repeated(options.symbol, rows)
     if "volume" not in values:
         values["volume"] = pa.nulls(rows, pa.float64())
     further = [name for name in values if name not in FIELDS]
     return pa.table({name: values[name] for name in (*FIELDS, *further)})
+
+
+def _repeated(symbol: str, rows: int) -> pa.DictionaryArray:
+    """Return a column that repeats a symbol, which it holds once."""
+    places = pa.repeat(pa.scalar(0, pa.int8()), rows)
+    return pa.DictionaryArray.from_arrays(places, pa.array([symbol]), safe=False)
 
 
 def _report(problems: list[str], near: dict[str, str]) -> str:

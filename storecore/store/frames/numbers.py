@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storecore.bars.rows import price, volume
-from storecore.bars.table import MAX_EXACT
+from storecore.bars.table import MAX_EXACT, all_finite, has_negative
 from storecore.errors import InvalidData
 from storecore.store.frames.rows import counted_rows, where
 
@@ -64,6 +64,8 @@ def prices_of(values: pa.ChunkedArray, name: str) -> Numbers:
         values = pc.cast(values, pa.float64())
     if not _is_number(values.type):
         return Numbers(None, [_no_numbers(name, values.type)], None)
+    if values.type == pa.float64() and not values.null_count and all_finite(values):
+        return Numbers(values, [], _no_row(len(values)))
     floats = pc.cast(values, pa.float64(), safe=False)
     absent = pc.or_kleene(pc.is_null(floats), pc.is_nan(floats))
     sound = pc.is_finite(floats)
@@ -71,6 +73,11 @@ def prices_of(values: pa.ChunkedArray, name: str) -> Numbers:
         sound = pc.and_(sound, pc.less(pc.abs(floats), float(MAX_EXACT)))
     wrong = pc.and_(pc.invert(pc.fill_null(sound, True)), pc.invert(pc.is_nan(floats)))
     return Numbers(values, _refused(values, wrong, name, price), pc.fill_null(absent, True))
+
+
+def _no_row(rows: int) -> pa.ChunkedArray:
+    """Return a mask that is true for none of so many rows."""
+    return pa.chunked_array([pa.repeat(pa.scalar(False), rows)])
 
 
 def volumes_of(given: pa.ChunkedArray) -> Numbers:
@@ -81,6 +88,8 @@ def volumes_of(given: pa.ChunkedArray) -> Numbers:
         values = pc.cast(values, pa.float64())
     if not _is_number(values.type):
         return Numbers(None, [_no_numbers("volume", values.type)], None)
+    if given.type == pa.float64() and all_finite(given) and not has_negative(given):
+        return Numbers(given, [], None)
     floats = pc.cast(values, pa.float64(), safe=False)
     sound = pc.and_(pc.is_finite(floats), pc.greater_equal(floats, 0.0))
     if not pa.types.is_floating(values.type) or _is_decimal(given):

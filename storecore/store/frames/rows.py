@@ -12,6 +12,8 @@ _MOST_RUNS = 12
 
 def where(mask: pa.ChunkedArray | pa.Array) -> list[int]:
     """Return the rows for which a mask is true."""
+    if not pc.any(mask).as_py():  # the usual case, which stops at no row
+        return []
     rows: list[int] = pc.indices_nonzero(mask).to_pylist()
     return rows
 

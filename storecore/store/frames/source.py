@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from storecore.bars.table import all_finite
 from storecore.errors import InvalidData, text_of, type_name
 from storecore.models import PriceBar
 
@@ -144,6 +145,10 @@ def _of_pandas(frame: Any) -> list[Column]:
 def _of_pandas_values(values: Any) -> Any:
     if str(values.dtype).startswith("period"):
         values = values.dt.to_timestamp() if hasattr(values, "dt") else values.to_timestamp()
+    if str(values.dtype) == "float64":
+        floats = pa.array(values.to_numpy())  # without a copy
+        if all_finite(floats):
+            return floats
     return _from_python(values)
 
 

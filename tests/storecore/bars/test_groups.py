@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storecore.bars.groups import grouped
+from storecore.bars.groups import grouped, only_value
 from storecore.bars.table import DATE
 
 rows = st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 5)), max_size=12)
@@ -46,3 +47,43 @@ def test_rows_that_come_in_order_are_not_moved():
 
 def test_b3_no_rows_are_no_series():
     assert taken_apart([]) == []
+
+
+def one_symbol(dates, name="A"):
+    """Return what becomes of rows whose symbols are a dictionary of one value."""
+    places = pa.array([0] * len(dates), pa.int8())
+    symbols = pa.DictionaryArray.from_arrays(places, pa.array([name]))
+    table = pa.table({"date": pa.array(dates, pa.int64()).view(DATE), "row": range(len(dates))})
+    return grouped(pa.chunked_array([symbols]), table).series()
+
+
+@pytest.mark.parametrize(
+    ("dates", "rows"), [([1, 2, 3], [0, 1, 2]), ([3, 1, 2, 1], [3, 2, 0])], ids=["sorted", "not"]
+)
+def test_rows_of_one_symbol_are_grouped_without_a_text_for_each(dates, rows):
+    ((symbol, table),) = one_symbol(dates)
+    assert (symbol, table["row"].to_pylist()) == ("A", rows)
+
+
+def encoded(*values, chunks=1):
+    return pa.chunked_array([pa.array(values).dictionary_encode()] * chunks)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.chunked_array([["A", "A"]]),
+        encoded("A", "B"),
+        encoded("A", None),
+        encoded("A", chunks=2),
+        encoded(1, 1),
+        pa.chunked_array([pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), [None, "A"])]),
+    ],
+    ids=["plain", "two", "null", "chunks", "number", "null value"],
+)
+def test_other_columns_are_not_taken_for_one_value(column):
+    assert only_value(column) is None
+
+
+def test_the_only_value_of_a_dictionary_is_found():
+    assert only_value(encoded("A", "A")).to_pylist() == ["A"]

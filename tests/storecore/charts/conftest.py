@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -61,11 +62,17 @@ def store():
         yield made
 
 
+def _runs(path):
+    """Tell a browser from Ubuntu's script of that name, which only asks for a snap."""
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """A headless browser of this machine."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser")))
+    path = next(filter(_runs, found), None)
     if path is None:
         pytest.skip("there is no chromium on this machine: apt-get install chromium")
     with sync_api.sync_playwright() as driver:
@@ -79,6 +86,17 @@ def screenshots(tmp_path):
     folder = Path(os.environ.get("STORECORE_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def note(screenshots):
+    """Keep what was measured beside the screenshots."""
+
+    def note(what, measured):
+        with (screenshots / "measured.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{what}: {measured}\n")
+
+    return note
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ import re
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
 import storecore
 from storecore import Action, Decision, Finding, Order, OrderResult
 from storecore.charts.pages import clean, html
+from storecore.cli.app import app
 from storecore.cli.audit_page import MOST_ROWS, audit_page
 from storecore.reports import AuditReport
 
@@ -55,6 +57,53 @@ def test_a_broken_chain_is_reported_with_what_was_found(log):
     page = page_of(Broken(log))
     assert '<section id="verdict" class="broken"><h2>The chains of the log are broken</h2>' in page
     assert "<p>edited: decisions: record &lt;2&gt; was edited</p>" in page
+
+
+def test_a_tampered_log_shows_the_failing_verdict_and_the_records_before_it(
+    tmp_path, browse, screenshots
+):
+    with storecore.open_store("file", base_path=tmp_path / "data") as store:
+        for n in range(3):
+            store.log_decision("value", Decision("AAPL", Action.BUY, 0, 0, f"reason {n}"))
+        store.log_order("value", Order("value", "A", "BUY", 1, "MARKET"), OrderResult(1, "filled"))
+    (log,) = (tmp_path / "data/audit/decisions").glob("*.jsonl")
+    log.write_bytes(log.read_bytes().replace(b"reason 1", b"season 1"))
+    given = ["audit", "--backend", "file", "--set", f"base_path={tmp_path / 'data'}"]
+    result = CliRunner().invoke(app, [*given, "--html", str(tmp_path / "a.html")])
+    assert (result.exit_code, result.stdout[:10]) == (0, "2 records,"), result.output
+    page = browse((tmp_path / "a.html").read_text())
+    page.screenshot(path=screenshots / "audit-broken.png")
+    verdict = page.locator("#verdict.broken").inner_text()
+    assert "The chains of the log are broken" in verdict
+    assert "edited: " in verdict
+    assert "Records are missing here: " in verdict
+    assert page.locator(".record").count() == 2
+    assert page.errors == []
+
+
+def test_reasons_and_names_of_10_mb_are_cut_and_stay_text(browse, screenshots):
+    """What is cut off is counted, and a browser is quick with what remains."""
+    with storecore.open_store("memory") as store:
+        view = store.at(FIRST)
+        view.read_bars("N" * 10_000_000)
+        huge = HOSTILE + "\u05d0\u202e" * 5_000_000
+        decision = Decision("'\"><img src=x onerror=alert(1)>", Action.BUY, 0, 0, huge)
+        store.log_decision('"><script>', decision, reads=view.receipt())
+        content = page_of(store)
+    assert len(content) < 300_000
+    page = browse(content)
+    page.locator(".record summary").click()
+    page.screenshot(path=screenshots / "audit-hostile.png")
+    assert page.locator("img").count() == 0
+    assert (page.errors, page.title()) == ([], "Audit log of 2026-01-05")
+    assert page.locator(".symbol").inner_text() == "'\"><img src=x onerror=alert(1)>"
+    assert re.search(r"and 9,9\d\d,\d\d\d more characters", page.locator(".fields").inner_text())
+
+
+def test_a_page_takes_a_few_kilobytes_a_record(log, note):
+    size = len(page_of(log))
+    note("bytes of a page of 3 records", size)
+    assert size < 30_000
 
 
 def test_a_record_shows_its_fields_and_the_last_rows_that_it_saw(log):

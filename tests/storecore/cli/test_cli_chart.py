@@ -7,10 +7,13 @@ import sys
 from datetime import datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 
 import storecore
 from storecore import Action, Decision, InvalidData, Order, OrderResult, PriceBar
 from storecore.charts.chart import part
+from storecore.charts.series import Asked, read_series
+from storecore.cli.app import app
 from storecore.cli.chart import file_name
 
 FIRST = datetime(2026, 1, 5)
@@ -83,6 +86,37 @@ def test_the_terminal_combines_bars_if_there_are_many(cli, at, opened):
     assert max(map(len, said.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    ("timeframe", "step", "label"),
+    [("1m", timedelta(minutes=1), "00:00"), ("1h", timedelta(hours=1), "01-05 00:00")],
+)
+def test_the_times_below_a_chart_have_what_differs(timeframe, step, label):
+    with storecore.open_store("memory") as store:
+        found = [PriceBar("X", FIRST + n * step, 1, 2, 1, 2, 0) for n in range(40)]
+        store.write_bars("X", found, timeframe=timeframe)
+        drawn = part("terminal").drawn(read_series(store, Asked("X", timeframe=timeframe)), 80, 20)
+    assert f" {label}" in drawn
+
+
+@pytest.mark.parametrize("count", [1, 2, 300])
+@pytest.mark.parametrize("width", [30, 40, 60, 200])
+def test_no_line_in_the_terminal_is_wider_than_it(cli, at, opened, monkeypatch, count, width):
+    with opened() as store:
+        days = [FIRST + timedelta(days=n) for n in range(count)]
+        store.write_bars("X", [PriceBar("X", day, 1, 2, 1, 2, None) for day in days])
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = cli("chart", "X", "--terminal", *at).stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    assert any("\u2588" in line for line in lines)
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [("", True), ("1", False)])
+def test_a_terminal_that_wants_no_colours_gets_none(at, traded, monkeypatch, variable, coloured):
+    monkeypatch.setenv("NO_COLOR", variable)
+    result = CliRunner().invoke(app, ["chart", "AAPL", "--terminal", *at], color=True)
+    assert ("\x1b" in result.stdout) is coloured
+
+
 def test_a_symbol_without_bars_is_an_error_with_a_suggestion(cli, at, traded):
     result = cli("chart", "APL", *at)
     assert result.exit_code == 1
@@ -101,6 +135,25 @@ def test_a_notebook_receives_the_figure(opened, traded):
         figure = storecore.chart(store, "AAPL", last=5, strategy="value")
     assert figure.name == "storecore chart"
     assert len(figure.children) == 2
+
+
+@pytest.mark.parametrize(("volume", "panels"), [(None, 1), (0, 2)])
+def test_a_panel_of_volume_is_there_if_any_was_reported(volume, panels):
+    with storecore.open_store("memory") as store:
+        store.write_bars("X", [PriceBar("X", FIRST, 1, 1, 1, 1, volume)])
+        assert len(storecore.chart(store, "X").children) == panels
+
+
+def test_a_further_column_may_begin_with_nothing_and_have_infinities():
+    with storecore.open_store("memory") as store:
+        values = (None, 1.5, float("inf"))
+        found = [
+            PriceBar("X", FIRST + timedelta(days=n), 1, 1, 1, 1, 1, {"vwap": value})
+            for n, value in enumerate(values)
+        ]
+        store.write_bars("X", found)
+        assert read_series(store, Asked("X")).columns == ["vwap"]
+        assert len(storecore.chart(store, "X").children) == 3
 
 
 def test_importing_storecore_does_not_load_bokeh():

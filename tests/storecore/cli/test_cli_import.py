@@ -390,7 +390,7 @@ def test_a_file_without_symbols_takes_the_one_given(cli, at, csv_file, stored):
 
 def test_a_file_without_symbols_needs_one(cli, at, csv_file):
     file = csv_file(header="Date,Open,High,Low,Close,Volume")
-    assert "symbol (or give --symbol)" in cli("import", file, *at).stderr
+    assert "symbol (or give --symbol, or --symbol-from-name for" in cli("import", file, *at).stderr
 
 
 def test_a_symbol_replaces_the_one_of_the_file_with_a_notice(cli, at, csv_file, stored):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import storecore
 from storecore import Event, FundamentalData, OrderResult, PriceBar
 from storecore.cli import audit as audit_module
 
@@ -196,8 +197,78 @@ class TestAudit:
         assert "new" in new
         assert json.loads(new)["seq"] == 4 if as_json else "0.5: new" in new
 
+    def page(self, cli, tmp_path, *args):
+        result = cli("audit", "--html", tmp_path / "a.html", *args)
+        assert result.exit_code == 0, result.output
+        assert result.stdout.endswith("a.html\n")
+        return (tmp_path / "a.html").read_text()
+
+    def test_a_page_has_the_records_of_the_last_day(self, cli, at, a_log, tmp_path):
+        page = self.page(cli, tmp_path, *at)
+        day = datetime.now(UTC).date()
+        assert f'<h1 dir="auto">Audit log of {day}</h1>' in page
+        assert page.count('<details class="record') == 3
+        assert "The chains of the log are whole" in page
+
+    @pytest.mark.parametrize(
+        ("asked", "heading", "count"),
+        [
+            (("--day", "2020-01-01"), "Audit log of 2020-01-01", 0),
+            (("--since", "2020-01-01"), "Audit log since 2020-01-01", 3),
+            (("--last", 1), "Audit log", 1),
+            (("--last", 9, "--run", "*"), "Audit log, with all runs", 4),
+            (("--last", 9, "--run", "bt-1"), "Audit log, run bt-1", 1),
+            (("--last", 9, "--strategy", "other"), "Audit log, strategy other", 1),
+            (("--run", "none"), "Audit log, run none", 0),
+        ],
+    )
+    def test_a_page_has_the_records_that_are_asked_for(
+        self, cli, at, a_log, tmp_path, asked, heading, count
+    ):
+        page = self.page(cli, tmp_path, *asked, *at)
+        assert f">{heading}</h1>" in page
+        assert page.count('<details class="record') == count
+
+    def test_a_page_of_several_days_has_the_last_one(self, a_log, opened, monkeypatch):
+        days = [datetime(2026, 1, day, 12, tzinfo=UTC) for day in (5, 6, 6)]
+        entries = [SimpleNamespace(about=SimpleNamespace(timestamp=day)) for day in days]
+        found, day = audit_module._last_day(entries)
+        assert (found, day) == (entries[1:], days[1].date())
+
+    def test_a_day_is_a_day_and_excludes_since(self, cli, at, a_log):
+        assert len(self.logged(cli, "--day", datetime.now(UTC).date(), *at)) == 3
+        assert "expected a day" in cli("audit", "--day", "2026-01-05T10:00", *at).stderr
+        both = ("--day", "2026-01-05", "--since", "2026-01-05")
+        assert "exclude each other" in cli("audit", *both, *at).stderr
+
+    @pytest.mark.parametrize("other", ["--follow", "--json"])
+    def test_a_page_is_not_followed_and_no_json(self, cli, at, a_log, tmp_path, other):
+        result = cli("audit", "--html", tmp_path / "a.html", other, *at)
+        assert "give it without --follow and --json" in result.stderr
+
     def test_a_backend_without_streams_reads_it_at_once(self, cli, backend_with, opened):
         assert self.logged(cli, *backend_with("AuditTrail")) == []
+
+    def test_the_records_of_a_backend_without_streams_are_printed_and_on_the_page(
+        self, cli, backend_with, decision, tmp_path
+    ):
+        options = backend_with("AuditTrail")
+        with storecore.open_store("partial") as store:
+            store.log_decision("value", decision())
+            store.log_decision("value", decision())
+        found = [("decisions", 1, "value"), ("decisions", 2, "value")]
+        assert self.logged(cli, *options) == found
+        assert self.page(cli, tmp_path, *options).count('<details class="record') == 2
+
+    def test_following_a_backend_without_streams_begins_after_the_last_record(
+        self, backend_with, decision
+    ):
+        backend_with("AuditTrail")
+        with storecore.open_store("partial") as store:
+            for _ in range(2):
+                store.log_decision("value", decision())
+            (line,) = audit_module._reader(store)("decisions", 1)
+        assert json.loads(line)["seq"] == 2
 
     def test_a_backend_that_cannot_read_it_says_so(self, cli, backend_with):
         assert "cannot read its audit log back" in cli("audit", *backend_with()).stderr

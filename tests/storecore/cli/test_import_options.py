@@ -161,7 +161,7 @@ def test_the_stem_of_a_file_is_its_name_without_endings(name, stem):
 def test_the_symbol_may_be_in_the_name_of_the_file(cli, at, file, stored):
     given = content(ROW.removeprefix("AAPL,"), header=HEADER.removeprefix("Symbol,"))
     told = cli("import", file(given, "MSFT.csv"), *at).stderr
-    assert "symbol (or give --symbol) or --symbol-from-name for 'MSFT'" in told
+    assert "symbol (or give --symbol, or --symbol-from-name for 'MSFT')" in told
     cli("import", file(given, "MSFT.csv"), "--symbol-from-name", *at)
     assert [bar.symbol for bar in stored("MSFT")] == ["MSFT"]
 
@@ -961,3 +961,53 @@ def test_files_whose_names_say_different_timeframes_are_not_stored_as_one(cli, a
     result = cli("import", *[tmp_path / name for name in names], "--format", "binance", *at)
     assert result.exit_code == 1
     assert "its name says 1d bars, but others are 1m bars" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (
+            "AAPL,2024-01-02,1,1,1,1,-1",
+            "line 2: volume=-1: expected a volume of 0 or more; if it was not reported, give "
+            "--volume none\n",
+        ),
+        (
+            "AAPL,2024-01-02,1,1,1,1,n/a",
+            "line 2: volume='n/a': expected a number such as 1234.5; if it was not reported, give "
+            "--volume none\n",
+        ),
+        (
+            "AAPL,2024-13-02,1,1,1,1,1",
+            "line 2: date='2024-13-02': expected an ISO date or time such as 2026-01-05 or "
+            "2026-01-05T14:30:00+01:00; for another form give --date-format\n",
+        ),
+        (
+            "AAPL,01/03/24,1,1,1,1,1",
+            "line 2: date='01/03/24' may be 2024-03-01 (--date-format dmy) or 2024-01-03 "
+            "(--date-format mdy), and no date before decides: give one of them\n",
+        ),
+    ],
+)
+def test_a_bad_cell_names_its_row_column_and_value_and_the_option_that_helps(
+    cli, at, csv_file, row, words
+):
+    assert words in cli("import", csv_file(row), *at).stderr
+
+
+def test_missing_columns_name_the_option_for_another_name(cli, at, csv_file):
+    told = cli("import", csv_file("1,2", header="a,b"), *at).stderr
+    assert "; if one has another name, say so as in --column date=NAME\n" in told
+
+
+@pytest.mark.parametrize(
+    ("clock", "stored_at"),
+    [("GMT+0530", "04:00"), ("GMT+9", "00:30"), ("UTC-5", "14:30"), ("+05:30", "04:00")],
+)
+def test_an_offset_may_follow_gmt_or_utc(cli, at, csv_file, stored, clock, stored_at):
+    cli("import", csv_file(f"AAPL,02.01.2024 09:30:00 {clock},1,1,1,1,1"), *at, "--irregular")
+    assert [f"{bar.date:%H:%M}" for bar in stored()] == [stored_at]
+
+
+def test_an_offset_of_a_day_is_a_bad_row(cli, at, csv_file):
+    result = cli("import", csv_file("AAPL,02.01.2024 09:30:00 GMT+24,1,1,1,1,1"), *at)
+    assert result.exit_code == 1

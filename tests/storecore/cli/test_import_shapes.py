@@ -1,6 +1,21 @@
 """The shapes in which vendors give bars: imported by themselves or with one option, or refused.
 
-Each file is a small made-up one in the shape that the vendor documents.
+Each file is a small made-up one. Its shape is taken from:
+
+- the vendor's own pages: databento (encodings of OHLCV), polygon (flat files), binance
+  (data.binance.vision), freqtrade (data formats), kibot and firstrate (readme of their downloads),
+  histdata (specification of its files), ib (`formatDate` and `BarData`), finnhub, tiingo, twelve
+  data, alphavantage, coinbase, kraken and bitstamp (their APIs), tradestation ("ASCII 3rd Party
+  Data Guidelines": fields, closing times of bars, exchange time), ninjatrader (help on importing:
+  minutes and days, `ES 12-06.txt`, exports are always in UTC)
+- files and readers of them in public repositories, where there is no page: nasdaq
+  (`HistoricalData_1726367135218.csv`, N/A volumes, days without zeros), investing (`"Apr 09, 2020"`
+  before 2022, `"01/13/2026"` since; `X Stock Price History.csv`), marketwatch (`Download Data -
+  STOCK_US_XNAS_AAPL.csv`, years of four digits), dukascopy (`Gmt time`, `Local time` with
+  GMT+0900), jforex (`Time (EET)`, a blank after Volume), sierrachart (`NQZ25-CME_5m.scid_BarData`,
+  OpenInterest of days, fractions of seconds), tradestation (Up and Down of minutes, Vol and OI of
+  days), ariva (`Stuecke` empty), barchart (its last line), alpaca (answers of the API, and
+  `to_csv()` of alpaca-py), cryptodatadownload, mt4, mt5, yfinance, stooq, tradingview
 """
 
 from __future__ import annotations
@@ -518,6 +533,23 @@ SHAPES: dict[str, Shape] = {
         named(TWO, "EURUSD"),
         "1m",
     ),
+    "dukascopy, a local time with its offset": Shape(
+        "EURUSD_Candlestick_1_M_BID_02.01.2024-03.01.2024.csv",
+        "Local time,Open,High,Low,Close,Volume\n"
+        "02.01.2024 23:30:00.000 GMT+0900,1.5,2.5,0.5,2.25,100\n"
+        "02.01.2024 09:31:00.000 GMT-0500,2.25,3.5,1.5,2.5,200\n",
+        ("--format", "dukascopy"),
+        named(TWO, "EURUSD"),
+        "1m",
+    ),
+    "jforex, Eastern European time": Shape(
+        "EURUSD_1 Min_Bid_2024.01.01_2024.01.31.csv",
+        "Time (EET),Open,High,Low,Close,Volume \n"
+        "2024.01.02 16:30:00,1.5,2.5,0.5,2.25,100\n2024.01.02 16:31:00,2.25,3.5,1.5,2.5,200\n",
+        ("--format", "jforex"),
+        named(TWO, "EURUSD"),
+        "1m",
+    ),
     "investing.com": Shape(
         "AAPL Historical Data.csv",
         '﻿"Date","Price","Open","High","Low","Vol.","Change %"\n'
@@ -530,6 +562,29 @@ SHAPES: dict[str, Shape] = {
                 "AAPL", JAN_3, 184.22, 185.88, 183.43, 184.25, 58410000, **{"Change %": "-0.75%"}
             ),
         ],
+    ),
+    "investing.com, as before 2022": Shape(
+        "AAPL Stock Price History.csv",
+        '"Date","Price","Open","High","Low","Vol.","Change %"\n'
+        '"Jan 03, 2024","184.25","184.22","185.88","183.43","58.41M","-0.75%"\n'
+        '"Jan 02, 2024","1,185.64","187.15","1,188.44","183.89","-","0.00%"\n',
+        ("--format", "investing"),
+        [
+            a_bar(
+                *("AAPL", JAN_2, 187.15, 1188.44, 183.89, 1185.64, None), **{"Change %": "0.00%"}
+            ),
+            a_bar(
+                *("AAPL", JAN_3, 184.22, 185.88, 183.43, 184.25, 58410000),
+                **{"Change %": "-0.75%"},
+            ),
+        ],
+    ),
+    "nasdaq.com, a currency without volumes": Shape(
+        "USDBRL.csv",
+        "Date,Close/Last,Volume,Open,High,Low\n"
+        "1/3/2024,184.25,N/A,184.22,185.88,183.43\n1/2/2024,185.64,N/A,187.15,188.44,183.89\n",
+        ("--format", "nasdaq"),
+        named(without_volume(AAPL), "USDBRL"),
     ),
     "nasdaq.com": Shape(
         "HistoricalData_AAPL.csv",
@@ -660,6 +715,30 @@ SHAPES: dict[str, Shape] = {
         TWO,
         "1m",
     ),
+    "ninjatrader, days of a future": Shape(
+        "MES 03-24.Last.txt",
+        "20240102;187.15;188.44;183.89;185.64;82488700\n"
+        "20240103;184.22;185.88;183.43;184.25;58414500\n",
+        ("--format", "ninjatrader"),
+        named(AAPL, "MES 03-24"),
+    ),
+    "sierra chart, days with open interest": Shape(
+        "NQM26-CME.DAILY_BarData.txt",
+        "Date, Time, Open, High, Low, Last, Volume, OpenInterest\n"
+        "2024/1/2, 00:00:00, 187.15, 188.44, 183.89, 185.64, 82488700, 7\n"
+        "2024/1/3, 00:00:00, 184.22, 185.88, 183.43, 184.25, 58414500, 8\n",
+        ("--format", "sierrachart"),
+        with_extra(named(AAPL, "NQM26"), {"OpenInterest": 7}, {"OpenInterest": 8}),
+    ),
+    "sierra chart, a summary of bars with fractions of seconds": Shape(
+        "NQZ25-CME_1m.scid_BarData.txt",
+        "Date, Time, Open, High, Low, Last, Volume, # of Trades\n"
+        "2024-1-2, 14:30:00.000000, 1.5, 2.5, 0.5, 2.25, 100, 7\n"
+        "2024-1-2, 14:31:00.000000, 2.25, 3.5, 1.5, 2.5, 200, 8\n",
+        ("--format", "sierrachart"),
+        with_extra(named(TWO, "NQZ25"), {"# of Trades": 7}, {"# of Trades": 8}),
+        "1m",
+    ),
     "sierra chart, hours of one digit": Shape(
         "AAPL-BarData.txt",
         "Date, Time, Open, High, Low, Last, Volume, NumberOfTrades\n"
@@ -675,10 +754,18 @@ SHAPES: dict[str, Shape] = {
     "tradestation, up and down volumes": Shape(
         "AAPL.txt",
         '"Date","Time","Open","High","Low","Close","Up","Down"\n'
-        "01/02/2024,09:30,1.5,2.5,0.5,2.25,100,7\n01/02/2024,09:31,2.25,3.5,1.5,2.5,200,8\n",
+        "01/02/2024,09:30,1.5,2.5,0.5,2.25,93,7\n01/02/2024,09:31,2.25,3.5,1.5,2.5,192,8\n",
         ("--format", "tradestation"),
         with_extra(TWO, {"Down": 7}, {"Down": 8}),
         "1m",
+    ),
+    "tradestation, days with open interest": Shape(
+        "AAPL.txt",
+        '"Date","Time","Open","High","Low","Close","Vol","OI"\n'
+        "01/02/2024,00:00,187.15,188.44,183.89,185.64,82488700,0\n"
+        "01/03/2024,00:00,184.22,185.88,183.43,184.25,58414500,0\n",
+        ("--format", "tradestation"),
+        with_extra(AAPL, *[{"OI": 0}] * 2),
     ),
     "nse, a bhavcopy": Shape(
         "cm02JAN2024bhav.csv",
@@ -712,6 +799,30 @@ SHAPES: dict[str, Shape] = {
             a_bar("865985", JAN_2, 187.15, 188.44, 183.89, 185.64, 2000, Volumen=374300),
             a_bar("865985", JAN_3, 184.22, 185.88, 183.43, 1184.25, 1000, Volumen=184220),
         ],
+    ),
+    "ariva.de, a currency without volumes": Shape(
+        "wkn_865985_historic.csv",
+        "Datum;Erster;Hoch;Tief;Schlusskurs;Stuecke;Volumen\n"
+        "2024-01-03;184,22;185,88;183,43;184,25;;\n2024-01-02;187,15;188,44;183,89;185,64;;\n",
+        ("--format", "ariva"),
+        with_extra(named(without_volume(AAPL), "865985"), *[None] * 2),
+    ),
+    "alpaca, to_csv() of alpaca-py": Shape(
+        "bars.csv",
+        "symbol,timestamp,open,high,low,close,volume,trade_count,vwap\n"
+        "AAPL,2024-01-02 14:30:00+00:00,1.5,2.5,0.5,2.25,100.0,3.0,1.75\n"
+        "AAPL,2024-01-02 14:31:00+00:00,2.25,3.5,1.5,2.5,200.0,4.0,2.5\n",
+        ("--format", "alpaca"),
+        with_extra(TWO, {"trade_count": 3.0, "vwap": 1.75}, {"trade_count": 4.0, "vwap": 2.5}),
+        "1m",
+    ),
+    "marketwatch, years of four digits": Shape(
+        "Download Data - STOCK_US_XNAS_AAPL.csv",
+        "Date,Open,High,Low,Close,Volume\n"
+        '01/03/2024,184.22,185.88,183.43,184.25,"58,414,500"\n'
+        '01/02/2024,187.15,188.44,183.89,185.64,"82,488,700"\n',
+        ("--format", "marketwatch"),
+        AAPL,
     ),
     "marketwatch, years of two digits": Shape(
         "STOCK_US_XNAS_AAPL.csv",
@@ -751,6 +862,13 @@ REFUSED: dict[str, tuple[Any, ...]] = {
         "20240102 000003660,1.30660,1.30677,0\n",
         "line 1 has no names of columns: 20240102 000003660,1.30660,1.30677,0; give them, as in "
         "--names",
+    ),
+    "nasdaq.com, under the name of its download, which has no symbol": (
+        "HistoricalData_1726367135218.csv",
+        "Date,Close/Last,Volume,Open,High,Low\n01/03/2024,$184.25,1,$184.22,$185.88,$183.43\n",
+        "missing columns: symbol (or give --symbol, or --symbol-from-name",
+        "--format",
+        "nasdaq",
     ),
     "freqtrade's funding rates, which are no bars of the pair": (
         "BTC_USDT_USDT-8h-funding_rate.json",
@@ -832,10 +950,50 @@ def test_nothing_is_said_if_the_zone_is_given_or_the_bars_are_of_days(cli, at, t
     ("line", "name"),
     [
         ("<DATE>\t<OPEN>\t<HIGH>", "mt5"),
+        ("Local time,Open,High,Low,Close,Volume", "dukascopy"),
+        ("Time (EET),Open,High,Low,Close,Volume ", "jforex"),
+        ('"Date","Time","Open","High","Low","Close","Vol","OI"', "tradestation"),
+        ("Date, Time, Open, High, Low, Last, Volume, OpenInterest", "sierrachart"),
+        ("20240102 093000;1.5;2.5;0.5;2.25;0", "histdata"),
+        ("20240102 143000;1.5;2.5;0.5;2.25;100", "ninjatrader"),
+        ("20240102;1.5;2.5;0.5;2.25;100", "ninjatrader"),
         ("Time,Open,High,Low,Latest,Change", "barchart"),
         ("ticker,open,close,high,low,window_start", "polygon"),
         ("Unix,Date,Symbol,Open,High,Low,Close,Volume BTC", "cryptodatadownload"),
     ],
 )
 def test_a_header_in_one_of_its_forms_shows_the_format(line, name):
-    assert fitting(line, all_formats()) == [name]
+    assert fitting(line, all_formats(), is_first=True) == [name]
+
+
+def test_a_row_below_a_header_suggests_no_format(cli, at, csv_file):
+    row = "2024-01-02,187.15,188.44,183.89,185.64,82488700"
+    file = csv_file(row, header="Date,Open,High,Low,Close,Volume")
+    assert cli("import", file, "--symbol", "AAPL", *at).stderr == ""
+
+
+def test_several_first_rows_suggest_a_format_of_their_shape(cli, at, tmp_path):
+    file = tmp_path / "AAPL.txt"
+    file.write_text("2024-01-02,187.15,188.44,183.89,185.64,82488700\n" * 2)
+    assert "or give --format firstrate, which fits this file" in cli("import", file, *at).stderr
+
+
+def test_up_and_down_are_added_with_a_notice_and_one_that_is_empty_is_not_reported(
+    cli, at, csv_file, stored
+):
+    header = "Symbol,Date,Open,High,Low,Close,Up,Down"
+    file = csv_file("AAPL,2024-01-02,1,1,1,1,5,2", "AAPL,2024-01-03,1,1,1,1,,2", header=header)
+    assert cli("import", file, *at).stderr == "volume: Up and Down are added\n"
+    assert [(bar.volume, bar.extra) for bar in stored()] == [(7, {"Down": 2}), (None, {"Down": 2})]
+
+
+def test_up_and_down_are_further_columns_beside_a_volume(cli, at, csv_file, stored):
+    header = "Symbol,Date,Open,High,Low,Close,Volume,Up,Down"
+    cli("import", csv_file("AAPL,2024-01-02,1,1,1,1,9,5,2", header=header), *at)
+    assert [(bar.volume, bar.extra) for bar in stored()] == [(9, {"Up": 5, "Down": 2})]
+
+
+def test_a_bad_volume_at_falling_prices_is_a_bad_row(cli, at, csv_file):
+    header = "Symbol,Date,Open,High,Low,Close,Up,Down"
+    result = cli("import", csv_file("AAPL,2024-01-02,1,1,1,1,5,-2", header=header), *at)
+    assert "line 2: volume=-2: expected a volume of 0 or more\n" in result.stderr

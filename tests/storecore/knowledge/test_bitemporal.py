@@ -19,7 +19,7 @@ from storecore.values.times import exact_instant
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 NAMES = ("A", "B")
-STEPS, ROUNDS = 40, 3
+STEPS, ROUNDS = 40, 1
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 TIMES = [TODAY + day * DAY for day in (-100, -1, 0, 1)]
 FAR = (TODAY - 100 * DAY + HOUR, TODAY - DAY + HOUR, TODAY + 10 * DAY)

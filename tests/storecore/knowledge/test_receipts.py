@@ -111,14 +111,24 @@ def test_a_receipt_is_json_and_what_a_log_takes(reads):
 
 def test_many_rows_are_digested_before_they_are_asked_for(reads, monkeypatch):
     """A view that is read for days holds no answers for days."""
-    monkeypatch.setattr(receipts, "MOST_ROWS", 3)
+    monkeypatch.setattr(receipts, "MOST_BYTES", 3 * 512)
     for number in range(4):
         reads.add("read_bars", (f"S{number}",), {}, [bar(NOON + number * DAY)])
     reads.add("read_fundamental", ("AAPL",), {}, None)
     kept = [each for _, each in reads._reads]
-    assert [len(each) for each in kept[:4]] == [2] * 4  # rows and checksum, not bars
+    assert [len(each) for each in kept[:4]] == [2, 2, 2, 1]  # rows and checksum; the newest bars
     found = [(each.rows, each.sha256) for each in taken(reads)]
     assert found == [*(checksum([bar(NOON + number * DAY)]) for number in range(4)), checksum(None)]
+
+
+def test_a_long_answer_is_digested_when_its_receipt_is_asked_for(reads, monkeypatch):
+    monkeypatch.setattr(receipts, "MOST_BYTES", 0)
+    answer = bar_table([bar()])
+    reads.add("read_bar_table", (["AAPL"],), {}, answer)
+    assert reads._reads[0][1] is answer
+    reads.add("read_bar_table", (["AAPL"],), {}, answer)
+    assert [each is answer for _, each in reads._reads] == [False, True]
+    assert {each.sha256 for each in taken(reads)} == {checksum(answer).sha256}
 
 
 def test_a_stream_is_one_read_of_all_its_tables(reads):
@@ -133,12 +143,13 @@ def test_a_stream_is_one_read_of_all_its_tables(reads):
 
 
 def test_the_receipt_of_a_stream_that_goes_on_is_one_of_the_rows_so_far(reads, monkeypatch):
-    monkeypatch.setattr(receipts, "MOST_ROWS", 0)
+    monkeypatch.setattr(receipts, "MOST_BYTES", 0)
     tables = [bar_table([bar()]), bar_table([bar(NOON + DAY)])]
     stream = reads.stream("iter_bar_tables", (["AAPL"],), {}, iter(tables))
     next(stream)
-    reads.add("symbols", (), {}, ["AAPL"])
-    read, _ = taken(reads)
+    for _ in range(2):  # with the second one the first is digested
+        reads.add("symbols", (), {}, ["AAPL"])
+    read, *_ = taken(reads)
     assert (read.rows, read.sha256) == checksum(tables[0])
     assert read.arguments["first"] == 1
     list(stream)

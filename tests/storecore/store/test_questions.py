@@ -275,6 +275,29 @@ def test_any_store_is_streamed_with_open_bounds(any_store):
     assert sum(map(len, tables)) == 4
 
 
+@pytest.mark.parametrize("make", [MemoryDataStore, PlainStore], ids=["today's", "of api 1"])
+@pytest.mark.parametrize(
+    ("bounds", "days", "aware"),
+    [
+        ((), [1, 2, 3], True),
+        ((NOON + timedelta(1), NOON + timedelta(2)), [1, 2], False),
+        ((NOON_UTC + timedelta(2), None), [2, 3], True),
+        ((None, "2026-01-06"), [1], False),
+        ((BETWEEN, BETWEEN), [], False),
+    ],
+)
+def test_events_of_a_range_stream_from_a_store_whose_method_takes_none(
+    make, bounds, days, aware, event
+):
+    store = make()
+    for day in (3, 1, 2):
+        store.write_event(event(NOON + timedelta(day)))
+    for asked in (partial(questions.iter_events, store), Wrapper(store).iter_events):
+        found = [each.timestamp for each in asked(*bounds)]
+        assert [each.day - 5 for each in found] == days
+        assert all((each.tzinfo is not None) == aware for each in found)
+
+
 class Streaming(PlainStore):
     """A store whose stream needs both bounds."""
 

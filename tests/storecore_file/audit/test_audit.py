@@ -6,6 +6,7 @@ import errno
 import json
 import shutil
 import time
+import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
@@ -329,6 +330,32 @@ def test_d5_a_record_that_is_there_twice_is_not_read(store, folder, log, always)
     put(folder, one, name="2026-01-06.jsonl")
     with pytest.raises(CorruptData, match="records are in two of its files"):
         store.read_decisions(*always)
+
+
+def test_records_of_two_files_that_take_turns_are_read_in_order(store, clock, log, always):
+    """A clock was set back: no record is in both files."""
+    log(0, 1, 0, 1)
+    assert [each.seq for each in store.read_decisions(*always)] == [1, 2, 3, 4]
+
+
+def test_a_file_that_is_removed_while_records_are_read_has_none(store, log, always, monkeypatch):
+    log(0)
+    monkeypatch.setattr(Disk, "opened", lambda self, path: None)  # it was there when listed
+    assert store.read_decisions(*always) == []
+
+
+def test_records_of_a_moment_are_read_without_holding_those_of_the_day(
+    store, clock, zone, decision
+):
+    store.log_decisions("value", [decision()] * 8_000)  # 14 MB as objects
+    clock(NOON + timedelta(hours=1))
+    store.log_decision("value", decision())
+    tracemalloc.start()
+    found = store.read_decisions(NOON + timedelta(minutes=30), NOON + DAY)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [each.seq for each in found] == [8_001]
+    assert most < 7_000_000
 
 
 def test_a_line_that_proves_itself_and_is_no_record_is_damage(store, folder, log, always):

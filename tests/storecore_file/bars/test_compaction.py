@@ -18,6 +18,7 @@ from storecore_file.bars.layout import (
     new_partitions,
     partition_of,
     split_last,
+    with_open_end,
 )
 
 START = datetime(2025, 12, 28)
@@ -230,3 +231,46 @@ def test_a_partition_may_be_of_months_days_or_hours():
     """The next is what the first fits; all are there for the one that needs them."""
     dates = every(timedelta(days=1), 3)
     assert len(list(layout._candidates(dates, 0, EARLIEST, LATEST))) == 3
+
+
+# The end of what a bulk write leaves.
+
+
+def open_end(dates):
+    cut = new_partitions(dates, EARLIEST, LATEST)
+    return [(*names([each]), each.stop - each.start) for each in with_open_end(cut, dates)]
+
+
+@pytest.fixture
+def large_end(monkeypatch):
+    monkeypatch.setattr(layout, "PARTITION_ROWS", 1_000)
+    monkeypatch.setattr(layout, "OPEN_END_ROWS", 50)
+
+
+@pytest.mark.parametrize(
+    ("dates", "found"),
+    [
+        (every(timedelta(1), 50), [("2025-12--2026-02", 50)]),
+        (every(timedelta(1), 51), [("2025-12--2026-01", 35), ("2026-02", 16)]),
+        (
+            every(timedelta(hours=1), 60),
+            [("2025-12-01--2025-12-29", 48), ("2025-12-30--2025-12-31", 12)],
+        ),
+        (
+            every(timedelta(minutes=1), 70),
+            [("2025-12-01T00--2025-12-28T00", 60), ("2025-12-28T01--2025-12-31T23", 10)],
+        ),
+        (every(timedelta(seconds=1), 70), [("2025-12", 70)]),
+    ],
+    ids=["small", "month", "day", "hour", "within an hour"],
+)
+def test_the_last_unit_of_a_large_partition_is_one_of_its_own(large_end, dates, found):
+    assert open_end(dates) == found
+
+
+@given(dates=dense_and_sparse())
+def test_an_open_end_loses_no_bar(dates):
+    cut = new_partitions(dates, EARLIEST, LATEST)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(layout, "OPEN_END_ROWS", 6)
+        check(with_open_end(cut, dates), dates, EARLIEST, LATEST)

@@ -429,7 +429,8 @@ def test_a_deletion_within_a_partition_keeps_its_columns(store, base):
     assert metadata_of(partitions(base)[0]).columns == {"vwap": "float64"}
 
 
-def test_few_columns_of_a_large_partition_are_read_without_the_rest(base, store, monkeypatch):
+def test_few_columns_of_a_large_partition_are_read_without_the_rest(base, monkeypatch):
+    store = FileDataStore(base, cache_bytes=0)
     rows = 30_000
     chosen = random.Random(1)
     numbers = [chosen.random() for _ in range(rows)]

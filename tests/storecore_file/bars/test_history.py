@@ -2,6 +2,7 @@
 
 import random
 from datetime import datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from storecore import PriceBar
 from storecore.bars.table import bars_of
 from storecore.errors import CorruptData, StorageError
+from storecore.knowledge import history
 from storecore.knowledge.versions import held_bars
 from storecore.values.times import EVER
 from storecore_file import FileDataStore
+from storecore_file.bars.partition import PartitionFile
 from storecore_file.fs.seal import sealed
 
 DAY = datetime(2026, 1, 1)
@@ -91,6 +94,62 @@ def test_logs_of_many_series_are_not_all_kept_in_memory(store, monkeypatch):
     for symbol, number in (("A", 4), ("B", 2), ("A", 4)):
         assert len(store.bar_versions(symbol)) == number
         assert len(store._bars._history._kept) == 1
+
+
+def read_by(monkeypatch, call):
+    """Return how many partitions a call has read bars of."""
+    calls, real = [], PartitionFile.rows
+
+    def rows(self, *args, **kwargs):
+        calls.append(self)
+        return real(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartitionFile, "rows", rows)
+        call()
+    return len(calls)
+
+
+def test_the_corrections_of_a_long_series_read_the_partitions_with_their_dates(
+    store, small, monkeypatch
+):
+    counts, partitions = [], []
+    for symbol, days in (("A", 60), ("B", 600)):
+        store.write_bar_table(table([bar(symbol, number, 1.0) for number in range(days)]))
+        store.compact()
+        for number in (days - 9, 5):
+            store.write_bars(symbol, [bar(symbol, number, 2.0)])
+        partitions.append(len(list((store.base_path / "prices" / symbol).glob("*.parquet"))))
+        found = []
+        ask = partial(store.corrections, DAY - timedelta(9_999), symbol=symbol)
+        counts.append(read_by(monkeypatch, lambda ask=ask, found=found: found.extend(ask())))
+        assert [(each.before.close, each.after.close) for each in found] == [(1.0, 2.0)] * 2
+    assert counts[0] == counts[1] < partitions[1] / 5
+
+
+def test_corrections_in_the_journal_and_in_packed_lines_are_all_found(store, small):
+    days = range(100)
+    for close in (1.0, 2.0):
+        store.write_bar_table(table([bar("A", number, close) for number in days]))
+    rows = [bar(symbol, 7, 3.0) for symbol in ("A", "B")]
+    store.write_bar_table(table(rows))
+    found = store.corrections(DAY - timedelta(9_999))
+    assert [(each.symbol, each.after.close) for each in found] == [("A", 2.0)] * 100 + [("A", 3.0)]
+
+
+def test_corrections_make_no_objects_of_other_bars(store, monkeypatch):
+    counts, real = [], history.price_bars
+
+    def price_bars(symbol, columns, aware):
+        counts.append(len(columns.date))
+        return real(symbol, columns, aware)
+
+    store.write_bar_table(table([bar("A", number, 1.0) for number in range(300)]))
+    for number in (5, 290):
+        store.write_bars("A", [bar("A", number, 2.0)])
+    monkeypatch.setattr(history, "price_bars", price_bars)
+    assert len(store.corrections()) == 2
+    assert sum(counts) == 4
 
 
 class Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -132,6 +133,17 @@ def test_a_question_that_ends_within_a_partition_finds_the_instants_of_its_bars(
             whole = store.read_bars("A", end=end)
             shown = view.read_bars("A", start=DAY, end=end)
             assert [each.date for each in shown] == [each.date for each in whole][:11]
+
+
+@pytest.mark.parametrize("day", [0.5, 9.5, 15, 100])
+def test_what_was_forming_is_shown_alike_once_it_is_kept_decoded(base, store, day, monkeypatch):
+    monkeypatch.setattr("storecore_file.fs.disk._TICK", 10_000_000)
+    time.sleep(0.012)  # now all files count as settled
+    at = DAY + timedelta(day)
+    with FileDataStore(base, cache_bytes=0) as cold:
+        expected = list(answers(cold.at(at)))
+    for _ in range(3):
+        assert list(answers(store.at(at))) == expected
 
 
 @pytest.mark.parametrize("day", [0, 0.5, 1, 8.5, 9, 9.5, 9.8, 10, 10.5, 11, 15, 29.5, 30, 100])

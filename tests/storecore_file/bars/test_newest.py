@@ -9,6 +9,7 @@ import pytest
 
 from storecore import PriceBar
 from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
+from storecore_file import FileDataStore
 from storecore_file.bars.partition import encode
 from storecore_file.fs.disk import Disk
 
@@ -82,7 +83,8 @@ def test_the_newest_bars_of_partitions_that_overlap_are_those_that_count(store, 
 
 
 @pytest.mark.usefixtures("small")
-def test_only_the_partitions_that_are_needed_are_opened(store, monkeypatch):
+def test_only_the_partitions_that_are_needed_are_opened(base, monkeypatch):
+    store = FileDataStore(base, cache_bytes=0)
     store.write_bars("AAPL", days(0, 200))
     opened = []
     real = Disk.opened
@@ -96,13 +98,13 @@ def test_only_the_partitions_that_are_needed_are_opened(store, monkeypatch):
 def test_only_the_row_groups_that_are_needed_are_read(store, monkeypatch):
     minutes = [
         PriceBar("AAPL", DAY + timedelta(minutes=each), 1.0, 2.0, 0.5, 1.5, each)
-        for each in range(30_000)
+        for each in range(14_640)
     ]
     store.write_bars("AAPL", minutes, timeframe="1m")
     found = store._bars._series("AAPL", "1m")._loaded(ALL._replace(newest=2_000), ["close"], False)[
         1
     ]
-    assert [len(each.rows()) for each in found] == [30_000 % 2_560 + 2_560]
+    assert [len(each.rows()) for each in found] == [14_640 % 2_560 + 2_560]
     table = store._bars.read_many(["AAPL"], "1m", ALL._replace(newest=2_000), ("close",))[0][1]
     assert table.column_names == ["date", "close"]
     assert len(table) == 2_000

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from storecore.bars.extra import EXACT
 from storecore.bars.rows import BarColumns, bar_columns
-from storecore.bars.table import EMPTY, SERIES, bar_columns_of, series_table
+from storecore.bars.table import DATE, EMPTY, SERIES, bar_columns_of, series_table
 from storecore.errors import CorruptData, StorageError
 from storecore.values.times import EARLIEST, LATEST, exact_instant
-from storecore_file.bars import partition
+from storecore_file.bars import pages, partition
 from storecore_file.bars.partition import Group, PartitionFile, encode
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import OpenFile
@@ -387,3 +391,72 @@ def test_a_partition_whose_end_is_longer_than_what_is_read_of_it_first_is_read_w
         part = PartitionFile(file)
         assert part.metadata.rows == rows
         assert bar_columns_of(part.rows(EARLIEST, LATEST)) == columns
+
+
+class Counted(NamedTuple):
+    """A file in memory that notes which of its bytes are read."""
+
+    path: Path
+    content: bytes
+    read: list[tuple[int, int]]
+
+    @property
+    def size(self):
+        return len(self.content)
+
+    def fill(self, view, start):
+        self.read.append((start, len(view)))
+        view[:] = self.content[start : start + len(view)]
+
+
+@pytest.fixture
+def long():
+    """A partition of 50 row groups that is not read whole."""
+    rows = 50 * partition.GROUP_ROWS
+    table = pa.Table.from_arrays(
+        [
+            pa.array(range(0, rows * 60_000_000, 60_000_000), pa.int64()).view(DATE),
+            *(pc.random(rows, initializer=seed) for seed in range(5)),
+        ],
+        schema=SERIES,
+    )
+    return Counted(Path("1970-01.parquet"), encode("A", "1m", table, {}), []), table
+
+
+def test_columns_that_lie_beside_each_other_are_read_at_once(long):
+    file, table = long
+    part = PartitionFile(file)
+    file.read.clear()
+    assert part.rows(EARLIEST, LATEST) == table
+    assert len(file.read) == 1
+
+
+def test_columns_that_are_not_asked_for_are_not_read(long):
+    file, table = long
+    part = PartitionFile(file)
+    file.read.clear()
+    assert part.rows(EARLIEST, LATEST, ["open"]) == table.select(["date", "open"])
+    assert len(file.read) == 50
+    assert sum(size for _, size in file.read) < file.size / 4
+
+
+def test_many_row_groups_are_decoded_by_several_threads(long, monkeypatch):
+    file, table = long
+    seen = set()
+    decoded = PartitionFile._decoded
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(pages, "_dates", {})
+    monkeypatch.setattr(
+        PartitionFile, "_decoded", lambda *args: seen.add(len(args[-1])) or decoded(*args)
+    )
+    assert PartitionFile(file).rows(EARLIEST, LATEST) == table
+    assert seen == {16, 17}
+
+
+def test_a_long_column_of_one_symbol_is_stored_as_a_short_one_is(long):
+    content = long[0].content
+    footer = pq.read_metadata(pa.BufferReader(content))
+    column = footer.row_group(49).column(0)
+    assert pq.read_table(io.BytesIO(content))["symbol"].unique().to_pylist() == ["A"]
+    assert (column.physical_type, column.statistics.max) == ("BYTE_ARRAY", "A")
+    assert "RLE_DICTIONARY" in column.encodings

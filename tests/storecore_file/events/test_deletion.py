@@ -15,7 +15,9 @@ from storecore.values.times import EVER, TimeRange, exact_instant
 from storecore_file import FileDataStore
 from storecore_file.events import collection
 from storecore_file.events.collection import Events
-from storecore_file.events.days import decode_day
+from storecore_file.events.sealed import SealedDay
+from storecore_file.fs.disk import Disk
+from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.high_water_marks import HighWaterMarks
 
 JAN_5 = datetime(2026, 1, 5, tzinfo=UTC)
@@ -215,7 +217,8 @@ def test_a_day_that_was_never_changed_is_sealed_as_before(store, base):
     assert b"changed" not in content
     delete(store, 1, 1)
     path = base / "events" / "2026-01-05.parquet"
-    assert decode_day(path.read_bytes(), path).changed == 2
+    with OpenFile(path) as file:
+        assert SealedDay(file).changed == 2
 
 
 @pytest.fixture
@@ -312,16 +315,16 @@ def test_b4_a_reader_beside_the_end_of_a_day_finds_it_empty(store, base, monkeyp
     written(store, range(4))
     store.compact()
     written(store, range(4, 6))
-    real = Events._lines
+    real = Disk.opened
 
-    def lines(self, day):
-        found = real(self, day)
-        monkeypatch.setattr(Events, "_lines", real)
+    def opened(self, path):
+        found = real(self, path)
+        monkeypatch.setattr(Disk, "opened", real)
         with FileDataStore(base) as other:
             other.delete_events(*ALL)
         return found
 
-    monkeypatch.setattr(Events, "_lines", lines)
+    monkeypatch.setattr(Disk, "opened", opened)
     assert numbers(store) == []
 
 

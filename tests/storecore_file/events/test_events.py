@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from storecore.errors import CorruptData, StorageError
 from storecore_file import FileDataStore
+from storecore_file.store_format import SEALED
 
 JAN_5, JAN_6 = datetime(2026, 1, 5), datetime(2026, 1, 6)
 
@@ -238,6 +239,7 @@ def test_a_log_that_a_failed_write_left_empty_is_numbered_after_the_sealed_ones(
 
 def test_d2_a_sealing_that_fails_leaves_the_day_as_it_was(store, day, failing, log, monkeypatch):
     before = log.read_bytes()
+    store._events._format.require(SEALED)
     failing("replace", errno.ENOSPC)
     with pytest.raises(StorageError, match=r"2026-01-05\.parquet"):
         store.compact()
@@ -386,10 +388,11 @@ def test_e1_a_day_that_is_sealed_while_the_folder_is_listed_is_not_missed(store,
 
 
 @pytest.mark.parametrize("change", [lambda a, b, c: a + c, lambda a, b, c: a + c + b])
-def test_d5_a_line_that_is_missing_or_out_of_order_is_noticed(store, day, log, change):
+@pytest.mark.parametrize("asked", [{}, {"symbols": ["AAPL"]}])
+def test_d5_a_line_that_is_missing_or_out_of_order_is_noticed(store, day, log, change, asked):
     log.write_bytes(change(*log.read_bytes().splitlines(keepends=True)))
     with pytest.raises(CorruptData, match="missing, doubled or out of order"):
-        store.read_events(date.min, date.max)
+        store.read_events(date.min, date.max, **asked)
 
 
 def test_d5_a_sealed_day_that_is_gone_beside_its_late_events_is_noticed(store, day, event, sealed):

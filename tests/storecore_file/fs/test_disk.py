@@ -17,6 +17,7 @@ from storecore_file.fs import disk as disk_module
 from storecore_file.fs import handles
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import os_errors
+from storecore_file.fs.stat import state_at
 
 
 @pytest.fixture
@@ -558,3 +559,27 @@ def test_a_file_that_is_not_there_has_never_changed(disk, tmp_path):
 
 def test_the_end_of_a_file_that_is_not_there_is_none(disk, path):
     assert disk.end_of(str(path), 8192) is None
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Let what has changed 10 ms ago count as settled."""
+    monkeypatch.setattr(disk_module, "_TICK", 10_000_000)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_listing_is_given_with_the_state_of_its_folder_once_that_has_settled(disk, tmp_path):
+    (tmp_path / "a").touch()
+    assert disk.listing(str(tmp_path)) is None
+    time.sleep(0.012)
+    assert disk.listing(str(tmp_path)) == (state_at(str(tmp_path)), ["a"])
+    assert disk.listing(str(tmp_path / "none")) is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_listing_of_what_is_no_folder_or_changes_meanwhile_is_none(disk, tmp_path, listed):
+    (tmp_path / "a").touch()
+    time.sleep(0.012)
+    assert disk.listing(str(tmp_path / "a")) is None
+    listed.changing = (tmp_path / "b").touch
+    assert disk.listing(str(tmp_path)) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from storecore_file.fs.handles import OpenFile
-from storecore_file.fs.stat import entries, identity_at, is_there, type_at
+from storecore_file.fs.stat import NO_FILE, entries, identity_at, is_there, state_at, type_at
 
 
 def test_hidden_files_and_folders_are_listed_in_order(tmp_path):
@@ -78,3 +78,18 @@ def test_an_entry_that_cannot_be_looked_at_says_why(tmp_path, monkeypatch):
 def test_an_entry_that_is_gone_by_now_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "listdir", lambda folder: ["gone"])
     assert entries(tmp_path) == []
+
+
+def test_the_state_of_a_file_says_when_it_was_changed_though_its_times_are_set(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"x")
+    before = state_at(str(path))
+    os.utime(path, ns=(0, before[3]))
+    assert state_at(str(path))[:4] == before[:4]
+    assert state_at(str(path)) != before
+
+
+def test_the_state_of_what_cannot_be_looked_at_is_unknown(tmp_path):
+    (tmp_path / "a").touch()
+    assert state_at(str(tmp_path / "none")) == NO_FILE
+    assert state_at(str(tmp_path / "a" / "b")) is None

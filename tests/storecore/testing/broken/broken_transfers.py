@@ -63,6 +63,30 @@ class GivesNaiveEvents(MemoryDataStore):
             yield replace(each, ingested_at=each.ingested_at.replace(tzinfo=None))
 
 
+class ForgetsTheLastInstantOfARange(MemoryDataStore):
+    law = "T3"
+
+    def iter_events(self, start=None, end=None):
+        found = super().iter_events()
+        if start is None and end is None:
+            return found
+        span = laws.time_range(start, end)
+        found = laws.select_events(found, span, None)
+        last = laws.to_datetime(span.last, aware=span.aware)
+        return self._while_open(each for each in found if each.timestamp < last)
+
+
+class RefusesARangeWhenItIsGoneThrough(MemoryDataStore):
+    law = "T2"
+
+    def iter_events(self, start=None, end=None):
+        yield from (
+            super().iter_events()
+            if start is None and end is None
+            else (laws.select_events(super().iter_events(), laws.time_range(start, end), None))
+        )
+
+
 class CountsEventsBySkipping(MemoryDataStore):
     law = "Transfer"
 

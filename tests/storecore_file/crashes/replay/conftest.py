@@ -14,7 +14,17 @@ from typing import Any
 
 import pytest
 
+from storecore_file.events import index, open_day
+
 MOST = 400  # combinations at one point, beyond which one thing at a time is varied
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Give a log of events an index as soon as it has two lines."""
+    for module in (index, open_day):
+        monkeypatch.setattr(module, "BLOCK", 300)
+    monkeypatch.setattr(index, "_PROBE", 100)
 
 
 def crash_states(recorder, count):
@@ -73,15 +83,15 @@ def combinations(options):
                 yield {**others, place: choice}
 
 
-def tree_of(recorder, folder, content, names, chosen):
+def tree_of(recorder, folder, content, names, chosen, within=""):
     here = dict(names[folder])
     for change in chosen.get(folder, []):
         recorder.apply(here, change)
     for name, file in here.items():
-        path = (folder / name).relative_to(recorder.root)
+        path = f"{within}{name}"
         if isinstance(file, Path):
             yield path, None
-            yield from tree_of(recorder, file, content, names, chosen)
+            yield from tree_of(recorder, file, content, names, chosen, f"{path}/")
         else:
             data = content[file]
             for change in chosen.get(file, []):
@@ -100,7 +110,7 @@ def lay_out(tree, root):
             (root / path).write_bytes(content)
 
 
-@pytest.fixture(params=[5, pytest.param(1, marks=pytest.mark.soak)], ids=["a share", "all"])
+@pytest.fixture(params=[15, pytest.param(1, marks=pytest.mark.soak)], ids=["a share", "all"])
 def every(request):
     """Of how many trees one is laid out."""
     return request.param

@@ -252,7 +252,7 @@ def wrong_after(folder, models, pasts, undone):
     return None
 
 
-@pytest.fixture(params=[20, pytest.param(1, marks=pytest.mark.soak)], ids=["a share", "all"])
+@pytest.fixture(params=[60, pytest.param(1, marks=pytest.mark.soak)], ids=["a share", "all"])
 def every(request):
     """Of how many trees one is laid out: a store of bars has many, each with many files."""
     return request.param

@@ -38,6 +38,15 @@ def write_event(store, n, day=JAN_5):
     store.write_event(Event("tick", "AAPL", day, day, "test", {"n": n}))
 
 
+def write_event_of_a_type(store, n):
+    store.write_event(Event(str(n), None, JAN_5, JAN_5, "test", {"n": n}))
+
+
+def read_events_by_type(store):
+    found = [store.read_events(types=[str(n)]) for n in range(20)]
+    return [each.payload["n"] for events in found for each in events]
+
+
 def write_events(store, n):
     days = [JAN_5 + timedelta(n % 2 * each) for each in range(2)]
     store.write_events([Event("tick", None, day, day, "test", {"n": n}) for day in days])
@@ -104,6 +113,7 @@ def read_state(store):
 
 KINDS = {
     "events": (write_event, read_events),
+    "events by their index": (write_event_of_a_type, read_events_by_type),
     "event batches": (write_events, read_events),
     "decisions": (log_decision, lambda store: read_strategies(store.read_decisions(*ALL))),
     "decisions of new days": (
