@@ -92,6 +92,8 @@ if TYPE_CHECKING:
     from storecore.plugins.discovery import BackendInfo as BackendInfo
     from storecore.plugins.discovery import backends as backends
     from storecore.plugins.formats import ImportFormat as ImportFormat
+    from storecore.plugins.registration import Registration as Registration
+    from storecore.plugins.registration import register as register
     from storecore.plugins.spec import PROMISES as PROMISES
     from storecore.plugins.spec import BackendSpec as BackendSpec
     from storecore.plugins.spec import hookimpl as hookimpl
@@ -204,6 +206,7 @@ _EXTEND = {
     ),
     "knowledge.versions": "Versions",
     "plugins.formats": "ImportFormat",
+    "plugins.registration": "Registration register",
     "plugins.spec": "BackendSpec hookimpl",
     "states": "KEPT_VERSIONS check_expected checked_kept saved_at_of",
     "store.collections": (

@@ -11,8 +11,12 @@ from types import ModuleType
 import pytest
 
 import storecore
+from storecore.cli.scaffold.names import Names
+from storecore.cli.scaffold.project import project
 from storecore.config.open import prepare
+from storecore.plugins import known
 from storecore.plugins import spec as hooks
+from storecore.plugins.process_state import state
 from storecore.protocols import CAPABILITIES, METHODS
 from storecore.store import collections
 from storecore.store.base import Store
@@ -21,7 +25,7 @@ from storecore.testing.fixtures import GIVEN
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "storecore/plugins/BACKENDS.md").read_text()
-PROJECT = ROOT / "tests/third_party/storecore-sqlite"
+PROJECT = project(Names("sqlite"))  # as `storecore new-backend sqlite` writes it
 HOOKS = [name for name in vars(hooks) if name.startswith("storecore_")]
 OPTIONS = re.findall(r'"(--storecore-[a-z-]+)"', (ROOT / "storecore/testing/plugin.py").read_text())
 
@@ -100,25 +104,25 @@ def test_each_option_of_the_kit_is_documented(option):
     assert f"`{option} " in section("The kit")
 
 
-def test_the_backend_of_the_guide_is_that_of_the_package():
-    source = (PROJECT / "storecore_sqlite.py").read_text()
+def test_the_backend_of_the_guide_is_that_of_a_new_package():
+    source = PROJECT["storecore_sqlite.py"]
     assert blocks("python", "1. `RowStore`: a sorted table") == [source]
 
 
 def test_the_backend_of_the_guide_has_at_most_sixty_lines():
-    source = (PROJECT / "storecore_sqlite.py").read_text()
+    source = PROJECT["storecore_sqlite.py"]
     assert len([line for line in source.splitlines() if line]) <= 60
 
 
-def test_the_metadata_of_the_guide_is_that_of_the_package():
+def test_the_metadata_of_the_guide_is_that_of_a_new_package():
     (shown,) = blocks("toml", "1. `RowStore`: a sorted table")
-    whole = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    whole = tomllib.loads(PROJECT["pyproject.toml"])["project"]
     assert tomllib.loads(shown)["project"].items() <= whole.items()
 
 
-def test_the_suite_of_the_guide_is_that_of_the_package():
+def test_the_suite_of_the_guide_is_that_of_a_new_package():
     (shown,) = blocks("python", "The kit")
-    assert (PROJECT / "tests" / "test_laws.py").read_text().endswith("\n\n" + shown)
+    assert PROJECT["tests/test_laws.py"].endswith("\n\n" + shown)
 
 
 @pytest.fixture
@@ -126,7 +130,7 @@ def installed(tmp_path, monkeypatch):
     """The package of the guide as an installed distribution, found through its entry point."""
     info = tmp_path / "site" / "storecore_sqlite-1.0.dist-info"
     info.mkdir(parents=True)
-    (info.parent / "storecore_sqlite.py").write_text((PROJECT / "storecore_sqlite.py").read_text())
+    (info.parent / "storecore_sqlite.py").write_text(PROJECT["storecore_sqlite.py"])
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: storecore-sqlite\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[storecore.backends]\nsqlite = storecore_sqlite\n")
     monkeypatch.syspath_prepend(info.parent)
@@ -168,6 +172,26 @@ def test_the_observer_of_the_guide_prints_what_was_written(capsys):
     (source,) = blocks("python", "Observers")
     module_of(source, "printer").storecore_written(None, "bars", "AAPL", 2)
     assert capsys.readouterr().out == "2 bars of AAPL\n"
+
+
+def test_the_example_of_a_registered_backend_runs_and_leaves_none():
+    (source,) = blocks("python", "Without a package")
+    module_of(source, "registered")
+    assert "fake" not in [each.name for each in storecore.backends()]
+
+
+def test_the_table_of_known_backends_is_the_one_that_the_command_prints():
+    assert f"\n{known.markdown()}\n" in section("Known backends")
+
+
+@pytest.mark.parametrize(("tier", "meaning"), known.TIERS.items())
+def test_each_tier_is_documented(tier, meaning):
+    assert f"\n- *{tier}*: {meaning}.\n" in section("Known backends")
+
+
+@pytest.mark.parametrize("part", state())
+def test_each_part_of_the_process_that_a_plugin_may_not_change_is_documented(part):
+    assert part.partition(" (")[0] in section("Checks of an installed plugin").replace("\n  ", " ")
 
 
 class TestSmall(DataStoreSuite):

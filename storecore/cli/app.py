@@ -6,6 +6,7 @@ import click
 
 from storecore import __version__
 from storecore.cli.commands import LazyCommands
+from storecore.cli.plugin_option import PLUGIN
 from storecore.cli.text import examples
 
 _FIRST_STEPS = """storecore keeps the bars, events, states and audit log of a trading system. Try:
@@ -40,3 +41,6 @@ def app(context: click.Context) -> None:
     """Bars, events, states and audit logs of a trading system, in the backend that you choose."""
     if context.invoked_subcommand is None:
         click.echo(_FIRST_STEPS)
+
+
+app.params.append(PLUGIN)

@@ -1,89 +1,147 @@
 """`storecore backends`: the installed backends, their packages and their health.
 
-With `--check NAME` one of them is opened and checked.
+With `--check NAME` one of them is opened and checked, or an observer is loaded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from storecore.cli.errors import one_line
-from storecore.cli.health import Check, checks
+from storecore.cli.health import LOADS, Check, checks, health
 from storecore.cli.output import json_option, print_array, print_object
 from storecore.cli.screen import console, table
-from storecore.cli.store_choice import StoreChoice, examples, settings_option
-from storecore.cli.text import printable
+from storecore.cli.store_choice import StoreChoice, settings_option
+from storecore.cli.text import examples, printable
 from storecore.config.file import StoreConfig
 from storecore.errors import StoreError
+from storecore.plugins import known
 from storecore.plugins.discovery import (
     INSTALLED,
     BackendInfo,
     backends,
     load_spec,
     observers,
+    plugins_named,
 )
-from storecore.plugins.metadata import broken_packages
+from storecore.plugins.metadata import Plugin, broken_packages
 from storecore.plugins.observers import SWITCH, are_on, hooks_of
+from storecore.plugins.process_state import changed_by_import
+from storecore.plugins.registry import find
+from storecore.plugins.spec import OBSERVERS
 
 _HEADINGS = ("backend", "package", "entry point", "health", "summary", "capabilities")
-_OBSERVER_HEADINGS = ("observer", "package", "entry point", "health")
+_OBSERVER_HEADINGS = ("observer", "package", "entry point", "health", "hooks")
 
 
 @click.command(
     "backends",
     short_help="List the installed backends and their health.",
-    epilog=examples("storecore backends", "storecore backends --check file --set base_path=data"),
+    epilog=examples(
+        "storecore backends",
+        "storecore backends --check file --set base_path=data",
+        "storecore backends --known",
+    ),
 )
 @click.option(
     "--check",
     metavar="NAME",
     help="Open this backend and read from it, or load this observer.",
 )
+@click.option(
+    "--known",
+    "of_others",
+    is_flag=True,
+    help="List the known backends, installed or not, and the level that the kit has proven.",
+)
 @json_option
 @settings_option
-def list_backends(check: str | None, settings: dict[str, Any], as_json: bool) -> None:
-    """List the installed backends and observers, with their packages and health."""
-    if check is not None and _names_an_observer(check):
-        _check_observer(check, as_json)
-    elif check is not None:
-        _check(StoreChoice(StoreConfig({"backend": check}), settings), as_json)
-    elif settings:
+def list_backends(
+    check: str | None, of_others: bool, settings: dict[str, Any], as_json: bool
+) -> None:
+    """List the installed backends and observers, with their packages and health.
+
+    Each is imported. A backend is opened in a temporary folder, if its options allow that.
+    """
+    if of_others and (check is not None or settings):
+        raise click.UsageError("--known lists all known backends: omit --check and --set")
+    if settings and check is None:
         raise click.UsageError("--set gives the options of a backend to check: give --check NAME")
+    if of_others:
+        _print_known(as_json)
+    elif check is not None:
+        _check(StoreChoice(StoreConfig({"backend": check}), settings), check, as_json)
     elif as_json:
         _print_as_json()
     else:
-        broken = broken_packages()
-        console().print(table(_HEADINGS, [_row(backend) for backend in backends()], right=()))
-        _print_observers()
-        for package in broken:
-            click.echo(printable(f"{package.distribution} is left out: {package.why}"))
+        _print_installed()
+
+
+def _print_known(as_json: bool) -> None:
+    if as_json:
+        print_array(each._asdict() for each in known.KNOWN)
+        return
+    console().print(table(known.HEADINGS, known.rows(), right=()))
+    click.echo()
+    for tier, meaning in known.TIERS.items():
+        click.echo(f"{tier}: {meaning}")
 
 
 def _print_as_json() -> None:
     """Print the installed backends and observers, and the packages that are left out."""
-    headings = ("name", "package", "entry_point", "health", "summary", "capabilities")
-    watching = [(each.name, _package(each), each.entry_point, each.status) for each in observers()]
+    of_backends = ("name", "package", "entry_point", "health", "summary", "capabilities")
+    of_observers = ("name", "package", "entry_point", "health", "hooks")
     print_object(
         {
-            "backends": [dict(zip(headings, _fields(each), strict=True)) for each in backends()],
-            "observers": [dict(zip(headings, each, strict=False)) for each in watching],
+            "backends": [dict(zip(of_backends, _fields(each), strict=True)) for each in backends()],
+            "observers": [dict(zip(of_observers, each, strict=True)) for each in _observers()],
             "left_out": [each._asdict() for each in broken_packages()],
         }
     )
 
 
+def _print_installed() -> None:
+    broken = broken_packages()
+    rows = [_row(backend) for backend in backends()]
+    console().print(table(_HEADINGS, rows, right=()))
+    if any(LOADS in row for row in rows):
+        click.echo(
+            f"\n{LOADS}: needs options to be opened; check it with "
+            "storecore backends --check NAME --set KEY=VALUE"
+        )
+    _print_observers()
+    for package in broken:
+        click.echo(printable(f"{package.distribution} is left out: {package.why}"))
+
+
 def _print_observers() -> None:
-    """Print the installed observers, without importing them: an import may do anything."""
-    rows = [
-        list(map(printable, (each.name, _package(each), each.entry_point, each.status)))
-        for each in observers()
-    ]
+    rows = [list(map(printable, each)) for each in _observers()]
     if rows:
         off = "" if are_on() else f" (off: see {SWITCH})"
         console().print(f"\nObservers, called for every store that is opened and written{off}:")
         console().print(table(_OBSERVER_HEADINGS, rows, right=()))
+
+
+def _observers() -> list[tuple[str, ...]]:
+    """Return the observers with their hooks. They are not imported if observers are off."""
+    on = are_on()
+    return [
+        (info.name, _package(info), info.entry_point, *_hooks(plugin, info, on))
+        for plugin, info in zip(find(OBSERVERS), observers(), strict=True)
+    ]
+
+
+def _hooks(plugin: Plugin, info: BackendInfo, on: bool) -> tuple[str, str]:
+    """Return the health and the hooks of an observer."""
+    if not on or info.status != INSTALLED:
+        return info.status, ""
+    try:
+        return "healthy", ", ".join(hooks_of(plugin))
+    except StoreError as error:
+        return one_line(error), ""
 
 
 def _names_an_observer(name: str) -> bool:
@@ -91,25 +149,39 @@ def _names_an_observer(name: str) -> bool:
     return name not in known and name in {each.name for each in observers()}
 
 
-def _check_observer(name: str, as_json: bool) -> None:
-    """Load an observer and print which hooks it has."""
-    if as_json:
-        print_array(hooks_of(name))
-        return
-    for hook in hooks_of(name):
-        click.echo(f"{'ok':6}  {hook}")
+def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
+    """Check a backend or an observer, print the result of each step, and fail if one failed."""
+    plugins = plugins_named(name)
+    harms = list(_harms(plugins))
+    if _names_an_observer(name):
+        hooks = [hook for each in plugins for hook in hooks_of(each)]
+        done, what = [*harms, *(Check(hook, "") for hook in hooks)], f"observer {name!r}"
+    else:
+        prepared = choice.prepared()
+        store = choice.open_to_read()
+        tried = checks(store, prepared.capabilities_of(store))
+        done, what = [Check("opens", ""), *tried, *harms], choice.named
+    _conclude(done, what, as_json)
 
 
-def _check(choice: StoreChoice, as_json: bool) -> None:
-    """Print the result of each step, and fail if one failed."""
-    done = [Check("opens", ""), *checks(choice.open_to_read())]
+def _harms(plugins: list[Plugin]) -> Iterator[Check]:
+    """Import plugins and yield what they do to others: it must be before anything imports them."""
+    own = plugins[0].distribution if plugins else ""
+    taken = ", ".join(each.described for each in plugins if each.distribution != own)
+    yield Check("no other plugin has its name", f"{taken} has it too" if taken else "")
+    changes = {change: None for each in plugins for change in changed_by_import(each)}
+    wrong = f"it changes {', '.join(changes)}" if changes else ""
+    yield Check("its import leaves the process as it was", wrong)
+
+
+def _conclude(done: list[Check], what: str, as_json: bool) -> None:
     if as_json:
         print_array(each._asdict() for each in done)
     for step in [] if as_json else done:
         click.echo(f"{'FAILED' if step.wrong else 'ok':6}  {step.what}")
     wrong = [f"{step.what}: {step.wrong}" for step in done if step.wrong]
     if wrong:
-        raise click.ClickException(f"the {choice.named} is not healthy: {'; '.join(wrong)}")
+        raise click.ClickException(f"the {what} is not healthy: {'; '.join(wrong)}")
 
 
 def _row(backend: BackendInfo) -> list[str]:
@@ -121,7 +193,7 @@ def _fields(backend: BackendInfo) -> tuple[str, ...]:
 
 
 def _package(info: BackendInfo) -> str:
-    return f"{info.distribution} {info.version}"
+    return f"{info.distribution} {info.version}".strip()
 
 
 def _health(backend: BackendInfo) -> tuple[str, str, str]:
@@ -132,6 +204,7 @@ def _health(backend: BackendInfo) -> tuple[str, str, str]:
         spec = load_spec(backend.name)
     except StoreError as error:
         return one_line(error), "", ""
+    found = health(backend.name, spec)
     if callable(spec.capabilities):
-        return "healthy", spec.summary, "those of its nested stores"
-    return "healthy", spec.summary, ", ".join(sorted(spec.capabilities))
+        return found, spec.summary, "those of its nested stores"
+    return found, spec.summary, ", ".join(sorted(spec.capabilities))

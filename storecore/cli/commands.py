@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from storecore.cli.errors import PlainErrors
+from storecore.cli.plugin_option import PLUGIN
 
 _PACKAGE = "storecore.cli"
 
@@ -25,8 +26,10 @@ class Place(NamedTuple):
     summary: str
 
     def load(self) -> click.Command:
-        """Import the command."""
+        """Import the command, and give it the options of every command."""
         found: click.Command = getattr(import_module(f"{_PACKAGE}.{self.module}"), self.attribute)
+        if PLUGIN not in found.params:
+            found.params.append(PLUGIN)
         return found
 
 
@@ -68,6 +71,9 @@ COMMANDS = {
     "info": Place("info", "info", "Show what a store holds."),
     "init": Place("init", "init", "Create a store, and print the necessary grants."),
     "ls": Place("ls", "ls", "List series, or other data, by name."),
+    "new-backend": Place(
+        "scaffold.command", "new_backend", "Write a new package with a backend, tests and all."
+    ),
     "prune-history": Place(
         "snapshots", "prune_history", "Remove old versions of what was replaced or deleted."
     ),

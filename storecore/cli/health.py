@@ -1,17 +1,31 @@
-"""The health check of `storecore backends --check`: it reads from a store and writes nothing."""
+"""The health of plugins: what a backend declares, and whether an open store has it and reads.
+
+`checks` writes nothing. `health` opens a backend in a temporary folder, which it removes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, get_origin
+
+from msgspec.structs import FieldInfo, fields
 
 from storecore.cli.errors import one_line
-from storecore.errors import StoreClosed
+from storecore.config.nested import holds_stores
+from storecore.config.open import prepare
+from storecore.errors import BackendLoadError, StoreClosed, StoreError
+from storecore.plugins.conformity import undelivered
 from storecore.plugins.isolation import is_from_program
+from storecore.plugins.spec import BackendSpec
 from storecore.protocols import AuditTrail, DataStore
 
+HEALTHY, LOADS = "healthy", "loads"
 _NOBODY = "storecore health check"  # a symbol and a strategy that do not exist
+_NESTED = {"backend": "memory"}
+_OF_A_MEDIUM = {"durable", "shared", "sealed"}
 
 
 class Check(NamedTuple):
@@ -21,9 +35,39 @@ class Check(NamedTuple):
     wrong: str
 
 
-def checks(store: DataStore) -> Iterator[Check]:
+def health(name: str, spec: BackendSpec) -> str:
+    """Return HEALTHY if a store of a backend has what the spec declares, otherwise why not.
+
+    The store is opened in a temporary folder. LOADS means that it could not be opened so: it needs
+    other options, or it may have data elsewhere.
+    """
+    try:
+        with TemporaryDirectory(prefix="storecore-", ignore_cleanup_errors=True) as folder:
+            options = _options_in(Path(folder), spec)
+            return LOADS if options is None else _health_in(name, options)
+    except BaseException as error:  # of a plugin: it may not end the list
+        if is_from_program(error):
+            raise
+        return one_line(error)
+
+
+def _health_in(name: str, options: dict[str, Any]) -> str:
+    """Return the health of a backend with some options."""
+    try:
+        prepared = prepare({"backend": name, **options})
+        store = prepared.open()
+    except BackendLoadError:
+        raise
+    except StoreError:
+        return LOADS
+    wrong = [_undelivered(store, prepared.capabilities_of(store)), _tried("closes", store.close)]
+    return "; ".join(each.wrong for each in wrong if each.wrong) or HEALTHY
+
+
+def checks(store: DataStore, capabilities: frozenset[str]) -> Iterator[Check]:
     """Check an open store, close it, and yield the result of each step. Nothing is written."""
     now = datetime.now(UTC)
+    yield _undelivered(store, capabilities)
     yield _tried("reads bars", lambda: store.read_bars(_NOBODY, now, now))
     yield _tried("reads fundamentals", lambda: store.read_fundamental(_NOBODY, now))
     yield _tried("reads events", lambda: store.read_events(now, now, []))
@@ -32,6 +76,33 @@ def checks(store: DataStore) -> Iterator[Check]:
         yield _tried("its audit log is whole", lambda: _breaks(store))
     yield _tried("closes", store.close)
     yield _tried("refuses use after close", lambda: _use_after_close(store))
+
+
+def _options_in(folder: Path, spec: BackendSpec) -> dict[str, Any] | None:
+    """Return options of a store within a folder, or None if it may need or reach anything else."""
+    options = fields(spec.config)
+    given: dict[str, Any] = {
+        each.encode_name: str(folder / each.name) for each in options if each.type is Path
+    }
+    given |= _nested_stores([each for each in options if holds_stores(each.type)])
+    lacks = any(each.required and each.encode_name not in given for each in options)
+    promises = frozenset() if callable(spec.promises) else spec.promises
+    return None if lacks or (promises & _OF_A_MEDIUM and not given) else given
+
+
+def _nested_stores(options: list[FieldInfo]) -> dict[str, Any]:
+    """Return a store in memory for each required option that is one, or else for the first."""
+    needed = [each for each in options if each.required] or options[:1]
+    return {
+        each.encode_name: [_NESTED] if get_origin(each.type) is list else _NESTED for each in needed
+    }
+
+
+def _undelivered(store: DataStore, capabilities: frozenset[str]) -> Check:
+    what = "has what it declares"
+    found: list[str] = []
+    failed = _tried(what, lambda: found.extend(undelivered(store, capabilities))).wrong
+    return Check(what, "; ".join([*found, failed] if failed else found))
 
 
 def _tried(what: str, call: Callable[[], Any]) -> Check:

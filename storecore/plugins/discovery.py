@@ -1,7 +1,7 @@
 """Discovery of installed backends; a backend is loaded by its name only.
 
 Three steps: *find* reads the metadata of installed distributions and imports nothing; *load*
-imports one plugin and registers it with pluggy; *classify* checks the returned `BackendSpec`. Every
+imports one plugin and registers it with pluggy; *check* examines the returned `BackendSpec`. Every
 error names the backend, the distribution and version, the entry point and the cause.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
+import pluggy
 from msgspec import Struct
 
 from storecore.errors import (
@@ -20,23 +21,21 @@ from storecore.errors import (
     text_of,
 )
 from storecore.plugins.isolation import is_from_program, reason
+from storecore.plugins.known import KNOWN
 from storecore.plugins.loader import PluginError, load_plugin
 from storecore.plugins.metadata import (
     Plugin,
     broken_packages,
     check_packages_are_read,
-    find,
     is_installed,
 )
+from storecore.plugins.registry import find
 from storecore.plugins.spec import API_VERSION, BACKENDS, OBSERVERS, PROMISES, BackendSpec
 from storecore.protocols import CAPABILITIES
 from storecore.values.suggestions import did_you_mean
 
 INSTALLED = "installed"
-KNOWN_PACKAGES = {
-    **dict.fromkeys(("cached", "file", "memory", "mirror", "readonly", "routed"), "storecore"),
-    "postgres": "storecore[postgres]",
-}
+KNOWN_PACKAGES = {each.name: each.package for each in KNOWN}
 """The packages of known backends, as arguments of pip, by the name of the backend."""
 
 
@@ -82,16 +81,28 @@ def load_spec(name: str) -> BackendSpec:
     """
     plugin = _the_one(name, find(BACKENDS))
     try:
-        results = load_plugin(plugin).hook.storecore_backend()
+        manager = load_plugin(plugin)
     except PluginError as error:
         raise BackendLoadError(f"{plugin.described}: {text_of(error)}") from error.__cause__
+    return checked_spec(plugin, _returned(plugin, manager))
+
+
+def spec_of(plugin: Plugin, manager: pluggy.PluginManager) -> BackendSpec:
+    """Return the spec of a loaded plugin, by whatever name. Raises `BackendLoadError`."""
+    return _the_spec(plugin, _returned(plugin, manager))
+
+
+def _returned(plugin: Plugin, manager: pluggy.PluginManager) -> list[object]:
+    """Return the results of the hook of a backend."""
+    try:
+        results: list[object] = manager.hook.storecore_backend()
     except BaseException as error:
         if is_from_program(error):
             raise
         raise BackendLoadError(
             f"{plugin.described}: its storecore_backend raised {reason(error)}"
         ) from error
-    return _classify(plugin, results)
+    return results
 
 
 def described(name: str) -> str:
@@ -112,9 +123,23 @@ def _the_one(name: str, found: list[Plugin]) -> Plugin:
     if len(matches) > 1:
         raise DuplicateBackend(
             f"backend {name!r} is provided twice, by "
-            f"{' and by '.join(plugin.origin for plugin in matches)}; uninstall one of them"
+            f"{' and by '.join(plugin.origin for plugin in matches)}; {_remedy(name, matches)}"
         )
     return matches[0]
+
+
+def _remedy(name: str, namesakes: list[Plugin]) -> str:
+    """Return which package to uninstall: of a known backend, every one but its own."""
+    owner = KNOWN_PACKAGES.get(name, "").partition("[")[0]
+    others = [each.distribution for each in namesakes if each.distribution != owner]
+    if 0 < len(others) < len(namesakes):
+        return f"the name belongs to {owner}: uninstall {', '.join(others)}"
+    return "uninstall one of them"
+
+
+def plugins_named(name: str) -> list[Plugin]:
+    """Return the backends and observers with a name, without importing them."""
+    return [each for group in (BACKENDS, OBSERVERS) for each in find(group) if each.name == name]
 
 
 def _left_out() -> str:
@@ -129,8 +154,21 @@ def _provided(name: str) -> str:
     return f" (a known package provides it: pip install '{package}')" if package else ""
 
 
-def _classify(plugin: Plugin, results: list[object]) -> BackendSpec:
+def checked_spec(plugin: Plugin, results: list[object]) -> BackendSpec:
     """Return the spec that a plugin returned. Raises if there is not exactly one valid spec."""
+    spec = _the_spec(plugin, results)
+    if spec.api != API_VERSION:
+        raise ApiMismatch(
+            f"{plugin.described}: written for version {spec.api} of the plugin interface, this "
+            f"storecore has version {API_VERSION}; "
+            f"upgrade {'storecore' if _newer(spec.api) else plugin.distribution}"
+        )
+    for problem in _problems(plugin, spec):
+        raise BackendLoadError(f"{plugin.described}: {problem}")
+    return spec
+
+
+def _the_spec(plugin: Plugin, results: list[object]) -> BackendSpec:
     if len(results) != 1:
         raise BackendLoadError(
             f"{plugin.described}: expected a hook storecore_backend that returns a BackendSpec, "
@@ -142,14 +180,6 @@ def _classify(plugin: Plugin, results: list[object]) -> BackendSpec:
             f"{plugin.described}: expected its storecore_backend to return a BackendSpec, "
             f"got {type(spec).__name__}"
         )
-    if spec.api != API_VERSION:
-        raise ApiMismatch(
-            f"{plugin.described}: written for version {spec.api} of the plugin interface, this "
-            f"storecore has version {API_VERSION}; "
-            f"upgrade {'storecore' if _newer(spec.api) else plugin.distribution}"
-        )
-    for problem in _problems(plugin, spec):
-        raise BackendLoadError(f"{plugin.described}: {problem}")
     return spec
 
 

@@ -10,7 +10,8 @@ from msgspec import Struct
 from storecore.errors import BackendLoadError, text_of
 from storecore.plugins.isolation import is_from_program, reason
 from storecore.plugins.loader import PluginError, load_plugin
-from storecore.plugins.metadata import Plugin, find
+from storecore.plugins.metadata import Plugin
+from storecore.plugins.registry import find
 from storecore.plugins.spec import FORMATS, OBSERVERS
 
 

@@ -34,6 +34,12 @@ def load_plugin(plugin: Plugin) -> pluggy.PluginManager:
     return manager
 
 
+def hook_names(plugin: Plugin, manager: pluggy.PluginManager) -> list[str]:
+    """Return the names of the hooks that a loaded plugin has."""
+    callers = manager.get_hookcallers(manager.get_plugin(plugin.name)) or []
+    return [caller.name for caller in callers]
+
+
 def _import(plugin: Plugin) -> object:
     try:
         return plugin.entry_point.load()

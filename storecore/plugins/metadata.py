@@ -48,7 +48,12 @@ class Plugin(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """The distribution, its version and the entry point, for an error message."""
+        """The distribution, its version and the entry point, for an error message.
+
+        A plugin of no distribution has no version; then it is what registered it.
+        """
+        if not self.version:
+            return self.distribution
         return f"{self.distribution} {self.version} (entry point {self.entry_point.value!r})"
 
     @property

@@ -16,8 +16,9 @@ import pluggy
 
 from storecore.errors import BackendLoadError, ConfigError, shown
 from storecore.plugins.isolation import is_from_program
-from storecore.plugins.loader import PluginError, load_plugin
-from storecore.plugins.metadata import Plugin, find
+from storecore.plugins.loader import PluginError, hook_names, load_plugin
+from storecore.plugins.metadata import Plugin
+from storecore.plugins.registry import find, registered
 from storecore.plugins.spec import FORMATS, OBSERVERS
 from storecore.values.logger import log as _log
 
@@ -26,6 +27,7 @@ SWITCH = "STORECORE_OBSERVERS"
 _ON, _OFF = ("", "on", "1", "true", "yes"), ("off", "0", "false", "no")
 _lock = threading.RLock()
 _loaded: Observers | None = None
+_loaded_with: tuple[Plugin, ...] = ()
 
 
 class Observers(NamedTuple):
@@ -68,15 +70,19 @@ def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> Non
 
 
 def load_observers() -> Observers:
-    """Return the installed observers, loaded at the first call; none if they are off.
+    """Return the observers, loaded at the first call; none if they are off.
+
+    They are loaded again after this process has registered one, or removed it.
 
     Raises `ConfigError` if `STORECORE_OBSERVERS` has an unknown value.
     """
-    global _loaded
+    global _loaded, _loaded_with
     if not are_on():
         return Observers(())
     with _lock:
-        if _loaded is None:
+        own = registered(OBSERVERS)
+        if _loaded is None or _loaded_with != own:
+            _loaded_with = own
             _loaded = Observers(())  # an observer may open a store at its import
             try:
                 _loaded = Observers(tuple(_load()))
@@ -86,25 +92,22 @@ def load_observers() -> Observers:
         return _loaded
 
 
-def hooks_of(name: str) -> list[str]:
-    """Load the observers with a name and return the names of their hooks.
+def hooks_of(plugin: Plugin) -> list[str]:
+    """Load an observer and return the names of its hooks.
 
-    Raises `BackendLoadError` if one cannot be loaded.
+    Raises `BackendLoadError` if it cannot be loaded or has no hook.
     """
-    return [hook for each in find(OBSERVERS) if each.name == name for hook in _hooks(each)]
-
-
-def _hooks(plugin: Plugin) -> list[str]:
     try:
         manager = load_plugin(plugin)
     except PluginError as error:
         raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
-    return _names(plugin, manager)
-
-
-def _names(plugin: Plugin, manager: pluggy.PluginManager) -> list[str]:
-    callers = manager.get_hookcallers(manager.get_plugin(plugin.name)) or []
-    return [caller.name for caller in callers]
+    hooks = hook_names(plugin, manager)
+    if not hooks:
+        raise BackendLoadError(
+            f"{plugin.described}: expected a function that is marked with @storecore.hookimpl, "
+            "found none"
+        )
+    return hooks
 
 
 def are_on() -> bool:
@@ -122,7 +125,7 @@ def _load() -> Iterable[pluggy.PluginManager]:
     for plugin in find(OBSERVERS):
         try:
             manager = load_plugin(plugin)
-            if _names(plugin, manager) != [FORMATS]:
+            if hook_names(plugin, manager) != [FORMATS]:
                 yield manager
         except PluginError as error:
             _log.error("%s is left out: %s", plugin.described, error, exc_info=error.__cause__)

@@ -21,6 +21,8 @@ from storecore.testing.report import (
     versions,
 )
 
+BEGIN, END = "<!-- storecore report -->", "<!-- /storecore report -->"
+"""The marks of the place for the report on a page: the rest of the page stays as it is."""
 _COUNTED = (HELD, BROKEN, KNOWN, NOT_TRIED, "skipped", "not run")
 
 
@@ -32,8 +34,19 @@ def publish(reports: Iterable[tuple[list[Any], Any]], screen: Any, config: Any) 
     for line in lines(suites, used):
         screen.write_line(line)
     for path in config.getoption("storecore_report"):
-        render = as_json if path.endswith(".json") else as_markdown
-        Path(path).write_text(render(suites, used), encoding="utf-8")
+        if path.endswith(".json"):
+            Path(path).write_text(as_json(suites, used), encoding="utf-8")
+        else:
+            _write_page(Path(path), as_markdown(suites, used))
+
+
+def _write_page(page: Path, report: str) -> None:
+    """Write a report as a page, or between the marks of a page that has them, such as a README."""
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    whole = f"{before}{begin}\n{report}{end}{after}" if begin and end else report
+    page.write_text(whole, encoding="utf-8")
 
 
 def lines(suites: list[SuiteReport], versions: dict[str, str]) -> list[str]:

@@ -30,7 +30,7 @@ LEVELS = {
 }
 # Laws that a store shows only by a capability or a promise, and one that backends written before it
 # need not obey, if they refuse what they do not keep.
-_OPTIONAL = ("A", "D", "L2", "B6")
+_OPTIONAL = ("A", "D", "L2", "B6", "K1", "K3", "K4")
 HEARTS = {  # laws whose other tests show little of them: without this one they are not held
     "A1": "test_a1_each_call_is_one_record_with_what_was_logged",
     "D4": "test_d4_processes_lose_nothing",

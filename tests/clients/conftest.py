@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 ADAPTERS = Path(__file__).parent / "adapters"
+PACKAGES = Path(__file__).parents[1] / "third_party"
 
 
 @pytest.fixture
@@ -20,7 +21,8 @@ def adapter(monkeypatch):
     def load(name, *packages):
         for each in packages:
             pytest.importorskip(each, reason=f"{each} is in tests/clients/requirements.txt")
-        monkeypatch.syspath_prepend(ADAPTERS)
+        for folder in (ADAPTERS, PACKAGES / "vnpy-storecore"):
+            monkeypatch.syspath_prepend(folder)
         return importlib.import_module(name)
 
     return load

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import decimal
 import json
+import locale
+import logging
+import os
+import signal
+import socket
 import sys
+import time
 
 import pytest
 
+import storecore
 from storecore import open_store
 from storecore.builtin.memory import MemoryDataStore
+from storecore.plugins import known
+from storecore.plugins.discovery import load_spec
+from storecore.testing.report import KIT, LEVELS
 
 
 def row_of(name, result):
@@ -20,8 +31,136 @@ def test_a_backend_is_listed_with_its_package_and_version(cli, site):
     assert "acme-acme 1.5" in row_of("acme", cli("backends"))
 
 
-def test_a_backend_that_loads_is_healthy(cli):
+@pytest.mark.parametrize("name", ["memory", "file", "mirror", "readonly", "cached", "routed"])
+def test_a_backend_that_opens_and_has_what_it_declares_is_healthy(cli, name):
+    assert "healthy" in row_of(name, cli("backends"))
+
+
+def test_a_backend_that_needs_a_server_is_not_called_healthy(cli):
+    result = cli("backends")
+    assert "healthy" not in row_of("postgres", result)
+    assert "loads: needs options to be opened; check it with storecore backends" in result.stdout
+
+
+def test_where_each_backend_was_opened_no_check_is_advised(cli, monkeypatch):
+    memory = [each for each in storecore.backends() if each.name == "memory"]
+    monkeypatch.setattr("storecore.cli.backends.backends", lambda: memory)
+    assert "loads" not in cli("backends").stdout
+
+
+def test_a_backend_is_opened_for_the_list_outside_of_the_current_folder(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cli("backends")
+    assert list(tmp_path.iterdir()) == []
+
+
+DECLARES = """
+from pathlib import Path
+from msgspec import Struct
+from storecore import BackendSpec, NoStore, hookimpl
+from storecore.builtin.memory import MemoryDataStore
+
+class Config(Struct):
+    {option}
+
+class Store(MemoryDataStore):
+    {body}
+
+def opened(config):
+    {opened}
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(name="acme", config=Config, open=opened, {fields})
+"""
+
+
+@pytest.fixture
+def health(cli, site):
+    """Install a backend `acme`, and return its row in the list."""
+
+    def of(*, option="pass", body="pass", opened="return Store()", fields=""):
+        source = DECLARES.format(option=option, body=body, opened=opened, fields=fields)
+        site.backend(source, name="acme")
+        return row_of("acme", cli("backends"))
+
+    return of
+
+
+DISK_USAGE = "capabilities=frozenset({'DiskUsage'})"
+
+
+def test_a_backend_that_declares_a_capability_whose_methods_it_lacks_is_not_healthy(health):
+    row = health(fields=DISK_USAGE)
+    assert "healthy" not in row
+    assert "declares the capability DiskUsage, but the Store that it opened lacks" in row
+
+
+def test_a_backend_whose_method_takes_other_arguments_is_not_healthy(health):
+    fields = "capabilities=frozenset({'Catalog'})"
+    row = health(body="def symbols(self, zone): ...", fields=fields)
+    assert "healthy" not in row
+    assert "it declares Catalog, but it has symbols(zone), the protocol symbols(" in row
+
+
+def test_a_backend_whose_ten_methods_take_other_arguments_is_not_healthy(health):
+    row = health(body="def write_event(self, event, loud): ...")
+    assert "it is no DataStore: it has write_event(event, loud)" in row
+
+
+def test_a_backend_that_cannot_be_closed_is_not_healthy(health):
+    row = health(body="def close(self): 1 / 0")
+    assert ("healthy" in row, "ZeroDivisionError" in row) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ({"body": "load_strategy_state = property(lambda self: 1 / 0)"}, "ZeroDivisionError"),
+        ({"body": "write_event = staticmethod(dict)"}, "it has write_event()"),
+        ({"body": "write_event = None"}, "lacks write_event"),
+        ({"option": "path: 'Unknown'"}, "NameError: name 'Unknown' is not defined"),
+        ({"opened": "raise SystemExit(3)"}, "SystemExit: 3"),
+    ],
+)
+def test_whatever_a_backend_does_when_it_is_tried_does_not_end_the_list(cli, health, given, cause):
+    row = health(**given)
+    assert ("healthy" in row, cause in row) == (False, True)
     assert "healthy" in row_of("memory", cli("backends"))
+
+
+def test_an_interrupt_while_a_backend_is_tried_goes_through(cli, site):
+    source = DECLARES.format(
+        option="path: Path", body="pass", opened="raise KeyboardInterrupt", fields=""
+    )
+    site.backend(source, name="acme")
+    assert cli("backends").exit_code == 130
+
+
+def test_a_backend_whose_open_fails_is_not_healthy(health):
+    assert "its open raised ZeroDivisionError" in health(opened="1 / 0")
+
+
+def test_a_backend_that_has_a_path_is_opened_in_a_temporary_folder(health, tmp_path):
+    said = tmp_path / "said"
+    opened = (
+        f"Path({str(said)!r}).write_text(str(config.path)); config.path.mkdir(); return Store()"
+    )
+    assert "healthy" in health(option="path: Path = Path('.')", opened=opened)
+    assert not os.path.exists(said.read_text())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"option": "host: str"},
+        {"option": "host: str = 'localhost'", "fields": "promises=frozenset({'durable'})"},
+        {"option": "path: Path", "opened": "raise NoStore('a certificate is missing')"},
+    ],
+)
+def test_a_backend_that_cannot_be_tried_in_a_folder_is_only_said_to_load(health, given):
+    row = health(**given)
+    assert ("healthy" in row, " loads " in row) == (False, True)
 
 
 def test_a_backend_that_loads_is_shown_with_its_capabilities(cli):
@@ -57,6 +196,7 @@ def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):
     assert {state for state, _ in steps} == {"ok"}
     assert [what for _, what in steps] == [
         "opens",
+        "has what it declares",
         "reads bars",
         "reads fundamentals",
         "reads events",
@@ -64,6 +204,8 @@ def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):
         "its audit log is whole",
         "closes",
         "refuses use after close",
+        "no other plugin has its name",
+        "its import leaves the process as it was",
     ]
 
 
@@ -122,21 +264,34 @@ def storecore_closed(store): pass
 """
 
 
-def test_an_observer_is_listed_with_its_package_and_is_not_imported(cli, site):
+def test_an_observer_is_listed_with_its_package_its_health_and_its_hooks(cli, site):
     site.install(
-        "acme-watch", "2.1", modules={"acme_watch": "1/0"}, plugins={"watch": "acme_watch"}
+        "acme-watch", "2.1", modules={"acme_watch": OBSERVER}, plugins={"watch": "acme_watch"}
     )
     result = cli("backends")
     assert "Observers, called for every store that is opened and written:" in result.stdout
     row = row_of("watch", result)
-    assert ("acme-watch 2.1" in row, "installed" in row) == (True, True)
-    assert "acme_watch" not in sys.modules
+    assert ("acme-watch 2.1" in row, "healthy" in row, "storecore_closed" in row) == (True,) * 3
 
 
-def test_observers_that_are_turned_off_are_listed_as_such(cli, site, monkeypatch):
-    site.install("acme-watch", modules={"acme_watch": ""}, plugins={"watch": "acme_watch"})
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [("1/0", "ZeroDivisionError"), ("", "marked with @storecore.hookimpl, found none")],
+)
+def test_an_observer_that_fails_is_listed_with_the_cause(cli, site, source, cause):
+    site.install("acme-watch", modules={"acme_watch": source}, plugins={"watch": "acme_watch"})
+    result = cli("backends")
+    row = row_of("watch", result)
+    assert (result.exit_code, "healthy" in row, cause in row) == (0, False, True)
+
+
+def test_observers_that_are_turned_off_are_listed_as_such_and_not_imported(cli, site, monkeypatch):
+    site.install("acme-watch", modules={"acme_watch": "1/0"}, plugins={"watch": "acme_watch"})
     monkeypatch.setenv("STORECORE_OBSERVERS", "off")
-    assert "(off: see STORECORE_OBSERVERS)" in cli("backends").stdout
+    result = cli("backends")
+    assert "(off: see STORECORE_OBSERVERS)" in result.stdout
+    assert "installed" in row_of("watch", result)
+    assert "acme_watch" not in sys.modules
 
 
 @pytest.mark.usefixtures("site")
@@ -146,7 +301,14 @@ def test_without_an_observer_none_is_spoken_of(cli):
 
 def test_an_observer_is_checked_by_loading_it(cli, site):
     site.install("acme-watch", modules={"acme_watch": OBSERVER}, plugins={"watch": "acme_watch"})
-    assert cli("backends", "--check", "watch").stdout == "ok      storecore_closed\n"
+    checked = [
+        line.split(maxsplit=1) for line in cli("backends", "--check", "watch").stdout.splitlines()
+    ]
+    assert checked == [
+        ["ok", "no other plugin has its name"],
+        ["ok", "its import leaves the process as it was"],
+        ["ok", "storecore_closed"],
+    ]
 
 
 def test_an_observer_that_cannot_be_loaded_is_one_error(cli, site):
@@ -194,6 +356,165 @@ def test_an_interrupt_of_a_check_goes_through(cli, backend_with, monkeypatch):
     assert cli("backends", "--check", "partial").exit_code == 130
 
 
+@pytest.fixture
+def process():
+    """Whatever a plugin changes in the process is set back after the test."""
+    handler, context = signal.getsignal(signal.SIGUSR1), decimal.getcontext().copy()
+    zone, where, timeout = os.environ.get("TZ"), os.getcwd(), socket.getdefaulttimeout()
+    default, names = decimal.DefaultContext.prec, locale.setlocale(locale.LC_ALL)
+    root = list(logging.getLogger().handlers)
+    yield
+    signal.signal(signal.SIGUSR1, handler)
+    decimal.setcontext(context)
+    decimal.DefaultContext.prec = default
+    os.chdir(where)
+    socket.setdefaulttimeout(timeout)
+    locale.setlocale(locale.LC_ALL, names)
+    logging.getLogger().handlers[:] = root
+    os.environ.pop("TZ", None)
+    if zone is not None:
+        os.environ["TZ"] = zone
+    time.tzset()
+
+
+OTHER_LOCALE = """
+import locale
+name = "C" if locale.setlocale(locale.LC_ALL) != "C" else "C.UTF-8"
+locale.setlocale(locale.LC_ALL, name)
+"""
+CHANGES = {
+    "import os; os.environ['TZ'] = 'Asia/Tokyo'": "the time zone (TZ)",
+    "import os, time; os.environ['TZ'] = 'Asia/Tokyo'; time.tzset()": "the time zone (TZ)",
+    OTHER_LOCALE: "the locale",
+    "import signal; signal.signal(signal.SIGUSR1, lambda *_: None)": "signal handlers",
+    "import decimal; decimal.getcontext().prec = 5": "the decimal context",
+    "import decimal; decimal.getcontext().traps[decimal.Inexact] = True": "the decimal context",
+    "import decimal; decimal.DefaultContext.prec = 6": "the decimal context",
+    "import os; os.chdir('/')": "the working directory",
+    "import socket; socket.setdefaulttimeout(3)": "the default timeout of sockets",
+    "import logging; logging.getLogger().addHandler(logging.NullHandler())": (
+        "the handlers of the root logger"
+    ),
+}
+
+
+@pytest.mark.usefixtures("process")
+@pytest.mark.parametrize(("source", "what"), CHANGES.items())
+def test_an_observer_that_changes_the_process_at_its_import_is_reported(cli, site, source, what):
+    site.install("acme", modules={"acme_watch": source + OBSERVER}, plugins={"watch": "acme_watch"})
+    result = cli("backends", "--check", "watch")
+    assert "FAILED  its import leaves the process as it was" in result.stdout
+    assert "the observer 'watch' is not healthy: its import leaves the process" in result.stderr
+    assert f": it changes {what}\n" in result.stderr
+
+
+PLAIN = DECLARES.format(option="pass", body="pass", opened="return Store()", fields="")
+TOKYO = "import os; os.environ['TZ'] = 'Asia/Tokyo'"
+
+
+@pytest.mark.usefixtures("process")
+def test_a_backend_that_changes_the_process_at_its_import_is_reported(cli, site):
+    site.backend(TOKYO + PLAIN, name="acme")
+    result = cli("backends", "--check", "acme")
+    assert (result.exit_code, "it changes the time zone (TZ)" in result.stderr) == (1, True)
+
+
+@pytest.mark.usefixtures("process")
+def test_a_file_that_changes_the_process_at_its_import_is_reported(cli, tmp_path):
+    file = tmp_path / "acme.py"
+    file.write_text(TOKYO + PLAIN)
+    result = cli("backends", "--plugin", file, "--check", "acme")
+    assert (result.exit_code, "it changes the time zone (TZ)" in result.stderr) == (1, True)
+
+
+def test_a_backend_that_takes_the_name_of_a_built_in_one_is_reported(cli, site):
+    site.install("acme", modules={"acme": PLAIN}, backends={"memory": "acme"})
+    result = cli("backends", "--check", "memory")
+    assert result.exit_code == 1
+    assert "provided twice, by acme 1.0" in result.stderr
+    assert "the name belongs to storecore: uninstall acme\n" in result.stderr
+
+
+def test_an_observer_that_takes_the_name_of_a_built_in_backend_is_reported(cli, site):
+    site.install("acme", "1.5", modules={"acme": OBSERVER}, plugins={"memory": "acme"})
+    result = cli("backends", "--check", "memory")
+    assert "FAILED  no other plugin has its name" in result.stdout
+    assert "plugin 'memory' from acme 1.5 (entry point 'acme') has it too" in result.stderr
+
+
+def test_two_observers_of_one_name_are_reported(cli, site):
+    for name in ("acme-one", "acme-two"):
+        module = name.replace("-", "_")
+        site.install(name, modules={module: OBSERVER}, plugins={"watch": module})
+    result = cli("backends", "--check", "watch")
+    assert "plugin 'watch' from acme-two 1.0 (entry point 'acme_two') has it too" in result.stderr
+
+
+def test_a_backend_and_an_observer_of_one_package_may_share_a_name(cli, site):
+    source = PLAIN + OBSERVER
+    site.install(
+        "acme", modules={"acme": source}, backends={"acme": "acme"}, plugins={"acme": "acme"}
+    )
+    assert "ok      no other plugin has its name" in cli("backends", "--check", "acme").stdout
+
+
+def test_a_check_that_finds_a_missing_argument_says_which(cli, site):
+    fields = "capabilities=frozenset({'Catalog'})"
+    source = DECLARES.format(
+        option="pass", body="def symbols(self, zone): ...", opened="return Store()", fields=fields
+    )
+    site.backend(source, name="acme")
+    result = cli("backends", "--check", "acme")
+    assert "FAILED  has what it declares" in result.stdout
+    assert "it declares Catalog, but it has symbols(zone), the protocol symbols(" in result.stderr
+
+
+def test_the_known_backends_are_listed_with_level_version_and_tier(cli):
+    result = cli("backends", "--known")
+    assert row_of("file", result).split() == [
+        "file",
+        "pip",
+        "install",
+        "'storecore'",
+        "ours",
+        "sealed",
+        storecore.__version__,
+        KIT,
+    ]
+    for tier, meaning in known.TIERS.items():
+        assert f"\n{tier}: {meaning}" in result.stdout
+
+
+@pytest.mark.parametrize("more", [("--check", "file"), ("--set", "a=1")])
+def test_the_known_backends_are_not_checked(cli, more):
+    result = cli("backends", "--known", *more)
+    assert (result.exit_code, "omit --check and --set" in result.stderr) == (1, True)
+
+
+def test_each_known_backend_has_a_tier_and_a_level():
+    levels = {known.NESTED, "sound", *LEVELS}
+    assert all(each.tier in known.TIERS and each.level in levels for each in known.KNOWN)
+    assert len({each.name for each in known.KNOWN}) == len(known.KNOWN)
+
+
+def test_the_level_of_a_backend_of_ours_is_what_it_promises_at_this_release():
+    for each in known.KNOWN:
+        if each.tier == "ours":
+            promises = load_spec(each.name).promises
+            assert (each.version, each.kit) == (storecore.__version__, KIT)
+            assert each.level == (known.NESTED if callable(promises) else promised(promises))
+
+
+def promised(promises):
+    """Return the highest level whose promise, and each before it, a backend makes."""
+    level = "sound"
+    for name in LEVELS:
+        if name not in promises:
+            break
+        level = name
+    return level
+
+
 def test_as_json_backends_are_listed_with_their_health(cli, site):
     site.backend("raise RuntimeError('no luck')")
     found = json.loads(cli("backends", "--json").stdout)
@@ -207,9 +528,18 @@ def test_as_json_a_check_lists_its_steps(cli):
     assert steps[0] == {"what": "opens", "wrong": ""}
 
 
-def test_as_json_observers_are_listed_and_checked(cli, site):
+def test_as_json_observers_are_listed_with_their_hooks_and_checked(cli, site):
     site.install("acme-watch", modules={"acme_watch": OBSERVER}, plugins={"watch": "acme_watch"})
     (watch,) = json.loads(cli("backends", "--json").stdout)["observers"]
-    assert (watch["name"], watch["health"]) == ("watch", "installed")
-    hooks = cli("backends", "--check", "watch", "--json").stdout
-    assert json.loads(hooks) == ["storecore_closed"]
+    assert (watch["health"], watch["hooks"]) == ("healthy", "storecore_closed")
+    steps = json.loads(cli("backends", "--check", "watch", "--json").stdout)
+    assert steps[-1] == {"what": "storecore_closed", "wrong": ""}
+
+
+def test_as_json_the_known_backends_have_all_their_fields(cli):
+    (file,) = [
+        each
+        for each in json.loads(cli("backends", "--known", "--json").stdout)
+        if each["name"] == "file"
+    ]
+    assert (file["level"], file["tier"], file["kit"]) == ("sealed", "ours", KIT)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import storecore
 from storecore.builtin.memory import MemoryDataStore
+from storecore.cli.scaffold.names import Names
+from storecore.cli.scaffold.project import project
 from storecore.store.wrapper import Wrapper
-
-SQLITE = Path(__file__).parents[2] / "third_party" / "storecore-sqlite" / "storecore_sqlite.py"
 
 
 @pytest.fixture
@@ -46,9 +45,8 @@ def limited():
 @pytest.fixture
 def sqlite(tmp_path):
     """A store of the ten methods alone, by someone else."""
-    spec = spec_from_file_location("storecore_sqlite", SQLITE)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = ModuleType("storecore_sqlite")
+    exec(project(Names("sqlite"))["storecore_sqlite.py"], vars(module))
     config = module.SqliteConfig(tmp_path / "desk.db")
     with Wrapper(module.storecore_backend().open(config), ()) as store:
         yield store

@@ -120,6 +120,26 @@ def test_the_report_is_written_as_markdown(suite_run, pytester):
     assert row.endswith(f"| broken | {FAST}: assert [1.0] == [3.0] |")
 
 
+def test_on_a_page_with_marks_the_report_replaces_what_is_between_them(suite_run, pytester):
+    page = pytester.path / "README.md"
+    marks = ("<!-- storecore report -->", "<!-- /storecore report -->")
+    page.write_text(f"# Mine\n\n{marks[0]}\nstale text\n{marks[1]}\n\nThe end\n")
+    for _ in range(2):
+        suite_run("--storecore-report", "README.md", store="Wrong", only=FAST)
+        before, _, rest = page.read_text().partition(f"{marks[0]}\n## TestOne: level none")
+        report, _, after = rest.partition(marks[1])
+        assert (before, after) == ("# Mine\n\n", "\n\nThe end\n")
+        assert ("stale text" in report, report.count("| B1 |")) == (False, 1)
+
+
+@pytest.mark.parametrize("text", ["# Mine\n", "<!-- storecore report -->\nno end\n"])
+def test_a_page_without_both_marks_is_replaced_by_the_report(suite_run, pytester, text):
+    page = pytester.path / "laws.md"
+    page.write_text(text)
+    suite_run("--storecore-report", "laws.md", store="Wrong", only=FAST)
+    assert page.read_text().startswith("## TestOne: level none")
+
+
 def test_a_report_of_another_ending_is_refused_before_anything_runs(suite_run):
     run = suite_run("--storecore-report", "laws.txt")
     assert run.ret == pytest.ExitCode.USAGE_ERROR

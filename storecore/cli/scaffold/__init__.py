@@ -1,0 +1,1 @@
+"""`storecore new-backend`: a complete package of a backend, to begin with."""

@@ -1,0 +1,149 @@
+"""Registration of plugins at run time: a spec for a test, or one file as a plugin."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from traceback import walk_tb
+from types import ModuleType, TracebackType
+from typing import Self
+
+from storecore.errors import BackendLoadError, type_name
+from storecore.plugins.discovery import checked_spec, spec_of
+from storecore.plugins.isolation import is_from_program, reason
+from storecore.plugins.loader import PluginError, hook_names, load_plugin
+from storecore.plugins.metadata import Plugin
+from storecore.plugins.process_state import changed_since, state
+from storecore.plugins.registry import add, plugin_in_memory, remove
+from storecore.plugins.spec import BACKENDS, OBSERVERS, BackendSpec, hookimpl
+
+_CALL = "storecore.register()"
+_HOOK = "storecore_backend"
+
+
+class Registration:
+    """Registered plugins. As a context manager it removes them at the end of the block."""
+
+    def __init__(self, plugins: Sequence[Plugin], module: str = "") -> None:
+        self._plugins = plugins
+        self._module = module
+
+    def undo(self) -> None:
+        """Remove the plugins. Stores that are open stay open; a second call does nothing."""
+        remove(self._plugins)
+        sys.modules.pop(self._module, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.undo()
+
+
+def register(spec: BackendSpec) -> Registration:
+    """Register a backend in this process, for tests: `open_store` finds it by its name.
+
+    Call `undo()` of the result to remove it, or use the result in a `with` statement. Other
+    processes do not see the backend.
+
+    Raises `BackendLoadError` or `ApiMismatch` for an invalid spec, and `DuplicateBackend` if a
+    backend with this name is installed or registered.
+    """
+    if not isinstance(spec, BackendSpec):
+        raise BackendLoadError(f"{_CALL}: expected a BackendSpec, got {type_name(spec)}")
+    plugins = [_backend(spec, _CALL)]
+    add(plugins)
+    return Registration(plugins)
+
+
+def register_file(path: Path) -> Registration:
+    """Import a file and register it as a plugin: a backend, an observer or formats of files.
+
+    The file is code, and runs with all rights of this process. Raises `BackendLoadError` if it
+    cannot be imported or has no hook, and what `register` raises for a backend in it.
+    """
+    name = _free_name(path)
+    before = state()
+    try:
+        module = _imported(path, name)
+        plugins = _plugins(path, module, changed_since(before))
+        add(plugins)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return Registration(plugins, name)
+
+
+class _OfSpec:
+    """A plugin with one backend."""
+
+    def __init__(self, spec: BackendSpec) -> None:
+        self._spec = spec
+
+    @hookimpl
+    def storecore_backend(self) -> BackendSpec:
+        return self._spec
+
+
+def _backend(spec: BackendSpec, source: str, changes: tuple[str, ...] = ()) -> Plugin:
+    """Return the plugin of a spec. Raises if the spec is invalid."""
+    if not (isinstance(spec.name, str) and spec.name):
+        raise BackendLoadError(f"{source}: expected its spec to have a name, got {spec.name!r}")
+    plugin = plugin_in_memory(spec.name, source, BACKENDS, _OfSpec(spec), changes)
+    checked_spec(plugin, [spec])
+    return plugin
+
+
+def _plugins(path: Path, module: ModuleType, changes: tuple[str, ...]) -> list[Plugin]:
+    """Return the plugins of a module: its backend, and itself if it has other hooks."""
+    source = f"--plugin {path}"
+    whole = plugin_in_memory(path.stem, source, OBSERVERS, module, changes)
+    try:
+        manager = load_plugin(whole)
+    except PluginError as error:
+        raise BackendLoadError(f"{source}: {error}") from error.__cause__
+    hooks = hook_names(whole, manager)
+    if not hooks:
+        raise BackendLoadError(
+            f"{source}: expected a function that is marked with @storecore.hookimpl, such as "
+            f"{_HOOK}(); found none"
+        )
+    backends = [_backend(spec_of(whole, manager), source, changes)] if _HOOK in hooks else []
+    return [*backends, whole] if set(hooks) - {_HOOK} else backends
+
+
+def _free_name(path: Path) -> str:
+    """Return a name for the module of a file that no module has."""
+    name = f"storecore_plugin_{re.sub(r'[^0-9A-Za-z]', '_', path.stem)}"
+    while name in sys.modules:
+        name += "_"
+    return name
+
+
+def _imported(path: Path, name: str) -> ModuleType:
+    """Return the module of a file, with whatever ending. No compiled file is written."""
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = str(path)
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
+    except BaseException as error:
+        if is_from_program(error):
+            raise
+        raise BackendLoadError(
+            f"--plugin {path}: its import failed{_line(error, path)}: {reason(error)}"
+        ) from error
+    return module
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """Return the last line of a file that an error has passed through, for its message."""
+    frames = walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == str(path)]
+    return f" in line {lines[-1]}" if lines else ""

@@ -1,0 +1,93 @@
+"""`--plugin FILE` makes one file a plugin of any command, for as long as the command runs."""
+
+from __future__ import annotations
+
+import pytest
+
+import storecore
+from storecore.cli.app import app
+from storecore.cli.commands import COMMANDS
+
+SOURCE = """
+from datetime import datetime
+from msgspec import Struct
+from storecore import BackendSpec, PriceBar, hookimpl
+from storecore.builtin.memory import MemoryDataStore
+
+class Config(Struct):
+    pass
+
+def opened(config):
+    store = MemoryDataStore()
+    store.write_bars("AAPL", [PriceBar("AAPL", datetime(2026, 1, 5), 1, 1, 1, 1.25, 1)])
+    return store
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(name="desk", config=Config, open=opened)
+"""
+OBSERVER = """
+from storecore import hookimpl
+
+@hookimpl
+def storecore_opened(store, spec):
+    print("opened", spec.name)
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    file = tmp_path / "desk.py"
+    file.write_text(SOURCE)
+    return file
+
+
+def test_a_command_uses_the_backend_of_a_file(cli, file):
+    result = cli("show", "AAPL", "--backend", "desk", "--plugin", file)
+    assert (result.exit_code, "1.25" in result.stdout) == (0, True)
+
+
+def test_the_option_may_stand_before_the_command(cli, file):
+    assert "1.25" in cli("--plugin", file, "show", "AAPL", "--backend", "desk").stdout
+
+
+def test_the_backend_of_a_file_is_listed_with_the_file(cli, file):
+    assert f"--plugin {file}" in cli("backends", "--plugin", file).stdout
+
+
+def test_the_observer_of_a_file_is_called(cli, file, tmp_path):
+    observer = tmp_path / "watch.py"
+    observer.write_text(OBSERVER)
+    result = cli("ls", "--backend", "desk", "--plugin", file, "--plugin", observer)
+    assert "opened desk" in result.stdout
+
+
+@pytest.mark.parametrize("last", ["ls", "--bad"])
+def test_a_file_is_forgotten_after_the_command_even_if_it_failed(cli, file, last):
+    cli("backends", "--plugin", file, last)
+    assert "desk" not in [each.name for each in storecore.backends()]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_the_option(name):
+    for _ in range(2):
+        assert [each.name for each in COMMANDS[name].load().params].count("plugin") == 1
+
+
+def test_a_file_that_is_missing_is_one_error(cli):
+    result = cli("ls", "--plugin", "missing.py")
+    assert (result.exit_code, "'missing.py' does not exist" in result.stderr) == (1, True)
+
+
+def test_a_file_that_fails_is_one_error(cli, file):
+    file.write_text("1 / 0")
+    result = cli("ls", "--plugin", file)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert f"--plugin {file}: its import failed in line 1: ZeroDivisionError" in result.stderr
+
+
+def test_a_shell_that_completes_words_runs_no_file(cli, file, tmp_path):
+    file.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with app.make_context("storecore", ["--plugin", str(file), "ls"], resilient_parsing=True):
+        pass
+    assert not (tmp_path / "ran").exists()

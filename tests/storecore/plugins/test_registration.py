@@ -1,0 +1,279 @@
+"""A process registers a backend for its tests, or one file as a plugin."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from msgspec import Struct
+
+import storecore
+from storecore import BackendSpec
+from storecore.builtin.memory import MemoryDataStore
+from storecore.plugins.formats import plugin_formats
+from storecore.plugins.observers import load_observers
+from storecore.plugins.registration import register_file
+
+
+class Config(Struct):
+    path: Path = Path("desk")
+
+
+def spec_named(name, **fields):
+    return BackendSpec(name=name, config=Config, open=lambda config: MemoryDataStore(), **fields)
+
+
+def names():
+    return [each.name for each in storecore.backends()]
+
+
+def test_a_registered_backend_is_opened_by_its_name():
+    with storecore.register(spec_named("fake")), storecore.open_store("fake") as store:
+        assert isinstance(store, MemoryDataStore)
+
+
+def test_a_registered_backend_may_be_nested_in_another():
+    config = {"backend": "readonly", "store": {"backend": "fake"}}
+    with storecore.register(spec_named("fake")), storecore.open_store(config) as store:
+        assert store.read_bars("AAPL") == []
+
+
+def test_the_options_of_a_registered_backend_are_checked():
+    with (
+        storecore.register(spec_named("fake")),
+        pytest.raises(storecore.ConfigError, match="did you mean 'path'"),
+    ):
+        storecore.open_store("fake", pth="desk")
+
+
+def test_a_registered_backend_is_listed_with_what_registered_it():
+    with storecore.register(spec_named("fake")):
+        (info,) = [each for each in storecore.backends() if each.name == "fake"]
+    assert info == ("fake", "storecore.register()", "", "storecore.register()", "installed")
+
+
+def test_an_error_of_a_registered_backend_names_what_registered_it():
+    def fail(config):
+        raise RuntimeError("no luck")
+
+    spec = BackendSpec(name="fake", config=Config, open=fail)
+    said = r"backend 'fake' from storecore\.register\(\): its open raised RuntimeError: no luck"
+    with storecore.register(spec), pytest.raises(storecore.BackendLoadError, match=said):
+        storecore.open_store("fake")
+
+
+def test_a_backend_is_unknown_after_the_block_that_registered_it():
+    with storecore.register(spec_named("fake")):
+        pass
+    with pytest.raises(storecore.UnknownBackend):
+        storecore.open_store("fake")
+
+
+def test_a_backend_is_removed_if_the_block_raises():
+    with pytest.raises(ZeroDivisionError), storecore.register(spec_named("fake")):
+        1 / 0  # noqa: B018
+    assert "fake" not in names()
+
+
+def test_a_backend_stays_until_it_is_undone_and_undoing_twice_is_fine():
+    registration = storecore.register(spec_named("fake"))
+    assert "fake" in names()
+    registration.undo()
+    registration.undo()
+    assert "fake" not in names()
+
+
+def test_undoing_one_leaves_the_others():
+    with storecore.register(spec_named("one")):
+        storecore.register(spec_named("two")).undo()
+        assert "one" in names()
+
+
+def test_undoing_twice_leaves_a_later_one_of_the_same_name():
+    first = storecore.register(spec_named("fake"))
+    first.undo()
+    with storecore.register(spec_named("fake")):
+        first.undo()
+        assert "fake" in names()
+
+
+def test_a_store_stays_open_when_its_backend_is_removed():
+    with storecore.register(spec_named("fake")):
+        store = storecore.open_store("fake")
+    store.save_strategy_state("value", {"cash": 1})
+    assert store.load_strategy_state("value") == {"cash": 1}
+
+
+@pytest.mark.parametrize("name", ["memory", "file"])
+def test_the_name_of_an_installed_backend_is_refused(name):
+    said = rf"there is a backend '{name}' already, from storecore .*; give yours another name"
+    with pytest.raises(storecore.DuplicateBackend, match=said):
+        storecore.register(spec_named(name))
+    assert names().count(name) == 1
+
+
+def test_the_name_of_a_registered_backend_is_refused():
+    with (
+        storecore.register(spec_named("fake")),
+        pytest.raises(storecore.DuplicateBackend, match=r"from storecore\.register\(\)"),
+    ):
+        storecore.register(spec_named("fake"))
+
+
+def test_of_threads_that_register_one_name_at_once_one_succeeds():
+    barrier, done = threading.Barrier(8), []
+
+    def work():
+        barrier.wait()
+        try:
+            done.append(storecore.register(spec_named("fake")))
+        except storecore.DuplicateBackend as error:
+            done.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    (won,) = [each for each in done if isinstance(each, storecore.Registration)]
+    assert (len(done), names().count("fake")) == (8, 1)
+    won.undo()
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("fake", "expected a BackendSpec, got str"),
+        (spec_named(""), "expected its spec to have a name, got ''"),
+        (spec_named(None), "expected its spec to have a name, got None"),
+        (spec_named("fake", capabilities=frozenset({"Catalg"})), "did you mean 'Catalog'"),
+        (spec_named("fake", api=99), "written for version 99"),
+        (spec_named("fake", init="grants"), "init to be callable or None, got 'grants'"),
+    ],
+)
+def test_an_invalid_spec_is_refused(spec, said):
+    with pytest.raises(storecore.BackendLoadError, match=said):
+        storecore.register(spec)
+
+
+BACKEND = """
+from msgspec import Struct
+from storecore import BackendSpec, hookimpl
+from storecore.builtin.memory import MemoryDataStore
+
+class Config(Struct):
+    depth: int = 1
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(name="desk", config=Config, open=lambda config: MemoryDataStore())
+"""
+OBSERVER = """
+from storecore import hookimpl
+
+SEEN = []
+
+@hookimpl
+def storecore_written(store, kind, key, count):
+    SEEN.append((kind, key, count))
+"""
+FORMAT = """
+from storecore import ImportFormat, hookimpl
+
+@hookimpl
+def storecore_import_formats():
+    return [ImportFormat(name="acme")]
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """Write a file and return its path."""
+
+    def write(source, name="desk.py"):
+        file = tmp_path / name
+        file.write_text(dedent(source))
+        return file
+
+    return write
+
+
+def test_a_file_may_be_a_backend(plugin):
+    with register_file(plugin(BACKEND)), storecore.open_store("desk", depth=2) as store:
+        assert isinstance(store, MemoryDataStore)
+    assert "desk" not in names()
+
+
+def test_a_file_may_have_any_ending_and_leaves_nothing_beside_it(plugin, tmp_path):
+    with register_file(plugin(BACKEND, "desk.plugin")):
+        assert "desk" in names()
+    assert [each.name for each in tmp_path.iterdir()] == ["desk.plugin"]
+
+
+def test_a_file_may_be_an_observer_until_it_is_removed(plugin, bar):
+    with storecore.open_store("memory") as store:
+        store.write_bars("AAPL", [bar()])
+    with register_file(plugin(OBSERVER)):
+        seen = sys.modules["storecore_plugin_desk"].SEEN
+        with storecore.open_store("memory") as store:
+            store.write_bars("AAPL", [bar()])
+    with storecore.open_store("memory") as store:
+        store.write_bars("AAPL", [bar()])
+    assert seen == [("bars", "AAPL", 1)]
+
+
+def test_a_file_may_be_a_backend_and_an_observer(plugin):
+    with register_file(plugin(BACKEND + OBSERVER)), storecore.open_store("desk") as store:
+        store.save_strategy_state("value", {})
+        assert sys.modules["storecore_plugin_desk"].SEEN == [("state", "value", 1)]
+
+
+def test_a_file_that_is_only_a_backend_is_no_observer(plugin):
+    before = load_observers()
+    with register_file(plugin(BACKEND)):
+        assert load_observers() == before
+
+
+def test_a_file_may_have_formats_of_files(plugin):
+    with register_file(plugin(FORMAT)):
+        assert "acme" in [each.name for each in plugin_formats()]
+
+
+def test_two_files_of_one_name_do_not_share_a_module(plugin):
+    first = register_file(plugin(OBSERVER))
+    with first, register_file(plugin(BACKEND)):
+        assert hasattr(sys.modules["storecore_plugin_desk"], "SEEN")
+        assert hasattr(sys.modules["storecore_plugin_desk_"], "Config")
+    assert not {name for name in sys.modules if name.startswith("storecore_plugin_")}
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("", "expected a function that is marked with @storecore.hookimpl"),
+        ("1 +", r"its import failed: SyntaxError: .*line 1"),
+        ("\n\n1 / 0", "its import failed in line 3: ZeroDivisionError: division by zero"),
+        ("import no_such_module", "in line 1: ModuleNotFoundError: No module named"),
+        ("raise SystemExit(3)", "its import failed in line 1: SystemExit: 3"),
+        (OBSERVER.replace("storecore_written", "storecore_writen"), "did you mean 'storecore_writ"),
+        (BACKEND.replace("return BackendSpec", "return dict"), "to return a BackendSpec, got dict"),
+        (BACKEND.replace("return ", "1 / 0\n    return "), "its storecore_backend raised ZeroDiv"),
+        (BACKEND.replace('"desk"', "''"), "expected its spec to have a name"),
+        (BACKEND.replace('"desk"', '"memory"'), "there is a backend 'memory' already"),
+    ],
+)
+def test_a_file_that_is_no_plugin_is_named_with_the_cause(plugin, source, said):
+    file = plugin(source)
+    with pytest.raises(storecore.BackendLoadError, match=said) as caught:
+        register_file(file)
+    assert str(file) in str(caught.value)
+    assert "storecore_plugin_desk" not in sys.modules
+
+
+def test_an_interrupt_while_a_file_is_imported_goes_through(plugin):
+    with pytest.raises(KeyboardInterrupt):
+        register_file(plugin("raise KeyboardInterrupt"))
+    assert "storecore_plugin_desk" not in sys.modules
