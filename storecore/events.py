@@ -46,7 +46,7 @@ def checked_event(event: Event, what: str = "event") -> Event:
 
 
 def checked_events(events: Iterable[Event]) -> list[Event]:
-    """Return a batch of checked events. An error names the row."""
+    """Return a batch of checked events, in the order given. An error names the row."""
     batch = listed(events, "Event", "events")
     return [checked_event(event, f"events[{row}]") for row, event in enumerate(batch)]
 

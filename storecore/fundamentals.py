@@ -36,7 +36,10 @@ def checked_fundamental(symbol: str, data: FundamentalData, what: str = "data") 
 
 
 def checked_fundamentals(fundamentals: Iterable[FundamentalData]) -> list[FundamentalData]:
-    """Return a batch of checked fundamentals, each under its own symbol. An error names the row."""
+    """Return a batch of checked fundamentals, each under its own symbol, in the order given.
+
+    An error names the row.
+    """
     batch = listed(fundamentals, "FundamentalData", "fundamentals")
     return [_checked_row(data, f"fundamentals[{row}]") for row, data in enumerate(batch)]
 

@@ -168,12 +168,6 @@ def test_the_wrapper_of_the_guide_reads_and_refuses_to_write(bar):
             store.write_bars("AAPL", [bar()])
 
 
-def test_the_observer_of_the_guide_prints_what_was_written(capsys):
-    (source,) = blocks("python", "Observers")
-    module_of(source, "printer").storecore_written(None, "bars", "AAPL", 2)
-    assert capsys.readouterr().out == "2 bars of AAPL\n"
-
-
 def test_the_example_of_a_registered_backend_runs_and_leaves_none():
     (source,) = blocks("python", "Without a package")
     module_of(source, "registered")

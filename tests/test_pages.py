@@ -32,6 +32,7 @@ GUIDE = ROOT / "storecore/store/GUIDE.md"
 CONFIG = ROOT / "storecore/config/CONFIG.md"
 CLI = ROOT / "storecore/cli/CLI.md"
 AUTHORS = ROOT / "storecore/plugins/BACKENDS.md"
+OBSERVERS = ROOT / "storecore/plugins/OBSERVERS.md"
 LAW_PAGE = ROOT / "storecore/testing/LAWS.md"
 NAMED = {str(page.relative_to(ROOT)): page for page in PAGES}
 
@@ -67,6 +68,20 @@ def test_each_link_of_a_page_leads_to_a_file_and_a_heading(name):
 def test_the_readme_links_every_page_of_the_packages():
     text = README.read_text()
     assert [name for name in NAMED if name != "README.md" and f"({name})" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("reader", "page"),
+    [
+        ("use a store", "storecore/store/GUIDE.md"),
+        ("write a backend", "storecore/plugins/BACKENDS.md"),
+        ("write an observer", "storecore/plugins/OBSERVERS.md"),
+        ("maintain storecore", "CONTRIBUTING.md"),
+    ],
+)
+def test_each_group_of_readers_has_one_page_to_begin_with(reader, page):
+    (row,) = re.findall(rf"^\| \*\*{reader}\*\*.*\| (.+) \|$", README.read_text(), re.M)
+    assert row.startswith(f"[{page}]({page})")
 
 
 def test_each_law_has_a_section_and_no_other_has_one():
@@ -200,5 +215,13 @@ def test_the_examples_of_a_page_for_users_pass_a_strict_type_checker(check_types
 @pytest.mark.soak
 def test_the_examples_for_authors_pass_a_strict_type_checker(check_types):
     names = ("storecore_sqlite", "storecore_notes", "test_laws", "storecore_frozen")
-    names = (*names, "printer", "formats", "registered")
+    names = (*names, "formats", "registered")
     check_types(dict(zip(names, blocks(AUTHORS, "python"), strict=True)))
+
+
+@pytest.mark.soak
+def test_the_examples_for_observers_pass_a_strict_type_checker(check_types):
+    printer, counts = blocks(OBSERVERS, "python")
+    stand_in = Path(__file__).with_name("third_party") / "prometheus_client.py"
+    programs = {"printer": printer, "storecore_prometheus": counts}
+    check_types({"prometheus_client": stand_in.read_text(), **programs})

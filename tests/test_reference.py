@@ -38,13 +38,15 @@ ROOT = Path(__file__).parent.parent
 FILE = ROOT / "storecore/plugins/REFERENCE.md"
 PAGE = FILE.read_text()
 GUIDE = (ROOT / "storecore/plugins/BACKENDS.md").read_text()
+OBSERVERS = (ROOT / "storecore/plugins/OBSERVERS.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 ENTRIES = dict(re.findall(r"^### (.+?)\n(.*?)(?=^##+ |\Z)", PAGE, re.M | re.S))
 PROTOCOL_NAMES = ["DataStore", *CAPABILITIES]
 FOREIGN = """
 Any ABC AbstractContextManager Annotated Callable ClassVar Counter Enum ENOENT HookimplMarker
 Iterable Iterator Literal Mapping Meta NamedTuple PathLike Protocol Sequence Struct TypeAlias
-PROJECT Table Array ChunkedArray HOLD BUY SELL EXIT CREATING EXISTING EXISTING_IF_ABLE
+EntryPoint Self PROJECT Table Array ChunkedArray
+HOLD BUY SELL EXIT CREATING EXISTING EXISTING_IF_ABLE
 """
 """Names of Python, msgspec, pluggy and pyarrow, and the members of two enums."""
 
@@ -183,6 +185,7 @@ ORDERED = [
     name
     for name, each in DECLARED.items()
     if re.match(r"(list|Iterable|Iterator|tuple\[list)\b", each.returns)
+    and "contextmanager" not in each.marks
 ]
 COUNTED = [name for name, each in DECLARED.items() if re.match(r"(int|float)\b", each.returns)]
 SAYS_ORDER = r"sorted|order|newest|nearest first|by (symbol|time|seq|date|`seq`)|consecutive|follow"
@@ -231,7 +234,7 @@ def test_what_was_added_later_is_marked_so_that_older_backends_stay_valid():
 
 
 def test_nothing_in_the_guide_sends_a_reader_to_the_source():
-    assert re.findall(r"\]\([^)]*\.py\)", GUIDE + PAGE) == []
+    assert re.findall(r"\]\([^)]*\.py\)", GUIDE + OBSERVERS + PAGE) == []
 
 
 def test_each_unit_belongs_to_a_number_on_the_page():

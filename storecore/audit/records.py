@@ -72,7 +72,7 @@ def decision_body(strategy: str, decision: Decision, about: bytes = b"") -> byte
 def decision_bodies(
     strategy: str, decisions: Iterable[Decision], about: bytes = b""
 ) -> list[bytes]:
-    """Check a whole batch of decisions and return the bodies of their lines."""
+    """Check a whole batch of decisions and return the bodies of their lines, in this order."""
     plain = checked_all(listed(decisions, "Decision", "decisions"), Decision, "decisions[{}]")
     encoded = _ENCODER.encode(strategy)
     return [_decision(encoded, decision) + about for decision in plain]
@@ -89,7 +89,10 @@ def order_body(strategy: str, order: Order, result: OrderResult, about: bytes = 
 def order_bodies(
     strategy: str, orders: Iterable[tuple[Order, OrderResult]], about: bytes = b""
 ) -> list[bytes]:
-    """Check a whole batch of orders with their results and return the bodies of their lines."""
+    """Check a whole batch of orders with their results and return the bodies of their lines.
+
+    They are in the order given. Raises `InvalidData` or `NotSerializable` naming row and field.
+    """
     pairs = listed(orders, "(Order, OrderResult)", "orders")
     for row, pair in enumerate(pairs):
         if not isinstance(pair, tuple) or len(pair) != 2:

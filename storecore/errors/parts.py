@@ -22,7 +22,7 @@ def name_part(error: StoreError, part: str) -> None:
 
 @contextmanager
 def naming(part: str) -> Iterator[None]:
-    """Name a part in the errors that are raised meanwhile."""
+    """Name a part, such as a nested store, in the errors that are raised within the context."""
     try:
         yield
     except StoreError as error:

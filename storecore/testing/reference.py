@@ -44,6 +44,7 @@ TYPES: dict[str, str] = {
     "storecore.events": "Selectable",
     "storecore.config.nested": "Opening",
     "storecore.plugins.spec": "ResolvedSpec API_VERSION",
+    "storecore.plugins.metadata": "Plugin",
     "storecore.bars.rows": "MAX_BYTES",
     "storecore.store.base": "Closing",
     "storecore.values.fork": "Forking",
@@ -162,7 +163,7 @@ def _link(heading: str, text: str) -> str:
 
 
 def _anchor(heading: str) -> str:
-    return re.sub(r"[^\w\-]", "", heading.lower())
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _hooks() -> list[Declaration]:

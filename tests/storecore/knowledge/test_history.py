@@ -498,3 +498,12 @@ def test_a_restored_state_keeps_the_time_of_its_save(store):
         assert other.state_history("value")[0].saved_at is None
         with pytest.raises(InvalidData, match=r"versions\[0\]\.saved_at"):
             other.restore_state("value", [replace(given[0], saved_at=1)], expect=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [(7, "expected an iterable of BarVersion, .* got int"), ([7], r"versions\[0\]: .* got int")],
+)
+def test_what_is_no_version_is_refused(given, problem):
+    with MemoryDataStore() as store, pytest.raises(InvalidData, match=problem):
+        store.restore_versions(given)
