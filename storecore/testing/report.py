@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import storecore
 from storecore.protocols import CAPABILITIES
-from storecore.testing.kit import KIT
+from storecore.testing.kit import KIT as KIT
 from storecore.testing.lawbook import LAWS
 
 HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"
