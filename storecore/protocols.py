@@ -278,8 +278,8 @@ class DataStore(Protocol):
 class BarTables(Protocol, metaclass=_Capability):
     """Reads and writes bars as Arrow tables of many symbols.
 
-    `storecore.read_bar_table(store, …)` and `storecore.write_bar_table(store, …)` do the same for
-    any store. Their docstrings describe the tables.
+    `storecore.read_bar_table(store, …)` and `storecore.write_bar_table(store, …)`, which are
+    documented with the tables that they take and return, do the same for any store.
     """
 
     @writes("bars", batch="table", each="symbol")
