@@ -761,3 +761,30 @@ def test_a_system_call_that_fails_never_gives_another_answer(filled, seeded):
     found = [result for _, _, result in seeded.each([errno.EIO, errno.EMFILE, MemoryError], read)]
     assert len(found) > 6
     assert all(each is None or each.equals(expected) for each in found)
+
+
+def test_a_signal_handler_may_read_while_what_is_kept_is_locked(filled):
+    answers(filled)
+    found = []
+
+    def handle(*_):
+        found.append(len(filled.read_bars("A")))
+
+    def interrupted():
+        with filled._bars._decoded._lock:
+            handle()  # on this thread, as Python calls a handler
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [303]
+
+
+def test_a_write_that_was_interrupted_leaves_no_bytes_that_count_forever(base, filled):
+    with FileDataStore(base, durability="os", cache_bytes=60_000) as store:
+        kept = store._bars._decoded
+        kept.bytes += 10**6  # as if an exception came before the size of an entry was noted
+        check(store, base)
+        check(store, base)
+        assert kept.bytes == sum(kept._sizes.values()) <= kept.budget
+        assert kept._sizes
