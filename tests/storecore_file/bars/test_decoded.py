@@ -787,3 +787,30 @@ def test_an_empty_file_that_a_flush_left_is_looked_at_but_not_read(filled, base,
         assert last_closes(filled) == [3.0] * len(SYMBOLS)
         append(other, 500, close=4.0)
         assert last_closes(filled) == [4.0] * len(SYMBOLS)
+
+
+def test_a_signal_handler_may_read_while_what_is_kept_is_locked(filled):
+    answers(filled)
+    found = []
+
+    def handle(*_):
+        found.append(len(filled.read_bars("A")))
+
+    def interrupted():
+        with filled._bars._decoded._lock:
+            handle()  # on this thread, as Python calls a handler
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [303]
+
+
+def test_a_write_that_was_interrupted_leaves_no_bytes_that_count_forever(base, filled):
+    with FileDataStore(base, durability="os", cache_bytes=60_000) as store:
+        kept = store._bars._decoded
+        kept.bytes += 10**6  # as if an exception came before the size of an entry was noted
+        check(store, base)
+        check(store, base)
+        assert kept.bytes == sum(kept._sizes.values()) <= kept.budget
+        assert kept._sizes
