@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 import pytest
 
+import storecore
 from storecore import Event, FundamentalData, PriceBar
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -126,6 +127,12 @@ def test_bars_are_resampled_in_the_days_of_a_zone(export, opened):
         "X,2026-01-04,1,1,1,4,2",
         "X,2026-01-05,1,1,1,6,2",
     ]
+
+
+def test_bars_are_resampled_as_they_are_without_adjust(export, some_bars, events):
+    _, file = export("a.csv", "AAPL", "--resample", "1w")
+    (row,) = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    assert row[:6] == ["AAPL", "2026-01-05", "10", "12", "4.5", "5.5"]
 
 
 def test_a_symbol_without_bars_in_the_range_is_left_out_of_changed_bars(export, some_bars):
@@ -269,8 +276,24 @@ def test_a_log_is_written_line_by_line_as_it_was_logged(export, opened, decision
     assert file.read_bytes() == line, result.output
 
 
+def test_records_of_other_strategies_are_left_out(export, opened, decision):
+    with opened() as store:
+        for name in ("value", "growth", "value"):
+            store.log_decision(name, decision())
+    _, file = export("log.jsonl", "--kind", "decisions", "value")
+    found = [json.loads(line)["strategy"] for line in file.read_text().splitlines()]
+    assert found == ["value", "value"]
+
+
 class TestOtherBackends:
     """Backends without capabilities."""
+
+    def test_a_log_is_read_without_transfer(self, cli, backend_with, decision, tmp_path):
+        at, file = backend_with("Catalog", "AuditTrail"), tmp_path / "a.jsonl"
+        with storecore.open_store("partial") as store:
+            store.log_decision("value", decision())
+        result = cli("export", "--kind", "decisions", "-o", file, *at)
+        assert json.loads(file.read_text())["strategy"] == "value", result.output
 
     def test_symbols_must_be_named_if_they_cannot_be_listed(self, cli, backend_with, tmp_path):
         at, file = backend_with(), tmp_path / "a.csv"
