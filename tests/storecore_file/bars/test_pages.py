@@ -24,7 +24,12 @@ JAN_5 = datetime(2026, 1, 5, tzinfo=UTC)
 def column(values, **options):
     """Return the bytes of a column chunk, as Arrow writes these values."""
     sink = pa.BufferOutputStream()
-    given_options = {"compression": "lz4", "use_dictionary": False, "write_page_checksum": True}
+    given_options = {
+        "compression": "lz4",
+        "use_dictionary": False,
+        "write_page_checksum": True,
+        "write_statistics": False,
+    }
     field = pa.field("v", pa.float64(), nullable=options.pop("nullable", False))
     table = pa.table({"v": pa.array(values, pa.float64())}, schema=pa.schema([field]))
     pq.write_table(table, sink, **(given_options | options))
@@ -49,8 +54,9 @@ def test_floats_are_decoded_bit_for_bit(values, split, checksum):
         {"data_page_size": 100, "write_batch_size": 10},
         {"data_page_version": "2.0"},
         {"nullable": True},
+        {"write_statistics": True},
     ],
-    ids=["a dictionary", "several pages", "pages of version 2", "values that may be null"],
+    ids=["a dictionary", "several pages", "version 2", "values that may be null", "statistics"],
 )
 def test_what_is_not_one_page_of_floats_is_left_to_arrow(options):
     assert pages.values(column([1.5] * 300, **options), 300) is None
@@ -63,7 +69,14 @@ def test_an_encoding_of_another_kind_is_left_to_arrow():
     )
     sink = pa.BufferOutputStream()
     encodings = {"v": "DELTA_BINARY_PACKED"}
-    pq.write_table(table, sink, compression="lz4", use_dictionary=False, column_encoding=encodings)
+    pq.write_table(
+        table,
+        sink,
+        compression="lz4",
+        use_dictionary=False,
+        column_encoding=encodings,
+        write_statistics=False,
+    )
     content = sink.getvalue().to_pybytes()
     chunk = pq.read_metadata(pa.BufferReader(content)).row_group(0).column(0)
     view = memoryview(content)[chunk.data_page_offset :][: chunk.total_compressed_size]
@@ -78,6 +91,11 @@ def test_another_number_of_rows_is_left_to_arrow():
 
 def test_a_page_that_is_cut_is_left_to_arrow():
     assert pages.values(column([1.5] * 300)[:20], 300) is None
+
+
+def test_bytes_behind_a_page_are_not_a_part_of_it():
+    chunk = memoryview(bytes(column([1.5, 2.5] * 150)) + b"when its rows were recorded")
+    assert pages.values(chunk, 300).to_pylist() == [1.5, 2.5] * 150
 
 
 def bars(dates, close=1.0):
@@ -137,3 +155,16 @@ def test_bars_are_read_as_arrow_reads_them(base, monkeypatch, volume):
         with FileDataStore(base, cache_bytes=0) as store:
             found.append(store.read_bars("AAPL", days(3)[2], days(390)[-1]))
     assert found[0] == found[1] == written[2:390]
+
+
+@pytest.mark.parametrize("count", [400, GROUP + 400], ids=["a row group", "two row groups"])
+def test_bars_of_which_one_was_corrected_are_read_cold(base, count):
+    written = [PriceBar("AAPL", date, 1.5, 2.5, 0.5, 1.25, 7) for date in days(count)]
+    corrected = PriceBar("AAPL", written[5].date, 1.5, 2.5, 0.5, 2.25, 8)
+    for bars_written in (written, [corrected]):
+        with FileDataStore(base, history=True) as store:
+            store.write_bars("AAPL", bars_written)
+            store._bars.flush()
+    with FileDataStore(base) as store:
+        found = store.read_bars("AAPL", written[0].date, written[-1].date)
+    assert found == [*written[:5], corrected, *written[6:]]
