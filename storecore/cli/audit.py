@@ -15,7 +15,7 @@ import msgspec
 from rich.filesize import decimal
 
 from storecore.cli.audit_page import audit_page
-from storecore.cli.output import json_option, print_array
+from storecore.cli.output import json_option, print_array, write_page
 from storecore.cli.screen import console, table
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
@@ -166,7 +166,7 @@ def _write_page(store: DataStore, read: Reader, asked: _Asked, last: int | None,
         entries, day = _last_day(entries)
         asked = asked._replace(start=day, end=day)
     records = [msgspec.json.decode(each.line, type=_TYPES[each.log]) for each in entries]
-    path.write_text(audit_page(store, records, _heading(asked), damage), encoding="utf-8")
+    write_page(path, audit_page(store, records, _heading(asked), damage))
     size = decimal(path.stat().st_size)
     return f"{counted(len(records), 'record')}, {size}: {printable(str(path))}"
 

@@ -14,6 +14,7 @@ from rich.filesize import decimal
 
 from storecore.charts.chart import part
 from storecore.charts.series import Asked, Series, read_series
+from storecore.cli.output import write_page
 from storecore.cli.show import why_none
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, listed, printable
@@ -92,7 +93,7 @@ def chart(
         click.echo(drawing.drawn(series, width, height - 2), color=plain)
     else:
         path = output or Path(file_name(symbol))
-        path.write_text(drawing.chart_page(series), encoding="utf-8")
+        write_page(path, drawing.chart_page(series))
         click.echo(_written(series, path))
 
 

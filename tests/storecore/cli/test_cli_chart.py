@@ -174,3 +174,8 @@ def test_without_the_extra_the_error_names_the_command_that_installs_it(monkeypa
 def test_a_missing_module_of_storecore_is_not_taken_for_the_extra():
     with pytest.raises(ModuleNotFoundError, match=r"storecore\.charts\.none"):
         part("none")
+
+
+def test_a_page_without_room_is_an_error_that_names_it(cli, at, ten_bars):
+    result = cli("chart", "AAPL", "-o", "/dev/full", *at)
+    assert result.stderr == "Error: /dev/full: No space left on device\n"

@@ -68,3 +68,14 @@ def test_it_is_not_created_to_delete_from(cli, at, base_path):
         storecore.open_store("file", base_path=base_path, create=False)
     assert cli("delete", "AAPL", "--yes", *at).exit_code == 1
     assert not base_path.exists()
+
+
+def test_stdin_that_ends_without_an_answer_removes_nothing_and_names_the_option(
+    at, stored, ten_bars
+):
+    ended = ask("", "delete", "AAPL", *at)
+    assert ended.exit_code == 1
+    assert ended.stderr.endswith(
+        "Error: stdin has ended without an answer: nothing was changed; --yes does not ask\n"
+    )
+    assert len(stored()) == 10

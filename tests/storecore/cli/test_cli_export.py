@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
@@ -195,6 +196,29 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(export, some_bars, monke
     assert "nothing was written" in result.stderr
 
 
+def test_a_file_that_a_link_names_is_replaced_and_the_link_stays(export, some_bars, tmp_path):
+    (tmp_path / "real.csv").write_text("before")
+    (tmp_path / "a.csv").symlink_to("real.csv")
+    export("a.csv", "AAPL")
+    assert (tmp_path / "a.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("symbol,date")
+
+
+def test_a_pipe_is_written_to_and_stays_one(export, some_bars, tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    reading = os.open(tmp_path / "a.csv", os.O_RDONLY | os.O_NONBLOCK)
+    export("a.csv", "AAPL")
+    assert os.read(reading, 100).startswith(b"symbol,date")
+    os.close(reading)
+    assert (tmp_path / "a.csv").is_fifo()
+
+
+def test_a_folder_that_is_missing_is_an_error_that_names_the_file(export, some_bars):
+    result, file = export("nowhere/a.csv", "AAPL")
+    assert result.exit_code == 1
+    assert f"{file}: No such file or directory" in result.stderr.replace("'", "")
+
+
 def test_volumes_that_no_column_of_parquet_holds_are_refused(export, opened, monkeypatch):
     import pyarrow as pa
 
@@ -293,7 +317,8 @@ class TestOtherBackends:
         with storecore.open_store("partial") as store:
             store.log_decision("value", decision())
         result = cli("export", "--kind", "decisions", "-o", file, *at)
-        assert json.loads(file.read_text())["strategy"] == "value", result.output
+        assert result.exit_code == 0, (result.stderr, result.exception)
+        assert json.loads(file.read_text())["strategy"] == "value"
 
     def test_symbols_must_be_named_if_they_cannot_be_listed(self, cli, backend_with, tmp_path):
         at, file = backend_with(), tmp_path / "a.csv"
