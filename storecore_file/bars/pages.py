@@ -29,27 +29,32 @@ _HEADER = re.compile(
     rb"\x15\x00"  # a page of data,
     + _NUMBER * 2  # its bytes as decoded and as stored,
     + rb"(?:\x15[\x80-\xff]{0,4}[\x00-\x7f]\x1c|\x2c)"  # a checksum or none,
-    + _NUMBER * 2,  # its values, their encoding
+    + _NUMBER * 2  # its values, their encoding,
+    + rb"\x15[\x00-\x7f]\x15[\x00-\x7f]"  # those of levels, of which there are none,
+    + rb"(?:\x1c\x00)?\x00\x00",  # no statistics, and nothing else
     re.DOTALL,
 )
-_LONGEST = 128  # bytes of a header before its statistics
+_LONGEST = 64  # bytes of such a header
 _dates: dict[bytes, pa.Array] = {}
 
 
 def values(chunk: memoryview, rows: int) -> pa.Array | None:
     """Return a column of floats without nulls, None if its chunk is not one page of such values.
 
-    Raises `OSError` if it cannot be decompressed.
+    More bytes may follow the page, as a block follows the last column of a partition.
     """
     header = _HEADER.match(chunk[:_LONGEST])
     if header is None or not _IS_LITTLE:
         return None
     size, stored, count, encoding = map(_number, header.groups())
-    start = len(chunk) - stored
-    is_whole = size == rows * _VALUE and count == rows and start >= header.end()
+    page = chunk[header.end() : header.end() + stored]
+    is_whole = size == rows * _VALUE and count == rows and len(page) == stored
     if not is_whole or encoding not in (_PLAIN, _BYTE_STREAM_SPLIT):
         return None
-    found = _lz4().decompress(chunk[start:], size)
+    try:
+        found = _lz4().decompress(page, size)
+    except OSError:  # compressed in another way
+        return None
     if encoding == _BYTE_STREAM_SPLIT:
         found = pa.py_buffer(_joined(memoryview(found), rows))
     return pa.Array.from_buffers(pa.float64(), rows, [None, found])

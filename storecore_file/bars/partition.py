@@ -69,6 +69,8 @@ _SYMBOLS = pa.field("symbol", pa.dictionary(pa.int32(), pa.string()), nullable=F
 _LONG = 8_192  # rows
 _MOST_KEPT = 2  # choices of columns of a small partition: all, and others
 _VALUE = 8  # bytes
+_REQUIRED = b"\x15\x0a\x25\x00\x18\x06volume"  # its type, that it has no nulls, and its name
+_SCHEMA_END = 512  # bytes of a footer: the seven columns are described before
 SMALL = 2**12  # bytes, of some 80 bars: up to here a partition is kept decoded
 _SEAL = 8  # bytes before the footer: length of the metadata, and its checksum
 _WHOLE = 2**14  # bytes: a file up to this size is read at once
@@ -558,7 +560,7 @@ class PartitionFile:
     def _of_pages(self, groups: list[int], names: tuple[str, ...]) -> pa.Table | None:
         """Return columns of some row groups, None unless all are as `pages` decodes them."""
         schema = _schema(*names)
-        if schema is None:
+        if schema is None or ("volume" in names and self._may_lack_volumes()):
             return None
         numbers, columns = self._numbers(names)[1:], list[list[pa.Array]]()
         with decode_errors(self._file.path, "file of bars"):
@@ -573,6 +575,11 @@ class PartitionFile:
             ]
             table = pa.Table.from_batches(batches)
         return self._exactly(table, groups, names)
+
+    def _may_lack_volumes(self) -> bool:
+        """Return whether volumes may be null: the page of a few says so in as many bytes."""
+        is_required = self._footer.find(_REQUIRED, 0, _SCHEMA_END) >= 0
+        return self.metadata.version >= WITH_FURTHER and not is_required
 
     def _dates(self, groups: list[int]) -> list[pa.Array]:
         """Return the dates of some row groups."""

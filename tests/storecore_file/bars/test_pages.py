@@ -24,7 +24,12 @@ JAN_5 = datetime(2026, 1, 5, tzinfo=UTC)
 def column(values, **options):
     """Return the bytes of a column chunk, as Arrow writes these values."""
     sink = pa.BufferOutputStream()
-    given_options = {"compression": "lz4", "use_dictionary": False, "write_page_checksum": True}
+    given_options = {
+        "compression": "lz4",
+        "use_dictionary": False,
+        "write_page_checksum": True,
+        "write_statistics": False,
+    }
     field = pa.field("v", pa.float64(), nullable=options.pop("nullable", False))
     table = pa.table({"v": pa.array(values, pa.float64())}, schema=pa.schema([field]))
     pq.write_table(table, sink, **(given_options | options))
@@ -49,8 +54,17 @@ def test_floats_are_decoded_bit_for_bit(values, split, checksum):
         {"data_page_size": 100, "write_batch_size": 10},
         {"data_page_version": "2.0"},
         {"nullable": True},
+        {"compression": "zstd"},
+        {"write_statistics": True},
     ],
-    ids=["a dictionary", "several pages", "pages of version 2", "values that may be null"],
+    ids=[
+        "a dictionary",
+        "several pages",
+        "pages of version 2",
+        "values that may be null",
+        "another compression",
+        "statistics",
+    ],
 )
 def test_what_is_not_one_page_of_floats_is_left_to_arrow(options):
     assert pages.values(column([1.5] * 300, **options), 300) is None
@@ -63,7 +77,14 @@ def test_an_encoding_of_another_kind_is_left_to_arrow():
     )
     sink = pa.BufferOutputStream()
     encodings = {"v": "DELTA_BINARY_PACKED"}
-    pq.write_table(table, sink, compression="lz4", use_dictionary=False, column_encoding=encodings)
+    pq.write_table(
+        table,
+        sink,
+        compression="lz4",
+        use_dictionary=False,
+        column_encoding=encodings,
+        write_statistics=False,
+    )
     content = sink.getvalue().to_pybytes()
     chunk = pq.read_metadata(pa.BufferReader(content)).row_group(0).column(0)
     view = memoryview(content)[chunk.data_page_offset :][: chunk.total_compressed_size]
@@ -72,12 +93,18 @@ def test_an_encoding_of_another_kind_is_left_to_arrow():
     assert pages.values(view, size // 8) is None
 
 
+def test_bytes_behind_the_page_do_not_count():
+    chunk = bytes(column([1.5] * 300))
+    assert pages.values(memoryview(chunk + b"a block"), 300).to_pylist() == [1.5] * 300
+
+
 def test_another_number_of_rows_is_left_to_arrow():
     assert pages.values(column([1.5] * 300), 299) is None
 
 
 def test_a_page_that_is_cut_is_left_to_arrow():
-    assert pages.values(column([1.5] * 300)[:20], 300) is None
+    chunk = column([1.5] * 300)
+    assert {pages.values(chunk[:end], 300) for end in range(len(chunk))} == {None}
 
 
 def bars(dates, close=1.0):
@@ -125,6 +152,16 @@ def test_no_more_than_some_dates_are_remembered(tmp_path, monkeypatch):
     assert 1 <= len(pages._dates) <= 2
 
 
+def test_a_partition_whose_versions_are_recorded_is_read_by_its_pages(base, monkeypatch):
+    with FileDataStore(base) as store:
+        store.write_bar_table(bars(days(900)), symbol="AAPL")
+        store.write_bar_table(bars(days(900)[400:600], 2.0), symbol="AAPL")
+    monkeypatch.setattr(PartitionFile, "_decoded", None)  # dates are known
+    with FileDataStore(base) as store:
+        closes = store.read_bar_table("AAPL", *days(900)[::899])["close"].to_pylist()
+    assert closes == [1.0] * 400 + [2.0] * 200 + [1.0] * 300
+
+
 @pytest.mark.parametrize("volume", [2**53 + 1, None, 7], ids=["a long one", "none", "a number"])
 def test_bars_are_read_as_arrow_reads_them(base, monkeypatch, volume):
     written = [PriceBar("AAPL", date, 1.5, 2.5, 0.5, 1.25, volume) for date in days(400)]
@@ -137,3 +174,24 @@ def test_bars_are_read_as_arrow_reads_them(base, monkeypatch, volume):
         with FileDataStore(base, cache_bytes=0) as store:
             found.append(store.read_bars("AAPL", days(3)[2], days(390)[-1]))
     assert found[0] == found[1] == written[2:390]
+
+
+@pytest.mark.parametrize("block", [b"", b"-"], ids=["one moment", "several moments"])
+def test_few_null_volumes_that_take_as_many_bytes_as_numbers_are_null(tmp_path, block):
+    # Of 15 rows, where the ninth one is null: what says so takes 8 bytes, as the number would.
+    volumes = [float(n) for n in range(15)]
+    volumes[8] = None
+    table = bars(days(15)).set_column(5, "volume", pa.chunked_array([volumes], pa.float64()))
+    content = encode("AAPL", "1d", table, {}, block=block)
+    file = PartitionFile(Content(tmp_path / "x.parquet", content))
+    assert file.rows(EARLIEST, LATEST)["volume"].to_pylist() == volumes
+
+
+def test_volumes_beside_further_columns_are_decoded_page_by_page_if_none_may_be_null(
+    tmp_path, monkeypatch
+):
+    table = bars(days(900)).append_column("vwap", pa.array([2.5] * 900))
+    file = opened(tmp_path, table)
+    file.rows(EARLIEST, LATEST, ["volume"])
+    monkeypatch.setattr(PartitionFile, "_by_arrow", None)
+    assert file.rows(EARLIEST, LATEST, ["volume"])["volume"].to_pylist() == [7.0] * 900
