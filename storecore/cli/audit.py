@@ -1,4 +1,4 @@
-"""`storecore audit`: the newest records of the audit log, each as it is logged, or a page."""
+"""`storecore audit`: the last records of the audit log, each as it is logged, or an HTML page."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _day(context: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 @click.command(
-    short_help="Show the newest decisions and orders, follow them, or make a page.",
+    short_help="Show the last decisions and orders, follow the log, or write an HTML page.",
     epilog=examples(
         "storecore audit --strategy value --since 2026-01-05",
         "storecore audit --follow",
