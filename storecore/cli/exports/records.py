@@ -86,7 +86,7 @@ def _log(name: str) -> Callable[..., Iterator[msgspec.Raw]]:
 
 
 class _About(msgspec.Struct):
-    """What says whether a record of a log is asked for."""
+    """The fields of a record of a log by which it is selected."""
 
     strategy: str
     timestamp: datetime

@@ -132,7 +132,7 @@ def test_a_read_of_a_later_release_is_said():
         later = {"call": "read_ticks", "arguments": {}, "rows": 0, "sha256": read.sha256}
         times = {"as_of": read.as_of, "recorded": None, "read_at": read.read_at}
         store.log_decision("value", Decision("AAPL", Action.HOLD, 0, 0, ""), reads=[later | times])
-        assert "it cannot be asked again: " in page_of(store)
+        assert "this read cannot be repeated: " in page_of(store)
 
 
 def test_no_text_of_the_log_becomes_markup(log):

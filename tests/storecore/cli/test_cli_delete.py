@@ -1,4 +1,4 @@
-"""`storecore delete` removes bars after a question that says what remains of them."""
+"""`storecore delete` asks before it removes bars, and says whether the history keeps them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_dry_run_removes_nothing(cli, at, stored, ten_bars):
 def test_a_store_without_history_says_so(cli, at, base_path, ten_bars):
     at = (*at, "--set", "history=false")
     printed = cli("delete", "AAPL", "--yes", *at).stdout
-    assert printed == "10 bars removed; there is no history: they cannot be read again\n"
+    assert printed == "10 bars removed; there is no history: they cannot be recovered\n"
 
 
 @pytest.mark.parametrize(
