@@ -141,7 +141,7 @@ class CachedStore(Wrapper):
             return held.bars(series[0], span)
         bars = read_bars(self._nested, symbol, start, end, timeframe=timeframe, last=last)
         with self._lock:
-            if self._is_unchanged(writes):  # otherwise they may be older than a write
+            if writes == self._writes:  # otherwise they may be older than a write
                 self._hold((*series, "bars"), _held_bars(span, bars))
         return bars
 
@@ -157,7 +157,8 @@ class CachedStore(Wrapper):
         self._lock = Lock()
         self._held: OrderedDict[_Key, _Held] = OrderedDict()
         self._bytes = 0
-        self._writes = self._writing = 0  # begun; not yet ended
+        self._writes = 0  # begun, and once more ended
+        self._writing = 0
         self._metadata: dict[str, Any] = {}  # of tables, by timeframe
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -251,17 +252,13 @@ class CachedStore(Wrapper):
         """Cache a table that was read, and return it by symbol; None if it may not be held."""
         series = _series(read, names)
         with self._lock:
-            if series is None or not self._is_unchanged(writes):
+            if series is None or writes != self._writes:
                 return None
             self._metadata[timeframe] = read.schema.metadata
             tables = {name: _Table(each, is_whole) for name, each in series.items()}
             for name, each in tables.items():
                 self._hold((name, timeframe, "table"), _held_table(span, each))
             return tables
-
-    def _is_unchanged(self, writes: int) -> bool:
-        """Return whether no bars have been written since, and none are being written."""
-        return writes == self._writes and not self._writing
 
     def _hold(self, key: _Key, held: _Held) -> None:
         """Cache bars, and evict others until the cache is within `max_bytes`."""
@@ -285,6 +282,7 @@ class CachedStore(Wrapper):
             return super()._write(method, args, kwargs)
         finally:  # a write that raised may have changed something
             with self._lock:
+                self._writes += 1
                 self._writing -= 1
                 self._forget(method, kwargs.get("symbol", args[0] if args else None))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from threading import Event
 
 import pyarrow as pa
 import pytest
@@ -26,15 +28,19 @@ class Counting(MemoryDataStore):
     def __init__(self):
         super().__init__()
         self.asked = []
-        self.meanwhile = self.before_writing = lambda: None
+        self.before_reading = self.meanwhile = lambda: None
+        self.before_writing = self.after_writing = lambda: None
 
     def read_bars(self, *args, **kwargs):
         self.asked.append("bars")
-        return super().read_bars(*args, **kwargs)
+        read = super().read_bars(*args, **kwargs)
+        self.meanwhile()
+        return read
 
     def read_bar_table(
         self, symbols, start=None, end=None, *, timeframe="1d", columns=None, last=None
     ):
+        self.before_reading()
         self.asked.append(symbols)
         asked = {"timeframe": timeframe, "columns": columns, "last": last}
         read = super().read_bar_table(symbols, start, end, **asked)
@@ -42,8 +48,9 @@ class Counting(MemoryDataStore):
         return read
 
     def write_bar_table(self, *args, **kwargs):
-        super().write_bar_table(*args, **kwargs)
         self.before_writing()
+        super().write_bar_table(*args, **kwargs)
+        self.after_writing()
 
 
 @pytest.fixture
@@ -152,6 +159,22 @@ def test_a_table_that_was_read_while_bars_were_written_is_not_held(store, nested
     assert store.read_bar_table("AAPL", JAN_1, JAN_1)["close"].to_pylist() == [7.5]
 
 
+@pytest.mark.parametrize("method", ["read_bars", "read_bar_table"])
+def test_what_was_read_before_a_write_that_ended_meanwhile_is_not_held(store, nested, bar, method):
+    begun, go = Event(), Event()
+    nested.before_writing = lambda: begun.set() or go.wait(60)
+    read = getattr(store, method)
+    table = bar_table([bar(JAN_1, 7.5)])
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(store.write_bar_table, table)
+        assert begun.wait(60)
+        nested.meanwhile = lambda: go.set() or written.result(60)
+        before = read("AAPL", JAN_1, JAN_1)
+    nested.meanwhile = lambda: None
+    expected = getattr(nested, method)("AAPL", JAN_1, JAN_1)
+    assert read("AAPL", JAN_1, JAN_1) == expected != before
+
+
 def test_what_is_held_is_not_joined_with_what_was_written_meanwhile(store, nested, bar):
     store.read_bar_table("MSFT")
 
@@ -164,6 +187,24 @@ def test_what_is_held_is_not_joined_with_what_was_written_meanwhile(store, neste
     assert read["close"].to_pylist() == [7.5, 7.5, 7.5]
 
 
+def test_what_is_held_is_not_joined_with_a_write_that_has_not_ended(store, nested, bar):
+    table = bar_table([bar(JAN_1, 7.5, symbol=each) for each in SYMBOLS])
+    store.read_bar_table("MSFT")
+    begun, go = Event(), Event()
+    nested.after_writing = lambda: begun.set() or go.wait(60)
+    with ThreadPoolExecutor(1) as pool:
+
+        def write():
+            nested.before_reading = lambda: None
+            pool.submit(store.write_bar_table, table)
+            assert begun.wait(60)
+
+        nested.before_reading = write
+        read = store.read_bar_table(SYMBOLS, JAN_1, JAN_1)
+        go.set()
+    assert read["close"].to_pylist() == [7.5, 7.5, 7.5]
+
+
 def test_while_a_table_is_written_the_nested_store_answers(store, nested, bar):
     seen = []
     store.read_bar_table(SYMBOLS)
@@ -172,7 +213,7 @@ def test_while_a_table_is_written_the_nested_store_answers(store, nested, bar):
         seen.append(store.read_bar_table(SYMBOLS, JAN_1, JAN_1)["close"].to_pylist())
         seen.append([each.close for each in store.read_bars("AAPL", JAN_1, JAN_1)])
 
-    nested.before_writing = look
+    nested.after_writing = look
     store.write_bar_table(bar_table([bar(JAN_1, 7.5, symbol=each) for each in SYMBOLS]))
     assert seen == [[7.5, 7.5, 7.5], [7.5]]
 
