@@ -251,14 +251,17 @@ class CachedStore(Wrapper):
     ) -> dict[str, _Table] | None:
         """Cache a table that was read, and return it by symbol; None if it may not be held."""
         series = _series(read, names)
+        if series is None:
+            return None
+        tables = {name: _Table(each, is_whole) for name, each in series.items()}
+        held = {(name, timeframe): _held_table(span, each) for name, each in tables.items()}
         with self._lock:
-            if series is None or writes != self._writes:
+            if writes != self._writes:  # they may be older than a write
                 return None
             self._metadata[timeframe] = read.schema.metadata
-            tables = {name: _Table(each, is_whole) for name, each in series.items()}
-            for name, each in tables.items():
-                self._hold((name, timeframe, "table"), _held_table(span, each))
-            return tables
+            for key, each in held.items():
+                self._hold((*key, "table"), each)
+        return tables
 
     def _hold(self, key: _Key, held: _Held) -> None:
         """Cache bars, and evict others until the cache is within `max_bytes`."""
