@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from storecore.charts.series import Asked, read_series
+from storecore.charts.series import ChartQuery, read_series
 from storecore.errors import InvalidData
 from storecore.protocols import DataStore
 from storecore.values.times import Bound
@@ -32,8 +32,8 @@ def chart(
     (`pip install 'storecore[chart]'`).
     """
     drawing = part("figure")
-    asked = Asked(symbol, start, end, timeframe, strategy, run, last, columns)
-    return drawing.figure_of(read_series(store, asked))
+    query = ChartQuery(symbol, start, end, timeframe, strategy, run, last, columns)
+    return drawing.figure_of(read_series(store, query))
 
 
 def part(name: str) -> Any:

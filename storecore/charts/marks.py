@@ -118,7 +118,7 @@ def shortened(text: str) -> str:
 
 
 def last_moment(dates: Sequence[datetime], timeframe: str) -> datetime:
-    """Return until when a record is about the last bar: a weekend later for bars of a day."""
+    """Return the latest time of records that are drawn: four bars later, so a long weekend."""
     found = timeframe_of(timeframe)
     length = timedelta(microseconds=DAY if found is None else found.micros)
     return dates[-1] + min(_LATE * length, _END - dates[-1])

@@ -1,4 +1,4 @@
-"""A chart as one HTML file, which opens without network."""
+"""A chart as one HTML file, which opens offline."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ class Series(NamedTuple):
         return [bar.date for bar in self.bars]
 
 
-class Asked(NamedTuple):
-    """The question of a chart; without `run`, records are those of the live log."""
+class ChartQuery(NamedTuple):
+    """What a chart shows; without `run`, records are those of the live log."""
 
     symbol: str
     start: Bound = None
@@ -46,49 +46,49 @@ class Asked(NamedTuple):
     columns: list[str] | None = None
 
 
-def read_series(store: DataStore, asked: Asked) -> Series:
+def read_series(store: DataStore, query: ChartQuery) -> Series:
     """Return what a chart shows. Raises `InvalidData` if there are no bars, or no such column."""
-    span = time_range(asked.start, asked.end)
+    span = time_range(query.start, query.end)
     first, end = (to_datetime(moment, aware=True) for moment in span[:2])
-    bars = read_bars(store, asked.symbol, first, end, timeframe=asked.timeframe, last=asked.last)
+    bars = read_bars(store, query.symbol, first, end, timeframe=query.timeframe, last=query.last)
     if not bars:
-        raise InvalidData(f"no {asked.timeframe} bars of {shown(asked.symbol)} in that range")
+        raise InvalidData(f"no {query.timeframe} bars of {shown(query.symbol)} in that range")
     dates = [bar.date for bar in bars]
-    found = placed(_records(store, asked, dates[0]), dates, last_moment(dates, asked.timeframe))
-    columns, hidden = _columns(bars, asked.columns)
-    return Series(asked.symbol, asked.timeframe, bars, *found, columns, hidden)
+    found = placed(_records(store, query, dates[0]), dates, last_moment(dates, query.timeframe))
+    columns, hidden = _columns(bars, query.columns)
+    return Series(query.symbol, query.timeframe, bars, *found, columns, hidden)
 
 
 def _records(
-    store: Any, asked: Asked, first: datetime
+    store: Any, query: ChartQuery, first: datetime
 ) -> Iterator[DecisionRecord | OrderRecord | Event]:
     """Yield the events, decisions and orders of a symbol, in that order.
 
     Records of the log are filtered here: a store finds them by time and strategy only.
     """
-    yield from read_events(store, first, symbols=[asked.symbol])
+    yield from read_events(store, first, symbols=[query.symbol])
     if not isinstance(store, AuditTrail):
         return
-    name, run = asked.strategy, asked.run
+    name, run = query.strategy, query.run
     for decided in read_decisions(store, first, None, name, by="as_of", run=run):
-        if decided.decision.symbol == asked.symbol:
+        if decided.decision.symbol == query.symbol:
             yield decided
     for ordered in read_orders(store, first, None, name, by="as_of", run=run):
-        if ordered.order.symbol == asked.symbol:
+        if ordered.order.symbol == query.symbol:
             yield ordered
 
 
-def _columns(bars: list[PriceBar], asked: list[str] | None) -> tuple[list[str], list[str]]:
+def _columns(bars: list[PriceBar], query: list[str] | None) -> tuple[list[str], list[str]]:
     """Return the further columns of numbers that are drawn, and those that are not."""
     names = {name for bar in bars for name in bar.extra or ()}
     numbers = sorted(name for name in names if _is_number(bars, name))
-    if asked is None:
+    if query is None:
         return numbers[:MOST_PANELS], numbers[MOST_PANELS:]
-    for name in asked:
+    for name in query:
         if name not in numbers:
             there = ", ".join(map(shown, numbers)) or "none"
             raise InvalidData(f"{shown(name)} is no further column of numbers; there is {there}")
-    return asked, [name for name in numbers if name not in asked]
+    return query, [name for name in numbers if name not in query]
 
 
 def _is_number(bars: list[PriceBar], name: str) -> bool:

@@ -1,4 +1,4 @@
-"""`storecore audit`: the newest records of the audit log, each as it is logged, or a page."""
+"""`storecore audit`: the last records of the audit log, each as it is logged, or an HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import msgspec
 from rich.filesize import decimal
 
 from storecore.cli.audit_page import audit_page
-from storecore.cli.output import json_option, print_array
+from storecore.cli.output import json_option, print_array, write_page
 from storecore.cli.screen import console, table
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, printable
@@ -35,7 +35,7 @@ _LAST = 20
 
 
 class _Line(msgspec.Struct):
-    """The fields of a record that say whether it is asked for."""
+    """The fields of a record by which a query selects it."""
 
     seq: int
     timestamp: datetime
@@ -55,8 +55,8 @@ class _Entry(NamedTuple):
         return {"log": self.log, **msgspec.json.decode(self.line)}
 
 
-class _Asked(NamedTuple):
-    """Which records are asked for."""
+class _Query(NamedTuple):
+    """Which records are shown; None for a field selects all."""
 
     strategy: str | None
     start: date | None
@@ -65,7 +65,7 @@ class _Asked(NamedTuple):
     span: TimeRange
 
     def has(self, about: _Line) -> bool:
-        """Return whether a record is asked for."""
+        """Return whether a record is selected."""
         return (
             self.strategy in (None, about.strategy)
             and self.run in (_ALL, about.run)
@@ -82,7 +82,7 @@ def _day(context: click.Context, parameter: click.Parameter, value: str | None) 
 
 
 @click.command(
-    short_help="Show the newest decisions and orders, follow them, or make a page.",
+    short_help="Show the last decisions and orders, follow the log, or write an HTML page.",
     epilog=examples(
         "storecore audit --strategy value --since 2026-01-05",
         "storecore audit --follow",
@@ -94,25 +94,27 @@ def _day(context: click.Context, parameter: click.Parameter, value: str | None) 
 @click.option(
     "--since", metavar="TIME", callback=time_option, help="Only records logged from then on."
 )
-@click.option("--day", metavar="DATE", callback=_day, help="Only records logged on that day, UTC.")
+@click.option("--day", metavar="DATE", callback=_day, help="Only records logged on that day (UTC).")
 @click.option(
-    "--run", metavar="NAME", help="The records of a run instead of the live log; '*' for both."
+    "--run", metavar="NAME", help="The records of a run instead of the live log; '*' for all."
 )
 @click.option(
     "--last",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"The number of records, counted from the end [default: {_LAST}; of a page all].",
+    help=f"The number of records, counted from the end [default: {_LAST}, on a page all].",
 )
 @click.option(
     "--html",
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write a page to this file: the verdict on the chains, and each record with what it saw. "
-    "It has the last day with records, unless others are asked for.",
+    help="Write an HTML page to this file: the state of the chains, and each record with the data "
+    "that were read for it. Without other options it shows the last day with records.",
 )
-@click.option("--follow", is_flag=True, help="Go on with each record that is logged, until Ctrl-C.")
+@click.option(
+    "--follow", is_flag=True, help="Go on to print each record that is logged, until Ctrl-C."
+)
 @json_option
 @store_options
 def audit(
@@ -128,24 +130,24 @@ def audit(
 ) -> None:
     """Show the last decisions and orders of the audit log, by time of logging.
 
-    With --follow, each further record is a line; with --json too, a JSON object on a line. With
-    --html they are a page for the browser, which can be searched and opens without network.
+    With --follow, each further record is printed as a line, with --json as a JSON object on a line.
+    With --html they are written as a page for the browser, which can be searched and opens offline.
     """
     if since is not None and day is not None:
         raise click.UsageError("--since and --day exclude each other: give one of them")
     if page is not None and (follow or as_json):
         raise click.UsageError("--html writes a page: give it without --follow and --json")
-    asked = _Asked(strategy, since or day, day, run, time_range(since or day, day))
+    query = _Query(strategy, since or day, day, run, time_range(since or day, day))
     with choice.open_to_read() as store:
         read = _reader(store)
         after = dict.fromkeys(_LOGS, 0)
         if page is not None:
-            click.echo(_write_page(store, read, asked, last, page))
+            click.echo(_write_page(store, read, query, last, page))
             return
-        newest = deque(_found(read, after, asked), maxlen=last or _LAST)
+        newest = deque(_found(read, after, query), maxlen=last or _LAST)
         if follow:
             _print_lines(newest, as_json)
-            _follow(read, after, asked, as_json)
+            _follow(read, after, query, as_json)
         elif as_json:
             print_array(each.fields() for each in newest)
         else:
@@ -154,19 +156,19 @@ def audit(
                 console().print(table(_HEADINGS, map(_row, newest), right=("seq",)))
 
 
-def _write_page(store: DataStore, read: Reader, asked: _Asked, last: int | None, path: Path) -> str:
-    """Write the page of the records that are asked for; return what was written."""
+def _write_page(store: DataStore, read: Reader, query: _Query, last: int | None, path: Path) -> str:
+    """Write the page of the selected records; return a line that says what was written."""
     damage: list[str] = []
     after = dict.fromkeys(_LOGS, 0)
-    logs = [_until_damage(_of_log(read, log, after, asked), damage) for log in _LOGS]
+    logs = [_until_damage(_of_log(read, log, after, query), damage) for log in _LOGS]
     entries: Iterable[_Entry] = merge(*logs, key=_logged)
     if last is not None:
         entries = deque(entries, maxlen=last)
-    elif asked.start is None:
+    elif query.start is None:
         entries, day = _last_day(entries)
-        asked = asked._replace(start=day, end=day)
+        query = query._replace(start=day, end=day)
     records = [msgspec.json.decode(each.line, type=_TYPES[each.log]) for each in entries]
-    path.write_text(audit_page(store, records, _heading(asked), damage), encoding="utf-8")
+    write_page(path, audit_page(store, records, _heading(query), damage))
     size = decimal(path.stat().st_size)
     return f"{counted(len(records), 'record')}, {size}: {printable(str(path))}"
 
@@ -190,14 +192,14 @@ def _last_day(entries: Iterable[_Entry]) -> tuple[list[_Entry], date | None]:
     return found, day
 
 
-def _heading(asked: _Asked) -> str:
+def _heading(query: _Query) -> str:
     """Return what the records of a page have in common."""
-    if asked.end is not None:
-        when = f" of {asked.end}"
+    if query.end is not None:
+        when = f" of {query.end}"
     else:
-        when = "" if asked.start is None else f" since {asked.start}"
-    strategy = f", strategy {asked.strategy}" if asked.strategy else ""
-    run = {None: "", _ALL: ", with all runs"}.get(asked.run, f", run {asked.run}")
+        when = "" if query.start is None else f" since {query.start}"
+    strategy = f", strategy {query.strategy}" if query.strategy else ""
+    run = {None: "", _ALL: ", with all runs"}.get(query.run, f", run {query.run}")
     return f"Audit log{when}{strategy}{run}"
 
 
@@ -220,9 +222,9 @@ def _reader(store: DataStore) -> Reader:
     return read
 
 
-def _found(read: Reader, after: dict[str, int], asked: _Asked) -> Iterable[_Entry]:
-    """Yield the records of both logs that are asked for, by time; advance `after`."""
-    logs = [_of_log(read, log, after, asked) for log in _LOGS]
+def _found(read: Reader, after: dict[str, int], query: _Query) -> Iterable[_Entry]:
+    """Yield the selected records of both logs by time; advance `after` past all that were read."""
+    logs = [_of_log(read, log, after, query) for log in _LOGS]
     return merge(*logs, key=_logged)
 
 
@@ -230,20 +232,20 @@ def _logged(entry: _Entry) -> int:
     return instant(entry.about.timestamp, "timestamp")
 
 
-def _of_log(read: Reader, log: str, after: dict[str, int], asked: _Asked) -> Iterator[_Entry]:
+def _of_log(read: Reader, log: str, after: dict[str, int], query: _Query) -> Iterator[_Entry]:
     for line in read(log, after[log]):
         about = msgspec.json.decode(line, type=_Line)
         after[log] = about.seq
-        if asked.has(about):
+        if query.has(about):
             yield _Entry(log, about, line)
 
 
-def _follow(read: Reader, after: dict[str, int], asked: _Asked, as_json: bool) -> None:
-    """Print what is logged, until the user interrupts; that is the usual end."""
+def _follow(read: Reader, after: dict[str, int], query: _Query, as_json: bool) -> None:
+    """Print each record that is logged, until Ctrl-C, which is the usual end."""
     try:
         while True:
             time.sleep(_POLL)
-            _print_lines(_found(read, after, asked), as_json)
+            _print_lines(_found(read, after, query), as_json)
     except KeyboardInterrupt:
         return
 

@@ -54,9 +54,9 @@ def audit_page(
 
 
 def _verdict(report: AuditReport, damage: Sequence[str]) -> Iterator[str]:
-    """Yield whether the chains are whole, and what was found."""
+    """Yield whether the chains are intact, and the findings."""
     state = "whole" if report.ok else "broken"
-    title = "The chains of the log are whole" if report.ok else "The chains of the log are broken"
+    title = "The chains of the log are intact" if report.ok else "The chains of the log are broken"
     yield f'<section id="verdict" class="{state}"><h2>{title}</h2>'
     for finding in report.findings:
         yield f"<p>{html(_cut(f'{finding.kind}: {finding.place}: {finding.detail}'))}</p>"
@@ -145,7 +145,7 @@ def _rows(store: DataStore, read: Read, run: str | None) -> Iterator[str]:
     try:
         found = seen(store, read, run)
     except InvalidData as error:  # a read of a later release
-        yield f"it cannot be asked again: {error}"
+        yield f"this read cannot be repeated: {error}"
         return
     if found is None:
         yield "what was read is gone: it was corrected, and the history of that time was pruned"

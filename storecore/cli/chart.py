@@ -13,7 +13,8 @@ import click
 from rich.filesize import decimal
 
 from storecore.charts.chart import part
-from storecore.charts.series import Asked, Series, read_series
+from storecore.charts.series import ChartQuery, Series, read_series
+from storecore.cli.output import write_page
 from storecore.cli.show import why_none
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.cli.text import counted, listed, printable
@@ -77,14 +78,14 @@ def chart(
 ) -> None:
     """Draw the bars of SYMBOL with its decisions, orders and events, as an HTML page.
 
-    The page is one file, which opens without network. Point at a mark to read its reason. It needs
+    The page is one file, which opens offline. Point at a mark to read its reason. The command needs
     pip install 'storecore[chart]'. Times are in UTC.
     """
     check_order(start, end)
     drawing = part("terminal" if terminal else "page")
-    asked = Asked(symbol, start, end, timeframe, strategy, run, last, list(columns) or None)
+    query = ChartQuery(symbol, start, end, timeframe, strategy, run, last, list(columns) or None)
     with choice.open_to_read() as store:
-        series = _series(store, asked)
+        series = _series(store, query)
     if terminal:
         size = shutil.get_terminal_size()
         width, height = (max(pair) for pair in zip(size, _SMALL, strict=True))
@@ -92,7 +93,7 @@ def chart(
         click.echo(drawing.drawn(series, width, height - 2), color=plain)
     else:
         path = output or Path(file_name(symbol))
-        path.write_text(drawing.chart_page(series), encoding="utf-8")
+        write_page(path, drawing.chart_page(series))
         click.echo(_written(series, path))
 
 
@@ -101,11 +102,11 @@ def file_name(symbol: str) -> str:
     return f"{_UNSAFE.sub('-', symbol.casefold()).strip('-') or 'chart'}.html"
 
 
-def _series(store: DataStore, asked: Asked) -> Series:
-    bounds = asked.start, asked.end
-    if not read_bars(store, asked.symbol, *bounds, timeframe=asked.timeframe, last=1):
-        raise click.ClickException(why_none(store, asked.symbol, asked.timeframe))
-    return read_series(store, asked)
+def _series(store: DataStore, query: ChartQuery) -> Series:
+    bounds = query.start, query.end
+    if not read_bars(store, query.symbol, *bounds, timeframe=query.timeframe, last=1):
+        raise click.ClickException(why_none(store, query.symbol, query.timeframe))
+    return read_series(store, query)
 
 
 def _written(series: Series, path: Path) -> str:

@@ -38,7 +38,9 @@ COMMANDS = {
         "history", "known_at", "Show the last bars of a series as they were known at a time."
     ),
     "audit": Place(
-        "audit", "audit", "Show the newest decisions and orders, follow them, or make a page."
+        "audit",
+        "audit",
+        "Show the last decisions and orders, follow the log, or write an HTML page.",
     ),
     "backends": Place("backends", "list_backends", "List the installed backends and their health."),
     "chart": Place("chart", "chart", "Draw a series with decisions, orders and events."),

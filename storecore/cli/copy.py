@@ -86,10 +86,10 @@ def copy(
     Each is a config file, or a backend with its options as NAME:KEY=VALUE,KEY=VALUE. Run it again
     to add what is missing. Nothing in TARGET is deleted; data that only TARGET has is reported as a
     difference. The exit status is 1 if the two are not equal in the end, if SOURCE is empty, or if
-    the history cannot be copied: then only the present is, as with --no-history.
+    the history cannot be copied. Then only the present is copied, as with --no-history.
 
     With --only, --symbols or --since, a part is copied as it is now, without its history, and only
-    this part is compared. States and the audit log have no symbols: beside --symbols or --since
+    this part is compared. States and the audit log have no symbols: with --symbols or --since
     they are left out.
     """
     part = _part(only, symbols, since, history)
@@ -122,7 +122,7 @@ def copy(
 def _part(
     only: tuple[str, ...], symbols: tuple[str, ...], since: date | None, history: bool | None
 ) -> Scope:
-    """Return the part that is asked for. Raises `click.UsageError` for one that is none."""
+    """Return the part to copy. Raises `click.UsageError` for one that cannot be copied."""
     try:
         part = scope_of(only or None, symbols or None, since)
     except InvalidData as error:

@@ -29,8 +29,8 @@ Bounds = tuple[datetime, datetime]
 @click.argument("symbol")
 @range_options
 @click.option("--timeframe", default="1d", show_default=True, help="The timeframe of the bars.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Remove nothing; show what would be removed.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @store_options
 def delete(
     choice: StoreChoice,
@@ -41,10 +41,9 @@ def delete(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Remove the bars of SYMBOL from --start to --end, after a question; without both, all of them.
+    """Remove the bars of SYMBOL from --start to --end, after confirmation; without both, all bars.
 
-    A store with a history keeps what is removed: `storecore history` and `storecore at` still show
-    it.
+    A store with a history keeps them: `storecore history` and `storecore at` still show them.
     """
     bounds = aware_bounds(start, end)
     with choice.open_to_read() as store:
@@ -77,7 +76,7 @@ def _what(store: DataStore, symbol: str, timeframe: str, bounds: Bounds) -> str:
 
 
 def _fate(store: DataStore) -> str:
-    """Return whether the history will have what is removed."""
+    """Return what becomes of removed bars: whether the history keeps them."""
     if isinstance(store, History) and has_method(store, "recording") and store.recording().is_kept:
         return "the history keeps them: storecore history shows them"
-    return "there is no history: they cannot be read again"
+    return "there is no history: they cannot be recovered"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from storecore import DataStore, InvalidData
 from storecore.charts.chart import part
-from storecore.charts.series import Asked, read_series
+from storecore.charts.series import ChartQuery, read_series
 from storecore.cli.demo_strategy import FIRST_DAY
 from storecore.cli.screen import console
 from storecore.cli.text import printable
@@ -23,7 +23,7 @@ def draw(store: DataStore, symbol: str, last_day: str, folder: Path) -> None:
     except InvalidData as error:
         say(f"\nNo chart: {error}")
         return
-    asked = Asked(symbol, FIRST_DAY - _BEFORE, date.fromisoformat(last_day))
+    query = ChartQuery(symbol, FIRST_DAY - _BEFORE, date.fromisoformat(last_day))
     path = folder / f"{symbol.casefold()}.html"
-    path.write_text(page.chart_page(read_series(store, asked)), encoding="utf-8")
+    path.write_text(page.chart_page(read_series(store, query)), encoding="utf-8")
     say(f"\nA chart of {symbol} with every decision and order: {printable(str(path.resolve()))}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -13,6 +15,7 @@ from storecore.errors import StoreError
 from storecore.errors.redaction import plain
 
 INTERRUPTED = 130
+_NO_ANSWER = "\nError: stdin has ended without an answer: nothing was changed; --yes does not ask"
 
 
 class PlainErrors(click.Group):
@@ -20,10 +23,14 @@ class PlainErrors(click.Group):
 
     def main(self, *args: Any, **options: Any) -> NoReturn:
         """Run the command and exit: 0, 1 after an error, 130 after an interrupt."""
+        _open_what_is_closed()
         _never_fail_to_print((sys.stdout, sys.stderr))
         try:
             status = super().main(*args, **{**options, "standalone_mode": False})
-        except click.Abort:
+        except click.Abort as error:
+            if isinstance(error.__context__, EOFError):  # click treats both alike
+                click.echo(_NO_ANSWER, err=True)
+                sys.exit(1)
             sys.exit(INTERRUPTED)
         except Exception as error:
             click.echo(f"Error: {one_line(error)}", err=True)
@@ -45,9 +52,19 @@ def _message(error: BaseException) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the output cannot be written: {error.strerror}"
     place = traceback.extract_tb(error.__traceback__)[-1]
     name = type(error).__name__
     return f"unexpected {name}: {error} (in {place.filename}, line {place.lineno})"
+
+
+def _open_what_is_closed() -> None:
+    """Discard what is printed if the shell has closed stdout or stderr (`>&-`)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8"))  # until the process ends
 
 
 def _never_fail_to_print(streams: Iterable[TextIO]) -> None:

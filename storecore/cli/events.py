@@ -46,7 +46,7 @@ _HEADINGS = ("time (UTC)", "type", "symbol", "known (UTC)", "source", "payload")
     "--known-by",
     metavar="TIME",
     callback=moment_option,
-    help="Only events that the system had learned of by this time.",
+    help="Only events whose ingested_at is not later than this time.",
 )
 @click.option(
     "--last",

@@ -47,14 +47,14 @@ class SeriesInfo(NamedTuple):
         "storecore info --backend file --set base_path=data",
     ),
 )
-@click.option("--verify", is_flag=True, help="Also follow the chains of the audit log.")
+@click.option("--verify", is_flag=True, help="Also check the hash chains of the audit log.")
 @json_option
 @store_options
 def info(choice: StoreChoice, verify: bool, as_json: bool) -> None:
     """Show what a store holds: bars, fundamentals, events, strategies, the audit log, its history.
 
-    The log is counted as a stream, and its chains are followed only with --verify. Of many series
-    the first are shown; `storecore ls` and --json have all of them.
+    The hash chains of the audit log are checked only with --verify. If there are many series, only
+    the first are shown; `storecore ls` and --json list all of them.
     """
     with choice.open_to_read() as store:
         if not isinstance(store, Catalog):

@@ -1,4 +1,4 @@
-"""What a command says when the user interrupts it: which part of its work is done."""
+"""What a command prints if it is interrupted: which part of its work is done."""
 
 from __future__ import annotations
 

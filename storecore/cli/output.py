@@ -1,10 +1,13 @@
-"""The option --json, and what it prints: one array or object on stdout, for other programs."""
+"""What commands print for other programs, with --json, and the files that they write."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from secrets import token_hex
+from typing import IO, Any
 
 import click
 import msgspec
@@ -50,3 +53,30 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     return value
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write an HTML page, as `replaced` does."""
+    with replaced(path) as file:
+        file.write(page.encode())
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file to write to. It has the path once the block has ended without an error.
+
+    So an earlier file stays whole until then. What is no file, such as a device, is written to as
+    it is. An `OSError` names the path.
+    """
+    target = path.resolve()  # a link stays one
+    part = target.with_name(f"{target.name}.{token_hex(4)}.part")
+    is_device = target.exists() and not target.is_file()
+    try:
+        with target.open("wb") if is_device else part.open("xb") as file:
+            yield file
+        if not is_device:
+            part.replace(target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from storecore.cli.text import printable
+from storecore.cli.text import counted, printable
 from storecore.protocols import Catalog, DataStore
 from storecore.values.timeframes import same_length, timeframe_of, usual_spelling
 
@@ -71,7 +71,7 @@ def collapsed(
     places = ", ".join(map(str, list(times.values())[:_MOST])) + (
         ", …" if len(times) > _MOST else ""
     )
-    more = f", and so are those of {len(days) - 1:,} more days" if len(days) > 1 else ""
+    more = f", and so are those of {counted(len(days) - 1, 'more day')}" if len(days) > 1 else ""
     return click.ClickException(
         f"{printable(symbol)}: {len(times):,} rows are different times of {day:%Y-%m-%d} "
         f"({unit} {places}){more}, and --day written files one bar a day: nothing was written; "

@@ -46,7 +46,7 @@ _SIXTEEN_DIGITS = re.compile(r'"([0-9a-f]{16})"')
     "--since", metavar="TIME", callback=time_option, help="Only decisions logged from then on."
 )
 @click.option(
-    "--run", metavar="NAME", help="The records of a run instead of the live log; '*' for both."
+    "--run", metavar="NAME", help="The records of a run instead of the live log; '*' for all."
 )
 @click.option("--orders", is_flag=True, help="Replay orders instead of decisions.")
 @json_option

@@ -75,7 +75,7 @@ def snapshots(choice: StoreChoice, as_json: bool) -> None:
     callback=time_option,
     help="Versions that were replaced or deleted by this time are removed; a date is its midnight.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @store_options
 def prune_history(choice: StoreChoice, before: date, yes: bool) -> None:
     """Remove what was replaced or deleted by a time; the present stays.

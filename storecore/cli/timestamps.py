@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -98,39 +98,22 @@ def _utc(moment: date) -> date:
         ) from None
 
 
-def to_utc(moment: date, zone: tzinfo, what: str) -> list[datetime]:
-    """Return the naive UTC datetimes that a time may mean: one, or two in order.
+def to_utc(moment: datetime, zone: tzinfo, what: str) -> list[datetime]:
+    """Return the naive UTC datetimes that a local time may mean: one, or two in order.
 
-    A time without an offset is local to `zone`. It has two meanings if the clocks went back and it
-    occurred twice. Raises `InvalidData` for a local time that the clocks skipped.
+    It has two meanings if the clocks went back and it occurred twice. Raises `InvalidData` if the
+    clocks skipped it.
     """
-    if not isinstance(moment, datetime):
-        return [datetime(moment.year, moment.month, moment.day)]
-    if moment.tzinfo is not None:
-        return [to_datetime(instant(moment, what), aware=False)]
-    return [moment] if zone is UTC else _in_zone(moment, zone, what)
-
-
-class Midnights:
-    """Whether all times that were seen are midnights of a zone, but not all in UTC."""
-
-    def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
-        self._are_all = True
-        self._elsewhere: tzinfo | None = None
-
-    def see(self, moment: date, instant: datetime) -> None:
-        """Look at a time as it is written, and as an instant."""
-        if not self._are_all:
-            return
-        self._are_all = isinstance(moment, datetime) and moment.time() == time()
-        if self._are_all and self._elsewhere is None and instant.time() != time():
-            self._elsewhere = cast(datetime, moment).tzinfo or self._zone
-
-    @property
-    def zone(self) -> str:
-        """The zone, or an empty string if some are other times."""
-        return str(self._elsewhere) if self._are_all and self._elsewhere is not None else ""
+    local = moment.replace(tzinfo=zone)
+    first = cast(timedelta, local.utcoffset())
+    second = cast(timedelta, local.replace(fold=1).utcoffset())
+    if first == second:
+        with suppress(OverflowError):
+            return [moment - first]
+        return [to_datetime(instant(local, what), aware=False)]  # raises InvalidData
+    if first < second:
+        raise InvalidData(f"{what}={str(moment)!r}: the clocks of {zone} skipped that time")
+    return [moment - first, moment - second]
 
 
 def find_zone(name: str) -> tzinfo:
@@ -154,20 +137,6 @@ def with_offset(moment: datetime, zone: tzinfo) -> str:
 def local_text(moment: datetime, zone: tzinfo) -> str:
     """Return a time in UTC as local text without its offset."""
     return str(moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None))
-
-
-def _in_zone(moment: datetime, zone: tzinfo, what: str) -> list[datetime]:
-    """Return the instants of a local time: two if the offsets of its folds differ."""
-    local = moment.replace(tzinfo=zone)
-    first = cast(timedelta, local.utcoffset())
-    second = cast(timedelta, local.replace(fold=1).utcoffset())
-    if first == second:
-        with suppress(OverflowError):
-            return [moment - first]
-        return [to_datetime(instant(local, what), aware=False)]  # raises InvalidData
-    if first < second:
-        raise InvalidData(f"{what}={str(moment)!r}: the clocks of {zone} skipped that time")
-    return [moment - first, moment - second]
 
 
 def _expected(text: str) -> str:

@@ -65,7 +65,7 @@ def copy_store(
 
     `only` names kinds to copy: "bars", "fundamentals", "events", "states", "audit". With `symbols`,
     names or patterns such as "A*", and `since`, only data of these symbols from this time on is
-    copied; events without a symbol are none of theirs. States and the audit log are whole or left
+    copied; events without a symbol are left out. States and the audit log are whole or left
     out: naming them in `only` beside `symbols` or `since` raises `InvalidData`, as an unknown kind
     does. The report is about this part alone, and its present alone: `history` does not apply.
 

@@ -22,7 +22,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 from zlib import crc32
@@ -303,7 +303,7 @@ class Decoded:
 
     def after_fork(self) -> None:
         """Reset in a forked child: a thread that it does not have may have held the lock."""
-        self._lock = Lock()
+        self._lock = RLock()  # a signal handler that reads may come while it is held
         self._forget()
 
     def _forget(self) -> None:
@@ -505,11 +505,13 @@ class Decoded:
             self.bytes += size
             kept[place] = entry
             self._sizes[place] = size
-            while self.bytes > self.budget:
+            while self.bytes > self.budget and self._sizes:
                 oldest, freed = self._sizes.popitem(last=False)
                 self.bytes -= freed
                 for each in kinds:
                     each.pop(oldest, None)
+            if not self._sizes:
+                self.bytes = 0  # also if an exception of a signal handler left another number
 
     def _use(self, places: Iterable[_Place]) -> None:
         sizes = self._sizes

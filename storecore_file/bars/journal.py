@@ -72,6 +72,7 @@ NAME = re.compile(rf"(\d{{8}}|\d{{{DIGITS}}})-[0-9a-f]{{16}}\.jsonl")
 
 Flushed = dict[str, int]
 _NOTHING: Flushed = {}
+_States = Sequence[tuple[str, State | None]]
 _EXPECTED: Mapping[int, Position] = {}
 
 
@@ -205,7 +206,7 @@ class Journal:
         self.renames = Renames(disk, folder.parent.parent)
         self._reading = RLock()  # threads read the new lines one after another
         self._path = os.fspath(folder)
-        self._empty_at: State | None = None  # the state of the folder when it had no files
+        self._quiet: _States = ()  # of the folder and its files, when they had no rows
         reset_after_fork(self)
 
     def append(
@@ -407,13 +408,12 @@ class Journal:
         self, symbols: Iterable[str], timeframe: str, span: TimeRange
     ) -> dict[str, Waiting]:
         """Return the rows of the symbols that may have some of a range."""
-        now, state = time.time_ns(), state_at(self._path)
-        if state == NO_FILE or (state is not None and state == self._empty_at):
+        if self._is_quiet():
             return {}
+        now, before = time.time_ns(), self._states()
         with self._reading:
             self._refresh()
-            if not self._known and state is not None and is_settled(state[-1], now):
-                self._empty_at = state
+            self._quiet = before if self._has_no_rows(before, now) else ()
             first, last, _ = span
             files = self._known.values()
             if not any(each.first <= last and first <= each.last for each in files):
@@ -424,6 +424,36 @@ class Journal:
                 for symbol, each in found.items()
                 if each is not None and each.first <= last and first <= each.last
             }
+
+    def _is_quiet(self) -> bool:
+        """Return whether no file has rows, as one look at each of them says.
+
+        A flush leaves the last file, without rows.
+        """
+        quiet = self._quiet
+        if quiet:
+            return all(state_at(path) == state for path, state in quiet)
+        return state_at(self._path) == NO_FILE
+
+    def _states(self) -> _States:
+        """Return the states of the folder and of the files that are known, by their paths."""
+        return [(path, state_at(path)) for path in self._paths()]
+
+    def _paths(self) -> list[str]:
+        return [self._path, *[f"{self._path}/{name}" for name in self._known]]
+
+    def _has_no_rows(self, before: _States, now: int) -> bool:
+        """Return whether the files have no rows, and would look different if they got some.
+
+        `before` is what they looked like before they were read, at a time `now`.
+        """
+        if any(each.rows for each in self._known.values()):
+            return False
+        if [path for path, _ in before] != self._paths():
+            return False
+        return all(
+            state not in (None, NO_FILE) and is_settled(state[-1], now) for _, state in before
+        )
 
     def _waiting_of(self, key: Key) -> Waiting | None:
         """Return the rows of a series, the same object as before if there are no others."""

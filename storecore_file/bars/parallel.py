@@ -7,6 +7,7 @@ interrupted while it starts a thread, it waits for ever for a lock of its own.
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 - Arrow needs it, and once Python ends it is too late
 import os
 from _thread import start_new_thread
 from collections import deque

@@ -1,6 +1,7 @@
 """A day of events in its two files, read as one.
 
-A sealed day says up to which number it holds. Lines of the log up to there are what a crash left.
+A sealed day says up to which number it has events. Lines of the log with these numbers are
+leftovers of a crash.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from storecore.store.tables import iter_bar_tables, read_bar_table
 _PIECE = 2**18  # rows
 
 
-class Wanted(NamedTuple):
+class BarQuery(NamedTuple):
     """Which bars are exported, and how they are changed before."""
 
     symbols: Sequence[str]
@@ -34,39 +34,39 @@ class Wanted(NamedTuple):
         return self.resampled or self.timeframe
 
 
-def bar_tables(store: DataStore, wanted: Wanted) -> Iterator[pa.Table]:
+def bar_tables(store: DataStore, query: BarQuery) -> Iterator[pa.Table]:
     """Yield tables of bars with the same columns, sorted by date, or by symbol if changed."""
-    streamed = iter_bar_tables(store, wanted.symbols, *wanted.bounds, timeframe=wanted.timeframe)
-    if not (wanted.adjusted or wanted.resampled):
+    streamed = iter_bar_tables(store, query.symbols, *query.bounds, timeframe=query.timeframe)
+    if not (query.adjusted or query.resampled):
         yield from streamed
         return
     first = next(streamed, None)
     if first is None:
         return
     streamed.close()  # type: ignore[attr-defined]  # a generator
-    names = _names(first.schema, wanted)
-    for symbol in wanted.symbols:
-        changed = _changed(store, symbol, wanted)
+    names = _names(first.schema, query)
+    for symbol in query.symbols:
+        changed = _changed(store, symbol, query)
         if len(changed):
             yield from _pieces(_with_columns(changed, names))
 
 
-def _names(schema: pa.Schema, wanted: Wanted) -> list[pa.Field]:
+def _names(schema: pa.Schema, query: BarQuery) -> list[pa.Field]:
     """Return the fields of the bars that are written."""
     fields = [schema.field(name) for name in FIELDS]
-    if wanted.resampled:
+    if query.resampled:
         return fields
     further = [field for field in schema if field.name not in FIELDS]
     factors = [pa.field(name, pa.float64()) for name in (FACTOR, VOLUME_FACTOR)]
     return [*fields, *further, *factors]
 
 
-def _changed(store: DataStore, symbol: str, wanted: Wanted) -> pa.Table:
-    bars = read_bar_table(store, symbol, *wanted.bounds, timeframe=wanted.timeframe)
-    if wanted.adjusted:
+def _changed(store: DataStore, symbol: str, query: BarQuery) -> pa.Table:
+    bars = read_bar_table(store, symbol, *query.bounds, timeframe=query.timeframe)
+    if query.adjusted:
         events = read_events(store, types=["split", "dividend"], symbols=[symbol])
-        bars = adjust(bars, events, zone=wanted.zone)
-    return resample(bars, wanted.resampled, zone=wanted.zone) if wanted.resampled else bars
+        bars = adjust(bars, events, zone=query.zone)
+    return resample(bars, query.resampled, zone=query.zone) if query.resampled else bars
 
 
 def _with_columns(bars: pa.Table, fields: Sequence[pa.Field]) -> pa.Table:

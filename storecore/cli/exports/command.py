@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 from rich.filesize import decimal
 
-from storecore.cli.exports.bars import Wanted, bar_tables
+from storecore.cli.exports.bars import BarQuery, bar_tables
 from storecore.cli.exports.files import (
     CSV,
     LINES,
@@ -68,7 +68,7 @@ class _Options(NamedTuple):
     type=click.Choice(KINDS),
     default="bars",
     show_default=True,
-    help="Which records. Others than bars are written as JSON lines.",
+    help="The kind of data. All but bars are written as JSON lines.",
 )
 @click.option("--timeframe", metavar="TEXT", help="The timeframe of the bars [default: 1d].")
 @range_options
@@ -77,7 +77,7 @@ class _Options(NamedTuple):
 @click.option(
     "--timezone",
     metavar="ZONE",
-    help="The time zone whose days --adjust and --resample mean [default: UTC].",
+    help="The time zone that decides the days for --adjust and --resample [default: UTC].",
 )
 @store_options
 def export(
@@ -95,11 +95,11 @@ def export(
     """Write the bars of each SYMBOL to a file that `storecore import` reads back as equal bars.
 
     SYMBOL may be a pattern such as 'A*'; without one, all are written. With --kind states,
-    decisions or orders it is a strategy. The file has its name only once it is whole: an
-    interrupted export writes nothing.
+    decisions or orders it is a strategy. The file gets its name when it is complete: an
+    interrupted export leaves an existing file as it was.
 
-    A CSV or JSON lines file has no types: of further columns, text such as 12 would be imported as
-    a number. Then the export prints a hint on stderr; Parquet keeps the types.
+    CSV and JSON lines do not keep the types of further columns: text such as 12 would be imported
+    as a number. Then the export prints a hint on stderr. Parquet keeps the types.
     """
     options = _Options(kind, timeframe, adjust, resample, timezone)
     written_as = format_of(output, CSV if kind == "bars" else LINES)
@@ -108,8 +108,8 @@ def export(
     with choice.open_to_read() as store:
         if kind == "bars":
             symbols = _symbols(store, names, timeframe or "1d")
-            wanted = Wanted(symbols, bounds, timeframe or "1d", adjust, resample, timezone)
-            count = _export_bars(store, wanted, output, written_as)
+            query = BarQuery(symbols, bounds, timeframe or "1d", adjust, resample, timezone)
+            count = _export_bars(store, query, output, written_as)
         else:
             with whole_file(output) as file:
                 count = write_records(file, _some(records_of(store, kind, names, bounds), kind))
@@ -152,12 +152,12 @@ def _symbols(store: DataStore, given: Sequence[str], timeframe: str) -> list[str
     return chosen(given, known, f"{timeframe} bars of")
 
 
-def _export_bars(store: DataStore, wanted: Wanted, output: str, written_as: str) -> int:
-    tables, unclear, count = bar_tables(store, wanted), Unclear(), 0
+def _export_bars(store: DataStore, query: BarQuery, output: str, written_as: str) -> int:
+    tables, unclear, count = bar_tables(store, query), Unclear(), 0
     first = next(tables, None)
     if first is None:
-        raise click.ClickException(_nothing(store, wanted))
-    days = is_of_days(wanted.written)
+        raise click.ClickException(_nothing(store, query))
+    days = is_of_days(query.written)
     with whole_file(output) as file, bar_sink(written_as, file, first.schema, days) as write:
         for table in chain([first], tables):
             write(table)
@@ -173,10 +173,10 @@ def _export_bars(store: DataStore, wanted: Wanted, output: str, written_as: str)
     return count
 
 
-def _nothing(store: DataStore, wanted: Wanted) -> str:
-    if len(wanted.symbols) == 1:
-        return why_none(store, wanted.symbols[0], wanted.timeframe)
-    return f"no {wanted.timeframe} bars in that range: nothing was written"
+def _nothing(store: DataStore, query: BarQuery) -> str:
+    if len(query.symbols) == 1:
+        return why_none(store, query.symbols[0], query.timeframe)
+    return f"no {query.timeframe} bars in that range: nothing was written"
 
 
 def _some(records: Iterator[object], kind: str) -> Iterator[object]:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from storecore.cli.exports.texts import bar_texts, csv_lines, header_of, moment_texts
 from storecore.cli.interrupts import reporting
+from storecore.cli.output import replaced
 from storecore.cli.text import printable
 
 STDOUT = "-"
@@ -52,18 +53,12 @@ def whole_file(output: str) -> Iterator[Any]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = Path(f"{output}.part")
-    try:
-        with (
-            reporting(lambda: "nothing was written"),
-            part.open("wb") as file,
-            _packed(file, PurePath(output).suffix) as inner,
-        ):
-            yield inner
-        part.replace(output)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with (
+        reporting(lambda: "nothing was written"),
+        replaced(Path(output)) as file,
+        _packed(file, PurePath(output).suffix) as inner,
+    ):
+        yield inner
 
 
 @contextmanager

@@ -6,7 +6,7 @@ They are read as a stream if the store can.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -86,7 +86,7 @@ def _log(name: str) -> Callable[..., Iterator[msgspec.Raw]]:
 
 
 class _About(msgspec.Struct):
-    """What says whether a record of a log is asked for."""
+    """The fields of a record of a log by which it is selected."""
 
     strategy: str
     timestamp: datetime
@@ -101,7 +101,8 @@ def _lines(store: DataStore, name: str) -> Iterator[bytes]:
             f"this store cannot read its {name} back: it lacks the capability AuditTrail"
         )
     read = store.read_decisions if name == _DECISIONS else store.read_orders
-    for record in read(datetime.min, datetime.max, run="*"):
+    first, last = (each.replace(tzinfo=UTC) for each in (datetime.min, datetime.max))
+    for record in read(first, last, run="*"):
         yield msgspec.json.encode(record)
 
 

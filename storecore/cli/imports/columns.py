@@ -198,7 +198,7 @@ def recognize(header: Sequence[str], form: Form, sample: Sequence[str] | None = 
     ]
     ticks, down, notes = _ticks(names, at), _down(names, at), _note(header, replaced, form.symbol)
     if down is not None:
-        notes += (f"volume: {header[at['volume']]} and {header[down]} are added",)
+        notes += (f"volume: the sum of {header[at['volume']]} and {header[down]}",)
     return Columns(at, len(header), ignored, kept, clock, ticks, down, replaced, notes)
 
 
@@ -249,7 +249,7 @@ def _split_off_clock(named: list[str | None], sample: Sequence[str] | None) -> i
 
 
 def _drop_given_symbol(named: list[str | None], symbol: str | None) -> int | None:
-    """Name no column the symbol if it is given; return the one that would be."""
+    """If the symbol is given, ignore the column of symbols; return its position."""
     if symbol is None or "symbol" not in named:
         return None
     place = named.index("symbol")
@@ -267,13 +267,13 @@ def _note(header: Sequence[str], replaced: int | None, symbol: str | None) -> tu
 
 
 def _further(names: Sequence[str], named: Sequence[str | None]) -> dict[str, int]:
-    """Return the further columns by name; one without a name, such as row numbers, is none."""
+    """Return the further columns by name, without those that have none, such as row numbers."""
     kept: dict[str, int] = {}
     for position, (name, field) in enumerate(zip(names, named, strict=True)):
         if field is None and name:
             if name in kept:
                 raise click.ClickException(
-                    f"the column {name!r} is there twice: rename one, or give --extra ignore"
+                    f"the file has two columns {name!r}: rename one, or give --extra ignore"
                 )
             if name in NAMES:
                 raise click.ClickException(

@@ -63,7 +63,7 @@ class Series(NamedTuple):
     type=click.Choice(KINDS),
     default="bars",
     show_default=True,
-    help="Which records. Others than bars are read from JSON lines, as export writes them.",
+    help="The kind of data. All but bars are read from JSON lines, as export writes them.",
 )
 @store_options
 def import_bars(
@@ -78,15 +78,15 @@ def import_bars(
     """Import bars from files into a store: CSV, Parquet, Feather, JSON or JSON lines.
 
     FILE may be a pattern such as 'bars/*.csv', a .gz, .zst, .bz2 or .zip, or - for stdin. Columns
-    are recognized by their names, in any case, such as Date, Gmt time, t, <OPEN>, Close/Last or
-    Vol.; days and times of the day may be two columns. Others are kept as further columns of the
-    bars. An empty volume was not reported. Existing bars are replaced.
+    are recognized by their names, in upper or lower case, such as Date, Gmt time, t, <OPEN>,
+    Close/Last or Vol.; days and times of the day may be two columns. Others are kept as further
+    columns of the bars. An empty volume is stored as not reported. Existing bars are replaced.
 
     Dates may be ISO dates and times, seconds to nanoseconds since 1970, 20260105, 05.01.2026 and
-    others. 01/03/2026 is read if the file shows what comes first, or with --date-format. A date
-    without a time is a day: its midnight in UTC, in any time zone. When the clocks go back, a local
-    time occurs twice: the order of the symbol's rows decides which one is meant. If it cannot, the
-    row is bad. So is a time that the clocks skipped.
+    others. 01/03/2026 needs --date-format, unless another date of the file shows whether the day or
+    the month comes first. A date without a time is stored as midnight UTC, in any time zone. When
+    the clocks go back, a local time occurs twice: the order of the symbol's rows decides which one
+    is meant. If it cannot, the row is bad. So is a time that the clocks skipped.
 
     Every row is checked before the first is written; if one is bad, nothing is written. Nor is
     anything written if the dates do not fit the timeframe, such as two 1d bars on a day.

@@ -1,4 +1,4 @@
-"""How the files of an import are to be read: the options, and what a format says beside them."""
+"""How the files of an import are to be read: by the options and a format."""
 
 from __future__ import annotations
 

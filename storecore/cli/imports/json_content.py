@@ -169,7 +169,7 @@ def _names(first: Any, form: Form, name: str) -> list[str]:
         return list(_flat(first))
     if not form.names:
         raise click.ClickException(
-            f"{printable(name)}: its rows have no names of columns: give them, as in "
+            f"{printable(name)}: its rows have no column names: give them, as in "
             "--names date,open,high,low,close,volume"
         )
     return names_for(form.names, len(first))

@@ -78,7 +78,7 @@ def _with_header(texts: Sequence[str], places: Sequence[int], form: Form, name: 
     if not any(map(_is_name, first)):
         shown = ",".join(first)
         raise click.ClickException(
-            f"{printable(name)}: line {places[0] + 1} has no names of columns: "
+            f"{printable(name)}: line {places[0] + 1} has no column names: "
             f"{printable(shown[:60])}; "
             "give them, as in --names date,open,high,low,close,volume"
         )

@@ -24,7 +24,7 @@ _PLAIN = ImportFormat(name="")
 
 
 class FileOptions(NamedTuple):
-    """What the command line says, None where it says nothing."""
+    """The options of the command line; None if one is not given."""
 
     symbol: str | None = None
     symbol_from_name: bool = False
@@ -43,7 +43,7 @@ class FileOptions(NamedTuple):
     format: str | None = None
 
     def preset(self) -> ImportFormat:
-        """Return the format that is asked for, or one of plain defaults."""
+        """Return the format of --format, or one of plain defaults."""
         return _PLAIN if self.format is None else format_named(self.format)
 
 
@@ -123,13 +123,13 @@ _OPTIONS: tuple[Any, ...] = (
     click.option(
         "--volume",
         type=click.Choice(["required", "absent", "none"]),
-        help="Whether there are volumes; with none, a missing one or -1 is not reported "
+        help="Whether the file has volumes; with none, a missing one or -1 is not reported "
         "[default: required].",
     ),
     click.option(
         "--day",
         type=click.Choice(["instant", "written"]),
-        help="What a time stands for in timeframes of a day and longer: itself, or its written "
+        help="For timeframes of a day and longer: store the instant of a time, or its written "
         "day [default: instant].",
     ),
 )
@@ -170,7 +170,7 @@ def _one_character(delimiter: str | None) -> str | None:
 
 
 def form_of(source: Source, options: FileOptions, preset: ImportFormat, timeframe: str) -> Form:
-    """Return how a file is to be read: as the options say, else as the format does."""
+    """Return how to read a file: by the options, else by the format."""
     day = options.day or preset.day
     return Form(
         symbol=symbol_of(source, options, preset),
@@ -193,7 +193,7 @@ def form_of(source: Source, options: FileOptions, preset: ImportFormat, timefram
 
 
 def symbol_of(source: Source, options: FileOptions, preset: ImportFormat) -> str | None:
-    """Return the symbol of all rows of a file, None if its rows name theirs."""
+    """Return the symbol of all rows of a file, None if each row has its own."""
     if options.symbol is not None or not options.symbol_from_name:
         return options.symbol
     named: NamedFile = named_file(preset, source.stem)

@@ -67,7 +67,7 @@ def import_records(
         with choice.open() as store:
             written = sum(how.write(store, batch, seen) for batch in _batches(files, how))
     click.echo(f"added or replaced {written:,}, unchanged {count - written:,}")
-    click.echo(f"{counted(count, how.noun)} read into {choice.named}")
+    click.echo(f"{counted(count, how.noun)} imported into {choice.named}")
 
 
 def _batches(files: Sequence[tuple[Any, str]], how: _Kind) -> Iterator[list[Any]]:

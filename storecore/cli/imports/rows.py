@@ -170,7 +170,7 @@ class FileRows:
     def _good(
         self, table: pa.Table, moments: Moments, block: Block, wrong: dict[int, str]
     ) -> Checked:
-        """Return the good rows; put aside the bad ones, and those that have to wait."""
+        """Return the good rows; keep the bad ones, and the ambiguous ones, elsewhere."""
         readings = moments.readings
         places = block.places() if wrong or readings.later or moments.given is not None else ()
         self.problems.add((places[row], wrong[row]) for row in sorted(wrong))

@@ -1,4 +1,4 @@
-"""Checked bars until all are checked: runs of sorted rows, the first in memory, others on disk.
+"""Checked bars, held until all are checked: sorted runs, the first in memory, others on disk.
 
 Runs are bounded by their bytes, so that wide rows need no more memory than narrow ones. The dates
 of each symbol are read from disk one symbol after another.

@@ -1,6 +1,6 @@
 """The files of an import: paths, patterns, stdin and members of archives, decompressed.
 
-What a file is, is decided by its first bytes, not by its name.
+The first bytes of a file decide its format, not its name.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from msgspec import structs
 import storecore
 from storecore import Action, Decision
 from storecore.charts.page import chart_page
-from storecore.charts.series import Asked, read_series
+from storecore.charts.series import ChartQuery, read_series
 
 from .conftest import DAY, FIRST, bars
 
@@ -69,7 +69,7 @@ TOOLTIP = """() => {
 @pytest.fixture
 def opened(store, browse):
     def opened(store=store, asked=None, **options):
-        asked = asked or Asked("AAPL")
+        asked = asked or ChartQuery("AAPL")
         page = browse(chart_page(read_series(store, asked)), **options)
         page.wait_for_function(f"({DRAWN})().candles > 0")
         page.wait_for_timeout(200)
@@ -150,7 +150,7 @@ def test_a_chart_of_few_bars_without_volume_or_across_a_change_of_clocks_opens(
 ):
     with storecore.open_store("memory") as store:
         store.write_bars("AAPL", found, timeframe=timeframe)
-        page = opened(store, Asked("AAPL", timeframe=timeframe))
+        page = opened(store, ChartQuery("AAPL", timeframe=timeframe))
     page.screenshot(path=screenshots / f"chart-{name}.png")
     drawn = page.evaluate(DRAWN)["candles"]
     assert drawn == len(found) if len(found) < 10 else 100 < drawn < 500
@@ -163,7 +163,7 @@ def test_100_000_bars_are_drawn_without_stutter_in_every_view(opened, screenshot
     with storecore.open_store("memory") as store:
         dates = [FIRST + timedelta(minutes=n) for n in range(MANY)]
         store.write_bars("AAPL", bars(dates), timeframe="1m")
-        page = opened(store, Asked("AAPL", timeframe="1m"))
+        page = opened(store, ChartQuery("AAPL", timeframe="1m"))
     note("bytes of the page of 100,000 bars", len(page.content()))
     page.screenshot(path=screenshots / "chart-100000.png")
     zooms, pans = page.evaluate(TIMED, ZOOMS), page.evaluate(TIMED, PANS)
@@ -198,9 +198,9 @@ def test_of_10_000_marks_none_is_lost(opened, screenshots):
 
 
 def test_a_page_is_bokeh_and_fewer_than_90_bytes_a_bar(store, note):
-    small = len(chart_page(read_series(store, Asked("AAPL"))))
+    small = len(chart_page(read_series(store, ChartQuery("AAPL"))))
     store.write_bars("AAPL", few(3000, 7, first=FIRST + 60 * DAY))
-    large = len(chart_page(read_series(store, Asked("AAPL"))))
+    large = len(chart_page(read_series(store, ChartQuery("AAPL"))))
     note("bytes of a page of 40 bars, of 3,040", (small, large))
     assert 1_200_000 < small < 1_500_000
     assert 0 < large - small < 3000 * 90

@@ -9,13 +9,13 @@ import pytest
 import storecore
 from storecore import Action, Decision, Event, InvalidData, Order, OrderResult
 from storecore.charts.marks import last_moment, shortened
-from storecore.charts.series import Asked, read_series
+from storecore.charts.series import ChartQuery, read_series
 
 from .conftest import DAY, FIRST, HOSTILE, bars, weekdays
 
 
 def marks(store, **asked):
-    return read_series(store, Asked("AAPL", **asked)).marks
+    return read_series(store, ChartQuery("AAPL", **asked)).marks
 
 
 def placed(store, at):
@@ -26,7 +26,7 @@ def placed(store, at):
         order = Order("value", "AAPL", "BUY", 1, "MARKET")
         other.log_order("value", order, OrderResult(1, "filled"), as_of=at)
         other.write_event(Event("news", "AAPL", at, at, "wire", {}))
-        found = read_series(other, Asked("AAPL"))
+        found = read_series(other, ChartQuery("AAPL"))
         return {mark.kind: mark.row for mark in found.marks}, found.outside
 
 
@@ -112,25 +112,25 @@ def test_the_last_bar_may_be_at_the_end_of_time():
 
 def test_the_range_is_that_of_the_question(store):
     days = weekdays(40)
-    asked = Asked("AAPL", days[3], days[9], last=2)
+    asked = ChartQuery("AAPL", days[3], days[9], last=2)
     assert read_series(store, asked).dates == days[8:10]
 
 
 def test_without_bars_there_is_no_chart(store):
     with pytest.raises(InvalidData, match="no 1m bars of 'AAPL' in that range"):
-        read_series(store, Asked("AAPL", timeframe="1m"))
+        read_series(store, ChartQuery("AAPL", timeframe="1m"))
 
 
 def test_further_columns_of_numbers_are_drawn(store):
-    found = read_series(store, Asked("AAPL"))
+    found = read_series(store, ChartQuery("AAPL"))
     assert (found.columns, found.hidden) == (["vwap"], [])
 
 
 def test_of_many_columns_three_are_drawn_and_the_others_named():
     with storecore.open_store("memory") as store:
         store.write_bars("AAPL", bars(weekdays(3), **dict.fromkeys("abcde", float)))
-        found = read_series(store, Asked("AAPL"))
-        chosen = read_series(store, Asked("AAPL", columns=["e"]))
+        found = read_series(store, ChartQuery("AAPL"))
+        chosen = read_series(store, ChartQuery("AAPL", columns=["e"]))
     assert (found.columns, found.hidden) == (["a", "b", "c"], ["d", "e"])
     assert (chosen.columns, chosen.hidden) == (["e"], ["a", "b", "c", "d"])
 
@@ -138,11 +138,11 @@ def test_of_many_columns_three_are_drawn_and_the_others_named():
 @pytest.mark.parametrize("name", ["venue", "vwpa"])
 def test_a_column_that_cannot_be_drawn_is_refused_with_those_that_can(store, name):
     with pytest.raises(InvalidData, match=f"'{name}' is no further column of numbers.*'vwap'"):
-        read_series(store, Asked("AAPL", columns=[name]))
+        read_series(store, ChartQuery("AAPL", columns=[name]))
 
 
 def test_a_column_of_a_series_without_further_ones_is_refused():
     with storecore.open_store("memory") as store:
         store.write_bars("AAPL", bars(weekdays(3)))
         with pytest.raises(InvalidData, match="there is none"):
-            read_series(store, Asked("AAPL", columns=["vwap"]))
+            read_series(store, ChartQuery("AAPL", columns=["vwap"]))

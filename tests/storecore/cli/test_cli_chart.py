@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import storecore
 from storecore import Action, Decision, InvalidData, Order, OrderResult, PriceBar
 from storecore.charts.chart import part
-from storecore.charts.series import Asked, read_series
+from storecore.charts.series import ChartQuery, read_series
 from storecore.cli.app import app
 from storecore.cli.chart import file_name
 
@@ -94,7 +94,9 @@ def test_the_times_below_a_chart_have_what_differs(timeframe, step, label):
     with storecore.open_store("memory") as store:
         found = [PriceBar("X", FIRST + n * step, 1, 2, 1, 2, 0) for n in range(40)]
         store.write_bars("X", found, timeframe=timeframe)
-        drawn = part("terminal").drawn(read_series(store, Asked("X", timeframe=timeframe)), 80, 20)
+        drawn = part("terminal").drawn(
+            read_series(store, ChartQuery("X", timeframe=timeframe)), 80, 20
+        )
     assert f" {label}" in drawn
 
 
@@ -152,7 +154,7 @@ def test_a_further_column_may_begin_with_nothing_and_have_infinities():
             for n, value in enumerate(values)
         ]
         store.write_bars("X", found)
-        assert read_series(store, Asked("X")).columns == ["vwap"]
+        assert read_series(store, ChartQuery("X")).columns == ["vwap"]
         assert len(storecore.chart(store, "X").children) == 3
 
 
@@ -174,3 +176,8 @@ def test_without_the_extra_the_error_names_the_command_that_installs_it(monkeypa
 def test_a_missing_module_of_storecore_is_not_taken_for_the_extra():
     with pytest.raises(ModuleNotFoundError, match=r"storecore\.charts\.none"):
         part("none")
+
+
+def test_a_page_without_room_is_an_error_that_names_it(cli, at, ten_bars):
+    result = cli("chart", "AAPL", "-o", "/dev/full", *at)
+    assert result.stderr == "Error: /dev/full: No space left on device\n"

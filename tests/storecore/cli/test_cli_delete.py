@@ -1,4 +1,4 @@
-"""`storecore delete` removes bars after a question that says what remains of them."""
+"""`storecore delete` asks before it removes bars, and says whether the history keeps them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_dry_run_removes_nothing(cli, at, stored, ten_bars):
 def test_a_store_without_history_says_so(cli, at, base_path, ten_bars):
     at = (*at, "--set", "history=false")
     printed = cli("delete", "AAPL", "--yes", *at).stdout
-    assert printed == "10 bars removed; there is no history: they cannot be read again\n"
+    assert printed == "10 bars removed; there is no history: they cannot be recovered\n"
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,14 @@ def test_it_is_not_created_to_delete_from(cli, at, base_path):
         storecore.open_store("file", base_path=base_path, create=False)
     assert cli("delete", "AAPL", "--yes", *at).exit_code == 1
     assert not base_path.exists()
+
+
+def test_stdin_that_ends_without_an_answer_removes_nothing_and_names_the_option(
+    at, stored, ten_bars
+):
+    ended = ask("", "delete", "AAPL", *at)
+    assert ended.exit_code == 1
+    assert ended.stderr.endswith(
+        "Error: stdin has ended without an answer: nothing was changed; --yes does not ask\n"
+    )
+    assert len(stored()) == 10

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
 import pytest
 
+import storecore
 from storecore import Event, FundamentalData, PriceBar
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -128,6 +130,12 @@ def test_bars_are_resampled_in_the_days_of_a_zone(export, opened):
     ]
 
 
+def test_bars_are_resampled_as_they_are_without_adjust(export, some_bars, events):
+    _, file = export("a.csv", "AAPL", "--resample", "1w")
+    (row,) = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    assert row[:6] == ["AAPL", "2026-01-05", "10", "12", "4.5", "5.5"]
+
+
 def test_a_symbol_without_bars_in_the_range_is_left_out_of_changed_bars(export, some_bars):
     _, file = export("a.csv", "--adjust", "--start", "2026-01-06")
     assert len(file.read_text().splitlines()) == 2
@@ -186,6 +194,29 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(export, some_bars, monke
     assert file.read_bytes() == before
     assert [each.name for each in file.parent.glob("*.part")] == []
     assert "nothing was written" in result.stderr
+
+
+def test_a_file_that_a_link_names_is_replaced_and_the_link_stays(export, some_bars, tmp_path):
+    (tmp_path / "real.csv").write_text("before")
+    (tmp_path / "a.csv").symlink_to("real.csv")
+    export("a.csv", "AAPL")
+    assert (tmp_path / "a.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("symbol,date")
+
+
+def test_a_pipe_is_written_to_and_stays_one(export, some_bars, tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    reading = os.open(tmp_path / "a.csv", os.O_RDONLY | os.O_NONBLOCK)
+    export("a.csv", "AAPL")
+    assert os.read(reading, 100).startswith(b"symbol,date")
+    os.close(reading)
+    assert (tmp_path / "a.csv").is_fifo()
+
+
+def test_a_folder_that_is_missing_is_an_error_that_names_the_file(export, some_bars):
+    result, file = export("nowhere/a.csv", "AAPL")
+    assert result.exit_code == 1
+    assert f"{file}: No such file or directory" in result.stderr.replace("'", "")
 
 
 def test_volumes_that_no_column_of_parquet_holds_are_refused(export, opened, monkeypatch):
@@ -269,8 +300,25 @@ def test_a_log_is_written_line_by_line_as_it_was_logged(export, opened, decision
     assert file.read_bytes() == line, result.output
 
 
+def test_records_of_other_strategies_are_left_out(export, opened, decision):
+    with opened() as store:
+        for name in ("value", "growth", "value"):
+            store.log_decision(name, decision())
+    _, file = export("log.jsonl", "--kind", "decisions", "value")
+    found = [json.loads(line)["strategy"] for line in file.read_text().splitlines()]
+    assert found == ["value", "value"]
+
+
 class TestOtherBackends:
     """Backends without capabilities."""
+
+    def test_a_log_is_read_without_transfer(self, cli, backend_with, decision, tmp_path):
+        at, file = backend_with("Catalog", "AuditTrail"), tmp_path / "a.jsonl"
+        with storecore.open_store("partial") as store:
+            store.log_decision("value", decision())
+        result = cli("export", "--kind", "decisions", "-o", file, *at)
+        assert result.exit_code == 0, (result.stderr, result.exception)
+        assert json.loads(file.read_text())["strategy"] == "value"
 
     def test_symbols_must_be_named_if_they_cannot_be_listed(self, cli, backend_with, tmp_path):
         at, file = backend_with(), tmp_path / "a.csv"

@@ -208,7 +208,7 @@ class TestAudit:
         day = datetime.now(UTC).date()
         assert f'<h1 dir="auto">Audit log of {day}</h1>' in page
         assert page.count('<details class="record') == 3
-        assert "The chains of the log are whole" in page
+        assert "The chains of the log are intact" in page
 
     @pytest.mark.parametrize(
         ("asked", "heading", "count"),

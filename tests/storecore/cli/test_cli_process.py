@@ -93,3 +93,25 @@ def _read(terminal):
         return os.read(terminal, 4096)
     except OSError:  # Linux says so when the other side has been closed
         return b""
+
+
+def test_output_without_room_is_one_line_that_names_neither_code_nor_a_bug(at, ten_bars):
+    for command in (("ls",), ("ls", "--json"), ("export", "-o", "-")):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run(
+                [*MODULE, *command, *at], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            )
+        expected = "Error: the output cannot be written: No space left on device\n"
+        assert (ended.returncode, ended.stderr) == (1, expected)
+
+
+@pytest.mark.parametrize("command", ["ls", "info", "show AAPL", "export -o -"])
+def test_a_closed_stdout_or_stderr_is_no_error(at, ten_bars, command):
+    command = [*MODULE, *command.split(), *at]
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -98,7 +98,7 @@ HOSTILE = {
         "line 2: a quote is not closed within 1 MB: not CSV",
     ),
     "quotes alone": (b'"' * (3 * MB + 1), "line 1 is longer than 1 MB: not a table of bars"),
-    "a short text of quotes": (b'"' * 4_001, "not CSV|no names of columns|missing columns"),
+    "a short text of quotes": (b'"' * 4_001, "not CSV|no column names|missing columns"),
     "a NUL in a row": ((HEADER + ROW + ROW).encode()[:-9] + b"\0\n", "line 3 has a NUL byte: not"),
     "NULs alone": (b"\0" * (3 * MB), "line 1 has a NUL byte: not text"),
     "random bytes": (b"\x01\xfe" + bytes(range(256)) * 99, "NUL byte|UTF-8"),
@@ -142,7 +142,7 @@ HOSTILE = {
         b'{"date": "2026-01-05"}\n{"date": \n',
         "line 2: not JSON",
     ),
-    "JSON of other things": (b"[[1, 2], [3]]", "its rows have no names of columns"),
+    "JSON of other things": (b"[[1, 2], [3]]", "its rows have no column names"),
     "a JSON document that is too large": (
         b'[{"date": "2026-01-05"},' + b" " * (2 * MB) + b"]",
         "a JSON document of more than 1 MB; write one record a line",
@@ -195,7 +195,7 @@ def test_there_are_at_least_thirty_hostile_files():
 ENDLESS = "import sys\nwhile True: sys.stdout.write({!r} * 65536)"
 STREAMS = {
     "a line of a gigabyte": ("x", "line 1 is longer than 1 MB"),
-    "an open quote and a gigabyte": ('"\n', "line 1 has no names of columns"),
+    "an open quote and a gigabyte": ('"\n', "line 1 has no column names"),
     "a gigabyte of zeros": ("\0", "line 1 has a NUL byte: not text"),
 }
 

@@ -452,7 +452,7 @@ def test_skipped_lines_are_reported(cli, at, file):
 
 def test_a_file_without_a_header_needs_names(cli, at, file):
     told = cli("import", file(f"{ROW[5:]}\n"), *at).stderr
-    assert "line 1 has no names of columns: 2026-01-05,1.5,2.5,0.5,2.25,100; give them" in told
+    assert "line 1 has no column names: 2026-01-05,1.5,2.5,0.5,2.25,100; give them" in told
 
 
 def test_an_encoding_can_be_given(cli, at, file, stored):

@@ -860,7 +860,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "ticks": (
         "DAT_ASCII_EURUSD_T_202401.csv",
         "20240102 000003660,1.30660,1.30677,0\n",
-        "line 1 has no names of columns: 20240102 000003660,1.30660,1.30677,0; give them, as in "
+        "line 1 has no column names: 20240102 000003660,1.30660,1.30677,0; give them, as in "
         "--names",
     ),
     "nasdaq.com, under the name of its download, which has no symbol": (
@@ -983,7 +983,7 @@ def test_up_and_down_are_added_with_a_notice_and_one_that_is_empty_is_not_report
 ):
     header = "Symbol,Date,Open,High,Low,Close,Up,Down"
     file = csv_file("AAPL,2024-01-02,1,1,1,1,5,2", "AAPL,2024-01-03,1,1,1,1,,2", header=header)
-    assert cli("import", file, *at).stderr == "volume: Up and Down are added\n"
+    assert cli("import", file, *at).stderr == "volume: the sum of Up and Down\n"
     assert [(bar.volume, bar.extra) for bar in stored()] == [(7, {"Down": 2}), (None, {"Down": 2})]
 
 

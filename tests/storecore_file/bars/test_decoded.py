@@ -20,8 +20,9 @@ import pytest
 from storecore import PriceBar, open_store
 from storecore.errors import ConfigError, CorruptData, InvalidData, StorageError
 from storecore_file import FileDataStore
-from storecore_file.bars import appended
+from storecore_file.bars import appended, pages
 from storecore_file.bars.decoded import Decoded
+from storecore_file.bars.journal import Journal
 from storecore_file.bars.recorded import Recorded
 from storecore_file.bars.writer import SeriesWriter
 from storecore_file.fs import disk, mounts
@@ -483,6 +484,7 @@ def test_dates_that_a_partition_shares_keep_no_others_in_memory(base):
         store.read_bar_table("LONG", columns=["close"])
         store.read_bar_table("A", columns=["close"])
         kept = store._bars._decoded
+        pages._dates.clear()  # which are those of the process
         for path in [each for each in kept._partitions if "LONG" in each]:
             kept._keep(kept._partitions, path, kept._partitions[path]._replace(groups={}))
         gc.collect()
@@ -761,3 +763,54 @@ def test_a_system_call_that_fails_never_gives_another_answer(filled, seeded):
     found = [result for _, _, result in seeded.each([errno.EIO, errno.EMFILE, MemoryError], read)]
     assert len(found) > 6
     assert all(each is None or each.equals(expected) for each in found)
+
+
+def last_closes(store):
+    found = store.read_bar_table(SYMBOLS, DAY + timedelta(500))
+    return found["close"].to_pylist()
+
+
+def test_an_empty_file_that_a_flush_left_is_looked_at_but_not_read(filled, base, monkeypatch):
+    append(filled, 500)
+    filled.compact()
+    for _ in range(3):
+        settle()
+        assert last_closes(filled) == [2.0] * len(SYMBOLS)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_refresh", None)
+        assert last_closes(filled) == [2.0] * len(SYMBOLS)
+    with FileDataStore(base, durability="os") as other:
+        append(other, 500, close=3.0)
+        assert last_closes(filled) == [3.0] * len(SYMBOLS)
+        other.compact()  # the next batch goes to another file
+        settle()
+        assert last_closes(filled) == [3.0] * len(SYMBOLS)
+        append(other, 500, close=4.0)
+        assert last_closes(filled) == [4.0] * len(SYMBOLS)
+
+
+def test_a_signal_handler_may_read_while_what_is_kept_is_locked(filled):
+    answers(filled)
+    found = []
+
+    def handle(*_):
+        found.append(len(filled.read_bars("A")))
+
+    def interrupted():
+        with filled._bars._decoded._lock:
+            handle()  # on this thread, as Python calls a handler
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [303]
+
+
+def test_a_write_that_was_interrupted_leaves_no_bytes_that_count_forever(base, filled):
+    with FileDataStore(base, durability="os", cache_bytes=60_000) as store:
+        kept = store._bars._decoded
+        kept.bytes += 10**6  # as if an exception came before the size of an entry was noted
+        check(store, base)
+        check(store, base)
+        assert kept.bytes == sum(kept._sizes.values()) <= kept.budget
+        assert kept._sizes

@@ -107,6 +107,11 @@ def test_a_page_that_is_cut_is_left_to_arrow():
     assert {pages.values(chunk[:end], 300) for end in range(len(chunk))} == {None}
 
 
+def test_bytes_behind_a_page_are_not_a_part_of_it():
+    chunk = memoryview(bytes(column([1.5, 2.5] * 150)) + b"when its rows were recorded")
+    assert pages.values(chunk, 300).to_pylist() == [1.5, 2.5] * 150
+
+
 def bars(dates, close=1.0):
     values = {name: [close] * len(dates) for name in ("open", "high", "low", "close")}
     return pa.table({"date": pa.array(dates, DATE), **values, "volume": [7.0] * len(dates)})
@@ -195,3 +200,16 @@ def test_volumes_beside_further_columns_are_decoded_page_by_page_if_none_may_be_
     file.rows(EARLIEST, LATEST, ["volume"])
     monkeypatch.setattr(PartitionFile, "_by_arrow", None)
     assert file.rows(EARLIEST, LATEST, ["volume"])["volume"].to_pylist() == [7.0] * 900
+
+
+@pytest.mark.parametrize("count", [400, GROUP + 400], ids=["a row group", "two row groups"])
+def test_bars_of_which_one_was_corrected_are_read_cold(base, count):
+    written = [PriceBar("AAPL", date, 1.5, 2.5, 0.5, 1.25, 7) for date in days(count)]
+    corrected = PriceBar("AAPL", written[5].date, 1.5, 2.5, 0.5, 2.25, 8)
+    for bars_written in (written, [corrected]):
+        with FileDataStore(base, history=True) as store:
+            store.write_bars("AAPL", bars_written)
+            store._bars.flush()
+    with FileDataStore(base) as store:
+        found = store.read_bars("AAPL", written[0].date, written[-1].date)
+    assert found == [*written[:5], corrected, *written[6:]]
