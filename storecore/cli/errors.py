@@ -13,6 +13,7 @@ import click
 
 from storecore.errors import StoreError
 from storecore.errors.redaction import plain
+from storecore.plugins.isolation import reason
 
 INTERRUPTED = 130
 _NO_ANSWER = "\nError: stdin has ended without an answer: nothing was changed; --yes does not ask"
@@ -55,8 +56,7 @@ def _message(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"the output cannot be written: {error.strerror}"
     place = traceback.extract_tb(error.__traceback__)[-1]
-    name = type(error).__name__
-    return f"unexpected {name}: {error} (in {place.filename}, line {place.lineno})"
+    return f"unexpected {reason(error)} (in {place.filename}, line {place.lineno})"
 
 
 def _open_what_is_closed() -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pluggy
 from msgspec import Struct
+from msgspec.structs import fields
 
 from storecore.errors import (
     ApiMismatch,
@@ -192,15 +193,29 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         yield f"its spec is named {spec.name!r}, expected {plugin.name!r}, its entry point's name"
     if not (isinstance(spec.config, type) and issubclass(spec.config, Struct)):
         yield f"expected its spec's config to be a msgspec.Struct class, got {spec.config!r}"
+    else:
+        yield from _unknown_types(spec.config)
     if not callable(spec.open):
         yield f"expected its spec's open to be callable, got {spec.open!r}"
     for optional in ("init", "open_existing"):
         given = getattr(spec, optional)
         if not (given is None or callable(given)):
             yield f"expected its spec's {optional} to be callable or None, got {given!r}"
+    if not isinstance(spec.summary, str):
+        yield f"expected its spec's summary to be a str, got {spec.summary!r}"
+    if callable(spec.optional):
+        yield f"expected its spec's optional to be a frozenset, got {spec.optional!r}"
     yield from _name_problems("capability", spec.capabilities, CAPABILITIES)
     yield from _name_problems("capability", spec.optional, CAPABILITIES)
     yield from _name_problems("promise", spec.promises, PROMISES)
+
+
+def _unknown_types(config: type[Struct]) -> Iterable[str]:
+    """Yield why the types of the options cannot be read, such as a name that is not there."""
+    try:
+        fields(config)
+    except Exception as error:
+        yield f"the types of its config {config.__name__} cannot be read: {reason(error)}"
 
 
 def _name_problems(kind: str, declared: object, known: Mapping[str, object]) -> Iterable[str]:

@@ -30,7 +30,9 @@ def reason(error: BaseException) -> str:
     """Return type and text of a foreign error, only its type if its `__str__` raises."""
     try:
         return f"{type(error).__name__}: {text_of(error)}"
-    except Exception:
+    except BaseException as another:
+        if is_from_program(another):
+            raise
         return type(error).__name__
 
 

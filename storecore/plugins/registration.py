@@ -33,7 +33,8 @@ class Registration:
     def undo(self) -> None:
         """Remove the plugins. Stores that are open stay open; a second call does nothing."""
         remove(self._plugins)
-        sys.modules.pop(self._module, None)
+        module, self._module = self._module, ""  # a later plugin may get a module of this name
+        sys.modules.pop(module, None)
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +68,8 @@ def register_file(path: Path) -> Registration:
     """Import a file and register it as a plugin: a backend, an observer or formats of files.
 
     The file is code, and runs with all rights of this process. Raises `BackendLoadError` if it
-    cannot be imported or has no hook, and what `register` raises for a backend in it.
+    cannot be imported, has no hook or is an observer already, and what `register` raises for a
+    backend in it.
     """
     name = _free_name(path)
     before = state()
@@ -76,7 +78,7 @@ def register_file(path: Path) -> Registration:
         plugins = _plugins(path, module, changed_since(before))
         add(plugins)
     except BaseException:
-        del sys.modules[name]
+        sys.modules.pop(name, None)  # it may have removed itself
         raise
     return Registration(plugins, name)
 
@@ -130,7 +132,7 @@ def _free_name(path: Path) -> str:
 def _imported(path: Path, name: str) -> ModuleType:
     """Return the module of a file, with whatever ending. No compiled file is written."""
     module = sys.modules[name] = ModuleType(name)
-    module.__file__ = str(path)
+    module.__file__ = str(path.absolute())
     try:
         exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
     except BaseException as error:

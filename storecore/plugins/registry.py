@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
-from storecore.errors import DuplicateBackend
+from storecore.errors import BackendLoadError, DuplicateBackend
 from storecore.plugins import metadata
 from storecore.plugins.metadata import Plugin
-from storecore.plugins.spec import BACKENDS
+from storecore.plugins.spec import BACKENDS, OBSERVERS
 
 _lock = threading.Lock()
 _registered: tuple[Plugin, ...] = ()  # replaced as a whole, so readers need no lock
@@ -39,6 +40,13 @@ class RegisteredEntryPoint(EntryPoint):
         """Return the target."""
         return self.target
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether it is this one: a file may be registered again with other contents."""
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
 
 def find(group: str) -> list[Plugin]:
     """Return the plugins of a group, installed and registered, sorted, importing nothing."""
@@ -61,7 +69,8 @@ def plugin_in_memory(
 def add(plugins: Sequence[Plugin]) -> None:
     """Register plugins, all or none of them.
 
-    Raises `DuplicateBackend` if a backend with the same name is installed or registered. Of two
+    Raises `DuplicateBackend` if a backend with the same name is installed or registered, and
+    `BackendLoadError` if an observer is registered already: it would be called twice. Of two
     threads that register one name, one succeeds.
     """
     global _registered
@@ -69,6 +78,7 @@ def add(plugins: Sequence[Plugin]) -> None:
     with _lock:
         for each in plugins:
             _check_name_is_free(each, [*installed, *registered(BACKENDS)])
+            _check_file_is_new(each)
         _registered = (*_registered, *plugins)
 
 
@@ -89,3 +99,20 @@ def _check_name_is_free(plugin: Plugin, backends: Sequence[Plugin]) -> None:
                 f"{plugin.described}: there is a backend {other.name!r} already, from "
                 f"{other.origin}; give yours another name"
             )
+
+
+def _check_file_is_new(plugin: Plugin) -> None:
+    """Raise if an observer is of a file that is one already, by whatever path."""
+    if plugin.entry_point.group != OBSERVERS:
+        return
+    for other in registered(OBSERVERS):
+        if _file(other).resolve() == _file(plugin).resolve():
+            raise BackendLoadError(
+                f"{plugin.described}: this file is a plugin already, from {other.origin}; "
+                "name it once"
+            )
+
+
+def _file(plugin: Plugin) -> Path:
+    """Return the file of a registered observer, which is a module."""
+    return Path(plugin.entry_point.load().__file__)

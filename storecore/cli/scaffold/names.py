@@ -9,6 +9,7 @@ import storecore
 from storecore.errors import ConfigError, shown
 from storecore.errors.redaction import is_connection
 from storecore.plugins.discovery import KNOWN_PACKAGES
+from storecore.plugins.metadata import normalized
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _PREFIX = "storecore-"
@@ -54,7 +55,7 @@ def checked_names(name: str) -> Names:
             "choose another one"
         )
     for backend in storecore.backends():
-        if backend.name == name:
+        if normalized(backend.name) == normalized(name):  # acme-kv has the module of acme_kv
             raise ConfigError(
                 f"NAME {name!r}: a backend of this name is installed, from {backend.distribution} "
                 f"{backend.version}; choose another one or uninstall that package"

@@ -57,6 +57,16 @@ def test_newlines_in_a_message_are_joined():
     assert one_line(click.ClickException("first\n  second\n\nthird\n")) == "first second third"
 
 
+def test_an_unexpected_error_whose_text_would_end_the_program_is_told_by_its_type():
+    class Leaving(Exception):
+        def __str__(self):
+            raise SystemExit
+
+    with pytest.raises(Leaving) as caught:
+        raise Leaving
+    assert one_line(caught.value).startswith("unexpected Leaving (in ")
+
+
 def test_an_unexpected_error_names_its_type_and_place():
     with pytest.raises(ZeroDivisionError) as caught:
         raise ZeroDivisionError("by zero")

@@ -163,6 +163,11 @@ def test_the_name_of_an_installed_backend_is_refused(refused, site):
     assert said in refused("acme")
 
 
+def test_the_module_of_an_installed_backend_is_not_taken_by_another_spelling(refused, site):
+    site.backend("", name="acme_kv")
+    assert "a backend of this name is installed, from acme-acme_kv" in refused("acme-kv")
+
+
 def test_a_connection_string_is_no_name_and_is_not_shown(refused):
     error = refused("postgresql://me:secret@host/db")
     assert ("secret" in error, "looks like a connection string" in error) == (False, True)

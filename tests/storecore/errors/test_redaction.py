@@ -135,6 +135,26 @@ def test_a_cause_that_shows_a_secret_is_left_out(text):
     assert not is_clean(cause)
 
 
+@pytest.mark.parametrize("raised", [OSError, SystemExit])
+def test_a_cause_without_a_text_is_left_out(raised):
+    assert not is_clean(mute(raised))
+
+
+def test_an_interrupt_while_a_cause_is_looked_at_goes_through():
+    with pytest.raises(KeyboardInterrupt):
+        is_clean(mute(KeyboardInterrupt))
+
+
+def mute(raised):
+    """Return an error whose text cannot be had."""
+
+    class Mute(Exception):
+        def __str__(self):
+            raise raised
+
+    return Mute()
+
+
 def test_causes_that_go_round_are_looked_at_once():
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first

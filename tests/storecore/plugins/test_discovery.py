@@ -179,6 +179,19 @@ def test_where_nothing_is_installed_the_error_says_so(monkeypatch):
             "unknown capability '3'",
         ),
         (
+            "from msgspec import Struct\nclass Odd(Struct):\n    size: 'Size'\n"
+            + answering("return BackendSpec(**{**spec, 'config': Odd})"),
+            "the types of its config Odd cannot be read: NameError: name 'Size' is not defined",
+        ),
+        (
+            answering("return BackendSpec(**spec, summary=5)"),
+            "expected its spec's summary to be a str, got 5",
+        ),
+        (
+            answering("return BackendSpec(**spec, optional=len)"),
+            "expected its spec's optional to be a frozenset, got <built-in function len>",
+        ),
+        (
             answering("return BackendSpec(**spec, capabilities='Catalog')"),
             "expected its spec's capabilities to be a frozenset, got 'Catalog'",
         ),
@@ -379,13 +392,14 @@ def test_beside_a_broken_distribution_the_first_of_two_of_one_name_counts(
         "MemoryError()",
         "BaseException('no')",
         "Mute()",
+        "Leaving()",
         "__import__('asyncio').CancelledError()",
     ],
 )
 @pytest.mark.parametrize(
     "source",
     [
-        "class Mute(Exception):\n    def __str__(self): raise OSError\nraise {}",
+        "raise {}",
         answering("raise {}"),
         answering("return BackendSpec(**(spec | dict(open=fail)))"),
         answering("return BackendSpec(**spec, capabilities=fail)"),
@@ -398,6 +412,9 @@ def test_whatever_a_backend_raises_is_its_own_failure(site, source, raised):
 class Mute(Exception):
     def __str__(self): raise OSError
 
+class Leaving(Exception):
+    def __str__(self): raise SystemExit
+
 def fail(config):
     raise {}
 """
@@ -409,7 +426,18 @@ def fail(config):
     assert isinstance(open_store("memory"), MemoryDataStore)
 
 
-@pytest.mark.parametrize("source", ["raise {}", answering("raise {}"), "def __dir__(): raise {}"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise {}",
+        answering("raise {}"),
+        "def __dir__(): raise {}",
+        "class Mute(Exception):\n    def __str__(self): raise {}\nraise Mute",
+        "class Mute(Exception):\n    def __str__(self): raise {}\n"
+        + answering("return BackendSpec(**spec, promises=fail)")
+        + "def fail(config): raise Mute",
+    ],
+)
 def test_an_interrupt_of_the_user_goes_through(site, source):
     site.backend(source.replace("{}", "KeyboardInterrupt"))
     with pytest.raises(KeyboardInterrupt):

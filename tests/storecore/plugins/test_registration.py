@@ -225,6 +225,57 @@ def test_a_file_may_be_an_observer_until_it_is_removed(plugin, bar):
     assert seen == [("bars", "AAPL", 1)]
 
 
+def test_a_file_that_is_registered_again_observes_as_it_is_now(plugin):
+    register_file(plugin(OBSERVER)).undo()
+    with register_file(plugin(OBSERVER)):
+        load_observers()
+    with register_file(plugin(OBSERVER)), storecore.open_store("memory") as store:
+        store.save_strategy_state("value", {})
+        assert sys.modules["storecore_plugin_desk"].SEEN == [("state", "value", 1)]
+
+
+def test_undoing_twice_leaves_the_module_of_a_later_file_of_the_same_name(plugin):
+    first = register_file(plugin(OBSERVER))
+    first.undo()
+    with register_file(plugin(OBSERVER)):
+        first.undo()
+        assert "storecore_plugin_desk" in sys.modules
+
+
+def test_an_observer_is_registered_once_by_whatever_path(plugin, monkeypatch):
+    file = plugin(OBSERVER)
+    monkeypatch.chdir(file.parent)
+    said = rf"--plugin desk.py: this file is a plugin already, from --plugin {file}; name it once"
+    with register_file(file), pytest.raises(storecore.BackendLoadError, match=said):
+        register_file(Path("desk.py"))
+    assert not {name for name in sys.modules if name.startswith("storecore_plugin_")}
+
+
+def test_two_observers_of_one_name_are_two(plugin, tmp_path):
+    (tmp_path / "other").mkdir()
+    with (
+        register_file(plugin(OBSERVER)),
+        register_file(plugin(OBSERVER, "other/desk.py")),
+        storecore.open_store("memory") as store,
+    ):
+        store.save_strategy_state("value", {})
+        seen = [sys.modules[f"storecore_plugin_desk{end}"].SEEN for end in ("", "_")]
+        assert seen == [[("state", "value", 1)]] * 2
+
+
+def test_a_module_of_a_file_knows_where_it_is(plugin, monkeypatch):
+    file = plugin(OBSERVER)
+    monkeypatch.chdir(file.parent)
+    with register_file(Path("desk.py")):
+        assert sys.modules["storecore_plugin_desk"].__file__ == str(file)
+
+
+def test_a_file_that_removes_its_module_and_fails_is_named_with_the_cause(plugin):
+    file = plugin("import sys\ndel sys.modules[__name__]\n1 / 0")
+    with pytest.raises(storecore.BackendLoadError, match="line 3: ZeroDivisionError"):
+        register_file(file)
+
+
 def test_a_file_may_be_a_backend_and_an_observer(plugin):
     with register_file(plugin(BACKEND + OBSERVER)), storecore.open_store("desk") as store:
         store.save_strategy_state("value", {})
