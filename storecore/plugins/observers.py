@@ -20,6 +20,7 @@ from storecore.plugins.loader import PluginError, hook_names, load_plugin
 from storecore.plugins.metadata import Plugin
 from storecore.plugins.registry import find, registered
 from storecore.plugins.spec import FORMATS, OBSERVERS
+from storecore.values.fork import reset_after_fork
 from storecore.values.logger import log as _log
 
 SWITCH = "STORECORE_OBSERVERS"
@@ -48,6 +49,22 @@ class Observers(NamedTuple):
                 _call(manager, hook, what)
         finally:
             _in_hook.now = False
+
+
+class _Loading:
+    """What a forked child has of a thread that loads the observers: none of it."""
+
+    def after_fork(self) -> None:
+        """Forget what that thread has begun. The thread that forks may be loading them itself."""
+        global _lock, _loaded
+        if _lock.acquire(blocking=False):
+            _lock.release()
+        else:
+            _lock, _loaded = threading.RLock(), None
+
+
+_loading = _Loading()
+reset_after_fork(_loading)
 
 
 class _InHook(threading.local):

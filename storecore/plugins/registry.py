@@ -16,9 +16,22 @@ from storecore.errors import BackendLoadError, DuplicateBackend
 from storecore.plugins import metadata
 from storecore.plugins.metadata import Plugin
 from storecore.plugins.spec import BACKENDS, OBSERVERS
+from storecore.values.fork import reset_after_fork
 
 _lock = threading.Lock()
 _registered: tuple[Plugin, ...] = ()  # replaced as a whole, so readers need no lock
+
+
+class _Registering:
+    """The lock, which no thread has in a forked child."""
+
+    def after_fork(self) -> None:
+        global _lock
+        _lock = threading.Lock()
+
+
+_registering = _Registering()
+reset_after_fork(_registering)
 
 
 class RegisteredEntryPoint(EntryPoint):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +15,7 @@ from msgspec import Struct
 import storecore
 from storecore import BackendSpec
 from storecore.builtin.memory import MemoryDataStore
+from storecore.plugins import observers, registry
 from storecore.plugins.formats import plugin_formats
 from storecore.plugins.observers import load_observers
 from storecore.plugins.registration import register_file
@@ -121,6 +124,39 @@ def test_the_name_of_a_registered_backend_is_refused():
         pytest.raises(storecore.DuplicateBackend, match=r"from storecore\.register\(\)"),
     ):
         storecore.register(spec_named("fake"))
+
+
+def forked(work):
+    """Return whether a forked child, which may not wait for a lock for long, finds `work` true."""
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        os._exit(0 if work() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_forked_child_has_the_registered_backends_and_registers_its_own():
+    with storecore.register(spec_named("one")):
+        assert forked(lambda: storecore.register(spec_named("two")) and "one" in names())
+        assert "two" not in names()
+
+
+def test_a_child_forked_while_a_thread_registers_a_backend_does_not_wait_for_it(monkeypatch):
+    begun, over = threading.Event(), threading.Event()
+
+    def slow(plugin, backends):
+        begun.set()
+        assert over.wait(30)
+
+    monkeypatch.setattr(registry, "_check_name_is_free", slow)
+    thread = threading.Thread(target=storecore.register, args=[spec_named("one")])
+    thread.start()
+    assert begun.wait(30)
+    monkeypatch.undo()
+    assert forked(lambda: storecore.register(spec_named("two")) and "two" in names())
+    over.set()
+    thread.join()
+    registry.remove(registry.registered("storecore.backends"))
 
 
 def test_of_threads_that_register_one_name_at_once_one_succeeds():
@@ -274,6 +310,38 @@ def test_a_file_that_removes_its_module_and_fails_is_named_with_the_cause(plugin
     file = plugin("import sys\ndel sys.modules[__name__]\n1 / 0")
     with pytest.raises(storecore.BackendLoadError, match="line 3: ZeroDivisionError"):
         register_file(file)
+
+
+def test_a_child_forked_while_a_thread_loads_observers_loads_them_itself(plugin, monkeypatch):
+    begun, over, find = threading.Event(), threading.Event(), observers.find
+
+    def slow(group):
+        begun.set()
+        assert over.wait(30)
+        return find(group)
+
+    with register_file(plugin(OBSERVER)):
+        monkeypatch.setattr(observers, "find", slow)
+        thread = threading.Thread(target=load_observers)
+        thread.start()
+        assert begun.wait(30)
+        monkeypatch.undo()
+        assert forked(lambda: len(load_observers().managers) > 0)
+        over.set()
+        thread.join()
+
+
+def test_a_file_that_forks_while_it_is_loaded_goes_on_loading_in_the_child(plugin, monkeypatch):
+    found, find = [], observers.find
+
+    def forking(group):
+        found.append(forked(lambda: load_observers() == observers.Observers(())))
+        return find(group)
+
+    monkeypatch.setattr(observers, "find", forking)
+    with register_file(plugin(OBSERVER)):
+        load_observers()
+    assert found == [True]
 
 
 def test_a_file_may_be_a_backend_and_an_observer(plugin):
