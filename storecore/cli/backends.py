@@ -13,6 +13,7 @@ import click
 from storecore.cli.errors import one_line
 from storecore.cli.health import LOADS, Check, checks, health
 from storecore.cli.output import json_option, print_array, print_object
+from storecore.cli.prints import prints_apart
 from storecore.cli.screen import console, table
 from storecore.cli.store_choice import StoreChoice, settings_option
 from storecore.cli.text import examples, printable
@@ -94,18 +95,19 @@ def _print_as_json() -> None:
     """Print the installed backends and observers, and the packages that are left out."""
     of_backends = ("name", "package", "entry_point", "health", "summary", "capabilities")
     of_observers = ("name", "package", "entry_point", "health", "hooks")
-    print_object(
-        {
+    with prints_apart():
+        found = {
             "backends": [dict(zip(of_backends, _fields(each), strict=True)) for each in backends()],
             "observers": [dict(zip(of_observers, each, strict=True)) for each in _observers()],
             "left_out": [each._asdict() for each in broken_packages()],
         }
-    )
+    print_object(found)
 
 
 def _print_installed() -> None:
     broken = broken_packages()
-    rows = [_row(backend) for backend in backends()]
+    with prints_apart():
+        rows = [_row(backend) for backend in backends()]
     console().print(table(_HEADINGS, rows, right=()))
     if any(LOADS in row for row in rows):
         click.echo(
@@ -118,7 +120,8 @@ def _print_installed() -> None:
 
 
 def _print_observers() -> None:
-    rows = [list(map(printable, each)) for each in _observers()]
+    with prints_apart():
+        rows = [list(map(printable, each)) for each in _observers()]
     if rows:
         off = "" if are_on() else f" (off: see {SWITCH})"
         console().print(f"\nObservers, called for every store that is opened and written{off}:")
@@ -151,16 +154,17 @@ def _names_an_observer(name: str) -> bool:
 
 def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
     """Check a backend or an observer, print the result of each step, and fail if one failed."""
-    plugins = plugins_named(name)
-    harms = list(_harms(plugins))
-    if _names_an_observer(name):
-        hooks = [hook for each in plugins for hook in hooks_of(each)]
-        done, what = [*harms, *(Check(hook, "") for hook in hooks)], f"observer {name!r}"
-    else:
-        prepared = choice.prepared()
-        store = choice.open_to_read()
-        tried = checks(store, prepared.capabilities_of(store))
-        done, what = [Check("opens", ""), *tried, *harms], choice.named
+    with prints_apart():
+        plugins = plugins_named(name)
+        harms = list(_harms(plugins))
+        if _names_an_observer(name):
+            hooks = [hook for each in plugins for hook in hooks_of(each)]
+            done, what = [*harms, *(Check(hook, "") for hook in hooks)], f"observer {name!r}"
+        else:
+            prepared = choice.prepared()
+            store = choice.open_to_read()
+            tried = checks(store, prepared.capabilities_of(store))
+            done, what = [Check("opens", ""), *tried, *harms], choice.named
     _conclude(done, what, as_json)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from storecore.cli.prints import prints_apart
+
 
 def _register(context: click.Context, option: click.Parameter, files: tuple[Path, ...]) -> None:
     """Register the files until the program ends; a shell that completes words runs none."""
@@ -13,7 +15,9 @@ def _register(context: click.Context, option: click.Parameter, files: tuple[Path
         from storecore.plugins.registration import register_file  # not for the list of commands
 
         for file in files:
-            context.find_root().with_resource(register_file(file))
+            with prints_apart():
+                registration = register_file(file)
+            context.find_root().with_resource(registration)
 
 
 PLUGIN = click.Option(

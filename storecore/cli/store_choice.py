@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from storecore.cli.prints import prints_apart
 from storecore.cli.text import examples as examples
 from storecore.cli.text import printable
 from storecore.config.file import FILE_VARIABLE, StoreConfig, find_config, load_config, toml_value
@@ -48,7 +49,8 @@ class StoreChoice(NamedTuple):
     def _hinted(self, make: Callable[[], _Made]) -> _Made:
         """Return the result of `make`; add to an error in the options how they are given."""
         try:
-            return make()
+            with prints_apart():
+                return make()
         except ConfigError as error:
             if self.config.source or str(error).endswith(self.how):
                 raise

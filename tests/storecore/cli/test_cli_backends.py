@@ -536,6 +536,43 @@ def test_as_json_observers_are_listed_with_their_hooks_and_checked(cli, site):
     assert steps[-1] == {"what": "storecore_closed", "wrong": ""}
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("", "desk"), ("desk", "opens"), ("watch", "storecore_closed")]
+)
+def test_what_plugins_print_is_no_part_of_the_json(cli, site, tmp_path, name, told):
+    watch = f"print('banner')\n{OBSERVER}"
+    site.install("acme-watch", modules={"acme_watch": watch}, plugins={"watch": "acme_watch"})
+    site.backend("print('banner')\n" + PRINTS, name="desk")
+    (tmp_path / "more.py").write_text(watch)
+    check = ["--check", name] if name else []
+    result = cli("backends", "--json", *check, "--plugin", tmp_path / "more.py")
+    assert (told in str(json.loads(result.stdout)), "banner" in result.stderr) == (True, True)
+
+
+def test_what_a_backend_prints_is_no_part_of_what_a_command_answers(cli, site):
+    site.backend("print('banner')\n" + PRINTS, name="desk")
+    result = cli("ls", "--backend", "desk", "--json")
+    assert (json.loads(result.stdout), "opening" in result.stderr) == ([], True)
+
+
+PRINTS = """
+from msgspec import Struct
+from storecore import BackendSpec, hookimpl
+from storecore.builtin.memory import MemoryDataStore
+
+class Config(Struct):
+    pass
+
+def opened(config):
+    print("opening")
+    return MemoryDataStore()
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(name="desk", config=Config, open=opened)
+"""
+
+
 def test_as_json_the_known_backends_have_all_their_fields(cli):
     (file,) = [
         each

@@ -59,7 +59,7 @@ def test_the_observer_of_a_file_is_called(cli, file, tmp_path):
     observer = tmp_path / "watch.py"
     observer.write_text(OBSERVER)
     result = cli("ls", "--backend", "desk", "--plugin", file, "--plugin", observer)
-    assert "opened desk" in result.stdout
+    assert "opened desk" in result.stderr
 
 
 @pytest.mark.parametrize("last", ["ls", "--bad"])

@@ -1,0 +1,11 @@
+"""What plugins print while a command loads them or opens a store."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, redirect_stdout
+
+
+def prints_apart() -> AbstractContextManager[object]:
+    """Send it to stderr: stdout has the answer of the command, which a program may read."""
+    return redirect_stdout(sys.stderr)
