@@ -55,10 +55,11 @@ def checked_names(name: str) -> Names:
             "choose another one"
         )
     for backend in storecore.backends():
+        source = f"{backend.distribution} {backend.version}"
         if normalized(backend.name) == normalized(name):  # acme-kv has the module of acme_kv
             raise ConfigError(
-                f"NAME {name!r}: a backend of this name is installed, from {backend.distribution} "
-                f"{backend.version}; choose another one or uninstall that package"
+                f"NAME {name!r}: a backend of this name is installed, from {source.strip()}; "
+                "choose another one or uninstall that package"
             )
     return Names(name)
 

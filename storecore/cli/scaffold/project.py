@@ -45,13 +45,13 @@ def project(names: Names) -> dict[str, str]:
 
 
 def write_project(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write files into a new or empty folder.
+    """Write files into a folder that is new, empty or a repository without a file.
 
     Raises `ConfigError` if the folder has a file or is one: nothing is replaced.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file: give a new or empty folder")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(each.name != ".git" for each in folder.iterdir()):
         raise ConfigError(f"{folder} is not empty: give a new or empty folder")
     for path, text in texts.items():
         file = folder / path

@@ -102,6 +102,12 @@ def test_an_empty_folder_is_filled(cli, tmp_path):
     assert cli("new-backend", "duckdb", tmp_path).exit_code == 0
 
 
+def test_a_repository_without_a_file_is_filled(cli, tmp_path):
+    (tmp_path / ".git").mkdir()
+    assert cli("new-backend", "duckdb", tmp_path).exit_code == 0
+    assert (tmp_path / "pyproject.toml").is_file()
+
+
 def test_a_folder_with_a_file_is_left_as_it_is(cli, tmp_path):
     (tmp_path / "LICENSE").write_text("mine")
     result = cli("new-backend", "duckdb", tmp_path)
@@ -161,6 +167,22 @@ def test_the_name_of_an_installed_backend_is_refused(refused, site):
     site.backend("", name="acme")
     said = "NAME 'acme': a backend of this name is installed, from acme-acme 1.5"
     assert said in refused("acme")
+
+
+def test_the_name_of_a_registered_backend_is_refused_with_its_file(cli, tmp_path):
+    (tmp_path / "acme.py").write_text(REGISTERED)
+    result = cli("new-backend", "acme", tmp_path / "new", "--plugin", tmp_path / "acme.py")
+    assert f"from --plugin {tmp_path / 'acme.py'}; choose another one" in result.stderr
+
+
+REGISTERED = """
+from msgspec import Struct
+from storecore import BackendSpec, hookimpl
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(name="acme", config=Struct, open=print)
+"""
 
 
 def test_the_module_of_an_installed_backend_is_not_taken_by_another_spelling(refused, site):
