@@ -12,13 +12,14 @@ store with every capability except `BarStream`, `DiskUsage` and `History`. The r
     "states"        strategy                    version, from 1     JSON document
     "deleted"       strategy                    0                   JSON of its last version
     "saved"         strategy                    version             instant of the save, in digits
-    "decisions"     ""                          seq                 local day, then the line
-    "orders"        ""                          seq                 local day, then the line
+    "decisions"     ""                          seq, from 1         local day, then the line
+    "orders"        ""                          seq, from 1         local day, then the line
     "heads"         name of the log             0                   JSON of the last seq and hash
 
-An instant is microseconds since 1970, UTC. A bar is a list of prices and volume, then, if it has
-any, an object of its further columns: timestamps as instants, floats that JSON does not have as the
-hex digits of their 64 bits.
+An instant is microseconds since 1970, UTC. A local day is ten bytes (2026-01-05); the line of a
+record follows without a separator and ends in its newline. A bar is a list of prices and volume,
+then, if it has any, an object of its further columns: timestamps as instants, floats that JSON does
+not have as the hex digits of their 64 bits.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class Rows(ABC):
         """Return a context in which reads see one snapshot, and writes are atomic.
 
         Write transactions never overlap, across threads and processes. The context raises
-        `StorageError` if the medium fails.
+        `StorageError` if the medium fails, `LockTimeout` if a wait for another writer takes too
+        long, and `StoreClosed` if the table is closed: another thread may close it meanwhile.
         """
 
     @abstractmethod

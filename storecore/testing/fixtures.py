@@ -62,14 +62,19 @@ class Fixtures:
 
     @pytest.fixture
     def place(self) -> Path | None:
-        """The folder in which `store`, and nothing else, keeps its files, or None."""
+        """The folder in which `store`, and nothing else, keeps its files, or None.
+
+        A store that is one file has it in this folder.
+        """
         return None
 
     @pytest.fixture
     def nowhere(self) -> Callable[..., Any] | None:
         """A callable that opens a place that holds no store yet, or None.
 
-        It is called as `open_store(…, create=create)` is: with `create=False` it must raise.
+        It is called as `open_store(…, create=create)` is: `nowhere(create=False)` must raise
+        `NoStore`. Then `nowhere(create=True)` must create a store there, which
+        `nowhere(create=False)` opens to read and write.
         """
         return None
 
@@ -83,9 +88,11 @@ class Fixtures:
         """A callable that changes stored records behind the store's back, or None.
 
         `tamper(log, change)` puts `change(lines)` in the place of the lines of a log, "decisions"
-        or "orders": each a record as JSON with its newline, the oldest first, as it was logged. It
-        returns False if the medium itself cannot hold them so: two records of one number, say.
-        Without it law A3 is "not tried" in the report, however well its other tests went.
+        or "orders": each a record as JSON bytes with its newline, the oldest first, as it was
+        logged. What is left is numbered from 1; the end of the chain stays as it is. It may be
+        called again after a log was emptied, to put its lines back. It returns False if the medium
+        itself cannot hold them so: two records of one number, say. Without it law A3 is "not tried"
+        in the report, however well its other tests went.
         """
         return None
 

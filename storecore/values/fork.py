@@ -31,7 +31,11 @@ _sharing: WeakSet[Sharing] = WeakSet()
 
 
 def reset_after_fork(owner: Forking) -> None:
-    """Call `owner.after_fork()` in each child that is forked from now on."""
+    """Call `owner.after_fork()` in each child that is forked from now on.
+
+    It is called in the child only, and the owner is not kept alive: after its end nothing is
+    called. The owner must be hashable and weakly referable, as objects of most classes are.
+    """
     _owners.add(owner)
 
 

@@ -39,5 +39,6 @@ def new_backend(name: str, folder: Path | None) -> None:
     click.echo("\nTry next:")
     click.echo(f"  cd {shlex.quote(str(target))}")
     click.echo("  pip install -e '.[test]'")
+    click.echo(f"  storecore init --backend {name} --set path=desk.db")
     click.echo(f"  storecore backends --check {name} --set path=desk.db")
     click.echo("  pytest    # the conformance kit, some minutes")

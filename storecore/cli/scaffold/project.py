@@ -12,7 +12,6 @@ from pathlib import Path
 
 from storecore import __version__
 from storecore.cli.scaffold.names import Names
-from storecore.cli.scaffold.report import report
 from storecore.errors import ConfigError
 
 _FILES = {
@@ -35,7 +34,6 @@ def project(names: Names) -> dict[str, str]:
         "module": names.module,
         "class": names.stem,
         "storecore": ".".join(__version__.split(".")[:2]),
-        "report": report(names),
     }
     templates = files(__package__) / "template"
     return {

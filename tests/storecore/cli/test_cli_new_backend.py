@@ -75,6 +75,18 @@ def test_the_python_files_of_a_package_compile(written):
             compile(text, path, "exec")
 
 
+def test_the_readme_has_no_report_before_the_kit_has_run(written):
+    _, _, rest = written("duckdb")["README.md"].partition("<!-- storecore report -->\n")
+    assert rest == "not run yet\n<!-- /storecore report -->\n"
+
+
+def test_the_to_do_list_names_each_file_that_speaks_of_sqlite(written):
+    files = written("duckdb")
+    to_do = files["README.md"].partition("## To do")[2]
+    named = [path for path in files if "sqlite" in files[path].lower()]
+    assert [path for path in named if path not in (*to_do.split("`"), "README.md")] == []
+
+
 def test_the_licence_is_to_be_filled_in(written):
     assert written("duckdb")["LICENSE"].startswith("To fill in")
 

@@ -12,14 +12,17 @@ import pytest
 
 SCRIPT = Path(sys.executable).with_name("storecore")
 MODULE = (sys.executable, "-m", "storecore.cli")
+PACKAGE = (sys.executable, "-m", "storecore")
 
 
 def run(*args, **options):
     return subprocess.run(args, capture_output=True, text=True, timeout=60, **options)
 
 
-@pytest.mark.parametrize("command", [(str(SCRIPT),), MODULE], ids=["script", "module"])
-def test_the_command_runs_as_script_and_as_module(command):
+@pytest.mark.parametrize(
+    "command", [(str(SCRIPT),), MODULE, PACKAGE], ids=["script", "module", "package"]
+)
+def test_the_command_runs_as_script_as_module_and_as_package(command):
     assert run(*command, "--version").stdout.startswith("storecore, version ")
 
 
