@@ -121,9 +121,9 @@ def _expected(key: str, field: FieldInfo) -> str:
     """Return the type of an option for users, with an example if it is a store or some of them."""
     if not holds_stores(field.type):
         return _type_name(field)
-    if field.type is NestedStore:
-        return f'a store, as in {key}={{backend="memory"}}'
-    return f'a list of stores, as in {key}=[{{backend="memory"}}]'
+    if get_origin(field.type) is list:
+        return f'a list of stores, as in {key}=[{{backend="memory"}}]'
+    return f'a store, as in {key}={{backend="memory"}}'
 
 
 def _type_name(field: FieldInfo) -> str:
