@@ -17,7 +17,6 @@ store open meanwhile does not look again.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from msgspec import Struct
 from storecore.audit.context import needs_newer_release
 from storecore.errors import CorruptData, StorageError, StoreError
 from storecore.knowledge.clock import machine_now
+from storecore.values.logger import log as _log
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.locks import Locked
 from storecore_file.fs.seal import sealed, unsealed
@@ -41,7 +41,6 @@ EXTRA = 3  # of a store with what `uses_extra` finds
 RECORDED = 3  # of a store with a document that says when it was recorded
 RENAMES = 3  # of a store in which a symbol was renamed: what counts may depend on `.rename`
 SEALED = 4  # of a store with a sealed day whose rows are sorted
-_log = logging.getLogger("storecore")
 
 
 class _Document(Struct, frozen=True, omit_defaults=True):

@@ -78,10 +78,14 @@ def run(tmp_path):
 
 
 def test_the_observer_for_prometheus_counts_writes_and_records_and_serves_one_port(run):
-    assert run() == (
+    assert run(STORECORE_PROMETHEUS_PORT="9464") == (
         "{'bars': 2.0, 'state': 2.0} {'bars': 4.0, 'state': 2.0}\n[9464]\n",
         "",
     )
+
+
+def test_without_the_variable_no_port_is_opened_and_the_counts_go_on(run):
+    assert run(STORECORE_PROMETHEUS_PORT="")[0].endswith("{'bars': 4.0, 'state': 2.0}\n[]\n")
 
 
 def test_a_port_that_cannot_be_had_is_a_warning_and_the_counts_go_on(run):

@@ -6,7 +6,7 @@ With `--check NAME` one of them is opened and checked, or an observer is loaded.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -18,7 +18,7 @@ from storecore.cli.screen import console, table
 from storecore.cli.store_choice import StoreChoice, settings_option
 from storecore.cli.text import examples, printable
 from storecore.config.file import StoreConfig
-from storecore.errors import StoreError
+from storecore.errors import StoreError, UnknownBackend
 from storecore.plugins import known
 from storecore.plugins.discovery import (
     INSTALLED,
@@ -156,6 +156,8 @@ def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
     """Check a backend or an observer, print the result of each step, and fail if one failed."""
     with prints_apart():
         plugins = plugins_named(name)
+        if not plugins:
+            _raise_unknown(name)
         harms = list(_harms(plugins))
         if _names_an_observer(name):
             hooks = [hook for each in plugins for hook in hooks_of(each)]
@@ -166,6 +168,16 @@ def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
             tried = checks(store, prepared.capabilities_of(store))
             done, what = [Check("opens", ""), *tried, *harms], choice.named
     _conclude(done, what, as_json)
+
+
+def _raise_unknown(name: str) -> NoReturn:
+    """Raise for a name of no plugin: it may be that of a backend or of an observer."""
+    try:
+        load_spec(name)
+    except UnknownBackend as error:
+        names = ", ".join(sorted({each.name for each in observers()})) or "none"
+        unknown = UnknownBackend(f"{error}; observers: {names}")
+    raise unknown
 
 
 def _harms(plugins: list[Plugin]) -> Iterator[Check]:

@@ -24,6 +24,7 @@ from storecore.protocols import DataStore
 _Made = TypeVar("_Made")
 _KEY = re.compile(r"\w+")
 _NEXT_OPTION = re.compile(r",(?=\w+=)")
+_EXAMPLE = re.compile(r"as in (\w+=\[?\{[^}]*\}\]?)")  # of a store, which a shell must not read
 _FORMS = "a store is a config file, or NAME:KEY=VALUE,… as in file:base_path=data"
 
 
@@ -54,7 +55,8 @@ class StoreChoice(NamedTuple):
         except ConfigError as error:
             if self.config.source or str(error).endswith(self.how):
                 raise
-            hinted = ConfigError(f"{error}; {self.how}")
+            quoted = _EXAMPLE.sub(r"as in --set '\1'", str(error))
+            hinted = ConfigError(f"{quoted}; {self.how}")
         raise hinted
 
     @property

@@ -47,7 +47,7 @@ def build_config(
         if key in options and not holds_stores(field.type):
             _convert(field, options[key], folders.get(key), values, problems)
         elif key not in options and field.required:
-            problems.append(f"{key}: missing; expected {_type_name(field)}")
+            problems.append(f"{key}: missing; expected {_expected(key, field)}")
     if problems:
         raise ConfigError("; ".join(f"{place} {problem}" for problem in problems))
     for key, field in known.items():
@@ -115,6 +115,15 @@ def _path(given: str | Path, folder: Path | None) -> Path:
     except RuntimeError as error:  # ~name of an unknown user
         raise ValueError(str(error)) from error
     return expanded if folder is None else folder / expanded
+
+
+def _expected(key: str, field: FieldInfo) -> str:
+    """Return the type of an option for users, with an example if it is a store or some of them."""
+    if not holds_stores(field.type):
+        return _type_name(field)
+    if get_origin(field.type) is list:
+        return f'a list of stores, as in {key}=[{{backend="memory"}}]'
+    return f'a store, as in {key}={{backend="memory"}}'
 
 
 def _type_name(field: FieldInfo) -> str:

@@ -7,10 +7,13 @@ for calls that a hook makes in that thread, or a hook that writes would be calle
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import pluggy
 
@@ -76,14 +79,32 @@ class _InHook(threading.local):
 _in_hook = _InHook()
 
 
+_Failures = defaultdict[tuple[str, type[BaseException]], Iterator[int]]
+_failures: WeakKeyDictionary[pluggy.PluginManager, _Failures] = WeakKeyDictionary()
+
+
+def _report(manager: pluggy.PluginManager, hook: str, error: BaseException) -> None:
+    """Log the first error of a type in full, and then the count at 10, 100, 1000 and so on.
+
+    A server that is down makes the hook fail at each write.
+    """
+    names = ", ".join(name for name, _ in manager.list_name_plugin())
+    of_observer = _failures.setdefault(manager, defaultdict(lambda: itertools.count(1)))
+    count = next(of_observer[hook, type(error)])
+    if count == 1:
+        _log.exception("observer %s failed in %s; the store goes on", names, hook)
+    elif str(count).strip("0") == "1":
+        kind = type(error).__name__
+        _log.error("observer %s failed in %s %d times with %s", names, hook, count, kind)
+
+
 def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> None:
     try:
         getattr(manager.hook, hook)(**what)
     except BaseException as error:
         if is_from_program(error):
             raise
-        names = ", ".join(name for name, _ in manager.list_name_plugin())
-        _log.exception("observer %s failed in %s; the store goes on", names, hook)
+        _report(manager, hook, error)
 
 
 def load_observers() -> Observers:
@@ -115,15 +136,15 @@ def hooks_of(plugin: Plugin) -> list[str]:
     Raises `BackendLoadError` if it cannot be loaded or has no hook.
     """
     try:
-        manager = load_plugin(plugin)
+        return _hooks(plugin, load_plugin(plugin))
     except PluginError as error:
         raise BackendLoadError(f"{plugin.described}: {error}") from error.__cause__
+
+
+def _hooks(plugin: Plugin, manager: pluggy.PluginManager) -> list[str]:
     hooks = hook_names(plugin, manager)
     if not hooks:
-        raise BackendLoadError(
-            f"{plugin.described}: expected a function that is marked with @storecore.hookimpl, "
-            "found none"
-        )
+        raise PluginError("expected a function that is marked with @storecore.hookimpl, found none")
     return hooks
 
 
@@ -142,7 +163,7 @@ def _load() -> Iterable[pluggy.PluginManager]:
     for plugin in find(OBSERVERS):
         try:
             manager = load_plugin(plugin)
-            if hook_names(plugin, manager) != [FORMATS]:
+            if _hooks(plugin, manager) != [FORMATS]:
                 yield manager
         except PluginError as error:
             _log.error("%s is left out: %s", plugin.described, error, exc_info=error.__cause__)

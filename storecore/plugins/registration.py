@@ -109,9 +109,9 @@ def _plugins(path: Path, module: ModuleType, changes: tuple[str, ...]) -> list[P
     whole = plugin_in_memory(path.stem, source, OBSERVERS, module, changes)
     try:
         manager = load_plugin(whole)
+        hooks = hook_names(whole, manager)
     except PluginError as error:
         raise BackendLoadError(f"{source}: {error}") from error.__cause__
-    hooks = hook_names(whole, manager)
     if not hooks:
         raise BackendLoadError(
             f"{source}: expected a function that is marked with @storecore.hookimpl, such as "

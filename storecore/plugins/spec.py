@@ -121,9 +121,10 @@ def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
     """Called after a store has been opened.
 
-    `spec` has the capabilities and promises of this store as sets. The hook may read and write the
-    store. Observers are not called for calls that a hook makes. An exception is logged, and the
-    store goes on.
+    `spec` has the capabilities and promises of this store as sets. `spec.name` is the name of the
+    backend. Of a wrapper, such as "mirror", it is the wrapper's: the nested stores that it opens
+    are not reported. The hook may read and write the store. Observers are not called for calls that
+    a hook makes. An exception is logged, and the store goes on.
     """
 
 
@@ -142,7 +143,9 @@ def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None
     for, otherwise ""), "fundamental_deletions" and "state_deletions". A deletion that removed
     nothing is not reported. A renamed symbol has the kind "renames", once with the old name as the
     key and once with the new one. What a run (a backtest) writes has the kinds "run_decisions",
-    "run_orders", "run_state" and "run_state_deletions".
+    "run_orders", "run_state" and "run_state_deletions". The key of the last two is not the strategy
+    but the name under which the run keeps its state, which begins with
+    `storecore.states.RUN_STATES`.
     """
 
 

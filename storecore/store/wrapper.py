@@ -154,7 +154,10 @@ class Wrapper(Store):
         return method_of(self._nested, method)(*args, **kwargs)
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Forward a call that changes something."""
+        """Forward a call that changes something, and return its result.
+
+        `args` are without `self`. An override calls `super()._write(method, args, kwargs)`.
+        """
         return method_of(self._nested, method)(*args, **kwargs)
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:

@@ -15,7 +15,6 @@ a crash if the log goes on after the other one; otherwise it is reported.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -43,6 +42,7 @@ from storecore.audit.transfer import LOGS, moved_end
 from storecore.errors import CorruptData, StorageError
 from storecore.reports import AuditLine, Finding
 from storecore.store.collections import AuditLog
+from storecore.values.logger import log as _log
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_file.audit.days import CheckedFile, DayFile, count, stream
 from storecore_file.fs.disk import Disk
@@ -54,7 +54,6 @@ from storecore_file.integrity import Files, Issue, agreed, folder_issues, folder
 from storecore_file.store_format import StoreFormat
 
 _ENTRY = 512  # bytes, a sector: what a disk writes whole or not at all
-_log = logging.getLogger("storecore")
 
 
 class Head(Struct, frozen=True):

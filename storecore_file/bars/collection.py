@@ -11,7 +11,6 @@ is large, by `compact()` and at `close()`.
 
 from __future__ import annotations
 
-import logging
 import os
 from bisect import bisect_right
 from collections import defaultdict
@@ -32,6 +31,7 @@ from storecore.errors import CorruptData, StorageError, StoreError
 from storecore.knowledge.versions import Forming, Unreplaced, Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
+from storecore.values.logger import log as _log
 from storecore.values.times import EVER, LATEST, TimeRange
 from storecore_file.bars.appended import Known, behind, tails_of
 from storecore_file.bars.decoded import CACHE_BYTES, Decoded
@@ -72,7 +72,6 @@ JOURNAL_BYTES = 16 * 2**20
 WRITERS = 4  # they wait for the disk more than they work
 _AT_ONCE = 64  # files that are removed together: each is held open until then
 _NOT_OF_IT = "neither copied nor written by the rename that was interrupted"
-_log = logging.getLogger("storecore")
 _Result = TypeVar("_Result")
 _Few = list[tuple[str, pa.Table]]
 

@@ -15,7 +15,6 @@ leaves each of them complete: some new, the others old.
 
 from __future__ import annotations
 
-import logging
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -32,6 +31,7 @@ import pyarrow.compute as pc
 from storecore.bars.extra import agreed, kinds_of
 from storecore.bars.table import EMPTY, SERIES, instants_of
 from storecore.errors import CorruptData, StorageError
+from storecore.values.logger import log as _log
 from storecore.values.times import EARLIEST, EVER, LATEST
 from storecore_file.bars.history import NO_PAST, BarHistory, Past
 from storecore_file.bars.journal import Flushed, KindsChangedError, Pending, furthest
@@ -75,7 +75,6 @@ from storecore_file.fs.stat import Fingerprint, fingerprint
 from storecore_file.history import ClockMovedError
 from storecore_file.rename_intent import RenamingError
 
-_log = logging.getLogger("storecore")
 _Result = TypeVar("_Result")
 _WRITERS = 4  # of the partitions of one series: one waits for the disk while another is encoded
 _SHARES = (100, 85, 70, 55, 120, 140)  # of PARTITION_ROWS, until all names are new

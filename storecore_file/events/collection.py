@@ -13,7 +13,6 @@ A question reads what may answer it. Who needs all events of a day holds a few o
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ from storecore.events import EventQuery, encode_event, event_filter, naive_event
 from storecore.knowledge.versions import Version
 from storecore.models import Event
 from storecore.store.collections import EventCollection
+from storecore.values.logger import log as _logger
 from storecore.values.times import EARLIEST, EVER, TimeRange, to_datetime
 from storecore_file.events.day import Day, opened
 from storecore_file.events.days import number_of
@@ -59,7 +59,6 @@ from storecore_file.rename_intent import MARK, Intent, Renames, is_marked
 from storecore_file.store_format import SEALED, StoreFormat
 
 _HIDDEN = "of another copy of the store: {} of its events differ from the sealed ones, which count"
-_logger = logging.getLogger("storecore")
 _AT_ONCE = 64
 _DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.(jsonl|parquet)")
 _INDEX_FILE = re.compile(r"\.\d{4}-\d{2}-\d{2}\.index")

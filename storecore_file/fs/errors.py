@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from storecore.errors import StoreError
+from storecore.values.logger import log as _log
 
 _Result = TypeVar("_Result")
-_log = logging.getLogger("storecore")
 
 
 @contextmanager

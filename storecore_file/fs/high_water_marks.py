@@ -9,19 +9,18 @@ its mark was cut. A log without a mark, as older stores have, is not checked.
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from storecore.errors import StorageError
+from storecore.values.logger import log as _log
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import InPlaceFile
 from storecore_file.fs.seal import sealed, unsealed
 
 _LINE = 128  # bytes: never across two sectors
-_log = logging.getLogger("storecore")
 
 
 class Mark(Struct, frozen=True):

@@ -13,7 +13,6 @@ replaces the old one, and the log goes on there.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from storecore.errors import CorruptData, StorageError
+from storecore.values.logger import log as _log
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import (
     READ,
@@ -38,7 +38,6 @@ _APPEND = WRITE | os.O_APPEND | os.O_CREAT
 _BLOCK, _LARGE_BLOCK = 4_096, 2**20
 _UNKNOWN = -2  # not the length of any file
 _Position = TypeVar("_Position")
-_log = logging.getLogger("storecore")
 _doubtful: set[tuple[int, int]] = set()  # files whose sync failed, until a fresh one replaced them
 
 

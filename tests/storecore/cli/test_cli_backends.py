@@ -317,6 +317,35 @@ def test_an_observer_that_cannot_be_loaded_is_one_error(cli, site):
     assert (result.exit_code, "ZeroDivisionError" in result.stderr) == (1, True)
 
 
+def test_an_observer_whose_hook_is_async_is_refused(cli, site):
+    source = OBSERVER.replace("def ", "async def ")
+    site.install("acme-watch", modules={"acme_watch": source}, plugins={"watch": "acme_watch"})
+    result = cli("backends", "--check", "watch")
+    assert (result.exit_code, "storecore_closed is async" in result.stderr) == (1, True)
+
+
+def test_a_name_of_no_plugin_is_answered_with_the_backends_and_the_observers(cli, site):
+    assert cli("backends", "--check", "tally").stderr.endswith("; observers: none\n")
+    site.install("acme-watch", modules={"acme_watch": OBSERVER}, plugins={"watch": "acme_watch"})
+    told = cli("backends", "--check", "tally").stderr
+    assert "no backend 'tally'" in told
+    assert told.endswith("; observers: watch\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [
+        ("readonly", """--set 'store={backend="memory"}'"""),
+        ("mirror", """--set 'replicas=[{backend="memory"}]'"""),
+    ],
+)
+def test_the_check_of_a_wrapper_shows_how_its_store_is_given(cli, name, example):
+    assert example in cli("backends", "--check", name).stderr
+    setting = {"readonly": [], "mirror": ["--set", "primary={backend='memory'}"]}[name]
+    given = example.removeprefix("--set '").removesuffix("'")
+    assert cli("backends", "--check", name, "--set", given, *setting).exit_code == 0
+
+
 def test_a_package_with_broken_metadata_is_listed_once_with_the_cause(cli, site, caplog):
     info = site.install("acme-torn")
     (info / "entry_points.txt").write_bytes(b"\xff")

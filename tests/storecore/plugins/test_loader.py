@@ -144,7 +144,7 @@ def test_an_object_of_a_module_may_be_the_plugin(install):
         ),
         (
             "from storecore import hookimpl\n@hookimpl\ndef storecore_backend(config): pass",
-            "Plugin 'acme' for hook 'storecore_backend'",
+            "acme_acme.py:2: storecore_backend has no parameter 'config'; it has none",
         ),
         (
             "def __dir__(): raise ImportError('lazy')",

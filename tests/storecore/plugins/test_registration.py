@@ -378,6 +378,8 @@ def test_two_files_of_one_name_do_not_share_a_module(plugin):
         ("import no_such_module", "in line 1: ModuleNotFoundError: No module named"),
         ("raise SystemExit(3)", "its import failed in line 1: SystemExit: 3"),
         (OBSERVER.replace("storecore_written", "storecore_writen"), "did you mean 'storecore_writ"),
+        (OBSERVER.replace("@hookimpl", ""), "storecore_written is not marked with @storecore.hook"),
+        (OBSERVER.replace("def ", "async def "), "is async, and nothing awaits it"),
         (BACKEND.replace("return BackendSpec", "return dict"), "to return a BackendSpec, got dict"),
         (BACKEND.replace("return ", "1 / 0\n    return "), "its storecore_backend raised ZeroDiv"),
         (BACKEND.replace('"desk"', "''"), "expected its spec to have a name"),
