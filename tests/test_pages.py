@@ -199,5 +199,12 @@ def test_the_examples_of_a_page_for_users_pass_a_strict_type_checker(check_types
 
 @pytest.mark.soak
 def test_the_examples_for_authors_pass_a_strict_type_checker(check_types):
-    names = ("storecore_sqlite", "storecore_notes", "test_laws", "storecore_frozen", "printer")
+    names = (
+        "storecore_sqlite",
+        "storecore_notes",
+        "test_laws",
+        "storecore_frozen",
+        "printer",
+        "desk",
+    )
     check_types(dict(zip(names, blocks(AUTHORS, "python"), strict=True)))
