@@ -67,7 +67,7 @@ def _runs(path):
     return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is there, an event loop of its own runs in this thread
 def chromium():
     """A headless browser of this machine."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
