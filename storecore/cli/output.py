@@ -66,7 +66,7 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
     """Yield a file to write to. It has the path once the block has ended without an error.
 
     So an earlier file stays whole until then. What is no file, such as a device, is written to as
-    it is. An `OSError` names the path.
+    it is. An error of the system names the path.
     """
     target = path.resolve()  # a link stays one
     part = target.with_name(f"{target.name}.{token_hex(4)}.part")
@@ -77,6 +77,8 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
         if not is_device:
             part.replace(target)
     except OSError as error:
+        if error.errno is None:  # not of the system: it has a text of its own
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)

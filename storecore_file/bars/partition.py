@@ -438,7 +438,8 @@ class PartitionFile:
     ) -> Callable[[], pa.Table]:
         """Read and check what `rows` needs.
 
-        The function that is returned decodes it, on any thread, and gives the row groups to `keep`.
+        What needs no reader of Arrow is decoded at once, the rest by the function that is returned,
+        on any thread. It gives the row groups to `keep`.
         """
         names = columns_of(self.metadata, columns)
         all_groups = self.metadata.groups

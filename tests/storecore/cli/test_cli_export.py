@@ -213,6 +213,14 @@ def test_a_pipe_is_written_to_and_stays_one(export, some_bars, tmp_path):
     assert (tmp_path / "a.csv").is_fifo()
 
 
+def test_an_error_that_is_not_of_the_system_keeps_its_text(export, some_bars, monkeypatch):
+    def fail(*args, **options):
+        raise OSError("Arrow cannot compress it")
+
+    monkeypatch.setattr("storecore.cli.exports.files.csv_lines", fail)
+    assert "Arrow cannot compress it" in export("a.csv", "AAPL")[0].stderr
+
+
 def test_a_folder_that_is_missing_is_an_error_that_names_the_file(export, some_bars):
     result, file = export("nowhere/a.csv", "AAPL")
     assert result.exit_code == 1
