@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 import storecore
 from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
+from storecore.plugins import metadata
 
 pytest_plugins = ["pytester"]
 collect_ignore = ["third_party"]  # tests of its own, for where it is installed
@@ -55,6 +57,7 @@ def pytest_configure(config):
     if not (soak or "TMPDIR" in os.environ) and _has_room(MEMORY):
         _put_temporary_files(MEMORY)
     _keep_compiled_modules()
+    _look_once_for_installed_packages()
 
 
 def _put_temporary_files(folder):
@@ -81,6 +84,24 @@ def _keep_compiled_modules():
     """Compile each module once, not in each of the processes that the tests start."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def _look_once_for_installed_packages():
+    """Read what the packages of the environment declare once, not for each store that is opened.
+
+    A test that installs a package puts a folder on the path: then they are read as they are.
+    """
+    path, read, found = tuple(sys.path), metadata.entry_points, {}
+
+    def entry_points(*, group):
+        if tuple(sys.path) != path:
+            return read(group=group)
+        if group not in found:
+            found[group] = read(group=group)
+        return found[group]
+
+    metadata.entry_points = entry_points
+    metadata._name_and_version = cache(metadata._name_and_version)
 
 
 @pytest.fixture(params=["memory", "file", "postgres"])
