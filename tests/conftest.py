@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import psycopg
 import pytest
@@ -40,14 +42,31 @@ def pytest_addoption(parser):
     parser.addoption("--share", metavar="N/M", help="of M tests, run only the Nth: 1/3, 2/3 or 3/3")
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is not in the share, after `-m` and `-k` have chosen."""
+    """Before `-m` and `-k` choose, mark what is soak; then leave out what is not in the share."""
+    _leave_few_cases_to_the_default_run(items)
+    result = yield
     if config.option.share:
         number, shares = map(int, config.option.share.split("/"))
         others = [each for at, each in enumerate(items, 1 - number) if at % shares]
         config.hook.pytest_deselected(items=others)
         items[:] = items[number - 1 :: shares]
+    return result
+
+
+def _leave_few_cases_to_the_default_run(items):
+    """Mark as soak all but a few cases of each test that is marked so.
+
+    Its name draws them: the same in each run, and of several parameters any values together.
+    """
+    cases = defaultdict(list)
+    for item in items:
+        if mark := item.get_closest_marker("few"):
+            cases[item.nodeid.partition("[")[0], *mark.args].append(item)
+    for (test, few), of_test in cases.items():
+        for item in Random(test).sample(of_test, max(len(of_test) - few, 0)):
+            item.add_marker("soak")
 
 
 def pytest_configure(config):
@@ -91,10 +110,11 @@ def _look_once_for_installed_packages():
 
     A test that installs a package puts a folder on the path: then they are read as they are.
     """
-    path, read, found = tuple(sys.path), metadata.entry_points, {}
+    own, read, found = set(sys.path), metadata.entry_points, {}
+    tests = str(Path(__file__).parent)
 
     def entry_points(*, group):
-        if tuple(sys.path) != path:
+        if not all(each in own or each.startswith(tests) for each in sys.path):
             return read(group=group)
         if group not in found:
             found[group] = read(group=group)
