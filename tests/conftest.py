@@ -62,7 +62,8 @@ def _leave_few_cases_to_the_default_run(items):
     """
     cases = defaultdict(list)
     for item in items:
-        if mark := item.get_closest_marker("few"):
+        mark = item.get_closest_marker("few")
+        if mark and not item.get_closest_marker("soak"):
             cases[item.nodeid.partition("[")[0], *mark.args].append(item)
     for (test, few), of_test in cases.items():
         for item in Random(test).sample(of_test, max(len(of_test) - few, 0)):
@@ -189,7 +190,7 @@ def _module(name):
     return module
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bar():
     """Make a bar of AAPL; any field can be given."""
 
@@ -200,7 +201,7 @@ def bar():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fundamental():
     """Make a fundamental of AAPL; any field can be given."""
 
@@ -211,7 +212,7 @@ def fundamental():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def event():
     """Make an event; any field can be given."""
 
@@ -222,7 +223,7 @@ def event():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def decision():
     """Make a decision; any field can be given."""
 
@@ -233,7 +234,7 @@ def decision():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def order():
     """Make an order; any field can be given."""
 
@@ -244,7 +245,7 @@ def order():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sent(order):
     """Make an order and its result; any field of the order can be given."""
     return lambda **fields: (order(**fields), OrderResult("1", "filled"))
