@@ -42,6 +42,15 @@ def pytest_addoption(parser):
     parser.addoption("--share", metavar="N/M", help="of M tests, run only the Nth: 1/3, 2/3 or 3/3")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector, name, obj):
+    """Make no items of a soak test in the default run: of the suites of wrappers, thousands."""
+    if collector.config.option.markexpr != "not soak" or not name.lower().startswith("test"):
+        return None
+    marks = getattr(obj, "pytestmark", ())
+    return [] if any(each.name == "soak" for each in marks) else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config, items):
     """Before `-m` and `-k` choose, mark what is soak; then leave out what is not in the share."""
