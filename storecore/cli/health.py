@@ -1,6 +1,6 @@
 """The health of plugins: what a backend declares, and whether an open store has it and reads.
 
-`checks` writes nothing. `health` opens a backend in a temporary folder, which it removes.
+`checks` writes nothing. `health` opens a backend in a temporary folder.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, get_origin
 
 from msgspec.structs import FieldInfo, fields
@@ -35,16 +34,15 @@ class Check(NamedTuple):
     wrong: str
 
 
-def health(name: str, spec: BackendSpec) -> str:
+def health(name: str, spec: BackendSpec, folder: Path) -> str:
     """Return HEALTHY if a store of a backend has what the spec declares, otherwise why not.
 
     The store is opened in a temporary folder. LOADS means that it could not be opened so: it needs
     other options, or it may have data elsewhere.
     """
     try:
-        with TemporaryDirectory(prefix="storecore-", ignore_cleanup_errors=True) as folder:
-            options = _options_in(Path(folder), spec)
-            return LOADS if options is None else _health_in(name, options)
+        options = _options_in(folder, spec)
+        return LOADS if options is None else _health_in(name, options)
     except BaseException as error:  # of a plugin: it may not end the list
         if is_from_program(error):
             raise

@@ -129,12 +129,40 @@ def test_whatever_a_backend_does_when_it_is_tried_does_not_end_the_list(cli, hea
     assert "healthy" in row_of("memory", cli("backends"))
 
 
-def test_an_interrupt_while_a_backend_is_tried_goes_through(cli, site):
-    source = DECLARES.format(
-        option="path: Path", body="pass", opened="raise KeyboardInterrupt", fields=""
-    )
+def test_an_interrupt_that_a_backend_raises_does_not_end_the_list(cli, health):
+    assert "KeyboardInterrupt" in health(option="path: Path", opened="raise KeyboardInterrupt")
+
+
+ENDS = "import os; os._exit(0)"
+HANGS = "import time; time.sleep(600)"
+OUTCOMES = {ENDS: "it ended its process with status 0", HANGS: "it has not ended after 1 seconds"}
+
+
+@pytest.mark.parametrize(("source", "said"), OUTCOMES.items())
+def test_a_plugin_that_hangs_or_ends_its_process_is_listed_with_that(
+    cli, site, monkeypatch, source, said
+):
+    monkeypatch.setattr("storecore.cli.backends.LIMIT", 1)
     site.backend(source, name="acme")
-    assert cli("backends").exit_code == 130
+    site.install("other", modules={"other_watch": source}, plugins={"watch": "other_watch"})
+    result = cli("backends")
+    assert said in row_of("acme", result)
+    assert said in row_of("watch", result)
+    assert "healthy" in row_of("memory", result)
+
+
+@pytest.mark.parametrize(("source", "said"), OUTCOMES.items())
+@pytest.mark.parametrize("name", ["acme", "watch"])
+def test_the_check_of_a_plugin_that_hangs_or_ends_its_process_fails(
+    cli, site, monkeypatch, name, source, said
+):
+    monkeypatch.setattr("storecore.cli.backends.LIMIT", 1)
+    site.backend(source, name="acme")
+    site.install("other", modules={"other_watch": source}, plugins={"watch": "other_watch"})
+    result = cli("backends", "--check", name)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f" {name!r} from " in result.stderr
+    assert said in result.stderr
 
 
 def test_a_backend_whose_open_fails_is_not_healthy(health):
@@ -376,13 +404,22 @@ def test_a_read_that_would_end_the_program_is_a_step_that_failed(
     assert "refuses use after close" in result.stdout
 
 
-def test_an_interrupt_of_a_check_goes_through(cli, backend_with, monkeypatch):
+def test_an_interrupt_that_a_backend_raises_in_a_check_is_an_error(cli, backend_with, monkeypatch):
     def fail(*args):
         raise KeyboardInterrupt
 
     backend_with()
     monkeypatch.setattr(MemoryDataStore, "read_events", fail)
-    assert cli("backends", "--check", "partial").exit_code == 130
+    result = cli("backends", "--check", "partial")
+    assert (result.exit_code, "KeyboardInterrupt" in result.stderr) == (1, True)
+
+
+def test_an_interrupt_of_the_check_of_a_built_in_backend_goes_through(cli, monkeypatch):
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MemoryDataStore, "read_events", fail)
+    assert cli("backends", "--check", "memory").exit_code == 130
 
 
 @pytest.fixture
@@ -411,6 +448,7 @@ import locale
 name = "C" if locale.setlocale(locale.LC_ALL) != "C" else "C.UTF-8"
 locale.setlocale(locale.LC_ALL, name)
 """
+LOGGING = "the handlers or levels of the root logger or of storecore's"
 CHANGES = {
     "import os; os.environ['TZ'] = 'Asia/Tokyo'": "the time zone (TZ)",
     "import os, time; os.environ['TZ'] = 'Asia/Tokyo'; time.tzset()": "the time zone (TZ)",
@@ -421,9 +459,13 @@ CHANGES = {
     "import decimal; decimal.DefaultContext.prec = 6": "the decimal context",
     "import os; os.chdir('/')": "the working directory",
     "import socket; socket.setdefaulttimeout(3)": "the default timeout of sockets",
-    "import logging; logging.getLogger().addHandler(logging.NullHandler())": (
-        "the handlers of the root logger"
-    ),
+    "import logging; logging.getLogger().addHandler(logging.NullHandler())": LOGGING,
+    "import logging; logging.getLogger('storecore').setLevel(99)": LOGGING,
+    "import logging; logging.disable(logging.CRITICAL)": LOGGING,
+    "import sys; sys.path.append('/nowhere')": "sys.path",
+    "import warnings; warnings.simplefilter('ignore')": "the filters of warnings",
+    "import sys; sys.setrecursionlimit(54321)": "the limit of recursion",
+    "import sys; sys.excepthook = print": "sys.excepthook",
 }
 
 
@@ -435,6 +477,12 @@ def test_an_observer_that_changes_the_process_at_its_import_is_reported(cli, sit
     assert "FAILED  its import leaves the process as it was" in result.stdout
     assert "the observer 'watch' is not healthy: its import leaves the process" in result.stderr
     assert f": it changes {what}\n" in result.stderr
+
+
+def test_a_filter_of_warnings_with_a_text_is_no_change_for_others(cli, site):
+    source = "import warnings; warnings.filterwarnings('ignore', message='acme')"
+    site.install("acme", modules={"acme_watch": source + OBSERVER}, plugins={"watch": "acme_watch"})
+    assert cli("backends", "--check", "watch").exit_code == 0
 
 
 PLAIN = DECLARES.format(option="pass", body="pass", opened="return Store()", fields="")
