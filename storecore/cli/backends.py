@@ -62,7 +62,8 @@ _OBSERVER_HEADINGS = ("observer", "package", "entry point", "health", "hooks")
     "--known",
     "of_others",
     is_flag=True,
-    help="List the known backends, installed or not, and the level that the kit has proven.",
+    help="List the known backends, installed or not, and the level that the kit has proven, how to be "
+    "listed, and which are wished for.",
 )
 @json_option
 @settings_option
@@ -95,6 +96,10 @@ def _print_known(as_json: bool) -> None:
     click.echo()
     for tier, meaning in known.TIERS.items():
         click.echo(f"{tier}: {meaning}")
+    click.echo(f"\nTo be listed ({known.ISSUES}):")
+    for number, step in enumerate(known.TO_BE_LISTED, 1):
+        click.echo(f"{number}. {step}")
+    click.echo(f"\nWished for: {'; '.join(each.backend for each in known.WISHES)}")
 
 
 def _print_as_json() -> None:

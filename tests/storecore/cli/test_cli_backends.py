@@ -562,6 +562,20 @@ def test_the_known_backends_are_listed_with_level_version_and_tier(cli):
         assert f"\n{tier}: {meaning}" in result.stdout
 
 
+def test_with_the_known_backends_stands_how_to_be_listed_and_what_is_wished_for(cli):
+    shown = cli("backends", "--known").stdout
+    for number, step in enumerate(known.TO_BE_LISTED, 1):
+        assert f"\n{number}. {step}\n" in shown
+    wished = shown.splitlines()[-1]
+    assert [each.backend for each in known.WISHES if each.backend not in wished] == []
+
+
+def test_no_wish_is_known_already():
+    names = {each.name for each in known.KNOWN}
+    words = {word for each in known.WISHES for word in each.backend.lower().split()}
+    assert names & words == set()
+
+
 @pytest.mark.parametrize("more", [("--check", "file"), ("--set", "a=1")])
 def test_the_known_backends_are_not_checked(cli, more):
     result = cli("backends", "--known", *more)
