@@ -62,8 +62,8 @@ _OBSERVER_HEADINGS = ("observer", "package", "entry point", "health", "hooks")
     "--known",
     "of_others",
     is_flag=True,
-    help="List the known backends, installed or not, and the level that the kit has proven, how to be "
-    "listed, and which are wished for.",
+    help="List the known backends, installed or not, and the level that the kit has proven, "
+    "how to be listed, and which are wished for.",
 )
 @json_option
 @settings_option
