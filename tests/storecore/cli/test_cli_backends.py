@@ -108,6 +108,28 @@ def test_a_backend_whose_ten_methods_take_other_arguments_is_not_healthy(health)
     assert "it is no DataStore: it has write_event(event, loud)" in row
 
 
+STUBS = {
+    "BarTables": "read_bar_table(self, symbols, start, end, *, timeframe='1d', columns=None)",
+    "Catalog": "timeframes(self, symbol)",
+    "AuditTrail": "read_decisions(self, start, end, strategy_name=None)",
+    "VersionedState": "state_history(self, strategy_name)",
+    "Transfer": "iter_audit(self, log, after=0)",
+    "History": "bar_versions(self, symbol, start=None, end=None, *, timeframe='1d', recorded=None)",
+}
+
+
+@pytest.mark.parametrize(("capability", "method"), STUBS.items())
+def test_a_backend_whose_method_of_a_capability_only_raises_is_not_healthy(
+    cli, health, capability, method
+):
+    body = f"def {method}: raise NotImplementedError('later')"
+    row = health(body=body, fields=f"capabilities=frozenset({{'{capability}'}})")
+    assert f"{capability}: NotImplementedError" in row
+    assert "healthy" not in row
+    result = cli("backends", "--check", "acme")
+    assert "FAILED  answers by what it declares" in result.stdout
+
+
 def test_a_backend_that_cannot_be_closed_is_not_healthy(health):
     row = health(body="def close(self): 1 / 0")
     assert ("healthy" in row, "ZeroDivisionError" in row) == (False, True)
@@ -229,6 +251,7 @@ def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):
         "reads fundamentals",
         "reads events",
         "loads states",
+        "answers by what it declares",
         "its audit log is whole",
         "closes",
         "refuses use after close",
