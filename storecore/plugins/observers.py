@@ -33,6 +33,7 @@ _ON, _OFF = ("", "on", "1", "true", "yes"), ("off", "0", "false", "no")
 _lock = threading.RLock()
 _loaded: Observers | None = None
 _loaded_with: tuple[Plugin, ...] = ()
+_loader: int | None = None  # the thread that loads them
 
 
 class Observers(NamedTuple):
@@ -66,10 +67,8 @@ class _Loading:
     def after_fork(self) -> None:
         """Forget what that thread has begun. The thread that forks may be loading them itself."""
         global _lock, _loaded
-        if _lock.acquire(blocking=False):
-            _lock.release()
-        else:
-            _lock, _loaded = threading.RLock(), None
+        _lock = threading.RLock()
+        _loaded = _loaded if _loader in (None, threading.get_ident()) else None
 
 
 _loading = _Loading()
@@ -120,19 +119,21 @@ def load_observers() -> Observers:
 
     Raises `ConfigError` if `STORECORE_OBSERVERS` has an unknown value.
     """
-    global _loaded, _loaded_with
+    global _loaded, _loaded_with, _loader
     if not are_on():
         return Observers(())
     with _lock:
         own = registered(OBSERVERS)
         if _loaded is None or _loaded_with != own:
-            _loaded_with = own
+            _loaded_with, _loader = own, threading.get_ident()
             _loaded = Observers(())  # an observer may open a store at its import
             try:
                 _loaded = Observers(tuple(_load()))
             except BaseException:  # from the user, during an import: load them again next time
                 _loaded = None
                 raise
+            finally:
+                _loader = None
         return _loaded
 
 
