@@ -39,13 +39,10 @@ PROMISES = {
     "forked": "an open store works in a forked child as in its parent",
     "pickled": "a pickled store is loaded, in this or another process, with the same place",
 }
-"""The promises that a spec may declare, each with what it says.
-
-They are durable, shared, sealed, forked and pickled.
-"""
+"""The promises that a spec may declare, by name: durable, shared, sealed, forked and pickled."""
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Marks a function of a plugin as the implementation of the hook of its name."""
+"""Marks a function of a plugin as a hook: the one with the name of the function."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 
 

@@ -427,7 +427,8 @@ def test_an_observer_that_raises_is_logged_and_the_others_are_reported(site, wri
         ),
         (
             WATCH + "    yield",
-            "acme_bad.py:14: storecore_closed has a yield, so a call does not run it",
+            "acme_bad.py:14: storecore_closed has a yield, and nothing runs it; write a plain "
+            "function",
         ),
         (
             WATCH.replace("@hookimpl", "@hookimpl(wrapper=True)", 1),
