@@ -32,6 +32,7 @@ BACKENDS = "storecore.backends"
 OBSERVERS = "storecore.plugins"
 FORMATS = "storecore_import_formats"
 API_VERSION = 1
+"""The version of the plugin interface: the hooks and their parameters."""
 PROMISES = {
     "durable": "after a write has returned, its data survives kill -9",
     "shared": "several processes may open the same place at once, to read and to write",

@@ -50,7 +50,7 @@ UNITS: dict[str, str] = {
     "format": "the version of the document's format",
     "written": "a counter of writes to the series",
     "years": "a number of records for each year, from that of `first` on",
-    "StateCollection.restore.versions": f"pairs of {_VERSION}, and the document",
+    "StateCollection.restore.versions": "pairs of a version, from 1, and the document",
     "Panel.series": "pairs of a symbol and its number of rows",
     "ends": "the row after the last one of each symbol, in `table`",
     "skip_lines": "a number of lines at the beginning of the file",
