@@ -157,7 +157,7 @@ def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
     with prints_apart():
         plugins = plugins_named(name)
         if not plugins:
-            _raise_unknown(name)
+            _raise_unknown(choice)
         harms = list(_harms(plugins))
         if _names_an_observer(name):
             hooks = [hook for each in plugins for hook in hooks_of(each)]
@@ -170,10 +170,10 @@ def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
     _conclude(done, what, as_json)
 
 
-def _raise_unknown(name: str) -> NoReturn:
+def _raise_unknown(choice: StoreChoice) -> NoReturn:
     """Raise for a name of no plugin: it may be that of a backend or of an observer."""
     try:
-        load_spec(name)
+        choice.prepared()
     except UnknownBackend as error:
         names = ", ".join(sorted({each.name for each in observers()})) or "none"
         unknown = UnknownBackend(f"{error}; observers: {names}")
