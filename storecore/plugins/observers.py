@@ -11,7 +11,8 @@ import itertools
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -35,9 +36,13 @@ _loaded_with: tuple[Plugin, ...] = ()
 
 
 class Observers(NamedTuple):
-    """The installed observers, each in a pluggy manager of its own."""
+    """The installed observers, each in a pluggy manager of its own.
+
+    Their hooks run within `around()`.
+    """
 
     managers: tuple[pluggy.PluginManager, ...]
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def notify(self, hook: str, **what: Any) -> None:
         """Call a hook of every observer; log exceptions and go on.
@@ -48,8 +53,9 @@ class Observers(NamedTuple):
             return
         _in_hook.now = True
         try:
-            for manager in self.managers:
-                _call(manager, hook, what)
+            with self.around():
+                for manager in self.managers:
+                    _call(manager, hook, what)
         finally:
             _in_hook.now = False
 
