@@ -135,7 +135,7 @@ def _print_installed() -> None:
 def _print_observers(rows: Sequence[Sequence[str]]) -> None:
     if rows:
         off = "" if are_on() else f" (off: see {SWITCH})"
-        console().print(f"\nObservers, called for every store that is opened and written{off}:")
+        console().print(f"\nObservers, called for every store that is opened or written to{off}:")
         console().print(table(_OBSERVER_HEADINGS, rows, right=()))
 
 
@@ -168,7 +168,7 @@ def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
     with prints_apart():
         plugins = plugins_named(name)
         if not plugins:
-            _raise_unknown(name)
+            _raise_unknown(choice)
         run = _runner(plugins)
         harms = run(lambda: list(_harms(plugins)), LIMIT)
         if _names_an_observer(name):
@@ -198,10 +198,10 @@ def _directly(call: Callable[[], _Made], limit: float | None) -> _Made:
     return call()
 
 
-def _raise_unknown(name: str) -> NoReturn:
+def _raise_unknown(choice: StoreChoice) -> NoReturn:
     """Raise for a name of no plugin: it may be that of a backend or of an observer."""
     try:
-        load_spec(name)
+        choice.prepared()
     except UnknownBackend as error:
         names = ", ".join(sorted({each.name for each in observers()})) or "none"
         unknown = UnknownBackend(f"{error}; observers: {names}")
@@ -209,7 +209,7 @@ def _raise_unknown(name: str) -> NoReturn:
 
 
 def _harms(plugins: list[Plugin]) -> Iterator[Check]:
-    """Import plugins and yield what they do to others: it must be before anything imports them."""
+    """Import plugins and yield what they do to others. Call it before anything imports them."""
     own = plugins[0].distribution if plugins else ""
     taken = ", ".join(each.described for each in plugins if each.distribution != own)
     yield Check("no other plugin has its name", f"{taken} has it too" if taken else "")

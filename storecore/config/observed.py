@@ -7,10 +7,10 @@ is wrapped in `Observed`, which has the same capabilities.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any, Self
 
-from storecore.audit.transfer import strategies_of
+from storecore.audit.transfer import loggers_of
 from storecore.plugins.observers import Observers, load_observers
 from storecore.plugins.spec import ResolvedSpec
 from storecore.protocols import METHODS, DataStore, Method
@@ -74,11 +74,8 @@ class Observed(Wrapper):
         declared, given = METHODS[method], bound.arguments
         given.update({name: _countable(value) for name, value in given.items() if name in _LISTS})
         result = super()._write(method, bound.args[1:], bound.kwargs)
-        for key, count in _counts(declared, given, result).items():
+        for kind, key, count in _reported(declared, given, result):
             if count:
-                kind = declared.notify.format_map(given)
-                if _is_of_run(declared, given, key):  # no observer takes a backtest for trading
-                    kind = f"run_{kind}"
                 self._observers.notify(
                     "storecore_written", store=self, kind=kind, key=key, count=count
                 )
@@ -104,6 +101,22 @@ def _countable(batch: Any) -> Any:
     return list(kept) if isinstance(kept, Iterable) and not isinstance(kept, Sized) else kept
 
 
+def _reported(
+    method: Method, given: Mapping[str, Any], result: Any
+) -> Iterator[tuple[str, str, int]]:
+    """Yield kind, key and number of what was written. Observers see which is of a backtest."""
+    if method.batch == "lines":
+        counts: Mapping[tuple[str, bool], int] = loggers_of(given[method.batch])
+    else:
+        counts = {
+            (key, _is_of_run(method, given, key)): count
+            for key, count in _counts(method, given, result).items()
+        }
+    kind = method.notify.format_map(given)
+    for (key, is_of_run), count in counts.items():
+        yield f"run_{kind}" if is_of_run else kind, key, count
+
+
 def _counts(method: Method, given: Mapping[str, Any], result: Any) -> Mapping[str, int]:
     """Return the number of written records by key."""
     if not method.notify:
@@ -119,8 +132,6 @@ def _counts(method: Method, given: Mapping[str, Any], result: Any) -> Mapping[st
     batch = given[method.batch]
     if method.batch == "table":
         return bars_by_symbol(batch)
-    if method.batch == "lines":
-        return strategies_of(batch)
     return Counter(getattr(each, method.each) for each in batch)
 
 

@@ -1,8 +1,7 @@
 """The known backends: what provides each, and how far it is proven.
 
-This is the only place where they are listed, with how a backend comes to be listed and which ones
-are wished for: the errors of discovery, `storecore backends --known` and the tables in BACKENDS.md
-are made of it.
+This is the only place that lists them. It also says how to be listed, and which backends are wished
+for. The errors of discovery, `storecore backends --known` and the tables in BACKENDS.md use it.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ TO_BE_LISTED = (
     "the report as JSON (`pytest --storecore-report report.json`). It is then listed.",
     "To be proven, add the options with which the kit runs (`--storecore-set`), and how to start "
     "the server if it needs one. We install that version, run the kit, and compare the levels.",
-    "A row is of the version that it names. Open another issue for a newer one or a newer kit.",
-    "A row is removed if pip cannot install the package any more. One whose level a user disproves "
-    "is corrected, and is listed again at most.",
-    "The name belongs to the package in the table, so another package needs another name.",
+    "A row holds for the version that it names. Open another issue for a newer version or kit.",
+    "We remove a row if pip cannot install the package any more. If a user shows that a level is "
+    "wrong, we correct the row, and it is no longer proven.",
+    "A name in the table belongs to its package, so another package needs another name.",
 )
-"""How a backend of others gets its row, and keeps it."""
+"""How a backend of others gets its row and keeps it."""
 
 
 class Wish(NamedTuple):
@@ -43,14 +42,14 @@ class Wish(NamedTuple):
 
 
 WISHES = (
-    Wish("DuckDB", "bars and events in one file, for questions in SQL", "1"),
+    Wish("DuckDB", "bars and events in one file, for queries in SQL", "1"),
     Wish("LMDB", "one file that many processes read without waiting", "1"),
     Wish("S3 and other object storage", "years of bars for many machines, without a server", "2"),
     Wish("ClickHouse, QuestDB or TimescaleDB", "ticks of a whole market", "2"),
     Wish("MySQL or MariaDB", "a desk that has this server already", "1"),
     Wish("Redis or Valkey", "states and events that several machines read at once", "1"),
     Wish("ArcticDB", "its library for frames, under this protocol", "3"),
-    Wish("a wrapper that encrypts", "states and audit logs on a machine of others", "a wrapper"),
+    Wish("a wrapper that encrypts", "states and audit logs on a rented machine", "a wrapper"),
 )
 
 
