@@ -24,6 +24,7 @@ LIMIT = 30
 """How many seconds the import of a plugin may take, and its opening in an empty folder."""
 _GRACE = 5.0
 _PR_SET_PDEATHSIG = 1
+_INTERRUPT = {signal.SIGINT}
 _FORK = get_context("fork")  # it has the plugins that this process has registered
 _Made = TypeVar("_Made")
 
@@ -36,26 +37,36 @@ def tried(what: str, call: Callable[[], _Made], limit: float | None = None) -> _
     """
     receiver, sender = _FORK.Pipe(duplex=False)
     child = _FORK.Process(target=_answer, args=(call, sender))
-    with warnings.catch_warnings():  # Python 3.12 and later warn if there are threads
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child.start()
-    sender.close()
     found, error, grace = None, f"{what}: it has not ended after {limit} seconds", 0.0
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)  # until the child can be ended
     try:
-        if receiver.poll(limit):
-            grace = _GRACE
-            found, error = receiver.recv()
-    except EOFError:
-        error = ""
+        _start(child)
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            sender.close()
+            if receiver.poll(limit):
+                grace = _GRACE
+                found, error = receiver.recv()
+        except EOFError:
+            error = ""
+        finally:
+            _end(child, grace)
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         receiver.close()
-        _end(child, grace)
     if found is None:
         raise click.ClickException(error or f"{what}: it ended its process{_how(child)}")
     return cast(_Made, found)
 
 
+def _start(child: BaseProcess) -> None:
+    with warnings.catch_warnings():  # Python 3.12 and later warn if there are threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child.start()
+
+
 def _answer(call: Callable[[], _Made], sender: connection.Connection) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
     os.setsid()  # to be ended with what it starts; Ctrl-C interrupts the parent only
     with suppress(AttributeError):  # Linux has it: a parent that is killed leaves no child
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -12,6 +12,7 @@ import time
 import click
 import pytest
 
+from storecore.cli import trial
 from storecore.cli.trial import tried
 
 
@@ -108,6 +109,20 @@ def test_an_interrupt_of_the_command_ends_the_child(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         tried("acme", hang)
+    assert gone(int(pid.read_text()))
+
+
+def test_an_interrupt_while_the_child_is_forked_ends_it(tmp_path, monkeypatch):
+    pid, start = tmp_path / "pid", trial._start
+
+    def interrupted(child):
+        start(child)
+        pid.write_text(str(child.pid))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(trial, "_start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tried("acme", lambda: time.sleep(600))
     assert gone(int(pid.read_text()))
 
 
