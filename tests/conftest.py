@@ -8,8 +8,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from random import Random
 
 import psycopg
 import pytest
@@ -17,6 +20,7 @@ from hypothesis import HealthCheck, settings
 
 import storecore
 from storecore import Action, Decision, Event, FundamentalData, Order, OrderResult, PriceBar
+from storecore.plugins import metadata
 
 pytest_plugins = ["pytester"]
 collect_ignore = ["third_party"]  # tests of its own, for where it is installed
@@ -38,14 +42,41 @@ def pytest_addoption(parser):
     parser.addoption("--share", metavar="N/M", help="of M tests, run only the Nth: 1/3, 2/3 or 3/3")
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector, name, obj):
+    """Make no items of a soak test in the default run: of the suites of wrappers, thousands."""
+    if collector.config.option.markexpr != "not soak" or not name.lower().startswith("test"):
+        return None
+    marks = getattr(obj, "pytestmark", ())
+    return [] if any(each.name == "soak" for each in marks) else None
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave out what is not in the share, after `-m` and `-k` have chosen."""
+    """Before `-m` and `-k` choose, mark what is soak; then leave out what is not in the share."""
+    _leave_few_cases_to_the_default_run(items)
+    result = yield
     if config.option.share:
         number, shares = map(int, config.option.share.split("/"))
         others = [each for at, each in enumerate(items, 1 - number) if at % shares]
         config.hook.pytest_deselected(items=others)
         items[:] = items[number - 1 :: shares]
+    return result
+
+
+def _leave_few_cases_to_the_default_run(items):
+    """Mark as soak all but a few cases of each test that is marked so.
+
+    Its name draws them: the same in each run, and of several parameters any values together.
+    """
+    cases = defaultdict(list)
+    for item in items:
+        mark = item.get_closest_marker("few")
+        if mark and not item.get_closest_marker("soak"):
+            cases[item.nodeid.partition("[")[0], *mark.args].append(item)
+    for (test, few), of_test in cases.items():
+        for item in Random(test).sample(of_test, max(len(of_test) - few, 0)):
+            item.add_marker("soak")
 
 
 def pytest_configure(config):
@@ -55,6 +86,7 @@ def pytest_configure(config):
     if not (soak or "TMPDIR" in os.environ) and _has_room(MEMORY):
         _put_temporary_files(MEMORY)
     _keep_compiled_modules()
+    _look_once_for_installed_packages()
 
 
 def _put_temporary_files(folder):
@@ -81,6 +113,25 @@ def _keep_compiled_modules():
     """Compile each module once, not in each of the processes that the tests start."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def _look_once_for_installed_packages():
+    """Read what the packages of the environment declare once, not for each store that is opened.
+
+    A test that installs a package puts a folder on the path: then they are read as they are.
+    """
+    own, read, found = set(sys.path), metadata.entry_points, {}
+    tests = str(Path(__file__).parent)
+
+    def entry_points(*, group):
+        if not all(each in own or each.startswith(tests) for each in sys.path):
+            return read(group=group)
+        if group not in found:
+            found[group] = read(group=group)
+        return found[group]
+
+    metadata.entry_points = entry_points
+    metadata._name_and_version = cache(metadata._name_and_version)
 
 
 @pytest.fixture(params=["memory", "file", "postgres"])
@@ -148,7 +199,7 @@ def _module(name):
     return module
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bar():
     """Make a bar of AAPL; any field can be given."""
 
@@ -159,7 +210,7 @@ def bar():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fundamental():
     """Make a fundamental of AAPL; any field can be given."""
 
@@ -170,7 +221,7 @@ def fundamental():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def event():
     """Make an event; any field can be given."""
 
@@ -181,7 +232,7 @@ def event():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def decision():
     """Make a decision; any field can be given."""
 
@@ -192,7 +243,7 @@ def decision():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def order():
     """Make an order; any field can be given."""
 
@@ -203,7 +254,7 @@ def order():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sent(order):
     """Make an order and its result; any field of the order can be given."""
     return lambda **fields: (order(**fields), OrderResult("1", "filled"))

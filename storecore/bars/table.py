@@ -55,10 +55,11 @@ def series_table(columns: BarColumns) -> pa.Table:
     """Return checked columns as a series table."""
     volumes: list[Any] = columns.volume
     try:
-        table = _of_numbers(columns, list(map(float, volumes)), SERIES)
+        floats, schema = _column(list(map(float, volumes)), pa.float64(), "d"), SERIES
     except TypeError:  # a volume is None
-        floats = [None if each is None else float(each) for each in volumes]
-        table, volumes = _of_numbers(columns, floats, NULLABLE), [each or 0 for each in volumes]
+        floats, schema = pa.array(_floats(volumes), pa.float64()), NULLABLE
+        volumes = [each or 0 for each in volumes]
+    table = _of_numbers(columns, floats, schema)
     exact = [_inexact(each) for each in volumes] if max(volumes, default=0) > MAX_EXACT else []
     return with_extra(with_exact(table, exact) if any(exact) else table, columns.extra)
 
@@ -206,10 +207,19 @@ def _offsets(length: int) -> pa.Buffer:
     return pa.py_buffer(array("i", range(0, (_MOST_ROWS + 1) * length, length)))
 
 
-def _of_numbers(columns: BarColumns, volumes: list[Any], schema: pa.Schema) -> pa.Table:
-    floats = (pa.array(each, pa.float64()) for each in (*columns[1:5], volumes))
-    dates = pa.array(columns.date, pa.int64()).view(DATE)
-    return pa.Table.from_arrays([dates, *floats], schema=schema)
+def _of_numbers(columns: BarColumns, volumes: pa.Array, schema: pa.Schema) -> pa.Table:
+    prices = (_column(each, pa.float64(), "d") for each in columns[1:5])
+    return pa.Table.from_arrays([_column(columns.date, DATE, "q"), *prices, volumes], schema=schema)
+
+
+def _column(numbers: Iterable[float], kind: pa.DataType, code: Literal["q", "d"]) -> pa.Array:
+    """Return numbers as a column, without `pa.array`: that imports pandas, as `EMPTY` says."""
+    stored = array(code, numbers)
+    return pa.Array.from_buffers(kind, len(stored), [None, pa.py_buffer(stored)])
+
+
+def _floats(values: Iterable[Any]) -> list[float | None]:
+    return [None if each is None else float(each) for each in values]
 
 
 def _inexact(value: int | float) -> int | None:
@@ -252,7 +262,8 @@ def all_finite(floats: pa.ChunkedArray | pa.Array) -> bool:
 
 def has_negative(numbers: pa.ChunkedArray) -> bool:
     """Return whether one of some numbers is below 0."""
-    return pc.any(pc.less(numbers, 0.0)).as_py() is True
+    zero = _column([0.0], pa.float64(), "d")[0]
+    return pc.any(pc.less(numbers, zero)).as_py() is True
 
 
 def all_whole(floats: pa.ChunkedArray) -> bool:

@@ -7,11 +7,13 @@ not hide the others.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from importlib.metadata import (
     Distribution,
     EntryPoint,
     MetadataPathFinder,
+    PackageMetadata,
     PackageNotFoundError,
     distribution,
     distributions,
@@ -25,6 +27,7 @@ from storecore.plugins.isolation import reason
 from storecore.plugins.spec import BACKENDS, OBSERVERS
 from storecore.values.logger import log as _log
 
+_Named = Callable[[Distribution | None], tuple[str, str]]
 _REQUIREMENT = re.compile(r"([\w.-]+).*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
@@ -37,14 +40,9 @@ class Plugin(NamedTuple):
     entry_point: EntryPoint
 
     @classmethod
-    def of(cls, entry_point: EntryPoint) -> Self:
-        """Return the plugin that an entry point declares."""
-        dist = entry_point.dist
-        if dist is None:  # an entry point without a distribution
-            return cls(entry_point.name, "unknown", "unknown", entry_point)
-        # A folder left by a broken uninstall has neither name nor version.
-        name, version = _field(dist, "Name"), _field(dist, "Version")
-        return cls(entry_point.name, name, version, entry_point)
+    def of(cls, entry_point: EntryPoint, *, named: _Named | None = None) -> Self:
+        """Return the plugin that an entry point declares; `named` names its distribution."""
+        return cls(entry_point.name, *(named or _name_and_version)(entry_point.dist), entry_point)
 
     @property
     def origin(self) -> str:
@@ -148,12 +146,13 @@ def _found(group: str) -> tuple[list[Plugin], list[BrokenPackage]]:
         declared = _found_one_by_one(group)
     plugins: list[Plugin] = []
     broken: list[BrokenPackage] = []
+    named = cache(_name_and_version)  # which takes a while, and a package may declare many
     for each in declared:
         if isinstance(each, BrokenPackage):
             broken.append(each)
             continue
         try:
-            plugins.append(Plugin.of(each))
+            plugins.append(Plugin.of(each, named=named))
         except Exception as error:
             broken.append(BrokenPackage.of(each.dist, error))
     if broken:
@@ -202,7 +201,14 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
-def _field(dist: Distribution, field: str) -> str:
-    fields = dist.metadata
-    # Python 3.12 and later warn about reading a missing field.
+def _name_and_version(dist: Distribution | None) -> tuple[str, str]:
+    if dist is None:  # an entry point without a distribution
+        return "unknown", "unknown"
+    fields = dist.metadata  # read and parsed, its long description too, each time it is asked for
+    return _field(fields, "Name"), _field(fields, "Version")
+
+
+def _field(fields: PackageMetadata, field: str) -> str:
+    # A folder left by a broken uninstall has neither name nor version, and Python 3.12 and later
+    # warn about reading a missing field.
     return fields[field] if field in fields else "unknown"  # noqa: SIM401 - typed without a get

@@ -89,13 +89,13 @@ def whole_layout():
     return check
 
 
-@pytest.fixture
-def flipped_bytes():
-    """Yield once for each byte of a file, one of its bits flipped meanwhile."""
+@pytest.fixture(params=[5, pytest.param(1, marks=pytest.mark.soak)], ids=["one in five", "each"])
+def flipped_bytes(request):
+    """Yield once for each byte of a file, or for some, one of its bits flipped meanwhile."""
 
     def each(path):
         whole = path.read_bytes()
-        for position in range(len(whole)):
+        for position in range(0, len(whole), request.param):
             damaged = bytearray(whole)
             damaged[position] ^= 1 << position % 8
             path.write_bytes(damaged)

@@ -229,6 +229,7 @@ def test_the_cases_call_the_system(case):
     assert old != new or new
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(
     ("error", "only"),
     [

@@ -125,7 +125,7 @@ def from_another_thread(call):
     return outcome[0]
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("every", [13, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_write_that_is_interrupted_at_any_step_is_there_by_then_or_never(
     base, kinds, kind, every, interrupted_at_each_step

@@ -63,3 +63,14 @@ def test_importing_the_package_does_not_load_pyarrow():
     code = "import sys, storecore_file; print('pyarrow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_write_of_bars_does_not_load_pandas(tmp_path):
+    code = (
+        "import sys, datetime; from storecore import PriceBar; import storecore_file;"
+        "bar = PriceBar('AAPL', datetime.datetime(2026, 1, 5), 1.0, 2.0, 0.5, 1.5, 7);"
+        f"store = storecore_file.FileDataStore({str(tmp_path / 'data')!r});"
+        "store.write_bars('AAPL', [bar]); store.close(); print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

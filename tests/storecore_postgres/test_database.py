@@ -325,6 +325,7 @@ def struck_at_each_wait(monkeypatch):
     return strike_each
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("kind", [Alarm, KeyboardInterrupt])
 @pytest.mark.parametrize("is_before", [True, False])
 @pytest.mark.parametrize("struck", KINDS)

@@ -130,6 +130,7 @@ def test_who_may_read_may_not_write(granted, schema, writes):
         assert read_all(reader) == before
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("statement", BEYOND_A_WRITER)
 def test_who_may_write_may_not_touch_what_was_written_for_good(granted, schema, statement):
     with psycopg.connect(granted[1]) as writer, pytest.raises(psycopg.errors.InsufficientPrivilege):

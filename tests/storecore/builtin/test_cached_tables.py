@@ -317,6 +317,7 @@ def answer(read, args, asked):
     return read
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("backend", ["memory", "file"])
 @pytest.mark.parametrize("seed", range(6))
 def test_any_table_and_any_bars_are_those_of_the_nested_store(

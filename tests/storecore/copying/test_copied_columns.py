@@ -13,6 +13,7 @@ from storecore.store.wrapper import Wrapper
 from storecore.values.times import EVER
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 6)]
+pytestmark = pytest.mark.few(3)  # of the pairs of backends
 PAIRS = ["memory-memory", "memory-file", "file-memory", "file-file", "postgres-file"]
 PAIRS += ["memory-postgres"]
 

@@ -17,6 +17,7 @@ DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 6)]
 SYMBOLS = ("AAPL", "MSFT")
 
 
+pytestmark = pytest.mark.few(4)  # of the pairs of backends
 PAIRS = ["memory-memory", "memory-file", "file-memory", "file-file"]
 WITH_POSTGRES = ["memory-postgres", "postgres-memory", "postgres-file"]
 

@@ -160,6 +160,7 @@ def test_in_what_is_printed_of_a_prepared_store(acme):
 _NAMES = {("--backend", "DSN"), ("--check", "DSN"), ("--set", "DSN"), ("DSN=x",)}
 
 
+@pytest.mark.few(60)
 @pytest.mark.parametrize("dsn", DSNS)
 @pytest.mark.parametrize(
     "args",

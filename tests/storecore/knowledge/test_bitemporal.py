@@ -254,6 +254,7 @@ def place(request, tmp_path):
     return {"backend": request.param, **folder}
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("history", [False, "90d"])
 def test_k3_a_history_that_is_kept_in_part_is_shown_as_far_as_it_is_kept(place, history):
     with open_store(place | {"history": history}) as store:
@@ -270,6 +271,7 @@ def test_k3_many_histories_are_shown_as_far_as_they_are_kept(place, history, see
         try_history(store, seed, checks=60)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("history", [False, "1h", "1d", "90d"])
 @pytest.mark.parametrize("backend", ["memory", "file"])
 def test_k3_a_history_is_shown_as_far_as_it_is_kept_as_time_passes(

@@ -7,8 +7,10 @@ import runpy
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from io import StringIO
 from math import inf, nan
 from os import mkfifo
 from pathlib import Path
@@ -71,18 +73,27 @@ def folder(written, tmp_path):
     return Path(shutil.copytree(written[0], tmp_path / "out"))
 
 
+def arguments(folder, heads):
+    return [str(folder), *(each for head in heads for each in ("--head", head))]
+
+
 def judged(folder, *heads):
+    """Return exit status and output of the verifier."""
+    with redirect_stdout(StringIO()) as said:
+        status = verifier.main(arguments(folder, heads))
+    return status, said.getvalue()
+
+
+def judged_alone(folder, *heads):
     """Return exit status and output of the verifier, run by a Python that knows nothing else."""
-    given = [each for head in heads for each in ("--head", head)]
-    command = [sys.executable, "-I", str(VERIFIER), str(folder), *given]
+    command = [sys.executable, "-I", str(VERIFIER), *arguments(folder, heads)]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/")
     assert done.stderr == ""
-    assert verifier.main([str(folder), *given]) == done.returncode
     return done.returncode, done.stdout
 
 
 def test_the_evidence_is_accepted(folder, written):
-    status, said = judged(folder, written[1])
+    status, said = judged_alone(folder, written[1])
     assert (status, said.splitlines()[-1]) == (0, "ACCEPTED")
     assert f"decisions: the last record, number 5, has the hash {written[1]}" in said
     assert "decisions: no --head" not in said
@@ -588,6 +599,15 @@ def test_a_forgery_is_rejected(folder, written, forge):
     forge(folder)
     status, said = judged(folder, written[1])
     assert (status, said.startswith("REJECTED: ")) == (1, True), said
+
+
+@pytest.mark.few(6)
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_a_forgery_is_rejected_for_the_same_reason_by_a_python_that_knows_nothing_else(
+    folder, written, forge
+):
+    forge(folder)
+    assert judged_alone(folder, written[1]) == judged(folder, written[1])
 
 
 def test_there_are_more_than_thirty_forgeries():

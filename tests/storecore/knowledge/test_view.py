@@ -58,6 +58,7 @@ def view(store):
 # What `t` may be.
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(
     "t",
     [
@@ -76,6 +77,7 @@ def test_a_time_is_any_moment_and_rounded_down_to_a_microsecond(store, t):
     assert [each.date for each in storecore.at(store, T - TICK).read_bars("AAPL")] == [T - 2 * DAY]
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("t", [date(2026, 1, 5), None, 1767623400, pd.NaT])
 def test_a_time_that_is_not_one_moment_is_refused(store, t):
     with pytest.raises(InvalidData, match="t="):
@@ -228,6 +230,7 @@ def test_a_view_refuses_the_writes_of_capabilities(view, bar):
 # Questions.
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize(
     ("start", "end", "zone"),
     [
@@ -243,6 +246,7 @@ def test_bars_come_back_in_the_kind_of_the_bounds(view, start, end, zone):
     assert [each.date for each in bars] == [(T - n * DAY).replace(tzinfo=zone) for n in (2, 1)]
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("start", [T - DAY + TICK, T, "2026-01-06", T.replace(tzinfo=UTC) + DAY])
 def test_a_question_that_lies_in_the_future_has_an_empty_answer(view, start):
     assert view.read_bars("AAPL", start) == view.read_bars("AAPL", start, last=3) == []
@@ -403,6 +407,7 @@ def test_a_view_of_a_view_that_raises_raises_too_unless_it_is_to_cut(store):
     assert len(strict.at(T - DAY, on_future="cut").read_bars("AAPL", None, T)) == 1
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("on_future", ["ignore", True, 1, ["cut"]])
 def test_what_is_done_with_the_future_is_one_of_two(store, on_future):
     with pytest.raises(InvalidData, match='expected "cut" or "raise"'):

@@ -235,6 +235,7 @@ def test_a_watched_store_satisfies_what_the_store_itself_does(store, protocol):
     assert isinstance(store, protocol) is isinstance(MemoryDataStore(), protocol)
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize(
     "name",
     [
@@ -977,6 +978,7 @@ def decided(store):
     ]
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", LATER_WRITES)
 def test_each_later_write_is_reported_once_through_any_wrapper(calls, name, place):
@@ -1037,6 +1039,7 @@ class Store(MemoryDataStore):
 """
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("name", LATER_WRITES)
 @pytest.mark.parametrize("on_failure", ["log", "raise"])
 def test_a_replica_that_fails_is_named_and_the_write_is_reported_unless_it_raises(

@@ -76,6 +76,7 @@ def test_a_wrapper_of_what_can_be_pickled_is_pickled_with_it(config, bar, copied
             assert bars_of(again) == [bar()]
 
 
+@pytest.mark.few(2)
 def test_a_wrapper_is_given_to_another_process(config, bar):
     with (
         open_store(config) as store,

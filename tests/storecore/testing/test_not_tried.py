@@ -38,12 +38,12 @@ EMPTY_PLACE = """
 
 
 @pytest.fixture
-def suite(pytester):
+def suite(pytester, inner):
     """Run tests of a suite of the file backend that gives some fixtures; return what it says."""
 
     def run(only, *given):
         pytester.makepyfile(test_it=SUITE.format(given="".join(given).strip() or "pass"))
-        done = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", only)
+        done = inner(only=only)
         assert not {"failed", "errors"} & done.parseoutcomes().keys()
         return done.stdout
 

@@ -197,11 +197,9 @@ SECRETIVE = """
 """
 
 
-def test_a_capability_without_its_methods_fails_once_and_is_not_tried_otherwise(pytester):
+def test_a_capability_without_its_methods_fails_once_and_is_not_tried_otherwise(pytester, inner):
     pytester.makepyfile(test_it=SECRETIVE)
-    run = pytester.runpytest_inprocess(
-        "-p", "no:faulthandler", "-k", "p2_a_declared or audit or a3"
-    )
+    run = inner(only="p2_a_declared or audit or a3")
     run.assert_outcomes(failed=1, skipped=run.parseoutcomes()["skipped"])
     lacking = (
         "AuditTrail is declared, but it lacks read_orders; AuditTrail is declared, but it lacks"
@@ -213,7 +211,7 @@ def test_a_capability_without_its_methods_fails_once_and_is_not_tried_otherwise(
     run.stdout.fnmatch_lines([f"  A3 not tried: {reason}"])
 
 
-def test_another_signature_is_shown_beside_the_protocols(suite_run, pytester):
+def test_another_signature_is_shown_beside_the_protocols(suite_run, pytester, inner):
     pytester.makepyfile(
         test_it="""
         import pytest
@@ -230,7 +228,7 @@ def test_another_signature_is_shown_beside_the_protocols(suite_run, pytester):
                 return Other()
         """
     )
-    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "p1_a_store_has_the_ten")
+    run = inner(only="p1_a_store_has_the_ten")
     run.stdout.fnmatch_lines(
         ["*it has read_events(start, end, kinds=None), the protocol read_events(start: *"]
     )
@@ -344,11 +342,11 @@ EARLIER = """
 """
 
 
-def test_checkpoints_of_a_backend_of_an_earlier_release_are_skipped_with_the_reason(pytester):
+def test_checkpoints_of_a_backend_of_an_earlier_release_are_skipped_with_the_reason(
+    pytester, inner
+):
     pytester.makepyfile(test_it=EARLIER)
-    run = pytester.runpytest_inprocess(
-        "-p", "no:faulthandler", "-k", "maintenance and checkpoint or p2_a_declared"
-    )
+    run = inner(only="maintenance and checkpoint or p2_a_declared")
     outcomes = run.parseoutcomes()
     assert outcomes["skipped"] > 0
     assert outcomes["passed"] == 1
@@ -377,9 +375,9 @@ OWN_CLOCK = """
 """
 
 
-def test_order_is_not_tried_where_the_clock_of_a_store_cannot_be_set_back(pytester):
+def test_order_is_not_tried_where_the_clock_of_a_store_cannot_be_set_back(pytester, inner):
     pytester.makepyfile(test_it=OWN_CLOCK)
-    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "a4_order")
+    run = inner(only="a4_order")
     run.stdout.fnmatch_lines(
         ["  A4 not tried: the store's clock is not one that the kit can set back"]
     )
@@ -428,21 +426,21 @@ OF_OPENINGS = "d1_a_write or l2_"
     ],
 )
 def test_a_backend_of_few_capabilities_is_asked_for_no_others(
-    pytester, declared, reopen, store, asked, passed
+    pytester, inner, declared, reopen, store, asked, passed
 ):
     pytester.makepyfile(test_it=FEWER.format(declared=declared, reopen=reopen, store=store))
-    outcomes = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked).parseoutcomes()
+    outcomes = inner(only=asked).parseoutcomes()
     assert not {"failed", "errors"} & outcomes.keys()
     assert outcomes["passed"] == passed
 
 
-def test_a_capability_that_there_is_not_is_reported_by_name(pytester):
+def test_a_capability_that_there_is_not_is_reported_by_name(pytester, inner):
     pytester.makepyfile(
         test_it=FEWER.format(
             declared=["Oracle", "VersionedState"], reopen="", store="MemoryDataStore"
         )
     )
     asked = "p2_a_declared or p1_a_store_has_the_ten"
-    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked)
+    run = inner(only=asked)
     run.assert_outcomes(failed=1, passed=1)
     run.stdout.fnmatch_lines(["  P2 broken: *no such capability: [[]'Oracle'[]]*"])

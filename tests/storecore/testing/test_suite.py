@@ -101,7 +101,7 @@ def test_a_backend_that_takes_in_no_versions_is_not_asked_to(suite_run):
     run.stdout.fnmatch_lines("*the backend does not take in versions of other stores*")
 
 
-def test_a_suite_without_a_store_fails_and_says_what_it_needs(pytester):
+def test_a_suite_without_a_store_fails_and_says_what_it_needs(pytester, inner):
     pytester.makepyfile(
         """
         from storecore.testing import DataStoreSuite
@@ -110,7 +110,7 @@ def test_a_suite_without_a_store_fails_and_says_what_it_needs(pytester):
             pass
         """
     )
-    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "b3_an_empty_batch_does")
+    run = inner(only="b3_an_empty_batch_does")
     run.assert_outcomes(errors=1)
     run.stdout.fnmatch_lines("*TestNone gives no fixture `store`*")
 

@@ -135,6 +135,7 @@ def test_a_question_that_ends_within_a_partition_finds_the_instants_of_its_bars(
             assert [each.date for each in shown] == [each.date for each in whole][:11]
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("day", [0.5, 9.5, 15, 100])
 def test_what_was_forming_is_shown_alike_once_it_is_kept_decoded(base, store, day, monkeypatch):
     monkeypatch.setattr("storecore_file.fs.disk._TICK", 10_000_000)
@@ -146,6 +147,7 @@ def test_what_was_forming_is_shown_alike_once_it_is_kept_decoded(base, store, da
         assert list(answers(store.at(at))) == expected
 
 
+@pytest.mark.few(14)
 @pytest.mark.parametrize("day", [0, 0.5, 1, 8.5, 9, 9.5, 9.8, 10, 10.5, 11, 15, 29.5, 30, 100])
 def test_what_was_forming_is_read_with_the_others_as_the_versions_say(store, day, monkeypatch):
     at = DAY + timedelta(day)

@@ -258,6 +258,7 @@ def every(request):
     return request.param
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in SCENARIOS],
@@ -356,6 +357,7 @@ JOURNAL_FAULTS = {
 }
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("fault", ["history kept after", "no file sync"])
 def test_a_fault_is_detected_if_versions_are_packed(crashed, packed, monkeypatch, fault):
     for each in {**FAULTS, **JOURNAL_FAULTS}[fault]:
@@ -363,6 +365,7 @@ def test_a_fault_is_detected_if_versions_are_packed(crashed, packed, monkeypatch
     assert any(crashed(packed))
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("name", "fault"),
     [

@@ -81,6 +81,7 @@ def check(found, acknowledged):
     assert acknowledged <= set(found) <= {0, 1, 2, 3}
 
 
+@pytest.mark.few(9)
 @pytest.mark.parametrize("days", DAYS, ids=str)
 def test_a3_no_chain_forks_where_a_writer_is_killed_at_any_step_and_others_go_on(killed_at, days):
     points = 0
@@ -149,6 +150,7 @@ def test_a_writer_with_a_fault_is_detected(states_after, monkeypatch, fault):
         states_after(days)
 
 
+@pytest.mark.few(9)
 @pytest.mark.parametrize("days", DAYS, ids=str)
 def test_a3_a_tail_that_is_cut_after_all_that_is_found(killed_at, days):
     *_, (base, _) = killed_at(days)

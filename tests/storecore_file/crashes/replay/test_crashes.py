@@ -175,6 +175,7 @@ def wrong_after(folder, write, read, acknowledged):
     return None
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("already", [0, 3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_d1_no_crash_takes_what_was_acknowledged(crashed, kind, already, every):
@@ -216,6 +217,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(
     ("kind", "fault"),
     [

@@ -163,6 +163,7 @@ def wrong_after(folder, models, undone, read):
     return None
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=pytest.mark.soak) if name in LONG else name for name in SCENARIOS],
@@ -215,6 +216,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_detected(crashed, monkeypatch, fault):
     name, patch = FAULTS[fault]

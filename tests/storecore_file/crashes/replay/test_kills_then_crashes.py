@@ -156,6 +156,7 @@ def outcomes(tmp_path, record, after_crashes, killed, small, monkeypatch):
     return each
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("kind", KINDS)
 def test_d1_what_a_killed_writer_left_is_made_durable_before_it_is_built_on(
