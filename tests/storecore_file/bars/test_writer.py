@@ -8,7 +8,7 @@ import pytest
 
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, bar_columns_of, series_table
-from storecore.errors import LockTimeout, StorageError
+from storecore.errors import CorruptData, LockTimeout, StorageError
 from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
 from storecore_file.bars import layout, partition
 from storecore_file.bars.history import BarHistory
@@ -216,6 +216,29 @@ def test_a_partition_without_bars_is_removed(writer, names):
     writer.write(bars([200]))
     assert writer.delete(day(0), day(10)) == 1
     assert names() == ["2026-07"]
+
+
+def test_a_deletion_reads_no_bars_of_other_partitions(writer, series):
+    writer.write(bars([0]))
+    writer.write(bars([200]))
+    path = series.folder / "2026-07.parquet"
+    content = bytearray(path.read_bytes())
+    content[8:200] = bytes(192)  # its bars
+    path.write_bytes(content)
+    assert writer.delete(day(0), day(10)) == 1
+    writer.drop_empty()
+    with pytest.raises(CorruptData):
+        series.read(TimeRange(EARLIEST, LATEST, True))
+
+
+def test_a_deletion_opens_no_large_files_to_see_whether_they_are_empty(writer, monkeypatch):
+    writer.write(bars([0]))
+    writer.write(bars([200]))
+    opened = list[str]()
+    monkeypatch.setattr("storecore_file.bars.writer.SMALL_BYTES", 0)
+    monkeypatch.setattr(Series, "open", lambda series, part, look: opened.append(part.name))
+    writer.drop_empty()
+    assert opened == []
 
 
 def test_a_partition_stays_empty_while_the_journal_has_its_bars(writer, series, journal, names):
