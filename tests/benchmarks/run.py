@@ -132,6 +132,12 @@ PARTS = {
         "event_questions.py", "Events of a long day", (), ("--events", "2000", "--rounds", "1")
     ),
     "asyncio": Part("event_loop.py", "Ways to call from asyncio", (), ("1", "20")),
+    "copies": Part(
+        "copies.py",
+        "Copies and checkpoints of a store",
+        (),
+        ("--bars", "5000", "--events", "1000", "--records", "1000", "--symbols", "3"),
+    ),
     "import": Part("importing.py", "Import", (), ("1",)),
     "postgres": Part(
         "postgres.py",
