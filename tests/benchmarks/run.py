@@ -153,9 +153,9 @@ PARTS = {
     "scale-sealed": _scale("sealed", "As events of a sealed day grow"),
     "scale-records": _scale("records", "As records of the audit log grow"),
     "scale-strategies": _scale("strategies", "As strategies grow"),
-    "scale-postgres-bars": _on_postgres("bars", "--sample", "1200000"),
     **{
-        f"scale-postgres-{name}": _on_postgres(name) for name in ("events", "records", "strategies")
+        f"scale-postgres-{name}": _on_postgres(name)
+        for name in ("bars", "events", "records", "strategies")
     },
 }
 

@@ -364,8 +364,12 @@ def of_symbols(count: int) -> int:
     return count // 240
 
 
+_LONG = ("checkpoint", "verify")  # minutes for 12 million bars
+
+
 def _counted(work: Work) -> Work:
-    return work._replace(do=lambda s, n, t: work.do(s, of_symbols(n), t))
+    most = 1_200_000 if work.name in _LONG else inf
+    return work._replace(do=lambda s, n, t: work.do(s, of_symbols(n), t), most=most)
 
 
 POSTGRES = {
