@@ -115,7 +115,7 @@ class EventHistory:
         held one at a time, and not asked for if no version ended.
         """
         lines = self.lines(self._path(day))
-        if not any(each.until >= since for each in lines):
+        if not any(_has_ended(each, since) for each in lines):
             return []
         found: dict[_Key, list[Held]] = {}
         for each in lines:
@@ -133,7 +133,7 @@ class EventHistory:
         for each in present(EventQuery(span, symbols=symbols)):
             if each.event.timestamp in times:  # encoding an event takes longer
                 found.pop(_key(each.event, each.recorded), None)
-        return [each for same in found.values() for each in same if each.until >= since]
+        return [each for same in found.values() for each in same if _has_ended(each, since)]
 
     def lines(self, path: Path) -> list[Held]:
         """Return the lines of a log. Raises `CorruptData`."""
@@ -166,6 +166,10 @@ class EventHistory:
 
     def _path(self, day: str) -> Path:
         return self.folder / f"{day}{SUFFIX}"
+
+
+def _has_ended(held: Held, since: int) -> bool:
+    return held.until is not None and held.until >= since
 
 
 def _key(event: Event, recorded: int | None) -> _Key:
