@@ -117,20 +117,8 @@ class EventHistory:
         lines = self.lines(self._path(day))
         if not any(_has_ended(each, since) for each in lines):
             return []
-        found: dict[_Key, list[Held]] = {}
-        for each in lines:
-            same = found.setdefault(_key(each.event, each.recorded), [])
-            if same and same[-1].until != each.until:
-                same.clear()
-            same.append(each)
-        times = {each.event.timestamp for each in lines}
-        span = TimeRange(
-            exact_instant(min(times), "timestamp"),
-            exact_instant(max(times), "timestamp"),
-            aware=True,
-        )
-        symbols = frozenset(each.event.symbol for each in lines)
-        for each in present(EventQuery(span, symbols=symbols)):
+        found, times = _by_key(lines), {each.event.timestamp for each in lines}
+        for each in present(_query_of(lines)):
             if each.event.timestamp in times:  # encoding an event takes longer
                 found.pop(_key(each.event, each.recorded), None)
         return [each for same in found.values() for each in same if _has_ended(each, since)]
@@ -166,6 +154,24 @@ class EventHistory:
 
     def _path(self, day: str) -> Path:
         return self.folder / f"{day}{SUFFIX}"
+
+
+def _by_key(lines: Iterable[Held]) -> dict[_Key, list[Held]]:
+    """Return the lines that name an event, those of its last instant only."""
+    found: dict[_Key, list[Held]] = {}
+    for each in lines:
+        same = found.setdefault(_key(each.event, each.recorded), [])
+        if same and same[-1].until != each.until:
+            same.clear()
+        same.append(each)
+    return found
+
+
+def _query_of(lines: Sequence[Held]) -> EventQuery:
+    """Return a query for the events that lines name, and few others."""
+    instants = [exact_instant(each.event.timestamp, "timestamp") for each in lines]
+    symbols = frozenset(each.event.symbol for each in lines)
+    return EventQuery(TimeRange(min(instants), max(instants), aware=True), symbols=symbols)
 
 
 def _has_ended(held: Held, since: int) -> bool:
