@@ -241,6 +241,16 @@ def test_a_deletion_opens_no_large_files_to_see_whether_they_are_empty(writer, m
     assert opened == []
 
 
+def test_a_merge_opens_no_partitions_that_are_too_large_for_one(writer, names, monkeypatch):
+    for first in (0, 100, 200, 300):
+        writer.write(bars(range(first, first + 5)))
+    before = names()
+    monkeypatch.setattr(layout, "PARTITION_BYTES", 1)
+    monkeypatch.setattr(Series, "open", lambda *_: pytest.fail("opened"))
+    writer.tidy()
+    assert names() == before
+
+
 def test_a_partition_stays_empty_while_the_journal_has_its_bars(writer, series, journal, names):
     journal.append("1d", [("AAPL", bars([0, 1], 2.0))])
     assert writer.delete(day(0), day(10)) == 2
