@@ -32,7 +32,7 @@ from storecore.knowledge.versions import Forming, Unreplaced, Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.logger import log as _log
-from storecore.values.times import EVER, LATEST, TimeRange
+from storecore.values.times import LATEST, TimeRange
 from storecore_file.bars.appended import Known, behind, tails_of
 from storecore_file.bars.decoded import CACHE_BYTES, Decoded
 from storecore_file.bars.history import BarHistory, dated, parted
@@ -634,16 +634,16 @@ class Bars(BarCollection):
         for key, dates in self._history.replaced_since(since):
             found[key] += dates
         for key, dates in found.items():
-            for part in self._by_partition(key, dates):
-                yield *key, TimeRange(min(part), max(part), aware=True)
+            for span in self._spans(key, dates):
+                yield *key, span
 
-    def _by_partition(self, key: tuple[str, str], dates: Iterable[int]) -> Iterable[list[int]]:
-        """Return dates of a series by the partition that they are in, or would be."""
+    def _spans(self, key: tuple[str, str], dates: Iterable[int]) -> list[TimeRange]:
+        """Return a range for each partition in which some dates of a series are, or would be."""
         begins = [partition.first for partition in self._series(*key).layout().partitions]
         found = defaultdict[int, list[int]](list)
         for date in dates:
             found[bisect_right(begins, date)].append(date)
-        return found.values()
+        return [TimeRange(min(part), max(part), aware=True) for part in found.values()]
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""
@@ -651,15 +651,20 @@ class Bars(BarCollection):
         return sum(self._pruned(path, before) for path in list(self._history.logs()))
 
     def _pruned(self, path: Path, before: int) -> int:
-        key = self._history.key_of(path)
-        if key is None:
+        key, dates = self._history.key_of(path), self._history.replaced_until(path, before)
+        if key is None or not dates:
             return 0
         folder = self._path(*key)
         self._disk.make_folders([folder], within=self._folder)
         with Locked(folder / ".lock", self._lock_timeout):
-            found = len(self.versions(*key, EVER).recorded)
+            spans = self._spans(key, dates)
+            found = self._number(key, spans)
             self._history.prune(path, before)
-            return found - len(self.versions(*key, EVER).recorded)
+            return found - self._number(key, spans)
+
+    def _number(self, key: tuple[str, str], spans: Iterable[TimeRange]) -> int:
+        """Return how many versions some ranges of a series have, which are read one at a time."""
+        return sum(len(self.versions(*key, span).recorded) for span in spans)
 
     def settle_clock(self) -> None:
         """Wait for each writer that may not have seen the clock of recording, just made."""

@@ -246,6 +246,12 @@ def mergeable(sizes: Sequence[int], patient: bool = True) -> slice | None:
     return None
 
 
+def may_merge(sizes: Sequence[int]) -> list[bool]:
+    """Return which partitions `mergeable` may merge, given at most the bytes of each."""
+    pairs = [one + other <= PARTITION_BYTES for one, other in pairwise(sizes)]
+    return [any(pairs[max(0, number - 1) : number + 1]) for number in range(len(sizes))]
+
+
 def _worth(one: int, other: int, patient: bool) -> bool:
     if one + other > PARTITION_BYTES:
         return False
