@@ -376,17 +376,34 @@ class Events(EventCollection):
                 for each in self._answer(day, query, listing.renamed)
             ]
             days = _within(self._history.days(), query.span)
-            past = self._history.past(days, present)
+            past = self._history.past(days, partial(_all_of, present))
             if (self._history.seen(), self._listing()) == (before, listing):
                 break  # else a writer has deleted events meanwhile
         found = [each for each in (*past, *present) if is_asked_for(each.event)]
-        found.sort(key=lambda each: (each.event.timestamp, each.place, each.recorded or 0))
+        found.sort(key=_by_time)
         return [(each.event, each.recorded, each.until) for each in found]
 
     def past(self, since: int) -> list[Version[Event]]:
-        """Return the versions that were deleted or renamed at or after an instant."""
-        found = self.versions(EventQuery(EVER, None, None))
-        return [each for each in found if each[2] is not None and each[2] >= since]
+        """Return the versions that were deleted or renamed at or after an instant.
+
+        Of days without such versions nothing is read, and of present events a few are held.
+        """
+        while True:
+            before, listing = self._history.seen(), self._listing()
+            found = [
+                each
+                for day in self._history.days()
+                for each in self._history.past([day], partial(self._present, day, listing.renamed))
+                if each.until is not None and each.until >= since
+            ]
+            if (self._history.seen(), self._listing()) == (before, listing):
+                break  # else a writer has deleted events meanwhile
+        found.sort(key=_by_time)
+        return [(each.event, each.recorded, each.until) for each in found]
+
+    def _present(self, day: str, renamed: Intent | None, span: TimeRange) -> Iterator[Held]:
+        for each in self._rows(day, EventQuery(span)):
+            yield each if renamed is None else _shown(day, each, renamed)
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""
@@ -568,10 +585,8 @@ class Events(EventCollection):
     def stream(self, span: TimeRange) -> Iterator[Event]:
         """Yield the events of a range as `all` does; a few of them are held at a time."""
         days, renamed = self._listing()
-        query = EventQuery(span)
         for day in _within(days, span):
-            for each in self._rows(day, query):
-                yield (each if renamed is None else _shown(day, each, renamed)).event
+            yield from (each.event for each in self._present(day, renamed, span))
 
     def compact(self, tried: Attempt) -> list[str]:
         """Seal every day that is being written, and return those days."""
@@ -721,6 +736,15 @@ def _restored_lines(
 
 def _time(held: Held) -> datetime:
     return held.event.timestamp
+
+
+def _all_of(held: list[Held], _: TimeRange) -> list[Held]:
+    """Return events whatever range is asked for: those of a day that matter are all there."""
+    return held
+
+
+def _by_time(held: Held) -> tuple[datetime, int, int]:
+    return held.event.timestamp, held.place, held.recorded or 0
 
 
 def _shown(day: str, held: Held, renamed: Intent) -> Held:

@@ -10,7 +10,7 @@ If several lines name such an event, those of the last instant count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from storecore.events import encode_event
 from storecore.models import Event
+from storecore.values.times import TimeRange, time_range
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.logs import whole_lines
 from storecore_file.fs.marked_logs import MarkedLog, check_numbers, last_of
@@ -105,16 +106,25 @@ class EventHistory:
         """Return what tells whether a log has changed."""
         return [(day, fingerprint(self._path(day))) for day in self.days()]
 
-    def past(self, days: Iterable[str], present: Iterable[Held]) -> list[Held]:
-        """Return the versions of some days that count beside the present events."""
-        there = {_key(each.event, each.recorded) for each in present}
+    def past(
+        self, days: Iterable[str], present: Callable[[TimeRange], Iterable[Held]]
+    ) -> list[Held]:
+        """Return the versions of some days that count beside the present events.
+
+        `present` is asked for the present events of a range, of which none is held.
+        """
         found: dict[_Key, list[Held]] = {}
         for each in (each for day in days for each in self.lines(self._path(day))):
             same = found.setdefault(_key(each.event, each.recorded), [])
             if same and same[-1].until != each.until:
                 same.clear()
             same.append(each)
-        return [each for key, same in found.items() if key not in there for each in same]
+        if found:
+            times = {each.event.timestamp for same in found.values() for each in same}
+            for each in present(time_range(min(times), max(times))):
+                if each.event.timestamp in times:
+                    found.pop(_key(each.event, each.recorded), None)
+        return [each for same in found.values() for each in same]
 
     def lines(self, path: Path) -> list[Held]:
         """Return the lines of a log. Raises `CorruptData`."""
