@@ -33,9 +33,8 @@ def table_of(rows: int, *, chunks: int = 1, aware: bool = False, **more: list) -
 @pytest.fixture(params=[(0, 10**9), (10**9, 10**9), (0, 1)], ids=["arrays", "short", "long"])
 def _way(request, monkeypatch):
     """Each of the ways to make a frame."""
-    module = "storecore.store.frames.table_frame"
     for name, rows in zip(("_SHORT", "_LONG"), request.param, strict=True):
-        monkeypatch.setattr(f"{module}.{name}", rows)
+        monkeypatch.setattr(f"storecore.store.frames.table_frame.{name}", rows)
 
 
 @pytest.mark.usefixtures("_way")
