@@ -50,3 +50,22 @@ def test_corrections_read_no_day_of_which_nothing_was_removed(tmp_path):
         store.delete_events(JAN_5, JAN_5)
         (tmp_path / "events" / "2026-01-06.jsonl").write_bytes(b"no line\n")
         assert [each.before.timestamp for each in store.corrections()] == [JAN_5]
+
+
+def test_corrections_are_read_again_if_a_writer_deletes_events_meanwhile(tmp_path, monkeypatch):
+    real, written = EventHistory.past, []
+
+    def late(self, *given):
+        found = real(self, *given)
+        if not written:
+            written.append(True)
+            with FileDataStore(base_path=tmp_path, durability="os") as other:
+                other.delete_events(JAN_5 + timedelta(seconds=1), JAN_5 + timedelta(seconds=1))
+        return found
+
+    with FileDataStore(base_path=tmp_path, durability="os") as store:
+        store.write_events(day_of(3))
+        store.delete_events(JAN_5, JAN_5)
+        monkeypatch.setattr(EventHistory, "past", late)
+        seconds = [each.before.timestamp.second for each in store.corrections()]
+    assert seconds == [0, 1]
