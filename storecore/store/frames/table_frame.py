@@ -23,9 +23,14 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
     """Return a table as a frame that shares no memory with it."""
     if not _SHORT < len(table) < _LONG or not _has_plain_names(table):
         return table.to_pandas(use_threads=len(table) >= _LONG)
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    plain = [name for name, each in columns.items() if each.type in _PLAIN and not each.null_count]
     # In memory that Arrow has at hand: to get new pages takes longer than to copy to them.
-    columns = zip(table.column_names, table.columns, table.combine_chunks().columns, strict=True)
-    return pd.DataFrame({name: _values(*each) for name, *each in columns}, copy=False)
+    joined = table.select(plain).combine_chunks()
+    arrays = {name: _array(columns[name], joined[name]) for name in plain}
+    others = {name: each.to_pandas() for name, each in columns.items() if name not in arrays}
+    values: dict[str, Any] = arrays | others
+    return pd.DataFrame({name: values[name] for name in columns}, copy=False)
 
 
 def _has_plain_names(table: pa.Table) -> bool:
@@ -34,11 +39,9 @@ def _has_plain_names(table: pa.Table) -> bool:
     return len(set(names)) == len(names) and b"pandas" not in (table.schema.metadata or {})
 
 
-def _values(given: pa.ChunkedArray, joined: pa.ChunkedArray) -> Any:
-    """Return a copy of a column: an array of numpy, or a series if it needs another type."""
-    if joined.type not in _PLAIN or joined.null_count:
-        return joined.to_pandas()
-    if given.num_chunks == 1:  # these are the memory of the table
+def _array(given: pa.ChunkedArray, joined: pa.ChunkedArray) -> Any:
+    """Return a copy of a column as an array of numpy."""
+    if given.num_chunks == 1:  # then both are the memory of the table
         return given.chunk(0).to_numpy().copy()
     values = joined.chunk(0).buffers()[1]
     return np.frombuffer(values, joined.type.to_pandas_dtype(), len(joined))

@@ -54,9 +54,20 @@ def test_a_table_becomes_the_frame_that_arrow_makes_of_it(chunks, aware):
 
 
 @pytest.mark.usefixtures("_way")
-@pytest.mark.parametrize("chunks", [1, 3])
-def test_values_of_a_frame_can_be_changed_and_the_table_stays_as_it_is(chunks):
+def test_texts_of_many_dictionaries_become_the_column_that_arrow_makes_of_them():
+    places = pa.array(range(100), pa.int8())  # of one dictionary: more do not fit into 8 bits
+    texts = [pa.array([f"{at}-{row}" for row in range(100)]) for at in range(3)]
+    notes = [pa.DictionaryArray.from_arrays(places, each) for each in texts]
+    table = pa.table({"close": [*map(float, range(300))], "note": pa.chunked_array(notes)})
+    pd.testing.assert_frame_equal(to_frame(table), table.to_pandas())
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("chunks", [1, 3, 10])
+@pytest.mark.parametrize("empty", [0, 1])
+def test_values_of_a_frame_can_be_changed_and_the_table_stays_as_it_is(chunks, empty):
     table = table_of(10, chunks=chunks)
+    table = pa.concat_tables([table, *[table[:0]] * empty])
     before = table.to_pylist()
     frame = to_frame(table)
     frame.loc[:, "close"] = -1.0
