@@ -144,6 +144,12 @@ def repeated(symbol: str, rows: int) -> pa.Array:
     return pa.StringArray.from_buffers(rows, _offsets(len(text)), pa.py_buffer(text * rows))
 
 
+def repeated_once(symbol: str, rows: int) -> pa.DictionaryArray:
+    """Return a column that repeats a symbol, which it holds once, and for each row a 0."""
+    places = pa.Array.from_buffers(pa.int8(), rows, [None, pa.py_buffer(bytes(rows))])
+    return pa.DictionaryArray.from_arrays(places, pa.array([symbol], pa.string()), safe=False)
+
+
 def owned(table: pa.Table) -> pa.Table:
     """Return a copy of a table: a slice would keep the memory of the whole table."""
     if not len(table):

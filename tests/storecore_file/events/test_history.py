@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storecore import Event
+from storecore_file import FileDataStore
 from storecore_file.events.history import EventHistory, Held
 from storecore_file.fs.disk import Disk
 
@@ -65,3 +66,22 @@ def most_memory(do):
         return do(), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_corrections_are_read_again_if_a_writer_deletes_events_meanwhile(tmp_path, monkeypatch):
+    real, written = EventHistory.past, []
+
+    def late(self, *given):
+        found = real(self, *given)
+        if not written:
+            written.append(True)
+            with FileDataStore(base_path=tmp_path, durability="os") as other:
+                other.delete_events(numbered(1).timestamp, numbered(1).timestamp)
+        return found
+
+    with FileDataStore(base_path=tmp_path, durability="os") as store:
+        store.write_events([numbered(number) for number in range(3)])
+        store.delete_events(JAN_5, JAN_5)
+        monkeypatch.setattr(EventHistory, "past", late)
+        seconds = [each.before.timestamp.second for each in store.corrections()]
+    assert seconds == [0, 1]
