@@ -35,6 +35,7 @@ from storecore.values.logger import log as _log
 from storecore.values.times import EVER, LATEST, TimeRange
 from storecore_file.bars.appended import Known, behind, tails_of
 from storecore_file.bars.decoded import CACHE_BYTES, Decoded
+from storecore_file.bars.first_look import MANY, FirstLook, PiecesOf
 from storecore_file.bars.history import BarHistory, dated, parted
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.inventory import Inventory, SeriesFolder
@@ -400,9 +401,9 @@ class Bars(BarCollection):
 
         def read() -> list[tuple[str, pa.Table]] | Panel:
             names = plain_columns(columns)
-            if names is None or not self._decoded.has_some(symbols, timeframe):
+            kept = None if names is None else self._pieces(symbols, timeframe, span, names, forming)
+            if names is None or kept is None:
                 return list(zip(symbols, batch_by_batch(map(cold, symbols)), strict=True))
-            kept = self._kept_bars(symbols, timeframe, span, names, forming)
             missing = [symbol for symbol, each in zip(symbols, kept, strict=True) if each is None]
             if not missing:
                 return panel_of(symbols, cast(list[Pieces], kept), names)
@@ -414,6 +415,32 @@ class Bars(BarCollection):
 
         return self.renames.between(read) if len(symbols) > 1 else read()
 
+    def _pieces(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        names: Names,
+        forming: Forming | None,
+    ) -> list[Pieces | None] | None:
+        """Return what `_kept_bars` does; of many series also what a first look at them finds.
+
+        None if nothing is found.
+        """
+        found: list[Pieces | None] | None = None
+        if self._decoded.has_some(symbols, timeframe):
+            found = self._kept_bars(symbols, timeframe, span, names, forming)
+        if len(symbols) < MANY or (found is not None and None not in found):
+            return found
+        found = found or [None] * len(symbols)
+        places = [place for place, each in enumerate(found) if each is None]
+        new = [symbols[place] for place in places]
+        look = FirstLook(self._decoded, self._disk, self._path)
+        given = self._kept_bars(new, timeframe, span, names, forming, look.pieces)
+        for place, each in zip(places, given, strict=True):
+            found[place] = each
+        return found
+
     def _kept_bars(
         self,
         symbols: list[str],
@@ -421,18 +448,20 @@ class Bars(BarCollection):
         span: TimeRange,
         names: Names,
         forming: Forming | None = None,
+        pieces: PiecesOf | None = None,
     ) -> list[Pieces | None]:
         """Return the bars of each symbol, None if they are not kept decoded, or if others count.
 
+        `pieces` finds them in the place of what is kept.
         The journal is looked at before the partitions, and the log of replaced bars after them, as
         by those who read the files.
         """
         waiting = self._journal.waiting(symbols, timeframe, span)
         ended = LATEST if forming is None else forming.ended
+        pieces = pieces or self._decoded.pieces
         if waiting:
-            found = self._kept_and_waiting(symbols, timeframe, span, names, waiting, ended)
+            found = self._kept_and_waiting(symbols, timeframe, span, names, waiting, ended, pieces)
         else:
-            pieces = self._decoded.pieces
             found = [pieces((symbol, timeframe), span, names, ended) for symbol in symbols]
         if forming is None or span.last <= ended:
             return found
@@ -450,11 +479,12 @@ class Bars(BarCollection):
         names: Names,
         waiting: dict[str, Waiting],
         ended: int,
+        pieces: PiecesOf,
     ) -> list[Pieces | None]:
         """Return what `_kept_bars` does, given the rows of the range that are in the journal."""
         looked: list[Known] = [[] for _ in symbols]
         found = [
-            self._decoded.pieces((symbol, timeframe), span, names, ended, partitions)
+            pieces((symbol, timeframe), span, names, ended, partitions)
             for symbol, partitions in zip(symbols, looked, strict=True)
         ]
         places = [place for place, symbol in enumerate(symbols) if symbol in waiting]

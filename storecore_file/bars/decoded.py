@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 from zlib import crc32
 
@@ -175,11 +175,24 @@ class Columns:
         return Columns(batch, other.dates)
 
 
+class Rows(Protocol):
+    """What rows are of: a row group that is kept, or what was copied of one."""
+
+    @property
+    def dates(self) -> Dates:
+        """The dates of all of them."""
+        ...
+
+    def some(self, names: _Names) -> pa.RecordBatch:
+        """Return some of the columns."""
+        ...
+
+
 class Piece(NamedTuple):
     """Rows of a row group that follow each other, and the bytes of the columns asked for."""
 
-    memory: tuple[memoryview, ...]
-    columns: Columns
+    memory: tuple[memoryview | bytes, ...]
+    columns: Rows
     start: int
     rows: int
 
@@ -462,14 +475,24 @@ class Decoded:
         known = self._folders.get(key)
         if not self.budget or (known is not None and known.state == state_at(folder)):
             return
-        listing = disk.listing(folder)
-        if listing is None:
-            return
-        state, names = listing
-        layout = layout_of(sorted(names))
-        if not (layout.overlap or layout.marked or layout.renaming):
-            found = [(low, high, f"{folder}/{name}") for low, high, name in layout.partitions]
-            self._keep(self._folders, key, _Folder(folder, state, found))
+        listed = _listed(folder, disk)
+        if listed is not None:
+            self._keep(self._folders, key, listed)
+
+    def first_listed(
+        self, key: Key, folder: str, disk: Disk
+    ) -> Sequence[tuple[int, int, str]] | None:
+        """Return the ranges and paths of the partitions of a series that was not asked for before.
+
+        None if it was, or if a listing alone does not say what counts. From now on it was.
+        """
+        if key in self._folders:
+            return None
+        listed = _listed(folder, disk)
+        if listed is None:
+            return None
+        self._keep(self._folders, key, listed)
+        return listed.partitions
 
     def bars_in(self, file: OpenFile) -> PartitionFile:
         """Return the partition in an open file. A small one is kept decoded, by its bytes."""
@@ -564,6 +587,20 @@ def state_to_keep(file: OpenFile) -> State | None:
     """Return the state of an open file, None if a later change may not show in it."""
     state = state_of(file.found)
     return state if is_settled(state[-1], file.looked_at) else None
+
+
+def _listed(folder: str, disk: Disk) -> _Folder | None:
+    """Return how a folder is listed now, None if that does not say what counts in it."""
+    listing = disk.listing(folder)
+    if listing is None:
+        return None
+    state, names = listing
+    layout = layout_of(sorted(names))
+    if layout.overlap or layout.marked or layout.renaming:
+        return None
+    return _Folder(
+        folder, state, [(*each[:2], f"{folder}/{each[2]}") for each in layout.partitions]
+    )
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

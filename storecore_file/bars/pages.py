@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import cache
+from functools import cache, lru_cache
 
 import pyarrow as pa
 
 _VALUE = 8  # bytes
-_PLAIN, _BYTE_STREAM_SPLIT = 0, 9
+_PLAIN, _BYTE_STREAM_SPLIT = b"\x00", b"\x12"  # 0 and 9, as numbers are stored
+_ENCODINGS = (_PLAIN, _BYTE_STREAM_SPLIT)
 _IS_LITTLE = sys.byteorder == "little"  # as values are stored
 _MOST_DATES = 256  # chunks, of up to 20 KB decoded
 _NUMBER = rb"\x15([\x80-\xff]{0,4}[\x00-\x7f])"
@@ -43,21 +44,42 @@ def values(chunk: memoryview, rows: int) -> pa.Array | None:
 
     More bytes may follow the page, as a block follows the last column of a partition.
     """
+    page = _page(chunk, rows)
+    if page is None:
+        return None
+    found, is_split = page
+    if is_split:
+        found = pa.py_buffer(_joined(memoryview(found), rows, 0, rows))
+    return pa.Array.from_buffers(pa.float64(), rows, [None, found])
+
+
+def some_values(chunk: memoryview, rows: int, start: int, count: int) -> bytes | None:
+    """Return the bytes of some of the values that `values` returns."""
+    page = _page(chunk, rows)
+    if page is None:
+        return None
+    found, is_split = memoryview(page[0]).cast("B"), page[1]
+    if is_split:
+        return bytes(_joined(found, rows, start, count))
+    return found[start * _VALUE : (start + count) * _VALUE].tobytes()
+
+
+def _page(chunk: memoryview, rows: int) -> tuple[pa.Buffer, bool] | None:
+    """Return the values of a chunk, and whether they are split by their bytes."""
     header = _HEADER.match(chunk[:_LONGEST])
     if header is None or not _IS_LITTLE:
         return None
-    size, stored, count, encoding = map(_number, header.groups())
-    page = chunk[header.end() : header.end() + stored]
-    is_whole = size == rows * _VALUE and count == rows and len(page) == stored
-    if not is_whole or encoding not in (_PLAIN, _BYTE_STREAM_SPLIT):
+    size, stored, count, encoding = header.groups()
+    if (size, count) != _numbers(rows * _VALUE, rows) or encoding not in _ENCODINGS:
+        return None
+    length = _number(stored)
+    page = chunk[header.end() : header.end() + length]
+    if len(page) < length:
         return None
     try:
-        found = _lz4().decompress(page, size)
+        return _lz4().decompress(page, rows * _VALUE), encoding == _BYTE_STREAM_SPLIT
     except OSError:  # compressed in another way
         return None
-    if encoding == _BYTE_STREAM_SPLIT:
-        found = pa.py_buffer(_joined(memoryview(found), rows))
-    return pa.Array.from_buffers(pa.float64(), rows, [None, found])
 
 
 @cache
@@ -73,11 +95,29 @@ def _number(varint: bytes) -> int:
     return found >> 1
 
 
-def _joined(streams: memoryview, rows: int) -> bytearray:
-    """Return values of which the first bytes are stored first, then the second ones, and so on."""
-    found = bytearray(len(streams))
+@lru_cache
+def _numbers(*numbers: int) -> tuple[bytes, ...]:
+    """Return numbers in Thrift's form. To compare them is quicker than to decode others."""
+    return tuple(map(_varint, numbers))
+
+
+def _varint(number: int) -> bytes:
+    found, rest = bytearray(), number << 1
+    while rest > 0x7F:
+        found.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return bytes([*found, rest])
+
+
+def _joined(streams: memoryview, rows: int, start: int, count: int) -> bytearray:
+    """Return values of which the first bytes are stored first, then the second ones, and so on.
+
+    Of all `rows` values these are `count` from `start` on.
+    """
+    found = bytearray(count * _VALUE)
     for number in range(_VALUE):
-        found[number::_VALUE] = streams[number * rows : (number + 1) * rows]
+        at = number * rows + start
+        found[number::_VALUE] = streams[at : at + count]
     return found
 
 

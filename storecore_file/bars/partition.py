@@ -54,7 +54,7 @@ from storecore.bars.table import (
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
 from storecore.values.times import to_datetime
-from storecore_file.bars.pages import known_dates, learned_dates, values
+from storecore_file.bars.pages import known_dates, learned_dates, some_values, values
 from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.recorded import Recorded
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
@@ -384,13 +384,19 @@ class PartitionFile:
     Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
-    def __init__(self, file: Source) -> None:
-        """Read the end of a file, or all of a small one."""
+    def __init__(self, file: Source, memory: bytearray | None = None) -> None:
+        """Read the end of a file, or all of a small one.
+
+        `memory` is what is read into, if nothing of it is to stay: it has at least as many bytes.
+        """
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
         self._recorded: Recorded | None = None
         with decode_errors(file.path, "file of bars"):
-            self._buffer = pa.allocate_buffer(file.size)
+            if memory is None:
+                self._buffer = pa.allocate_buffer(file.size)
+            else:
+                self._buffer = pa.py_buffer(memoryview(memory)[: file.size])
             self._view = memoryview(self._buffer).cast("B")
             self._read_from = file.size
             self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
@@ -476,6 +482,37 @@ class PartitionFile:
         The function that is returned decodes it, as that of `load` does.
         """
         return known(self, self.load(first, last, columns), last, forming)
+
+    def is_plain(self) -> bool:
+        """Return whether the bars have the seven columns alone, all of them in floats."""
+        return self.metadata.columns is None and not self.metadata.exact
+
+    def dates(self, group: int, names: tuple[str, ...]) -> tuple[bytes, Callable[[], pa.Array]]:
+        """Read and check some columns of a row group; return its dates, stored and to be decoded.
+
+        The same bytes are the same dates.
+        """
+        self._prove([group], self._numbers(names))
+        return bytes(self._chunk(group, _DATE)), partial(self._dates_in, group)
+
+    def copied(
+        self, group: int, names: tuple[str, ...], start: int, rows: int
+    ) -> tuple[bytes, ...] | None:
+        """Return the bytes of rows of columns that `dates` has read, without the dates.
+
+        None if a column is not as `pages` decodes it.
+        """
+        if "volume" in names and self._may_lack_volumes():
+            return None
+        whole = self.metadata.groups[group].rows
+        found = list[bytes]()
+        with decode_errors(self._file.path, "file of bars"):
+            for number in self._numbers(names)[1:]:
+                some = some_values(self._chunk(group, number), whole, start, rows)
+                if some is None:
+                    return None
+                found.append(some)
+        return tuple(found)
 
     def rows_until(self, last: int) -> int:
         """Return how many bars of the whole partition are dated not after an instant in it."""
@@ -581,6 +618,10 @@ class PartitionFile:
         """Return whether volumes may be null: the page of a few says so in as many bytes."""
         is_required = self._footer.find(_REQUIRED, 0, _SCHEMA_END) >= 0
         return self.metadata.version >= WITH_FURTHER and not is_required
+
+    def _dates_in(self, group: int) -> pa.Array:
+        with decode_errors(self._file.path, "file of bars"):
+            return self._dates([group])[0]
 
     def _dates(self, groups: list[int]) -> list[pa.Array]:
         """Return the dates of some row groups."""
