@@ -401,16 +401,16 @@ class Bars(BarCollection):
 
         def read() -> list[tuple[str, pa.Table]] | Panel:
             names = plain_columns(columns)
-            kept = None if names is None else self._pieces(symbols, timeframe, span, names, forming)
-            if names is None or kept is None:
+            if names is None:
                 return list(zip(symbols, batch_by_batch(map(cold, symbols)), strict=True))
-            missing = [symbol for symbol, each in zip(symbols, kept, strict=True) if each is None]
+            found = self._pieces(symbols, timeframe, span, names, forming)
+            missing = _without(symbols, found)
             if not missing:
-                return panel_of(symbols, cast(list[Pieces], kept), names)
+                return panel_of(symbols, cast(list[Pieces], found), names)
             read = iter(batch_by_batch(map(cold, missing)))
             return [
                 (symbol, next(read) if each is None else table_of(each, names))
-                for symbol, each in zip(symbols, kept, strict=True)
+                for symbol, each in zip(symbols, found, strict=True)
             ]
 
         return self.renames.between(read) if len(symbols) > 1 else read()
@@ -422,24 +422,16 @@ class Bars(BarCollection):
         span: TimeRange,
         names: Names,
         forming: Forming | None,
-    ) -> list[Pieces | None] | None:
-        """Return what `_kept_bars` does; of many series also what a first look at them finds.
-
-        None if nothing is found.
-        """
-        found: list[Pieces | None] | None = None
+    ) -> list[Pieces | None]:
+        """Return what `_kept_bars` does, and what a first look finds at many that are not kept."""
+        found: list[Pieces | None] = [None] * len(symbols)
         if self._decoded.has_some(symbols, timeframe):
             found = self._kept_bars(symbols, timeframe, span, names, forming)
-        if len(symbols) < MANY or (found is not None and None not in found):
+        if found.count(None) < MANY:
             return found
-        found = found or [None] * len(symbols)
-        places = [place for place, each in enumerate(found) if each is None]
-        new = [symbols[place] for place in places]
-        look = FirstLook(self._decoded, self._disk, self._path)
-        given = self._kept_bars(new, timeframe, span, names, forming, look.pieces)
-        for place, each in zip(places, given, strict=True):
-            found[place] = each
-        return found
+        look, new = FirstLook(self._decoded, self._disk, self._path), _without(symbols, found)
+        given = iter(self._kept_bars(new, timeframe, span, names, forming, look.pieces))
+        return [next(given) if each is None else each for each in found]
 
     def _kept_bars(
         self,
@@ -807,6 +799,11 @@ class Bars(BarCollection):
         if metadata is None:
             raise StorageError(f"{folder}: its files vanished while they were read", folder)
         return metadata
+
+
+def _without(symbols: list[str], found: list[Pieces | None]) -> list[str]:
+    """Return the symbols of which nothing was found."""
+    return [symbol for symbol, each in zip(symbols, found, strict=True) if each is None]
 
 
 @lru_cache(maxsize=32_768)

@@ -20,6 +20,8 @@ from functools import cache, lru_cache
 
 import pyarrow as pa
 
+from storecore.bars.table import buffer_of
+
 _VALUE = 8  # bytes
 _PLAIN, _BYTE_STREAM_SPLIT = b"\x00", b"\x12"  # 0 and 9, as numbers are stored
 _ENCODINGS = (_PLAIN, _BYTE_STREAM_SPLIT)
@@ -130,5 +132,6 @@ def learned_dates(chunk: memoryview, dates: pa.ChunkedArray) -> pa.Array:
     """Remember the dates of a chunk; return them in memory of their own."""
     if len(_dates) >= _MOST_DATES:
         _dates.clear()
-    found = _dates[bytes(chunk)] = pa.concat_arrays([*dates.chunks, dates.chunk(0)[:0]])
+    own = pa.py_buffer(buffer_of(dates, "q").tobytes())
+    found = _dates[bytes(chunk)] = pa.Array.from_buffers(dates.type, len(dates), [None, own])
     return found
