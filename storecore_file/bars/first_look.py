@@ -30,6 +30,7 @@ from storecore_file.fs.handles import OpenFile
 MANY = 16  # series: what is decoded of fewer takes little memory, and is soon asked for again
 _MOST = 1_280  # rows of a row group: more are kept as soon as they are copied
 _VALUE = 8  # bytes
+_Cut = tuple[int, bytes]
 Looked = list[tuple[Partition, Flushed]]
 
 
@@ -94,7 +95,7 @@ class FirstLook:
         self._disk = disk
         self._folder_of = folder_of
         self._memory = bytearray()
-        self._dates: dict[bytes, Dates] = {}
+        self._cuts: dict[bytes, _Cut | None] = {}
         self._is_long = False
 
     def pieces(
@@ -158,21 +159,28 @@ class FirstLook:
         _, first, last = bars.metadata.groups[number]
         if not asked.overlaps(first, last):
             return None
-        dates = self._dates_of(*bars.dates(number, asked.names))
-        _, _, start, rows = dates.cut(asked.span.first, asked.span.last)
-        if not rows:
+        cut = self._cut(asked, bars, number)
+        if cut is None:
+            raise _OtherwiseError
+        start, dates = cut
+        if not dates:
             return None
+        rows = len(dates) // _VALUE
         others = bars.copied(number, asked.names, start, rows)
         if others is None:
             raise _OtherwiseError
-        memory = (dates.instants[start : start + rows].tobytes(), *others)
+        memory = (dates, *others)
         return Piece(memory, Copied(memory, asked.names), 0, rows)
 
-    def _dates_of(self, stored: bytes, decode: Callable[[], pa.Array]) -> Dates:
-        dates = self._dates.get(stored)
-        if dates is None:
-            dates = self._dates[stored] = Dates(decode())
-        return dates
+    def _cut(self, asked: _Question, bars: PartitionFile, number: int) -> _Cut | None:
+        """Return how many dates of a row group are before the range, and those in it, by bytes.
+
+        Many series have the same dates.
+        """
+        stored = bytes(bars.date_chunk(number, asked.names))
+        if stored not in self._cuts:
+            self._cuts[stored] = bars.dates_between(number, asked.span.first, asked.span.last)
+        return self._cuts[stored]
 
 
 def _has_many(group: Group, span: TimeRange) -> bool:

@@ -24,15 +24,20 @@ from storecore.bars.table import buffer_of
 
 _VALUE = 8  # bytes
 _PLAIN, _BYTE_STREAM_SPLIT = b"\x00", b"\x12"  # 0 and 9, as numbers are stored
+_DIFFERENCES = b"\x0a"  # 5
 _ENCODINGS = (_PLAIN, _BYTE_STREAM_SPLIT)
 _IS_LITTLE = sys.byteorder == "little"  # as values are stored
 _MOST_DATES = 256  # chunks, of up to 20 KB decoded
 _NUMBER = rb"\x15([\x80-\xff]{0,4}[\x00-\x7f])"
-_HEADER = re.compile(
+_BEGIN = (
     rb"\x15\x00"  # a page of data,
     + _NUMBER * 2  # its bytes as decoded and as stored,
     + rb"(?:\x15[\x80-\xff]{0,4}[\x00-\x7f]\x1c|\x2c)"  # a checksum or none,
     + _NUMBER * 2  # its values, their encoding,
+)
+_DATES = re.compile(_BEGIN, re.DOTALL)  # statistics follow, which need not be read
+_HEADER = re.compile(
+    _BEGIN
     + rb"\x15[\x00-\x7f]\x15[\x00-\x7f]"  # those of levels, of which there are none,
     + rb"(?:\x1c\x00)?\x00\x00",  # no statistics, and nothing else
     re.DOTALL,
@@ -82,6 +87,22 @@ def _page(chunk: memoryview, rows: int) -> tuple[pa.Buffer, bool] | None:
         return _lz4().decompress(page, rows * _VALUE), encoding == _BYTE_STREAM_SPLIT
     except OSError:  # compressed in another way
         return None
+
+
+def differences(chunk: memoryview, rows: int) -> bytes | None:
+    """Return a page of dates, stored by their differences; None if a chunk is not one of these."""
+    header = _DATES.match(chunk[:_LONGEST])
+    if header is None:
+        return None
+    size, stored, count, encoding = header.groups()
+    start = len(chunk) - _number(stored)  # the page is the last thing in its chunk
+    if start < header.end() or (count,) != _numbers(rows) or encoding != _DIFFERENCES:
+        return None
+    try:
+        page: bytes = _lz4().decompress(chunk[start:], _number(size), asbytes=True)
+    except OSError:  # compressed in another way
+        return None
+    return page
 
 
 @cache

@@ -54,7 +54,14 @@ from storecore.bars.table import (
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
 from storecore.values.times import to_datetime
-from storecore_file.bars.pages import known_dates, learned_dates, some_values, values
+from storecore_file.bars.date_pages import between as between_dates
+from storecore_file.bars.pages import (
+    differences,
+    known_dates,
+    learned_dates,
+    some_values,
+    values,
+)
 from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.recorded import Recorded
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
@@ -487,18 +494,27 @@ class PartitionFile:
         """Return whether the bars have the seven columns alone, all of them in floats."""
         return self.metadata.columns is None and not self.metadata.exact
 
-    def dates(self, group: int, names: tuple[str, ...]) -> tuple[bytes, Callable[[], pa.Array]]:
-        """Read and check some columns of a row group; return its dates, stored and to be decoded.
-
-        The same bytes are the same dates.
-        """
+    def date_chunk(self, group: int, names: tuple[str, ...]) -> memoryview:
+        """Read and check some columns of a row group, and return its dates as they are stored."""
         self._prove([group], self._numbers(names))
-        return bytes(self._chunk(group, _DATE)), partial(self._dates_in, group)
+        return self._chunk(group, _DATE)
+
+    def dates_between(self, group: int, first: int, last: int) -> tuple[int, bytes] | None:
+        """Return how many dates that `date_chunk` has read are before a range, and those in it.
+
+        None if they are not stored as `pages` decodes them.
+        """
+        with decode_errors(self._file.path, "file of bars"):
+            page = differences(self._chunk(group, _DATE), self.metadata.groups[group].rows)
+            if page is None:
+                return None
+            start, dates = between_dates(page, first, last)
+            return start, dates.tobytes()
 
     def copied(
         self, group: int, names: tuple[str, ...], start: int, rows: int
     ) -> tuple[bytes, ...] | None:
-        """Return the bytes of rows of columns that `dates` has read, without the dates.
+        """Return the bytes of rows of columns that `date_chunk` has read, without the dates.
 
         None if a column is not as `pages` decodes it.
         """
@@ -618,10 +634,6 @@ class PartitionFile:
         """Return whether volumes may be null: the page of a few says so in as many bytes."""
         is_required = self._footer.find(_REQUIRED, 0, _SCHEMA_END) >= 0
         return self.metadata.version >= WITH_FURTHER and not is_required
-
-    def _dates_in(self, group: int) -> pa.Array:
-        with decode_errors(self._file.path, "file of bars"):
-            return self._dates([group])[0]
 
     def _dates(self, groups: list[int]) -> list[pa.Array]:
         """Return the dates of some row groups."""

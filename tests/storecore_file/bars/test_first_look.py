@@ -212,15 +212,16 @@ def write_late(store, symbol):
 def write_by_another(store, symbol):
     """Write the partition of a series in the encodings of another writer."""
     (path,) = (store._bars._folder / symbol).glob("*.parquet")
-    real = partition.pq.write_table
+    real, codecs = partition.pq.write_table, dict.fromkeys(partition.SCHEMA.names, "lz4")
+    codecs["close"] = "zstd"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             partition.pq,
             "write_table",
-            lambda *given, **options: real(*given, **(options | {"compression": "zstd"})),
+            lambda *given, **options: real(*given, **(options | {"compression": codecs})),
         )
         store.write_bars(symbol, bars(symbol, 300, 10))
-    assert pq.ParquetFile(path).metadata.row_group(0).column(3).compression == "ZSTD"
+    assert pq.ParquetFile(path).metadata.row_group(0).column(5).compression == "ZSTD"
 
 
 def write_overlap(store, symbol):
@@ -363,15 +364,31 @@ def test_what_changes_after_the_first_question_is_seen(filled):
 
 
 def test_dates_that_series_share_are_decoded_once(long, monkeypatch):
-    decoded, real = [], PartitionFile._dates
+    decoded, real = [], PartitionFile.dates_between
 
-    def dates(self, groups):
-        decoded.append(groups)
-        return real(self, groups)
+    def between(self, *given):
+        decoded.append(given)
+        return real(self, *given)
 
-    monkeypatch.setattr(PartitionFile, "_dates", dates)
+    monkeypatch.setattr(PartitionFile, "dates_between", between)
     first(long, day(5), day(9))
     assert len(decoded) == 1
+
+
+def test_series_that_begin_on_different_days_have_dates_of_their_own(base):
+    with FileDataStore(base, durability="os") as store:
+        for number, each in enumerate(SYMBOLS):
+            store.write_bars(each, bars(each, 7 * number, 300))
+        settle()
+    for bounds in ((day(50), day(90)), (day(299), day(299)), (day(0), day(7))):
+        assert first(base, *bounds).equals(one_by_one(base, *bounds))
+
+
+@pytest.mark.parametrize("page", [None, b"\xff"])
+def test_dates_that_are_stored_otherwise_are_found(filled, monkeypatch, page):
+    expected = one_by_one(filled, day(5), day(9))
+    monkeypatch.setattr(partition, "differences", lambda *given: page)
+    assert first(filled, day(5), day(9)).equals(expected)
 
 
 def test_threads_that_ask_at_once_are_answered_alike(filled):
