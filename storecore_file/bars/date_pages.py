@@ -22,7 +22,7 @@ def between(page: bytes, first: int, last: int) -> tuple[int, array[int]]:
     """Return how many dates of a page, which ascend, are before a range, and those in it."""
     (block, number, rows, date), at = _numbers(page, 0, 4)
     size, date, left = block // number, _signed(date), rows - 1
-    start, found = int(date < first), array("q", [date] if first <= date <= last else [])
+    start, found = int(date < first), [date] if first <= date <= last else []
     while left > 0 and date <= last:
         (least,), widths = _numbers(page, at, 1)
         least, at = _signed(least), widths + number
@@ -32,15 +32,15 @@ def between(page: bytes, first: int, last: int) -> tuple[int, array[int]]:
             if end < first:
                 start, date = start + size, end
             else:
-                above = _unpacked(packed, size)[:left]
-                dates = [*accumulate([least + each for each in above], initial=date)][1:]
-                low, high = bisect_left(dates, first), bisect_right(dates, last)
-                start, date = start + low, dates[-1]
-                found.extend(dates[low:high])
+                since, count = _since(packed, size, least), min(left, size)
+                low = bisect_left(since, first - date, 0, count)
+                high = bisect_right(since, last - date, low, count)
+                found += [date + each for each in since[low:high]]
+                start, date = start + low, date + since[count - 1]
             left -= size
             if left <= 0 or date > last:  # what a block lacks at the end of a page is not stored
                 break
-    return start, found
+    return start, array("q", found)
 
 
 def _numbers(page: bytes, at: int, count: int) -> tuple[list[int], int]:
@@ -83,7 +83,12 @@ def _every_other(width: int, size: int) -> int:
 
 
 @lru_cache(maxsize=2_048)
-def _unpacked(packed: bytes, size: int) -> tuple[int, ...]:
+def _since(packed: bytes, size: int, least: int) -> tuple[int, ...]:
+    """Return how long after the date before a miniblock each of its dates is."""
+    return tuple(accumulate([least + each for each in _unpacked(packed, size)]))
+
+
+def _unpacked(packed: bytes, size: int) -> list[int]:
     number, width = int.from_bytes(packed, "little"), len(packed) * 8 // size
     mask = (1 << width) - 1
-    return tuple([number >> width * place & mask for place in range(size)])
+    return [number >> width * place & mask for place in range(size)]
