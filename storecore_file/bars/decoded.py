@@ -56,6 +56,7 @@ _ENTRY, _GROUP, _SPAN, _NAME = 2_048, 1_536, 160, 256  # bytes, beside those of 
 _SMALL = 4_096
 Flushed = dict[str, int]
 _VALUE = 8  # bytes
+_NO_STATE = (-1, -1, -1, -1, -1)  # of no file or folder
 _SEVEN = frozenset(SERIES.names)
 _MOST_CHOICES = 8  # of columns
 _Names = tuple[str, ...]
@@ -489,10 +490,8 @@ class Decoded:
         if key in self._folders:
             return None
         listed = _listed(folder, disk)
-        if listed is None:
-            return None
-        self._keep(self._folders, key, listed)
-        return listed.partitions
+        self._keep(self._folders, key, listed or _Folder(folder, _NO_STATE, []))
+        return None if listed is None else listed.partitions
 
     def bars_in(self, file: OpenFile) -> PartitionFile:
         """Return the partition in an open file. A small one is kept decoded, by its bytes."""

@@ -18,6 +18,7 @@ from storecore import PriceBar
 from storecore.errors import CorruptData, StorageError
 from storecore_file import FileDataStore
 from storecore_file.bars import first_look, partition
+from storecore_file.bars.decoded import Decoded
 from storecore_file.bars.partition import PartitionFile
 from storecore_file.fs import disk
 from storecore_file.fs.handles import OpenFile
@@ -265,6 +266,27 @@ def test_a_column_that_only_some_series_have_is_found_at_first(filled):
     settle()
     found = first(filled, day(310), day(310))
     assert found["trades"].to_pylist() == [4]
+
+
+def test_a_series_that_cannot_be_looked_at_is_not_tried_again(filled, monkeypatch):
+    with FileDataStore(filled, durability="os") as store:
+        write_further(store, "S07")
+    settle()
+    tried, real = [], Decoded.first_listed
+
+    def first_listed(self, key, *given):
+        found = real(self, key, *given)
+        tried.append((key[0], found is not None))
+        return found
+
+    with FileDataStore(filled, create=False) as store:
+        store.read_bar_table([*SYMBOLS, "NONE"], day(5), day(9))
+        monkeypatch.setattr(Decoded, "first_listed", first_listed)
+        listings = []
+        monkeypatch.setattr(disk.Disk, "listing", lambda self, folder: listings.append(folder))
+        store.read_bar_table(["S07", *(f"NONE{number}" for number in range(20))], day(5), day(9))
+    assert tried[-1] == ("S07", False)
+    assert [each.endswith("S07") for each in listings].count(True) == 1  # by the read itself
 
 
 @pytest.mark.parametrize("name", ["S00", "S07"])
