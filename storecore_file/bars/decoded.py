@@ -232,10 +232,7 @@ class DecodedPartition(NamedTuple):
         self, first: int, last: int, columns: Collection[str] | None, forming: Forming
     ) -> Callable[[], pa.Table]:
         """Return a function that returns what a view shows of a range. Raises `NotKeptError`."""
-        load = self.load(first, last, columns)
-        if last > forming.ended:
-            self.rows_until(forming.ended)  # now: what is missing has to be read before
-        return known(self, load, last, forming)
+        return known(self, self.load(first, last, columns), last, forming)
 
     def recorded(self) -> Recorded:
         """Return when its rows were recorded. Raises `NotKeptError`."""

@@ -366,6 +366,8 @@ def known(
     if last <= forming.ended or not groups or groups[-1].last <= forming.ended:
         return load
     recorded = file.recorded()
+    reaches_end = groups[-1].last <= last
+    until = file.metadata.rows if reaches_end else file.rows_until(forming.ended)  # of an open file
 
     def decode() -> pa.Table:
         table = load()
@@ -373,8 +375,7 @@ def known(
         if ended == len(table):
             return table
         late = len(table) - ended
-        reaches_end = groups[-1].last <= last
-        start = file.metadata.rows - late if reaches_end else file.rows_until(forming.ended)
+        start = until - late if reaches_end else until
         found = recorded.between(start, start + late)
         rows = [row for row, at in enumerate(found, ended) if 0 < at <= forming.at]
         if len(rows) == len(found):
