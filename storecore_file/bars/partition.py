@@ -55,7 +55,14 @@ from storecore.bars.table import (
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
 from storecore.values.times import to_datetime
-from storecore_file.bars.pages import known_dates, learned_dates, values
+from storecore_file.bars.date_pages import between as between_dates
+from storecore_file.bars.pages import (
+    differences,
+    known_dates,
+    learned_dates,
+    some_values,
+    values,
+)
 from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.recorded import Recorded
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
@@ -353,6 +360,8 @@ def known(
     if last <= forming.ended or not groups or groups[-1].last <= forming.ended:
         return load
     recorded = file.recorded()
+    reaches_end = groups[-1].last <= last
+    until = file.metadata.rows if reaches_end else file.rows_until(forming.ended)  # of an open file
 
     def decode() -> pa.Table:
         table = load()
@@ -360,8 +369,7 @@ def known(
         if ended == len(table):
             return table
         late = len(table) - ended
-        reaches_end = groups[-1].last <= last
-        start = file.metadata.rows - late if reaches_end else file.rows_until(forming.ended)
+        start = until - late if reaches_end else until
         found = recorded.between(start, start + late)
         rows = [row for row, at in enumerate(found, ended) if 0 < at <= forming.at]
         if len(rows) == len(found):
@@ -378,13 +386,19 @@ class PartitionFile:
     Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
-    def __init__(self, file: Source) -> None:
-        """Read the end of a file, or all of a small one."""
+    def __init__(self, file: Source, memory: bytearray | None = None) -> None:
+        """Read the end of a file, or all of a small one.
+
+        `memory` is what is read into, if nothing of it is to stay: it has at least as many bytes.
+        """
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
         self._recorded: Recorded | None = None
         with decode_errors(file.path, "file of bars"):
-            self._buffer = pa.allocate_buffer(file.size)
+            if memory is None:
+                self._buffer = pa.allocate_buffer(file.size)
+            else:
+                self._buffer = pa.py_buffer(memoryview(memory)[: file.size])
             self._view = memoryview(self._buffer).cast("B")
             self._read_from = file.size
             self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
@@ -470,6 +484,46 @@ class PartitionFile:
         The function that is returned decodes it, as that of `load` does.
         """
         return known(self, self.load(first, last, columns), last, forming)
+
+    def is_plain(self) -> bool:
+        """Return whether the bars have the seven columns alone, all of them in floats."""
+        return self.metadata.columns is None and not self.metadata.exact
+
+    def date_chunk(self, group: int, names: tuple[str, ...]) -> memoryview:
+        """Read and check some columns of a row group, and return its dates as they are stored."""
+        self._prove([group], self._numbers(names))
+        return self._chunk(group, _DATE)
+
+    def dates_between(self, group: int, first: int, last: int) -> tuple[int, bytes] | None:
+        """Return how many dates that `date_chunk` has read are before a range, and those in it.
+
+        None if they are not stored as `pages` decodes them.
+        """
+        with decode_errors(self._file.path, "file of bars"):
+            page = differences(self._chunk(group, _DATE), self.metadata.groups[group].rows)
+            if page is None:
+                return None
+            start, dates = between_dates(page, first, last)
+            return start, dates.tobytes()
+
+    def copied(
+        self, group: int, names: tuple[str, ...], start: int, rows: int
+    ) -> tuple[bytes, ...] | None:
+        """Return the bytes of rows of columns that `date_chunk` has read, without the dates.
+
+        None if a column is not as `pages` decodes it.
+        """
+        if "volume" in names and self._may_lack_volumes():
+            return None
+        whole = self.metadata.groups[group].rows
+        found = list[bytes]()
+        with decode_errors(self._file.path, "file of bars"):
+            for number in self._numbers(names)[1:]:
+                some = some_values(self._chunk(group, number), whole, start, rows)
+                if some is None:
+                    return None
+                found.append(some)
+        return tuple(found)
 
     def rows_until(self, last: int) -> int:
         """Return how many bars of the whole partition are dated not after an instant in it."""
