@@ -132,9 +132,9 @@ def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
 def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None:
     """Called after a write has succeeded.
 
-    The hook runs in the thread that wrote, which waits for it. Work of more than a few microseconds
-    belongs in a queue that a thread of the observer reads. Writes of that thread are reported like
-    any other. An exception is logged, and the write stays.
+    The hook runs in the thread that wrote, which waits for it. Work of more than some 50
+    microseconds belongs in a queue that a thread of the observer reads. Writes of that thread are
+    reported like any other. An exception is logged, and the write stays.
 
     `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` is the
     symbol, the event's type or the strategy's name; `count` is the number of records given. A batch

@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _PREFIX = "storecore-"
 _MOST = 50
 _FORM = (
-    f"expected at most {_MOST} small letters, digits and single - or _ between them, beginning "
+    f"expected at most {_MOST} lowercase letters, digits and single - or _ between them, beginning "
     "with a letter, as in 'duckdb'"
 )
 
