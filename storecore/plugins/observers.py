@@ -34,10 +34,17 @@ _loaded: Observers | None = None
 _loaded_with: tuple[Plugin, ...] = ()
 
 
-class Observers(NamedTuple):
-    """The installed observers, each in a pluggy manager of its own."""
+class Observer(NamedTuple):
+    """An observer in a pluggy manager of its own, and its description in the log."""
 
-    managers: tuple[pluggy.PluginManager, ...]
+    described: str
+    manager: pluggy.PluginManager
+
+
+class Observers(NamedTuple):
+    """The installed observers."""
+
+    all: tuple[Observer, ...]
 
     def notify(self, hook: str, **what: Any) -> None:
         """Call a hook of every observer; log exceptions and go on.
@@ -48,8 +55,8 @@ class Observers(NamedTuple):
             return
         _in_hook.now = True
         try:
-            for manager in self.managers:
-                _call(manager, hook, what)
+            for observer in self.all:
+                _call(observer, hook, what)
         finally:
             _in_hook.now = False
 
@@ -79,32 +86,36 @@ class _InHook(threading.local):
 _in_hook = _InHook()
 
 
+def is_in_hook() -> bool:
+    """Return whether the current thread runs a hook, so that no observer is called."""
+    return _in_hook.now
+
+
 _Failures = defaultdict[tuple[str, type[BaseException]], Iterator[int]]
 _failures: WeakKeyDictionary[pluggy.PluginManager, _Failures] = WeakKeyDictionary()
 
 
-def _report(manager: pluggy.PluginManager, hook: str, error: BaseException) -> None:
+def _report(observer: Observer, hook: str, error: BaseException) -> None:
     """Log the first error of a type in full, and then the count at 10, 100, 1000 and so on.
 
     A server that is down makes the hook fail at each write.
     """
-    names = ", ".join(name for name, _ in manager.list_name_plugin())
-    of_observer = _failures.setdefault(manager, defaultdict(lambda: itertools.count(1)))
+    of_observer = _failures.setdefault(observer.manager, defaultdict(lambda: itertools.count(1)))
     count = next(of_observer[hook, type(error)])
     if count == 1:
-        _log.exception("observer %s failed in %s; the store goes on", names, hook)
+        _log.exception("%s failed in %s; the store goes on", observer.described, hook)
     elif str(count).strip("0") == "1":
         kind = type(error).__name__
-        _log.error("observer %s failed in %s %d times with %s", names, hook, count, kind)
+        _log.error("%s failed in %s %d times with %s", observer.described, hook, count, kind)
 
 
-def _call(manager: pluggy.PluginManager, hook: str, what: dict[str, Any]) -> None:
+def _call(observer: Observer, hook: str, what: dict[str, Any]) -> None:
     try:
-        getattr(manager.hook, hook)(**what)
+        getattr(observer.manager.hook, hook)(**what)
     except BaseException as error:
         if is_from_program(error):
             raise
-        _report(manager, hook, error)
+        _report(observer, hook, error)
 
 
 def load_observers() -> Observers:
@@ -158,12 +169,12 @@ def are_on() -> bool:
     return value.lower() in _ON
 
 
-def _load() -> Iterable[pluggy.PluginManager]:
+def _load() -> Iterable[Observer]:
     """Yield the plugins with a hook for stores; those with formats of files observe nothing."""
     for plugin in find(OBSERVERS):
         try:
             manager = load_plugin(plugin)
             if _hooks(plugin, manager) != [FORMATS]:
-                yield manager
+                yield Observer(plugin.described, manager)
         except PluginError as error:
             _log.error("%s is left out: %s", plugin.described, error, exc_info=error.__cause__)

@@ -81,14 +81,18 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
 
     def resolved(self, config: Any) -> ResolvedSpec:
         """Return the spec for a config, with its capabilities and promises as sets."""
+        return self.resolved_as(_names(self.capabilities, config), _names(self.promises, config))
+
+    def resolved_as(self, capabilities: frozenset[str], promises: frozenset[str]) -> ResolvedSpec:
+        """Return the spec with these capabilities and promises."""
         return ResolvedSpec(
             name=self.name,
             config=self.config,
             open=self.open,
             open_existing=self.open_existing,
             api=self.api,
-            capabilities=_names(self.capabilities, config),
-            promises=_names(self.promises, config),
+            capabilities=capabilities,
+            promises=promises,
             optional=self.optional,
             init=self.init,
             remove=self.remove,
