@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -27,11 +28,11 @@ from storecore.values.fork import reset_after_fork
 from storecore.values.logger import log as _log
 
 SWITCH = "STORECORE_OBSERVERS"
-"""The environment variable that turns observers off in a process."""
+"""The environment variable that turns observers off in a process, all or those it names."""
 _ON, _OFF = ("", "on", "1", "true", "yes"), ("off", "0", "false", "no")
 _lock = threading.RLock()
 _loaded: Observers | None = None
-_loaded_with: tuple[Plugin, ...] = ()
+_loaded_with: tuple[object, ...] = ()
 
 
 class Observer(NamedTuple):
@@ -126,15 +127,16 @@ def load_observers() -> Observers:
     Raises `ConfigError` if `STORECORE_OBSERVERS` has an unknown value.
     """
     global _loaded, _loaded_with
-    if not are_on():
+    off = switched_off()
+    if off is None:
         return Observers(())
     with _lock:
-        own = registered(OBSERVERS)
-        if _loaded is None or _loaded_with != own:
-            _loaded_with = own
+        chosen = registered(OBSERVERS), off
+        if _loaded is None or _loaded_with != chosen:
+            _loaded_with = chosen
             _loaded = Observers(())  # an observer may open a store at its import
             try:
-                _loaded = Observers(tuple(_load()))
+                _loaded = Observers(tuple(_load(off)))
             except BaseException:  # from the user, during an import: load them again next time
                 _loaded = None
                 raise
@@ -161,17 +163,34 @@ def _hooks(plugin: Plugin, manager: pluggy.PluginManager) -> list[str]:
 
 def are_on() -> bool:
     """Return whether observers are on. Raises `ConfigError` for an unknown value."""
+    return switched_off() is not None
+
+
+def switched_off() -> frozenset[str] | None:
+    """Return the names of the observers that are left out; None if all are off.
+
+    Raises `ConfigError` for an unknown value.
+    """
     value = os.environ.get(SWITCH, "")
-    if value.lower() not in (*_ON, *_OFF):
-        raise ConfigError(
-            f"{SWITCH}={shown(value)}: expected one of {', '.join(filter(None, (*_ON, *_OFF)))}"
-        )
-    return value.lower() in _ON
+    if value.lower() in _ON:
+        return frozenset()
+    if value.lower() in _OFF:
+        return None
+    names = [each.strip() for each in value.split(",")]
+    if all(re.fullmatch("-.+", each) for each in names):
+        return frozenset(each[1:] for each in names)
+    words = ", ".join(filter(None, (*_ON, *_OFF)))
+    raise ConfigError(
+        f"{SWITCH}={shown(value)}: expected one of {words}, or the names of observers to leave "
+        "out, as in -prometheus,-printer"
+    )
 
 
-def _load() -> Iterable[Observer]:
+def _load(off: frozenset[str]) -> Iterable[Observer]:
     """Yield the plugins with a hook for stores; those with formats of files observe nothing."""
     for plugin in find(OBSERVERS):
+        if plugin.name in off:
+            continue
         try:
             manager = load_plugin(plugin)
             if _hooks(plugin, manager) != [FORMATS]:

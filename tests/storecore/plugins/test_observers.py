@@ -858,10 +858,57 @@ def test_observers_are_on_where_the_environment_says_so(calls, monkeypatch, word
 
 
 @pytest.mark.usefixtures("site")
-def test_another_word_in_the_environment_is_refused(monkeypatch):
-    monkeypatch.setenv("STORECORE_OBSERVERS", "perhaps")
-    with pytest.raises(ConfigError, match=r"^STORECORE_OBSERVERS='perhaps': expected one of on, 1"):
+@pytest.mark.parametrize("word", ["perhaps", "-", "-a,", "-a,b", "off,-a"])
+def test_another_word_in_the_environment_is_refused(monkeypatch, word):
+    monkeypatch.setenv("STORECORE_OBSERVERS", word)
+    said = rf"^STORECORE_OBSERVERS='{word}': expected one of on, 1.* leave out, as in -prometheus,"
+    with pytest.raises(ConfigError, match=said):
         open_store("memory")
+
+
+@pytest.mark.parametrize("word", ["-bad", "-other, -bad"])
+def test_observers_that_the_environment_names_are_left_out(site, monkeypatch, calls, word, caplog):
+    site.install("acme-bad", modules={"acme_bad": "1 / 0"}, plugins={"bad": "acme_bad"})
+    monkeypatch.setenv("STORECORE_OBSERVERS", word)
+    open_store("memory")
+    assert ("acme_bad" in sys.modules, calls, caplog.messages) == (
+        False,
+        [("opened", "memory")],
+        [],
+    )
+    monkeypatch.setenv("STORECORE_OBSERVERS", f"{word},-watch")
+    assert type(open_store("memory")) is MemoryDataStore
+
+
+@pytest.mark.parametrize("given", ["off", "", 0, 1, None, ["watch"]])
+@pytest.mark.parametrize("name", ["observers", "create"])
+def test_an_argument_that_is_no_bool_is_refused(calls, name, given):
+    said = f"^open_store: {name}: expected True or False, got {type(given).__name__}"
+    with pytest.raises(ConfigError, match=said):
+        open_store("memory", **{name: given})
+    assert calls == []
+
+
+def test_a_value_that_names_observers_is_refused_with_the_place_for_names():
+    with pytest.raises(
+        ConfigError, match="name them in the environment: STORECORE_OBSERVERS=-NAME"
+    ):
+        open_store("memory", observers="prometheus")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (
+            "observers",
+            r"unknown option; .* are switched off by open_store\(…, observers=False\), or",
+        ),
+        ("create", r"unknown option; .* argument of open_store: open_store\(…, create=False\)"),
+    ],
+)
+def test_an_argument_of_open_store_in_a_config_says_where_it_goes(option, said):
+    with pytest.raises(ConfigError, match=said):
+        open_store({"backend": "memory", option: False})
 
 
 @pytest.mark.usefixtures("calls")
