@@ -124,7 +124,7 @@ def _print_observers() -> None:
         rows = [list(map(printable, each)) for each in _observers()]
     if rows:
         off = "" if are_on() else f" (off: see {SWITCH})"
-        console().print(f"\nObservers, called for every store that is opened and written{off}:")
+        console().print(f"\nObservers, called for every store that is opened or written to{off}:")
         console().print(table(_OBSERVER_HEADINGS, rows, right=()))
 
 
@@ -189,7 +189,7 @@ def _raise_unknown(choice: StoreChoice) -> NoReturn:
 
 
 def _harms(plugins: list[Plugin]) -> Iterator[Check]:
-    """Import plugins and yield what they do to others: it must be before anything imports them."""
+    """Import plugins and yield what they do to others. Call it before anything imports them."""
     own = plugins[0].distribution if plugins else ""
     taken = ", ".join(each.described for each in plugins if each.distribution != own)
     yield Check("no other plugin has its name", f"{taken} has it too" if taken else "")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any, NamedTuple, Self
 
-from storecore.audit.transfer import strategies_of
+from storecore.audit.transfer import loggers_of
 from storecore.errors import StoreError
 from storecore.plugins.discovery import load_spec
 from storecore.plugins.observers import Observers, is_in_hook, load_observers
@@ -112,11 +112,8 @@ class Observed(Wrapper):
             given[name], seen[name] = _recorded(given[name])
         result = super()._write(method, bound.args[1:], bound.kwargs)
         given.update(seen)
-        for key, count in _counts(declared, given, result).items():
+        for kind, key, count in _reported(declared, given, result):
             if count:
-                kind = declared.notify.format_map(given)
-                if _is_of_run(declared, given, key):  # no observer takes a backtest for trading
-                    kind = f"run_{kind}"
                 self._observers.notify(
                     "storecore_written", store=self, kind=kind, key=key, count=count
                 )
@@ -158,6 +155,22 @@ def _recording(batch: Iterable[Any], seen: list[Any]) -> Iterator[Any]:
         yield each
 
 
+def _reported(
+    method: Method, given: Mapping[str, Any], result: Any
+) -> Iterator[tuple[str, str, int]]:
+    """Yield kind, key and number of what was written. Observers see which is of a backtest."""
+    if method.batch == "lines":
+        counts: Mapping[tuple[str, bool], int] = loggers_of(given[method.batch])
+    else:
+        counts = {
+            (key, _is_of_run(method, given, key)): count
+            for key, count in _counts(method, given, result).items()
+        }
+    kind = method.notify.format_map(given)
+    for (key, is_of_run), count in counts.items():
+        yield f"run_{kind}" if is_of_run else kind, key, count
+
+
 def _counts(method: Method, given: Mapping[str, Any], result: Any) -> Mapping[str, int]:
     """Return the number of written records by key."""
     if not method.notify:
@@ -173,8 +186,6 @@ def _counts(method: Method, given: Mapping[str, Any], result: Any) -> Mapping[st
     batch = given[method.batch]
     if method.batch == "table":
         return bars_by_symbol(batch)
-    if method.batch == "lines":
-        return strategies_of(batch)
     return Counter(getattr(each, method.each) for each in batch)
 
 

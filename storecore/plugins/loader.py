@@ -67,7 +67,9 @@ def _check_runs(name: str, hook: pluggy.HookImpl) -> None:
             f"{_place(function)}: {name} is async, and nothing awaits it; write a plain function"
         )
     if inspect.isgeneratorfunction(function) and not (hook.wrapper or hook.hookwrapper):
-        raise PluginError(f"{_place(function)}: {name} has a yield, so a call does not run it")
+        raise PluginError(
+            f"{_place(function)}: {name} has a yield, and nothing runs it; write a plain function"
+        )
 
 
 def _import(plugin: Plugin) -> object:

@@ -63,10 +63,10 @@ class Observers(NamedTuple):
 
 
 class _Loading:
-    """What a forked child has of a thread that loads the observers: none of it."""
+    """Resets the loading in a forked child, which lacks the thread that may be loading."""
 
     def after_fork(self) -> None:
-        """Forget what that thread has begun. The thread that forks may be loading them itself."""
+        """Forget what that thread has begun. If the forking thread is loading, it continues."""
         global _lock, _loaded
         if _lock.acquire(blocking=False):
             _lock.release()

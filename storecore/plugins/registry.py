@@ -24,7 +24,7 @@ _registered: tuple[Plugin, ...] = ()  # replaced as a whole, so readers need no 
 
 
 class _Registering:
-    """The lock, which no thread has in a forked child."""
+    """Replaces the lock in a forked child, which lacks the thread that may hold it."""
 
     def after_fork(self) -> None:
         global _lock

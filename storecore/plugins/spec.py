@@ -32,6 +32,7 @@ BACKENDS = "storecore.backends"
 OBSERVERS = "storecore.plugins"
 FORMATS = "storecore_import_formats"
 API_VERSION = 1
+"""The version of the plugin interface: the hooks and their parameters."""
 PROMISES = {
     "durable": "after a write has returned, its data survives kill -9",
     "shared": "several processes may open the same place at once, to read and to write",
@@ -39,13 +40,10 @@ PROMISES = {
     "forked": "an open store works in a forked child as in its parent",
     "pickled": "a pickled store is loaded, in this or another process, with the same place",
 }
-"""The promises that a spec may declare, each with what it says.
-
-They are durable, shared, sealed, forked and pickled.
-"""
+"""The promises that a spec may declare, by name: durable, shared, sealed, forked and pickled."""
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Marks a function of a plugin as the implementation of the hook of its name."""
+"""Marks a function of a plugin as a hook: the one with the name of the function."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 
 

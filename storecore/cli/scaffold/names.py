@@ -48,10 +48,10 @@ def checked_names(name: str) -> Names:
     if not (_NAME.fullmatch(name) and len(name) <= _MOST):
         raise ConfigError(f"NAME {shown(name)}: {_FORM}{_suggestion(name)}")
     if name.startswith(_PREFIX):
-        raise ConfigError(f"NAME {name!r}: the package is named {_PREFIX}NAME{_suggestion(name)}")
+        raise ConfigError(f"NAME {name!r}: omit {_PREFIX}, which is added{_suggestion(name)}")
     if name in KNOWN_PACKAGES:
         raise ConfigError(
-            f"NAME {name!r}: a known backend has this name, of {KNOWN_PACKAGES[name]}; "
+            f"NAME {name!r}: a known backend of {KNOWN_PACKAGES[name]} has this name; "
             "choose another one"
         )
     for backend in storecore.backends():

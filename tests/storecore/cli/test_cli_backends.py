@@ -269,7 +269,7 @@ def test_an_observer_is_listed_with_its_package_its_health_and_its_hooks(cli, si
         "acme-watch", "2.1", modules={"acme_watch": OBSERVER}, plugins={"watch": "acme_watch"}
     )
     result = cli("backends")
-    assert "Observers, called for every store that is opened and written:" in result.stdout
+    assert "Observers, called for every store that is opened or written to:" in result.stdout
     row = row_of("watch", result)
     assert ("acme-watch 2.1" in row, "healthy" in row, "storecore_closed" in row) == (True,) * 3
 

@@ -155,7 +155,7 @@ def test_a_connection_string_is_no_folder_and_is_not_shown(cli):
         ("kv-", "did you mean 'kv'?"),
         ("../x", "did you mean 'x'?"),
         ("a" * 51, "at most 50"),
-        ("storecore-duckdb", "the package is named storecore-NAME (did you mean 'duckdb'?)"),
+        ("storecore-duckdb", "omit storecore-, which is added (did you mean 'duckdb'?)"),
         ("2db", "beginning with a letter"),
         ("", "NAME '': expected"),
         ("数", "NAME '数': expected"),
@@ -172,7 +172,7 @@ def test_a_name_that_cannot_be_mended_has_no_suggestion(refused):
 
 @pytest.mark.parametrize("name", ["file", "memory", "postgres", "routed"])
 def test_the_name_of_a_known_backend_is_refused(refused, name):
-    assert f"NAME {name!r}: a known backend has this name, of storecore" in refused(name)
+    assert f"NAME {name!r}: a known backend of storecore" in refused(name)
 
 
 def test_the_name_of_an_installed_backend_is_refused(refused, site):

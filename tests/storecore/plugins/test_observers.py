@@ -21,6 +21,7 @@ from storecore import (
     Action,
     ConfigError,
     DataStore,
+    Decision,
     InvalidData,
     StateVersion,
     StorageError,
@@ -398,6 +399,17 @@ def test_an_observer_is_notified_of_what_another_store_held_by_strategy(site, ca
         ]
 
 
+def test_copied_records_of_a_run_are_reported_as_those_of_a_run(store, calls):
+    with open_store("memory", observers=False) as source:
+        source.log_decision("value", Decision("AAPL", Action.BUY, 0.1, 0.5, "cheap"), run="bt-7")
+        source.log_decision("value", Decision("AAPL", Action.BUY, 0.1, 0.5, "cheap"))
+        logged = list(source.iter_audit("decisions"))
+    calls.clear()
+    for day, line in logged:
+        store.append_audit("decisions", day, [line])
+    assert calls == [("run_decisions", "value", 1), ("decisions", "value", 1)]
+
+
 def test_an_observer_is_told_how_many_bars_were_deleted(store, calls, bar):
     store.write_bars("AAPL", [bar(), bar(date=datetime(2026, 1, 6))])
     calls.clear()
@@ -489,7 +501,8 @@ def test_an_observer_that_raises_is_logged_and_the_others_are_reported(site, wri
         ),
         (
             WATCH + "    yield",
-            "acme_bad.py:14: storecore_closed has a yield, so a call does not run it",
+            "acme_bad.py:14: storecore_closed has a yield, and nothing runs it; write a plain "
+            "function",
         ),
         (
             WATCH.replace("@hookimpl", "@hookimpl(wrapper=True)", 1),
