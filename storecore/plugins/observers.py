@@ -187,13 +187,20 @@ def switched_off() -> frozenset[str] | None:
 
 
 def _load(off: frozenset[str]) -> Iterable[Observer]:
-    """Yield the plugins with a hook for stores; those with formats of files observe nothing."""
+    """Yield the plugins with a hook for stores; those with formats of files observe nothing.
+
+    An object that two entry points name, or that is registered and installed, is called once.
+    """
+    seen: list[object] = []
     for plugin in find(OBSERVERS):
         if plugin.name in off:
             continue
         try:
             manager = load_plugin(plugin)
-            if _hooks(plugin, manager) != [FORMATS]:
+            target = manager.get_plugin(plugin.name)
+            is_new = not any(target is each for each in seen)
+            seen.append(target)
+            if _hooks(plugin, manager) != [FORMATS] and is_new:
                 yield Observer(plugin.described, manager)
         except PluginError as error:
             _log.error("%s is left out: %s", plugin.described, error, exc_info=error.__cause__)

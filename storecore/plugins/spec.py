@@ -121,7 +121,7 @@ def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
 
 @hookspec
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
-    """Called after a store has been opened.
+    """Called after a store has been opened, or unpickled.
 
     `spec` has the capabilities and promises of this store as sets. `spec.name` is the name of the
     backend. Of a wrapper, such as "mirror", it is the wrapper's: the nested stores that it opens

@@ -617,6 +617,38 @@ def test_a_namesake_of_an_observer_is_reported_too(site):
     assert acme_one.calls == acme_two.calls == [("opened", "memory")]
 
 
+def test_observers_are_called_by_name_whatever_one_of_them_raises(site):
+    order = """
+from storecore import hookimpl
+import acme_order
+
+@hookimpl(tryfirst={first})
+def storecore_written():
+    acme_order.calls.append("{name}")
+    raise OSError
+"""
+    site.install("acme-order", modules={"acme_order": "calls = []"})
+    for name, first in (("b", False), ("c", True), ("a", False)):
+        source = order.format(name=name, first=first)
+        site.install(
+            f"acme-{name}", modules={f"acme_{name}": source}, plugins={name: f"acme_{name}"}
+        )
+    open_store("memory").write_event(records.event())
+    import acme_order
+
+    assert acme_order.calls == ["a", "b", "c"]
+
+
+def test_an_observer_that_two_entry_points_name_is_called_once(site):
+    both = {"watch": "acme_watch", "again": "acme_watch"}
+    site.install("acme-watch", modules={"acme_watch": WATCH}, plugins=both)
+    import acme_watch
+
+    with storecore.register(acme_watch):
+        open_store("memory")
+    assert acme_watch.calls == [("opened", "memory")]
+
+
 def test_a_watched_store_can_be_copied_like_the_store_itself(store):
     assert copy.copy(store).symbols() == store.symbols()
 
