@@ -59,6 +59,6 @@ def _has_interrupted(frame: FrameType) -> bool:
     So a handler is recognized that is of any other kind, or that has removed itself since.
     """
     names, rest, _, values = inspect.getargvalues(frame)
-    more = values.get(rest)
+    more = values.get(rest or "")
     given = [*map(values.get, names), *(more if isinstance(more, tuple) else ())]
     return any(type(one) is int and two is frame.f_back for one, two in pairwise(given))
