@@ -1,4 +1,4 @@
-"""What plugins print while a command loads them or opens a store."""
+"""What plugins print while a command loads them, opens a store or runs their hooks."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -77,9 +77,11 @@ def _check_switches(create: object, observers: object) -> None:
         )
 
 
-def opened(prepared: NestedStore) -> DataStore:
-    """Open a prepared store, with the installed observers."""
-    observers = load_observers()
+def opened(
+    prepared: NestedStore, around: Callable[[], AbstractContextManager[object]] = nullcontext
+) -> DataStore:
+    """Open a prepared store, with the installed observers, whose hooks run within `around()`."""
+    observers = load_observers()._replace(around=around)
     store = prepared.open()
     return observed(store, prepared.spec, prepared.capabilities_of(store), observers)
 

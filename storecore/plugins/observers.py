@@ -12,7 +12,8 @@ import os
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -43,9 +44,10 @@ class Observer(NamedTuple):
 
 
 class Observers(NamedTuple):
-    """The installed observers."""
+    """The installed observers. Their hooks run within `around()`."""
 
     all: tuple[Observer, ...]
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def notify(self, hook: str, **what: Any) -> None:
         """Call a hook of every observer; log exceptions and go on.
@@ -56,8 +58,9 @@ class Observers(NamedTuple):
             return
         _in_hook.now = True
         try:
-            for observer in self.all:
-                _call(observer, hook, what)
+            with self.around():
+                for observer in self.all:
+                    _call(observer, hook, what)
         finally:
             _in_hook.now = False
 

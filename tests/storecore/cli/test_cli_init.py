@@ -25,6 +25,11 @@ def storecore_backend():
 """
 
 
+def with_init(source):
+    """Return the source of a backend with another init."""
+    return re.sub(r"init=.*,", f"init={source},", BACKEND)
+
+
 def test_what_is_missing_is_made(cli, at, base_path):
     result = cli("init", *at)
     assert (result.exit_code, result.stdout) == (0, "")
@@ -50,7 +55,7 @@ def test_an_option_that_does_not_fit_is_one_error(cli):
 
 
 def test_an_init_that_cannot_be_called_is_an_error_of_the_backend(cli, site):
-    site.backend(BACKEND.replace("init=", "init=5, summary="), name="granting")
+    site.backend(with_init("5"), name="granting")
     result = cli("init", "--backend", "granting")
     assert "acme-granting 1.5" in result.stderr
     assert "expected its spec's init to be callable or None, got 5" in result.stderr
@@ -61,7 +66,7 @@ def test_an_init_that_raises_is_an_error_of_the_backend_but_for_an_interrupt(
     cli, site, raised, status
 ):
     fail = f"\ndef fail(config): raise {raised}\n"
-    site.backend(fail + re.sub("init=.*,", "init=fail,", BACKEND), name="granting")
+    site.backend(fail + with_init("fail"), name="granting")
     result = cli("init", "--backend", "granting")
     assert result.exit_code == status
     assert ("its init raised SystemExit: 0" in result.stderr) is (status == 1)
