@@ -25,7 +25,7 @@ _PAIR = re.compile(
     re.I | re.S,
 )
 _PROSE = "missing|expected|unknown|required|invalid|must|not?|it|the|an?|is"
-_COLON = rf"\s?:\s*(?![\s{_HIDDEN}]|(?:{_PROSE})\b)"  # else a message about the option
+_COLON = rf"\s?:\s*(?![\s{_HIDDEN}]|(?:{_PROSE})(?:[\s;,.]|$))"  # else a message about the option
 _NAMES = r"passw(?:or)?d|passphrase|pwd|secret|token|api[-_]?key|authorization"
 _SCHEME_OF_HEADER = r"(?:(?:basic|bearer|digest|token|apikey)\s+)?"
 _HEADER = re.compile(

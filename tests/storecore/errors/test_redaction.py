@@ -51,6 +51,7 @@ WITH_SECRETS = [
     "GET /push\r\nX-Api-Key: s3cr3t\r\nAccept: */*",
     "Authorization: Bearer s3cr3t",
     "AUTHORIZATION: s3cr3t",
+    "token: the-s3cr3t",
     "proxy-authorization: Basic s3cr3t, Accept: */*",
     "b'POST / HTTP/1.1\\r\\nAuthorization: Digest s3cr3t\\r\\n'",
     "Cookie: id=s3cr3t; s3cr3t",
@@ -110,7 +111,14 @@ def test_no_password_of_a_url_is_shown_whatever_it_is_made_of(password):
 
 
 def test_the_time_taken_grows_with_the_length_alone():
-    for text in ("a" * 99_999, "ab://" * 20_000, "pass" * 20_000, "ab:/@" * 20_000, "//" * 40_000):
+    texts = ["a" * 99_999, "ab://" * 20_000, "pass" * 20_000, "ab:/@" * 20_000, "//" * 40_000]
+    texts += [
+        "token:" * 20_000,
+        "cookie: " * 20_000,
+        "secret: bearer" + " " * 99_999,
+        "pwd :\n" * 20_000,
+    ]
+    for text in texts:
         begun = time.perf_counter()
         redacted(text)
         assert time.perf_counter() - begun < 2, text[:4]
