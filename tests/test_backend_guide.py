@@ -6,7 +6,6 @@ import pickle
 import re
 import sys
 import tomllib
-from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -210,19 +209,6 @@ def test_the_example_of_a_registered_backend_runs_and_leaves_none():
     (source,) = blocks("python", "Without a package")
     module_of(source, "registered")
     assert "fake" not in [each.name for each in storecore.backends()]
-
-
-def test_the_bridge_of_the_guide_returns_what_the_other_program_saved(tmp_path, monkeypatch):
-    (tmp_path / "storecore.toml").write_text('[store]\nbackend = "file"\nbase_path = "data"\n')
-    monkeypatch.chdir(tmp_path)
-    (source,) = blocks("python", "Bridges")
-    bridge = module_of(source, "acme_storecore")
-    prices = {"open": 1.5, "high": 2.5, "low": 0.5, "close": 2.0}
-    minute = {"time": datetime(2026, 1, 5, 9), **prices, "volume": 3, "turnover": 6.5}
-    bridge.History().save("7203", "TSE", [minute])
-    assert bridge.History().load("7203", "TSE", minute["time"], minute["time"]) == [minute]
-    with storecore.open_store() as store:
-        assert store.read_bars("7203.TSE", timeframe="1m")[0].date == datetime(2026, 1, 5, 0)
 
 
 def test_the_table_of_known_backends_is_the_one_that_the_command_prints():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
+import warnings
+from multiprocessing import get_context
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
@@ -129,11 +130,17 @@ def test_the_name_of_a_registered_backend_is_refused():
 
 def forked(work):
     """Return whether a forked child, which may not wait for a lock for long, finds `work` true."""
-    child = os.fork()
-    if not child:
+
+    def run():
         signal.alarm(20)
-        os._exit(0 if work() else 1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        sys.exit(0 if work() else 1)
+
+    child = get_context("fork").Process(target=run)
+    with warnings.catch_warnings():  # Python 3.12 and later warn if there are threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child.start()
+    child.join()
+    return child.exitcode == 0
 
 
 def test_a_forked_child_has_the_registered_backends_and_registers_its_own():
@@ -338,6 +345,14 @@ def test_a_file_may_be_an_observer_until_it_is_removed(plugin, bar):
     with storecore.open_store("memory") as store:
         store.write_bars("AAPL", [bar()])
     assert seen == [("bars", "AAPL", 1)]
+
+
+def test_a_file_that_is_registered_again_is_another_plugin(plugin):
+    with register_file(plugin(OBSERVER)):
+        found = set(registry.registered("storecore.plugins"))
+    with register_file(plugin(OBSERVER)):
+        found |= set(registry.registered("storecore.plugins"))
+    assert len(found) == 2
 
 
 def test_a_file_that_is_registered_again_observes_as_it_is_now(plugin):
