@@ -230,5 +230,5 @@ def test_the_examples_for_authors_pass_a_strict_type_checker(check_types):
 
 @pytest.mark.soak
 def test_the_examples_for_observers_pass_a_strict_type_checker(check_types):
-    printer, counts = blocks(OBSERVERS, "python")
-    check_types({"printer": printer, "storecore_prometheus": counts})
+    names = ("printer", "storecore_prometheus", "test_prometheus", "storecore_timed")
+    check_types(dict(zip(names, blocks(OBSERVERS, "python"), strict=True)))

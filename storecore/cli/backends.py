@@ -33,7 +33,7 @@ from storecore.plugins.discovery import (
     plugins_named,
 )
 from storecore.plugins.metadata import Plugin, broken_packages
-from storecore.plugins.observers import SWITCH, are_on, hooks_of
+from storecore.plugins.observers import SWITCH, are_on, hooks_of, switched_off
 from storecore.plugins.process_state import changed_by_import
 from storecore.plugins.registry import find
 from storecore.plugins.spec import OBSERVERS
@@ -140,12 +140,20 @@ def _print_observers(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _observers() -> list[tuple[str, ...]]:
-    """Return the observers with their hooks. They are not imported if observers are off."""
-    on = are_on()
+    """Return the observers with their hooks. Those that are off are not imported."""
+    off = switched_off()
     return [
-        (info.name, _package(info), info.entry_point, *_hooks(plugin, info, on))
+        (info.name, _package(info), info.entry_point, *_hooks_unless_off(plugin, info, off))
         for plugin, info in zip(find(OBSERVERS), observers(), strict=True)
     ]
+
+
+def _hooks_unless_off(
+    plugin: Plugin, info: BackendInfo, off: frozenset[str] | None
+) -> tuple[str, str]:
+    if off and info.name in off:
+        return f"off: see {SWITCH}", ""
+    return _hooks(plugin, info, off is not None)
 
 
 def _hooks(plugin: Plugin, info: BackendInfo, on: bool) -> tuple[str, str]:

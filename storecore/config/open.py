@@ -24,7 +24,7 @@ from storecore.errors import (
 from storecore.errors.redaction import is_connection
 from storecore.plugins.discovery import described, load_spec
 from storecore.plugins.isolation import is_from_program, reason
-from storecore.plugins.observers import load_observers
+from storecore.plugins.observers import SWITCH, load_observers
 from storecore.plugins.spec import BackendSpec, ResolvedSpec
 from storecore.protocols import DataStore
 from storecore.values.suggestions import did_you_mean
@@ -55,13 +55,26 @@ def open_store(
     For type checkers the result is a `Store`, with all capabilities. A backend may have fewer, and
     may be a class of its own with the ten methods: `isinstance(store, Catalog)` asks.
 
-    Raises `ConfigError` for options that do not fit, `UnknownBackend` or
+    Raises `ConfigError` for options that do not fit or a `create` or `observers` that is no bool,
+    `UnknownBackend` or
     `BackendLoadError` for a backend that cannot be loaded, and what the backend raises when it
     opens.
     """
+    _check_switches(create, observers)
     prepared = prepare(store, **options)
     chosen = prepared if create else prepared.existing()
     return cast("Store", opened(chosen) if observers else chosen.open())
+
+
+def _check_switches(create: object, observers: object) -> None:
+    """Raise if an argument is no bool: a text such as "off" would be true."""
+    if not isinstance(create, bool):
+        raise ConfigError(f"open_store: create: expected True or False, got {type_name(create)}")
+    if not isinstance(observers, bool):
+        raise ConfigError(
+            f"open_store: observers: expected True or False, got {type_name(observers)}; to leave "
+            f"single observers out, name them in the environment: {SWITCH}=-NAME,-NAME"
+        )
 
 
 def opened(

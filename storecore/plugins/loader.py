@@ -75,15 +75,19 @@ def _check_runs(name: str, hook: pluggy.HookImpl) -> None:
 def _import(plugin: Plugin) -> object:
     try:
         return plugin.entry_point.load()
-    except ModuleNotFoundError as error:
-        extra = plugin.extra_for(error.name or "")
-        if extra is None:
-            raise PluginError(f"its import failed: {error}") from error
-        raise PluginError(f"it needs {error.name!r}: {plugin.pip_command(extra)}") from error
     except BaseException as error:
         if is_from_program(error):
             raise
-        raise PluginError(f"its import failed: {reason(error)}") from error
+        raise PluginError(_why_not_imported(plugin, error)) from error
+
+
+def _why_not_imported(plugin: Plugin, error: BaseException) -> str:
+    if not isinstance(error, ModuleNotFoundError):
+        return f"its import failed: {reason(error)}"
+    extra = plugin.extra_for(error.name or "")
+    if extra is None:
+        return f"its import failed: {error}"
+    return f"it needs {error.name!r}: {plugin.pip_command(extra)}"
 
 
 def _unknown_hook(manager: pluggy.PluginManager) -> str | None:

@@ -79,14 +79,18 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
 
     def resolved(self, config: Any) -> ResolvedSpec:
         """Return the spec for a config, with its capabilities and promises as sets."""
+        return self.resolved_as(_names(self.capabilities, config), _names(self.promises, config))
+
+    def resolved_as(self, capabilities: frozenset[str], promises: frozenset[str]) -> ResolvedSpec:
+        """Return the spec with these capabilities and promises."""
         return ResolvedSpec(
             name=self.name,
             config=self.config,
             open=self.open,
             open_existing=self.open_existing,
             api=self.api,
-            capabilities=_names(self.capabilities, config),
-            promises=_names(self.promises, config),
+            capabilities=capabilities,
+            promises=promises,
             optional=self.optional,
             init=self.init,
             remove=self.remove,
@@ -117,7 +121,7 @@ def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
 
 @hookspec
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
-    """Called after a store has been opened.
+    """Called after a store has been opened, or unpickled.
 
     `spec` has the capabilities and promises of this store as sets. `spec.name` is the name of the
     backend. Of a wrapper, such as "mirror", it is the wrapper's: the nested stores that it opens

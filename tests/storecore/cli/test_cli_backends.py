@@ -345,6 +345,16 @@ def test_observers_that_are_turned_off_are_listed_as_such_and_not_imported(cli, 
     assert "acme_watch" not in sys.modules
 
 
+def test_one_observer_that_is_turned_off_is_listed_as_such_and_not_imported(cli, site, monkeypatch):
+    site.install("acme-watch", modules={"acme_watch": "1/0"}, plugins={"watch": "acme_watch"})
+    site.install("acme-other", modules={"acme_other": OBSERVER}, plugins={"other": "acme_other"})
+    monkeypatch.setenv("STORECORE_OBSERVERS", "-watch")
+    result = cli("backends")
+    assert "off: see STORECORE_OBSERVERS" in row_of("watch", result)
+    assert "healthy" in row_of("other", result)
+    assert "acme_watch" not in sys.modules
+
+
 @pytest.mark.usefixtures("site")
 def test_without_an_observer_none_is_spoken_of(cli):
     assert "bserver" not in cli("backends").stdout

@@ -9,6 +9,7 @@ import warnings
 from multiprocessing import get_context
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
 
 import pytest
 from msgspec import Struct
@@ -191,7 +192,9 @@ def test_of_threads_that_register_one_name_at_once_one_succeeds():
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("fake", "expected a BackendSpec, got str"),
+        ("fake", r"storecore\.register\(\): expected a function that is marked with @storecore"),
+        (None, r"storecore\.register\(\): expected a function that is marked with @storecore"),
+        (MemoryDataStore, "got the class MemoryDataStore; give an object of it"),
         (spec_named(""), "expected its spec to have a name, got ''"),
         (spec_named(None), "expected its spec to have a name, got None"),
         (spec_named("fake", capabilities=frozenset({"Catalg"})), "did you mean 'Catalog'"),
@@ -202,6 +205,80 @@ def test_of_threads_that_register_one_name_at_once_one_succeeds():
 def test_an_invalid_spec_is_refused(spec, said):
     with pytest.raises(storecore.BackendLoadError, match=said):
         storecore.register(spec)
+
+
+class Watch:
+    """An observer that is an object."""
+
+    def __init__(self):
+        self.seen = []
+
+    @storecore.hookimpl
+    def storecore_written(self, kind, key, count):
+        self.seen.append((kind, key, count))
+
+
+def write_a_state():
+    with storecore.open_store("memory") as store:
+        store.save_strategy_state("value", {})
+
+
+def test_an_object_may_be_an_observer_until_it_is_removed():
+    watch = Watch()
+    write_a_state()
+    with storecore.register(watch):
+        write_a_state()
+    write_a_state()
+    assert watch.seen == [("state", "value", 1)]
+
+
+def test_a_module_may_be_an_observer():
+    module = ModuleType("watch")
+    exec(OBSERVER, vars(module))
+    with storecore.register(module):
+        write_a_state()
+    assert module.SEEN == [("state", "value", 1)]
+
+
+def test_an_object_may_be_a_backend_and_an_observer():
+    class Both(Watch):
+        @storecore.hookimpl
+        def storecore_backend(self):
+            return spec_named("fake")
+
+    both = Both()
+    with storecore.register(both), storecore.open_store("fake") as store:
+        store.save_strategy_state("value", {})
+    assert both.seen == [("state", "value", 1)]
+    assert "fake" not in names()
+
+
+def test_an_error_of_a_registered_observer_names_what_registered_it(caplog):
+    class Failing:
+        @storecore.hookimpl
+        def storecore_written(self):
+            raise OSError("no luck")
+
+    with storecore.register(Failing()):
+        write_a_state()
+    (said,) = caplog.messages
+    assert said.startswith("plugin 'Failing' from storecore.register() failed in storecore_written")
+
+
+def test_an_object_is_registered_once_and_two_of_a_class_are_two():
+    one, two = Watch(), Watch()
+    with storecore.register(one), storecore.register(two):
+        with pytest.raises(storecore.BackendLoadError, match="this object is a plugin already"):
+            storecore.register(one)
+        write_a_state()
+    assert one.seen == two.seen == [("state", "value", 1)]
+
+
+def test_a_file_and_its_module_are_registered_once(plugin):
+    with register_file(plugin(OBSERVER)):
+        module = sys.modules["storecore_plugin_desk"]
+        with pytest.raises(storecore.BackendLoadError, match="this file is a plugin already, from"):
+            storecore.register(module)
 
 
 BACKEND = """
@@ -343,9 +420,9 @@ def test_a_child_forked_while_a_thread_loads_observers_loads_them_itself(plugin,
         thread.start()
         assert begun.wait(30)
         monkeypatch.undo()
-        assert forked(lambda: len(load_observers().managers) > 0)
+        assert forked(lambda: len(load_observers().all) > 0)
         observers._loading.after_fork()  # called after a fork: here it gives what a child has
-        assert len(load_observers().managers) > 0
+        assert len(load_observers().all) > 0
         over.set()
         thread.join()
 
