@@ -16,6 +16,7 @@ from storecore_file import FileDataStore
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.logs import NumberedLog
 from storecore_file.fs.seal import sealed
+from storecore_file.store_format import read_began
 
 RELEASES = Path(__file__).parent / "releases"
 NAMES = ["0.1.0-a", "0.1.0-b", "0.1.0-c"]  # those of a format before 3
@@ -243,3 +244,35 @@ def test_the_first_release_with_history_refuses_a_store_with_a_sealed_day(base):
         patch.setattr("storecore_file.store_format.FORMAT", FIRST_WITH_HISTORY)
         with pytest.raises(StorageError, match=r"has format 4.*reads up to 3; update storecore"):
             FileDataStore(base)
+
+
+def test_when_a_store_was_made_is_not_known_while_that_cannot_be_read(base):
+    with FileDataStore(base) as store:
+        (base / ".storecore").write_bytes(b"{")
+        assert read_began(store._disk, base) is None
+
+
+@pytest.fixture
+def unreadable(base, bar, monkeypatch):
+    """Return a store with bars of a symbol, whose folder cannot be read."""
+
+    def fail(folder):
+        raise StorageError("input/output error", folder)
+
+    def unreadable(symbol):
+        store.write_bars(symbol, [bar(symbol=symbol)])
+        store.compact()
+        monkeypatch.setattr(store._bars, "_has_partitions", fail)
+        return store
+
+    with FileDataStore(base) as store:
+        yield unreadable
+
+
+def test_a_folder_that_cannot_be_read_counts_if_its_name_gives_the_symbol(unreadable):
+    assert unreadable("AAPL").symbols() == ["AAPL"]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_if_its_name_is_a_hash(unreadable):
+    with pytest.raises(StorageError, match="input/output error"):
+        unreadable("X" * 250).symbols()
