@@ -168,6 +168,14 @@ def test_a_text_that_a_handler_interrupts_is_not_replaced(handled):
         reason(Slow())
 
 
+def test_an_error_whose_text_raises_is_named_by_its_type():
+    class Mute(Exception):
+        def __str__(self):
+            raise OSError
+
+    assert reason(Mute()) == "Mute"
+
+
 @pytest.mark.parametrize("kind", ERRORS)
 def test_a_handler_interrupts_a_hook_after_the_write(site, handled, event, kind):
     error = kind("stop")
